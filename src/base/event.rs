@@ -1,0 +1,75 @@
+//! The one stream that strategies read: books, trades, status, order reports and timers.
+
+use super::feed::{Quote, Trade};
+use super::instrument::InstrumentId;
+use super::level::Top;
+use super::order::Report;
+use super::time::{Nanos, RxStamps, UnixNanos};
+
+/// Levels a side that a book event carries by value.
+pub const EVENT_LEVELS: usize = 10;
+
+/// Where a frame was, and when: the beginning of an order's receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Stamps {
+    pub rx: RxStamps,
+    /// TLS and WebSocket gave up the frame.
+    pub frame: Nanos,
+    /// It was decoded whole.
+    pub decode: Nanos,
+    /// The book was changed and the event handed to the ring.
+    pub book: Nanos,
+}
+
+/// What a strategy must know beside the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flags {
+    /// Earlier states of this book were left out because the ring was full.
+    pub conflated: bool,
+    /// First book of an epoch or after a resync: what came before is not comparable.
+    pub fresh: bool,
+}
+
+/// Whether an instrument's book, or a gateway, can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Connecting,
+    Buffering,
+    Live,
+    Stale,
+    Resyncing,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Body {
+    /// A live book, complete or saying that it is not.
+    Book(Top<EVENT_LEVELS>),
+    /// A print, with how many prints before it were lost to a full ring.
+    Trade(Trade, u32),
+    Quote(Quote),
+    /// The book's state changed. Anything but `Live` makes the last book unusable.
+    Status(Status),
+    /// The order connection became ready (true) or unready.
+    Gateway(bool),
+    Report(Report),
+}
+
+/// A market or order event: `Copy`, and a whole number of cache lines.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C, align(64))]
+pub struct Event {
+    pub stamps: Stamps,
+    /// The exchange's own time of it; zero where it states none.
+    pub exch_time: UnixNanos,
+    /// The id that the book stands at; zero for what is no book.
+    pub update_id: u64,
+    /// Counts connections: a new epoch starts with an empty book.
+    pub epoch: u32,
+    pub instrument: InstrumentId,
+    pub flags: Flags,
+    pub body: Body,
+}
+
+const _: () = assert!(size_of::<Event>() == 448 && align_of::<Event>() == 64);

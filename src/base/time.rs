@@ -1,0 +1,85 @@
+//! Time as a value. Nothing here reads a clock: `world` does, and hands the reading in.
+
+use std::ops::{Add, Sub};
+
+/// A reading of the host's monotonic clock (`CLOCK_MONOTONIC`), in nanoseconds. Zero means "never".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(transparent)]
+pub struct Nanos(pub u64);
+
+impl Nanos {
+    /// No reading yet.
+    pub const ZERO: Self = Self(0);
+    /// Later than any reading: a timer that is not set.
+    pub const NEVER: Self = Self(u64::MAX);
+
+    pub const fn from_millis(ms: u64) -> Self {
+        Self(ms * 1_000_000)
+    }
+
+    pub const fn from_secs(s: u64) -> Self {
+        Self(s * 1_000_000_000)
+    }
+
+    /// Nanoseconds from `earlier` to `self`; zero where `earlier` is the later one, so that
+    /// two stamps from different sources never make a span of centuries.
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Moves a reading by a span; stays at [`Nanos::NEVER`] instead of wrapping.
+impl Add for Nanos {
+    type Output = Self;
+    fn add(self, span: Self) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+}
+
+impl Sub for Nanos {
+    type Output = Self;
+    fn sub(self, earlier: Self) -> Self {
+        Self(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Wall-clock time (`CLOCK_REALTIME`), in nanoseconds since 1970-01-01T00:00Z. Zero means unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(transparent)]
+pub struct UnixNanos(pub i64);
+
+impl UnixNanos {
+    pub const fn as_millis(self) -> i64 {
+        self.0 / 1_000_000
+    }
+
+    pub const fn as_micros(self) -> i64 {
+        self.0 / 1_000
+    }
+}
+
+/// Where a lane takes its stamps from. Live it is the host's clock; in replay and simulation a
+/// value that the driver sets.
+pub trait Clock {
+    /// The monotonic clock, now.
+    fn now(&self) -> Nanos;
+    /// The wall clock, now: for what leaves the process (request timestamps, logs).
+    fn unix(&self) -> UnixNanos;
+}
+
+/// What a socket knows about the newest bytes that it handed over.
+///
+/// `kernel` belongs to the *newest* byte of the read, so the time since then is only a lower bound
+/// of the waiting; the time since `empty` bounds it from above.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct RxStamps {
+    /// The kernel's receive stamp of the newest byte, on the monotonic scale; zero where there is none.
+    pub kernel: Nanos,
+    /// The last time that the socket was seen with nothing to read.
+    pub empty: Nanos,
+    /// Just before the read was asked of the kernel.
+    pub call: Nanos,
+    /// Just after the kernel returned the bytes.
+    pub read: Nanos,
+}

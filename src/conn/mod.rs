@@ -1,0 +1,32 @@
+//! Bytes to frames: TLS, WebSocket, handshakes, heartbeat, backoff, rate limits.
+//! Generic over its stream and driven by `now`: it opens no socket and reads no clock.
+
+use crate::base::{Nanos, RxStamps};
+use std::io::{Read, Write};
+
+/// A non-blocking byte stream that knows when its bytes passed the kernel.
+pub trait Transport: Read + Write + Send {
+    /// Stamps of the newest read.
+    fn rx(&self) -> RxStamps;
+    /// How far writing got.
+    fn tx(&self) -> TxMark;
+    /// The kernel's next send stamp, if one has come back.
+    fn poll_tx_stamp(&mut self) -> Option<TxStamp>;
+}
+
+/// What was handed to the socket so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TxMark {
+    /// Bytes that the kernel took since the connection began.
+    pub bytes: u64,
+    /// Just before the last write was asked of the kernel.
+    pub call: Nanos,
+}
+
+/// The kernel handed a byte to the network device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TxStamp {
+    /// All bytes up to this count have been sent.
+    pub bytes: u64,
+    pub at: Nanos,
+}

@@ -1,0 +1,167 @@
+//! Frames to words, one folder an exchange: decode, sequencing rule, subscribe, encode, sign, mirror.
+//! Never sees a socket or a clock; what differs between exchanges as data stays data.
+
+pub mod binance_spot;
+
+use crate::base::feed::SeqRule;
+use crate::base::{ClientId, DecimalError, Instrument, NewOrder, Snapshot, UnixNanos, Word};
+
+/// Exchanges that this build knows. One line here and one folder add another.
+pub static ALL: &[&dyn Exchange] = &[];
+
+/// The exchange with this name (`binance-spot`), as configuration writes it.
+pub fn by_name(name: &str) -> Option<&'static dyn Exchange> {
+    ALL.iter().copied().find(|exchange| exchange.name() == name)
+}
+
+/// Which streams an instrument is followed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streams {
+    pub depth: DepthSpeed,
+    pub trades: bool,
+    pub quotes: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DepthSpeed {
+    Ms100,
+    Ms1000,
+}
+
+/// Where an exchange is reached: host and port of each service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoints {
+    /// `host:port` of market streams, REST and order entry.
+    pub stream: String,
+    pub rest: String,
+    pub orders: String,
+}
+
+/// Protocol facts that connections must keep to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub streams_per_connection: usize,
+    /// Messages that the exchange takes from us in any one second, pongs and subscriptions included.
+    pub client_messages_per_s: u32,
+    /// Seconds after which the exchange cuts a connection.
+    pub connection_life_s: u64,
+    /// Levels a side that a snapshot may be asked for.
+    pub snapshot_levels_max: u16,
+}
+
+/// What the rest of the engine asks of an exchange.
+pub trait Exchange: Sync {
+    /// The name that configuration, logs and reports use.
+    fn name(&self) -> &'static str;
+    /// The exchange's public endpoints.
+    fn endpoints(&self) -> Endpoints;
+    fn limits(&self) -> Limits;
+    fn rule(&self) -> SeqRule;
+    /// Path and query of the WebSocket upgrade for market streams. Streams are subscribed to after it.
+    fn stream_path(&self) -> String;
+    /// Subscription frames for these symbols, ids counting from 1; each is answered by [`Word::Answer`].
+    fn subscribe(&self, symbols: &[&str], streams: Streams) -> Vec<String>;
+    /// A decoder for the frames of one connection that carries these instruments.
+    fn decoder(&self, instruments: &[Instrument]) -> Box<dyn Decoder>;
+    /// Path and query that fetches a snapshot of at most `levels` a side.
+    fn snapshot_path(&self, symbol: &str, levels: u16) -> String;
+    /// Decodes the body of that answer. `levels` is what was asked for.
+    fn snapshot(
+        &self,
+        body: Vec<u8>,
+        instrument: &Instrument,
+        levels: u16,
+    ) -> Result<Snapshot, DecodeError>;
+    /// Path and query that fetches metadata of these symbols.
+    fn metadata_path(&self, symbols: &[&str]) -> String;
+    /// Decodes the body of that answer, in the order of `symbols`; ids count from zero.
+    /// The error names the symbol that is missing or unusable, for a person to read.
+    fn metadata(&self, body: &[u8], symbols: &[&str]) -> Result<Vec<Instrument>, String>;
+    /// The order codec for an account, or none where this exchange's order entry is not built.
+    fn order_codec(&self, account: Account, instruments: &[Instrument]) -> Box<dyn OrderCodec>;
+}
+
+/// Frames of one market connection to words.
+pub trait Decoder: Send {
+    /// Decodes one text frame whole, or says why not. Allocates nothing once warm.
+    fn decode<'s>(&'s mut self, frame: &[u8]) -> Result<Word<'s>, DecodeError>;
+}
+
+/// Orders to frames, and the answers back, on one order connection.
+pub trait OrderCodec: Send {
+    /// Path and query of the WebSocket upgrade for order entry.
+    fn path(&self) -> String;
+    /// The frame that authenticates the connection; answered by [`Answer::LoggedOn`] or [`Answer::LogonRefused`].
+    fn logon(&mut self, now: UnixNanos) -> String;
+    /// Encodes an order into the codec's own buffer. Allocates nothing once warm.
+    fn encode(&mut self, order: &NewOrder, now: UnixNanos) -> &[u8];
+    fn decode(&mut self, frame: &[u8]) -> Result<Answer, DecodeError>;
+}
+
+/// What the order connection said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    LoggedOn,
+    LogonRefused {
+        code: i32,
+    },
+    Acked {
+        client_id: ClientId,
+        exchange_id: u64,
+        exch_time: UnixNanos,
+    },
+    Rejected {
+        client_id: ClientId,
+        code: i32,
+    },
+    /// The exchange does not know what became of it (a time-out or a 5xx of theirs).
+    Unknown {
+        client_id: ClientId,
+        code: i32,
+    },
+    /// The session was dropped: no more orders before another logon.
+    LoggedOff {
+        code: i32,
+    },
+    Shutdown,
+    Ignored,
+}
+
+/// Who trades. Keys have no `Debug` and are wiped when dropped.
+pub struct Account {
+    pub api_key: zeroize::Zeroizing<String>,
+    /// PKCS#8 PEM of an Ed25519 private key.
+    pub private_key_pem: zeroize::Zeroizing<String>,
+}
+
+/// Why a frame was not understood. Counted by kind; the message changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecodeError {
+    /// Longer than the decoder's scratch.
+    TooLong,
+    /// Not JSON, or deeper than 32 levels.
+    Json,
+    /// JSON, but not of the documented shape.
+    Shape,
+    /// A symbol that was not subscribed to.
+    UnknownSymbol,
+    /// More levels a side than a message may have.
+    TooManyLevels,
+    Number(DecimalError),
+}
+
+impl DecodeError {
+    /// A static word for logs and counters.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TooLong => "too_long",
+            Self::Json => "json",
+            Self::Shape => "shape",
+            Self::UnknownSymbol => "unknown_symbol",
+            Self::TooManyLevels => "too_many_levels",
+            Self::Number(DecimalError::Malformed) => "number_malformed",
+            Self::Number(DecimalError::TooFine) => "number_too_fine",
+            Self::Number(DecimalError::TooLarge) => "number_too_large",
+        }
+    }
+}

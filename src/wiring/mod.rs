@@ -1,0 +1,1 @@
+//! Rooms joined into lanes, lanes joined by SPSC rings. Owns no thread and no socket.

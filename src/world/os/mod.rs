@@ -1,0 +1,10 @@
+//! Every system call, clock, thread and socket. Thin shells around the values of the other rooms.
+
+pub mod clerk;
+pub mod clock;
+pub mod placement;
+pub mod scribe;
+pub mod server;
+pub mod socket;
+pub mod sys;
+pub mod worker;

@@ -1,0 +1,1 @@
+//! A simulated exchange as values: matching engine, order flow, sessions, recordings. Owns no socket and no clock.
