@@ -1,0 +1,255 @@
+//! The feed's end of its ring to the desk. A full ring never blocks it and never loses anything silently:
+//! books, quotes and states are conflated to the latest per instrument, trades leave a count behind.
+
+use super::ring::Sender;
+use crate::base::{Body, Event, InstrumentId};
+use std::collections::VecDeque;
+
+/// What waits for room, per instrument.
+#[derive(Clone, Default)]
+struct Waiting {
+    /// The latest book, or the status that took its place.
+    book: Option<Event>,
+    quote: Option<Event>,
+    trades_lost: u32,
+    queued: bool,
+}
+
+/// How often the ring was full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PublisherCounters {
+    pub events: u64,
+    /// States that a later one replaced before there was room.
+    pub conflated: u64,
+    pub trades_lost: u64,
+}
+
+/// Publishes events of the instruments `0..count` of a run.
+pub struct Publisher {
+    ring: Sender<Event>,
+    waiting: Box<[Waiting]>,
+    /// Instruments with something waiting, oldest first; never longer than `waiting`.
+    queue: VecDeque<InstrumentId>,
+    counters: PublisherCounters,
+}
+
+impl Publisher {
+    pub fn new(ring: Sender<Event>, instruments: usize) -> Self {
+        Self {
+            ring,
+            waiting: vec![Waiting::default(); instruments].into(),
+            queue: VecDeque::with_capacity(instruments),
+            counters: PublisherCounters::default(),
+        }
+    }
+
+    /// Publishes `event`, or keeps what of it must not be lost until there is room.
+    pub fn publish(&mut self, event: Event) {
+        let event = if self.queue.is_empty() {
+            self.try_push(event).err()
+        } else {
+            Some(event)
+        };
+        if let Some(event) = event {
+            self.keep(event);
+            self.flush();
+        }
+    }
+
+    /// Publishes what waits, as far as there is room now. To be called every turn.
+    pub fn flush(&mut self) {
+        while let Some(&instrument) = self.queue.front() {
+            let index = instrument.index();
+            if let Some(event) = self.waiting[index].book.take()
+                && let Err(event) = self.try_push(event)
+            {
+                self.waiting[index].book = Some(event);
+                return;
+            }
+            if let Some(event) = self.waiting[index].quote.take()
+                && let Err(event) = self.try_push(event)
+            {
+                self.waiting[index].quote = Some(event);
+                return;
+            }
+            self.waiting[index].queued = false;
+            self.queue.pop_front();
+        }
+    }
+
+    /// True when nothing waits for room.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub fn counters(&self) -> PublisherCounters {
+        self.counters
+    }
+
+    fn try_push(&mut self, mut event: Event) -> Result<(), Event> {
+        if let Body::Trade(_, lost) = &mut event.body {
+            *lost = self.waiting[event.instrument.index()].trades_lost;
+        }
+        self.ring.push(event)?;
+        self.counters.events += 1;
+        if matches!(event.body, Body::Trade(..)) {
+            self.waiting[event.instrument.index()].trades_lost = 0;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, mut event: Event) {
+        let slot = &mut self.waiting[event.instrument.index()];
+        match event.body {
+            Body::Book(_) | Body::Status(_) => {
+                if let Some(older) = slot.book.replace(event) {
+                    self.counters.conflated += 1;
+                    // A book that follows a lost change of state must not be compared with the one before.
+                    let was_state = matches!(older.body, Body::Status(_));
+                    event.flags.conflated = true;
+                    event.flags.fresh |= older.flags.fresh || was_state;
+                    slot.book = Some(event);
+                }
+            }
+            Body::Quote(_) => {
+                if slot.quote.replace(event).is_some() {
+                    self.counters.conflated += 1;
+                }
+            }
+            Body::Trade(..) => {
+                slot.trades_lost = slot.trades_lost.saturating_add(1);
+                self.counters.trades_lost += 1;
+                return;
+            }
+            // Feeds publish neither; gateways have a ring of their own that is never full.
+            Body::Gateway(_) | Body::Report(_) => return,
+        }
+        if !slot.queued {
+            slot.queued = true;
+            self.queue.push_back(event.instrument);
+        }
+        debug_assert!(self.queue.len() <= self.waiting.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Flags, Level, Px, Qty, Side, Stamps, Status, Top, Trade, UnixNanos};
+    use crate::wiring::ring::{Bell, Receiver, ring};
+
+    fn publisher(capacity: usize) -> (Publisher, Receiver<Event>) {
+        let (sender, receiver) = ring(capacity, Bell::new(|| {}));
+        (Publisher::new(sender, 3), receiver)
+    }
+
+    fn event(instrument: u16, update_id: u64, body: Body) -> Event {
+        Event {
+            stamps: Stamps::default(),
+            exch_time: UnixNanos(0),
+            update_id,
+            epoch: 1,
+            instrument: InstrumentId(instrument),
+            flags: Flags::default(),
+            body,
+        }
+    }
+
+    fn book(instrument: u16, update_id: u64) -> Event {
+        event(instrument, update_id, Body::Book(Top::EMPTY))
+    }
+
+    fn trade(instrument: u16, id: u64) -> Event {
+        let trade = Trade {
+            instrument: InstrumentId(instrument),
+            id,
+            px: Px(1),
+            qty: Qty(1),
+            taker: Side::Buy,
+            exch_time: UnixNanos(0),
+        };
+        event(instrument, 0, Body::Trade(trade, 0))
+    }
+
+    #[test]
+    fn with_room_every_event_goes_out_in_order() {
+        let (mut publisher, mut receiver) = publisher(8);
+        for update_id in 1..=5 {
+            publisher.publish(book(0, update_id));
+        }
+        let ids: Vec<u64> = std::iter::from_fn(|| receiver.pop().ok())
+            .map(|e| e.update_id)
+            .collect();
+        assert_eq!(ids, [1, 2, 3, 4, 5]);
+        assert_eq!(publisher.counters().conflated, 0);
+    }
+
+    #[test]
+    fn a_full_ring_keeps_the_latest_book_of_each_instrument_and_says_so() {
+        let (mut publisher, mut receiver) = publisher(1);
+        for update_id in 1..=4 {
+            publisher.publish(book(0, update_id));
+            publisher.publish(book(1, update_id));
+        }
+        assert_eq!(receiver.pop().map(|e| e.update_id), Ok(1));
+        publisher.flush();
+        let first = receiver.pop().ok();
+        assert_eq!(first.map(|e| (e.instrument.0, e.update_id)), Some((1, 4)));
+        assert_eq!(first.map(|e| e.flags.conflated), Some(true));
+        publisher.flush();
+        assert_eq!(
+            receiver.pop().map(|e| (e.instrument.0, e.update_id)),
+            Ok((0, 4))
+        );
+        publisher.flush();
+        assert!(receiver.pop().is_err());
+        assert!(publisher.is_idle());
+        assert_eq!(publisher.counters().conflated, 5);
+    }
+
+    #[test]
+    fn a_book_behind_a_lost_change_of_state_is_fresh() {
+        let (mut publisher, mut receiver) = publisher(1);
+        publisher.publish(book(0, 1));
+        publisher.publish(event(0, 0, Body::Status(Status::Stale)));
+        publisher.publish(book(0, 2));
+        assert!(receiver.pop().is_ok());
+        publisher.flush();
+        let next = receiver.pop().ok();
+        assert_eq!(next.map(|e| (e.update_id, e.flags.fresh)), Some((2, true)));
+    }
+
+    #[test]
+    fn trades_that_found_no_room_are_counted_in_the_next_one() {
+        let (mut publisher, mut receiver) = publisher(1);
+        for id in 1..=4 {
+            publisher.publish(trade(0, id));
+        }
+        assert!(matches!(receiver.pop().map(|e| e.body), Ok(Body::Trade(t, 0)) if t.id == 1));
+        publisher.publish(trade(0, 5));
+        assert!(matches!(receiver.pop().map(|e| e.body), Ok(Body::Trade(t, 3)) if t.id == 5));
+        publisher.publish(trade(0, 6));
+        assert!(matches!(receiver.pop().map(|e| e.body), Ok(Body::Trade(t, 0)) if t.id == 6));
+        assert_eq!(publisher.counters().trades_lost, 3);
+    }
+
+    #[test]
+    fn a_quote_waits_beside_the_book() {
+        let (mut publisher, mut receiver) = publisher(1);
+        let quote = crate::base::Quote {
+            instrument: InstrumentId(2),
+            update_id: 9,
+            bid: Level::default(),
+            ask: Level::default(),
+        };
+        publisher.publish(book(2, 1));
+        publisher.publish(book(2, 2));
+        publisher.publish(event(2, 9, Body::Quote(quote)));
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            ids.extend(receiver.pop().ok().map(|e| e.update_id));
+            publisher.flush();
+        }
+        assert_eq!(ids, [1, 2, 9]);
+    }
+}
