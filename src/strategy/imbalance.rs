@@ -1,0 +1,188 @@
+//! Buys when the best levels hold much more to buy than to sell, and sells in the opposite case.
+//! Reads no incomplete, crossed or outdated book, and keeps no position.
+
+use super::{Intents, Strategy, StrategyError, StrategyParams};
+use crate::base::event::EVENT_LEVELS;
+use crate::base::{
+    Body, Decimal, Event, Instrument, Intent, Level, Nanos, Qty, Side, TimeInForce, Top, Why,
+    decimal,
+};
+
+/// The name of the signal in decision logs.
+const SIGNAL: &str = "imbalance";
+
+/// Wants a LIMIT IOC at the opposite best price when the imbalance exceeds its threshold.
+#[derive(Debug)]
+pub struct Imbalance {
+    depth: usize,
+    threshold: f64,
+    cooldown: Nanos,
+    /// One an instrument, at the index of its id.
+    seats: Vec<Seat>,
+}
+
+/// What is remembered of one instrument.
+#[derive(Debug, Clone, Copy)]
+struct Seat {
+    qty: Qty,
+    /// The newest epoch that a book or a status named.
+    epoch: u32,
+    /// No intent before this. A resync does not shorten it: a flapping feed must not trade faster.
+    ready_at: Nanos,
+}
+
+/// Checks the parameters, and sizes the quantity to each instrument.
+pub fn build(
+    params: &StrategyParams,
+    instruments: &[Instrument],
+) -> Result<Box<dyn Strategy>, StrategyError> {
+    Ok(Box::new(Imbalance::new(params, instruments)?))
+}
+
+impl Imbalance {
+    /// `instruments` is the run's table: instrument `i` has the id `i`.
+    pub fn new(params: &StrategyParams, instruments: &[Instrument]) -> Result<Self, StrategyError> {
+        if !(1..=EVENT_LEVELS).contains(&params.depth) {
+            return Err(StrategyError::Depth(params.depth));
+        }
+        // Spelt so that NaN is refused as well.
+        if !(params.threshold > 0.0 && params.threshold <= 1.0) {
+            return Err(StrategyError::Threshold(params.threshold));
+        }
+        let mut seats = Vec::with_capacity(instruments.len());
+        for (index, instrument) in instruments.iter().enumerate() {
+            assert_eq!(instrument.id.index(), index, "the table is in id order");
+            seats.push(Seat {
+                qty: order_qty(&params.quantity, instrument)?,
+                epoch: 0,
+                ready_at: Nanos::ZERO,
+            });
+        }
+        Ok(Self {
+            depth: params.depth,
+            threshold: params.threshold,
+            cooldown: Nanos(params.cooldown_ns),
+            seats,
+        })
+    }
+
+    /// The side that the signal wants now, and the inputs that say so.
+    fn decide(&self, event: &Event, top: &Top<EVENT_LEVELS>) -> Option<(Side, Why)> {
+        if !top.complete(self.depth) || top.crossed() {
+            return None;
+        }
+        let (bid, ask) = top.best()?;
+        let value = imbalance(top, self.depth)?;
+        let side = if value > self.threshold {
+            Side::Buy
+        } else if value < -self.threshold {
+            Side::Sell
+        } else {
+            return None;
+        };
+        let why = Why {
+            signal: SIGNAL,
+            value,
+            threshold: self.threshold,
+            update_id: event.update_id,
+            epoch: event.epoch,
+            bid,
+            ask,
+        };
+        Some((side, why))
+    }
+}
+
+impl Strategy for Imbalance {
+    fn handle_event(&mut self, now: Nanos, event: &Event, out: &mut Intents) {
+        let index = event.instrument.index();
+        let Some(&Seat {
+            qty,
+            epoch,
+            ready_at,
+        }) = self.seats.get(index)
+        else {
+            return; // A gateway's or a timer's event.
+        };
+        let top = match &event.body {
+            Body::Book(top) => top,
+            Body::Status(_) => {
+                // From here on a late book of the connection before is not read.
+                self.seats[index].epoch = epoch.max(event.epoch);
+                return;
+            }
+            Body::Trade(..) | Body::Quote(_) | Body::Gateway(_) | Body::Report(_) => return,
+        };
+        if event.epoch < epoch {
+            return;
+        }
+        self.seats[index].epoch = event.epoch;
+        if now < ready_at {
+            return;
+        }
+        let Some((side, why)) = self.decide(event, top) else {
+            return;
+        };
+        let intent = Intent {
+            instrument: event.instrument,
+            side,
+            px: match side {
+                Side::Buy => why.ask.px,
+                Side::Sell => why.bid.px,
+            },
+            qty,
+            tif: TimeInForce::ImmediateOrCancel,
+            why,
+        };
+        // What does not fit was not wanted yet: no cool-down for it.
+        if out.try_push(intent).is_ok() {
+            self.seats[index].ready_at = now + self.cooldown;
+        }
+    }
+}
+
+/// `(bids - asks) / (bids + asks)` of the quantities of the best `depth` levels, -1 ..= 1.
+/// `None` where there is no quantity at all.
+// becomes market::signals::imbalance
+fn imbalance(top: &Top<EVENT_LEVELS>, depth: usize) -> Option<f64> {
+    let sum = |levels: &[Level]| -> i128 {
+        let best = levels.iter().take(depth);
+        best.map(|level| i128::from(level.qty.0)).sum()
+    };
+    let (bids, asks) = (sum(top.bids()), sum(top.asks()));
+    (bids + asks > 0).then(|| (bids - asks) as f64 / (bids + asks) as f64)
+}
+
+/// The configured quantity in whole lots of this instrument.
+fn order_qty(text: &str, instrument: &Instrument) -> Result<Qty, StrategyError> {
+    let symbol = instrument.symbol;
+    let scale = instrument.qty_scale;
+    let units =
+        decimal::parse(text.as_bytes(), scale).map_err(|error| StrategyError::Quantity {
+            symbol,
+            text: text.to_owned(),
+            scale,
+            error,
+        })?;
+    let as_decimal = |qty: u64| Decimal {
+        units: u128::from(qty),
+        scale,
+    };
+    assert!(instrument.lot.0 > 0, "a lot is at least 1");
+    let qty = units - units % instrument.lot.0;
+    if qty == 0 {
+        let lot = as_decimal(instrument.lot.0);
+        return Err(StrategyError::QuantityZero { symbol, lot });
+    }
+    if qty < instrument.qty_min.0 {
+        return Err(StrategyError::QuantityMin {
+            symbol,
+            quantity: as_decimal(qty),
+            qty_min: as_decimal(instrument.qty_min.0),
+        });
+    }
+    Ok(Qty(qty))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,269 @@
+//! The limits that risk holds orders to: decimal text to each instrument's own integers.
+//! Never rounds: a limit that an instrument cannot state exactly is an error.
+
+use crate::base::decimal::{self, SCALE_MAX};
+use crate::base::{DecimalError, Instrument, Qty, Symbol};
+use std::fmt;
+
+/// The most orders a second that a limit may allow.
+pub const ORDERS_PER_S_MAX: u32 = 1_000;
+/// The most open orders that a limit may allow: they are searched one by one.
+pub const OPEN_ORDERS_MAX: u32 = 256;
+/// One whole, in basis points.
+pub const BPS: u32 = 10_000;
+
+/// What configuration says of risk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RiskParams {
+    /// Largest order quantity in base currency, as decimal text; above 0.
+    pub qty_max: String,
+    /// Largest price times quantity of an order in quote currency, as decimal text; above 0.
+    pub notional_max: String,
+    /// How far beyond the opposite best price a limit price may lie, in basis points, 0 ..= 10,000.
+    pub collar_bps: u32,
+    /// Orders within any one second, 1 ..= 1,000.
+    pub orders_per_s: u32,
+    /// Orders whose end is not known, 1 ..= 256.
+    pub open_orders_max: u32,
+}
+
+/// Checked limits, resolved for each instrument of the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RiskLimits {
+    /// One an instrument, at the index of its id.
+    pub(super) sizes: Vec<SizeLimit>,
+    pub(super) collar_bps: u32,
+    pub(super) orders_per_s: usize,
+    pub(super) open_orders_max: usize,
+}
+
+/// The largest order of one instrument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SizeLimit {
+    pub qty_max: Qty,
+    /// At `px_scale + qty_scale`.
+    pub notional_max: u128,
+}
+
+/// Why limits were refused, for a person to read. `key` is the field of [`RiskParams`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LimitError {
+    /// Not a decimal that the instrument can hold at `scale`.
+    Decimal {
+        key: &'static str,
+        text: String,
+        symbol: Symbol,
+        scale: u8,
+        error: DecimalError,
+    },
+    /// Nothing could ever be sent.
+    Zero { key: &'static str },
+    Range {
+        key: &'static str,
+        value: u32,
+        min: u32,
+        max: u32,
+    },
+}
+
+impl fmt::Display for LimitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decimal {
+                key,
+                text,
+                symbol,
+                scale,
+                error: _,
+            } => write!(
+                f,
+                "{key} {text:?} is not a plain decimal that {symbol} can hold at {scale} decimals"
+            ),
+            Self::Zero { key } => write!(f, "{key} is 0: no order could ever be sent"),
+            Self::Range {
+                key,
+                value,
+                min,
+                max,
+            } => write!(f, "{key} {value} is not within {min} to {max}"),
+        }
+    }
+}
+
+impl std::error::Error for LimitError {}
+
+impl RiskLimits {
+    /// Checks `params` and resolves its texts for each of `instruments`, the run's table.
+    pub fn parse(params: &RiskParams, instruments: &[Instrument]) -> Result<Self, LimitError> {
+        range("collar_bps", params.collar_bps, 0, BPS)?;
+        range("orders_per_s", params.orders_per_s, 1, ORDERS_PER_S_MAX)?;
+        range(
+            "open_orders_max",
+            params.open_orders_max,
+            1,
+            OPEN_ORDERS_MAX,
+        )?;
+        let sizes = instruments
+            .iter()
+            .map(|instrument| size(params, instrument));
+        Ok(Self {
+            sizes: sizes.collect::<Result<_, _>>()?,
+            collar_bps: params.collar_bps,
+            orders_per_s: params.orders_per_s as usize,
+            open_orders_max: params.open_orders_max as usize,
+        })
+    }
+}
+
+fn range(key: &'static str, value: u32, min: u32, max: u32) -> Result<(), LimitError> {
+    match (min..=max).contains(&value) {
+        true => Ok(()),
+        false => Err(LimitError::Range {
+            key,
+            value,
+            min,
+            max,
+        }),
+    }
+}
+
+fn size(params: &RiskParams, instrument: &Instrument) -> Result<SizeLimit, LimitError> {
+    let symbol = instrument.symbol;
+    let read = |key, text: &String, scale, parsed: Result<u128, DecimalError>| match parsed {
+        Ok(0) => Err(LimitError::Zero { key }),
+        Ok(units) => Ok(units),
+        Err(error) => Err(LimitError::Decimal {
+            key,
+            text: text.clone(),
+            symbol,
+            scale,
+            error,
+        }),
+    };
+    let scale = instrument.qty_scale;
+    let qty = decimal::parse(params.qty_max.as_bytes(), scale);
+    // Read as 64 bits, so that it fits back into them.
+    let qty_max = read("qty_max", &params.qty_max, scale, qty.map(u128::from))? as u64;
+    let scale = instrument.px_scale + instrument.qty_scale;
+    let notional = parse_wide(&params.notional_max, scale);
+    Ok(SizeLimit {
+        qty_max: Qty(qty_max),
+        notional_max: read("notional_max", &params.notional_max, scale, notional)?,
+    })
+}
+
+/// [`decimal::parse`] for scales up to 36, as notionals have: read at the text's own scale, then widened.
+fn parse_wide(text: &str, scale: u8) -> Result<u128, DecimalError> {
+    debug_assert!(scale <= 2 * SCALE_MAX);
+    let decimals = text
+        .split_once('.')
+        .map_or(0, |(_, part)| part.trim_end_matches('0').len());
+    let own = u8::try_from(decimals).map_err(|_| DecimalError::TooLarge)?;
+    if own > scale.min(SCALE_MAX) {
+        return Err(DecimalError::TooFine);
+    }
+    let units = decimal::parse(text.as_bytes(), own)?;
+    u128::from(units)
+        .checked_mul(10u128.pow(u32::from(scale - own)))
+        .ok_or(DecimalError::TooLarge)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trading::risk::tests::{instrument, params};
+    use proptest::{prop_assert_eq, proptest};
+
+    fn error(params: &RiskParams) -> String {
+        let limits = RiskLimits::parse(params, &[instrument(0)]);
+        limits.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn texts_become_integers_at_the_instruments_scales() {
+        let limits = RiskLimits::parse(&params(), &[instrument(0)]).unwrap();
+        assert_eq!(
+            limits.sizes,
+            [SizeLimit {
+                qty_max: Qty(1_000),      // 0.01 at 5 decimals
+                notional_max: 10_000_000, // 1 at 2 + 5 decimals
+            }]
+        );
+    }
+
+    #[test]
+    fn what_an_instrument_cannot_hold_is_refused_by_name() {
+        let with = |qty_max: &str, notional_max: &str| RiskParams {
+            qty_max: qty_max.into(),
+            notional_max: notional_max.into(),
+            ..params()
+        };
+        assert_eq!(
+            error(&with("0.000001", "1")),
+            "qty_max \"0.000001\" is not a plain decimal that BTCUSDT can hold at 5 decimals"
+        );
+        for text in ["1e5", "-1", "", "1.", ".5", "1.2.3", "0.00000001", "1_000"] {
+            assert_eq!(
+                error(&with("1", text)),
+                format!(
+                    "notional_max {text:?} is not a plain decimal that BTCUSDT can hold at 7 decimals"
+                )
+            );
+        }
+        assert_eq!(
+            error(&with("0.0", "1")),
+            "qty_max is 0: no order could ever be sent"
+        );
+        assert_eq!(
+            error(&with("1", "0")),
+            "notional_max is 0: no order could ever be sent"
+        );
+    }
+
+    #[test]
+    fn counts_out_of_range_are_refused_by_name() {
+        let refused = |params: RiskParams| error(&params);
+        let base = params();
+        assert_eq!(
+            refused(RiskParams {
+                collar_bps: 10_001,
+                ..base.clone()
+            }),
+            "collar_bps 10001 is not within 0 to 10000"
+        );
+        assert_eq!(
+            refused(RiskParams {
+                orders_per_s: 0,
+                ..base.clone()
+            }),
+            "orders_per_s 0 is not within 1 to 1000"
+        );
+        assert_eq!(
+            refused(RiskParams {
+                open_orders_max: 257,
+                ..base
+            }),
+            "open_orders_max 257 is not within 1 to 256"
+        );
+    }
+
+    #[test]
+    fn a_notional_reaches_further_than_a_quantity_and_still_has_an_end() {
+        assert_eq!(parse_wide("1000000", 16), Ok(10u128.pow(22)));
+        assert_eq!(parse_wide("0.5", 36), Ok(5 * 10u128.pow(35)));
+        assert_eq!(parse_wide("1000", 36), Err(DecimalError::TooLarge));
+        assert_eq!(
+            parse_wide("0.0000000000000000001", 36),
+            Err(DecimalError::TooFine)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn wide_and_narrow_parsing_agree_where_both_can(text in "[0-9]{0,7}(\\.[0-9]{0,9})?", scale in 0u8..=11) {
+            let narrow = decimal::parse(text.as_bytes(), scale).map(u128::from);
+            let wide = parse_wide(&text, scale);
+            prop_assert_eq!(wide.ok(), narrow.ok());
+        }
+    }
+}

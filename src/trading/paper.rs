@@ -1,0 +1,268 @@
+//! Fills orders on paper, against the books that the desk is shown. Invents no liquidity beyond them.
+//!
+//! It is optimistic in three ways, which a live run is not: an order takes nothing out of the book, so that the
+//! next one meets the same levels; it arrives at once; and nobody reacts to it. Levels below the completeness
+//! horizon do exist at their price; a better level that is not seen there would only have filled better.
+
+use super::picture::Picture;
+use crate::base::event::EVENT_LEVELS;
+use crate::base::{Event, NewOrder, Outcome, Px, Qty, Report, Side, TimeInForce, Top};
+use arrayvec::ArrayVec;
+
+/// Reports that one order causes, at most: the ack, a fill a level, the expiry of the rest.
+pub const REPORTS_MAX: usize = EVENT_LEVELS + 2;
+
+/// Rejected: there is no live book to fill from. Our own code, far from any exchange's.
+pub const REJECTED_BOOK_NOT_LIVE: i32 = -900_001;
+/// Rejected: the best bid is at or above the best ask, so that these prices cannot be had. Our own code.
+pub const REJECTED_BOOK_CROSSED: i32 = -900_002;
+
+/// What becomes of one order, in order.
+pub type Reports = ArrayVec<Report, REPORTS_MAX>;
+
+/// The exchange of a paper account.
+#[derive(Debug)]
+pub struct Paper {
+    /// One an instrument, at the index of its id.
+    books: Vec<Picture<Top<EVENT_LEVELS>>>,
+    /// The last exchange id that was given.
+    exchange_id: u64,
+}
+
+impl Paper {
+    /// A paper account for the instruments with the ids `0 .. instruments`.
+    pub fn new(instruments: usize) -> Self {
+        Self {
+            books: vec![Picture::DARK; instruments],
+            exchange_id: 0,
+        }
+    }
+
+    /// Follows books and their status.
+    pub fn handle_event(&mut self, event: &Event) {
+        if let Some(book) = self.books.get_mut(event.instrument.index()) {
+            book.handle_event(event, |top| *top);
+        }
+    }
+
+    /// Takes a LIMIT IOC: acked, filled level by level at each level's own price up to the limit price,
+    /// and the rest expired; or rejected with one of the codes above.
+    pub fn handle_order(&mut self, order: &NewOrder) -> Reports {
+        assert!(order.qty.0 > 0, "risk admits no order of nothing");
+        match order.tif {
+            TimeInForce::ImmediateOrCancel => {}
+        }
+        let mut reports = Reports::new();
+        let mut report = |outcome| {
+            reports.push(Report {
+                client_id: order.client_id,
+                instrument: order.instrument,
+                outcome,
+            });
+        };
+        let book = self.books.get(order.instrument.index());
+        match book.and_then(Picture::live) {
+            None => report(Outcome::Rejected {
+                code: REJECTED_BOOK_NOT_LIVE,
+            }),
+            Some((top, _)) if top.crossed() => report(Outcome::Rejected {
+                code: REJECTED_BOOK_CROSSED,
+            }),
+            Some((top, _)) => {
+                self.exchange_id += 1;
+                report(Outcome::Acked {
+                    exchange_id: self.exchange_id,
+                });
+                fill(order, top, report);
+            }
+        }
+        reports
+    }
+}
+
+/// Walks the opposite side, best level first, and tells what was taken of each.
+fn fill(order: &NewOrder, top: &Top<EVENT_LEVELS>, mut report: impl FnMut(Outcome)) {
+    let mut left = order.qty;
+    for level in top.side(order.side.opposite()) {
+        if left.0 == 0 || !reaches(order, level.px) {
+            break;
+        }
+        let qty = left.min(level.qty);
+        report(Outcome::Filled { px: level.px, qty });
+        left = Qty(left.0 - qty.0);
+    }
+    if left.0 > 0 {
+        report(Outcome::Expired);
+    }
+}
+
+/// Whether the order's limit allows this price.
+fn reaches(order: &NewOrder, px: Px) -> bool {
+    match order.side {
+        Side::Buy => px <= order.px,
+        Side::Sell => px >= order.px,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Body, ClientId, InstrumentId, Level, Status};
+    use crate::trading::risk::tests::{book, status, top};
+    use proptest::{collection, prop_assert, prop_assert_eq, proptest};
+
+    fn levels(levels: &[(i64, u64)]) -> impl Iterator<Item = Level> {
+        levels.iter().map(|(px, qty)| Level {
+            px: Px(*px),
+            qty: Qty(*qty),
+        })
+    }
+
+    fn paper(bids: &[(i64, u64)], asks: &[(i64, u64)]) -> Paper {
+        let mut top = Top::EMPTY;
+        top.set(Side::Buy, levels(bids), bids.len(), false);
+        top.set(Side::Sell, levels(asks), asks.len(), false);
+        let mut paper = Paper::new(1);
+        paper.handle_event(&Event {
+            body: Body::Book(top),
+            ..book(1)
+        });
+        paper
+    }
+
+    fn order(side: Side, px: i64, qty: u64) -> NewOrder {
+        NewOrder {
+            client_id: ClientId(9),
+            instrument: InstrumentId(0),
+            side,
+            px: Px(px),
+            qty: Qty(qty),
+            tif: TimeInForce::ImmediateOrCancel,
+        }
+    }
+
+    fn outcomes(paper: &mut Paper, order: &NewOrder) -> Vec<Outcome> {
+        let ours = |report: &Report| {
+            (report.client_id, report.instrument) == (order.client_id, order.instrument)
+        };
+        let reports = paper.handle_order(order);
+        assert!(reports.iter().all(ours));
+        reports.iter().map(|report| report.outcome).collect()
+    }
+
+    fn acked(exchange_id: u64) -> Outcome {
+        Outcome::Acked { exchange_id }
+    }
+
+    fn filled(px: i64, qty: u64) -> Outcome {
+        Outcome::Filled {
+            px: Px(px),
+            qty: Qty(qty),
+        }
+    }
+
+    const BIDS: &[(i64, u64)] = &[(100, 5), (98, 7), (95, 9)];
+    const ASKS: &[(i64, u64)] = &[(101, 4), (103, 6), (104, 8)];
+
+    #[test]
+    fn a_buy_takes_each_level_at_its_own_price_up_to_its_limit_and_the_rest_expires() {
+        let got = outcomes(&mut paper(BIDS, ASKS), &order(Side::Buy, 103, 20));
+        assert_eq!(
+            got,
+            [acked(1), filled(101, 4), filled(103, 6), Outcome::Expired]
+        );
+    }
+
+    #[test]
+    fn a_sell_takes_the_bids_and_ends_when_it_is_filled() {
+        let got = outcomes(&mut paper(BIDS, ASKS), &order(Side::Sell, 95, 12));
+        assert_eq!(got, [acked(1), filled(100, 5), filled(98, 7)]);
+    }
+
+    #[test]
+    fn an_order_that_does_not_reach_the_book_expires_whole() {
+        for order in [order(Side::Buy, 100, 1), order(Side::Sell, 101, 1)] {
+            let got = outcomes(&mut paper(BIDS, ASKS), &order);
+            assert_eq!(got, [acked(1), Outcome::Expired]);
+        }
+    }
+
+    #[test]
+    fn nothing_is_filled_beyond_what_is_seen() {
+        let got = outcomes(&mut paper(BIDS, ASKS), &order(Side::Buy, 1_000, 100));
+        let seen = [filled(101, 4), filled(103, 6), filled(104, 8)];
+        assert_eq!(got[1..4], seen);
+        assert_eq!(got[4..], [Outcome::Expired]);
+    }
+
+    #[test]
+    fn ten_levels_and_a_rest_are_all_reported() {
+        let asks: Vec<_> = (101..111).map(|px| (px, 1)).collect();
+        let got = outcomes(&mut paper(BIDS, &asks), &order(Side::Buy, 200, 11));
+        assert_eq!(got.len(), REPORTS_MAX);
+    }
+
+    #[test]
+    fn the_book_is_not_used_up_and_exchange_ids_count_up() {
+        let (mut paper, order) = (paper(BIDS, ASKS), order(Side::Buy, 101, 4));
+        assert_eq!(outcomes(&mut paper, &order), [acked(1), filled(101, 4)]);
+        assert_eq!(outcomes(&mut paper, &order), [acked(2), filled(101, 4)]);
+    }
+
+    #[test]
+    fn without_a_live_book_an_order_is_rejected() {
+        let rejected = [Outcome::Rejected {
+            code: REJECTED_BOOK_NOT_LIVE,
+        }];
+        let order = order(Side::Buy, 101, 1);
+        assert_eq!(outcomes(&mut Paper::new(1), &order), rejected);
+        let mut paper = paper(BIDS, ASKS);
+        paper.handle_event(&status(1, Status::Stale));
+        assert_eq!(outcomes(&mut paper, &order), rejected);
+        let foreign = NewOrder {
+            instrument: InstrumentId(1),
+            ..order
+        };
+        assert_eq!(outcomes(&mut paper, &foreign), rejected);
+    }
+
+    #[test]
+    fn a_crossed_book_fills_nothing() {
+        let mut paper = Paper::new(1);
+        paper.handle_event(&Event {
+            body: Body::Book(top(101, 101, 1)),
+            ..book(1)
+        });
+        assert_eq!(
+            outcomes(&mut paper, &order(Side::Buy, 101, 1)),
+            [Outcome::Rejected {
+                code: REJECTED_BOOK_CROSSED
+            }]
+        );
+    }
+
+    proptest! {
+        /// The twin takes one unit at a time from the cheapest ask that is left.
+        #[test]
+        fn it_fills_as_taking_unit_by_unit_does(
+            qtys in collection::vec(1u64..6, 0..10),
+            limit in 99i64..112,
+            qty in 1u64..40,
+        ) {
+            let asks: Vec<_> = (101..).zip(qtys.iter().copied()).collect();
+            let units = asks.iter().flat_map(|(px, n)| (0..*n).map(move |_| *px));
+            let twin: Vec<i64> = units.filter(|px| *px <= limit).take(qty as usize).collect();
+            let (mut taken, mut expired) = (Vec::new(), false);
+            for outcome in outcomes(&mut paper(BIDS, &asks), &order(Side::Buy, limit, qty)) {
+                prop_assert!(!expired, "news after the end");
+                match outcome {
+                    Outcome::Filled { px, qty } => taken.extend((0..qty.0).map(|_| px.0)),
+                    Outcome::Expired => expired = true,
+                    other => prop_assert_eq!(other, acked(1)),
+                }
+            }
+            prop_assert_eq!(expired, taken.len() < qty as usize);
+            prop_assert_eq!(taken, twin);
+        }
+    }
+}

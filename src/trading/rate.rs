@@ -1,0 +1,91 @@
+//! How many orders were admitted within the last second, exactly. Never lets a burst straddle a boundary,
+//! as counters by the calendar second and token buckets do.
+
+use crate::base::Nanos;
+use std::collections::VecDeque;
+
+/// The window's length, in nanoseconds.
+const WINDOW_NS: u64 = 1_000_000_000;
+
+/// Times of the newest admissions; at most `max` within any half-open second `[t, t + 1 s)`.
+///
+/// Invariant: `admitted.len() <= max <= admitted.capacity()`, so that it never grows.
+#[derive(Debug)]
+pub struct RateWindow {
+    admitted: VecDeque<Nanos>,
+    max: usize,
+}
+
+impl RateWindow {
+    pub fn new(max: usize) -> Self {
+        assert!(max > 0, "a rate of nothing is a kill switch");
+        Self {
+            admitted: VecDeque::with_capacity(max),
+            max,
+        }
+    }
+
+    /// Whether one more fits now. A clock that runs backwards is a full window.
+    pub fn has_room(&self, now: Nanos) -> bool {
+        match self.admitted.front() {
+            Some(oldest) if self.admitted.len() == self.max => now.since(*oldest) >= WINDOW_NS,
+            Some(_) | None => true,
+        }
+    }
+
+    /// Counts one admission. Asked only where there is room.
+    pub fn record(&mut self, now: Nanos) {
+        assert!(self.has_room(now), "an order beyond its rate");
+        if self.admitted.len() == self.max {
+            self.admitted.pop_front();
+        }
+        self.admitted.push_back(now);
+        debug_assert!(self.admitted.len() <= self.max);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::{collection, prop_assert, prop_assert_eq, proptest};
+
+    #[test]
+    fn the_second_is_over_at_its_last_nanosecond_and_not_before() {
+        let mut window = RateWindow::new(2);
+        window.record(Nanos(5));
+        window.record(Nanos(6));
+        assert!(!window.has_room(Nanos(WINDOW_NS + 4)));
+        assert!(window.has_room(Nanos(WINDOW_NS + 5)));
+        window.record(Nanos(WINDOW_NS + 5));
+        assert!(!window.has_room(Nanos(WINDOW_NS + 5)));
+        assert!(window.has_room(Nanos(WINDOW_NS + 6)));
+    }
+
+    #[test]
+    fn a_clock_that_runs_backwards_opens_no_window() {
+        let mut window = RateWindow::new(1);
+        window.record(Nanos(2 * WINDOW_NS));
+        assert!(!window.has_room(Nanos(1)));
+    }
+
+    proptest! {
+        #[test]
+        fn it_agrees_with_a_list_of_all_admissions(
+            max in 1usize..8,
+            steps in collection::vec(0u64..WINDOW_NS / 2, 0..200),
+        ) {
+            let (mut window, mut all, mut now) = (RateWindow::new(max), Vec::new(), Nanos(0));
+            let capacity = window.admitted.capacity();
+            for step in steps {
+                now = now + Nanos(step);
+                let recent = all.iter().filter(|at| now.since(**at) < WINDOW_NS).count();
+                prop_assert_eq!(window.has_room(now), recent < max);
+                if recent < max {
+                    window.record(now);
+                    all.push(now);
+                }
+            }
+            prop_assert!(window.admitted.capacity() == capacity);
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The gate between wanting and ordering: only what passes every check becomes [`Admitted`].
+//! Believes no strategy about the market; it reads its own picture of each book.
+
+use super::limits::{BPS, RiskLimits, SizeLimit};
+use super::picture::Picture;
+use super::rate::RateWindow;
+use super::refusal::Refusal;
+use crate::base::event::EVENT_LEVELS;
+use crate::base::{
+    Body, ClientId, Event, Instrument, Intent, Nanos, NewOrder, Outcome, Px, Report, Side, Top, Why,
+};
+
+/// The oldest book that an order may rest on, in nanoseconds from its book stamp.
+pub const BOOK_AGE_NS_MAX: u64 = 3_000_000_000;
+
+/// An order that passed risk. Only [`Risk::admit`] makes one, and it cannot be copied: to send it
+/// is to use it up.
+#[derive(Debug)]
+#[must_use = "an admitted order holds a slot among the open orders until it is reported on"]
+pub struct Admitted {
+    order: NewOrder,
+    why: Why,
+}
+
+impl Admitted {
+    pub fn order(&self) -> &NewOrder {
+        &self.order
+    }
+
+    /// What the strategy decided from.
+    pub fn why(&self) -> &Why {
+        &self.why
+    }
+}
+
+/// Every gate of the desk, and the state that they read.
+///
+/// Invariant: `open.len() <= limits.open_orders_max <= open.capacity()`.
+#[derive(Debug)]
+pub struct Risk {
+    killed: bool,
+    gateway_ready: bool,
+    collar_bps: u32,
+    open_orders_max: usize,
+    /// The next id to give; every id below it is used up.
+    next_client_id: u64,
+    /// Orders whose end is not known.
+    open: Vec<ClientId>,
+    rate: RateWindow,
+    /// One an instrument, at the index of its id.
+    seats: Vec<Seat>,
+    refusals: [u64; Refusal::ALL.len()],
+}
+
+/// What is known of one instrument.
+#[derive(Debug)]
+struct Seat {
+    instrument: Instrument,
+    limit: SizeLimit,
+    picture: Picture<Touch>,
+}
+
+/// Best bid and ask of a live book.
+#[derive(Debug, Clone, Copy)]
+struct Touch {
+    best: Option<(Px, Px)>,
+    /// Both are provably the exchange's own best.
+    complete: bool,
+    at: Nanos,
+}
+
+impl Risk {
+    /// `limits` were resolved for the same `instruments`, the run's table; client ids count up from
+    /// `first_client_id`. The gateway is down until an event says otherwise.
+    pub fn new(limits: RiskLimits, instruments: &[Instrument], first_client_id: u64) -> Self {
+        assert_eq!(
+            limits.sizes.len(),
+            instruments.len(),
+            "limits of another table"
+        );
+        let seat = |(index, (instrument, limit)): (usize, (&Instrument, &SizeLimit))| {
+            assert_eq!(instrument.id.index(), index, "the table is in id order");
+            Seat {
+                instrument: instrument.clone(),
+                limit: *limit,
+                picture: Picture::DARK,
+            }
+        };
+        let table = instruments.iter().zip(&limits.sizes);
+        Self {
+            killed: false,
+            gateway_ready: false,
+            collar_bps: limits.collar_bps,
+            open_orders_max: limits.open_orders_max,
+            next_client_id: first_client_id,
+            open: Vec::with_capacity(limits.open_orders_max),
+            rate: RateWindow::new(limits.orders_per_s),
+            seats: table.enumerate().map(seat).collect(),
+            refusals: [0; Refusal::ALL.len()],
+        }
+    }
+
+    /// Follows books, status, the gateway and reports. Every event of the desk comes here before
+    /// the strategies see it.
+    pub fn handle_event(&mut self, event: &Event) {
+        match &event.body {
+            Body::Book(_) | Body::Status(_) => {
+                if let Some(seat) = self.seats.get_mut(event.instrument.index()) {
+                    let at = event.stamps.book;
+                    seat.picture.handle_event(event, |top| Touch::of(top, at));
+                }
+            }
+            Body::Gateway(ready) => self.gateway_ready = *ready,
+            Body::Report(report) => self.handle_report(report),
+            Body::Trade(..) | Body::Quote(_) => {}
+        }
+    }
+
+    /// Makes an order of `intent`, or names the first gate that it fails, in the order of
+    /// [`Refusal`]'s arms. A refusal changes nothing but its counter.
+    pub fn admit(&mut self, now: Nanos, intent: Intent) -> Result<Admitted, Refusal> {
+        match self.check(now, &intent) {
+            Ok(()) => Ok(self.mint(now, intent)),
+            Err(refusal) => {
+                self.refusals[refusal as usize] += 1;
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Refuses every intent from now on. There is no way back but a new run.
+    pub fn kill(&mut self) {
+        self.killed = true;
+    }
+
+    /// Refused intents by gate, at the indexes of [`Refusal::ALL`].
+    pub fn refusals(&self) -> &[u64] {
+        &self.refusals
+    }
+
+    /// Orders whose end is not known, `Unknown` ones included.
+    pub fn open_orders(&self) -> usize {
+        self.open.len()
+    }
+
+    fn check(&self, now: Nanos, intent: &Intent) -> Result<(), Refusal> {
+        refuse_if(self.killed, Refusal::Killed)?;
+        refuse_if(!self.gateway_ready, Refusal::GatewayDown)?;
+        let seat = self.seats.get(intent.instrument.index());
+        let seat = seat.ok_or(Refusal::UnknownInstrument)?;
+        seat.check_order(intent)?;
+        refuse_if(self.next_client_id == u64::MAX, Refusal::Overflow)?;
+        seat.check_book(now, intent, self.collar_bps)?;
+        refuse_if(self.open.len() >= self.open_orders_max, Refusal::OpenOrders)?;
+        refuse_if(!self.rate.has_room(now), Refusal::OrderRate)
+    }
+
+    fn mint(&mut self, now: Nanos, intent: Intent) -> Admitted {
+        assert!(!self.killed, "an order after the kill switch");
+        assert!(self.open.len() < self.open_orders_max, "an order too many");
+        let client_id = ClientId(self.next_client_id);
+        self.next_client_id += 1; // Checked: the largest id is never given.
+        self.open.push(client_id);
+        self.rate.record(now);
+        let Intent {
+            instrument,
+            side,
+            px,
+            qty,
+            tif,
+            why,
+        } = intent;
+        assert!(px.0 > 0 && qty.0 > 0, "an order of nothing");
+        Admitted {
+            order: NewOrder {
+                client_id,
+                instrument,
+                side,
+                px,
+                qty,
+                tif,
+            },
+            why,
+        }
+    }
+
+    /// Closes an order when its end is known. Reports of orders that are not open change nothing: they
+    /// come late, twice, or are another's.
+    fn handle_report(&mut self, report: &Report) {
+        let over = match report.outcome {
+            Outcome::Rejected { .. } | Outcome::NotSent | Outcome::Expired => true,
+            // Every order is immediate-or-cancel: it cannot rest, so that the exchange was done
+            // with it when it said that it took it, or traded it.
+            Outcome::Acked { .. } | Outcome::Filled { .. } => true,
+            // It may have traded. It keeps its slot until reconciliation, or a late answer, settles it.
+            Outcome::Unknown => false,
+        };
+        if over && let Some(at) = self.open.iter().position(|id| *id == report.client_id) {
+            self.open.swap_remove(at);
+        }
+    }
+}
+
+impl Touch {
+    fn of(top: &Top<EVENT_LEVELS>, at: Nanos) -> Self {
+        Self {
+            best: top.best().map(|(bid, ask)| (bid.px, ask.px)),
+            complete: top.complete(1),
+            at,
+        }
+    }
+}
+
+impl Seat {
+    /// What is wrong with an order by itself.
+    fn check_order(&self, intent: &Intent) -> Result<(), Refusal> {
+        let (instrument, limit) = (&self.instrument, &self.limit);
+        let (px, qty) = (intent.px.0, intent.qty);
+        refuse_if(!instrument.trading, Refusal::NotTrading)?;
+        refuse_if(qty.0 == 0, Refusal::QuantityZero)?;
+        refuse_if(qty < instrument.qty_min, Refusal::QuantityMin)?;
+        let qty_max = instrument.qty_max.min(limit.qty_max);
+        refuse_if(qty > qty_max, Refusal::QuantityMax)?;
+        let in_lots = qty.0.is_multiple_of(instrument.lot.0);
+        refuse_if(!in_lots, Refusal::LotMultiple)?;
+        let in_ticks = px > 0 && (px as u64).is_multiple_of(instrument.tick.0.unsigned_abs());
+        refuse_if(!in_ticks, Refusal::TickMultiple)?;
+        let notional = u128::from(px.unsigned_abs()).checked_mul(u128::from(qty.0));
+        let notional = notional.ok_or(Refusal::Overflow)?;
+        refuse_if(notional < instrument.notional_min, Refusal::NotionalMin)?;
+        refuse_if(notional > limit.notional_max, Refusal::NotionalMax)
+    }
+
+    /// What the market, as we see it ourselves, says against it.
+    fn check_book(&self, now: Nanos, intent: &Intent, collar_bps: u32) -> Result<(), Refusal> {
+        let (touch, epoch) = self.picture.live().ok_or(Refusal::BookNotLive)?;
+        refuse_if(intent.why.epoch != epoch, Refusal::BookMoved)?;
+        refuse_if(now.since(touch.at) > BOOK_AGE_NS_MAX, Refusal::BookStale)?;
+        refuse_if(!touch.complete, Refusal::BookIncomplete)?;
+        let (bid, ask) = touch.best.ok_or(Refusal::BookIncomplete)?;
+        refuse_if(bid >= ask, Refusal::BookCrossed)?;
+        let outside = match intent.side {
+            Side::Buy => in_bps(intent.px, BPS) > in_bps(ask, BPS + collar_bps),
+            Side::Sell => in_bps(intent.px, BPS) < in_bps(bid, BPS - collar_bps),
+        };
+        refuse_if(outside, Refusal::PriceCollar)
+    }
+}
+
+/// `px * bps` without loss: 64 bits by 15 bits always fit into 128.
+fn in_bps(px: Px, bps: u32) -> i128 {
+    debug_assert!(bps <= 2 * BPS);
+    i128::from(px.0) * i128::from(bps)
+}
+
+fn refuse_if(refused: bool, gate: Refusal) -> Result<(), Refusal> {
+    match refused {
+        true => Err(gate),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;
