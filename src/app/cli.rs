@@ -1,1 +1,266 @@
-//! Being built.
+//! The command line: what can be asked, with which words, and which exit code answers.
+//! Does none of the work itself.
+
+use super::config::Wait;
+use super::{check, replay, report, run, sim};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// It ran and something failed: a connection, a file, a port in use.
+pub const FAILED: u8 = 1;
+/// It did not run: the arguments or the configuration are wrong.
+pub const WRONG_USE: u8 = 2;
+
+const EXAMPLES: &str = "\
+Examples:
+  tickwire                                      simulated exchange and engine in one, for 15 s
+  tickwire check configs/binance.toml           what would run, and whether the file is right
+  tickwire run configs/binance.toml --for 60s   real market data, paper orders
+  taskset -c 2-4 tickwire run --wait spin       on these CPUs only
+  tickwire replay day.jsonl.gz --digest         a recording through the same lanes, no sockets
+  tickwire report runs/LAST --against runs/OLD  latency tables and curves, side by side
+
+Exit codes: 0 done, 1 failed while running, 2 wrong arguments or configuration.";
+
+/// A low-latency trading engine for crypto exchanges.
+///
+/// Without a command it does what `tickwire run` does without a file.
+#[derive(Debug, Parser)]
+#[command(name = "tickwire", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do; nothing means [`Command::Run`] without arguments.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the command line asks for.
+#[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant)] // There is one value of it a process.
+pub enum Command {
+    /// Run the engine: without a file against a simulated exchange of its own
+    Run(RunArgs),
+    /// Serve a simulated exchange, or play a recording, over TLS and WebSocket
+    Sim(sim::SimArgs),
+    /// Send recordings through the engine's lanes without sockets, and print a digest of each book
+    Replay(ReplayArgs),
+    /// Print the stage table of a run and write its page of percentile curves
+    Report(report::ReportArgs),
+    /// Check a configuration file and print what would run
+    Check(CheckArgs),
+}
+
+/// Arguments of `tickwire run`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RunArgs {
+    /// Configuration file; without one the simulated exchange runs in this process
+    pub config: Option<PathBuf>,
+    /// Stop after this time, like 30s, 5m or 2h [default: 15s without a file, else never]
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_time)]
+    pub time: Option<Duration>,
+    /// Folder for the run's files [default: a new one under runs/]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Let the simulated exchange play this recording instead of a seeded flow
+    #[arg(long, value_name = "FILE.jsonl.gz", conflicts_with_all = ["config", "seed"])]
+    pub play: Option<PathBuf>,
+    /// Speed of the recording: recorded, max, or how many times as fast
+    #[arg(long, value_parser = parse_speed, requires = "play")]
+    pub speed: Option<Speed>,
+    /// Levels a side that a book keeps: 256, 1024 or 4096
+    #[arg(long, value_parser = parse_depth)]
+    pub depth: Option<usize>,
+    /// What a worker does while idle
+    #[arg(long)]
+    pub wait: Option<Wait>,
+    /// Log lines for people or as JSON
+    #[arg(long, value_name = "FORM", default_value = "human")]
+    pub log: LogForm,
+    /// Send real orders of the account that the file names; without it orders are paper
+    #[arg(long, requires = "config")]
+    pub live: bool,
+    /// Seed of the simulated order flow
+    #[arg(long, conflicts_with = "config")]
+    pub seed: Option<u64>,
+}
+
+/// Arguments of `tickwire replay`.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArgs {
+    /// Recordings (JSON lines, gzip)
+    #[arg(required = true, value_name = "FILE.jsonl.gz")]
+    pub files: Vec<PathBuf>,
+    /// Print one JSON line a book: file, symbol, applied, gaps, incomplete, sha256
+    #[arg(long, required = true)]
+    pub digest: bool,
+    /// Levels a side that a book keeps: 256, 1024 or 4096
+    #[arg(long, value_parser = parse_depth, default_value = "1024")]
+    pub depth: usize,
+}
+
+/// Arguments of `tickwire check`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// Configuration file
+    pub config: PathBuf,
+}
+
+/// Log lines for people, or for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogForm {
+    /// A line of text a record.
+    #[default]
+    Human,
+    /// A JSON object a line.
+    Json,
+}
+
+/// How fast a recording is played.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Speed {
+    /// As fast as it was recorded.
+    Recorded,
+    /// So many times as fast as it was recorded: above zero, at most 1,000,000.
+    Times(f64),
+    /// As fast as the client reads.
+    Max,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Also where help and version come from; a closed pipe is no reason to complain.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { WRONG_USE } else { 0 });
+        }
+    };
+    match cli.command {
+        None => run::run(RunArgs::default()),
+        Some(Command::Run(args)) => run::run(args),
+        Some(Command::Sim(args)) => sim::run(args),
+        Some(Command::Replay(args)) => replay::run(args),
+        Some(Command::Report(args)) => report::run(&args),
+        Some(Command::Check(args)) => check::run(args),
+    }
+}
+
+/// Writes a command's answer to standard output. A reader that has seen enough (`| head`) ends it
+/// quietly, with code 0; any other failure is reported, with code 1.
+pub fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let done = write(&mut out).and_then(|()| out.flush());
+    // What a failed flush left behind must not be written again when `out` is dropped.
+    let (_, _) = out.into_parts();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => complain(FAILED, &format!("standard output: {error}")),
+    }
+}
+
+/// Writes `tickwire: what` to standard error and gives the exit code back.
+pub fn complain(code: u8, what: &dyn std::fmt::Display) -> ExitCode {
+    // Nobody is left to tell when standard error is closed, too.
+    let _ = writeln!(io::stderr(), "tickwire: {what}");
+    ExitCode::from(code)
+}
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        Ok(_) => Err("write a time above zero, like 30s".to_owned()),
+        Err(_) => Err("write a number with its unit, like 30s, 5m or 2h".to_owned()),
+    }
+}
+
+fn parse_depth(text: &str) -> Result<usize, String> {
+    match text {
+        "256" => Ok(256),
+        "1024" => Ok(1024),
+        "4096" => Ok(4096),
+        _ => Err("write 256, 1024 or 4096".to_owned()),
+    }
+}
+
+fn parse_speed(text: &str) -> Result<Speed, String> {
+    match (text, text.parse::<f64>()) {
+        ("recorded", _) => Ok(Speed::Recorded),
+        ("max", _) => Ok(Speed::Max),
+        (_, Ok(times)) if times > 0.0 && times <= 1e6 => Ok(Speed::Times(times)),
+        _ => Err("write recorded, max, or a number above zero".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_arguments_mean_run() {
+        assert!(parse("").unwrap().command.is_none());
+        let Some(Command::Run(args)) = parse("run").unwrap().command else {
+            panic!("not a run");
+        };
+        assert_eq!(
+            (args.log, args.live, args.depth),
+            (LogForm::Human, false, None)
+        );
+    }
+
+    #[test]
+    fn a_run_takes_all_its_words() {
+        let line = "run a.toml --for 1m30s --out d --depth 256 --wait park --log json --live";
+        let Some(Command::Run(args)) = parse(line).unwrap().command else {
+            panic!("not a run");
+        };
+        assert_eq!(args.time, Some(Duration::from_secs(90)));
+        assert_eq!(
+            (args.depth, args.wait, args.live),
+            (Some(256), Some(Wait::Park), true)
+        );
+        let Some(Command::Run(args)) = parse("run --play f --speed 2.5").unwrap().command else {
+            panic!("not a run");
+        };
+        assert_eq!(args.speed, Some(Speed::Times(2.5)));
+    }
+
+    #[test]
+    fn wrong_use_says_what_to_write() {
+        for (line, what) in [
+            ("run --depth 512", "write 256, 1024 or 4096"),
+            ("run --for 30", "write a number with its unit"),
+            ("run --for 0s", "above zero"),
+            ("run --wait fast", "possible values: spin, park, auto"),
+            (
+                "run --play f --speed nan",
+                "write recorded, max, or a number above zero",
+            ),
+            ("run --speed max", "--play"),
+            ("run --live", "<CONFIG>"),
+            ("run a.toml --play f", "cannot be used with"),
+            ("replay", "--digest"),
+            ("replay a", "--digest"),
+            ("sim --listen here", "invalid value 'here'"),
+            ("rum", "similar subcommand exists: 'run'"),
+            ("run --api-key x", "unexpected argument"),
+        ] {
+            let error = parse(line).expect_err(line);
+            assert!(error.use_stderr(), "{line}");
+            assert!(error.to_string().contains(what), "{line}: {error}");
+        }
+    }
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(["tickwire"].into_iter().chain(line.split_whitespace()))
+    }
+}

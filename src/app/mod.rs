@@ -6,11 +6,9 @@ pub mod config;
 pub mod replay;
 pub mod report;
 pub mod run;
+pub mod secrets;
 pub mod sim;
 
-use std::process::ExitCode;
-
-/// Runs the command line of this process.
-pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
-}
+pub use cli::main;
+pub mod session;
+pub mod universe;

@@ -1,1 +1,196 @@
-//! Being built.
+//! `tickwire sim`: the simulated exchange on its own, until Ctrl-C. Prints what a configuration needs to reach it.
+
+use crate::world::os::server::{self, Sim, SimOptions, SimProgress, SimSource, Speed};
+use clap::Args;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::fmt;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+/// How often a run looks whether it was told to end.
+const LOOK_PERIOD: Duration = Duration::from_millis(50);
+
+/// Arguments of `tickwire sim`.
+#[derive(Debug, Clone, Args)]
+pub struct SimArgs {
+    /// Loopback address to listen on; without it a free port of 127.0.0.1
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Seed of the order flow: the same seed makes the same market
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Play this recording (JSON lines, gzip or plain) instead of an order flow
+    #[arg(long, value_name = "FILE")]
+    pub play: Option<PathBuf>,
+    /// How fast to play it: `recorded`, `client` (as fast as it reads), or a factor such as 10
+    #[arg(long, default_value = "recorded", requires = "play")]
+    pub speed: Speed,
+    /// Write the certificate authority to this file; without it, it is printed
+    #[arg(long, value_name = "FILE")]
+    pub ca_out: Option<PathBuf>,
+}
+
+/// Why the command ended badly.
+#[derive(Debug)]
+enum Failure {
+    Sim(server::SimError),
+    Ca(PathBuf, io::Error),
+    Signals(io::Error),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sim(error) => write!(f, "{error}"),
+            Self::Ca(path, error) => write!(f, "cannot write {}: {error}", path.display()),
+            Self::Signals(error) => write!(f, "cannot listen for Ctrl-C: {error}"),
+        }
+    }
+}
+
+/// Runs until Ctrl-C; success unless it could not start.
+pub fn run(args: SimArgs) -> ExitCode {
+    match serve(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "tickwire sim: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(args: SimArgs) -> Result<(), Failure> {
+    // Before anything else, so that Ctrl-C ends in order from the first moment on.
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(Failure::Signals)?;
+    }
+    let mut options = SimOptions {
+        seed: args.seed,
+        ..SimOptions::default()
+    };
+    options.listen = args.listen.unwrap_or(options.listen);
+    if let Some(path) = args.play {
+        options.source = SimSource::Play {
+            path,
+            speed: args.speed,
+        };
+    }
+    let mut sim = server::start(options).map_err(Failure::Sim)?;
+    sim.ignore_truth();
+    if let Some(path) = &args.ca_out {
+        std::fs::write(path, sim.ca_pem()).map_err(|error| Failure::Ca(path.clone(), error))?;
+    }
+    // A closed standard output is no reason to end the exchange.
+    let _ = announce(&sim, args.ca_out.as_deref(), &mut io::stdout().lock());
+    while !stop.load(Relaxed) {
+        std::thread::sleep(LOOK_PERIOD);
+    }
+    let _ = total(sim.stop(), &mut io::stdout().lock());
+    Ok(())
+}
+
+fn announce(sim: &Sim, ca_file: Option<&Path>, out: &mut impl Write) -> io::Result<()> {
+    let addr = sim.addr();
+    writeln!(
+        out,
+        "simulated exchange binance-spot on {addr}: {}",
+        sim.symbols().join(", ")
+    )?;
+    writeln!(out, "  market streams  wss://{addr}/stream")?;
+    writeln!(out, "  REST            https://{addr}/api/v3")?;
+    writeln!(out, "  order entry     wss://{addr}/ws-api/v3")?;
+    writeln!(
+        out,
+        "stream, rest and orders in a configuration: \"{addr}\""
+    )?;
+    match ca_file {
+        Some(path) => writeln!(out, "certificate authority: {}", path.display())?,
+        None => write!(out, "certificate authority:\n{}", sim.ca_pem())?,
+    }
+    writeln!(
+        out,
+        "an account's API key is the lowercase hex of its Ed25519 public key"
+    )?;
+    writeln!(out, "Ctrl-C ends it")?;
+    out.flush()
+}
+
+fn total(progress: SimProgress, out: &mut impl Write) -> io::Result<()> {
+    let SimProgress {
+        frames_sent,
+        orders,
+        sessions,
+        slow_cuts,
+        ..
+    } = progress;
+    writeln!(
+        out,
+        "sent {frames_sent} frames over {sessions} connections, took {orders} orders, \
+         cut {slow_cuts} slow readers"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        sim: SimArgs,
+    }
+
+    #[test]
+    fn a_speed_is_only_taken_for_a_recording() {
+        let parse = |line: &str| <Cli as clap::Parser>::try_parse_from(line.split(' '));
+        assert_eq!(parse("sim").unwrap().sim.speed, Speed::Recorded);
+        let played = parse("sim --play f.jsonl --speed 10").unwrap();
+        assert_eq!(played.sim.speed, Speed::Times(10.0));
+        assert!(parse("sim --speed 10").is_err());
+        assert!(parse("sim --play f.jsonl --speed fast").is_err());
+    }
+
+    #[test]
+    fn what_is_announced_is_what_a_configuration_needs() {
+        let sim = server::start(SimOptions::default()).unwrap();
+        let mut out = Vec::new();
+        announce(&sim, None, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains(&sim.addr().to_string()));
+        assert!(text.contains("BTCUSDT, ETHUSDT, SOLUSDT"));
+        assert!(text.contains("-----BEGIN CERTIFICATE-----"));
+    }
+
+    #[test]
+    fn a_start_that_fails_names_what_is_wrong() {
+        let taken = server::start(SimOptions::default()).unwrap();
+        let args = |listen, play: Option<&str>| SimArgs {
+            listen,
+            seed: 1,
+            play: play.map(PathBuf::from),
+            speed: Speed::Client,
+            ca_out: None,
+        };
+        let cases = [
+            (args(Some(taken.addr()), None), "in use"),
+            (
+                args(Some(SocketAddr::from(([192, 0, 2, 1], 0))), None),
+                "loopback",
+            ),
+            (
+                args(None, Some("no/such/file.jsonl.gz")),
+                "no/such/file.jsonl.gz",
+            ),
+        ];
+        for (args, word) in cases {
+            let said = serve(args).unwrap_err().to_string();
+            assert!(said.contains(word), "{said}");
+        }
+    }
+}

@@ -41,8 +41,9 @@ pub enum Status {
     Resyncing,
 }
 
-/// What happened.
+/// What happened. A book is by far the largest, and by far the most frequent: it travels by value.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(clippy::large_enum_variant)]
 pub enum Body {
     /// A live book, complete or saying that it is not.
     Book(Top<EVENT_LEVELS>),

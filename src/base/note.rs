@@ -6,7 +6,7 @@ use super::time::Nanos;
 use arrayvec::{ArrayString, ArrayVec};
 
 /// Fields of one note, and bytes of foreign text in it, at most.
-pub const NOTE_FIELDS_MAX: usize = 10;
+pub const NOTE_FIELDS_MAX: usize = 12;
 pub const NOTE_TEXT_MAX: usize = 160;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,12 +1,29 @@
 //! Bytes to frames: TLS, WebSocket, handshakes, heartbeat, backoff, rate limits.
 //! Generic over its stream and driven by `now`: it opens no socket and reads no clock.
 
+pub mod backoff;
+pub mod close;
+pub mod limiter;
+pub mod link;
+pub mod settings;
+pub mod tls;
+pub mod tls_stream;
+mod upgrade;
+mod ws;
+
+pub use backoff::Backoff;
+pub use close::{Close, Phase};
+pub use limiter::Limiter;
+pub use link::{Counters, Link, Output, Read, SendError, Sent};
+pub use settings::{Deadlines, LinkConfig, LinkError};
+pub use tls_stream::TlsStream;
+
 use crate::base::{Nanos, RxStamps};
-use std::io::{Read, Write};
+use std::io;
 
 /// A non-blocking byte stream that knows when its bytes passed the kernel.
-pub trait Transport: Read + Write + Send {
-    /// Stamps of the newest read.
+pub trait Transport: io::Read + io::Write + Send {
+    /// Stamps of the newest read that gave bytes.
     fn rx(&self) -> RxStamps;
     /// How far writing got.
     fn tx(&self) -> TxMark;

@@ -7,7 +7,7 @@ use crate::base::feed::SeqRule;
 use crate::base::{ClientId, DecimalError, Instrument, NewOrder, Snapshot, UnixNanos, Word};
 
 /// Exchanges that this build knows. One line here and one folder add another.
-pub static ALL: &[&dyn Exchange] = &[];
+pub static ALL: &[&dyn Exchange] = &[&binance_spot::BinanceSpot];
 
 /// The exchange with this name (`binance-spot`), as configuration writes it.
 pub fn by_name(name: &str) -> Option<&'static dyn Exchange> {
@@ -53,6 +53,8 @@ pub struct Limits {
 pub trait Exchange: Sync {
     /// The name that configuration, logs and reports use.
     fn name(&self) -> &'static str;
+    /// True for the URLs of this exchange's own services, as a recording names them.
+    fn owns(&self, url: &str) -> bool;
     /// The exchange's public endpoints.
     fn endpoints(&self) -> Endpoints;
     fn limits(&self) -> Limits;
@@ -77,8 +79,12 @@ pub trait Exchange: Sync {
     /// Decodes the body of that answer, in the order of `symbols`; ids count from zero.
     /// The error names the symbol that is missing or unusable, for a person to read.
     fn metadata(&self, body: &[u8], symbols: &[&str]) -> Result<Vec<Instrument>, String>;
-    /// The order codec for an account, or none where this exchange's order entry is not built.
-    fn order_codec(&self, account: Account, instruments: &[Instrument]) -> Box<dyn OrderCodec>;
+    /// The order codec for an account. The error says what is wrong with its keys, and what to do.
+    fn order_codec(
+        &self,
+        account: Account,
+        instruments: &[Instrument],
+    ) -> Result<Box<dyn OrderCodec>, String>;
 }
 
 /// Frames of one market connection to words.
@@ -93,9 +99,14 @@ pub trait OrderCodec: Send {
     fn path(&self) -> String;
     /// The frame that authenticates the connection; answered by [`Answer::LoggedOn`] or [`Answer::LogonRefused`].
     fn logon(&mut self, now: UnixNanos) -> String;
-    /// Encodes an order into the codec's own buffer. Allocates nothing once warm.
+    /// Encodes an order into the codec's own buffer. Allocates nothing once warm. Empty, and not to
+    /// be sent, where the order's instrument is none of the codec's.
     fn encode(&mut self, order: &NewOrder, now: UnixNanos) -> &[u8];
+    /// Decodes one text frame. Allocates nothing once warm.
     fn decode(&mut self, frame: &[u8]) -> Result<Answer, DecodeError>;
+    /// The exchange's own words in the frame decoded last: raw, cut to 160 bytes, empty where it
+    /// gave none.
+    fn last_error(&self) -> &str;
 }
 
 /// What the order connection said.

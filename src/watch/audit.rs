@@ -1,6 +1,8 @@
 //! Books as they were shown, checked off the hot path: digests, completeness, and the exchange's truth.
 
-use crate::base::{InstrumentId, Nanos, Top};
+use crate::base::{Instrument, InstrumentId, Level, Nanos, Px, Side, Symbol, Top};
+use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
 
 /// Levels a side that are audited: those of the canonical dump.
 pub const AUDIT_LEVELS: usize = 20;
@@ -21,4 +23,444 @@ pub struct Truth {
     pub instrument: InstrumentId,
     pub update_id: u64,
     pub top: Top<AUDIT_LEVELS>,
+}
+
+/// Truths, and judgements waiting for one, that are kept an instrument. The oldest gives way.
+pub const UNMATCHED_MAX: usize = 256;
+/// Bytes of one side of a line at most: a sign, 20 digits and a point, twice, and two separators, a level.
+const LINE_MAX: usize = 2 * AUDIT_LEVELS * 48 + 128;
+
+/// Checks every book that was shown. A value: the scribe feeds it.
+pub struct Auditor {
+    books: Vec<Book>,
+    truth: bool,
+    line: Vec<u8>,
+}
+
+/// What the audit of one instrument found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BookAudit {
+    /// Lines: books that were shown.
+    pub updates: u64,
+    /// Lines of books that did not provably hold the best 20 levels of both sides.
+    pub incomplete: u64,
+    /// Nanoseconds for which a book was shown that differed from the exchange's. `None` without a truth.
+    pub wrong_ns: Option<u64>,
+    /// Books for which no truth came, or came too late. Zero without a truth.
+    pub unverified: u64,
+    /// SHA-256 of all lines, as lower-case hexadecimal.
+    pub sha256: String,
+}
+
+impl Auditor {
+    /// An auditor of these instruments, by id. `truth`: whether the exchange's truth will be told.
+    pub fn new(instruments: &[Instrument], truth: bool) -> Self {
+        Self {
+            books: instruments.iter().map(Book::new).collect(),
+            truth,
+            line: Vec::with_capacity(LINE_MAX),
+        }
+    }
+
+    /// A book was shown or went dark. Of an unknown instrument: nothing happens.
+    pub fn shown(&mut self, shown: &Shown) {
+        let Some(book) = self.books.get_mut(shown.instrument.index()) else {
+            return;
+        };
+        if self.truth {
+            book.close(shown.at);
+        }
+        let Some(top) = &shown.top else { return };
+        book.updates += 1;
+        book.incomplete += u64::from(!top.complete(AUDIT_LEVELS));
+        self.line.clear();
+        book.scale.write_line(&mut self.line, shown.update_id, top);
+        book.lines.update(&self.line);
+        if self.truth {
+            book.open(shown, top);
+        }
+    }
+
+    /// The exchange says what its book was: before or after we show ours.
+    pub fn truth(&mut self, truth: &Truth) {
+        if let Some(book) = self.books.get_mut(truth.instrument.index()) {
+            book.learn(truth);
+        }
+    }
+
+    /// The run is over: books that are still shown stop being shown.
+    pub fn finish(&mut self, now: Nanos) {
+        for book in &mut self.books {
+            book.close(now);
+            book.unverified += book.waiting.len() as u64;
+            book.waiting.clear();
+        }
+    }
+
+    /// What was found of an instrument up to now; `None` for an unknown one.
+    pub fn result(&self, instrument: InstrumentId) -> Option<BookAudit> {
+        let book = self.books.get(instrument.index())?;
+        Some(BookAudit {
+            updates: book.updates,
+            incomplete: book.incomplete,
+            wrong_ns: self.truth.then_some(book.wrong_ns),
+            unverified: book.unverified,
+            sha256: hex(&book.lines.clone().finalize()),
+        })
+    }
+}
+
+/// One book's audit.
+///
+/// Invariant: `truths.len() <= UNMATCHED_MAX` and `waiting.len() <= UNMATCHED_MAX`.
+struct Book {
+    scale: Scale,
+    lines: Sha256,
+    updates: u64,
+    incomplete: u64,
+    wrong_ns: u64,
+    unverified: u64,
+    showing: Option<Showing>,
+    /// Books that have been shown for this long, and of which no truth is known yet.
+    waiting: VecDeque<(u64, Top<AUDIT_LEVELS>, u64)>,
+    truths: VecDeque<(u64, Top<AUDIT_LEVELS>)>,
+}
+
+/// The book that is shown now.
+struct Showing {
+    since: Nanos,
+    update_id: u64,
+    top: Top<AUDIT_LEVELS>,
+    /// Whether it differs from the truth; `None` while that is not known.
+    wrong: Option<bool>,
+}
+
+impl Book {
+    fn new(instrument: &Instrument) -> Self {
+        Self {
+            scale: Scale {
+                symbol: instrument.symbol,
+                px: usize::from(instrument.px_scale),
+                qty: usize::from(instrument.qty_scale),
+            },
+            lines: Sha256::new(),
+            updates: 0,
+            incomplete: 0,
+            wrong_ns: 0,
+            unverified: 0,
+            showing: None,
+            waiting: VecDeque::new(),
+            truths: VecDeque::new(),
+        }
+    }
+
+    fn open(&mut self, shown: &Shown, top: &Top<AUDIT_LEVELS>) {
+        // Newest first: the exchange is mostly a few updates ahead of us.
+        let truth = self
+            .truths
+            .iter()
+            .rev()
+            .find(|(id, _)| *id == shown.update_id);
+        self.showing = Some(Showing {
+            since: shown.at,
+            update_id: shown.update_id,
+            top: *top,
+            wrong: truth.map(|(_, truth)| differs(top, truth)),
+        });
+    }
+
+    fn close(&mut self, now: Nanos) {
+        let Some(was) = self.showing.take() else {
+            return;
+        };
+        let shown_ns = now.since(was.since);
+        match was.wrong {
+            Some(true) => self.wrong_ns += shown_ns,
+            Some(false) => {}
+            None => {
+                self.unverified += u64::from(self.waiting.len() == UNMATCHED_MAX);
+                push(&mut self.waiting, (was.update_id, was.top, shown_ns));
+            }
+        }
+    }
+
+    fn learn(&mut self, truth: &Truth) {
+        if let Some(showing) = &mut self.showing
+            && showing.update_id == truth.update_id
+        {
+            showing.wrong = Some(differs(&showing.top, &truth.top));
+        }
+        let wrong_ns = &mut self.wrong_ns;
+        self.waiting.retain(|(id, top, shown_ns)| {
+            if *id == truth.update_id && differs(top, &truth.top) {
+                *wrong_ns += shown_ns;
+            }
+            *id != truth.update_id
+        });
+        push(&mut self.truths, (truth.update_id, truth.top));
+    }
+}
+
+/// Whether a book differs from the truth, on either side as far as that side says that it is complete.
+fn differs(shown: &Top<AUDIT_LEVELS>, truth: &Top<AUDIT_LEVELS>) -> bool {
+    [Side::Buy, Side::Sell].into_iter().any(|side| {
+        let levels = levels_complete(shown, side);
+        let (ours, theirs) = (shown.side(side).iter(), truth.side(side).iter());
+        !ours.take(levels).eq(theirs.take(levels))
+    })
+}
+
+/// How many of the audited levels of one side are provably the exchange's own.
+fn levels_complete(top: &Top<AUDIT_LEVELS>, side: Side) -> usize {
+    let mut alone = *top; // A whole, empty other side has no say in `complete`.
+    alone.set(side.opposite(), std::iter::empty(), 0, true);
+    let complete = |levels: &usize| alone.complete(*levels);
+    (0..=AUDIT_LEVELS).rev().find(complete).unwrap_or(0)
+}
+
+fn push<T>(queue: &mut VecDeque<T>, item: T) {
+    if queue.len() == UNMATCHED_MAX {
+        queue.pop_front();
+    }
+    queue.push_back(item);
+}
+
+/// How an instrument's lines are written.
+struct Scale {
+    symbol: Symbol,
+    px: usize,
+    qty: usize,
+}
+
+impl Scale {
+    /// Writes `<symbol> <update_id> bids p:q,... asks p:q,...\n`, best level first.
+    fn write_line(&self, line: &mut Vec<u8>, update_id: u64, top: &Top<AUDIT_LEVELS>) {
+        line.extend_from_slice(self.symbol.as_bytes());
+        line.push(b' ');
+        push_decimal(line, update_id, 0);
+        line.extend_from_slice(b" bids ");
+        self.push_levels(line, top.bids());
+        line.extend_from_slice(b" asks ");
+        self.push_levels(line, top.asks());
+        line.push(b'\n');
+    }
+
+    fn push_levels(&self, line: &mut Vec<u8>, levels: &[Level]) {
+        for (number, level) in levels.iter().enumerate() {
+            if number > 0 {
+                line.push(b',');
+            }
+            push_px(line, level.px, self.px);
+            line.push(b':');
+            push_decimal(line, level.qty.0, self.qty);
+        }
+    }
+}
+
+fn push_px(line: &mut Vec<u8>, px: Px, scale: usize) {
+    if px.0 < 0 {
+        line.push(b'-');
+    }
+    push_decimal(line, px.0.unsigned_abs(), scale);
+}
+
+/// As [`crate::base::Decimal`] prints it, without `core::fmt`: 40 of these make a line.
+fn push_decimal(line: &mut Vec<u8>, units: u64, scale: usize) {
+    const DIGITS: usize = 40; // 20 of a `u64`, and room for the zeros of a scale up to 18.
+    let mut digits = [b'0'; DIGITS];
+    let (mut first, mut rest) = (DIGITS, units);
+    while rest > 0 {
+        first -= 1;
+        digits[first] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    let point = DIGITS - scale;
+    line.extend_from_slice(&digits[first.min(point - 1)..point]);
+    let zeros = digits[point..]
+        .iter()
+        .rev()
+        .take_while(|digit| **digit == b'0')
+        .count();
+    if zeros < scale {
+        line.push(b'.');
+        line.extend_from_slice(&digits[point..DIGITS - zeros]);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes
+        .iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}"); // A string takes all.
+            text
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Decimal, Qty};
+    use proptest::prelude::*;
+
+    const BTC: InstrumentId = InstrumentId(0);
+
+    #[test]
+    fn a_line_is_the_canonical_dump_of_the_book() {
+        let auditor = Auditor::new(&[instrument()], false);
+        let mut line = Vec::new();
+        let book = top(&[(10_050, 100), (10_000, 25)], &[(10_100, 1_000)], 20);
+        auditor.books[0]
+            .scale
+            .write_line(&mut line, 1_027_024, &book);
+        assert_eq!(
+            String::from_utf8_lossy(&line),
+            "BTCUSDT 1027024 bids 100.5:0.1,100:0.025 asks 101:1\n"
+        );
+        line.clear();
+        auditor.books[0].scale.write_line(&mut line, 0, &Top::EMPTY);
+        assert_eq!(String::from_utf8_lossy(&line), "BTCUSDT 0 bids  asks \n");
+    }
+
+    #[test]
+    fn the_digest_runs_over_the_lines_of_shown_books_only() {
+        let mut auditor = Auditor::new(&[instrument()], false);
+        auditor.shown(&shown(1, 7, Some(top(&[(10_050, 100)], &[], 20))));
+        auditor.shown(&shown(2, 8, None));
+        auditor.shown(&shown(
+            3,
+            9,
+            Some(top(&[(10_000, 25)], &[(10_100, 1_000)], 1)),
+        ));
+        let result = auditor.result(BTC).expect("known");
+        let dump = "BTCUSDT 7 bids 100.5:0.1 asks \nBTCUSDT 9 bids 100:0.025 asks 101:1\n";
+        assert_eq!(result.sha256, hex(&Sha256::digest(dump)));
+        assert_eq!(
+            result.sha256,
+            "c33330dca5d1373378e0e8ed427249f150bcfa487369c5725e62a82dc9457757"
+        );
+        assert_eq!(
+            (result.updates, result.incomplete, result.wrong_ns),
+            (2, 1, None)
+        );
+        assert_eq!(auditor.result(InstrumentId(1)), None);
+    }
+
+    #[test]
+    fn a_wrong_book_counts_until_the_next_one_or_the_dark() {
+        let (right, wrong) = (book(100), book(101));
+        for late in [false, true] {
+            let mut auditor = Auditor::new(&[instrument()], true);
+            let truths: Vec<Truth> = (1..=5).map(|id| truth(id, right)).collect();
+            if !late {
+                truths.iter().for_each(|truth| auditor.truth(truth));
+            }
+            auditor.shown(&shown(100, 1, Some(right)));
+            auditor.shown(&shown(200, 2, Some(wrong))); // 50
+            auditor.shown(&shown(250, 3, Some(right)));
+            auditor.shown(&shown(300, 4, Some(wrong))); // 7, then dark
+            auditor.shown(&shown(307, 4, None));
+            auditor.shown(&shown(900, 5, Some(wrong))); // 100, then the end
+            if late {
+                truths.iter().for_each(|truth| auditor.truth(truth));
+            }
+            auditor.finish(Nanos(1_000));
+            let result = auditor.result(BTC).expect("known");
+            assert_eq!(result.wrong_ns, Some(157), "late={late}");
+            assert_eq!((result.updates, result.unverified), (5, 0), "late={late}");
+        }
+    }
+
+    #[test]
+    fn an_incomplete_book_is_wrong_only_where_it_says_it_is_complete() {
+        let truth_top = top(&[(50, 1), (40, 1)], &[(60, 1)], 20);
+        for (ours, wrong_ns) in [
+            (top(&[(50, 1), (39, 9)], &[(60, 1)], 1), 0),
+            (top(&[(50, 1), (39, 9)], &[(60, 1)], 2), 10),
+            (top(&[(50, 1)], &[(60, 1)], 20), 10),
+            (top(&[(50, 2)], &[(60, 1)], 0), 0),
+        ] {
+            let mut auditor = Auditor::new(&[instrument()], true);
+            auditor.truth(&truth(1, truth_top));
+            auditor.shown(&shown(5, 1, Some(ours)));
+            auditor.finish(Nanos(15));
+            assert_eq!(
+                auditor.result(BTC).and_then(|r| r.wrong_ns),
+                Some(wrong_ns),
+                "{ours:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_finds_no_truth_is_counted_and_memory_stays_bounded() {
+        let mut auditor = Auditor::new(&[instrument()], true);
+        let many = UNMATCHED_MAX as u64 * 3;
+        (1..=many).for_each(|id| auditor.shown(&shown(id, id, Some(book(1)))));
+        (1..=many).for_each(|id| auditor.truth(&truth(id + many, book(1))));
+        assert!(auditor.books[0].waiting.len() <= UNMATCHED_MAX);
+        assert!(auditor.books[0].truths.len() <= UNMATCHED_MAX);
+        auditor.finish(Nanos(many));
+        let result = auditor.result(BTC).expect("known");
+        assert_eq!((result.unverified, result.wrong_ns), (many, Some(0)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_decimal_is_written_as_the_slow_way_writes_it(units: u64, shift in 0u32..64, scale in 0u8..=18) {
+            let (units, mut text) = (units >> shift, Vec::new());
+            push_decimal(&mut text, units, usize::from(scale));
+            let naive = Decimal { units: u128::from(units), scale }.to_string();
+            prop_assert_eq!(String::from_utf8_lossy(&text), naive);
+        }
+    }
+
+    fn instrument() -> Instrument {
+        Instrument {
+            id: BTC,
+            symbol: Symbol::from("BTCUSDT").expect("short"),
+            px_scale: 2,
+            qty_scale: 3,
+            tick: Px(1),
+            lot: Qty(1),
+            qty_min: Qty(1),
+            qty_max: Qty(1_000_000),
+            notional_min: 0,
+            trading: true,
+        }
+    }
+
+    /// A book of `(price, quantity)`; whole where `complete` is more than it has.
+    fn top(bids: &[(i64, u64)], asks: &[(i64, u64)], complete: usize) -> Top<AUDIT_LEVELS> {
+        let mut top = Top::EMPTY;
+        for (side, levels) in [(Side::Buy, bids), (Side::Sell, asks)] {
+            let levels = levels.iter().map(|(px, qty)| Level {
+                px: Px(*px),
+                qty: Qty(*qty),
+            });
+            top.set(side, levels, complete, complete == AUDIT_LEVELS);
+        }
+        top
+    }
+
+    fn book(px: i64) -> Top<AUDIT_LEVELS> {
+        top(&[(px, 1)], &[(px + 1, 1)], AUDIT_LEVELS)
+    }
+
+    fn shown(at: u64, update_id: u64, top: Option<Top<AUDIT_LEVELS>>) -> Shown {
+        Shown {
+            at: Nanos(at),
+            instrument: BTC,
+            update_id,
+            top,
+        }
+    }
+
+    fn truth(update_id: u64, top: Top<AUDIT_LEVELS>) -> Truth {
+        Truth {
+            instrument: BTC,
+            update_id,
+            top,
+        }
+    }
 }

@@ -2,3 +2,14 @@
 //! Holds values only; the scribe thread in `world/os` drives them.
 
 pub mod audit;
+pub mod hdr;
+pub mod latency;
+pub mod log;
+pub mod plot;
+pub mod report;
+pub mod stage;
+pub mod summary;
+pub mod table;
+
+pub use latency::{Collector, Meter, Recorder, Totals, Usage};
+pub use stage::Stage;

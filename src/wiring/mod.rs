@@ -1,4 +1,10 @@
 //! Rooms joined into lanes, lanes joined by SPSC rings. Owns no thread and no socket.
 
+pub mod desk;
+pub mod feed;
+pub mod feed_lane;
+pub mod gateway;
+pub mod lane;
 pub mod publisher;
 pub mod ring;
+pub mod turn;

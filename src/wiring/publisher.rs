@@ -86,6 +86,10 @@ impl Publisher {
         self.counters
     }
 
+    #[expect(
+        clippy::result_large_err,
+        reason = "a full ring gives the event back, to be kept"
+    )]
     fn try_push(&mut self, mut event: Event) -> Result<(), Event> {
         if let Body::Trade(_, lost) = &mut event.body {
             *lost = self.waiting[event.instrument.index()].trades_lost;

@@ -39,6 +39,11 @@ impl Bell {
     pub fn awake(&self) {
         self.asleep.store(false, Ordering::Relaxed);
     }
+
+    /// Ends a wait whatever the flag says: for stopping.
+    pub fn wake(&self) {
+        (self.wake)();
+    }
 }
 
 /// The producing end of a ring, with its consumer's bell.

@@ -1,1 +1,208 @@
-//! Being built.
+//! A TCP socket as connections use it: non-blocking, without Nagle, and with the kernel's stamps.
+//! Never resolves a name and never waits: it is registered with a poll, and read when ready.
+
+use super::sys;
+use crate::base::{Nanos, RxStamps, UnixNanos};
+use crate::conn::{Transport, TxMark, TxStamp};
+use arrayvec::ArrayVec;
+use mio::event::Source;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use std::io::{self, IoSlice, Read, Write};
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+
+/// Socket options that are the operator's to choose; unset ones stay the kernel's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SocketOptions {
+    /// `SO_BUSY_POLL`, microseconds.
+    pub busy_poll_us: Option<u32>,
+    /// `TCP_USER_TIMEOUT`, milliseconds.
+    pub user_timeout_ms: Option<u32>,
+    /// `SO_RCVBUF`, bytes.
+    pub receive_buffer_bytes: Option<usize>,
+}
+
+/// A connecting or connected socket.
+///
+/// Send stamps arrive in the socket's error queue, which epoll reports as an error of the socket,
+/// and which wakes its poll. Failure is what reading and writing say, not what the poll says.
+pub struct Socket {
+    stream: TcpStream,
+    /// Stamps of the newest read that gave bytes.
+    rx: RxStamps,
+    /// The last time that there was nothing to read, for the next read that gives bytes.
+    empty: Nanos,
+    tx: TxMark,
+    /// Bytes that the kernel has reported as sent. Invariant: `stamped <= tx.bytes`.
+    stamped: u64,
+    declined: ArrayVec<&'static str, 4>,
+}
+
+impl Socket {
+    /// Starts connecting. The socket is writable once connected; until then, and on failure,
+    /// writing says which.
+    ///
+    /// An option that the kernel refuses is left out and named by [`declined`](Self::declined):
+    /// a slower connection is better than none.
+    pub fn connect(addr: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
+        Self::new(TcpStream::connect(addr)?, options)
+    }
+
+    /// Wraps a socket that is connecting or connected, and has not been written to.
+    pub fn new(stream: TcpStream, options: &SocketOptions) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        let mut socket = Self {
+            stream,
+            rx: RxStamps::default(),
+            empty: sys::monotonic(),
+            tx: TxMark::default(),
+            stamped: 0,
+            declined: ArrayVec::new(),
+        };
+        socket.apply(options);
+        Ok(socket)
+    }
+
+    fn apply(&mut self, options: &SocketOptions) {
+        let fd = self.stream.as_fd();
+        let mut declined = ArrayVec::new();
+        let mut note = |name, done: Option<io::Result<()>>| {
+            if let Some(Err(_)) = done {
+                declined.push(name);
+            }
+        };
+        note("SO_TIMESTAMPING", Some(sys::enable_stamps(fd)));
+        note(
+            "SO_BUSY_POLL",
+            options.busy_poll_us.map(|us| sys::set_busy_poll(fd, us)),
+        );
+        note(
+            "TCP_USER_TIMEOUT",
+            options
+                .user_timeout_ms
+                .map(|ms| sys::set_user_timeout(fd, ms)),
+        );
+        let buffer = options.receive_buffer_bytes;
+        note(
+            "SO_RCVBUF",
+            buffer.map(|bytes| sys::set_receive_buffer(fd, bytes)),
+        );
+        self.declined = declined;
+    }
+
+    /// Names of the options that the kernel refused.
+    pub fn declined(&self) -> &[&'static str] {
+        &self.declined
+    }
+
+    /// Takes in that at `now` there was nothing to read: a poll that was asked at `now`, or later,
+    /// returned without readiness for a socket that had been read until it would block.
+    pub fn seen_empty(&mut self, now: Nanos) {
+        self.empty = self.empty.max(now);
+    }
+
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    fn wrote(&mut self, call: Nanos, bytes: usize) {
+        self.tx = TxMark {
+            bytes: self.tx.bytes + bytes as u64,
+            call,
+        };
+    }
+}
+
+/// A kernel stamp on the monotonic scale. The offset of the scales is taken now, just after the
+/// kernel returned: a step of the wall clock since the stamp shows, but never in the future.
+fn to_monotonic(stamp: UnixNanos, now: Nanos) -> Nanos {
+    let age_ns = sys::realtime().0.saturating_sub(stamp.0).max(0);
+    now - Nanos(age_ns as u64)
+}
+
+impl Read for Socket {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let call = sys::monotonic();
+        match sys::recv_stamped(self.stream.as_fd(), out) {
+            Ok((n, stamp)) => {
+                let read = sys::monotonic();
+                let kernel = stamp.map_or(Nanos::ZERO, |stamp| to_monotonic(stamp, read));
+                self.rx = RxStamps {
+                    kernel,
+                    empty: self.empty,
+                    call,
+                    read,
+                };
+                Ok(n)
+            }
+            Err(error) => {
+                if error.kind() == io::ErrorKind::WouldBlock {
+                    self.empty = call; // Not later: bytes may have come since the kernel looked.
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let call = sys::monotonic();
+        let n = self.stream.write(data)?;
+        self.wrote(call, n);
+        Ok(n)
+    }
+
+    fn write_vectored(&mut self, data: &[IoSlice<'_>]) -> io::Result<usize> {
+        let call = sys::monotonic();
+        let n = self.stream.write_vectored(data)?;
+        self.wrote(call, n);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Transport for Socket {
+    fn rx(&self) -> RxStamps {
+        self.rx
+    }
+
+    fn tx(&self) -> TxMark {
+        self.tx
+    }
+
+    /// One system call, or none where all that was written has its stamp.
+    fn poll_tx_stamp(&mut self) -> Option<TxStamp> {
+        if self.stamped == self.tx.bytes {
+            return None;
+        }
+        // An error here is the connection's, and shows where it is read.
+        let (id, stamp) = sys::recv_send_stamp(self.stream.as_fd()).ok()??;
+        // The kernel counts modulo 2³², and names the last byte rather than the count.
+        let behind = (self.tx.bytes as u32).wrapping_sub(id.wrapping_add(1));
+        let bytes = self.tx.bytes.checked_sub(u64::from(behind))?;
+        self.stamped = self.stamped.max(bytes);
+        Some(TxStamp {
+            bytes,
+            at: to_monotonic(stamp, sys::monotonic()),
+        })
+    }
+}
+
+impl Source for Socket {
+    fn register(&mut self, registry: &Registry, token: Token, want: Interest) -> io::Result<()> {
+        self.stream.register(registry, token, want)
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, want: Interest) -> io::Result<()> {
+        self.stream.reregister(registry, token, want)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.stream.deregister(registry)
+    }
+}

@@ -1,1 +1,315 @@
-//! Being built.
+//! The system calls that no safe crate offers: kernel stamps, socket options, clocks and what a
+//! thread cost. Wraps each in a safe function, and keeps no state.
+#![allow(unsafe_code)]
+
+use crate::base::{Nanos, UnixNanos};
+use std::io;
+use std::mem::{self, MaybeUninit};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+
+/// A clock reading in nanoseconds of that clock's own scale.
+fn clock_ns(clock: libc::clockid_t) -> i64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is a live timespec of ours, which the call fills. Both clocks that are asked
+    // for exist on every Linux, so that the call cannot fail; if it did, `time` would stay zero.
+    unsafe { libc::clock_gettime(clock, &mut time) };
+    unix_nanos(&time).0
+}
+
+fn unix_nanos(time: &libc::timespec) -> UnixNanos {
+    UnixNanos(time.tv_sec * 1_000_000_000 + time.tv_nsec)
+}
+
+/// `CLOCK_MONOTONIC`, now.
+pub fn monotonic() -> Nanos {
+    Nanos(clock_ns(libc::CLOCK_MONOTONIC) as u64)
+}
+
+/// `CLOCK_REALTIME`, now.
+pub fn realtime() -> UnixNanos {
+    UnixNanos(clock_ns(libc::CLOCK_REALTIME))
+}
+
+/// What the calling thread cost so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ThreadUsage {
+    /// Page faults served without the disk, and with it.
+    pub minor_faults: u64,
+    pub major_faults: u64,
+    /// Times that the scheduler took the core away.
+    pub involuntary_switches: u64,
+}
+
+/// Page faults and switches of the calling thread since it began.
+pub fn thread_usage() -> ThreadUsage {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer is to a whole rusage of ours. It was zeroed, and rusage is numbers only,
+    // so that it is a valid value whether or not the call filled it.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    ThreadUsage {
+        minor_faults: usage.ru_minflt as u64,
+        major_faults: usage.ru_majflt as u64,
+        involuntary_switches: usage.ru_nivcsw as u64,
+    }
+}
+
+/// The CPUs that the calling thread may run on, by the kernel's own numbers, ascending.
+pub fn affinity() -> io::Result<Vec<usize>> {
+    // Kernels of up to 8,192 CPUs: a mask smaller than the kernel's is refused.
+    let mut mask = [0u64; 128];
+    // SAFETY: the mask's address and its true size in bytes are given; cpu_set_t is an array of
+    // unsigned longs, which are the u64 of `mask` in size, alignment and bit order on 64-bit Linux.
+    let result =
+        unsafe { libc::sched_getaffinity(0, mem::size_of_val(&mask), mask.as_mut_ptr().cast()) };
+    check(result)?;
+    let cpus = 0..mask.len() * 64;
+    Ok(cpus
+        .filter(|cpu| mask[cpu / 64] >> (cpu % 64) & 1 == 1)
+        .collect())
+}
+
+/// Bytes of the process that are in memory, or zero where /proc does not say.
+pub fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = statm
+        .split(' ')
+        .nth(1)
+        .and_then(|field| field.parse().ok())
+        .unwrap_or(0);
+    // SAFETY: sysconf takes a number, touches no memory of ours, and knows this name everywhere.
+    let page_bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    pages * page_bytes.max(0) as u64
+}
+
+/// Asks for kernel stamps of what arrives and of what is sent (`SO_TIMESTAMPING`, by software).
+/// Before the first write: send stamps count bytes from here. On a socket that is connecting or
+/// connected.
+pub fn enable_stamps(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // OPT_ID_TCP counts from the next byte to be written, which OPT_ID alone does not. TSONLY
+    // keeps the sent bytes themselves out of the error queue.
+    let flags = libc::SOF_TIMESTAMPING_SOFTWARE
+        | libc::SOF_TIMESTAMPING_RX_SOFTWARE
+        | libc::SOF_TIMESTAMPING_TX_SOFTWARE
+        | libc::SOF_TIMESTAMPING_OPT_ID
+        | libc::SOF_TIMESTAMPING_OPT_ID_TCP
+        | libc::SOF_TIMESTAMPING_OPT_TSONLY;
+    set_option(
+        fd,
+        libc::SOL_SOCKET,
+        libc::SO_TIMESTAMPING,
+        flags as libc::c_int,
+    )
+}
+
+/// Microseconds that a read may poll the device before it blocks or gives up. Needs
+/// CAP_NET_ADMIN above `net.core.busy_read`.
+pub fn set_busy_poll(fd: BorrowedFd<'_>, us: u32) -> io::Result<()> {
+    set_option(fd, libc::SOL_SOCKET, libc::SO_BUSY_POLL, clamp(us as usize))
+}
+
+/// Milliseconds that sent bytes may stay unacknowledged before the connection is given up.
+pub fn set_user_timeout(fd: BorrowedFd<'_>, ms: u32) -> io::Result<()> {
+    set_option(
+        fd,
+        libc::IPPROTO_TCP,
+        libc::TCP_USER_TIMEOUT,
+        clamp(ms as usize),
+    )
+}
+
+/// Bytes that the kernel may hold for us. It doubles the number, and bounds it by
+/// `net.core.rmem_max`.
+pub fn set_receive_buffer(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
+    set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, clamp(bytes))
+}
+
+fn clamp(value: usize) -> libc::c_int {
+    libc::c_int::try_from(value).unwrap_or(libc::c_int::MAX)
+}
+
+fn set_option(
+    fd: BorrowedFd<'_>,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    let size = mem::size_of_val(&value) as libc::socklen_t;
+    // SAFETY: the borrow keeps the descriptor open; the pointer is to one c_int that outlives the
+    // call, and `size` is its size.
+    check(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            level,
+            name,
+            ptr::from_ref(&value).cast(),
+            size,
+        )
+    })
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+/// Room for the control messages of one `recvmsg`, aligned as their headers must be. A stamp
+/// takes 64 bytes, an extended error with its address 44 to 60.
+#[repr(C, align(8))]
+struct Control([u8; CONTROL_BYTES]);
+
+const CONTROL_BYTES: usize = 256;
+const _: () = assert!(align_of::<Control>() >= align_of::<libc::cmsghdr>());
+
+/// What came with one `recvmsg`.
+#[derive(Default)]
+struct Received {
+    bytes: usize,
+    stamp: Option<UnixNanos>,
+    /// `ee_data` of a send stamp.
+    stamp_id: Option<u32>,
+}
+
+/// Reads bytes from a socket, and the kernel's receive stamp of the newest of them (wall clock).
+pub fn recv_stamped(fd: BorrowedFd<'_>, out: &mut [u8]) -> io::Result<(usize, Option<UnixNanos>)> {
+    let received = recv(fd, out, 0)?;
+    Ok((received.bytes, received.stamp))
+}
+
+/// The next send stamp of a socket's error queue: the byte it is for, counted from where stamps
+/// were enabled (modulo 2³²), and when that byte was handed to the device (wall clock). `None`
+/// where the queue is empty.
+pub fn recv_send_stamp(fd: BorrowedFd<'_>) -> io::Result<Option<(u32, UnixNanos)>> {
+    loop {
+        match recv(fd, &mut [], libc::MSG_ERRQUEUE) {
+            Ok(Received {
+                stamp: Some(at),
+                stamp_id: Some(id),
+                ..
+            }) => return Ok(Some((id, at))),
+            Ok(_) => {} // Another kind of report. It is taken off the queue, so that this ends.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn recv(fd: BorrowedFd<'_>, out: &mut [u8], flags: libc::c_int) -> io::Result<Received> {
+    let mut control = Control([0; CONTROL_BYTES]);
+    let mut slice = libc::iovec {
+        iov_base: out.as_mut_ptr().cast(),
+        iov_len: out.len(),
+    };
+    // SAFETY: msghdr is integers and pointers, for which zero is a value (no name, no control).
+    let mut head: libc::msghdr = unsafe { mem::zeroed() };
+    head.msg_iov = &mut slice;
+    head.msg_iovlen = 1;
+    head.msg_control = control.0.as_mut_ptr().cast();
+    head.msg_controllen = CONTROL_BYTES as _;
+    // SAFETY: the borrow keeps the descriptor open. `head` names one iovec, which names all of
+    // `out`, and `control` with its size; all three are borrowed mutably by nobody else and
+    // outlive the call, and the kernel writes inside the sizes given.
+    let n = unsafe { libc::recvmsg(fd.as_raw_fd(), &mut head, flags | libc::MSG_DONTWAIT) };
+    if n < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut received = Received {
+        bytes: n as usize,
+        ..Received::default()
+    };
+    // SAFETY: the kernel filled `control` with whole messages and set `msg_controllen` to what it
+    // used; `control` is still alive and aligned for their headers.
+    let mut message = unsafe { libc::CMSG_FIRSTHDR(&head) };
+    while !message.is_null() {
+        // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR give null, or a header that lies whole inside
+        // `control`, whose data follows it for `cmsg_len` bytes.
+        unsafe {
+            take_control(&*message, libc::CMSG_DATA(message), &mut received);
+            message = libc::CMSG_NXTHDR(&head, message);
+        }
+    }
+    Ok(received)
+}
+
+/// Takes one control message in.
+///
+/// # Safety
+/// `data` points to the bytes that `head.cmsg_len` counts behind the header.
+unsafe fn take_control(head: &libc::cmsghdr, data: *const u8, received: &mut Received) {
+    // SAFETY: CMSG_LEN is arithmetic on its argument.
+    let holds = |bytes: usize| head.cmsg_len >= unsafe { libc::CMSG_LEN(bytes as u32) } as usize;
+    match (head.cmsg_level, head.cmsg_type) {
+        // Three stamps: by software, an obsolete one, and by hardware.
+        (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) if holds(mem::size_of::<libc::timespec>()) => {
+            // SAFETY: the data holds a timespec at least, by the caller's word and the guard; it
+            // is copied out unaligned.
+            let at = unsafe { data.cast::<libc::timespec>().read_unaligned() };
+            received.stamp = (at.tv_sec != 0).then(|| unix_nanos(&at));
+        }
+        (libc::SOL_IP, libc::IP_RECVERR) | (libc::SOL_IPV6, libc::IPV6_RECVERR)
+            if holds(mem::size_of::<libc::sock_extended_err>()) =>
+        {
+            // SAFETY: as above, for a sock_extended_err.
+            let error = unsafe { data.cast::<libc::sock_extended_err>().read_unaligned() };
+            if error.ee_origin == libc::SO_EE_ORIGIN_TIMESTAMPING {
+                received.stamp_id = Some(error.ee_data);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_advance_and_are_in_their_own_scales() {
+        let (before, after) = (monotonic(), monotonic());
+        assert!(before > Nanos::ZERO);
+        assert!(after >= before);
+        let std_now = std::time::SystemTime::UNIX_EPOCH
+            .elapsed()
+            .unwrap()
+            .as_nanos() as i64;
+        assert!((realtime().0 - std_now).abs() < 5_000_000_000);
+    }
+
+    #[test]
+    fn a_thread_that_touches_new_pages_shows_minor_faults() {
+        let before = thread_usage();
+        let pages = std::hint::black_box(vec![1u8; 8 << 20]);
+        let after = thread_usage();
+        assert!(
+            after.minor_faults > before.minor_faults,
+            "{} bytes",
+            pages.len()
+        );
+        assert!(resident_bytes() > 1 << 20);
+    }
+
+    #[test]
+    fn affinity_follows_what_the_thread_is_pinned_to() {
+        let all = affinity().unwrap();
+        assert!(!all.is_empty());
+        assert!(all.is_sorted());
+        let last = *all.last().unwrap();
+        std::thread::spawn(move || {
+            assert!(core_affinity::set_for_current(core_affinity::CoreId {
+                id: last
+            }));
+            assert_eq!(affinity().unwrap(), [last]);
+        })
+        .join()
+        .unwrap();
+    }
+}

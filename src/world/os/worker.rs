@@ -1,1 +1,437 @@
-//! Being built.
+//! A worker: one pinned thread, one poll, a list of lanes. Carries bytes, time and wishes between the lanes
+//! and the operating system; what they mean is the lanes' business.
+
+use super::clerk::{Answer, Job, Reply, Task};
+use super::clock::OsClock;
+use super::placement::Wait;
+use super::socket::{Socket, SocketOptions};
+use super::sys;
+use crate::base::{Clock, Nanos, Note, Severity, Value};
+use crate::watch::latency::{Recorder, Usage};
+use crate::wiring::desk::{Desk, DeskCounters};
+use crate::wiring::lane::{Lane, Tally};
+use crate::wiring::ring::Bell;
+use crate::wiring::turn::{Ask, Notes, Turn};
+use crossbeam_channel::{Receiver, Sender};
+use mio::{Events, Interest, Poll, Token};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// The token of the bell; lanes have their index.
+pub const BELL: Token = Token(usize::MAX);
+/// Readiness events taken from the kernel at once.
+const EVENTS_MAX: usize = 256;
+/// A parked worker looks up at least this often.
+const PARK_MAX: Nanos = Nanos::from_millis(500);
+
+/// What a run shows of a worker while it works. Written by it alone.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    pub frames: AtomicU64,
+    pub live_books: AtomicU64,
+    pub orders: AtomicU64,
+}
+
+/// A lane, and its number at the clerk.
+pub struct Placed {
+    pub lane: Box<dyn Lane<Socket>>,
+    pub clerk_id: usize,
+}
+
+/// Everything that a worker is made of.
+pub struct Worker {
+    pub cpu: usize,
+    pub wait: Wait,
+    pub poll: Poll,
+    pub bell: Arc<Bell>,
+    pub feeds: Vec<Placed>,
+    pub desk: Option<Desk>,
+    pub gateways: Vec<Placed>,
+    pub socket_options: SocketOptions,
+    pub recorder: Recorder,
+    pub notes: Notes,
+    pub jobs: Sender<Job>,
+    pub replies: Receiver<Reply>,
+    pub pulse: Arc<Pulse>,
+    pub stop: Arc<AtomicBool>,
+}
+
+/// What a worker leaves behind.
+#[derive(Debug)]
+pub struct Ended {
+    pub tally: Tally,
+    pub desk: Option<(DeskCounters, Vec<u64>)>,
+    /// The CPU that it was pinned to; none when the system refused.
+    pub pinned: Option<usize>,
+}
+
+impl Worker {
+    /// Starts the thread `tickwire-w<index>`.
+    pub fn start(self, index: usize) -> std::io::Result<JoinHandle<Ended>> {
+        std::thread::Builder::new()
+            .name(format!("tickwire-w{index}"))
+            .spawn(move || Running::new(self).run())
+    }
+}
+
+/// A worker on its thread.
+struct Running {
+    worker: Worker,
+    clock: OsClock,
+    events: Events,
+    /// How long this thread has been runnable without running, from the scheduler itself.
+    run_delay: RunDelay,
+    /// No lane had anything to do in this turn.
+    idle: bool,
+}
+
+impl Running {
+    fn new(worker: Worker) -> Self {
+        Self {
+            worker,
+            clock: OsClock,
+            events: Events::with_capacity(EVENTS_MAX),
+            run_delay: RunDelay::open(),
+            idle: false,
+        }
+    }
+
+    fn run(mut self) -> Ended {
+        let pinned = pin(self.worker.cpu).then_some(self.worker.cpu);
+        if pinned.is_none() {
+            let note = Note::new(self.clock.now(), Severity::Warn, "worker.not_pinned");
+            self.worker
+                .notes
+                .send(note.with("cpu", Value::Int(self.worker.cpu as i64)));
+        }
+        self.worker.recorder.meter().usage(usage());
+        while !self.worker.stop.load(Ordering::Relaxed) {
+            self.turn();
+        }
+        self.end(pinned)
+    }
+
+    /// One turn: what the kernel has, what the clerk has, the lanes in their order, then the timers.
+    fn turn(&mut self) {
+        self.poll_sockets();
+        let begin = self.clock.now();
+        self.idle = self.events.is_empty();
+        self.handle_readiness();
+        self.handle_replies();
+        let Self {
+            worker,
+            clock,
+            idle,
+            ..
+        } = self;
+        let mut turn = Turn {
+            clock,
+            latency: &mut worker.recorder,
+            notes: &worker.notes,
+        };
+        for placed in &mut worker.feeds {
+            *idle &= !placed.lane.handle_turn(&mut turn);
+        }
+        if let Some(desk) = &mut worker.desk {
+            *idle &= desk.handle_turn(&mut turn) == 0;
+        }
+        for placed in &mut worker.gateways {
+            *idle &= !placed.lane.handle_turn(&mut turn);
+        }
+        self.handle_timers();
+        let end = self.clock.now();
+        self.worker.recorder.meter().turn(begin, end);
+        self.beat(end);
+    }
+
+    /// Asks the kernel which sockets are ready; waits for it when there is nothing else to do.
+    fn poll_sockets(&mut self) {
+        let before = self.clock.now();
+        self.poll(Some(Duration::ZERO));
+        self.mark_empty(before, false);
+        if !self.events.is_empty() || !self.idle || self.worker.wait == Wait::Spin {
+            return;
+        }
+        self.worker.bell.sleep();
+        if self.has_work() {
+            return self.worker.bell.awake();
+        }
+        let now = self.clock.now();
+        let span = self.next_timeout().since(now).min(PARK_MAX.0);
+        self.worker.recorder.meter().wait();
+        let delay_before = self.run_delay.read();
+        self.poll(Some(Duration::from_nanos(span)));
+        self.worker.bell.awake();
+        // While the thread slept the kernel would have woken it for any byte, so every socket was empty until
+        // it became runnable. How long ago that was, the scheduler says.
+        if let (Some(before), Some(after)) = (delay_before, self.run_delay.read()) {
+            let runnable = Nanos(
+                self.clock
+                    .now()
+                    .0
+                    .saturating_sub(after.saturating_sub(before)),
+            );
+            self.mark_empty(runnable, true);
+        }
+    }
+
+    fn poll(&mut self, timeout: Option<Duration>) {
+        // The one error that a valid poll can have is an interruption by a signal: then nothing is ready.
+        if self.worker.poll.poll(&mut self.events, timeout).is_err() {
+            self.events.clear();
+        }
+    }
+
+    /// Tells sockets that they were seen empty at `at`: those that are not ready, or all of them.
+    fn mark_empty(&mut self, at: Nanos, all: bool) {
+        let Self { worker, events, .. } = self;
+        for (index, placed) in worker
+            .feeds
+            .iter_mut()
+            .chain(&mut worker.gateways)
+            .enumerate()
+        {
+            let ready = events.iter().any(|event| event.token() == Token(index));
+            if (all || !ready)
+                && !placed.lane.wants_turn()
+                && let Some(socket) = placed.lane.stream_mut()
+            {
+                socket.seen_empty(at);
+            }
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        let worker = &self.worker;
+        worker.desk.as_ref().is_some_and(Desk::has_input)
+            || !worker.replies.is_empty()
+            || worker
+                .feeds
+                .iter()
+                .chain(&worker.gateways)
+                .any(|placed| placed.lane.wants_turn())
+    }
+
+    fn next_timeout(&self) -> Nanos {
+        let lanes = self.worker.feeds.iter().chain(&self.worker.gateways);
+        lanes
+            .map(|placed| placed.lane.poll_timeout())
+            .min()
+            .unwrap_or(Nanos::NEVER)
+    }
+
+    fn handle_readiness(&mut self) {
+        let Self {
+            worker,
+            clock,
+            events,
+            ..
+        } = self;
+        let mut turn = Turn {
+            clock,
+            latency: &mut worker.recorder,
+            notes: &worker.notes,
+        };
+        let feeds = worker.feeds.len();
+        for event in events.iter().filter(|event| event.token() != BELL) {
+            let Token(index) = event.token();
+            let placed = if index < feeds {
+                &mut worker.feeds[index]
+            } else {
+                &mut worker.gateways[index - feeds]
+            };
+            placed.lane.handle_ready(&mut turn);
+        }
+    }
+
+    fn handle_replies(&mut self) {
+        while let Ok(reply) = self.worker.replies.try_recv() {
+            self.idle = false;
+            let now = self.clock.now();
+            let worker = &mut self.worker;
+            let mut turn = Turn {
+                clock: &self.clock,
+                latency: &mut worker.recorder,
+                notes: &worker.notes,
+            };
+            let lanes = &mut worker.feeds.iter_mut().chain(&mut worker.gateways);
+            let Some(placed) = lanes.find(|placed| placed.clerk_id == reply.lane) else {
+                continue;
+            };
+            match reply.answer {
+                Answer::Resolved(Ok(addresses)) => placed.lane.handle_resolved(now, Ok(&addresses)),
+                Answer::Resolved(Err(error)) => {
+                    let note = Note::new(now, Severity::Warn, "resolve.failed");
+                    worker.notes.send(note.text(&error));
+                    placed.lane.handle_resolved(now, Err(()));
+                }
+                Answer::Snapshot(id, Ok(snapshot)) => {
+                    placed
+                        .lane
+                        .handle_snapshot(&mut turn, now, id, Some(&snapshot));
+                }
+                Answer::Snapshot(id, Err(error)) => {
+                    let note = Note::new(now, Severity::Warn, "snapshot.failed").instrument(id);
+                    worker.notes.send(note.text(&error.to_string()));
+                    placed.lane.handle_snapshot(&mut turn, now, id, None);
+                }
+            }
+        }
+    }
+
+    /// Timers that are due, and then what the lanes ask of the world.
+    fn handle_timers(&mut self) {
+        let now = self.clock.now();
+        let Self { worker, clock, .. } = self;
+        let Worker {
+            feeds,
+            gateways,
+            poll,
+            socket_options,
+            recorder,
+            notes,
+            jobs,
+            ..
+        } = worker;
+        let mut turn = Turn {
+            clock,
+            latency: recorder,
+            notes,
+        };
+        for (index, placed) in feeds.iter_mut().chain(gateways).enumerate() {
+            if placed.lane.poll_timeout() <= now {
+                placed.lane.handle_timeout(&mut turn, now);
+            }
+            while let Some(ask) = placed.lane.poll_ask(&mut turn, now) {
+                let task = match ask {
+                    Ask::Resolve => Task::Resolve,
+                    Ask::Snapshot(id) => Task::Snapshot(id),
+                    Ask::Dial(address) => {
+                        let socket = dial(poll, Token(index), address, socket_options);
+                        if let Err(error) = &socket {
+                            let note = Note::new(now, Severity::Warn, "dial.failed");
+                            turn.notes.send(note.text(&error.to_string()));
+                        }
+                        placed
+                            .lane
+                            .handle_dialed(now, socket.map_err(|error| error.kind()));
+                        continue;
+                    }
+                };
+                let job = Job {
+                    lane: placed.clerk_id,
+                    task,
+                };
+                if jobs.try_send(job).is_err() {
+                    match task {
+                        Task::Resolve => placed.lane.handle_resolved(now, Err(())),
+                        Task::Snapshot(id) => placed.lane.handle_snapshot(&mut turn, now, id, None),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Once a second: histograms to the scribe, the kernel's counts. Every turn: the pulse.
+    fn beat(&mut self, now: Nanos) {
+        let worker = &mut self.worker;
+        let second_over = worker.recorder.rotate(now);
+        if second_over {
+            worker.recorder.meter().usage(usage());
+        }
+        if self.idle && !second_over {
+            return;
+        }
+        let (frames, live) = worker
+            .feeds
+            .iter()
+            .map(|placed| placed.lane.pulse())
+            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        worker.pulse.frames.store(frames, Ordering::Relaxed);
+        worker
+            .pulse
+            .live_books
+            .store(live as u64, Ordering::Relaxed);
+        if let Some(desk) = &worker.desk {
+            worker
+                .pulse
+                .orders
+                .store(desk.counters().admitted, Ordering::Relaxed);
+        }
+    }
+
+    fn end(mut self, pinned: Option<usize>) -> Ended {
+        let mut tally = Tally::default();
+        for placed in self.worker.feeds.iter().chain(&self.worker.gateways) {
+            placed.lane.tally(&mut tally);
+        }
+        let desk = self
+            .worker
+            .desk
+            .as_ref()
+            .map(|d| (d.counters(), d.refusals().to_vec()));
+        self.worker.recorder.meter().usage(usage());
+        self.worker.recorder.finish(self.clock.now());
+        Ended {
+            tally,
+            desk,
+            pinned,
+        }
+    }
+}
+
+fn usage() -> Usage {
+    let sys::ThreadUsage {
+        minor_faults,
+        major_faults,
+        involuntary_switches,
+    } = sys::thread_usage();
+    Usage {
+        faults_minor: minor_faults,
+        faults_major: major_faults,
+        switches_involuntary: involuntary_switches,
+    }
+}
+
+/// Pins this thread. `core_affinity` takes the kernel's own number; the check is the kernel's word.
+fn pin(cpu: usize) -> bool {
+    core_affinity::set_for_current(core_affinity::CoreId { id: cpu })
+        && sys::affinity().is_ok_and(|cpus| cpus == [cpu])
+}
+
+fn dial(
+    poll: &Poll,
+    token: Token,
+    address: std::net::SocketAddr,
+    options: &SocketOptions,
+) -> std::io::Result<Socket> {
+    let mut socket = Socket::connect(address, options)?;
+    poll.registry()
+        .register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
+    Ok(socket)
+}
+
+/// `/proc/thread-self/schedstat`: its second number is the time that this thread was runnable but not running.
+struct RunDelay(Option<File>);
+
+impl RunDelay {
+    fn open() -> Self {
+        Self(File::open("/proc/thread-self/schedstat").ok())
+    }
+
+    /// Nanoseconds since the thread began; `None` where the kernel does not say.
+    fn read(&self) -> Option<u64> {
+        let mut text = [0u8; 64];
+        let length = self.0.as_ref()?.read_at(&mut text, 0).ok()?;
+        std::str::from_utf8(&text[..length])
+            .ok()?
+            .split(' ')
+            .nth(1)?
+            .parse()
+            .ok()
+    }
+}

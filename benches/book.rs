@@ -1,0 +1,222 @@
+//! Applying diffs of 2, 20 and 100 levels to a book of a thousand levels a side: the array book beside the ordinary
+//! way (`BTreeMap`), and the array's search beside its alternatives.
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use tickwire::base::{Level, Px, Qty, Side, Snapshot};
+use tickwire::market::Book;
+
+const DEPTH: i64 = 1_000;
+/// Diffs that are applied in turn, so that no branch predictor learns them by heart.
+const DIFFS: usize = 20_000;
+
+type Diff = Vec<(Side, Level)>;
+
+fn apply(c: &mut Criterion) {
+    let mut group = c.benchmark_group("book");
+    for size in [2, 20, 100] {
+        let diffs = diffs(size);
+        group.throughput(Throughput::Elements(size as u64));
+        group.bench_function(BenchmarkId::new("array", size), |b| {
+            let mut book = Book::<1024>::new();
+            book.load(&snapshot());
+            let mut diffs = diffs.iter().cycle();
+            b.iter(|| {
+                for &(side, level) in diffs.next().into_iter().flatten() {
+                    book.set(side, level);
+                }
+                black_box(book.best_bid())
+            });
+        });
+        group.bench_function(BenchmarkId::new("btreemap", size), |b| {
+            let mut book = Ordinary::new(&snapshot());
+            let mut diffs = diffs.iter().cycle();
+            b.iter(|| {
+                for &(side, level) in diffs.next().into_iter().flatten() {
+                    book.set(side, level);
+                }
+                black_box(book.best_bid())
+            });
+        });
+    }
+    group.finish();
+}
+
+fn load(c: &mut Criterion) {
+    let snapshot = snapshot();
+    let mut book = Book::<1024>::new();
+    c.bench_function("book/load", |b| b.iter(|| book.load(black_box(&snapshot))));
+    c.bench_function("book/top10", |b| b.iter(|| black_box(&book).top::<10>()));
+}
+
+/// The search alone, over ranks that rise to the best at the end, as the book keeps them.
+fn search(c: &mut Criterion) {
+    let ranks: Vec<(i64, u64)> = (0..DEPTH).map(|n| (2 * n, 1)).collect();
+    let mut dice = fastrand::Rng::with_seed(1);
+    let asked: Vec<i64> = (0..4_096)
+        .map(|_| 2 * DEPTH - distance(&mut dice))
+        .collect();
+    let mut group = c.benchmark_group("search");
+    let mut bench = |name: &str, find: fn(&[(i64, u64)], i64) -> usize| {
+        assert!(
+            asked
+                .iter()
+                .all(|&rank| find(&ranks, rank) == halving(&ranks, rank))
+        );
+        group.bench_function(name, |b| {
+            b.iter_batched(
+                || (),
+                |()| {
+                    asked
+                        .iter()
+                        .map(|&rank| find(&ranks, black_box(rank)))
+                        .sum::<usize>()
+                },
+                BatchSize::SmallInput,
+            );
+        });
+    };
+    bench("halving", halving);
+    bench("linear", linear);
+    bench("sum8_halving", sum::<8>);
+    bench("scan8_halving", scan::<8>);
+    bench("scan32_halving", scan::<32>);
+    bench("scan128_halving", scan::<128>);
+    bench("gallop", gallop);
+    group.finish();
+}
+
+fn halving(ranks: &[(i64, u64)], rank: i64) -> usize {
+    ranks.partition_point(|held| held.0 < rank)
+}
+
+fn linear(ranks: &[(i64, u64)], rank: i64) -> usize {
+    ranks
+        .iter()
+        .rposition(|held| held.0 < rank)
+        .map_or(0, |at| at + 1)
+}
+
+/// Counts among the nearest ones without a branch, else halves.
+fn sum<const NEAR: usize>(ranks: &[(i64, u64)], rank: i64) -> usize {
+    let far = ranks.len().saturating_sub(NEAR);
+    match ranks.get(far) {
+        Some(first) if first.0 <= rank => {
+            far + ranks[far..]
+                .iter()
+                .map(|held| usize::from(held.0 < rank))
+                .sum::<usize>()
+        }
+        _ => halving(&ranks[..far], rank),
+    }
+}
+
+/// Looks at the nearest ones in turn, else halves.
+fn scan<const NEAR: usize>(ranks: &[(i64, u64)], rank: i64) -> usize {
+    let far = ranks.len().saturating_sub(NEAR);
+    match ranks[far..].iter().rposition(|held| held.0 < rank) {
+        Some(at) => far + at + 1,
+        None => halving(&ranks[..far], rank),
+    }
+}
+
+fn gallop(ranks: &[(i64, u64)], rank: i64) -> usize {
+    let (mut span, len) = (8, ranks.len());
+    while span < len && ranks[len - span].0 >= rank {
+        span *= 4;
+    }
+    let from = len.saturating_sub(span);
+    from + halving(&ranks[from..], rank)
+}
+
+/// The ordinary way.
+struct Ordinary {
+    bids: BTreeMap<Px, Qty>,
+    asks: BTreeMap<Px, Qty>,
+}
+
+impl Ordinary {
+    fn new(snapshot: &Snapshot) -> Self {
+        let map = |levels: &[Level]| levels.iter().map(|level| (level.px, level.qty)).collect();
+        Self {
+            bids: map(&snapshot.bids),
+            asks: map(&snapshot.asks),
+        }
+    }
+
+    fn set(&mut self, side: Side, level: Level) {
+        let levels = match side {
+            Side::Buy => &mut self.bids,
+            Side::Sell => &mut self.asks,
+        };
+        if level.qty == Qty(0) {
+            levels.remove(&level.px);
+        } else {
+            levels.insert(level.px, level.qty);
+        }
+    }
+
+    fn best_bid(&self) -> Option<Level> {
+        let (&px, &qty) = self.bids.last_key_value()?;
+        Some(Level { px, qty })
+    }
+}
+
+/// Levels at every second price around a middle of 100,000, and not all there are.
+fn snapshot() -> Snapshot {
+    let level = |px| Level {
+        px: Px(px),
+        qty: Qty(1_000),
+    };
+    Snapshot {
+        last_id: 1,
+        bids: (0..DEPTH).map(|n| level(100_000 - 2 * n)).collect(),
+        asks: (0..DEPTH).map(|n| level(100_001 + 2 * n)).collect(),
+        ..Snapshot::default()
+    }
+}
+
+/// Most changes are near the touch, some anywhere; one in two removes what is there or adds what is not.
+fn diffs(size: usize) -> Vec<Diff> {
+    let mut dice = fastrand::Rng::with_seed(size as u64);
+    let mut change = || {
+        let distance = distance(&mut dice);
+        let qty = Qty(if dice.u8(..10) < 4 {
+            0
+        } else {
+            dice.u64(1..1_000_000)
+        });
+        match dice.bool() {
+            true => (
+                Side::Buy,
+                Level {
+                    px: Px(100_000 - distance),
+                    qty,
+                },
+            ),
+            false => (
+                Side::Sell,
+                Level {
+                    px: Px(100_001 + distance),
+                    qty,
+                },
+            ),
+        }
+    };
+    let mut diffs: Vec<Diff> = Vec::new();
+    diffs.resize_with(DIFFS, || (0..size).map(|_| change()).collect());
+    diffs
+}
+
+/// How far from the best price a change is: half of them within 20 prices, a tenth anywhere.
+fn distance(dice: &mut fastrand::Rng) -> i64 {
+    match dice.u8(..10) {
+        0..5 => dice.i64(0..20),
+        5..9 => dice.i64(0..200),
+        _ => dice.i64(0..2 * DEPTH),
+    }
+}
+
+criterion_group!(benches, apply, load, search);
+criterion_main!(benches);

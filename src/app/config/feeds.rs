@@ -1,0 +1,145 @@
+//! The `[[feed]]` sections: which instruments, from where, in which shards. Refuses an instrument
+//! that is there twice, and more streams on a connection than the exchange allows.
+
+use super::read::{Reader, Section};
+use super::values::{exchange, host_port, path};
+use super::{Feed, Known};
+use crate::base::instrument::SYMBOL_MAX;
+use crate::exchange::{DepthSpeed, Streams};
+use std::collections::HashSet;
+use toml::de::DeValue;
+
+/// With [`INSTRUMENTS_MAX`], all instruments of a run fit into an `InstrumentId`.
+const FEEDS_MAX: usize = 32;
+const INSTRUMENTS_MAX: usize = 1000;
+
+const _: () = assert!(FEEDS_MAX * INSTRUMENTS_MAX < u16::MAX as usize);
+
+pub(super) fn feeds(reader: &mut Reader, top: &mut Section, known: &[Known]) -> Vec<Feed> {
+    const EXAMPLE: &str =
+        "write [[feed]], exchange = \"binance-spot\" and instruments = [\"BTCUSDT\"]";
+    let Some(value) = top.get("feed") else {
+        reader.refuse(0..0, format!("there is no feed: {EXAMPLE}"));
+        return Vec::new();
+    };
+    let Some(items) = value.get_ref().as_array().filter(|items| !items.is_empty()) else {
+        let what = "feed: write [[feed]] with two brackets, once for each feed".to_owned();
+        reader.refuse(value.span(), what);
+        return Vec::new();
+    };
+    if items.len() > FEEDS_MAX {
+        let what = format!(
+            "{} feeds: at most {FEEDS_MAX} fit into one run",
+            items.len()
+        );
+        reader.refuse(value.span(), what);
+    }
+    let mut seen = HashSet::new();
+    let mut feeds = Vec::new();
+    for item in items.iter() {
+        let entries = item.get_ref().as_table();
+        if entries.is_none() {
+            reader.refuse(item.span(), format!("feed: {EXAMPLE}"));
+        }
+        let section = Section::new("[[feed]]", item.span(), entries);
+        feeds.extend(feed(reader, section, known, &mut seen));
+    }
+    feeds
+}
+
+/// `seen` holds the instruments of the feeds before this one, under their exchange.
+fn feed<'a>(
+    reader: &mut Reader,
+    mut section: Section<'a>,
+    known: &[Known],
+    seen: &mut HashSet<(&'static str, &'a str)>,
+) -> Option<Feed> {
+    let exchange = exchange(reader, &mut section, known);
+    let instruments = instruments(reader, &mut section, exchange, seen);
+    let depths = [("100ms", DepthSpeed::Ms100), ("1000ms", DepthSpeed::Ms1000)];
+    let mut feed = Feed {
+        exchange: String::new(),
+        stream: host_port(
+            reader,
+            &mut section,
+            "stream",
+            "\"stream.binance.com:9443\"",
+        ),
+        rest: host_port(reader, &mut section, "rest", "\"api.binance.com:443\""),
+        ca_file: path(reader, &mut section, "ca_file"),
+        instruments,
+        streams: Streams {
+            depth: section.choice(reader, "depth_stream", &depths, DepthSpeed::Ms100),
+            trades: section.flag(reader, "trades", true),
+            quotes: section.flag(reader, "quotes", true),
+        },
+        snapshot_levels: 0,
+        instruments_per_connection: 0,
+    };
+    let exchange = exchange.inspect(|known| feed.exchange = known.name.to_owned());
+    let levels_max = exchange.map_or(5000, |known| known.limits.snapshot_levels_max.into());
+    let levels = section.int(reader, "snapshot_levels", 100..=levels_max);
+    feed.snapshot_levels = levels.unwrap_or(levels_max.min(1000)) as u16;
+    let streams_max = exchange.map_or(1000, |known| known.limits.streams_per_connection);
+    let shard_max = (streams_max / feed.streams_per_instrument()).clamp(1, INSTRUMENTS_MAX) as u64;
+    let shard = section.int(reader, "instruments_per_connection", 1..=shard_max);
+    feed.instruments_per_connection = shard.unwrap_or(shard_max.min(50)) as usize;
+    section.finish(reader);
+    exchange.map(|_| feed)
+}
+
+fn instruments<'a>(
+    reader: &mut Reader,
+    section: &mut Section<'a>,
+    exchange: Option<&Known>,
+    seen: &mut HashSet<(&'static str, &'a str)>,
+) -> Vec<String> {
+    const EXAMPLE: &str = "[\"BTCUSDT\", \"ETHUSDT\"]";
+    let Some(value) = section.get("instruments") else {
+        section.missing(reader, "instruments", EXAMPLE);
+        return Vec::new();
+    };
+    let Some(items) = value.get_ref().as_array() else {
+        let instead = format!("write a list, like instruments = {EXAMPLE}");
+        section.wrong(reader, "instruments", value, &instead);
+        return Vec::new();
+    };
+    if items.is_empty() || items.len() > INSTRUMENTS_MAX {
+        let what = format!(
+            "{} instruments: write 1 to {INSTRUMENTS_MAX} a feed",
+            items.len()
+        );
+        reader.refuse(value.span(), what);
+    }
+    let mut symbols = Vec::with_capacity(items.len());
+    for item in items.iter() {
+        let name = exchange.map_or("", |known| known.name);
+        match symbol(item.get_ref()) {
+            Err(instead) => {
+                let what = format!("{} in instruments: {instead}", reader.echo(item.span()));
+                reader.refuse(item.span(), what);
+            }
+            Ok(symbol) if !seen.insert((name, symbol)) => {
+                let what =
+                    format!("\"{symbol}\" is there twice: an exchange's instrument has one book");
+                reader.refuse(item.span(), what);
+            }
+            Ok(symbol) => symbols.push(symbol.to_owned()),
+        }
+    }
+    symbols
+}
+
+fn symbol<'a>(value: &'a DeValue) -> Result<&'a str, String> {
+    let symbol = value.as_str().ok_or("write a text, like \"BTCUSDT\"")?;
+    if symbol.is_empty() || symbol.len() > SYMBOL_MAX {
+        return Err(format!("a symbol has 1 to {SYMBOL_MAX} bytes"));
+    }
+    // Exchanges do list non-ASCII symbols; blanks and control characters are slips of the keyboard,
+    // and the rest would change the meaning of a URL or a JSON text.
+    let foreign = |c: char| c.is_whitespace() || c.is_control() || "\"\\&?#%,[]{}".contains(c);
+    match symbol.contains(foreign) {
+        true => Err("write the symbol as the exchange does, without blanks or quotes".to_owned()),
+        false => Ok(symbol),
+    }
+}

@@ -1,0 +1,366 @@
+//! Reads typed values out of a TOML table and collects what is wrong with them. Knows kinds of
+//! values and how to complain; knows no section and no key.
+
+use super::ConfigError;
+use std::ops::{Range, RangeInclusive};
+use std::path::Path;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Characters of a wrong value that an error repeats, at most.
+const ECHO_MAX: usize = 60;
+
+/// The file being read, and its mistakes so far.
+pub(super) struct Reader<'a> {
+    pub path: &'a Path,
+    pub text: &'a str,
+    pub errors: Vec<ConfigError>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(path: &'a Path, text: &'a str) -> Self {
+        let errors = Vec::new();
+        Self { path, text, errors }
+    }
+
+    /// Notes a mistake at this place of the text.
+    pub fn refuse(&mut self, span: Range<usize>, what: String) {
+        let before = self.text.get(..span.start).unwrap_or_default();
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        self.errors.push(ConfigError {
+            file: self.path.display().to_string(),
+            line: 1 + super::count_lines(before.as_bytes()),
+            column: 1 + before[start..].chars().count(),
+            what,
+        });
+    }
+
+    /// The source text of a value on one line, cut short: what the person wrote.
+    pub fn echo(&self, span: Range<usize>) -> String {
+        let source = self.text.get(span).unwrap_or_default();
+        let line = source.lines().next().unwrap_or_default();
+        let cut: String = line.chars().take(ECHO_MAX).collect();
+        let dots = if cut.len() < source.len() { "…" } else { "" };
+        format!(
+            "{}{dots}",
+            cut.escape_debug().to_string().replace("\\\"", "\"")
+        )
+    }
+}
+
+/// A text value and where it stands.
+pub(super) struct Text<'a> {
+    pub value: &'a str,
+    pub span: Range<usize>,
+}
+
+/// One table of the file. Remembers which keys were asked for, so that the others can be refused.
+pub(super) struct Section<'a> {
+    /// As messages name it: `[engine]`.
+    pub name: &'static str,
+    pub span: Range<usize>,
+    /// `None` where the file has no such table: every key takes its default.
+    entries: Option<&'a DeTable<'a>>,
+    asked: Vec<&'static str>,
+    /// Values are not repeated in errors.
+    discreet: bool,
+}
+
+impl<'a> Section<'a> {
+    pub fn new(name: &'static str, span: Range<usize>, entries: Option<&'a DeTable<'a>>) -> Self {
+        let (asked, discreet) = (Vec::new(), false);
+        Self {
+            name,
+            span,
+            entries,
+            asked,
+            discreet,
+        }
+    }
+
+    /// A section whose values are not repeated in errors.
+    pub fn discreet(mut self) -> Self {
+        self.discreet = true;
+        self
+    }
+
+    /// The value of a key, if it is there. The key counts as known from now on.
+    pub fn get(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.asked.push(key);
+        let mut entries = self.entries?.iter();
+        entries
+            .find(|(name, _)| name.get_ref() == key)
+            .map(|(_, value)| value)
+    }
+
+    /// One of a few words.
+    pub fn choice<T: Copy>(
+        &mut self,
+        reader: &mut Reader,
+        key: &'static str,
+        choices: &[(&str, T)],
+        default: T,
+    ) -> T {
+        let Some(value) = self.get(key) else {
+            return default;
+        };
+        let chosen = value.get_ref().as_str();
+        if let Some((_, chosen)) = choices.iter().find(|(word, _)| Some(*word) == chosen) {
+            return *chosen;
+        }
+        let words: Vec<String> = choices
+            .iter()
+            .map(|(word, _)| format!("\"{word}\""))
+            .collect();
+        self.wrong(reader, key, value, &format!("write {}", one_of(&words)));
+        default
+    }
+
+    /// A whole number inside a range.
+    pub fn int(
+        &mut self,
+        reader: &mut Reader,
+        key: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Option<u64> {
+        let value = self.get(key)?;
+        match int_of(value.get_ref()) {
+            Some(int) if range.contains(&int) => Some(int),
+            _ => {
+                let (low, high) = (range.start(), range.end());
+                let instead = format!("write a whole number from {low} to {high}");
+                self.wrong(reader, key, value, &instead);
+                None
+            }
+        }
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&mut self, reader: &mut Reader, key: &'static str, default: bool) -> bool {
+        let Some(value) = self.get(key) else {
+            return default;
+        };
+        value.get_ref().as_bool().unwrap_or_else(|| {
+            self.wrong(reader, key, value, "write true or false");
+            default
+        })
+    }
+
+    /// A number above `low` and at most `high`.
+    pub fn ratio(
+        &mut self,
+        reader: &mut Reader,
+        key: &'static str,
+        (low, high): (f64, f64),
+        default: f64,
+    ) -> f64 {
+        let Some(value) = self.get(key) else {
+            return default;
+        };
+        let number = match value.get_ref() {
+            DeValue::Float(float) => float.as_str().parse::<f64>().ok(),
+            whole => int_of(whole).map(|int| int as f64),
+        };
+        match number {
+            Some(number) if number > low && number <= high => number,
+            _ => {
+                let instead = format!("write a number above {low} and at most {high}");
+                self.wrong(reader, key, value, &instead);
+                default
+            }
+        }
+    }
+
+    /// A text that is not empty.
+    pub fn text(
+        &mut self,
+        reader: &mut Reader,
+        key: &'static str,
+        example: &str,
+    ) -> Option<Text<'a>> {
+        let value = self.get(key)?;
+        let (text, span) = (value.get_ref().as_str(), value.span());
+        let found = text.filter(|text| !text.trim().is_empty());
+        if found.is_none() {
+            self.wrong(
+                reader,
+                key,
+                value,
+                &format!("write a text, like {key} = {example}"),
+            );
+        }
+        found.map(|value| Text { value, span })
+    }
+
+    /// A text that must be there.
+    pub fn required(
+        &mut self,
+        reader: &mut Reader,
+        key: &'static str,
+        example: &str,
+    ) -> Option<Text<'a>> {
+        if self.has(key) {
+            return self.text(reader, key, example);
+        }
+        self.asked.push(key);
+        self.missing(reader, key, example);
+        None
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.entries
+            .is_some_and(|entries| entries.iter().any(|(name, _)| name.get_ref() == key))
+    }
+
+    /// The file has no such table.
+    pub fn absent(&self) -> bool {
+        self.entries.is_none()
+    }
+
+    pub fn missing(&self, reader: &mut Reader, key: &str, example: &str) {
+        let what = format!("{} needs {key}: write {key} = {example}", self.name);
+        reader.refuse(self.span.clone(), what);
+    }
+
+    /// Refuses a value and says what to write instead.
+    pub fn wrong(
+        &self,
+        reader: &mut Reader,
+        key: &str,
+        value: &Spanned<DeValue<'a>>,
+        instead: &str,
+    ) {
+        self.wrong_at(reader, key, value.span(), instead);
+    }
+
+    pub fn wrong_at(&self, reader: &mut Reader, key: &str, span: Range<usize>, instead: &str) {
+        let what = match self.discreet {
+            true => format!("{key} in {}: {instead}", self.name),
+            false => format!("{key} = {}: {instead}", reader.echo(span.clone())),
+        };
+        reader.refuse(span, what);
+    }
+
+    /// Refuses every key that nobody asked for.
+    pub fn finish(self, reader: &mut Reader) {
+        for (key, value) in self.entries.into_iter().flat_map(|entries| entries.iter()) {
+            let name: &str = key.get_ref();
+            if self.asked.contains(&name) {
+                continue;
+            }
+            let what = if is_secret(name) {
+                format!(
+                    "\"{name}\" in {}: keys do not belong in this file; keep them in files of mode \
+                     0600 and write api_key_file and private_key_file in [account] (a path, \
+                     \"credential:NAME\" or \"env:NAME\")",
+                    self.name
+                )
+            } else {
+                let kind = if value.get_ref().is_table() {
+                    "table"
+                } else {
+                    "key"
+                };
+                format!(
+                    "unknown {kind} \"{name}\" in {}{}",
+                    self.name,
+                    self.hint(name)
+                )
+            };
+            reader.refuse(key.span(), what);
+        }
+    }
+
+    fn hint(&self, name: &str) -> String {
+        match nearest(name, &self.asked) {
+            Some(known) => format!("; did you mean \"{known}\"?"),
+            None => format!("; known: {}", self.asked.join(", ")),
+        }
+    }
+}
+
+/// `a, b or c`.
+pub(super) fn one_of(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
+/// The known word that is at most a third of its letters away.
+pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    let near = known
+        .iter()
+        .map(|known| (distance(word, known), *known))
+        .min()?;
+    (near.0 * 3 <= word.chars().count().max(3)).then_some(near.1)
+}
+
+/// Edits (insert, delete, replace, swap of neighbours) between two words.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = match (i, j) {
+                (0, _) => j,
+                (_, 0) => i,
+                _ => {
+                    let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                    let best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                    let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                    if swapped {
+                        best.min(rows[i - 2][j - 2] + 1)
+                    } else {
+                        best
+                    }
+                }
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+fn int_of(value: &DeValue) -> Option<u64> {
+    let int = value.as_integer()?;
+    u64::from_str_radix(int.as_str(), int.radix()).ok()
+}
+
+fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase().replace('-', "_");
+    [
+        "secret",
+        "password",
+        "passphrase",
+        "private_key",
+        "api_key",
+        "apikey",
+        "token",
+    ]
+    .iter()
+    .any(|word| key.contains(word))
+        && !key.contains("file")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_swap_a_slip_and_a_loss_are_one_edit_each() {
+        for (written, meant) in [("wiat", "wait"), ("wsit", "wait"), ("wit", "wait")] {
+            assert_eq!(distance(written, meant), 1, "{written}");
+            assert_eq!(nearest(written, &["depth", "wait"]), Some("wait"));
+        }
+        assert_eq!(distance("", "wait"), 4);
+        assert_eq!(nearest("colour", &["depth", "wait"]), None);
+    }
+
+    #[test]
+    fn a_list_of_words_reads_as_a_sentence() {
+        let words = |list: &[&str]| one_of(&list.iter().map(|w| w.to_string()).collect::<Vec<_>>());
+        assert_eq!(words(&["a"]), "a");
+        assert_eq!(words(&["a", "b", "c"]), "a, b or c");
+    }
+}

@@ -1,0 +1,171 @@
+//! The sections of the configuration file, key by key: ranges, defaults, and what must agree with
+//! what. Collects mistakes and goes on, so that one run of the check shows them all.
+
+use super::feeds::feeds;
+use super::read::{Reader, Section};
+use super::values::{decimal, exchange, host_port, path, secret, units};
+use super::{Account, Config, Engine, Feed, Imbalance, Known, Risk, Socket, Strategy, Wait};
+use crate::base::event::EVENT_LEVELS;
+use toml::de::DeTable;
+
+/// Depths that are compiled in.
+const DEPTHS: [u64; 3] = [256, 1024, 4096];
+
+/// Reads the whole file. `None` where it is not TOML at all; mistakes are in the reader.
+pub(super) fn config(reader: &mut Reader, known: &[Known]) -> Option<Config> {
+    let (root, errors) = DeTable::parse_recoverable(reader.text);
+    for error in &errors {
+        let what = format!("not TOML: {}", error.message().replace('\n', "; "));
+        reader.refuse(error.span().unwrap_or(0..0), what);
+    }
+    if !errors.is_empty() {
+        return None;
+    }
+    let mut top = Section::new("this file", 0..0, Some(root.get_ref()));
+    let risk = risk(reader, &mut top);
+    let feeds = feeds(reader, &mut top, known);
+    let config = Config {
+        engine: engine(reader, &mut top),
+        socket: socket(reader, &mut top),
+        account: account(reader, &mut top, known, &feeds),
+        strategy: strategy(reader, &mut top, &risk),
+        feeds,
+        risk,
+    };
+    top.finish(reader);
+    Some(config)
+}
+
+fn table<'a>(
+    reader: &mut Reader,
+    top: &mut Section<'a>,
+    key: &'static str,
+    name: &'static str,
+) -> Section<'a> {
+    let Some(value) = top.get(key) else {
+        return Section::new(name, 0..0, None);
+    };
+    let entries = value.get_ref().as_table();
+    if entries.is_none() {
+        let at = value.span();
+        reader.refuse(
+            at,
+            format!("{key} is a section: write {name} and its keys below it"),
+        );
+    }
+    Section::new(name, value.span(), entries)
+}
+
+fn engine(reader: &mut Reader, top: &mut Section) -> Engine {
+    let mut section = table(reader, top, "engine", "[engine]");
+    let default = Engine::default();
+    let waits = [Wait::Spin, Wait::Park, Wait::Auto].map(|wait| (wait.name(), wait));
+    let wait = section.choice(reader, "wait", &waits, default.wait);
+    let mut depth = default.depth;
+    if let Some(value) = section.get("depth") {
+        let asked = value
+            .get_ref()
+            .as_integer()
+            .and_then(|int| int.as_str().parse().ok());
+        match asked.filter(|asked| DEPTHS.contains(asked)) {
+            Some(known) => depth = known as usize,
+            None => section.wrong(reader, "depth", value, "write 256, 1024 or 4096"),
+        }
+    }
+    section.finish(reader);
+    Engine { wait, depth }
+}
+
+fn socket(reader: &mut Reader, top: &mut Section) -> Socket {
+    let mut section = table(reader, top, "socket", "[socket]");
+    let mut int = |key, range| section.int(reader, key, range).map(|int| int as u32);
+    let socket = Socket {
+        busy_poll_us: int("busy_poll_us", 1..=1000),
+        user_timeout_ms: int("user_timeout_ms", 100..=600_000),
+        receive_buffer_bytes: int("receive_buffer_bytes", 16_384..=268_435_456),
+    };
+    section.finish(reader);
+    socket
+}
+
+fn account(
+    reader: &mut Reader,
+    top: &mut Section,
+    known: &[Known],
+    feeds: &[Feed],
+) -> Option<Account> {
+    let mut section = table(reader, top, "account", "[account]").discreet();
+    if section.absent() {
+        return None;
+    }
+    let exchange = exchange(reader, &mut section, known);
+    if let Some(known) = exchange
+        && !feeds.iter().any(|feed| feed.exchange == known.name)
+    {
+        let what = format!(
+            "[account] trades at \"{0}\", which has no [[feed]]: add one with \
+                            exchange = \"{0}\"",
+            known.name
+        );
+        reader.refuse(section.span.clone(), what);
+    }
+    let orders = host_port(reader, &mut section, "orders", "\"ws-api.binance.com:443\"");
+    let ca_file = path(reader, &mut section, "ca_file");
+    let api_key = secret(reader, &mut section, "api_key_file");
+    let private_key = secret(reader, &mut section, "private_key_file");
+    section.finish(reader);
+    let exchange = exchange?.name.to_owned();
+    Some(Account {
+        exchange,
+        orders,
+        ca_file,
+        api_key: api_key?,
+        private_key: private_key?,
+    })
+}
+
+fn strategy(reader: &mut Reader, top: &mut Section, risk: &Risk) -> Strategy {
+    let mut section = table(reader, top, "strategy", "[strategy]");
+    // One strategy so far: the name is checked, so that a file for a later version is refused.
+    section.choice(reader, "name", &[("imbalance", ())], ());
+    let depth = section
+        .int(reader, "depth", 1..=EVENT_LEVELS as u64)
+        .unwrap_or(5);
+    let threshold = section.ratio(reader, "threshold", (0.0, 1.0), 0.6);
+    let cooldown_ms = section
+        .int(reader, "cooldown_ms", 0..=3_600_000)
+        .unwrap_or(500);
+    let quantity = decimal(reader, &mut section, "quantity", "0.001");
+    if let (Some(one), Some(max)) = (units(&quantity), units(&risk.quantity_max))
+        && one > max
+    {
+        let what = format!(
+            "quantity \"{quantity}\" is above quantity_max \"{}\" of [risk]: every \
+                            order would be refused",
+            risk.quantity_max
+        );
+        reader.refuse(section.span.clone(), what);
+    }
+    section.finish(reader);
+    Strategy::Imbalance(Imbalance {
+        depth: depth as usize,
+        threshold,
+        cooldown_ms,
+        quantity,
+    })
+}
+
+fn risk(reader: &mut Reader, top: &mut Section) -> Risk {
+    let mut section = table(reader, top, "risk", "[risk]");
+    let risk = Risk {
+        quantity_max: decimal(reader, &mut section, "quantity_max", "1"),
+        notional_max: decimal(reader, &mut section, "notional_max", "1000"),
+        price_collar_bps: section
+            .int(reader, "price_collar_bps", 1..=10_000)
+            .unwrap_or(50) as u32,
+        orders_per_s: section.int(reader, "orders_per_s", 1..=1000).unwrap_or(5) as u32,
+        open_orders_max: section.int(reader, "open_orders_max", 1..=256).unwrap_or(4) as u32,
+    };
+    section.finish(reader);
+    risk
+}

@@ -1,0 +1,339 @@
+//! Reads the keys of an account from where the configuration says they are. Never shows one: not in
+//! an error, not in `Debug`, and what is read is wiped when dropped.
+
+use super::config::{Account as Source, SecretSource};
+use crate::exchange::Account;
+use ed25519_dalek::pkcs8::DecodePrivateKey as _;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// Bytes of a secret, at most.
+const SECRET_BYTES_MAX: usize = 16 * 1024;
+
+/// Why a secret cannot be used. Names the place and what to do, never the content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretError {
+    /// The key of `[account]` that is meant.
+    pub key: &'static str,
+    /// What is wrong and what to do, on one line.
+    pub what: String,
+}
+
+impl fmt::Display for SecretError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of [account]: {}", self.key, self.what)
+    }
+}
+
+impl std::error::Error for SecretError {}
+
+/// Reads both keys of an account.
+pub fn load(source: &Source) -> Result<Account, SecretError> {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    load_from(source, credentials.as_deref(), |name| {
+        std::env::var(name).ok()
+    })
+}
+
+fn load_from(
+    source: &Source,
+    credentials: Option<&Path>,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<Account, SecretError> {
+    let read = |key: &'static str, source: &SecretSource, check: fn(&str) -> Result<(), String>| {
+        let text = match source {
+            SecretSource::File(path) => read_file(path),
+            SecretSource::Credential(name) => read_credential(credentials, name),
+            SecretSource::Env(name) => read_env(name, &env),
+        };
+        // The copy without the final newline is the one that stays; the other is wiped here.
+        let trimmed = text.map(|text| Zeroizing::new(text.trim().to_owned()));
+        let checked = trimmed.and_then(|text| check(&text).map(|()| text));
+        checked.map_err(|what| SecretError { key, what })
+    };
+    Ok(Account {
+        api_key: read("api_key_file", &source.api_key, check_api_key)?,
+        private_key_pem: read("private_key_file", &source.private_key, check_private_key)?,
+    })
+}
+
+fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {
+    let name = path.display();
+    let file = open(path).map_err(|error| match error.raw_os_error() {
+        Some(libc::ELOOP) => {
+            format!("{name} is a symbolic link: write the path of the file itself")
+        }
+        _ => format!("{name} cannot be opened: {error}"),
+    })?;
+    let facts = file
+        .metadata()
+        .map_err(|error| format!("{name}: {error}"))?;
+    if !facts.is_file() {
+        return Err(format!("{name} is not a regular file"));
+    }
+    if facts.mode() & 0o077 != 0 {
+        let mode = facts.mode() & 0o7777;
+        return Err(format!(
+            "{name} has mode {mode:04o}, others may read it: chmod 600 {name}"
+        ));
+    }
+    let ours = effective_uid().ok_or("the user of this process is unknown: mount /proc")?;
+    if facts.uid() != ours {
+        let owner = facts.uid();
+        return Err(format!(
+            "{name} belongs to uid {owner}, not to uid {ours}: chown {ours} {name}"
+        ));
+    }
+    read_text(file).map_err(|what| format!("{name} {what}"))
+}
+
+/// systemd made the folder for this service alone, so its access list is not judged again.
+fn read_credential(folder: Option<&Path>, name: &str) -> Result<Zeroizing<String>, String> {
+    let hint = format!("start the engine as a systemd service with LoadCredential={name}:PATH");
+    let folder = folder.ok_or_else(|| format!("CREDENTIALS_DIRECTORY is not set: {hint}"))?;
+    let file = open(&folder.join(name))
+        .map_err(|error| format!("credential {name} cannot be opened: {error}; {hint}"))?;
+    read_text(file).map_err(|what| format!("credential {name} {what}"))
+}
+
+fn read_env(name: &str, env: impl Fn(&str) -> Option<String>) -> Result<Zeroizing<String>, String> {
+    env(name).map(Zeroizing::new).ok_or_else(|| {
+        format!(
+            "the environment variable {name} is not set, or not UTF-8: export it, or use a file"
+        )
+    })
+}
+
+/// `O_NOFOLLOW`: nobody can swap the file for a link. `O_NONBLOCK`: a pipe does not hang the start.
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+}
+
+fn read_text(file: File) -> Result<Zeroizing<String>, &'static str> {
+    // Allocated once at full size: growing would leave copies behind that nobody wipes.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES_MAX + 1));
+    file.take(SECRET_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|_| "cannot be read")?;
+    if bytes.len() > SECRET_BYTES_MAX {
+        return Err("is longer than a key can be");
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| "is not text: keys are text (PEM)")?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+fn check_api_key(key: &str) -> Result<(), String> {
+    if key.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    match key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(()),
+        false => Err("it holds blanks or other characters that no API key has".to_owned()),
+    }
+}
+
+fn check_private_key(pem: &str) -> Result<(), String> {
+    let what = if pem.contains("BEGIN ENCRYPTED") {
+        "it is encrypted: write the decrypted key into a file of mode 0600"
+    } else if !pem.starts_with("-----BEGIN PRIVATE KEY-----") {
+        "it is not a PKCS#8 private key in PEM: openssl genpkey -algorithm ed25519 makes one"
+    } else if ed25519_dalek::SigningKey::from_pkcs8_pem(pem).is_err() {
+        "it is not an Ed25519 key: openssl genpkey -algorithm ed25519 makes one"
+    } else {
+        return Ok(());
+    };
+    Err(what.to_owned())
+}
+
+/// From `/proc`, because asking the C library takes `unsafe`, which this file may not.
+fn effective_uid() -> Option<u32> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    uids.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{Permissions, write};
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use tempfile::TempDir;
+
+    const API_KEY: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
+    /// The private key of RFC 8410, section 10.3.
+    const PEM: &str = "-----BEGIN PRIVATE KEY-----\n\
+        MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+        -----END PRIVATE KEY-----\n";
+
+    #[test]
+    fn files_of_our_own_with_mode_0600_are_read_and_trimmed() {
+        let folder = Folder::new();
+        let account = load_from(&folder.source(), None, |_| None).expect("both keys");
+        assert_eq!(*account.api_key, API_KEY);
+        assert!(
+            account
+                .private_key_pem
+                .ends_with("-----END PRIVATE KEY-----")
+        );
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_refused_with_the_command_that_helps() {
+        let folder = Folder::new();
+        for mode in [0o640, 0o604, 0o660, 0o601, 0o777] {
+            folder.mode("api", mode);
+            let error = refused(&folder.source());
+            assert!(error.contains(&format!("mode {mode:04o}")), "{error}");
+            assert!(error.contains("chmod 600 "), "{error}");
+        }
+        for mode in [0o600, 0o400] {
+            folder.mode("api", mode);
+            assert!(
+                load_from(&folder.source(), None, |_| None).is_ok(),
+                "{mode:o}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_link_a_folder_and_a_missing_file_are_refused() {
+        let folder = Folder::new();
+        symlink(folder.path("api"), folder.path("link")).unwrap();
+        let link = Source {
+            api_key: SecretSource::File(folder.path("link")),
+            ..folder.source()
+        };
+        assert!(refused(&link).contains("is a symbolic link"));
+        let dir = folder.0.path().to_owned();
+        let dir = Source {
+            api_key: SecretSource::File(dir),
+            ..folder.source()
+        };
+        assert!(refused(&dir).contains("is not a regular file"));
+        let none = Source {
+            api_key: SecretSource::File("no/such".into()),
+            ..folder.source()
+        };
+        assert!(refused(&none).contains("no/such cannot be opened"));
+    }
+
+    #[test]
+    fn a_credential_comes_from_the_folder_that_systemd_made() {
+        let folder = Folder::new();
+        folder.mode("api", 0o440); // What systemd sets for a service with a user of its own.
+        let source = |name: &str| {
+            let api_key = SecretSource::Credential(name.to_owned());
+            Source {
+                api_key,
+                ..folder.source()
+            }
+        };
+        let there = load_from(&source("api"), Some(folder.0.path()), |_| None);
+        assert_eq!(*there.expect("the credential").api_key, API_KEY);
+        let missing = load_from(&source("other"), Some(folder.0.path()), |_| None)
+            .err()
+            .unwrap();
+        assert!(
+            missing.what.contains("LoadCredential=other:PATH"),
+            "{missing}"
+        );
+        assert!(refused(&source("api")).contains("CREDENTIALS_DIRECTORY is not set"));
+    }
+
+    #[test]
+    fn a_variable_is_read_or_named_when_it_is_missing() {
+        let folder = Folder::new();
+        let api_key = SecretSource::Env("TICKWIRE_KEY".to_owned());
+        let source = Source {
+            api_key,
+            ..folder.source()
+        };
+        let env = |name: &str| (name == "TICKWIRE_KEY").then(|| API_KEY.to_owned());
+        assert_eq!(
+            *load_from(&source, None, env).expect("the variable").api_key,
+            API_KEY
+        );
+        assert!(refused(&source).contains("TICKWIRE_KEY is not set"));
+    }
+
+    #[test]
+    fn keys_of_another_kind_are_refused_and_never_repeated() {
+        let folder = Folder::new();
+        let canary = "Cb9xkQ2mVn";
+        for (file, content, what) in [
+            ("api", "", "it is empty"),
+            ("api", "Cb9xkQ2mVn Cb9xkQ2mVn", "it holds blanks"),
+            ("pem", "Cb9xkQ2mVn", "not a PKCS#8 private key"),
+            (
+                "pem",
+                "-----BEGIN ENCRYPTED PRIVATE KEY-----\nCb9xkQ2mVn",
+                "it is encrypted",
+            ),
+            (
+                "pem",
+                "-----BEGIN PRIVATE KEY-----\nCb9xkQ2mVn",
+                "not an Ed25519 key",
+            ),
+            (
+                "pem",
+                &"Cb9xkQ2mVn".repeat(5000),
+                "longer than a key can be",
+            ),
+        ] {
+            let folder_now = Folder::new();
+            write(folder_now.path(file), content).unwrap();
+            let error = load_from(&folder_now.source(), None, |_| None)
+                .err()
+                .expect(what);
+            assert!(error.what.contains(what), "{error}");
+            assert!(!format!("{error} {error:?}").contains(canary), "{what}");
+        }
+        write(folder.path("api"), [0xff, 0xfe]).unwrap();
+        assert!(refused(&folder.source()).contains("is not text"));
+    }
+
+    struct Folder(TempDir);
+
+    impl Folder {
+        fn new() -> Self {
+            let folder = Self(tempfile::tempdir().unwrap());
+            for (name, content) in [("api", format!("{API_KEY}\n")), ("pem", PEM.to_owned())] {
+                write(folder.path(name), content).unwrap();
+                folder.mode(name, 0o600);
+            }
+            folder
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn mode(&self, name: &str, mode: u32) {
+            std::fs::set_permissions(self.path(name), Permissions::from_mode(mode)).unwrap();
+        }
+
+        fn source(&self) -> Source {
+            Source {
+                exchange: "binance-spot".to_owned(),
+                orders: None,
+                ca_file: None,
+                api_key: SecretSource::File(self.path("api")),
+                private_key: SecretSource::File(self.path("pem")),
+            }
+        }
+    }
+
+    fn refused(source: &Source) -> String {
+        load_from(source, None, |_| None)
+            .err()
+            .expect("a refusal")
+            .to_string()
+    }
+}

@@ -1,0 +1,120 @@
+//! An exact rolling window: never more than `limit` events in any span of the given length.
+//! It is not a token bucket, which lets twice the limit through around a refill, and gets clients banned.
+
+use crate::base::Nanos;
+
+/// Remembers the times of the newest `limit` events, and nothing else.
+#[derive(Debug, Clone)]
+pub struct Limiter {
+    /// A ring of event times; `next` is where the oldest stands and the next one goes.
+    times: Box<[Option<Nanos>]>,
+    next: usize,
+    span: Nanos,
+}
+
+impl Limiter {
+    /// At most `limit` events (at least one) in any half-open window of `span`.
+    pub fn new(limit: u32, span: Nanos) -> Self {
+        let times = vec![None; limit.max(1) as usize].into_boxed_slice();
+        Self {
+            times,
+            next: 0,
+            span,
+        }
+    }
+
+    /// Counts an event, or says when there will be room for it. `now` does not go back.
+    pub fn admit(&mut self, now: Nanos) -> Result<(), Nanos> {
+        self.admit_sparing(now, 0)
+    }
+
+    /// Like [`admit`](Self::admit), but leaves room for `spare` more: for those that cannot wait.
+    /// A limit that `spare` would use up is shared instead.
+    pub fn admit_sparing(&mut self, now: Nanos, spare: usize) -> Result<(), Nanos> {
+        let spare = spare.min(self.times.len() - 1);
+        let until = self.room_at(spare);
+        if now < until {
+            return Err(until);
+        }
+        self.count(now);
+        Ok(())
+    }
+
+    /// Counts an event that happens whether there is room or not.
+    pub fn count(&mut self, now: Nanos) {
+        self.times[self.next] = Some(now);
+        self.next = (self.next + 1) % self.times.len();
+    }
+
+    /// From when on `spare + 1` more events fit: when the `(limit - spare)`-th newest leaves the window.
+    fn room_at(&self, spare: usize) -> Nanos {
+        let oldest = self.times[(self.next + spare) % self.times.len()];
+        oldest.map_or(Nanos::ZERO, |at| at + self.span)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPAN: Nanos = Nanos::from_secs(1);
+
+    /// The naive twin: keeps every event, and counts those in the window.
+    struct Ledger(Vec<Nanos>);
+
+    impl Ledger {
+        fn in_window(&self, now: Nanos) -> usize {
+            self.0.iter().filter(|at| **at + SPAN > now).count()
+        }
+    }
+
+    #[test]
+    fn decides_like_a_ledger_that_forgets_nothing() {
+        for seed in 0..300 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let limit = rng.u32(1..=7);
+            let mut limiter = Limiter::new(limit, SPAN);
+            let mut ledger = Ledger(Vec::new());
+            let mut now = Nanos::ZERO;
+            for step in 0..400 {
+                now = now + Nanos(rng.u64(0..400_000_000));
+                if rng.u8(0..10) == 0 {
+                    limiter.count(now);
+                    ledger.0.push(now);
+                    continue;
+                }
+                let spare = rng.usize(0..3).min(limit as usize - 1);
+                let want = ledger.in_window(now) + spare < limit as usize;
+                let got = limiter.admit_sparing(now, spare);
+                assert_eq!(got.is_ok(), want, "seed={seed} step={step}");
+                match got {
+                    Ok(()) => ledger.0.push(now),
+                    Err(until) => {
+                        assert!(ledger.in_window(until) + spare < limit as usize);
+                        let just_before = Nanos(until.0 - 1);
+                        assert!(ledger.in_window(just_before) + spare >= limit as usize);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_burst_at_the_end_of_a_second_is_not_followed_by_another() {
+        let mut limiter = Limiter::new(5, SPAN);
+        for _ in 0..5 {
+            limiter.admit(Nanos::from_millis(1_999)).unwrap();
+        }
+        // A fixed window, or a refilled bucket, would let this through.
+        let refused = limiter.admit(Nanos::from_millis(2_001));
+        assert_eq!(refused, Err(Nanos::from_millis(2_999)));
+        assert_eq!(limiter.admit(Nanos::from_millis(2_999)), Ok(()));
+    }
+
+    #[test]
+    fn three_hundred_attempts_in_five_minutes() {
+        let mut limiter = Limiter::new(300, Nanos::from_secs(300));
+        let granted = (0..1_000).filter(|s| limiter.admit(Nanos::from_millis(s * 200)).is_ok());
+        assert_eq!(granted.count(), 300);
+    }
+}

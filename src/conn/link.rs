@@ -1,0 +1,404 @@
+//! The life of one WebSocket connection as a value: resolve, connect, secure, upgrade, live, and
+//! again after a delay. Opens no socket, asks no resolver and reads no clock: its owner does.
+//!
+//! Polling is edge-triggered, so the owner's duty on any readiness is one loop: [`Link::read`]
+//! until [`Read::Blocked`] or [`Read::Closed`], then [`Link::poll_output`] until `None`. Read
+//! before [`Link::handle_timeout`]: after a stall of the host, the proof of life lies in the kernel.
+
+mod attempt;
+mod live;
+
+use super::backoff::Backoff;
+use super::close::{Close, Phase};
+use super::limiter::Limiter;
+use super::settings::{LinkConfig, LinkError};
+use super::tls_stream::TlsStream;
+use super::upgrade::{Progress, Refusal, Upgrade};
+use super::{Transport, TxMark, ws};
+use crate::base::{Clock, Nanos, RxStamps};
+use arrayvec::{ArrayString, ArrayVec};
+use fastrand::Rng;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
+use std::fmt::{self, Write as _};
+use std::io::ErrorKind;
+use std::mem;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tungstenite::protocol::frame::coding::{Data, OpCode};
+use tungstenite::protocol::frame::{CloseFrame, Frame, coding::CloseCode};
+use tungstenite::protocol::{Role, WebSocket};
+use tungstenite::{Bytes, Message, Utf8Bytes};
+
+/// What the link wants, or has to say. At most three wait at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// Resolve the host, and answer with [`Link::handle_resolved`].
+    Resolve,
+    /// Open a non-blocking socket to this address, and answer with [`Link::handle_dialed`].
+    Dial(SocketAddr),
+    /// Frames can be sent: [`Link::epoch`] went up, and subscriptions start from nothing.
+    Opened,
+    /// The attempt or the connection is over. [`Link::last_error`] has the words.
+    Closed { reason: Close },
+}
+
+/// What a read gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read<'a> {
+    /// One text message of the connection [`Link::epoch`].
+    Frame {
+        text: &'a [u8],
+        /// Stamps of the socket read that completed the message.
+        rx: RxStamps,
+        /// When the message stood here, out of TLS and WebSocket.
+        at: Nanos,
+    },
+    /// Nothing before the stream is ready again.
+    Blocked,
+    /// There is no stream, or none any more.
+    Closed,
+}
+
+/// A message that the connection took; it must not be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// False while some of it waits for the socket: `mark` does not cover it yet.
+    pub flushed: bool,
+    /// The socket's mark after the write: the message's last byte, where it is flushed.
+    pub mark: TxMark,
+}
+
+/// Why a message was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendError {
+    /// There is no live connection. Nothing was sent.
+    NotLive,
+    /// The peer's message limit; nothing was sent. There is room at `until`.
+    Limited { until: Nanos },
+    /// Too much waits already for a peer that does not read. Nothing was sent.
+    Full,
+    /// The connection broke while sending: the peer may or may not have it.
+    Broken,
+}
+
+/// What came and went, over all connections of the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    pub text_frames: u64,
+    /// Binary messages, which are ignored.
+    pub binary_frames: u64,
+    /// The peer's pings, each answered.
+    pub pings: u64,
+    pub closes: u64,
+}
+
+/// The stream, wrapped as far as the connection has come.
+enum Wire<S> {
+    None,
+    Tls(TlsStream<S>),
+    Http(Upgrade<TlsStream<S>>),
+    Ws(WebSocket<TlsStream<S>>),
+}
+
+impl<S: Transport> Wire<S> {
+    fn stream(&self) -> Option<&S> {
+        match self {
+            Self::None => None,
+            Self::Tls(tls) => Some(tls.get_ref()),
+            Self::Http(upgrade) => Some(upgrade.get_ref().get_ref()),
+            Self::Ws(ws) => Some(ws.get_ref().get_ref()),
+        }
+    }
+}
+
+/// One connection, and those that follow it.
+pub struct Link<S> {
+    config: LinkConfig,
+    server_name: ServerName<'static>,
+    tls: Arc<ClientConfig>,
+    wire: Wire<S>,
+    phase: Phase,
+    /// The phase's deadline, or the end of waiting; unused while live.
+    timer: Nanos,
+    outputs: ArrayVec<Output, 4>,
+    epoch: u32,
+    backoff: Backoff,
+    limiter: Option<Limiter>,
+    rng: Rng,
+    /// The last good answer of the resolver, which one is next, and how many this attempt tried.
+    addrs: ArrayVec<SocketAddr, { ADDRS_MAX }>,
+    next_addr: usize,
+    tried: usize,
+    /// When anything was last heard, and whether we pinged since.
+    heard: Nanos,
+    pinged: bool,
+    /// The connection's first text message, and whether it has proven itself since.
+    first_text: Nanos,
+    proven: bool,
+    expires: Nanos,
+    /// Something of ours waits for the socket.
+    unflushed: bool,
+    /// The message that the owner reads. It shares tungstenite's buffer until the next read.
+    held: Utf8Bytes,
+    last_error: ArrayString<ERROR_BYTES_MAX>,
+    counters: Counters,
+}
+
+impl<S: Transport> Link<S> {
+    /// A link that starts its first attempt at the first timeout, which is due at once.
+    pub fn new(config: LinkConfig, tls: Arc<ClientConfig>, seed: u64) -> Result<Self, LinkError> {
+        Ok(Self {
+            server_name: config.server_name()?,
+            limiter: config
+                .messages_per_s
+                .map(|limit| Limiter::new(limit, LIMIT_SPAN)),
+            config,
+            tls,
+            wire: Wire::None,
+            phase: Phase::Waiting,
+            timer: Nanos::ZERO,
+            outputs: ArrayVec::new(),
+            epoch: 0,
+            backoff: Backoff::new(seed),
+            rng: Rng::with_seed(!seed),
+            addrs: ArrayVec::new(),
+            next_addr: 0,
+            tried: 0,
+            heard: Nanos::ZERO,
+            pinged: false,
+            first_text: Nanos::ZERO,
+            proven: false,
+            expires: Nanos::NEVER,
+            unflushed: false,
+            held: Utf8Bytes::default(),
+            last_error: ArrayString::new(),
+            counters: Counters::default(),
+        })
+    }
+
+    /// The endpoint, as configured.
+    pub fn config(&self) -> &LinkConfig {
+        &self.config
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// How many connections have gone live; one more with each.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The latest failure in words: foreign text, cut to its capacity, not escaped.
+    pub fn last_error(&self) -> &str {
+        &self.last_error
+    }
+
+    /// The socket, for registration and its send stamps.
+    pub fn stream_mut(&mut self) -> Option<&mut S> {
+        match &mut self.wire {
+            Wire::None => None,
+            Wire::Tls(tls) => Some(tls.get_mut()),
+            Wire::Http(upgrade) => Some(upgrade.get_mut().get_mut()),
+            Wire::Ws(ws) => Some(ws.get_mut().get_mut()),
+        }
+    }
+
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_at(0)
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    pub fn poll_timeout(&self) -> Nanos {
+        match self.phase {
+            Phase::Waiting | Phase::Resolving | Phase::Connecting => self.timer,
+            Phase::Securing | Phase::Upgrading => self.timer,
+            Phase::Live => self.expires.min(self.heard + self.quiet_max()),
+        }
+    }
+
+    pub fn handle_timeout(&mut self, now: Nanos) {
+        if now < self.poll_timeout() {
+            return;
+        }
+        match self.phase {
+            Phase::Waiting => {
+                self.enter(Phase::Resolving, now + self.config.deadlines.resolve);
+                self.say(Output::Resolve);
+            }
+            Phase::Resolving if !self.addrs.is_empty() => self.start_round(),
+            Phase::Resolving | Phase::Connecting | Phase::Securing => self.time_out(now),
+            Phase::Upgrading => match self.refusal() {
+                Some(refusal) => self.refused(now, refusal),
+                None => self.time_out(now),
+            },
+            Phase::Live => self.heartbeat(now),
+        }
+    }
+
+    /// The resolver's answer. A failure is made good by the addresses of an earlier answer.
+    pub fn handle_resolved(&mut self, now: Nanos, answer: Result<&[SocketAddr], ()>) {
+        if let Ok(addrs) = answer
+            && !addrs.is_empty()
+        {
+            self.addrs = addrs.iter().copied().take(ADDRS_MAX).collect();
+        }
+        if self.phase != Phase::Resolving {
+            return; // An answer that came too late serves the next attempt.
+        }
+        if self.addrs.is_empty() {
+            self.fail(
+                now,
+                Close::Unresolved,
+                format_args!("no address for the host"),
+            );
+        } else {
+            self.start_round();
+        }
+    }
+
+    /// A socket that is connecting to the dialled address, or why there is none. The owner
+    /// registers it next, and reads when it is ready.
+    pub fn handle_dialed(&mut self, now: Nanos, dialed: Result<S, ErrorKind>) {
+        let awaited = self.phase == Phase::Connecting && matches!(self.wire, Wire::None);
+        if !awaited {
+            return; // The attempt that asked for it is over: the socket closes here.
+        }
+        let stream = match dialed {
+            Ok(stream) => stream,
+            Err(kind) => return self.fail(now, Close::Io(kind), format_args!("dial: {kind}")),
+        };
+        match ClientConnection::new(self.tls.clone(), self.server_name.clone()) {
+            Ok(tls) => {
+                self.wire = Wire::Tls(TlsStream::new(tls, stream));
+                self.timer = now + self.config.deadlines.connect;
+            }
+            Err(e) => self.fail(now, Close::Tls("setup"), format_args!("TLS: {e}")),
+        }
+    }
+
+    /// The next text message. Drives the handshakes before the first. Call until `Blocked` or
+    /// `Closed`; the text lives until the next call.
+    pub fn read<'a>(&'a mut self, clock: &dyn Clock) -> Read<'a> {
+        // Given back before the next read, so that tungstenite can use its buffer's memory again.
+        self.held = Utf8Bytes::default();
+        if self.phase != Phase::Live {
+            self.advance(clock.now());
+        }
+        loop {
+            let Wire::Ws(ws) = &mut self.wire else {
+                return if matches!(self.wire, Wire::None) {
+                    Read::Closed
+                } else {
+                    Read::Blocked
+                };
+            };
+            match ws.read() {
+                Ok(Message::Text(text)) => {
+                    let (at, rx) = (clock.now(), ws.get_ref().get_ref().rx());
+                    self.heard_text(at);
+                    self.held = text;
+                    return Read::Frame {
+                        text: self.held.as_bytes(),
+                        rx,
+                        at,
+                    };
+                }
+                Ok(other) => self.handle_other(clock.now(), other),
+                Err(error) if ws::would_block(&error) => {
+                    if self.unflushed {
+                        self.flush(clock.now());
+                    }
+                    return self.blocked();
+                }
+                Err(error) => {
+                    let reason = ws::close(&error);
+                    self.fail(clock.now(), reason, format_args!("{error}"));
+                }
+            }
+        }
+    }
+
+    /// Sends one text message; `text` is UTF-8. The error says whether the peer may have it.
+    pub fn send(&mut self, now: Nanos, text: &[u8]) -> Result<Sent, SendError> {
+        debug_assert!(std::str::from_utf8(text).is_ok(), "text frames are UTF-8");
+        if self.phase != Phase::Live {
+            return Err(SendError::NotLive);
+        }
+        if let Some(limiter) = &mut self.limiter {
+            let admitted = limiter.admit_sparing(now, HEARTBEAT_SPARE);
+            admitted.map_err(|until| SendError::Limited { until })?;
+        }
+        let payload = Bytes::copy_from_slice(text);
+        let frame = Frame::message(payload, OpCode::Data(Data::Text), true);
+        self.put(now, Message::Frame(frame))
+    }
+
+    /// Writes what waits for the stream. [`read`](Self::read) does this too, and alone drives the
+    /// handshakes: what comes with their end must be read.
+    pub fn flush(&mut self, now: Nanos) {
+        let Wire::Ws(ws) = &mut self.wire else { return };
+        match ws.flush() {
+            Ok(()) => self.unflushed = false,
+            Err(error) if ws::would_block(&error) => self.unflushed = true,
+            Err(error) => self.fail(now, ws::close(&error), format_args!("{error}")),
+        }
+    }
+
+    /// Gives the connection up for a new one: its owner found it stale, or the peer announced
+    /// its end. The delay is that of a failure.
+    pub fn restart(&mut self, now: Nanos) {
+        if self.phase != Phase::Waiting {
+            self.part(CloseCode::Normal);
+            self.close(now, Close::Restarted);
+        }
+    }
+
+    /// Says goodbye and starts no further attempt.
+    pub fn shutdown(&mut self, now: Nanos) {
+        self.part(CloseCode::Normal);
+        self.close(now, Close::Shutdown);
+    }
+}
+
+/// Writes as much as fits, cut at a character.
+struct Capped<'a, const N: usize>(&'a mut ArrayString<N>);
+
+impl<const N: usize> fmt::Write for Capped<'_, N> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut end = text.len().min(self.0.remaining_capacity());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.0.push_str(&text[..end]);
+        Ok(())
+    }
+}
+
+/// Addresses of a host that are remembered.
+const ADDRS_MAX: usize = 16;
+/// Bytes of a failure in words: a refusal's body and what stands before it.
+const ERROR_BYTES_MAX: usize = 320;
+/// Text messages must flow for this long before the backoff starts anew.
+const PROOF: Nanos = Nanos::from_secs(60);
+/// The peer counts in a second of its own, and the network bunches what we spaced.
+const LIMIT_SPAN: Nanos = Nanos::from_millis(1_250);
+/// Messages of the limit that are kept for pings and pongs.
+const HEARTBEAT_SPARE: usize = 1;
+/// Added to the delay where the peer is under maintenance: it will take a while.
+const MAINTENANCE_PAUSE: Nanos = Nanos::from_secs(10);
+/// Added to the delay where the peer found us too busy, and did not say for how long.
+const BANNED_PAUSE: Nanos = Nanos::from_secs(60);
+/// The longest ban that exchanges document is three days.
+const RETRY_AFTER_S_MAX: u64 = 3 * 24 * 3600;
+/// "No status received", RFC 6455 §7.4.1.
+const NO_CLOSE_CODE: u16 = 1005;
+/// "Service restart" and "try again later", of the same registry.
+const RESTARTING: u16 = 1012;
+const TRY_LATER: u16 = 1013;

@@ -1,0 +1,181 @@
+//! The phases of an attempt, from the name to the upgrade, and what follows a failure. Sends no message.
+
+use super::*;
+
+impl<S: Transport> Link<S> {
+    pub(super) fn enter(&mut self, phase: Phase, timer: Nanos) {
+        (self.phase, self.timer) = (phase, timer);
+    }
+
+    pub(super) fn say(&mut self, output: Output) {
+        // A close takes back what was asked for: `Opened, Closed, Resolve` is the longest line.
+        let full = self.outputs.try_push(output).is_err();
+        debug_assert!(!full, "outputs are bounded");
+    }
+
+    pub(super) fn start_round(&mut self) {
+        self.tried = 0;
+        self.dial();
+    }
+
+    /// Asks for the next address. No timer runs until the socket is there: when to dial is the
+    /// owner's to say, who keeps the budget of attempts.
+    pub(super) fn dial(&mut self) {
+        debug_assert!(!self.addrs.is_empty(), "dialling without an address");
+        self.tried += 1;
+        self.wire = Wire::None;
+        self.enter(Phase::Connecting, Nanos::NEVER);
+        self.say(Output::Dial(self.addrs[self.next_addr % self.addrs.len()]));
+    }
+
+    pub(super) fn advance(&mut self, now: Nanos) {
+        if let Wire::Tls(_) = self.wire {
+            self.advance_tls(now);
+        }
+        if let Wire::Http(_) = self.wire {
+            self.advance_upgrade(now);
+        }
+    }
+
+    pub(super) fn advance_tls(&mut self, now: Nanos) {
+        let Wire::Tls(tls) = &mut self.wire else {
+            return;
+        };
+        let done = tls.handshake();
+        if self.phase == Phase::Connecting && tls.get_ref().tx().bytes > 0 {
+            // A socket takes bytes once TCP is open, and not before.
+            self.enter(Phase::Securing, now + self.config.deadlines.secure);
+        }
+        match done {
+            Ok(()) => self.start_upgrade(now),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            Err(e) => self.fail(now, ws::io_close(&e), format_args!("TLS: {e}")),
+        }
+    }
+
+    pub(super) fn start_upgrade(&mut self, now: Nanos) {
+        let Wire::Tls(tls) = mem::replace(&mut self.wire, Wire::None) else {
+            return;
+        };
+        let nonce = self.rng.u128(..).to_le_bytes();
+        let host = self.config.host_header();
+        self.wire = Wire::Http(Upgrade::new(tls, &host, &self.config.path, nonce));
+        self.enter(Phase::Upgrading, now + self.config.deadlines.upgrade);
+    }
+
+    pub(super) fn advance_upgrade(&mut self, now: Nanos) {
+        let Wire::Http(upgrade) = &mut self.wire else {
+            return;
+        };
+        match upgrade.advance() {
+            Progress::Blocked => {}
+            Progress::Done => self.open(now),
+            Progress::Refused(refusal) => self.refused(now, refusal),
+            Progress::Failed(Close::Io(_), e) => {
+                self.fail(now, ws::io_close(&e), format_args!("upgrade: {e}"));
+            }
+            Progress::Failed(reason, e) => self.fail(now, reason, format_args!("upgrade: {e}")),
+        }
+    }
+
+    pub(super) fn open(&mut self, now: Nanos) {
+        let Wire::Http(upgrade) = mem::replace(&mut self.wire, Wire::None) else {
+            return;
+        };
+        let (tls, tail) = upgrade.into_parts();
+        let ws = WebSocket::from_partially_read(tls, tail, Role::Client, Some(ws::config()));
+        self.wire = Wire::Ws(ws);
+        self.enter(Phase::Live, Nanos::NEVER);
+        self.epoch += 1;
+        (self.heard, self.pinged, self.unflushed) = (now, false, false);
+        (self.first_text, self.proven) = (Nanos::ZERO, false);
+        let life_ns = self.config.life_max.0;
+        self.expires = now + Nanos(life_ns - self.rng.u64(0..=life_ns / 10));
+        self.say(Output::Opened);
+    }
+
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        let Wire::Http(upgrade) = &self.wire else {
+            return None;
+        };
+        upgrade.refusal().map(|(refusal, _)| refusal)
+    }
+
+    /// The peer answered with another status than 101.
+    pub(super) fn refused(&mut self, now: Nanos, refusal: Refusal) {
+        let mut text = ArrayString::<ERROR_BYTES_MAX>::new();
+        if let Wire::Http(upgrade) = &self.wire
+            && let Some((_, body)) = upgrade.refusal()
+        {
+            let body = String::from_utf8_lossy(body);
+            let _ = write!(Capped(&mut text), "HTTP {}: {body}", refusal.status);
+        }
+        self.fail(
+            now,
+            Close::HttpStatus(refusal.status),
+            format_args!("{text}"),
+        );
+        // On top of the delay, whose jitter spreads those that were sent away together.
+        self.timer = self.timer
+            + match (refusal.status, refusal.retry_after_s) {
+                (418 | 429 | 503, Some(s)) => Nanos::from_secs(s.min(RETRY_AFTER_S_MAX)),
+                (418 | 429, None) => BANNED_PAUSE,
+                (503, None) => MAINTENANCE_PAUSE,
+                _ => Nanos::ZERO,
+            };
+    }
+
+    pub(super) fn time_out(&mut self, now: Nanos) {
+        let phase = self.phase;
+        self.fail(
+            now,
+            Close::Deadline(phase),
+            format_args!("{} took too long", phase.name()),
+        );
+    }
+
+    /// An attempt or a connection failed. While TCP fails the other addresses get their turn.
+    pub(super) fn fail(&mut self, now: Nanos, reason: Close, text: fmt::Arguments<'_>) {
+        self.last_error.clear();
+        let _ = Capped(&mut self.last_error).write_fmt(text);
+        if !self.proven {
+            self.next_addr = self.next_addr.wrapping_add(1);
+        }
+        if self.phase == Phase::Connecting && self.tried < self.addrs.len() {
+            return self.dial();
+        }
+        self.close(now, reason);
+    }
+
+    pub(super) fn close(&mut self, now: Nanos, reason: Close) {
+        self.wire = Wire::None;
+        self.held = Utf8Bytes::default();
+        let retry_at = self.retry_at(now, reason);
+        self.enter(Phase::Waiting, retry_at);
+        self.proven = false;
+        self.counters.closes += 1;
+        self.outputs
+            .retain(|output| matches!(output, Output::Opened));
+        self.say(Output::Closed { reason });
+    }
+
+    /// When the next attempt may start.
+    pub(super) fn retry_at(&mut self, now: Nanos, reason: Close) -> Nanos {
+        match reason {
+            Close::Shutdown => Nanos::NEVER,
+            Close::Expired => now, // We ended it ourselves, in good health.
+            Close::PeerClosed(RESTARTING | TRY_LATER) => {
+                self.backoff.on_failure(now) + MAINTENANCE_PAUSE
+            }
+            Close::Unresolved | Close::Refused | Close::Deadline(_) | Close::Tls(_) => {
+                self.backoff.on_failure(now)
+            }
+            Close::HttpStatus(_) | Close::PeerClosed(_) | Close::Protocol | Close::TooLong => {
+                self.backoff.on_failure(now)
+            }
+            Close::Idle | Close::Eof | Close::Io(_) | Close::Restarted => {
+                self.backoff.on_failure(now)
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What a live connection does beside frames: heartbeat, closing, the peer's limit. Never dials.
+
+use super::*;
+
+impl<S: Transport> Link<S> {
+    pub(super) fn blocked(&self) -> Read<'static> {
+        if self.phase == Phase::Live {
+            Read::Blocked
+        } else {
+            Read::Closed
+        }
+    }
+
+    pub(super) fn heard_text(&mut self, at: Nanos) {
+        self.counters.text_frames += 1;
+        (self.heard, self.pinged) = (at, false);
+        if self.proven {
+            return;
+        }
+        if self.first_text == Nanos::ZERO {
+            self.first_text = at;
+        } else if at.since(self.first_text) >= PROOF.0 {
+            self.proven = true;
+            self.backoff.reset();
+        }
+    }
+
+    pub(super) fn handle_other(&mut self, now: Nanos, message: Message) {
+        (self.heard, self.pinged) = (now, false);
+        match message {
+            Message::Ping(_) => {
+                // tungstenite has queued the pong, with the same payload, and flushes it at the
+                // next read, which follows at once.
+                self.counters.pings += 1;
+                self.count_heartbeat(now);
+            }
+            Message::Close(frame) => self.closed_by_peer(now, frame),
+            Message::Binary(_) => self.counters.binary_frames += 1,
+            Message::Pong(_) | Message::Text(_) | Message::Frame(_) => {}
+        }
+    }
+
+    pub(super) fn closed_by_peer(&mut self, now: Nanos, frame: Option<CloseFrame>) {
+        self.part(CloseCode::Normal);
+        let code = frame
+            .as_ref()
+            .map_or(NO_CLOSE_CODE, |frame| frame.code.into());
+        let words = frame.as_ref().map_or("", |frame| frame.reason.as_str());
+        self.fail(
+            now,
+            Close::PeerClosed(code),
+            format_args!("closed by the peer: {code} {words}"),
+        );
+    }
+
+    /// The longest silence that is borne: half of it before our ping, all of it after.
+    pub(super) fn quiet_max(&self) -> Nanos {
+        let idle_after = self.config.idle_after;
+        if self.pinged {
+            idle_after
+        } else {
+            Nanos(idle_after.0 / 2)
+        }
+    }
+
+    pub(super) fn heartbeat(&mut self, now: Nanos) {
+        if now.since(self.heard) >= self.config.idle_after.0 {
+            return self.fail(now, Close::Idle, format_args!("nothing was heard"));
+        }
+        if now >= self.expires {
+            self.part(CloseCode::Normal);
+            return self.close(now, Close::Expired);
+        }
+        self.pinged = true;
+        self.count_heartbeat(now);
+        // Whether it could be sent shows in what is heard.
+        let _ = self.put(now, Message::Ping(Bytes::new()));
+    }
+
+    /// Pings and pongs cannot wait: they use the room that `send` spares for them.
+    pub(super) fn count_heartbeat(&mut self, now: Nanos) {
+        if let Some(limiter) = &mut self.limiter {
+            limiter.count(now);
+        }
+    }
+
+    pub(super) fn put(&mut self, now: Nanos, message: Message) -> Result<Sent, SendError> {
+        let Wire::Ws(ws) = &mut self.wire else {
+            return Err(SendError::NotLive);
+        };
+        let flushed = match ws.send(message) {
+            Ok(()) => true,
+            // Queued: sending it again would send it twice.
+            Err(error) if ws::would_block(&error) => false,
+            Err(tungstenite::Error::WriteBufferFull(_)) => return Err(SendError::Full),
+            Err(error) => {
+                self.fail(now, ws::close(&error), format_args!("{error}"));
+                return Err(SendError::Broken);
+            }
+        };
+        self.unflushed = !flushed;
+        let mark = self
+            .wire
+            .stream()
+            .map_or_else(TxMark::default, Transport::tx);
+        Ok(Sent { flushed, mark })
+    }
+
+    /// Closing frame and close_notify, as far as the socket takes them at once.
+    pub(super) fn part(&mut self, code: CloseCode) {
+        if let Wire::Ws(ws) = &mut self.wire {
+            let _ = ws.close(Some(CloseFrame {
+                code,
+                reason: Utf8Bytes::from_static(""),
+            }));
+            ws.get_mut().send_close_notify();
+        }
+    }
+}

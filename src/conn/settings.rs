@@ -1,0 +1,150 @@
+//! What a link is told about its peer, checked before the first attempt. Decides nothing later.
+
+use crate::base::Nanos;
+use rustls::pki_types::ServerName;
+use std::fmt;
+
+/// How long each phase of a connection may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    pub resolve: Nanos,
+    /// TCP, for each address.
+    pub connect: Nanos,
+    /// The TLS handshake.
+    pub secure: Nanos,
+    /// The HTTP upgrade.
+    pub upgrade: Nanos,
+}
+
+impl Deadlines {
+    pub const RESOLVE: Nanos = Nanos::from_secs(5);
+    pub const CONNECT: Nanos = Nanos::from_secs(3);
+    pub const SECURE: Nanos = Nanos::from_secs(5);
+    pub const UPGRADE: Nanos = Nanos::from_secs(5);
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            resolve: Self::RESOLVE,
+            connect: Self::CONNECT,
+            secure: Self::SECURE,
+            upgrade: Self::UPGRADE,
+        }
+    }
+}
+
+/// One WebSocket endpoint, and how to live with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkConfig {
+    /// The name that is resolved, that the certificate must be for, and that the Host header has.
+    pub host: String,
+    pub port: u16,
+    /// Path and query of the upgrade, from its `/` on.
+    pub path: String,
+    pub deadlines: Deadlines,
+    /// Without any frame for half of this we ping; for all of it we connect anew.
+    pub idle_after: Nanos,
+    /// The age at which a connection is replaced, before the peer cuts it. Up to a tenth is taken
+    /// off by chance, so that connections opened together do not end together.
+    pub life_max: Nanos,
+    /// Messages that the peer takes from us in any second, pings and pongs included.
+    pub messages_per_s: Option<u32>,
+}
+
+impl LinkConfig {
+    /// Binance pings every 20 s: a peer this quiet is gone.
+    pub const IDLE_AFTER: Nanos = Nanos::from_secs(40);
+    /// Exchanges cut connections after 24 h.
+    pub const LIFE_MAX: Nanos = Nanos::from_secs(23 * 3600);
+
+    /// An endpoint with the default deadlines, idle time and life, and no message limit.
+    pub fn new(host: impl Into<String>, port: u16, path: impl Into<String>) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            path: path.into(),
+            deadlines: Deadlines::default(),
+            idle_after: Self::IDLE_AFTER,
+            life_max: Self::LIFE_MAX,
+            messages_per_s: None,
+        }
+    }
+
+    /// The name as TLS checks it. Refuses what would break the request line or its headers.
+    pub(super) fn server_name(&self) -> Result<ServerName<'static>, LinkError> {
+        let clean = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !self.path.starts_with('/') || !clean(&self.path) {
+            return Err(LinkError::Path);
+        }
+        ServerName::try_from(self.host.clone()).map_err(|_| LinkError::Host)
+    }
+
+    /// The Host header: the port is named where it is not HTTPS's own.
+    pub(super) fn host_header(&self) -> String {
+        let host = match self.host.contains(':') {
+            true => format!("[{}]", self.host),
+            false => self.host.clone(),
+        };
+        if self.port == 443 {
+            host
+        } else {
+            format!("{host}:{}", self.port)
+        }
+    }
+}
+
+/// Why a link cannot be made from its configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkError {
+    /// Neither a DNS name nor an IP address.
+    Host,
+    /// Does not start with `/`, or has characters that a request line must not have.
+    Path,
+}
+
+impl fmt::Display for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Host => "the host is neither a DNS name nor an IP address",
+            Self::Path => "the path must start with `/` and hold no space or control character",
+        })
+    }
+}
+
+impl std::error::Error for LinkError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_or_host_that_would_break_the_request_is_refused() {
+        let name = |host: &str, path: &str| LinkConfig::new(host, 443, path).server_name();
+        assert!(name("stream.example.com", "/stream?streams=a@depth").is_ok());
+        assert!(name("127.0.0.1", "/").is_ok());
+        assert_eq!(
+            name("stream.example.com", "stream").err(),
+            Some(LinkError::Path)
+        );
+        assert_eq!(
+            name("stream.example.com", "/a\r\nX: y").err(),
+            Some(LinkError::Path)
+        );
+        assert_eq!(name("bad host", "/").err(), Some(LinkError::Host));
+        assert_eq!(name("", "/").err(), Some(LinkError::Host));
+    }
+
+    #[test]
+    fn the_host_header_names_unusual_ports() {
+        assert_eq!(LinkConfig::new("a.com", 443, "/").host_header(), "a.com");
+        assert_eq!(
+            LinkConfig::new("a.com", 9443, "/").host_header(),
+            "a.com:9443"
+        );
+        assert_eq!(
+            LinkConfig::new("::1", 9443, "/").host_header(),
+            "[::1]:9443"
+        );
+    }
+}

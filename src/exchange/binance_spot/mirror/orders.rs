@@ -1,0 +1,355 @@
+//! Order entry over the WebSocket API: session logon with a real Ed25519 signature, and LIMIT orders.
+//! Checks a request in full and hands it on; matches nothing itself.
+
+use super::{Fault, Listing, TimeUnit, market};
+use crate::base::{DecimalError, Instrument, Px, Qty, Side, UnixNanos, decimal};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use ed25519_dalek::{Signature, VerifyingKey};
+use serde_json::{Map, Value, json};
+
+/// Open orders that one account may have in one instrument.
+pub const OPEN_ORDERS_MAX: usize = 200;
+const RECV_WINDOW_MS: i64 = 5000;
+const RECV_WINDOW_MS_MAX: i64 = 60_000;
+
+/// How long a simulated order may live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    GoodTillCancel,
+    ImmediateOrCancel,
+}
+
+/// An order that passed every filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Index of the listing.
+    pub listing: usize,
+    pub side: Side,
+    pub px: Px,
+    pub qty: Qty,
+    pub life: Life,
+    /// Empty when the client sent none.
+    pub client_id: String,
+}
+
+/// The protocol state of one order connection.
+#[derive(Debug, Clone, Default)]
+pub struct ApiSession {
+    pub unit: TimeUnit,
+    /// Answers carry `rateLimits` unless the URL or the request says otherwise.
+    pub rate_limits: bool,
+    /// When this connection was opened.
+    pub connected: UnixNanos,
+    /// The API key that logged on, and when.
+    account: Option<(String, UnixNanos)>,
+}
+
+type Params = Map<String, Value>;
+
+impl ApiSession {
+    /// A connection opened at `connected` whose times are in `unit`.
+    pub fn new(unit: TimeUnit, rate_limits: bool, connected: UnixNanos) -> Self {
+        Self {
+            unit,
+            rate_limits,
+            connected,
+            account: None,
+        }
+    }
+
+    /// Answers one request. `place` puts an accepted order into the market and gives its id.
+    pub fn handle(
+        &mut self,
+        text: &str,
+        now: UnixNanos,
+        listings: &[Listing],
+        place: impl FnOnce(&str, &Place) -> Result<u64, Fault>,
+    ) -> String {
+        let Ok(request) = serde_json::from_str::<Params>(text) else {
+            let fault = Fault::new(400, -1135, "The field `id` or `method` is malformed.");
+            return self.envelope(&Value::Null, Err(fault), self.rate_limits);
+        };
+        let id = request.get("id").cloned().unwrap_or(Value::Null);
+        let none = Params::new();
+        let params = request
+            .get("params")
+            .and_then(Value::as_object)
+            .unwrap_or(&none);
+        let limits = params.get("returnRateLimits").and_then(Value::as_bool);
+        let method = request.get("method").and_then(Value::as_str).unwrap_or("");
+        let result = match method.strip_prefix("v3/").unwrap_or(method) {
+            "ping" => Ok(json!({})),
+            "time" => Ok(market::server_time(self.unit, now)),
+            "session.logon" => self.logon(params, now),
+            "session.status" => Ok(self.status(now)),
+            "session.logout" => {
+                self.account = None;
+                Ok(self.status(now))
+            }
+            "order.place" => self.place(params, now, listings, place),
+            _ => Err(Fault::new(
+                400,
+                -1,
+                "Method is not simulated or does not exist.",
+            )),
+        };
+        self.envelope(&id, result, limits.unwrap_or(self.rate_limits))
+    }
+
+    fn logon(&mut self, params: &Params, now: UnixNanos) -> Result<Value, Fault> {
+        check_time(params, now)?;
+        self.account = Some((verify(params)?, now));
+        Ok(self.status(now))
+    }
+
+    fn status(&self, now: UnixNanos) -> Value {
+        let since = self.account.as_ref().map(|(_, since)| self.unit.of(*since));
+        json!({
+            "apiKey": self.account.as_ref().map(|(key, _)| key),
+            "authorizedSince": since,
+            "connectedSince": self.unit.of(self.connected),
+            "returnRateLimits": self.rate_limits,
+            "serverTime": self.unit.of(now),
+            "userDataStream": false,
+        })
+    }
+
+    fn place(
+        &mut self,
+        params: &Params,
+        now: UnixNanos,
+        listings: &[Listing],
+        place: impl FnOnce(&str, &Place) -> Result<u64, Fault>,
+    ) -> Result<Value, Fault> {
+        let account = match (&self.account, params.contains_key("signature")) {
+            (_, true) => verify(params)?,
+            (Some((key, _)), false) => key.clone(),
+            (None, false) => return Err(unauthorised()),
+        };
+        check_time(params, now)?;
+        let order = check_place(params, listings)?;
+        let exchange_id = place(&account, &order)?;
+        Ok(json!({
+            "symbol": listings[order.listing].instrument.symbol.as_str(),
+            "orderId": exchange_id,
+            "orderListId": -1,
+            "clientOrderId": order.client_id,
+            "transactTime": self.unit.of(now),
+        }))
+    }
+
+    fn envelope(&self, id: &Value, result: Result<Value, Fault>, limits: bool) -> String {
+        let mut answer = match result {
+            Ok(result) => json!({"id": id, "status": 200, "result": result}),
+            Err(fault) => json!({"id": id, "status": fault.status,
+                "error": {"code": fault.code, "msg": fault.msg}}),
+        };
+        if limits {
+            answer["rateLimits"] = json!([{"rateLimitType": "REQUEST_WEIGHT",
+                "interval": "MINUTE", "intervalNum": 1, "limit": 6000, "count": 1}]);
+        }
+        answer.to_string()
+    }
+}
+
+fn unauthorised() -> Fault {
+    Fault::new(
+        401,
+        -2015,
+        "Invalid API-key, IP, or permissions for action.",
+    )
+}
+
+fn text<'p>(params: &'p Params, name: &str) -> Result<&'p str, Fault> {
+    let text = params
+        .get(name)
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty());
+    text.ok_or_else(|| {
+        let msg =
+            format!("Mandatory parameter '{name}' was not sent, was empty/null, or malformed.");
+        Fault::new(400, -1102, msg)
+    })
+}
+
+/// Binance's rule: `timestamp < now + 1 s` and `now - timestamp <= recvWindow`.
+fn check_time(params: &Params, now: UnixNanos) -> Result<(), Fault> {
+    let Some(timestamp) = params.get("timestamp").and_then(Value::as_i64) else {
+        text(params, "timestamp")?;
+        return Err(Fault::new(
+            400,
+            -1100,
+            "Illegal characters found in parameter 'timestamp'.",
+        ));
+    };
+    // Milliseconds reach 10^14 in the year 5138: what is larger is in microseconds.
+    let sent_us = if timestamp >= 100_000_000_000_000 {
+        timestamp
+    } else {
+        timestamp.saturating_mul(1000)
+    };
+    let window_ms = match params.get("recvWindow") {
+        None => RECV_WINDOW_MS,
+        Some(window) => window
+            .as_i64()
+            .filter(|window| (0..=RECV_WINDOW_MS_MAX).contains(window))
+            .ok_or_else(|| Fault::new(400, -1131, "recvWindow must be less than 60000."))?,
+    };
+    let age_us = now.as_micros().saturating_sub(sent_us);
+    if age_us <= -1_000_000 {
+        let msg = "Timestamp for this request was 1000ms ahead of the server's time.";
+        return Err(Fault::new(400, -1021, msg));
+    }
+    if age_us > window_ms * 1000 {
+        let msg = "Timestamp for this request is outside of the recvWindow.";
+        return Err(Fault::new(400, -1021, msg));
+    }
+    Ok(())
+}
+
+/// Checks the request's signature; gives the API key. Here a key *is* the hex of its Ed25519 public key.
+fn verify(params: &Params) -> Result<String, Fault> {
+    let api_key = text(params, "apiKey")?;
+    let key =
+        public_key(api_key).ok_or_else(|| Fault::new(401, -2014, "API-key format invalid."))?;
+    let invalid = || Fault::new(400, -1022, "Signature for this request is not valid.");
+    let signature = STANDARD
+        .decode(text(params, "signature")?)
+        .map_err(|_| invalid())?;
+    let signature = Signature::from_slice(&signature).map_err(|_| invalid())?;
+    key.verify_strict(payload(params).as_bytes(), &signature)
+        .map_err(|_| invalid())?;
+    Ok(api_key.to_owned())
+}
+
+fn public_key(hex: &str) -> Option<VerifyingKey> {
+    let mut bytes = [0; 32];
+    if hex.len() != 64
+        || !hex
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    VerifyingKey::from_bytes(&bytes).ok()
+}
+
+/// Every parameter but the signature, sorted by name: `k=v&k=v`.
+fn payload(params: &Params) -> String {
+    let mut pairs: Vec<_> = params
+        .iter()
+        .filter(|(name, _)| *name != "signature")
+        .collect();
+    pairs.sort_by_key(|(name, _)| name.as_str());
+    let joined = pairs.iter().map(|(name, value)| match value {
+        Value::String(text) => format!("{name}={text}"),
+        other => format!("{name}={other}"),
+    });
+    joined.collect::<Vec<_>>().join("&")
+}
+
+/// Reads and checks an order in the order in which Binance does: parameters, then filters.
+fn check_place(params: &Params, listings: &[Listing]) -> Result<Place, Fault> {
+    let symbol = text(params, "symbol")?;
+    let (listing, Listing { instrument, .. }) =
+        Listing::find(listings, symbol).ok_or_else(Fault::invalid_symbol)?;
+    let side = match text(params, "side")? {
+        "BUY" => Side::Buy,
+        "SELL" => Side::Sell,
+        _ => return Err(Fault::new(400, -1117, "Invalid side.")),
+    };
+    if text(params, "type")? != "LIMIT" {
+        return Err(Fault::new(400, -1116, "Invalid orderType."));
+    }
+    let life = match text(params, "timeInForce")? {
+        "GTC" => Life::GoodTillCancel,
+        "IOC" => Life::ImmediateOrCancel,
+        _ => return Err(Fault::new(400, -1115, "Invalid timeInForce.")),
+    };
+    if params
+        .get("newOrderRespType")
+        .is_some_and(|kind| kind != "ACK")
+    {
+        return Err(Fault::new(
+            400,
+            -1,
+            "Only newOrderRespType ACK is simulated.",
+        ));
+    }
+    let px = number(params, "price", instrument.px_scale)?;
+    let qty = Qty(number(params, "quantity", instrument.qty_scale)?);
+    let px = Px(i64::try_from(px).map_err(|_| filter("PRICE_FILTER"))?);
+    let client_id = client_id(params)?;
+    check_filters(instrument, px, qty)?;
+    Ok(Place {
+        listing,
+        side,
+        px,
+        qty,
+        life,
+        client_id,
+    })
+}
+
+fn number(params: &Params, name: &str, scale: u8) -> Result<u64, Fault> {
+    let digits = text(params, name)?;
+    let illegal = || {
+        let msg = format!(
+            "Illegal characters found in parameter '{name}'; legal range is \
+             '^([0-9]{{1,20}})(\\.[0-9]{{1,20}})?$'."
+        );
+        Fault::new(400, -1100, msg)
+    };
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
+    for run in [whole, part] {
+        if !(1..=20).contains(&run.len()) || !run.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(illegal());
+        }
+    }
+    decimal::parse(digits.as_bytes(), scale).map_err(|error| match error {
+        DecimalError::Malformed | DecimalError::TooLarge => illegal(),
+        DecimalError::TooFine => {
+            let msg = format!("Parameter '{name}' has too much precision.");
+            Fault::new(400, -1111, msg)
+        }
+    })
+}
+
+fn client_id(params: &Params) -> Result<String, Fault> {
+    let Some(id) = params.get("newClientOrderId") else {
+        return Ok(String::new());
+    };
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    match id.as_str() {
+        Some(id) if (1..=36).contains(&id.len()) && id.bytes().all(legal) => Ok(id.to_owned()),
+        _ => {
+            let msg = "Illegal characters found in parameter 'newClientOrderId'; legal range is \
+                       '^[a-zA-Z0-9-_]{1,36}$'.";
+            Err(Fault::new(400, -1100, msg))
+        }
+    }
+}
+
+fn filter(name: &str) -> Fault {
+    Fault::new(400, -1013, format!("Filter failure: {name}"))
+}
+
+fn check_filters(instrument: &Instrument, px: Px, qty: Qty) -> Result<(), Fault> {
+    if px.0 < instrument.tick.0 || px.0 % instrument.tick.0 != 0 {
+        return Err(filter("PRICE_FILTER"));
+    }
+    let sized = (instrument.qty_min..=instrument.qty_max).contains(&qty);
+    if !sized || qty.0 == 0 || !qty.0.is_multiple_of(instrument.lot.0) {
+        return Err(filter("LOT_SIZE"));
+    }
+    if u128::from(px.0.unsigned_abs()) * u128::from(qty.0) < instrument.notional_min {
+        return Err(filter("NOTIONAL"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

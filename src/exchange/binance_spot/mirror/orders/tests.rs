@@ -1,0 +1,160 @@
+use super::*;
+use crate::base::{InstrumentId, Symbol};
+use ed25519_dalek::{Signer, SigningKey};
+
+const NOW: UnixNanos = UnixNanos(1_750_000_000_000_000_000);
+const NOW_MS: i64 = NOW.as_millis();
+
+fn listings() -> Vec<Listing> {
+    let instrument = Instrument {
+        id: InstrumentId(0),
+        symbol: Symbol::from("BTCUSDT").unwrap(),
+        px_scale: 8,
+        qty_scale: 8,
+        tick: Px(1_000_000),
+        lot: Qty(1_000),
+        qty_min: Qty(1_000),
+        qty_max: Qty(900_000_000_000),
+        notional_min: 5 * 10u128.pow(16),
+        trading: true,
+    };
+    vec![Listing {
+        instrument,
+        base: "BTC".into(),
+        quote: "USDT".into(),
+    }]
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[7; 32])
+}
+
+fn api_key() -> String {
+    key()
+        .verifying_key()
+        .as_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn logon(timestamp: i64, signer: &SigningKey) -> String {
+    let payload = format!("apiKey={}&recvWindow=5000&timestamp={timestamp}", api_key());
+    let signature = STANDARD.encode(signer.sign(payload.as_bytes()).to_bytes());
+    json!({"id": "l", "method": "session.logon", "params": {"apiKey": api_key(),
+        "recvWindow": 5000, "timestamp": timestamp, "signature": signature}})
+    .to_string()
+}
+
+fn ask(session: &mut ApiSession, request: &str) -> Value {
+    let answer = session.handle(request, NOW, &listings(), |_, _| Ok(42));
+    serde_json::from_str(&answer).unwrap()
+}
+
+fn logged_on() -> ApiSession {
+    let mut session = ApiSession::default();
+    assert_eq!(ask(&mut session, &logon(NOW_MS, &key()))["status"], 200);
+    session
+}
+
+fn order(change: impl FnOnce(&mut Value)) -> String {
+    let mut params = json!({"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT",
+        "timeInForce": "IOC", "price": "30000.01", "quantity": "0.01", "timestamp": NOW_MS,
+        "newClientOrderId": "tw1", "newOrderRespType": "ACK"});
+    change(&mut params);
+    json!({"id": 5, "method": "order.place", "params": params}).to_string()
+}
+
+#[test]
+fn a_signature_by_the_keys_own_owner_logs_on() {
+    let answer = ask(&mut ApiSession::default(), &logon(NOW_MS, &key()));
+    assert_eq!(answer["result"]["apiKey"], api_key());
+    assert!(answer.get("rateLimits").is_none());
+}
+
+#[test]
+fn a_signature_by_another_key_is_refused() {
+    let other = SigningKey::from_bytes(&[8; 32]);
+    let mut session = ApiSession::default();
+    assert_eq!(
+        ask(&mut session, &logon(NOW_MS, &other))["error"]["code"],
+        -1022
+    );
+    assert_eq!(ask(&mut session, &order(|_| ()))["status"], 401);
+}
+
+#[test]
+fn an_order_without_logon_is_unauthorised() {
+    let answer = ask(&mut ApiSession::default(), &order(|_| ()));
+    assert_eq!(
+        (&answer["status"], &answer["error"]["code"]),
+        (&json!(401), &json!(-2015))
+    );
+}
+
+#[test]
+fn a_good_order_is_acked_with_id_and_client_id() {
+    let answer = ask(&mut logged_on(), &order(|_| ()));
+    assert_eq!(answer["status"], 200);
+    assert_eq!(
+        answer["result"],
+        json!({"symbol": "BTCUSDT", "orderId": 42, "orderListId": -1,
+        "clientOrderId": "tw1", "transactTime": NOW_MS})
+    );
+}
+
+#[test]
+fn each_broken_rule_has_its_code() {
+    let cases = [
+        ("symbol", json!("NOPE"), -1121),
+        ("side", json!("HOLD"), -1117),
+        ("type", json!("MARKET"), -1116),
+        ("timeInForce", json!("FOK"), -1115),
+        ("price", json!("30000.015"), -1013),
+        ("price", json!("0"), -1013),
+        ("price", json!("3e4"), -1100),
+        ("price", json!("-1"), -1100),
+        ("price", json!(30000), -1102),
+        ("price", json!("1.000000001"), -1111),
+        ("quantity", json!("0.000011"), -1013),
+        ("quantity", json!("0"), -1013),
+        ("quantity", json!("0.0001"), -1013), // 3 USDT are under the minimum of 5
+        ("quantity", json!(""), -1102),
+        ("newClientOrderId", json!("no blanks"), -1100),
+        ("timestamp", json!(NOW_MS - 5001), -1021),
+        ("timestamp", json!(NOW_MS + 1000), -1021),
+    ];
+    let mut session = logged_on();
+    for (name, value, code) in cases {
+        let answer = ask(&mut session, &order(|params| params[name] = value.clone()));
+        assert_eq!(answer["error"]["code"], code, "{name}={value}: {answer}");
+    }
+}
+
+#[test]
+fn timestamps_hold_to_the_very_edge_of_the_window_in_both_units() {
+    let mut session = logged_on();
+    for edge in [NOW_MS - 5000, NOW_MS + 999, NOW_MS * 1000] {
+        let answer = ask(
+            &mut session,
+            &order(|params| params["timestamp"] = json!(edge)),
+        );
+        assert_eq!(answer["status"], 200, "{edge}");
+    }
+}
+
+#[test]
+fn what_is_not_simulated_says_so() {
+    let mut session = ApiSession {
+        rate_limits: true,
+        ..ApiSession::default()
+    };
+    let answer = ask(&mut session, r#"{"id":1,"method":"klines"}"#);
+    assert_eq!(answer["error"]["code"], -1);
+    assert!(answer["rateLimits"].is_array());
+    assert_eq!(ask(&mut session, "{")["status"], 400);
+    assert_eq!(
+        ask(&mut session, r#"{"id":2,"method":"ping"}"#)["result"],
+        json!({})
+    );
+}

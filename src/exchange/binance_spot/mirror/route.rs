@@ -1,0 +1,228 @@
+//! Paths and queries that the exchange answers. Reads text only; says what was meant, and serves nothing.
+
+use super::{Fault, TimeUnit, market};
+
+/// What a WebSocket upgrade asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Upgrade {
+    /// Market streams, some named in the URL; `combined` wraps payloads with the stream's name.
+    Streams {
+        combined: bool,
+        streams: Vec<String>,
+        unit: TimeUnit,
+    },
+    /// Order entry.
+    Api { unit: TimeUnit, rate_limits: bool },
+}
+
+/// What a GET asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Get {
+    Ping,
+    Time,
+    Depth {
+        symbol: String,
+        levels: usize,
+    },
+    /// Empty means every symbol.
+    ExchangeInfo {
+        symbols: Vec<String>,
+    },
+}
+
+/// Reads the target of an upgrade request; `None` where nothing listens.
+pub fn upgrade(target: &str) -> Option<Upgrade> {
+    let target = percent_decode(target);
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let unit = match param(query, "timeUnit") {
+        Some("MICROSECOND" | "microsecond") => TimeUnit::Micros,
+        _ => TimeUnit::Millis,
+    };
+    let split = |names: &str| {
+        names
+            .split('/')
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    match path {
+        "/ws-api/v3" => Some(Upgrade::Api {
+            unit,
+            rate_limits: param(query, "returnRateLimits") != Some("false"),
+        }),
+        "/stream" => Some(Upgrade::Streams {
+            combined: true,
+            streams: split(param(query, "streams").unwrap_or("")),
+            unit,
+        }),
+        _ => {
+            let names = path
+                .strip_prefix("/ws")
+                .filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+            Some(Upgrade::Streams {
+                combined: false,
+                streams: split(names),
+                unit,
+            })
+        }
+    }
+}
+
+/// Reads the target of a GET, or refuses it as the exchange does.
+pub fn get(target: &str) -> Result<Get, Fault> {
+    let target = percent_decode(target);
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    match path {
+        "/api/v3/ping" => Ok(Get::Ping),
+        "/api/v3/time" => Ok(Get::Time),
+        "/api/v3/depth" | "/api/v1/depth" => depth(query),
+        "/api/v3/exchangeInfo" => exchange_info(query),
+        _ => Err(Fault::new(404, -1000, "No such endpoint.")),
+    }
+}
+
+fn depth(query: &str) -> Result<Get, Fault> {
+    let symbol = param(query, "symbol")
+        .filter(|symbol| !symbol.is_empty())
+        .ok_or_else(|| {
+            let msg = "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.";
+            Fault::new(400, -1102, msg)
+        })?;
+    let levels = match param(query, "limit") {
+        None => market::SNAPSHOT_LEVELS,
+        Some(text) => match text.parse::<usize>() {
+            Ok(levels) if levels > 0 => levels.min(market::SNAPSHOT_LEVELS_MAX),
+            _ => {
+                return Err(Fault::new(
+                    400,
+                    -1100,
+                    "Illegal characters found in parameter 'limit'.",
+                ));
+            }
+        },
+    };
+    Ok(Get::Depth {
+        symbol: symbol.to_owned(),
+        levels,
+    })
+}
+
+fn exchange_info(query: &str) -> Result<Get, Fault> {
+    let symbols = match (param(query, "symbol"), param(query, "symbols")) {
+        (None, None) => Vec::new(),
+        (Some(symbol), None) => vec![symbol.to_owned()],
+        (None, Some(list)) => serde_json::from_str(list).map_err(|_| {
+            Fault::new(
+                400,
+                -1100,
+                "Illegal characters found in parameter 'symbols'.",
+            )
+        })?,
+        (Some(_), Some(_)) => {
+            return Err(Fault::new(
+                400,
+                -1128,
+                "Combination of optional parameters invalid.",
+            ));
+        }
+    };
+    Ok(Get::ExchangeInfo { symbols })
+}
+
+fn param<'q>(query: &'q str, name: &str) -> Option<&'q str> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+/// Undoes `%xx`; what is no valid escape, or no UTF-8 afterwards, stays as it is.
+fn percent_decode(text: &str) -> String {
+    let (bytes, mut out, mut at) = (text.as_bytes(), Vec::with_capacity(text.len()), 0);
+    while let Some(&byte) = bytes.get(at) {
+        let hex = |n: usize| {
+            bytes
+                .get(at + n)
+                .and_then(|&digit| (digit as char).to_digit(16))
+        };
+        match (byte, hex(1), hex(2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            _ => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upgrades_are_told_apart_by_path() {
+        let streams = |combined, names: &[&str], unit| {
+            let streams = names.iter().map(|&name| name.to_owned()).collect();
+            Some(Upgrade::Streams {
+                combined,
+                streams,
+                unit,
+            })
+        };
+        let (ms, us) = (TimeUnit::Millis, TimeUnit::Micros);
+        assert_eq!(upgrade("/ws"), streams(false, &[], ms));
+        assert_eq!(upgrade("/ws/a@trade"), streams(false, &["a@trade"], ms));
+        assert_eq!(
+            upgrade("/stream?streams=a@trade/b@depth%40100ms&timeUnit=MICROSECOND"),
+            streams(true, &["a@trade", "b@depth@100ms"], us)
+        );
+        assert_eq!(
+            upgrade("/ws-api/v3?returnRateLimits=false"),
+            Some(Upgrade::Api {
+                unit: ms,
+                rate_limits: false
+            })
+        );
+        assert_eq!(upgrade("/wsx"), None);
+        assert_eq!(upgrade("/"), None);
+    }
+
+    #[test]
+    fn a_snapshot_has_100_levels_unless_asked_and_never_over_5000() {
+        let depth = |levels| {
+            Ok(Get::Depth {
+                symbol: "BTCUSDT".into(),
+                levels,
+            })
+        };
+        assert_eq!(get("/api/v3/depth?symbol=BTCUSDT"), depth(100));
+        assert_eq!(get("/api/v1/depth?symbol=BTCUSDT&limit=9000"), depth(5000));
+        assert_eq!(get("/api/v3/depth").unwrap_err().code, -1102);
+        assert_eq!(
+            get("/api/v3/depth?symbol=A&limit=x").unwrap_err().code,
+            -1100
+        );
+        assert_eq!(get("/nowhere").unwrap_err().status, 404);
+    }
+
+    #[test]
+    fn metadata_is_asked_for_one_some_or_all_symbols() {
+        let info = |names: &[&str]| {
+            Ok(Get::ExchangeInfo {
+                symbols: names.iter().map(|&name| name.to_owned()).collect(),
+            })
+        };
+        assert_eq!(get("/api/v3/exchangeInfo"), info(&[]));
+        assert_eq!(get("/api/v3/exchangeInfo?symbol=A"), info(&["A"]));
+        assert_eq!(
+            get("/api/v3/exchangeInfo?symbols=%5B%22A%22,%22B%22%5D"),
+            info(&["A", "B"])
+        );
+        assert_eq!(
+            get("/api/v3/exchangeInfo?symbols=A").unwrap_err().code,
+            -1100
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! JSON text to a flat tape of nodes, in buffers that are kept. Builds no tree and copies a frame once.
+
+use crate::exchange::DecodeError;
+pub use simd_json::Node;
+use simd_json::{Buffers, INPUT_PADDING, StaticNode, Tape, fill_tape_padded};
+
+/// The longest frame that is looked at, in bytes.
+pub const FRAME_MAX: usize = 4 * 1024 * 1024;
+/// How deep JSON may be nested. Binance's own messages need five levels.
+const DEPTH_MAX: usize = 32;
+
+/// The kept buffers: the frame with room behind it for wide loads, and what the parser needs.
+pub struct Scratch {
+    text: Vec<u8>,
+    buffers: Buffers,
+    /// Empty between frames; its lifetime ends with each one, its allocation does not.
+    tape: Tape<'static>,
+}
+
+impl Scratch {
+    /// Buffers that have already parsed `sample`, so that no frame up to its size allocates.
+    pub fn warmed(sample: &[u8]) -> Self {
+        let mut scratch = Self {
+            text: vec![0; sample.len() + INPUT_PADDING],
+            buffers: Buffers::with_max_depth(sample.len(), DEPTH_MAX),
+            tape: Tape(Vec::new()),
+        };
+        let warm = scratch.read(sample, |_| Ok(()));
+        debug_assert!(warm.is_ok());
+        scratch
+    }
+
+    /// Parses `frame` and shows its nodes to `walk`; never an empty tape.
+    #[inline]
+    pub fn read<R>(
+        &mut self,
+        frame: &[u8],
+        walk: impl FnOnce(&[Node<'_>]) -> Result<R, DecodeError>,
+    ) -> Result<R, DecodeError> {
+        if frame.len() > FRAME_MAX {
+            return Err(DecodeError::TooLong);
+        }
+        let padded = frame.len() + INPUT_PADDING;
+        if self.text.len() < padded {
+            self.text.resize(padded, 0);
+        }
+        self.text[..frame.len()].copy_from_slice(frame);
+        let text = &mut self.text[..padded];
+        let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
+        let result = match fill_tape_padded(text, frame.len(), &mut self.buffers, &mut tape) {
+            Ok(()) => walk(&tape.0),
+            Err(_) => Err(DecodeError::Json),
+        };
+        self.tape = tape.reset();
+        result
+    }
+}
+
+/// The keys of the object at `at`, each with the index of its value; nothing where no object is.
+#[inline]
+pub fn entries<'t, 'i>(
+    nodes: &'t [Node<'i>],
+    at: usize,
+) -> impl Iterator<Item = (&'i [u8], usize)> + use<'t, 'i> {
+    let (mut key, end) = match nodes.get(at) {
+        Some(Node::Object { count, .. }) => (at + 1, at + 1 + count),
+        _ => (at, at),
+    };
+    std::iter::from_fn(move || {
+        if key >= end {
+            return None;
+        }
+        let Some(Node::String(name)) = nodes.get(key) else {
+            return None;
+        };
+        let value = key + 1;
+        key = value + width(nodes.get(value)?);
+        Some((name.as_bytes(), value))
+    })
+}
+
+/// The index of the value with this key in the object at `at`.
+pub fn find(nodes: &[Node<'_>], at: usize, name: &[u8]) -> Option<usize> {
+    entries(nodes, at)
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+}
+
+/// Nodes that this one and all in it take.
+#[inline]
+fn width(node: &Node<'_>) -> usize {
+    match node {
+        Node::Object { count, .. } | Node::Array { count, .. } => 1 + count,
+        Node::String(_) | Node::Static(_) => 1,
+    }
+}
+
+#[inline]
+pub fn string<'i>(node: &Node<'i>) -> Option<&'i str> {
+    match node {
+        Node::String(text) => Some(text),
+        Node::Object { .. } | Node::Array { .. } | Node::Static(_) => None,
+    }
+}
+
+/// A whole number that is not negative.
+#[inline]
+pub fn unsigned(node: &Node<'_>) -> Option<u64> {
+    match node {
+        Node::Static(StaticNode::U64(number)) => Some(*number),
+        Node::Static(StaticNode::I64(number)) => u64::try_from(*number).ok(),
+        _ => None,
+    }
+}
+
+/// A whole number that fits into `i64`.
+pub fn signed(node: &Node<'_>) -> Option<i64> {
+    match node {
+        Node::Static(StaticNode::I64(number)) => Some(*number),
+        Node::Static(StaticNode::U64(number)) => i64::try_from(*number).ok(),
+        _ => None,
+    }
+}
+
+#[inline]
+pub fn boolean(node: &Node<'_>) -> Option<bool> {
+    match node {
+        Node::Static(StaticNode::Bool(truth)) => Some(*truth),
+        _ => None,
+    }
+}
+
+pub fn is_null(node: &Node<'_>) -> bool {
+    matches!(node, Node::Static(StaticNode::Null))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch() -> Scratch {
+        Scratch::warmed(b"[]")
+    }
+
+    #[test]
+    fn nested_values_are_stepped_over() {
+        let frame = br#"{"a":{"b":[1,{"c":2}],"d":{}},"e":[[],[3]],"f":"x"}"#;
+        let keys = scratch().read(frame, |nodes| {
+            let at = find(nodes, 0, b"f").unwrap();
+            assert_eq!(string(&nodes[at]), Some("x"));
+            assert_eq!(find(nodes, 0, b"c"), None);
+            Ok(entries(nodes, 0).map(|(key, _)| key[0]).collect::<Vec<_>>())
+        });
+        assert_eq!(keys.unwrap(), b"aef");
+    }
+
+    #[test]
+    fn what_is_no_json_or_too_deep_or_too_long_is_an_error() {
+        let mut scratch = scratch();
+        let mut read = |frame: &[u8]| scratch.read(frame, |_| Ok(()));
+        for frame in ["", " ", "{", "[1,]", "{\"a\":}", "[1 2]", "\u{0}"] {
+            assert_eq!(read(frame.as_bytes()), Err(DecodeError::Json), "{frame:?}");
+        }
+        assert_eq!(read(b"[\"\xff\"]"), Err(DecodeError::Json));
+        let nested = |depth| ["[".repeat(depth), "]".repeat(depth)].concat();
+        assert_eq!(read(nested(30).as_bytes()), Ok(()));
+        assert_eq!(read(nested(40).as_bytes()), Err(DecodeError::Json));
+        assert_eq!(read(&vec![b' '; FRAME_MAX + 1]), Err(DecodeError::TooLong));
+        assert_eq!(read(b"[]"), Ok(()));
+    }
+
+    #[test]
+    fn numbers_of_another_kind_are_none() {
+        let (mut scratch, frame) = (scratch(), b"[1.0,-1,18446744073709551615,true]");
+        let read = scratch.read(frame, |nodes| {
+            Ok((
+                nodes[1..].iter().map(unsigned).collect::<Vec<_>>(),
+                signed(&nodes[2]),
+            ))
+        });
+        assert_eq!(read, Ok((vec![None, None, Some(u64::MAX), None], Some(-1))));
+    }
+}

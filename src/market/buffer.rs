@@ -1,0 +1,101 @@
+//! Diffs that wait for a snapshot, in order of arrival. Two rings made once; never grows, drops the oldest.
+
+use crate::base::{Diff, Level};
+use std::collections::VecDeque;
+
+/// The most that waits: at ten messages a second some three minutes of them.
+pub const BUFFER_DIFFS: usize = 2_048;
+/// Levels of all of them together (1 MiB).
+pub const BUFFER_LEVELS: usize = 65_536;
+
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    diff: Diff,
+    bids: usize,
+    asks: usize,
+}
+
+/// Invariant: the levels of all heads, bids then asks of each, are exactly `levels`.
+#[derive(Debug)]
+pub struct Buffer {
+    heads: VecDeque<Head>,
+    levels: VecDeque<Level>,
+}
+
+impl Buffer {
+    pub fn new() -> Self {
+        Self {
+            heads: VecDeque::with_capacity(BUFFER_DIFFS),
+            levels: VecDeque::with_capacity(BUFFER_LEVELS),
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.heads.clear();
+        self.levels.clear();
+    }
+
+    pub fn first(&self) -> Option<&Diff> {
+        self.heads.front().map(|head| &head.diff)
+    }
+
+    pub fn last(&self) -> Option<&Diff> {
+        self.heads.back().map(|head| &head.diff)
+    }
+
+    /// Keeps a diff; returns how many had to go for it, itself included where it is larger than all room.
+    pub fn push(&mut self, diff: &Diff, bids: &[Level], asks: &[Level]) -> u64 {
+        let more = bids.len() + asks.len();
+        let mut dropped = 0;
+        while !self.heads.is_empty()
+            && (self.heads.len() == BUFFER_DIFFS || self.levels.len() + more > BUFFER_LEVELS)
+        {
+            self.drop_first(1);
+            dropped += 1;
+        }
+        if more > BUFFER_LEVELS {
+            return dropped + 1;
+        }
+        self.levels.extend(bids);
+        self.levels.extend(asks);
+        self.heads.push_back(Head {
+            diff: *diff,
+            bids: bids.len(),
+            asks: asks.len(),
+        });
+        self.check();
+        dropped
+    }
+
+    /// Forgets the oldest `count` diffs.
+    pub fn drop_first(&mut self, count: usize) {
+        for head in self.heads.drain(..count) {
+            self.levels.drain(..head.bids + head.asks);
+        }
+        self.check();
+    }
+
+    /// The diffs, oldest first, each with its bids and asks.
+    pub fn iter(
+        &self,
+    ) -> impl Iterator<
+        Item = (
+            &Diff,
+            impl Iterator<Item = Level>,
+            impl Iterator<Item = Level>,
+        ),
+    > {
+        let mut from = 0;
+        self.heads.iter().map(move |head| {
+            let middle = from + head.bids;
+            let bids = self.levels.range(from..middle).copied();
+            from = middle + head.asks;
+            (&head.diff, bids, self.levels.range(middle..from).copied())
+        })
+    }
+
+    fn check(&self) {
+        debug_assert!(self.heads.len() <= BUFFER_DIFFS);
+        debug_assert!(self.levels.len() <= BUFFER_LEVELS);
+    }
+}

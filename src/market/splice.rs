@@ -1,0 +1,142 @@
+//! The other half of [`Feed`]: how a snapshot and the diffs held become a book. Asks for nothing and waits for nothing.
+
+use super::book::Book;
+use super::place::{Fit, Place, change};
+use super::sync::{Feed, SnapshotOutcome};
+use crate::base::{Nanos, Snapshot, Status};
+
+impl<const N: usize> Feed<N> {
+    /// Takes a snapshot, asked for or not.
+    pub fn handle_snapshot(
+        &mut self,
+        now: Nanos,
+        snapshot: &Snapshot,
+        applied: &mut impl FnMut(&Book<N>, u64, bool),
+    ) -> SnapshotOutcome {
+        self.fetch.answered();
+        let outcome = match self.status {
+            Status::Connecting => SnapshotOutcome::Ignored,
+            Status::Buffering | Status::Resyncing => self.start(now, snapshot, applied),
+            Status::Live | Status::Stale if self.refreshing => self.refresh(now, snapshot),
+            Status::Live | Status::Stale => SnapshotOutcome::Ignored,
+        };
+        self.tick(now);
+        outcome
+    }
+
+    /// A snapshot could not be fetched: asks again, later each time.
+    pub fn handle_snapshot_failed(&mut self, now: Nanos) {
+        self.fetch.answered();
+        self.snapshot_useless(now);
+        self.tick(now);
+    }
+
+    fn snapshot_useless(&mut self, now: Nanos) {
+        match self.status {
+            Status::Connecting => {}
+            Status::Buffering | Status::Resyncing => self.fetch.failed(now, false),
+            Status::Live | Status::Stale => self.fetch.failed(now, true),
+        }
+    }
+
+    fn too_old(&mut self, now: Nanos) -> SnapshotOutcome {
+        self.counters.too_old += 1;
+        self.snapshot_useless(now);
+        SnapshotOutcome::TooOld
+    }
+
+    /// The book begins at the snapshot, and catches up with the diffs held.
+    ///
+    /// A snapshot may be ahead of the stream: diffs that it has already are dropped when they come.
+    fn start(
+        &mut self,
+        now: Nanos,
+        snapshot: &Snapshot,
+        applied: &mut impl FnMut(&Book<N>, u64, bool),
+    ) -> SnapshotOutcome {
+        let place = Place::snapshot(snapshot.last_id);
+        let oldest = self.buffer.first();
+        if oldest.is_some_and(|diff| place.fit(self.rule, diff) == Fit::Gap) {
+            return self.too_old(now);
+        }
+        self.book.load(snapshot);
+        self.at = place;
+        self.counters.updates += 1;
+        applied(&self.book, self.at.id, true);
+        if let Some(gap) = self.catch_up(applied) {
+            self.restart_from(now, gap);
+            return SnapshotOutcome::Gap;
+        }
+        self.buffer.clear();
+        self.status = Status::Live;
+        self.rhythm.rewind(now);
+        self.fetch.rest();
+        self.after_change(now);
+        SnapshotOutcome::Live
+    }
+
+    /// Applies the diffs held; returns the number of those before the first that does not follow.
+    fn catch_up(&mut self, applied: &mut impl FnMut(&Book<N>, u64, bool)) -> Option<usize> {
+        for (number, (diff, bids, asks)) in self.buffer.iter().enumerate() {
+            match self.at.fit(self.rule, diff) {
+                Fit::Gap => return Some(number),
+                Fit::Duplicate => self.counters.duplicates += 1,
+                Fit::Next => {
+                    change(&mut self.book, bids, asks);
+                    self.at.step(diff.last_id);
+                    self.counters.updates += 1;
+                    applied(&self.book, self.at.id, false);
+                }
+            }
+        }
+        None
+    }
+
+    /// The buffer has a hole before its diff `gap`: what is after it waits for the next snapshot.
+    fn restart_from(&mut self, now: Nanos, gap: usize) {
+        self.counters.gaps += 1;
+        self.buffer.drop_first(gap);
+        self.resync(now);
+        self.fetch.hurry(now);
+    }
+
+    /// A newer picture of a book that is live: built beside it, so that it is never without one.
+    fn refresh(&mut self, now: Nanos, snapshot: &Snapshot) -> SnapshotOutcome {
+        self.spare.load(snapshot);
+        let place = Place::snapshot(snapshot.last_id);
+        if place.id > self.at.id {
+            self.held = Some(place);
+            return SnapshotOutcome::Held;
+        }
+        self.finish_refresh(now, place)
+    }
+
+    /// Brings `spare` from `place` to where the book is, and puts it in its place.
+    pub(super) fn finish_refresh(&mut self, now: Nanos, place: Place) -> SnapshotOutcome {
+        self.held = None;
+        let mut place = place;
+        for (diff, bids, asks) in self.buffer.iter() {
+            match place.fit(self.rule, diff) {
+                Fit::Gap => break,
+                Fit::Duplicate => {}
+                Fit::Next => {
+                    change(&mut self.spare, bids, asks);
+                    place.step(diff.last_id);
+                }
+            }
+        }
+        if place.id != self.at.id {
+            return self.too_old(now); // The buffer does not reach back to it.
+        }
+        std::mem::swap(&mut self.book, &mut self.spare);
+        self.counters.refreshes += 1;
+        if self.thin() {
+            self.snapshot_useless(now); // It did not reach deeper: no use asking at once again.
+        } else {
+            self.buffer.clear();
+            self.refreshing = false;
+            self.fetch.rest();
+        }
+        SnapshotOutcome::Refreshed
+    }
+}

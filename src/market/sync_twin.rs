@@ -1,0 +1,406 @@
+//! Random worlds: an exchange whose truth is known, a stream that loses and repeats, snapshots that come when they
+//! like. The feed must equal the naive sequencer update for update, and the truth wherever it claims to.
+
+use super::book::Book;
+use super::book_tests::Twin;
+use super::sync::{Feed, SnapshotOutcome, Want};
+use super::sync_tests::{FUTURES, SPOT, diff};
+use crate::base::feed::{SeqRule, Splice};
+use crate::base::{Diff, Level, Nanos, Px, Qty, Side, Snapshot, Status, Top};
+use std::collections::VecDeque;
+
+const SEEDS: u64 = 80;
+const STEPS: usize = 1_500;
+const DEPTH: usize = 20;
+
+#[test]
+fn spot_worlds_end_in_the_book_of_the_reference_and_never_show_another() {
+    all_worlds(SPOT);
+}
+
+#[test]
+fn futures_worlds_end_in_the_book_of_the_reference_and_never_show_another() {
+    all_worlds(FUTURES);
+}
+
+fn all_worlds(rule: SeqRule) {
+    let mut seen = [0; 7];
+    for seed in 0..SEEDS {
+        let mut world = World::new(rule, seed);
+        for step in 0..STEPS {
+            world.step();
+            world.check(step);
+        }
+        world.end();
+        let counters = world.feed.counters();
+        let counts = [
+            counters.updates,
+            counters.duplicates,
+            counters.gaps,
+            counters.refreshes,
+            counters.too_old,
+            world.held,
+            world.early,
+        ];
+        seen = std::array::from_fn(|n| seen[n] + counts[n]);
+    }
+    // A kind of event that never came was not tested.
+    assert!(seen.iter().all(|&count| count > 10), "{seen:?}");
+}
+
+struct World {
+    rule: SeqRule,
+    seed: u64,
+    dice: fastrand::Rng,
+    now: Nanos,
+    epoch: u32,
+    /// What the exchange has, at each of its ids; the middle of it wanders.
+    truth: Twin,
+    tops: Vec<(u64, Top<DEPTH>)>,
+    middle: i64,
+    last_id: u64,
+    /// On their way: diffs in order, and the one snapshot, with how many steps it still takes.
+    stream: VecDeque<(Diff, Vec<Level>, Vec<Level>)>,
+    answer: Option<(usize, Snapshot)>,
+    waiting: bool,
+    /// The answer before: a cache of the exchange's may give it once more.
+    lagging: Snapshot,
+    /// Steps for which the stream stands still: snapshots overtake it.
+    stalled: usize,
+    feed: Feed<256>,
+    reference: Reference,
+    applied: Vec<u64>,
+    held: u64,
+    early: u64,
+}
+
+impl World {
+    fn new(rule: SeqRule, seed: u64) -> Self {
+        let mut world = Self {
+            rule,
+            seed,
+            dice: fastrand::Rng::with_seed(seed),
+            now: Nanos::from_secs(1),
+            epoch: 1,
+            truth: Twin::default(),
+            tops: Vec::new(),
+            middle: 10_000,
+            last_id: 1_000,
+            stream: VecDeque::new(),
+            answer: None,
+            waiting: false,
+            lagging: Snapshot::default(),
+            stalled: 0,
+            feed: Feed::new(rule, DEPTH),
+            reference: Reference::new(rule),
+            applied: Vec::new(),
+            held: 0,
+            early: 0,
+        };
+        for _ in 0..3_000 {
+            world.change();
+        }
+        world.feed.handle_connected(world.now, world.epoch);
+        world
+    }
+
+    fn step(&mut self) {
+        self.now = self.now + Nanos::from_millis(self.dice.u64(20..200));
+        match self.dice.u16(..1_000) {
+            0..600 => self.trade(),
+            600..605 => {
+                self.trade();
+                self.stream.pop_back();
+            }
+            605..608 => self.reconnect(),
+            608..618 => self.repeat(),
+            618..660 => self.stalled = self.dice.usize(..15),
+            _ => {}
+        }
+        match self.stalled.checked_sub(1) {
+            Some(left) => self.stalled = left,
+            None => self.deliver(2),
+        }
+        self.feed.handle_timeout(self.now);
+        self.serve();
+    }
+
+    /// One message: some changes, each with an id of its own.
+    fn trade(&mut self) {
+        let prev = self.last_id;
+        let mut changes = [Vec::new(), Vec::new()];
+        // Futures' ids are shared with other instruments: there are holes.
+        let dense = self.rule == SPOT;
+        self.last_id += if dense { 0 } else { self.dice.u64(..3) };
+        let first = self.last_id + 1;
+        for _ in 0..self.dice.usize(1..5) {
+            let (side, level) = self.change();
+            let changed = &mut changes[side as usize];
+            changed.retain(|old: &Level| old.px != level.px);
+            changed.push(level);
+        }
+        let [bids, asks] = changes;
+        let diff = diff(first, self.last_id, (!dense).then_some(prev));
+        self.stream.push_back((diff, bids, asks));
+    }
+
+    fn change(&mut self) -> (Side, Level) {
+        self.middle += self.dice.i64(-6..=6);
+        let near = self.dice.i64(0..400).min(self.dice.i64(0..400));
+        let side = if self.dice.bool() {
+            Side::Buy
+        } else {
+            Side::Sell
+        };
+        // Nothing rests on the wrong side of the other's best: the truth is never crossed.
+        let other = self
+            .truth
+            .best(side.opposite())
+            .next()
+            .map(|best| best.px.0);
+        let px = match side {
+            Side::Buy => (self.middle - near).min(other.map_or(i64::MAX, |ask| ask - 1)),
+            Side::Sell => (self.middle + 1 + near).max(other.map_or(i64::MIN, |bid| bid + 1)),
+        };
+        // What is in the way of the middle is taken.
+        let (px, qty) = match self.truth.best(side).next() {
+            Some(best) if side == Side::Buy && best.px.0 > self.middle => (best.px.0, 0),
+            Some(best) if side == Side::Sell && best.px.0 <= self.middle => (best.px.0, 0),
+            _ => (px, self.dice.u64(..8)),
+        };
+        let level = Level {
+            px: Px(px),
+            qty: Qty(qty),
+        };
+        self.truth.set(side, level);
+        self.last_id += 1;
+        let mut top = Top::EMPTY;
+        for side in [Side::Buy, Side::Sell] {
+            top.set(side, self.truth.best(side), DEPTH, true);
+        }
+        self.tops.push((self.last_id, top));
+        (side, level)
+    }
+
+    /// The newest message comes once more, after itself.
+    fn repeat(&mut self) {
+        if let Some(last) = self.stream.back().cloned() {
+            self.stream.push_back(last);
+        }
+    }
+
+    fn reconnect(&mut self) {
+        self.feed.handle_disconnected(self.now);
+        self.stream.clear();
+        self.epoch += 1;
+        self.feed.handle_connected(self.now, self.epoch);
+        self.reference = Reference::new(self.rule);
+    }
+
+    fn deliver(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some((diff, bids, asks)) = self.stream.pop_front() else {
+                return;
+            };
+            let before = self.feed.live().is_some();
+            let mut applied = Vec::new();
+            let mut note = |book: &Book<256>, id, _| applied.push((id, book.top()));
+            self.feed
+                .handle_diff(self.now, &diff, &bids, &asks, &mut note);
+            let want = self.reference.diff(&diff, &bids, &asks);
+            self.compare(&applied, &want);
+            assert!(before || self.feed.live().is_none() || self.feed.last_id() == diff.last_id);
+        }
+    }
+
+    /// Fetches what the feed wants, of what the exchange has now; the answer takes its time.
+    fn serve(&mut self) {
+        while let Some(want) = self.feed.poll_output() {
+            match want {
+                Want::Reconnect => self.reconnect(),
+                Want::Snapshot => {
+                    assert!(!self.waiting, "two in flight, seed={}", self.seed);
+                    self.waiting = true;
+                    let levels = self.dice.usize(90..200);
+                    let snapshot = self.truth.snapshot(self.last_id, levels);
+                    self.answer = Some((self.dice.usize(..20), snapshot));
+                }
+            }
+        }
+        match self.answer.take() {
+            Some((0, old)) => {
+                // Fetched at the begin of the wait, or at its end.
+                let levels = old.bids.len().max(old.asks.len());
+                let new = self.truth.snapshot(self.last_id, levels);
+                let lagging = std::mem::replace(&mut self.lagging, new.clone());
+                let snapshot = match self.dice.u8(..10) {
+                    0..5 => old,
+                    5..9 => new,
+                    _ => lagging,
+                };
+                self.hand_in(&snapshot);
+            }
+            Some((steps, snapshot)) => self.answer = Some((steps - 1, snapshot)),
+            None => {}
+        }
+    }
+
+    fn hand_in(&mut self, snapshot: &Snapshot) {
+        self.waiting = false;
+        if self.dice.u8(..10) == 0 {
+            self.feed.handle_snapshot_failed(self.now);
+            return;
+        }
+        let starts = matches!(self.feed.status(), Status::Buffering | Status::Resyncing);
+        let mut applied = Vec::new();
+        let mut note = |book: &Book<256>, id, _| applied.push((id, book.top()));
+        let outcome = self.feed.handle_snapshot(self.now, snapshot, &mut note);
+        let want = if starts {
+            self.reference.snapshot(snapshot)
+        } else {
+            Vec::new()
+        };
+        self.compare(&applied, &want);
+        self.held += u64::from(outcome == SnapshotOutcome::Held);
+        let behind = self
+            .stream
+            .front()
+            .is_some_and(|next| next.0.last_id <= snapshot.last_id);
+        self.early += u64::from(outcome == SnapshotOutcome::Live && behind);
+    }
+
+    /// The same updates in the same order, and each book right as far as it says.
+    fn compare(&mut self, applied: &[(u64, Top<DEPTH>)], want: &[u64]) {
+        let ids: Vec<u64> = applied.iter().map(|&(id, _)| id).collect();
+        assert_eq!(ids, want, "seed={}", self.seed);
+        for (id, top) in applied {
+            self.check_top(*id, top);
+        }
+        self.applied.extend(ids);
+    }
+
+    fn check(&self, step: usize) {
+        assert_eq!(
+            self.feed.live().is_some(),
+            self.feed.status() == Status::Live
+        );
+        let Some(book) = self.feed.live() else {
+            return;
+        };
+        assert!(self.reference.valid, "seed={} step={step}", self.seed);
+        assert_eq!(self.feed.last_id(), self.reference.id);
+        self.check_top(self.feed.last_id(), &book.top());
+        if step.is_multiple_of(50) {
+            book.check_all();
+        }
+    }
+
+    fn check_top(&self, id: u64, top: &Top<DEPTH>) {
+        let at = self.tops.partition_point(|&(known, _)| known <= id);
+        let truth = &self.tops[at - 1].1;
+        for side in [Side::Buy, Side::Sell] {
+            // `Top` says only for both sides together how much is complete.
+            let done = (0..=DEPTH).rev().find(|&k| top.complete(k)).unwrap_or(0);
+            let (got, want) = (top.side(side), truth.side(side));
+            let (got, want) = (&got[..done.min(got.len())], &want[..done.min(want.len())]);
+            assert_eq!(got, want, "seed={} id={id}", self.seed);
+        }
+    }
+
+    /// Faults end: the feed must be live, and equal to the reference and to the truth.
+    fn end(&mut self) {
+        for _ in 0..600 {
+            self.now = self.now + Nanos::from_millis(100);
+            self.trade();
+            self.deliver(10);
+            self.feed.handle_timeout(self.now);
+            self.serve();
+        }
+        self.deliver(usize::MAX);
+        let book = self.feed.live().expect("quiet for a minute");
+        assert_eq!(self.feed.last_id(), self.last_id);
+        for side in [Side::Buy, Side::Sell] {
+            let done = book.complete_depth(side);
+            assert!(done >= DEPTH || book.whole(side), "seed={}", self.seed);
+            assert!(
+                book.levels(side)
+                    .take(done)
+                    .eq(self.truth.best(side).take(done))
+            );
+            for level in book.levels(side) {
+                assert!(self.truth.best(side).any(|held| held == level));
+            }
+        }
+    }
+}
+
+/// The exchange's rule, written down the plain way and apart from the feed.
+struct Reference {
+    rule: SeqRule,
+    valid: bool,
+    first: bool,
+    id: u64,
+    buffer: Vec<Diff>,
+}
+
+impl Reference {
+    fn new(rule: SeqRule) -> Self {
+        Self {
+            rule,
+            valid: false,
+            first: false,
+            id: 0,
+            buffer: Vec::new(),
+        }
+    }
+
+    fn diff(&mut self, diff: &Diff, _bids: &[Level], _asks: &[Level]) -> Vec<u64> {
+        if self.valid {
+            self.event(diff).into_iter().collect()
+        } else {
+            self.buffer.push(*diff);
+            Vec::new()
+        }
+    }
+
+    fn snapshot(&mut self, snapshot: &Snapshot) -> Vec<u64> {
+        let id = snapshot.last_id;
+        if let Some(oldest) = self.buffer.first() {
+            let too_old = match self.rule.splice {
+                Splice::After => id + 1 < oldest.first_id,
+                Splice::Around => id < oldest.prev_id.expect("futures name it"),
+            };
+            if too_old {
+                return Vec::new();
+            }
+        }
+        (self.valid, self.first, self.id) = (true, true, id);
+        let mut applied = vec![id];
+        for diff in std::mem::take(&mut self.buffer) {
+            if self.valid {
+                applied.extend(self.event(&diff));
+            } else {
+                self.buffer.push(diff);
+            }
+        }
+        applied
+    }
+
+    fn event(&mut self, diff: &Diff) -> Option<u64> {
+        let (old, gap) = match (self.rule.splice, self.first) {
+            (Splice::After, _) => (diff.last_id <= self.id, diff.first_id > self.id + 1),
+            (Splice::Around, true) => (diff.last_id < self.id, diff.prev_id > Some(self.id)),
+            (Splice::Around, false) => (diff.last_id <= self.id, diff.prev_id != Some(self.id)),
+        };
+        if old {
+            return None;
+        }
+        if gap {
+            self.valid = false;
+            self.buffer = vec![*diff];
+            return None;
+        }
+        (self.first, self.id) = (false, diff.last_id);
+        Some(diff.last_id)
+    }
+}

@@ -1,0 +1,450 @@
+//! Latency histograms of one worker, double-buffered. The worker's side never allocates, waits or formats.
+//!
+//! There are two interval sets a worker. The worker records into one; once a second it hands that one to the
+//! scribe and goes on with the other, if the scribe has given it back. If not, it keeps recording in the same
+//! one: an interval gets longer, no value is lost.
+
+use super::stage::Stage;
+use crate::base::Nanos;
+use hdrhistogram::Histogram;
+
+/// Values are kept between 1 ns and this; longer ones count as this long.
+pub const VALUE_MAX_NS: u64 = 60_000_000_000;
+/// Significant decimal digits of a stage's values.
+pub const DIGITS: u8 = 3;
+/// Significant decimal digits of turn times, which are only looked at coarsely.
+const TURN_DIGITS: u8 = 2;
+/// How long one interval lasts.
+pub const INTERVAL: Nanos = Nanos::from_secs(1);
+/// A turn longer than this is counted: at this age a tick is no news any more.
+pub const TURN_BUDGET_NS: u64 = 100_000;
+/// Interval sets of one worker.
+const SETS: usize = 2;
+const NOT_RECORDED: u8 = u8::MAX;
+
+/// What the kernel counted for one thread since the thread began (`getrusage(RUSAGE_THREAD)`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Page faults served without reading from a disk.
+    pub faults_minor: u64,
+    /// Page faults that read from a disk.
+    pub faults_major: u64,
+    /// Times that the thread was taken off its CPU although it wanted to run.
+    pub switches_involuntary: u64,
+}
+
+/// How evenly a worker turns: so that a tail can be told apart, the host's or ours.
+#[derive(Debug)]
+pub struct Meter {
+    turn_ns: Histogram<u32>,
+    gap_ns_max: u64,
+    turns_over_budget: u64,
+    /// End of the turn before, or zero when the time since then is no gap.
+    ended: Nanos,
+    /// The first and the last hand-in of this interval.
+    usage: Option<(Usage, Usage)>,
+}
+
+impl Meter {
+    fn new() -> Self {
+        Self {
+            turn_ns: new_histogram(TURN_DIGITS),
+            gap_ns_max: 0,
+            turns_over_budget: 0,
+            ended: Nanos::ZERO,
+            usage: None,
+        }
+    }
+
+    /// Counts one turn of the worker's loop, and the gap since the turn before it.
+    pub fn turn(&mut self, begin: Nanos, end: Nanos) {
+        let turn_ns = end.since(begin);
+        self.turn_ns.saturating_record(turn_ns);
+        self.turns_over_budget += u64::from(turn_ns > TURN_BUDGET_NS);
+        if self.ended != Nanos::ZERO {
+            self.gap_ns_max = self.gap_ns_max.max(begin.since(self.ended));
+        }
+        self.ended = end;
+    }
+
+    /// The worker is about to wait on purpose: the time until its next turn is no gap.
+    pub fn wait(&mut self) {
+        self.ended = Nanos::ZERO;
+    }
+
+    /// Hands in the kernel's counts for this thread. The first hand-in is the zero that totals count from.
+    pub fn usage(&mut self, usage: Usage) {
+        let (first, _) = self.usage.unwrap_or((usage, usage));
+        self.usage = Some((first, usage));
+    }
+
+    fn clear(&mut self) {
+        self.turn_ns.reset();
+        (self.gap_ns_max, self.turns_over_budget) = (0, 0);
+        (self.ended, self.usage) = (Nanos::ZERO, None);
+    }
+}
+
+/// What one worker recorded in one interval.
+#[derive(Debug)]
+struct Interval {
+    began: Nanos,
+    ended: Nanos,
+    stages: Vec<Histogram<u32>>,
+    meter: Meter,
+}
+
+/// The worker's side.
+#[derive(Debug)]
+pub struct Recorder {
+    slots: [u8; Stage::ALL.len()],
+    current: Box<Interval>,
+    full: rtrb::Producer<Box<Interval>>,
+    spare: rtrb::Consumer<Box<Interval>>,
+}
+
+/// The scribe's side.
+#[derive(Debug)]
+pub struct Collector {
+    worker: u8,
+    stages: Vec<Stage>,
+    full: rtrb::Consumer<Box<Interval>>,
+    spare: rtrb::Producer<Box<Interval>>,
+}
+
+impl Recorder {
+    /// Both sides for one worker that times `stages` (others that it records are ignored).
+    ///
+    /// All memory is allocated and touched here: about 220 KB a stage.
+    pub fn new(worker: u8, stages: &[Stage]) -> (Self, Collector) {
+        let (full, full_out) = rtrb::RingBuffer::new(SETS);
+        let (mut spare, spare_out) = rtrb::RingBuffer::new(SETS);
+        let interval = || {
+            Box::new(Interval {
+                began: Nanos::ZERO,
+                ended: Nanos::ZERO,
+                stages: stages.iter().map(|_| new_histogram(DIGITS)).collect(),
+                meter: Meter::new(),
+            })
+        };
+        let mut slots = [NOT_RECORDED; Stage::ALL.len()];
+        for (slot, stage) in stages.iter().enumerate() {
+            slots[*stage as usize] = slot as u8;
+        }
+        let _ = spare.push(interval()); // The ring is new and holds two.
+        let recorder = Self {
+            slots,
+            current: interval(),
+            full,
+            spare: spare_out,
+        };
+        let collector = Collector {
+            worker,
+            stages: stages.to_vec(),
+            full: full_out,
+            spare,
+        };
+        (recorder, collector)
+    }
+
+    /// Counts one value. Longer than [`VALUE_MAX_NS`] counts as that long.
+    pub fn record(&mut self, stage: Stage, ns: u64) {
+        let slot = usize::from(self.slots[stage as usize]);
+        if let Some(histogram) = self.current.stages.get_mut(slot) {
+            histogram.saturating_record(ns);
+        }
+    }
+
+    /// The worker's turn meter.
+    pub fn meter(&mut self) -> &mut Meter {
+        &mut self.current.meter
+    }
+
+    /// Ends the interval if its second is over: call it every turn.
+    ///
+    /// True when an interval has just been handed over: the time to read `getrusage` and hand it in.
+    pub fn rotate(&mut self, now: Nanos) -> bool {
+        if self.current.began == Nanos::ZERO {
+            self.current.began = now;
+        }
+        if now < self.current.began + INTERVAL {
+            return false;
+        }
+        let Ok(mut next) = self.spare.pop() else {
+            return false; // The scribe is late: this interval goes on.
+        };
+        next.began = now;
+        next.meter.ended = self.current.meter.ended;
+        std::mem::swap(&mut self.current, &mut next);
+        next.ended = now;
+        let _ = self.full.push(next); // Two sets, two places: it cannot be full.
+        true
+    }
+
+    /// Hands over what there is, whatever its age. The worker is done.
+    pub fn finish(mut self, now: Nanos) {
+        self.current.ended = now;
+        let _ = self.full.push(self.current); // As above.
+    }
+}
+
+/// Is shown one stage's values of one interval, and when that began and ended.
+pub type EachInterval<'a> = dyn FnMut(Stage, &Histogram<u32>, Nanos, Nanos) + 'a;
+
+impl Collector {
+    /// Takes in every interval that is there: adds it to `totals` and shows each stage that has values to
+    /// `each(stage, values, began, ended)`. Returns the cleared sets to the worker.
+    pub fn collect(&mut self, totals: &mut Totals, each: &mut EachInterval<'_>) {
+        while let Ok(mut interval) = self.full.pop() {
+            for (&stage, values) in self.stages.iter().zip(&mut interval.stages) {
+                if !values.is_empty() {
+                    totals.add(stage, values);
+                    each(stage, values, interval.began, interval.ended);
+                    values.reset();
+                }
+            }
+            totals.add_meter(self.worker, &interval.meter);
+            interval.meter.clear();
+            (interval.began, interval.ended) = (Nanos::ZERO, Nanos::ZERO);
+            let _ = self.spare.push(interval); // Two sets, two places: it cannot be full.
+        }
+    }
+}
+
+/// Everything since the run began, of all workers.
+#[derive(Debug, Default)]
+pub struct Totals {
+    stages: [Option<Box<Histogram<u64>>>; Stage::ALL.len()],
+    workers: Vec<WorkerTotals>,
+}
+
+/// One worker's meter since the run began.
+#[derive(Debug)]
+pub struct WorkerTotals {
+    pub worker: u8,
+    /// Turn times in nanoseconds, two digits.
+    pub turn_ns: Histogram<u64>,
+    /// The longest time between two turns when the worker did not wait on purpose.
+    pub gap_ns_max: u64,
+    /// Turns longer than [`TURN_BUDGET_NS`].
+    pub turns_over_budget: u64,
+    usage_first: Option<Usage>,
+    usage_last: Usage,
+}
+
+impl WorkerTotals {
+    fn new(worker: u8) -> Self {
+        Self {
+            worker,
+            turn_ns: new_histogram(TURN_DIGITS),
+            gap_ns_max: 0,
+            turns_over_budget: 0,
+            usage_first: None,
+            usage_last: Usage::default(),
+        }
+    }
+
+    /// The kernel's counts between the worker's first hand-in and its last.
+    pub fn usage(&self) -> Usage {
+        let (first, last) = (self.usage_first.unwrap_or_default(), self.usage_last);
+        let since = u64::saturating_sub;
+        Usage {
+            faults_minor: since(last.faults_minor, first.faults_minor),
+            faults_major: since(last.faults_major, first.faults_major),
+            switches_involuntary: since(last.switches_involuntary, first.switches_involuntary),
+        }
+    }
+}
+
+impl Totals {
+    /// All values of a stage, or none if it never had one.
+    pub fn stage(&self, stage: Stage) -> Option<&Histogram<u64>> {
+        self.stages[stage as usize].as_deref()
+    }
+
+    /// The workers' meters, by worker number.
+    pub fn workers(&self) -> &[WorkerTotals] {
+        &self.workers
+    }
+
+    fn add(&mut self, stage: Stage, values: &Histogram<u32>) {
+        let total =
+            self.stages[stage as usize].get_or_insert_with(|| Box::new(new_histogram(DIGITS)));
+        add_all(total, values);
+    }
+
+    fn add_meter(&mut self, worker: u8, meter: &Meter) {
+        let at = match self.workers.binary_search_by_key(&worker, |w| w.worker) {
+            Ok(at) => at,
+            Err(at) => {
+                self.workers.insert(at, WorkerTotals::new(worker));
+                at
+            }
+        };
+        let total = &mut self.workers[at];
+        add_all(&mut total.turn_ns, &meter.turn_ns);
+        total.gap_ns_max = total.gap_ns_max.max(meter.gap_ns_max);
+        total.turns_over_budget += meter.turns_over_budget;
+        if let Some((first, last)) = meter.usage {
+            total.usage_first.get_or_insert(first);
+            total.usage_last = last;
+        }
+    }
+}
+
+fn add_all(total: &mut Histogram<u64>, values: &Histogram<u32>) {
+    for value in values.iter_recorded() {
+        let count = u64::from(value.count_at_value());
+        total.saturating_record_n(value.value_iterated_to(), count);
+    }
+}
+
+/// An empty histogram of 1 ns to [`VALUE_MAX_NS`] whose memory is already there.
+pub fn new_histogram<T: hdrhistogram::Counter>(digits: u8) -> Histogram<T> {
+    let mut histogram = Histogram::new_with_bounds(1, VALUE_MAX_NS, digits)
+        .expect("constant bounds, at least a factor of two apart, and fewer than six digits");
+    histogram.reset(); // Writes every page, so that the first value does not fault.
+    histogram
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_LOG: fn(Stage, &Histogram<u32>, Nanos, Nanos) = |_, _, _, _| {};
+
+    #[test]
+    fn an_interval_is_handed_over_once_its_second_is_over() {
+        let (mut recorder, mut collector) = Recorder::new(3, &[Stage::Decode]);
+        let mut totals = Totals::default();
+        let start = Nanos::from_secs(5);
+        assert!(!recorder.rotate(start));
+        recorder.record(Stage::Decode, 700);
+        recorder.record(Stage::Ack, 9); // Not one of its stages.
+        assert!(!recorder.rotate(start + Nanos(999_999_999)));
+        collector.collect(&mut totals, &mut { NO_LOG });
+        assert!(totals.stage(Stage::Decode).is_none());
+
+        assert!(recorder.rotate(start + INTERVAL));
+        let mut seen = Vec::new();
+        collector.collect(&mut totals, &mut |stage, values, began, ended| {
+            seen.push((stage, values.len(), values.max(), began, ended));
+        });
+        assert_eq!(seen, [(Stage::Decode, 1, 700, start, Nanos::from_secs(6))]);
+        assert!(totals.stage(Stage::Ack).is_none());
+    }
+
+    #[test]
+    fn a_late_scribe_makes_an_interval_longer_and_loses_nothing() {
+        let (mut recorder, mut collector) = Recorder::new(0, &[Stage::Read]);
+        for second in 1..=10 {
+            recorder.rotate(Nanos::from_secs(second));
+            recorder.record(Stage::Read, second);
+        }
+        recorder.finish(Nanos::from_secs(11));
+        let (mut totals, mut intervals) = (Totals::default(), Vec::new());
+        collector.collect(&mut totals, &mut |_, values, began, ended| {
+            intervals.push((values.len(), ended.since(began) / INTERVAL.0));
+        });
+        assert_eq!(intervals, [(1, 1), (9, 9)]);
+        assert_eq!(totals.stage(Stage::Read).map(Histogram::len), Some(10));
+    }
+
+    #[test]
+    fn values_that_do_not_fit_count_as_the_longest() {
+        let (mut recorder, mut collector) = Recorder::new(0, &[Stage::Wire]);
+        recorder.record(Stage::Wire, u64::MAX);
+        recorder.record(Stage::Wire, 0);
+        recorder.finish(Nanos(1));
+        let mut totals = Totals::default();
+        collector.collect(&mut totals, &mut { NO_LOG });
+        let wire = totals.stage(Stage::Wire).expect("recorded");
+        assert_eq!((wire.len(), wire.min()), (2, 0));
+        assert!(wire.equivalent(wire.max(), VALUE_MAX_NS));
+    }
+
+    #[test]
+    fn no_value_is_lost_or_moved_while_both_sides_run() {
+        let (mut recorder, mut collector) = Recorder::new(0, &[Stage::Frame, Stage::Book]);
+        let mut dice = fastrand::Rng::with_seed(7);
+        let values: Vec<u64> = (0..200_000).map(|_| 1 << dice.u32(0..30)).collect();
+        let mut naive = new_histogram::<u64>(DIGITS);
+        for value in &values {
+            naive.saturating_record(*value);
+        }
+        let worker = std::thread::spawn(move || {
+            let mut now = Nanos(1);
+            for value in values {
+                recorder.record(Stage::Frame, value);
+                recorder.record(Stage::Book, 1);
+                now = now + Nanos(INTERVAL.0 / 8);
+                recorder.rotate(now);
+            }
+            recorder.finish(now);
+        });
+        let (mut totals, mut sum, mut intervals) = (Totals::default(), 0, 0);
+        loop {
+            let done = worker.is_finished();
+            collector.collect(&mut totals, &mut |stage, values, _, _| {
+                sum += values.len();
+                intervals += u32::from(stage == Stage::Frame);
+            });
+            if done {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        worker.join().expect("the worker ends");
+        let frame = totals.stage(Stage::Frame).expect("recorded");
+        assert_eq!(frame, &naive);
+        assert_eq!(totals.stage(Stage::Book).map(Histogram::len), Some(200_000));
+        assert_eq!(sum, 400_000, "the intervals add up to the totals");
+        assert!(intervals > 1, "the sets went round");
+    }
+
+    #[test]
+    fn a_gap_is_time_between_turns_that_nobody_asked_for() {
+        let (mut recorder, mut collector) = Recorder::new(1, &[]);
+        let meter = recorder.meter();
+        meter.usage(Usage {
+            faults_minor: 100,
+            ..Usage::default()
+        });
+        meter.turn(Nanos(1_000), Nanos(1_100));
+        meter.turn(Nanos(1_500), Nanos(1_600)); // a gap of 400
+        meter.wait();
+        meter.turn(Nanos(900_000), Nanos(1_200_000)); // no gap, a long turn
+        meter.usage(Usage {
+            faults_minor: 103,
+            faults_major: 0,
+            switches_involuntary: 4,
+        });
+        recorder.rotate(Nanos(1));
+        assert!(recorder.rotate(Nanos(1) + INTERVAL));
+        recorder.meter().turn(Nanos(1_200_300), Nanos(1_200_400)); // 300: the gap spans the hand-over
+        recorder.meter().usage(Usage {
+            faults_minor: 105,
+            faults_major: 1,
+            switches_involuntary: 4,
+        });
+        recorder.finish(Nanos(2) + INTERVAL);
+        let mut totals = Totals::default();
+        collector.collect(&mut totals, &mut { NO_LOG });
+        let [worker] = totals.workers() else {
+            panic!("one worker");
+        };
+        assert_eq!((worker.worker, worker.gap_ns_max), (1, 400));
+        assert_eq!((worker.turn_ns.len(), worker.turns_over_budget), (4, 1));
+        let usage = worker.usage();
+        assert_eq!((usage.faults_minor, usage.faults_major), (5, 1));
+        assert_eq!(usage.switches_involuntary, 4);
+    }
+
+    #[test]
+    fn the_worker_side_of_all_stages_takes_less_than_four_megabytes() {
+        let bytes = Stage::ALL.len() * SETS * new_histogram::<u32>(DIGITS).distinct_values() * 4;
+        let totals = Stage::ALL.len() * new_histogram::<u64>(DIGITS).distinct_values() * 8;
+        assert!(bytes < 4 << 20, "{bytes}");
+        assert!(bytes + totals < 8 << 20, "{totals}");
+    }
+}

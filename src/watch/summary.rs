@@ -1,0 +1,321 @@
+//! `summary.json`: what a run was and what it measured. Its schema is the fields below; nothing is computed here
+//! but quantiles.
+//!
+//! Spans are integers in nanoseconds. Readers must ignore fields that they do not know: later versions add some.
+
+use super::audit::BookAudit;
+use super::latency::{Totals, WorkerTotals};
+use super::stage::Stage;
+use crate::base::{Instrument, Nanos};
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A finished run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Summary {
+    /// The version of tickwire that ran.
+    pub version: String,
+    /// When the run began, RFC 3339 in UTC.
+    pub started: String,
+    /// How long it ran.
+    pub duration_ns: u64,
+    /// How workers waited: `spin` or `park` (what `auto` chose, where it chose).
+    pub wait: String,
+    /// What happened to orders: `paper`, `sim` or `live`.
+    pub mode: String,
+    /// The seed of the simulated exchange and of all dice; absent where there was none.
+    pub seed: Option<u64>,
+    /// The workers and what ran on them, by worker number.
+    pub placement: Vec<Placement>,
+    /// The books, one object an instrument.
+    pub books: Vec<Book>,
+    /// The stages that had at least one value, in road order.
+    pub stages: Vec<StageLatency>,
+    pub orders: Orders,
+    /// How evenly the workers turned, by worker number.
+    pub workers: Vec<Worker>,
+    /// Log records that did not reach the log because the scribe was behind.
+    #[serde(default)]
+    pub notes_lost: u64,
+    /// Shown books that found no room on the way to the audit: where there are any, `sha256` and
+    /// `wrong_ns` are void.
+    #[serde(default)]
+    pub audit_lost: u64,
+    /// Writes into the run's directory that failed. Where this is not zero, its files are not whole.
+    #[serde(default)]
+    pub disk_errors: u64,
+}
+
+/// One worker and where it ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    pub worker: u8,
+    /// The CPU it was pinned to; absent where pinning was refused.
+    pub cpu: Option<usize>,
+    /// `spin` or `park`.
+    pub wait: String,
+    /// Names of its lanes, in the order in which they run.
+    pub lanes: Vec<String>,
+}
+
+/// What one book did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Book {
+    /// The symbol as the exchange writes it.
+    pub instrument: String,
+    /// Books that were shown: one for each update that was applied.
+    pub updates: u64,
+    /// Times that updates were missing.
+    pub gaps: u64,
+    /// Times that the book was thrown away and begun again.
+    pub resyncs: u64,
+    /// How long a book was shown that differed from the exchange's; absent where nobody knew the truth.
+    pub wrong_ns: Option<u64>,
+    /// Of `updates`, those whose best 20 levels were not all provably the exchange's.
+    pub incomplete: u64,
+    /// SHA-256 of the canonical dump of all shown books, lower-case hexadecimal.
+    pub sha256: String,
+    /// Of `updates`, those that no truth was found for; zero where nobody knew the truth.
+    #[serde(default)]
+    pub unverified: u64,
+    /// Updates that were dropped because the book already had them.
+    #[serde(default)]
+    pub duplicates: u64,
+    /// Snapshots merged into the live book, to make it complete again.
+    #[serde(default)]
+    pub refreshes: u64,
+    /// The last connection epoch: 1 where the connection never broke.
+    #[serde(default)]
+    pub epoch: u32,
+}
+
+/// The latency of one stage over the whole run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageLatency {
+    /// As [`Stage::name`] has it.
+    pub stage: String,
+    pub count: u64,
+    pub p50_ns: u64,
+    pub p90_ns: u64,
+    pub p99_ns: u64,
+    pub p999_ns: u64,
+    pub max_ns: u64,
+}
+
+/// What became of orders.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Orders {
+    /// Handed to the exchange (in paper mode: to the paper fills).
+    pub sent: u64,
+    /// Taken by it.
+    pub acked: u64,
+    /// Refused by it.
+    pub rejected: u64,
+    /// Never left, because the order connection was not ready.
+    #[serde(default)]
+    pub not_sent: u64,
+    /// Nobody knew at the end.
+    #[serde(default)]
+    pub unknown: u64,
+    /// Intents that risk refused, by the gate that did.
+    #[serde(default)]
+    pub refused: BTreeMap<String, u64>,
+}
+
+/// How evenly one worker turned.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Worker {
+    pub worker: u8,
+    /// The longest time between two turns when it did not wait on purpose.
+    pub gap_max_ns: u64,
+    /// Turns of its loop.
+    pub turns: u64,
+    pub turn_p50_ns: u64,
+    pub turn_p99_ns: u64,
+    pub turn_max_ns: u64,
+    /// Turns longer than [`super::latency::TURN_BUDGET_NS`].
+    pub turns_over_budget: u64,
+    /// Page faults without and with a read from disk, since it was warm.
+    pub faults_minor: u64,
+    pub faults_major: u64,
+    /// Times that it was taken off its CPU although it wanted to run.
+    pub switches_involuntary: u64,
+}
+
+impl Book {
+    /// What the audit found; the counts that only the feed knows stay zero.
+    pub fn of(instrument: &Instrument, audit: BookAudit) -> Self {
+        Self {
+            instrument: instrument.symbol.to_string(),
+            updates: audit.updates,
+            wrong_ns: audit.wrong_ns,
+            incomplete: audit.incomplete,
+            sha256: audit.sha256,
+            unverified: audit.unverified,
+            ..Self::default()
+        }
+    }
+}
+
+impl StageLatency {
+    /// Every stage that has a value, in road order.
+    pub fn all(totals: &Totals) -> Vec<Self> {
+        let stages = Stage::ALL.into_iter();
+        stages
+            .filter_map(|stage| Some(Self::of(stage, totals.stage(stage)?)))
+            .collect()
+    }
+
+    fn of(stage: Stage, values: &Histogram<u64>) -> Self {
+        let at = |quantile| values.value_at_quantile(quantile);
+        Self {
+            stage: stage.name().to_owned(),
+            count: values.len(),
+            p50_ns: at(0.5),
+            p90_ns: at(0.9),
+            p99_ns: at(0.99),
+            p999_ns: at(0.999),
+            max_ns: values.max(),
+        }
+    }
+}
+
+impl From<&WorkerTotals> for Worker {
+    fn from(totals: &WorkerTotals) -> Self {
+        let (turns, usage) = (&totals.turn_ns, totals.usage());
+        Self {
+            worker: totals.worker,
+            gap_max_ns: totals.gap_ns_max,
+            turns: turns.len(),
+            turn_p50_ns: turns.value_at_quantile(0.5),
+            turn_p99_ns: turns.value_at_quantile(0.99),
+            turn_max_ns: turns.max(),
+            turns_over_budget: totals.turns_over_budget,
+            faults_minor: usage.faults_minor,
+            faults_major: usage.faults_major,
+            switches_involuntary: usage.switches_involuntary,
+        }
+    }
+}
+
+/// Where a run is, for its status line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Status {
+    /// Since the run began.
+    pub elapsed: Nanos,
+    pub books_live: usize,
+    pub books: usize,
+    pub messages_per_s: u64,
+    pub orders_sent: u64,
+    /// p50 and p99 of tick-to-wire over the run so far, in nanoseconds.
+    pub tick_to_wire_ns: Option<(u64, u64)>,
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::latency::Recorder;
+    use super::*;
+
+    #[test]
+    fn a_summary_survives_its_own_json_and_has_the_promised_keys() {
+        let summary = example();
+        let json = serde_json::to_value(&summary).expect("plain data");
+        for key in ["placement", "books", "stages", "orders", "workers"] {
+            assert!(!json[key].is_null(), "{key}");
+        }
+        for key in [
+            "instrument",
+            "updates",
+            "gaps",
+            "resyncs",
+            "wrong_ns",
+            "incomplete",
+            "sha256",
+        ] {
+            assert!(json["books"][0].get(key).is_some(), "{key}");
+        }
+        for key in [
+            "stage", "count", "p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns",
+        ] {
+            assert!(json["stages"][0].get(key).is_some(), "{key}");
+        }
+        let back: Summary = serde_json::from_value(json).expect("its own JSON");
+        assert_eq!(back, summary);
+    }
+
+    #[test]
+    fn quantiles_come_from_all_values_of_the_run() {
+        let (mut recorder, mut collector) = Recorder::new(2, &[Stage::Ack, Stage::Book]);
+        (1..=1_000).for_each(|us| recorder.record(Stage::Ack, us * 1_000));
+        recorder.finish(Nanos(1));
+        let mut totals = Totals::default();
+        collector.collect(&mut totals, &mut |_, _, _, _| {});
+        let stages = StageLatency::all(&totals);
+        let [ack] = &stages[..] else {
+            panic!("only stages with values: {stages:?}");
+        };
+        assert_eq!((ack.stage.as_str(), ack.count), ("ack", 1_000));
+        for (value, exact) in [
+            (ack.p50_ns, 500_000),
+            (ack.p90_ns, 900_000),
+            (ack.p99_ns, 990_000),
+            (ack.p999_ns, 999_000),
+            (ack.max_ns, 1_000_000),
+        ] {
+            assert!(
+                (exact..=exact + exact / 1_000).contains(&value),
+                "{value} {exact}"
+            );
+        }
+        let worker = Worker::from(&totals.workers()[0]);
+        assert_eq!((worker.worker, worker.turns), (2, 0));
+    }
+
+    pub fn example() -> Summary {
+        let latency = |stage: &str, p50_ns| StageLatency {
+            stage: stage.to_owned(),
+            count: 12_345,
+            p50_ns,
+            p90_ns: p50_ns * 2,
+            p99_ns: p50_ns * 5,
+            p999_ns: p50_ns * 40,
+            max_ns: p50_ns * 900,
+        };
+        Summary {
+            version: "0.1.0".to_owned(),
+            started: "2026-11-22T16:38:00Z".to_owned(),
+            duration_ns: 15_000_000_000,
+            wait: "spin".to_owned(),
+            mode: "paper".to_owned(),
+            seed: Some(7),
+            placement: vec![Placement {
+                worker: 0,
+                cpu: Some(1),
+                wait: "spin".to_owned(),
+                lanes: vec!["feed 0".to_owned(), "gateway".to_owned()],
+            }],
+            books: vec![Book {
+                instrument: "BTCUSDT".to_owned(),
+                updates: 1_500,
+                wrong_ns: Some(0),
+                sha256: "ab".repeat(32),
+                ..Book::default()
+            }],
+            stages: vec![latency("decode", 1_450), latency("tick_to_wire", 13_000)],
+            orders: Orders {
+                sent: 10,
+                acked: 9,
+                rejected: 1,
+                ..Orders::default()
+            },
+            workers: vec![Worker {
+                turns: 1_000_000,
+                ..Worker::default()
+            }],
+            notes_lost: 0,
+            audit_lost: 0,
+            disk_errors: 0,
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The desk lane: every event in, strategies, risk, admitted orders out. There is one in a run.
+//! Never sends anything itself.
+
+use super::ring::{Receiver, Sender};
+use super::turn::Turn;
+use crate::base::{
+    Body, Event, Flags, Intent, Nanos, Note, Outcome, Report, Severity, Stamps, UnixNanos, Value,
+};
+use crate::strategy::{Intents, Strategy};
+use crate::trading::paper::Paper;
+use crate::trading::{
+    refusal::Refusal,
+    risk::{Admitted, Risk},
+};
+use crate::watch::stage::Stage;
+
+/// Events that one turn takes from each ring.
+const EVENTS_PER_TURN: usize = 64;
+/// A refusal by the same gate is logged once in this time; the counters have them all.
+const REFUSAL_SAMPLE: Nanos = Nanos::from_secs(1);
+
+/// The stamps of an order from the frame that caused it to its admission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Receipt {
+    pub stamps: Stamps,
+    /// The desk took the event off its ring.
+    pub popped: Nanos,
+    /// The strategy had decided.
+    pub decided: Nanos,
+    /// Risk had admitted it.
+    pub admitted: Nanos,
+}
+
+/// An admitted order on its way to the gateway, with its receipt.
+pub struct Ticket {
+    pub order: Admitted,
+    pub receipt: Receipt,
+}
+
+/// Where admitted orders go.
+pub enum Exit {
+    /// To the exchange, by this gateway ring.
+    Gateway(Sender<Ticket>),
+    /// Nowhere: filled on paper against the books that the desk sees.
+    Paper(Paper),
+}
+
+/// What the desk counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DeskCounters {
+    pub events: u64,
+    pub intents: u64,
+    pub admitted: u64,
+    pub acked: u64,
+    pub rejected: u64,
+    pub not_sent: u64,
+    pub unknown: u64,
+    pub filled: u64,
+}
+
+/// The strategies of a run, and the one gate before the market.
+pub struct Desk {
+    inputs: Vec<Receiver<Event>>,
+    strategies: Vec<Box<dyn Strategy>>,
+    risk: Risk,
+    exit: Exit,
+    counters: DeskCounters,
+    refusal_logged: [Nanos; Refusal::ALL.len()],
+}
+
+impl Desk {
+    pub fn new(
+        inputs: Vec<Receiver<Event>>,
+        strategies: Vec<Box<dyn Strategy>>,
+        risk: Risk,
+        exit: Exit,
+    ) -> Self {
+        let refusal_logged = [Nanos::ZERO; Refusal::ALL.len()];
+        let mut desk = Self {
+            inputs,
+            strategies,
+            risk,
+            exit,
+            counters: DeskCounters::default(),
+            refusal_logged,
+        };
+        if let Exit::Paper(_) = desk.exit {
+            // Paper is always ready; risk hears of it as it would of a gateway.
+            desk.risk
+                .handle_event(&own_event(Nanos::ZERO, Body::Gateway(true)));
+        }
+        desk
+    }
+
+    /// Some ring holds an event.
+    pub fn has_input(&self) -> bool {
+        self.inputs.iter().any(|ring| !ring.is_empty())
+    }
+
+    /// Takes events from every ring in turn. Returns how many.
+    pub fn handle_turn(&mut self, turn: &mut Turn) -> usize {
+        let mut taken = 0;
+        for ring in 0..self.inputs.len() {
+            for _ in 0..EVENTS_PER_TURN {
+                let Ok(event) = self.inputs[ring].pop() else {
+                    break;
+                };
+                self.handle_event(turn, &event);
+                taken += 1;
+            }
+        }
+        taken
+    }
+
+    /// One event, to its end: whatever it causes is on the gateway's ring when this returns.
+    pub fn handle_event(&mut self, turn: &mut Turn, event: &Event) {
+        let popped = turn.clock.now();
+        self.counters.events += 1;
+        self.risk.handle_event(event);
+        match event.body {
+            Body::Book(_) => turn
+                .latency
+                .record(Stage::Queue, popped.since(event.stamps.book)),
+            Body::Report(report) => self.handle_report(turn, popped, report),
+            Body::Trade(..) | Body::Quote(_) | Body::Status(_) | Body::Gateway(_) => {}
+        }
+        if let Exit::Paper(paper) = &mut self.exit {
+            paper.handle_event(event);
+        }
+        for strategy in 0..self.strategies.len() {
+            let mut intents = Intents::new();
+            self.strategies[strategy].handle_event(popped, event, &mut intents);
+            if intents.is_empty() {
+                continue;
+            }
+            let decided = turn.clock.now();
+            turn.latency.record(Stage::Decide, decided.since(popped));
+            for intent in intents {
+                let receipt = Receipt {
+                    stamps: event.stamps,
+                    popped,
+                    decided,
+                    ..Receipt::default()
+                };
+                self.handle_intent(turn, receipt, intent);
+            }
+        }
+    }
+
+    pub fn counters(&self) -> DeskCounters {
+        self.counters
+    }
+
+    /// Refusals by gate, in the order of [`Refusal::ALL`].
+    pub fn refusals(&self) -> &[u64] {
+        self.risk.refusals()
+    }
+
+    fn handle_intent(&mut self, turn: &mut Turn, mut receipt: Receipt, intent: Intent) {
+        self.counters.intents += 1;
+        match self.risk.admit(receipt.decided, intent) {
+            Ok(order) => {
+                receipt.admitted = turn.clock.now();
+                turn.latency
+                    .record(Stage::Admit, receipt.admitted.since(receipt.decided));
+                self.counters.admitted += 1;
+                let note = decision(receipt.admitted, Severity::Info, "order.admitted", &intent)
+                    .with("order", Value::Int(order.order().client_id.0 as i64));
+                self.dispatch(turn, Ticket { order, receipt });
+                turn.notes.send(note);
+            }
+            Err(gate) => {
+                let last = &mut self.refusal_logged[gate as usize];
+                if *last == Nanos::ZERO || receipt.decided.since(*last) >= REFUSAL_SAMPLE.0 {
+                    *last = receipt.decided;
+                    turn.notes.send(
+                        decision(receipt.decided, Severity::Info, "order.refused", &intent)
+                            .with("gate", Value::Word(gate.name())),
+                    );
+                }
+            }
+        }
+    }
+
+    fn dispatch(&mut self, turn: &mut Turn, ticket: Ticket) {
+        match &mut self.exit {
+            Exit::Gateway(ring) => {
+                if let Err(ticket) = ring.push(ticket) {
+                    // The gateway is stuck: the order never left, and risk hears so.
+                    let order = ticket.order.order();
+                    let report = Report {
+                        client_id: order.client_id,
+                        instrument: order.instrument,
+                        outcome: Outcome::NotSent,
+                    };
+                    self.handle_own(turn, report);
+                }
+            }
+            Exit::Paper(paper) => {
+                let reports = paper.handle_order(ticket.order.order());
+                for report in reports {
+                    self.handle_own(turn, report);
+                }
+            }
+        }
+    }
+
+    /// A report that was made here, and so passes risk and the counters without a ring.
+    fn handle_own(&mut self, turn: &mut Turn, report: Report) {
+        let now = turn.clock.now();
+        self.risk
+            .handle_event(&own_event(now, Body::Report(report)));
+        self.handle_report(turn, now, report);
+    }
+
+    fn handle_report(&mut self, turn: &mut Turn, now: Nanos, report: Report) {
+        let note = |severity, event| {
+            Note::new(now, severity, event)
+                .instrument(report.instrument)
+                .with("order", Value::Int(report.client_id.0 as i64))
+        };
+        let (counter, note) = match report.outcome {
+            Outcome::Acked { exchange_id } => (
+                &mut self.counters.acked,
+                note(Severity::Info, "order.acked")
+                    .with("exchange_id", Value::Int(exchange_id as i64)),
+            ),
+            Outcome::Rejected { code } => (
+                &mut self.counters.rejected,
+                note(Severity::Warn, "order.rejected").with("code", Value::Int(code.into())),
+            ),
+            Outcome::NotSent => (
+                &mut self.counters.not_sent,
+                note(Severity::Warn, "order.not_sent"),
+            ),
+            Outcome::Unknown => (
+                &mut self.counters.unknown,
+                note(Severity::Error, "order.unknown"),
+            ),
+            Outcome::Filled { px, qty } => (
+                &mut self.counters.filled,
+                note(Severity::Info, "order.filled")
+                    .with("px", Value::Px(px))
+                    .with("qty", Value::Qty(qty)),
+            ),
+            Outcome::Expired => return turn.notes.send(note(Severity::Info, "order.expired")),
+        };
+        *counter += 1;
+        turn.notes.send(note);
+    }
+}
+
+fn own_event(now: Nanos, body: Body) -> Event {
+    let instrument = match body {
+        Body::Report(report) => report.instrument,
+        _ => crate::base::InstrumentId::NONE,
+    };
+    Event {
+        stamps: Stamps {
+            book: now,
+            ..Stamps::default()
+        },
+        exch_time: UnixNanos(0),
+        update_id: 0,
+        epoch: 0,
+        instrument,
+        flags: Flags::default(),
+        body,
+    }
+}
+
+/// A line of the decision log: what was wanted, and the inputs that it was wanted for.
+fn decision(at: Nanos, severity: Severity, event: &'static str, intent: &Intent) -> Note {
+    Note::new(at, severity, event)
+        .instrument(intent.instrument)
+        .epoch(intent.why.epoch)
+        .with("side", Value::Word(intent.side.name()))
+        .with("px", Value::Px(intent.px))
+        .with("qty", Value::Qty(intent.qty))
+        .with("signal", Value::Word(intent.why.signal))
+        .with("value", Value::Ratio(intent.why.value))
+        .with("threshold", Value::Ratio(intent.why.threshold))
+        .with("update_id", Value::Int(intent.why.update_id as i64))
+        .with("best_bid", Value::Px(intent.why.bid.px))
+        .with("best_ask", Value::Px(intent.why.ask.px))
+}

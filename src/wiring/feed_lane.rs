@@ -1,0 +1,235 @@
+//! One market connection with its books: the link below, the feed above, subscriptions between.
+//! Opens no socket itself: it asks for one.
+
+use super::feed::{Arrival, Feed, Heard};
+use super::turn::{Ask, Turn};
+use crate::base::{InstrumentId, Nanos, Note, Severity, Snapshot, Value};
+use crate::conn::{Close, Link, Output, Read, SendError, Transport};
+use crate::market::Want;
+use std::net::SocketAddr;
+
+/// A subscription that is not answered by then counts as lost, and the connection is made anew.
+pub const SUBSCRIBE_DEADLINE: Nanos = Nanos::from_secs(10);
+/// Frames that one turn takes from a connection before other lanes have theirs.
+const FRAMES_PER_TURN: usize = 256;
+
+/// A feed lane: one connection, its instruments, their books.
+pub struct FeedLane<S: Transport, const N: usize> {
+    link: Link<S>,
+    feed: Feed<N>,
+    subscriptions: Subscriptions,
+    /// The socket may hold more: the last drain ended by its budget, not by the socket.
+    more: bool,
+}
+
+/// What was asked of the exchange in this epoch, and what it has confirmed.
+struct Subscriptions {
+    frames: Vec<String>,
+    sent: usize,
+    answered: usize,
+    due: Nanos,
+    /// When the exchange's message limit lets the next one out.
+    resume_at: Nanos,
+}
+
+impl<S: Transport, const N: usize> FeedLane<S, N> {
+    /// `subscriptions` are the frames to send after each connect, with ids counting from 1.
+    pub fn new(link: Link<S>, feed: Feed<N>, subscriptions: Vec<String>) -> Self {
+        let subscriptions = Subscriptions {
+            frames: subscriptions,
+            sent: 0,
+            answered: 0,
+            due: Nanos::NEVER,
+            resume_at: Nanos::NEVER,
+        };
+        Self {
+            link,
+            feed,
+            subscriptions,
+            more: false,
+        }
+    }
+
+    pub fn link(&self) -> &Link<S> {
+        &self.link
+    }
+
+    pub fn stream_mut(&mut self) -> Option<&mut S> {
+        self.link.stream_mut()
+    }
+
+    pub fn feed(&self) -> &Feed<N> {
+        &self.feed
+    }
+
+    pub fn handle_resolved(&mut self, now: Nanos, addresses: Result<&[SocketAddr], ()>) {
+        self.link.handle_resolved(now, addresses);
+    }
+
+    pub fn handle_dialed(&mut self, now: Nanos, socket: Result<S, std::io::ErrorKind>) {
+        self.link.handle_dialed(now, socket);
+    }
+
+    pub fn handle_snapshot(
+        &mut self,
+        turn: &mut Turn,
+        now: Nanos,
+        id: InstrumentId,
+        snapshot: Option<&Snapshot>,
+    ) {
+        match snapshot {
+            Some(snapshot) => self.feed.handle_snapshot(turn, now, id, snapshot),
+            None => self.feed.handle_snapshot_failed(now, id),
+        }
+    }
+
+    /// The socket is readable or writable. Takes frames until it is empty, or until the turn's budget is spent:
+    /// then [`FeedLane::wants_turn`] says so, since an edge-triggered poll will not.
+    pub fn handle_ready(&mut self, turn: &mut Turn) {
+        self.more = true;
+        for _ in 0..FRAMES_PER_TURN {
+            let epoch = self.link.epoch();
+            match self.link.read(turn.clock) {
+                Read::Frame { text, rx, at } => {
+                    let heard = self
+                        .feed
+                        .handle_frame(turn, Arrival { rx, frame: at }, text);
+                    self.handle_heard(turn, heard, at, epoch);
+                }
+                Read::Blocked | Read::Closed => {
+                    self.more = false;
+                    break;
+                }
+            }
+        }
+        self.link.flush(turn.clock.now());
+    }
+
+    /// There are frames left that no readiness event will announce.
+    pub fn wants_turn(&self) -> bool {
+        self.more
+    }
+
+    /// Work of every turn: what waits for room on the ring, subscriptions that may go out now.
+    pub fn handle_turn(&mut self, now: Nanos) {
+        self.feed.flush();
+        let todo = &mut self.subscriptions;
+        while todo.due != Nanos::NEVER && todo.sent < todo.frames.len() {
+            match self.link.send(now, todo.frames[todo.sent].as_bytes()) {
+                Ok(_) => todo.sent += 1,
+                Err(SendError::Limited { until }) => {
+                    todo.resume_at = until;
+                    return;
+                }
+                Err(_) => break, // Not live any more: all are sent again in the next epoch.
+            }
+        }
+        todo.resume_at = Nanos::NEVER;
+    }
+
+    pub fn poll_timeout(&self) -> Nanos {
+        let subscribe = self.subscriptions.resume_at;
+        let due = self.subscriptions.due_if_unanswered();
+        self.link
+            .poll_timeout()
+            .min(self.feed.poll_timeout())
+            .min(subscribe)
+            .min(due)
+    }
+
+    pub fn handle_timeout(&mut self, turn: &mut Turn, now: Nanos) {
+        self.link.handle_timeout(now);
+        self.feed.handle_timeout(turn, now);
+        if now >= self.subscriptions.due_if_unanswered() {
+            self.subscriptions.due = Nanos::NEVER;
+            turn.notes
+                .send(self.note(now, Severity::Warn, "subscribe.unanswered"));
+            self.link.restart(now);
+        }
+    }
+
+    /// What the lane asks of the world. Also carries the link's news to the books, so it is to be
+    /// polled after every other call.
+    pub fn poll_ask(&mut self, turn: &mut Turn, now: Nanos) -> Option<Ask> {
+        while let Some(output) = self.link.poll_output() {
+            match output {
+                Output::Resolve => return Some(Ask::Resolve),
+                Output::Dial(address) => return Some(Ask::Dial(address)),
+                Output::Opened => self.handle_opened(turn, now),
+                Output::Closed { reason: why } => self.handle_closed(turn, now, why),
+            }
+        }
+        match self.feed.poll_want()? {
+            (id, Want::Snapshot) => Some(Ask::Snapshot(id)),
+            (_, Want::Reconnect) => {
+                turn.notes
+                    .send(self.note(now, Severity::Warn, "book.silent"));
+                self.link.restart(now);
+                self.poll_ask(turn, now)
+            }
+        }
+    }
+
+    fn handle_opened(&mut self, turn: &mut Turn, now: Nanos) {
+        turn.notes.send(self.note(now, Severity::Info, "link.open"));
+        self.subscriptions.sent = 0;
+        self.subscriptions.answered = 0;
+        self.subscriptions.due = now + SUBSCRIBE_DEADLINE;
+        self.feed.handle_connected(turn, now, self.link.epoch());
+        self.handle_turn(now);
+        self.more = true; // Frames may already be inside TLS.
+    }
+
+    fn handle_closed(&mut self, turn: &mut Turn, now: Nanos, why: Close) {
+        let note = self
+            .note(now, Severity::Warn, "link.closed")
+            .with("why", Value::Word(why.name()))
+            .with(
+                "retry_ms",
+                Value::Int((self.link.poll_timeout().since(now) / 1_000_000) as i64),
+            )
+            .text(self.link.last_error());
+        turn.notes.send(note);
+        self.subscriptions.due = Nanos::NEVER;
+        self.more = false;
+        self.feed.handle_disconnected(turn, now);
+    }
+
+    fn handle_heard(&mut self, turn: &mut Turn, heard: Heard, now: Nanos, epoch: u32) {
+        match heard {
+            Heard::Data => {}
+            Heard::Answer { id, refused } => {
+                self.subscriptions.answered += 1;
+                if let Some(code) = refused {
+                    let note = self
+                        .note(now, Severity::Error, "subscribe.refused")
+                        .epoch(epoch)
+                        .with("id", Value::Int(id as i64))
+                        .with("code", Value::Int(code));
+                    turn.notes.send(note);
+                }
+            }
+            Heard::Shutdown => {
+                turn.notes
+                    .send(self.note(now, Severity::Warn, "link.shutdown_announced"));
+                self.link.restart(now);
+            }
+        }
+    }
+
+    fn note(&self, now: Nanos, severity: Severity, event: &'static str) -> Note {
+        Note::new(now, severity, event)
+            .exchange(self.feed.exchange().name())
+            .epoch(self.link.epoch())
+    }
+}
+
+impl Subscriptions {
+    fn due_if_unanswered(&self) -> Nanos {
+        if self.answered < self.frames.len() {
+            self.due
+        } else {
+            Nanos::NEVER
+        }
+    }
+}

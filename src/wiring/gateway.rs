@@ -1,0 +1,400 @@
+//! The gateway lane: one account's order connection. Admitted orders in, frames out, answers back to the desk.
+//! Decides nothing about an order, and never sends one twice.
+
+use super::desk::{Receipt, Ticket};
+use super::ring::{Receiver, Sender};
+use super::turn::{Ask, Turn};
+use crate::base::{
+    Body, ClientId, Event, Flags, InstrumentId, Nanos, Note, Outcome, Report, Severity, Stamps,
+    UnixNanos, Value,
+};
+use crate::conn::{Close, Link, Output, Read, SendError, Transport};
+use crate::exchange::{Answer, OrderCodec};
+use crate::watch::stage::Stage;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+/// An order that has no answer by then is of unknown outcome (Binance itself gives up after 10 s).
+pub const ANSWER_DEADLINE: Nanos = Nanos::from_secs(12);
+/// A logon that has no answer by then: the connection is made anew.
+pub const LOGON_DEADLINE: Nanos = Nanos::from_secs(5);
+/// Orders without an answer, at most; risk's own limit on open orders is far below.
+const IN_FLIGHT_MAX: usize = 256;
+
+/// An order that was handed to the socket and has no answer yet.
+#[derive(Debug, Clone, Copy)]
+struct InFlight {
+    client_id: ClientId,
+    instrument: InstrumentId,
+    receipt: Receipt,
+    /// Just before the write call.
+    sent: Nanos,
+    /// The connection's byte count behind the order's last byte.
+    tx_bytes: u64,
+    /// The kernel's send stamp has come back.
+    stamped: bool,
+}
+
+/// What the gateway counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GatewayCounters {
+    pub sent: u64,
+    pub frames: u64,
+    pub bad_frames: u64,
+}
+
+/// The order connection of one account.
+pub struct Gateway<S: Transport> {
+    link: Link<S>,
+    codec: Box<dyn OrderCodec>,
+    exchange: &'static str,
+    orders: Receiver<Ticket>,
+    events: Sender<Event>,
+    /// Events that found the ring full. Order reports are never lost.
+    backlog: VecDeque<Event>,
+    in_flight: VecDeque<InFlight>,
+    ready: bool,
+    logon_due: Nanos,
+    counters: GatewayCounters,
+    more: bool,
+}
+
+impl<S: Transport> Gateway<S> {
+    pub fn new(
+        link: Link<S>,
+        codec: Box<dyn OrderCodec>,
+        exchange: &'static str,
+        orders: Receiver<Ticket>,
+        events: Sender<Event>,
+    ) -> Self {
+        Self {
+            link,
+            codec,
+            exchange,
+            orders,
+            events,
+            backlog: VecDeque::with_capacity(IN_FLIGHT_MAX),
+            in_flight: VecDeque::with_capacity(IN_FLIGHT_MAX),
+            ready: false,
+            logon_due: Nanos::NEVER,
+            counters: GatewayCounters::default(),
+            more: false,
+        }
+    }
+
+    pub fn link(&self) -> &Link<S> {
+        &self.link
+    }
+
+    pub fn stream_mut(&mut self) -> Option<&mut S> {
+        self.link.stream_mut()
+    }
+
+    pub fn counters(&self) -> GatewayCounters {
+        self.counters
+    }
+
+    pub fn handle_resolved(&mut self, now: Nanos, addresses: Result<&[SocketAddr], ()>) {
+        self.link.handle_resolved(now, addresses);
+    }
+
+    pub fn handle_dialed(&mut self, now: Nanos, socket: Result<S, std::io::ErrorKind>) {
+        self.link.handle_dialed(now, socket);
+    }
+
+    /// Orders are waiting to be sent.
+    pub fn has_input(&self) -> bool {
+        !self.orders.is_empty()
+    }
+
+    /// Frames are left that no readiness event will announce.
+    pub fn wants_turn(&self) -> bool {
+        self.more || !self.backlog.is_empty()
+    }
+
+    /// Sends the orders that wait. Returns how many there were.
+    pub fn handle_turn(&mut self, turn: &mut Turn) -> usize {
+        while let Some(event) = self.backlog.pop_front() {
+            if let Err(event) = self.events.push(event) {
+                self.backlog.push_front(event);
+                break;
+            }
+        }
+        let mut taken = 0;
+        while let Ok(ticket) = self.orders.pop() {
+            self.handle_order(turn, &ticket);
+            taken += 1;
+        }
+        taken
+    }
+
+    /// The socket is readable or writable, or has a send stamp for us.
+    pub fn handle_ready(&mut self, turn: &mut Turn) {
+        self.take_stamps(turn);
+        self.more = true;
+        while let Read::Frame { text, rx: _, at } = self.link.read(turn.clock) {
+            self.counters.frames += 1;
+            match self.codec.decode(text) {
+                Ok(answer) => self.handle_answer(turn, at, answer),
+                Err(why) => {
+                    self.counters.bad_frames += 1;
+                    let note = self.note(at, Severity::Warn, "frame.refused");
+                    turn.notes.send(note.with("why", Value::Word(why.name())));
+                }
+            }
+        }
+        self.more = false;
+        self.link.flush(turn.clock.now());
+    }
+
+    pub fn poll_timeout(&self) -> Nanos {
+        let answer = self
+            .in_flight
+            .front()
+            .map_or(Nanos::NEVER, |o| o.sent + ANSWER_DEADLINE);
+        self.link.poll_timeout().min(answer).min(self.logon_due)
+    }
+
+    pub fn handle_timeout(&mut self, turn: &mut Turn, now: Nanos) {
+        self.link.handle_timeout(now);
+        while let Some(order) = self.in_flight.front().copied()
+            && now >= order.sent + ANSWER_DEADLINE
+        {
+            self.in_flight.pop_front();
+            self.report(now, order.client_id, order.instrument, Outcome::Unknown);
+        }
+        if now >= self.logon_due {
+            self.logon_due = Nanos::NEVER;
+            turn.notes
+                .send(self.note(now, Severity::Warn, "gateway.logon_unanswered"));
+            self.link.restart(now);
+        }
+    }
+
+    /// What the lane asks of the world; to be polled after every other call.
+    pub fn poll_ask(&mut self, turn: &mut Turn, now: Nanos) -> Option<Ask> {
+        while let Some(output) = self.link.poll_output() {
+            match output {
+                Output::Resolve => return Some(Ask::Resolve),
+                Output::Dial(address) => return Some(Ask::Dial(address)),
+                Output::Opened => self.handle_opened(turn, now),
+                Output::Closed { reason: why } => self.handle_closed(turn, now, why),
+            }
+        }
+        None
+    }
+
+    fn handle_opened(&mut self, turn: &mut Turn, now: Nanos) {
+        turn.notes
+            .send(self.note(now, Severity::Info, "gateway.open"));
+        let logon = self.codec.logon(turn.clock.unix());
+        self.logon_due = now + LOGON_DEADLINE;
+        if self.link.send(now, logon.as_bytes()).is_err() {
+            self.link.restart(now);
+        }
+        self.more = true;
+    }
+
+    fn handle_closed(&mut self, turn: &mut Turn, now: Nanos, why: Close) {
+        let note = self
+            .note(now, Severity::Warn, "gateway.closed")
+            .with("why", Value::Word(why.name()))
+            .text(self.link.last_error());
+        turn.notes.send(note);
+        self.logon_due = Nanos::NEVER;
+        self.more = false;
+        self.set_ready(now, false);
+        while let Some(order) = self.in_flight.pop_front() {
+            self.report(now, order.client_id, order.instrument, Outcome::Unknown);
+        }
+    }
+
+    fn handle_order(&mut self, turn: &mut Turn, ticket: &Ticket) {
+        let order = ticket.order.order();
+        let now = turn.clock.now();
+        let room = self.in_flight.len() < IN_FLIGHT_MAX;
+        if !self.ready || !room {
+            return self.report(now, order.client_id, order.instrument, Outcome::NotSent);
+        }
+        let frame = self.codec.encode(order, turn.clock.unix());
+        if frame.is_empty() {
+            return self.report(now, order.client_id, order.instrument, Outcome::NotSent);
+        }
+        // A socket that would block has queued the frame: it counts as sent, and is not sent again.
+        let mark = match self.link.send(now, frame) {
+            Ok(sent) => sent.mark,
+            Err(SendError::Broken) => {
+                return self.report(now, order.client_id, order.instrument, Outcome::Unknown);
+            }
+            Err(SendError::NotLive | SendError::Limited { .. } | SendError::Full) => {
+                return self.report(now, order.client_id, order.instrument, Outcome::NotSent);
+            }
+        };
+        self.counters.sent += 1;
+        let sent = mark.call.max(now);
+        turn.latency
+            .record(Stage::Send, sent.since(ticket.receipt.admitted));
+        self.in_flight.push_back(InFlight {
+            client_id: order.client_id,
+            instrument: order.instrument,
+            receipt: ticket.receipt,
+            sent,
+            tx_bytes: mark.bytes,
+            stamped: false,
+        });
+        self.take_stamps(turn);
+    }
+
+    /// Matches the kernel's send stamps with the orders that they belong to.
+    fn take_stamps(&mut self, turn: &mut Turn) {
+        let Some(stream) = self.link.stream_mut() else {
+            return;
+        };
+        while let Some(stamp) = stream.poll_tx_stamp() {
+            let covered = self
+                .in_flight
+                .iter_mut()
+                .filter(|order| !order.stamped && order.tx_bytes <= stamp.bytes);
+            for order in covered {
+                order.stamped = true;
+                turn.latency.record(Stage::Wire, stamp.at.since(order.sent));
+                record_tick_to_wire(turn, &order.receipt, stamp.at);
+            }
+        }
+    }
+
+    fn handle_answer(&mut self, turn: &mut Turn, at: Nanos, answer: Answer) {
+        match answer {
+            Answer::LoggedOn => {
+                self.logon_due = Nanos::NEVER;
+                self.set_ready(at, true);
+                turn.notes
+                    .send(self.note(at, Severity::Info, "gateway.ready"));
+            }
+            Answer::LogonRefused { code } | Answer::LoggedOff { code } => {
+                self.logon_due = Nanos::NEVER;
+                self.set_ready(at, false);
+                let note = self
+                    .note(at, Severity::Error, "gateway.logged_off")
+                    .with("code", Value::Int(code.into()))
+                    .text(self.codec.last_error());
+                turn.notes.send(note);
+                self.link.restart(at);
+            }
+            Answer::Acked {
+                client_id,
+                exchange_id,
+                exch_time: _,
+            } => {
+                self.settle(turn, at, client_id, Outcome::Acked { exchange_id });
+            }
+            Answer::Rejected { client_id, code } => {
+                let note = self
+                    .note(at, Severity::Warn, "gateway.reject")
+                    .with("order", Value::Int(client_id.0 as i64))
+                    .with("code", Value::Int(code.into()))
+                    .text(self.codec.last_error());
+                turn.notes.send(note);
+                self.settle(turn, at, client_id, Outcome::Rejected { code });
+            }
+            Answer::Unknown { client_id, code: _ } => {
+                self.settle(turn, at, client_id, Outcome::Unknown);
+            }
+            Answer::Shutdown => {
+                turn.notes
+                    .send(self.note(at, Severity::Warn, "gateway.shutdown_announced"));
+                self.set_ready(at, false);
+            }
+            Answer::Ignored => {}
+        }
+    }
+
+    /// The answer to one order. One that nobody waits for is logged and changes nothing.
+    fn settle(&mut self, turn: &mut Turn, at: Nanos, client_id: ClientId, outcome: Outcome) {
+        let Some(index) = self
+            .in_flight
+            .iter()
+            .position(|order| order.client_id == client_id)
+        else {
+            let note = self
+                .note(at, Severity::Warn, "gateway.answer_unexpected")
+                .with("order", Value::Int(client_id.0 as i64));
+            return turn.notes.send(note);
+        };
+        let Some(order) = self.in_flight.remove(index) else {
+            return;
+        };
+        turn.latency.record(Stage::Ack, at.since(order.sent));
+        if !order.stamped {
+            // No send stamp came back: the write call is the last that we know.
+            record_tick_to_wire(turn, &order.receipt, order.sent);
+        }
+        self.report(at, client_id, order.instrument, outcome);
+    }
+
+    fn set_ready(&mut self, now: Nanos, ready: bool) {
+        if self.ready != ready {
+            self.ready = ready;
+            self.emit(now, InstrumentId::NONE, Body::Gateway(ready));
+        }
+    }
+
+    fn report(&mut self, now: Nanos, client_id: ClientId, id: InstrumentId, outcome: Outcome) {
+        self.emit(
+            now,
+            id,
+            Body::Report(Report {
+                client_id,
+                instrument: id,
+                outcome,
+            }),
+        );
+    }
+
+    fn emit(&mut self, now: Nanos, instrument: InstrumentId, body: Body) {
+        let event = Event {
+            stamps: Stamps {
+                book: now,
+                ..Stamps::default()
+            },
+            exch_time: UnixNanos(0),
+            update_id: 0,
+            epoch: self.link.epoch(),
+            instrument,
+            flags: Flags::default(),
+            body,
+        };
+        if !self.backlog.is_empty() {
+            self.backlog.push_back(event);
+        } else if let Err(event) = self.events.push(event) {
+            self.backlog.push_back(event);
+        }
+    }
+
+    fn note(&self, now: Nanos, severity: Severity, event: &'static str) -> Note {
+        Note::new(now, severity, event)
+            .exchange(self.exchange)
+            .epoch(self.link.epoch())
+    }
+}
+
+/// From the packet that caused the order to the packet that carries it.
+fn record_tick_to_wire(turn: &mut Turn, receipt: &Receipt, wire: Nanos) {
+    let rx = receipt.stamps.rx;
+    if rx.read == Nanos::ZERO {
+        return; // Caused by something that came in no packet.
+    }
+    let from = if rx.kernel == Nanos::ZERO {
+        rx.call
+    } else {
+        rx.kernel
+    };
+    let safe_from = if rx.empty == Nanos::ZERO {
+        from
+    } else {
+        from.min(rx.empty)
+    };
+    turn.latency.record(Stage::TickToWire, wire.since(from));
+    turn.latency
+        .record(Stage::TickToWireSafe, wire.since(safe_from));
+}

@@ -1,0 +1,293 @@
+//! The loop of `tickwire-sim`: waits in epoll until a socket or a timer is due, and hands bytes and time on.
+//! Decides nothing about the exchange.
+
+use super::SimProgress;
+use crate::base::Nanos;
+use crate::watch::audit::Truth;
+use crate::world::sim::session::{Cut, Session};
+use crate::world::sim::venue::{Source, Venue};
+use crossbeam_channel::{Sender, TrySendError};
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+use rustls::ServerConfig;
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// Connections at once; further ones are closed as they come.
+const SESSIONS_MAX: usize = 256;
+/// The longest park.
+const PARK_MAX: Duration = Duration::from_millis(500);
+const LISTENER: Token = Token(usize::MAX);
+const WAKER: Token = Token(usize::MAX - 1);
+
+/// What the thread and its owner both see.
+pub struct Shared {
+    pub stop: AtomicBool,
+    pub waker: Waker,
+    frames_sent: AtomicU64,
+    played_out: AtomicBool,
+    orders: AtomicU64,
+    sessions: AtomicU64,
+    sessions_open: AtomicU64,
+    slow_cuts: AtomicU64,
+    truths_dropped: AtomicU64,
+}
+
+impl Shared {
+    pub fn progress(&self) -> SimProgress {
+        SimProgress {
+            frames_sent: self.frames_sent.load(Relaxed),
+            played_out: self.played_out.load(Relaxed),
+            orders: self.orders.load(Relaxed),
+            sessions: self.sessions.load(Relaxed),
+            sessions_open: self.sessions_open.load(Relaxed),
+            slow_cuts: self.slow_cuts.load(Relaxed),
+            truths_dropped: self.truths_dropped.load(Relaxed),
+        }
+    }
+}
+
+struct Client {
+    socket: TcpStream,
+    session: Session,
+    /// The socket may have bytes, or room: edges are remembered until they are used up.
+    readable: bool,
+    writable: bool,
+    gone: bool,
+}
+
+/// Everything that lives on the thread.
+pub struct Thread {
+    poll: Poll,
+    listener: TcpListener,
+    venue: Venue,
+    tls: Arc<ServerConfig>,
+    clients: BTreeMap<usize, Client>,
+    next_token: usize,
+    /// None once nobody listens.
+    truths: Option<Sender<Truth>>,
+    started: Instant,
+    shared: Arc<Shared>,
+    buffer: Box<[u8]>,
+}
+
+impl Thread {
+    pub fn new(
+        mut listener: TcpListener,
+        venue: Venue,
+        tls: Arc<ServerConfig>,
+        truths: Sender<Truth>,
+        started: Instant,
+    ) -> io::Result<(Self, Arc<Shared>)> {
+        let poll = Poll::new()?;
+        poll.registry()
+            .register(&mut listener, LISTENER, Interest::READABLE)?;
+        let shared = Arc::new(Shared {
+            stop: AtomicBool::new(false),
+            waker: Waker::new(poll.registry(), WAKER)?,
+            frames_sent: AtomicU64::new(0),
+            played_out: AtomicBool::new(false),
+            orders: AtomicU64::new(0),
+            sessions: AtomicU64::new(0),
+            sessions_open: AtomicU64::new(0),
+            slow_cuts: AtomicU64::new(0),
+            truths_dropped: AtomicU64::new(0),
+        });
+        let thread = Self {
+            poll,
+            listener,
+            venue,
+            tls,
+            clients: BTreeMap::new(),
+            next_token: 0,
+            truths: Some(truths),
+            started,
+            shared: Arc::clone(&shared),
+            buffer: vec![0; 16 * 1024].into_boxed_slice(),
+        };
+        Ok((thread, shared))
+    }
+
+    /// Serves until it is told to stop.
+    pub fn run(&mut self) {
+        let mut events = Events::with_capacity(256);
+        while !self.shared.stop.load(Relaxed) {
+            let timeout = self.timeout();
+            if let Err(error) = self.poll.poll(&mut events, Some(timeout))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                return;
+            }
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.accept(),
+                    WAKER => (),
+                    Token(token) => {
+                        if let Some(client) = self.clients.get_mut(&token) {
+                            client.readable |= event.is_readable() || event.is_read_closed();
+                            client.writable |= event.is_writable();
+                        }
+                    }
+                }
+            }
+            self.turn();
+        }
+    }
+
+    fn now(&self) -> Nanos {
+        Nanos(u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn timeout(&self) -> Duration {
+        let sessions = self
+            .clients
+            .values()
+            .map(|client| client.session.poll_timeout());
+        let due = sessions
+            .min()
+            .unwrap_or(Nanos::NEVER)
+            .min(self.venue.poll_timeout());
+        Duration::from_nanos(due.since(self.now())).min(PARK_MAX)
+    }
+
+    fn accept(&mut self) {
+        // Errors of single connections pass; a listener that is done waits for its next edge.
+        while let Ok((mut socket, _)) = self.listener.accept() {
+            let token = self.next_token;
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            let ready = self.clients.len() < SESSIONS_MAX
+                && socket.set_nodelay(true).is_ok()
+                && self
+                    .poll
+                    .registry()
+                    .register(&mut socket, Token(token), interest)
+                    .is_ok();
+            let session = Session::new(self.now(), Arc::clone(&self.tls));
+            if let (true, Ok(session)) = (ready, session) {
+                self.next_token += 1;
+                self.shared.sessions.fetch_add(1, Relaxed);
+                let client = Client {
+                    socket,
+                    session,
+                    readable: true,
+                    writable: true,
+                    gone: false,
+                };
+                self.clients.insert(token, client);
+            }
+        }
+    }
+
+    /// One turn: input, then the market, then timers, then the truth, and only then output.
+    fn turn(&mut self) {
+        let now = self.now();
+        let Self {
+            clients,
+            venue,
+            shared,
+            buffer,
+            ..
+        } = self;
+        for client in clients.values_mut().filter(|client| client.readable) {
+            client.read(now, buffer, venue);
+        }
+        venue.handle_timeout(now);
+        let events = std::mem::take(&mut venue.events);
+        let mut frames = 0;
+        for client in clients.values_mut() {
+            frames += client.session.publish(venue, &events);
+            frames += client.session.handle_timeout(now, venue);
+        }
+        shared.frames_sent.fetch_add(frames, Relaxed);
+        shared.orders.store(venue.orders, Relaxed);
+        self.tell();
+        self.write(now);
+    }
+
+    /// Sends the truth, ahead of the bytes that it is about.
+    fn tell(&mut self) {
+        for truth in self.venue.truths.drain(..) {
+            let Some(sender) = &self.truths else { continue };
+            match sender.try_send(truth) {
+                Ok(()) => (),
+                Err(TrySendError::Full(_)) => {
+                    self.shared.truths_dropped.fetch_add(1, Relaxed);
+                }
+                Err(TrySendError::Disconnected(_)) => self.truths = None,
+            }
+        }
+    }
+
+    fn write(&mut self, now: Nanos) {
+        for client in self.clients.values_mut().filter(|client| client.writable) {
+            client.write();
+        }
+        if matches!(self.venue.source, Source::Play(..)) {
+            let mut ends = self
+                .clients
+                .values()
+                .filter_map(|client| client.session.played_out());
+            if let Some(first) = ends.next() {
+                self.shared
+                    .played_out
+                    .store(first && ends.all(|end| end), Relaxed);
+            }
+        }
+        let Self {
+            clients,
+            shared,
+            poll,
+            ..
+        } = self;
+        clients.retain(|_, client| {
+            let over = client.session.over(now);
+            let keep = !client.gone && over.is_none();
+            if !keep {
+                shared
+                    .slow_cuts
+                    .fetch_add(u64::from(over == Some(Cut::SlowConsumer)), Relaxed);
+                let _ = poll.registry().deregister(&mut client.socket);
+            }
+            keep
+        });
+        shared.sessions_open.store(clients.len() as u64, Relaxed);
+    }
+}
+
+impl Client {
+    /// Reads until the socket has nothing more; answers as it goes.
+    fn read(&mut self, now: Nanos, buffer: &mut [u8], venue: &mut Venue) {
+        loop {
+            match self.socket.read(buffer) {
+                Ok(0) => self.gone = true,
+                Ok(n) => {
+                    self.session.handle_input(now, &buffer[..n], venue);
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => (),
+                Err(_) => self.gone = true,
+            }
+            self.readable = false;
+            return;
+        }
+    }
+
+    /// Writes until there is nothing more, or no room.
+    fn write(&mut self) {
+        while !self.session.output().is_empty() {
+            match self.socket.write(self.session.output()) {
+                Ok(n) => self.session.consume(n),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+                Err(error) => {
+                    self.gone |= error.kind() != io::ErrorKind::WouldBlock;
+                    self.writable = false;
+                    return;
+                }
+            }
+        }
+    }
+}

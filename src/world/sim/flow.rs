@@ -1,0 +1,333 @@
+//! A seeded flow of orders into one instrument's matching engine, and the market data that it makes.
+//! Runs on virtual time only: the same seed gives the same events, however often and late it is driven.
+
+use super::matching::{Effects, Matching, OrderId};
+use crate::base::{Diff, Instrument, Level, Nanos, Px, Qty, Quote, Side, Top, Trade, UnixNanos};
+use crate::exchange::DepthSpeed;
+use crate::watch::audit::AUDIT_LEVELS;
+use std::collections::BTreeSet;
+
+/// How lively one instrument is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Profile {
+    /// Where the fair price starts.
+    pub fair: Px,
+    /// A usual order, in lots; each order has between a tenth and twice of it.
+    pub lots: u64,
+    /// Mean distance of a deep order from the fair price, in ticks.
+    pub depth_ticks: i64,
+    /// Orders, cancels and takes a second, on average.
+    pub actions_per_s: u64,
+}
+
+/// Orders that the flow keeps resting on each side, about.
+const ORDERS_PER_SIDE: usize = 350;
+/// The fair price moves in sixteenths of a tick.
+const FAIR_PARTS: i64 = 16;
+
+/// Something that the exchange publishes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    Depth {
+        speed: DepthSpeed,
+        diff: Diff,
+        bids: Vec<Level>,
+        asks: Vec<Level>,
+        /// The book as it stands at `diff.last_id`.
+        top: Box<Top<AUDIT_LEVELS>>,
+    },
+    Trade(Trade),
+    Quote(Quote),
+}
+
+/// One diff stream: what changed since its last message.
+#[derive(Debug, Clone)]
+struct DiffStream {
+    speed: DepthSpeed,
+    period: Nanos,
+    due: Nanos,
+    sent_id: u64,
+    changed: BTreeSet<(bool, Px)>,
+}
+
+/// One instrument's market.
+#[derive(Debug, Clone)]
+pub struct Flow {
+    instrument: Instrument,
+    profile: Profile,
+    dice: fastrand::Rng,
+    book: Matching,
+    /// The flow's own resting orders, each side; some may have been filled already.
+    own: [Vec<OrderId>; 2],
+    /// In parts of a tick.
+    fair: i64,
+    epoch: UnixNanos,
+    next_action: Nanos,
+    diffs: [DiffStream; 2],
+    trade_id: u64,
+    quoted: Option<(Level, Level)>,
+    effects: Effects,
+}
+
+impl Flow {
+    /// A market with both sides filled, at virtual time zero, which is `epoch` on the wall clock.
+    pub fn new(instrument: Instrument, profile: Profile, seed: u64, epoch: UnixNanos) -> Self {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let first_id = dice.u64(1_000_000..9_000_000_000);
+        let diff = |speed, ms| DiffStream {
+            speed,
+            period: Nanos::from_millis(ms),
+            due: Nanos::from_millis(ms),
+            sent_id: 0,
+            changed: BTreeSet::new(),
+        };
+        let mut flow = Self {
+            fair: profile.fair.0 / instrument.tick.0 * FAIR_PARTS,
+            book: Matching::new(first_id),
+            own: [Vec::new(), Vec::new()],
+            next_action: Nanos::ZERO,
+            diffs: [diff(DepthSpeed::Ms100, 100), diff(DepthSpeed::Ms1000, 1000)],
+            trade_id: dice.u64(1_000_000..9_000_000_000),
+            quoted: None,
+            effects: Effects::default(),
+            instrument,
+            profile,
+            dice,
+            epoch,
+        };
+        flow.fill();
+        flow
+    }
+
+    /// The next virtual time at which something happens.
+    pub fn poll_timeout(&self) -> Nanos {
+        let due = self
+            .diffs
+            .iter()
+            .map(|diff| diff.due)
+            .min()
+            .unwrap_or(Nanos::NEVER);
+        due.min(self.next_action)
+    }
+
+    /// Plays everything that is due by `now`, in order of time.
+    pub fn handle_timeout(&mut self, now: Nanos, out: &mut Vec<Event>) {
+        loop {
+            let at = self.poll_timeout();
+            if at > now {
+                return;
+            }
+            if self.next_action == at {
+                self.act(at, out);
+            } else {
+                self.flush(at, out);
+            }
+        }
+    }
+
+    /// Puts a client's order in at `now`, after everything that was due before it. Gives its id.
+    pub fn place(
+        &mut self,
+        now: Nanos,
+        (side, px, qty): (Side, Px, Qty),
+        rest: bool,
+        out: &mut Vec<Event>,
+    ) -> OrderId {
+        self.handle_timeout(now, out);
+        let id = self.book.place(side, px, qty, rest, &mut self.effects);
+        self.publish(now, out);
+        id
+    }
+
+    /// The book as it stands.
+    pub fn book(&self) -> &Matching {
+        &self.book
+    }
+
+    /// The best levels as they stand: the truth at [`Matching::update_id`].
+    pub fn top(&self) -> Top<AUDIT_LEVELS> {
+        let mut top = Top::EMPTY;
+        for side in [Side::Buy, Side::Sell] {
+            let whole = self.book.levels(side).nth(AUDIT_LEVELS).is_none();
+            top.set(side, self.book.levels(side), AUDIT_LEVELS, whole);
+        }
+        top
+    }
+
+    fn fill(&mut self) {
+        for side in [Side::Buy, Side::Sell] {
+            for _ in 0..ORDERS_PER_SIDE {
+                self.rest_one(side);
+            }
+        }
+        self.effects = Effects::default();
+        for diff in &mut self.diffs {
+            diff.sent_id = self.book.update_id();
+        }
+    }
+
+    /// One step of the market: the fair price moves, then somebody rests, cancels or takes.
+    fn act(&mut self, at: Nanos, out: &mut Vec<Event>) {
+        let mean_ns = 1_000_000_000 / self.profile.actions_per_s;
+        self.next_action = at + Nanos(self.dice.u64(1..=2 * mean_ns));
+        self.fair += self.dice.i64(-8..=8);
+        let side = if self.dice.bool() {
+            Side::Buy
+        } else {
+            Side::Sell
+        };
+        let crowd = self.own[side as usize].len();
+        let rest_below = if crowd < ORDERS_PER_SIDE { 66 } else { 50 };
+        match self.dice.u8(..100) {
+            0..14 => self.take(),
+            roll if roll < rest_below => self.rest_one(side),
+            _ => self.cancel_one(side),
+        }
+        self.publish(at, out);
+    }
+
+    /// Rests near the touch or somewhere in the depth; what crosses trades, as it does on a market.
+    fn rest_one(&mut self, side: Side) {
+        let depth = self.profile.depth_ticks;
+        let ticks = match self.dice.u8(..10) {
+            0..3 => self.dice.i64(0..=4),
+            // The smaller of two dice: dense near the touch, thin in the depth.
+            _ => self
+                .dice
+                .i64(1..=4 * depth)
+                .min(self.dice.i64(1..=4 * depth)),
+        };
+        let fair = self.fair / FAIR_PARTS;
+        let px_ticks = match side {
+            Side::Buy => fair - ticks,
+            Side::Sell => fair + 1 + ticks,
+        };
+        let px = Px(px_ticks.max(1) * self.instrument.tick.0);
+        let qty = self.quantity();
+        let id = self.book.place(side, px, qty, true, &mut self.effects);
+        if self.book.rests(id) {
+            self.own[side as usize].push(id);
+        }
+    }
+
+    /// Cancels one of the flow's orders. One that was filled meanwhile is only forgotten.
+    fn cancel_one(&mut self, side: Side) {
+        let own = &mut self.own[side as usize];
+        if !own.is_empty() {
+            let id = own.swap_remove(self.dice.usize(..own.len()));
+            self.book.cancel(id, &mut self.effects);
+        }
+    }
+
+    /// Takes liquidity, more often towards the fair price than away from it.
+    fn take(&mut self) {
+        let (Some(bid), Some(ask)) = (self.book.best(Side::Buy), self.book.best(Side::Sell)) else {
+            return;
+        };
+        let above = self.fair * self.instrument.tick.0 / FAIR_PARTS * 2 > bid.px.0 + ask.px.0;
+        let side = if above == (self.dice.u8(..10) < 7) {
+            Side::Buy
+        } else {
+            Side::Sell
+        };
+        let (best, slip) = match side {
+            Side::Buy => (ask.px, self.instrument.tick.0 * 3),
+            Side::Sell => (bid.px, -self.instrument.tick.0 * 3),
+        };
+        let px = Px((best.0 + slip).max(self.instrument.tick.0));
+        let qty = self.quantity();
+        self.book.place(side, px, qty, false, &mut self.effects);
+    }
+
+    fn quantity(&mut self) -> Qty {
+        let usual = self.profile.lots;
+        Qty(self.dice.u64((usual / 10).max(1)..=usual * 2) * self.instrument.lot.0)
+    }
+
+    /// Prints what the last step traded, notes what it changed, and quotes a new best.
+    fn publish(&mut self, at: Nanos, out: &mut Vec<Event>) {
+        let exch_time = self.unix(at);
+        for fill in self.effects.fills.drain(..) {
+            self.trade_id += 1;
+            out.push(Event::Trade(Trade {
+                instrument: self.instrument.id,
+                id: self.trade_id,
+                px: fill.px,
+                qty: fill.qty,
+                taker: fill.taker_side,
+                exch_time,
+            }));
+        }
+        for (side, px) in self.effects.touched.drain(..) {
+            for diff in &mut self.diffs {
+                diff.changed.insert((side == Side::Buy, px));
+            }
+        }
+        let (bid, ask) = (self.book.best(Side::Buy), self.book.best(Side::Sell));
+        let best = bid.zip(ask);
+        if best != self.quoted {
+            self.quoted = best;
+            if let Some((bid, ask)) = best {
+                let (instrument, update_id) = (self.instrument.id, self.book.update_id());
+                out.push(Event::Quote(Quote {
+                    instrument,
+                    update_id,
+                    bid,
+                    ask,
+                }));
+            }
+        }
+    }
+
+    /// Sends what each due diff stream gathered; nothing where nothing changed.
+    fn flush(&mut self, at: Nanos, out: &mut Vec<Event>) {
+        let (exch_time, last_id) = (self.unix(at), self.book.update_id());
+        for n in 0..self.diffs.len() {
+            let diff = &mut self.diffs[n];
+            if diff.due > at {
+                continue;
+            }
+            diff.due = diff.due + diff.period;
+            let changed = std::mem::take(&mut diff.changed);
+            if changed.is_empty() {
+                continue;
+            }
+            let first_id = std::mem::replace(&mut diff.sent_id, last_id) + 1;
+            let speed = diff.speed;
+            let levels = |side: Side| {
+                let of_side = changed
+                    .iter()
+                    .filter(move |(buy, _)| *buy == (side == Side::Buy));
+                of_side
+                    .map(|&(_, px)| Level {
+                        px,
+                        qty: self.book.qty_at(side, px),
+                    })
+                    .collect()
+            };
+            let (bids, asks) = (levels(Side::Buy), levels(Side::Sell));
+            let instrument = self.instrument.id;
+            let diff = Diff {
+                instrument,
+                first_id,
+                last_id,
+                prev_id: None,
+                exch_time,
+            };
+            out.push(Event::Depth {
+                speed,
+                diff,
+                bids,
+                asks,
+                top: Box::new(self.top()),
+            });
+        }
+    }
+
+    fn unix(&self, at: Nanos) -> UnixNanos {
+        UnixNanos(self.epoch.0.saturating_add_unsigned(at.0))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+use super::super::market::default_market;
+use super::*;
+use std::collections::BTreeMap;
+
+const EPOCH: UnixNanos = UnixNanos(1_750_000_000_000_000_000);
+
+fn flow(seed: u64) -> Flow {
+    let (listing, profile) = default_market().swap_remove(0);
+    Flow::new(listing.instrument, profile, seed, EPOCH)
+}
+
+fn events(flow: &mut Flow, until_ms: u64, step_ms: usize) -> Vec<Event> {
+    let mut out = Vec::new();
+    for ms in (0..=until_ms).step_by(step_ms) {
+        flow.handle_timeout(Nanos::from_millis(ms), &mut out);
+    }
+    out
+}
+
+#[test]
+fn the_same_seed_makes_the_same_market_however_it_is_driven() {
+    let (mut one, mut two, mut other) = (flow(1), flow(1), flow(2));
+    let want = events(&mut one, 5_000, 1);
+    assert_eq!(events(&mut two, 5_000, 1_000), want);
+    assert_ne!(events(&mut other, 5_000, 1_000), want);
+}
+
+#[test]
+fn diffs_rebuild_the_book_and_their_ids_are_dense() {
+    let mut flow = flow(3);
+    let mut book: [BTreeMap<Px, Qty>; 2] = [Side::Buy, Side::Sell].map(|side| {
+        flow.book()
+            .levels(side)
+            .map(|level| (level.px, level.qty))
+            .collect()
+    });
+    let mut last = flow.book().update_id();
+    let mut messages = 0;
+    for event in events(&mut flow, 10_000, 7) {
+        let Event::Depth {
+            speed: DepthSpeed::Ms100,
+            diff,
+            bids,
+            asks,
+            top,
+        } = event
+        else {
+            continue;
+        };
+        assert_eq!(diff.first_id, last + 1);
+        assert!(diff.last_id >= diff.first_id);
+        last = diff.last_id;
+        for (side, levels) in book.iter_mut().zip([bids, asks]) {
+            for level in levels {
+                match level.qty {
+                    Qty(0) => side.remove(&level.px),
+                    qty => side.insert(level.px, qty),
+                };
+            }
+        }
+        let level = |(&px, &qty): (&Px, &Qty)| Level { px, qty };
+        let bids: Vec<_> = book[0].iter().rev().take(AUDIT_LEVELS).map(level).collect();
+        let asks: Vec<_> = book[1].iter().take(AUDIT_LEVELS).map(level).collect();
+        assert_eq!((top.bids(), top.asks()), (&bids[..], &asks[..]));
+        messages += 1;
+    }
+    assert!(messages >= 98, "{messages}");
+}
+
+#[test]
+fn books_stay_between_150_and_400_levels_move_and_do_not_grow() {
+    for seed in 0..2 {
+        for (listing, profile) in default_market() {
+            let symbol = listing.instrument.symbol;
+            let mut flow = Flow::new(listing.instrument, profile, seed, EPOCH);
+            let mut bests = BTreeSet::new();
+            for minute in 1..=4 {
+                events(&mut flow, minute * 60_000, 60_000);
+                for side in [Side::Buy, Side::Sell] {
+                    let levels = flow.book().levels(side).count();
+                    assert!(
+                        (150..=400).contains(&levels),
+                        "{symbol} seed={seed}: {levels}"
+                    );
+                }
+                assert!(flow.own.iter().all(|own| own.len() < 2 * ORDERS_PER_SIDE));
+                bests.insert(flow.book().best(Side::Buy).unwrap().px);
+            }
+            assert!(bests.len() > 2, "{symbol} seed={seed} does not move");
+        }
+    }
+}
+
+#[test]
+fn a_market_makes_between_100_and_330_messages_a_second() {
+    let mut flow = flow(5);
+    let count = events(&mut flow, 20_000, 10).len() / 20;
+    assert!((100..=330).contains(&count), "{count}");
+}
+
+#[test]
+fn a_clients_order_trades_and_prints_at_once() {
+    let mut flow = flow(4);
+    let mut out = Vec::new();
+    let now = Nanos::from_millis(50);
+    flow.handle_timeout(now, &mut out);
+    out.clear();
+    let ask = flow.book().best(Side::Sell).unwrap();
+    flow.place(now, (Side::Buy, ask.px, Qty(1_000)), false, &mut out);
+    let Event::Trade(trade) = &out[0] else {
+        panic!("{out:?}")
+    };
+    assert_eq!(
+        (trade.px, trade.qty, trade.taker),
+        (ask.px, Qty(1_000), Side::Buy)
+    );
+}

@@ -1,0 +1,329 @@
+//! Recorded exchange messages: one JSON object a line, read line by line. Never holds a whole file.
+
+use crate::base::instrument::SYMBOL_MAX;
+use crate::exchange::Exchange as _;
+use crate::exchange::binance_spot::{BinanceSpot, mirror::Listing};
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, BufRead};
+
+/// The longest line that is read, in bytes.
+pub const LINE_BYTES_MAX: u64 = 16 << 20;
+/// Levels a side of a snapshot that was asked for without a limit.
+const LEVELS_DEFAULT: u16 = 100;
+
+/// A recording from its beginning; `world/os` opens the file.
+pub type Reader = Box<dyn BufRead + Send>;
+/// Opens the recording once more.
+pub type Open = Box<dyn Fn() -> io::Result<Reader> + Send>;
+
+/// Why a recording cannot be played.
+#[derive(Debug)]
+pub enum RecordingError {
+    /// Reading failed at this line (counted from 1): the file, or what compressed it.
+    Read(u64, io::Error),
+    /// This line is not one of a recording, and why.
+    BadLine(u64, String),
+    /// No line holds a message of Binance spot.
+    NothingToPlay,
+}
+
+impl fmt::Display for RecordingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(line, error) => write!(f, "line {line}: {error}"),
+            Self::BadLine(line, why) => {
+                write!(f, "line {line} is not a line of a recording: {why}")
+            }
+            Self::NothingToPlay => write!(f, "holds no message of Binance spot"),
+        }
+    }
+}
+
+impl std::error::Error for RecordingError {}
+
+/// One recorded message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Receive time in nanoseconds since 1970, where the recorder had one.
+    pub ts_ns: Option<u64>,
+    pub kind: Kind,
+    /// The message exactly as it came.
+    pub raw: String,
+}
+
+/// What a recorded message belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A frame of this combined stream (`btcusdt@trade`).
+    Stream(String),
+    /// A bare frame of this symbol (`BTCUSDT`).
+    Symbol(String),
+    /// The body of a depth snapshot of this symbol, and how many levels a side were asked for.
+    Snapshot(String, u16),
+    /// Anything else: acknowledgements, other requests.
+    Other,
+}
+
+#[derive(Deserialize)]
+struct RawLine<'l> {
+    ts_ns: Option<u64>,
+    #[serde(borrow)]
+    conn: Cow<'l, str>,
+    #[serde(borrow)]
+    kind: Cow<'l, str>,
+    raw: String,
+}
+
+#[derive(Deserialize)]
+struct Head<'m> {
+    #[serde(borrow)]
+    stream: Option<Cow<'m, str>>,
+    #[serde(borrow)]
+    s: Option<Cow<'m, str>>,
+}
+
+impl Line {
+    fn parse(text: &str) -> Result<Self, String> {
+        let line: RawLine = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let kind = match line.kind.as_ref() {
+            "ws" => frame_kind(&line.raw),
+            _ if !BinanceSpot.owns(&line.conn) => Kind::Other,
+            "rest" => snapshot_asked(&line.conn).map_or(Kind::Other, |(symbol, levels)| {
+                Kind::Snapshot(symbol, levels)
+            }),
+            other => {
+                return Err(format!(
+                    "kind is `{}`, not `ws` or `rest`",
+                    other.escape_debug()
+                ));
+            }
+        };
+        Ok(Self {
+            ts_ns: line.ts_ns,
+            kind,
+            raw: line.raw,
+        })
+    }
+}
+
+fn frame_kind(raw: &str) -> Kind {
+    // Binance writes the stream's name first; reading on would parse every frame twice.
+    if let Some(name) = raw
+        .strip_prefix(r#"{"stream":""#)
+        .and_then(|rest| rest.split('"').next())
+    {
+        return Kind::Stream(name.to_owned());
+    }
+    match serde_json::from_str::<Head>(raw) {
+        Ok(Head {
+            stream: Some(name), ..
+        }) => Kind::Stream(name.into_owned()),
+        Ok(Head {
+            s: Some(symbol), ..
+        }) => Kind::Symbol(symbol.into_owned()),
+        Ok(Head {
+            stream: None,
+            s: None,
+        })
+        | Err(_) => Kind::Other,
+    }
+}
+
+fn snapshot_asked(url: &str) -> Option<(String, u16)> {
+    let (_, query) = url
+        .split_once('?')
+        .filter(|(path, _)| path.ends_with("/depth"))?;
+    let value = |name| {
+        query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    };
+    let levels = value("limit").map_or(Some(LEVELS_DEFAULT), |limit| limit.parse().ok())?;
+    Some((value("symbol")?.to_owned(), levels))
+}
+
+/// The lines of a recording, one at a time.
+pub struct Lines {
+    reader: Reader,
+    number: u64,
+    text: String,
+}
+
+impl Lines {
+    pub fn new(reader: Reader) -> Self {
+        Self {
+            reader,
+            number: 0,
+            text: String::new(),
+        }
+    }
+
+    /// The next line; `None` at the end. Blank lines are skipped.
+    ///
+    /// # Errors
+    /// When reading fails, or the line is longer than [`LINE_BYTES_MAX`] or none of a recording.
+    pub fn next_line(&mut self) -> Result<Option<Line>, RecordingError> {
+        loop {
+            self.number += 1;
+            self.text.clear();
+            let read = io::Read::take(&mut self.reader, LINE_BYTES_MAX).read_line(&mut self.text);
+            let bytes = read.map_err(|error| RecordingError::Read(self.number, error))?;
+            if bytes == 0 {
+                return Ok(None);
+            }
+            if bytes as u64 == LINE_BYTES_MAX {
+                return Err(RecordingError::BadLine(
+                    self.number,
+                    "it is too long".to_owned(),
+                ));
+            }
+            if !self.text.trim().is_empty() {
+                let line = Line::parse(&self.text);
+                return line
+                    .map(Some)
+                    .map_err(|why| RecordingError::BadLine(self.number, why));
+            }
+        }
+    }
+}
+
+/// A recording that was read through once: its symbols and its snapshots.
+pub struct Recording {
+    open: Open,
+    pub listings: Vec<Listing>,
+    /// Each symbol's recorded snapshot bodies, in order, and how many were given out.
+    snapshots: BTreeMap<String, (Vec<String>, usize)>,
+}
+
+impl Recording {
+    /// Reads the recording through, so that a bad line is known before anything is played.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn index(open: Open) -> Result<Self, RecordingError> {
+        let mut lines = Lines::new(open().map_err(|error| RecordingError::Read(0, error))?);
+        let mut symbols: Vec<String> = Vec::new();
+        let mut snapshots: BTreeMap<String, (Vec<String>, usize)> = BTreeMap::new();
+        while let Some(line) = lines.next_line()? {
+            let symbol = match line.kind {
+                Kind::Stream(name) => match name.split_once('@') {
+                    Some((symbol, _)) if !symbol.starts_with('!') => symbol.to_uppercase(),
+                    _ => continue,
+                },
+                Kind::Symbol(symbol) => symbol,
+                Kind::Snapshot(symbol, _) => {
+                    snapshots
+                        .entry(symbol.clone())
+                        .or_default()
+                        .0
+                        .push(line.raw);
+                    symbol
+                }
+                Kind::Other => continue,
+            };
+            if symbol.len() > SYMBOL_MAX {
+                let why = format!("symbol longer than {SYMBOL_MAX} bytes");
+                return Err(RecordingError::BadLine(lines.number, why));
+            }
+            if !symbols.contains(&symbol) {
+                symbols.push(symbol);
+            }
+        }
+        if symbols.is_empty() {
+            return Err(RecordingError::NothingToPlay);
+        }
+        let numbered = symbols.iter().enumerate();
+        let listings = numbered
+            .map(|(n, symbol)| super::market::recorded_listing(n, symbol))
+            .collect();
+        Ok(Self {
+            open,
+            listings,
+            snapshots,
+        })
+    }
+
+    /// The symbol's first snapshot that was not given out yet; `None` when there is no further one.
+    pub fn take_snapshot(&mut self, symbol: &str) -> Option<String> {
+        let (bodies, used) = self.snapshots.get_mut(symbol)?;
+        let body = bodies.get(*used)?.clone();
+        *used += 1;
+        Some(body)
+    }
+
+    /// True once a snapshot of this symbol was given out.
+    pub fn asked(&self, symbol: &str) -> bool {
+        self.snapshots
+            .get(symbol)
+            .is_some_and(|(_, used)| *used > 0)
+    }
+
+    /// The recording from its beginning.
+    ///
+    /// # Errors
+    /// When the file cannot be opened again.
+    pub fn lines(&self) -> io::Result<Lines> {
+        (self.open)().map(Lines::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recording(text: &'static str) -> Result<Recording, RecordingError> {
+        Recording::index(Box::new(move || Ok(Box::new(text.as_bytes()))))
+    }
+
+    const GOOD: &str = concat!(
+        r#"{"ts_ns":1,"conn":"wss://stream.binance.com/stream","kind":"ws","raw":"{\"stream\":\"abusdt@trade\",\"data\":{}}"}"#,
+        "\n\n",
+        r#"{"ts_ns":null,"conn":"https://api.binance.com/api/v3/depth?symbol=CDUSDT&limit=1000","kind":"rest","raw":"{}"}"#,
+        "\n",
+        r#"{"ts_ns":3,"conn":"wss://stream.binance.com/ws","kind":"ws","raw":"{\"e\":\"trade\",\"s\":\"EFBTC\"}"}"#,
+    );
+
+    #[test]
+    fn symbols_come_from_stream_names_snapshots_and_bare_frames() {
+        let recording = recording(GOOD).unwrap();
+        let names: Vec<_> = recording
+            .listings
+            .iter()
+            .map(|l| l.instrument.symbol.as_str())
+            .collect();
+        assert_eq!(names, ["ABUSDT", "CDUSDT", "EFBTC"]);
+        assert_eq!(recording.listings[2].base, "EF");
+    }
+
+    #[test]
+    fn each_recorded_snapshot_is_given_out_once() {
+        let mut recording = recording(GOOD).unwrap();
+        assert!(!recording.asked("CDUSDT"));
+        assert_eq!(recording.take_snapshot("CDUSDT").as_deref(), Some("{}"));
+        assert_eq!(recording.take_snapshot("CDUSDT"), None);
+        assert!(recording.asked("CDUSDT"));
+        assert_eq!(recording.take_snapshot("ABUSDT"), None);
+    }
+
+    #[test]
+    fn a_bad_line_is_named_by_its_number() {
+        for (text, line) in [
+            ("nonsense", 1),
+            ("\n{\"ts_ns\":1}", 2),
+            (
+                r#"{"ts_ns":1,"conn":"wss://stream.binance.com/ws","kind":"tcp","raw":""}"#,
+                1,
+            ),
+        ] {
+            let error = recording(text).err().unwrap();
+            assert!(
+                matches!(error, RecordingError::BadLine(n, _) if n == line),
+                "{error}"
+            );
+        }
+        assert!(matches!(recording(""), Err(RecordingError::NothingToPlay)));
+    }
+}

@@ -1,0 +1,315 @@
+//! One accepted connection as a value: bytes, TLS, HTTP, and then market streams or order entry.
+//! Owns no socket: ciphertext goes in, ciphertext comes out, and time is an argument.
+
+mod http;
+mod streams;
+
+use super::flow::Event;
+use super::venue::Venue;
+use super::ws::Peer;
+use crate::base::Nanos;
+use crate::exchange::binance_spot::mirror::orders::ApiSession;
+use crate::exchange::binance_spot::mirror::route::{self, Upgrade};
+use rustls::{ServerConfig, ServerConnection};
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use streams::Streams;
+
+/// Bytes that may wait for a client. One that reads slower than that is cut.
+pub const OUT_BYTES_MAX: usize = 4 << 20;
+/// A recording goes on only while fewer bytes than this wait.
+pub const PLAY_BYTES_MAX: usize = 64 * 1024;
+/// A connection without a request, TLS handshake included, is closed after this.
+const IDLE_MAX: Nanos = Nanos::from_secs(75);
+/// A closed connection lingers so that its last bytes arrive before the socket's end does.
+const LINGER_MAX: Nanos = Nanos::from_millis(500);
+
+/// Why a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// The client closed.
+    Peer,
+    /// TLS failed: a client that does not trust our authority ends here.
+    Tls,
+    /// Not HTTP or WebSocket as it should be.
+    Protocol,
+    /// An answer that ends its connection was sent.
+    Answered,
+    Idle,
+    SlowConsumer,
+    TooManyMessages,
+    TooManyStreams,
+    NoPong,
+    Life,
+    /// The recording could not be read any further.
+    Recording,
+}
+
+impl Cut {
+    /// A few words, also the reason in a close frame.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Peer => "closed by the client",
+            Self::Tls => "TLS failed",
+            Self::Protocol => "protocol error",
+            Self::Answered => "answered",
+            Self::Idle => "idle",
+            Self::SlowConsumer => "slow consumer",
+            Self::TooManyMessages => "Too many requests",
+            Self::TooManyStreams => "too many streams",
+            Self::NoPong => "Pong timeout",
+            Self::Life => "24 hours are over",
+            Self::Recording => "the recording broke",
+        }
+    }
+}
+
+/// Plaintext in both directions. Reading an empty one would block.
+#[derive(Debug, Default)]
+pub struct Pipe {
+    pub input: Vec<u8>,
+    pub output: Vec<u8>,
+}
+
+impl Read for Pipe {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.input.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let n = buf.len().min(self.input.len());
+        buf[..n].copy_from_slice(&self.input[..n]);
+        self.input.drain(..n);
+        Ok(n)
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.output.extend_from_slice(buf);
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+enum Phase {
+    Http,
+    Streams(Box<Streams>),
+    Api(Box<(Peer, ApiSession)>),
+}
+
+/// One connection.
+///
+/// Invariant: `sent <= out.len()`; bytes wait in `out` only, and at most [`OUT_BYTES_MAX`] and one batch of them.
+pub struct Session {
+    tls: ServerConnection,
+    pipe: Pipe,
+    phase: Phase,
+    out: Vec<u8>,
+    sent: usize,
+    last_request: Nanos,
+    cut: Option<(Cut, Nanos)>,
+}
+
+impl Session {
+    /// A connection that was accepted at `now`.
+    ///
+    /// # Errors
+    /// When TLS cannot start with this configuration.
+    pub fn new(now: Nanos, config: Arc<ServerConfig>) -> Result<Self, rustls::Error> {
+        let mut tls = ServerConnection::new(config)?;
+        // The bound is on `out`, where all waiting bytes are counted together.
+        tls.set_buffer_limit(None);
+        let (pipe, phase, out) = (Pipe::default(), Phase::Http, Vec::new());
+        Ok(Self {
+            tls,
+            pipe,
+            phase,
+            out,
+            sent: 0,
+            last_request: now,
+            cut: None,
+        })
+    }
+
+    /// Takes ciphertext from the socket and answers what it asks.
+    pub fn handle_input(&mut self, now: Nanos, mut bytes: &[u8], venue: &mut Venue) {
+        while !bytes.is_empty() && self.cut.is_none_or(|(why, _)| why != Cut::Tls) {
+            let read = self.tls.read_tls(&mut bytes);
+            if read.is_err() || self.tls.process_new_packets().is_err() {
+                self.end(now, Cut::Tls);
+                break;
+            }
+            if matches!(read, Ok(0)) {
+                break;
+            }
+            // No more is an error of this kind, or the client's end of TLS.
+            let _ = self.tls.reader().read_to_end(&mut self.pipe.input);
+            self.drive(now, venue);
+        }
+        self.seal(now);
+    }
+
+    /// Publishes what the market did, where this session is subscribed to it. Gives the frames sent.
+    pub fn publish(&mut self, venue: &Venue, events: &[Event]) -> u64 {
+        match &mut self.phase {
+            Phase::Streams(streams) if self.cut.is_none() => {
+                streams.publish(&mut self.pipe, venue, events)
+            }
+            Phase::Streams(_) | Phase::Http | Phase::Api(_) => 0,
+        }
+    }
+
+    /// Does what is due: keep-alive, idle limits, and the recording. Gives the frames sent.
+    pub fn handle_timeout(&mut self, now: Nanos, venue: &Venue) -> u64 {
+        let mut frames = 0;
+        if self.cut.is_none() {
+            let payload = venue.unix(now).as_millis();
+            let room = PLAY_BYTES_MAX.saturating_sub(self.queued());
+            let pipe = &mut self.pipe;
+            let done = match &mut self.phase {
+                Phase::Http if now >= self.last_request + IDLE_MAX => Err(Cut::Idle),
+                Phase::Http => Ok(()),
+                Phase::Api(api) => api.0.handle_timeout(now, pipe, payload),
+                Phase::Streams(streams) => streams
+                    .handle_timeout(now, pipe, payload)
+                    .and_then(|()| streams.play(now, pipe, venue, room))
+                    .map(|sent| frames = sent),
+            };
+            if let Err(why) = done {
+                self.end(now, why);
+            }
+        }
+        self.seal(now);
+        frames
+    }
+
+    /// When [`Self::handle_timeout`] is wanted next.
+    pub fn poll_timeout(&self) -> Nanos {
+        match (&self.cut, &self.phase) {
+            (Some((_, since)), _) => *since + LINGER_MAX,
+            (None, Phase::Http) => self.last_request + IDLE_MAX,
+            (None, Phase::Api(api)) => api.0.poll_timeout(),
+            (None, Phase::Streams(streams)) => streams.poll_timeout(self.queued() < PLAY_BYTES_MAX),
+        }
+    }
+
+    /// Ciphertext for the socket.
+    pub fn output(&self) -> &[u8] {
+        &self.out[self.sent..]
+    }
+
+    /// The socket took `n` bytes of [`Self::output`].
+    pub fn consume(&mut self, n: usize) {
+        self.sent += n;
+        assert!(self.sent <= self.out.len(), "more was sent than there was");
+        if self.sent == self.out.len() {
+            self.out.clear();
+            self.sent = 0;
+        }
+    }
+
+    /// Why the socket can be closed now, if it can.
+    pub fn over(&self, now: Nanos) -> Option<Cut> {
+        let (why, since) = self.cut?;
+        // These two are gone, or must not be waited for; others get their last bytes first.
+        let lingers = !matches!(why, Cut::Peer | Cut::SlowConsumer) && now < since + LINGER_MAX;
+        (!lingers).then_some(why)
+    }
+
+    /// Whether it plays a recording, and if so, whether all of it was handed to the socket.
+    pub fn played_out(&self) -> Option<bool> {
+        match &self.phase {
+            Phase::Streams(streams) => streams.played().map(|end| end && self.queued() == 0),
+            Phase::Http | Phase::Api(_) => None,
+        }
+    }
+
+    fn queued(&self) -> usize {
+        self.out.len() - self.sent
+    }
+
+    fn end(&mut self, now: Nanos, why: Cut) {
+        if self.cut.is_none() {
+            self.cut = Some((why, now));
+        }
+    }
+
+    /// Answers the plaintext that is there.
+    fn drive(&mut self, now: Nanos, venue: &mut Venue) {
+        if self.cut.is_some() {
+            self.pipe.input.clear();
+            return;
+        }
+        let done = loop {
+            let pipe = &mut self.pipe;
+            match &mut self.phase {
+                Phase::Http => match http::answer(now, pipe, venue) {
+                    Ok(None) => break Ok(()),
+                    Ok(Some(http::Turn::Answered)) => self.last_request = now,
+                    Ok(Some(http::Turn::Upgraded(upgrade))) => {
+                        self.phase = upgraded(now, venue, upgrade)
+                    }
+                    Err(why) => break Err(why),
+                },
+                Phase::Streams(streams) => break streams.handle_input(now, pipe),
+                Phase::Api(api) => break answer_orders(now, pipe, api, venue),
+            }
+        };
+        if let Err(why) = done {
+            self.end(now, why);
+        }
+    }
+
+    /// Encrypts what was written; cuts a client that lets too much of it wait.
+    fn seal(&mut self, now: Nanos) {
+        if !self.pipe.output.is_empty() {
+            // Writing into rustls' own unbounded buffer cannot fail.
+            let _ = self.tls.writer().write_all(&self.pipe.output);
+            self.pipe.output.clear();
+        }
+        while self.tls.wants_write() {
+            if self.tls.write_tls(&mut self.out).is_err() {
+                break;
+            }
+        }
+        if self.queued() > OUT_BYTES_MAX {
+            self.cut = Some((Cut::SlowConsumer, now));
+        }
+    }
+}
+
+fn upgraded(now: Nanos, venue: &Venue, upgrade: Upgrade) -> Phase {
+    match upgrade {
+        route::Upgrade::Streams {
+            combined,
+            streams,
+            unit,
+        } => Phase::Streams(Box::new(Streams::new(now, combined, streams, unit))),
+        route::Upgrade::Api { unit, rate_limits } => {
+            let session = ApiSession::new(unit, rate_limits, venue.unix(now));
+            Phase::Api(Box::new((Peer::new(now, false), session)))
+        }
+    }
+}
+
+fn answer_orders(
+    now: Nanos,
+    pipe: &mut Pipe,
+    (peer, session): &mut (Peer, ApiSession),
+    venue: &mut Venue,
+) -> Result<(), Cut> {
+    while let Some(text) = peer.read(now, pipe)? {
+        let unix = venue.unix(now);
+        // The session reads the listings while the venue takes the order.
+        let listings = std::mem::take(&mut venue.listings);
+        let answer = session.handle(&text, unix, &listings, |account, order| {
+            venue.place(now, account, order)
+        });
+        venue.listings = listings;
+        peer.send(pipe, answer);
+    }
+    Ok(())
+}

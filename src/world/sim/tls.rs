@@ -1,0 +1,68 @@
+//! The simulated exchange's own certificate authority, made at start. Writes no file and trusts nobody.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+};
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use std::sync::Arc;
+
+/// A fresh authority and a server certificate that it signed.
+pub struct Certificates {
+    /// The authority's certificate, for clients to trust.
+    pub ca_pem: String,
+    pub server: Arc<ServerConfig>,
+}
+
+/// Makes an authority and a certificate for `localhost`, `127.0.0.1` and `::1`.
+///
+/// # Errors
+/// What the cryptography under TLS says, as text.
+pub fn certificates() -> Result<Certificates, String> {
+    let text = |error: rcgen::Error| error.to_string();
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    authority
+        .distinguished_name
+        .push(DnType::CommonName, "Tickwire simulated exchange");
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().map_err(text)?)
+        .map_err(text)?;
+
+    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let key = KeyPair::generate().map_err(text)?;
+    let mut leaf = CertificateParams::new(names).map_err(text)?;
+    leaf.distinguished_name
+        .push(DnType::CommonName, "localhost");
+    let leaf = leaf.signed_by(&key, &authority).map_err(text)?;
+
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let mut server = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| {
+            builder
+                .with_no_client_auth()
+                .with_single_cert(vec![leaf.der().clone()], key)
+        })
+        .map_err(|error| error.to_string())?;
+    // Sessions are few and long: resumption tickets would only be bytes that a reader must skip.
+    server.send_tls13_tickets = 0;
+    let server = Arc::new(server);
+    Ok(Certificates {
+        ca_pem: authority.pem(),
+        server,
+    })
+}
+
+/// The cryptography that this build was made with.
+#[cfg(feature = "ring")]
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// The cryptography that this build was made with.
+#[cfg(not(feature = "ring"))]
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}

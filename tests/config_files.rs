@@ -1,0 +1,435 @@
+//! The configuration file as a person meets it: the examples load, defaults are the documented
+//! ones, and each mistake is named with its line and with what to write instead.
+
+use std::path::Path;
+use tickwire::app::config::{Config, Imbalance, Known, SecretSource, Strategy, Wait};
+use tickwire::exchange::{DepthSpeed, Limits};
+
+const FEED: &str = "[[feed]]\nexchange = \"binance-spot\"\ninstruments = [\"BTCUSDT\"]\n";
+
+#[test]
+fn both_examples_load_and_say_what_they_are_for() {
+    let sim = example("configs/sim.toml");
+    assert_eq!(sim.feeds[0].stream.as_deref(), Some("127.0.0.1:9443"));
+    assert_eq!(sim.feeds[0].instruments.len(), 3);
+    assert_eq!(
+        sim.feeds[0].ca_file.as_deref(),
+        Some(Path::new("configs/sim-ca.pem"))
+    );
+    let binance = example("configs/binance.toml");
+    assert_eq!(
+        binance.feeds[0].stream, None,
+        "the exchange's own endpoints"
+    );
+    assert_eq!(binance.account, None, "paper");
+    assert_eq!(binance.socket.user_timeout_ms, Some(10_000));
+}
+
+#[test]
+fn every_line_that_the_binance_example_comments_out_is_accepted_too() {
+    let text = std::fs::read_to_string("configs/binance.toml").unwrap();
+    let is_key = |line: &str| {
+        let word = line.split([' ', ']']).next().unwrap_or_default();
+        line.starts_with('[') || (line.contains(" = ") && word.chars().all(key_char))
+    };
+    let uncomment = |line: &str| match line.strip_prefix("# ") {
+        Some(rest) if is_key(rest) => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    let full: Vec<String> = text.lines().map(uncomment).collect();
+    let config = parse(&full.join("\n")).unwrap_or_else(|errors| panic!("{errors}"));
+    let plain = example("configs/binance.toml");
+    assert_eq!(
+        config.feeds[0].streams, plain.feeds[0].streams,
+        "a default is not what it says"
+    );
+    assert_eq!(
+        config.feeds[0].snapshot_levels,
+        plain.feeds[0].snapshot_levels
+    );
+    assert_eq!(
+        config.feeds[0].instruments_per_connection,
+        plain.feeds[0].instruments_per_connection
+    );
+    let account = config.account.expect("the account section");
+    assert_eq!(
+        account.private_key,
+        SecretSource::File("/etc/tickwire/binance.pem".into())
+    );
+    assert_eq!(config.socket.busy_poll_us, Some(50));
+}
+
+#[test]
+fn the_shortest_file_has_the_documented_defaults() {
+    let config = parse(FEED).unwrap();
+    assert_eq!(
+        (config.engine.wait, config.engine.depth),
+        (Wait::Auto, 1024)
+    );
+    assert_eq!(config.socket, Default::default());
+    let feed = &config.feeds[0];
+    assert_eq!(
+        (feed.streams.depth, feed.streams.trades),
+        (DepthSpeed::Ms100, true)
+    );
+    assert_eq!(
+        (feed.snapshot_levels, feed.instruments_per_connection),
+        (1000, 50)
+    );
+    let imbalance = Imbalance {
+        depth: 5,
+        threshold: 0.6,
+        cooldown_ms: 500,
+        quantity: "0.001".to_owned(),
+    };
+    assert_eq!(config.strategy, Strategy::Imbalance(imbalance));
+    assert_eq!(
+        (
+            config.risk.quantity_max.as_str(),
+            config.risk.price_collar_bps
+        ),
+        ("1", 50)
+    );
+}
+
+/// What is added below [`FEED`], where the error points, and what it says.
+const MISTAKES: &[(&str, &str, &str)] = &[
+    (
+        "[engine]\nwiat = \"spin\"",
+        "5:1",
+        "unknown key \"wiat\" in [engine]; did you mean \"wait\"?",
+    ),
+    (
+        "[engine]\nwait = \"fast\"",
+        "5:8",
+        "wait = \"fast\": write \"spin\", \"park\" or \"auto\"",
+    ),
+    (
+        "[engine]\ndepth = 512",
+        "5:9",
+        "depth = 512: write 256, 1024 or 4096",
+    ),
+    (
+        "[engine]\ndepth = \"1024\"",
+        "5:9",
+        "depth = \"1024\": write 256, 1024 or 4096",
+    ),
+    (
+        "[engin]\n",
+        "4:2",
+        "unknown table \"engin\" in this file; did you mean \"engine\"?",
+    ),
+    (
+        "[metrics]\n",
+        "4:2",
+        "unknown table \"metrics\" in this file; known: ",
+    ),
+    (
+        "colour = 1",
+        "4:1",
+        "unknown key \"colour\" in [[feed]]; known: exchange",
+    ),
+    (
+        "[socket]\nbusy_poll_us = 0",
+        "5:16",
+        "busy_poll_us = 0: write a whole number from 1 to 1000",
+    ),
+    (
+        "[socket]\nuser_timeout_ms = -1",
+        "5:19",
+        "user_timeout_ms = -1: write a whole number",
+    ),
+    (
+        "trades = \"yes\"",
+        "4:10",
+        "trades = \"yes\": write true or false",
+    ),
+    (
+        "depth_stream = \"10ms\"",
+        "4:16",
+        "write \"100ms\" or \"1000ms\"",
+    ),
+    (
+        "snapshot_levels = 6000",
+        "4:19",
+        "write a whole number from 100 to 5000",
+    ),
+    (
+        "instruments_per_connection = 400",
+        "4:30",
+        "write a whole number from 1 to 341",
+    ),
+    (
+        "stream = \"wss://a.example:443\"",
+        "4:10",
+        "leave \"wss://\" and any path out",
+    ),
+    (
+        "stream = \"a.example\"",
+        "4:10",
+        "write host:port, like stream = ",
+    ),
+    ("rest = \"a.example:70000\"", "4:8", "write host:port"),
+    ("ca_file = \"\"", "4:11", "write a text"),
+    (
+        "[strategy]\nname = \"momentum\"",
+        "5:8",
+        "name = \"momentum\": write \"imbalance\"",
+    ),
+    (
+        "[strategy]\ndepth = 11",
+        "5:9",
+        "write a whole number from 1 to 10",
+    ),
+    (
+        "[strategy]\nthreshold = 0.0",
+        "5:13",
+        "write a number above 0 and at most 1",
+    ),
+    (
+        "[strategy]\nthreshold = nan",
+        "5:13",
+        "write a number above 0 and at most 1",
+    ),
+    (
+        "[strategy]\nquantity = 0.001",
+        "5:12",
+        "write the number in quotes",
+    ),
+    (
+        "[strategy]\nquantity = \"1e-3\"",
+        "5:12",
+        "write a plain decimal above zero",
+    ),
+    (
+        "[strategy]\nquantity = \"0.0\"",
+        "5:12",
+        "write a plain decimal above zero",
+    ),
+    (
+        "[strategy]\nquantity = \"1.5\"",
+        "4:1",
+        "is above quantity_max \"1\" of [risk]",
+    ),
+    (
+        "[risk]\nprice_collar_bps = 0",
+        "5:20",
+        "write a whole number from 1 to 10000",
+    ),
+    (
+        "[[feed]]\nexchange = \"binance-sopt\"\ninstruments = [\"A\"]",
+        "5:12",
+        "did you mean \"binance-spot\"?",
+    ),
+    (
+        "[[feed]]\nexchange = \"binance-spot\"\ninstruments = [\"BTCUSDT\"]",
+        "6:16",
+        "is there twice",
+    ),
+    (
+        "[[feed]]\nexchange = \"binance-spot\"",
+        "4:1",
+        "[[feed]] needs instruments",
+    ),
+    (
+        "[[feed]]\ninstruments = [\"A\"]",
+        "4:1",
+        "[[feed]] needs exchange",
+    ),
+    (
+        "[[feed]]\nexchange = \"binance-spot\"\ninstruments = []",
+        "6:15",
+        "0 instruments: write 1 to 1000",
+    ),
+    (
+        "[[feed]]\nexchange = \"binance-spot\"\ninstruments = [\"A B\"]",
+        "6:16",
+        "without blanks",
+    ),
+    (
+        "[[feed]]\nexchange = \"binance-spot\"\ninstruments = \"A\"",
+        "6:15",
+        "write a list",
+    ),
+    (
+        "[account]\nexchange = \"binance-spot\"",
+        "4:1",
+        "[account] needs api_key_file",
+    ),
+    (
+        "[account]\napi_key = \"x\"",
+        "5:1",
+        "keys do not belong in this file",
+    ),
+    ("[engine]\nwait = ", "5:8", "not TOML: "),
+    (
+        "trades = true\ntrades = true",
+        "5:1",
+        "not TOML: duplicate key",
+    ),
+];
+
+#[test]
+fn each_mistake_is_named_with_its_line_its_column_and_what_to_write() {
+    for (added, place, what) in MISTAKES {
+        let text = format!("{FEED}{added}\n");
+        let errors = parse(&text).expect_err(added).to_string();
+        let found = errors
+            .lines()
+            .any(|line| line.starts_with(&format!("my.toml:{place}: ")) && line.contains(what));
+        assert!(found, "wanted {place}: {what}\nfor {added}\ngot {errors}");
+    }
+}
+
+#[test]
+fn all_mistakes_of_a_file_come_at_once_in_the_order_of_its_lines() {
+    let text = format!("{FEED}[engine]\nwiat = 1\ndepth = 5\n[risk]\norders_per_s = 0\n");
+    let errors = parse(&text).unwrap_err();
+    let lines: Vec<usize> = errors.0.iter().map(|error| error.line).collect();
+    assert_eq!(lines, [5, 6, 8]);
+}
+
+#[test]
+fn an_empty_file_says_what_is_needed_first() {
+    let errors = parse("").unwrap_err().to_string();
+    assert!(
+        errors.contains("there is no feed: write [[feed]]"),
+        "{errors}"
+    );
+    let single = FEED.replace("[[feed]]", "[feed]");
+    let errors = parse(&single).unwrap_err().to_string();
+    assert!(errors.contains("two brackets"), "{errors}");
+}
+
+#[test]
+fn columns_count_characters_not_bytes() {
+    let text = FEED.replace("[\"BTCUSDT\"]", "[\"币安人生USDT\", 5]");
+    let errors = parse(&text).unwrap_err();
+    assert_eq!((errors.0[0].line, errors.0[0].column), (3, 28), "{errors}");
+}
+
+#[test]
+fn a_key_pasted_into_the_file_is_refused_and_never_repeated() {
+    let canary = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
+    for key in [
+        "api_key",
+        "api_key_file",
+        "private_key",
+        "secret",
+        "orders",
+        "exchange",
+    ] {
+        let text = format!("{FEED}[account]\n{key} = \"{canary}\"\n");
+        let errors = parse(&text).unwrap_err();
+        assert!(
+            !format!("{errors} {errors:?}").contains(canary),
+            "{key}: {errors}"
+        );
+    }
+    let pem = format!("{FEED}[account]\nprivate_key_file = \"\"\"-----BEGIN\n{canary}\"\"\"\n");
+    let errors = parse(&pem).unwrap_err().to_string();
+    assert!(errors.contains("looks like the key itself") && !errors.contains(canary));
+    let torn = format!("{FEED}[account]\napi_key_file = \"{canary}\n");
+    assert!(!parse(&torn).unwrap_err().to_string().contains(canary));
+}
+
+#[test]
+fn an_account_names_where_its_keys_are() {
+    let text = format!(
+        "{FEED}[account]\nexchange = \"binance-spot\"\napi_key_file = \"credential:api-key\"\n\
+         private_key_file = \"keys/binance.pem\"\n"
+    );
+    let account = Config::parse(Path::new("etc/my.toml"), &text, &known())
+        .unwrap()
+        .account
+        .unwrap();
+    assert_eq!(
+        account.api_key,
+        SecretSource::Credential("api-key".to_owned())
+    );
+    assert_eq!(
+        account.private_key,
+        SecretSource::File("etc/keys/binance.pem".into())
+    );
+    let dots = text.replace("credential:api-key", "credential:../etc/shadow");
+    assert!(
+        parse(&dots)
+            .unwrap_err()
+            .to_string()
+            .contains("write a plain name")
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_an_error_with_its_name() {
+    let errors = Config::load(Path::new("no/such/file.toml"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        errors.starts_with("no/such/file.toml: cannot be read: "),
+        "{errors}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("latin1.toml");
+    std::fs::write(&path, b"# a\n# caf\xe9\n").unwrap();
+    let errors = Config::load(&path).unwrap_err().to_string();
+    assert!(
+        errors.ends_with("not UTF-8 text at line 2: save it as UTF-8"),
+        "{errors}"
+    );
+    assert!(
+        Config::load(Path::new("/dev/zero"))
+            .unwrap_err()
+            .to_string()
+            .contains("longer than")
+    );
+}
+
+#[test]
+fn no_text_makes_the_reader_panic() {
+    let example = std::fs::read_to_string("configs/binance.toml")
+        .unwrap()
+        .replace("\n# ", "\n");
+    for seed in 0..500 {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let mut text: Vec<char> = example.chars().collect();
+        for _ in 0..dice.usize(1..8) {
+            let at = dice.usize(..text.len());
+            match dice.u8(..3) {
+                0 => text[at] = *dice.choice(&['[', '"', '=', '\n', 'é', '9', '\0']).unwrap(),
+                1 => text.truncate(at + 1),
+                _ => text.insert(at, '#'),
+            }
+        }
+        let text: String = text.into_iter().collect();
+        if let Err(errors) = parse(&text) {
+            assert!(!errors.0.is_empty(), "seed={seed}");
+        }
+    }
+}
+
+fn key_char(c: char) -> bool {
+    c.is_ascii_lowercase() || c == '_'
+}
+
+fn example(path: &str) -> Config {
+    let text = std::fs::read_to_string(path).unwrap();
+    Config::parse(Path::new(path), &text, &known()).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn parse(text: &str) -> Result<Config, tickwire::app::config::ConfigErrors> {
+    Config::parse(Path::new("my.toml"), text, &known())
+}
+
+fn known() -> Vec<Known> {
+    let limits = Limits {
+        streams_per_connection: 1024,
+        client_messages_per_s: 5,
+        connection_life_s: 86_400,
+        snapshot_levels_max: 5000,
+    };
+    vec![Known {
+        name: "binance-spot",
+        limits,
+    }]
+}

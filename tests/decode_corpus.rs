@@ -1,0 +1,208 @@
+//! Binance's own recorded frames, decoded by the engine and by a naive twin that walks a `serde_json` tree.
+
+use flate2::read::MultiGzDecoder;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use tickwire::base::{
+    Diff, Instrument, InstrumentId, Level, Px, Qty, Quote, Side, Symbol, Trade, UnixNanos, Word,
+};
+use tickwire::exchange::{self, Exchange};
+
+const SCALE: usize = 8;
+
+/// The corpus beside the crate. Elsewhere it may be absent, but not where `CI` says that it must not.
+fn corpus() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    if path.is_dir() {
+        return Some(path);
+    }
+    assert!(std::env::var_os("CI").is_none(), "no corpus at {path:?}");
+    println!("skipped: no corpus at {path:?}");
+    None
+}
+
+fn lines(path: &Path) -> impl Iterator<Item = Value> {
+    let file = BufReader::new(MultiGzDecoder::new(File::open(path).unwrap()));
+    file.lines()
+        .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+}
+
+fn instruments(symbols: &Value) -> Vec<Instrument> {
+    let one = |(id, symbol): (u16, &String)| Instrument {
+        id: InstrumentId(id),
+        symbol: Symbol::from(symbol).unwrap(),
+        px_scale: SCALE as u8,
+        qty_scale: SCALE as u8,
+        tick: Px(1),
+        lot: Qty(1),
+        qty_min: Qty(1),
+        qty_max: Qty(i64::MAX as u64),
+        notional_min: 0,
+        trading: true,
+    };
+    (0..)
+        .zip(symbols.as_object().unwrap().keys())
+        .map(one)
+        .collect()
+}
+
+/// A word that owns its levels.
+#[derive(Debug, PartialEq)]
+enum Owned {
+    Diff(Diff, Vec<Level>, Vec<Level>),
+    Trade(Trade),
+    Quote(Quote),
+    Ignored,
+}
+
+fn owned(word: Word<'_>) -> Owned {
+    match word {
+        Word::Diff(diff, bids, asks) => Owned::Diff(diff, bids.to_vec(), asks.to_vec()),
+        Word::Trade(trade) => Owned::Trade(trade),
+        Word::Quote(quote) => Owned::Quote(quote),
+        Word::Ignored => Owned::Ignored,
+        Word::Answer { .. } | Word::Shutdown => panic!("{word:?} in a recording"),
+    }
+}
+
+/// A decimal's digits with the point moved, as a person would do it.
+fn units(text: &Value) -> u64 {
+    let (whole, part) = text.as_str().unwrap().split_once('.').unwrap();
+    assert!(part.len() <= SCALE);
+    format!("{whole}{part:0<SCALE$}").parse().unwrap()
+}
+
+fn level(px: &Value, qty: &Value) -> Level {
+    Level {
+        px: Px(units(px).try_into().unwrap()),
+        qty: Qty(units(qty)),
+    }
+}
+
+fn levels(side: &Value) -> Vec<Level> {
+    let side = side.as_array().unwrap();
+    side.iter().map(|pair| level(&pair[0], &pair[1])).collect()
+}
+
+/// The twin: the kind as the recording's own index counts it, and the word.
+fn naive(raw: &str, instruments: &[Instrument]) -> (String, Owned) {
+    let frame: Value = serde_json::from_str(raw).unwrap();
+    let data = frame.get("data").unwrap_or(&frame);
+    let instrument = instruments
+        .iter()
+        .find(|instrument| data["s"] == instrument.symbol.as_str())
+        .unwrap()
+        .id;
+    let number = |key: &str| data[key].as_u64().unwrap();
+    let time = |key: &str| UnixNanos(data[key].as_i64().unwrap() * 1_000_000);
+    let kind = data.get("e").map_or("bookTicker", |e| e.as_str().unwrap());
+    let word = match kind {
+        "depthUpdate" => {
+            let diff = Diff {
+                instrument,
+                first_id: number("U"),
+                last_id: number("u"),
+                prev_id: None,
+                exch_time: time("E"),
+            };
+            Owned::Diff(diff, levels(&data["b"]), levels(&data["a"]))
+        }
+        "trade" => Owned::Trade(Trade {
+            instrument,
+            id: number("t"),
+            px: level(&data["p"], &data["q"]).px,
+            qty: level(&data["p"], &data["q"]).qty,
+            taker: [Side::Buy, Side::Sell][usize::from(data["m"].as_bool().unwrap())],
+            exch_time: time("T"),
+        }),
+        "bookTicker" => Owned::Quote(Quote {
+            instrument,
+            update_id: number("u"),
+            bid: level(&data["b"], &data["B"]),
+            ask: level(&data["a"], &data["A"]),
+        }),
+        _ => Owned::Ignored,
+    };
+    (kind.to_owned(), word)
+}
+
+/// A recorded REST answer, whose symbol stands in the URL only.
+fn check_snapshot(exchange: &dyn Exchange, url: &str, raw: &str, instruments: &[Instrument]) {
+    let symbol = url.split_once("symbol=").unwrap().1.split('&').next();
+    let instrument = instruments
+        .iter()
+        .find(|instrument| Some(instrument.symbol.as_str()) == symbol)
+        .unwrap();
+    let book = exchange
+        .snapshot(raw.as_bytes().to_vec(), instrument, 1_000)
+        .unwrap();
+    let json: Value = serde_json::from_str(raw).unwrap();
+    assert_eq!(json["lastUpdateId"], book.last_id);
+    assert_eq!(book.bids, levels(&json["bids"]));
+    assert_eq!(book.asks, levels(&json["asks"]));
+    assert_eq!(book.bids_whole, book.bids.len() < 1_000);
+    assert_eq!(book.asks_whole, book.asks.len() < 1_000);
+}
+
+#[test]
+fn every_recorded_frame_decodes_as_the_naive_twin_reads_it() {
+    let Some(corpus) = corpus() else { return };
+    let exchange = exchange::by_name("binance-spot").unwrap();
+    let expected = File::open(corpus.join("expected.json")).unwrap();
+    let expected: BTreeMap<String, Value> = serde_json::from_reader(expected).unwrap();
+    let mut files = 0;
+    for (name, expected) in &expected {
+        if !name.starts_with("binance-spot-") && !name.starts_with("binanceus-") {
+            continue;
+        }
+        files += 1;
+        let instruments = instruments(&expected["symbols"]);
+        let mut decoder = exchange.decoder(&instruments);
+        let mut kinds = BTreeMap::<String, u64>::new();
+        for line in lines(&corpus.join(format!("{name}.jsonl.gz"))) {
+            let raw = line["raw"].as_str().unwrap();
+            if line["kind"] == "rest" {
+                check_snapshot(exchange, line["conn"].as_str().unwrap(), raw, &instruments);
+                *kinds.entry("rest-depth".to_owned()).or_default() += 1;
+                continue;
+            }
+            let (kind, word) = naive(raw, &instruments);
+            let ours = decoder.decode(raw.as_bytes()).map(owned);
+            assert_eq!(ours, Ok(word), "{name}: {raw}");
+            *kinds.entry(kind).or_default() += 1;
+        }
+        let kinds = serde_json::to_value(kinds).unwrap();
+        assert_eq!(kinds, expected["kinds"], "{name}");
+    }
+    assert_eq!(files, 4);
+}
+
+#[test]
+fn damaged_recorded_frames_never_panic_and_leave_the_decoder_usable() {
+    let Some(corpus) = corpus() else { return };
+    let exchange = exchange::by_name("binance-spot").unwrap();
+    let symbols = serde_json::json!({"BTCUSDT": {}, "DOTUSDT": {}, "ETHUSDT": {}});
+    let instruments = instruments(&symbols);
+    let mut decoder = exchange.decoder(&instruments);
+    let mut dice = fastrand::Rng::with_seed(11);
+    let mut refused = 0;
+    for line in lines(&corpus.join("binance-spot-multi3-20210404.jsonl.gz")).take(1_500) {
+        let raw = line["raw"].as_str().unwrap().as_bytes();
+        for _ in 0..4 {
+            let mut frame = raw[..raw.len() - dice.usize(0..2) * dice.usize(0..raw.len())].to_vec();
+            for _ in 0..dice.usize(0..4) {
+                let at = dice.usize(0..frame.len());
+                frame[at] = [dice.u8(..), raw[dice.usize(0..raw.len())]][dice.usize(0..2)];
+            }
+            refused += usize::from(decoder.decode(&frame).is_err());
+        }
+        if line["kind"] == "ws" {
+            let (_, word) = naive(line["raw"].as_str().unwrap(), &instruments);
+            assert_eq!(decoder.decode(raw).map(owned), Ok(word));
+        }
+    }
+    assert!(refused > 1_000);
+}

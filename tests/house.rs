@@ -1,0 +1,599 @@
+//! The few rules that keep the house standing: who may name whom, where the operating system may be
+//! touched, where `unsafe` lives, and how long a file may be. Taste is not a test.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A room, and the rooms it may name.
+const DOORS: &[(&str, &[&str])] = &[
+    (
+        "app",
+        &[
+            "base", "conn", "exchange", "market", "strategy", "trading", "watch", "wiring", "world",
+        ],
+    ),
+    ("base", &[]),
+    ("conn", &["base"]),
+    ("exchange", &["base", "conn"]),
+    ("market", &["base"]),
+    ("strategy", &["base", "market"]),
+    ("trading", &["base", "market"]),
+    ("watch", &["base"]),
+    (
+        "wiring",
+        &[
+            "base", "conn", "exchange", "market", "strategy", "trading", "watch",
+        ],
+    ),
+    ("world", &["base", "conn", "exchange", "wiring", "watch"]),
+];
+
+/// Where the operating system may be touched.
+const OS_FOLDERS: &[&str] = &["app/", "world/os/", "world/os.rs"];
+
+/// What counts as touching it: these paths and everything below them, outside of tests.
+const OS_PATHS: &[&[&str]] = &[
+    &["std", "net", "TcpStream"],
+    &["std", "net", "TcpListener"],
+    &["std", "net", "UdpSocket"],
+    &["std", "net", "ToSocketAddrs"],
+    &["std", "thread"],
+    &["std", "time", "Instant"],
+    &["std", "time", "SystemTime"],
+    &["std", "fs"],
+    &["std", "env"],
+    &["std", "process", "Command"],
+    &["std", "process", "exit"],
+    &["std", "os"],
+    &["libc"],
+    &["mio"],
+    &["ureq"],
+    &["core_affinity"],
+    &["signal_hook"],
+];
+
+const UNSAFE_FILES: &[&str] = &["world/os/sys.rs"];
+
+const LINES_MAX: usize = 600;
+const LINES_WISHED: usize = 300;
+
+#[test]
+fn rooms_name_only_the_rooms_that_they_may() {
+    assert_none(each_file(doors));
+}
+
+#[test]
+fn only_world_os_and_app_touch_the_operating_system() {
+    assert_none(each_file(operating_system));
+}
+
+#[test]
+fn unsafe_has_an_address() {
+    assert_none(each_file(unsafe_code));
+}
+
+#[test]
+fn nothing_is_async() {
+    assert_none(each_file(async_code));
+    for file in ["Cargo.toml", "Cargo.lock"] {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        assert_none(
+            runtimes(&text)
+                .into_iter()
+                .map(|what| format!("{file}: {what}"))
+                .collect(),
+        );
+    }
+}
+
+#[test]
+fn files_are_short() {
+    for (path, text) in sources() {
+        let lines = text.lines().count();
+        assert!(
+            lines <= LINES_MAX,
+            "{path} has {lines} lines, {LINES_MAX} are allowed"
+        );
+        if lines > LINES_WISHED {
+            println!("{path} has {lines} lines, {LINES_WISHED} are wished for");
+        }
+    }
+}
+
+#[test]
+fn the_tree_is_the_diagram() {
+    let rooms: Vec<&str> = DOORS.iter().map(|(room, _)| *room).collect();
+    assert!(rooms.is_sorted(), "the road is the order of the names");
+    let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let declared: Vec<&str> = lib
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.split(';').next())
+        .collect();
+    assert_eq!(
+        declared, rooms,
+        "src/lib.rs declares the rooms in the order of the road"
+    );
+    let mut entries: Vec<String> = fs::read_dir(root().join("src"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "lib.rs" && name != "main.rs")
+        .collect();
+    entries.sort();
+    assert_eq!(entries, rooms, "src holds the rooms and nothing else");
+}
+
+/// Rooms that a file names and may not.
+fn doors(path: &str, text: &str) -> Vec<String> {
+    let Some(room) = room_of(path) else {
+        return Vec::new();
+    };
+    let allowed = DOORS
+        .iter()
+        .find(|(name, _)| *name == room)
+        .map_or(&[][..], |(_, to)| to);
+    let tokens = tokens(text);
+    let inline = inline_depths(&tokens);
+    let mut refused = Vec::new();
+    for (at, names) in paths(&tokens) {
+        let depth = module_depth(path) + inline[at];
+        let supers = names.iter().take_while(|name| *name == "super").count();
+        let named = match names.first().map(String::as_str) {
+            Some("crate" | "tickwire") => names.get(1),
+            Some("super") if supers >= depth => names.get(supers),
+            _ => None,
+        };
+        let Some(named) = named else { continue };
+        let is_room = DOORS.iter().any(|(name, _)| name == named);
+        if (is_room || named == "*") && named != room && !allowed.contains(&named.as_str()) {
+            let line = tokens[at].line;
+            refused.push(format!("{path}:{line}: {room} may not name {named}"));
+        }
+    }
+    refused.dedup();
+    refused
+}
+
+fn operating_system(path: &str, text: &str) -> Vec<String> {
+    if OS_FOLDERS.iter().any(|folder| path.starts_with(folder)) || path == "main.rs" {
+        return Vec::new();
+    }
+    let tokens = without_tests(tokens(text));
+    let mut refused = Vec::new();
+    for (at, names) in paths(&tokens) {
+        for os in OS_PATHS {
+            let below = names.len() >= os.len() && names.iter().zip(*os).all(|(a, b)| a == b);
+            // `use std::time;` or `use std::time::*;` would hide an `Instant` from this test.
+            let open = names.strip_suffix(&["*".to_owned()][..]).unwrap_or(&names);
+            let above = open.len() > 1 || names.len() > open.len();
+            let hides = above && open.len() < os.len() && open.iter().zip(*os).all(|(a, b)| a == b);
+            if below || hides {
+                let line = tokens[at].line;
+                refused.push(format!(
+                    "{path}:{line}: {} is for world/os and app",
+                    names.join("::")
+                ));
+                break;
+            }
+        }
+    }
+    refused
+}
+
+fn unsafe_code(path: &str, text: &str) -> Vec<String> {
+    if UNSAFE_FILES.contains(&path) {
+        return Vec::new();
+    }
+    let tokens = tokens(text);
+    // `deny(unsafe_code)` in lib.rs is the rule itself; `allow` of it is the way around.
+    let lifted = tokens.windows(3).filter(|three| {
+        ["allow", "expect", "warn"].contains(&three[0].text.as_str())
+            && three[2].text == "unsafe_code"
+    });
+    let words = tokens.iter().filter(|token| token.text == "unsafe");
+    words
+        .chain(lifted.map(|three| &three[0]))
+        .map(|token| {
+            format!(
+                "{path}:{}: unsafe lives in {}",
+                token.line,
+                UNSAFE_FILES.join(", ")
+            )
+        })
+        .collect()
+}
+
+fn async_code(path: &str, text: &str) -> Vec<String> {
+    let tokens = tokens(text);
+    let words = tokens
+        .iter()
+        .filter(|token| ["async", "await"].contains(&token.text.as_str()));
+    words
+        .map(|token| format!("{path}:{}: `{}`", token.line, token.text))
+        .collect()
+}
+
+/// Async runtimes in a manifest or a lock file.
+fn runtimes(text: &str) -> Vec<String> {
+    const RUNTIMES: &[&str] = &[
+        "tokio",
+        "async-std",
+        "smol",
+        "async-executor",
+        "futures-executor",
+        "monoio",
+        "glommio",
+        "compio",
+    ];
+    let name_of = |line: &str| {
+        let value = line.strip_prefix("name = ").unwrap_or(line);
+        value
+            .split(['=', '.'])
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .trim_matches('"')
+            .to_owned()
+    };
+    let names = text
+        .lines()
+        .map(name_of)
+        .filter(|name| RUNTIMES.contains(&name.as_str()));
+    names
+        .map(|name| format!("an async runtime: {name}"))
+        .collect()
+}
+
+fn room_of(path: &str) -> Option<&str> {
+    let room = path.split('/').next()?;
+    Some(room.strip_suffix(".rs").unwrap_or(room)).filter(|room| *room != "lib" && *room != "main")
+}
+
+/// How many `super`s lead from a file's own module to the crate.
+fn module_depth(path: &str) -> usize {
+    let parts = path.split('/').count();
+    if path.ends_with("/mod.rs") {
+        parts - 1
+    } else {
+        parts
+    }
+}
+
+/// For each token, how many inline modules (`mod tests { … }`) stand around it.
+fn inline_depths(tokens: &[Token]) -> Vec<usize> {
+    let (mut open, mut depths) = (Vec::new(), Vec::new());
+    for (i, token) in tokens.iter().enumerate() {
+        match token.text.as_str() {
+            "{" => open.push(i >= 2 && tokens[i - 2].text == "mod"),
+            "}" => drop(open.pop()),
+            _ => {}
+        }
+        depths.push(open.iter().filter(|module| **module).count());
+    }
+    depths
+}
+
+/// A word or a mark of the source, outside of comments and literals.
+#[derive(Debug, Clone)]
+struct Token {
+    line: usize,
+    text: String,
+}
+
+/// Splits Rust source into identifiers, `::` and single marks; drops comments, strings and characters.
+fn tokens(text: &str) -> Vec<Token> {
+    let chars: Vec<char> = text.chars().collect();
+    let (mut tokens, mut at, mut line) = (Vec::new(), 0, 1);
+    while at < chars.len() {
+        let end = token_end(&chars, at);
+        let word: String = chars[at..end].iter().collect();
+        let foreign =
+            word.starts_with(['"', '\'']) || word.starts_with("//") || word.starts_with("/*");
+        let raw = word.starts_with('r') && word.ends_with(['"', '#']);
+        if !foreign && !raw && !word.trim().is_empty() {
+            tokens.push(Token { line, text: word });
+        }
+        line += chars[at..end].iter().filter(|c| **c == '\n').count();
+        at = end;
+    }
+    tokens
+}
+
+fn token_end(chars: &[char], at: usize) -> usize {
+    let rest = &chars[at..];
+    let is_word = |c: &char| c.is_alphanumeric() || *c == '_';
+    let until = |from: usize, end: &dyn Fn(&[char]) -> bool| {
+        (from..rest.len())
+            .find(|&i| end(&rest[i..]))
+            .unwrap_or(rest.len())
+    };
+    let length = match rest {
+        ['/', '/', ..] => until(2, &|r| r[0] == '\n'),
+        ['/', '*', ..] => comment_end(rest),
+        ['r', '"' | '#', ..] if raw_end(rest).is_some() => raw_end(rest).unwrap(),
+        ['b', 'r', '"' | '#', ..] => 1,
+        ['"', ..] => quoted_end(rest, '"'),
+        // A character, not a lifetime: `'a'`, `'\n'`.
+        ['\'', '\\', ..] | ['\'', _, '\'', ..] => quoted_end(rest, '\''),
+        [':', ':', ..] => 2,
+        [c, ..] if is_word(c) => {
+            // The prefix of a literal (`b"…"`) is no part of it.
+            until(1, &|r| !is_word(&r[0]))
+        }
+        _ => 1,
+    };
+    at + length.max(1)
+}
+
+fn quoted_end(rest: &[char], quote: char) -> usize {
+    let mut i = 1;
+    while i < rest.len() && rest[i] != quote {
+        i += if rest[i] == '\\' { 2 } else { 1 };
+    }
+    (i + 1).min(rest.len())
+}
+
+fn comment_end(rest: &[char]) -> usize {
+    let (mut depth, mut i) = (1, 2);
+    while depth > 0 && i < rest.len() {
+        match rest[i..] {
+            ['/', '*', ..] => (depth, i) = (depth + 1, i + 2),
+            ['*', '/', ..] => (depth, i) = (depth - 1, i + 2),
+            _ => i += 1,
+        }
+    }
+    i.min(rest.len())
+}
+
+/// The length of `r#"…"#`, if that is what stands here (and not `r#type`).
+fn raw_end(rest: &[char]) -> Option<usize> {
+    let hashes = rest[1..].iter().take_while(|c| **c == '#').count();
+    (rest.get(1 + hashes) == Some(&'"')).then_some(())?;
+    let closes = |i: usize| rest[i] == '"' && rest[i + 1..].iter().take(hashes).all(|c| *c == '#');
+    let end = (2 + hashes..rest.len())
+        .find(|&i| closes(i))
+        .map(|i| i + 1 + hashes);
+    Some(end.unwrap_or(rest.len()).min(rest.len()))
+}
+
+/// Leaves out the items that `#[cfg(test)]` stands before.
+fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
+    const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
+    let (mut kept, mut at) = (Vec::new(), 0);
+    while at < tokens.len() {
+        let marked = tokens[at..]
+            .iter()
+            .map(|token| token.text.as_str())
+            .take(7)
+            .eq(MARK);
+        if marked {
+            at = item_end(&tokens, at + 7);
+        } else {
+            kept.push(tokens[at].clone());
+            at += 1;
+        }
+    }
+    kept
+}
+
+/// Behind the `;` or the closing brace of the item that starts here.
+fn item_end(tokens: &[Token], start: usize) -> usize {
+    let (mut depth, mut braces) = (0i32, false);
+    for (i, token) in tokens.iter().enumerate().skip(start) {
+        match token.text.as_str() {
+            "{" | "(" | "[" => {
+                braces |= token.text == "{" && depth == 0;
+                depth += 1;
+            }
+            "}" | ")" | "]" => depth -= 1,
+            ";" if depth == 0 => return i + 1,
+            _ => {}
+        }
+        if depth == 0 && braces {
+            return i + 1;
+        }
+    }
+    tokens.len()
+}
+
+/// Every path of the source with the token where it begins; `a::{b, c::d}` is `a::b` and `a::c::d`.
+fn paths(tokens: &[Token]) -> Vec<(usize, Vec<String>)> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while at < tokens.len() {
+        if is_name(&tokens[at].text) {
+            at = path(tokens, at, &[], &mut found);
+        } else {
+            at += 1;
+        }
+    }
+    found
+}
+
+/// Reads one path that starts at a name; returns where it ends.
+fn path(
+    tokens: &[Token],
+    mut at: usize,
+    before: &[String],
+    found: &mut Vec<(usize, Vec<String>)>,
+) -> usize {
+    let start = at;
+    let mut names = before.to_vec();
+    let text = |at: usize| tokens.get(at).map_or("", |token| token.text.as_str());
+    loop {
+        names.push(text(at).to_owned());
+        at += 1;
+        if text(at) != "::" {
+            break;
+        }
+        at += 1;
+        if text(at) == "{" {
+            at += 1;
+            while at < tokens.len() && text(at) != "}" {
+                let starts = is_name(text(at)) || text(at) == "*";
+                at = if starts {
+                    path(tokens, at, &names, found)
+                } else {
+                    at + 1
+                };
+            }
+            return at + 1;
+        }
+        if !is_name(text(at)) && text(at) != "*" {
+            break; // A turbofish.
+        }
+    }
+    found.push((start, names));
+    at
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+}
+
+fn each_file(check: fn(&str, &str) -> Vec<String>) -> Vec<String> {
+    sources()
+        .iter()
+        .flat_map(|(path, text)| check(path, text))
+        .collect()
+}
+
+/// Every source file under src, its path from there with `/`.
+fn sources() -> Vec<(String, String)> {
+    let (src, mut sources) = (root().join("src"), Vec::new());
+    let mut folders: Vec<PathBuf> = vec![src.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path
+                    .strip_prefix(&src)
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned();
+                sources.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    sources.sort();
+    assert!(
+        sources.len() > DOORS.len(),
+        "the sources are not where this test looks"
+    );
+    sources
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn assert_none(refused: Vec<String>) {
+    let list = refused.iter().fold(String::new(), |mut list, what| {
+        let _ = writeln!(list, "  {what}");
+        list
+    });
+    assert!(refused.is_empty(), "\n{list}");
+}
+
+mod the_checker_itself {
+    use super::*;
+
+    #[test]
+    fn sees_a_closed_door_however_it_is_written() {
+        for source in [
+            "use crate::trading::Order;",
+            "use crate::{base::Px, trading::{self, Order}};",
+            "use crate::{\n    base::Px,\n    trading,\n};",
+            "fn f() { crate::trading::go() }",
+            "use super::trading::Order;",
+            "use crate::*;",
+            "use super::*;",
+            "#[cfg(test)]\nmod tests { use crate::trading::Order; }",
+        ] {
+            assert_eq!(doors("strategy/mod.rs", source).len(), 1, "{source}");
+        }
+        assert_eq!(
+            doors("strategy/a/b.rs", "use super::super::super::watch::A;").len(),
+            1
+        );
+        assert_eq!(
+            doors("base/mod.rs", "\nuse crate::conn::A;"),
+            ["base/mod.rs:2: base may not name conn"]
+        );
+    }
+
+    #[test]
+    fn lets_open_doors_comments_and_strings_pass() {
+        for source in [
+            "use crate::base::Px; use crate::market::Book; use crate::strategy::Intents;",
+            "// use crate::trading::Order;\n/* crate::trading /* nested */ crate::watch */",
+            "/// See [`crate::trading`].\nconst A: &str = \"crate::trading \\\" crate::watch\";",
+            "const A: &str = r#\"crate::trading \" \"#; const Q: char = '\"'; fn f<'a>(a: &'a str) {}",
+            "use self::trading::x;",
+            "mod tests { use super::*; use super::trading::x; }",
+        ] {
+            assert_eq!(doors("strategy/mod.rs", source), [""; 0], "{source}");
+        }
+        assert_eq!(
+            doors("strategy/file.rs", "use super::super::market::A;"),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn sees_the_operating_system_outside_of_tests_only() {
+        for source in [
+            "use std::time::Instant;",
+            "use std::{fmt, time::{Duration, SystemTime}};",
+            "let now = std::time::Instant::now();",
+            "use std::time;",
+            "use std::time::*;",
+            "use std::*;",
+            "std::thread::spawn(f);",
+            "use std::fs::{self, File};\nfn f() {}",
+            "use libc::c_int;",
+        ] {
+            assert!(
+                !operating_system("conn/a.rs", source).is_empty(),
+                "{source}"
+            );
+            assert_eq!(
+                operating_system("world/os/a.rs", source),
+                [""; 0],
+                "{source}"
+            );
+        }
+        for source in [
+            "use std::time::Duration; use std::io::{self, Read}; use std::net::SocketAddr;",
+            "#[cfg(test)]\nmod tests { use std::fs; fn f() { std::thread::sleep(d) } }",
+            "#[cfg(test)]\nuse std::fs;\n",
+        ] {
+            assert_eq!(operating_system("conn/a.rs", source), [""; 0], "{source}");
+        }
+        let after = "#[cfg(test)] mod tests { fn f() {} }\nuse std::fs;";
+        assert_eq!(operating_system("conn/a.rs", after).len(), 1);
+    }
+
+    #[test]
+    fn sees_unsafe_async_and_runtimes() {
+        assert_eq!(unsafe_code("conn/a.rs", "let a = unsafe { *p };").len(), 1);
+        assert_eq!(unsafe_code("conn/a.rs", "#![allow(unsafe_code)]").len(), 1);
+        assert_eq!(
+            unsafe_code("lib.rs", "#![deny(unsafe_code)] // unsafe"),
+            [""; 0]
+        );
+        assert_eq!(unsafe_code("world/os/sys.rs", "unsafe {}"), [""; 0]);
+        assert_eq!(
+            async_code("conn/a.rs", "async fn f() { g().await }").len(),
+            2
+        );
+        assert_eq!(
+            runtimes("[dependencies]\ntokio = \"1\"\ntokio-like = \"1\"").len(),
+            1
+        );
+        assert_eq!(runtimes("name = \"async-std\"\nversion = \"1\"").len(), 1);
+        assert_eq!(runtimes("description = \"no tokio\"\n# tokio = 1"), [""; 0]);
+    }
+}

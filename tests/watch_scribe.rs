@@ -1,0 +1,277 @@
+//! The scribe thread: everything that was sent is in the files, and a bad disk costs nothing but them.
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+use tickwire::base::{
+    Clock, Instrument, InstrumentId, Level, Nanos, Note, Px, Qty, Severity, Side, Symbol, Top,
+    UnixNanos, Value,
+};
+use tickwire::watch::audit::{Shown, Truth};
+use tickwire::watch::hdr::parse_hgrm;
+use tickwire::watch::{Recorder, Stage};
+use tickwire::world::os::scribe::{Console, ConsoleStyle, Scribe, ScribeInputs, ScribeTotals};
+
+const BTC: InstrumentId = InstrumentId(0);
+
+#[test]
+fn everything_that_was_sent_before_the_stop_is_in_the_files() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (notes, inbox) = bounded(4_096);
+    let (truth, truths) = bounded(64);
+    let (mut shown, audit) = rtrb::RingBuffer::new(4_096);
+    let (mut recorder, collector) = Recorder::new(0, &[Stage::Decode, Stage::TickToWire]);
+    let console = Shared::default();
+    let lost = Arc::new(AtomicU64::new(0));
+    let handle = Scribe::start(ScribeInputs {
+        notes_lost: Arc::clone(&lost),
+        shown: vec![audit],
+        truths: Some(truths),
+        collectors: vec![collector],
+        ..inputs(inbox, &console, Some(dir.path()))
+    })
+    .expect("starts");
+
+    for id in 1..=3_000u64 {
+        send(&notes, id);
+        let at = Nanos(id * 1_000);
+        let top = Some(book(100 + i64::from(id == 2_999)));
+        shown.push(shown_at(at, id, top)).expect("there is room");
+        recorder.record(Stage::Decode, id);
+        recorder.record(Stage::TickToWire, id * 10);
+        recorder.rotate(Nanos(id * 10_000_000));
+    }
+    truth.send(exchange_book(2_999)).expect("there is room");
+    truth.send(exchange_book(3_000)).expect("there is room");
+    recorder.finish(Nanos(30_000_000_001));
+    lost.fetch_add(2, Ordering::Relaxed);
+    let totals = handle.stop();
+
+    assert_eq!((totals.notes_lost, totals.disk_errors), (2, 0));
+    let [audit] = &totals.audits[..] else {
+        panic!("one instrument");
+    };
+    assert_eq!((audit.updates, audit.wrong_ns), (3_000, Some(1_000)));
+    assert_eq!(stage(&totals, "decode"), (3_000, 3_001)); // Three digits: 3,000 and 3,001 are one value.
+    assert_eq!(stage(&totals, "tick_to_wire"), (3_000, 30_015));
+
+    let log = fs::read_to_string(dir.path().join("log.jsonl")).expect("a log");
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON on every line"))
+        .collect();
+    assert_eq!(lines.len(), 3_000);
+    assert_eq!(lines[2_999]["px"], "30");
+    assert_eq!(console.text().lines().count(), 3_000);
+    let curve = fs::read_to_string(dir.path().join("latency/decode.hgrm")).expect("a curve");
+    assert!(parse_hgrm(&curve).expect("our own file").len() > 10);
+    assert!(dir.path().join("latency/tick_to_wire.hlog").exists());
+    assert!(
+        !dir.path().join("latency/ack.hlog").exists(),
+        "no values, no file"
+    );
+}
+
+#[test]
+fn the_intervals_in_the_log_add_up_to_the_distribution_of_the_run() {
+    use base64::Engine as _;
+    use hdrhistogram::serialization::Deserializer;
+    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+    let dir = tempfile::tempdir().expect("a directory");
+    let (_notes, inbox) = bounded(1);
+    let (mut recorder, collector) = Recorder::new(0, &[Stage::Queue]);
+    let handle = Scribe::start(ScribeInputs {
+        collectors: vec![collector],
+        ..inputs(inbox, &Shared::default(), Some(dir.path()))
+    })
+    .expect("starts");
+    let recorded = 400;
+    for n in 0..recorded {
+        recorder.record(Stage::Queue, 1_000 + n);
+        recorder.rotate(Nanos::from_secs(1 + n));
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    recorder.finish(Nanos::from_secs(recorded));
+    let totals = handle.stop();
+
+    let log = fs::read(dir.path().join("latency/queue.hlog")).expect("a log");
+    let (mut sum, mut intervals) = (0, 0);
+    for entry in IntervalLogIterator::new(&log) {
+        if let LogEntry::Interval(interval) = entry.expect("our own log") {
+            let engine = base64::engine::general_purpose::STANDARD;
+            let bytes = engine.decode(interval.encoded_histogram()).expect("base64");
+            let values: hdrhistogram::Histogram<u64> = Deserializer::new()
+                .deserialize(&mut &bytes[..])
+                .expect("V2");
+            sum += values.len();
+            intervals += 1;
+        }
+    }
+    assert_eq!(sum, recorded);
+    assert_eq!(stage(&totals, "queue").0, recorded);
+    assert!(intervals > 2, "{intervals}");
+}
+
+#[test]
+fn a_full_disk_is_told_once_and_counted_and_the_run_goes_on() {
+    let full = Path::new("/dev/full");
+    if !full.exists() {
+        return; // Not this system's device.
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    std::os::unix::fs::symlink(full, dir.path().join("log.jsonl")).expect("a link");
+    let (notes, inbox) = bounded(4_096);
+    let console = Shared::default();
+    let handle = Scribe::start(inputs(inbox, &console, Some(dir.path()))).expect("starts");
+    (1..=2_000).for_each(|id| send(&notes, id));
+    let totals = handle.stop();
+    assert!(totals.disk_errors > 1);
+    let text = console.text();
+    assert_eq!(text.matches("scribe.disk").count(), 1, "told once");
+    assert!(text.contains("ERROR scribe.disk \"log.jsonl: No space left on device"));
+    assert_eq!(text.matches("order.sent").count(), 2_000);
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_an_error_that_names_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("taken");
+    fs::write(&file, "a file").expect("written");
+    let (_notes, inbox) = bounded(1);
+    let error = Scribe::start(inputs(inbox, &Shared::default(), Some(&file)))
+        .err()
+        .expect("refused");
+    assert!(error.to_string().contains("taken"), "{error}");
+}
+
+#[test]
+fn a_status_line_is_written_once_a_second() {
+    let (_notes, inbox) = bounded(1);
+    let console = Shared::default();
+    let handle = Scribe::start(ScribeInputs {
+        status: Some(Box::new(|latency| format!("status {latency:?}"))),
+        ..inputs(inbox, &console, None)
+    })
+    .expect("starts");
+    std::thread::sleep(std::time::Duration::from_millis(1_300));
+    handle.stop();
+    assert_eq!(console.text(), "status None\n");
+}
+
+fn inputs(notes: Receiver<Note>, console: &Shared, dir: Option<&Path>) -> ScribeInputs {
+    ScribeInputs {
+        clock: Box::new(Host(Instant::now())),
+        instruments: Arc::new([instrument()]),
+        notes,
+        notes_lost: Arc::default(),
+        shown: Vec::new(),
+        truths: None,
+        collectors: Vec::new(),
+        console: Console {
+            out: Box::new(console.clone()),
+            style: ConsoleStyle::Human { colour: false },
+        },
+        dir: dir.map(Path::to_path_buf),
+        status: None,
+    }
+}
+
+fn send(notes: &Sender<Note>, id: u64) {
+    let note = Note::new(Nanos(id), Severity::Info, "order.sent")
+        .instrument(BTC)
+        .with("px", Value::Px(Px(id as i64)));
+    notes.try_send(note).expect("there is room");
+}
+
+fn stage(totals: &ScribeTotals, name: &str) -> (u64, u64) {
+    let stage = totals
+        .stages
+        .iter()
+        .find(|stage| stage.stage == name)
+        .expect("recorded");
+    (stage.count, stage.max_ns)
+}
+
+fn book(px: i64) -> Top<20> {
+    let mut top = Top::EMPTY;
+    let level = |px| Level {
+        px: Px(px),
+        qty: Qty(1),
+    };
+    top.set(Side::Buy, std::iter::once(level(px)), 1, true);
+    top.set(Side::Sell, std::iter::once(level(px + 1)), 1, true);
+    top
+}
+
+fn shown_at(at: Nanos, update_id: u64, top: Option<Top<20>>) -> Shown {
+    Shown {
+        at,
+        instrument: BTC,
+        update_id,
+        top,
+    }
+}
+
+fn exchange_book(update_id: u64) -> Truth {
+    Truth {
+        instrument: BTC,
+        update_id,
+        top: book(100),
+    }
+}
+
+fn instrument() -> Instrument {
+    Instrument {
+        id: BTC,
+        symbol: Symbol::from("BTCUSDT").expect("short"),
+        px_scale: 2,
+        qty_scale: 3,
+        tick: Px(1),
+        lot: Qty(1),
+        qty_min: Qty(1),
+        qty_max: Qty(1_000_000),
+        notional_min: 0,
+        trading: true,
+    }
+}
+
+/// The host's clocks, as far as a scribe needs them.
+struct Host(Instant);
+
+impl Clock for Host {
+    fn now(&self) -> Nanos {
+        Nanos(1 + self.0.elapsed().as_nanos() as u64)
+    }
+
+    fn unix(&self) -> UnixNanos {
+        UnixNanos(1_700_000_000_000_000_000)
+    }
+}
+
+/// A console that a test can read.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Shared {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("UTF-8")
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .lock()
+            .expect("not poisoned")
+            .extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
