@@ -178,7 +178,7 @@ impl Run {
         let begun = Instant::now();
         let truths = sim.as_ref().filter(|_| seed.is_some()).map(Sim::truth);
         let scribe = start_scribe(&engine, outputs, truths, self.log, &dir)?;
-        wait_for_the_end(&engine, sim.as_ref(), self.time, &interrupted);
+        let whole = wait_for_the_end(&engine, sim.as_ref(), self.time, &interrupted);
 
         let lasted = begun.elapsed();
         let (placement, instruments) = (engine.placement.clone(), engine.instruments.clone());
@@ -195,6 +195,9 @@ impl Run {
         summary.seed = seed;
         write_summary(&dir, &summary)?;
         conclude(&summary, &dir);
+        if !whole {
+            return Err(RunError::Failed("a worker died: its panic is above".into()));
+        }
         Ok(summary)
     }
 }
@@ -445,7 +448,7 @@ fn start_scribe(
         clock: Box::new(OsClock),
         instruments: engine.instruments.clone(),
         notes: outputs.notes,
-        notes_lost: outputs.lost.lost(),
+        notes_lost: outputs.lost,
         shown: outputs.audits,
         truths: truths.cloned(),
         collectors: outputs.collectors,
@@ -454,7 +457,8 @@ fn start_scribe(
             style,
         },
         dir: Some(dir.to_owned()),
-        status: Some(status_line(engine)),
+        // Lines for a program are all of one kind; it has the records of each second's numbers.
+        status: (log == LogForm::Human).then(|| status_line(engine)),
     };
     Scribe::start(inputs).map_err(|error| RunError::Failed(format!("{}: {error}", dir.display())))
 }
@@ -487,12 +491,13 @@ fn status_line(engine: &Engine) -> crate::world::os::scribe::StatusLine {
 }
 
 /// Returns when the time is over, when somebody interrupts, or when a recording has been played and taken in.
+/// False: a worker died.
 fn wait_for_the_end(
     engine: &Engine,
     sim: Option<&Sim>,
     time: Option<Duration>,
     interrupted: &AtomicBool,
-) {
+) -> bool {
     let begun = Instant::now();
     let frames = || -> u64 {
         engine
@@ -503,24 +508,28 @@ fn wait_for_the_end(
     };
     let (mut seen, mut seen_at) = (0, begun);
     while !interrupted.load(Ordering::Relaxed) {
+        if !engine.is_whole() {
+            return false;
+        }
         if time.is_some_and(|time| begun.elapsed() >= time) {
-            return;
+            return true;
         }
         if frames() != seen {
             (seen, seen_at) = (frames(), Instant::now());
         }
         let played_out = sim.is_some_and(|sim| sim.progress().played_out);
         if played_out && seen_at.elapsed() > QUIET {
-            return;
+            return true;
         }
         std::thread::sleep(LOOK);
     }
+    true
 }
 
 fn summarize(
     placement: &Placement,
     instruments: &[Instrument],
-    ended: &[Ended],
+    ended: &[Option<Ended>],
     totals: ScribeTotals,
 ) -> Summary {
     let mut summary = Summary {
@@ -530,10 +539,11 @@ fn summarize(
     for (index, (plan, end)) in placement.workers.iter().zip(ended).enumerate() {
         summary.placement.push(summary::Placement {
             worker: index as u8,
-            cpu: end.pinned,
+            cpu: end.as_ref().and_then(|end| end.pinned),
             wait: placement.wait.name().into(),
             lanes: plan.lanes(),
         });
+        let Some(end) = end else { continue };
         if let Some((desk, refusals)) = &end.desk {
             summary.orders.acked = desk.acked;
             summary.orders.rejected = desk.rejected;
@@ -549,7 +559,7 @@ fn summarize(
         }
         summary.orders.sent += end.tally.gateway.sent;
     }
-    let feeds = || ended.iter().map(|end| &end.tally);
+    let feeds = || ended.iter().flatten().map(|end| &end.tally);
     let audit_lost: u64 = feeds().map(|tally| tally.feed.audit_lost).sum();
     for (instrument, audit) in instruments.iter().zip(totals.audits) {
         let mut book = summary::Book::of(instrument, audit);

@@ -2,32 +2,32 @@
 //! takes everything down in order.
 
 use super::config::{self, Config};
-use super::universe::{self, Universe};
-use crate::base::{Clock as _, Instrument, InstrumentId, UnixNanos};
+use super::universe::{self, Source, Universe};
+use crate::base::{Clock as _, Event, Instrument, InstrumentId, Note, UnixNanos};
 use crate::conn::{Link, LinkConfig, tls};
 use crate::exchange::{self, Account, Exchange};
 use crate::strategy::{self, Strategy, StrategyParams};
 use crate::trading::limits::{RiskLimits, RiskParams};
 use crate::trading::paper::Paper;
 use crate::trading::risk::Risk;
+use crate::watch::Stage;
 use crate::watch::audit::{AUDIT_LEVELS, Shown};
 use crate::watch::latency::{Collector, Recorder};
-use crate::watch::stage::Stage;
 use crate::wiring::desk::{Desk, Exit};
 use crate::wiring::feed::Feed;
 use crate::wiring::feed_lane::FeedLane;
 use crate::wiring::gateway::Gateway;
 use crate::wiring::lane::Lane;
 use crate::wiring::publisher::Publisher;
-use crate::wiring::ring::{Bell, Receiver, Sender, ring};
+use crate::wiring::ring::{Bell, Receiver, ring};
 use crate::wiring::turn::Notes;
-use crate::world::os::clerk::{Clerk, Client};
+use crate::world::os::clerk::{Clerk, Client, Reply, Rest, SnapshotSource};
 use crate::world::os::clock::OsClock;
-use crate::world::os::placement::{Placement, WaitChoice, place};
+use crate::world::os::placement::{Placement, WaitChoice, WorkerPlan, place};
 use crate::world::os::socket::{Socket, SocketOptions};
 use crate::world::os::worker::{BELL, Ended, Placed, Pulse, Worker};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 /// Events that may wait between a feed and the desk before books are conflated.
@@ -39,7 +39,7 @@ const TICKETS: usize = 256;
 /// Reports between the gateway and the desk: several for each order that may be open.
 const REPORTS: usize = 1_024;
 /// Log records that may wait for the scribe.
-const NOTES: usize = 16_384;
+const NOTES: usize = 2_048;
 /// Snapshots or addresses that may wait for a worker.
 const REPLIES: usize = 1_024;
 
@@ -51,7 +51,7 @@ pub struct Engine {
     pub placement: Placement,
     pub instruments: Arc<[Instrument]>,
     pub pulses: Vec<Arc<Pulse>>,
-    pub stop: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
     workers: Vec<(Arc<Bell>, JoinHandle<Ended>)>,
     clerk: Clerk,
 }
@@ -60,22 +60,8 @@ pub struct Engine {
 pub struct Outputs {
     pub audits: Vec<rtrb::Consumer<Shown>>,
     pub collectors: Vec<Collector>,
-    pub notes: crossbeam_channel::Receiver<crate::base::Note>,
-    pub lost: Notes,
-}
-
-/// A feed lane before it is built.
-struct Shard<'a> {
-    source: usize,
-    instruments: &'a [InstrumentId],
-}
-
-/// A worker's own ends while the lanes are being made.
-struct Desktop {
-    poll: mio::Poll,
-    bell: Arc<Bell>,
-    replies: crossbeam_channel::Receiver<crate::world::os::clerk::Reply>,
-    replies_to: crossbeam_channel::Sender<crate::world::os::clerk::Reply>,
+    pub notes: crossbeam_channel::Receiver<Note>,
+    pub lost: Arc<AtomicU64>,
 }
 
 impl Engine {
@@ -92,275 +78,281 @@ impl Engine {
             sources,
             hosts,
         } = universe;
-        let instruments: Arc<[Instrument]> = instruments.into();
-        let shards: Vec<Shard> = sources
-            .iter()
-            .enumerate()
-            .flat_map(|(source, of)| {
-                let chunks = of.instruments.chunks(of.config.instruments_per_connection);
-                chunks.map(move |instruments| Shard {
-                    source,
-                    instruments,
-                })
-            })
-            .collect();
+        let shards: Vec<Shard> = sources.iter().enumerate().flat_map(shards).collect();
         let placement = place(cpus, shards.len(), account.is_some(), wait_choice(config));
-        let mut desktops = Vec::new();
-        for _ in &placement.workers {
-            desktops.push(desktop().map_err(|error| format!("cannot poll: {error}"))?);
-        }
-        let home = |lane: &dyn Fn(&crate::world::os::placement::WorkerPlan) -> bool| {
-            placement.workers.iter().position(lane).unwrap_or(0)
-        };
-        let desk_bell = desktops[home(&|worker| worker.desk)].bell.clone();
-
-        let (notes_to, notes) = crossbeam_channel::bounded(NOTES);
-        let notes_to = Notes::new(notes_to);
-        let mut inputs = Vec::new();
-        let mut audits = Vec::new();
-        let mut clients = Vec::new();
-        let mut lanes: Vec<Option<Box<dyn Lane<Socket>>>> = Vec::new();
+        let mut build = Build::new(config, placement, instruments.into())?;
         for (index, shard) in shards.iter().enumerate() {
-            let of = &sources[shard.source];
-            let (events, input) = ring(EVENTS, desk_bell.clone());
-            let (audit, shown) = rtrb::RingBuffer::new(AUDITS);
-            inputs.push(input);
-            audits.push(shown);
-            let at = &desktops[home(&|worker| worker.feeds.contains(&index))];
-            clients.push(Client {
-                stream: of.stream.clone(),
-                rest: Some(shard.source),
-                exchange: of.exchange,
-                snapshot_levels: of.config.snapshot_levels,
-                replies: at.replies_to.clone(),
-                bell: at.bell.clone(),
-            });
-            let publisher = Publisher::new(events, instruments.len());
-            lanes.push(Some(feed_lane(
-                config,
-                of,
-                shard,
-                &instruments,
-                publisher,
-                audit,
-            )?));
+            build.add_feed(index, shard)?;
         }
-
-        let mut gateway: Option<Box<dyn Lane<Socket>>> = None;
         let exit = match account {
-            Some((keys, at)) => {
-                let worker = &desktops[home(&|worker| worker.gateway)];
-                let (tickets, orders) = ring(TICKETS, worker.bell.clone());
-                let (reports, input) = ring(REPORTS, desk_bell.clone());
-                inputs.push(input);
-                let exchange = exchange::by_name(&at.exchange).ok_or("unknown exchange")?;
-                let orders_at = at.orders.clone().unwrap_or(exchange.endpoints().orders);
-                gateway = Some(order_lane(
-                    exchange,
-                    keys,
-                    &at,
-                    &orders_at,
-                    &instruments,
-                    orders,
-                    reports,
-                )?);
-                clients.push(Client {
-                    stream: orders_at,
-                    rest: None,
-                    exchange,
-                    snapshot_levels: 0,
-                    replies: worker.replies_to.clone(),
-                    bell: worker.bell.clone(),
-                });
-                Exit::Gateway(tickets)
-            }
-            None => Exit::Paper(Paper::new(instruments.len())),
+            Some((keys, at)) => build.add_gateway(keys, &at)?,
+            None => Exit::Paper(Paper::new(build.instruments.len())),
         };
-        let desk = Desk::new(inputs, vec![strategy], risk(config, &instruments)?, exit);
-
-        let gateway_id = shards.len();
-        let clerk = Clerk::start(clients, hosts, instruments.clone())
-            .map_err(|error| format!("cannot start the clerk thread: {error}"))?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut engine = Self {
-            placement,
-            instruments,
-            pulses: Vec::new(),
-            stop,
-            workers: Vec::new(),
-            clerk,
-        };
-        let mut desk = Some(desk);
-        let mut collectors = Vec::new();
-        for (index, at) in desktops.into_iter().enumerate() {
-            let plan = &engine.placement.workers[index];
-            let (recorder, collector) = Recorder::new(index as u8, &stages(plan));
-            collectors.push(collector);
-            let pulse = Arc::new(Pulse::default());
-            engine.pulses.push(pulse.clone());
-            let take = |lane: &mut Option<Box<dyn Lane<Socket>>>, clerk_id| {
-                lane.take().map(|lane| Placed { lane, clerk_id })
-            };
-            let feeds = plan
-                .feeds
-                .iter()
-                .filter_map(|&feed| take(&mut lanes[feed], feed));
-            let worker = Worker {
-                cpu: plan.cpu,
-                wait: engine.placement.wait,
-                poll: at.poll,
-                bell: at.bell.clone(),
-                feeds: feeds.collect(),
-                desk: if plan.desk { desk.take() } else { None },
-                gateways: if plan.gateway {
-                    take(&mut gateway, gateway_id).into_iter().collect()
-                } else {
-                    Vec::new()
-                },
-                socket_options: socket_options(config),
-                recorder,
-                notes: notes_to.clone(),
-                jobs: engine.clerk.jobs.clone(),
-                replies: at.replies,
-                pulse,
-                stop: engine.stop.clone(),
-            };
-            let thread = worker
-                .start(index)
-                .map_err(|e| format!("cannot start a worker: {e}"))?;
-            engine.workers.push((at.bell, thread));
-        }
-        Ok((
-            engine,
-            Outputs {
-                audits,
-                collectors,
-                notes,
-                lost: notes_to,
-            },
-        ))
+        let risk = risk(config, &build.instruments)?;
+        let inputs = std::mem::take(&mut build.inputs);
+        let desk = Desk::new(inputs, vec![strategy], risk, exit);
+        build.start(desk, hosts)
     }
 
-    /// Stops the workers and the clerk, and gives what the workers counted.
-    pub fn stop(self) -> Vec<Ended> {
-        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    /// True while every worker runs. One that does not has panicked, and has said so.
+    pub fn is_whole(&self) -> bool {
+        self.workers.iter().all(|(_, thread)| !thread.is_finished())
+    }
+
+    /// Stops the workers and the clerk, and gives what each worker counted; none of one that panicked.
+    pub fn stop(self) -> Vec<Option<Ended>> {
+        self.stop.store(true, Ordering::Relaxed);
         let mut ended = Vec::new();
         for (bell, thread) in self.workers {
             bell.wake();
-            // A worker that panicked has said so itself; the others' counts are still worth having.
-            ended.extend(thread.join());
+            ended.push(thread.join().ok());
         }
         self.clerk.stop();
         ended
     }
 }
 
-fn desktop() -> std::io::Result<Desktop> {
-    let poll = mio::Poll::new()?;
-    let waker = mio::Waker::new(poll.registry(), BELL)?;
-    // A wake that fails leaves the worker to its next look-up, half a second later at most.
-    let bell = Bell::new(move || drop(waker.wake()));
-    let (replies_to, replies) = crossbeam_channel::bounded(REPLIES);
-    Ok(Desktop {
-        poll,
-        bell,
-        replies,
-        replies_to,
+/// One connection's share of a source's instruments.
+struct Shard<'a> {
+    source: &'a Source,
+    /// Index of the source's REST host.
+    host: usize,
+    instruments: &'a [InstrumentId],
+}
+
+fn shards((host, source): (usize, &Source)) -> impl Iterator<Item = Shard<'_>> {
+    let chunks = source
+        .instruments
+        .chunks(source.config.instruments_per_connection);
+    chunks.map(move |instruments| Shard {
+        source,
+        host,
+        instruments,
     })
+}
+
+/// What a worker is given while its lanes are still being made.
+struct Station {
+    poll: mio::Poll,
+    bell: Arc<Bell>,
+    replies: crossbeam_channel::Receiver<Reply>,
+    replies_to: crossbeam_channel::Sender<Reply>,
+    feeds: Vec<Placed>,
+    gateways: Vec<Placed>,
+}
+
+impl Station {
+    fn new() -> std::io::Result<Self> {
+        let poll = mio::Poll::new()?;
+        let waker = mio::Waker::new(poll.registry(), BELL)?;
+        // A wake that fails leaves the worker to its next look-up, half a second later at most.
+        let bell = Bell::new(move || drop(waker.wake()));
+        let (replies_to, replies) = crossbeam_channel::bounded(REPLIES);
+        Ok(Self {
+            poll,
+            bell,
+            replies,
+            replies_to,
+            feeds: Vec::new(),
+            gateways: Vec::new(),
+        })
+    }
+}
+
+/// An engine whose lanes and rings are being made. The clerk knows a lane by the place of its client.
+struct Build<'a> {
+    config: &'a Config,
+    placement: Placement,
+    instruments: Arc<[Instrument]>,
+    stations: Vec<Station>,
+    desk_bell: Arc<Bell>,
+    /// The desk's ends of all event rings.
+    inputs: Vec<Receiver<Event>>,
+    audits: Vec<rtrb::Consumer<Shown>>,
+    clients: Vec<Client>,
+}
+
+impl<'a> Build<'a> {
+    fn new(
+        config: &'a Config,
+        placement: Placement,
+        instruments: Arc<[Instrument]>,
+    ) -> Result<Self, String> {
+        let stations: Result<Vec<Station>, _> =
+            placement.workers.iter().map(|_| Station::new()).collect();
+        let stations = stations.map_err(|error| format!("cannot poll: {error}"))?;
+        let desk_bell = stations[home(&placement, |worker| worker.desk)]
+            .bell
+            .clone();
+        Ok(Self {
+            config,
+            placement,
+            instruments,
+            stations,
+            desk_bell,
+            inputs: Vec::new(),
+            audits: Vec::new(),
+            clients: Vec::new(),
+        })
+    }
+
+    fn add_feed(&mut self, index: usize, shard: &Shard) -> Result<(), String> {
+        let (events, input) = ring(EVENTS, self.desk_bell.clone());
+        let (audit, shown) = rtrb::RingBuffer::new(AUDITS);
+        self.inputs.push(input);
+        self.audits.push(shown);
+        let publisher = Publisher::new(events, self.instruments.len());
+        let lane = feed_lane(self.config, shard, &self.instruments, publisher, audit)?;
+        let at = home(&self.placement, |worker| worker.feeds.contains(&index));
+        let clerk_id = self.add_client(at, &shard.source.stream, Some((shard.host, shard.source)));
+        self.stations[at].feeds.push(Placed { lane, clerk_id });
+        Ok(())
+    }
+
+    fn add_gateway(&mut self, keys: Account, account: &config::Account) -> Result<Exit, String> {
+        let exchange = exchange::by_name(&account.exchange)
+            .ok_or_else(|| format!("{}: this build does not know it", account.exchange))?;
+        let host_port = account
+            .orders
+            .clone()
+            .unwrap_or(exchange.endpoints().orders);
+        let at = home(&self.placement, |worker| worker.gateway);
+        let (tickets, orders) = ring(TICKETS, self.stations[at].bell.clone());
+        let (reports, input) = ring(REPORTS, self.desk_bell.clone());
+        self.inputs.push(input);
+        let codec = exchange.order_codec(keys, &self.instruments)?;
+        let ca_pem = account
+            .ca_file
+            .as_deref()
+            .map(universe::read_ca)
+            .transpose()?;
+        let link = link(&host_port, &codec.path(), ca_pem.as_deref(), None)?;
+        let lane = Box::new(Gateway::new(link, codec, exchange.name(), orders, reports));
+        let clerk_id = self.add_client(at, &host_port, None);
+        self.stations[at].gateways.push(Placed { lane, clerk_id });
+        Ok(Exit::Gateway(tickets))
+    }
+
+    fn add_client(&mut self, at: usize, host_port: &str, rest: Option<(usize, &Source)>) -> usize {
+        let station = &self.stations[at];
+        self.clients.push(Client {
+            stream: host_port.to_owned(),
+            snapshots: rest.map(|(host, source)| SnapshotSource {
+                host,
+                exchange: source.exchange,
+                levels: source.config.snapshot_levels,
+            }),
+            replies: station.replies_to.clone(),
+            bell: station.bell.clone(),
+        });
+        self.clients.len() - 1
+    }
+
+    fn start(self, desk: Desk, hosts: Vec<Rest>) -> Result<(Engine, Outputs), String> {
+        let (notes_to, notes) = crossbeam_channel::bounded(NOTES);
+        let notes_to = Notes::new(notes_to);
+        let clerk = Clerk::start(self.clients, hosts, self.instruments.clone())
+            .map_err(|error| format!("cannot start the clerk thread: {error}"))?;
+        let mut engine = Engine {
+            placement: self.placement,
+            instruments: self.instruments,
+            pulses: Vec::new(),
+            stop: Arc::new(AtomicBool::new(false)),
+            workers: Vec::new(),
+            clerk,
+        };
+        let mut desk = Some(desk);
+        let mut collectors = Vec::new();
+        for (index, station) in self.stations.into_iter().enumerate() {
+            let plan = &engine.placement.workers[index];
+            let (recorder, collector) = Recorder::new(index as u8, &stages(plan));
+            let pulse = Arc::new(Pulse::default());
+            let bell = station.bell.clone();
+            let worker = Worker {
+                cpu: plan.cpu,
+                wait: engine.placement.wait,
+                poll: station.poll,
+                bell: station.bell,
+                feeds: station.feeds,
+                desk: if plan.desk { desk.take() } else { None },
+                gateways: station.gateways,
+                socket_options: socket_options(self.config),
+                recorder,
+                notes: notes_to.clone(),
+                jobs: engine.clerk.jobs.clone(),
+                replies: station.replies,
+                pulse: pulse.clone(),
+                stop: engine.stop.clone(),
+            };
+            let thread = worker
+                .start(index)
+                .map_err(|e| format!("cannot start a worker: {e}"))?;
+            collectors.push(collector);
+            engine.pulses.push(pulse);
+            engine.workers.push((bell, thread));
+        }
+        let lost = notes_to.lost();
+        Ok((
+            engine,
+            Outputs {
+                audits: self.audits,
+                collectors,
+                notes,
+                lost,
+            },
+        ))
+    }
+}
+
+/// The worker that has this lane.
+fn home(placement: &Placement, has_it: impl Fn(&WorkerPlan) -> bool) -> usize {
+    let found = placement.workers.iter().position(has_it);
+    found.expect("`place` gives every lane exactly one worker; its tests hold that")
 }
 
 fn feed_lane(
     config: &Config,
-    of: &universe::Source,
     shard: &Shard,
     all: &[Instrument],
     publisher: Publisher,
     audit: rtrb::Producer<Shown>,
 ) -> Result<Box<dyn Lane<Socket>>, String> {
-    let instruments: Vec<Instrument> = shard
+    match config.engine.depth {
+        256 => lane_of::<256>(shard, all, publisher, audit),
+        1_024 => lane_of::<1_024>(shard, all, publisher, audit),
+        4_096 => lane_of::<4_096>(shard, all, publisher, audit),
+        other => Err(format!("no book of {other} levels is compiled in")),
+    }
+}
+
+fn lane_of<const N: usize>(
+    shard: &Shard,
+    all: &[Instrument],
+    publisher: Publisher,
+    audit: rtrb::Producer<Shown>,
+) -> Result<Box<dyn Lane<Socket>>, String> {
+    let Source {
+        exchange,
+        config,
+        stream,
+        ca_pem,
+        ..
+    } = shard.source;
+    let ours: Vec<Instrument> = shard
         .instruments
         .iter()
         .map(|id| all[id.index()].clone())
         .collect();
-    let symbols: Vec<&str> = instruments.iter().map(|i| i.symbol.as_str()).collect();
+    let symbols: Vec<&str> = ours.iter().map(|i| i.symbol.as_str()).collect();
+    let subscriptions = exchange.subscribe(&symbols, config.streams);
     let link = link(
-        &of.stream,
-        &of.exchange.stream_path(),
-        of.ca_pem.as_deref(),
-        Some(of.exchange),
+        stream,
+        &exchange.stream_path(),
+        ca_pem.as_deref(),
+        Some(*exchange),
     )?;
-    let subscriptions = of.exchange.subscribe(&symbols, of.config.streams);
-    Ok(match config.engine.depth {
-        256 => boxed::<256>(
-            of,
-            &instruments,
-            all.len(),
-            link,
-            publisher,
-            audit,
-            subscriptions,
-        ),
-        1_024 => boxed::<1_024>(
-            of,
-            &instruments,
-            all.len(),
-            link,
-            publisher,
-            audit,
-            subscriptions,
-        ),
-        4_096 => boxed::<4_096>(
-            of,
-            &instruments,
-            all.len(),
-            link,
-            publisher,
-            audit,
-            subscriptions,
-        ),
-        other => return Err(format!("no book of {other} levels is compiled in")),
-    })
-}
-
-fn boxed<const N: usize>(
-    of: &universe::Source,
-    instruments: &[Instrument],
-    total: usize,
-    link: Link<Socket>,
-    publisher: Publisher,
-    audit: rtrb::Producer<Shown>,
-    subscriptions: Vec<String>,
-) -> Box<dyn Lane<Socket>> {
-    let feed = Feed::<N>::new(
-        of.exchange,
-        instruments,
-        total,
-        AUDIT_LEVELS,
-        publisher,
-        audit,
-    );
-    Box::new(FeedLane::new(link, feed, subscriptions))
-}
-
-fn order_lane(
-    exchange: &'static dyn Exchange,
-    keys: Account,
-    at: &config::Account,
-    host_port: &str,
-    instruments: &[Instrument],
-    orders: Receiver<crate::wiring::desk::Ticket>,
-    reports: Sender<crate::base::Event>,
-) -> Result<Box<dyn Lane<Socket>>, String> {
-    let codec = exchange.order_codec(keys, instruments)?;
-    let ca_pem = at.ca_file.as_deref().map(universe::read_ca).transpose()?;
-    let link = link(host_port, &codec.path(), ca_pem.as_deref(), None)?;
-    Ok(Box::new(Gateway::new(
-        link,
-        codec,
-        exchange.name(),
-        orders,
-        reports,
-    )))
+    let feed = Feed::<N>::new(*exchange, &ours, all.len(), AUDIT_LEVELS, publisher, audit);
+    Ok(Box::new(FeedLane::new(link, feed, subscriptions)))
 }
 
 /// A link to `host:port`. Market streams keep to the exchange's limit on our own messages.
@@ -409,7 +401,7 @@ pub fn configured_strategy(
     strategy::build("imbalance", &params, instruments).map_err(|error| error.to_string())
 }
 
-fn stages(plan: &crate::world::os::placement::WorkerPlan) -> Vec<Stage> {
+fn stages(plan: &WorkerPlan) -> Vec<Stage> {
     let mut stages = Vec::new();
     if !plan.feeds.is_empty() {
         stages.extend([

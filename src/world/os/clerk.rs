@@ -127,13 +127,20 @@ impl Rest {
 pub struct Client {
     /// `host:port` of the lane's WebSocket.
     pub stream: String,
-    /// Where its snapshots come from; none for a lane that needs none. Index into the clerk's hosts.
-    pub rest: Option<usize>,
-    pub exchange: &'static dyn Exchange,
-    pub snapshot_levels: u16,
+    /// None for a lane that needs none.
+    pub snapshots: Option<SnapshotSource>,
     /// Where answers go.
     pub replies: Sender<Reply>,
     pub bell: Arc<Bell>,
+}
+
+/// Where a lane's snapshots come from.
+pub struct SnapshotSource {
+    /// Index into the clerk's hosts.
+    pub host: usize,
+    pub exchange: &'static dyn Exchange,
+    /// Levels a side that are asked for.
+    pub levels: u16,
 }
 
 /// A request from a lane: two words, so that asking allocates nothing.
@@ -199,8 +206,8 @@ fn work(inbox: &Receiver<Job>, clients: &[Client], mut hosts: Vec<Rest>, all: &[
         let answer = match job.task {
             Task::Resolve => Answer::Resolved(resolve(&client.stream)),
             Task::Snapshot(id) => {
-                let fetched = match client.rest {
-                    Some(host) => fetch(client, &mut hosts[host], &all[id.index()]),
+                let fetched = match &client.snapshots {
+                    Some(from) => fetch(from, &mut hosts[from.host], &all[id.index()]),
                     None => Err(FetchError::Decode("this lane has no snapshot source")),
                 };
                 Answer::Snapshot(id, fetched)
@@ -220,17 +227,13 @@ fn work(inbox: &Receiver<Job>, clients: &[Client], mut hosts: Vec<Rest>, all: &[
 }
 
 fn fetch(
-    client: &Client,
+    from: &SnapshotSource,
     host: &mut Rest,
     instrument: &Instrument,
 ) -> Result<Box<Snapshot>, FetchError> {
-    let path = client
-        .exchange
-        .snapshot_path(&instrument.symbol, client.snapshot_levels);
+    let path = from.exchange.snapshot_path(&instrument.symbol, from.levels);
     let body = host.get(&path)?;
-    let snapshot = client
-        .exchange
-        .snapshot(body, instrument, client.snapshot_levels);
+    let snapshot = from.exchange.snapshot(body, instrument, from.levels);
     snapshot
         .map(Box::new)
         .map_err(|why| FetchError::Decode(why.name()))
