@@ -6,26 +6,24 @@ use super::config::{self, Config};
 use super::secrets;
 use super::session::{Engine, Outputs, StrategyMaker, configured_strategy};
 use super::universe::Universe;
-use crate::base::{Clock as _, Instrument};
-use crate::exchange::{Account, DepthSpeed, Streams};
-use crate::trading::refusal::Refusal;
+use crate::base::Clock as _;
+use crate::exchange::Account;
 use crate::watch::audit::Truth;
-use crate::watch::summary::{self, Summary};
-use crate::watch::table;
+use crate::watch::summary::Summary;
 use crate::world::os::clock::OsClock;
-use crate::world::os::placement::Placement;
-use crate::world::os::scribe::{Console, ConsoleStyle, Scribe, ScribeInputs, ScribeTotals};
-use crate::world::os::server::{self, Sim, SimOptions, SimSource};
+use crate::world::os::scribe::{Console, ConsoleStyle, Scribe, ScribeInputs};
+use crate::world::os::server::{self, Sim, SimSource};
 use crate::world::os::sys;
-use crate::world::os::worker::{Ended, Pulse};
-use crate::world::sim::account::generate_account;
-use std::io::{IsTerminal as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
+
+mod files;
+mod screen;
+mod simulated;
 
 /// How long a run without a configuration lasts.
 const DEMO: Duration = Duration::from_secs(15);
@@ -35,8 +33,6 @@ const LOOK: Duration = Duration::from_millis(50);
 const QUIET: Duration = Duration::from_millis(300);
 /// The default seed: a run without arguments has the same order flow each time.
 const SEED: u64 = 1;
-/// Folder of all runs' folders, under the current one.
-const RUNS: &str = "runs";
 
 /// Why a run did not happen, or did not end as it should.
 #[derive(Debug)]
@@ -143,7 +139,7 @@ impl Run {
     pub fn start(self) -> Result<Summary, RunError> {
         let started = SystemTime::now();
         let interrupted = interrupt_flag()?;
-        let dir = run_dir(self.out.as_deref(), started)?;
+        let dir = files::run_dir(self.out.as_deref(), started)?;
         let (config, sim, account, seed) = match self.market {
             Market::Configured(config) => {
                 let account = if self.live {
@@ -159,8 +155,8 @@ impl Run {
                 engine,
             } => {
                 let played = matches!(source, SimSource::Play { .. });
-                let sim = start_sim(source, seed)?;
-                let (config, account) = sim_config(&sim, engine, &dir)?;
+                let sim = simulated::start_sim(source, seed)?;
+                let (config, account) = simulated::sim_config(&sim, engine, &dir)?;
                 (config, Some(sim), Some(account), (!played).then_some(seed))
             }
         };
@@ -174,7 +170,7 @@ impl Run {
         let cpus = sys::affinity().map_err(|e| RunError::Failed(format!("no CPU: {e}")))?;
         let (engine, outputs) =
             Engine::start(&config, universe, strategy, account, &cpus).map_err(RunError::Failed)?;
-        announce(&engine, &config, sim.as_ref(), mode, &dir);
+        screen::announce(&engine, &config, sim.as_ref(), mode, &dir);
         let begun = Instant::now();
         let truths = sim.as_ref().filter(|_| seed.is_some()).map(Sim::truth);
         let scribe = start_scribe(&engine, outputs, truths, self.log, &dir)?;
@@ -187,14 +183,14 @@ impl Run {
         if let Some(sim) = sim {
             sim.stop();
         }
-        let mut summary = summarize(&placement, &instruments, &ended, totals);
+        let mut summary = files::summarize(&placement, &instruments, &ended, totals);
         summary.version = env!("CARGO_PKG_VERSION").into();
         summary.started = humantime::format_rfc3339_millis(started).to_string();
         summary.duration_ns = lasted.as_nanos() as u64;
         summary.mode = mode.into();
         summary.seed = seed;
-        write_summary(&dir, &summary)?;
-        conclude(&summary, &dir);
+        files::write_summary(&dir, &summary)?;
+        screen::conclude(&summary, &dir);
         if !whole {
             return Err(RunError::Failed("a worker died: its panic is above".into()));
         }
@@ -266,73 +262,6 @@ fn speed(asked: Option<CliSpeed>) -> server::Speed {
     }
 }
 
-fn start_sim(source: SimSource, seed: u64) -> Result<Sim, RunError> {
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    server::start(SimOptions {
-        listen,
-        seed,
-        source,
-        cpu: None,
-    })
-    .map_err(|error| RunError::Failed(error.to_string()))
-}
-
-/// The settings of a run against the simulated exchange of this process: every instrument, every stream,
-/// orders sent for real, to an account that exists only there.
-fn sim_config(
-    sim: &Sim,
-    engine: config::Engine,
-    dir: &Path,
-) -> Result<(Config, (Account, config::Account)), RunError> {
-    let ca_file = dir.join("sim-ca.pem");
-    std::fs::write(&ca_file, sim.ca_pem())
-        .map_err(|error| RunError::Failed(format!("{}: {error}", ca_file.display())))?;
-    let at = Some(sim.addr().to_string());
-    let config = Config {
-        engine,
-        socket: config::Socket::default(),
-        feeds: vec![config::Feed {
-            exchange: "binance-spot".into(),
-            stream: at.clone(),
-            rest: at.clone(),
-            ca_file: Some(ca_file.clone()),
-            instruments: sim.symbols().to_vec(),
-            streams: Streams {
-                depth: DepthSpeed::Ms100,
-                trades: true,
-                quotes: true,
-            },
-            snapshot_levels: 1_000,
-            instruments_per_connection: 50,
-        }],
-        account: None,
-        strategy: config::Strategy::Imbalance(config::Imbalance {
-            depth: 5,
-            threshold: 0.5,
-            cooldown_ms: 250,
-            quantity: "1".into(),
-        }),
-        risk: config::Risk {
-            quantity_max: "1".into(),
-            notional_max: "1000000".into(),
-            price_collar_bps: 50,
-            orders_per_s: 20,
-            open_orders_max: 4,
-        },
-    };
-    let keys = generate_account().map_err(RunError::Failed)?;
-    // The keys were made here and are handed over as they are: these two name no source.
-    let nowhere = || config::SecretSource::Env(String::new());
-    let account = config::Account {
-        exchange: "binance-spot".into(),
-        orders: at,
-        ca_file: Some(ca_file),
-        api_key: nowhere(),
-        private_key: nowhere(),
-    };
-    Ok((config, (keys, account)))
-}
-
 fn live_account(config: &Config) -> Result<(Account, config::Account), RunError> {
     let account = config.account.clone().ok_or_else(|| {
         RunError::Wrong("--live needs an [account] section with the files of its keys".into())
@@ -360,72 +289,6 @@ fn interrupt_flag() -> Result<Arc<AtomicBool>, RunError> {
         signal_hook::flag::register(signal, flag.clone()).map_err(failed)?;
     }
     Ok(flag)
-}
-
-/// The run's folder: the one that was asked for, or a new one that is named after the time.
-fn run_dir(asked: Option<&Path>, started: SystemTime) -> Result<PathBuf, RunError> {
-    let failed = |path: &Path, error| RunError::Failed(format!("{}: {error}", path.display()));
-    if let Some(dir) = asked {
-        if dir.join("summary.json").exists() {
-            let what = format!("{} holds another run: give a new folder", dir.display());
-            return Err(RunError::Wrong(what));
-        }
-        std::fs::create_dir_all(dir).map_err(|error| failed(dir, error))?;
-        return Ok(dir.to_owned());
-    }
-    std::fs::create_dir_all(RUNS).map_err(|error| failed(Path::new(RUNS), error))?;
-    let stamp = humantime::format_rfc3339_millis(started).to_string();
-    let name = stamp.replace([':', '.'], "-");
-    for attempt in 0..100 {
-        let suffix = if attempt == 0 {
-            String::new()
-        } else {
-            format!("-{attempt}")
-        };
-        let dir = Path::new(RUNS).join(format!("{name}{suffix}"));
-        match std::fs::create_dir(&dir) {
-            Ok(()) => return Ok(dir),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed(&dir, error)),
-        }
-    }
-    Err(RunError::Failed(format!(
-        "{RUNS}/{name}: taken a hundred times over"
-    )))
-}
-
-fn announce(engine: &Engine, config: &Config, sim: Option<&Sim>, mode: &str, dir: &Path) {
-    let mut out = std::io::stdout().lock();
-    let symbols: Vec<&str> = engine
-        .instruments
-        .iter()
-        .map(|i| i.symbol.as_str())
-        .collect();
-    // Nobody may be reading any more: the run goes on, its files are what counts.
-    let _ = writeln!(
-        out,
-        "tickwire {}  orders: {mode}",
-        env!("CARGO_PKG_VERSION")
-    );
-    if let Some(sim) = sim {
-        let _ = writeln!(out, "simulated exchange: wss://{}", sim.addr());
-    }
-    let (n, depth) = (symbols.len(), config.engine.depth);
-    let _ = writeln!(
-        out,
-        "instruments: {n} ({}), {depth} levels a side",
-        shortened(&symbols)
-    );
-    let _ = write!(out, "{}", engine.placement);
-    let _ = writeln!(out, "files: {}", dir.display());
-}
-
-fn shortened(symbols: &[&str]) -> String {
-    const SHOWN: usize = 8;
-    match symbols.len() {
-        n if n > SHOWN => format!("{}, … {} more", symbols[..SHOWN].join(", "), n - SHOWN),
-        _ => symbols.join(", "),
-    }
 }
 
 fn start_scribe(
@@ -458,36 +321,9 @@ fn start_scribe(
         },
         dir: Some(dir.to_owned()),
         // Lines for a program are all of one kind; it has the records of each second's numbers.
-        status: (log == LogForm::Human).then(|| status_line(engine)),
+        status: (log == LogForm::Human).then(|| screen::status_line(engine)),
     };
     Scribe::start(inputs).map_err(|error| RunError::Failed(format!("{}: {error}", dir.display())))
-}
-
-/// Makes the line of each second from the workers' pulses.
-fn status_line(engine: &Engine) -> crate::world::os::scribe::StatusLine {
-    let (pulses, books) = (engine.pulses.clone(), engine.instruments.len());
-    let began = OsClock.now();
-    let (mut last_at, mut last_frames) = (began, 0);
-    Box::new(move |tick_to_wire| {
-        let sum = |of: fn(&Pulse) -> &std::sync::atomic::AtomicU64| -> u64 {
-            pulses
-                .iter()
-                .map(|pulse| of(pulse).load(Ordering::Relaxed))
-                .sum()
-        };
-        let (now, frames) = (OsClock.now(), sum(|pulse| &pulse.frames));
-        let span_ns = now.since(last_at).max(1);
-        let per_s = (frames - last_frames) as u128 * 1_000_000_000 / u128::from(span_ns);
-        (last_at, last_frames) = (now, frames);
-        table::status_line(&summary::Status {
-            elapsed: now - began,
-            books_live: sum(|pulse| &pulse.live_books) as usize,
-            books,
-            messages_per_s: per_s as u64,
-            orders_sent: sum(|pulse| &pulse.orders),
-            tick_to_wire_ns: tick_to_wire,
-        })
-    })
 }
 
 /// Returns when the time is over, when somebody interrupts, or when a recording has been played and taken in.
@@ -524,77 +360,4 @@ fn wait_for_the_end(
         std::thread::sleep(LOOK);
     }
     true
-}
-
-fn summarize(
-    placement: &Placement,
-    instruments: &[Instrument],
-    ended: &[Option<Ended>],
-    totals: ScribeTotals,
-) -> Summary {
-    let mut summary = Summary {
-        wait: placement.wait.name().into(),
-        ..Summary::default()
-    };
-    for (index, (plan, end)) in placement.workers.iter().zip(ended).enumerate() {
-        summary.placement.push(summary::Placement {
-            worker: index as u8,
-            cpu: end.as_ref().and_then(|end| end.pinned),
-            wait: placement.wait.name().into(),
-            lanes: plan.lanes(),
-        });
-        let Some(end) = end else { continue };
-        if let Some((desk, refusals)) = &end.desk {
-            summary.orders.acked = desk.acked;
-            summary.orders.rejected = desk.rejected;
-            summary.orders.not_sent = desk.not_sent;
-            summary.orders.unknown = desk.unknown;
-            let refused = Refusal::ALL
-                .iter()
-                .zip(refusals)
-                .filter(|(_, count)| **count > 0);
-            summary.orders.refused = refused
-                .map(|(gate, count)| (gate.name().to_owned(), *count))
-                .collect();
-        }
-        summary.orders.sent += end.tally.gateway.sent;
-    }
-    let feeds = || ended.iter().flatten().map(|end| &end.tally);
-    let audit_lost: u64 = feeds().map(|tally| tally.feed.audit_lost).sum();
-    for (instrument, audit) in instruments.iter().zip(totals.audits) {
-        let mut book = summary::Book::of(instrument, audit);
-        let counters = feeds()
-            .flat_map(|tally| &tally.books)
-            .find(|(id, ..)| *id == instrument.id);
-        if let Some((_, epoch, counters)) = counters {
-            book.epoch = *epoch;
-            book.gaps = counters.gaps;
-            book.resyncs = counters.resyncs;
-            book.duplicates = counters.duplicates;
-            book.refreshes = counters.refreshes;
-        }
-        summary.books.push(book);
-    }
-    summary.stages = totals.stages;
-    summary.workers = totals.workers;
-    summary.notes_lost = totals.notes_lost;
-    summary.disk_errors = totals.disk_errors;
-    summary.audit_lost = audit_lost;
-    summary
-}
-
-fn write_summary(dir: &Path, summary: &Summary) -> Result<(), RunError> {
-    let path = dir.join("summary.json");
-    let failed =
-        |error: &dyn std::fmt::Display| RunError::Failed(format!("{}: {error}", path.display()));
-    let mut text = serde_json::to_string_pretty(summary).map_err(|error| failed(&error))?;
-    text.push('\n');
-    std::fs::write(&path, text).map_err(|error| failed(&error))
-}
-
-fn conclude(summary: &Summary, dir: &Path) {
-    let mut out = std::io::stdout().lock();
-    // As in `announce`: a closed pipe does not undo the run.
-    let _ = write!(out, "\n{}", table::render_table(summary));
-    let _ = writeln!(out, "\nfiles: {}", dir.display());
 }
