@@ -132,8 +132,8 @@ fn encoding_orders_and_reading_their_answers_allocates_nothing() {
     };
     let exchange = exchange::by_name("binance-spot").unwrap();
     let mut codec = exchange.order_codec(account, &instruments()).unwrap();
-    let acked = br#"{"id":"tw0000000000007","status":200,"result":{"symbol":"BTCUSDT","orderId":12,"orderListId":-1,"clientOrderId":"tw0000000000007","transactTime":1750000000123456}}"#;
-    let refused = br#"{"id":"tw0000000000007","status":400,"error":{"code":-2010,"msg":"Account has insufficient balance for requested action."}}"#;
+    let acked = br#"{"id":"tw00000000000000000007","status":200,"result":{"symbol":"BTCUSDT","orderId":12,"orderListId":-1,"clientOrderId":"tw00000000000000000007","transactTime":1750000000123456}}"#;
+    let refused = br#"{"id":"tw00000000000000000007","status":400,"error":{"code":-2010,"msg":"Account has insufficient balance for requested action."}}"#;
     let count = allocations(|| {
         for n in 0..MESSAGES as u64 / 4 {
             let order = NewOrder {

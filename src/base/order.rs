@@ -3,7 +3,7 @@
 use super::instrument::InstrumentId;
 use super::level::{Level, Px, Qty, Side};
 
-/// Our name for an order: unique within the run. On the wire it is `tw` and base-36 digits.
+/// Our name for an order: unique within the run. On the wire it is `tw` and decimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(transparent)]
 pub struct ClientId(pub u64);

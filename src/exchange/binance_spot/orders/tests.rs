@@ -30,7 +30,7 @@ fn codec() -> SpotOrders {
 
 fn order() -> NewOrder {
     NewOrder {
-        client_id: ClientId(36 * 36 + 10),
+        client_id: ClientId(1_306),
         instrument: InstrumentId(3),
         side: Side::Buy,
         px: Px(250_012_000_000),
@@ -85,7 +85,7 @@ fn an_order_is_a_limit_that_fills_at_once_or_not() {
     let mut codec = codec();
     let frame = codec.encode(&order(), UnixNanos(1_750_000_000_123_456_789));
     let golden = concat!(
-        r#"{"id":"tw000000000010a","method":"order.place","params":{"newClientOrderId":"tw000000000010a","#,
+        r#"{"id":"tw00000000000000001306","method":"order.place","params":{"newClientOrderId":"tw00000000000000001306","#,
         r#""newOrderRespType":"ACK","price":"2500.12","quantity":"0.00005","recvWindow":1000,"type":"LIMIT","#,
         r#""timeInForce":"IOC","side":"BUY","symbol":"ETHUSDT","timestamp":1750000000123456}}"#,
     );
@@ -151,7 +151,7 @@ fn symbols_are_escaped_and_the_longest_frame_fits() {
 
 /// Decodes an answer to order 7 with this status and rest.
 fn answered(status: u16, rest: &str) -> Answer {
-    let frame = format!(r#"{{"id":"tw0000000000007","status":{status},{rest}}}"#);
+    let frame = format!(r#"{{"id":"tw00000000000000000007","status":{status},{rest}}}"#);
     codec().decode(frame.as_bytes()).unwrap()
 }
 
@@ -164,7 +164,7 @@ fn refused(status: u16, code: i32, message: &str) -> Answer {
 
 #[test]
 fn an_ack_has_the_exchange_id_and_time() {
-    let result = r#""result":{"symbol":"BTCUSDT","orderId":12569099453,"orderListId":-1,"clientOrderId":"tw0000000000007","transactTime":1750000000123456}"#;
+    let result = r#""result":{"symbol":"BTCUSDT","orderId":12569099453,"orderListId":-1,"clientOrderId":"tw00000000000000000007","transactTime":1750000000123456}"#;
     let acked = Answer::Acked {
         client_id: ClientId(7),
         exchange_id: 12_569_099_453,
@@ -288,12 +288,28 @@ fn the_exchanges_words_are_kept_until_the_next_frame() {
     let mut codec = codec();
     let long = "é".repeat(200);
     let frame = format!(
-        r#"{{"id":"tw0000000000007","status":400,"error":{{"code":-1013,"msg":"{long}"}}}}"#
+        r#"{{"id":"tw00000000000000000007","status":400,"error":{{"code":-1013,"msg":"{long}"}}}}"#
     );
     codec.decode(frame.as_bytes()).unwrap();
     assert_eq!(codec.last_error(), "é".repeat(80));
     codec.decode(br#"{"id":"logon","status":200}"#).unwrap();
     assert_eq!(codec.last_error(), "");
+}
+
+#[test]
+fn an_id_is_digits_that_spell_nothing_and_the_largest_fits() {
+    let text = wire_id(ClientId(u64::MAX));
+    assert_eq!(&text, b"tw18446744073709551615");
+    assert!(text.len() <= 36, "the exchange's own limit");
+    for other in [
+        "tw18446744073709551616",
+        "tw+0000000000000000007",
+        "tw0000000000000000007",
+        "TW00000000000000000007",
+        "tw0000000000007",
+    ] {
+        assert_eq!(parse_wire_id(other), None, "{other}");
+    }
 }
 
 proptest! {
@@ -304,7 +320,7 @@ proptest! {
     }
 
     #[test]
-    fn only_our_own_ids_are_read(text in prop_oneof!["tw[0-9a-zA-Z]{12,14}", "tw[x-z]{13}", ".{0,20}"]) {
+    fn only_our_own_ids_are_read(text in prop_oneof!["tw[0-9]{19,21}", "tw[01][0-9]{19}", "tw[+0-9a-z]{20}", ".{0,25}"]) {
         if let Some(id) = parse_wire_id(&text) {
             prop_assert_eq!(&wire_id(id)[..], text.as_bytes());
         }
