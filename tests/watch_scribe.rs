@@ -213,6 +213,7 @@ fn shown_at(at: Nanos, update_id: u64, top: Option<Top<20>>) -> Shown {
         instrument: BTC,
         update_id,
         top,
+        again: false,
     }
 }
 

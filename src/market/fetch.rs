@@ -24,6 +24,8 @@ pub struct Fetch {
     outlived: bool,
     /// The wait after the next useless answer; zero as long as there was none.
     backoff_ns: u64,
+    /// When the last request was made.
+    asked: Nanos,
     /// The earliest time of another request for a start, and for a refresh.
     start_from: Nanos,
     refresh_from: Nanos,
@@ -37,6 +39,7 @@ impl Fetch {
             in_flight: false,
             outlived: false,
             backoff_ns: 0,
+            asked: Nanos::ZERO,
             start_from: Nanos::ZERO,
             refresh_from: Nanos::ZERO,
         }
@@ -100,6 +103,11 @@ impl Fetch {
         }
     }
 
+    /// When the last request was made: its answer knows nothing of what came later.
+    pub fn asked(&self) -> Nanos {
+        self.asked
+    }
+
     /// The next time at which [`Self::tick`] does something.
     pub fn due(&self) -> Nanos {
         if self.wanted || self.in_flight {
@@ -115,6 +123,7 @@ impl Fetch {
             return false;
         }
         (self.due, self.wanted, self.outlived) = (Nanos::NEVER, true, false);
+        self.asked = now;
         self.start_from = now + Nanos(START_EVERY_NS);
         self.refresh_from = now + Nanos(REFRESH_EVERY_NS);
         true

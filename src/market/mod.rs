@@ -12,10 +12,12 @@ pub mod sync;
 #[cfg(test)]
 mod book_tests;
 #[cfg(test)]
+mod silence_tests;
+#[cfg(test)]
 mod sync_tests;
 #[cfg(test)]
 mod sync_twin;
 
 pub use book::Book;
 pub use signals::Ofi;
-pub use sync::{Counters, DiffOutcome, Feed, SnapshotOutcome, Want};
+pub use sync::{BookBuilder, Counters, DiffOutcome, SnapshotOutcome, Want};

@@ -6,9 +6,10 @@ use crate::base::Nanos;
 pub const SILENCE_MIN_NS: u64 = 3_000_000_000;
 /// Silence of this many times the stream's longest recent gap is.
 pub const SILENCE_FACTOR: u64 = 20;
-/// How long a stream may stay silent beyond that before a new connection is asked for.
+/// Silence longer than this always is.
+pub const SILENCE_MAX_NS: u64 = 60_000_000_000;
+/// From one new connection that is asked for to the next: doubled while they do not make the stream speak.
 pub const PATIENCE_NS: u64 = 10_000_000_000;
-/// The most that patience grows to, when new connections did not make the stream speak.
 pub const PATIENCE_MAX_NS: u64 = 320_000_000_000;
 /// The longest gap is forgotten by one part in this many at each message.
 const DECAY: u64 = 64;
@@ -16,8 +17,8 @@ const DECAY: u64 = 64;
 /// The decayed maximum of the gaps between messages.
 ///
 /// It outlives connections: a quiet instrument is quiet on the next one too. So does patience, which
-/// doubles until a second message shows what the rhythm is; a stream that speaks once a minute is thus
-/// found out to be slow, not reconnected for ever.
+/// doubles until a second message shows that the stream is there: one that never speaks must not cut
+/// the connection that it shares with others for ever.
 #[derive(Debug, Clone, Copy)]
 pub struct Rhythm {
     gap_ns: u64,
@@ -26,7 +27,8 @@ pub struct Rhythm {
     since: Nanos,
     /// The last message of this connection.
     beat: Option<Nanos>,
-    asked: bool,
+    /// No new connection before this.
+    reconnect_from: Nanos,
 }
 
 impl Rhythm {
@@ -36,18 +38,27 @@ impl Rhythm {
             patience_ns: PATIENCE_NS,
             since: Nanos::ZERO,
             beat: None,
-            asked: false,
+            reconnect_from: Nanos::ZERO,
         }
     }
 
     /// A connection began: silence counts from here, and what lies before is no gap.
     pub fn start(&mut self, now: Nanos) {
-        (self.since, self.beat, self.asked) = (now, None, false);
+        (self.since, self.beat) = (now, None);
     }
 
     /// News of another kind (a snapshot): silence counts from here.
     pub fn rewind(&mut self, now: Nanos) {
         self.since = now;
+    }
+
+    /// The silence up to `until` is proved to have been quiet: there was nothing to say.
+    pub fn quiet(&mut self, until: Nanos) {
+        if until > self.since {
+            let from = self.beat.unwrap_or(self.since);
+            self.gap_ns = self.gap_ns.max(until.since(from));
+            self.since = until;
+        }
     }
 
     /// The stream said something new.
@@ -57,27 +68,23 @@ impl Rhythm {
             self.gap_ns = decayed.max(now.since(before));
             self.patience_ns = PATIENCE_NS;
         }
-        (self.since, self.beat, self.asked) = (now, Some(now), false);
+        (self.since, self.beat) = (now, Some(now));
     }
 
     /// When silence becomes suspicious.
     pub fn stale_at(&self) -> Nanos {
         let span = self.gap_ns.saturating_mul(SILENCE_FACTOR);
-        self.since + Nanos(span.max(SILENCE_MIN_NS))
+        self.since + Nanos(span.clamp(SILENCE_MIN_NS, SILENCE_MAX_NS))
     }
 
-    /// When a new connection is to be asked for; once in a silence.
-    pub fn reconnect_at(&self) -> Nanos {
-        if self.asked {
-            Nanos::NEVER
-        } else {
-            self.stale_at() + Nanos(self.patience_ns)
-        }
+    /// The earliest time at which a new connection may be asked for.
+    pub fn reconnect_from(&self) -> Nanos {
+        self.reconnect_from
     }
 
     /// A new connection is asked for.
-    pub fn ask(&mut self) {
-        self.asked = true;
+    pub fn reconnect(&mut self, now: Nanos) {
+        self.reconnect_from = now + Nanos(self.patience_ns);
         self.patience_ns = (self.patience_ns * 2).min(PATIENCE_MAX_NS);
     }
 }

@@ -1,11 +1,11 @@
-//! The other half of [`Feed`]: how a snapshot and the diffs held become a book. Asks for nothing and waits for nothing.
+//! The other half of [`BookBuilder`]: how a snapshot and the diffs held become a book. Asks for nothing and waits for nothing.
 
 use super::book::Book;
 use super::place::{Fit, Place, change};
-use super::sync::{Feed, SnapshotOutcome};
-use crate::base::{Nanos, Snapshot, Status};
+use super::sync::{BookBuilder, OWED_NS_MAX, SnapshotOutcome};
+use crate::base::{Nanos, Side, Snapshot, Status};
 
-impl<const N: usize> Feed<N> {
+impl<const N: usize> BookBuilder<N> {
     /// Takes a snapshot, asked for or not.
     pub fn handle_snapshot(
         &mut self,
@@ -104,11 +104,54 @@ impl<const N: usize> Feed<N> {
     fn refresh(&mut self, now: Nanos, snapshot: &Snapshot) -> SnapshotOutcome {
         self.spare.load(snapshot);
         let place = Place::snapshot(snapshot.last_id);
-        if place.id > self.at.id {
+        let stale = self.status == Status::Stale;
+        let proves = stale && place.id >= self.at.id;
+        let outcome = if place.id <= self.at.id {
+            self.finish_refresh(now, place)
+        } else if stale && self.agrees() {
+            self.refreshed();
+            SnapshotOutcome::Confirmed
+        } else {
             self.held = Some(place);
-            return SnapshotOutcome::Held;
+            if stale {
+                self.owed_until = self.owed_until.min(now + Nanos(OWED_NS_MAX));
+            }
+            SnapshotOutcome::Held
+        };
+        if let SnapshotOutcome::Refreshed | SnapshotOutcome::Confirmed = outcome {
+            if proves {
+                self.rhythm.quiet(self.fetch.asked());
+            }
+            if stale && now < self.rhythm.stale_at() {
+                self.status = Status::Live;
+                self.owed_until = Nanos::NEVER;
+            } else if stale {
+                self.fetch.refresh(now); // Asked for before the silence: it proves nothing.
+            }
+            self.after_change(now);
         }
-        self.finish_refresh(now, place)
+        outcome
+    }
+
+    /// Book and `spare` have the same levels, as far as both are complete.
+    fn agrees(&self) -> bool {
+        let reach = |book: &Book<N>, side| match book.whole(side) {
+            true => usize::MAX,
+            false => book.complete_depth(side),
+        };
+        [Side::Buy, Side::Sell].into_iter().all(|side| {
+            let depth = reach(&self.book, side).min(reach(&self.spare, side));
+            let (ours, theirs) = (self.book.levels(side), self.spare.levels(side));
+            ours.take(depth).eq(theirs.take(depth))
+        })
+    }
+
+    /// The refresh is over: nothing is held, kept or asked for any more.
+    fn refreshed(&mut self) {
+        self.held = None;
+        self.buffer.clear();
+        self.refreshing = false;
+        self.fetch.rest();
     }
 
     /// Brings `spare` from `place` to where the book is, and puts it in its place.
@@ -133,9 +176,7 @@ impl<const N: usize> Feed<N> {
         if self.thin() {
             self.snapshot_useless(now); // It did not reach deeper: no use asking at once again.
         } else {
-            self.buffer.clear();
-            self.refreshing = false;
-            self.fetch.rest();
+            self.refreshed();
         }
         SnapshotOutcome::Refreshed
     }

@@ -13,14 +13,19 @@ use crate::base::{Diff, Level, Nanos, Side, Status};
 pub const CROSSED_NS_MAX: u64 = 1_000_000_000;
 /// A live book is refreshed when a side is provably complete to fewer levels than what is needed and this.
 pub const DEPTH_MARGIN: usize = 64;
+/// How long after a snapshot a silent stream may still bring what the snapshot has: the slowest one speaks
+/// once a second. What does not come by then is lost, and the stream with it.
+pub const OWED_NS_MAX: u64 = 3_000_000_000;
+/// How long a stale book is kept while the stream repeats what lies behind it.
+pub const BEHIND_NS_MAX: u64 = 10_000_000_000;
 
-/// What the feed asks of its owner. Each [`Want::Snapshot`] is answered by exactly one
-/// [`Feed::handle_snapshot`] or [`Feed::handle_snapshot_failed`]; before that no other is asked for.
+/// What a builder asks of its owner. Each [`Want::Snapshot`] is answered by exactly one
+/// [`BookBuilder::handle_snapshot`] or [`BookBuilder::handle_snapshot_failed`]; before that no other is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
     /// Fetch a snapshot of this instrument.
     Snapshot,
-    /// The stream is silent although the connection stands: replace it.
+    /// A snapshot proves that the stream is silent about changes although the connection stands: replace it.
     Reconnect,
 }
 
@@ -47,9 +52,11 @@ pub enum SnapshotOutcome {
     TooOld,
     /// It started the book, but the diffs held do not follow one another: resynchronising.
     Gap,
-    /// It replaced a live book at the same update id.
+    /// It replaced a live or stale book at the same update id.
     Refreshed,
-    /// Newer than the live book: replaces it as soon as the stream is there.
+    /// Newer than the stale book, and no different: the stream was silent for there was nothing to say.
+    Confirmed,
+    /// Newer than the book: replaces it as soon as the stream is there.
     Held,
     /// The book needs none, or there is no connection.
     Ignored,
@@ -80,9 +87,9 @@ pub struct Counters {
 ///
 /// Calls of `applied(book, id, fresh)` come once for each update, the snapshot that starts a book included, and are
 /// the canonical sequence of book states. `fresh` marks the first one of an epoch or after a resync: what
-/// came before is not comparable. Whether the book may be *shown* is known after the call: [`Feed::live`].
+/// came before is not comparable. Whether the book may be *shown* is known after the call: [`BookBuilder::live`].
 #[derive(Debug)]
-pub struct Feed<const N: usize> {
+pub struct BookBuilder<const N: usize> {
     pub(super) rule: SeqRule,
     pub(super) depth_min: usize,
     pub(super) status: Status,
@@ -101,12 +108,14 @@ pub struct Feed<const N: usize> {
     pub(super) rhythm: Rhythm,
     /// When a crossed book is given up; [`Nanos::NEVER`] while it is not crossed.
     pub(super) crossed_until: Nanos,
+    /// When a stream that owes what a snapshot has is given up; [`Nanos::NEVER`] while it owes nothing.
+    pub(super) owed_until: Nanos,
     pub(super) reconnect: bool,
     pub(super) counters: Counters,
 }
 
-impl<const N: usize> Feed<N> {
-    /// A feed without a connection. `depth_needed` is how many levels a side its readers look at.
+impl<const N: usize> BookBuilder<N> {
+    /// A builder without a connection. `depth_needed` is how many levels a side its readers look at.
     /// Allocates all that it ever uses.
     pub fn new(rule: SeqRule, depth_needed: usize) -> Self {
         Self {
@@ -123,6 +132,7 @@ impl<const N: usize> Feed<N> {
             fetch: Fetch::new(),
             rhythm: Rhythm::new(),
             crossed_until: Nanos::NEVER,
+            owed_until: Nanos::NEVER,
             reconnect: false,
             counters: Counters::default(),
         }
@@ -191,6 +201,10 @@ impl<const N: usize> Feed<N> {
         match self.at.fit(self.rule, diff) {
             Fit::Duplicate => {
                 self.counters.duplicates += 1;
+                let behind_until = self.rhythm.stale_at() + Nanos(BEHIND_NS_MAX);
+                if self.status == Status::Stale && now >= behind_until {
+                    self.resync(now); // The exchange counts anew, or its snapshot was no good.
+                }
                 DiffOutcome::Duplicate
             }
             Fit::Gap => {
@@ -208,6 +222,7 @@ impl<const N: usize> Feed<N> {
                 }
                 self.rhythm.beat(now);
                 self.status = Status::Live;
+                self.owed_until = Nanos::NEVER;
                 self.counters.updates += 1;
                 applied(&self.book, self.at.id, false);
                 self.after_change(now);
@@ -216,7 +231,7 @@ impl<const N: usize> Feed<N> {
         }
     }
 
-    /// What the feed wants now; call until `None` after every `handle_*`.
+    /// What the builder wants now; call until `None` after every `handle_*`.
     pub fn poll_output(&mut self) -> Option<Want> {
         if std::mem::take(&mut self.reconnect) {
             return Some(Want::Reconnect);
@@ -232,13 +247,12 @@ impl<const N: usize> Feed<N> {
                 Nanos::NEVER
             }
         };
-        let reconnect = match self.status {
-            Status::Connecting => Nanos::NEVER,
-            Status::Buffering | Status::Live | Status::Stale | Status::Resyncing => {
-                self.rhythm.reconnect_at()
-            }
-        };
-        let timers = [stale, reconnect, self.crossed_until, self.fetch.due()];
+        let timers = [
+            stale,
+            self.reconnect_at(),
+            self.crossed_until,
+            self.fetch.due(),
+        ];
         timers.into_iter().min().unwrap_or(Nanos::NEVER)
     }
 
@@ -253,12 +267,19 @@ impl<const N: usize> Feed<N> {
         if self.status == Status::Live && now >= self.rhythm.stale_at() {
             self.status = Status::Stale;
             self.counters.stale += 1;
+            self.fetch.refresh(now); // Quiet or broken: a snapshot tells.
         }
-        if now >= self.rhythm.reconnect_at() {
-            self.rhythm.ask();
+        if now >= self.reconnect_at() {
+            self.owed_until = Nanos::NEVER;
+            self.rhythm.reconnect(now);
             self.reconnect = true;
         }
         self.tick(now);
+    }
+
+    /// When a new connection is asked for, if the stream does not bring what it owes.
+    fn reconnect_at(&self) -> Nanos {
+        self.owed_until.max(self.rhythm.reconnect_from())
     }
 
     /// Buffers a diff while there is no book. One that is not newer than the one before is no sign of life.
@@ -288,10 +309,16 @@ impl<const N: usize> Feed<N> {
         self.held = None;
         self.refreshing = false;
         self.crossed_until = Nanos::NEVER;
+        self.owed_until = Nanos::NEVER;
     }
 
     /// What each change of a live book may lead to.
     pub(super) fn after_change(&mut self, now: Nanos) {
+        if let Some(held) = self.held
+            && held.id <= self.at.id
+        {
+            self.finish_refresh(now, held);
+        }
         if !self.book.crossed() {
             self.crossed_until = Nanos::NEVER;
         } else if self.crossed_until == Nanos::NEVER {
@@ -300,11 +327,6 @@ impl<const N: usize> Feed<N> {
         } else if now >= self.crossed_until {
             self.resync(now);
             return;
-        }
-        if let Some(held) = self.held
-            && held.id <= self.at.id
-        {
-            self.finish_refresh(now, held);
         }
         if self.thin() {
             self.fetch.refresh(now);

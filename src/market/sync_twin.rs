@@ -3,7 +3,7 @@
 
 use super::book::Book;
 use super::book_tests::Twin;
-use super::sync::{Feed, SnapshotOutcome, Want};
+use super::sync::{BookBuilder, SnapshotOutcome, Want};
 use super::sync_tests::{FUTURES, SPOT, diff};
 use crate::base::feed::{SeqRule, Splice};
 use crate::base::{Diff, Level, Nanos, Px, Qty, Side, Snapshot, Status, Top};
@@ -67,7 +67,7 @@ struct World {
     lagging: Snapshot,
     /// Steps for which the stream stands still: snapshots overtake it.
     stalled: usize,
-    feed: Feed<256>,
+    feed: BookBuilder<256>,
     reference: Reference,
     applied: Vec<u64>,
     held: u64,
@@ -91,7 +91,7 @@ impl World {
             waiting: false,
             lagging: Snapshot::default(),
             stalled: 0,
-            feed: Feed::new(rule, DEPTH),
+            feed: BookBuilder::new(rule, DEPTH),
             reference: Reference::new(rule),
             applied: Vec::new(),
             held: 0,

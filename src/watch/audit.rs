@@ -15,6 +15,8 @@ pub struct Shown {
     pub update_id: u64,
     /// The best levels; `None` when the book went dark (it is not `Live` any more).
     pub top: Option<Top<AUDIT_LEVELS>>,
+    /// Shown before, and after a dark time again, for it proved to be right: it has its line already.
+    pub again: bool,
 }
 
 /// What the exchange itself had at this update id. Only a simulated exchange can tell.
@@ -71,11 +73,13 @@ impl Auditor {
             book.close(shown.at);
         }
         let Some(top) = &shown.top else { return };
-        book.updates += 1;
-        book.incomplete += u64::from(!top.complete(AUDIT_LEVELS));
-        self.line.clear();
-        book.scale.write_line(&mut self.line, shown.update_id, top);
-        book.lines.update(&self.line);
+        if !shown.again {
+            book.updates += 1;
+            book.incomplete += u64::from(!top.complete(AUDIT_LEVELS));
+            self.line.clear();
+            book.scale.write_line(&mut self.line, shown.update_id, top);
+            book.lines.update(&self.line);
+        }
         if self.truth {
             book.open(shown, top);
         }
@@ -372,6 +376,27 @@ mod tests {
     }
 
     #[test]
+    fn a_book_that_is_shown_again_has_no_second_line_but_may_be_wrong_again() {
+        let mut auditor = Auditor::new(&[instrument()], true);
+        auditor.truth(&truth(1, book(100)));
+        auditor.shown(&shown(100, 1, Some(book(101)))); // 20, then dark
+        auditor.shown(&shown(120, 1, None));
+        let before = auditor.result(BTC).expect("known");
+        let again = Shown {
+            again: true,
+            ..shown(500, 1, Some(book(101)))
+        };
+        auditor.shown(&again); // 5, then the end
+        auditor.finish(Nanos(505));
+        let after = auditor.result(BTC).expect("known");
+        assert_eq!(
+            (after.updates, &after.sha256),
+            (before.updates, &before.sha256)
+        );
+        assert_eq!(after.wrong_ns, Some(25));
+    }
+
+    #[test]
     fn an_incomplete_book_is_wrong_only_where_it_says_it_is_complete() {
         let truth_top = top(&[(50, 1), (40, 1)], &[(60, 1)], 20);
         for (ours, wrong_ns) in [
@@ -453,6 +478,7 @@ mod tests {
             instrument: BTC,
             update_id,
             top,
+            again: false,
         }
     }
 

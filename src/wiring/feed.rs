@@ -8,7 +8,7 @@ use crate::base::{
     Severity, Snapshot, Stamps, Status, Trade, UnixNanos, Value, Word,
 };
 use crate::exchange::{DecodeError, Decoder, Exchange};
-use crate::market::{Counters, DiffOutcome, Want, sync::Feed as BookFeed};
+use crate::market::{BookBuilder, Counters, DiffOutcome, Want};
 use crate::watch::audit::Shown;
 use crate::watch::stage::Stage;
 
@@ -52,7 +52,7 @@ pub struct Feed<const N: usize> {
 
 struct Slot<const N: usize> {
     id: InstrumentId,
-    book: BookFeed<N>,
+    book: BookBuilder<N>,
     /// The status that the desk was told last.
     told: Status,
     /// The next book that is shown starts a new, incomparable series.
@@ -76,7 +76,7 @@ impl<const N: usize> Feed<N> {
         }
         let slot = |instrument: &Instrument| Slot {
             id: instrument.id,
-            book: BookFeed::new(exchange.rule(), depth_needed),
+            book: BookBuilder::new(exchange.rule(), depth_needed),
             told: Status::Connecting,
             fresh: true,
         };
@@ -146,6 +146,7 @@ impl<const N: usize> Feed<N> {
     ) {
         let Some(place) = self.place(id) else { return };
         let (slot, audit) = (&mut self.books[place], &mut self.audit);
+        let was_dark = slot.book.live().is_none();
         let (before, lost) = (slot.book.counters().updates, &mut self.counters.audit_lost);
         let _ = slot
             .book
@@ -155,14 +156,26 @@ impl<const N: usize> Feed<N> {
                     instrument: id,
                     update_id,
                     top: Some(book.top()),
+                    again: false,
                 };
                 *lost += u64::from(audit.push(shown).is_err());
             });
         self.tell_status(turn, now, place);
         let slot = &mut self.books[place];
-        if slot.book.counters().updates != before
+        let again = slot.book.counters().updates == before;
+        if (was_dark || !again)
             && let Some(book) = slot.book.live()
         {
+            if again {
+                let shown = Shown {
+                    at: now,
+                    instrument: id,
+                    update_id: slot.book.last_id(),
+                    top: Some(book.top()),
+                    again,
+                };
+                self.counters.audit_lost += u64::from(self.audit.push(shown).is_err());
+            }
             let stamps = Stamps {
                 decode: now,
                 book: now,
@@ -332,6 +345,7 @@ impl<const N: usize> Parts<'_, N> {
                 instrument: slot.id,
                 update_id,
                 top: Some(top),
+                again: false,
             };
             self.counters.audit_lost += u64::from(self.audit.push(shown).is_err());
         }
@@ -409,6 +423,7 @@ fn tell<const N: usize>(
             instrument: slot.id,
             update_id: slot.book.last_id(),
             top: None,
+            again: false,
         };
         counters.audit_lost += u64::from(audit.push(dark).is_err());
         slot.fresh = true;

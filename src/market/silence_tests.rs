@@ -1,0 +1,158 @@
+//! What silence of a stream means, and what a snapshot makes of it.
+
+use super::rhythm::{PATIENCE_NS, SILENCE_MAX_NS, SILENCE_MIN_NS};
+use super::sync::{DiffOutcome, OWED_NS_MAX, SnapshotOutcome, Want};
+use super::sync_tests::{Bench, SPOT, deep, level};
+use crate::base::{Nanos, Qty, Snapshot, Status};
+
+#[test]
+fn silence_makes_the_book_stale_and_the_next_diff_live_again() {
+    let mut t = Bench::live(SPOT, 10);
+    t.wait(SILENCE_MIN_NS - 1);
+    assert_eq!(t.status(), Status::Live);
+    t.wait(1);
+    assert_eq!(t.status(), Status::Stale);
+    assert!(t.feed.live().is_none());
+    assert_eq!(t.diff(10, 10), DiffOutcome::Duplicate);
+    assert_eq!(t.status(), Status::Stale);
+    assert_eq!(t.diff(11, 11), DiffOutcome::Applied);
+    assert_eq!(t.status(), Status::Live);
+    assert_eq!(t.applied.last(), Some(&(11, false)));
+    assert_eq!(t.feed.counters().stale, 1);
+}
+
+#[test]
+fn a_stale_book_with_a_hole_behind_it_is_resynchronised() {
+    let mut t = Bench::live(SPOT, 10);
+    t.wait(SILENCE_MIN_NS);
+    assert_eq!(t.diff(13, 13), DiffOutcome::Gap);
+    assert_eq!(t.status(), Status::Resyncing);
+}
+
+#[test]
+fn the_threshold_follows_the_streams_own_rhythm() {
+    let mut t = Bench::live(SPOT, 10);
+    // One message a second: silence is suspicious after twenty.
+    for id in 11..=13 {
+        t.wait(1_000_000_000);
+        t.diff(id, id);
+    }
+    t.wait(19_999_999_999);
+    assert_eq!(t.status(), Status::Live);
+    t.wait(1);
+    assert_eq!(t.status(), Status::Stale);
+    // A fast stream forgets the long gap.
+    for id in 14..=600 {
+        t.diff(id, id);
+        t.wait(100_000_000);
+    }
+    t.wait(SILENCE_MIN_NS);
+    assert_eq!(t.status(), Status::Stale);
+}
+
+#[test]
+fn a_quiet_book_is_live_again_when_a_snapshot_shows_that_nothing_happened() {
+    let mut t = Bench::quiet(10);
+    assert_eq!(t.load(&deep(10)), SnapshotOutcome::Refreshed);
+    assert_eq!(t.status(), Status::Live);
+    assert_eq!(t.applied, [(10, true)]);
+    // It is known to be quiet now, and checked once a minute.
+    t.wait(SILENCE_MAX_NS - 1);
+    assert_eq!((t.status(), t.want()), (Status::Live, None));
+    t.wait(1);
+    assert_eq!(
+        (t.status(), t.want()),
+        (Status::Stale, Some(Want::Snapshot))
+    );
+}
+
+#[test]
+fn a_snapshot_that_is_newer_but_no_different_confirms_a_quiet_book() {
+    let mut t = Bench::quiet(10);
+    assert_eq!(t.load(&deep(12)), SnapshotOutcome::Confirmed);
+    assert_eq!((t.status(), t.feed.last_id()), (Status::Live, 10));
+    assert_eq!(t.diff(11, 12), DiffOutcome::Applied);
+    assert_eq!(t.applied, [(10, true), (12, false)]);
+}
+
+#[test]
+fn a_stream_that_owes_what_a_snapshot_has_wants_one_new_connection() {
+    let mut t = Bench::quiet(10);
+    assert_eq!(t.load(&changed(12)), SnapshotOutcome::Held);
+    t.wait(OWED_NS_MAX - 1);
+    assert_eq!((t.status(), t.want()), (Status::Stale, None));
+    t.wait(1);
+    assert_eq!(t.want(), Some(Want::Reconnect));
+    t.wait(10 * SILENCE_MAX_NS);
+    assert_eq!((t.status(), t.want()), (Status::Stale, None));
+}
+
+#[test]
+fn a_stream_that_brings_in_time_what_it_owes_keeps_its_connection() {
+    let mut t = Bench::quiet(10);
+    assert_eq!(t.load(&changed(12)), SnapshotOutcome::Held);
+    t.wait(OWED_NS_MAX - 1);
+    let bids = [level(100, 7)];
+    assert_eq!(t.diff_with(11, 12, &bids, &[]), DiffOutcome::Applied);
+    assert_eq!(t.status(), Status::Live);
+    assert_eq!(t.feed.counters().refreshes, 1);
+    t.wait(2);
+    assert_eq!(t.wants(), []);
+}
+
+#[test]
+fn silence_without_a_snapshot_to_judge_it_by_never_costs_the_connection() {
+    let mut t = Bench::quiet(10);
+    for _ in 0..20 {
+        t.feed.handle_snapshot_failed(t.now);
+        t.seconds_to_want();
+        assert_eq!(t.snapshot(9), SnapshotOutcome::TooOld);
+        t.seconds_to_want();
+    }
+    assert_eq!(t.status(), Status::Stale);
+    assert_eq!(t.load(&deep(10)), SnapshotOutcome::Refreshed);
+    assert_eq!(t.status(), Status::Live);
+}
+
+#[test]
+fn a_snapshot_that_was_asked_for_before_the_silence_proves_nothing() {
+    let mut t = Bench::thin(10);
+    assert_eq!(t.want(), Some(Want::Snapshot));
+    t.wait(SILENCE_MIN_NS);
+    assert_eq!(t.load(&deep(11)), SnapshotOutcome::Refreshed);
+    assert_eq!(t.status(), Status::Stale);
+    assert_eq!(t.seconds_to_want(), 2);
+    assert_eq!(t.load(&deep(11)), SnapshotOutcome::Refreshed);
+    assert_eq!(t.status(), Status::Live);
+}
+
+#[test]
+fn a_stream_that_never_speaks_wants_new_connections_but_ever_more_patiently() {
+    let mut t = Bench::connected(SPOT);
+    let mut asked = Vec::new();
+    for epoch in 2..8 {
+        t.feed.handle_connected(t.now, epoch);
+        t.seconds_to_want();
+        assert_eq!(t.load(&deep(u64::from(epoch) * 10)), SnapshotOutcome::Live);
+        t.seconds_to_want();
+        let newer = changed(u64::from(epoch) * 10 + 1);
+        assert_eq!(t.load(&newer), SnapshotOutcome::Held);
+        while t.want() != Some(Want::Reconnect) {
+            t.now = t.feed.poll_timeout();
+            t.feed.handle_timeout(t.now);
+        }
+        asked.push(t.now);
+    }
+    let waits = asked.windows(2).map(|pair| pair[1].since(pair[0]));
+    // Finding it out takes eleven seconds: more than the first patience.
+    let patience = [11, 20, 40, 80, 160].map(|s| Nanos::from_secs(s).0);
+    assert_eq!(waits.collect::<Vec<_>>(), patience);
+    assert_eq!(patience[1], 2 * PATIENCE_NS);
+}
+
+/// [`deep`], but for the quantity of the best bid.
+fn changed(last_id: u64) -> Snapshot {
+    let mut snapshot = deep(last_id);
+    snapshot.bids[0].qty = Qty(7);
+    snapshot
+}
