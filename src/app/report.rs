@@ -1,5 +1,6 @@
 //! `tickwire report`: the stage table of a finished run again, and its page. Changes nothing but `report.html`.
 
+use super::cli;
 use crate::watch::Stage;
 use crate::watch::hdr::{Point, parse_hgrm};
 use crate::watch::report::{Run, html};
@@ -23,14 +24,8 @@ pub struct ReportArgs {
 /// Prints the tables, writes `DIR/report.html`. What is wrong goes to standard error, with exit code 1.
 pub fn run(args: &ReportArgs) -> ExitCode {
     match report(args) {
-        Ok(text) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+        Ok(text) => cli::print(|out| out.write_all(text.as_bytes())),
+        Err(error) => cli::complain(cli::FAILED, &error),
     }
 }
 

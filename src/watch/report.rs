@@ -37,6 +37,9 @@ pub fn html(run: &Run, against: Option<&Run>) -> String {
          <title>tickwire: {}</title>\n<style>{STYLE}</style></head>\n<body><h1>tickwire report</h1>\n",
         text(&run.name)
     );
+    if against.is_none() {
+        push(&mut page, format_args!("<h2>{}</h2>\n", text(&run.name)));
+    }
     columns(&mut page, &runs, facts);
     for (title, stages) in CHARTS {
         if let Some(charts) = chart_row(title, stages, &runs) {
@@ -125,7 +128,7 @@ fn facts(run: &Run) -> String {
     let seed = summary
         .seed
         .map_or_else(|| "-".to_owned(), |seed| seed.to_string());
-    let mut out = format!("<h2>{}</h2>\n<dl>", text(&run.name));
+    let mut out = String::from("<dl>");
     for (name, value) in [
         ("version", summary.version.clone()),
         ("started", summary.started.clone()),
@@ -194,10 +197,18 @@ fn table<const N: usize>(heads: &[&str; N], rows: &[[String; N]]) -> String {
     out + "</tbody></table></div>\n"
 }
 
+/// Two runs are named at each of their parts: on a narrow screen they stand below each other.
 fn columns(page: &mut String, runs: &[&Run], each: impl Fn(&Run) -> String) {
     *page += "<div class=\"runs\">";
     for run in runs {
-        push(page, format_args!("<section>{}</section>\n", each(run)));
+        let head = match runs {
+            [_] => String::new(),
+            _ => format!("<h3>{}</h3>", text(&run.name)),
+        };
+        push(
+            page,
+            format_args!("<section>{head}{}</section>\n", each(run)),
+        );
     }
     *page += "</div>\n";
 }
@@ -243,6 +254,11 @@ mod tests {
         );
         assert!(!page.contains("Out: order to exchange"));
         assert!(page.contains("<td>1.45 µs</td>"));
+        // Every part says whose it is: facts, two charts, stages, books and workers.
+        assert_eq!(page.matches("<h3>one</h3>").count(), 6);
+        assert_eq!(page.matches("<h3>two</h3>").count(), 6);
+        let alone = html(&run("one"), None);
+        assert_eq!(alone.matches(">one</h").count(), 1);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct Summary {
     pub duration_ns: u64,
     /// How workers waited: `spin` or `park` (what `auto` chose, where it chose).
     pub wait: String,
-    /// What happened to orders: `paper`, `sim` or `live`.
+    /// What happened to orders: `paper`, `simulated` or `live`.
     pub mode: String,
     /// The seed of the simulated exchange and of all dice; absent where there was none.
     pub seed: Option<u64>,
@@ -38,8 +38,8 @@ pub struct Summary {
     /// Log records that did not reach the log because the scribe was behind.
     #[serde(default)]
     pub notes_lost: u64,
-    /// Shown books that found no room on the way to the audit: where there are any, `sha256` and
-    /// `wrong_ns` are void.
+    /// Shown books that found no room on the way to the audit. Where there are any, no book has a `sha256`
+    /// (it is empty) or a `wrong_ns` (it is absent).
     #[serde(default)]
     pub audit_lost: u64,
     /// Writes into the run's directory that failed. Where this is not zero, its files are not whole.
@@ -70,11 +70,13 @@ pub struct Book {
     pub gaps: u64,
     /// Times that the book was thrown away and begun again.
     pub resyncs: u64,
-    /// How long a book was shown that differed from the exchange's; absent where nobody knew the truth.
+    /// How long a book was shown that differed from the exchange's; absent where nobody knew the truth, or
+    /// the audit missed some books.
     pub wrong_ns: Option<u64>,
     /// Of `updates`, those whose best 20 levels were not all provably the exchange's.
     pub incomplete: u64,
-    /// SHA-256 of the canonical dump of all shown books, lower-case hexadecimal.
+    /// SHA-256 of the canonical dump of all shown books, lower-case hexadecimal; empty where the audit missed
+    /// some of them.
     pub sha256: String,
     /// Of `updates`, those that no truth was found for; zero where nobody knew the truth.
     #[serde(default)]
@@ -141,6 +143,20 @@ pub struct Worker {
     pub faults_major: u64,
     /// Times that it was taken off its CPU although it wanted to run.
     pub switches_involuntary: u64,
+}
+
+impl Summary {
+    /// `lost` shown books did not reach the audit: what it says of all books together is void, for nobody
+    /// knows whose they were. An empty digest equals no other's.
+    pub fn set_audit_lost(&mut self, lost: u64) {
+        self.audit_lost = lost;
+        if lost > 0 {
+            for book in &mut self.books {
+                book.sha256.clear();
+                book.wrong_ns = None;
+            }
+        }
+    }
 }
 
 impl Book {
@@ -216,6 +232,19 @@ pub struct Status {
 pub(super) mod tests {
     use super::super::latency::Recorder;
     use super::*;
+
+    #[test]
+    fn a_book_that_the_audit_missed_has_no_digest_and_no_wrong_time() {
+        let mut summary = example();
+        summary.set_audit_lost(0);
+        assert_eq!(summary, example());
+        summary.set_audit_lost(3);
+        let json = serde_json::to_value(&summary).expect("plain data");
+        assert_eq!(json["audit_lost"], 3);
+        assert_eq!(json["books"][0]["sha256"], "");
+        assert!(json["books"][0]["wrong_ns"].is_null());
+        assert!(!example().books[0].sha256.is_empty());
+    }
 
     #[test]
     fn a_summary_survives_its_own_json_and_has_the_promised_keys() {

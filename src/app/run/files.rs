@@ -98,7 +98,7 @@ pub(super) fn summarize(
     summary.workers = totals.workers;
     summary.notes_lost = totals.notes_lost;
     summary.disk_errors = totals.disk_errors;
-    summary.audit_lost = audit_lost;
+    summary.set_audit_lost(audit_lost);
     summary
 }
 
