@@ -267,11 +267,11 @@ impl Reply<'_, '_> {
     }
 }
 
-/// Refusals that do not say that there is no such order: time-outs behind the exchange's door, and
+/// Refusals that do not say that there is no such order: unknown errors and time-outs behind the exchange's door, and
 /// a duplicate, which means that one under this id was taken before.
 fn leaves_unknown(code: i32, message: &str) -> bool {
     match code {
-        -1006 | -1007 => true,
+        -1000 | -1006 | -1007 => true,
         -2010 => message.starts_with("Duplicate order"),
         _ => false,
     }

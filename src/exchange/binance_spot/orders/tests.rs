@@ -228,6 +228,11 @@ fn what_is_neither_yes_nor_no_is_unknown() {
             "Timeout waiting for response from backend server.",
         ),
         (500, -1000, "Internal error."),
+        (
+            400,
+            -1000,
+            "An unknown error occurred while processing the request.",
+        ),
         (503, -1008, "Server is currently overloaded."),
         (400, -2010, "Duplicate order sent."),
     ] {
