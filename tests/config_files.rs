@@ -184,12 +184,17 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "[strategy]\nthreshold = 0.0",
         "5:13",
-        "write a number above 0 and at most 1",
+        "write a number above 0 and below 1",
+    ),
+    (
+        "[strategy]\nthreshold = 1",
+        "5:13",
+        "threshold = 1: write a number above 0 and below 1",
     ),
     (
         "[strategy]\nthreshold = nan",
         "5:13",
-        "write a number above 0 and at most 1",
+        "write a number above 0 and below 1",
     ),
     (
         "[strategy]\nquantity = 0.001",
@@ -245,6 +250,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "[[feed]]\nexchange = \"binance-spot\"\ninstruments = [\"A B\"]",
         "6:16",
         "without blanks",
+    ),
+    (
+        "[[feed]]\nexchange = \"binance-spot\"\ninstruments = [\"eth/usdt\"]",
+        "6:16",
+        "\"eth/usdt\" in instruments: write \"ETHUSDT\", as the exchange does",
     ),
     (
         "[[feed]]\nexchange = \"binance-spot\"\ninstruments = \"A\"",

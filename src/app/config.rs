@@ -153,7 +153,7 @@ pub enum Strategy {
 pub struct Imbalance {
     /// Levels a side that are weighed, 1 to 10.
     pub depth: usize,
-    /// Imbalance that must be exceeded, above 0 and at most 1.
+    /// Imbalance that must be exceeded, above 0 and below 1.
     pub threshold: f64,
     /// Pause after an intent, for each instrument.
     pub cooldown_ms: u64,

@@ -45,8 +45,8 @@ impl Imbalance {
         if !(1..=EVENT_LEVELS).contains(&params.depth) {
             return Err(StrategyError::Depth(params.depth));
         }
-        // Spelt so that NaN is refused as well.
-        if !(params.threshold > 0.0 && params.threshold <= 1.0) {
+        // Spelt so that NaN is refused as well. Nothing exceeds 1: it would never decide.
+        if !(params.threshold > 0.0 && params.threshold < 1.0) {
             return Err(StrategyError::Threshold(params.threshold));
         }
         let mut seats = Vec::with_capacity(instruments.len());

@@ -47,7 +47,7 @@ pub fn build(
 pub struct StrategyParams {
     /// Levels a side that the signal reads, 1 ..= 10 (what an event carries).
     pub depth: usize,
-    /// The signal's absolute value that must be exceeded, above 0 and at most 1.
+    /// The signal's absolute value that must be exceeded, above 0 and below 1.
     pub threshold: f64,
     /// Nanoseconds of silence after an intent, for each instrument by itself.
     pub cooldown_ns: u64,
@@ -93,7 +93,7 @@ impl fmt::Display for StrategyError {
             }
             Self::Depth(depth) => write!(f, "depth {depth} is not within 1 to 10"),
             Self::Threshold(threshold) => {
-                write!(f, "threshold {threshold} is not above 0 and at most 1")
+                write!(f, "threshold {threshold} is not above 0 and below 1")
             }
             Self::Quantity {
                 symbol,

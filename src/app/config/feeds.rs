@@ -138,8 +138,13 @@ fn symbol<'a>(value: &'a DeValue) -> Result<&'a str, String> {
     // Exchanges do list non-ASCII symbols; blanks and control characters are slips of the keyboard,
     // and the rest would change the meaning of a URL or a JSON text.
     let foreign = |c: char| c.is_whitespace() || c.is_control() || "\"\\&?#%,[]{}".contains(c);
-    match symbol.contains(foreign) {
-        true => Err("write the symbol as the exchange does, without blanks or quotes".to_owned()),
-        false => Ok(symbol),
+    if symbol.contains(foreign) {
+        return Err("write the symbol as the exchange does, without blanks or quotes".to_owned());
+    }
+    // The exchanges of this build write capitals, and no stroke between the assets.
+    let meant = symbol.replace('/', "").to_ascii_uppercase();
+    match symbol == meant {
+        true => Ok(symbol),
+        false => Err(format!("write \"{meant}\", as the exchange does")),
     }
 }

@@ -162,9 +162,9 @@ impl<'a> Section<'a> {
             whole => int_of(whole).map(|int| int as f64),
         };
         match number {
-            Some(number) if number > low && number <= high => number,
+            Some(number) if number > low && number < high => number,
             _ => {
-                let instead = format!("write a number above {low} and at most {high}");
+                let instead = format!("write a number above {low} and below {high}");
                 self.wrong(reader, key, value, &instead);
                 default
             }
