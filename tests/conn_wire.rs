@@ -75,7 +75,7 @@ impl Client {
             match output {
                 Output::Resolve => self.link.handle_resolved(OsClock.now(), Ok(&[self.addr])),
                 Output::Dial(addr) => {
-                    let dialed = Socket::connect(addr, &SocketOptions::default());
+                    let dialed = Socket::connect(addr, &SocketOptions::default(), true);
                     self.link
                         .handle_dialed(OsClock.now(), dialed.map_err(|e| e.kind()));
                     let both = Interest::READABLE | Interest::WRITABLE;
@@ -341,7 +341,7 @@ fn a_poll_without_readiness_moves_the_time_of_emptiness() {
         thread::sleep(Duration::from_millis(30));
         socket.write_all(b"late").unwrap();
     });
-    let mut socket = Socket::connect(addr, &SocketOptions::default()).unwrap();
+    let mut socket = Socket::connect(addr, &SocketOptions::default(), true).unwrap();
     let mut out = [0; 16];
     assert_eq!(
         socket.read(&mut out).unwrap_err().kind(),
@@ -398,7 +398,7 @@ fn options_reach_the_kernel_and_a_declined_one_is_named() {
         user_timeout_ms: Some(7_000),
         receive_buffer_bytes: Some(100_000),
     };
-    let socket = Socket::connect(addr, &options).unwrap();
+    let socket = Socket::connect(addr, &options, true).unwrap();
     assert!(socket.declined().is_empty(), "{:?}", socket.declined());
     assert!(socket.stream().nodelay().unwrap());
     server.join().unwrap();

@@ -40,6 +40,15 @@ impl Limiter {
         Ok(())
     }
 
+    /// Counts an event that weighs as much as `weight` of them, whole or not at all. One that is
+    /// heavier than the limit waits until nothing else is in the window.
+    pub fn admit_weighing(&mut self, now: Nanos, weight: u32) -> Result<(), Nanos> {
+        let weight = (weight as usize).clamp(1, self.times.len());
+        self.admit_sparing(now, weight - 1)?;
+        (1..weight).for_each(|_| self.count(now));
+        Ok(())
+    }
+
     /// Counts an event that happens whether there is room or not.
     pub fn count(&mut self, now: Nanos) {
         self.times[self.next] = Some(now);
@@ -95,6 +104,25 @@ mod tests {
                         assert!(ledger.in_window(just_before) + spare >= limit as usize);
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn weights_are_admitted_like_so_many_events_of_a_ledger() {
+        for seed in 0..200 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let limit = rng.u32(5..=20);
+            let mut limiter = Limiter::new(limit, SPAN);
+            let mut ledger = Ledger(Vec::new());
+            let mut now = Nanos::ZERO;
+            for step in 0..200 {
+                now = now + Nanos(rng.u64(0..400_000_000));
+                let weight = rng.u32(1..=limit + 2).min(limit);
+                let want = ledger.in_window(now) + weight as usize <= limit as usize;
+                let got = limiter.admit_weighing(now, weight).is_ok();
+                assert_eq!(got, want, "seed={seed} step={step}");
+                ledger.0.extend((0..weight).filter(|_| got).map(|_| now));
             }
         }
     }

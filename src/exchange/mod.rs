@@ -67,6 +67,8 @@ pub trait Exchange: Sync {
     fn decoder(&self, instruments: &[Instrument]) -> Box<dyn Decoder>;
     /// Path and query that fetches a snapshot of at most `levels` a side.
     fn snapshot_path(&self, symbol: &str, levels: u16) -> String;
+    /// What that request costs of the exchange's budget, in its own weight.
+    fn snapshot_weight(&self, levels: u16) -> u32;
     /// Decodes the body of that answer. `levels` is what was asked for.
     fn snapshot(
         &self,

@@ -84,6 +84,15 @@ impl Exchange for BinanceSpot {
         format!("/api/v3/depth?symbol={symbol}&limit={levels}")
     }
 
+    fn snapshot_weight(&self, levels: u16) -> u32 {
+        match levels {
+            0..=100 => 5,
+            101..=500 => 25,
+            501..=1_000 => 50,
+            1_001.. => 250,
+        }
+    }
+
     fn snapshot(
         &self,
         body: Vec<u8>,
@@ -139,6 +148,13 @@ mod tests {
         assert_eq!(unix_time(1_750_000_000_123_000), time);
         assert_eq!(unix_time(99_999_999_999_999), None); // overflows as milliseconds
         assert_eq!(unix_time(u64::MAX), None);
+    }
+
+    #[test]
+    fn a_snapshot_weighs_what_the_exchange_says() {
+        let weights =
+            [100, 101, 500, 501, 1_000, 1_001, 5_000].map(|n| BinanceSpot.snapshot_weight(n));
+        assert_eq!(weights, [5, 25, 25, 50, 50, 250, 250]);
     }
 
     #[test]

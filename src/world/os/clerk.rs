@@ -1,27 +1,35 @@
-//! The clerk thread: resolves names and fetches snapshots over HTTPS, so that no worker ever blocks on
-//! either. Decides nothing: when to ask again is the asker's business.
+//! The clerk: resolves names and fetches snapshots over HTTPS, so that no worker ever blocks on either.
+//! Decides nothing: when to ask again is the asker's business.
+//!
+//! One thread resolves, and one a host fetches: a host that does not answer holds up nobody else.
 
-use crate::base::{Instrument, InstrumentId, Snapshot};
+use super::sys;
+use crate::base::{Instrument, InstrumentId, Nanos, Snapshot};
 use crate::conn::Limiter;
 use crate::conn::tls::{self, TlsSetupError};
 use crate::exchange::Exchange;
 use crate::wiring::ring::Bell;
 use crossbeam_channel::{Receiver, Sender};
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// A whole request, connect to last byte, takes at most this long.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 /// The largest answer that is read (exchangeInfo of a whole exchange is about 10 MB).
 const BODY_MAX_BYTES: u64 = 32 << 20;
-/// Requests to one host in any one minute: 100 snapshots of 1,000 levels cost 5,000 of Binance's 6,000 weight.
-const REQUESTS_PER_MINUTE: u32 = 100;
-/// Jobs that may wait; a worker that finds no room asks again later.
+/// Weight of our requests to one host in any one minute. Binance bans at 6,000: the rest is for what else
+/// runs behind our address.
+const WEIGHT_PER_MINUTE: u32 = 5_000;
+/// What a request for metadata weighs.
+const METADATA_WEIGHT: u32 = 20;
+/// Jobs that may wait in each queue; a worker that finds no room asks again later.
 const JOBS_MAX: usize = 4_096;
-/// How long a host is left alone after a 429 or 418 that does not say.
-const BAN_DEFAULT: Duration = Duration::from_secs(60);
+/// How long a host is left alone after a 429 or 418 that does not say in seconds.
+const BAN_DEFAULT: Nanos = Nanos::from_secs(60);
+/// The longest ban that exchanges document is three days.
+const BAN_S_MAX: u64 = 3 * 24 * 3600;
 
 /// Why a fetch failed, for a person to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,13 +55,40 @@ impl std::fmt::Display for FetchError {
     }
 }
 
+/// What one host still takes from us. Feeds that share the host share it, as they share our address.
+struct Budget {
+    weight: Limiter,
+    banned_until: Nanos,
+}
+
+impl Budget {
+    fn new() -> Self {
+        Self {
+            weight: Limiter::new(WEIGHT_PER_MINUTE, Nanos::from_secs(60)),
+            banned_until: Nanos::ZERO,
+        }
+    }
+
+    fn spend(&mut self, now: Nanos, weight: u32) -> Result<(), FetchError> {
+        if now < self.banned_until || self.weight.admit_weighing(now, weight).is_err() {
+            return Err(FetchError::Limited);
+        }
+        Ok(())
+    }
+
+    /// The host sent us away; `retry_after` is what it says for how long.
+    fn ban(&mut self, now: Nanos, retry_after: Option<&str>) {
+        let asked_s = retry_after.and_then(|text| text.trim().parse::<u64>().ok());
+        let span = asked_s.map_or(BAN_DEFAULT, |s| Nanos::from_secs(s.min(BAN_S_MAX)));
+        self.banned_until = self.banned_until.max(now + span);
+    }
+}
+
 /// One REST host, with its connection kept alive, its budget, and its bans.
 pub struct Rest {
     agent: ureq::Agent,
     base: String,
-    budget: Limiter,
-    banned_until: Option<Instant>,
-    started: Instant,
+    budget: Arc<Mutex<Budget>>,
 }
 
 impl Rest {
@@ -80,20 +115,22 @@ impl Rest {
         Ok(Self {
             agent,
             base: format!("https://{host_port}"),
-            budget: Limiter::new(REQUESTS_PER_MINUTE, crate::base::Nanos::from_secs(60)),
-            banned_until: None,
-            started: Instant::now(),
+            budget: Arc::new(Mutex::new(Budget::new())),
         })
     }
 
-    /// The body of `GET path`.
+    /// The body of `GET path`, a request for metadata.
     pub fn get(&mut self, path: &str) -> Result<Vec<u8>, FetchError> {
-        let now = Instant::now();
-        let since_start = now.duration_since(self.started).as_nanos() as u64;
-        let banned = self.banned_until.is_some_and(|until| now < until);
-        if banned || self.budget.admit(crate::base::Nanos(since_start)).is_err() {
-            return Err(FetchError::Limited);
-        }
+        self.get_weighing(path, METADATA_WEIGHT)
+    }
+
+    fn with_budget<T>(&self, run: impl FnOnce(&mut Budget) -> T) -> T {
+        // Whoever panicked while holding it left whole numbers behind.
+        run(&mut self.budget.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn get_weighing(&mut self, path: &str, weight: u32) -> Result<Vec<u8>, FetchError> {
+        self.with_budget(|budget| budget.spend(sys::monotonic(), weight))?;
         let transport = |error: ureq::Error| FetchError::Transport(error.to_string());
         let mut response = self
             .agent
@@ -106,8 +143,7 @@ impl Rest {
                 .headers()
                 .get("retry-after")
                 .and_then(|v| v.to_str().ok());
-            let seconds = asked.and_then(|v| v.parse().ok()).map(Duration::from_secs);
-            self.banned_until = now.checked_add(seconds.unwrap_or(BAN_DEFAULT));
+            self.with_budget(|budget| budget.ban(sys::monotonic(), asked));
         }
         let body = response
             .body_mut()
@@ -172,56 +208,122 @@ pub enum Answer {
     Snapshot(InstrumentId, Result<Box<Snapshot>, FetchError>),
 }
 
-/// The running thread. It ends when every sender of jobs is gone.
+/// The way to the clerk. Never blocks.
+#[derive(Clone)]
+pub struct Jobs {
+    resolver: Sender<Job>,
+    /// One a host.
+    fetchers: Vec<Sender<Job>>,
+    /// The host of each lane's snapshots.
+    hosts: Arc<[Option<usize>]>,
+}
+
+impl Jobs {
+    /// Hands a job over. False when it cannot be taken: then no answer follows.
+    pub fn send(&self, job: Job) -> bool {
+        let queue = match job.task {
+            Task::Resolve => Some(&self.resolver),
+            Task::Snapshot(_) => self.hosts[job.lane].map(|host| &self.fetchers[host]),
+        };
+        queue.is_some_and(|queue| queue.try_send(job).is_ok())
+    }
+}
+
+/// The running threads. They end with it.
 pub struct Clerk {
-    pub jobs: Sender<Job>,
-    thread: JoinHandle<()>,
+    pub jobs: Jobs,
+    stop: Arc<AtomicBool>,
+}
+
+/// What every thread of the clerk knows.
+#[derive(Clone)]
+struct Office {
+    clients: Arc<[Client]>,
+    instruments: Arc<[Instrument]>,
+    stop: Arc<AtomicBool>,
 }
 
 impl Clerk {
-    /// Starts the thread. `hosts` are the REST hosts that clients name by index.
+    /// Starts the threads. `hosts` are the REST hosts that clients name by index.
     pub fn start(
         clients: Vec<Client>,
-        hosts: Vec<Rest>,
+        mut hosts: Vec<Rest>,
         instruments: Arc<[Instrument]>,
     ) -> std::io::Result<Self> {
-        let (jobs, inbox) = crossbeam_channel::bounded(JOBS_MAX);
-        let thread = std::thread::Builder::new()
-            .name("tickwire-clerk".into())
-            .spawn(move || work(&inbox, &clients, hosts, &instruments))?;
-        Ok(Self { jobs, thread })
+        share_budgets(&mut hosts);
+        let lanes = clients
+            .iter()
+            .map(|client| client.snapshots.as_ref().map(|from| from.host))
+            .collect();
+        let office = Office {
+            clients: clients.into(),
+            instruments,
+            stop: Arc::default(),
+        };
+        let stop = office.stop.clone();
+        let answer =
+            |office: &Office, job: Job| Answer::Resolved(resolve(&office.clients[job.lane].stream));
+        let resolver = office.clone().hire("tickwire-resolve", answer)?;
+        let mut fetchers = Vec::new();
+        for mut host in hosts {
+            let answer = move |office: &Office, job: Job| match job.task {
+                Task::Snapshot(id) => {
+                    let fetched = match &office.clients[job.lane].snapshots {
+                        Some(from) => fetch(from, &mut host, &office.instruments[id.index()]),
+                        None => Err(FetchError::Decode("this lane has no snapshot source")),
+                    };
+                    Answer::Snapshot(id, fetched)
+                }
+                Task::Resolve => Answer::Resolved(Err("a fetcher resolves nothing".into())),
+            };
+            fetchers.push(office.clone().hire("tickwire-fetch", answer)?);
+        }
+        let jobs = Jobs {
+            resolver,
+            fetchers,
+            hosts: lanes,
+        };
+        Ok(Self { jobs, stop })
     }
 
-    /// Waits for the thread's end. Jobs that still wait are dropped with their senders.
+    /// Ends the threads, and drops the jobs that still wait. A request that is under way is not
+    /// waited for: its thread ends with it, and its answer goes nowhere.
     pub fn stop(self) {
-        drop(self.jobs);
-        // A panic of the clerk was printed by the runtime; the run's end is orderly all the same.
-        let _ = self.thread.join();
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 
-fn work(inbox: &Receiver<Job>, clients: &[Client], mut hosts: Vec<Rest>, all: &[Instrument]) {
-    for job in inbox {
-        let client = &clients[job.lane];
-        let answer = match job.task {
-            Task::Resolve => Answer::Resolved(resolve(&client.stream)),
-            Task::Snapshot(id) => {
-                let fetched = match &client.snapshots {
-                    Some(from) => fetch(from, &mut hosts[from.host], &all[id.index()]),
-                    None => Err(FetchError::Decode("this lane has no snapshot source")),
-                };
-                Answer::Snapshot(id, fetched)
+impl Office {
+    /// Starts a thread that answers jobs until it is told to stop, or until nobody can send one.
+    fn hire(
+        self,
+        name: &str,
+        mut answer: impl FnMut(&Self, Job) -> Answer + Send + 'static,
+    ) -> std::io::Result<Sender<Job>> {
+        let (jobs, inbox): (_, Receiver<Job>) = crossbeam_channel::bounded(JOBS_MAX);
+        let work = move || {
+            for job in inbox {
+                if self.stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let (lane, answer) = (job.lane, answer(&self, job));
+                let client = &self.clients[lane];
+                if client.replies.send(Reply { lane, answer }).is_ok() {
+                    client.bell.ring();
+                }
             }
         };
-        if client
-            .replies
-            .send(Reply {
-                lane: job.lane,
-                answer,
-            })
-            .is_ok()
-        {
-            client.bell.ring();
+        std::thread::Builder::new().name(name.into()).spawn(work)?;
+        Ok(jobs)
+    }
+}
+
+/// A host counts our requests by address, not by feed.
+fn share_budgets(hosts: &mut [Rest]) {
+    for host in 1..hosts.len() {
+        let (before, rest) = hosts.split_at_mut(host);
+        if let Some(same) = before.iter().find(|other| other.base == rest[0].base) {
+            rest[0].budget = same.budget.clone();
         }
     }
 }
@@ -232,7 +334,8 @@ fn fetch(
     instrument: &Instrument,
 ) -> Result<Box<Snapshot>, FetchError> {
     let path = from.exchange.snapshot_path(&instrument.symbol, from.levels);
-    let body = host.get(&path)?;
+    let weight = from.exchange.snapshot_weight(from.levels);
+    let body = host.get_weighing(&path, weight)?;
     let snapshot = from.exchange.snapshot(body, instrument, from.levels);
     snapshot
         .map(Box::new)
@@ -249,3 +352,6 @@ fn resolve(host_port: &str) -> Result<Vec<SocketAddr>, String> {
     }
     Ok(addresses)
 }
+
+#[cfg(test)]
+mod tests;

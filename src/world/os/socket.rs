@@ -44,13 +44,17 @@ impl Socket {
     /// writing says which.
     ///
     /// An option that the kernel refuses is left out and named by [`declined`](Self::declined):
-    /// a slower connection is better than none.
-    pub fn connect(addr: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
-        Self::new(TcpStream::connect(addr)?, options)
-    }
-
-    /// Wraps a socket that is connecting or connected, and has not been written to.
-    pub fn new(stream: TcpStream, options: &SocketOptions) -> io::Result<Self> {
+    /// a slower connection is better than none. `SO_RCVBUF` is set while the socket connects: Linux
+    /// scales the window that it offers for the largest buffer that the host allows anyway.
+    ///
+    /// With `send_stamps` the owner takes them by [`poll_tx_stamp`](Transport::poll_tx_stamp): each
+    /// that is left lying takes room from the receive buffer.
+    pub fn connect(
+        addr: SocketAddr,
+        options: &SocketOptions,
+        send_stamps: bool,
+    ) -> io::Result<Self> {
+        let stream = TcpStream::connect(addr)?;
         stream.set_nodelay(true)?;
         let mut socket = Self {
             stream,
@@ -60,11 +64,11 @@ impl Socket {
             stamped: 0,
             declined: ArrayVec::new(),
         };
-        socket.apply(options);
+        socket.apply(options, send_stamps);
         Ok(socket)
     }
 
-    fn apply(&mut self, options: &SocketOptions) {
+    fn apply(&mut self, options: &SocketOptions, send_stamps: bool) {
         let fd = self.stream.as_fd();
         let mut declined = ArrayVec::new();
         let mut note = |name, done: Option<io::Result<()>>| {
@@ -72,7 +76,7 @@ impl Socket {
                 declined.push(name);
             }
         };
-        note("SO_TIMESTAMPING", Some(sys::enable_stamps(fd)));
+        note("SO_TIMESTAMPING", Some(sys::enable_stamps(fd, send_stamps)));
         note(
             "SO_BUSY_POLL",
             options.busy_poll_us.map(|us| sys::set_busy_poll(fd, us)),

@@ -88,18 +88,18 @@ pub fn resident_bytes() -> u64 {
     pages * page_bytes.max(0) as u64
 }
 
-/// Asks for kernel stamps of what arrives and of what is sent (`SO_TIMESTAMPING`, by software).
+/// Asks for kernel stamps of what arrives, and with `sent` of what is sent (`SO_TIMESTAMPING`, by software).
 /// Before the first write: send stamps count bytes from here. On a socket that is connecting or
 /// connected.
-pub fn enable_stamps(fd: BorrowedFd<'_>) -> io::Result<()> {
+pub fn enable_stamps(fd: BorrowedFd<'_>, sent: bool) -> io::Result<()> {
+    let received = libc::SOF_TIMESTAMPING_SOFTWARE | libc::SOF_TIMESTAMPING_RX_SOFTWARE;
     // OPT_ID_TCP counts from the next byte to be written, which OPT_ID alone does not. TSONLY
     // keeps the sent bytes themselves out of the error queue.
-    let flags = libc::SOF_TIMESTAMPING_SOFTWARE
-        | libc::SOF_TIMESTAMPING_RX_SOFTWARE
-        | libc::SOF_TIMESTAMPING_TX_SOFTWARE
+    let sends = libc::SOF_TIMESTAMPING_TX_SOFTWARE
         | libc::SOF_TIMESTAMPING_OPT_ID
         | libc::SOF_TIMESTAMPING_OPT_ID_TCP
         | libc::SOF_TIMESTAMPING_OPT_TSONLY;
+    let flags = if sent { received | sends } else { received };
     set_option(
         fd,
         libc::SOL_SOCKET,

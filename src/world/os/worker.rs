@@ -1,7 +1,10 @@
 //! A worker: one pinned thread, one poll, a list of lanes. Carries bytes, time and wishes between the lanes
 //! and the operating system; what they mean is the lanes' business.
 
-use super::clerk::{Answer, Job, Reply, Task};
+mod dial;
+mod scheduled;
+
+use super::clerk::{Answer, Job, Jobs, Reply, Task};
 use super::clock::OsClock;
 use super::placement::Wait;
 use super::socket::{Socket, SocketOptions};
@@ -12,10 +15,10 @@ use crate::wiring::desk::{Desk, DeskCounters};
 use crate::wiring::lane::{Lane, Tally};
 use crate::wiring::ring::Bell;
 use crate::wiring::turn::{Ask, Notes, Turn};
-use crossbeam_channel::{Receiver, Sender};
-use mio::{Events, Interest, Poll, Token};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use crossbeam_channel::Receiver;
+use dial::{Purpose, dial};
+use mio::{Events, Poll, Token};
+use scheduled::Scheduled;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -54,7 +57,7 @@ pub struct Worker {
     pub socket_options: SocketOptions,
     pub recorder: Recorder,
     pub notes: Notes,
-    pub jobs: Sender<Job>,
+    pub jobs: Jobs,
     pub replies: Receiver<Reply>,
     pub pulse: Arc<Pulse>,
     pub stop: Arc<AtomicBool>,
@@ -83,8 +86,10 @@ struct Running {
     worker: Worker,
     clock: OsClock,
     events: Events,
-    /// How long this thread has been runnable without running, from the scheduler itself.
-    run_delay: RunDelay,
+    scheduled: Scheduled,
+    /// Just before the kernel was asked for readiness. Whatever arrived before it has been read by the
+    /// time that timers are looked at, so that a stall of the host after it makes no timer due.
+    polled: Nanos,
     /// No lane had anything to do in this turn.
     idle: bool,
 }
@@ -95,7 +100,8 @@ impl Running {
             worker,
             clock: OsClock,
             events: Events::with_capacity(EVENTS_MAX),
-            run_delay: RunDelay::open(),
+            scheduled: Scheduled::open(),
+            polled: Nanos::ZERO,
             idle: false,
         }
     }
@@ -150,38 +156,40 @@ impl Running {
 
     /// Asks the kernel which sockets are ready; waits for it when there is nothing else to do.
     fn poll_sockets(&mut self) {
-        let before = self.clock.now();
-        self.poll(Some(Duration::ZERO));
-        self.mark_empty(before, false);
-        if !self.events.is_empty() || !self.idle || self.worker.wait == Wait::Spin {
-            return;
+        let waits = self.worker.wait == Wait::Park && {
+            self.worker.bell.sleep(); // Before the look: what comes after it rings.
+            !self.has_work()
+        };
+        let before = if waits { self.scheduled.read() } else { None };
+        self.polled = self.clock.now();
+        let mut span = 0;
+        if waits {
+            span = self.next_timeout().since(self.polled).min(PARK_MAX.0);
+            self.worker.recorder.meter().wait();
         }
-        self.worker.bell.sleep();
-        if self.has_work() {
-            return self.worker.bell.awake();
-        }
-        let now = self.clock.now();
-        let span = self.next_timeout().since(now).min(PARK_MAX.0);
-        self.worker.recorder.meter().wait();
-        let delay_before = self.run_delay.read();
-        self.poll(Some(Duration::from_nanos(span)));
+        self.poll(Duration::from_nanos(span));
+        let woke = self.clock.now();
         self.worker.bell.awake();
-        // While the thread slept the kernel would have woken it for any byte, so every socket was empty until
-        // it became runnable. How long ago that was, the scheduler says.
-        if let (Some(before), Some(after)) = (delay_before, self.run_delay.read()) {
-            let runnable = Nanos(
-                self.clock
-                    .now()
-                    .0
-                    .saturating_sub(after.saturating_sub(before)),
-            );
-            self.mark_empty(runnable, true);
+        self.mark_empty(self.polled, false);
+        // A thread that slept would have been woken by any byte, so that every socket was empty until it
+        // could run again. How long ago that was the scheduler says, but not how long a host kept a whole
+        // virtual CPU from it. One that was given no new slice of a CPU never slept: it found bytes at once.
+        if let (Some(before), Some(after)) = (before, before.and_then(|_| self.scheduled.read()))
+            && after.slices > before.slices
+        {
+            let delay = Nanos(after.delay_ns - before.delay_ns);
+            self.mark_empty(woke - delay, true);
         }
     }
 
-    fn poll(&mut self, timeout: Option<Duration>) {
+    fn poll(&mut self, timeout: Duration) {
         // The one error that a valid poll can have is an interruption by a signal: then nothing is ready.
-        if self.worker.poll.poll(&mut self.events, timeout).is_err() {
+        if self
+            .worker
+            .poll
+            .poll(&mut self.events, Some(timeout))
+            .is_err()
+        {
             self.events.clear();
         }
     }
@@ -239,12 +247,13 @@ impl Running {
         let feeds = worker.feeds.len();
         for event in events.iter().filter(|event| event.token() != BELL) {
             let Token(index) = event.token();
-            let placed = if index < feeds {
-                &mut worker.feeds[index]
-            } else {
-                &mut worker.gateways[index - feeds]
+            let placed = match index.checked_sub(feeds) {
+                None => worker.feeds.get_mut(index),
+                Some(gateway) => worker.gateways.get_mut(gateway),
             };
-            placed.lane.handle_ready(&mut turn);
+            if let Some(placed) = placed {
+                placed.lane.handle_ready(&mut turn);
+            }
         }
     }
 
@@ -286,7 +295,12 @@ impl Running {
     /// Timers that are due, and then what the lanes ask of the world.
     fn handle_timers(&mut self) {
         let now = self.clock.now();
-        let Self { worker, clock, .. } = self;
+        let Self {
+            worker,
+            clock,
+            polled,
+            ..
+        } = self;
         let Worker {
             feeds,
             gateways,
@@ -302,16 +316,23 @@ impl Running {
             latency: recorder,
             notes,
         };
+        let market_data = feeds.len();
         for (index, placed) in feeds.iter_mut().chain(gateways).enumerate() {
-            if placed.lane.poll_timeout() <= now {
-                placed.lane.handle_timeout(&mut turn, now);
+            if placed.lane.poll_timeout() <= *polled {
+                placed.lane.handle_timeout(&mut turn, *polled);
             }
             while let Some(ask) = placed.lane.poll_ask(&mut turn, now) {
                 let task = match ask {
                     Ask::Resolve => Task::Resolve,
                     Ask::Snapshot(id) => Task::Snapshot(id),
                     Ask::Dial(address) => {
-                        let socket = dial(poll, Token(index), address, socket_options);
+                        let purpose = if index < market_data {
+                            Purpose::MarketData
+                        } else {
+                            Purpose::Orders
+                        };
+                        let (token, at) = (Token(index), (&turn, now));
+                        let socket = dial(poll, token, address, purpose, socket_options, at);
                         if let Err(error) = &socket {
                             let note = Note::new(now, Severity::Warn, "dial.failed");
                             turn.notes.send(note.text(&error.to_string()));
@@ -326,7 +347,7 @@ impl Running {
                     lane: placed.clerk_id,
                     task,
                 };
-                if jobs.try_send(job).is_err() {
+                if !jobs.send(job) {
                     match task {
                         Task::Resolve => placed.lane.handle_resolved(now, Err(())),
                         Task::Snapshot(id) => placed.lane.handle_snapshot(&mut turn, now, id, None),
@@ -403,35 +424,5 @@ fn pin(cpu: usize) -> bool {
         && sys::affinity().is_ok_and(|cpus| cpus == [cpu])
 }
 
-fn dial(
-    poll: &Poll,
-    token: Token,
-    address: std::net::SocketAddr,
-    options: &SocketOptions,
-) -> std::io::Result<Socket> {
-    let mut socket = Socket::connect(address, options)?;
-    poll.registry()
-        .register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
-    Ok(socket)
-}
-
-/// `/proc/thread-self/schedstat`: its second number is the time that this thread was runnable but not running.
-struct RunDelay(Option<File>);
-
-impl RunDelay {
-    fn open() -> Self {
-        Self(File::open("/proc/thread-self/schedstat").ok())
-    }
-
-    /// Nanoseconds since the thread began; `None` where the kernel does not say.
-    fn read(&self) -> Option<u64> {
-        let mut text = [0u8; 64];
-        let length = self.0.as_ref()?.read_at(&mut text, 0).ok()?;
-        std::str::from_utf8(&text[..length])
-            .ok()?
-            .split(' ')
-            .nth(1)?
-            .parse()
-            .ok()
-    }
-}
+#[cfg(test)]
+mod tests;
