@@ -12,12 +12,15 @@ use ed25519_dalek::pkcs8::DecodePrivateKey;
 use ed25519_dalek::{Signer, SigningKey};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
+};
 use serde_json::{Value, json};
 use tickwire::base::decimal;
+use tickwire::conn::tls;
 use tickwire::watch::audit::{AUDIT_LEVELS, Truth};
 use tickwire::world::os::server::{self, Sim, SimOptions, SimProgress, SimSource, Speed};
-use tickwire::world::sim::{account, tls};
+use tickwire::world::sim::account;
 use tungstenite::{Message, WebSocket};
 
 type Tls = StreamOwned<ClientConnection, TcpStream>;
@@ -32,12 +35,16 @@ fn flow(seed: u64) -> Sim {
 }
 
 fn connect(sim: &Sim) -> Tls {
+    connect_with(sim, rustls::DEFAULT_VERSIONS)
+}
+
+fn connect_with(sim: &Sim, versions: &[&'static SupportedProtocolVersion]) -> Tls {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_slice(sim.ca_pem().as_bytes()).unwrap())
         .unwrap();
     let config = ClientConfig::builder_with_provider(tls::provider())
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
@@ -440,6 +447,33 @@ fn a_recording_is_played_byte_for_byte_and_waits_for_its_snapshot() {
         assert!(got == frames);
         wait_until(&sim, |progress| progress.played_out);
     }
+}
+
+#[test]
+fn a_client_that_comes_back_is_played_the_whole_recording_with_its_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r.jsonl");
+    let (text, frames) = recording();
+    std::fs::write(&path, text).unwrap();
+    let sim = play(&path, Speed::Client).unwrap();
+    let depth = "/api/v3/depth?symbol=AAUSDT&limit=1000";
+    for frames_read in [100, frames.len()] {
+        let mut socket = websocket(&sim, "/stream?streams=aausdt@depth@100ms");
+        let mut got = vec![next_text(&mut socket)];
+        let mut rest = BufReader::new(connect(&sim));
+        assert_eq!(get(&mut rest, depth).0, 200);
+        got.extend((1..frames_read).map(|_| next_text(&mut socket)));
+        assert!(got == frames[..frames_read]);
+        drop((socket, rest));
+        wait_until(&sim, |progress| progress.sessions_open == 0);
+    }
+}
+
+#[test]
+fn a_client_of_tls_1_2_is_served() {
+    let sim = flow(1);
+    let mut rest = BufReader::new(connect_with(&sim, &[&rustls::version::TLS12]));
+    assert_eq!(get(&mut rest, "/api/v3/ping"), (200, "{}".to_owned()));
 }
 
 #[test]

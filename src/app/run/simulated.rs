@@ -14,7 +14,6 @@ pub(super) fn start_sim(source: SimSource, seed: u64) -> Result<Sim, RunError> {
         listen,
         seed,
         source,
-        cpu: None,
     })
     .map_err(|error| RunError::Failed(error.to_string()))
 }

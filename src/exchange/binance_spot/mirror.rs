@@ -92,6 +92,9 @@ fn padded(units: u64, scale: u8) -> String {
 /// Largest quantity of a listing's orders when nothing smaller is wanted, at `qty_scale` 8.
 pub const QTY_MAX: Qty = Qty(900_000_000_000_000_000);
 
+/// Largest worth of an order, in whole units of the quote asset.
+pub const NOTIONAL_MAX: u64 = 9_000_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,8 +34,6 @@ pub struct SimOptions {
     /// Decides every order of the flow.
     pub seed: u64,
     pub source: SimSource,
-    /// The CPU to pin its thread to, by its own number.
-    pub cpu: Option<usize>,
 }
 
 impl Default for SimOptions {
@@ -45,7 +43,6 @@ impl Default for SimOptions {
             listen,
             seed: 1,
             source: SimSource::Flow,
-            cpu: None,
         }
     }
 }
@@ -137,17 +134,9 @@ pub fn start(options: SimOptions) -> Result<Sim, SimError> {
     let (truths, truth) = crossbeam_channel::bounded(TRUTHS_MAX);
     let (mut thread, shared) =
         Thread::new(listener, venue, server, truths, started).map_err(SimError::Thread)?;
-    let cpu = options.cpu;
-    let run = move || {
-        if let Some(id) = cpu {
-            // A CPU that we may not use leaves the thread where the system puts it.
-            core_affinity::set_for_current(core_affinity::CoreId { id });
-        }
-        thread.run();
-    };
     let thread = std::thread::Builder::new()
         .name("tickwire-sim".to_owned())
-        .spawn(run);
+        .spawn(move || thread.run());
     let thread = Some(thread.map_err(SimError::Thread)?);
     Ok(Sim {
         addr,

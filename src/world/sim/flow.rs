@@ -224,7 +224,8 @@ impl Flow {
         let (Some(bid), Some(ask)) = (self.book.best(Side::Buy), self.book.best(Side::Sell)) else {
             return;
         };
-        let above = self.fair * self.instrument.tick.0 / FAIR_PARTS * 2 > bid.px.0 + ask.px.0;
+        let above =
+            self.fair * self.instrument.tick.0 / FAIR_PARTS * 2 > bid.px.0.saturating_add(ask.px.0);
         let side = if above == (self.dice.u8(..10) < 7) {
             Side::Buy
         } else {
@@ -234,7 +235,8 @@ impl Flow {
             Side::Buy => (ask.px, self.instrument.tick.0 * 3),
             Side::Sell => (bid.px, -self.instrument.tick.0 * 3),
         };
-        let px = Px((best.0 + slip).max(self.instrument.tick.0));
+        // A client may rest at any price that a number can hold.
+        let px = Px(best.0.saturating_add(slip).max(self.instrument.tick.0));
         let qty = self.quantity();
         self.book.place(side, px, qty, false, &mut self.effects);
     }

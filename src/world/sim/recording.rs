@@ -254,6 +254,13 @@ impl Recording {
         Some(body)
     }
 
+    /// Whoever was given this symbol's snapshots has left: the next one is given them from the first.
+    pub fn rewind(&mut self, symbol: &str) {
+        if let Some((_, used)) = self.snapshots.get_mut(symbol) {
+            *used = 0;
+        }
+    }
+
     /// True once a snapshot of this symbol was given out.
     pub fn asked(&self, symbol: &str) -> bool {
         self.snapshots

@@ -5,6 +5,7 @@ mod http;
 mod streams;
 
 use super::flow::Event;
+use super::play::Subscriptions;
 use super::venue::Venue;
 use super::ws::Peer;
 use crate::base::Nanos;
@@ -223,6 +224,14 @@ impl Session {
     pub fn played_out(&self) -> Option<bool> {
         match &self.phase {
             Phase::Streams(streams) => streams.played().map(|end| end && self.queued() == 0),
+            Phase::Http | Phase::Api(_) => None,
+        }
+    }
+
+    /// The market streams that it is subscribed to, if it is a market connection.
+    pub fn streams(&self) -> Option<&Subscriptions> {
+        match &self.phase {
+            Phase::Streams(streams) => Some(streams.names()),
             Phase::Http | Phase::Api(_) => None,
         }
     }

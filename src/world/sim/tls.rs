@@ -1,10 +1,10 @@
 //! The simulated exchange's own certificate authority, made at start. Writes no file and trusts nobody.
 
+use crate::conn::tls::provider;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
 };
 use rustls::ServerConfig;
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::sync::Arc;
 
@@ -53,16 +53,4 @@ pub fn certificates() -> Result<Certificates, String> {
         ca_pem: authority.pem(),
         server,
     })
-}
-
-/// The cryptography that this build was made with.
-#[cfg(feature = "ring")]
-pub fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}
-
-/// The cryptography that this build was made with.
-#[cfg(not(feature = "ring"))]
-pub fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }

@@ -154,6 +154,16 @@ impl Venue {
         }
     }
 
+    /// Nobody follows this stream any more: a client that comes back is played it from its beginning.
+    pub fn abandon(&mut self, stream: &str) {
+        if let (Source::Play(recording, _), Some((symbol, kind))) =
+            (&mut self.source, stream.split_once('@'))
+            && kind.starts_with("depth")
+        {
+            recording.rewind(&symbol.to_uppercase());
+        }
+    }
+
     /// Puts a client's order into its market. In a recording it is acknowledged and never trades.
     pub fn place(&mut self, now: Nanos, account: &str, order: &Place) -> Result<OrderId, Fault> {
         self.handle_timeout(now);

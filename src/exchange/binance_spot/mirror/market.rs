@@ -1,7 +1,7 @@
 //! Market data as the exchange writes it: stream events, snapshots and metadata.
 //! Writes what it is given; whether a book is true is the matching engine's business.
 
-use super::{Listing, PRECISION, TimeUnit, padded, push_padded};
+use super::{Listing, NOTIONAL_MAX, PRECISION, TimeUnit, padded, push_padded};
 use crate::base::{Diff, Instrument, Level, Quote, Side, Trade, UnixNanos};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -169,7 +169,7 @@ fn filters(instrument: &Instrument) -> Value {
         .to_string();
         filters.push(
             json!({"filterType": "NOTIONAL", "minNotional": pad_text(min),
-            "applyMinToMarket": true, "maxNotional": "9000000.00000000",
+            "applyMinToMarket": true, "maxNotional": padded(NOTIONAL_MAX, 0),
             "applyMaxToMarket": false, "avgPriceMins": 5}),
         );
     }

@@ -1,7 +1,7 @@
 //! Order entry over the WebSocket API: session logon with a real Ed25519 signature, and LIMIT orders.
 //! Checks a request in full and hands it on; matches nothing itself.
 
-use super::{Fault, Listing, TimeUnit, market};
+use super::{Fault, Listing, NOTIONAL_MAX, TimeUnit, market};
 use crate::base::{DecimalError, Instrument, Px, Qty, Side, UnixNanos, decimal};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ed25519_dalek::{Signature, VerifyingKey};
@@ -345,8 +345,14 @@ fn check_filters(instrument: &Instrument, px: Px, qty: Qty) -> Result<(), Fault>
     if !sized || qty.0 == 0 || !qty.0.is_multiple_of(instrument.lot.0) {
         return Err(filter("LOT_SIZE"));
     }
-    if u128::from(px.0.unsigned_abs()) * u128::from(qty.0) < instrument.notional_min {
-        return Err(filter("NOTIONAL"));
+    // An instrument without a minimum is listed without this filter.
+    if instrument.notional_min > 0 {
+        let one = 10u128.pow(u32::from(instrument.px_scale + instrument.qty_scale));
+        let worth = u128::from(px.0.unsigned_abs()) * u128::from(qty.0);
+        let max = u128::from(NOTIONAL_MAX) * one;
+        if !(instrument.notional_min..=max).contains(&worth) {
+            return Err(filter("NOTIONAL"));
+        }
     }
     Ok(())
 }

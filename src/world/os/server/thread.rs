@@ -4,6 +4,7 @@
 use super::SimProgress;
 use crate::base::Nanos;
 use crate::watch::audit::Truth;
+use crate::world::sim::play::Subscriptions;
 use crate::world::sim::session::{Cut, Session};
 use crate::world::sim::venue::{Source, Venue};
 use crossbeam_channel::{Sender, TrySendError};
@@ -67,6 +68,8 @@ pub struct Thread {
     tls: Arc<ServerConfig>,
     clients: BTreeMap<usize, Client>,
     next_token: usize,
+    /// Connections may wait that no further edge will announce.
+    accepts: bool,
     /// None once nobody listens.
     truths: Option<Sender<Truth>>,
     started: Instant,
@@ -103,6 +106,7 @@ impl Thread {
             tls,
             clients: BTreeMap::new(),
             next_token: 0,
+            accepts: false,
             truths: Some(truths),
             started,
             shared: Arc::clone(&shared),
@@ -123,7 +127,7 @@ impl Thread {
             }
             for event in &events {
                 match event.token() {
-                    LISTENER => self.accept(),
+                    LISTENER => self.accepts = true,
                     WAKER => (),
                     Token(token) => {
                         if let Some(client) = self.clients.get_mut(&token) {
@@ -132,6 +136,9 @@ impl Thread {
                         }
                     }
                 }
+            }
+            if self.accepts {
+                self.accept();
             }
             self.turn();
         }
@@ -154,8 +161,16 @@ impl Thread {
     }
 
     fn accept(&mut self) {
-        // Errors of single connections pass; a listener that is done waits for its next edge.
-        while let Ok((mut socket, _)) = self.listener.accept() {
+        loop {
+            let mut socket = match self.listener.accept() {
+                Ok((socket, _)) => socket,
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => return self.accepts = false,
+                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => continue,
+                    // Out of descriptors or memory: asked again in the next turn.
+                    _ => return,
+                },
+            };
             let token = self.next_token;
             let interest = Interest::READABLE | Interest::WRITABLE;
             let ready = self.clients.len() < SESSIONS_MAX
@@ -240,12 +255,15 @@ impl Thread {
             clients,
             shared,
             poll,
+            venue,
             ..
         } = self;
+        let mut left = Subscriptions::new();
         clients.retain(|_, client| {
             let over = client.session.over(now);
             let keep = !client.gone && over.is_none();
             if !keep {
+                left.extend(client.session.streams().into_iter().flatten().cloned());
                 shared
                     .slow_cuts
                     .fetch_add(u64::from(over == Some(Cut::SlowConsumer)), Relaxed);
@@ -253,6 +271,12 @@ impl Thread {
             }
             keep
         });
+        for stream in left {
+            let mut others = clients.values().filter_map(|c| c.session.streams());
+            if !others.any(|streams| streams.contains(&stream)) {
+                venue.abandon(&stream);
+            }
+        }
         shared.sessions_open.store(clients.len() as u64, Relaxed);
     }
 }

@@ -115,3 +115,17 @@ fn a_clients_order_trades_and_prints_at_once() {
         (ask.px, Qty(1_000), Side::Buy)
     );
 }
+
+#[test]
+fn a_client_may_take_a_whole_side_and_rest_at_any_price() {
+    let mut flow = flow(1);
+    let mut out = Vec::new();
+    let (all, most) = (Qty(u64::MAX / 4), Px(i64::MAX));
+    flow.place(Nanos(1), (Side::Buy, most, all), false, &mut out);
+    assert_eq!(flow.book().best(Side::Sell), None);
+    flow.place(Nanos(1), (Side::Sell, most, Qty(1)), true, &mut out);
+    // The flow goes on beside it: it takes the side as it finds it, and fills it again.
+    flow.take();
+    flow.handle_timeout(Nanos::from_secs(5), &mut out);
+    assert!(flow.book().best(Side::Sell).unwrap().px < most);
+}

@@ -174,6 +174,11 @@ impl Streams {
         Ok(frames)
     }
 
+    /// The streams that it follows.
+    pub fn names(&self) -> &Subscriptions {
+        &self.names
+    }
+
     /// Whether a recording is played here, and whether its end was reached.
     pub fn played(&self) -> Option<bool> {
         match &self.play {

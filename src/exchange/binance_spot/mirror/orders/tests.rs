@@ -119,6 +119,7 @@ fn each_broken_rule_has_its_code() {
         ("quantity", json!("0.000011"), -1013),
         ("quantity", json!("0"), -1013),
         ("quantity", json!("0.0001"), -1013), // 3 USDT are under the minimum of 5
+        ("quantity", json!("300"), -1013),    // and 9,000,003 are over the maximum
         ("quantity", json!(""), -1102),
         ("newClientOrderId", json!("no blanks"), -1100),
         ("timestamp", json!(NOW_MS - 5001), -1021),
