@@ -663,3 +663,23 @@ fn garbage_inside_tls_ends_the_connection_and_a_new_epoch_follows() {
     assert!(rig.link.stream_mut().unwrap().tx().bytes > 0);
     assert!(!rig.authority.pem.is_empty());
 }
+
+#[test]
+fn a_peer_that_floods_with_what_is_no_text_does_not_keep_its_reader() {
+    let mut rig = Rig::live();
+    for _ in 0..1_024 {
+        rig.say(Message::binary(vec![7]));
+    }
+    rig.say(Message::text("after as many as are borne"));
+    rig.settle();
+    assert_eq!(rig.frames, ["after as many as are borne"]);
+    assert!(rig.closes.is_empty());
+    for _ in 0..5_000 {
+        rig.say(Message::binary(vec![7]));
+    }
+    let read = rig.link.read(&rig.clock);
+    assert_eq!(read, Read::Closed);
+    rig.settle();
+    assert_eq!(rig.closes, [Close::Protocol]);
+    assert_eq!(rig.link.counters().binary_frames, 2 * 1_024 + 1);
+}

@@ -291,6 +291,7 @@ impl<S: Transport> Link<S> {
         if self.phase != Phase::Live {
             self.advance(clock.now());
         }
+        let mut others = 0;
         loop {
             let Wire::Ws(ws) = &mut self.wire else {
                 return if matches!(self.wire, Wire::None) {
@@ -310,7 +311,13 @@ impl<S: Transport> Link<S> {
                         at,
                     };
                 }
-                Ok(other) => self.handle_other(clock.now(), other),
+                Ok(other) => {
+                    self.handle_other(clock.now(), other);
+                    others += 1;
+                    if others > OTHERS_MAX {
+                        self.flood(clock.now());
+                    }
+                }
                 Err(error) if ws::would_block(&error) => {
                     if self.unflushed {
                         self.flush(clock.now());
@@ -385,6 +392,9 @@ impl<const N: usize> fmt::Write for Capped<'_, N> {
 const ADDRS_MAX: usize = 16;
 /// Bytes of a failure in words: a refusal's body and what stands before it.
 const ERROR_BYTES_MAX: usize = 320;
+/// Messages that are no text, one behind the other. A peer that sends more has lost its mind, and
+/// reading on would keep the owner from its other connections.
+const OTHERS_MAX: usize = 1_024;
 /// Text messages must flow for this long before the backoff starts anew.
 const PROOF: Nanos = Nanos::from_secs(60);
 /// The peer counts in a second of its own, and the network bunches what we spaced.

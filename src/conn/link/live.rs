@@ -53,6 +53,13 @@ impl<S: Transport> Link<S> {
         );
     }
 
+    /// The peer sends nothing but what is no text, without end.
+    pub(super) fn flood(&mut self, now: Nanos) {
+        self.part(CloseCode::Policy);
+        let text = format_args!("more than {OTHERS_MAX} messages in a row that are no text");
+        self.fail(now, Close::Protocol, text);
+    }
+
     /// The longest silence that is borne: half of it before our ping, all of it after.
     pub(super) fn quiet_max(&self) -> Nanos {
         let idle_after = self.config.idle_after;

@@ -22,6 +22,8 @@ pub type Open = Box<dyn Fn() -> io::Result<Reader> + Send>;
 /// Why a recording cannot be played.
 #[derive(Debug)]
 pub enum RecordingError {
+    /// The file could not be opened.
+    Open(io::Error),
     /// Reading failed at this line (counted from 1): the file, or what compressed it.
     Read(u64, io::Error),
     /// This line is not one of a recording, and why.
@@ -33,6 +35,7 @@ pub enum RecordingError {
 impl fmt::Display for RecordingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Open(error) => write!(f, "{error}"),
             Self::Read(line, error) => write!(f, "line {line}: {error}"),
             Self::BadLine(line, why) => {
                 write!(f, "line {line} is not a line of a recording: {why}")
@@ -204,7 +207,7 @@ impl Recording {
     /// # Errors
     /// The first thing that is wrong with it.
     pub fn index(open: Open) -> Result<Self, RecordingError> {
-        let mut lines = Lines::new(open().map_err(|error| RecordingError::Read(0, error))?);
+        let mut lines = Lines::new(open().map_err(RecordingError::Open)?);
         let mut symbols: Vec<String> = Vec::new();
         let mut snapshots: BTreeMap<String, (Vec<String>, usize)> = BTreeMap::new();
         while let Some(line) = lines.next_line()? {
