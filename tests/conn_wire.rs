@@ -403,3 +403,22 @@ fn options_reach_the_kernel_and_a_declined_one_is_named() {
     assert!(socket.stream().nodelay().unwrap());
     server.join().unwrap();
 }
+
+#[test]
+fn send_stamps_come_only_where_they_are_asked_for() {
+    use std::os::fd::AsFd as _;
+    use tickwire::world::os::sys;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    for asked in [false, true] {
+        let mut socket = Socket::connect(addr, &SocketOptions::default(), asked).unwrap();
+        let _peer = listener.accept().unwrap();
+        while socket.write(b"ping").is_err() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread::sleep(Duration::from_millis(50));
+        // What nobody takes would stay in the error queue, and count against the receive buffer.
+        let waits = sys::recv_send_stamp(socket.stream().as_fd()).unwrap();
+        assert_eq!(waits.is_some(), asked);
+    }
+}

@@ -263,7 +263,7 @@ impl Clerk {
         let stop = office.stop.clone();
         let answer =
             |office: &Office, job: Job| Answer::Resolved(resolve(&office.clients[job.lane].stream));
-        let resolver = office.clone().hire("tickwire-resolve", answer)?;
+        let resolver = office.clone().hire("tickwire-names", answer)?;
         let mut fetchers = Vec::new();
         for mut host in hosts {
             let answer = move |office: &Office, job: Job| match job.task {

@@ -299,6 +299,7 @@ impl Running {
             worker,
             clock,
             polled,
+            idle,
             ..
         } = self;
         let Worker {
@@ -319,6 +320,7 @@ impl Running {
         let market_data = feeds.len();
         for (index, placed) in feeds.iter_mut().chain(gateways).enumerate() {
             if placed.lane.poll_timeout() <= *polled {
+                *idle = false;
                 placed.lane.handle_timeout(&mut turn, *polled);
             }
             while let Some(ask) = placed.lane.poll_ask(&mut turn, now) {
