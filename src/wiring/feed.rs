@@ -57,6 +57,8 @@ struct Slot<const N: usize> {
     told: Status,
     /// The next book that is shown starts a new, incomparable series.
     fresh: bool,
+    /// The audit was shown a book, and has not been told that it went dark.
+    lit: bool,
 }
 
 impl<const N: usize> Feed<N> {
@@ -79,6 +81,7 @@ impl<const N: usize> Feed<N> {
             book: BookBuilder::new(exchange.rule(), depth_needed),
             told: Status::Connecting,
             fresh: true,
+            lit: false,
         };
         Self {
             exchange,
@@ -148,6 +151,7 @@ impl<const N: usize> Feed<N> {
         let (slot, audit) = (&mut self.books[place], &mut self.audit);
         let was_dark = slot.book.live().is_none();
         let (before, lost) = (slot.book.counters().updates, &mut self.counters.audit_lost);
+        let lit = &mut slot.lit;
         let _ = slot
             .book
             .handle_snapshot(now, snapshot, &mut |book, update_id, _| {
@@ -159,6 +163,7 @@ impl<const N: usize> Feed<N> {
                     again: false,
                 };
                 *lost += u64::from(audit.push(shown).is_err());
+                *lit = true;
             });
         self.tell_status(turn, now, place);
         let slot = &mut self.books[place];
@@ -332,7 +337,9 @@ impl<const N: usize> Parts<'_, N> {
             let top = book.top();
             stamps.book = turn.clock.now();
             let event = slot.event(stamps, diff.exch_time, Body::Book(top));
-            slot.told = Status::Live;
+            let (publisher, audit) = (&mut *self.publisher, &mut *self.audit);
+            let live = Status::Live; // After a silence that is news.
+            tell(slot, publisher, audit, self.counters, turn, live, stamps);
             self.publisher.publish(event);
             slot.fresh = false;
             turn.latency
@@ -348,6 +355,7 @@ impl<const N: usize> Parts<'_, N> {
                 again: false,
             };
             self.counters.audit_lost += u64::from(self.audit.push(shown).is_err());
+            slot.lit = true;
         }
         let now = slot.book.counters();
         if now.gaps != was.gaps {
@@ -388,10 +396,15 @@ impl<const N: usize> Parts<'_, N> {
 
 impl<const N: usize> Slot<N> {
     fn event(&self, stamps: Stamps, exch_time: UnixNanos, body: Body) -> Event {
+        let update_id = match body {
+            Body::Book(_) => self.book.last_id(),
+            Body::Trade(..) | Body::Quote(_) | Body::Status(_) => 0,
+            Body::Gateway(_) | Body::Report(_) => 0, // Never a feed's.
+        };
         Event {
             stamps,
             exch_time,
-            update_id: self.book.last_id(),
+            update_id,
             epoch: self.book.epoch(),
             instrument: self.id,
             flags: Flags {
@@ -413,11 +426,9 @@ fn tell<const N: usize>(
     status: Status,
     stamps: Stamps,
 ) {
-    if status == slot.told {
-        return;
-    }
     let at = stamps.decode.max(stamps.book);
-    if slot.told == Status::Live {
+    // Also where the status did not change: a book may come and go within one snapshot's catching up.
+    if slot.lit && status != Status::Live {
         let dark = Shown {
             at,
             instrument: slot.id,
@@ -426,8 +437,12 @@ fn tell<const N: usize>(
             again: false,
         };
         counters.audit_lost += u64::from(audit.push(dark).is_err());
-        slot.fresh = true;
+        slot.lit = false;
     }
+    if status == slot.told {
+        return;
+    }
+    slot.fresh |= status != Status::Live;
     slot.told = status;
     publisher.publish(slot.event(stamps, UnixNanos(0), Body::Status(status)));
     turn.notes.send(

@@ -26,7 +26,8 @@ pub struct FeedLane<S: Transport, const N: usize> {
 struct Subscriptions {
     frames: Vec<String>,
     sent: usize,
-    answered: usize,
+    /// Which of the frames have an answer; one may come twice, or be to nothing of ours.
+    answered: Box<[bool]>,
     due: Nanos,
     /// When the exchange's message limit lets the next one out.
     resume_at: Nanos,
@@ -36,9 +37,9 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
     /// `subscriptions` are the frames to send after each connect, with ids counting from 1.
     pub fn new(link: Link<S>, feed: Feed<N>, subscriptions: Vec<String>) -> Self {
         let subscriptions = Subscriptions {
-            frames: subscriptions,
             sent: 0,
-            answered: 0,
+            answered: vec![false; subscriptions.len()].into(),
+            frames: subscriptions,
             due: Nanos::NEVER,
             resume_at: Nanos::NEVER,
         };
@@ -173,7 +174,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
     fn handle_opened(&mut self, turn: &mut Turn, now: Nanos) {
         turn.notes.send(self.note(now, Severity::Info, "link.open"));
         self.subscriptions.sent = 0;
-        self.subscriptions.answered = 0;
+        self.subscriptions.answered.fill(false);
         self.subscriptions.due = now + SUBSCRIBE_DEADLINE;
         self.feed.handle_connected(turn, now, self.link.epoch());
         self.handle_turn(now);
@@ -199,7 +200,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         match heard {
             Heard::Data => {}
             Heard::Answer { id, refused } => {
-                self.subscriptions.answered += 1;
+                self.subscriptions.handle_answer(id);
                 if let Some(code) = refused {
                     let note = self
                         .note(now, Severity::Error, "subscribe.refused")
@@ -225,11 +226,19 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
 }
 
 impl Subscriptions {
+    /// The frames' ids count from 1.
+    fn handle_answer(&mut self, id: u64) {
+        let place = usize::try_from(id).unwrap_or(usize::MAX).wrapping_sub(1);
+        if let Some(answered) = self.answered.get_mut(place) {
+            *answered = true;
+        }
+    }
+
     fn due_if_unanswered(&self) -> Nanos {
-        if self.answered < self.frames.len() {
-            self.due
-        } else {
+        if self.answered.iter().all(|answered| *answered) {
             Nanos::NEVER
+        } else {
+            self.due
         }
     }
 }

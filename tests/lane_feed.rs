@@ -1,0 +1,388 @@
+//! The feed lane over TLS in memory: subscriptions, snapshots, epochs, bad frames, and a turn's budget.
+
+mod conn_support;
+mod lane_support;
+
+use lane_support::{BTC, ETH, Rig, Tap, binance, diff, instruments, snapshot};
+use tickwire::base::{Body, Event, Nanos, Status, Value};
+use tickwire::watch::audit::Shown;
+use tickwire::wiring::feed::Feed;
+use tickwire::wiring::feed_lane::{FeedLane, SUBSCRIBE_DEADLINE};
+use tickwire::wiring::lane::Lane;
+use tickwire::wiring::publisher::Publisher;
+use tickwire::wiring::ring::{Bell, Receiver, ring};
+
+type Feeds = FeedLane<Tap, 256>;
+
+struct Bench {
+    rig: Rig<Feeds>,
+    events: Receiver<Event>,
+    audit: rtrb::Consumer<Shown>,
+}
+
+/// A lane of two instruments that sends `frames` subscriptions, five messages a second at most.
+fn bench(frames: usize) -> Bench {
+    let (sender, events) = ring(1_024, Bell::new(|| {}));
+    let (audit_in, audit) = rtrb::RingBuffer::new(1_024);
+    let instruments = instruments();
+    let publisher = Publisher::new(sender, instruments.len());
+    let feed = Feed::new(binance(), &instruments, 2, 10, publisher, audit_in);
+    let subscriptions = (1..=frames).map(|id| format!(r#"{{"method":"SUBSCRIBE","id":{id}}}"#));
+    let rig = Rig::new(
+        |config| config.messages_per_s = Some(5),
+        |link| FeedLane::new(link, feed, subscriptions.collect()),
+    );
+    Bench { rig, events, audit }
+}
+
+impl Bench {
+    /// Connected, and both books live at the id 100.
+    fn live() -> Self {
+        let mut bench = bench(1);
+        bench.rig.until_heard(1);
+        bench.rig.say(r#"{"result":null,"id":1}"#);
+        bench.go_live(100);
+        bench.rig.log();
+        bench
+    }
+
+    fn go_live(&mut self, id: u64) {
+        for (symbol, instrument) in [("BTCUSDT", BTC), ("ETHUSDT", ETH)] {
+            self.rig.say(&diff(symbol, id, id));
+            self.rig.settle();
+            self.snapshot(instrument, id - 1);
+        }
+        assert_eq!(self.rig.lane.feed().live_books(), 2);
+        self.events();
+        self.shown();
+    }
+
+    fn snapshot(&mut self, id: tickwire::base::InstrumentId, last_id: u64) {
+        let now = self.rig.now();
+        let answer = snapshot(last_id);
+        self.rig
+            .with(|lane, turn| lane.handle_snapshot(turn, now, id, Some(&answer)));
+        self.rig.settle();
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.events.pop().ok()).collect()
+    }
+
+    fn shown(&mut self) -> Vec<Shown> {
+        std::iter::from_fn(|| self.audit.pop().ok()).collect()
+    }
+
+    fn statuses(&mut self) -> Vec<Status> {
+        let status = |event: Event| match event.body {
+            Body::Status(status) => Some(status),
+            _ => None,
+        };
+        self.events().into_iter().filter_map(status).collect()
+    }
+}
+
+fn ms(ms: u64) -> Nanos {
+    Nanos::from_millis(ms)
+}
+
+#[test]
+fn subscriptions_go_out_in_order_and_never_more_than_five_in_a_second() {
+    let mut bench = bench(12);
+    for _epoch in 0..2 {
+        bench.rig.until_heard(12);
+        let ids: Vec<String> = (1..=12).map(|id| format!("\"id\":{id}}}")).collect();
+        for ((at, text), id) in bench.rig.heard.iter().zip(&ids) {
+            assert!(text.ends_with(id), "{text} at {at:?}");
+        }
+        for (n, (at, _)) in bench.rig.heard.iter().enumerate() {
+            let in_a_second = |(later, _): &&(Nanos, String)| later.since(*at) < 1_000_000_000;
+            let after = bench.rig.heard[n..].iter().filter(in_a_second).count();
+            assert!(after <= 5, "{after} messages within a second of the {n}th");
+        }
+        let (first, last) = (bench.rig.heard[0].0, bench.rig.heard[11].0);
+        assert!(last.since(first) < ms(4_500).0, "they do not dawdle either");
+        bench.rig.hang_up(1_000);
+        while bench.rig.dials == _epoch + 1 {
+            bench.rig.later(ms(100));
+        }
+    }
+}
+
+#[test]
+fn an_unanswered_subscription_makes_the_connection_anew() {
+    let mut bench = bench(2);
+    bench.rig.until_heard(2);
+    bench.rig.say(r#"{"result":null,"id":2}"#);
+    bench.rig.later(SUBSCRIBE_DEADLINE - ms(200));
+    assert_eq!(bench.rig.lane.link().epoch(), 1);
+    assert!(!bench.rig.log().contains(&"subscribe.unanswered"));
+    bench.rig.later(ms(300));
+    let log = bench.rig.log();
+    assert!(log.contains(&"subscribe.unanswered"), "{log:?}");
+    bench.rig.later(ms(3_000));
+    bench.rig.until_heard(2);
+    assert_eq!(bench.rig.lane.link().epoch(), 2);
+}
+
+#[test]
+fn an_answer_that_comes_twice_or_is_to_nothing_answers_no_other_subscription() {
+    for stranger in [2, 0, 3, u64::MAX] {
+        let mut bench = bench(2);
+        bench.rig.until_heard(2);
+        bench.rig.say(r#"{"result":null,"id":2}"#);
+        bench
+            .rig
+            .say(&format!(r#"{{"result":null,"id":{stranger}}}"#));
+        bench.rig.later(SUBSCRIBE_DEADLINE + ms(100));
+        let log = bench.rig.log();
+        assert!(log.contains(&"subscribe.unanswered"), "{stranger}: {log:?}");
+    }
+}
+
+#[test]
+fn all_answered_subscriptions_leave_the_connection_alone() {
+    let mut bench = bench(3);
+    bench.rig.until_heard(3);
+    for id in [3, 1, 2] {
+        bench.rig.say(&format!(r#"{{"result":null,"id":{id}}}"#));
+    }
+    bench.rig.later(SUBSCRIBE_DEADLINE + ms(100));
+    assert!(!bench.rig.log().contains(&"subscribe.unanswered"));
+    assert_eq!(bench.rig.lane.link().epoch(), 1);
+}
+
+#[test]
+fn a_refused_subscription_is_logged_with_its_code_and_counts_as_answered() {
+    let mut bench = bench(1);
+    bench.rig.until_heard(1);
+    bench
+        .rig
+        .say(r#"{"code":2,"msg":"Invalid request","id":1}"#);
+    bench.rig.settle();
+    let notes = bench.rig.notes();
+    let refused = notes.iter().find(|note| note.event == "subscribe.refused");
+    let fields = refused.expect("logged").fields.to_vec();
+    assert_eq!(fields, [("id", Value::Int(1)), ("code", Value::Int(2))]);
+    bench.rig.later(SUBSCRIBE_DEADLINE + ms(100));
+    assert!(!bench.rig.log().contains(&"subscribe.unanswered"));
+}
+
+#[test]
+fn an_announced_shutdown_is_followed_by_a_new_connection_before_the_cut() {
+    let mut bench = Bench::live();
+    bench
+        .rig
+        .say(r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770000000000}}"#);
+    bench.rig.settle();
+    let log = bench.rig.log();
+    assert!(log.contains(&"link.shutdown_announced"), "{log:?}");
+    assert!(log.contains(&"link.closed"), "{log:?}");
+    bench.rig.later(ms(3_000));
+    assert_eq!((bench.rig.dials, bench.rig.lane.link().epoch()), (2, 2));
+}
+
+#[test]
+fn a_lost_connection_darkens_every_book_and_the_next_one_starts_empty_and_fresh() {
+    let mut bench = Bench::live();
+    bench.rig.hang_up(1_001);
+    let events = bench.events();
+    for id in [BTC, ETH] {
+        let of = |event: &&Event| event.instrument == id;
+        let bodies: Vec<Body> = events.iter().filter(of).map(|e| e.body).collect();
+        assert_eq!(bodies, [Body::Status(Status::Connecting)]);
+    }
+    let dark: Vec<_> = bench
+        .shown()
+        .iter()
+        .map(|s| (s.instrument, s.top))
+        .collect();
+    assert_eq!(dark, [(BTC, None), (ETH, None)], "the audit sees it dark");
+    assert_eq!(bench.rig.lane.feed().live_books(), 0);
+
+    bench.rig.later(ms(4_000));
+    bench.rig.until_heard(1);
+    assert_eq!(bench.rig.lane.link().epoch(), 2);
+    assert_eq!(bench.statuses(), [Status::Buffering; 2]);
+    // What would have been the next message of the epoch before finds no book.
+    bench.rig.say(&diff("BTCUSDT", 101, 101));
+    bench.rig.settle();
+    assert!(bench.events().is_empty());
+    assert!(bench.shown().is_empty());
+    bench.snapshot(BTC, 500);
+    let events = bench.events();
+    assert!(matches!(events[0].body, Body::Status(Status::Live)));
+    assert!(matches!(events[1].body, Body::Book(_)));
+    let head = |e: &Event| (e.update_id, e.epoch, e.flags.fresh);
+    assert_eq!(head(&events[1]), (500, 2, true));
+    bench.rig.say(&diff("BTCUSDT", 501, 502));
+    bench.rig.settle();
+    let events = bench.events();
+    assert_eq!(
+        events.iter().map(head).collect::<Vec<_>>(),
+        [(502, 2, false)]
+    );
+}
+
+#[test]
+fn a_snapshot_is_asked_for_at_the_first_diff_and_again_after_a_failure() {
+    let mut bench = bench(1);
+    bench.rig.until_heard(1);
+    assert!(bench.rig.snapshots_asked.is_empty(), "nothing is buffered");
+    bench.rig.say(&diff("ETHUSDT", 7, 8));
+    bench.rig.settle();
+    assert_eq!(bench.rig.snapshots_asked, [ETH]);
+    bench.rig.say(&diff("ETHUSDT", 9, 9));
+    bench.rig.settle();
+    assert_eq!(bench.rig.snapshots_asked, [ETH], "one at a time");
+    let now = bench.rig.now();
+    bench
+        .rig
+        .with(|lane, turn| lane.handle_snapshot(turn, now, ETH, None));
+    bench.rig.settle();
+    assert_eq!(bench.rig.snapshots_asked, [ETH], "not at once");
+    bench.rig.later(ms(1_100));
+    assert_eq!(bench.rig.snapshots_asked, [ETH, ETH]);
+    bench.snapshot(ETH, 6);
+    assert_eq!(bench.rig.lane.feed().live_books(), 1);
+    let last = bench.events().pop().expect("a book");
+    assert_eq!((last.update_id, last.flags.fresh), (9, true));
+}
+
+#[test]
+fn a_bad_frame_is_counted_and_logged_and_changes_nothing() {
+    let mut bench = Bench::live();
+    let bad = [
+        "Pong timeout",
+        "",
+        "<html>503</html>",
+        r#"{"stream":"x","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":101,"u":101,"b":[["100.00","1"],["99.999","1"]],"a":[]}}"#,
+        r#"{"stream":"x","data":{"e":"depthUpdate","E":1,"s":"DOGEUSDT","U":101,"u":101,"b":[],"a":[]}}"#,
+    ];
+    for frame in bad {
+        bench.rig.say(frame);
+    }
+    bench.rig.settle();
+    assert_eq!(bench.rig.lane.feed().counters().bad_frames, 5);
+    assert!(bench.events().is_empty());
+    assert!(bench.shown().is_empty());
+    let notes = bench.rig.notes();
+    assert!(notes.iter().all(|note| note.event == "frame.refused"));
+    assert_eq!(notes[0].text.as_str(), "Pong timeout");
+    bench.rig.say(&diff("BTCUSDT", 101, 101));
+    bench.rig.settle();
+    let ids: Vec<u64> = bench.events().iter().map(|e| e.update_id).collect();
+    assert_eq!(ids, [101], "the book goes on where it stood");
+}
+
+#[test]
+fn a_gap_darkens_the_book_until_a_snapshot_and_is_logged() {
+    let mut bench = Bench::live();
+    bench.rig.later(ms(1_000)); // A snapshot a second, at most.
+    bench.rig.snapshots_asked.clear();
+    bench.rig.say(&diff("BTCUSDT", 103, 104));
+    bench.rig.settle();
+    assert_eq!(bench.statuses(), [Status::Resyncing]);
+    assert_eq!(bench.shown().iter().filter(|s| s.top.is_none()).count(), 1);
+    assert!(bench.rig.log().contains(&"book.gap"));
+    assert_eq!(bench.rig.snapshots_asked, [BTC]);
+    bench.snapshot(BTC, 103);
+    let events = bench.events();
+    let book = events.last().expect("a book");
+    assert_eq!((book.update_id, book.flags.fresh), (104, true));
+}
+
+/// The snapshot joins, but the diffs held have a hole: what the audit saw of it was never shown for long.
+#[test]
+fn a_book_that_a_gap_takes_away_while_it_catches_up_is_dark_in_the_audit() {
+    let mut bench = bench(1);
+    bench.rig.until_heard(1);
+    bench.rig.say(&diff("BTCUSDT", 10, 10));
+    bench.rig.say(&diff("BTCUSDT", 12, 12));
+    bench.rig.settle();
+    bench.snapshot(BTC, 9);
+    assert_eq!(bench.rig.lane.feed().live_books(), 0);
+    assert!(
+        !bench
+            .events()
+            .iter()
+            .any(|e| matches!(e.body, Body::Book(_)))
+    );
+    let shown = bench.shown();
+    assert!(!shown.is_empty());
+    assert_eq!(shown.last().and_then(|s| s.top), None, "{shown:?}");
+    bench.rig.later(ms(5_000));
+    bench.snapshot(BTC, 11);
+    assert!(bench.shown().last().is_some_and(|s| s.top.is_some()));
+}
+
+#[test]
+fn a_book_that_comes_back_from_silence_says_so_in_the_log() {
+    let mut bench = Bench::live();
+    bench.rig.later(ms(4_000));
+    assert_eq!(bench.statuses(), [Status::Stale; 2]);
+    bench.rig.log();
+    bench.rig.say(&diff("BTCUSDT", 101, 101));
+    bench.rig.settle();
+    let events = bench.events();
+    let book = events.last().expect("a book");
+    assert!(matches!(book.body, Body::Book(_)));
+    assert!(book.flags.fresh, "what came before is not comparable");
+    assert_eq!(bench.rig.log(), ["book.status"]);
+}
+
+#[test]
+fn trades_and_quotes_carry_no_book_id() {
+    let mut bench = Bench::live();
+    bench.rig.say(r#"{"stream":"x","data":{"e":"trade","E":1750000000123,"s":"ETHUSDT","t":1,"p":"3000.01","q":"0.5","T":1750000000122,"m":true,"M":true}}"#);
+    bench.rig.say(r#"{"stream":"x","data":{"u":4,"s":"BTCUSDT","b":"25.35","B":"31.21","a":"25.36","A":"40.66"}}"#);
+    bench.rig.settle();
+    let events = bench.events();
+    assert!(matches!(events[0].body, Body::Trade(trade, 0) if trade.id == 1));
+    assert!(matches!(events[1].body, Body::Quote(quote) if quote.update_id == 4));
+    assert_eq!(events.iter().map(|e| e.update_id).sum::<u64>(), 0);
+}
+
+#[test]
+fn a_burst_beyond_a_turns_budget_is_finished_without_another_readiness() {
+    let mut bench = Bench::live();
+    const BURST: u64 = 700;
+    for id in 101..=100 + BURST {
+        bench.rig.say(&diff("BTCUSDT", id, id));
+    }
+    // One readiness, as an edge-triggered poll gives; from here on only turns.
+    bench.rig.with(|lane, turn| Lane::handle_ready(lane, turn));
+    let taken = bench.rig.lane.feed().counters().frames;
+    assert!(Lane::wants_turn(&bench.rig.lane), "more is there");
+    assert!(
+        bench.events().len() < BURST as usize,
+        "others have their turn"
+    );
+    let mut turns = 0;
+    while Lane::wants_turn(&bench.rig.lane) {
+        turns += 1;
+        assert!(turns < 20, "it never ends");
+        bench.rig.turn();
+    }
+    let frames = bench.rig.lane.feed().counters().frames;
+    assert_eq!(frames - taken + 256, BURST);
+    let (_, _, book) = bench
+        .rig
+        .lane
+        .feed()
+        .book_counters()
+        .next()
+        .expect("a book");
+    assert_eq!(book.gaps, 0);
+    let last = bench.events().pop().expect("a book");
+    assert_eq!(last.update_id, 100 + BURST, "the burst's last message");
+}
+
+#[test]
+fn a_lane_without_a_connection_wants_no_turn() {
+    let mut bench = bench(1);
+    bench.rig.until_heard(1);
+    bench.rig.say(r#"{"result":null,"id":1}"#);
+    bench.rig.hang_up(1_012);
+    assert!(!Lane::wants_turn(&bench.rig.lane), "a dead lane sleeps");
+}
