@@ -267,8 +267,18 @@ fn a_bad_frame_is_counted_and_logged_and_changes_nothing() {
     assert!(bench.events().is_empty());
     assert!(bench.shown().is_empty());
     let notes = bench.rig.notes();
-    assert!(notes.iter().all(|note| note.event == "frame.refused"));
+    let refused: Vec<_> = notes.iter().map(|note| note.event).collect();
+    assert_eq!(
+        refused,
+        ["frame.refused"],
+        "a storm of them is one line a second"
+    );
     assert_eq!(notes[0].text.as_str(), "Pong timeout");
+    bench.rig.later(ms(1_000));
+    bench.rig.say("again");
+    bench.rig.settle();
+    let again = bench.rig.notes().pop().expect("logged");
+    assert_eq!(again.fields.last(), Some(&("so_far", Value::Int(6))));
     bench.rig.say(&diff("BTCUSDT", 101, 101));
     bench.rig.settle();
     let ids: Vec<u64> = bench.events().iter().map(|e| e.update_id).collect();

@@ -358,6 +358,16 @@ impl<S: Transport> Link<S> {
         }
     }
 
+    /// Nothing of ours waits for the socket: [`tx`](Self::tx) covers all that was sent.
+    pub fn is_flushed(&self) -> bool {
+        !self.unflushed
+    }
+
+    /// How far writing got on this connection; `None` where there is none.
+    pub fn tx(&self) -> Option<TxMark> {
+        self.wire.stream().map(Transport::tx)
+    }
+
     /// Gives the connection up for a new one: its owner found it stale, or the peer announced
     /// its end. The delay is that of a failure.
     pub fn restart(&mut self, now: Nanos) {

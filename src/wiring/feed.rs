@@ -12,6 +12,10 @@ use crate::market::{BookBuilder, Counters, DiffOutcome, Want};
 use crate::watch::audit::Shown;
 use crate::watch::stage::Stage;
 
+/// A connection's refused frames are logged once in this time; the counters have them all. Garbage must not
+/// fill the disk.
+pub const REFUSAL_SAMPLE: Nanos = Nanos::from_secs(1);
+
 /// Where and when a frame came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Arrival {
@@ -48,6 +52,8 @@ pub struct Feed<const N: usize> {
     publisher: Publisher,
     audit: rtrb::Producer<Shown>,
     counters: FeedCounters,
+    /// When a refused frame is logged again.
+    refusal_from: Nanos,
 }
 
 struct Slot<const N: usize> {
@@ -91,6 +97,7 @@ impl<const N: usize> Feed<N> {
             publisher,
             audit,
             counters: FeedCounters::default(),
+            refusal_from: Nanos::ZERO,
         }
     }
 
@@ -265,6 +272,10 @@ impl<const N: usize> Feed<N> {
 
     fn refuse(&mut self, turn: &mut Turn, now: Nanos, why: DecodeError, frame: &[u8]) {
         self.counters.bad_frames += 1;
+        if now < self.refusal_from {
+            return;
+        }
+        self.refusal_from = now + REFUSAL_SAMPLE;
         let start = &frame[..frame.len().min(crate::base::note::NOTE_TEXT_MAX)];
         let text = match std::str::from_utf8(start) {
             Ok(text) => text,
@@ -275,6 +286,7 @@ impl<const N: usize> Feed<N> {
                 .exchange(self.exchange.name())
                 .with("why", Value::Word(why.name()))
                 .with("bytes", Value::Int(frame.len() as i64))
+                .with("so_far", Value::Int(self.counters.bad_frames as i64))
                 .text(text),
         );
     }

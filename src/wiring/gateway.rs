@@ -2,6 +2,7 @@
 //! Decides nothing about an order, and never sends one twice.
 
 use super::desk::{Receipt, Ticket};
+use super::feed::REFUSAL_SAMPLE;
 use super::ring::{Receiver, Sender};
 use super::turn::{Ask, Turn};
 use crate::base::{
@@ -20,6 +21,8 @@ pub const ANSWER_DEADLINE: Nanos = Nanos::from_secs(12);
 pub const LOGON_DEADLINE: Nanos = Nanos::from_secs(5);
 /// Orders without an answer, at most; risk's own limit on open orders is far below.
 const IN_FLIGHT_MAX: usize = 256;
+/// In the place of a byte count: part of the order still waits for the socket.
+const QUEUED: u64 = u64::MAX;
 
 /// An order that was handed to the socket and has no answer yet.
 #[derive(Debug, Clone, Copy)]
@@ -27,12 +30,14 @@ struct InFlight {
     client_id: ClientId,
     instrument: InstrumentId,
     receipt: Receipt,
-    /// Just before the write call.
+    /// Just before the write call; while the order is queued, before the first try.
     sent: Nanos,
-    /// The connection's byte count behind the order's last byte.
+    /// The connection's byte count behind the order's last byte, or [`QUEUED`].
     tx_bytes: u64,
     /// The kernel's send stamp has come back.
     stamped: bool,
+    /// Its deadline has passed, and it was reported as unknown. A late answer still settles it.
+    overdue: bool,
 }
 
 /// What the gateway counted.
@@ -54,7 +59,11 @@ pub struct Gateway<S: Transport> {
     backlog: VecDeque<Event>,
     in_flight: VecDeque<InFlight>,
     ready: bool,
+    /// The exchange will cut this connection: it is made anew when no answer is due any more.
+    leaving: bool,
     logon_due: Nanos,
+    /// When a refused frame is logged again.
+    refusal_from: Nanos,
     counters: GatewayCounters,
     more: bool,
 }
@@ -76,7 +85,9 @@ impl<S: Transport> Gateway<S> {
             backlog: VecDeque::with_capacity(IN_FLIGHT_MAX),
             in_flight: VecDeque::with_capacity(IN_FLIGHT_MAX),
             ready: false,
+            leaving: false,
             logon_due: Nanos::NEVER,
+            refusal_from: Nanos::ZERO,
             counters: GatewayCounters::default(),
             more: false,
         }
@@ -138,29 +149,32 @@ impl<S: Transport> Gateway<S> {
                 Ok(answer) => self.handle_answer(turn, at, answer),
                 Err(why) => {
                     self.counters.bad_frames += 1;
-                    let note = self.note(at, Severity::Warn, "frame.refused");
-                    turn.notes.send(note.with("why", Value::Word(why.name())));
+                    if at >= self.refusal_from {
+                        self.refusal_from = at + REFUSAL_SAMPLE;
+                        let note = self.note(at, Severity::Warn, "frame.refused");
+                        turn.notes.send(note.with("why", Value::Word(why.name())));
+                    }
                 }
             }
         }
         self.more = false;
         self.link.flush(turn.clock.now());
+        self.mark_flushed(turn);
     }
 
     pub fn poll_timeout(&self) -> Nanos {
-        let answer = self
-            .in_flight
-            .front()
-            .map_or(Nanos::NEVER, |o| o.sent + ANSWER_DEADLINE);
+        let answer = self.in_flight.iter().find(|order| !order.overdue);
+        let answer = answer.map_or(Nanos::NEVER, |order| order.sent + ANSWER_DEADLINE);
         self.link.poll_timeout().min(answer).min(self.logon_due)
     }
 
     pub fn handle_timeout(&mut self, turn: &mut Turn, now: Nanos) {
         self.link.handle_timeout(now);
-        while let Some(order) = self.in_flight.front().copied()
+        while let Some(order) = self.in_flight.iter_mut().find(|order| !order.overdue)
             && now >= order.sent + ANSWER_DEADLINE
         {
-            self.in_flight.pop_front();
+            order.overdue = true;
+            let order = *order;
             self.report(now, order.client_id, order.instrument, Outcome::Unknown);
         }
         if now >= self.logon_due {
@@ -173,6 +187,10 @@ impl<S: Transport> Gateway<S> {
 
     /// What the lane asks of the world; to be polled after every other call.
     pub fn poll_ask(&mut self, turn: &mut Turn, now: Nanos) -> Option<Ask> {
+        if self.leaving && self.in_flight.iter().all(|order| order.overdue) {
+            self.leaving = false;
+            self.link.restart(now);
+        }
         while let Some(output) = self.link.poll_output() {
             match output {
                 Output::Resolve => return Some(Ask::Resolve),
@@ -202,10 +220,12 @@ impl<S: Transport> Gateway<S> {
             .text(self.link.last_error());
         turn.notes.send(note);
         self.logon_due = Nanos::NEVER;
-        self.more = false;
+        (self.more, self.leaving) = (false, false);
         self.set_ready(now, false);
         while let Some(order) = self.in_flight.pop_front() {
-            self.report(now, order.client_id, order.instrument, Outcome::Unknown);
+            if !order.overdue {
+                self.report(now, order.client_id, order.instrument, Outcome::Unknown);
+            }
         }
     }
 
@@ -221,28 +241,42 @@ impl<S: Transport> Gateway<S> {
             return self.report(now, order.client_id, order.instrument, Outcome::NotSent);
         }
         // A socket that would block has queued the frame: it counts as sent, and is not sent again.
-        let mark = match self.link.send(now, frame) {
-            Ok(sent) => sent.mark,
+        match self.link.send(now, frame) {
+            Ok(_) => self.counters.sent += 1,
             Err(SendError::Broken) => {
                 return self.report(now, order.client_id, order.instrument, Outcome::Unknown);
             }
             Err(SendError::NotLive | SendError::Limited { .. } | SendError::Full) => {
                 return self.report(now, order.client_id, order.instrument, Outcome::NotSent);
             }
-        };
-        self.counters.sent += 1;
-        let sent = mark.call.max(now);
-        turn.latency
-            .record(Stage::Send, sent.since(ticket.receipt.admitted));
+        }
         self.in_flight.push_back(InFlight {
             client_id: order.client_id,
             instrument: order.instrument,
             receipt: ticket.receipt,
-            sent,
-            tx_bytes: mark.bytes,
+            sent: now,
+            tx_bytes: QUEUED,
             stamped: false,
+            overdue: false,
         });
+        self.mark_flushed(turn);
         self.take_stamps(turn);
+    }
+
+    /// Once nothing waits for the socket any more, its mark covers every order. Until then a send stamp
+    /// is another's, and the order has not left.
+    fn mark_flushed(&mut self, turn: &mut Turn) {
+        if !self.link.is_flushed() {
+            return;
+        }
+        let Some(mark) = self.link.tx() else { return };
+        let newest_first = self.in_flight.iter_mut().rev();
+        for order in newest_first.take_while(|order| order.tx_bytes == QUEUED) {
+            order.tx_bytes = mark.bytes;
+            order.sent = order.sent.max(mark.call);
+            let send_ns = order.sent.since(order.receipt.admitted);
+            turn.latency.record(Stage::Send, send_ns);
+        }
     }
 
     /// Matches the kernel's send stamps with the orders that they belong to.
@@ -304,6 +338,7 @@ impl<S: Transport> Gateway<S> {
                 turn.notes
                     .send(self.note(at, Severity::Warn, "gateway.shutdown_announced"));
                 self.set_ready(at, false);
+                self.leaving = true;
             }
             Answer::Ignored => {}
         }
@@ -329,7 +364,9 @@ impl<S: Transport> Gateway<S> {
             // No send stamp came back: the write call is the last that we know.
             record_tick_to_wire(turn, &order.receipt, order.sent);
         }
-        self.report(at, client_id, order.instrument, outcome);
+        if !order.overdue || outcome != Outcome::Unknown {
+            self.report(at, client_id, order.instrument, outcome);
+        }
     }
 
     fn set_ready(&mut self, now: Nanos, ready: bool) {

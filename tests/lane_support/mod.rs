@@ -1,6 +1,8 @@
 //! What the lane tests share: an exchange in memory behind real TLS, and a worker's duties on a clock that the test sets.
 #![allow(dead_code)] // Each test binary uses its own part.
 
+pub mod desk;
+
 use crate::conn_support::{Authority, End, TestClock, pipe};
 use crossbeam_channel::Receiver;
 use rustls::{ServerConfig, ServerConnection};
