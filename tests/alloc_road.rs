@@ -21,7 +21,7 @@ use tickwire::trading::limits::{RiskLimits, RiskParams};
 use tickwire::trading::risk::Risk;
 use tickwire::watch::latency::{Collector, Recorder, Totals};
 use tickwire::watch::stage::Stage;
-use tickwire::wiring::desk::{Desk, Exit, Ticket};
+use tickwire::wiring::desk::{Desk, Exit, Receipt, Ticket};
 use tickwire::wiring::feed::{Arrival, Feed};
 use tickwire::wiring::publisher::Publisher;
 use tickwire::wiring::ring::{Bell, Receiver, Sender, ring};
@@ -283,6 +283,7 @@ impl Road {
             };
             seen.events += desk.handle_turn(&mut turn) as u64;
             while let Ok(ticket) = orders.pop() {
+                assert_monotone(&ticket.receipt);
                 let order = ticket.order.order();
                 assert!(!codec.encode(order, clock.unix()).is_empty());
                 seen.orders += 1;
@@ -471,6 +472,21 @@ fn snapshot(which: usize) -> Snapshot {
         bids_whole: false,
         asks_whole: false,
     }
+}
+
+/// A receipt's stamps stand in the order of the road.
+fn assert_monotone(receipt: &Receipt) {
+    let Stamps {
+        rx,
+        frame,
+        decode,
+        book,
+    } = receipt.stamps;
+    let desk = [receipt.popped, receipt.decided, receipt.admitted];
+    let feed = [rx.empty, rx.kernel, rx.call, rx.read, frame, decode, book];
+    assert!(feed.is_sorted_by(|a, b| a < b), "{receipt:?}");
+    assert!(book < desk[0], "{receipt:?}");
+    assert!(desk.is_sorted_by(|a, b| a < b), "{receipt:?}");
 }
 
 /// A clock that goes on by itself, so that every span is longer than nothing.

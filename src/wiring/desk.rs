@@ -13,9 +13,12 @@ use crate::trading::{
     risk::{Admitted, Risk},
 };
 use crate::watch::stage::Stage;
+use std::collections::VecDeque;
 
 /// Events that one turn takes from each ring.
 const EVENTS_PER_TURN: usize = 64;
+/// Room for reports that were made here, before their queue must grow.
+const OWN_REPORTS: usize = 256;
 /// A refusal by the same gate is logged once in this time; the counters have them all.
 const REFUSAL_SAMPLE: Nanos = Nanos::from_secs(1);
 
@@ -64,6 +67,9 @@ pub struct Desk {
     strategies: Vec<Box<dyn Strategy>>,
     risk: Risk,
     exit: Exit,
+    /// Reports that were made here. Risk has them; strategies see them at the next turn, so that one that
+    /// answers a fill with an order cannot keep the desk from its rings.
+    own: VecDeque<Event>,
     counters: DeskCounters,
     refusal_logged: [Nanos; Refusal::ALL.len()],
 }
@@ -81,6 +87,7 @@ impl Desk {
             strategies,
             risk,
             exit,
+            own: VecDeque::with_capacity(OWN_REPORTS),
             counters: DeskCounters::default(),
             refusal_logged,
         };
@@ -92,14 +99,20 @@ impl Desk {
         desk
     }
 
-    /// Some ring holds an event.
+    /// There is an event to take.
     pub fn has_input(&self) -> bool {
-        self.inputs.iter().any(|ring| !ring.is_empty())
+        !self.own.is_empty() || self.inputs.iter().any(|ring| !ring.is_empty())
     }
 
     /// Takes events from every ring in turn. Returns how many.
     pub fn handle_turn(&mut self, turn: &mut Turn) -> usize {
-        let mut taken = 0;
+        let mut taken = self.own.len().min(EVENTS_PER_TURN);
+        for _ in 0..taken {
+            if let Some(event) = self.own.pop_front() {
+                let now = turn.clock.now();
+                self.show(turn, now, &event);
+            }
+        }
         for ring in 0..self.inputs.len() {
             for _ in 0..EVENTS_PER_TURN {
                 let Ok(event) = self.inputs[ring].pop() else {
@@ -127,6 +140,20 @@ impl Desk {
         if let Exit::Paper(paper) = &mut self.exit {
             paper.handle_event(event);
         }
+        self.show(turn, popped, event);
+    }
+
+    pub fn counters(&self) -> DeskCounters {
+        self.counters
+    }
+
+    /// Refusals by gate, in the order of [`Refusal::ALL`].
+    pub fn refusals(&self) -> &[u64] {
+        self.risk.refusals()
+    }
+
+    /// Lets every strategy see an event, and takes what each wants to risk.
+    fn show(&mut self, turn: &mut Turn, popped: Nanos, event: &Event) {
         for strategy in 0..self.strategies.len() {
             let mut intents = Intents::new();
             self.strategies[strategy].handle_event(popped, event, &mut intents);
@@ -145,15 +172,6 @@ impl Desk {
                 self.handle_intent(turn, receipt, intent);
             }
         }
-    }
-
-    pub fn counters(&self) -> DeskCounters {
-        self.counters
-    }
-
-    /// Refusals by gate, in the order of [`Refusal::ALL`].
-    pub fn refusals(&self) -> &[u64] {
-        self.risk.refusals()
     }
 
     fn handle_intent(&mut self, turn: &mut Turn, mut receipt: Receipt, intent: Intent) {
@@ -208,9 +226,10 @@ impl Desk {
     /// A report that was made here, and so passes risk and the counters without a ring.
     fn handle_own(&mut self, turn: &mut Turn, report: Report) {
         let now = turn.clock.now();
-        self.risk
-            .handle_event(&own_event(now, Body::Report(report)));
+        let event = own_event(now, Body::Report(report));
+        self.risk.handle_event(&event);
         self.handle_report(turn, now, report);
+        self.own.push_back(event);
     }
 
     fn handle_report(&mut self, turn: &mut Turn, now: Nanos, report: Report) {

@@ -1,0 +1,413 @@
+//! The desk lane with a strategy that does as it is told: what passes, what is refused, and who hears of it.
+
+mod conn_support;
+mod lane_support;
+
+use conn_support::TestClock;
+use crossbeam_channel::Receiver as Log;
+use lane_support::desk::{book, buy, event, risk};
+use lane_support::{BTC, ETH, START, instruments};
+use std::sync::{Arc, Mutex};
+use tickwire::base::{
+    Body, ClientId, Event, InstrumentId, Intent, Nanos, Note, Outcome, Px, Report, Status, Value,
+};
+use tickwire::strategy::{Intents, Strategy};
+use tickwire::trading::paper::Paper;
+use tickwire::trading::refusal::Refusal;
+use tickwire::watch::latency::Recorder;
+use tickwire::watch::stage::Stage;
+use tickwire::wiring::desk::{Desk, DeskCounters, Exit, Ticket};
+use tickwire::wiring::ring::{Bell, Receiver, Sender, ring};
+use tickwire::wiring::turn::{Notes, Turn};
+
+/// What the strategy is to want at its next event, and all that it saw.
+#[derive(Default)]
+struct Script {
+    wants: Vec<Intent>,
+    seen: Vec<Event>,
+}
+
+struct Scripted(Arc<Mutex<Script>>);
+
+impl Strategy for Scripted {
+    fn handle_event(&mut self, _now: Nanos, event: &Event, out: &mut Intents) {
+        let mut script = self.0.lock().unwrap();
+        script.seen.push(*event);
+        out.extend(script.wants.drain(..));
+    }
+}
+
+struct Bench {
+    desk: Desk,
+    events: Sender<Event>,
+    tickets: Option<Receiver<Ticket>>,
+    script: Arc<Mutex<Script>>,
+    clock: TestClock,
+    recorder: Recorder,
+    notes: Notes,
+    log: Log<Note>,
+}
+
+impl Bench {
+    fn new(open_orders_max: u32, exit: Exit, tickets: Option<Receiver<Ticket>>) -> Self {
+        let (events, input) = ring(512, Bell::new(|| {}));
+        let script = Arc::<Mutex<Script>>::default();
+        let strategy = Box::new(Scripted(script.clone()));
+        let (sender, log) = crossbeam_channel::bounded(1_024);
+        Self {
+            desk: Desk::new(vec![input], vec![strategy], risk(open_orders_max), exit),
+            events,
+            tickets,
+            script,
+            clock: TestClock::at(START),
+            recorder: Recorder::new(0, &Stage::ALL).0,
+            notes: Notes::new(sender),
+            log,
+        }
+    }
+
+    /// A desk whose ring to the gateway holds `room` orders; the gateway is ready.
+    fn live(room: usize, open_orders_max: u32) -> Self {
+        let (tickets, orders) = ring(room, Bell::new(|| {}));
+        let mut bench = Self::new(open_orders_max, Exit::Gateway(tickets), Some(orders));
+        bench.handle(event(START, InstrumentId::NONE, Body::Gateway(true)));
+        bench
+    }
+
+    fn paper() -> Self {
+        Self::new(16, Exit::Paper(Paper::new(instruments().len())), None)
+    }
+
+    fn turn(&mut self) -> usize {
+        let mut turn = Turn {
+            clock: &self.clock,
+            latency: &mut self.recorder,
+            notes: &self.notes,
+        };
+        self.desk.handle_turn(&mut turn)
+    }
+
+    fn handle(&mut self, event: Event) {
+        assert!(self.events.push(event).is_ok());
+        self.turn();
+    }
+
+    /// A live book, at which the strategy wants this.
+    fn want(&mut self, wants: &[Intent]) {
+        self.script.lock().unwrap().wants = wants.to_vec();
+        self.handle(book(self.clock_now(), BTC));
+    }
+
+    fn clock_now(&self) -> Nanos {
+        tickwire::base::Clock::now(&self.clock)
+    }
+
+    fn tickets(&mut self) -> Vec<Ticket> {
+        let ring = self.tickets.as_mut().unwrap();
+        std::iter::from_fn(|| ring.pop().ok()).collect()
+    }
+
+    fn report(&mut self, id: u64, outcome: Outcome) {
+        let report = Report {
+            client_id: ClientId(id),
+            instrument: BTC,
+            outcome,
+        };
+        self.handle(event(self.clock_now(), BTC, Body::Report(report)));
+    }
+
+    fn refused(&self, gate: Refusal) -> u64 {
+        self.desk.refusals()[gate as usize]
+    }
+
+    fn log(&self) -> Vec<Note> {
+        self.log.try_iter().collect()
+    }
+
+    fn seen(&self) -> Vec<Event> {
+        std::mem::take(&mut self.script.lock().unwrap().seen)
+    }
+}
+
+fn gates(notes: &[Note]) -> Vec<Value> {
+    let refused = notes.iter().filter(|note| note.event == "order.refused");
+    let gate = |note: &Note| {
+        note.fields
+            .iter()
+            .find(|(name, _)| *name == "gate")
+            .unwrap()
+            .1
+    };
+    refused.map(gate).collect()
+}
+
+#[test]
+fn risk_hears_of_a_book_before_the_strategy_does() {
+    let mut bench = Bench::live(8, 16);
+    bench.want(&[buy(BTC, 5)]);
+    let tickets = bench.tickets();
+    assert_eq!(tickets.len(), 1, "the very first book can be traded on");
+    let order = tickets[0].order.order();
+    assert_eq!((order.qty.0, order.px), (5, Px(10_001)));
+}
+
+#[test]
+fn risk_hears_of_a_report_before_the_strategy_does() {
+    let mut bench = Bench::live(8, 1);
+    bench.want(&[buy(BTC, 5)]);
+    let id = bench.tickets()[0].order.order().client_id.0;
+    bench.script.lock().unwrap().wants = vec![buy(BTC, 6)];
+    bench.report(id, Outcome::Rejected { code: -2010 });
+    assert_eq!(bench.tickets().len(), 1, "its slot is free again");
+    assert_eq!(bench.refused(Refusal::OpenOrders), 0);
+}
+
+#[test]
+fn every_refusal_is_counted_and_one_a_second_and_gate_is_logged_with_its_inputs() {
+    let mut bench = Bench::live(8, 16);
+    let large = buy(BTC, 1_000_000);
+    let far = Intent {
+        px: Px(20_000),
+        ..buy(BTC, 5)
+    };
+    for _ in 0..10 {
+        bench.want(&[large, far]);
+    }
+    assert_eq!(bench.refused(Refusal::QuantityMax), 10);
+    assert_eq!(bench.refused(Refusal::PriceCollar), 10);
+    let notes = bench.log();
+    let words = [Value::Word("quantity_max"), Value::Word("price_collar")];
+    assert_eq!(gates(&notes), words);
+    let first = notes
+        .iter()
+        .find(|note| note.event == "order.refused")
+        .unwrap();
+    assert!(first.fields.contains(&("qty", Value::Qty(large.qty))));
+    assert!(first.fields.contains(&("update_id", Value::Int(7))));
+    bench.clock.advance(Nanos::from_millis(999));
+    bench.want(&[large]);
+    assert!(gates(&bench.log()).is_empty());
+    bench.clock.advance(Nanos::from_millis(1));
+    bench.want(&[large]);
+    assert_eq!(gates(&bench.log()), [Value::Word("quantity_max")]);
+    assert!(bench.tickets().is_empty());
+    assert_eq!(
+        (
+            bench.desk.counters().intents,
+            bench.desk.counters().admitted
+        ),
+        (22, 0)
+    );
+}
+
+#[test]
+fn an_order_that_finds_the_gateways_ring_full_is_not_sent_and_frees_its_slot() {
+    let mut bench = Bench::live(1, 2);
+    bench.want(&[buy(BTC, 1), buy(BTC, 2), buy(BTC, 3)]);
+    let counters = bench.desk.counters();
+    assert_eq!((counters.admitted, counters.not_sent), (3, 2));
+    assert_eq!(bench.refused(Refusal::OpenOrders), 0);
+    let names: Vec<_> = bench.log().iter().map(|note| note.event).collect();
+    assert_eq!(
+        names
+            .iter()
+            .filter(|name| **name == "order.not_sent")
+            .count(),
+        2
+    );
+    let left: Vec<u64> = bench
+        .tickets()
+        .iter()
+        .map(|t| t.order.order().qty.0)
+        .collect();
+    assert_eq!(left, [1], "and is not sent later");
+}
+
+#[test]
+fn a_status_that_is_not_live_stops_orders_until_the_next_book() {
+    for status in [
+        Status::Connecting,
+        Status::Buffering,
+        Status::Stale,
+        Status::Resyncing,
+    ] {
+        let mut bench = Bench::live(8, 16);
+        bench.want(&[buy(BTC, 1)]);
+        assert_eq!(bench.tickets().len(), 1);
+        let now = bench.clock_now();
+        bench.script.lock().unwrap().wants = vec![buy(BTC, 2)];
+        bench.handle(event(now, BTC, Body::Status(status)));
+        assert_eq!(bench.refused(Refusal::BookNotLive), 1, "{status:?}");
+        bench.script.lock().unwrap().wants = vec![buy(BTC, 2)];
+        bench.handle(event(now, BTC, Body::Status(Status::Live)));
+        assert_eq!(
+            bench.refused(Refusal::BookNotLive),
+            2,
+            "live, but no book yet"
+        );
+        bench.script.lock().unwrap().wants = vec![buy(BTC, 2)];
+        bench.handle(book(now, ETH));
+        assert_eq!(bench.refused(Refusal::BookNotLive), 3, "another's book");
+        bench.want(&[buy(BTC, 3)]);
+        assert_eq!(bench.tickets().len(), 1);
+    }
+}
+
+#[test]
+fn a_gateway_that_is_not_ready_stops_orders() {
+    let mut bench = Bench::live(8, 16);
+    let now = bench.clock_now();
+    bench.handle(event(now, InstrumentId::NONE, Body::Gateway(false)));
+    bench.want(&[buy(BTC, 1)]);
+    assert_eq!(bench.refused(Refusal::GatewayDown), 1);
+    bench.handle(event(now, InstrumentId::NONE, Body::Gateway(true)));
+    bench.want(&[buy(BTC, 1)]);
+    assert_eq!(bench.tickets().len(), 1);
+}
+
+#[test]
+fn strategies_see_every_event_as_it_was_published() {
+    let mut bench = Bench::live(8, 16);
+    bench.seen();
+    let mut sent = Vec::new();
+    for (conflated, fresh) in [(false, true), (true, false), (true, true), (false, false)] {
+        let mut book = book(bench.clock_now(), ETH);
+        (book.flags.conflated, book.flags.fresh) = (conflated, fresh);
+        book.update_id = sent.len() as u64;
+        sent.push(book);
+        sent.push(event(bench.clock_now(), BTC, Body::Status(Status::Stale)));
+    }
+    for event in &sent {
+        assert!(bench.events.push(*event).is_ok());
+    }
+    bench.turn();
+    assert_eq!(bench.seen(), sent);
+}
+
+#[test]
+fn a_turn_takes_its_share_and_says_that_there_is_more() {
+    let mut bench = Bench::live(8, 16);
+    bench.seen();
+    for _ in 0..200 {
+        assert!(bench.events.push(book(START, BTC)).is_ok());
+    }
+    let mut turns = Vec::new();
+    while bench.desk.has_input() {
+        turns.push(bench.turn());
+    }
+    assert_eq!(turns, [64, 64, 64, 8]);
+    assert_eq!(bench.seen().len(), 200);
+}
+
+#[test]
+fn every_outcome_is_counted_and_logged_under_its_own_name() {
+    let mut bench = Bench::live(8, 16);
+    bench.want(&[buy(BTC, 1)]);
+    let id = bench.tickets()[0].order.order().client_id.0;
+    bench.log();
+    let qty = buy(BTC, 1).qty;
+    for outcome in [
+        Outcome::Unknown,
+        Outcome::Acked { exchange_id: 9 },
+        Outcome::Acked { exchange_id: 9 },
+        Outcome::Rejected { code: -1 },
+        Outcome::NotSent,
+        Outcome::Filled { px: Px(1), qty },
+        Outcome::Expired,
+    ] {
+        bench.report(id, outcome);
+    }
+    let names: Vec<_> = bench.log().iter().map(|note| note.event).collect();
+    let told = [
+        "unknown", "acked", "acked", "rejected", "not_sent", "filled", "expired",
+    ];
+    assert_eq!(names, told.map(|name| format!("order.{name}")));
+    let counters = DeskCounters {
+        events: bench.desk.counters().events,
+        intents: 1,
+        admitted: 1,
+        acked: 2,
+        rejected: 1,
+        not_sent: 1,
+        unknown: 1,
+        filled: 1,
+    };
+    assert_eq!(bench.desk.counters(), counters);
+}
+
+#[test]
+fn on_paper_an_order_is_filled_from_the_book_and_strategies_hear_of_it() {
+    let mut bench = Bench::paper();
+    bench.want(&[buy(BTC, 1_200)]); // The best ask holds 1,000 at that price; the rest expires.
+    let counters = bench.desk.counters();
+    assert_eq!(
+        (counters.admitted, counters.acked, counters.filled),
+        (1, 1, 1)
+    );
+    while bench.desk.has_input() {
+        bench.turn();
+    }
+    let outcomes: Vec<Outcome> = bench
+        .seen()
+        .iter()
+        .filter_map(|event| match event.body {
+            Body::Report(report) => Some(report.outcome),
+            _ => None,
+        })
+        .collect();
+    let filled = Outcome::Filled {
+        px: Px(10_001),
+        qty: tickwire::base::Qty(1_000),
+    };
+    let told = [Outcome::Acked { exchange_id: 1 }, filled, Outcome::Expired];
+    assert_eq!(outcomes, told);
+    assert_eq!(
+        bench.desk.counters(),
+        {
+            DeskCounters {
+                events: counters.events,
+                ..counters
+            }
+        },
+        "each is counted once"
+    );
+}
+
+#[test]
+fn a_strategy_that_answers_every_fill_with_an_order_leaves_the_desk_its_turns() {
+    struct Greedy;
+    impl Strategy for Greedy {
+        fn handle_event(&mut self, _now: Nanos, event: &Event, out: &mut Intents) {
+            if matches!(event.body, Body::Report(_) | Body::Book(_)) {
+                out.push(buy(BTC, 1));
+            }
+        }
+    }
+    let (_events, input) = ring(8, Bell::new(|| {}));
+    let mut bench = Bench::paper();
+    let paper = Exit::Paper(Paper::new(2));
+    bench.desk = Desk::new(vec![input], vec![Box::new(Greedy)], risk(16), paper);
+    bench.events = _events;
+    bench.handle(book(START, BTC));
+    for _ in 0..40 {
+        bench.turn();
+    }
+    assert!(
+        bench.desk.counters().admitted <= 1_000,
+        "the rate limit holds"
+    );
+    assert!(bench.refused(Refusal::OrderRate) > 0);
+}
+
+#[test]
+fn a_full_ring_to_the_gateway_is_told_to_strategies_too() {
+    let mut bench = Bench::live(1, 4);
+    bench.want(&[buy(BTC, 1), buy(BTC, 2)]);
+    while bench.desk.has_input() {
+        bench.turn();
+    }
+    let reports = bench.seen().into_iter().filter(
+        |event| matches!(event.body, Body::Report(report) if report.outcome == Outcome::NotSent),
+    );
+    assert_eq!(reports.count(), 1);
+}
