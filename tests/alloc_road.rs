@@ -595,5 +595,8 @@ fn connected() -> (Link<End>, WebSocket<TlsStream<End>>) {
             break;
         }
     }
-    (link, server.ok().expect("the upgrade is done"))
+    let Ok(server) = server else {
+        panic!("the upgrade is not done");
+    };
+    (link, server)
 }
