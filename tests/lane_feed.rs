@@ -110,6 +110,15 @@ fn subscriptions_go_out_in_order_and_never_more_than_five_in_a_second() {
 }
 
 #[test]
+fn a_subscription_that_the_limit_holds_back_wakes_a_parked_worker() {
+    let mut bench = bench(6);
+    bench.rig.until_heard(1);
+    assert!(bench.rig.heard.len() < 6);
+    let span = Lane::poll_timeout(&bench.rig.lane).since(bench.rig.now());
+    assert!(span <= ms(1_250).0, "{span} ns to the next");
+}
+
+#[test]
 fn an_unanswered_subscription_makes_the_connection_anew() {
     let mut bench = bench(2);
     bench.rig.until_heard(2);

@@ -45,6 +45,7 @@ impl Publisher {
 
     /// Publishes `event`, or keeps what of it must not be lost until there is room.
     pub fn publish(&mut self, event: Event) {
+        self.flush(); // Room that there is now goes to what waited, and then to this.
         let event = if self.queue.is_empty() {
             self.try_push(event).err()
         } else {
@@ -52,7 +53,6 @@ impl Publisher {
         };
         if let Some(event) = event {
             self.keep(event);
-            self.flush();
         }
     }
 
@@ -235,6 +235,19 @@ mod tests {
         publisher.publish(trade(0, 6));
         assert!(matches!(receiver.pop().map(|e| e.body), Ok(Body::Trade(t, 0)) if t.id == 6));
         assert_eq!(publisher.counters().trades_lost, 3);
+    }
+
+    #[test]
+    fn what_waits_gives_way_before_a_trade_counts_as_lost() {
+        let (mut publisher, mut receiver) = publisher(2);
+        for update_id in 1..=3 {
+            publisher.publish(book(0, update_id));
+        }
+        while receiver.pop().is_ok() {}
+        publisher.publish(trade(1, 7));
+        assert_eq!(receiver.pop().map(|e| e.update_id), Ok(3));
+        assert!(matches!(receiver.pop().map(|e| e.body), Ok(Body::Trade(t, 0)) if t.id == 7));
+        assert_eq!(publisher.counters().trades_lost, 0);
     }
 
     #[test]
