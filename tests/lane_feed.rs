@@ -370,7 +370,7 @@ fn a_burst_beyond_a_turns_budget_is_finished_without_another_readiness() {
         bench.rig.say(&diff("BTCUSDT", id, id));
     }
     // One readiness, as an edge-triggered poll gives; from here on only turns.
-    bench.rig.with(|lane, turn| Lane::handle_ready(lane, turn));
+    bench.rig.with(|lane, turn| lane.handle_ready(turn));
     let taken = bench.rig.lane.feed().counters().frames;
     assert!(Lane::wants_turn(&bench.rig.lane), "more is there");
     assert!(
