@@ -6,7 +6,6 @@ use super::config::{self, Config};
 use super::secrets;
 use super::session::{Engine, Outputs, StrategyMaker, configured_strategy};
 use super::universe::Universe;
-use crate::base::Clock as _;
 use crate::exchange::Account;
 use crate::watch::audit::Truth;
 use crate::watch::summary::Summary;
