@@ -13,6 +13,7 @@ use tickwire::base::{
 };
 use tickwire::watch::audit::{Shown, Truth};
 use tickwire::watch::hdr::parse_hgrm;
+use tickwire::watch::summary::Status;
 use tickwire::watch::{Recorder, Stage};
 use tickwire::world::os::scribe::{Console, ConsoleStyle, Scribe, ScribeInputs, ScribeTotals};
 
@@ -150,16 +151,46 @@ fn a_directory_that_cannot_be_made_is_an_error_that_names_it() {
 
 #[test]
 fn a_status_line_is_written_once_a_second() {
+    let text = status_of_a_second(ConsoleStyle::Human { colour: false });
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(
+        text.contains("books 2/3") && text.contains("tick-to-wire -"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_status_is_a_record_where_the_console_is_for_programs() {
+    let text = status_of_a_second(ConsoleStyle::Json);
+    let record: serde_json::Value = serde_json::from_str(&text).expect("one JSON line");
+    assert_eq!(
+        (&record["level"], &record["event"]),
+        (&"info".into(), &"run.status".into())
+    );
+    assert_eq!(
+        (&record["books_live"], &record["books"]),
+        (&2.into(), &3.into())
+    );
+}
+
+fn status_of_a_second(style: ConsoleStyle) -> String {
     let (_notes, inbox) = bounded(1);
-    let console = Shared::default();
+    let shared = Shared::default();
+    let out = Box::new(shared.clone());
     let handle = Scribe::start(ScribeInputs {
-        status: Some(Box::new(|latency| format!("status {latency:?}"))),
-        ..inputs(inbox, &console, None)
+        status: Some(Box::new(|tick_to_wire_ns| Status {
+            books_live: 2,
+            books: 3,
+            tick_to_wire_ns,
+            ..Status::default()
+        })),
+        console: Console { out, style },
+        ..inputs(inbox, &shared, None)
     })
     .expect("starts");
     std::thread::sleep(std::time::Duration::from_millis(1_300));
     handle.stop();
-    assert_eq!(console.text(), "status None\n");
+    shared.text()
 }
 
 fn inputs(notes: Receiver<Note>, console: &Shared, dir: Option<&Path>) -> ScribeInputs {

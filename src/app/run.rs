@@ -138,16 +138,13 @@ impl Run {
     pub fn start(self) -> Result<Summary, RunError> {
         let started = SystemTime::now();
         let interrupted = interrupt_flag()?;
+        let account = match &self.market {
+            Market::Configured(config) if self.live => Some(live_account(config)?),
+            Market::Configured(_) | Market::Simulated { .. } => None,
+        };
         let dir = files::run_dir(self.out.as_deref(), started)?;
         let (config, sim, account, seed) = match self.market {
-            Market::Configured(config) => {
-                let account = if self.live {
-                    Some(live_account(&config)?)
-                } else {
-                    None
-                };
-                (config, None, account, None)
-            }
+            Market::Configured(config) => (config, None, account, None),
             Market::Simulated {
                 source,
                 seed,
@@ -319,8 +316,7 @@ fn start_scribe(
             style,
         },
         dir: Some(dir.to_owned()),
-        // Lines for a program are all of one kind; it has the records of each second's numbers.
-        status: (log == LogForm::Human).then(|| screen::status_line(engine)),
+        status: Some(screen::status(engine)),
     };
     Scribe::start(inputs).map_err(|error| RunError::Failed(format!("{}: {error}", dir.display())))
 }

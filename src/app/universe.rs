@@ -4,7 +4,7 @@
 use super::config::{Config, Feed};
 use crate::base::{Instrument, InstrumentId};
 use crate::exchange::{self, Exchange};
-use crate::world::os::clerk::Rest;
+use crate::world::os::clerk::{FetchError, Rest};
 use std::path::Path;
 
 /// A feed whose instruments are known.
@@ -53,7 +53,13 @@ impl Universe {
         let symbols: Vec<&str> = feed.instruments.iter().map(String::as_str).collect();
         let body = host
             .get(&exchange.metadata_path(&symbols))
-            .map_err(|error| format!("no metadata from https://{rest}: {error}"))?;
+            .map_err(|error| match error {
+                FetchError::Status(400, _) => {
+                    let symbol = refused(&mut host, exchange, &symbols);
+                    format!("it refuses \"{symbol}\" of instruments: {error}")
+                }
+                error => format!("no metadata from https://{rest}: {error}"),
+            })?;
         let first = self.instruments.len();
         for (index, mut instrument) in exchange.metadata(&body, &symbols)?.into_iter().enumerate() {
             let id = u16::try_from(first + index).map_err(|_| "too many instruments")?;
@@ -71,6 +77,16 @@ impl Universe {
         self.hosts.push(host);
         Ok(())
     }
+}
+
+/// The symbol for which a request of all these was refused. Exchanges do not name it, so it is sought by halves.
+fn refused<'s>(host: &mut Rest, exchange: &dyn Exchange, mut symbols: &[&'s str]) -> &'s str {
+    while symbols.len() > 1 {
+        let (first, second) = symbols.split_at(symbols.len() / 2);
+        let fine = host.get(&exchange.metadata_path(first)).is_ok();
+        symbols = if fine { second } else { first };
+    }
+    symbols.first().copied().unwrap_or_default()
 }
 
 /// Reads a certificate authority's PEM file.

@@ -64,6 +64,10 @@ pub(super) fn summarize(
         });
         let Some(end) = end else { continue };
         if let Some((desk, refusals)) = &end.desk {
+            if placement.workers.iter().all(|worker| !worker.gateway) {
+                // On paper an admitted order has been handed over.
+                summary.orders.sent = desk.admitted;
+            }
             summary.orders.acked = desk.acked;
             summary.orders.rejected = desk.rejected;
             summary.orders.not_sent = desk.not_sent;

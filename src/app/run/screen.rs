@@ -6,7 +6,7 @@ use crate::base::Clock as _;
 use crate::watch::summary::{self, Summary};
 use crate::watch::table;
 use crate::world::os::clock::OsClock;
-use crate::world::os::scribe::StatusLine;
+use crate::world::os::scribe::StatusOf;
 use crate::world::os::server::Sim;
 use crate::world::os::worker::Pulse;
 use std::io::Write as _;
@@ -53,8 +53,8 @@ pub(super) fn shortened(symbols: &[&str]) -> String {
     }
 }
 
-/// Makes the line of each second from the workers' pulses.
-pub(super) fn status_line(engine: &Engine) -> StatusLine {
+/// Says each second where the run is, from the workers' pulses.
+pub(super) fn status(engine: &Engine) -> StatusOf {
     let (pulses, books) = (engine.pulses.clone(), engine.instruments.len());
     let began = OsClock.now();
     let (mut last_at, mut last_frames) = (began, 0);
@@ -69,14 +69,14 @@ pub(super) fn status_line(engine: &Engine) -> StatusLine {
         let span_ns = now.since(last_at).max(1);
         let per_s = (frames - last_frames) as u128 * 1_000_000_000 / u128::from(span_ns);
         (last_at, last_frames) = (now, frames);
-        table::status_line(&summary::Status {
+        summary::Status {
             elapsed: now - began,
             books_live: sum(|pulse| &pulse.live_books) as usize,
             books,
             messages_per_s: per_s as u64,
             orders_sent: sum(|pulse| &pulse.orders),
             tick_to_wire_ns: tick_to_wire,
-        })
+        }
     })
 }
 

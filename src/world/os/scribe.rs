@@ -3,11 +3,12 @@
 
 mod run_dir;
 
-use crate::base::{Clock, Instrument, InstrumentId, Nanos, Note, Severity};
+use crate::base::{Clock, Instrument, InstrumentId, Nanos, Note, Severity, Value};
 use crate::watch::audit::{Auditor, BookAudit, Shown, Truth};
 use crate::watch::latency::INTERVAL;
 use crate::watch::log::{Anchor, Renderer, Repeats};
-use crate::watch::summary::{StageLatency, Worker};
+use crate::watch::summary::{StageLatency, Status, Worker};
+use crate::watch::table::status_line;
 use crate::watch::{Collector, Stage, Totals};
 use crossbeam_channel::Receiver;
 use run_dir::RunDir;
@@ -42,12 +43,12 @@ pub struct ScribeInputs {
     pub console: Console,
     /// The run's directory; made if it is not there. Gets `log.jsonl` and `latency/<stage>.hlog|.hgrm`.
     pub dir: Option<PathBuf>,
-    /// Makes the status line of each second from p50 and p99 of tick-to-wire, in nanoseconds.
-    pub status: Option<StatusLine>,
+    /// Where the run is, for the status line of each second.
+    pub status: Option<StatusOf>,
 }
 
-/// Makes a status line without its newline.
-pub type StatusLine = Box<dyn FnMut(Option<(u64, u64)>) -> String + Send>;
+/// Says where the run is, given p50 and p99 of tick-to-wire in nanoseconds.
+pub type StatusOf = Box<dyn FnMut(Option<(u64, u64)>) -> Status + Send>;
 
 /// Where lines for a person go, usually standard error.
 pub struct Console {
@@ -221,8 +222,8 @@ impl Scribe {
                     values.value_at_quantile(0.99),
                 )
             });
-            let line = status(ns);
-            let _ = writeln!(self.inputs.console.out, "{line}"); // As in `show`.
+            let status = status(ns);
+            self.show_status(&status);
         }
         if let Some(dir) = &mut self.dir {
             dir.flush();
@@ -248,6 +249,16 @@ impl Scribe {
             ConsoleStyle::Json => renderer.json(note, &mut self.line),
         }
         let _ = self.inputs.console.out.write_all(self.line.as_bytes());
+    }
+
+    /// A line for a person; for a program a record like any other, so that each line stays JSON.
+    fn show_status(&mut self, status: &Status) {
+        match self.inputs.console.style {
+            ConsoleStyle::Human { .. } => {
+                let _ = writeln!(self.inputs.console.out, "{}", status_line(status)); // As in `show`.
+            }
+            ConsoleStyle::Json => self.show(&status_note(self.anchor.mono, status)),
+        }
     }
 
     fn report_disk_error(&mut self) {
@@ -281,6 +292,21 @@ fn renderer(anchor: Anchor, instruments: &[Instrument]) -> Renderer<'_> {
     Renderer {
         anchor,
         instruments,
+    }
+}
+
+fn status_note(now: Nanos, status: &Status) -> Note {
+    let int = |n: u64| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
+    let note = Note::new(now, Severity::Info, "run.status")
+        .with("books_live", int(status.books_live as u64))
+        .with("books", int(status.books as u64))
+        .with("messages_per_s", int(status.messages_per_s))
+        .with("orders_sent", int(status.orders_sent));
+    match status.tick_to_wire_ns {
+        Some((p50, p99)) => note
+            .with("tick_to_wire_p50_ns", int(p50))
+            .with("tick_to_wire_p99_ns", int(p99)),
+        None => note,
     }
 }
 

@@ -135,17 +135,17 @@ mod tests {
     use super::*;
 
     const TEXT: &str = concat!(
-        r#"{"ts_ns":1000,"conn":"","kind":"ws","raw":"{\"stream\":\"a@depth@100ms\",\"n\":1}"}"#,
+        r#"{"ts_ns":1000,"conn":"wss://stream.binance.com/stream","kind":"ws","raw":"{\"stream\":\"a@depth@100ms\",\"n\":1}"}"#,
         "\n",
-        r#"{"ts_ns":1000,"conn":"","kind":"ws","raw":"{\"stream\":\"b@depth@100ms\",\"n\":2}"}"#,
+        r#"{"ts_ns":1000,"conn":"wss://stream.binance.com/stream","kind":"ws","raw":"{\"stream\":\"b@depth@100ms\",\"n\":2}"}"#,
         "\n",
         r#"{"ts_ns":1500,"conn":"https://api.binance.com/depth?symbol=B&limit=9","kind":"rest","raw":"{}"}"#,
         "\n",
         r#"{"ts_ns":1500,"conn":"https://api.binance.com/depth?symbol=A&limit=9","kind":"rest","raw":"{}"}"#,
         "\n",
-        r#"{"ts_ns":2000,"conn":"","kind":"ws","raw":"{\"e\":\"trade\",\"s\":\"A\"}"}"#,
+        r#"{"ts_ns":2000,"conn":"wss://stream.binance.com/stream","kind":"ws","raw":"{\"e\":\"trade\",\"s\":\"A\"}"}"#,
         "\n",
-        r#"{"ts_ns":6000,"conn":"","kind":"ws","raw":"{\"stream\":\"a@depth@100ms\",\"n\":3}"}"#,
+        r#"{"ts_ns":6000,"conn":"wss://stream.binance.com/stream","kind":"ws","raw":"{\"stream\":\"a@depth@100ms\",\"n\":3}"}"#,
         "\n",
     );
 

@@ -92,8 +92,9 @@ impl Line {
     fn parse(text: &str) -> Result<Self, String> {
         let line: RawLine = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let kind = match line.kind.as_ref() {
-            "ws" => frame_kind(&line.raw),
+            // Futures name their streams and symbols alike, but their books follow other rules.
             _ if !BinanceSpot.owns(&line.conn) => Kind::Other,
+            "ws" => frame_kind(&line.raw),
             "rest" => snapshot_asked(&line.conn).map_or(Kind::Other, |(symbol, levels)| {
                 Kind::Snapshot(symbol, levels)
             }),
@@ -335,5 +336,15 @@ mod tests {
             );
         }
         assert!(matches!(recording(""), Err(RecordingError::NothingToPlay)));
+    }
+
+    #[test]
+    fn frames_of_futures_are_not_taken_for_those_of_spot() {
+        let futures = recording(concat!(
+            r#"{"ts_ns":1,"conn":"wss://fstream.binance.com/stream","kind":"ws","raw":"{\"stream\":\"abusdt@depth\"}"}"#,
+            "\n",
+            r#"{"ts_ns":2,"conn":"https://fapi.binance.com/fapi/v1/depth?symbol=ABUSDT","kind":"rest","raw":"{}"}"#,
+        ));
+        assert!(matches!(futures, Err(RecordingError::NothingToPlay)));
     }
 }
