@@ -236,3 +236,48 @@ impl World {
 fn count(log: &[Value], event: &str) -> u64 {
     log.iter().filter(|record| record["event"] == event).count() as u64
 }
+
+#[test]
+fn a_rest_host_that_hangs_delays_no_other_feed() {
+    let folder = folder();
+    let start = |ca, seed| Sim::start(folder.path(), "127.0.0.1:0", ca, &["--seed", seed]);
+    let (near, far, rest) = (
+        start("a.pem", "1"),
+        start("b.pem", "3"),
+        start("c.pem", "2"),
+    );
+    let authorities = ["b.pem", "c.pem"].map(|ca| fs::read(folder.path().join(ca)).unwrap());
+    fs::write(folder.path().join("b.pem"), authorities.concat()).unwrap();
+    // Snapshots of this other flow are too old, so that this feed asks for one again and again.
+    let unfit = far.feed(&["ETHUSDT"]);
+    let unfit = unfit.replace(
+        &format!("rest = \"{}\"", far.addr),
+        &format!("rest = \"{}\"", rest.addr),
+    );
+    fs::write(
+        folder.path().join("c.toml"),
+        near.feed(&["BTCUSDT"]) + &unfit,
+    )
+    .unwrap();
+    let arguments = ["run", "c.toml", "--for", "40s", "--out", "o"];
+    let mut engine = Process::start(tickwire(folder.path(), &arguments));
+    engine.until("live", |_, err| err.contains("books 1/2").then_some(()));
+
+    rest.process.signal("STOP");
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    drop(near);
+    let died = std::time::Instant::now();
+    engine.until("dialed thrice", |_, err| {
+        (err.matches("why=refused").count() >= 2).then_some(())
+    });
+    assert!(
+        died.elapsed().as_secs() < 6,
+        "{:?}\n{}",
+        died.elapsed(),
+        engine.err()
+    );
+    engine.signal("INT");
+    let asked = std::time::Instant::now();
+    engine.wait().expect(0);
+    assert!(asked.elapsed().as_secs() < 2, "{:?}", asked.elapsed());
+}
