@@ -3,7 +3,6 @@
 //! The rooms stand in the order of the road that a byte takes; `ARCHITECTURE.md` walks one through them.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
-#![allow(missing_docs)]
 
 pub mod app; //      the commands
 pub mod base; //     words that every room uses

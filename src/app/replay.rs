@@ -28,6 +28,7 @@ pub struct Digest {
     pub symbol: String,
     /// Updates that were applied, snapshots included: lines of the canonical dump.
     pub applied: u64,
+    /// Times that updates were missing.
     pub gaps: u64,
     /// Lines whose best 20 levels were not provably the exchange's own.
     pub incomplete: u64,

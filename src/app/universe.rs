@@ -9,7 +9,9 @@ use std::path::Path;
 
 /// A feed whose instruments are known.
 pub struct Source {
+    /// Its protocol.
     pub exchange: &'static dyn Exchange,
+    /// What configuration says of it.
     pub config: Feed,
     /// `host:port` of the market streams.
     pub stream: String,
@@ -23,6 +25,7 @@ pub struct Source {
 pub struct Universe {
     /// Indexed by [`InstrumentId`].
     pub instruments: Vec<Instrument>,
+    /// The feeds, in the order of the configuration.
     pub sources: Vec<Source>,
     /// One per source.
     pub hosts: Vec<Rest>,

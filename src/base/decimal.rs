@@ -167,6 +167,7 @@ fn push_digits(text: &mut ArrayVec<u8, ENCODED_MAX>, mut value: u64, width: usiz
 /// Writes `units` of 10^-`scale` as a plain decimal without trailing zeros or exponent: `0.1`, `100`, `0.00005`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decimal {
+    /// The number, as an integer of 10^-`scale`.
     pub units: u128,
     /// 0 ..= 36 (a notional has the scales of price and quantity together).
     pub scale: u8,

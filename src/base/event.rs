@@ -13,6 +13,7 @@ pub const EVENT_LEVELS: usize = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct Stamps {
+    /// Of the socket read that completed the frame.
     pub rx: RxStamps,
     /// TLS and WebSocket gave up the frame.
     pub frame: Nanos,
@@ -34,10 +35,15 @@ pub struct Flags {
 /// Whether an instrument's book, or a gateway, can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
+    /// There is no connection, and no book.
     Connecting,
+    /// Connected: diffs wait for a snapshot.
     Buffering,
+    /// Contiguous with the exchange and arriving in its rhythm: the one state in which it is shown.
     Live,
+    /// Contiguous, but its stream has been silent for longer than its own rhythm allows.
     Stale,
+    /// Updates are missing, or the book stayed crossed: diffs wait for another snapshot.
     Resyncing,
 }
 
@@ -49,11 +55,14 @@ pub enum Body {
     Book(Top<EVENT_LEVELS>),
     /// A print, with how many prints before it were lost to a full ring.
     Trade(Trade, u32),
+    /// The best bid and ask of the quote stream. It runs beside the book and may be ahead of it or
+    /// behind.
     Quote(Quote),
     /// The book's state changed. Anything but `Live` makes the last book unusable.
     Status(Status),
     /// The order connection became ready (true) or unready.
     Gateway(bool),
+    /// News of one of our own orders.
     Report(Report),
 }
 
@@ -61,6 +70,7 @@ pub enum Body {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C, align(64))]
 pub struct Event {
+    /// Of the frame that caused it; where there was none only `book` is set.
     pub stamps: Stamps,
     /// The exchange's own time of it; zero where it states none.
     pub exch_time: UnixNanos,
@@ -68,8 +78,11 @@ pub struct Event {
     pub update_id: u64,
     /// Counts connections: a new epoch starts with an empty book.
     pub epoch: u32,
+    /// [`InstrumentId::NONE`] where no instrument is meant.
     pub instrument: InstrumentId,
+    /// How the body relates to the events before it.
     pub flags: Flags,
+    /// What happened.
     pub body: Body,
 }
 

@@ -18,6 +18,7 @@ impl InstrumentId {
     /// An event that belongs to no instrument (a timer, a gateway's status).
     pub const NONE: Self = Self(u16::MAX);
 
+    /// Its place in the run's table.
     pub const fn index(self) -> usize {
         self.0 as usize
     }
@@ -29,7 +30,9 @@ impl InstrumentId {
 /// `Qty(n)` is `n / 10^qty_scale` in base currency; a notional is their product, at `px_scale + qty_scale`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instrument {
+    /// Its place in the run's table, and what messages between threads name it by.
     pub id: InstrumentId,
+    /// Its name at the exchange.
     pub symbol: Symbol,
     /// Decimals that a price may have, 0 ..= 18.
     pub px_scale: u8,
@@ -41,6 +44,7 @@ pub struct Instrument {
     pub lot: Qty,
     /// Smallest and largest order quantity.
     pub qty_min: Qty,
+    /// See `qty_min`.
     pub qty_max: Qty,
     /// Smallest price times quantity of an order, at `px_scale + qty_scale`.
     pub notional_min: u128,

@@ -14,7 +14,9 @@ pub struct Qty(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[repr(C)]
 pub struct Level {
+    /// The price of all that rests here.
     pub px: Px,
+    /// How much rests here.
     pub qty: Qty,
 }
 
@@ -22,11 +24,14 @@ pub struct Level {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Side {
+    /// Of a book: the bids.
     Buy,
+    /// Of a book: the asks.
     Sell,
 }
 
 impl Side {
+    /// The other side: whom an order of this side trades with.
     pub const fn opposite(self) -> Self {
         match self {
             Self::Buy => Self::Sell,
@@ -34,6 +39,7 @@ impl Side {
         }
     }
 
+    /// `buy` or `sell`, as logs write it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Buy => "buy",
@@ -122,6 +128,7 @@ impl<const K: usize> Top<K> {
         &self.ask[..usize::from(self.ask_len)]
     }
 
+    /// [`Self::bids`] or [`Self::asks`].
     pub fn side(&self, side: Side) -> &[Level] {
         match side {
             Side::Buy => self.bids(),

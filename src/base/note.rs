@@ -7,45 +7,63 @@ use arrayvec::{ArrayString, ArrayVec};
 
 /// Fields of one note, and bytes of foreign text in it, at most.
 pub const NOTE_FIELDS_MAX: usize = 12;
+/// Bytes of foreign text in one note, at most.
 pub const NOTE_TEXT_MAX: usize = 160;
 
+/// How much a record matters, rising.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// For whoever looks for a fault.
     Debug,
+    /// What happens in a run that goes well.
     Info,
+    /// Something was lost or refused, and the engine deals with it.
     Warn,
+    /// Something that a person must look at.
     Error,
 }
 
 /// A named number. Prices and quantities are written at the scale of the note's instrument.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value {
+    /// A count, an id or a span (its unit is in the field's name).
     Int(i64),
+    /// At the price scale of the note's instrument.
     Px(Px),
+    /// At the quantity scale of the note's instrument.
     Qty(Qty),
+    /// A signal or a share.
     Ratio(f64),
+    /// A word from a fixed set.
     Word(&'static str),
 }
 
+/// A field's name and its value.
 pub type Field = (&'static str, Value);
 
 /// One log record on its way to the scribe. No heap, no formatting.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Note {
+    /// When it happened.
     pub at: Nanos,
+    /// How much it matters.
     pub severity: Severity,
     /// A dotted static name, e.g. `book.gap`, `order.sent`, `link.closed`.
     pub event: &'static str,
+    /// The exchange that it is about; empty where none is.
     pub exchange: &'static str,
+    /// The instrument that it is about; [`InstrumentId::NONE`] where none is.
     pub instrument: InstrumentId,
     /// The connection's epoch; zero where no connection is meant.
     pub epoch: u32,
+    /// In the order in which they were added.
     pub fields: ArrayVec<Field, NOTE_FIELDS_MAX>,
     /// Text from outside (an exchange's message, an error), cut to its capacity, not yet escaped.
     pub text: ArrayString<NOTE_TEXT_MAX>,
 }
 
 impl Note {
+    /// A record without fields and text, about no exchange and no instrument.
     pub fn new(at: Nanos, severity: Severity, event: &'static str) -> Self {
         Self {
             at,
@@ -59,16 +77,19 @@ impl Note {
         }
     }
 
+    /// Says which exchange it is about.
     pub fn exchange(mut self, name: &'static str) -> Self {
         self.exchange = name;
         self
     }
 
+    /// Says which instrument it is about, and at whose scales its numbers are.
     pub fn instrument(mut self, id: InstrumentId) -> Self {
         self.instrument = id;
         self
     }
 
+    /// Says which connection it is about.
     pub fn epoch(mut self, epoch: u32) -> Self {
         self.epoch = epoch;
         self

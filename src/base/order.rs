@@ -8,6 +8,7 @@ use super::level::{Level, Px, Qty, Side};
 #[repr(transparent)]
 pub struct ClientId(pub u64);
 
+/// How long an order may rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum TimeInForce {
@@ -20,34 +21,51 @@ pub enum TimeInForce {
 pub struct Why {
     /// What was looked at, e.g. `imbalance`.
     pub signal: &'static str,
+    /// What the signal was.
     pub value: f64,
+    /// What it had to exceed.
     pub threshold: f64,
     /// The book that it was read from.
     pub update_id: u64,
+    /// The connection that the book belonged to.
     pub epoch: u32,
+    /// Its best bid.
     pub bid: Level,
+    /// Its best ask.
     pub ask: Level,
 }
 
 /// What a strategy wants. Becomes an order only through risk.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Intent {
+    /// What to trade.
     pub instrument: InstrumentId,
+    /// Buy or sell.
     pub side: Side,
+    /// The limit: never a worse price than this.
     pub px: Px,
+    /// How much, in whole lots.
     pub qty: Qty,
+    /// How long it may rest.
     pub tif: TimeInForce,
+    /// The inputs, for the decision log.
     pub why: Why,
 }
 
 /// What an order codec needs to know of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewOrder {
+    /// Our name for it, on the wire and in reports.
     pub client_id: ClientId,
+    /// What to trade.
     pub instrument: InstrumentId,
+    /// Buy or sell.
     pub side: Side,
+    /// The limit price, a multiple of the tick.
     pub px: Px,
+    /// How much, a multiple of the lot.
     pub qty: Qty,
+    /// How long it may rest.
     pub tif: TimeInForce,
 }
 
@@ -55,15 +73,26 @@ pub struct NewOrder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The exchange took it, and gave it this id.
-    Acked { exchange_id: u64 },
+    Acked {
+        /// The exchange's own number of the order.
+        exchange_id: u64,
+    },
     /// The exchange refused it with this code. It does not exist.
-    Rejected { code: i32 },
+    Rejected {
+        /// The exchange's code.
+        code: i32,
+    },
     /// It never left: the order connection was not ready.
     NotSent,
     /// Nobody knows yet. Counts as filled in exposure, and is never sent again.
     Unknown,
     /// Traded this much at this price (paper fills; the private stream comes later).
-    Filled { px: Px, qty: Qty },
+    Filled {
+        /// The price of the fill.
+        px: Px,
+        /// How much was filled.
+        qty: Qty,
+    },
     /// Over, with nothing more to come.
     Expired,
 }
@@ -71,7 +100,10 @@ pub enum Outcome {
 /// News of one of our orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report {
+    /// The order.
     pub client_id: ClientId,
+    /// Its instrument.
     pub instrument: InstrumentId,
+    /// What became of it.
     pub outcome: Outcome,
 }

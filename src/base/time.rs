@@ -13,10 +13,12 @@ impl Nanos {
     /// Later than any reading: a timer that is not set.
     pub const NEVER: Self = Self(u64::MAX);
 
+    /// Whole milliseconds as a span.
     pub const fn from_millis(ms: u64) -> Self {
         Self(ms * 1_000_000)
     }
 
+    /// Whole seconds as a span.
     pub const fn from_secs(s: u64) -> Self {
         Self(s * 1_000_000_000)
     }
@@ -49,10 +51,12 @@ impl Sub for Nanos {
 pub struct UnixNanos(pub i64);
 
 impl UnixNanos {
+    /// Whole milliseconds since 1970, rounded towards zero.
     pub const fn as_millis(self) -> i64 {
         self.0 / 1_000_000
     }
 
+    /// Whole microseconds since 1970, rounded towards zero.
     pub const fn as_micros(self) -> i64 {
         self.0 / 1_000
     }

@@ -40,7 +40,10 @@ pub enum Output {
     /// Frames can be sent: [`Link::epoch`] went up, and subscriptions start from nothing.
     Opened,
     /// The attempt or the connection is over. [`Link::last_error`] has the words.
-    Closed { reason: Close },
+    Closed {
+        /// What ended it.
+        reason: Close,
+    },
 }
 
 /// What a read gave.
@@ -48,6 +51,7 @@ pub enum Output {
 pub enum Read<'a> {
     /// One text message of the connection [`Link::epoch`].
     Frame {
+        /// The payload, UTF-8 as tungstenite checked it; borrowed until the next call.
         text: &'a [u8],
         /// Stamps of the socket read that completed the message.
         rx: RxStamps,
@@ -75,7 +79,10 @@ pub enum SendError {
     /// There is no live connection. Nothing was sent.
     NotLive,
     /// The peer's message limit; nothing was sent. There is room at `until`.
-    Limited { until: Nanos },
+    Limited {
+        /// When there is room again.
+        until: Nanos,
+    },
     /// Too much waits already for a peer that does not read. Nothing was sent.
     Full,
     /// The connection broke while sending: the peer may or may not have it.
@@ -85,11 +92,13 @@ pub enum SendError {
 /// What came and went, over all connections of the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
+    /// Text messages that were read.
     pub text_frames: u64,
     /// Binary messages, which are ignored.
     pub binary_frames: u64,
     /// The peer's pings, each answered.
     pub pings: u64,
+    /// Attempts and connections that ended, for whatever reason.
     pub closes: u64,
 }
 
@@ -182,6 +191,7 @@ impl<S: Transport> Link<S> {
         &self.config
     }
 
+    /// What the link is doing now.
     pub fn phase(&self) -> Phase {
         self.phase
     }
@@ -191,6 +201,7 @@ impl<S: Transport> Link<S> {
         self.epoch
     }
 
+    /// What came and went so far.
     pub fn counters(&self) -> Counters {
         self.counters
     }
@@ -210,6 +221,7 @@ impl<S: Transport> Link<S> {
         }
     }
 
+    /// What the link asks of its owner or tells it; call until `None` after every other call.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_at(0)
     }
@@ -223,6 +235,8 @@ impl<S: Transport> Link<S> {
         }
     }
 
+    /// Does what is due at `now`: a deadline, a ping, the next attempt. Nothing where it is too
+    /// early.
     pub fn handle_timeout(&mut self, now: Nanos) {
         if now < self.poll_timeout() {
             return;

@@ -45,5 +45,6 @@ pub struct TxMark {
 pub struct TxStamp {
     /// All bytes up to this count have been sent.
     pub bytes: u64,
+    /// When, on the monotonic scale.
     pub at: Nanos,
 }

@@ -7,6 +7,7 @@ use std::fmt;
 /// How long each phase of a connection may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
+    /// Name resolution.
     pub resolve: Nanos,
     /// TCP, for each address.
     pub connect: Nanos,
@@ -17,9 +18,13 @@ pub struct Deadlines {
 }
 
 impl Deadlines {
+    /// The default: 5 s.
     pub const RESOLVE: Nanos = Nanos::from_secs(5);
+    /// The default: 3 s.
     pub const CONNECT: Nanos = Nanos::from_secs(3);
+    /// The default: 5 s.
     pub const SECURE: Nanos = Nanos::from_secs(5);
+    /// The default: 5 s.
     pub const UPGRADE: Nanos = Nanos::from_secs(5);
 }
 
@@ -39,9 +44,11 @@ impl Default for Deadlines {
 pub struct LinkConfig {
     /// The name that is resolved, that the certificate must be for, and that the Host header has.
     pub host: String,
+    /// TCP port.
     pub port: u16,
     /// Path and query of the upgrade, from its `/` on.
     pub path: String,
+    /// Of each phase.
     pub deadlines: Deadlines,
     /// Without any frame for half of this we ping; for all of it we connect anew.
     pub idle_after: Nanos,

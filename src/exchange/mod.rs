@@ -17,14 +17,20 @@ pub fn by_name(name: &str) -> Option<&'static dyn Exchange> {
 /// Which streams an instrument is followed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Streams {
+    /// How often depth updates come.
     pub depth: DepthSpeed,
+    /// Prints, too.
     pub trades: bool,
+    /// The best bid and ask, too.
     pub quotes: bool,
 }
 
+/// How often the exchange sends depth updates of one instrument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DepthSpeed {
+    /// Every 100 ms.
     Ms100,
+    /// Every 1,000 ms.
     Ms1000,
 }
 
@@ -33,13 +39,16 @@ pub enum DepthSpeed {
 pub struct Endpoints {
     /// `host:port` of market streams, REST and order entry.
     pub stream: String,
+    /// `host:port` of the REST service.
     pub rest: String,
+    /// `host:port` of order entry.
     pub orders: String,
 }
 
 /// Protocol facts that connections must keep to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
+    /// Streams that one connection may carry.
     pub streams_per_connection: usize,
     /// Messages that the exchange takes from us in any one second, pongs and subscriptions included.
     pub client_messages_per_s: u32,
@@ -57,7 +66,9 @@ pub trait Exchange: Sync {
     fn owns(&self, url: &str) -> bool;
     /// The exchange's public endpoints.
     fn endpoints(&self) -> Endpoints;
+    /// What connections to it must keep to.
     fn limits(&self) -> Limits;
+    /// Its sequencing rule.
     fn rule(&self) -> SeqRule;
     /// Path and query of the WebSocket upgrade for market streams. Streams are subscribed to after it.
     fn stream_path(&self) -> String;
@@ -114,34 +125,50 @@ pub trait OrderCodec: Send {
 /// What the order connection said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
+    /// The connection may send orders from now on.
     LoggedOn,
+    /// The keys were refused: orders cannot be sent.
     LogonRefused {
+        /// The exchange's code.
         code: i32,
     },
+    /// The order is in the market, or was.
     Acked {
+        /// Our name for it.
         client_id: ClientId,
+        /// The exchange's own number of it.
         exchange_id: u64,
+        /// When the exchange took it; zero where it does not say.
         exch_time: UnixNanos,
     },
+    /// The order was refused: it does not exist.
     Rejected {
+        /// Our name for it.
         client_id: ClientId,
+        /// The exchange's code.
         code: i32,
     },
     /// The exchange does not know what became of it (a time-out or a 5xx of theirs).
     Unknown {
+        /// Our name for it.
         client_id: ClientId,
+        /// The exchange's code.
         code: i32,
     },
     /// The session was dropped: no more orders before another logon.
     LoggedOff {
+        /// The exchange's code.
         code: i32,
     },
+    /// The exchange is about to cut the connection.
     Shutdown,
+    /// Well-formed, and nothing that concerns an order or the session.
     Ignored,
 }
 
 /// Who trades. Keys have no `Debug` and are wiped when dropped.
 pub struct Account {
+    /// What the exchange gave for the public half of the key.
     pub api_key: zeroize::Zeroizing<String>,
     /// PKCS#8 PEM of an Ed25519 private key.
     pub private_key_pem: zeroize::Zeroizing<String>,
@@ -160,6 +187,7 @@ pub enum DecodeError {
     UnknownSymbol,
     /// More levels a side than a message may have.
     TooManyLevels,
+    /// A price or a quantity that its scale cannot hold exactly.
     Number(DecimalError),
 }
 

@@ -61,6 +61,7 @@ pub struct Ofi<const M: usize> {
 }
 
 impl<const M: usize> Ofi<M> {
+    /// No former book: the first one gives nothing.
     pub const fn new() -> Self {
         Self { before: None }
     }

@@ -32,6 +32,7 @@ pub enum Want {
 /// What became of a diff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiffOutcome {
+    /// The book changed, and was handed to `applied`.
     Applied,
     /// The book has it already.
     Duplicate,
@@ -67,13 +68,17 @@ pub enum SnapshotOutcome {
 pub struct Counters {
     /// Calls of `applied`: snapshots that started a book, and diffs.
     pub updates: u64,
+    /// Diffs that the book had already.
     pub duplicates: u64,
+    /// Diffs that waited for a snapshot.
     pub buffered: u64,
+    /// Times that updates were missing.
     pub gaps: u64,
     /// Books thrown away within a connection, for a gap or a lasting cross.
     pub resyncs: u64,
     /// Live books replaced by a snapshot at the same update id.
     pub refreshes: u64,
+    /// Snapshots that were older than the diffs that were held.
     pub too_old: u64,
     /// Times that the book became crossed.
     pub crossed: u64,
@@ -138,6 +143,7 @@ impl<const N: usize> BookBuilder<N> {
         }
     }
 
+    /// The state of the book.
     pub fn status(&self) -> Status {
         self.status
     }
@@ -157,6 +163,7 @@ impl<const N: usize> BookBuilder<N> {
         (self.status == Status::Live).then_some(&self.book)
     }
 
+    /// What happened so far.
     pub fn counters(&self) -> Counters {
         self.counters
     }

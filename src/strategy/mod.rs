@@ -17,6 +17,8 @@ pub type Intents = ArrayVec<Intent, INTENTS_MAX>;
 /// It sees only live books ([`crate::base::Body::Book`] is never published of another), must not block, and must
 /// decide from `now` and the events alone, so that a replay decides the same.
 pub trait Strategy: Send {
+    /// Takes one event, and pushes what it wants now into `out`, which comes empty. What does not
+    /// fit is the strategy's own to keep or forget.
     fn handle_event(&mut self, now: Nanos, event: &Event, out: &mut Intents);
 }
 
@@ -58,25 +60,37 @@ pub struct StrategyParams {
 /// Why a strategy was not built, for a person to read.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StrategyError {
+    /// No strategy has this name.
     Unknown(String),
+    /// Levels outside 1 ..= 10.
     Depth(usize),
+    /// Not above 0 and at most 1, or no number.
     Threshold(f64),
     /// Not a decimal that the instrument's quantity scale can hold.
     Quantity {
+        /// Whose scale it is.
         symbol: Symbol,
+        /// The quantity as it was written.
         text: String,
+        /// Decimals that the instrument's quantities have.
         scale: u8,
+        /// What is wrong with it.
         error: DecimalError,
     },
     /// Nothing is left once it is rounded down to the lot.
     QuantityZero {
+        /// Whose lot it is.
         symbol: Symbol,
+        /// The lot.
         lot: Decimal,
     },
     /// Less, rounded down to the lot, than the exchange takes.
     QuantityMin {
+        /// Who refuses it.
         symbol: Symbol,
+        /// What is left of it.
         quantity: Decimal,
+        /// The smallest quantity that is taken.
         qty_min: Decimal,
     },
 }

@@ -50,18 +50,31 @@ pub(super) struct SizeLimit {
 pub enum LimitError {
     /// Not a decimal that the instrument can hold at `scale`.
     Decimal {
+        /// The field of [`RiskParams`].
         key: &'static str,
+        /// What was written.
         text: String,
+        /// Whose scale it is.
         symbol: Symbol,
+        /// Decimals that it may have.
         scale: u8,
+        /// What is wrong with it.
         error: DecimalError,
     },
     /// Nothing could ever be sent.
-    Zero { key: &'static str },
-    Range {
+    Zero {
+        /// The field of [`RiskParams`].
         key: &'static str,
+    },
+    /// Outside `min ..= max`.
+    Range {
+        /// The field of [`RiskParams`].
+        key: &'static str,
+        /// What was written.
         value: u32,
+        /// The smallest that is taken.
         min: u32,
+        /// The largest that is taken.
         max: u32,
     },
 }

@@ -34,6 +34,7 @@ refusals! {
     UnknownInstrument => "unknown_instrument",
     /// The exchange takes no orders for the instrument.
     NotTrading => "not_trading",
+    /// Of nothing.
     QuantityZero => "quantity_zero",
     /// Below the exchange's smallest quantity.
     QuantityMin => "quantity_min",

@@ -23,6 +23,7 @@ pub struct Admitted {
 }
 
 impl Admitted {
+    /// What the gateway encodes.
     pub fn order(&self) -> &NewOrder {
         &self.order
     }

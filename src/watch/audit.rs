@@ -10,8 +10,11 @@ pub const AUDIT_LEVELS: usize = 20;
 /// A book was shown to the strategies, or stopped being shown.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shown {
+    /// When it was shown, or went dark.
     pub at: Nanos,
+    /// Whose book.
     pub instrument: InstrumentId,
+    /// The id that it stood at.
     pub update_id: u64,
     /// The best levels; `None` when the book went dark (it is not `Live` any more).
     pub top: Option<Top<AUDIT_LEVELS>>,
@@ -22,8 +25,11 @@ pub struct Shown {
 /// What the exchange itself had at this update id. Only a simulated exchange can tell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Truth {
+    /// Whose book.
     pub instrument: InstrumentId,
+    /// The id that it stood at.
     pub update_id: u64,
+    /// Its best levels.
     pub top: Top<AUDIT_LEVELS>,
 }
 

@@ -124,6 +124,7 @@ pub fn write_hgrm<T: Counter>(out: &mut impl Write, values: &Histogram<T>) -> io
 pub struct Point {
     /// 0 ..= 1.
     pub quantile: f64,
+    /// The latency at this quantile, in microseconds.
     pub us: f64,
 }
 

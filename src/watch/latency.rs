@@ -221,6 +221,7 @@ pub struct Totals {
 /// One worker's meter since the run began.
 #[derive(Debug)]
 pub struct WorkerTotals {
+    /// The worker's number.
     pub worker: u8,
     /// Turn times in nanoseconds, two digits.
     pub turn_ns: Histogram<u64>,

@@ -14,7 +14,9 @@ const NEVER_THINNED: &str = "order.";
 /// One moment on both clocks, to tell the time of a monotonic stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Anchor {
+    /// The moment on the monotonic clock.
     pub mono: Nanos,
+    /// The same moment on the wall clock.
     pub unix: UnixNanos,
 }
 
@@ -29,7 +31,9 @@ impl Anchor {
 
 /// Writes notes as lines. Knows the run's instruments, to name them and to scale their numbers.
 pub struct Renderer<'a> {
+    /// To tell wall-clock times.
     pub anchor: Anchor,
+    /// The run's table, by id.
     pub instruments: &'a [Instrument],
 }
 

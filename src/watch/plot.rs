@@ -7,14 +7,18 @@ use std::fmt::Write;
 
 /// One curve: its legend and its points, quantiles rising.
 pub struct Curve<'a> {
+    /// The legend.
     pub name: &'a str,
+    /// Quantiles rising.
     pub points: &'a [Point],
 }
 
 /// Smallest and largest latency on a chart, in nanoseconds, both powers of ten.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Range {
+    /// The lower end.
     pub low: f64,
+    /// The upper end.
     pub high: f64,
 }
 

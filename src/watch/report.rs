@@ -12,6 +12,7 @@ use std::fmt::Write;
 pub struct Run {
     /// What the page calls it: its directory's name.
     pub name: String,
+    /// What its `summary.json` says.
     pub summary: Summary,
     /// The percentile curve of each stage of the summary that has one, in the same order.
     pub curves: Vec<(String, Vec<Point>)>,

@@ -32,6 +32,7 @@ pub struct Summary {
     pub books: Vec<Book>,
     /// The stages that had at least one value, in road order.
     pub stages: Vec<StageLatency>,
+    /// What became of orders.
     pub orders: Orders,
     /// How evenly the workers turned, by worker number.
     pub workers: Vec<Worker>,
@@ -50,6 +51,7 @@ pub struct Summary {
 /// One worker and where it ran.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
+    /// Its number, from zero.
     pub worker: u8,
     /// The CPU it was pinned to; absent where pinning was refused.
     pub cpu: Option<usize>,
@@ -97,27 +99,33 @@ pub struct Book {
 pub struct StageLatency {
     /// As [`Stage::name`] has it.
     pub stage: String,
+    /// Values that were recorded.
     pub count: u64,
+    /// The median.
     pub p50_ns: u64,
+    /// The 90th percentile.
     pub p90_ns: u64,
+    /// The 99th percentile.
     pub p99_ns: u64,
+    /// The 99.9th percentile.
     pub p999_ns: u64,
+    /// The largest value.
     pub max_ns: u64,
 }
 
 /// What became of orders.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Orders {
-    /// Handed to the exchange (in paper mode: to the paper fills).
+    /// Handed to the order connection; zero where orders stay on paper.
     pub sent: u64,
-    /// Taken by it.
+    /// Taken by the exchange, or on paper.
     pub acked: u64,
-    /// Refused by it.
+    /// Refused by the exchange, or on paper.
     pub rejected: u64,
     /// Never left, because the order connection was not ready.
     #[serde(default)]
     pub not_sent: u64,
-    /// Nobody knew at the end.
+    /// Never answered, or answered with "we do not know".
     #[serde(default)]
     pub unknown: u64,
     /// Intents that risk refused, by the gate that did.
@@ -128,18 +136,24 @@ pub struct Orders {
 /// How evenly one worker turned.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Worker {
+    /// Its number, from zero.
     pub worker: u8,
     /// The longest time between two turns when it did not wait on purpose.
     pub gap_max_ns: u64,
     /// Turns of its loop.
     pub turns: u64,
+    /// The median of one turn's length.
     pub turn_p50_ns: u64,
+    /// The 99th percentile of one turn's length.
     pub turn_p99_ns: u64,
+    /// The longest turn.
     pub turn_max_ns: u64,
     /// Turns longer than [`super::latency::TURN_BUDGET_NS`].
     pub turns_over_budget: u64,
-    /// Page faults without and with a read from disk, since it was warm.
+    /// Page faults without a read from disk, from the worker's first turn to its last.
+    /// The first touch of each queue's memory is among them.
     pub faults_minor: u64,
+    /// Page faults with a read from disk, in the same time.
     pub faults_major: u64,
     /// Times that it was taken off its CPU although it wanted to run.
     pub switches_involuntary: u64,
@@ -220,9 +234,13 @@ impl From<&WorkerTotals> for Worker {
 pub struct Status {
     /// Since the run began.
     pub elapsed: Nanos,
+    /// Books that strategies can read now.
     pub books_live: usize,
+    /// All books of the run.
     pub books: usize,
+    /// Frames of market data in the second before.
     pub messages_per_s: u64,
+    /// Orders that risk admitted so far.
     pub orders_sent: u64,
     /// p50 and p99 of tick-to-wire over the run so far, in nanoseconds.
     pub tick_to_wire_ns: Option<(u64, u64)>,

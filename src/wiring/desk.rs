@@ -25,6 +25,7 @@ const REFUSAL_SAMPLE: Nanos = Nanos::from_secs(1);
 /// The stamps of an order from the frame that caused it to its admission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Receipt {
+    /// Of the frame that caused it.
     pub stamps: Stamps,
     /// The desk took the event off its ring.
     pub popped: Nanos,
@@ -36,7 +37,9 @@ pub struct Receipt {
 
 /// An admitted order on its way to the gateway, with its receipt.
 pub struct Ticket {
+    /// What the gateway is to send.
     pub order: Admitted,
+    /// The stamps that it carries along.
     pub receipt: Receipt,
 }
 
@@ -51,13 +54,21 @@ pub enum Exit {
 /// What the desk counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DeskCounters {
+    /// Events taken off the rings.
     pub events: u64,
+    /// What strategies wanted.
     pub intents: u64,
+    /// What risk let through.
     pub admitted: u64,
+    /// Taken by the exchange.
     pub acked: u64,
+    /// Refused by the exchange.
     pub rejected: u64,
+    /// Never left.
     pub not_sent: u64,
+    /// Of unknown outcome.
     pub unknown: u64,
+    /// Fills, on paper.
     pub filled: u64,
 }
 
@@ -75,6 +86,8 @@ pub struct Desk {
 }
 
 impl Desk {
+    /// Every strategy sees every event of `inputs`. With [`Exit::Paper`] risk is told at once that
+    /// orders can be taken.
     pub fn new(
         inputs: Vec<Receiver<Event>>,
         strategies: Vec<Box<dyn Strategy>>,

@@ -19,6 +19,7 @@ pub const REFUSAL_SAMPLE: Nanos = Nanos::from_secs(1);
 /// Where and when a frame came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Arrival {
+    /// Of the socket read that completed the frame.
     pub rx: RxStamps,
     /// TLS and WebSocket gave it up.
     pub frame: Nanos,
@@ -27,6 +28,7 @@ pub struct Arrival {
 /// What a feed counted over its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FeedCounters {
+    /// Text frames that came in.
     pub frames: u64,
     /// Frames that were refused whole; they changed nothing.
     pub bad_frames: u64,
@@ -37,8 +39,16 @@ pub struct FeedCounters {
 /// The answer to a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
+    /// Market data, or nothing of use: it was dealt with.
     Data,
-    Answer { id: u64, refused: Option<i64> },
+    /// The exchange answered a request of ours.
+    Answer {
+        /// The request's number.
+        id: u64,
+        /// The exchange's code where it refused.
+        refused: Option<i64>,
+    },
+    /// The exchange is about to cut this connection.
     Shutdown,
 }
 
@@ -109,6 +119,7 @@ impl<const N: usize> Feed<N> {
         }
     }
 
+    /// The connection ended: every book goes dark at once.
     pub fn handle_disconnected(&mut self, turn: &mut Turn, now: Nanos) {
         for place in 0..self.books.len() {
             self.books[place].book.handle_disconnected(now);
@@ -207,6 +218,7 @@ impl<const N: usize> Feed<N> {
         }
     }
 
+    /// The earliest timer of any book; [`Nanos::NEVER`] where none is set.
     pub fn poll_timeout(&self) -> Nanos {
         self.books
             .iter()
@@ -215,6 +227,7 @@ impl<const N: usize> Feed<N> {
             .unwrap_or(Nanos::NEVER)
     }
 
+    /// Does what is due for each book, and tells the desk of states that changed.
     pub fn handle_timeout(&mut self, turn: &mut Turn, now: Nanos) {
         for place in 0..self.books.len() {
             if self.books[place].book.poll_timeout() <= now {
@@ -244,10 +257,12 @@ impl<const N: usize> Feed<N> {
             .count()
     }
 
+    /// What was counted so far.
     pub fn counters(&self) -> FeedCounters {
         self.counters
     }
 
+    /// What the ring to the desk met so far.
     pub fn publisher_counters(&self) -> PublisherCounters {
         self.publisher.counters()
     }
@@ -259,6 +274,7 @@ impl<const N: usize> Feed<N> {
             .map(|slot| (slot.id, slot.book.epoch(), slot.book.counters()))
     }
 
+    /// Whose protocol it speaks.
     pub fn exchange(&self) -> &'static dyn Exchange {
         self.exchange
     }

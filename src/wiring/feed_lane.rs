@@ -51,26 +51,32 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         }
     }
 
+    /// The connection, to look at.
     pub fn link(&self) -> &Link<S> {
         &self.link
     }
 
+    /// The socket, to register and to mark as empty; `None` while there is none.
     pub fn stream_mut(&mut self) -> Option<&mut S> {
         self.link.stream_mut()
     }
 
+    /// The books, to look at.
     pub fn feed(&self) -> &Feed<N> {
         &self.feed
     }
 
+    /// The answer to [`Ask::Resolve`]; `Err` where it failed.
     pub fn handle_resolved(&mut self, now: Nanos, addresses: Result<&[SocketAddr], ()>) {
         self.link.handle_resolved(now, addresses);
     }
 
+    /// The answer to [`Ask::Dial`]: a socket that is connecting, or why there is none.
     pub fn handle_dialed(&mut self, now: Nanos, socket: Result<S, std::io::ErrorKind>) {
         self.link.handle_dialed(now, socket);
     }
 
+    /// The answer to [`Ask::Snapshot`]; `None` where it cannot be had.
     pub fn handle_snapshot(
         &mut self,
         turn: &mut Turn,
@@ -128,6 +134,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         todo.resume_at = Nanos::NEVER;
     }
 
+    /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] where nothing waits.
     pub fn poll_timeout(&self) -> Nanos {
         let subscribe = self.subscriptions.resume_at;
         let due = self.subscriptions.due_if_unanswered();
@@ -138,6 +145,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
             .min(due)
     }
 
+    /// Does what is due: the link's deadlines, the books' timers, a subscription without an answer.
     pub fn handle_timeout(&mut self, turn: &mut Turn, now: Nanos) {
         self.link.handle_timeout(now);
         self.feed.handle_timeout(turn, now);

@@ -43,8 +43,11 @@ struct InFlight {
 /// What the gateway counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct GatewayCounters {
+    /// Orders handed to the connection.
     pub sent: u64,
+    /// Text frames that came in.
     pub frames: u64,
+    /// Frames that were refused whole.
     pub bad_frames: u64,
 }
 
@@ -69,6 +72,7 @@ pub struct Gateway<S: Transport> {
 }
 
 impl<S: Transport> Gateway<S> {
+    /// A gateway that takes orders off `orders` and reports on `events`. Allocates its queues here.
     pub fn new(
         link: Link<S>,
         codec: Box<dyn OrderCodec>,
@@ -93,22 +97,27 @@ impl<S: Transport> Gateway<S> {
         }
     }
 
+    /// The connection, to look at.
     pub fn link(&self) -> &Link<S> {
         &self.link
     }
 
+    /// The socket, to register and to mark as empty; `None` while there is none.
     pub fn stream_mut(&mut self) -> Option<&mut S> {
         self.link.stream_mut()
     }
 
+    /// What was counted so far.
     pub fn counters(&self) -> GatewayCounters {
         self.counters
     }
 
+    /// The answer to [`Ask::Resolve`]; `Err` where it failed.
     pub fn handle_resolved(&mut self, now: Nanos, addresses: Result<&[SocketAddr], ()>) {
         self.link.handle_resolved(now, addresses);
     }
 
+    /// The answer to [`Ask::Dial`]: a socket that is connecting, or why there is none.
     pub fn handle_dialed(&mut self, now: Nanos, socket: Result<S, std::io::ErrorKind>) {
         self.link.handle_dialed(now, socket);
     }
@@ -162,12 +171,14 @@ impl<S: Transport> Gateway<S> {
         self.mark_flushed(turn);
     }
 
+    /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] where nothing waits.
     pub fn poll_timeout(&self) -> Nanos {
         let answer = self.in_flight.iter().find(|order| !order.overdue);
         let answer = answer.map_or(Nanos::NEVER, |order| order.sent + ANSWER_DEADLINE);
         self.link.poll_timeout().min(answer).min(self.logon_due)
     }
 
+    /// Does what is due: the link's deadlines, orders without an answer, a logon without one.
     pub fn handle_timeout(&mut self, turn: &mut Turn, now: Nanos) {
         self.link.handle_timeout(now);
         while let Some(order) = self.in_flight.iter_mut().find(|order| !order.overdue)

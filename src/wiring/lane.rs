@@ -13,11 +13,15 @@ use std::net::SocketAddr;
 /// What lanes counted, added up over a worker.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
+    /// Of all feed lanes.
     pub feed: FeedCounters,
+    /// Of all rings from feeds to the desk.
     pub published: PublisherCounters,
+    /// Of all gateway lanes.
     pub gateway: GatewayCounters,
     /// Connections that went live.
     pub connects: u64,
+    /// Each book with its last epoch and its counters.
     pub books: Vec<(InstrumentId, u32, Counters)>,
 }
 
@@ -29,11 +33,15 @@ pub trait Lane<S>: Send {
     fn handle_turn(&mut self, turn: &mut Turn) -> bool;
     /// True when the worker must not wait: there is work that nothing will announce.
     fn wants_turn(&self) -> bool;
+    /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] where nothing waits.
     fn poll_timeout(&self) -> Nanos;
+    /// Does what is due at `now`.
     fn handle_timeout(&mut self, turn: &mut Turn, now: Nanos);
     /// What it asks of the world; to be polled after every other call.
     fn poll_ask(&mut self, turn: &mut Turn, now: Nanos) -> Option<Ask>;
+    /// The answer to [`Ask::Resolve`]; `Err` where it failed.
     fn handle_resolved(&mut self, now: Nanos, addresses: Result<&[SocketAddr], ()>);
+    /// The answer to [`Ask::Dial`]: a socket that is connecting, or why there is none.
     fn handle_dialed(&mut self, now: Nanos, socket: Result<S, std::io::ErrorKind>);
     /// The answer to [`Ask::Snapshot`]; `None` where it cannot be had.
     fn handle_snapshot(
@@ -43,6 +51,7 @@ pub trait Lane<S>: Send {
         id: InstrumentId,
         snapshot: Option<&Snapshot>,
     );
+    /// The socket, to register and to mark as empty; `None` while there is none.
     fn stream_mut(&mut self) -> Option<&mut S>;
     /// Frames so far, and books that are live now.
     fn pulse(&self) -> (u64, usize);

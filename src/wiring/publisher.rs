@@ -18,9 +18,11 @@ struct Waiting {
 /// How often the ring was full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PublisherCounters {
+    /// Events that went onto the ring.
     pub events: u64,
     /// States that a later one replaced before there was room.
     pub conflated: u64,
+    /// Prints that found no room; the next one that does carries their count.
     pub trades_lost: u64,
 }
 
@@ -34,6 +36,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
+    /// A publisher onto `ring`. Allocates one waiting place for each of the run's instruments.
     pub fn new(ring: Sender<Event>, instruments: usize) -> Self {
         Self {
             ring,
@@ -82,6 +85,7 @@ impl Publisher {
         self.queue.is_empty()
     }
 
+    /// What was counted so far.
     pub fn counters(&self) -> PublisherCounters {
         self.counters
     }

@@ -8,8 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One turn of a worker: its clock, its histograms, its way to the scribe.
 pub struct Turn<'a> {
+    /// Where stamps come from.
     pub clock: &'a dyn Clock,
+    /// Where spans are recorded.
     pub latency: &'a mut Recorder,
+    /// Where log records go.
     pub notes: &'a Notes,
 }
 
@@ -21,6 +24,7 @@ pub struct Notes {
 }
 
 impl Notes {
+    /// The way through `sender`, a bounded channel.
     pub fn new(sender: Sender<Note>) -> Self {
         Self {
             sender,
@@ -28,6 +32,7 @@ impl Notes {
         }
     }
 
+    /// Sends a record, or counts it as lost. Never waits.
     pub fn send(&self, note: Note) {
         if self.sender.try_send(note).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);

@@ -15,8 +15,10 @@ pub const PRECISION: u8 = 8;
 /// The unit of every timestamp on one connection (`timeUnit` in its URL).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TimeUnit {
+    /// Milliseconds, the exchange's default.
     #[default]
     Millis,
+    /// Microseconds, where the client asked for them.
     Micros,
 }
 
@@ -33,8 +35,11 @@ impl TimeUnit {
 /// An instrument as the exchange lists it: the engine's own table entry, and the names of its assets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
+    /// Symbol, scales and filters.
     pub instrument: Instrument,
+    /// The asset that is bought and sold, like `BTC`.
     pub base: String,
+    /// The asset that it is paid with, like `USDT`.
     pub quote: String,
 }
 
@@ -49,12 +54,16 @@ impl Listing {
 /// A refusal: HTTP-like status, Binance's code, and its message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
+    /// HTTP status, or the `status` of a WebSocket API answer.
     pub status: u16,
+    /// Binance's error code, below zero.
     pub code: i32,
+    /// Binance's words for it.
     pub msg: String,
 }
 
 impl Fault {
+    /// A refusal of these three.
     pub fn new(status: u16, code: i32, msg: impl Into<String>) -> Self {
         let msg = msg.into();
         Self { status, code, msg }

@@ -167,6 +167,7 @@ pub struct Client {
     pub snapshots: Option<SnapshotSource>,
     /// Where answers go.
     pub replies: Sender<Reply>,
+    /// Rung after each answer.
     pub bell: Arc<Bell>,
 }
 
@@ -184,9 +185,11 @@ pub struct SnapshotSource {
 pub struct Job {
     /// Index into the clerk's clients.
     pub lane: usize,
+    /// What to do.
     pub task: Task,
 }
 
+/// What the clerk is asked to do for a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
     /// Addresses of the lane's stream host.
@@ -198,13 +201,18 @@ pub enum Task {
 /// The clerk's answer to a lane.
 #[derive(Debug)]
 pub struct Reply {
+    /// Index into the clerk's clients.
     pub lane: usize,
+    /// What came of it.
     pub answer: Answer,
 }
 
+/// What came of a task.
 #[derive(Debug)]
 pub enum Answer {
+    /// To [`Task::Resolve`]: at least one address, or the resolver's words.
     Resolved(Result<Vec<SocketAddr>, String>),
+    /// To [`Task::Snapshot`]: decoded, or why there is none.
     Snapshot(InstrumentId, Result<Box<Snapshot>, FetchError>),
 }
 

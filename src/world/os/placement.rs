@@ -15,13 +15,16 @@ pub enum Wait {
 /// How the user wants workers to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitChoice {
+    /// Spin, whatever the CPUs.
     Spin,
+    /// Park, whatever the CPUs.
     Park,
     /// Spin where every worker has a CPU of its own and one is left for the system, else park.
     Auto,
 }
 
 impl Wait {
+    /// `spin` or `park`, as reports write it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Spin => "spin",
@@ -33,10 +36,13 @@ impl Wait {
 /// One worker's lanes, in the order in which it runs them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerPlan {
+    /// The CPU to pin it to, by the kernel's own number.
     pub cpu: usize,
     /// Indices of feed connections.
     pub feeds: Vec<usize>,
+    /// It runs the desk.
     pub desk: bool,
+    /// It runs the gateway.
     pub gateway: bool,
 }
 
@@ -61,7 +67,9 @@ impl WorkerPlan {
 /// The table that a run starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placement {
+    /// By worker number.
     pub workers: Vec<WorkerPlan>,
+    /// How all of them wait.
     pub wait: Wait,
     /// Why this way of waiting was chosen.
     pub reason: String,

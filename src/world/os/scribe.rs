@@ -28,11 +28,13 @@ const LAST_ROUNDS_MAX: usize = 10_000;
 
 /// What the scribe reads and where it writes.
 pub struct ScribeInputs {
+    /// To stamp status lines and the end of the run.
     pub clock: Box<dyn Clock + Send>,
     /// The run's instruments, by id.
     pub instruments: Arc<[Instrument]>,
     /// Bounded; senders use `try_send` and count what does not fit in `notes_lost`.
     pub notes: Receiver<Note>,
+    /// Log records that found no room in `notes`, counted by their senders.
     pub notes_lost: Arc<AtomicU64>,
     /// Shown books, one ring a feed worker.
     pub shown: Vec<rtrb::Consumer<Shown>>,
@@ -40,6 +42,7 @@ pub struct ScribeInputs {
     pub truths: Option<Receiver<Truth>>,
     /// Histograms, one collector a worker.
     pub collectors: Vec<Collector>,
+    /// Where lines for a person go.
     pub console: Console,
     /// The run's directory; made if it is not there. Gets `log.jsonl` and `latency/<stage>.hlog|.hgrm`.
     pub dir: Option<PathBuf>,
@@ -52,14 +55,21 @@ pub type StatusOf = Box<dyn FnMut(Option<(u64, u64)>) -> Status + Send>;
 
 /// Where lines for a person go, usually standard error.
 pub struct Console {
+    /// Takes whole lines.
     pub out: Box<dyn Write + Send>,
+    /// How they look.
     pub style: ConsoleStyle,
 }
 
 /// How the console's lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConsoleStyle {
-    Human { colour: bool },
+    /// A line of text a record.
+    Human {
+        /// With the terminal's colours.
+        colour: bool,
+    },
+    /// JSON lines, the form of `log.jsonl`.
     Json,
 }
 
@@ -68,9 +78,11 @@ pub enum ConsoleStyle {
 pub struct ScribeTotals {
     /// Stages that had a value, in road order.
     pub stages: Vec<StageLatency>,
+    /// By worker number.
     pub workers: Vec<Worker>,
     /// One an instrument, by id.
     pub audits: Vec<BookAudit>,
+    /// Log records that did not reach the log.
     pub notes_lost: u64,
     /// Writes into the run's directory that failed.
     pub disk_errors: u64,

@@ -33,6 +33,7 @@ pub struct SimOptions {
     pub listen: SocketAddr,
     /// Decides every order of the flow.
     pub seed: u64,
+    /// What it publishes.
     pub source: SimSource,
 }
 
@@ -53,17 +54,26 @@ pub enum SimSource {
     /// Seeded order flow into matching engines: BTCUSDT, ETHUSDT, SOLUSDT.
     Flow,
     /// A recording (JSON lines, gzip or plain).
-    Play { path: PathBuf, speed: Speed },
+    Play {
+        /// The file.
+        path: PathBuf,
+        /// How fast.
+        speed: Speed,
+    },
 }
 
 /// Why the simulated exchange did not start.
 #[derive(Debug)]
 pub enum SimError {
+    /// The address cannot be listened on: it is in use, or not ours.
     Listen(SocketAddr, io::Error),
     /// The address is not one of this host's loopback addresses.
     NotLoopback(SocketAddr),
+    /// The recording cannot be read.
     Recording(PathBuf, RecordingError),
+    /// The certificates could not be made.
     Certificates(String),
+    /// The system gave no thread.
     Thread(io::Error),
 }
 
@@ -97,6 +107,7 @@ pub struct SimProgress {
     pub orders: u64,
     /// Connections that were accepted, and those open now.
     pub sessions: u64,
+    /// Connections that are open now.
     pub sessions_open: u64,
     /// Clients that were cut because they read too slowly.
     pub slow_cuts: u64,
@@ -175,6 +186,7 @@ impl Sim {
         self.truth = crossbeam_channel::never();
     }
 
+    /// What it did so far.
     pub fn progress(&self) -> SimProgress {
         self.shared.progress()
     }

@@ -106,6 +106,7 @@ impl Socket {
         self.empty = self.empty.max(now);
     }
 
+    /// The socket itself, to look at.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
     }

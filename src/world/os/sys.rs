@@ -39,6 +39,7 @@ pub fn realtime() -> UnixNanos {
 pub struct ThreadUsage {
     /// Page faults served without the disk, and with it.
     pub minor_faults: u64,
+    /// See `minor_faults`.
     pub major_faults: u64,
     /// Times that the scheduler took the core away.
     pub involuntary_switches: u64,

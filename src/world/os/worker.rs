@@ -34,39 +34,58 @@ const PARK_MAX: Nanos = Nanos::from_millis(500);
 /// What a run shows of a worker while it works. Written by it alone.
 #[derive(Debug, Default)]
 pub struct Pulse {
+    /// Frames of market data so far.
     pub frames: AtomicU64,
+    /// Books that strategies can read now.
     pub live_books: AtomicU64,
+    /// Orders that risk admitted so far.
     pub orders: AtomicU64,
 }
 
 /// A lane, and its number at the clerk.
 pub struct Placed {
+    /// The lane.
     pub lane: Box<dyn Lane<Socket>>,
+    /// Its index among the clerk's clients.
     pub clerk_id: usize,
 }
 
 /// Everything that a worker is made of.
 pub struct Worker {
+    /// The CPU to pin it to.
     pub cpu: usize,
+    /// What to do while there is nothing to do.
     pub wait: Wait,
+    /// Its lanes' sockets, and the waker of `bell` as [`BELL`].
     pub poll: Poll,
+    /// What others ring when there is something for its lanes.
     pub bell: Arc<Bell>,
+    /// In the order in which they run; before the desk.
     pub feeds: Vec<Placed>,
+    /// The desk, where it runs here.
     pub desk: Option<Desk>,
+    /// After the desk, so that an order leaves in the turn in which it was decided.
     pub gateways: Vec<Placed>,
+    /// For each socket that is dialled.
     pub socket_options: SocketOptions,
+    /// The worker's side of its histograms.
     pub recorder: Recorder,
+    /// The way to the scribe.
     pub notes: Notes,
     pub jobs: Jobs,
     pub replies: Receiver<Reply>,
+    /// Where it shows itself.
     pub pulse: Arc<Pulse>,
+    /// Raised to end it.
     pub stop: Arc<AtomicBool>,
 }
 
 /// What a worker leaves behind.
 #[derive(Debug)]
 pub struct Ended {
+    /// What its lanes counted.
     pub tally: Tally,
+    /// What the desk counted, and the refusals by gate.
     pub desk: Option<(DeskCounters, Vec<u64>)>,
     /// The CPU that it was pinned to; none when the system refused.
     pub pinned: Option<usize>,

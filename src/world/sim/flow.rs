@@ -28,15 +28,22 @@ const FAIR_PARTS: i64 = 16;
 /// Something that the exchange publishes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
+    /// Changes of one instrument's book.
     Depth {
+        /// Which of its depth streams.
         speed: DepthSpeed,
+        /// The head, with its ids.
         diff: Diff,
+        /// Changed bids.
         bids: Vec<Level>,
+        /// Changed asks.
         asks: Vec<Level>,
         /// The book as it stands at `diff.last_id`.
         top: Box<Top<AUDIT_LEVELS>>,
     },
+    /// A print.
     Trade(Trade),
+    /// The best bid and ask changed.
     Quote(Quote),
 }
 

@@ -16,16 +16,22 @@ struct Resting {
 /// One match: a resting order was hit at its own price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fill {
+    /// The order that rested.
     pub maker: OrderId,
+    /// The side of the order that took.
     pub taker_side: Side,
+    /// The price: the resting order's.
     pub px: Px,
+    /// How much.
     pub qty: Qty,
 }
 
 /// What one call did: fills in order, and the levels that changed (one may be named more than once).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Effects {
+    /// In the order in which they happened.
     pub fills: Vec<Fill>,
+    /// Side and price of each.
     pub touched: Vec<(Side, Px)>,
 }
 

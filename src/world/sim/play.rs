@@ -40,11 +40,13 @@ pub type Subscriptions = BTreeSet<String>;
 /// What to do next.
 #[derive(Debug, PartialEq)]
 pub enum Step {
+    /// This frame is due.
     Send(String),
     /// Nothing is due before this time.
     Wait(Nanos),
     /// The next line is a snapshot that the client has not asked for yet.
     NeedsSnapshot,
+    /// The recording is over.
     End,
 }
 
@@ -58,6 +60,7 @@ pub struct Playhead {
 }
 
 impl Playhead {
+    /// At the start of `lines`, to be played at `speed`.
     pub fn new(lines: Lines, speed: Speed) -> Self {
         Self {
             lines,

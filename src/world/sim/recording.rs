@@ -52,6 +52,7 @@ impl std::error::Error for RecordingError {}
 pub struct Line {
     /// Receive time in nanoseconds since 1970, where the recorder had one.
     pub ts_ns: Option<u64>,
+    /// What sort of message it is.
     pub kind: Kind,
     /// The message exactly as it came.
     pub raw: String,
@@ -157,6 +158,7 @@ pub struct Lines {
 }
 
 impl Lines {
+    /// From the first line on.
     pub fn new(reader: Reader) -> Self {
         Self {
             reader,
@@ -197,6 +199,7 @@ impl Lines {
 /// A recording that was read through once: its symbols and its snapshots.
 pub struct Recording {
     open: Open,
+    /// Its symbols, as its own exchangeInfo or its numbers describe them.
     pub listings: Vec<Listing>,
     /// Each symbol's recorded snapshot bodies, in order, and how many were given out.
     snapshots: BTreeMap<String, (Vec<String>, usize)>,

@@ -36,11 +36,17 @@ pub enum Cut {
     Protocol,
     /// An answer that ends its connection was sent.
     Answered,
+    /// It was silent for too long before its request was whole.
     Idle,
+    /// It did not read what was sent to it.
     SlowConsumer,
+    /// It sent more messages than the exchange takes in a second.
     TooManyMessages,
+    /// It subscribed to more streams than a connection may carry.
     TooManyStreams,
+    /// It did not answer pings.
     NoPong,
+    /// The connection is as old as the exchange lets one become.
     Life,
     /// The recording could not be read any further.
     Recording,
@@ -68,7 +74,9 @@ impl Cut {
 /// Plaintext in both directions. Reading an empty one would block.
 #[derive(Debug, Default)]
 pub struct Pipe {
+    /// From the client, decrypted.
     pub input: Vec<u8>,
+    /// To the client, not yet encrypted.
     pub output: Vec<u8>,
 }
 

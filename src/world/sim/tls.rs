@@ -12,6 +12,7 @@ use std::sync::Arc;
 pub struct Certificates {
     /// The authority's certificate, for clients to trust.
     pub ca_pem: String,
+    /// What connections to the simulated exchange are accepted with.
     pub server: Arc<ServerConfig>,
 }
 

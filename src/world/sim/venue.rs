@@ -17,12 +17,15 @@ use std::collections::BTreeMap;
 pub enum Source {
     /// One market each listing, in their order.
     Flow(Vec<Flow>),
+    /// A recording at a speed.
     Play(Recording, Speed),
 }
 
 /// The exchange behind the sessions.
 pub struct Venue {
+    /// What is traded, in the order of the markets.
     pub listings: Vec<Listing>,
+    /// Where market data comes from.
     pub source: Source,
     /// What was published since the driver last took it.
     pub events: Vec<Event>,

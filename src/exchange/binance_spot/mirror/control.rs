@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 /// What a client asks for on a market connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Control {
+    /// Follow these streams.
     Subscribe(Vec<String>),
+    /// Follow these streams no more.
     Unsubscribe(Vec<String>),
+    /// Name the streams that are followed.
     ListSubscriptions,
 }
 

@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 /// Snapshot levels a side when the request names none, and at most.
 pub const SNAPSHOT_LEVELS: usize = 100;
+/// Levels a side that a snapshot has at most, however many are asked for.
 pub const SNAPSHOT_LEVELS_MAX: usize = 5000;
 
 /// Wraps what `body` writes as a combined stream does: `{"stream":"…","data":…}`.

@@ -15,7 +15,9 @@ const RECV_WINDOW_MS_MAX: i64 = 60_000;
 /// How long a simulated order may live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
+    /// Until it is filled or the session ends.
     GoodTillCancel,
+    /// What does not fill at once expires.
     ImmediateOrCancel,
 }
 
@@ -24,9 +26,13 @@ pub enum Life {
 pub struct Place {
     /// Index of the listing.
     pub listing: usize,
+    /// Buy or sell.
     pub side: Side,
+    /// The limit price.
     pub px: Px,
+    /// How much.
     pub qty: Qty,
+    /// How long it may live.
     pub life: Life,
     /// Empty when the client sent none.
     pub client_id: String,
@@ -35,6 +41,7 @@ pub struct Place {
 /// The protocol state of one order connection.
 #[derive(Debug, Clone, Default)]
 pub struct ApiSession {
+    /// The unit of times in its answers.
     pub unit: TimeUnit,
     /// Answers carry `rateLimits` unless the URL or the request says otherwise.
     pub rate_limits: bool,

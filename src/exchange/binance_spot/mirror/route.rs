@@ -7,25 +7,40 @@ use super::{Fault, TimeUnit, market};
 pub enum Upgrade {
     /// Market streams, some named in the URL; `combined` wraps payloads with the stream's name.
     Streams {
+        /// Each payload comes in an envelope with its stream's name.
         combined: bool,
+        /// Names in the URL, like `btcusdt@trade`.
         streams: Vec<String>,
+        /// The unit of times in payloads.
         unit: TimeUnit,
     },
     /// Order entry.
-    Api { unit: TimeUnit, rate_limits: bool },
+    Api {
+        /// The unit of times in answers.
+        unit: TimeUnit,
+        /// Answers carry `rateLimits`.
+        rate_limits: bool,
+    },
 }
 
 /// What a GET asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Get {
+    /// `/api/v3/ping`.
     Ping,
+    /// `/api/v3/time`.
     Time,
+    /// `/api/v3/depth`: a snapshot.
     Depth {
+        /// As the client wrote it.
         symbol: String,
+        /// Levels a side that are asked for; the answer has [`market::SNAPSHOT_LEVELS_MAX`] at
+        /// most.
         levels: usize,
     },
     /// Empty means every symbol.
     ExchangeInfo {
+        /// As the client wrote them.
         symbols: Vec<String>,
     },
 }
