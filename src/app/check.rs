@@ -3,23 +3,15 @@
 
 use super::cli::{self, CheckArgs};
 use super::config::{Account, Config, Feed, SecretSource, Socket, Strategy};
-use super::secrets;
-use crate::base::{Event, Level};
+use super::memory::{self, count};
+use super::{secrets, session};
 use crate::exchange::{self, DepthSpeed};
+use crate::world::os::placement::place;
+use crate::world::os::sys;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
-
-/// Books of an instrument: the one that is shown, and a spare that a fresh snapshot is merged into.
-const BOOKS: usize = 2;
-/// Bytes of one connection: the reader under TLS, TLS records in and out, WebSocket frames, and
-/// the decoder's scratch.
-const CONNECTION_BYTES: usize = (64 + 2 * 16 + 16 + 128) * 1024;
-/// Levels of the updates that wait for a snapshot, for each instrument.
-const WAITING_LEVELS: usize = 65_536;
-/// Events of one ring between a feed and the desk.
-const RING_EVENTS: usize = 4096;
 
 /// Runs the command. Code 2: the file is wrong; code 1: it is right, and a run would still fail now.
 pub fn run(args: CheckArgs) -> ExitCode {
@@ -27,7 +19,11 @@ pub fn run(args: CheckArgs) -> ExitCode {
         Ok(config) => config,
         Err(errors) => return cli::complain(cli::WRONG_USE, &errors),
     };
-    let printed = cli::print(|out| describe(out, &args.config, &config));
+    let cpus = match sys::affinity() {
+        Ok(cpus) => cpus,
+        Err(error) => return cli::complain(cli::FAILED, &format!("no CPU: {error}")),
+    };
+    let printed = cli::print(|out| describe(out, &args.config, &config, &cpus));
     let missing = missing(&config);
     for what in &missing {
         cli::complain(cli::FAILED, &format!("a run would fail now: {what}"));
@@ -38,8 +34,8 @@ pub fn run(args: CheckArgs) -> ExitCode {
     }
 }
 
-/// Prints what `config` makes.
-fn describe(out: &mut dyn Write, path: &Path, config: &Config) -> io::Result<()> {
+/// Prints what `config` makes of a process that may use `cpus`.
+fn describe(out: &mut dyn Write, path: &Path, config: &Config, cpus: &[usize]) -> io::Result<()> {
     writeln!(out, "{} is right", path.display())?;
     let (wait, depth) = (config.engine.wait.name(), config.engine.depth);
     writeln!(out, "\nengine       wait {wait}, {depth} levels a side")?;
@@ -49,7 +45,8 @@ fn describe(out: &mut dyn Write, path: &Path, config: &Config) -> io::Result<()>
     }
     account(out, config.account.as_ref())?;
     strategy_and_risk(out, config)?;
-    memory(out, config)
+    placement(out, config, cpus)?;
+    memory::describe(out, config)
 }
 
 fn socket(out: &mut dyn Write, socket: &Socket) -> io::Result<()> {
@@ -161,44 +158,15 @@ fn strategy_and_risk(out: &mut dyn Write, config: &Config) -> io::Result<()> {
     )
 }
 
-/// An estimate from above: the arithmetic is shown, so that it can be checked.
-fn memory(out: &mut dyn Write, config: &Config) -> io::Result<()> {
-    let instruments: usize = config.feeds.iter().map(|feed| feed.instruments.len()).sum();
-    let connections: usize = config.feeds.iter().map(|feed| feed.shards().len()).sum();
-    let (depth, level, event) = (config.engine.depth, size_of::<Level>(), size_of::<Event>());
-    let each = count(instruments, "instrument");
-    let books = instruments * 2 * depth * level * BOOKS;
-    let waiting = instruments * WAITING_LEVELS * level;
-    let buffers = connections * CONNECTION_BYTES;
-    let rings = connections * RING_EVENTS * event;
-    writeln!(
-        out,
-        "\nmemory       books    {:>9}  {each} x 2 sides x {depth} levels x {level} bytes x {BOOKS} (live, spare)",
-        Size(books)
-    )?;
-    writeln!(
-        out,
-        "             waiting  {:>9}  {each} x {WAITING_LEVELS} levels x {level} bytes",
-        Size(waiting)
-    )?;
-    writeln!(
-        out,
-        "             buffers  {:>9}  {} x {} KiB",
-        Size(buffers),
-        count(connections, "connection"),
-        CONNECTION_BYTES / 1024
-    )?;
-    writeln!(
-        out,
-        "             rings    {:>9}  {} x {RING_EVENTS} events x {event} bytes",
-        Size(rings),
-        count(connections, "shard")
-    )?;
-    writeln!(
-        out,
-        "             together {:>9}",
-        Size(books + waiting + buffers + rings)
-    )
+/// What would run on which CPU. The order connection is there with `--live` only.
+fn placement(out: &mut dyn Write, config: &Config, cpus: &[usize]) -> io::Result<()> {
+    let feeds = config.feeds.iter().map(|feed| feed.shards().len()).sum();
+    let placed = |gateway| place(cpus, feeds, gateway, session::wait_choice(config));
+    write!(out, "\n{}", placed(false))?;
+    if config.account.is_some() {
+        write!(out, "with --live, {}", placed(true))?;
+    }
+    Ok(())
 }
 
 /// What a run needs and does not find.
@@ -224,12 +192,6 @@ fn missing(config: &Config) -> Vec<String> {
     missing
 }
 
-/// `1 shard`, `2 shards`.
-fn count(n: usize, what: &str) -> String {
-    let plural = if n == 1 { "" } else { "s" };
-    format!("{n} {what}{plural}")
-}
-
 /// The first few symbols, and how many more.
 struct Names<'a>(&'a [String]);
 
@@ -242,16 +204,6 @@ impl fmt::Display for Names<'_> {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
         }
-    }
-}
-
-/// Bytes as people read them; pads like a text.
-struct Size(usize);
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mib = self.0 as f64 / f64::from(1 << 20);
-        f.pad(&format!("{mib:.2} MiB"))
     }
 }
 
@@ -269,7 +221,7 @@ mod tests {
              instruments_per_connection = 2\nstream = \"127.0.0.1:9443\"\n[risk]\nnotional_max = \"77\"\n",
         );
         let mut out = Vec::new();
-        describe(&mut out, Path::new("my.toml"), &config).unwrap();
+        describe(&mut out, Path::new("my.toml"), &config, &[3, 5, 7, 9]).unwrap();
         let text = String::from_utf8(out).unwrap();
         for line in [
             "my.toml is right\n",
@@ -280,6 +232,9 @@ mod tests {
             "  connection 2: 1 instrument, 2 streams: C\n",
             "account      none: orders are paper\n",
             "notional 77, price within 0.5 %\n",
+            "placement: spin (auto: 3 worker(s) on 4 CPU(s), so that one is left for the system)\n",
+            "  worker 0  cpu 3   feed 0\n",
+            "  worker 2  cpu 7   desk\n",
             "0.05 MiB  3 instruments x 2 sides x 256 levels x 16 bytes x 2 (live, spare)\n",
         ] {
             assert!(text.contains(line), "no {line:?} in\n{text}");

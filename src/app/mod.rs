@@ -3,12 +3,13 @@
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod memory;
 pub mod replay;
 pub mod report;
 pub mod run;
 pub mod secrets;
+pub mod session;
 pub mod sim;
+pub mod universe;
 
 pub use cli::main;
-pub mod session;
-pub mod universe;

@@ -31,25 +31,28 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 /// Events that may wait between a feed and the desk before books are conflated.
-const EVENTS: usize = 2_048;
+pub(super) const EVENTS: usize = 2_048;
 /// Shown books that may wait for the scribe: 10 ms of a very busy feed.
-const AUDITS: usize = 8_192;
+pub(super) const AUDITS: usize = 8_192;
 /// Orders between the desk and the gateway; risk's limit on open orders is below.
-const TICKETS: usize = 256;
+pub(super) const TICKETS: usize = 256;
 /// Reports between the gateway and the desk: several for each order that may be open.
-const REPORTS: usize = 1_024;
+pub(super) const REPORTS: usize = 1_024;
 /// Log records that may wait for the scribe.
-const NOTES: usize = 2_048;
+pub(super) const NOTES: usize = 2_048;
 /// Snapshots or addresses that may wait for a worker.
-const REPLIES: usize = 1_024;
+pub(super) const REPLIES: usize = 1_024;
 
 /// Builds the strategy of a run once its instruments are known.
 pub type StrategyMaker = Box<dyn FnOnce(&[Instrument]) -> Result<Box<dyn Strategy>, String>>;
 
 /// The engine's threads, and what hangs on them.
 pub struct Engine {
+    /// Which lane runs on which worker and CPU.
     pub placement: Placement,
+    /// The run's table, by id.
     pub instruments: Arc<[Instrument]>,
+    /// What each worker shows of itself, by worker number.
     pub pulses: Vec<Arc<Pulse>>,
     stop: Arc<AtomicBool>,
     workers: Vec<(Arc<Bell>, JoinHandle<Ended>)>,
@@ -58,7 +61,9 @@ pub struct Engine {
 
 /// What the scribe takes in of an engine.
 pub struct Outputs {
+    /// Shown books, one ring a feed lane.
     pub audits: Vec<rtrb::Consumer<Shown>>,
+    /// Histograms, one collector a worker.
     pub collectors: Vec<Collector>,
     pub notes: crossbeam_channel::Receiver<Note>,
     pub lost: Arc<AtomicU64>,
@@ -401,7 +406,7 @@ pub fn configured_strategy(
     strategy::build("imbalance", &params, instruments).map_err(|error| error.to_string())
 }
 
-fn stages(plan: &WorkerPlan) -> Vec<Stage> {
+pub(super) fn stages(plan: &WorkerPlan) -> Vec<Stage> {
     let mut stages = Vec::new();
     if !plan.feeds.is_empty() {
         stages.extend([
@@ -423,7 +428,7 @@ fn stages(plan: &WorkerPlan) -> Vec<Stage> {
     stages
 }
 
-fn wait_choice(config: &Config) -> WaitChoice {
+pub(super) fn wait_choice(config: &Config) -> WaitChoice {
     match config.engine.wait {
         config::Wait::Spin => WaitChoice::Spin,
         config::Wait::Park => WaitChoice::Park,

@@ -7,6 +7,9 @@ use std::collections::VecDeque;
 pub const BUFFER_DIFFS: usize = 2_048;
 /// Levels of all of them together (1 MiB).
 pub const BUFFER_LEVELS: usize = 65_536;
+/// Bytes of both rings, when they were full once.
+pub const BUFFER_BYTES: usize =
+    BUFFER_DIFFS * size_of::<Head>() + BUFFER_LEVELS * size_of::<Level>();
 
 #[derive(Debug, Clone, Copy)]
 struct Head {

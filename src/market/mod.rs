@@ -1,7 +1,7 @@
 //! Words to picture: sequencing, order books, signals. Never sees a frame or a strategy.
 
 pub mod book;
-mod buffer;
+pub(crate) mod buffer;
 mod fetch;
 mod place;
 mod rhythm;

@@ -4,9 +4,9 @@
 use super::{Intents, Strategy, StrategyError, StrategyParams};
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
-    Body, Decimal, Event, Instrument, Intent, Level, Nanos, Qty, Side, TimeInForce, Top, Why,
-    decimal,
+    Body, Decimal, Event, Instrument, Intent, Nanos, Qty, Side, TimeInForce, Top, Why, decimal,
 };
+use crate::market::signals;
 
 /// The name of the signal in decision logs.
 const SIGNAL: &str = "imbalance";
@@ -72,7 +72,7 @@ impl Imbalance {
             return None;
         }
         let (bid, ask) = top.best()?;
-        let value = imbalance(top, self.depth)?;
+        let value = signals::imbalance(top, self.depth)?;
         let side = if value > self.threshold {
             Side::Buy
         } else if value < -self.threshold {
@@ -139,18 +139,6 @@ impl Strategy for Imbalance {
             self.seats[index].ready_at = now + self.cooldown;
         }
     }
-}
-
-/// `(bids - asks) / (bids + asks)` of the quantities of the best `depth` levels, -1 ..= 1.
-/// `None` where there is no quantity at all.
-// becomes market::signals::imbalance
-fn imbalance(top: &Top<EVENT_LEVELS>, depth: usize) -> Option<f64> {
-    let sum = |levels: &[Level]| -> i128 {
-        let best = levels.iter().take(depth);
-        best.map(|level| i128::from(level.qty.0)).sum()
-    };
-    let (bids, asks) = (sum(top.bids()), sum(top.asks()));
-    (bids + asks > 0).then(|| (bids - asks) as f64 / (bids + asks) as f64)
 }
 
 /// The configured quantity in whole lots of this instrument.

@@ -1,5 +1,7 @@
 use super::*;
-use crate::base::{DecimalError, Flags, InstrumentId, Px, Stamps, Status, Symbol, UnixNanos};
+use crate::base::{
+    DecimalError, Flags, InstrumentId, Level, Px, Stamps, Status, Symbol, UnixNanos,
+};
 use proptest::{prop_assert_eq, proptest};
 
 const COOLDOWN_NS: u64 = 100;
