@@ -7,7 +7,7 @@
 # --cpuset-cpus takes the place of taskset, and --network host keeps the container's bridge out of
 # the road. The folder that is mounted at /runs must belong to uid 65532.
 #
-# No container engine has built this file yet: it is read only.
+# This file was checked by eye only: no container engine has built it yet.
 #
 # glibc, not musl: the memory routines of musl are slower, and this road is made of copies.
 FROM rust:1.95-bookworm AS build

@@ -20,8 +20,7 @@ const CONNECTION_BYTES: usize = (64 + 2 * 16 + 8) * 1024;
 /// A stage's histograms: two of a worker, and the scribe's total of twice their width. Measured; a
 /// test holds it.
 pub const STAGE_BYTES: usize = 2 * 221_000;
-/// Code, certificate authorities, stacks of the threads and the libraries' own: resident memory of a
-/// run without instruments. Measured on x86-64.
+/// An allowance for code, certificate authorities, stacks of the threads and what libraries keep.
 const PROCESS_BYTES: usize = 8 << 20;
 
 /// One line of the estimate.

@@ -74,7 +74,8 @@ pub struct Event {
     pub stamps: Stamps,
     /// The exchange's own time of it; zero where it states none.
     pub exch_time: UnixNanos,
-    /// The id that the book stands at; zero for what is no book.
+    /// The id that the instrument's book stands at, also beside a trade or a quote; zero where there is
+    /// no book.
     pub update_id: u64,
     /// Counts connections: a new epoch starts with an empty book.
     pub epoch: u32,
