@@ -1,5 +1,6 @@
 //! How much memory a configuration's run takes, from the sizes that the engine is built with. An
-//! estimate: what the allocator rounds up and what the libraries keep for themselves is not in it.
+//! estimate from above: it takes every queue as used. `configs/sim.toml` comes to 37 MiB; a run of it
+//! had 26 MiB resident after 4 s, and 32 MiB with the simulated exchange in the same process.
 
 use super::config::Config;
 use super::session::{AUDITS, EVENTS, NOTES};
