@@ -65,7 +65,9 @@ pub struct Outputs {
     pub audits: Vec<rtrb::Consumer<Shown>>,
     /// Histograms, one collector a worker.
     pub collectors: Vec<Collector>,
+    /// Log records of every worker.
     pub notes: crossbeam_channel::Receiver<Note>,
+    /// How many of them found no room.
     pub lost: Arc<AtomicU64>,
 }
 

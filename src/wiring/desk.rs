@@ -156,6 +156,7 @@ impl Desk {
         self.show(turn, popped, event);
     }
 
+    /// What was counted so far.
     pub fn counters(&self) -> DeskCounters {
         self.counters
     }

@@ -175,6 +175,7 @@ pub struct Client {
 pub struct SnapshotSource {
     /// Index into the clerk's hosts.
     pub host: usize,
+    /// Whose paths and formats are used.
     pub exchange: &'static dyn Exchange,
     /// Levels a side that are asked for.
     pub levels: u16,
@@ -239,6 +240,7 @@ impl Jobs {
 
 /// The running threads. They end with it.
 pub struct Clerk {
+    /// The way to it.
     pub jobs: Jobs,
     stop: Arc<AtomicBool>,
 }

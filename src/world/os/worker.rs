@@ -72,7 +72,9 @@ pub struct Worker {
     pub recorder: Recorder,
     /// The way to the scribe.
     pub notes: Notes,
+    /// The way to the clerk.
     pub jobs: Jobs,
+    /// The clerk's answers.
     pub replies: Receiver<Reply>,
     /// Where it shows itself.
     pub pulse: Arc<Pulse>,
