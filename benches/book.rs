@@ -18,7 +18,7 @@ fn apply(c: &mut Criterion) {
     for size in [2, 20, 100] {
         let diffs = diffs(size);
         group.throughput(Throughput::Elements(size as u64));
-        group.bench_function(BenchmarkId::new("array", size), |b| {
+        group.bench_function(BenchmarkId::new("ours", size), |b| {
             let mut book = Book::<1024>::new();
             book.load(&snapshot());
             let mut diffs = diffs.iter().cycle();
@@ -29,7 +29,7 @@ fn apply(c: &mut Criterion) {
                 black_box(book.best_bid())
             });
         });
-        group.bench_function(BenchmarkId::new("btreemap", size), |b| {
+        group.bench_function(BenchmarkId::new("ordinary", size), |b| {
             let mut book = Ordinary::new(&snapshot());
             let mut diffs = diffs.iter().cycle();
             b.iter(|| {
@@ -46,8 +46,10 @@ fn apply(c: &mut Criterion) {
 fn load(c: &mut Criterion) {
     let snapshot = snapshot();
     let mut book = Book::<1024>::new();
-    c.bench_function("book/load", |b| b.iter(|| book.load(black_box(&snapshot))));
-    c.bench_function("book/top10", |b| b.iter(|| black_box(&book).top::<10>()));
+    let mut group = c.benchmark_group("book_whole");
+    group.bench_function("load", |b| b.iter(|| book.load(black_box(&snapshot))));
+    group.bench_function("top10", |b| b.iter(|| black_box(&book).top::<10>()));
+    group.finish();
 }
 
 /// The search alone, over ranks that rise to the best at the end, as the book keeps them.

@@ -126,7 +126,7 @@ fn crossbeam(rounds: u64) -> Duration {
 }
 
 fn hop(c: &mut Criterion) {
-    let mut group = c.benchmark_group("ring/hop");
+    let mut group = c.benchmark_group("ring");
     group.bench_function("ours", |b| b.iter_custom(ours));
     group.bench_function("bare_rtrb", |b| b.iter_custom(bare_rtrb));
     group.bench_function("ordinary", |b| b.iter_custom(crossbeam));

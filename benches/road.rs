@@ -1,0 +1,216 @@
+//! The engine's part of the road beside the ordinary one, on depth updates of 2, 20 and 100 levels.
+//!
+//! `decode_apply` is a frame's text to a changed book. `road` is the whole way: frame, decode, sequencing, book,
+//! event with the best levels, ring, and off the ring; with our stamps and histograms, which the ordinary way
+//! does without.
+
+mod support;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use std::hint::black_box;
+use support::messages::instrument;
+use support::{Script, ordinary, ours::Ours, timed};
+use tickwire::base::event::EVENT_LEVELS;
+use tickwire::base::{Clock, Event, InstrumentId, Nanos, RxStamps, Snapshot};
+use tickwire::exchange::binance_spot::BinanceSpot;
+use tickwire::watch::audit::{AUDIT_LEVELS, Shown};
+use tickwire::watch::latency::Recorder;
+use tickwire::watch::stage::Stage;
+use tickwire::wiring::feed::{Arrival, Feed};
+use tickwire::wiring::publisher::Publisher;
+use tickwire::wiring::ring::{Bell, Receiver, ring};
+use tickwire::wiring::turn::{Notes, Turn};
+use tickwire::world::os::clock::OsClock;
+
+const SIZES: [usize; 3] = [2, 20, 100];
+const RING: usize = 1_024;
+
+fn decode_apply(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decode_apply");
+    for size in SIZES {
+        let script = Script::new(size);
+        group.bench_function(BenchmarkId::new("ours", size), |bencher| {
+            let mut ours = Ours::new();
+            bencher.iter_custom(|rounds| {
+                timed(
+                    &script,
+                    rounds,
+                    &mut ours,
+                    |ours| ours.load(&script.snapshot),
+                    |ours, message| ours.handle(message.as_bytes()),
+                )
+            });
+            black_box(ours.book.best_bid());
+        });
+        group.bench_function(BenchmarkId::new("ordinary", size), |bencher| {
+            let mut book = ordinary::Book::default();
+            bencher.iter_custom(|rounds| {
+                timed(
+                    &script,
+                    rounds,
+                    &mut book,
+                    |book| *book = ordinary::Book::new(&script.snapshot),
+                    |book, message| book.apply(&ordinary::decode(message)),
+                )
+            });
+            black_box(book.top::<1>());
+        });
+    }
+    group.finish();
+}
+
+fn road(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("road");
+    for size in SIZES {
+        let script = Script::new(size);
+        group.bench_function(BenchmarkId::new("ours", size), |bencher| {
+            let mut road = Road::new();
+            bencher.iter_custom(|rounds| {
+                timed(
+                    &script,
+                    rounds,
+                    &mut road,
+                    |road| road.connect(&script.snapshot),
+                    |road, message| {
+                        black_box(road.handle(message));
+                    },
+                )
+            });
+        });
+        group.bench_function(BenchmarkId::new("ordinary", size), |bencher| {
+            let mut road = OrdinaryRoad::new();
+            bencher.iter_custom(|rounds| {
+                timed(
+                    &script,
+                    rounds,
+                    &mut road,
+                    |road| road.book = ordinary::Book::new(&script.snapshot),
+                    |road, message| {
+                        black_box(road.handle(message));
+                    },
+                )
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Our lane without its socket, on the host's clock.
+struct Road {
+    feed: Feed<1024>,
+    events: Receiver<Event>,
+    shown: rtrb::Consumer<Shown>,
+    clock: OsClock,
+    latency: Recorder,
+    notes: Notes,
+    epoch: u32,
+}
+
+impl Road {
+    fn new() -> Self {
+        let (sender, events) = ring(RING, Bell::new(|| {}));
+        let (audit, shown) = rtrb::RingBuffer::new(RING);
+        let publisher = Publisher::new(sender, 1);
+        let instruments = [instrument()];
+        Self {
+            feed: Feed::new(
+                &BinanceSpot,
+                &instruments,
+                1,
+                AUDIT_LEVELS,
+                publisher,
+                audit,
+            ),
+            events,
+            shown,
+            clock: OsClock,
+            latency: Recorder::new(0, &Stage::ALL).0,
+            notes: Notes::new(crossbeam_channel::bounded(0).0),
+            epoch: 0,
+        }
+    }
+
+    /// A new connection with a live book.
+    fn connect(&mut self, snapshot: &Snapshot) {
+        self.epoch += 1;
+        let (now, mut turn) = (
+            self.clock.now(),
+            Turn {
+                clock: &self.clock,
+                latency: &mut self.latency,
+                notes: &self.notes,
+            },
+        );
+        self.feed.handle_connected(&mut turn, now, self.epoch);
+        while self.feed.poll_want().is_some() {}
+        self.feed
+            .handle_snapshot(&mut turn, now, InstrumentId(0), snapshot);
+        assert_eq!(self.feed.live_books(), 1);
+        while self.events.pop().is_ok() {}
+        while self.shown.pop().is_ok() {}
+    }
+
+    fn handle(&mut self, message: &str) -> Event {
+        let now = self.clock.now();
+        let arrival = Arrival {
+            rx: RxStamps {
+                kernel: now,
+                empty: Nanos::ZERO,
+                call: now,
+                read: now,
+            },
+            frame: now,
+        };
+        let mut turn = Turn {
+            clock: &self.clock,
+            latency: &mut self.latency,
+            notes: &self.notes,
+        };
+        self.feed
+            .handle_frame(&mut turn, arrival, message.as_bytes());
+        // The scribe's own thread takes these.
+        assert!(self.shown.pop().is_ok());
+        self.events.pop().expect("each message makes one event")
+    }
+}
+
+/// The best levels a side as an ordinary client sends them around.
+struct OrdinaryEvent {
+    _time: u64,
+    _symbol: String,
+    _last_id: u64,
+    _top: [[(f64, f64); EVENT_LEVELS]; 2],
+}
+
+struct OrdinaryRoad {
+    book: ordinary::Book,
+    sender: crossbeam_channel::Sender<OrdinaryEvent>,
+    receiver: crossbeam_channel::Receiver<OrdinaryEvent>,
+}
+
+impl OrdinaryRoad {
+    fn new() -> Self {
+        let (sender, receiver) = crossbeam_channel::bounded(RING);
+        Self {
+            book: ordinary::Book::default(),
+            sender,
+            receiver,
+        }
+    }
+
+    fn handle(&mut self, message: &str) -> OrdinaryEvent {
+        let update = ordinary::decode(message);
+        self.book.apply(&update);
+        let event = OrdinaryEvent {
+            _time: update.time,
+            _symbol: update.symbol,
+            _last_id: update.last_id,
+            _top: self.book.top(),
+        };
+        assert!(self.sender.try_send(event).is_ok());
+        self.receiver.try_recv().unwrap()
+    }
+}
+
+criterion_group!(benches, decode_apply, road);
+criterion_main!(benches);
