@@ -8,8 +8,9 @@ mod support;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
+use std::time::Instant;
 use support::messages::instrument;
-use support::{Script, ordinary, ours::Ours, timed};
+use support::{MESSAGES, Script, ordinary, ours::Ours, timed};
 use tickwire::base::event::EVENT_LEVELS;
 use tickwire::base::{Clock, Event, InstrumentId, Nanos, RxStamps, Snapshot};
 use tickwire::exchange::binance_spot::BinanceSpot;
@@ -57,6 +58,49 @@ fn decode_apply(criterion: &mut Criterion) {
         });
     }
     group.finish();
+}
+
+/// Passes of each way in [`paired`].
+const PASSES: usize = 60;
+
+/// The two ways pass by pass in turn, so that a host whose speed drifts slows both: prints the median of the
+/// ratios of neighbouring passes, and each way's median.
+fn paired(_: &mut Criterion) {
+    for size in SIZES {
+        let script = Script::new(size);
+        let (mut ours, mut ordinary) = (Ours::new(), ordinary::Book::default());
+        let mut passes: Vec<(f64, f64)> = Vec::new();
+        for _ in 0..PASSES {
+            ours.load(&script.snapshot);
+            let our_ns = pass(&script, |message| ours.handle(message.as_bytes()));
+            ordinary = ordinary::Book::new(&script.snapshot);
+            let ordinary_ns = pass(&script, |message| {
+                ordinary.apply(&ordinary::decode(message))
+            });
+            passes.push((our_ns, ordinary_ns));
+        }
+        black_box((ours.book.best_bid(), ordinary.top::<1>()));
+        let median = |of: fn(&(f64, f64)) -> f64| {
+            let mut values: Vec<f64> = passes.iter().map(of).collect();
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        let (our_ns, ordinary_ns) = (median(|pass| pass.0), median(|pass| pass.1));
+        let ratio = median(|pass| pass.1 / pass.0);
+        println!(
+            "paired decode_apply/{size}: ordinary {ordinary_ns:.0} ns, ours {our_ns:.0} ns a message; \
+             {ratio:.2} times as fast (median of {PASSES} pairs of {MESSAGES} messages)"
+        );
+    }
+}
+
+/// One pass over the script: nanoseconds a message.
+fn pass(script: &Script, mut handle: impl FnMut(&str)) -> f64 {
+    let begin = Instant::now();
+    for n in 0..MESSAGES {
+        handle(script.message(n));
+    }
+    begin.elapsed().as_nanos() as f64 / MESSAGES as f64
 }
 
 fn road(criterion: &mut Criterion) {
@@ -212,5 +256,5 @@ impl OrdinaryRoad {
     }
 }
 
-criterion_group!(benches, decode_apply, road);
+criterion_group!(benches, paired, decode_apply, road);
 criterion_main!(benches);

@@ -215,7 +215,7 @@ fn answers_that_nobody_waits_for_and_garbage_are_logged_and_change_nothing() {
     assert_eq!(bench.reports(), [(id, ACKED)]);
     bench.rig.log();
     bench.ack(&placed);
-    bench.ack("tw000000000zzzz");
+    bench.ack("tw00000000000000009999");
     assert_eq!(bench.rig.log(), ["gateway.answer_unexpected"; 2]);
     bench.answer("somebody-elses", 200, r#""result":{}"#);
     bench.rig.say("Pong timeout");

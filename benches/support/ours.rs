@@ -1,7 +1,7 @@
 //! Our way from a frame to a changed book, as a bench drives it.
 
 use super::messages::instrument;
-use tickwire::base::{Side, Snapshot, Word};
+use tickwire::base::{Snapshot, Word};
 use tickwire::exchange::{self, Decoder};
 use tickwire::market::Book;
 
@@ -30,11 +30,6 @@ impl Ours {
         let Ok(Word::Diff(_, bids, asks)) = self.decoder.decode(frame) else {
             unreachable!("the script holds depth updates");
         };
-        for &level in bids {
-            self.book.set(Side::Buy, level);
-        }
-        for &level in asks {
-            self.book.set(Side::Sell, level);
-        }
+        self.book.apply(bids, asks);
     }
 }

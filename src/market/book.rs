@@ -2,6 +2,12 @@
 //! and knows nothing of sequence numbers.
 
 use crate::base::{Level, Px, Qty, Side, Snapshot, Top};
+use arrayvec::ArrayVec;
+
+/// Changes of a side from which on one sweep is faster than a search and a move for each.
+const SWEEP_MIN: usize = 3;
+/// Changes of one sweep, at most; a longer message takes several.
+const SWEEP_MAX: usize = 128;
 
 /// Bids and asks of one instrument, at most `N` levels a side.
 ///
@@ -43,6 +49,14 @@ impl<const N: usize> Book<N> {
             Side::Buy => self.bids.set(level),
             Side::Sell => self.asks.set(level),
         }
+    }
+
+    /// Applies the changed bids and asks of one message: the same as [`Self::set`] for each in turn, and
+    /// faster where a side's changes come best level first.
+    #[inline]
+    pub fn apply(&mut self, bids: &[Level], asks: &[Level]) {
+        self.bids.apply(bids);
+        self.asks.apply(asks);
     }
 
     /// The highest bid.
@@ -121,6 +135,15 @@ const UNKNOWN: i64 = i64::MAX;
 struct Ranked {
     rank: i64,
     qty: Qty,
+}
+
+/// Where a side changes its length: an insert before the level `at`, or its removal (no quantity).
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    at: usize,
+    entry: Ranked,
+    /// Inserts less removals up to and with this one: how far what follows moves.
+    shift: isize,
 }
 
 /// One side. The best level is the last one, so that the common change moves little memory.
@@ -215,35 +238,107 @@ impl<const N: usize> Half<N> {
     fn insert(&mut self, at: usize, entry: Ranked) {
         let mut at = at;
         if self.len == N {
-            let dropped = if at == 0 {
-                entry.rank
-            } else {
-                self.levels[0].rank
-            };
-            self.pull_in(dropped);
             if at == 0 {
+                // It is the worst of all, and is not kept itself.
+                self.horizon = self.horizon.max(entry.rank + 1);
                 return;
             }
-            // The worst level gives its place: those between it and the new one move down.
-            at -= 1;
-            self.levels.copy_within(1..at + 1, 0);
-        } else {
-            self.levels.copy_within(at..self.len, at + 1);
-            self.len += 1;
+            let dropped = self.drop_worst(Self::SPARE.min(at));
+            at -= dropped;
         }
+        self.levels.copy_within(at..self.len, at + 1);
+        self.len += 1;
         self.levels[at] = entry;
         self.outside += usize::from(entry.rank < self.horizon);
         self.check(at);
     }
 
-    /// A level that the exchange has is not kept: the book is complete only above it. It is the worst of
-    /// all, so that where it was inside the horizon, every other level was and is.
-    fn pull_in(&mut self, dropped: i64) {
-        if dropped >= self.horizon {
-            self.horizon = dropped + 1; // The others rank above it: it is not the largest rank.
-        } else if self.levels[0].rank == dropped {
-            self.outside -= 1;
+    /// Levels that a full side gives up at once. One at a time, every insert into a full side would move
+    /// all that is worse than it.
+    const SPARE: usize = N / 16;
+
+    /// Gives up the `count` worst levels, which the exchange has: the side is complete only above them.
+    fn drop_worst(&mut self, count: usize) -> usize {
+        debug_assert!(0 < count);
+        debug_assert!(count <= self.len);
+        // The others rank above the best of them, so that it is not the largest rank.
+        self.horizon = self.horizon.max(self.levels[count - 1].rank + 1);
+        self.levels.copy_within(count..self.len, 0);
+        self.len -= count;
+        self.outside = self.outside.saturating_sub(count);
+        self.check(0);
+        count
+    }
+
+    fn apply(&mut self, changes: &[Level]) {
+        let turn = self.turn;
+        let kept = changes.iter().filter(|change| change.qty != Qty(0)).count();
+        let full = (self.len + kept).saturating_sub(N);
+        let sorted =
+            || changes.is_sorted_by(|better, worse| better.px.0 ^ turn > worse.px.0 ^ turn);
+        if changes.len() < SWEEP_MIN || full >= Self::SPARE || !sorted() {
+            for &change in changes {
+                self.set(change);
+            }
+            return;
         }
+        if full > 0 {
+            self.drop_worst(Self::SPARE);
+        }
+        // The worst first: what is better does not move what is worse.
+        for part in changes.rchunks(SWEEP_MAX) {
+            self.sweep(part);
+        }
+    }
+
+    /// Applies changes that come best first, each level moving once at the most: inserts and removals cut the
+    /// side into runs, and a run moves by the inserts less the removals below it. Often that is nothing.
+    fn sweep(&mut self, changes: &[Level]) {
+        // All places first: no search waits for another, or for a branch on what one found, so that the
+        // processor runs several at a time.
+        let mut places = [0; SWEEP_MAX];
+        for (place, change) in places.iter_mut().zip(changes.iter().rev()) {
+            *place = self.search(change.px.0 ^ self.turn);
+        }
+        let mut cuts = ArrayVec::<Cut, SWEEP_MAX>::new();
+        let mut shift = 0;
+        for (&at, change) in places.iter().zip(changes.iter().rev()) {
+            let (rank, qty) = (change.px.0 ^ self.turn, change.qty);
+            let entry = Ranked { rank, qty };
+            let found = at < self.len && self.levels[at].rank == rank;
+            match (found, qty) {
+                (true, Qty(0)) => shift -= 1,
+                (true, _) => self.levels[at] = entry,
+                (false, Qty(0)) => {}
+                (false, _) => shift += 1,
+            }
+            if found == (qty == Qty(0)) {
+                cuts.push(Cut { at, entry, shift });
+            }
+        }
+        // A run that moves up may end on the next one only where that moves up, too, and one that moves
+        // down may begin on the one before only where that moves down: so these two orders lose nothing.
+        for index in (0..cuts.len()).rev().filter(|&index| cuts[index].shift > 0) {
+            self.move_run(&cuts, index);
+        }
+        for index in (0..cuts.len()).filter(|&index| cuts[index].shift < 0) {
+            self.move_run(&cuts, index);
+        }
+        for cut in cuts.iter().filter(|cut| cut.entry.qty != Qty(0)) {
+            self.levels[cut.at.wrapping_add_signed(cut.shift) - 1] = cut.entry;
+        }
+        self.len = self.len.wrapping_add_signed(shift);
+        self.outside = self.search(self.horizon);
+        self.check(cuts.first().map_or(0, |cut| cut.at));
+    }
+
+    /// Moves the levels between the cut `index` and the next one to where they belong.
+    fn move_run(&mut self, cuts: &[Cut], index: usize) {
+        let Cut { at, entry, shift } = cuts[index];
+        let begin = at + usize::from(entry.qty == Qty(0)); // A removed level is no part of it.
+        let end = cuts.get(index + 1).map_or(self.len, |next| next.at);
+        self.levels
+            .copy_within(begin..end, begin.wrapping_add_signed(shift));
     }
 
     fn iter(&self) -> impl Iterator<Item = Level> {

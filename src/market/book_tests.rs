@@ -27,10 +27,8 @@ fn a_book_that_was_never_full_is_exact() {
     for seed in 0..4 {
         let mut dice = fastrand::Rng::with_seed(seed);
         let (mut book, mut twin) = whole::<256>();
-        for _ in 0..20_000 {
-            let (side, level) = random(&mut dice, 240);
-            book.set(side, level);
-            twin.set(side, level);
+        for _ in 0..10_000 {
+            change(&mut dice, 240, &mut book, &mut twin);
             for side in SIDES {
                 assert!(book.whole(side));
             }
@@ -123,19 +121,20 @@ fn a_dropped_level_pulls_the_horizon_in_to_just_before_it() {
         book.set(side, level(turn(600), 1));
         assert_eq!(book.horizon(side), Some(Px(turn(599))));
         assert_eq!(book.complete_depth(side), 256);
-        // One better drops the worst.
+        // One better drops the worst sixteenth, from 480 on.
         let mut book = full();
         book.set(side, level(turn(301), 1));
-        assert_eq!(book.horizon(side), Some(Px(turn(509))));
-        assert_eq!((book.depth(side), book.complete_depth(side)), (256, 256));
-        // After a removal there is room again, and what comes beyond the horizon is held, not claimed.
-        book.set(side, level(turn(0), 0));
+        assert_eq!(book.horizon(side), Some(Px(turn(479))));
+        assert_eq!((book.depth(side), book.complete_depth(side)), (241, 241));
+        // Now there is room again, and what comes beyond the horizon is held, not claimed.
         book.set(side, level(turn(510), 1));
-        assert_eq!((book.depth(side), book.complete_depth(side)), (256, 255));
-        // It is the first to go, and the horizon stays.
-        book.set(side, level(turn(1), 1));
-        assert_eq!(book.horizon(side), Some(Px(turn(509))));
-        assert_eq!((book.depth(side), book.complete_depth(side)), (256, 256));
+        assert_eq!((book.depth(side), book.complete_depth(side)), (242, 241));
+        // It is the first to go when the side is full, and the horizon is pulled in behind the others.
+        for px in (1..=29).step_by(2) {
+            book.set(side, level(turn(px), 1));
+        }
+        assert_eq!((book.depth(side), book.complete_depth(side)), (241, 241));
+        assert_eq!(book.horizon(side), Some(Px(turn(449))));
         book.check_all();
     }
 }
@@ -180,11 +179,13 @@ fn compare<const N: usize>(seed: u64, width: i64, updates: usize) -> (usize, usi
     let mut dice = fastrand::Rng::with_seed(seed);
     let (mut book, mut twin) = whole::<N>();
     let (mut claimed, mut held) = (0, 0);
-    for step in 0..updates {
-        let (side, level) = random(&mut dice, width);
-        book.set(side, level);
-        twin.set(side, level);
-        if step % 50_000 == 0 {
+    let mut changed = 0;
+    for step in 0.. {
+        changed += change(&mut dice, width, &mut book, &mut twin);
+        if changed >= updates {
+            break;
+        }
+        if step % 3_000 == 0 {
             twin.check_snapshot(&mut book, &mut dice);
         }
         let every = if step % 1_000 == 0 { N } else { 10 };
@@ -206,6 +207,39 @@ fn compare<const N: usize>(seed: u64, width: i64, updates: usize) -> (usize, usi
         }
     }
     (claimed, held)
+}
+
+/// Changes the book and its twin: by one level, or by a message of up to 40 a side, whose levels mostly come
+/// best first and sometimes not, or twice. Returns how many levels were changed.
+fn change<const N: usize>(
+    dice: &mut fastrand::Rng,
+    width: i64,
+    book: &mut Book<N>,
+    twin: &mut Twin,
+) -> usize {
+    let (mut bids, mut asks) = (Vec::new(), Vec::new());
+    let count = if dice.bool() { 1 } else { dice.usize(1..80) };
+    for _ in 0..count {
+        match random(dice, width) {
+            (Side::Buy, level) => bids.push(level),
+            (Side::Sell, level) => asks.push(level),
+        }
+    }
+    if dice.u8(..8) > 0 {
+        bids.sort_by_key(|level| -level.px.0);
+        asks.sort_by_key(|level| level.px.0);
+        if dice.u8(..8) > 0 {
+            bids.dedup_by_key(|level| level.px);
+            asks.dedup_by_key(|level| level.px);
+        }
+    }
+    book.apply(&bids, &asks);
+    for (side, levels) in [(Side::Buy, &bids), (Side::Sell, &asks)] {
+        for &level in levels {
+            twin.set(side, level);
+        }
+    }
+    bids.len() + asks.len()
 }
 
 /// Mostly near a middle that wanders nowhere, one third removals: a book fills up slowly.

@@ -4,7 +4,7 @@
 use super::book::Book;
 use super::buffer::Buffer;
 use super::fetch::Fetch;
-use super::place::{Fit, Place, change};
+use super::place::{Fit, Place};
 use super::rhythm::Rhythm;
 use crate::base::feed::SeqRule;
 use crate::base::{Diff, Level, Nanos, Side, Status};
@@ -222,7 +222,7 @@ impl<const N: usize> BookBuilder<N> {
                 DiffOutcome::Gap
             }
             Fit::Next => {
-                change(&mut self.book, bids.iter().copied(), asks.iter().copied());
+                self.book.apply(bids, asks);
                 self.at.step(diff.last_id);
                 if self.refreshing {
                     self.buffer.push(diff, bids, asks); // What it drops shortens its reach, no more.
