@@ -56,6 +56,7 @@ fn allocations(work: impl FnOnce()) -> u64 {
 
 fn instruments() -> Vec<Instrument> {
     let one = |(id, symbol)| Instrument {
+        exchange: "binance-spot",
         id: InstrumentId(id),
         symbol: Symbol::from(symbol).unwrap(),
         px_scale: 8,

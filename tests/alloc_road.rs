@@ -443,6 +443,7 @@ fn codec(exchange: &dyn Exchange, instruments: &[Instrument]) -> Box<dyn OrderCo
 
 fn instruments() -> Vec<Instrument> {
     let one = |(id, symbol)| Instrument {
+        exchange: "binance-spot",
         id: InstrumentId(id),
         symbol: Symbol::from(symbol).unwrap(),
         px_scale: 2,

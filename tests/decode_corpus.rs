@@ -32,6 +32,7 @@ fn lines(path: &Path) -> impl Iterator<Item = Value> {
 
 fn instruments(symbols: &Value) -> Vec<Instrument> {
     let one = |(id, symbol): (u16, &String)| Instrument {
+        exchange: "binance-spot",
         id: InstrumentId(id),
         symbol: Symbol::from(symbol).unwrap(),
         px_scale: SCALE as u8,

@@ -165,6 +165,7 @@ impl Bench {
 
 fn instrument(id: InstrumentId, symbol: &str) -> Instrument {
     Instrument {
+        exchange: "binance-spot",
         id,
         symbol: Symbol::from(symbol).unwrap(),
         px_scale: 8,

@@ -258,6 +258,7 @@ fn exchange_book(update_id: u64) -> Truth {
 
 fn instrument() -> Instrument {
     Instrument {
+        exchange: "binance-spot",
         id: BTC,
         symbol: Symbol::from("BTCUSDT").expect("short"),
         px_scale: 2,

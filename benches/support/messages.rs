@@ -185,6 +185,7 @@ fn rank(dice: &mut fastrand::Rng) -> usize {
 /// The instrument of the script, scaled as the exchange writes its numbers.
 pub fn instrument() -> Instrument {
     Instrument {
+        exchange: "binance-spot",
         id: InstrumentId(0),
         symbol: Symbol::from("BTCUSDT").unwrap(),
         px_scale: 8,

@@ -32,6 +32,8 @@ impl InstrumentId {
 pub struct Instrument {
     /// Its place in the run's table, and what messages between threads name it by.
     pub id: InstrumentId,
+    /// The exchange's name in the registry, e.g. `binance-spot`.
+    pub exchange: &'static str,
     /// Its name at the exchange.
     pub symbol: Symbol,
     /// Decimals that a price may have, 0 ..= 18.

@@ -448,6 +448,7 @@ mod tests {
 
     fn instrument() -> Instrument {
         Instrument {
+            exchange: "binance-spot",
             id: BTC,
             symbol: Symbol::from("BTCUSDT").expect("short"),
             px_scale: 2,

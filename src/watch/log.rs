@@ -53,10 +53,11 @@ impl Renderer<'_> {
             out,
             format_args!("{clock} {on}{name:5}{off} {}", note.event),
         );
-        if !note.exchange.is_empty() {
-            push(out, format_args!(" {}", note.exchange));
-        }
         let instrument = self.instrument(note.instrument);
+        let exchange = exchange(note, instrument);
+        if !exchange.is_empty() {
+            push(out, format_args!(" {exchange}"));
+        }
         if let Some(instrument) = instrument {
             out.push(' ');
             escape(&instrument.symbol, out);
@@ -92,10 +93,11 @@ impl Renderer<'_> {
             format_args!("{{\"time\":\"{time}\",\"level\":\"{level}\""),
         );
         push_member(out, "event", note.event);
-        if !note.exchange.is_empty() {
-            push_member(out, "exchange", note.exchange);
-        }
         let instrument = self.instrument(note.instrument);
+        let exchange = exchange(note, instrument);
+        if !exchange.is_empty() {
+            push_member(out, "exchange", exchange);
+        }
         if let Some(instrument) = instrument {
             push_member(out, "instrument", &instrument.symbol);
         }
@@ -251,6 +253,14 @@ fn push_member(out: &mut String, name: &str, text: &str) {
     out.push('"');
 }
 
+/// The exchange that a note is about: the one that it names, or its instrument's.
+fn exchange(note: &Note, instrument: Option<&Instrument>) -> &'static str {
+    match instrument {
+        Some(instrument) if note.exchange.is_empty() => instrument.exchange,
+        _ => note.exchange,
+    }
+}
+
 fn push(out: &mut String, text: fmt::Arguments<'_>) {
     let _ = out.write_fmt(text); // A string takes all.
 }
@@ -377,6 +387,7 @@ mod tests {
 
     fn rendered(render: impl Fn(&Renderer<'_>, &mut String)) -> String {
         let instruments = [Instrument {
+            exchange: "binance-spot",
             id: BTC,
             symbol: Symbol::from("BTCUSDT").expect("short"),
             px_scale: 2,

@@ -7,7 +7,7 @@ use crate::base::{
     Body, Event, Flags, Intent, Nanos, Note, Outcome, Report, Severity, Stamps, UnixNanos, Value,
 };
 use crate::strategy::{Intents, Strategy};
-use crate::trading::paper::Paper;
+use crate::trading::paper::{Paper, Reports};
 use crate::trading::{
     refusal::Refusal,
     risk::{Admitted, Risk},
@@ -156,6 +156,11 @@ impl Desk {
         self.show(turn, popped, event);
     }
 
+    /// The run is ending: nothing is decided any more; news of open orders is still taken in.
+    pub fn close(&mut self) {
+        self.strategies.clear();
+    }
+
     /// What was counted so far.
     pub fn counters(&self) -> DeskCounters {
         self.counters
@@ -198,8 +203,11 @@ impl Desk {
                 self.counters.admitted += 1;
                 let note = decision(receipt.admitted, Severity::Info, "order.admitted", &intent)
                     .with("order", Value::Int(order.order().client_id.0 as i64));
-                self.dispatch(turn, Ticket { order, receipt });
-                turn.notes.send(note);
+                let reports = self.dispatch(Ticket { order, receipt });
+                turn.notes.send(note); // After the order left: it can wait.
+                for report in reports {
+                    self.handle_own(turn, report);
+                }
             }
             Err(gate) => {
                 let last = &mut self.refusal_logged[gate as usize];
@@ -207,33 +215,31 @@ impl Desk {
                     *last = receipt.decided;
                     turn.notes.send(
                         decision(receipt.decided, Severity::Info, "order.refused", &intent)
-                            .with("gate", Value::Word(gate.name())),
+                            .with("gate", Value::Word(gate.name()))
+                            .text(gate.name()),
                     );
                 }
             }
         }
     }
 
-    fn dispatch(&mut self, turn: &mut Turn, ticket: Ticket) {
+    /// Sends an order off; returns what is known of it at once.
+    fn dispatch(&mut self, ticket: Ticket) -> Reports {
         match &mut self.exit {
             Exit::Gateway(ring) => {
+                let mut reports = Reports::new();
                 if let Err(ticket) = ring.push(ticket) {
                     // The gateway is stuck: the order never left, and risk hears so.
                     let order = ticket.order.order();
-                    let report = Report {
+                    reports.push(Report {
                         client_id: order.client_id,
                         instrument: order.instrument,
                         outcome: Outcome::NotSent,
-                    };
-                    self.handle_own(turn, report);
+                    });
                 }
+                reports
             }
-            Exit::Paper(paper) => {
-                let reports = paper.handle_order(ticket.order.order());
-                for report in reports {
-                    self.handle_own(turn, report);
-                }
-            }
+            Exit::Paper(paper) => paper.handle_order(ticket.order.order()),
         }
     }
 
@@ -316,4 +322,5 @@ fn decision(at: Nanos, severity: Severity, event: &'static str, intent: &Intent)
         .with("update_id", Value::Int(intent.why.update_id as i64))
         .with("best_bid", Value::Px(intent.why.bid.px))
         .with("best_ask", Value::Px(intent.why.ask.px))
+        .text(intent.why.signal)
 }

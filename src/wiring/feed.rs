@@ -115,7 +115,7 @@ impl<const N: usize> Feed<N> {
     pub fn handle_connected(&mut self, turn: &mut Turn, now: Nanos, epoch: u32) {
         for place in 0..self.books.len() {
             self.books[place].book.handle_connected(now, epoch);
-            self.tell_status(turn, now, place);
+            self.tell_status(turn, now, place, "connected");
         }
     }
 
@@ -123,7 +123,7 @@ impl<const N: usize> Feed<N> {
     pub fn handle_disconnected(&mut self, turn: &mut Turn, now: Nanos) {
         for place in 0..self.books.len() {
             self.books[place].book.handle_disconnected(now);
-            self.tell_status(turn, now, place);
+            self.tell_status(turn, now, place, "disconnected");
         }
     }
 
@@ -183,7 +183,7 @@ impl<const N: usize> Feed<N> {
                 *lost += u64::from(audit.push(shown).is_err());
                 *lit = true;
             });
-        self.tell_status(turn, now, place);
+        self.tell_status(turn, now, place, "snapshot");
         let slot = &mut self.books[place];
         let again = slot.book.counters().updates == before;
         if (was_dark || !again)
@@ -232,7 +232,7 @@ impl<const N: usize> Feed<N> {
         for place in 0..self.books.len() {
             if self.books[place].book.poll_timeout() <= now {
                 self.books[place].book.handle_timeout(now);
-                self.tell_status(turn, now, place);
+                self.tell_status(turn, now, place, "silent or crossed for too long");
             }
         }
     }
@@ -242,6 +242,11 @@ impl<const N: usize> Feed<N> {
         self.books
             .iter_mut()
             .find_map(|slot| slot.book.poll_output().map(|want| (slot.id, want)))
+    }
+
+    /// True while something waits for room on the ring.
+    pub fn has_waiting(&self) -> bool {
+        !self.publisher.is_idle()
     }
 
     /// Publishes what waited for room on the ring.
@@ -307,22 +312,20 @@ impl<const N: usize> Feed<N> {
         );
     }
 
-    fn tell_status(&mut self, turn: &mut Turn, now: Nanos, place: usize) {
+    fn tell_status(&mut self, turn: &mut Turn, now: Nanos, place: usize, cause: &'static str) {
+        let stamps = Stamps {
+            book: now,
+            ..Stamps::default()
+        };
+        let (publisher, audit) = (&mut self.publisher, &mut self.audit);
         let slot = &mut self.books[place];
-        let (status, stamps) = (
-            slot.book.status(),
-            Stamps {
-                book: now,
-                ..Stamps::default()
-            },
-        );
         tell(
             slot,
-            &mut self.publisher,
-            &mut self.audit,
+            publisher,
+            audit,
             &mut self.counters,
             turn,
-            status,
+            cause,
             stamps,
         );
     }
@@ -366,8 +369,8 @@ impl<const N: usize> Parts<'_, N> {
             stamps.book = turn.clock.now();
             let event = slot.event(stamps, diff.exch_time, Body::Book(top));
             let (publisher, audit) = (&mut *self.publisher, &mut *self.audit);
-            let live = Status::Live; // After a silence that is news.
-            tell(slot, publisher, audit, self.counters, turn, live, stamps);
+            let heard = "heard again"; // The one way to become live by a diff.
+            tell(slot, publisher, audit, self.counters, turn, heard, stamps);
             self.publisher.publish(event);
             slot.fresh = false;
             turn.latency
@@ -395,14 +398,18 @@ impl<const N: usize> Parts<'_, N> {
                     .with("last_id", Value::Int(diff.last_id as i64)),
             );
         }
-        let status = slot.book.status();
+        let cause = if now.gaps == was.gaps {
+            "crossed for too long"
+        } else {
+            "gap"
+        };
         tell(
             slot,
             self.publisher,
             self.audit,
             self.counters,
             turn,
-            status,
+            cause,
             stamps,
         );
     }
@@ -451,9 +458,10 @@ fn tell<const N: usize>(
     audit: &mut rtrb::Producer<Shown>,
     counters: &mut FeedCounters,
     turn: &mut Turn,
-    status: Status,
+    cause: &'static str,
     stamps: Stamps,
 ) {
+    let status = slot.book.status();
     let at = stamps.decode.max(stamps.book);
     // Also where the status did not change: a book may come and go within one snapshot's catching up.
     if slot.lit && status != Status::Live {
@@ -478,7 +486,8 @@ fn tell<const N: usize>(
             .instrument(slot.id)
             .epoch(slot.book.epoch())
             .with("status", Value::Word(status_name(status)))
-            .with("update_id", Value::Int(slot.book.last_id() as i64)),
+            .with("update_id", Value::Int(slot.book.last_id() as i64))
+            .text(cause),
     );
 }
 

@@ -114,7 +114,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
 
     /// There are frames left that no readiness event will announce.
     pub fn wants_turn(&self) -> bool {
-        self.more
+        self.more || self.feed.has_waiting()
     }
 
     /// Work of every turn: what waits for room on the ring, subscriptions that may go out now.
@@ -132,6 +132,11 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
             }
         }
         todo.resume_at = Nanos::NEVER;
+    }
+
+    /// Closes the connection for good.
+    pub fn shut_down(&mut self, now: Nanos) {
+        self.link.shutdown(now);
     }
 
     /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] where nothing waits.

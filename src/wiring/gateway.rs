@@ -171,6 +171,16 @@ impl<S: Transport> Gateway<S> {
         self.mark_flushed(turn);
     }
 
+    /// Closes the connection for good.
+    pub fn shut_down(&mut self, now: Nanos) {
+        self.link.shutdown(now);
+    }
+
+    /// Orders that were sent, have no answer, and were not given up yet.
+    pub fn unanswered(&self) -> usize {
+        self.in_flight.iter().filter(|order| !order.overdue).count()
+    }
+
     /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] where nothing waits.
     pub fn poll_timeout(&self) -> Nanos {
         let answer = self.in_flight.iter().find(|order| !order.overdue);

@@ -19,6 +19,8 @@ pub struct Tally {
     pub published: PublisherCounters,
     /// Of all gateway lanes.
     pub gateway: GatewayCounters,
+    /// Orders that had no answer when the run ended.
+    pub unanswered: u64,
     /// Connections that went live.
     pub connects: u64,
     /// Each book with its last epoch and its counters.
@@ -53,6 +55,8 @@ pub trait Lane<S>: Send {
     );
     /// The socket, to register and to mark as empty; `None` while there is none.
     fn stream_mut(&mut self) -> Option<&mut S>;
+    /// The run is over: closes the connection, so that the exchange need not find out.
+    fn shut_down(&mut self, now: Nanos);
     /// Frames so far, and books that are live now.
     fn pulse(&self) -> (u64, usize);
     /// Adds its counters at the run's end.
@@ -109,6 +113,10 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
 
     fn stream_mut(&mut self) -> Option<&mut S> {
         FeedLane::stream_mut(self)
+    }
+
+    fn shut_down(&mut self, now: Nanos) {
+        FeedLane::shut_down(self, now);
     }
 
     fn pulse(&self) -> (u64, usize) {
@@ -168,6 +176,10 @@ impl<S: Transport> Lane<S> for Gateway<S> {
         Gateway::stream_mut(self)
     }
 
+    fn shut_down(&mut self, now: Nanos) {
+        Gateway::shut_down(self, now);
+    }
+
     fn pulse(&self) -> (u64, usize) {
         (0, 0)
     }
@@ -177,6 +189,7 @@ impl<S: Transport> Lane<S> for Gateway<S> {
         into.gateway.sent += own.sent;
         into.gateway.frames += own.frames;
         into.gateway.bad_frames += own.bad_frames;
+        into.unanswered += self.unanswered() as u64;
         into.connects += u64::from(self.link().epoch());
     }
 }

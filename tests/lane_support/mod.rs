@@ -38,6 +38,7 @@ pub fn binance() -> &'static dyn Exchange {
 
 pub fn instruments() -> Vec<Instrument> {
     let one = |(id, symbol)| Instrument {
+        exchange: "binance-spot",
         id: InstrumentId(id),
         symbol: Symbol::from(symbol).unwrap(),
         px_scale: 2,

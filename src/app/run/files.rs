@@ -71,7 +71,7 @@ pub(super) fn summarize(
             summary.orders.acked = desk.acked;
             summary.orders.rejected = desk.rejected;
             summary.orders.not_sent = desk.not_sent;
-            summary.orders.unknown = desk.unknown;
+            summary.orders.unknown += desk.unknown;
             let refused = Refusal::ALL
                 .iter()
                 .zip(refusals)
@@ -81,6 +81,7 @@ pub(super) fn summarize(
                 .collect();
         }
         summary.orders.sent += end.tally.gateway.sent;
+        summary.orders.unknown += end.tally.unanswered;
     }
     let feeds = || ended.iter().flatten().map(|end| &end.tally);
     let audit_lost: u64 = feeds().map(|tally| tally.feed.audit_lost).sum();

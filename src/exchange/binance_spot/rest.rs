@@ -136,6 +136,7 @@ fn instrument(id: InstrumentId, listing: &Listing) -> Result<Instrument, String>
         notional_min = notional_min.max(u128::from(least) * 10u128.pow(u32::from(qty_scale)));
     }
     Ok(Instrument {
+        exchange: "binance-spot",
         id,
         symbol: Symbol::from(&listing.symbol).map_err(|_| "its name is too long")?,
         px_scale,
@@ -165,6 +166,7 @@ fn qty_max(lot: &Filter, scale: u8) -> Result<u64, String> {
 #[cfg(test)]
 pub fn test_instrument(id: u16, symbol: &str) -> Instrument {
     Instrument {
+        exchange: "binance-spot",
         id: InstrumentId(id),
         symbol: Symbol::from(symbol).unwrap(),
         px_scale: 8,

@@ -8,6 +8,7 @@ const COOLDOWN_NS: u64 = 100;
 
 fn instrument(id: u16) -> Instrument {
     Instrument {
+        exchange: "binance-spot",
         id: InstrumentId(id),
         symbol: Symbol::from("BTCUSDT").unwrap(),
         px_scale: 2,

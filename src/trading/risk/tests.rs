@@ -10,6 +10,7 @@ const FIRST_ID: u64 = 500;
 
 pub fn instrument(id: u16) -> Instrument {
     Instrument {
+        exchange: "binance-spot",
         id: InstrumentId(id),
         symbol: Symbol::from("BTCUSDT").unwrap(),
         px_scale: 2,

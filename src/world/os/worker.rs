@@ -28,6 +28,9 @@ use std::time::Duration;
 pub const BELL: Token = Token(usize::MAX);
 /// Readiness events taken from the kernel at once.
 const EVENTS_MAX: usize = 256;
+/// How long answers are waited for at a run's end, and how often it is looked for the end of that.
+const LINGER: Nanos = Nanos::from_millis(150);
+const LINGER_LOOK: Nanos = Nanos::from_millis(10);
 /// A parked worker looks up at least this often.
 const PARK_MAX: Nanos = Nanos::from_millis(500);
 
@@ -113,6 +116,9 @@ struct Running {
     polled: Nanos,
     /// No lane had anything to do in this turn.
     idle: bool,
+    park_max: Nanos,
+    /// Nothing is due before; only what lanes do can move it.
+    timers_due: Nanos,
 }
 
 impl Running {
@@ -124,6 +130,8 @@ impl Running {
             scheduled: Scheduled::open(),
             polled: Nanos::ZERO,
             idle: false,
+            park_max: PARK_MAX,
+            timers_due: Nanos::ZERO,
         }
     }
 
@@ -139,7 +147,29 @@ impl Running {
         while !self.worker.stop.load(Ordering::Relaxed) {
             self.turn();
         }
+        self.linger();
         self.end(pinned)
+    }
+
+    /// The run is ending: no order leaves any more, and answers to those that left are waited for.
+    fn linger(&mut self) {
+        if let Some(desk) = &mut self.worker.desk {
+            desk.close();
+        }
+        self.park_max = LINGER_LOOK;
+        let until = self.clock.now() + LINGER;
+        while self.clock.now() < until {
+            self.turn();
+        }
+        let now = self.clock.now();
+        for placed in self
+            .worker
+            .feeds
+            .iter_mut()
+            .chain(&mut self.worker.gateways)
+        {
+            placed.lane.shut_down(now);
+        }
     }
 
     /// One turn: what the kernel has, what the clerk has, the lanes in their order, then the timers.
@@ -185,7 +215,7 @@ impl Running {
         self.polled = self.clock.now();
         let mut span = 0;
         if waits {
-            span = self.next_timeout().since(self.polled).min(PARK_MAX.0);
+            span = self.next_timeout().since(self.polled).min(self.park_max.0);
             self.worker.recorder.meter().wait();
         }
         self.poll(Duration::from_nanos(span));
@@ -315,6 +345,9 @@ impl Running {
 
     /// Timers that are due, and then what the lanes ask of the world.
     fn handle_timers(&mut self) {
+        if self.idle && self.polled < self.timers_due {
+            return; // Nothing was done that could have moved a timer or asked for something.
+        }
         let now = self.clock.now();
         let Self {
             worker,
@@ -378,6 +411,7 @@ impl Running {
                 }
             }
         }
+        self.timers_due = self.next_timeout();
     }
 
     /// Once a second: histograms to the scribe, the kernel's counts. Every turn: the pulse.

@@ -68,6 +68,7 @@ pub fn recorded_listing(n: usize, symbol: &str) -> Listing {
 
 fn listed(n: usize, symbol: &str) -> Instrument {
     Instrument {
+        exchange: "binance-spot",
         id: InstrumentId(n as u16),
         // Longer symbols are refused where a recording is read.
         symbol: Symbol::from(symbol).unwrap_or_default(),

@@ -196,6 +196,7 @@ mod tests {
 
     fn instrument() -> Instrument {
         Instrument {
+            exchange: "binance-spot",
             id: InstrumentId(0),
             symbol: Symbol::from("BTCUSDT").unwrap(),
             px_scale: 8,

@@ -55,6 +55,8 @@ impl Lane<Socket> for Stalling {
         None
     }
 
+    fn shut_down(&mut self, _: Nanos) {}
+
     fn pulse(&self) -> (u64, usize) {
         (0, 0)
     }

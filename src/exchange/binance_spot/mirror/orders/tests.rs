@@ -7,6 +7,7 @@ const NOW_MS: i64 = NOW.as_millis();
 
 fn listings() -> Vec<Listing> {
     let instrument = Instrument {
+        exchange: "binance-spot",
         id: InstrumentId(0),
         symbol: Symbol::from("BTCUSDT").unwrap(),
         px_scale: 8,
