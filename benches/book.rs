@@ -11,7 +11,8 @@ const DEPTH: i64 = 1_000;
 /// Diffs that are applied in turn, so that no branch predictor learns them by heart.
 const DIFFS: usize = 20_000;
 
-type Diff = Vec<(Side, Level)>;
+/// Changed bids and asks, each best first, as exchanges send them.
+type Diff = (Vec<Level>, Vec<Level>);
 
 fn apply(c: &mut Criterion) {
     let mut group = c.benchmark_group("book");
@@ -23,8 +24,8 @@ fn apply(c: &mut Criterion) {
             book.load(&snapshot());
             let mut diffs = diffs.iter().cycle();
             b.iter(|| {
-                for &(side, level) in diffs.next().into_iter().flatten() {
-                    book.set(side, level);
+                if let Some((bids, asks)) = diffs.next() {
+                    book.apply(bids, asks);
                 }
                 black_box(book.best_bid())
             });
@@ -33,8 +34,8 @@ fn apply(c: &mut Criterion) {
             let mut book = Ordinary::new(&snapshot());
             let mut diffs = diffs.iter().cycle();
             b.iter(|| {
-                for &(side, level) in diffs.next().into_iter().flatten() {
-                    book.set(side, level);
+                if let Some((bids, asks)) = diffs.next() {
+                    book.apply(bids, asks);
                 }
                 black_box(book.best_bid())
             });
@@ -159,6 +160,15 @@ impl Ordinary {
         }
     }
 
+    fn apply(&mut self, bids: &[Level], asks: &[Level]) {
+        for &level in bids {
+            self.set(Side::Buy, level);
+        }
+        for &level in asks {
+            self.set(Side::Sell, level);
+        }
+    }
+
     fn best_bid(&self) -> Option<Level> {
         let (&px, &qty) = self.bids.last_key_value()?;
         Some(Level { px, qty })
@@ -182,33 +192,25 @@ fn snapshot() -> Snapshot {
 /// Most changes are near the touch, some anywhere; one in two removes what is there or adds what is not.
 fn diffs(size: usize) -> Vec<Diff> {
     let mut dice = fastrand::Rng::with_seed(size as u64);
-    let mut change = || {
-        let distance = distance(&mut dice);
-        let qty = Qty(if dice.u8(..10) < 4 {
-            0
-        } else {
-            dice.u64(1..1_000_000)
-        });
-        match dice.bool() {
-            true => (
-                Side::Buy,
-                Level {
-                    px: Px(100_000 - distance),
-                    qty,
-                },
-            ),
-            false => (
-                Side::Sell,
-                Level {
-                    px: Px(100_001 + distance),
-                    qty,
-                },
-            ),
+    let mut diff = || {
+        let (mut bids, mut asks) = Diff::default();
+        for _ in 0..size {
+            let distance = distance(&mut dice);
+            let removed = dice.u8(..10) < 4;
+            let qty = Qty(if removed { 0 } else { dice.u64(1..1_000_000) });
+            let level = |px| Level { px: Px(px), qty };
+            match dice.bool() {
+                true => bids.push(level(100_000 - distance)),
+                false => asks.push(level(100_001 + distance)),
+            }
         }
+        bids.sort_by_key(|level| -level.px.0);
+        asks.sort_by_key(|level| level.px.0);
+        bids.dedup_by_key(|level| level.px);
+        asks.dedup_by_key(|level| level.px);
+        (bids, asks)
     };
-    let mut diffs: Vec<Diff> = Vec::new();
-    diffs.resize_with(DIFFS, || (0..size).map(|_| change()).collect());
-    diffs
+    (0..DIFFS).map(|_| diff()).collect()
 }
 
 /// How far from the best price a change is: half of them within 20 prices, a tenth anywhere.

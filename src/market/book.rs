@@ -2,7 +2,6 @@
 //! and knows nothing of sequence numbers.
 
 use crate::base::{Level, Px, Qty, Side, Snapshot, Top};
-use arrayvec::ArrayVec;
 
 /// Changes of a side from which on one sweep is faster than a search and a move for each.
 const SWEEP_MIN: usize = 3;
@@ -138,7 +137,7 @@ struct Ranked {
 }
 
 /// Where a side changes its length: an insert before the level `at`, or its removal (no quantity).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Cut {
     at: usize,
     entry: Ranked,
@@ -159,6 +158,8 @@ struct Half<const N: usize> {
     horizon: i64,
     /// 0 for bids, -1 for asks: `px ^ turn` is the rank.
     turn: i64,
+    /// Scratch of a sweep, `SWEEP_MAX` long.
+    cuts: Box<[Cut]>,
 }
 
 impl<const N: usize> Half<N> {
@@ -177,6 +178,7 @@ impl<const N: usize> Half<N> {
             outside: 0,
             horizon: UNKNOWN,
             turn,
+            cuts: vec![Cut::default(); SWEEP_MAX].into(),
         }
     }
 
@@ -295,41 +297,53 @@ impl<const N: usize> Half<N> {
     /// side into runs, and a run moves by the inserts less the removals below it. Often that is nothing.
     fn sweep(&mut self, changes: &[Level]) {
         // All places first: no search waits for another, or for a branch on what one found, so that the
-        // processor runs several at a time.
+        // processor runs several at a time. The loop after it chooses without branches, which would be
+        // mispredicted every other time.
         let mut places = [0; SWEEP_MAX];
         for (place, change) in places.iter_mut().zip(changes.iter().rev()) {
             *place = self.search(change.px.0 ^ self.turn);
         }
-        let mut cuts = ArrayVec::<Cut, SWEEP_MAX>::new();
-        let mut shift = 0;
+        let (mut count, mut shift, mut nowhere) = (0, 0, Ranked::default());
         for (&at, change) in places.iter().zip(changes.iter().rev()) {
             let (rank, qty) = (change.px.0 ^ self.turn, change.qty);
             let entry = Ranked { rank, qty };
-            let found = at < self.len && self.levels[at].rank == rank;
-            match (found, qty) {
-                (true, Qty(0)) => shift -= 1,
-                (true, _) => self.levels[at] = entry,
-                (false, Qty(0)) => {}
-                (false, _) => shift += 1,
-            }
-            if found == (qty == Qty(0)) {
-                cuts.push(Cut { at, entry, shift });
-            }
+            let (found, removes) = (self.holds(at, rank), qty == Qty(0));
+            let held = if found {
+                &mut self.levels[at]
+            } else {
+                &mut nowhere
+            };
+            *held = entry;
+            shift += isize::from(!found & !removes) - isize::from(found & removes);
+            self.cuts[count] = Cut { at, entry, shift };
+            count += usize::from(found == removes);
         }
+        let cuts = std::mem::take(&mut self.cuts);
+        self.move_runs(&cuts[..count]);
+        self.cuts = cuts;
+        self.len = self.len.wrapping_add_signed(shift);
+        self.outside = self.search(self.horizon);
+        self.check(0);
+    }
+
+    #[inline]
+    fn holds(&self, at: usize, rank: i64) -> bool {
+        at < self.len && self.levels[at].rank == rank
+    }
+
+    /// Moves the runs between `cuts`, and puts in what was inserted.
+    fn move_runs(&mut self, cuts: &[Cut]) {
         // A run that moves up may end on the next one only where that moves up, too, and one that moves
         // down may begin on the one before only where that moves down: so these two orders lose nothing.
         for index in (0..cuts.len()).rev().filter(|&index| cuts[index].shift > 0) {
-            self.move_run(&cuts, index);
+            self.move_run(cuts, index);
         }
         for index in (0..cuts.len()).filter(|&index| cuts[index].shift < 0) {
-            self.move_run(&cuts, index);
+            self.move_run(cuts, index);
         }
         for cut in cuts.iter().filter(|cut| cut.entry.qty != Qty(0)) {
             self.levels[cut.at.wrapping_add_signed(cut.shift) - 1] = cut.entry;
         }
-        self.len = self.len.wrapping_add_signed(shift);
-        self.outside = self.search(self.horizon);
-        self.check(cuts.first().map_or(0, |cut| cut.at));
     }
 
     /// Moves the levels between the cut `index` and the next one to where they belong.
