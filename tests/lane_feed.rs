@@ -7,7 +7,7 @@ use lane_support::{BTC, ETH, Rig, Tap, binance, diff, instruments, snapshot};
 use tickwire::base::{Body, Event, Nanos, Status, Value};
 use tickwire::watch::audit::Shown;
 use tickwire::wiring::feed::Feed;
-use tickwire::wiring::feed_lane::{FeedLane, SUBSCRIBE_DEADLINE};
+use tickwire::wiring::feed_lane::{FRAMES_PER_TURN, FeedLane, SUBSCRIBE_DEADLINE};
 use tickwire::wiring::lane::Lane;
 use tickwire::wiring::publisher::Publisher;
 use tickwire::wiring::ring::{Bell, Receiver, ring};
@@ -384,7 +384,7 @@ fn a_burst_beyond_a_turns_budget_is_finished_without_another_readiness() {
         bench.rig.turn();
     }
     let frames = bench.rig.lane.feed().counters().frames;
-    assert_eq!(frames - taken + 256, BURST);
+    assert_eq!(frames - taken + FRAMES_PER_TURN as u64, BURST);
     let (_, _, book) = bench
         .rig
         .lane

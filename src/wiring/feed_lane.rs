@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 /// A subscription that is not answered by then counts as lost, and the connection is made anew.
 pub const SUBSCRIBE_DEADLINE: Nanos = Nanos::from_secs(10);
 /// Frames that one turn takes from a connection before other lanes have theirs.
-const FRAMES_PER_TURN: usize = 256;
+pub const FRAMES_PER_TURN: usize = 64;
 
 /// A feed lane: one connection, its instruments, their books.
 pub struct FeedLane<S: Transport, const N: usize> {
