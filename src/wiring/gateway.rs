@@ -3,11 +3,12 @@
 
 use super::desk::{Receipt, Ticket};
 use super::feed::REFUSAL_SAMPLE;
+use super::lane::{Lane, Tally};
 use super::ring::{Receiver, Sender};
 use super::turn::{Ask, Turn};
 use crate::base::{
-    Body, ClientId, Event, Flags, InstrumentId, Nanos, Note, Outcome, Report, Severity, Stamps,
-    UnixNanos, Value,
+    Body, ClientId, Event, Flags, InstrumentId, Nanos, Note, Outcome, Report, Severity, Snapshot,
+    Stamps, UnixNanos, Value,
 };
 use crate::conn::{Close, Link, Output, Read, SendError, Transport};
 use crate::exchange::{Answer, OrderCodec};
@@ -102,125 +103,14 @@ impl<S: Transport> Gateway<S> {
         &self.link
     }
 
-    /// The socket, to register and to mark as empty; `None` while there is none.
-    pub fn stream_mut(&mut self) -> Option<&mut S> {
-        self.link.stream_mut()
-    }
-
     /// What was counted so far.
     pub fn counters(&self) -> GatewayCounters {
         self.counters
     }
 
-    /// The answer to [`Ask::Resolve`]; `Err` where it failed.
-    pub fn handle_resolved(&mut self, now: Nanos, addresses: Result<&[SocketAddr], ()>) {
-        self.link.handle_resolved(now, addresses);
-    }
-
-    /// The answer to [`Ask::Dial`]: a socket that is connecting, or why there is none.
-    pub fn handle_dialed(&mut self, now: Nanos, socket: Result<S, std::io::ErrorKind>) {
-        self.link.handle_dialed(now, socket);
-    }
-
-    /// Orders are waiting to be sent.
-    pub fn has_input(&self) -> bool {
-        !self.orders.is_empty()
-    }
-
-    /// Frames are left that no readiness event will announce.
-    pub fn wants_turn(&self) -> bool {
-        self.more || !self.backlog.is_empty()
-    }
-
-    /// Sends the orders that wait. Returns how many there were.
-    pub fn handle_turn(&mut self, turn: &mut Turn) -> usize {
-        while let Some(event) = self.backlog.pop_front() {
-            if let Err(event) = self.events.push(event) {
-                self.backlog.push_front(event);
-                break;
-            }
-        }
-        let mut taken = 0;
-        while let Ok(ticket) = self.orders.pop() {
-            self.handle_order(turn, &ticket);
-            taken += 1;
-        }
-        taken
-    }
-
-    /// The socket is readable or writable, or has a send stamp for us.
-    pub fn handle_ready(&mut self, turn: &mut Turn) {
-        self.take_stamps(turn);
-        self.more = true;
-        while let Read::Frame { text, rx: _, at } = self.link.read(turn.clock) {
-            self.counters.frames += 1;
-            match self.codec.decode(text) {
-                Ok(answer) => self.handle_answer(turn, at, answer),
-                Err(why) => {
-                    self.counters.bad_frames += 1;
-                    if at >= self.refusal_from {
-                        self.refusal_from = at + REFUSAL_SAMPLE;
-                        let note = self.note(at, Severity::Warn, "frame.refused");
-                        turn.notes.send(note.with("why", Value::Word(why.name())));
-                    }
-                }
-            }
-        }
-        self.more = false;
-        self.link.flush(turn.clock.now());
-        self.mark_flushed(turn);
-    }
-
-    /// Closes the connection for good.
-    pub fn shut_down(&mut self, now: Nanos) {
-        self.link.shutdown(now);
-    }
-
     /// Orders that were sent, have no answer, and were not given up yet.
     pub fn unanswered(&self) -> usize {
         self.in_flight.iter().filter(|order| !order.overdue).count()
-    }
-
-    /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] where nothing waits.
-    pub fn poll_timeout(&self) -> Nanos {
-        let answer = self.in_flight.iter().find(|order| !order.overdue);
-        let answer = answer.map_or(Nanos::NEVER, |order| order.sent + ANSWER_DEADLINE);
-        self.link.poll_timeout().min(answer).min(self.logon_due)
-    }
-
-    /// Does what is due: the link's deadlines, orders without an answer, a logon without one.
-    pub fn handle_timeout(&mut self, turn: &mut Turn, now: Nanos) {
-        self.link.handle_timeout(now);
-        while let Some(order) = self.in_flight.iter_mut().find(|order| !order.overdue)
-            && now >= order.sent + ANSWER_DEADLINE
-        {
-            order.overdue = true;
-            let order = *order;
-            self.report(now, order.client_id, order.instrument, Outcome::Unknown);
-        }
-        if now >= self.logon_due {
-            self.logon_due = Nanos::NEVER;
-            turn.notes
-                .send(self.note(now, Severity::Warn, "gateway.logon_unanswered"));
-            self.link.restart(now);
-        }
-    }
-
-    /// What the lane asks of the world; to be polled after every other call.
-    pub fn poll_ask(&mut self, turn: &mut Turn, now: Nanos) -> Option<Ask> {
-        if self.leaving && self.in_flight.iter().all(|order| order.overdue) {
-            self.leaving = false;
-            self.link.restart(now);
-        }
-        while let Some(output) = self.link.poll_output() {
-            match output {
-                Output::Resolve => return Some(Ask::Resolve),
-                Output::Dial(address) => return Some(Ask::Dial(address)),
-                Output::Opened => self.handle_opened(turn, now),
-                Output::Closed { reason: why } => self.handle_closed(turn, now, why),
-            }
-        }
-        None
     }
 
     fn handle_opened(&mut self, turn: &mut Turn, now: Nanos) {
@@ -433,6 +323,130 @@ impl<S: Transport> Gateway<S> {
         Note::new(now, severity, event)
             .exchange(self.exchange)
             .epoch(self.link.epoch())
+    }
+}
+
+impl<S: Transport> Lane<S> for Gateway<S> {
+    /// The socket is readable or writable, or has a send stamp for us.
+    fn handle_ready(&mut self, turn: &mut Turn) {
+        self.take_stamps(turn);
+        self.more = true;
+        while let Read::Frame { text, rx: _, at } = self.link.read(turn.clock) {
+            self.counters.frames += 1;
+            match self.codec.decode(text) {
+                Ok(answer) => self.handle_answer(turn, at, answer),
+                Err(why) => {
+                    self.counters.bad_frames += 1;
+                    if at >= self.refusal_from {
+                        self.refusal_from = at + REFUSAL_SAMPLE;
+                        let note = self.note(at, Severity::Warn, "frame.refused");
+                        turn.notes.send(note.with("why", Value::Word(why.name())));
+                    }
+                }
+            }
+        }
+        self.more = false;
+        self.link.flush(turn.clock.now());
+        self.mark_flushed(turn);
+    }
+
+    /// Sends the orders that wait. Returns how many there were.
+    fn handle_turn(&mut self, turn: &mut Turn) -> bool {
+        while let Some(event) = self.backlog.pop_front() {
+            if let Err(event) = self.events.push(event) {
+                self.backlog.push_front(event);
+                break;
+            }
+        }
+        let mut taken = false;
+        while let Ok(ticket) = self.orders.pop() {
+            self.handle_order(turn, &ticket);
+            taken = true;
+        }
+        taken
+    }
+
+    /// Frames are left that no readiness event will announce.
+    fn wants_turn(&self) -> bool {
+        !self.orders.is_empty() || self.more || !self.backlog.is_empty()
+    }
+
+    /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] where nothing waits.
+    fn poll_timeout(&self) -> Nanos {
+        let answer = self.in_flight.iter().find(|order| !order.overdue);
+        let answer = answer.map_or(Nanos::NEVER, |order| order.sent + ANSWER_DEADLINE);
+        self.link.poll_timeout().min(answer).min(self.logon_due)
+    }
+
+    /// Does what is due: the link's deadlines, orders without an answer, a logon without one.
+    fn handle_timeout(&mut self, turn: &mut Turn, now: Nanos) {
+        self.link.handle_timeout(now);
+        while let Some(order) = self.in_flight.iter_mut().find(|order| !order.overdue)
+            && now >= order.sent + ANSWER_DEADLINE
+        {
+            order.overdue = true;
+            let order = *order;
+            self.report(now, order.client_id, order.instrument, Outcome::Unknown);
+        }
+        if now >= self.logon_due {
+            self.logon_due = Nanos::NEVER;
+            turn.notes
+                .send(self.note(now, Severity::Warn, "gateway.logon_unanswered"));
+            self.link.restart(now);
+        }
+    }
+
+    /// What the lane asks of the world; to be polled after every other call.
+    fn poll_ask(&mut self, turn: &mut Turn, now: Nanos) -> Option<Ask> {
+        if self.leaving && self.in_flight.iter().all(|order| order.overdue) {
+            self.leaving = false;
+            self.link.restart(now);
+        }
+        while let Some(output) = self.link.poll_output() {
+            match output {
+                Output::Resolve => return Some(Ask::Resolve),
+                Output::Dial(address) => return Some(Ask::Dial(address)),
+                Output::Opened => self.handle_opened(turn, now),
+                Output::Closed { reason: why } => self.handle_closed(turn, now, why),
+            }
+        }
+        None
+    }
+
+    /// The answer to [`Ask::Resolve`]; `Err` where it failed.
+    fn handle_resolved(&mut self, now: Nanos, addresses: Result<&[SocketAddr], ()>) {
+        self.link.handle_resolved(now, addresses);
+    }
+
+    /// The answer to [`Ask::Dial`]: a socket that is connecting, or why there is none.
+    fn handle_dialed(&mut self, now: Nanos, socket: Result<S, std::io::ErrorKind>) {
+        self.link.handle_dialed(now, socket);
+    }
+
+    /// The socket, to register and to mark as empty; `None` while there is none.
+    fn stream_mut(&mut self) -> Option<&mut S> {
+        self.link.stream_mut()
+    }
+
+    /// Closes the connection for good.
+    fn shut_down(&mut self, now: Nanos) {
+        self.link.shutdown(now);
+    }
+
+    /// A gateway asks for no snapshots.
+    fn handle_snapshot(&mut self, _: &mut Turn, _: Nanos, _: InstrumentId, _: Option<&Snapshot>) {}
+
+    fn pulse(&self) -> (u64, usize) {
+        (0, 0)
+    }
+
+    fn tally(&self, into: &mut Tally) {
+        let own = self.counters();
+        into.gateway.sent += own.sent;
+        into.gateway.frames += own.frames;
+        into.gateway.bad_frames += own.bad_frames;
+        into.unanswered += self.unanswered() as u64;
+        into.connects += u64::from(self.link.epoch());
     }
 }
 
