@@ -5,7 +5,7 @@ mod lane_support;
 
 use lane_support::desk::{admit, ready_risk};
 use lane_support::{BTC, Rig, START, Tap, binance, instruments};
-use tickwire::base::{Body, ClientId, Event, Nanos, Outcome, RxStamps, Stamps};
+use tickwire::base::{Body, ClientId, Event, Nanos, Outcome, RxStamps, Stamps, Value};
 use tickwire::exchange::Account;
 use tickwire::trading::risk::Risk;
 use tickwire::watch::stage::Stage;
@@ -326,6 +326,17 @@ fn send_stamps_find_their_orders_and_the_receipt_spans_packet_to_packet() {
     assert_eq!(stage(Stage::TickToWire), (2, 1_200, 1_500));
     assert_eq!(stage(Stage::TickToWireSafe), (2, 1_700, 2_000));
     assert_eq!(stage(Stage::Send), (2, 100, 100));
+    let placed = bench.placed()[1].clone();
+    bench.ack(&placed);
+    let notes = bench.rig.notes();
+    let receipt = notes.iter().find(|note| note.event == "order.receipt");
+    let fields = &receipt.unwrap().fields;
+    for (name, ns) in [("kernel_ns", 100), ("send_ns", 100), ("wire_ns", 500)] {
+        assert!(
+            fields.contains(&(name, Value::Int(ns))),
+            "{name} {fields:?}"
+        );
+    }
 }
 
 #[test]

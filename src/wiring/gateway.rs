@@ -35,8 +35,8 @@ struct InFlight {
     sent: Nanos,
     /// The connection's byte count behind the order's last byte, or [`QUEUED`].
     tx_bytes: u64,
-    /// The kernel's send stamp has come back.
-    stamped: bool,
+    /// The kernel's send stamp; zero until it has come back.
+    wired: Nanos,
     /// Its deadline has passed, and it was reported as unknown. A late answer still settles it.
     overdue: bool,
 }
@@ -167,7 +167,7 @@ impl<S: Transport> Gateway<S> {
             receipt: ticket.receipt,
             sent: now,
             tx_bytes: QUEUED,
-            stamped: false,
+            wired: Nanos::ZERO,
             overdue: false,
         });
         self.mark_flushed(turn);
@@ -199,9 +199,9 @@ impl<S: Transport> Gateway<S> {
             let covered = self
                 .in_flight
                 .iter_mut()
-                .filter(|order| !order.stamped && order.tx_bytes <= stamp.bytes);
+                .filter(|order| order.wired == Nanos::ZERO && order.tx_bytes <= stamp.bytes);
             for order in covered {
-                order.stamped = true;
+                order.wired = stamp.at;
                 turn.latency.record(Stage::Wire, stamp.at.since(order.sent));
                 record_tick_to_wire(turn, &order.receipt, stamp.at);
             }
@@ -271,12 +271,51 @@ impl<S: Transport> Gateway<S> {
             return;
         };
         turn.latency.record(Stage::Ack, at.since(order.sent));
-        if !order.stamped {
+        if order.wired == Nanos::ZERO {
             // No send stamp came back: the write call is the last that we know.
             record_tick_to_wire(turn, &order.receipt, order.sent);
         }
+        turn.notes.send(self.receipt(at, &order));
         if !order.overdue || outcome != Outcome::Unknown {
             self.report(at, client_id, order.instrument, outcome);
+        }
+    }
+
+    /// An order's receipt for the log: each stretch of its own road, in nanoseconds.
+    fn receipt(&self, at: Nanos, order: &InFlight) -> Note {
+        let Receipt {
+            stamps,
+            popped,
+            decided,
+            admitted,
+        } = order.receipt;
+        let span = |to: Nanos, from: Nanos| Value::Int(to.since(from) as i64);
+        let note = self
+            .note(at, Severity::Info, "order.receipt")
+            .instrument(order.instrument)
+            .with("order", Value::Int(order.client_id.0 as i64));
+        // What was caused by no packet, or never saw a send stamp, has no such stretch.
+        let note = match stamps.rx.kernel {
+            Nanos::ZERO => note,
+            kernel => note.with("kernel_ns", span(stamps.rx.call, kernel)),
+        };
+        let note = match stamps.rx.read {
+            Nanos::ZERO => note,
+            read => note
+                .with("read_ns", span(read, stamps.rx.call))
+                .with("frame_ns", span(stamps.frame, read))
+                .with("decode_ns", span(stamps.decode, stamps.frame)),
+        };
+        let note = note
+            .with("book_ns", span(stamps.book, stamps.decode))
+            .with("queue_ns", span(popped, stamps.book))
+            .with("decide_ns", span(decided, popped))
+            .with("admit_ns", span(admitted, decided))
+            .with("send_ns", span(order.sent, admitted))
+            .with("ack_ns", span(at, order.sent));
+        match order.wired {
+            Nanos::ZERO => note,
+            wired => note.with("wire_ns", span(wired, order.sent)),
         }
     }
 
