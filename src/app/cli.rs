@@ -3,6 +3,7 @@
 
 use super::config::Wait;
 use super::{check, replay, report, run, sim};
+use crate::world::os::server::Speed;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -67,7 +68,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE.jsonl.gz", conflicts_with_all = ["config", "seed"])]
     pub play: Option<PathBuf>,
     /// Speed of the recording: recorded, max, or how many times as fast
-    #[arg(long, value_parser = parse_speed, requires = "play")]
+    #[arg(long, requires = "play")]
     pub speed: Option<Speed>,
     /// Levels a side that a book keeps: 256, 1024 or 4096
     #[arg(long, value_parser = parse_depth)]
@@ -115,17 +116,6 @@ pub enum LogForm {
     Human,
     /// A JSON object a line.
     Json,
-}
-
-/// How fast a recording is played.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Speed {
-    /// As fast as it was recorded.
-    Recorded,
-    /// So many times as fast as it was recorded: above zero, at most 1,000,000.
-    Times(f64),
-    /// As fast as the client reads.
-    Max,
 }
 
 /// Runs the command line of this process.
@@ -186,15 +176,6 @@ fn parse_depth(text: &str) -> Result<usize, String> {
     }
 }
 
-fn parse_speed(text: &str) -> Result<Speed, String> {
-    match (text, text.parse::<f64>()) {
-        ("recorded", _) => Ok(Speed::Recorded),
-        ("max", _) => Ok(Speed::Max),
-        (_, Ok(times)) if times > 0.0 && times <= 1e6 => Ok(Speed::Times(times)),
-        _ => Err("write recorded, max, or a number above zero".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,7 +224,7 @@ mod tests {
             ("run --wait fast", "possible values: spin, park, auto"),
             (
                 "run --play f --speed nan",
-                "write recorded, max, or a number above zero",
+                "write recorded, max, or how many times as fast",
             ),
             ("run --speed max", "--play"),
             ("run --live", "<CONFIG>"),

@@ -1,7 +1,7 @@
 //! `tickwire run`: against a configured exchange, or against a simulated one in this process.
 //! [`Run`] is also the way for a program of one's own to start the engine with its own strategy.
 
-use super::cli::{FAILED, LogForm, RunArgs, Speed as CliSpeed, WRONG_USE, complain};
+use super::cli::{FAILED, LogForm, RunArgs, WRONG_USE, complain};
 use super::config::{self, Config};
 use super::secrets;
 use super::session::{Engine, Outputs, StrategyMaker, configured_strategy};
@@ -222,7 +222,8 @@ fn from_args(args: RunArgs) -> Result<Run, RunError> {
             let source = match play {
                 Some(path) => SimSource::Play {
                     path,
-                    speed: speed(args.speed),
+                    // In one process there is no reason to wait, unless one is asked to.
+                    speed: args.speed.unwrap_or(server::Speed::Client),
                 },
                 None => SimSource::Flow,
             };
@@ -247,15 +248,6 @@ fn from_args(args: RunArgs) -> Result<Run, RunError> {
         live,
         strategy: None,
     })
-}
-
-/// A recording in this process is played as fast as the engine reads, unless asked otherwise.
-fn speed(asked: Option<CliSpeed>) -> server::Speed {
-    match asked {
-        Some(CliSpeed::Recorded) => server::Speed::Recorded,
-        Some(CliSpeed::Times(times)) => server::Speed::Times(times),
-        Some(CliSpeed::Max) | None => server::Speed::Client,
-    }
 }
 
 fn live_account(config: &Config) -> Result<(Account, config::Account), RunError> {

@@ -27,7 +27,7 @@ pub struct SimArgs {
     /// Play this recording (JSON lines, gzip or plain) instead of an order flow
     #[arg(long, value_name = "FILE")]
     pub play: Option<PathBuf>,
-    /// How fast to play it: `recorded`, `client` (as fast as it reads), or a factor such as 10
+    /// How fast to play it: `recorded`, `max` (as fast as the client reads), or a factor such as 10
     #[arg(long, default_value = "recorded", requires = "play")]
     pub speed: Speed,
     /// Write the certificate authority to this file; without it, it is printed

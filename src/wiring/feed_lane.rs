@@ -80,7 +80,8 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
     }
 
     fn handle_opened(&mut self, turn: &mut Turn, now: Nanos) {
-        turn.notes.send(self.note(now, Severity::Info, "link.open"));
+        let note = self.note(now, Severity::Info, "link.open");
+        turn.notes.send(note.text(&self.link.config().host));
         self.subscriptions.sent = 0;
         self.subscriptions.answered.fill(false);
         self.subscriptions.due = now + SUBSCRIBE_DEADLINE;

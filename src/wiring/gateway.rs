@@ -114,8 +114,8 @@ impl<S: Transport> Gateway<S> {
     }
 
     fn handle_opened(&mut self, turn: &mut Turn, now: Nanos) {
-        turn.notes
-            .send(self.note(now, Severity::Info, "gateway.open"));
+        let note = self.note(now, Severity::Info, "gateway.open");
+        turn.notes.send(note.text(&self.link.config().host));
         let logon = self.codec.logon(turn.clock.unix());
         self.logon_due = now + LOGON_DEADLINE;
         if self.link.send(now, logon.as_bytes()).is_err() {

@@ -19,16 +19,14 @@ pub enum Speed {
 impl std::str::FromStr for Speed {
     type Err = String;
 
-    /// Reads `recorded`, `client`, or a number above zero.
+    /// Reads `recorded`, `max`, or a number above zero.
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "recorded" => Ok(Self::Recorded),
-            "client" => Ok(Self::Client),
+            "max" => Ok(Self::Client),
             _ => match text.parse::<f64>() {
                 Ok(times) if times.is_finite() && times > 0.0 => Ok(Self::Times(times)),
-                _ => Err(
-                    "write `recorded`, `client`, or how many times as fast (e.g. 10)".to_owned(),
-                ),
+                _ => Err("write recorded, max, or how many times as fast, like 10".to_owned()),
             },
         }
     }
@@ -210,7 +208,7 @@ mod tests {
     #[test]
     fn a_speed_is_a_word_or_a_positive_number() {
         assert_eq!("10".parse(), Ok(Speed::Times(10.0)));
-        assert_eq!("client".parse(), Ok(Speed::Client));
+        assert_eq!("max".parse(), Ok(Speed::Client));
         assert_eq!("recorded".parse(), Ok(Speed::Recorded));
         for bad in ["0", "-1", "inf", "NaN", "fast"] {
             assert!(bad.parse::<Speed>().is_err(), "{bad}");
