@@ -68,11 +68,19 @@ enum Market {
 /// One run of the engine, ready to start.
 ///
 /// ```no_run
-/// # fn strategy() -> Box<dyn tickwire::strategy::Strategy> { unimplemented!() }
 /// use tickwire::app::run::Run;
+/// use tickwire::base::{Event, Nanos};
+/// use tickwire::strategy::{Intents, Strategy};
+///
+/// struct Watch;
+///
+/// impl Strategy for Watch {
+///     fn handle_event(&mut self, _now: Nanos, _event: &Event, _out: &mut Intents) {}
+/// }
+///
 /// let summary = Run::simulated(1)
 ///     .time(std::time::Duration::from_secs(5))
-///     .strategy(Box::new(|_instruments| Ok(strategy())))
+///     .strategy(Box::new(|_instruments| Ok(Box::new(Watch))))
 ///     .start()?;
 /// println!("{} orders", summary.orders.sent);
 /// # Ok::<(), tickwire::app::run::RunError>(())
@@ -119,12 +127,6 @@ impl Run {
     /// Ends the run after `time`.
     pub fn time(mut self, time: Duration) -> Self {
         self.time = Some(time);
-        self
-    }
-
-    /// Puts the run's files into `dir` instead of a new folder under `runs/`.
-    pub fn out(mut self, dir: PathBuf) -> Self {
-        self.out = Some(dir);
         self
     }
 
