@@ -21,7 +21,7 @@ fn apply(c: &mut Criterion) {
         group.throughput(Throughput::Elements(size as u64));
         group.bench_function(BenchmarkId::new("ours", size), |b| {
             let mut book = Book::<1024>::new();
-            book.load(&snapshot());
+            fill(&mut book, &snapshot());
             let mut diffs = diffs.iter().cycle();
             b.iter(|| {
                 if let Some((bids, asks)) = diffs.next() {
@@ -44,11 +44,20 @@ fn apply(c: &mut Criterion) {
     group.finish();
 }
 
+fn fill(book: &mut Book<1024>, snapshot: &Snapshot) {
+    book.load(
+        &snapshot.bids,
+        snapshot.bids_whole,
+        &snapshot.asks,
+        snapshot.asks_whole,
+    );
+}
+
 fn load(c: &mut Criterion) {
     let snapshot = snapshot();
     let mut book = Book::<1024>::new();
     let mut group = c.benchmark_group("book_whole");
-    group.bench_function("load", |b| b.iter(|| book.load(black_box(&snapshot))));
+    group.bench_function("load", |b| b.iter(|| fill(&mut book, black_box(&snapshot))));
     group.bench_function("top10", |b| b.iter(|| black_box(&book).top::<10>()));
     group.finish();
 }

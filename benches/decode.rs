@@ -6,7 +6,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use support::messages::instrument;
 use support::{Script, ordinary, timed};
-use tickwire::exchange;
+use tickwire::exchange::{self, Words};
 
 /// A decoded side as an ordinary client holds it.
 fn floats(side: &[[String; 2]]) -> Vec<(f64, f64)> {
@@ -19,16 +19,20 @@ fn decode(criterion: &mut Criterion) {
     for levels in [2, 20, 100] {
         let script = Script::new(levels);
         group.bench_function(BenchmarkId::new("ours", levels), |bencher| {
-            let exchange = exchange::by_name("binance-spot").unwrap();
-            let mut decoder = exchange.decoder(&[instrument()]);
+            let exchange = exchange::by_name("binance").unwrap();
+            let mut way = (
+                exchange.decoder(&[instrument()], &exchange.depth_streams()[0]),
+                Words::new(),
+            );
             bencher.iter_custom(|rounds| {
                 timed(
                     &script,
                     rounds,
-                    &mut decoder,
+                    &mut way,
                     |_| {},
-                    |decoder, message| {
-                        assert!(black_box(decoder.decode(message.as_bytes())).is_ok());
+                    |(decoder, words), message| {
+                        let decoded = decoder.decode(message.as_bytes(), words);
+                        assert!(black_box(decoded).is_ok());
                     },
                 )
             });

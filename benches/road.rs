@@ -13,7 +13,8 @@ use support::messages::instrument;
 use support::{MESSAGES, Script, ordinary, ours::Ours, timed};
 use tickwire::base::event::EVENT_LEVELS;
 use tickwire::base::{Clock, Event, InstrumentId, Nanos, RxStamps, Snapshot};
-use tickwire::exchange::binance_spot::BinanceSpot;
+use tickwire::exchange::Exchange as _;
+use tickwire::exchange::binance_spot::BINANCE;
 use tickwire::watch::audit::{AUDIT_LEVELS, Shown};
 use tickwire::watch::latency::Recorder;
 use tickwire::watch::stage::Stage;
@@ -158,10 +159,11 @@ impl Road {
         let instruments = [instrument()];
         Self {
             feed: Feed::new(
-                &BinanceSpot,
+                (&BINANCE, &BINANCE.depth_streams()[0]),
                 &instruments,
                 1,
                 AUDIT_LEVELS,
+                true,
                 publisher,
                 audit,
             ),
@@ -185,7 +187,7 @@ impl Road {
                 notes: &self.notes,
             },
         );
-        self.feed.handle_connected(&mut turn, now, self.epoch);
+        self.feed.handle_connected(&mut turn, now, 0, self.epoch);
         while self.feed.poll_want().is_some() {}
         self.feed
             .handle_snapshot(&mut turn, now, InstrumentId(0), snapshot);
@@ -211,7 +213,7 @@ impl Road {
             notes: &self.notes,
         };
         self.feed
-            .handle_frame(&mut turn, arrival, message.as_bytes());
+            .handle_frame(&mut turn, 0, arrival, message.as_bytes());
         // The scribe's own thread takes these.
         assert!(self.shown.pop().is_ok());
         self.events.pop().expect("each message makes one event")

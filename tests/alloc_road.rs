@@ -16,7 +16,7 @@ use tickwire::base::{
 };
 use tickwire::conn::{Link, LinkConfig, Output, Phase, Read, TlsStream};
 use tickwire::exchange::{self, Account, Exchange, OrderCodec};
-use tickwire::strategy::{StrategyParams, imbalance};
+use tickwire::strategy::imbalance;
 use tickwire::trading::limits::{RiskLimits, RiskParams};
 use tickwire::trading::risk::Risk;
 use tickwire::watch::latency::{Collector, Recorder, Totals};
@@ -165,10 +165,10 @@ struct Road {
 
 impl Road {
     fn new() -> Self {
-        let exchange = exchange::by_name("binance-spot").unwrap();
+        let exchange = exchange::by_name("binance").unwrap();
         let instruments = instruments();
         let clock = StepClock(Cell::new(1_000_000_000));
-        let (mut recorder, collector) = Recorder::new(0, &Stage::ALL);
+        let (mut recorder, collector) = Recorder::with_exchanges(0, &Stage::ALL, &instruments);
         let (sender, log) = crossbeam_channel::bounded(256);
         let notes = Notes::new(sender);
         let bell = Bell::new(|| {});
@@ -177,14 +177,22 @@ impl Road {
         let (tickets, orders) = ring(64, bell);
         let (audit_in, audit) = rtrb::RingBuffer::new(1_024);
         let publisher = Publisher::new(events, instruments.len());
-        let mut feed = Feed::new(exchange, &instruments, 2, 20, publisher, audit_in);
+        let mut feed = Feed::new(
+            (exchange, &exchange.depth_streams()[0]),
+            &instruments,
+            2,
+            20,
+            true,
+            publisher,
+            audit_in,
+        );
         let mut turn = Turn {
             clock: &clock,
             latency: &mut recorder,
             notes: &notes,
         };
         let now = turn.clock.now();
-        feed.handle_connected(&mut turn, now, 1);
+        feed.handle_connected(&mut turn, now, 0, 1);
         for instrument in &instruments {
             let start = snapshot(instrument.id.index());
             feed.handle_snapshot(&mut turn, now, instrument.id, &start);
@@ -241,7 +249,8 @@ impl Road {
                 latency: recorder,
                 notes,
             };
-            feed.handle_frame(&mut turn, Arrival { rx, frame }, text.as_bytes());
+            feed.handle_frame(&mut turn, 0, Arrival { rx, frame }, text.as_bytes());
+            while feed.poll_heard().is_some() {}
             let now = turn.clock.now();
             feed.handle_timeout(&mut turn, now);
             feed.flush();
@@ -422,13 +431,13 @@ fn desk(instruments: &[Instrument], inputs: Vec<Receiver<Event>>, tickets: Sende
     let mut ready = report(0, InstrumentId::NONE, Nanos(1));
     ready.body = Body::Gateway(true);
     risk.handle_event(&ready);
-    let params = StrategyParams {
+    let params = imbalance::Params {
         depth: 5,
         threshold: 0.1,
         cooldown_ns: 1_000_000,
         quantity: "0.5".to_owned(),
     };
-    let strategy = imbalance::build(&params, instruments).unwrap();
+    let strategy = Box::new(imbalance::Imbalance::new(&params, instruments).unwrap());
     Desk::new(inputs, vec![strategy], risk, Exit::Gateway(tickets))
 }
 
@@ -443,17 +452,9 @@ fn codec(exchange: &dyn Exchange, instruments: &[Instrument]) -> Box<dyn OrderCo
 
 fn instruments() -> Vec<Instrument> {
     let one = |(id, symbol)| Instrument {
-        exchange: "binance-spot",
         id: InstrumentId(id),
-        symbol: Symbol::from(symbol).unwrap(),
-        px_scale: 2,
-        qty_scale: 3,
-        tick: Px(1),
-        lot: Qty(1),
-        qty_min: Qty(1),
         qty_max: Qty(1_000_000),
-        notional_min: 0,
-        trading: true,
+        ..Instrument::bare("binance", Symbol::from(symbol).unwrap(), (2, 3))
     };
     (0..).zip(["BTCUSDT", "ETHUSDT"]).map(one).collect()
 }

@@ -3,9 +3,11 @@
 
 use std::path::Path;
 use tickwire::app::config::{Config, Imbalance, Known, SecretSource, Strategy, Wait};
-use tickwire::exchange::{DepthSpeed, Limits};
+use tickwire::base::Nanos;
+use tickwire::base::feed::{Chain, SeqRule};
+use tickwire::exchange::{DepthStream, Limits, Rate};
 
-const FEED: &str = "[[feed]]\nexchange = \"binance-spot\"\ninstruments = [\"BTCUSDT\"]\n";
+const FEED: &str = "[[feed]]\nexchange = \"binance\"\ninstruments = [\"BTCUSDT\"]\n";
 
 #[test]
 fn both_examples_load_and_say_what_they_are_for() {
@@ -69,13 +71,14 @@ fn the_shortest_file_has_the_documented_defaults() {
     assert_eq!(config.socket, Default::default());
     let feed = &config.feeds[0];
     assert_eq!(
-        (feed.streams.depth, feed.streams.trades),
-        (DepthSpeed::Ms100, true)
+        (feed.streams.depth.name, feed.streams.trades),
+        ("100ms", true)
     );
     assert_eq!(
         (feed.snapshot_levels, feed.instruments_per_connection),
         (1000, 50)
     );
+    assert_eq!(feed.lines, 1);
     let imbalance = Imbalance {
         depth: 5,
         threshold: 0.6,
@@ -222,17 +225,17 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "write a whole number from 1 to 10000",
     ),
     (
-        "[[feed]]\nexchange = \"binance-sopt\"\ninstruments = [\"A\"]",
+        "[[feed]]\nexchange = \"binnace\"\ninstruments = [\"A\"]",
         "5:12",
-        "did you mean \"binance-spot\"?",
+        "did you mean \"binance\"?",
     ),
     (
-        "[[feed]]\nexchange = \"binance-spot\"\ninstruments = [\"BTCUSDT\"]",
+        "[[feed]]\nexchange = \"binance\"\ninstruments = [\"BTCUSDT\"]",
         "6:16",
         "is there twice",
     ),
     (
-        "[[feed]]\nexchange = \"binance-spot\"",
+        "[[feed]]\nexchange = \"binance\"",
         "4:1",
         "[[feed]] needs instruments",
     ),
@@ -242,27 +245,42 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "[[feed]] needs exchange",
     ),
     (
-        "[[feed]]\nexchange = \"binance-spot\"\ninstruments = []",
+        "[[feed]]\nexchange = \"binance\"\ninstruments = []",
         "6:15",
         "0 instruments: write 1 to 1000",
     ),
     (
-        "[[feed]]\nexchange = \"binance-spot\"\ninstruments = [\"A B\"]",
+        "[[feed]]\nexchange = \"binance\"\ninstruments = [\"A B\"]",
         "6:16",
         "without blanks",
     ),
     (
-        "[[feed]]\nexchange = \"binance-spot\"\ninstruments = [\"eth/usdt\"]",
-        "6:16",
-        "\"eth/usdt\" in instruments: write \"ETHUSDT\", as the exchange does",
+        "[[feed]]\nexchange = \"binance\"\ninstruments = [\"*\"]\ntop = 0",
+        "7:7",
+        "1 to 1000",
     ),
     (
-        "[[feed]]\nexchange = \"binance-spot\"\ninstruments = \"A\"",
+        "[[feed]]\nexchange = \"binance\"\ninstruments = [\"*\"]\ndepth_stream = \"books\"",
+        "7:16",
+        "100ms",
+    ),
+    (
+        "[[feed]]\nexchange = \"binance\"\ninstruments = [\"*\"]\ntaker_fee_ppm = -1",
+        "7:17",
+        "0 to 100000",
+    ),
+    (
+        "[strategy]\nname = \"arbitrage\"\nthreshold = 0.5",
+        "6:1",
+        "threshold",
+    ),
+    (
+        "[[feed]]\nexchange = \"binance\"\ninstruments = \"A\"",
         "6:15",
         "write a list",
     ),
     (
-        "[account]\nexchange = \"binance-spot\"",
+        "[account]\nexchange = \"binance\"",
         "4:1",
         "[account] needs api_key_file",
     ),
@@ -346,7 +364,7 @@ fn a_key_pasted_into_the_file_is_refused_and_never_repeated() {
 #[test]
 fn an_account_names_where_its_keys_are() {
     let text = format!(
-        "{FEED}[account]\nexchange = \"binance-spot\"\napi_key_file = \"credential:api-key\"\n\
+        "{FEED}[account]\nexchange = \"binance\"\napi_key_file = \"credential:api-key\"\n\
          private_key_file = \"keys/binance.pem\"\n"
     );
     let account = Config::parse(Path::new("etc/my.toml"), &text, &known())
@@ -432,14 +450,62 @@ fn parse(text: &str) -> Result<Config, tickwire::app::config::ConfigErrors> {
 }
 
 fn known() -> Vec<Known> {
+    exchanges(false)
+}
+
+fn exchanges(counted: bool) -> Vec<Known> {
+    let rate = |count, s| Rate {
+        count,
+        per: Nanos::from_secs(s),
+    };
     let limits = Limits {
         streams_per_connection: 1024,
-        client_messages_per_s: 5,
-        connection_life_s: 86_400,
+        messages: rate(5, 1),
+        connects: rate(300, 300),
+        connection_life: Nanos::from_secs(86_400),
+        rest_weight: rate(6_000, 60),
         snapshot_levels_max: 5000,
     };
-    vec![Known {
-        name: "binance-spot",
+    let binance = tickwire::exchange::by_name("binance").unwrap();
+    let known = |name, depth_streams| Known {
+        name,
         limits,
-    }]
+        depth_streams,
+    };
+    let mut all = vec![known("binance", binance.depth_streams())];
+    if counted {
+        all.push(known("uncounted", &COUNTED));
+    }
+    all
+}
+
+/// A stream without update ids.
+static COUNTED: [DepthStream; 1] = [DepthStream {
+    name: "l2",
+    rule: SeqRule {
+        chain: Chain::Counted,
+        ..SeqRule::STREAM
+    },
+}];
+
+#[test]
+fn lines_are_one_to_three_where_two_can_be_joined() {
+    let with = |lines: &str| parse(&format!("{FEED}lines = {lines}\n"));
+    let lines = |lines| with(lines).map(|config| config.feeds[0].lines);
+    assert_eq!((lines("1").unwrap(), lines("3").unwrap()), (1, 3));
+    for wrong in ["0", "4", "\"two\""] {
+        let errors = lines(wrong).unwrap_err();
+        assert!(errors.0[0].what.contains("from 1 to 3"), "{errors}");
+        assert_eq!(errors.0[0].line, 4);
+    }
+    let counted = |lines: u8| {
+        let feed = FEED.replace("binance", "uncounted");
+        let text = format!("{feed}lines = {lines}\n");
+        Config::parse(Path::new("my.toml"), &text, &exchanges(true))
+    };
+    assert_eq!(counted(1).unwrap().feeds[0].lines, 1);
+    let errors = counted(2).unwrap_err();
+    let want = "lines = 2: the messages of depth_stream \"l2\" have no numbers";
+    assert!(errors.0[0].what.starts_with(want), "{errors}");
+    assert_eq!((errors.0.len(), errors.0[0].line), (1, 4));
 }

@@ -541,7 +541,7 @@ fn any_frame_keeps_a_connection_from_being_idle() {
 
 #[test]
 fn the_message_limit_counts_pongs_and_keeps_room_for_them() {
-    let mut rig = Rig::new(|config| config.messages_per_s = Some(5));
+    let mut rig = Rig::new(|config| config.messages = Some((5, Nanos::from_secs(1))));
     rig.settle();
     rig.say(Message::Ping("p".into()));
     rig.settle();

@@ -248,6 +248,7 @@ fn a_status_that_is_not_live_stops_orders_until_the_next_book() {
         bench.script.lock().unwrap().wants = vec![buy(BTC, 2)];
         bench.handle(book(now, ETH));
         assert_eq!(bench.refused(Refusal::BookNotLive), 3, "another's book");
+        bench.turn(); // The strategy hears of what was refused.
         bench.want(&[buy(BTC, 3)]);
         assert_eq!(bench.tickets().len(), 1);
     }

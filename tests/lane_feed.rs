@@ -4,10 +4,12 @@ mod conn_support;
 mod lane_support;
 
 use lane_support::{BTC, ETH, Rig, Tap, binance, diff, instruments, snapshot};
-use tickwire::base::{Body, Event, Nanos, Status, Value};
+use tickwire::base::{
+    Body, Channel, Event, Instrument, InstrumentId, Nanos, Status, Symbol, Value,
+};
 use tickwire::watch::audit::Shown;
 use tickwire::wiring::feed::Feed;
-use tickwire::wiring::feed_lane::{FRAMES_PER_TURN, FeedLane, SUBSCRIBE_DEADLINE};
+use tickwire::wiring::feed_lane::{Desired, FRAMES_PER_TURN, FeedLane, SUBSCRIBE_DEADLINE};
 use tickwire::wiring::lane::Lane;
 use tickwire::wiring::publisher::Publisher;
 use tickwire::wiring::ring::{Bell, Receiver, ring};
@@ -20,30 +22,50 @@ struct Bench {
     audit: rtrb::Consumer<Shown>,
 }
 
-/// A lane of two instruments that sends `frames` subscriptions, five messages a second at most.
-fn bench(frames: usize) -> Bench {
+/// The subscriptions of two instruments: one frame a channel.
+const FRAMES: usize = 3;
+
+/// A lane of two instruments, five messages a second at most.
+fn bench() -> Bench {
+    bench_of(&instruments())
+}
+
+fn bench_of(instruments: &[Instrument]) -> Bench {
     let (sender, events) = ring(1_024, Bell::new(|| {}));
     let (audit_in, audit) = rtrb::RingBuffer::new(1_024);
-    let instruments = instruments();
-    let publisher = Publisher::new(sender, instruments.len());
-    let feed = Feed::new(binance(), &instruments, 2, 10, publisher, audit_in);
-    let subscriptions = (1..=frames).map(|id| format!(r#"{{"method":"SUBSCRIBE","id":{id}}}"#));
-    let rig = Rig::new(
-        |config| config.messages_per_s = Some(5),
-        |link| FeedLane::new(link, feed, subscriptions.collect()),
+    let (total, kind) = (instruments.len(), (binance(), depth()));
+    let publisher = Publisher::new(sender, total);
+    let feed = Feed::new(kind, instruments, total, 10, true, publisher, audit_in);
+    let desired = Desired::new(kind, instruments, &Channel::ALL);
+    let rig = Rig::with_links(
+        2,
+        |config| config.messages = Some((5, Nanos::from_secs(1))),
+        |links| FeedLane::new(links, 1, feed, desired),
     );
     Bench { rig, events, audit }
+}
+
+fn depth() -> &'static tickwire::exchange::DepthStream {
+    &binance().depth_streams()[0]
 }
 
 impl Bench {
     /// Connected, and both books live at the id 100.
     fn live() -> Self {
-        let mut bench = bench(1);
-        bench.rig.until_heard(1);
-        bench.rig.say(r#"{"result":null,"id":1}"#);
+        let mut bench = bench();
+        bench.subscribed();
         bench.go_live(100);
         bench.rig.log();
         bench
+    }
+
+    /// Connected, and every request answered.
+    fn subscribed(&mut self) {
+        self.rig.until_heard(FRAMES);
+        for id in 1..=FRAMES {
+            self.rig.say(&format!(r#"{{"result":null,"id":{id}}}"#));
+        }
+        self.rig.settle();
     }
 
     fn go_live(&mut self, id: u64) {
@@ -86,10 +108,20 @@ fn ms(ms: u64) -> Nanos {
     Nanos::from_millis(ms)
 }
 
+/// Instruments that take so many frames a channel to subscribe to.
+fn crowd(frames_a_channel: usize) -> Vec<Instrument> {
+    let one = |id: usize| Instrument {
+        id: InstrumentId(id as u16),
+        symbol: Symbol::from(&format!("COIN{id}USDT")).unwrap(),
+        ..instruments()[0]
+    };
+    (0..frames_a_channel * 128).map(one).collect()
+}
+
 #[test]
 fn subscriptions_go_out_in_order_and_never_more_than_five_in_a_second() {
-    let mut bench = bench(12);
-    for _epoch in 0..2 {
+    let mut bench = bench_of(&crowd(4));
+    for epoch in 0..2 {
         bench.rig.until_heard(12);
         let ids: Vec<String> = (1..=12).map(|id| format!("\"id\":{id}}}")).collect();
         for ((at, text), id) in bench.rig.heard.iter().zip(&ids) {
@@ -103,7 +135,7 @@ fn subscriptions_go_out_in_order_and_never_more_than_five_in_a_second() {
         let (first, last) = (bench.rig.heard[0].0, bench.rig.heard[11].0);
         assert!(last.since(first) < ms(4_500).0, "they do not dawdle either");
         bench.rig.hang_up(1_000);
-        while bench.rig.dials == _epoch + 1 {
+        while bench.rig.dials == epoch + 1 {
             bench.rig.later(ms(100));
         }
     }
@@ -111,7 +143,7 @@ fn subscriptions_go_out_in_order_and_never_more_than_five_in_a_second() {
 
 #[test]
 fn a_subscription_that_the_limit_holds_back_wakes_a_parked_worker() {
-    let mut bench = bench(6);
+    let mut bench = bench_of(&crowd(2));
     bench.rig.until_heard(1);
     assert!(bench.rig.heard.len() < 6);
     let span = Lane::poll_timeout(&bench.rig.lane).since(bench.rig.now());
@@ -119,62 +151,78 @@ fn a_subscription_that_the_limit_holds_back_wakes_a_parked_worker() {
 }
 
 #[test]
-fn an_unanswered_subscription_makes_the_connection_anew() {
-    let mut bench = bench(2);
-    bench.rig.until_heard(2);
-    bench.rig.say(r#"{"result":null,"id":2}"#);
+fn a_connection_that_answers_nothing_is_made_anew() {
+    let mut bench = bench();
+    bench.rig.until_heard(FRAMES);
     bench.rig.later(SUBSCRIBE_DEADLINE - ms(200));
-    assert_eq!(bench.rig.lane.link().epoch(), 1);
+    assert_eq!(bench.rig.lane.epoch(), 1);
     assert!(!bench.rig.log().contains(&"subscribe.unanswered"));
     bench.rig.later(ms(300));
     let log = bench.rig.log();
     assert!(log.contains(&"subscribe.unanswered"), "{log:?}");
     bench.rig.later(ms(3_000));
-    bench.rig.until_heard(2);
-    assert_eq!(bench.rig.lane.link().epoch(), 2);
+    bench.rig.until_heard(FRAMES);
+    assert_eq!(bench.rig.lane.epoch(), 2);
 }
 
 #[test]
 fn an_answer_that_comes_twice_or_is_to_nothing_answers_no_other_subscription() {
-    for stranger in [2, 0, 3, u64::MAX] {
-        let mut bench = bench(2);
-        bench.rig.until_heard(2);
-        bench.rig.say(r#"{"result":null,"id":2}"#);
-        bench
-            .rig
-            .say(&format!(r#"{{"result":null,"id":{stranger}}}"#));
+    for stranger in [2, 0, 4, u64::MAX] {
+        let mut bench = bench();
+        bench.rig.until_heard(FRAMES);
+        for id in [2, 3, stranger] {
+            bench.rig.say(&format!(r#"{{"result":null,"id":{id}}}"#));
+        }
         bench.rig.later(SUBSCRIBE_DEADLINE + ms(100));
         let log = bench.rig.log();
-        assert!(log.contains(&"subscribe.unanswered"), "{stranger}: {log:?}");
+        assert!(log.contains(&"subscribe.repaired"), "{stranger}: {log:?}");
     }
 }
 
 #[test]
 fn all_answered_subscriptions_leave_the_connection_alone() {
-    let mut bench = bench(3);
-    bench.rig.until_heard(3);
-    for id in [3, 1, 2] {
-        bench.rig.say(&format!(r#"{{"result":null,"id":{id}}}"#));
-    }
+    let mut bench = bench();
+    bench.subscribed();
     bench.rig.later(SUBSCRIBE_DEADLINE + ms(100));
-    assert!(!bench.rig.log().contains(&"subscribe.unanswered"));
-    assert_eq!(bench.rig.lane.link().epoch(), 1);
+    assert_eq!(bench.rig.heard.len(), FRAMES);
+    assert_eq!(bench.rig.lane.epoch(), 1);
 }
 
 #[test]
-fn a_refused_subscription_is_logged_with_its_code_and_counts_as_answered() {
-    let mut bench = bench(1);
-    bench.rig.until_heard(1);
-    bench
-        .rig
-        .say(r#"{"code":2,"msg":"Invalid request","id":1}"#);
-    bench.rig.settle();
+fn a_request_that_is_refused_whole_is_divided_until_it_is_known_which_stream_is_refused() {
+    let mut bench = bench_of(&crowd(1)[..20]);
+    bench.rig.until_heard(FRAMES);
+    bench.rig.log();
+    let (mut answered, mut refused) = (0, 0);
+    // The exchange knows no COIN7USDT@trade, and refuses whatever names it.
+    for _ in 0..80 {
+        for (_, text) in bench.rig.heard.clone().into_iter().skip(answered) {
+            answered += 1;
+            let id = text.rsplit(':').next().unwrap().trim_end_matches('}');
+            let bad = text.contains("coin7usdt@trade");
+            refused += usize::from(bad);
+            let answer = match bad {
+                true => format!(r#"{{"code":2,"msg":"Invalid request","id":{id}}}"#),
+                false => format!(r#"{{"result":null,"id":{id}}}"#),
+            };
+            bench.rig.say(&answer);
+        }
+        bench.rig.later(ms(100));
+    }
+    assert_eq!(refused, 5, "of 20, 10, 5 or so, 2 or so, and alone");
+    assert!(answered <= FRAMES + 12, "{answered} requests");
     let notes = bench.rig.notes();
-    let refused = notes.iter().find(|note| note.event == "subscribe.refused");
-    let fields = refused.expect("logged").fields.to_vec();
-    assert_eq!(fields, [("id", Value::Int(1)), ("code", Value::Int(2))]);
+    let told: Vec<_> = notes
+        .iter()
+        .filter(|n| n.event == "subscribe.refused")
+        .collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].instrument, InstrumentId(7));
+    let word = ("channel", Value::Word("trades"));
+    let fields = [("line", Value::Int(0)), word, ("code", Value::Int(2))];
+    assert_eq!(told[0].fields.to_vec(), fields);
     bench.rig.later(SUBSCRIBE_DEADLINE + ms(100));
-    assert!(!bench.rig.log().contains(&"subscribe.unanswered"));
+    assert!(!bench.rig.log().contains(&"subscribe.repaired"));
 }
 
 #[test]
@@ -186,9 +234,21 @@ fn an_announced_shutdown_is_followed_by_a_new_connection_before_the_cut() {
     bench.rig.settle();
     let log = bench.rig.log();
     assert!(log.contains(&"link.shutdown_announced"), "{log:?}");
-    assert!(log.contains(&"link.closed"), "{log:?}");
-    bench.rig.later(ms(3_000));
-    assert_eq!((bench.rig.dials, bench.rig.lane.link().epoch()), (2, 2));
+    assert!(log.contains(&"link.replacing"), "{log:?}");
+    assert!(!log.contains(&"link.closed"), "{log:?}");
+    assert_eq!((bench.rig.dials, bench.rig.lane.epoch()), (2, 2));
+    bench.rig.until_heard(FRAMES);
+    for id in 1..=FRAMES {
+        bench
+            .rig
+            .say_on(1, &format!(r#"{{"result":null,"id":{id}}}"#));
+    }
+    bench.rig.settle();
+    assert!(bench.rig.is_up(0), "both carry the same for a while");
+    bench.rig.later(ms(1_100));
+    assert_eq!(bench.rig.lane.feed().live_books(), 2);
+    assert_eq!((bench.rig.is_up(0), bench.rig.is_up(1)), (false, true));
+    assert!(bench.statuses().is_empty(), "no book was dark");
 }
 
 #[test]
@@ -210,8 +270,8 @@ fn a_lost_connection_darkens_every_book_and_the_next_one_starts_empty_and_fresh(
     assert_eq!(bench.rig.lane.feed().live_books(), 0);
 
     bench.rig.later(ms(4_000));
-    bench.rig.until_heard(1);
-    assert_eq!(bench.rig.lane.link().epoch(), 2);
+    bench.rig.until_heard(FRAMES);
+    assert_eq!(bench.rig.lane.epoch(), 2);
     assert_eq!(bench.statuses(), [Status::Buffering; 2]);
     // What would have been the next message of the epoch before finds no book.
     bench.rig.say(&diff("BTCUSDT", 101, 101));
@@ -235,8 +295,8 @@ fn a_lost_connection_darkens_every_book_and_the_next_one_starts_empty_and_fresh(
 
 #[test]
 fn a_snapshot_is_asked_for_at_the_first_diff_and_again_after_a_failure() {
-    let mut bench = bench(1);
-    bench.rig.until_heard(1);
+    let mut bench = bench();
+    bench.rig.until_heard(FRAMES);
     assert!(bench.rig.snapshots_asked.is_empty(), "nothing is buffered");
     bench.rig.say(&diff("ETHUSDT", 7, 8));
     bench.rig.settle();
@@ -265,7 +325,7 @@ fn a_bad_frame_is_counted_and_logged_and_changes_nothing() {
         "Pong timeout",
         "",
         "<html>503</html>",
-        r#"{"stream":"x","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":101,"u":101,"b":[["100.00","1"],["99.999","1"]],"a":[]}}"#,
+        r#"{"stream":"x","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":101,"u":101,"b":[["100.00","1"],["99.x","1"]],"a":[]}}"#,
         r#"{"stream":"x","data":{"e":"depthUpdate","E":1,"s":"DOGEUSDT","U":101,"u":101,"b":[],"a":[]}}"#,
     ];
     for frame in bad {
@@ -295,6 +355,29 @@ fn a_bad_frame_is_counted_and_logged_and_changes_nothing() {
 }
 
 #[test]
+fn a_number_that_does_not_fit_darkens_the_book_until_the_metadata_is_there() {
+    let mut bench = Bench::live();
+    let fine = r#"{"stream":"x","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":101,"u":101,"b":[["99.999","1"]],"a":[]}}"#;
+    bench.rig.say(fine);
+    bench.rig.settle();
+    assert_eq!(bench.rig.metadata_asked, [BTC]);
+    assert_eq!(bench.rig.lane.feed().live_books(), 1);
+    let now = bench.rig.now();
+    let listed = Instrument {
+        px_scale: 3,
+        ..instruments()[0]
+    };
+    bench
+        .rig
+        .with(|lane, turn| lane.handle_instrument(turn, now, listed));
+    bench.rig.settle();
+    assert!(bench.rig.log().contains(&"instrument.replaced"));
+    bench.rig.say(fine);
+    bench.rig.settle();
+    assert_eq!(bench.rig.lane.feed().counters().bad_frames, 1, "it fits");
+}
+
+#[test]
 fn a_gap_darkens_the_book_until_a_snapshot_and_is_logged() {
     let mut bench = Bench::live();
     bench.rig.later(ms(1_000)); // A snapshot a second, at most.
@@ -314,8 +397,8 @@ fn a_gap_darkens_the_book_until_a_snapshot_and_is_logged() {
 /// The snapshot joins, but the diffs held have a hole: what the audit saw of it was never shown for long.
 #[test]
 fn a_book_that_a_gap_takes_away_while_it_catches_up_is_dark_in_the_audit() {
-    let mut bench = bench(1);
-    bench.rig.until_heard(1);
+    let mut bench = bench();
+    bench.rig.until_heard(FRAMES);
     bench.rig.say(&diff("BTCUSDT", 10, 10));
     bench.rig.say(&diff("BTCUSDT", 12, 12));
     bench.rig.settle();
@@ -370,7 +453,7 @@ fn a_burst_beyond_a_turns_budget_is_finished_without_another_readiness() {
         bench.rig.say(&diff("BTCUSDT", id, id));
     }
     // One readiness, as an edge-triggered poll gives; from here on only turns.
-    bench.rig.with(|lane, turn| lane.handle_ready(turn));
+    bench.rig.with(|lane, turn| lane.handle_ready(turn, 0));
     let taken = bench.rig.lane.feed().counters().frames;
     assert!(Lane::wants_turn(&bench.rig.lane), "more is there");
     assert!(
@@ -399,9 +482,8 @@ fn a_burst_beyond_a_turns_budget_is_finished_without_another_readiness() {
 
 #[test]
 fn a_lane_without_a_connection_wants_no_turn() {
-    let mut bench = bench(1);
-    bench.rig.until_heard(1);
-    bench.rig.say(r#"{"result":null,"id":1}"#);
+    let mut bench = bench();
+    bench.subscribed();
     bench.rig.hang_up(1_012);
     assert!(!Lane::wants_turn(&bench.rig.lane), "a dead lane sleeps");
 }

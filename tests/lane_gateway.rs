@@ -35,7 +35,7 @@ fn bench(room: usize) -> Bench {
     let codec = binance().order_codec(account, &instruments()).unwrap();
     let rig = Rig::new(
         |_| (),
-        |link| Gateway::new(link, codec, "binance-spot", tickets, sender),
+        |link| Gateway::new(link, codec, "binance", tickets, sender),
     );
     Bench {
         rig,

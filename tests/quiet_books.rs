@@ -5,7 +5,8 @@ use tickwire::base::{
     Body, Clock, Event, Instrument, InstrumentId, Level, Nanos, Px, Qty, RxStamps, Snapshot,
     Status, Symbol, UnixNanos,
 };
-use tickwire::exchange::binance_spot::BinanceSpot;
+use tickwire::exchange::Exchange;
+use tickwire::exchange::binance_spot::BINANCE;
 use tickwire::market::Want;
 use tickwire::watch::audit::Shown;
 use tickwire::watch::latency::Recorder;
@@ -49,7 +50,7 @@ fn a_stream_that_misses_changes_costs_the_connection_only_once_that_is_proved() 
     t.answer(QUIET, 11, 6);
     assert_eq!(t.wants(), []);
     t.lively_until(34);
-    assert_eq!(t.wants(), [(QUIET, Want::Reconnect)]);
+    assert_eq!(t.wants(), [(QUIET, Want::Reconnect(0))]);
 }
 
 struct At(Cell<u64>);
@@ -82,7 +83,15 @@ impl Bench {
         let (audit, shown) = rtrb::RingBuffer::new(1_024);
         let publisher = Publisher::new(sender, 2);
         let mut t = Self {
-            feed: Feed::new(&BinanceSpot, &instruments, 2, 10, publisher, audit),
+            feed: Feed::new(
+                (&BINANCE, &BINANCE.depth_streams()[0]),
+                &instruments,
+                2,
+                10,
+                true,
+                publisher,
+                audit,
+            ),
             events,
             shown,
             clock: At(Cell::new(1_000_000_000)),
@@ -90,7 +99,7 @@ impl Bench {
             notes: Notes::new(crossbeam_channel::bounded(0).0),
             id: 10,
         };
-        t.with(|feed, turn, now| feed.handle_connected(turn, now, 1));
+        t.with(|feed, turn, now| feed.handle_connected(turn, now, 0, 1));
         t.answer(QUIET, 10, 5);
         t.answer(LIVELY, 10, 5);
         t
@@ -123,7 +132,7 @@ impl Bench {
                 frame: self.now(),
             };
             self.with(|feed, turn, now| {
-                feed.handle_frame(turn, arrival, frame.as_bytes());
+                feed.handle_frame(turn, 0, arrival, frame.as_bytes());
                 feed.handle_timeout(turn, now);
             });
         }
@@ -165,16 +174,8 @@ impl Bench {
 
 fn instrument(id: InstrumentId, symbol: &str) -> Instrument {
     Instrument {
-        exchange: "binance-spot",
         id,
-        symbol: Symbol::from(symbol).unwrap(),
-        px_scale: 8,
-        qty_scale: 8,
-        tick: Px(1),
-        lot: Qty(1),
-        qty_min: Qty(1),
         qty_max: Qty(1_000_000),
-        notional_min: 0,
-        trading: true,
+        ..Instrument::bare("binance", Symbol::from(symbol).unwrap(), (8, 8))
     }
 }

@@ -10,7 +10,7 @@ use support::{Sim, finished, folder, recording, tickwire, write_gz, write_keys};
 #[test]
 fn wrong_use_ends_with_code_2_before_anything_is_started() {
     let folder = folder();
-    let wrong = "[[feed]]\nexchange = \"binance-spot\"\ninstrument = [\"BTCUSDT\"]\n";
+    let wrong = "[[feed]]\nexchange = \"binance\"\ninstrument = [\"BTCUSDT\"]\n";
     fs::write(folder.path().join("wrong.toml"), wrong).unwrap();
     fs::write(folder.path().join("no.toml"), "[engine\n").unwrap();
     for (arguments, what) in [

@@ -84,7 +84,7 @@ fn a_key_that_the_exchange_does_not_know_leaves_orders_unsent_and_says_why() {
     let refused = refused.expect("a word about the logon");
     assert_eq!(
         (&refused["level"], &refused["exchange"]),
-        (&"error".into(), &"binance-spot".into())
+        (&"error".into(), &"binance".into())
     );
     assert!(
         refused["code"].is_i64() && refused["reason"].is_string(),
@@ -135,10 +135,7 @@ fn an_exchange_that_dies_takes_only_its_own_books_with_it() {
     );
     let [btc, eth] = ["BTCUSDT", "ETHUSDT"].map(|name| {
         let books = summary["books"].as_array().unwrap().iter();
-        books
-            .clone()
-            .find(|book| book["instrument"] == name)
-            .unwrap()
+        books.clone().find(|book| book["symbol"] == name).unwrap()
     });
     assert_eq!(
         (&btc["epoch"], &btc["gaps"]),

@@ -157,7 +157,7 @@ fn books_rebuilt_from_snapshot_and_diffs_equal_the_truth_at_every_id() {
     let sim = flow(11);
     let mut socket = websocket(&sim, "/stream");
     let params: Vec<_> = sim
-        .symbols()
+        .symbols("binance")
         .iter()
         .map(|s| format!("{}@depth@100ms", s.to_lowercase()))
         .collect();
@@ -170,7 +170,7 @@ fn books_rebuilt_from_snapshot_and_diffs_equal_the_truth_at_every_id() {
     let mut rest = BufReader::new(connect(&sim));
     let mut books = Vec::new();
     let first = next_json(&mut socket);
-    for symbol in sim.symbols() {
+    for symbol in sim.symbols("binance") {
         let (status, body) = get(
             &mut rest,
             &format!("/api/v3/depth?symbol={symbol}&limit=5000"),
@@ -184,12 +184,12 @@ fn books_rebuilt_from_snapshot_and_diffs_equal_the_truth_at_every_id() {
         book.apply([&body["bids"], &body["asks"]]);
         books.push(book);
     }
-    let mut truths: BTreeMap<(u16, u64), Truth> = BTreeMap::new();
+    let mut truths: BTreeMap<(String, u64), Truth> = BTreeMap::new();
     let (mut checked, mut message) = (0, first);
     while checked < 60 {
         let data = &message["data"];
         let n = sim
-            .symbols()
+            .symbols("binance")
             .iter()
             .position(|symbol| data["s"] == **symbol)
             .unwrap();
@@ -207,9 +207,9 @@ fn books_rebuilt_from_snapshot_and_diffs_equal_the_truth_at_every_id() {
             truths.extend(
                 sim.truth()
                     .try_iter()
-                    .map(|t| ((t.instrument.0, t.update_id), t)),
+                    .map(|t| ((t.symbol.to_string(), t.update_id.unwrap()), t)),
             );
-            book.assert_is(&truths[&(n as u16, last_id)]);
+            book.assert_is(&truths[&(data["s"].as_str().unwrap().to_owned(), last_id)]);
             checked += 1;
         }
         message = next_json(&mut socket);
@@ -258,6 +258,19 @@ fn rest_answers_several_requests_on_one_connection() {
     assert_eq!(get(&mut rest, "/api/v3/depth?symbol=NOPE"), missing);
     assert_eq!(get(&mut rest, "/api/v3/klines").0, 404);
     assert_eq!(get(&mut rest, "/api/v3/ping"), (200, "{}".to_owned()));
+}
+
+#[test]
+fn an_address_that_asks_for_too_much_is_sent_away_and_counted() {
+    let sim = flow(3);
+    let mut rest = BufReader::new(connect(&sim));
+    let depth = "/api/v3/depth?symbol=SOLUSDT&limit=5000";
+    let statuses: Vec<u16> = (0..36).map(|_| get(&mut rest, depth).0).collect();
+    assert!(statuses[..24].iter().all(|status| *status == 200));
+    assert!(statuses[24..34].iter().all(|status| *status == 429));
+    assert_eq!(statuses[34..], [418, 418]);
+    wait_until(&sim, |progress| progress.exceeded.requests == 12);
+    assert_eq!(sim.progress().exceeded.total(), 12);
 }
 
 fn now_ms() -> i64 {
@@ -347,12 +360,15 @@ fn a_connection_carries_1024_streams_and_no_more() {
 
 #[test]
 fn a_client_that_never_reads_is_cut_and_the_others_are_not() {
-    let sim = flow(6);
+    let sim = server::start(SimOptions {
+        instruments: 100,
+        ..SimOptions::default()
+    })
+    .unwrap();
     let mut good = websocket(&sim, "/ws/btcusdt@trade");
-    // Thousands of snapshots are asked for, and none is read.
+    // All metadata is asked for as often as the exchange allows, and none is read.
     let mut slow = connect(&sim);
-    let request =
-        "GET /api/v3/depth?symbol=BTCUSDT&limit=5000 HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2000);
+    let request = "GET /api/v3/exchangeInfo HTTP/1.1\r\nHost: x\r\n\r\n".repeat(300);
     slow.sock.set_write_timeout(Some(WAIT)).unwrap();
     let _ = slow
         .write_all(request.as_bytes())
@@ -419,7 +435,7 @@ fn a_recording_is_played_byte_for_byte_and_waits_for_its_snapshot() {
     std::fs::write(&path, text).unwrap();
     for speed in [Speed::Client, Speed::Times(20.0)] {
         let sim = play(&path, speed).unwrap();
-        assert_eq!(sim.symbols(), ["AAUSDT"]);
+        assert_eq!(sim.symbols("binance"), ["AAUSDT"]);
         let mut socket = websocket(&sim, "/stream");
         let names = json!(["aausdt@depth@100ms"]);
         assert_eq!(
@@ -520,7 +536,7 @@ fn a_real_recording_arrives_whole_and_in_order() {
     }
     let mut rest = BufReader::new(connect(&sim));
     let mut names = Vec::new();
-    for symbol in sim.symbols() {
+    for symbol in sim.symbols("binance") {
         assert_eq!(
             get(
                 &mut rest,

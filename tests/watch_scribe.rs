@@ -250,25 +250,18 @@ fn shown_at(at: Nanos, update_id: u64, top: Option<Top<20>>) -> Shown {
 
 fn exchange_book(update_id: u64) -> Truth {
     Truth {
-        instrument: BTC,
-        update_id,
+        exchange: "binance",
+        symbol: tickwire::base::Symbol::from("BTCUSDT").unwrap(),
+        update_id: Some(update_id),
         top: book(100),
     }
 }
 
 fn instrument() -> Instrument {
     Instrument {
-        exchange: "binance-spot",
         id: BTC,
-        symbol: Symbol::from("BTCUSDT").expect("short"),
-        px_scale: 2,
-        qty_scale: 3,
-        tick: Px(1),
-        lot: Qty(1),
-        qty_min: Qty(1),
         qty_max: Qty(1_000_000),
-        notional_min: 0,
-        trading: true,
+        ..Instrument::bare("binance", Symbol::from("BTCUSDT").expect("short"), (2, 3))
     }
 }
 

@@ -7,7 +7,7 @@
 //! recording's median update has 22 levels, and one in ten has more than 104.
 
 use std::collections::BTreeSet;
-use tickwire::base::{Instrument, InstrumentId, Level, Px, Qty, Snapshot, Symbol};
+use tickwire::base::{Instrument, Level, Px, Qty, Snapshot, Symbol};
 
 /// Levels a side of the book.
 pub const DEPTH: usize = 1_000;
@@ -185,16 +185,10 @@ fn rank(dice: &mut fastrand::Rng) -> usize {
 /// The instrument of the script, scaled as the exchange writes its numbers.
 pub fn instrument() -> Instrument {
     Instrument {
-        exchange: "binance-spot",
-        id: InstrumentId(0),
-        symbol: Symbol::from("BTCUSDT").unwrap(),
-        px_scale: 8,
-        qty_scale: 8,
         tick: Px(CENT),
         lot: Qty(1_000),
         qty_min: Qty(1_000),
         qty_max: Qty(i64::MAX as u64),
-        notional_min: 0,
-        trading: true,
+        ..Instrument::bare("binance", Symbol::from("BTCUSDT").unwrap(), (8, 8))
     }
 }

@@ -5,7 +5,9 @@ use super::cli::{self, CheckArgs};
 use super::config::{Account, Config, Feed, SecretSource, Socket, Strategy};
 use super::memory::{self, count};
 use super::{secrets, session};
-use crate::exchange::{self, DepthSpeed};
+use crate::base::Nanos;
+use crate::exchange::{self, Exchange};
+use crate::world::os::clerk;
 use crate::world::os::placement::place;
 use crate::world::os::sys;
 use std::fmt;
@@ -41,12 +43,12 @@ fn describe(out: &mut dyn Write, path: &Path, config: &Config, cpus: &[usize]) -
     writeln!(out, "\nengine       wait {wait}, {depth} levels a side")?;
     socket(out, &config.socket)?;
     for feed in &config.feeds {
-        describe_feed(out, feed)?;
+        describe_feed(out, config, feed)?;
     }
     account(out, config.account.as_ref())?;
     strategy_and_risk(out, config)?;
     placement(out, config, cpus)?;
-    memory::describe(out, config)
+    memory::describe(out, config, cpus)
 }
 
 fn socket(out: &mut dyn Write, socket: &Socket) -> io::Result<()> {
@@ -67,47 +69,122 @@ fn socket(out: &mut dyn Write, socket: &Socket) -> io::Result<()> {
     )
 }
 
-fn describe_feed(out: &mut dyn Write, feed: &Feed) -> io::Result<()> {
-    let own = exchange::by_name(&feed.exchange).map(|exchange| exchange.endpoints());
-    let stream = feed
-        .stream
-        .clone()
-        .or_else(|| own.as_ref().map(|own| own.stream.clone()));
-    let rest = feed.rest.clone().or_else(|| own.map(|own| own.rest));
-    let depth = match feed.streams.depth {
-        DepthSpeed::Ms100 => "depth every 100 ms",
-        DepthSpeed::Ms1000 => "depth every 1000 ms",
+fn describe_feed(out: &mut dyn Write, config: &Config, feed: &Feed) -> io::Result<()> {
+    let Some(exchange) = exchange::by_name(&feed.exchange) else {
+        return Ok(()); // The configuration was checked: it is there.
     };
+    let own = exchange.endpoints();
+    let stream = feed.stream.as_ref().unwrap_or(&own.stream);
+    let rest = feed.rest.as_ref().unwrap_or(&own.rest);
+    let depth = feed.streams.depth.name;
     let trades = if feed.streams.trades { ", trades" } else { "" };
     let quotes = if feed.streams.quotes { ", quotes" } else { "" };
-    writeln!(
-        out,
-        "\nfeed         {}: {depth}{trades}{quotes}",
-        feed.exchange
-    )?;
-    writeln!(
-        out,
-        "             streams from {}",
-        stream.unwrap_or_default()
-    )?;
-    let levels = feed.snapshot_levels;
-    writeln!(
-        out,
-        "             snapshots of {levels} levels from {}",
-        rest.unwrap_or_default()
-    )?;
+    let name = &feed.exchange;
+    writeln!(out, "\nfeed         {name}: depth {depth}{trades}{quotes}")?;
+    writeln!(out, "             streams from {stream}")?;
+    snapshots(out, exchange, feed, rest)?;
+    match (&feed.via, config.simulate) {
+        (Some(via), _) => writeln!(out, "             both by way of {via}")?,
+        (None, Some(simulate)) if feed.is_simulated() => writeln!(
+            out,
+            "             both simulated in this process: seed {}, {}",
+            simulate.seed,
+            count(simulate.instruments, "instrument")
+        )?,
+        (None, _) => {}
+    }
+    if feed.lines > 1 {
+        writeln!(out, "             {} lines carry the same", feed.lines)?;
+    }
     if let Some(path) = &feed.ca_file {
         writeln!(out, "             also trusts {}", path.display())?;
     }
-    for (n, shard) in feed.shards().enumerate() {
-        let streams = shard.len() * feed.streams_per_instrument();
-        let names = Names(shard);
-        writeln!(
+    let (ppm, percent) = (feed.taker_fee_ppm, f64::from(feed.taker_fee_ppm) / 10_000.0);
+    writeln!(out, "             taker fee {ppm} ppm ({percent} %)")?;
+    connections(out, exchange, feed)
+}
+
+fn snapshots(
+    out: &mut dyn Write,
+    exchange: &dyn Exchange,
+    feed: &Feed,
+    rest: &str,
+) -> io::Result<()> {
+    let levels = feed.snapshot_levels;
+    let Some(request) = exchange.snapshot_request("", levels) else {
+        return writeln!(
             out,
-            "  connection {}: {}, {streams} streams: {names}",
-            n + 1,
-            count(shard.len(), "instrument")
-        )?;
+            "             whole books by the stream; lists from {rest}"
+        );
+    };
+    let budget = exchange.limits().rest_weight;
+    let (weight, per_s) = (request.weight, budget.per.0 / 1_000_000_000);
+    writeln!(out, "             snapshots of {levels} levels from {rest}")?;
+    write!(
+        out,
+        "             each weighs {weight} of {} in {per_s} s",
+        budget.count
+    )?;
+    let needed = |count| {
+        let weights = std::iter::repeat_n(weight, count);
+        clerk::Plan::new(budget).time_needed(Nanos::ZERO, weights).0 / 1_000_000_000
+    };
+    match feed.instruments_max().map(needed) {
+        None | Some(0) => writeln!(out),
+        Some(needed_s) => writeln!(out, ": all books are live after about {needed_s} s"),
+    }
+}
+
+/// What the connections carry. What patterns match is only known to the exchange.
+fn connections(out: &mut dyn Write, exchange: &dyn Exchange, feed: &Feed) -> io::Result<()> {
+    let patterns: Vec<&str> = feed.patterns().collect();
+    if !patterns.is_empty() {
+        let kept = match feed.top {
+            Some(top) => format!("the {top} most traded of what matches"),
+            None => "all that match".to_owned(),
+        };
+        let patterns = patterns.join(" ");
+        writeln!(out, "             patterns {patterns}: {kept}")?;
+    }
+    let routes = session::routes(exchange, &feed.streams);
+    let (several, share) = (routes.len() > 1, feed.instruments_per_connection);
+    let mut n = 0;
+    for route in &routes {
+        let by = match several {
+            true => format!(" by {}", route.path),
+            false => String::new(),
+        };
+        let streams = |instruments: usize| instruments * route.channels.len();
+        match feed.instruments_max() {
+            Some(max) if patterns.is_empty() => {
+                debug_assert_eq!(max, feed.instruments.len());
+                for shard in feed.instruments.chunks(share) {
+                    n += 1;
+                    let (of, streams) = (count(shard.len(), "instrument"), streams(shard.len()));
+                    let names = Names(shard);
+                    writeln!(
+                        out,
+                        "  connection {n}: {of}, {streams} streams{by}: {names}"
+                    )?;
+                }
+            }
+            Some(max) => {
+                for at in (0..max).step_by(share) {
+                    n += 1;
+                    let here = share.min(max - at);
+                    let (of, streams) = (count(here, "instrument"), streams(here));
+                    writeln!(out, "  connection {n}: at most {of}, {streams} streams{by}")?;
+                }
+            }
+            None => {
+                n += 1;
+                let (of, streams) = (count(share, "instrument"), streams(share));
+                writeln!(
+                    out,
+                    "  connection {n} and further ones: {of} each, {streams} streams{by}"
+                )?;
+            }
+        }
     }
     Ok(())
 }
@@ -138,12 +215,23 @@ fn account(out: &mut dyn Write, account: Option<&Account>) -> io::Result<()> {
 }
 
 fn strategy_and_risk(out: &mut dyn Write, config: &Config) -> io::Result<()> {
-    let Strategy::Imbalance(imbalance) = &config.strategy;
-    writeln!(
-        out,
-        "\nstrategy     imbalance over {} levels exceeds {}: {} an order, {} ms between two",
-        imbalance.depth, imbalance.threshold, imbalance.quantity, imbalance.cooldown_ms
-    )?;
+    match &config.strategy {
+        Strategy::Imbalance(imbalance) => writeln!(
+            out,
+            "\nstrategy     imbalance over {} levels exceeds {}: {} an order, {} ms between two",
+            imbalance.depth, imbalance.threshold, imbalance.quantity, imbalance.cooldown_ms
+        )?,
+        Strategy::Arbitrage(arbitrage) => writeln!(
+            out,
+            "\nstrategy     arbitrage from {} ppm after fees, at most {} a trade, on books of \
+             {} ms;\n             what stays open is unwound after {} ms, {} ppm beyond the best price",
+            arbitrage.edge_min_ppm,
+            arbitrage.quantity,
+            arbitrage.age_max_ms,
+            arbitrage.unwind_after_ms,
+            arbitrage.unwind_slippage_ppm
+        )?,
+    }
     let risk = &config.risk;
     let (quantity, notional) = (&risk.quantity_max, &risk.notional_max);
     let collar = f64::from(risk.price_collar_bps) / 100.0;
@@ -160,7 +248,7 @@ fn strategy_and_risk(out: &mut dyn Write, config: &Config) -> io::Result<()> {
 
 /// What would run on which CPU. The order connection is there with `--live` only.
 fn placement(out: &mut dyn Write, config: &Config, cpus: &[usize]) -> io::Result<()> {
-    let feeds = config.feeds.iter().map(|feed| feed.shards().len()).sum();
+    let feeds = config.feeds.iter().map(session::lanes).sum();
     let placed = |gateway| place(cpus, feeds, gateway, session::wait_choice(config));
     write!(out, "\n{}", placed(false))?;
     if config.account.is_some() {
@@ -211,13 +299,12 @@ impl fmt::Display for Names<'_> {
 mod tests {
     use super::*;
     use crate::app::config::Known;
-    use crate::exchange::Limits;
 
     #[test]
     fn every_connection_instrument_limit_and_byte_is_shown() {
         let config = config(
             "[engine]\ndepth = 256\n[socket]\nbusy_poll_us = 50\n[[feed]]\n\
-             exchange = \"binance-spot\"\ninstruments = [\"A\", \"B\", \"C\"]\nquotes = false\n\
+             exchange = \"binance\"\ninstruments = [\"A\", \"B\", \"C\"]\nquotes = false\n\
              instruments_per_connection = 2\nstream = \"127.0.0.1:9443\"\n[risk]\nnotional_max = \"77\"\n",
         );
         let mut out = Vec::new();
@@ -242,10 +329,39 @@ mod tests {
     }
 
     #[test]
+    fn patterns_lines_routes_and_fees_are_shown_before_an_exchange_is_asked() {
+        let config = config(
+            "[simulate]\nseed = 4\n[[feed]]\nexchange = \"binance-usdm\"\ninstruments = [\"*USDT\"]\n\
+             top = 60\nlines = 2\ntaker_fee_ppm = 450\n[[feed]]\nexchange = \"okx\"\n\
+             instruments = [\"*\"]\nvia = \"127.0.0.1:9\"\n[[feed]]\nexchange = \"binance\"\n\
+             instruments = [\"*USDT\"]\ntop = 300\n",
+        );
+        let mut out = Vec::new();
+        describe(&mut out, Path::new("my.toml"), &config, &[0]).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        for line in [
+            "both simulated in this process: seed 4, 3 instruments\n",
+            "2 lines carry the same\n",
+            "taker fee 450 ppm (0.045 %)\n",
+            "patterns *USDT: the 60 most traded of what matches\n",
+            "  connection 1: at most 50 instruments, 100 streams by /public/stream\n",
+            "  connection 4: at most 10 instruments, 10 streams by /market/stream\n",
+            "whole books by the stream; lists from www.okx.com:443\n",
+            "both by way of 127.0.0.1:9\n",
+            "patterns *: all that match\n",
+            " and further ones: ",
+            "each weighs 50 of 6000 in 60 s: all books are live after about 120 s\n",
+            "okx: how many its patterns match is known at the start of a run",
+        ] {
+            assert!(text.contains(line), "no {line:?} in\n{text}");
+        }
+    }
+
+    #[test]
     fn what_a_run_would_miss_is_named_once() {
         let config = config(
-            "[[feed]]\nexchange = \"binance-spot\"\ninstruments = [\"A\"]\nca_file = \"none.pem\"\n\
-             [account]\nexchange = \"binance-spot\"\nca_file = \"none.pem\"\n\
+            "[[feed]]\nexchange = \"binance\"\ninstruments = [\"A\"]\nca_file = \"none.pem\"\n\
+             [account]\nexchange = \"binance\"\nca_file = \"none.pem\"\n\
              api_key_file = \"none.key\"\nprivate_key_file = \"none.key\"\n",
         );
         let missing = missing(&config);
@@ -261,16 +377,6 @@ mod tests {
     }
 
     fn config(text: &str) -> Config {
-        let limits = Limits {
-            streams_per_connection: 1024,
-            client_messages_per_s: 5,
-            connection_life_s: 86_400,
-            snapshot_levels_max: 5000,
-        };
-        let known = [Known {
-            name: "binance-spot",
-            limits,
-        }];
-        Config::parse(Path::new("my.toml"), text, &known).unwrap_or_else(|e| panic!("{e}"))
+        Config::parse(Path::new("my.toml"), text, &Known::all()).unwrap_or_else(|e| panic!("{e}"))
     }
 }

@@ -2,7 +2,7 @@
 //! Does none of the work itself.
 
 use super::config::Wait;
-use super::{check, replay, report, run, sim};
+use super::{check, record, replay, report, run, sim};
 use crate::world::os::server::Speed;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io::{self, BufWriter, Write};
@@ -21,7 +21,10 @@ Examples:
   tickwire check configs/binance.toml           what would run, and whether the file is right
   tickwire run configs/binance.toml --for 60s   real market data, paper orders
   taskset -c 2-4 tickwire run --wait spin       on these CPUs only
+  tickwire record configs/binance.toml --out r  raw frames and REST bodies, until Ctrl-C
+  tickwire record --verify r                    is every byte of a recording as it was written?
   tickwire replay day.jsonl.gz --digest         a recording through the same lanes, no sockets
+  tickwire replay --lines a.jsonl.gz b.jsonl.gz one book from several connections' recordings
   tickwire report runs/LAST --against runs/OLD  latency tables and curves, side by side
 
 Exit codes: 0 done, 1 failed while running, 2 wrong arguments or configuration.";
@@ -45,6 +48,8 @@ pub enum Command {
     Run(RunArgs),
     /// Serve a simulated exchange, or play a recording, over TLS and WebSocket
     Sim(sim::SimArgs),
+    /// Record raw frames and REST bodies of a configuration's feeds, or verify a recording
+    Record(record::RecordArgs),
     /// Send recordings through the engine's lanes without sockets, and print a digest of each book
     Replay(ReplayArgs),
     /// Print the stage table of a run and write its page of percentile curves
@@ -90,12 +95,15 @@ pub struct RunArgs {
 /// Arguments of `tickwire replay`.
 #[derive(Debug, Clone, Args)]
 pub struct ReplayArgs {
-    /// Recordings (JSON lines, gzip)
-    #[arg(required = true, value_name = "FILE.jsonl.gz")]
+    /// Recordings (JSON lines, gzip), or folders that `tickwire record` made
+    #[arg(required = true, value_name = "FILE.jsonl.gz|DIR")]
     pub files: Vec<PathBuf>,
-    /// Print one JSON line a book: file, symbol, applied, gaps, incomplete, sha256
-    #[arg(long, required = true)]
+    /// Print one JSON line a book: file, symbol, applied, gaps, checksums, incomplete, sha256
+    #[arg(long, required_unless_present = "lines")]
     pub digest: bool,
+    /// The files are connections that carry the same: one book of all of them, and each one's lead
+    #[arg(long)]
+    pub lines: bool,
     /// Levels a side that a book keeps: 256, 1024 or 4096
     #[arg(long, value_parser = parse_depth, default_value = "1024")]
     pub depth: usize,
@@ -132,6 +140,7 @@ pub fn main() -> ExitCode {
         None => run::run(RunArgs::default()),
         Some(Command::Run(args)) => run::run(args),
         Some(Command::Sim(args)) => sim::run(args),
+        Some(Command::Record(args)) => record::run(args),
         Some(Command::Replay(args)) => replay::run(args),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Check(args)) => check::run(args),
@@ -159,7 +168,7 @@ pub fn complain(code: u8, what: &dyn std::fmt::Display) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(time) if !time.is_zero() => Ok(time),
         Ok(_) => Err("write a time above zero, like 30s".to_owned()),

@@ -6,7 +6,7 @@ mod read;
 mod sections;
 mod values;
 
-use crate::exchange::{self, Limits, Streams};
+use crate::exchange::{self, DepthStream, Limits, Streams};
 use read::Reader;
 use std::fmt;
 use std::io::Read as _;
@@ -24,6 +24,8 @@ pub struct Config {
     pub socket: Socket,
     /// At least one.
     pub feeds: Vec<Feed>,
+    /// Exchanges are simulated in this process where it is there.
+    pub simulate: Option<Simulate>,
     /// Who trades: needed only for live orders.
     pub account: Option<Account>,
     /// What decides.
@@ -82,6 +84,17 @@ pub struct Socket {
     pub receive_buffer_bytes: Option<u32>,
 }
 
+/// The simulated exchanges of a run: all that have a feed without hosts of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Simulate {
+    /// Decides every order of their markets.
+    pub seed: u64,
+    /// Instruments of each exchange, 1 to 1,000.
+    pub instruments: usize,
+    /// Messages in a second that they make together, about: books, prints and quotes.
+    pub messages_per_s: Option<u64>,
+}
+
 /// Market data of one exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feed {
@@ -91,22 +104,55 @@ pub struct Feed {
     pub stream: Option<String>,
     /// `host:port` of the REST service; `None` is the exchange's own.
     pub rest: Option<String>,
+    /// `host:port` to connect to instead of resolving the two; names and certificates stay theirs.
+    pub via: Option<String>,
     /// PEM file of one more certificate authority to trust, beside the public ones.
     pub ca_file: Option<PathBuf>,
-    /// Symbols as the exchange writes them: 1 to 1,000, none twice.
+    /// Symbols as the exchange writes them, canonical names (`binance:BTC-USDT`), and patterns of either with `*`:
+    /// 1 to 1,000, none twice.
     pub instruments: Vec<String>,
+    /// Of what patterns match, so many of the most traded: 1 to 1,000; `None` for all.
+    pub top: Option<usize>,
+    /// What the exchange takes of an order that trades at once, in parts per million of its worth: 0 to 100,000.
+    pub taker_fee_ppm: u32,
     /// What each instrument is followed on.
     pub streams: Streams,
     /// Levels a side that snapshots are asked for.
     pub snapshot_levels: u16,
     /// Instruments that share one connection.
     pub instruments_per_connection: usize,
+    /// Connections that carry the same, 1 to 3: the first arrival of an update counts.
+    pub lines: usize,
 }
 
 impl Feed {
-    /// Instruments of each connection, in order: the shards of this feed.
-    pub fn shards(&self) -> impl ExactSizeIterator<Item = &[String]> {
-        self.instruments.chunks(self.instruments_per_connection)
+    /// Whether a section [simulate] is about it: it has no hosts of its own.
+    pub fn is_simulated(&self) -> bool {
+        self.stream.is_none() && self.rest.is_none() && self.via.is_none()
+    }
+
+    /// How many instruments it has at most, before its exchange is asked; `None` where that depends on what patterns
+    /// match.
+    pub fn instruments_max(&self) -> Option<usize> {
+        let patterns = self.patterns().count();
+        let named = self.instruments.len() - patterns;
+        match (patterns, self.top) {
+            (0, _) => Some(named),
+            (_, Some(top)) => Some(named + top),
+            (_, None) => None,
+        }
+    }
+
+    /// The entries of `instruments` that are patterns.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        let entries = self.instruments.iter().map(String::as_str);
+        entries.filter(|entry| entry.contains('*'))
+    }
+
+    /// Connections that share its instruments, at most; at least where only its exchange knows how many it has.
+    pub fn shards(&self) -> usize {
+        let instruments = self.instruments_max().unwrap_or(self.instruments.len());
+        instruments.div_ceil(self.instruments_per_connection)
     }
 
     /// Streams that one instrument is followed on.
@@ -146,6 +192,8 @@ pub enum SecretSource {
 pub enum Strategy {
     /// `imbalance`.
     Imbalance(Imbalance),
+    /// `arbitrage`.
+    Arbitrage(Arbitrage),
 }
 
 /// Buys or sells one quantity when one side of the book outweighs the other.
@@ -159,6 +207,23 @@ pub struct Imbalance {
     pub cooldown_ms: u64,
     /// Quantity of an order: a plain decimal above zero, in base currency.
     pub quantity: String,
+}
+
+/// Buys at one exchange and sells at another when enough is left after fees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arbitrage {
+    /// The most of a trade: a plain decimal above zero, in base currency.
+    pub quantity: String,
+    /// What must be left of a unit of cost after both fees, in parts per million, 1 to 1,000,000.
+    pub edge_min_ppm: u32,
+    /// A book that was not updated for longer is not traded on, in milliseconds, 1 to 60,000.
+    pub age_max_ms: u64,
+    /// Pause of a pair after a trade, in milliseconds.
+    pub cooldown_ms: u64,
+    /// When what the second leg left open is closed at any exchange, in milliseconds after the first leg.
+    pub unwind_after_ms: u64,
+    /// How far beyond the best price an unwinding order may go, in parts per million, 0 to 100,000.
+    pub unwind_slippage_ppm: u32,
 }
 
 /// Limits that every order must keep to. Decimals are plain text and above zero: they become
@@ -184,6 +249,8 @@ pub struct Known {
     pub name: &'static str,
     /// Of its connections and snapshots.
     pub limits: Limits,
+    /// Its depth streams, the default first.
+    pub depth_streams: &'static [DepthStream],
 }
 
 impl Known {
@@ -192,6 +259,7 @@ impl Known {
         let known = |exchange: &&dyn exchange::Exchange| Self {
             name: exchange.name(),
             limits: exchange.limits(),
+            depth_streams: exchange.depth_streams(),
         };
         exchange::ALL.iter().map(known).collect()
     }

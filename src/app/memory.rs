@@ -2,25 +2,33 @@
 //! estimate from above: it takes every queue as used. `configs/sim.toml` comes to 37 MiB; a run of it
 //! had 26 MiB resident after 4 s, and 32 MiB with the simulated exchange in the same process.
 
-use super::config::Config;
-use super::session::{AUDITS, EVENTS, NOTES};
+use super::config::{Config, Feed};
+use super::session::{AUDITS, EVENTS, NOTES, lanes, links, stages, wait_choice};
 use crate::base::{Event, Level, Note};
-use crate::market::buffer::BUFFER_BYTES;
+pub use crate::market::buffer::BUFFER_BYTES;
 use crate::watch::Stage;
 use crate::watch::audit::Shown;
+use crate::world::os::placement::place;
 use std::fmt;
 use std::io::{self, Write};
 
 /// Books of an instrument: the one that is shown, and a spare that a fresh snapshot is merged into.
 const BOOKS: usize = 2;
-/// A connection's decoder: room for 8,192 levels a side, and a scratch that is warm for a message of
-/// 256 KiB. Measured; a test holds it.
-pub const DECODER_BYTES: usize = 2_540_000;
+/// An instrument beside its books' levels and what waits for a snapshot: scratch of sweeps (16 KiB), which line was
+/// first with its last 256 updates (10 KiB), ids of its last 256 trades (2 KiB), counters. Measured; a test holds it.
+pub const INSTRUMENT_BYTES: usize = 29_900;
+/// An instrument's place in each lane's publisher: news that find no room on the ring. Measured; a test holds it.
+pub const WAITING_BYTES: usize = 1_860;
+/// The words of a lane's frame: room for 8,192 levels a side, and for 1,024 words. Measured; a test holds it.
+pub const WORDS_BYTES: usize = 369_000;
+/// A lane's decoder: a scratch that is warm for large frames of its exchange. That of the exchange with the largest
+/// ones; a test holds it.
+pub const DECODER_BYTES: usize = 7_416_000;
 /// The rest of a connection: the reader under TLS (64 KiB), TLS records, and WebSocket's own buffer.
 const CONNECTION_BYTES: usize = (64 + 2 * 16 + 8) * 1024;
-/// A stage's histograms: two of a worker, and the scribe's total of twice their width. Measured; a
-/// test holds it.
-pub const STAGE_BYTES: usize = 2 * 221_000;
+/// A stage's two histograms in a worker that times it, and as much again for the scribe's total. Measured; a test
+/// holds it.
+pub const STAGE_BYTES: usize = 221_000;
 /// An allowance for code, certificate authorities, stacks of the threads and what libraries keep.
 const PROCESS_BYTES: usize = 8 << 20;
 
@@ -35,21 +43,26 @@ pub struct Part {
     pub how: String,
 }
 
-/// Everything that grows with the configuration, and what does not in the last lines.
-pub fn parts(config: &Config) -> Vec<Part> {
-    let instruments: usize = config.feeds.iter().map(|feed| feed.instruments.len()).sum();
-    let connections: usize = config.feeds.iter().map(|feed| feed.shards().len()).sum();
+/// Everything that grows with the configuration, and what does not in the last lines. `cpus` are those that the
+/// process may use.
+pub fn parts(config: &Config, cpus: &[usize]) -> Vec<Part> {
+    let instruments: usize = config.feeds.iter().map(instruments_of).sum();
+    let connections_of = |feed: &Feed| lanes(feed) * links(feed);
+    let connections: usize = config.feeds.iter().map(connections_of).sum();
+    let lanes: usize = config.feeds.iter().map(lanes).sum();
+    let placed = place(cpus, lanes, config.account.is_some(), wait_choice(config));
+    let most = config.feeds.iter().map(links).max().unwrap_or(1);
+    let timed = placed.workers.iter().map(|plan| stages(plan, most).len());
+    let timed: usize = timed.sum();
     let (depth, level) = (config.engine.depth, size_of::<Level>());
-    let (each, line) = (
-        count(instruments, "instrument"),
-        count(connections, "connection"),
-    );
+    let (each, line) = (count(instruments, "instrument"), count(lanes, "lane"));
+    let connection = count(connections, "connection");
     let (event, shown, note) = (size_of::<Event>(), size_of::<Shown>(), size_of::<Note>());
     let part = |name, bytes, how| Part { name, bytes, how };
     vec![
         part(
             "books",
-            instruments * 2 * depth * level * BOOKS,
+            instruments * book_bytes(config),
             format!("{each} x 2 sides x {depth} levels x {level} bytes x {BOOKS} (live, spare)"),
         ),
         part(
@@ -58,23 +71,33 @@ pub fn parts(config: &Config) -> Vec<Part> {
             format!("{each} x {BUFFER_BYTES} bytes of diffs that wait for a snapshot"),
         ),
         part(
+            "beside",
+            instruments * INSTRUMENT_BYTES,
+            format!("{each} x {INSTRUMENT_BYTES} bytes of scratch, recent ids and counters"),
+        ),
+        part(
+            "news",
+            lanes * instruments * WAITING_BYTES,
+            format!("{line} x {each} x {WAITING_BYTES} bytes that wait for the ring"),
+        ),
+        part(
             "decoders",
-            connections * DECODER_BYTES,
-            format!("{line} x {DECODER_BYTES} bytes"),
+            lanes * (DECODER_BYTES + WORDS_BYTES),
+            format!("{line} x ({DECODER_BYTES} + {WORDS_BYTES} bytes of words)"),
         ),
         part(
             "streams",
             connections * CONNECTION_BYTES,
-            format!("{line} x {CONNECTION_BYTES} bytes under TLS and WebSocket"),
+            format!("{connection} x {CONNECTION_BYTES} bytes under TLS and WebSocket"),
         ),
         part(
             "events",
-            connections * EVENTS * event,
+            lanes * EVENTS * event,
             format!("{line} x {EVENTS} events x {event} bytes, to the desk"),
         ),
         part(
             "audit",
-            connections * AUDITS * shown,
+            lanes * AUDITS * shown,
             format!("{line} x {AUDITS} books x {shown} bytes, to the scribe"),
         ),
         part(
@@ -84,16 +107,28 @@ pub fn parts(config: &Config) -> Vec<Part> {
         ),
         part(
             "latency",
-            Stage::ALL.len() * STAGE_BYTES,
-            format!("{} stages x {STAGE_BYTES} bytes", Stage::ALL.len()),
+            (timed + Stage::ALL.len()) * STAGE_BYTES,
+            format!(
+                "({timed} stages of workers + {} of the scribe) x {STAGE_BYTES} bytes",
+                Stage::ALL.len()
+            ),
         ),
         part("process", PROCESS_BYTES, "code, stacks, libraries".into()),
     ]
 }
 
+fn book_bytes(config: &Config) -> usize {
+    2 * config.engine.depth * size_of::<Level>() * BOOKS
+}
+
+/// How many instruments a feed has at most, before anybody asked its exchange; a pattern without a limit counts as one.
+fn instruments_of(feed: &Feed) -> usize {
+    feed.instruments_max().unwrap_or(feed.instruments.len())
+}
+
 /// Prints the parts and their sum.
-pub(super) fn describe(out: &mut dyn Write, config: &Config) -> io::Result<()> {
-    let parts = parts(config);
+pub(super) fn describe(out: &mut dyn Write, config: &Config, cpus: &[usize]) -> io::Result<()> {
+    let parts = parts(config, cpus);
     writeln!(out)?;
     for (index, part) in parts.iter().enumerate() {
         let head = if index == 0 { "memory" } else { "" };
@@ -105,7 +140,21 @@ pub(super) fn describe(out: &mut dyn Write, config: &Config) -> io::Result<()> {
         out,
         "{:<12} together {all:>10}  resident at most; a queue counts once it was used",
         ""
-    )
+    )?;
+    for feed in config
+        .feeds
+        .iter()
+        .filter(|feed| feed.instruments_max().is_none())
+    {
+        let each = Size(book_bytes(config) + BUFFER_BYTES + INSTRUMENT_BYTES + WAITING_BYTES);
+        writeln!(
+            out,
+            "{:<12} {}: how many its patterns match is known at the start of a run: each counts as one instrument \
+             here, and one more takes {each}",
+            "", feed.exchange
+        )?;
+    }
+    Ok(())
 }
 
 /// `1 shard`, `2 shards`.
@@ -121,5 +170,46 @@ impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = self.0 as f64 / f64::from(1 << 20);
         f.pad(&format!("{mib:.2} MiB"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::Known;
+    use super::*;
+    use std::path::Path;
+
+    fn config(feed: &str) -> Config {
+        let text = format!("[[feed]]\nexchange = \"binance\"\n{feed}\n");
+        Config::parse(Path::new("x.toml"), &text, &Known::all())
+            .unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    fn bytes(feed: &str, name: &str) -> usize {
+        let parts = parts(&config(feed), &[0, 1]);
+        let part = parts.iter().find(|part| part.name == name);
+        part.expect("there is such a part").bytes
+    }
+
+    #[test]
+    fn patterns_count_as_what_they_may_choose() {
+        let named = r#"instruments = ["BTCUSDT", "ETHUSDT"]"#;
+        let top = "instruments = [\"BTCUSDT\", \"*USDC\"]\ntop = 9";
+        assert_eq!(bytes(top, "books"), 5 * bytes(named, "books"));
+        let many = "instruments = [\"*USDC\"]\ntop = 30\ninstruments_per_connection = 10";
+        assert_eq!(bytes(many, "events"), 3 * bytes(named, "events"));
+    }
+
+    #[test]
+    fn a_count_that_nobody_knows_yet_is_said() {
+        let said = |feed: &str| {
+            let mut out = Vec::new();
+            describe(&mut out, &config(feed), &[0]).expect("a vector takes all");
+            String::from_utf8(out).expect("it is text")
+        };
+        let open = said(r#"instruments = ["*USDT"]"#);
+        assert!(open.contains("known at the start of a run"), "{open}");
+        let named = said(r#"instruments = ["BTCUSDT"]"#);
+        assert!(!named.contains("patterns"), "{named}");
     }
 }

@@ -1,19 +1,24 @@
 //! `tickwire replay`: a recording through the same lanes as live, without sockets.
 
+mod source;
+
 use super::cli::{FAILED, ReplayArgs, complain, print};
 use crate::base::{Clock, Instrument, Nanos, UnixNanos};
-use crate::exchange::{Exchange, binance_spot::BinanceSpot};
+use crate::exchange::Exchange;
+use crate::market::{Counters, LINES_MAX};
 use crate::watch::audit::{AUDIT_LEVELS, Auditor, BookAudit, Shown};
-use crate::watch::latency::Recorder;
+use crate::watch::latency::{Collector, Recorder, Totals};
+use crate::watch::stage::Stage;
 use crate::wiring::feed::{Arrival, Feed};
 use crate::wiring::publisher::Publisher;
 use crate::wiring::ring::{Bell, Receiver, ring};
 use crate::wiring::turn::{Notes, Turn};
-use crate::world::os::server::opener;
-use crate::world::sim::recording::{Kind, Line, Recording};
+use crate::world::os::recorder;
+use crate::world::sim::recording::Line;
 use serde::Serialize;
+use source::{Merged, Source};
 use std::cell::Cell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Events and shown books that one message may cause: a snapshot replays all diffs that waited for it.
@@ -22,7 +27,7 @@ const RING: usize = 4_096;
 /// One book of a recording, as `replay --digest` prints it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Digest {
-    /// The file as it was named.
+    /// The file as it was named; of several lines all of them, with a blank between.
     pub file: String,
     /// As the exchange writes it.
     pub symbol: String,
@@ -30,21 +35,49 @@ pub struct Digest {
     pub applied: u64,
     /// Times that updates were missing.
     pub gaps: u64,
+    /// Messages whose checksum agreed with the book.
+    pub checksums_ok: u64,
+    /// Messages whose checksum did not.
+    pub checksums_bad: u64,
     /// Lines whose best 20 levels were not provably the exchange's own.
     pub incomplete: u64,
     /// Of the canonical dump.
     pub sha256: String,
 }
 
+/// How one of several lines did, as `replay --lines` prints it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lead {
+    /// Its number, in the order of the files.
+    pub line: usize,
+    /// The file as it was named.
+    pub file: String,
+    /// Updates that it brought first and another line brought later.
+    pub won: u64,
+    /// How much earlier, in microseconds: the median.
+    pub lead_us_p50: u64,
+    /// As `lead_us_p50`, the 99th percentile.
+    pub lead_us_p99: u64,
+}
+
 /// The command. Every file is replayed; one that cannot be does not keep the others from it.
 pub fn run(args: ReplayArgs) -> ExitCode {
     let mut failed = None;
+    let files = args.files.iter().flat_map(|file| series_of(file));
+    let recordings: Vec<Vec<PathBuf>> = match args.lines {
+        true => vec![files.collect()],
+        false => files.map(|file| vec![file]).collect(),
+    };
     let printed = print(|out| {
-        for file in &args.files {
-            match digest(file, args.depth) {
-                Ok(digests) => {
+        for files in &recordings {
+            match digest_lines(files, args.depth) {
+                Ok((digests, leads)) => {
                     for digest in digests {
                         serde_json::to_writer(&mut *out, &digest)?;
+                        out.write_all(b"\n")?;
+                    }
+                    for lead in leads {
+                        serde_json::to_writer(&mut *out, &lead)?;
                         out.write_all(b"\n")?;
                     }
                     out.flush()?;
@@ -57,15 +90,35 @@ pub fn run(args: ReplayArgs) -> ExitCode {
     failed.unwrap_or(printed)
 }
 
+/// What a name on the command line stands for: a recorder's folder for each of its series.
+fn series_of(file: &Path) -> Vec<PathBuf> {
+    let series = match file.is_dir() {
+        true => recorder::series(file).unwrap_or_default(),
+        false => Vec::new(),
+    };
+    // Where there is none, opening it says so.
+    if series.is_empty() {
+        vec![file.to_owned()]
+    } else {
+        series
+    }
+}
+
 /// The digests of all books of `file`, kept with `depth` levels a side (256, 1,024 or 4,096).
 pub fn digest(file: &Path, depth: usize) -> Result<Vec<Digest>, String> {
+    digest_lines(&[file.to_owned()], depth).map(|(digests, _)| digests)
+}
+
+/// The digests of all books that `files` make together, as lines 0, 1, … of one feed; and, where there are
+/// several, each line's lead.
+pub fn digest_lines(files: &[PathBuf], depth: usize) -> Result<(Vec<Digest>, Vec<Lead>), String> {
     let mut auditor: Option<Auditor> = None;
-    let replayed = replay(file, depth, &mut |instruments, shown| {
+    let (books, leads) = replay_lines(files, depth, &mut |instruments, shown| {
         auditor
             .get_or_insert_with(|| Auditor::new(instruments, false))
             .shown(shown);
     })?;
-    let digest = |(instrument, gaps): (Instrument, u64)| {
+    let digest = |(instrument, counters): (Instrument, Counters)| {
         let audit = auditor.as_ref()?.result(instrument.id)?;
         let BookAudit {
             updates,
@@ -73,38 +126,92 @@ pub fn digest(file: &Path, depth: usize) -> Result<Vec<Digest>, String> {
             sha256,
             ..
         } = audit;
-        let (file, symbol) = (file.display().to_string(), instrument.symbol.to_string());
         // A symbol without a book (only trades were recorded) has no digest.
         (updates > 0).then_some(Digest {
-            file,
-            symbol,
+            file: named(files),
+            symbol: instrument.symbol.to_string(),
             applied: updates,
-            gaps,
+            gaps: counters.gaps,
+            checksums_ok: counters.checksum_ok,
+            checksums_bad: counters.checksum_bad,
             incomplete,
             sha256,
         })
     };
-    let mut digests: Vec<Digest> = replayed.into_iter().filter_map(digest).collect();
+    let mut digests: Vec<Digest> = books.into_iter().filter_map(digest).collect();
     digests.sort_by(|a, b| a.symbol.cmp(&b.symbol));
-    Ok(digests)
+    Ok((digests, leads))
+}
+
+fn named(files: &[PathBuf]) -> String {
+    let names: Vec<_> = files.iter().map(|f| f.display().to_string()).collect();
+    names.join(" ")
 }
 
 /// Replays `file` and shows every book state in order. Gives the instruments with their gaps.
 pub fn replay(
     file: &Path,
     depth: usize,
-    each: &mut dyn FnMut(&[Instrument], &Shown),
+    each: &mut Each<'_>,
 ) -> Result<Vec<(Instrument, u64)>, String> {
-    let open = || Recording::index(opener(file.to_owned()));
-    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
-    let recording = open().map_err(|error| failed(&error))?;
+    let (books, _) = replay_lines(&[file.to_owned()], depth, each)?;
+    let gaps = |(instrument, counters): (Instrument, Counters)| (instrument, counters.gaps);
+    Ok(books.into_iter().map(gaps).collect())
+}
+
+/// Is shown the run's instruments and one book state.
+type Each<'a> = dyn FnMut(&[Instrument], &Shown) + 'a;
+/// Every book's counters, and the lines' leads where there are several.
+type Replayed = (Vec<(Instrument, Counters)>, Vec<Lead>);
+
+fn replay_lines(files: &[PathBuf], depth: usize, each: &mut Each<'_>) -> Result<Replayed, String> {
+    if files.len() > LINES_MAX {
+        return Err(format!(
+            "{} files: a book has at most {LINES_MAX} lines",
+            files.len()
+        ));
+    }
+    let failed = |error: String| format!("{}: {error}", named(files));
+    let source = Source::survey(files).map_err(failed)?;
+    if files.len() > 1 && !source.depth.rule.merges() {
+        return Err(format!(
+            "books of {} have no ids: lines cannot be merged",
+            source.exchange.name()
+        ));
+    }
     match depth {
-        256 => Replay::<256>::new(&recording).run(&recording, each),
-        1_024 => Replay::<1_024>::new(&recording).run(&recording, each),
-        4_096 => Replay::<4_096>::new(&recording).run(&recording, each),
+        256 => replay_lanes::<256>(&source, files, each),
+        1_024 => replay_lanes::<1_024>(&source, files, each),
+        4_096 => replay_lanes::<4_096>(&source, files, each),
         other => Err(format!("no book of {other} levels is compiled in")),
     }
-    .map_err(|error| failed(&error))
+    .map_err(failed)
+}
+
+/// Replays each lane of a recording alone, as it ran: its lines come and go without touching another's books.
+fn replay_lanes<const N: usize>(
+    source: &Source,
+    files: &[PathBuf],
+    each: &mut Each<'_>,
+) -> Result<Replayed, String> {
+    if files.len() > 1 || source.lanes.is_empty() {
+        return Replay::<N>::new(source).run(files, None, each);
+    }
+    let mut all: Vec<(Instrument, Counters)> = Vec::new();
+    for lane in &source.lanes {
+        let (books, _) = Replay::<N>::new(source).run(files, Some(*lane), each)?;
+        match all.is_empty() {
+            true => all = books,
+            false => {
+                // Only one lane has an instrument's book.
+                let pairs = all.iter_mut().zip(books);
+                for (known, book) in pairs.filter(|(_, (_, counters))| counters.updates > 0) {
+                    *known = book;
+                }
+            }
+        }
+    }
+    Ok((all, Vec::new()))
 }
 
 /// A clock that stands where the recording stands.
@@ -121,62 +228,82 @@ impl Clock for RecordedTime {
 }
 
 struct Replay<const N: usize> {
+    exchange: &'static dyn Exchange,
     instruments: Vec<Instrument>,
     feed: Feed<N>,
     events: Receiver<crate::base::Event>,
     shown: rtrb::Consumer<Shown>,
     clock: RecordedTime,
     latency: Recorder,
+    leads: Collector,
     notes: Notes,
+    /// The connection of each line; zero of one that had none yet.
+    epochs: [u32; LINES_MAX],
 }
 
 impl<const N: usize> Replay<N> {
-    fn new(recording: &Recording) -> Self {
-        let instruments: Vec<Instrument> = recording
-            .listings
-            .iter()
-            .map(|listing| listing.instrument.clone())
-            .collect();
+    fn new(source: &Source) -> Self {
+        let (exchange, instruments) = (source.exchange, source.instruments.clone());
         let (sender, events) = ring(RING, Bell::new(|| {}));
         let (audit, shown) = rtrb::RingBuffer::new(RING);
         let publisher = Publisher::new(sender, instruments.len());
         let feed = Feed::new(
-            &BinanceSpot,
+            (exchange, source.depth),
             &instruments,
             instruments.len(),
             AUDIT_LEVELS,
+            true,
             publisher,
             audit,
         );
+        let (latency, leads) = Recorder::new(0, &Stage::LEADS);
         Self {
+            exchange,
             instruments,
             feed,
             events,
             shown,
             clock: RecordedTime(Cell::new(0)),
-            latency: Recorder::new(0, &[]).0,
+            latency,
+            leads,
             // Nobody reads a replay's log: what it says is in the digests.
             notes: Notes::new(crossbeam_channel::bounded(0).0),
+            epochs: [0; LINES_MAX],
         }
     }
 
+    /// Of one lane where one is named; else every file is a line.
     fn run(
         mut self,
-        recording: &Recording,
-        each: &mut dyn FnMut(&[Instrument], &Shown),
-    ) -> Result<Vec<(Instrument, u64)>, String> {
-        let mut lines = recording.lines().map_err(|error| error.to_string())?;
-        let mut connected = false;
-        while let Some(line) = lines.next_line().map_err(|error| error.to_string())? {
+        files: &[PathBuf],
+        lane: Option<u16>,
+        each: &mut Each<'_>,
+    ) -> Result<Replayed, String> {
+        let mut merged = Merged::open(files)?;
+        let mut left = files.len();
+        while let Some((number, line)) = merged.next_line()? {
             let last = self.clock.0.get();
             self.clock.0.set(line.ts_ns.unwrap_or(last).max(last));
-            if !std::mem::replace(&mut connected, true) {
-                self.feed_do(|feed, turn, now| feed.handle_connected(turn, now, 1));
-            }
+            let from = match (lane, line.place) {
+                (None, _) => Some((number, 1)),
+                (Some(lane), Some(place)) if place.lane == lane => Some((place.line, place.epoch)),
+                (Some(_), _) => None, // Another lane's, or metadata.
+            };
+            let Some((number, epoch)) = from else {
+                continue;
+            };
+            self.connect(number, epoch)?;
             self.feed_do(|feed, turn, now| feed.handle_timeout(turn, now));
-            self.handle_line(&line)?;
-            // Nothing answers a replay's wishes: it has the snapshots that were recorded.
+            self.handle_line(number, &line)?;
+            if lane.is_none() && merged.ended(number) {
+                left -= 1;
+                if left > 0 {
+                    self.feed_do(|feed, turn, now| feed.handle_disconnected(turn, now, number));
+                }
+            }
+            // Nothing answers a replay's wishes: it has the books and snapshots that were recorded.
             while self.feed.poll_want().is_some() {}
+            while self.feed.poll_heard().is_some() {}
             while self.events.pop().is_ok() {}
             self.feed.flush();
             while let Ok(shown) = self.shown.pop() {
@@ -193,37 +320,59 @@ impl<const N: usize> Replay<N> {
         if counters.audit_lost > 0 {
             return Err(format!("{} book states were lost", counters.audit_lost));
         }
-        let gaps: Vec<u64> = self.feed.book_counters().map(|(_, _, c)| c.gaps).collect();
-        Ok(self.instruments.into_iter().zip(gaps).collect())
+        let books = self.feed.book_counters().map(|(_, _, counters)| counters);
+        let books = self.instruments.into_iter().zip(books).collect();
+        self.latency.finish(Nanos(self.clock.0.get()));
+        let leads = match files {
+            [_] => Vec::new(),
+            _ => leads(files, self.leads),
+        };
+        Ok((books, leads))
     }
 
-    fn handle_line(&mut self, line: &Line) -> Result<(), String> {
-        match &line.kind {
-            Kind::Stream(_) | Kind::Symbol(_) => self.feed_do(|feed, turn, now| {
+    /// A message of this connection comes: where it is the first one, the line's last connection has ended.
+    fn connect(&mut self, number: u8, epoch: u32) -> Result<(), String> {
+        let before = self.epochs.get_mut(usize::from(number));
+        let before = before.ok_or_else(|| format!("line {number}: a book has {LINES_MAX}"))?;
+        if epoch == 0 {
+            return Ok(()); // A snapshot that came while no line was up.
+        }
+        match std::mem::replace(before, epoch) {
+            before if before == epoch => return Ok(()),
+            0 => {}
+            _ => self.feed_do(|feed, turn, now| feed.handle_disconnected(turn, now, number)),
+        }
+        self.feed_do(|feed, turn, now| feed.handle_connected(turn, now, number, epoch));
+        Ok(())
+    }
+
+    fn handle_line(&mut self, number: u8, line: &Line) -> Result<(), String> {
+        let exchange = self.exchange;
+        if !exchange.owns(&line.conn) {
+            return Ok(());
+        }
+        if !line.rest {
+            self.feed_do(|feed, turn, now| {
                 let arrival = Arrival {
                     frame: now,
                     ..Arrival::default()
                 };
-                feed.handle_frame(turn, arrival, line.raw.as_bytes());
-            }),
-            Kind::Snapshot(symbol, levels) => {
-                let known = self
-                    .instruments
-                    .iter()
-                    .find(|i| i.symbol.as_str() == symbol);
-                let Some(instrument) = known.cloned() else {
-                    return Ok(());
-                };
-                let body = line.raw.clone().into_bytes();
-                let snapshot = BinanceSpot
-                    .snapshot(body, &instrument, *levels)
-                    .map_err(|why| format!("a snapshot of {symbol} is bad: {}", why.name()))?;
-                self.feed_do(|feed, turn, now| {
-                    feed.handle_snapshot(turn, now, instrument.id, &snapshot);
-                });
-            }
-            Kind::Other => {}
+                feed.handle_frame(turn, number, arrival, line.raw.as_bytes());
+            });
+            return Ok(());
         }
+        let Some((symbol, levels)) = exchange.snapshot_asked(&line.conn) else {
+            return Ok(());
+        };
+        let mut known = self.instruments.iter();
+        let Some(&instrument) = known.find(|i| i.symbol.as_str() == symbol) else {
+            return Ok(());
+        };
+        let body = line.raw.clone().into_bytes();
+        let snapshot = exchange
+            .snapshot(body, &instrument, levels)
+            .map_err(|why| format!("a snapshot of {symbol} is bad: {}", why.name()))?;
+        self.feed_do(|feed, turn, now| feed.handle_snapshot(turn, now, instrument.id, &snapshot));
         Ok(())
     }
 
@@ -236,3 +385,27 @@ impl<const N: usize> Replay<N> {
         act(&mut self.feed, &mut turn, self.clock.now());
     }
 }
+
+/// What the lead stages hold.
+fn leads(files: &[PathBuf], mut stages: Collector) -> Vec<Lead> {
+    let lead = |(line, file): (usize, &PathBuf)| Lead {
+        line,
+        file: file.display().to_string(),
+        won: 0,
+        lead_us_p50: 0,
+        lead_us_p99: 0,
+    };
+    let mut leads: Vec<Lead> = files.iter().enumerate().map(lead).collect();
+    stages.collect(&mut Totals::default(), &mut |stage, values, _, _| {
+        let line = Stage::LEADS.iter().position(|&lead| lead == stage);
+        if let Some(lead) = line.and_then(|line| leads.get_mut(line)) {
+            lead.won = values.len();
+            lead.lead_us_p50 = values.value_at_quantile(0.5) / 1_000;
+            lead.lead_us_p99 = values.value_at_quantile(0.99) / 1_000;
+        }
+    });
+    leads
+}
+
+#[cfg(test)]
+mod tests;

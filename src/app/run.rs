@@ -10,6 +10,7 @@ use crate::exchange::Account;
 use crate::watch::audit::Truth;
 use crate::watch::summary::Summary;
 use crate::world::os::clock::OsClock;
+use crate::world::os::recorder::RecorderHandle;
 use crate::world::os::scribe::{Console, ConsoleStyle, Scribe, ScribeInputs};
 use crate::world::os::server::{self, Sim, SimSource};
 use crate::world::os::sys;
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 mod files;
+mod recording;
 mod screen;
 mod simulated;
 
@@ -92,6 +94,7 @@ pub struct Run {
     log: LogForm,
     live: bool,
     strategy: Option<StrategyMaker>,
+    record: bool,
 }
 
 impl Run {
@@ -121,6 +124,7 @@ impl Run {
             log: LogForm::Human,
             live: false,
             strategy: None,
+            record: false,
         }
     }
 
@@ -128,6 +132,16 @@ impl Run {
     pub fn time(mut self, time: Duration) -> Self {
         self.time = Some(time);
         self
+    }
+
+    /// Also writes all that comes in into this folder, which must not hold a recording yet. The run's files
+    /// go there, too.
+    pub fn recording(self, dir: PathBuf) -> Self {
+        Self {
+            out: Some(dir),
+            record: true,
+            ..self
+        }
     }
 
     /// Lets this strategy decide instead of the configured one.
@@ -141,12 +155,28 @@ impl Run {
         let started = SystemTime::now();
         let interrupted = interrupt_flag()?;
         let account = match &self.market {
-            Market::Configured(config) if self.live => Some(live_account(config)?),
+            Market::Configured(config) if self.live => {
+                if config.simulate.is_some() {
+                    let why = "--live with [simulate]: real orders would follow invented prices";
+                    return Err(RunError::Wrong(why.into()));
+                }
+                Some(live_account(config)?)
+            }
             Market::Configured(_) | Market::Simulated { .. } => None,
+        };
+        let recording = match &self.out {
+            Some(dir) if self.record => Some(recording::Recording::create(dir)?),
+            Some(_) | None => None,
         };
         let dir = files::run_dir(self.out.as_deref(), started)?;
         let (config, sim, account, seed) = match self.market {
-            Market::Configured(config) => (config, None, account, None),
+            Market::Configured(mut config) => match config.simulate {
+                None => (config, None, account, None),
+                Some(simulate) => {
+                    let sim = simulated::start_configured(&mut config, simulate, &dir)?;
+                    (config, Some(sim), None, Some(simulate.seed))
+                }
+            },
             Market::Simulated {
                 source,
                 seed,
@@ -158,39 +188,54 @@ impl Run {
                 (config, Some(sim), Some(account), (!played).then_some(seed))
             }
         };
-        let mode = mode(sim.as_ref(), account.is_some());
-        let universe = Universe::fetch(&config).map_err(RunError::Failed)?;
+        let mode = match self.record {
+            true => "none",
+            false => mode(sim.as_ref(), account.is_some()),
+        };
+        let bodies = recording.as_ref().map(|recording| recording.bodies());
+        let universe = Universe::fetch(&config, bodies).map_err(RunError::Failed)?;
+        screen::announce_universe(&universe);
+        let left_out = universe.left_out.clone();
         let strategy = match self.strategy {
             Some(make) => make(&universe.instruments),
-            None => configured_strategy(&config, &universe.instruments),
+            None => configured_strategy(&config, &universe),
         };
         let strategy = strategy.map_err(RunError::Wrong)?;
         let cpus = sys::affinity().map_err(|e| RunError::Failed(format!("no CPU: {e}")))?;
-        let (engine, outputs) =
-            Engine::start(&config, universe, strategy, account, &cpus).map_err(RunError::Failed)?;
+        let (engine, mut outputs) =
+            Engine::start(&config, universe, strategy, account, &cpus, self.record)
+                .map_err(RunError::Failed)?;
+        let recorder = recording
+            .map(|recording| recording.start(&mut outputs))
+            .transpose()?;
         screen::announce(&engine, &config, sim.as_ref(), mode, &dir);
         let begun = Instant::now();
         let truths = sim.as_ref().filter(|_| seed.is_some()).map(Sim::truth);
         let scribe = start_scribe(&engine, outputs, truths, self.log, &dir)?;
-        let whole = wait_for_the_end(&engine, sim.as_ref(), self.time, &interrupted);
+        let failed = || recorder.as_ref().is_some_and(RecorderHandle::has_failed);
+        let whole = wait_for_the_end(&engine, sim.as_ref(), self.time, &interrupted, &failed);
 
         let lasted = begun.elapsed();
         let (placement, instruments) = (engine.placement.clone(), engine.instruments.clone());
         let ended = engine.stop();
+        let recorded = recorder.map(RecorderHandle::stop);
         let totals = scribe.stop();
-        if let Some(sim) = sim {
-            sim.stop();
-        }
+        let exceeded = sim.map(|sim| sim.stop().exceeded.total());
         let mut summary = files::summarize(&placement, &instruments, &ended, totals);
         summary.version = env!("CARGO_PKG_VERSION").into();
         summary.started = humantime::format_rfc3339_millis(started).to_string();
         summary.duration_ns = lasted.as_nanos() as u64;
         summary.mode = mode.into();
         summary.seed = seed;
+        summary.left_out = left_out;
+        summary.limits_exceeded = exceeded;
         files::write_summary(&dir, &summary)?;
         screen::conclude(&summary, &dir);
         if !whole {
             return Err(RunError::Failed("a worker died: its panic is above".into()));
+        }
+        if let Some(recorded) = recorded {
+            recording::conclude(recorded, &dir)?;
         }
         Ok(summary)
     }
@@ -249,10 +294,18 @@ fn from_args(args: RunArgs) -> Result<Run, RunError> {
         log,
         live,
         strategy: None,
+        record: false,
     })
 }
 
 fn live_account(config: &Config) -> Result<(Account, config::Account), RunError> {
+    if let config::Strategy::Arbitrage(_) = config.strategy {
+        return Err(RunError::Wrong(
+            "arbitrage trades on paper only: this build does not hear of fills from an account yet, \
+             and a second leg must know the first one's; leave --live out"
+                .into(),
+        ));
+    }
     let account = config.account.clone().ok_or_else(|| {
         RunError::Wrong("--live needs an [account] section with the files of its keys".into())
     })?;
@@ -262,9 +315,9 @@ fn live_account(config: &Config) -> Result<(Account, config::Account), RunError>
 
 fn mode(sim: Option<&Sim>, orders_leave: bool) -> &'static str {
     match (sim, orders_leave) {
-        (Some(_), _) => "simulated",
+        (_, false) => "paper",
+        (Some(_), true) => "simulated",
         (None, true) => "live",
-        (None, false) => "paper",
     }
 }
 
@@ -315,13 +368,14 @@ fn start_scribe(
     Scribe::start(inputs).map_err(|error| RunError::Failed(format!("{}: {error}", dir.display())))
 }
 
-/// Returns when the time is over, when somebody interrupts, or when a recording has been played and taken in.
-/// False: a worker died.
+/// Returns when the time is over, when somebody interrupts, when a recording has been played and taken in, or
+/// when one can no longer be written. False: a worker died.
 fn wait_for_the_end(
     engine: &Engine,
     sim: Option<&Sim>,
     time: Option<Duration>,
     interrupted: &AtomicBool,
+    failed: &dyn Fn() -> bool,
 ) -> bool {
     let begun = Instant::now();
     let frames = || -> u64 {
@@ -336,7 +390,7 @@ fn wait_for_the_end(
         if !engine.is_whole() {
             return false;
         }
-        if time.is_some_and(|time| begun.elapsed() >= time) {
+        if failed() || time.is_some_and(|time| begun.elapsed() >= time) {
             return true;
         }
         if frames() != seen {

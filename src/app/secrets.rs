@@ -321,7 +321,7 @@ mod tests {
 
         fn source(&self) -> Source {
             Source {
-                exchange: "binance-spot".to_owned(),
+                exchange: "binance".to_owned(),
                 orders: None,
                 ca_file: None,
                 api_key: SecretSource::File(self.path("api")),

@@ -1,31 +1,33 @@
 //! One run of the engine from a configuration to its summary: builds lanes, rings and threads, waits, and
 //! takes everything down in order.
 
+mod lanes;
+
 use super::config::{self, Config};
-use super::universe::{self, Source, Universe};
-use crate::base::{Clock as _, Event, Instrument, InstrumentId, Note, UnixNanos};
-use crate::conn::{Link, LinkConfig, tls};
+use super::universe::{self, Universe};
+use crate::base::{Clock as _, Event, Instrument, Note, UnixNanos};
 use crate::exchange::{self, Account, Exchange};
 use crate::strategy::{self, Strategy, StrategyParams};
 use crate::trading::limits::{RiskLimits, RiskParams};
 use crate::trading::paper::Paper;
 use crate::trading::risk::Risk;
 use crate::watch::Stage;
-use crate::watch::audit::{AUDIT_LEVELS, Shown};
+use crate::watch::audit::Shown;
 use crate::watch::latency::{Collector, Recorder};
 use crate::wiring::desk::{Desk, Exit};
-use crate::wiring::feed::Feed;
-use crate::wiring::feed_lane::FeedLane;
 use crate::wiring::gateway::Gateway;
-use crate::wiring::lane::Lane;
 use crate::wiring::publisher::Publisher;
 use crate::wiring::ring::{Bell, Receiver, ring};
+use crate::wiring::tap::tap_bytes;
 use crate::wiring::turn::Notes;
-use crate::world::os::clerk::{Clerk, Client, Reply, Rest, SnapshotSource};
+use crate::world::os::clerk::{Backlog, Clerk, Client, MarketSource, Reply, Rest};
 use crate::world::os::clock::OsClock;
 use crate::world::os::placement::{Placement, WaitChoice, WorkerPlan, place};
-use crate::world::os::socket::{Socket, SocketOptions};
-use crate::world::os::worker::{BELL, Ended, Placed, Pulse, Worker};
+use crate::world::os::recorder::LaneTap;
+use crate::world::os::socket::SocketOptions;
+use crate::world::os::worker::{Attempts, BELL, Ended, Placed, Pulse, Worker};
+pub use lanes::{Route, lanes, links, routes};
+use lanes::{Shard, feed_lane, lane_tap, link, shards};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -69,27 +71,35 @@ pub struct Outputs {
     pub notes: crossbeam_channel::Receiver<Note>,
     /// How many of them found no room.
     pub lost: Arc<AtomicU64>,
+    /// The way to `notes`, for a recorder.
+    pub notes_to: Notes,
+    /// What feed lanes take in, where a recording is made.
+    pub taps: Vec<LaneTap>,
 }
 
 impl Engine {
-    /// Builds and starts everything. `account` sends orders; without it they stay on paper.
+    /// Builds and starts everything. `account` sends orders; without it they stay on paper. `record` taps the
+    /// feed lanes.
     pub fn start(
         config: &Config,
         universe: Universe,
         strategy: Box<dyn Strategy>,
         account: Option<(Account, config::Account)>,
         cpus: &[usize],
+        record: bool,
     ) -> Result<(Self, Outputs), String> {
         let Universe {
             instruments,
             sources,
             hosts,
+            ..
         } = universe;
-        let shards: Vec<Shard> = sources.iter().enumerate().flat_map(shards).collect();
+        let shards: Vec<Shard> = sources.iter().flat_map(shards).collect();
         let placement = place(cpus, shards.len(), account.is_some(), wait_choice(config));
         let mut build = Build::new(config, placement, instruments.into())?;
         for (index, shard) in shards.iter().enumerate() {
-            build.add_feed(index, shard)?;
+            let tap_bytes = record.then(|| tap_bytes(shards.len()));
+            build.add_feed(index, shard, tap_bytes)?;
         }
         let exit = match account {
             Some((keys, at)) => build.add_gateway(keys, &at)?,
@@ -106,6 +116,11 @@ impl Engine {
         self.workers.iter().all(|(_, thread)| !thread.is_finished())
     }
 
+    /// What waits at each REST host.
+    pub fn backlogs(&self) -> &[Arc<Backlog>] {
+        &self.clerk.backlogs
+    }
+
     /// Stops the workers and the clerk, and gives what each worker counted; none of one that panicked.
     pub fn stop(self) -> Vec<Option<Ended>> {
         self.stop.store(true, Ordering::Relaxed);
@@ -119,25 +134,6 @@ impl Engine {
     }
 }
 
-/// One connection's share of a source's instruments.
-struct Shard<'a> {
-    source: &'a Source,
-    /// Index of the source's REST host.
-    host: usize,
-    instruments: &'a [InstrumentId],
-}
-
-fn shards((host, source): (usize, &Source)) -> impl Iterator<Item = Shard<'_>> {
-    let chunks = source
-        .instruments
-        .chunks(source.config.instruments_per_connection);
-    chunks.map(move |instruments| Shard {
-        source,
-        host,
-        instruments,
-    })
-}
-
 /// What a worker is given while its lanes are still being made.
 struct Station {
     poll: mio::Poll,
@@ -146,6 +142,10 @@ struct Station {
     replies_to: crossbeam_channel::Sender<Reply>,
     feeds: Vec<Placed>,
     gateways: Vec<Placed>,
+    /// The most connections that carry the same, of all its feeds.
+    lines: usize,
+    /// Instruments of its feeds.
+    carried: Vec<Instrument>,
 }
 
 impl Station {
@@ -162,6 +162,8 @@ impl Station {
             replies_to,
             feeds: Vec::new(),
             gateways: Vec::new(),
+            lines: 0,
+            carried: Vec::new(),
         })
     }
 }
@@ -176,7 +178,10 @@ struct Build<'a> {
     /// The desk's ends of all event rings.
     inputs: Vec<Receiver<Event>>,
     audits: Vec<rtrb::Consumer<Shown>>,
+    taps: Vec<LaneTap>,
     clients: Vec<Client>,
+    /// What may be dialled, by exchange.
+    attempts: Vec<(&'static str, Attempts)>,
 }
 
 impl<'a> Build<'a> {
@@ -199,20 +204,44 @@ impl<'a> Build<'a> {
             desk_bell,
             inputs: Vec::new(),
             audits: Vec::new(),
+            taps: Vec::new(),
             clients: Vec::new(),
+            attempts: Vec::new(),
         })
     }
 
-    fn add_feed(&mut self, index: usize, shard: &Shard) -> Result<(), String> {
+    fn add_feed(
+        &mut self,
+        index: usize,
+        shard: &Shard,
+        tap_bytes: Option<usize>,
+    ) -> Result<(), String> {
         let (events, input) = ring(EVENTS, self.desk_bell.clone());
         let (audit, shown) = rtrb::RingBuffer::new(AUDITS);
         self.inputs.push(input);
         self.audits.push(shown);
         let publisher = Publisher::new(events, self.instruments.len());
-        let lane = feed_lane(self.config, shard, &self.instruments, publisher, audit)?;
+        let (tap, end) = tap_bytes.map(|bytes| lane_tap(shard, bytes)).unzip();
+        self.taps.extend(end);
+        let lane = feed_lane(self.config, shard, &self.instruments, publisher, audit, tap)?;
         let at = home(&self.placement, |worker| worker.feeds.contains(&index));
-        let clerk_id = self.add_client(at, &shard.source.stream, Some((shard.host, shard.source)));
-        self.stations[at].feeds.push(Placed { lane, clerk_id });
+        let super::universe::Source { config, stream, .. } = shard.source;
+        let reached_at = config.via.as_ref().unwrap_or(stream);
+        let clerk_id = self.add_client(at, reached_at, Some(shard));
+        let attempts = self.attempts(shard.source.exchange);
+        let carried = shard.instruments.iter();
+        let carried = carried.map(|id| self.instruments[id.index()]);
+        let station = &mut self.stations[at];
+        station.carried.extend(carried);
+        if config.lines > 1 {
+            // With the one that takes the place of another.
+            station.lines = station.lines.max(links(config));
+        }
+        station.feeds.push(Placed {
+            lane,
+            clerk_id,
+            attempts,
+        });
         Ok(())
     }
 
@@ -233,21 +262,41 @@ impl<'a> Build<'a> {
             .as_deref()
             .map(universe::read_ca)
             .transpose()?;
-        let link = link(&host_port, &codec.path(), ca_pem.as_deref(), None)?;
+        let link = link(&host_port, &codec.path(), ca_pem.as_deref(), |_| {})?;
         let lane = Box::new(Gateway::new(link, codec, exchange.name(), orders, reports));
         let clerk_id = self.add_client(at, &host_port, None);
-        self.stations[at].gateways.push(Placed { lane, clerk_id });
+        let attempts = self.attempts(exchange);
+        self.stations[at].gateways.push(Placed {
+            lane,
+            clerk_id,
+            attempts,
+        });
         Ok(Exit::Gateway(tickets))
     }
 
-    fn add_client(&mut self, at: usize, host_port: &str, rest: Option<(usize, &Source)>) -> usize {
+    /// The attempts that all connections to this exchange share.
+    fn attempts(&mut self, exchange: &dyn Exchange) -> Attempts {
+        let known = self
+            .attempts
+            .iter()
+            .find(|(name, _)| *name == exchange.name());
+        if let Some((_, attempts)) = known {
+            return attempts.clone();
+        }
+        let attempts = Attempts::new(exchange.limits().connects);
+        self.attempts.push((exchange.name(), attempts.clone()));
+        attempts
+    }
+
+    fn add_client(&mut self, at: usize, host_port: &str, shard: Option<&Shard>) -> usize {
         let station = &self.stations[at];
         self.clients.push(Client {
             stream: host_port.to_owned(),
-            snapshots: rest.map(|(host, source)| SnapshotSource {
-                host,
-                exchange: source.exchange,
-                levels: source.config.snapshot_levels,
+            market: shard.map(|shard| MarketSource {
+                host: shard.source.host,
+                exchange: shard.source.exchange,
+                levels: shard.source.config.snapshot_levels,
+                instruments: shard.instruments.to_vec(),
             }),
             replies: station.replies_to.clone(),
             bell: station.bell.clone(),
@@ -258,8 +307,16 @@ impl<'a> Build<'a> {
     fn start(self, desk: Desk, hosts: Vec<Rest>) -> Result<(Engine, Outputs), String> {
         let (notes_to, notes) = crossbeam_channel::bounded(NOTES);
         let notes_to = Notes::new(notes_to);
-        let clerk = Clerk::start(self.clients, hosts, self.instruments.clone())
-            .map_err(|error| format!("cannot start the clerk thread: {error}"))?;
+        let ranks = vec![0; self.instruments.len()];
+        let notes_of_clerk = notes_to.clone();
+        let clerk = Clerk::start(
+            self.clients,
+            hosts,
+            &self.instruments,
+            &ranks,
+            notes_of_clerk,
+        )
+        .map_err(|error| format!("cannot start the clerk thread: {error}"))?;
         let mut engine = Engine {
             placement: self.placement,
             instruments: self.instruments,
@@ -272,7 +329,11 @@ impl<'a> Build<'a> {
         let mut collectors = Vec::new();
         for (index, station) in self.stations.into_iter().enumerate() {
             let plan = &engine.placement.workers[index];
-            let (recorder, collector) = Recorder::new(index as u8, &stages(plan));
+            let (recorder, collector) = Recorder::with_exchanges(
+                index as u8,
+                &stages(plan, station.lines),
+                &station.carried,
+            );
             let pulse = Arc::new(Pulse::default());
             let bell = station.bell.clone();
             let worker = Worker {
@@ -306,6 +367,8 @@ impl<'a> Build<'a> {
                 collectors,
                 notes,
                 lost,
+                notes_to,
+                taps: self.taps,
             },
         ))
     }
@@ -315,68 +378,6 @@ impl<'a> Build<'a> {
 fn home(placement: &Placement, has_it: impl Fn(&WorkerPlan) -> bool) -> usize {
     let found = placement.workers.iter().position(has_it);
     found.expect("`place` gives every lane exactly one worker; its tests hold that")
-}
-
-fn feed_lane(
-    config: &Config,
-    shard: &Shard,
-    all: &[Instrument],
-    publisher: Publisher,
-    audit: rtrb::Producer<Shown>,
-) -> Result<Box<dyn Lane<Socket>>, String> {
-    match config.engine.depth {
-        256 => lane_of::<256>(shard, all, publisher, audit),
-        1_024 => lane_of::<1_024>(shard, all, publisher, audit),
-        4_096 => lane_of::<4_096>(shard, all, publisher, audit),
-        other => Err(format!("no book of {other} levels is compiled in")),
-    }
-}
-
-fn lane_of<const N: usize>(
-    shard: &Shard,
-    all: &[Instrument],
-    publisher: Publisher,
-    audit: rtrb::Producer<Shown>,
-) -> Result<Box<dyn Lane<Socket>>, String> {
-    let Source {
-        exchange,
-        config,
-        stream,
-        ca_pem,
-        ..
-    } = shard.source;
-    let ours: Vec<Instrument> = shard
-        .instruments
-        .iter()
-        .map(|id| all[id.index()].clone())
-        .collect();
-    let symbols: Vec<&str> = ours.iter().map(|i| i.symbol.as_str()).collect();
-    let subscriptions = exchange.subscribe(&symbols, config.streams);
-    let link = link(
-        stream,
-        &exchange.stream_path(),
-        ca_pem.as_deref(),
-        Some(*exchange),
-    )?;
-    let feed = Feed::<N>::new(*exchange, &ours, all.len(), AUDIT_LEVELS, publisher, audit);
-    Ok(Box::new(FeedLane::new(link, feed, subscriptions)))
-}
-
-/// A link to `host:port`. Market streams keep to the exchange's limit on our own messages.
-fn link(
-    host_port: &str,
-    path: &str,
-    ca_pem: Option<&[u8]>,
-    limited_by: Option<&dyn Exchange>,
-) -> Result<Link<Socket>, String> {
-    let (host, port) = host_port
-        .rsplit_once(':')
-        .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)))
-        .ok_or_else(|| format!("{host_port}: write it as host:port"))?;
-    let mut config = LinkConfig::new(host.trim_matches(['[', ']']), port, path);
-    config.messages_per_s = limited_by.map(|exchange| exchange.limits().client_messages_per_s);
-    let tls = tls::client_config(ca_pem).map_err(|error| error.to_string())?;
-    Link::new(config, tls, fastrand::u64(..)).map_err(|error| format!("{host_port}: {error}"))
 }
 
 fn risk(config: &Config, instruments: &[Instrument]) -> Result<Risk, String> {
@@ -396,19 +397,36 @@ fn risk(config: &Config, instruments: &[Instrument]) -> Result<Risk, String> {
 /// The configured strategy for these instruments.
 pub fn configured_strategy(
     config: &Config,
-    instruments: &[Instrument],
+    universe: &Universe,
 ) -> Result<Box<dyn Strategy>, String> {
-    let config::Strategy::Imbalance(imbalance) = &config.strategy;
-    let params = StrategyParams {
-        depth: imbalance.depth,
-        threshold: imbalance.threshold,
-        cooldown_ns: imbalance.cooldown_ms * 1_000_000,
-        quantity: imbalance.quantity.clone(),
+    let params = match &config.strategy {
+        config::Strategy::Imbalance(imbalance) => {
+            StrategyParams::Imbalance(strategy::imbalance::Params {
+                depth: imbalance.depth,
+                threshold: imbalance.threshold,
+                cooldown_ns: imbalance.cooldown_ms * NS_PER_MS,
+                quantity: imbalance.quantity.clone(),
+            })
+        }
+        config::Strategy::Arbitrage(arbitrage) => {
+            StrategyParams::Arbitrage(strategy::arbitrage::Params {
+                quantity: arbitrage.quantity.clone(),
+                edge_min_ppm: arbitrage.edge_min_ppm,
+                age_max_ns: arbitrage.age_max_ms * NS_PER_MS,
+                cooldown_ns: arbitrage.cooldown_ms * NS_PER_MS,
+                unwind_after_ns: arbitrage.unwind_after_ms * NS_PER_MS,
+                unwind_slippage_ppm: arbitrage.unwind_slippage_ppm,
+                taker_fees_ppm: universe.taker_fees_ppm(),
+            })
+        }
     };
-    strategy::build("imbalance", &params, instruments).map_err(|error| error.to_string())
+    strategy::build(&params, &universe.instruments).map_err(|error| error.to_string())
 }
 
-pub(super) fn stages(plan: &WorkerPlan) -> Vec<Stage> {
+const NS_PER_MS: u64 = 1_000_000;
+
+/// What a worker times. Leads only where it has feeds of several lines, so many at the most.
+pub(super) fn stages(plan: &WorkerPlan, lines: usize) -> Vec<Stage> {
     let mut stages = Vec::new();
     if !plan.feeds.is_empty() {
         stages.extend([
@@ -419,6 +437,7 @@ pub(super) fn stages(plan: &WorkerPlan) -> Vec<Stage> {
             Stage::Decode,
         ]);
         stages.push(Stage::Book);
+        stages.extend(Stage::LEADS.iter().take(lines));
     }
     if plan.desk {
         stages.extend([Stage::Queue, Stage::Decide, Stage::Admit]);

@@ -1,6 +1,7 @@
 //! `tickwire sim`: the simulated exchange on its own, until Ctrl-C. Prints what a configuration needs to reach it.
 
-use crate::world::os::server::{self, Sim, SimOptions, SimProgress, SimSource, Speed};
+use crate::exchange;
+use crate::world::os::server::{self, Exceeded, Sim, SimOptions, SimProgress, SimSource, Speed};
 use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fmt;
@@ -12,6 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+/// Symbols of an exchange that are printed.
+const SYMBOLS_SHOWN: usize = 5;
 /// How often a run looks whether it was told to end.
 const LOOK_PERIOD: Duration = Duration::from_millis(50);
 
@@ -24,7 +27,13 @@ pub struct SimArgs {
     /// Seed of the order flow: the same seed makes the same market
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Play this recording (JSON lines, gzip or plain) instead of an order flow
+    /// Instruments of each exchange: BTC, ETH, SOL, then invented ones
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub instruments: u64,
+    /// Book messages a second that all instruments of all exchanges make together, about
+    #[arg(long, value_name = "N")]
+    pub messages_per_s: Option<u64>,
+    /// Play this recording of Binance spot (JSON lines, gzip or plain) instead of an order flow
     #[arg(long, value_name = "FILE")]
     pub play: Option<PathBuf>,
     /// How fast to play it: `recorded`, `max` (as fast as the client reads), or a factor such as 10
@@ -72,17 +81,21 @@ fn serve(args: SimArgs) -> Result<(), Failure> {
     }
     let mut options = SimOptions {
         seed: args.seed,
+        exchanges: exchange::ALL.iter().map(|e| e.name().to_owned()).collect(),
+        instruments: args.instruments as usize,
+        messages_per_s: args.messages_per_s,
+        truth: false,
         ..SimOptions::default()
     };
     options.listen = args.listen.unwrap_or(options.listen);
     if let Some(path) = args.play {
+        options.exchanges = SimOptions::default().exchanges;
         options.source = SimSource::Play {
             path,
             speed: args.speed,
         };
     }
-    let mut sim = server::start(options).map_err(Failure::Sim)?;
-    sim.ignore_truth();
+    let sim = server::start(options).map_err(Failure::Sim)?;
     if let Some(path) = &args.ca_out {
         std::fs::write(path, sim.ca_pem()).map_err(|error| Failure::Ca(path.clone(), error))?;
     }
@@ -97,25 +110,32 @@ fn serve(args: SimArgs) -> Result<(), Failure> {
 
 fn announce(sim: &Sim, ca_file: Option<&Path>, out: &mut impl Write) -> io::Result<()> {
     let addr = sim.addr();
+    writeln!(out, "simulated exchanges on {addr}")?;
+    for listed in sim.listed() {
+        let symbols = &listed.symbols;
+        let more = symbols.len().saturating_sub(SYMBOLS_SHOWN);
+        let shown = symbols[..symbols.len() - more].join(", ");
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        writeln!(out, "  {:<16} {shown}{more}", listed.exchange)?;
+    }
+    writeln!(out, "in each [[feed]] of a configuration: via = \"{addr}\"")?;
     writeln!(
         out,
-        "simulated exchange binance-spot on {addr}: {}",
-        sim.symbols().join(", ")
+        "binance is also who is meant by the bare address: stream, rest, orders = \"{addr}\""
     )?;
     writeln!(out, "  market streams  wss://{addr}/stream")?;
-    writeln!(out, "  REST            https://{addr}/api/v3")?;
     writeln!(out, "  order entry     wss://{addr}/ws-api/v3")?;
-    writeln!(
-        out,
-        "stream, rest and orders in a configuration: \"{addr}\""
-    )?;
     match ca_file {
         Some(path) => writeln!(out, "certificate authority: {}", path.display())?,
         None => write!(out, "certificate authority:\n{}", sim.ca_pem())?,
     }
     writeln!(
         out,
-        "an account's API key is the lowercase hex of its Ed25519 public key"
+        "a binance account's API key is the lowercase hex of its Ed25519 public key"
     )?;
     writeln!(out, "Ctrl-C ends it")?;
     out.flush()
@@ -127,12 +147,25 @@ fn total(progress: SimProgress, out: &mut impl Write) -> io::Result<()> {
         orders,
         sessions,
         slow_cuts,
+        exceeded,
         ..
     } = progress;
     writeln!(
         out,
         "sent {frames_sent} frames over {sessions} connections, took {orders} orders, \
          cut {slow_cuts} slow readers"
+    )?;
+    let Exceeded {
+        requests,
+        messages,
+        connects,
+        streams,
+    } = exceeded;
+    writeln!(
+        out,
+        "limits exceeded by the exchanges' own count: {} ({requests} requests, {messages} messages, \
+         {connects} connects, {streams} streams)",
+        exceeded.total()
     )
 }
 
@@ -173,6 +206,8 @@ mod tests {
         let args = |listen, play: Option<&str>| SimArgs {
             listen,
             seed: 1,
+            instruments: 3,
+            messages_per_s: None,
             play: play.map(PathBuf::from),
             speed: Speed::Client,
             ca_out: None,

@@ -1,10 +1,14 @@
 //! What a run trades, and where: the configured feeds joined with the exchanges' own metadata.
 //! Decides nothing about threads.
 
+mod select;
+
 use super::config::{Config, Feed};
-use crate::base::{Instrument, InstrumentId};
+use crate::base::{Instrument, InstrumentId, Symbol};
 use crate::exchange::{self, Exchange};
-use crate::world::os::clerk::{FetchError, Rest};
+use crate::world::os::clerk::{self, FetchError, Rest};
+use crate::world::os::recorder::BodyTap;
+use select::Selection;
 use std::path::Path;
 
 /// A feed whose instruments are known.
@@ -15,10 +19,14 @@ pub struct Source {
     pub config: Feed,
     /// `host:port` of the market streams.
     pub stream: String,
+    /// Its REST host, by its place in [`Universe::hosts`].
+    pub host: usize,
     /// PEM of the extra certificate authority.
     pub ca_pem: Option<Vec<u8>>,
     /// Its instruments in the run's table, in the order of the configuration.
     pub instruments: Vec<InstrumentId>,
+    /// What its patterns chose, for a person to read; nothing where it has none.
+    pub chosen: Option<String>,
 }
 
 /// All instruments of a run, with the feeds that carry them and the REST host of each feed.
@@ -27,66 +35,199 @@ pub struct Universe {
     pub instruments: Vec<Instrument>,
     /// The feeds, in the order of the configuration.
     pub sources: Vec<Source>,
-    /// One per source.
+    /// Each host once: it counts our requests by address, not by feed.
     pub hosts: Vec<Rest>,
+    /// Feeds whose exchange could not be reached, and why: they are not followed in this run.
+    pub left_out: Vec<String>,
 }
 
 impl Universe {
-    /// Asks every exchange for its metadata. The error says which feed failed, and why.
-    pub fn fetch(config: &Config) -> Result<Self, String> {
+    /// Asks every exchange for its metadata, all at once; `tap` gets all bodies for a recording. One that cannot be reached is left out, and does not keep
+    /// the others from running; a name that an exchange does not list is an error, which says which feed it is of.
+    pub fn fetch(config: &Config, tap: Option<BodyTap>) -> Result<Self, String> {
+        let ask = |feed: &Feed, tap| Asked::of(feed, tap);
+        let asked: Vec<_> = std::thread::scope(|scope| {
+            let threads = config
+                .feeds
+                .iter()
+                .map(|feed| (feed, tap.clone()))
+                .map(|(feed, tap)| scope.spawn(move || ask(feed, tap)));
+            let threads: Vec<_> = threads.collect();
+            let panicked = || Err(Fault::Mistake("its start panicked".into()));
+            let all = threads
+                .into_iter()
+                .map(|t| t.join().unwrap_or_else(|_| panicked()));
+            all.collect()
+        });
         let mut universe = Self {
             instruments: Vec::new(),
             sources: Vec::new(),
             hosts: Vec::new(),
+            left_out: Vec::new(),
         };
-        for feed in &config.feeds {
-            universe
-                .add(feed)
-                .map_err(|why| format!("{}: {why}", feed.exchange))?;
+        for (feed, asked) in config.feeds.iter().zip(asked) {
+            let at = |why: String| format!("{}: {why}", feed.exchange);
+            match asked {
+                Ok(asked) => universe.add(feed, asked).map_err(at)?,
+                Err(Fault::Mistake(why)) => return Err(at(why)),
+                Err(Fault::Unreachable(why)) => universe.left_out.push(at(why)),
+            }
+        }
+        if universe.sources.is_empty() {
+            return Err(universe.left_out.join("; "));
         }
         Ok(universe)
     }
 
-    fn add(&mut self, feed: &Feed) -> Result<(), String> {
-        let exchange = exchange::by_name(&feed.exchange).ok_or("this build does not know it")?;
-        let own = exchange.endpoints();
-        let rest = feed.rest.clone().unwrap_or(own.rest);
-        let ca_pem = feed.ca_file.as_deref().map(read_ca).transpose()?;
-        let mut host = Rest::new(&rest, ca_pem.as_deref()).map_err(|error| error.to_string())?;
-        let symbols: Vec<&str> = feed.instruments.iter().map(String::as_str).collect();
-        let body = host
-            .get(&exchange.metadata_path(&symbols))
-            .map_err(|error| match error {
-                FetchError::Status(400, _) => {
-                    let symbol = refused(&mut host, exchange, &symbols);
-                    format!("it refuses \"{symbol}\" of instruments: {error}")
-                }
-                error => format!("no metadata from https://{rest}: {error}"),
-            })?;
+    /// What each instrument's exchange takes of an order that trades at once, by id.
+    pub fn taker_fees_ppm(&self) -> Vec<u32> {
+        let mut fees = vec![0; self.instruments.len()];
+        for source in &self.sources {
+            for id in &source.instruments {
+                fees[id.index()] = source.config.taker_fee_ppm;
+            }
+        }
+        fees
+    }
+
+    fn add(&mut self, feed: &Feed, asked: Asked) -> Result<(), String> {
+        let Asked {
+            exchange,
+            rest,
+            ca_pem,
+            listed,
+            volumes,
+        } = asked;
+        let taken = &self.instruments;
+        let free = |instrument: &&Instrument| {
+            !taken.iter().any(|other| {
+                other.exchange == instrument.exchange && other.symbol == instrument.symbol
+            })
+        };
+        let listed: Vec<Instrument> = listed.iter().filter(free).copied().collect();
+        let selection = Selection::new(&feed.instruments);
+        let (chosen, told) = selection.choose(&listed, volumes.as_deref(), feed.top)?;
         let first = self.instruments.len();
-        for (index, mut instrument) in exchange.metadata(&body, &symbols)?.into_iter().enumerate() {
-            let id = u16::try_from(first + index).map_err(|_| "too many instruments")?;
-            instrument.id = InstrumentId(id);
-            self.instruments.push(instrument);
+        for (index, instrument) in chosen.into_iter().enumerate() {
+            let id = u16::try_from(first + index)
+                .ok()
+                .filter(|id| *id < u16::MAX);
+            let id = InstrumentId(id.ok_or("too many instruments")?);
+            self.instruments.push(Instrument { id, ..instrument });
         }
         let ids = first..self.instruments.len();
+        let (own, host) = (exchange.endpoints(), self.host(rest));
         self.sources.push(Source {
             exchange,
             config: feed.clone(),
             stream: feed.stream.clone().unwrap_or(own.stream),
+            host,
             ca_pem,
             instruments: ids.map(|id| InstrumentId(id as u16)).collect(),
+            chosen: told,
         });
-        self.hosts.push(host);
         Ok(())
     }
+
+    /// The place of this host: that of an earlier feed's, where it is the same.
+    fn host(&mut self, rest: Rest) -> usize {
+        if let Some(known) = self.hosts.iter().position(|host| host.is(&rest)) {
+            return known;
+        }
+        self.hosts.push(rest);
+        self.hosts.len() - 1
+    }
+}
+
+/// Why a feed has no instruments.
+enum Fault {
+    /// Somebody wrote something wrong.
+    Mistake(String),
+    /// The exchange does not answer, or not sensibly.
+    Unreachable(String),
+}
+
+/// What an exchange said at the start.
+struct Asked {
+    exchange: &'static dyn Exchange,
+    rest: Rest,
+    ca_pem: Option<Vec<u8>>,
+    listed: Vec<Instrument>,
+    volumes: Option<Vec<(Symbol, f64)>>,
+}
+
+impl Asked {
+    fn of(feed: &Feed, tap: Option<BodyTap>) -> Result<Self, Fault> {
+        let mistake = |why: String| Fault::Mistake(why);
+        let exchange = exchange::by_name(&feed.exchange);
+        let exchange = exchange.ok_or_else(|| mistake("this build does not know it".into()))?;
+        let host_port = feed.rest.clone().unwrap_or(exchange.endpoints().rest);
+        let ca_pem = feed
+            .ca_file
+            .as_deref()
+            .map(read_ca)
+            .transpose()
+            .map_err(mistake)?;
+        let budget = exchange.limits().rest_weight;
+        let rest = Rest::new(&host_port, feed.via.as_deref(), ca_pem.as_deref(), budget);
+        let rest = rest.map_err(|error| mistake(error.to_string()))?;
+        let mut rest = rest.tapped(tap);
+        let selection = Selection::new(&feed.instruments);
+        let listed = listed(&mut rest, exchange, &selection).map_err(|fault| match fault {
+            Fault::Unreachable(why) => {
+                Fault::Unreachable(format!("{why} (metadata from https://{host_port})"))
+            }
+            mistake => mistake,
+        })?;
+        let volumes = match feed.top {
+            None => None,
+            Some(_) => Some(volumes(&mut rest, exchange).map_err(Fault::Unreachable)?),
+        };
+        Ok(Self {
+            exchange,
+            rest,
+            ca_pem,
+            listed,
+            volumes,
+        })
+    }
+}
+
+fn listed(
+    host: &mut Rest,
+    exchange: &dyn Exchange,
+    selection: &Selection,
+) -> Result<Vec<Instrument>, Fault> {
+    // Where only symbols are named, only they are asked for: an exchange's whole list may have ten megabytes.
+    let symbols = selection.symbols().unwrap_or_default();
+    match clerk::metadata(host, exchange, &symbols) {
+        Ok(listed) => Ok(listed),
+        Err(error @ FetchError::Status(400, _)) if !symbols.is_empty() => {
+            let symbol = refused(host, exchange, &symbols);
+            let why = format!("it refuses \"{symbol}\" of instruments: {error}");
+            Err(Fault::Mistake(why))
+        }
+        Err(error) => Err(Fault::Unreachable(error.to_string())),
+    }
+}
+
+fn volumes(host: &mut Rest, exchange: &dyn Exchange) -> Result<Vec<(Symbol, f64)>, String> {
+    let mut all = Vec::new();
+    for request in exchange.volume_requests() {
+        let body = host
+            .fetch(&request)
+            .map_err(|error| format!("no volumes: {error}"))?;
+        host.keep(exchange, &request, &body);
+        all.extend(exchange.volumes(&body)?);
+    }
+    Ok(all)
 }
 
 /// The symbol for which a request of all these was refused. Exchanges do not name it, so it is sought by halves.
 fn refused<'s>(host: &mut Rest, exchange: &dyn Exchange, mut symbols: &[&'s str]) -> &'s str {
     while symbols.len() > 1 {
         let (first, second) = symbols.split_at(symbols.len() / 2);
-        let fine = host.get(&exchange.metadata_path(first)).is_ok();
+        let fine = clerk::metadata(host, exchange, first).is_ok();
         symbols = if fine { second } else { first };
     }
     symbols.first().copied().unwrap_or_default()

@@ -6,7 +6,7 @@ use std::fmt;
 /// Why a decimal was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecimalError {
-    /// Not `digits` or `digits.digits`: a sign, an exponent, a blank, nothing at all.
+    /// Not `digits` or `digits.digits`, with or without an exponent: a sign, a blank, nothing at all.
     Malformed,
     /// A non-zero digit beyond the instrument's scale.
     TooFine,
@@ -22,7 +22,7 @@ pub const SCALE_MAX: u8 = 18;
 /// The longest text that [`encode`] makes: `u64::MAX` with a point in it.
 pub const ENCODED_MAX: usize = 21;
 
-/// Parses `text` (`[0-9]+(\.[0-9]+)?`) into units of 10^-`scale`, at most `i64::MAX`.
+/// Parses `text` (`[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?`) into units of 10^-`scale`, at most `i64::MAX`.
 ///
 /// Exchanges that pad to eight decimals (`61737.63000000`) take the fast path; what it does not
 /// know, errors above all, is left to the slow one.
@@ -91,11 +91,14 @@ fn eight_digits(word: u64) -> u64 {
     fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
 }
 
-/// A digit at a time: any length, and the word on every error. The fast path's twin.
+/// A digit at a time: any length, any exponent, and the word on every error. The fast path's twin.
 #[inline(never)]
 fn parse_any(text: &[u8], scale: u8) -> Result<u64, DecimalError> {
     if text.len() > TEXT_MAX {
         return Err(DecimalError::TooLarge);
+    }
+    if let Some(e) = text.iter().position(|byte| matches!(byte, b'e' | b'E')) {
+        return parse_any(&without_exponent(&text[..e], &text[e + 1..])?, scale);
     }
     let (mut units, mut decimals, mut seen_point, mut digits) = (0u64, 0u8, false, 0usize);
     for &byte in text {
@@ -132,6 +135,55 @@ fn parse_any(text: &[u8], scale: u8) -> Result<u64, DecimalError> {
     } else {
         Ok(units)
     }
+}
+
+/// The largest exponent that is looked at, up and down: beyond it no number fits any scale.
+const EXPONENT_MAX: i32 = 18;
+
+/// The plain decimal that `mantissa` times ten to the `exponent` is: the point moves, the digits stay.
+fn without_exponent(
+    mantissa: &[u8],
+    exponent: &[u8],
+) -> Result<ArrayVec<u8, TEXT_MAX>, DecimalError> {
+    use DecimalError::{Malformed, TooFine, TooLarge};
+    let digits = exponent.strip_prefix(b"-").or(exponent.strip_prefix(b"+"));
+    let digits = digits.unwrap_or(exponent);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Malformed);
+    }
+    let down = exponent.first() == Some(&b'-');
+    let size = digits.iter().fold(0i32, |sum, digit| {
+        (sum * 10 + i32::from(digit - b'0')).min(EXPONENT_MAX + 1)
+    });
+    if size > EXPONENT_MAX {
+        return Err(if down { TooFine } else { TooLarge });
+    }
+    let point = mantissa.iter().position(|byte| *byte == b'.');
+    if mantissa.first().is_none_or(|byte| *byte == b'.') || mantissa.last() == Some(&b'.') {
+        return Err(Malformed);
+    }
+    let whole = point.unwrap_or(mantissa.len()) as i32 + if down { -size } else { size };
+    let mut text = ArrayVec::new();
+    let mut push = |byte| text.try_push(byte).map_err(|_| TooLarge);
+    if whole <= 0 {
+        push(b'0')?;
+        push(b'.')?;
+        for _ in whole..0 {
+            push(b'0')?;
+        }
+    }
+    let mut written = 0;
+    for &byte in mantissa.iter().filter(|byte| **byte != b'.') {
+        if written == whole && written > 0 {
+            push(b'.')?;
+        }
+        push(byte)?;
+        written += 1;
+    }
+    for _ in written..whole {
+        push(b'0')?;
+    }
+    Ok(text)
 }
 
 /// Writes `units` of 10^-`scale` (0 ..= 18) as [`Decimal`] does, without formatting machinery.
@@ -219,8 +271,6 @@ mod tests {
             ".5",
             "-1.00000000",
             "+1.00000000",
-            "1e5",
-            "1.0e-00005",
             " 1.0",
             "1,00000000",
             "1.2345678/",
@@ -234,6 +284,35 @@ mod tests {
                 Err(DecimalError::Malformed),
                 "{text:?}"
             );
+        }
+    }
+
+    #[test]
+    fn an_exponent_moves_the_point() {
+        let units = |text: &str| parse(text.as_bytes(), 8);
+        for (text, plain) in [
+            ("1e-5", "0.00001"),
+            ("1.05e-5", "0.0000105"),
+            ("10.5e-1", "1.05"),
+            ("1.0e0", "1.0"),
+            ("2.5E+3", "2500"),
+            ("61737.63e2", "6173763"),
+            ("12e1", "120"),
+            ("1234.5e-4", "0.12345"),
+            ("0e-18", "0"),
+        ] {
+            assert_eq!(units(text), units(plain), "{text}");
+            assert!(units(text).is_ok(), "{text}");
+        }
+        use DecimalError::{Malformed, TooFine, TooLarge};
+        assert_eq!(units("1e-9"), Err(TooFine));
+        assert_eq!(units("1e-99999999999"), Err(TooFine));
+        assert_eq!(units("1e18"), Err(TooLarge));
+        assert_eq!(units("1e400"), Err(TooLarge));
+        for bad in [
+            "e5", "1e", "1e+", "1e-", "1.e5", ".1e5", "1e5e5", "1e5.0", "1e 5", "-1e5",
+        ] {
+            assert_eq!(units(bad), Err(Malformed), "{bad}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The one stream that strategies read: books, trades, status, order reports and timers.
 
 use super::feed::{Quote, Trade};
-use super::instrument::InstrumentId;
+use super::instrument::{Instrument, InstrumentId};
 use super::level::Top;
 use super::order::Report;
 use super::time::{Nanos, RxStamps, UnixNanos};
@@ -60,6 +60,11 @@ pub enum Body {
     Quote(Quote),
     /// The book's state changed. Anything but `Live` makes the last book unusable.
     Status(Status),
+    /// The exchange halted trading of the instrument (false), or resumed it.
+    Trading(bool),
+    /// The exchange lists the instrument anew: scales, tick, lot or limits changed. Every price and quantity
+    /// after it is at its scales; the last book is unusable.
+    Instrument(Instrument),
     /// The order connection became ready (true) or unready.
     Gateway(bool),
     /// News of one of our own orders.

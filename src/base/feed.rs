@@ -4,15 +4,19 @@ use super::instrument::InstrumentId;
 use super::level::{Level, Px, Qty, Side};
 use super::time::UnixNanos;
 
-/// One decoded frame. Levels are borrowed from the decoder's scratch.
+/// One thing that a frame said. Levels are borrowed from the scratch that it was decoded into.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Word<'s> {
     /// Absolute quantities of changed levels; a zero quantity removes the level.
     Diff(Diff, &'s [Level], &'s [Level]),
+    /// The whole book, or all of the stream's window of it: it replaces what was known.
+    Book(Diff, &'s [Level], &'s [Level]),
     /// A print.
     Trade(Trade),
     /// The best bid and ask.
     Quote(Quote),
+    /// The exchange halted trading of this instrument (false), or resumed it.
+    Trading(InstrumentId, bool),
     /// The exchange's answer to a request with this id: accepted, or refused with its code.
     Answer {
         /// The request's number, counting from 1.
@@ -20,10 +24,45 @@ pub enum Word<'s> {
         /// The exchange's code where it refused; `None` where it accepted.
         refused: Option<i64>,
     },
+    /// The exchange's answer about one stream of one instrument.
+    Subscribed {
+        /// Whose stream.
+        instrument: InstrumentId,
+        /// Which stream.
+        channel: Channel,
+        /// The exchange's code where it refused; `None` where it accepted.
+        refused: Option<i64>,
+    },
+    /// The exchange wants this text back at once, or it cuts the connection.
+    Reply(&'static str),
     /// The exchange is about to cut this connection.
     Shutdown,
-    /// Well-formed, and nothing that this engine uses.
-    Ignored,
+}
+
+/// A sort of stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Channel {
+    /// Book updates.
+    Depth,
+    /// Prints.
+    Trades,
+    /// The best bid and ask.
+    Quotes,
+}
+
+impl Channel {
+    /// Every sort.
+    pub const ALL: [Self; 3] = [Self::Depth, Self::Trades, Self::Quotes];
+
+    /// A word for logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Depth => "depth",
+            Self::Trades => "trades",
+            Self::Quotes => "quotes",
+        }
+    }
 }
 
 /// The head of a depth update.
@@ -31,12 +70,15 @@ pub enum Word<'s> {
 pub struct Diff {
     /// Whose book it changes.
     pub instrument: InstrumentId,
-    /// First and last update id that this message covers; `first_id <= last_id`.
+    /// First and last update id that this message covers; `first_id <= last_id`. A [`Word::Book`] stands at
+    /// `last_id`. Zero where the exchange numbers nothing ([`Chain::Counted`]).
     pub first_id: u64,
     /// See `first_id`.
     pub last_id: u64,
     /// The last id of the message before it, where the exchange states one.
     pub prev_id: Option<u64>,
+    /// The checksum of the book after it, where the exchange sends one.
+    pub checksum: Option<u32>,
     /// The exchange's own time of it; zero where it states none.
     pub exch_time: UnixNanos,
 }
@@ -91,7 +133,8 @@ pub struct Snapshot {
 pub enum SnapshotFrom {
     /// Fetched beside the stream; diffs are buffered until it is there.
     Rest,
-    /// The first message of the stream.
+    /// A [`Word::Book`] of the stream itself: its first message, and any later one replaces the book. Another
+    /// one is had by subscribing anew.
     Stream,
 }
 
@@ -100,8 +143,15 @@ pub enum SnapshotFrom {
 pub enum Chain {
     /// Ids are dense: the next message has `first_id <= L + 1`.
     Dense,
-    /// Each message names its predecessor: `prev_id == L`.
+    /// Each message names its predecessor: `prev_id == L`, whatever its own id: one that repeats `L` says that
+    /// nothing happened, a smaller one that the exchange counts anew. A message that names none is taken
+    /// for the next one where its id is larger and a checksum proves it.
     Previous,
+    /// Ids only rise: `last_id >= L`. What is missing cannot be seen in them (or shows in the connection's own
+    /// numbers, see [`SeqRule::numbered_line`]).
+    Rising,
+    /// There are no ids: every message is the next one, and the book counts its updates itself, from 0.
+    Counted,
 }
 
 /// How the first diff joins the snapshot `S`.
@@ -111,6 +161,19 @@ pub enum Splice {
     After,
     /// `first_id <= S <= last_id`; messages with `last_id < S` are dropped.
     Around,
+    /// Any message with `last_id > S`; others are dropped.
+    Newer,
+}
+
+/// What an exchange's checksum is made of. Both are CRC-32 (IEEE) of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checksum {
+    /// Kraken: the ten lowest asks, then the ten highest bids, best first; of each level the digits of price and
+    /// quantity at the instrument's own scales, without point and leading zeros.
+    Kraken,
+    /// OKX: the 25 best levels a side, `bid_px:bid_qty:ask_px:ask_qty:…`, a side that is shorter left out; plain
+    /// decimals without trailing zeros. The exchange writes it as a signed number.
+    Okx,
 }
 
 /// An exchange's sequencing rule, as data: the exchange names it, `market` runs it.
@@ -122,4 +185,30 @@ pub struct SeqRule {
     pub splice: Splice,
     /// How each further diff follows.
     pub chain: Chain,
+    /// The stream tells of the best so many levels a side and of none beyond; `None` where it tells of all.
+    pub window: Option<u16>,
+    /// Levels that leave the window are not deleted by the exchange: the book is cut to it after each message.
+    pub cut: bool,
+    /// The checksum of messages that carry one.
+    pub checksum: Option<Checksum>,
+    /// The exchange numbers the frames of a connection: a number that is missing is a gap of all its books.
+    pub numbered_line: bool,
+}
+
+impl SeqRule {
+    /// Messages of several connections can be merged into one book: they are numbered, and not by connection.
+    pub fn merges(&self) -> bool {
+        self.chain != Chain::Counted && !self.numbered_line
+    }
+
+    /// In-band snapshots, dense ids, no window, nothing to verify: the start of most rules.
+    pub const STREAM: Self = Self {
+        snapshot: SnapshotFrom::Stream,
+        splice: Splice::After,
+        chain: Chain::Dense,
+        window: None,
+        cut: false,
+        checksum: None,
+        numbered_line: false,
+    };
 }

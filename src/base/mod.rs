@@ -11,8 +11,8 @@ pub mod time;
 
 pub use decimal::{Decimal, DecimalError};
 pub use event::{Body, Event, Flags, Stamps, Status};
-pub use feed::{Diff, Quote, Snapshot, Trade, Word};
-pub use instrument::{Instrument, InstrumentId, Symbol};
+pub use feed::{Channel, Diff, Quote, Snapshot, Trade, Word};
+pub use instrument::{Asset, Contract, Instrument, InstrumentId, Kind, Name, Symbol};
 pub use level::{Level, Px, Qty, Side, Top};
 pub use note::{Field, Note, Severity, Value};
 pub use order::{ClientId, Intent, NewOrder, Outcome, Report, TimeInForce, Why};

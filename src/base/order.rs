@@ -84,6 +84,8 @@ pub enum Outcome {
     },
     /// It never left: the order connection was not ready.
     NotSent,
+    /// Risk refused the intent: there never was an order. Only strategies hear of it.
+    Refused,
     /// Nobody knows yet. Counts as filled in exposure, and is never sent again.
     Unknown,
     /// Traded this much at this price (paper fills; the private stream comes later).

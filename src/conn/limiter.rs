@@ -55,6 +55,14 @@ impl Limiter {
         self.next = (self.next + 1) % self.times.len();
     }
 
+    /// The newest event, which weighed `weight`, may have counted on the other side as late as `now`.
+    pub fn settle_weighing(&mut self, now: Nanos, weight: u32) {
+        let all = self.times.len();
+        for back in 1..=(weight as usize).clamp(1, all) {
+            self.times[(self.next + all - back) % all] = Some(now);
+        }
+    }
+
     /// From when on `spare + 1` more events fit: when the `(limit - spare)`-th newest leaves the window.
     fn room_at(&self, spare: usize) -> Nanos {
         let oldest = self.times[(self.next + spare) % self.times.len()];
@@ -137,6 +145,21 @@ mod tests {
         let refused = limiter.admit(Nanos::from_millis(2_001));
         assert_eq!(refused, Err(Nanos::from_millis(2_999)));
         assert_eq!(limiter.admit(Nanos::from_millis(2_999)), Ok(()));
+    }
+
+    #[test]
+    fn an_event_that_may_have_counted_late_holds_its_room_for_longer() {
+        let mut limiter = Limiter::new(10, SPAN);
+        let at = Nanos::from_millis;
+        limiter.admit_weighing(at(1_000), 4).unwrap();
+        limiter.admit_weighing(at(1_100), 6).unwrap();
+        limiter.settle_weighing(at(1_500), 6);
+        assert_eq!(limiter.admit_weighing(at(1_600), 4), Err(at(2_000)));
+        assert_eq!(limiter.admit_weighing(at(2_000), 4), Ok(()));
+        assert_eq!(limiter.admit_weighing(at(2_100), 6), Err(at(2_500)));
+        // One that is heavier than the limit is the whole of it.
+        limiter.settle_weighing(at(2_100), 60);
+        assert_eq!(limiter.admit(at(2_600)), Err(at(3_100)));
     }
 
     #[test]

@@ -139,6 +139,8 @@ pub struct Link<S> {
     addrs: ArrayVec<SocketAddr, { ADDRS_MAX }>,
     next_addr: usize,
     tried: usize,
+    /// Where the latest attempt went.
+    dialed: Option<SocketAddr>,
     /// When anything was last heard, and whether we pinged since.
     heard: Nanos,
     pinged: bool,
@@ -160,8 +162,8 @@ impl<S: Transport> Link<S> {
         Ok(Self {
             server_name: config.server_name()?,
             limiter: config
-                .messages_per_s
-                .map(|limit| Limiter::new(limit, LIMIT_SPAN)),
+                .messages
+                .map(|(count, per)| Limiter::new(count, widened(per))),
             config,
             tls,
             wire: Wire::None,
@@ -174,6 +176,7 @@ impl<S: Transport> Link<S> {
             addrs: ArrayVec::new(),
             next_addr: 0,
             tried: 0,
+            dialed: None,
             heard: Nanos::ZERO,
             pinged: false,
             first_text: Nanos::ZERO,
@@ -194,6 +197,19 @@ impl<S: Transport> Link<S> {
     /// What the link is doing now.
     pub fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// The address of the connection, or of the attempt at one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self.phase {
+            Phase::Waiting | Phase::Resolving => None,
+            Phase::Connecting | Phase::Securing | Phase::Upgrading | Phase::Live => self.dialed,
+        }
+    }
+
+    /// When a live connection is closed for its age, [`LinkConfig::life_max`] or a little less after it opened.
+    pub fn expires(&self) -> Nanos {
+        self.expires
     }
 
     /// How many connections have gone live; one more with each.
@@ -348,14 +364,34 @@ impl<S: Transport> Link<S> {
 
     /// Sends one text message; `text` is UTF-8. The error says whether the peer may have it.
     pub fn send(&mut self, now: Nanos, text: &[u8]) -> Result<Sent, SendError> {
-        debug_assert!(std::str::from_utf8(text).is_ok(), "text frames are UTF-8");
+        self.send_sparing(now, text, HEARTBEAT_SPARE)
+    }
+
+    /// As [`send`](Self::send), also into the room that the peer's limit leaves for pings and pongs: for
+    /// what keeps the connection open.
+    pub fn send_first(&mut self, now: Nanos, text: &[u8]) -> Result<Sent, SendError> {
+        self.send_sparing(now, text, 0)
+    }
+
+    /// Sends what the peer asked for at once, as its pings are answered: it counts, and never waits for room.
+    pub fn reply(&mut self, now: Nanos, text: &[u8]) -> Result<Sent, SendError> {
+        self.count_heartbeat(now);
+        self.put_text(now, text)
+    }
+
+    fn send_sparing(&mut self, now: Nanos, text: &[u8], spare: usize) -> Result<Sent, SendError> {
         if self.phase != Phase::Live {
             return Err(SendError::NotLive);
         }
         if let Some(limiter) = &mut self.limiter {
-            let admitted = limiter.admit_sparing(now, HEARTBEAT_SPARE);
+            let admitted = limiter.admit_sparing(now, spare);
             admitted.map_err(|until| SendError::Limited { until })?;
         }
+        self.put_text(now, text)
+    }
+
+    fn put_text(&mut self, now: Nanos, text: &[u8]) -> Result<Sent, SendError> {
+        debug_assert!(std::str::from_utf8(text).is_ok(), "text frames are UTF-8");
         let payload = Bytes::copy_from_slice(text);
         let frame = Frame::message(payload, OpCode::Data(Data::Text), true);
         self.put(now, Message::Frame(frame))
@@ -391,10 +427,17 @@ impl<S: Transport> Link<S> {
         }
     }
 
-    /// Says goodbye and starts no further attempt.
+    /// Says goodbye and starts no further attempt before [`start`](Self::start).
     pub fn shutdown(&mut self, now: Nanos) {
         self.part(CloseCode::Normal);
         self.close(now, Close::Shutdown);
+    }
+
+    /// Ends the rest after a [`shutdown`](Self::shutdown). A delay that failures had earned is waited for.
+    pub fn start(&mut self, now: Nanos) {
+        if self.phase == Phase::Waiting && self.timer == Nanos::NEVER {
+            self.timer = self.backoff.poll_timeout().max(now);
+        }
     }
 }
 
@@ -412,6 +455,11 @@ impl<const N: usize> fmt::Write for Capped<'_, N> {
     }
 }
 
+/// The peer counts in a span of its own, and the network bunches what we spaced: a quarter is added.
+fn widened(span: Nanos) -> Nanos {
+    span + Nanos(span.0 / 4).min(BUNCHING_MAX)
+}
+
 /// Addresses of a host that are remembered.
 const ADDRS_MAX: usize = 16;
 /// Bytes of a failure in words: a refusal's body and what stands before it.
@@ -421,8 +469,8 @@ const ERROR_BYTES_MAX: usize = 320;
 const OTHERS_MAX: usize = 1_024;
 /// Text messages must flow for this long before the backoff starts anew.
 const PROOF: Nanos = Nanos::from_secs(60);
-/// The peer counts in a second of its own, and the network bunches what we spaced.
-const LIMIT_SPAN: Nanos = Nanos::from_millis(1_250);
+/// The most that [`widened`] adds.
+const BUNCHING_MAX: Nanos = Nanos::from_secs(1);
 /// Messages of the limit that are kept for pings and pongs.
 const HEARTBEAT_SPARE: usize = 1;
 /// Added to the delay where the peer is under maintenance: it will take a while.

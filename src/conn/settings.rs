@@ -55,8 +55,8 @@ pub struct LinkConfig {
     /// The age at which a connection is replaced, before the peer cuts it. Up to a tenth is taken
     /// off by chance, so that connections opened together do not end together.
     pub life_max: Nanos,
-    /// Messages that the peer takes from us in any second, pings and pongs included.
-    pub messages_per_s: Option<u32>,
+    /// Messages that the peer takes from us, pings and pongs included: so many in any span of this length.
+    pub messages: Option<(u32, Nanos)>,
 }
 
 impl LinkConfig {
@@ -74,7 +74,7 @@ impl LinkConfig {
             deadlines: Deadlines::default(),
             idle_after: Self::IDLE_AFTER,
             life_max: Self::LIFE_MAX,
-            messages_per_s: None,
+            messages: None,
         }
     }
 

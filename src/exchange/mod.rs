@@ -2,36 +2,84 @@
 //! Never sees a socket or a clock; what differs between exchanges as data stays data.
 
 pub mod binance_spot;
+#[cfg(test)]
+mod conformance;
+pub mod mirror;
+pub mod read;
+pub mod survey;
+mod symbols;
+mod tape;
+pub mod text;
+pub mod words;
 
 use crate::base::feed::SeqRule;
-use crate::base::{ClientId, DecimalError, Instrument, NewOrder, Snapshot, UnixNanos, Word};
+use crate::base::{
+    Channel, ClientId, DecimalError, Instrument, InstrumentId, Nanos, NewOrder, Snapshot, Symbol,
+    UnixNanos,
+};
+pub use mirror::Mirror;
+pub use survey::Survey;
+pub use words::Words;
 
 /// Exchanges that this build knows. One line here and one folder add another.
-pub static ALL: &[&dyn Exchange] = &[&binance_spot::BinanceSpot];
+pub static ALL: &[&dyn Exchange] = &[&binance_spot::BINANCE];
 
-/// The exchange with this name (`binance-spot`), as configuration writes it.
+/// The exchange with this name (`binance`), as configuration writes it.
 pub fn by_name(name: &str) -> Option<&'static dyn Exchange> {
     ALL.iter().copied().find(|exchange| exchange.name() == name)
+}
+
+/// One of the depth streams that an exchange offers, and the rule that its messages follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DepthStream {
+    /// As configuration names it, and as close to the exchange's own word as can be: `100ms`, `orderbook.50`.
+    pub name: &'static str,
+    /// How its messages make a book.
+    pub rule: SeqRule,
 }
 
 /// Which streams an instrument is followed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Streams {
-    /// How often depth updates come.
-    pub depth: DepthSpeed,
+    /// Which depth stream.
+    pub depth: &'static DepthStream,
     /// Prints, too.
     pub trades: bool,
     /// The best bid and ask, too.
     pub quotes: bool,
 }
 
-/// How often the exchange sends depth updates of one instrument.
+impl Streams {
+    /// The channels that are followed.
+    pub fn channels(&self) -> impl Iterator<Item = Channel> {
+        let (trades, quotes) = (self.trades, self.quotes);
+        Channel::ALL
+            .into_iter()
+            .filter(move |channel| match channel {
+                Channel::Depth => true,
+                Channel::Trades => trades,
+                Channel::Quotes => quotes,
+            })
+    }
+}
+
+/// One stream of one instrument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DepthSpeed {
-    /// Every 100 ms.
-    Ms100,
-    /// Every 1,000 ms.
-    Ms1000,
+pub struct Topic<'s> {
+    /// As the exchange writes it.
+    pub symbol: &'s str,
+    /// Which stream of it.
+    pub channel: Channel,
+}
+
+/// A message to the exchange about streams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The text frame.
+    pub text: String,
+    /// How many of the topics it is about: the first request about the first so many, the next one about those
+    /// that follow, and so on.
+    pub topics: usize,
 }
 
 /// Where an exchange is reached: host and port of each service.
@@ -41,8 +89,17 @@ pub struct Endpoints {
     pub stream: String,
     /// `host:port` of the REST service.
     pub rest: String,
-    /// `host:port` of order entry.
+    /// `host:port` of order entry; empty where this build sends no orders there.
     pub orders: String,
+}
+
+/// So many in any span of this length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub count: u32,
+    /// In any span this long.
+    pub per: Nanos,
 }
 
 /// Protocol facts that connections must keep to.
@@ -50,17 +107,53 @@ pub struct Endpoints {
 pub struct Limits {
     /// Streams that one connection may carry.
     pub streams_per_connection: usize,
-    /// Messages that the exchange takes from us in any one second, pongs and subscriptions included.
-    pub client_messages_per_s: u32,
-    /// Seconds after which the exchange cuts a connection.
-    pub connection_life_s: u64,
-    /// Levels a side that a snapshot may be asked for.
+    /// Messages that the exchange takes from us on one connection, pongs and subscriptions included.
+    pub messages: Rate,
+    /// Connections that it lets one address open.
+    pub connects: Rate,
+    /// How old it lets a connection become; [`Nanos::NEVER`] where it states no limit.
+    pub connection_life: Nanos,
+    /// What our REST requests may weigh together, from one address.
+    pub rest_weight: Rate,
+    /// Levels a side that a snapshot may be asked for; zero where snapshots come in the stream.
     pub snapshot_levels_max: u16,
+}
+
+/// What keeps a connection open that has nothing to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeepAlive {
+    /// Sent this often.
+    pub every: Nanos,
+    /// The text frame.
+    pub text: &'static str,
+}
+
+/// A request to the REST service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestRequest {
+    /// Path and query.
+    pub path: String,
+    /// The JSON body of a POST; a GET without.
+    pub body: Option<String>,
+    /// What it costs of [`Limits::rest_weight`].
+    pub weight: u32,
+}
+
+impl RestRequest {
+    /// A GET.
+    pub fn get(path: impl Into<String>, weight: u32) -> Self {
+        let path = path.into();
+        Self {
+            path,
+            body: None,
+            weight,
+        }
+    }
 }
 
 /// What the rest of the engine asks of an exchange.
 pub trait Exchange: Sync {
-    /// The name that configuration, logs and reports use.
+    /// The name that configuration, logs and reports use, and with which canonical names begin.
     fn name(&self) -> &'static str;
     /// True for the URLs of this exchange's own services, as a recording names them.
     fn owns(&self, url: &str) -> bool;
@@ -68,44 +161,93 @@ pub trait Exchange: Sync {
     fn endpoints(&self) -> Endpoints;
     /// What connections to it must keep to.
     fn limits(&self) -> Limits;
-    /// Its sequencing rule.
-    fn rule(&self) -> SeqRule;
-    /// Path and query of the WebSocket upgrade for market streams. Streams are subscribed to after it.
-    fn stream_path(&self) -> String;
-    /// Subscription frames for these symbols, ids counting from 1; each is answered by [`Word::Answer`].
-    fn subscribe(&self, symbols: &[&str], streams: Streams) -> Vec<String>;
+    /// Its depth streams, the default first.
+    fn depth_streams(&self) -> &'static [DepthStream];
+
+    /// Path and query of the WebSocket upgrade for streams of this sort. Sorts with the same path share a
+    /// connection. Streams are subscribed to after it.
+    fn stream_path(&self, channel: Channel) -> String;
+    /// Frames to send as soon as a connection is open, before any subscription.
+    fn greeting(&self) -> &'static [&'static str] {
+        &[]
+    }
+    /// What keeps a connection open; `None` where answering its pings is enough.
+    fn keep_alive(&self) -> Option<KeepAlive> {
+        None
+    }
+    /// Frames that subscribe to these topics, in their order. Ids, where the protocol has any, count from
+    /// `first_id`, one a frame; each is answered by `Word::Answer` of its id or `Word::Subscribed` of its topics.
+    fn subscribe(
+        &self,
+        topics: &[Topic<'_>],
+        depth: &'static DepthStream,
+        first_id: u64,
+    ) -> Vec<Request>;
+    /// Frames that end these subscriptions, as [`Self::subscribe`].
+    fn unsubscribe(
+        &self,
+        topics: &[Topic<'_>],
+        depth: &'static DepthStream,
+        first_id: u64,
+    ) -> Vec<Request>;
     /// A decoder for the frames of one connection that carries these instruments.
-    fn decoder(&self, instruments: &[Instrument]) -> Box<dyn Decoder>;
-    /// Path and query that fetches a snapshot of at most `levels` a side.
-    fn snapshot_path(&self, symbol: &str, levels: u16) -> String;
-    /// What that request costs of the exchange's budget, in its own weight.
-    fn snapshot_weight(&self, levels: u16) -> u32;
-    /// Decodes the body of that answer. `levels` is what was asked for.
+    fn decoder(&self, instruments: &[Instrument], depth: &'static DepthStream) -> Box<dyn Decoder>;
+
+    /// The request for a snapshot of at most `levels` a side; `None` where snapshots come in the stream.
+    fn snapshot_request(&self, _symbol: &str, _levels: u16) -> Option<RestRequest> {
+        None
+    }
+    /// Decodes the body of its answer. `levels` is what was asked for.
     fn snapshot(
         &self,
-        body: Vec<u8>,
-        instrument: &Instrument,
-        levels: u16,
-    ) -> Result<Snapshot, DecodeError>;
-    /// Path and query that fetches metadata of these symbols.
-    fn metadata_path(&self, symbols: &[&str]) -> String;
-    /// Decodes the body of that answer, in the order of `symbols`; ids count from zero.
-    /// The error names the symbol that is missing or unusable, for a person to read.
-    fn metadata(&self, body: &[u8], symbols: &[&str]) -> Result<Vec<Instrument>, String>;
+        _body: Vec<u8>,
+        _instrument: &Instrument,
+        _levels: u16,
+    ) -> Result<Snapshot, DecodeError> {
+        Err(DecodeError::Shape)
+    }
+
+    /// Requests for metadata of these symbols, of all where there is none. An exchange may answer with more
+    /// than was asked for.
+    fn metadata_requests(&self, symbols: &[&str]) -> Vec<RestRequest>;
+    /// The request for the next page, where this answer has one.
+    fn metadata_next(&self, _body: &[u8]) -> Option<RestRequest> {
+        None
+    }
+    /// Decodes one answer: every instrument in it that this engine can trade or follow, in its order, ids zero.
+    /// The error is for a person to read.
+    fn metadata(&self, body: &[u8]) -> Result<Vec<Instrument>, String>;
+    /// The request for what was traded in the last 24 hours.
+    fn volume_requests(&self) -> Vec<RestRequest>;
+    /// Decodes one answer: symbols with their volume, all in one currency or close to it: it ranks, no more.
+    fn volumes(&self, body: &[u8]) -> Result<Vec<(Symbol, f64)>, String>;
+
+    /// Tells `survey` which symbols a recorded frame names, with the texts of its prices and quantities.
+    fn survey(&self, frame: &str, survey: &mut Survey);
+    /// The symbol whose snapshot a recorded request was for, and how many levels a side it asked for.
+    fn snapshot_asked(&self, _url: &str) -> Option<(String, u16)> {
+        None
+    }
+
+    /// Its half of the protocol, for the simulated exchange.
+    fn mirror(&self) -> &'static dyn Mirror;
+
     /// The order codec for an account. The error says what is wrong with its keys, and what to do.
     fn order_codec(
         &self,
-        account: Account,
-        instruments: &[Instrument],
-    ) -> Result<Box<dyn OrderCodec>, String>;
+        _account: Account,
+        _instruments: &[Instrument],
+    ) -> Result<Box<dyn OrderCodec>, String> {
+        Err(format!("this build sends no orders to {}", self.name()))
+    }
 }
 
 /// Frames of one market connection to words.
 pub trait Decoder: Send {
-    /// Decodes one text frame whole, or says why not. Allocates nothing once warm.
-    fn decode<'s>(&'s mut self, frame: &[u8]) -> Result<Word<'s>, DecodeError>;
+    /// Decodes one text frame whole into `words`, which it clears first, or says why not: then `words` means
+    /// nothing. Allocates nothing once warm.
+    fn decode(&mut self, frame: &[u8], words: &mut Words) -> Result<(), DecodeError>;
 }
-
 /// Orders to frames, and the answers back, on one order connection.
 pub trait OrderCodec: Send {
     /// Path and query of the WebSocket upgrade for order entry.
@@ -185,10 +327,10 @@ pub enum DecodeError {
     Shape,
     /// A symbol that was not subscribed to.
     UnknownSymbol,
-    /// More levels a side than a message may have.
+    /// More levels a side, or more words, than a message may have.
     TooManyLevels,
-    /// A price or a quantity that its scale cannot hold exactly.
-    Number(DecimalError),
+    /// A price or a quantity of this instrument that its scale cannot hold exactly.
+    Number(InstrumentId, DecimalError),
 }
 
 impl DecodeError {
@@ -200,9 +342,9 @@ impl DecodeError {
             Self::Shape => "shape",
             Self::UnknownSymbol => "unknown_symbol",
             Self::TooManyLevels => "too_many_levels",
-            Self::Number(DecimalError::Malformed) => "number_malformed",
-            Self::Number(DecimalError::TooFine) => "number_too_fine",
-            Self::Number(DecimalError::TooLarge) => "number_too_large",
+            Self::Number(_, DecimalError::Malformed) => "number_malformed",
+            Self::Number(_, DecimalError::TooFine) => "number_too_fine",
+            Self::Number(_, DecimalError::TooLarge) => "number_too_large",
         }
     }
 }

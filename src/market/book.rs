@@ -1,7 +1,7 @@
 //! A bounded order book that knows how deep it is true. Never grows, never claims a level that it cannot prove,
 //! and knows nothing of sequence numbers.
 
-use crate::base::{Level, Px, Qty, Side, Snapshot, Top};
+use crate::base::{Level, Px, Qty, Side, Top};
 
 /// Changes of a side from which on one sweep is faster than a search and a move for each.
 const SWEEP_MIN: usize = 3;
@@ -20,13 +20,33 @@ pub struct Book<const N: usize> {
 }
 
 impl<const N: usize> Book<N> {
-    /// An empty book that knows nothing. The only call that allocates.
+    /// An empty book that knows nothing. It allocates all that it ever uses.
     #[expect(clippy::new_without_default, reason = "it allocates: say so")]
     pub fn new() -> Self {
+        Self::windowed(None, false)
+    }
+
+    /// As [`Self::new`], of a stream that tells of the best `window` levels a side and of none beyond. With
+    /// `cut` the stream does not say that a level left the window: it is dropped here.
+    pub fn windowed(window: Option<u16>, cut: bool) -> Self {
         Self {
-            bids: Half::new(Side::Buy),
-            asks: Half::new(Side::Sell),
+            bids: Half::new(Side::Buy, window, cut),
+            asks: Half::new(Side::Sell, window, cut),
         }
+    }
+
+    /// Becomes equal to `other`. Allocates nothing.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.bids.copy_from(&other.bids);
+        self.asks.copy_from(&other.asks);
+    }
+
+    /// The end of a message, where there is a window: the book is cut to it, and what it holds of it is all that
+    /// there is. A window larger than `N` changes nothing.
+    #[inline]
+    pub fn settle(&mut self) {
+        self.bids.settle();
+        self.asks.settle();
     }
 
     /// Forgets every level, and that anything was known.
@@ -35,10 +55,11 @@ impl<const N: usize> Book<N> {
         self.asks.clear();
     }
 
-    /// Becomes `snapshot`, cut to the best `N` levels a side.
-    pub fn load(&mut self, snapshot: &Snapshot) {
-        self.bids.load(&snapshot.bids, snapshot.bids_whole);
-        self.asks.load(&snapshot.asks, snapshot.asks_whole);
+    /// Becomes these levels, cut to the best `N` a side. `whole` says that the exchange has no others on that
+    /// side. Best level first is fast; any other order is as good.
+    pub fn load(&mut self, bids: &[Level], bids_whole: bool, asks: &[Level], asks_whole: bool) {
+        self.bids.load(bids, bids_whole);
+        self.asks.load(asks, asks_whole);
     }
 
     /// Sets what rests at a price; a zero quantity removes it, and removing what is not there is nothing.
@@ -156,6 +177,12 @@ struct Half<const N: usize> {
     outside: usize,
     /// Complete for every rank at or above this.
     horizon: i64,
+    /// Levels that the stream tells of; more than `N` where it tells of all, or of more than fit.
+    window: usize,
+    /// Levels beyond the window are dropped at the end of a message.
+    cut: bool,
+    /// Levels of the window were dropped for want of room, and are not known again yet.
+    short: bool,
     /// 0 for bids, -1 for asks: `px ^ turn` is the rank.
     turn: i64,
     /// Scratch of a sweep, `SWEEP_MAX` long.
@@ -163,7 +190,7 @@ struct Half<const N: usize> {
 }
 
 impl<const N: usize> Half<N> {
-    fn new(side: Side) -> Self {
+    fn new(side: Side, window: Option<u16>, cut: bool) -> Self {
         const { assert!(N > 1) };
         let turn = match side {
             Side::Buy => 0,
@@ -177,6 +204,9 @@ impl<const N: usize> Half<N> {
             len: 0,
             outside: 0,
             horizon: UNKNOWN,
+            window: window.map_or(usize::MAX, usize::from),
+            cut,
+            short: false,
             turn,
             cuts: vec![Cut::default(); SWEEP_MAX].into(),
         }
@@ -184,24 +214,67 @@ impl<const N: usize> Half<N> {
 
     fn clear(&mut self) {
         (self.len, self.outside, self.horizon) = (0, 0, UNKNOWN);
+        self.short = false;
+    }
+
+    fn copy_from(&mut self, other: &Self) {
+        self.levels[..other.len].copy_from_slice(&other.levels[..other.len]);
+        (self.len, self.outside) = (other.len, other.outside);
+        (self.horizon, self.short) = (other.horizon, other.short);
+    }
+
+    fn settle(&mut self) {
+        if self.window > N {
+            return; // Some of it never had room: the horizon says how much has.
+        }
+        self.short &= self.complete() < self.window;
+        let beyond = self.len.saturating_sub(self.window);
+        if self.cut && beyond > 0 {
+            self.levels.copy_within(beyond..self.len, 0);
+            self.len -= beyond;
+            self.outside = self.outside.saturating_sub(beyond);
+        }
+        if !self.short {
+            self.outside = self.len.saturating_sub(self.window);
+            self.horizon = match self.len < self.window {
+                true => WHOLE,
+                false => self.levels[self.outside].rank,
+            };
+        }
+        self.check(0);
     }
 
     fn load(&mut self, levels: &[Level], whole: bool) {
         self.clear();
+        let turn = self.turn;
+        if !levels.is_sorted_by(|better, worse| better.px.0 ^ turn > worse.px.0 ^ turn) {
+            return self.load_unsorted(levels, whole);
+        }
         let kept = &levels[..levels.len().min(N)];
         // Worst first, so that each one goes to the end of the array.
         for &level in kept.iter().rev() {
             self.set(level);
         }
-        let turn = self.turn;
-        let sorted = levels.is_sorted_by(|better, worse| better.px.0 ^ turn > worse.px.0 ^ turn);
         self.horizon = match kept.last() {
-            _ if !sorted => UNKNOWN, // What was cut off may be better than what was kept.
             _ if whole && kept.len() == levels.len() => WHOLE,
             Some(worst) => worst.px.0 ^ turn,
             None => UNKNOWN,
         };
         self.outside = self.search(self.horizon);
+    }
+
+    /// One by one into a side that is known to be empty: what finds no room pulls the horizon in.
+    fn load_unsorted(&mut self, levels: &[Level], whole: bool) {
+        self.horizon = WHOLE;
+        for &level in levels {
+            self.set(level);
+        }
+        let worst = levels.iter().map(|level| level.px.0 ^ self.turn).min();
+        if let (false, Some(worst)) = (whole, worst) {
+            self.horizon = self.horizon.max(worst);
+        }
+        self.outside = self.search(self.horizon);
+        self.check(0);
     }
 
     #[inline]
@@ -243,6 +316,7 @@ impl<const N: usize> Half<N> {
             if at == 0 {
                 // It is the worst of all, and is not kept itself.
                 self.horizon = self.horizon.max(entry.rank + 1);
+                self.short = true;
                 return;
             }
             let dropped = self.drop_worst(Self::SPARE.min(at));
@@ -268,6 +342,7 @@ impl<const N: usize> Half<N> {
         self.levels.copy_within(count..self.len, 0);
         self.len -= count;
         self.outside = self.outside.saturating_sub(count);
+        self.short = true;
         self.check(0);
         count
     }
@@ -278,7 +353,9 @@ impl<const N: usize> Half<N> {
         let full = (self.len + kept).saturating_sub(N);
         let sorted =
             || changes.is_sorted_by(|better, worse| better.px.0 ^ turn > worse.px.0 ^ turn);
-        if changes.len() < SWEEP_MIN || full >= Self::SPARE || !sorted() {
+        // A window that just fits must not lose levels to changes that only might need their room.
+        let tight = full >= Self::SPARE || (full > 0 && self.window <= N);
+        if changes.len() < SWEEP_MIN || tight || !sorted() {
             for &change in changes {
                 self.set(change);
             }

@@ -52,7 +52,7 @@ fn a_new_book_knows_nothing_and_a_snapshot_makes_it_know_up_to_its_worst_price()
     );
     assert!(!book.top::<4>().complete(1));
 
-    book.load(&snapshot(&[100, 98], &[101, 105]));
+    load(&mut book, &snapshot(&[100, 98], &[101, 105]));
     assert_eq!(book.horizon(Side::Buy), Some(Px(98)));
     assert_eq!(book.horizon(Side::Sell), Some(Px(105)));
     book.set(Side::Buy, level(97, 1));
@@ -74,18 +74,24 @@ fn a_new_book_knows_nothing_and_a_snapshot_makes_it_know_up_to_its_worst_price()
 #[test]
 fn a_whole_side_is_complete_at_any_depth_and_an_empty_one_that_is_not_whole_at_none() {
     let mut book = Book::<256>::new();
-    book.load(&Snapshot {
-        bids_whole: true,
-        ..snapshot(&[100], &[])
-    });
+    load(
+        &mut book,
+        &Snapshot {
+            bids_whole: true,
+            ..snapshot(&[100], &[])
+        },
+    );
     assert!(book.whole(Side::Buy));
     assert!(!book.whole(Side::Sell));
     assert!(!book.top::<4>().complete(1));
-    book.load(&Snapshot {
-        bids_whole: true,
-        asks_whole: true,
-        ..snapshot(&[100], &[])
-    });
+    load(
+        &mut book,
+        &Snapshot {
+            bids_whole: true,
+            asks_whole: true,
+            ..snapshot(&[100], &[])
+        },
+    );
     assert!(book.top::<4>().complete(4));
     assert_eq!(book.horizon(Side::Sell), Some(Px(i64::MAX)));
 }
@@ -94,10 +100,13 @@ fn a_whole_side_is_complete_at_any_depth_and_an_empty_one_that_is_not_whole_at_n
 fn a_snapshot_longer_than_the_array_is_cut_and_complete_to_the_last_price_kept() {
     let prices: Vec<i64> = (1..=300).collect();
     let mut book = Book::<256>::new();
-    book.load(&Snapshot {
-        asks_whole: true,
-        ..snapshot(&[], &prices)
-    });
+    load(
+        &mut book,
+        &Snapshot {
+            asks_whole: true,
+            ..snapshot(&[], &prices)
+        },
+    );
     assert_eq!(book.depth(Side::Sell), 256);
     assert_eq!(book.horizon(Side::Sell), Some(Px(256)));
     assert!(!book.whole(Side::Sell));
@@ -142,7 +151,7 @@ fn a_dropped_level_pulls_the_horizon_in_to_just_before_it() {
 #[test]
 fn a_zero_quantity_is_never_held_and_removing_what_is_not_there_is_nothing() {
     let mut book = Book::<256>::new();
-    book.load(&snapshot(&[100, 99], &[101]));
+    load(&mut book, &snapshot(&[100, 99], &[101]));
     book.set(Side::Buy, level(98, 0));
     book.set(Side::Buy, level(100, 0));
     book.set(Side::Sell, level(101, 7));
@@ -152,22 +161,101 @@ fn a_zero_quantity_is_never_held_and_removing_what_is_not_there_is_nothing() {
 }
 
 #[test]
-fn a_snapshot_out_of_order_is_held_sorted_and_claimed_for_nothing() {
+fn a_snapshot_out_of_order_is_held_sorted_and_as_complete_as_one_in_order() {
     let mut book = Book::<256>::new();
-    book.load(&snapshot(&[98, 100, 100], &[101, 103]));
+    load(&mut book, &snapshot(&[98, 100, 100], &[101, 103]));
     book.check_all();
     assert_eq!(book.best_bid(), Some(level(100, 1)));
     assert_eq!(
         (book.depth(Side::Buy), book.complete_depth(Side::Buy)),
-        (2, 0)
+        (2, 2)
     );
+    assert_eq!(book.horizon(Side::Buy), Some(Px(98)));
     assert_eq!(book.complete_depth(Side::Sell), 2);
+}
+
+#[test]
+fn a_long_snapshot_in_any_order_is_cut_to_the_best_levels_and_claims_no_other() {
+    for seed in 0..200 {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let mut twin = Twin::default();
+        for _ in 0..dice.usize(1..800) {
+            let (side, level) = random(&mut dice, 1_500);
+            twin.set(side, level);
+        }
+        let mut snapshot = twin.snapshot(1, dice.usize(1..600));
+        dice.shuffle(&mut snapshot.bids);
+        dice.shuffle(&mut snapshot.asks);
+        let mut book = Book::<256>::new();
+        load(&mut book, &snapshot);
+        book.check_all();
+        for (side, given, whole) in [
+            (Side::Buy, &snapshot.bids, snapshot.bids_whole),
+            (Side::Sell, &snapshot.asks, snapshot.asks_whole),
+        ] {
+            let done = book.complete_depth(side);
+            assert!(book.levels(side).take(done).eq(twin.best(side).take(done)));
+            assert!(done >= given.len().min(256 - 256 / 16), "seed={seed}");
+            assert_eq!(book.whole(side), whole && given.len() <= 256);
+        }
+    }
+}
+
+#[test]
+fn a_windowed_book_is_complete_to_its_window_and_whole_where_it_has_fewer() {
+    let mut book = Book::<256>::windowed(Some(3), true);
+    book.load(&levels(&[100, 99, 98]), false, &levels(&[101]), true);
+    book.settle();
+    assert_eq!(book.complete_depth(Side::Buy), 3);
+    assert!(!book.whole(Side::Buy));
+    assert!(book.whole(Side::Sell));
+    // A better level pushes the worst one out, and it is not told again.
+    book.set(Side::Buy, level(105, 1));
+    book.settle();
+    book.check_all();
+    assert!(book.levels(Side::Buy).map(|l| l.px.0).eq([105, 100, 99]));
+    book.set(Side::Buy, level(100, 0));
+    book.settle();
+    assert!(book.whole(Side::Buy), "two of three");
+    book.set(Side::Buy, level(98, 2));
+    book.settle();
+    assert_eq!(
+        (book.complete_depth(Side::Buy), book.whole(Side::Buy)),
+        (3, false)
+    );
+}
+
+#[test]
+fn a_window_that_once_found_no_room_claims_only_what_it_kept_until_all_is_known_again() {
+    // Room for 256, and the window is as large: a message that inserts before it removes loses some.
+    let prices: Vec<i64> = (0..256).map(|n| 10_000 - n).collect();
+    let mut book = Book::<256>::windowed(Some(256), false);
+    book.load(&levels(&prices), false, &[], true);
+    book.settle();
+    assert_eq!(book.complete_depth(Side::Buy), 256);
+    book.apply(&[level(10_001, 1), level(10_000 - 255, 0)], &[]);
+    book.settle();
+    assert_eq!(
+        (book.complete_depth(Side::Buy), book.whole(Side::Buy)),
+        (241, false)
+    );
+    assert_eq!(book.horizon(Side::Buy), Some(Px(10_000 - 239)));
+    // What comes better than all fills it up again.
+    for px in 10_002..10_017 {
+        book.set(Side::Buy, level(px, 1));
+        book.settle();
+    }
+    assert_eq!(book.complete_depth(Side::Buy), 256);
+    book.set(Side::Buy, level(10_016, 0));
+    book.settle();
+    assert!(book.whole(Side::Buy));
+    book.check_all();
 }
 
 #[test]
 fn prices_at_the_ends_of_the_scale_have_their_place() {
     let mut book = Book::<256>::new();
-    book.load(&snapshot(&[i64::MAX, 0], &[0, i64::MAX]));
+    load(&mut book, &snapshot(&[i64::MAX, 0], &[0, i64::MAX]));
     book.check_all();
     assert_eq!(book.best_bid(), Some(level(i64::MAX, 1)));
     assert_eq!(book.best_ask(), Some(level(0, 1)));
@@ -265,6 +353,10 @@ fn level(px: i64, qty: u64) -> Level {
     }
 }
 
+fn levels(prices: &[i64]) -> Vec<Level> {
+    prices.iter().map(|&px| level(px, 1)).collect()
+}
+
 fn snapshot(bids: &[i64], asks: &[i64]) -> Snapshot {
     Snapshot {
         last_id: 1,
@@ -274,14 +366,28 @@ fn snapshot(bids: &[i64], asks: &[i64]) -> Snapshot {
     }
 }
 
+fn load<const N: usize>(book: &mut Book<N>, snapshot: &Snapshot) {
+    let Snapshot {
+        bids,
+        bids_whole,
+        asks,
+        asks_whole,
+        ..
+    } = snapshot;
+    book.load(bids, *bids_whole, asks, *asks_whole);
+}
+
 /// An empty market that is known to be empty, and its twin.
 fn whole<const N: usize>() -> (Book<N>, Twin) {
     let mut book = Book::new();
-    book.load(&Snapshot {
-        bids_whole: true,
-        asks_whole: true,
-        ..Snapshot::default()
-    });
+    load(
+        &mut book,
+        &Snapshot {
+            bids_whole: true,
+            asks_whole: true,
+            ..Snapshot::default()
+        },
+    );
     (book, Twin::default())
 }
 
@@ -351,7 +457,7 @@ impl Twin {
 
     /// Loads a snapshot of random length, so that the book starts again from what it then knows.
     fn check_snapshot<const N: usize>(&self, book: &mut Book<N>, dice: &mut fastrand::Rng) {
-        book.load(&self.snapshot(1, dice.usize(1..2 * N)));
+        load(book, &self.snapshot(1, dice.usize(1..2 * N)));
         book.check_all();
     }
 }

@@ -1,6 +1,6 @@
 //! Diffs that wait for a snapshot, in order of arrival. Two rings made once; never grows, drops the oldest.
 
-use crate::base::{Diff, Level};
+use crate::base::{Diff, Level, Nanos};
 use std::collections::VecDeque;
 
 /// The most that waits: at ten messages a second some three minutes of them.
@@ -13,6 +13,8 @@ pub const BUFFER_BYTES: usize =
 
 #[derive(Debug, Clone, Copy)]
 struct Head {
+    at: Nanos,
+    line: u8,
     diff: Diff,
     bids: usize,
     asks: usize,
@@ -33,6 +35,26 @@ impl Buffer {
         }
     }
 
+    /// Without room for anything: what stands in while the real one is looked at.
+    pub fn none() -> Self {
+        Self {
+            heads: VecDeque::new(),
+            levels: VecDeque::new(),
+        }
+    }
+
+    /// A message with these ids is held.
+    pub fn holds(&self, diff: &Diff) -> bool {
+        let ids = |diff: &Diff| (diff.first_id, diff.last_id, diff.prev_id);
+        let mut heads = self.heads.iter().rev();
+        heads.any(|head| ids(&head.diff) == ids(diff))
+    }
+
+    /// When and on which line the message at this place came.
+    pub fn arrival(&self, place: usize) -> Option<(Nanos, u8)> {
+        self.heads.get(place).map(|head| (head.at, head.line))
+    }
+
     pub fn clear(&mut self) {
         self.heads.clear();
         self.levels.clear();
@@ -47,7 +69,13 @@ impl Buffer {
     }
 
     /// Keeps a diff; returns how many had to go for it, itself included where it is larger than all room.
-    pub fn push(&mut self, diff: &Diff, bids: &[Level], asks: &[Level]) -> u64 {
+    pub fn push(
+        &mut self,
+        (at, line): (Nanos, u8),
+        diff: &Diff,
+        bids: &[Level],
+        asks: &[Level],
+    ) -> u64 {
         let more = bids.len() + asks.len();
         let mut dropped = 0;
         while !self.heads.is_empty()
@@ -62,6 +90,8 @@ impl Buffer {
         self.levels.extend(bids);
         self.levels.extend(asks);
         self.heads.push_back(Head {
+            at,
+            line,
             diff: *diff,
             bids: bids.len(),
             asks: asks.len(),

@@ -2,22 +2,34 @@
 
 pub mod book;
 pub(crate) mod buffer;
+mod checksum;
+pub mod consolidated;
 mod fetch;
+mod lines;
 mod place;
+mod resubscribe;
 mod rhythm;
 pub mod signals;
 mod splice;
+mod stream;
 pub mod sync;
 
 #[cfg(test)]
 mod book_tests;
 #[cfg(test)]
+mod lines_twin;
+#[cfg(test)]
 mod silence_tests;
+#[cfg(test)]
+mod stream_tests;
 #[cfg(test)]
 mod sync_tests;
 #[cfg(test)]
 mod sync_twin;
+#[cfg(test)]
+mod window_twin;
 
 pub use book::Book;
+pub use lines::{HEAL_NS_MAX, LINES_MAX};
 pub use signals::Ofi;
 pub use sync::{BookBuilder, Counters, DiffOutcome, SnapshotOutcome, Want};

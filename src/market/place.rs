@@ -31,17 +31,32 @@ impl Place {
 
     pub fn fit(self, rule: SeqRule, diff: &Diff) -> Fit {
         let Self { id, first } = self;
+        let newer = diff.last_id > id;
         let (seen, follows) = match (first, rule.splice, rule.chain) {
+            // The book counts its updates itself: each is the next one.
+            (_, _, Chain::Counted) => (false, true),
             (true, Splice::Around, _) => {
                 // Ids are not dense: where the snapshot's own lies between two messages, the
                 // predecessor's proves that nothing is missing.
                 let bridges = diff.prev_id.is_some_and(|prev| prev <= id);
                 (diff.last_id < id, diff.first_id <= id || bridges)
             }
-            (true, Splice::After, _) | (false, _, Chain::Dense) => {
-                (diff.last_id <= id, diff.first_id <= id.saturating_add(1))
+            (true, Splice::Newer, Chain::Rising) => (!newer, true),
+            (true, Splice::After, Chain::Dense) | (false, _, Chain::Dense) => {
+                (!newer, diff.first_id <= id.saturating_add(1))
             }
-            (false, _, Chain::Previous) => (diff.last_id <= id, diff.prev_id == Some(id)),
+            (false, _, Chain::Rising) => (diff.last_id < id, true),
+            (_, _, Chain::Previous | Chain::Dense | Chain::Rising) => match diff.prev_id {
+                // Whatever its own id: one that repeats ours says that nothing happened, a smaller one that
+                // the exchange counts anew.
+                Some(prev) if prev == id => (false, true),
+                Some(_) => (!newer, false),
+                // A predecessor that is owed and not named proves nothing; a checksum may.
+                None => (
+                    !newer,
+                    rule.chain != Chain::Previous || rule.checksum.is_some(),
+                ),
+            },
         };
         match (seen, follows) {
             (true, _) => Fit::Duplicate,

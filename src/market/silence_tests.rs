@@ -1,8 +1,11 @@
 //! What silence of a stream means, and what a snapshot makes of it.
 
+use super::resubscribe::RESUBSCRIBE_MIN_NS;
 use super::rhythm::{PATIENCE_NS, SILENCE_MAX_NS, SILENCE_MIN_NS};
+use super::stream_tests;
 use super::sync::{DiffOutcome, OWED_NS_MAX, SnapshotOutcome, Want};
 use super::sync_tests::{Bench, SPOT, deep, level};
+use crate::base::feed::SeqRule;
 use crate::base::{Nanos, Qty, Snapshot, Status};
 
 #[test]
@@ -82,7 +85,7 @@ fn a_stream_that_owes_what_a_snapshot_has_wants_one_new_connection() {
     t.wait(OWED_NS_MAX - 1);
     assert_eq!((t.status(), t.want()), (Status::Stale, None));
     t.wait(1);
-    assert_eq!(t.want(), Some(Want::Reconnect));
+    assert_eq!(t.want(), Some(Want::Reconnect(0)));
     t.wait(10 * SILENCE_MAX_NS);
     assert_eq!((t.status(), t.want()), (Status::Stale, None));
 }
@@ -131,13 +134,13 @@ fn a_stream_that_never_speaks_wants_new_connections_but_ever_more_patiently() {
     let mut t = Bench::connected(SPOT);
     let mut asked = Vec::new();
     for epoch in 2..8 {
-        t.feed.handle_connected(t.now, epoch);
+        t.feed.handle_connected(t.now, 0, epoch);
         t.seconds_to_want();
         assert_eq!(t.load(&deep(u64::from(epoch) * 10)), SnapshotOutcome::Live);
         t.seconds_to_want();
         let newer = changed(u64::from(epoch) * 10 + 1);
         assert_eq!(t.load(&newer), SnapshotOutcome::Held);
-        while t.want() != Some(Want::Reconnect) {
+        while t.want() != Some(Want::Reconnect(0)) {
             t.now = t.feed.poll_timeout();
             t.feed.handle_timeout(t.now);
         }
@@ -148,6 +151,36 @@ fn a_stream_that_never_speaks_wants_new_connections_but_ever_more_patiently() {
     let patience = [11, 20, 40, 80, 160].map(|s| Nanos::from_secs(s).0);
     assert_eq!(waits.collect::<Vec<_>>(), patience);
     assert_eq!(patience[1], 2 * PATIENCE_NS);
+}
+
+#[test]
+fn a_silent_book_of_the_stream_is_asked_for_as_soon_as_that_may_be() {
+    let mut t = stream_tests::Bench::connected(SeqRule::STREAM);
+    t.book(0, 10);
+    assert_eq!(t.change(0, 12, 90), DiffOutcome::Gap);
+    assert_eq!(t.wants(), [Want::Resubscribe]);
+    t.book(0, 12);
+    // Silent three seconds later: two too early for another request.
+    t.wait(SILENCE_MIN_NS);
+    assert_eq!((t.status(), t.wants()), (Status::Stale, vec![]));
+    t.wait(RESUBSCRIBE_MIN_NS - SILENCE_MIN_NS);
+    assert_eq!(t.wants(), [Want::Resubscribe]);
+    assert_eq!(t.book(0, 12), DiffOutcome::Applied);
+    assert_eq!(t.status(), Status::Live);
+}
+
+#[test]
+fn a_stale_book_of_two_lines_is_confirmed_by_one_that_is_as_new() {
+    let mut t = stream_tests::Bench::connected(SeqRule::STREAM);
+    t.builder.handle_connected(t.now, 1, 2);
+    t.book(0, 10);
+    assert_eq!(t.book(1, 10), DiffOutcome::Duplicate);
+    t.wait(SILENCE_MIN_NS);
+    assert_eq!(t.status(), Status::Stale);
+    assert_eq!(t.book(1, 9), DiffOutcome::Duplicate);
+    assert_eq!(t.status(), Status::Stale);
+    assert_eq!(t.book(1, 10), DiffOutcome::Applied);
+    assert_eq!(t.status(), Status::Live);
 }
 
 /// [`deep`], but for the quantity of the best bid.

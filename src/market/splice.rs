@@ -1,9 +1,10 @@
 //! The other half of [`BookBuilder`]: how a snapshot and the diffs held become a book. Asks for nothing and waits for nothing.
 
 use super::book::Book;
+use super::buffer::Buffer;
 use super::place::{Fit, Place, change};
 use super::sync::{BookBuilder, OWED_NS_MAX, SnapshotOutcome};
-use crate::base::{Nanos, Side, Snapshot, Status};
+use crate::base::{Diff, Nanos, Side, Snapshot, Status};
 
 impl<const N: usize> BookBuilder<N> {
     /// Takes a snapshot, asked for or not.
@@ -55,19 +56,33 @@ impl<const N: usize> BookBuilder<N> {
         applied: &mut impl FnMut(&Book<N>, u64, bool),
     ) -> SnapshotOutcome {
         let place = Place::snapshot(snapshot.last_id);
-        let oldest = self.buffer.first();
-        if oldest.is_some_and(|diff| place.fit(self.rule, diff) == Fit::Gap) {
+        let many = self.lines.many();
+        let gap = |diff: &Diff| place.fit(self.rule, diff) == Fit::Gap;
+        // Lines mix their messages: any one that joins will do.
+        let too_old = match many {
+            true => self.buffer.first().is_some() && self.buffer.iter().all(|(diff, ..)| gap(diff)),
+            false => self.buffer.first().is_some_and(gap),
+        };
+        if too_old {
             return self.too_old(now);
         }
-        self.book.load(snapshot);
+        load(&mut self.book, snapshot);
         self.at = place;
-        self.counters.updates += 1;
-        applied(&self.book, self.at.id, true);
-        if let Some(gap) = self.catch_up(applied) {
+        self.note(true, applied);
+        let gap = match many {
+            true => {
+                self.heal(now, applied);
+                (now >= self.heal_until).then_some(0)
+            }
+            false => self.catch_up(applied),
+        };
+        if let Some(gap) = gap {
             self.restart_from(now, gap);
             return SnapshotOutcome::Gap;
         }
-        self.buffer.clear();
+        if self.heal_until == Nanos::NEVER {
+            self.buffer.clear();
+        }
         self.status = Status::Live;
         self.rhythm.rewind(now);
         self.fetch.rest();
@@ -77,19 +92,24 @@ impl<const N: usize> BookBuilder<N> {
 
     /// Applies the diffs held; returns the number of those before the first that does not follow.
     fn catch_up(&mut self, applied: &mut impl FnMut(&Book<N>, u64, bool)) -> Option<usize> {
-        for (number, (diff, bids, asks)) in self.buffer.iter().enumerate() {
+        let buffer = std::mem::replace(&mut self.buffer, Buffer::none());
+        let mut gap = None;
+        for (number, (diff, bids, asks)) in buffer.iter().enumerate() {
             match self.at.fit(self.rule, diff) {
-                Fit::Gap => return Some(number),
+                Fit::Gap => {
+                    gap = Some(number);
+                    break;
+                }
                 Fit::Duplicate => self.counters.duplicates += 1,
                 Fit::Next => {
                     change(&mut self.book, bids, asks);
                     self.at.step(diff.last_id);
-                    self.counters.updates += 1;
-                    applied(&self.book, self.at.id, false);
+                    self.note(false, applied);
                 }
             }
         }
-        None
+        self.buffer = buffer;
+        gap
     }
 
     /// The buffer has a hole before its diff `gap`: what is after it waits for the next snapshot.
@@ -102,7 +122,7 @@ impl<const N: usize> BookBuilder<N> {
 
     /// A newer picture of a book that is live: built beside it, so that it is never without one.
     fn refresh(&mut self, now: Nanos, snapshot: &Snapshot) -> SnapshotOutcome {
-        self.spare.load(snapshot);
+        load(&mut self.spare, snapshot);
         let place = Place::snapshot(snapshot.last_id);
         let stale = self.status == Status::Stale;
         let proves = stale && place.id >= self.at.id;
@@ -180,4 +200,15 @@ impl<const N: usize> BookBuilder<N> {
         }
         SnapshotOutcome::Refreshed
     }
+}
+
+fn load<const N: usize>(book: &mut Book<N>, snapshot: &Snapshot) {
+    let Snapshot {
+        bids,
+        bids_whole,
+        asks,
+        asks_whole,
+        ..
+    } = snapshot;
+    book.load(bids, *bids_whole, asks, *asks_whole);
 }

@@ -4,9 +4,11 @@
 use super::book::Book;
 use super::buffer::Buffer;
 use super::fetch::Fetch;
-use super::place::{Fit, Place};
+use super::lines::{LINES_MAX, Lines};
+use super::place::Place;
+use super::resubscribe::Resubscribe;
 use super::rhythm::Rhythm;
-use crate::base::feed::SeqRule;
+use crate::base::feed::{SeqRule, SnapshotFrom};
 use crate::base::{Diff, Level, Nanos, Side, Status};
 
 /// How long a crossed book is given to heal before it is thrown away.
@@ -25,11 +27,16 @@ pub const BEHIND_NS_MAX: u64 = 10_000_000_000;
 pub enum Want {
     /// Fetch a snapshot of this instrument.
     Snapshot,
-    /// A snapshot proves that the stream is silent about changes although the connection stands: replace it.
-    Reconnect,
+    /// Unsubscribe this instrument's book and subscribe it anew, on every line: the stream starts with a whole
+    /// book again. Needs no answer but that book.
+    Resubscribe,
+    /// Replace the connection of this line: it is silent about changes although it stands, or lost some.
+    Reconnect(u8),
+    /// Fetch this instrument's metadata: its stream says numbers that its scales cannot hold.
+    Metadata,
 }
 
-/// What became of a diff.
+/// What became of a diff, or of a whole book in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiffOutcome {
     /// The book changed, and was handed to `applied`.
@@ -40,7 +47,11 @@ pub enum DiffOutcome {
     Buffered,
     /// Something is missing before it: the book is gone, and the diff waits for a snapshot.
     Gap,
-    /// There is no connection that it could belong to.
+    /// Something is missing before it: it waits for another line to bring that, and the book stays.
+    Held,
+    /// Its checksum says that the book is wrong: the book is gone.
+    Mismatch,
+    /// There is no connection that it could belong to, or no book yet that it could change.
     Ignored,
 }
 
@@ -84,6 +95,14 @@ pub struct Counters {
     pub crossed: u64,
     /// Times that the book became stale.
     pub stale: u64,
+    /// Messages whose checksum agreed with the book.
+    pub checksum_ok: u64,
+    /// Messages whose checksum did not.
+    pub checksum_bad: u64,
+    /// Gaps of a line that another line filled.
+    pub healed: u64,
+    /// Diffs dropped for want of a book that the stream must send first.
+    pub unsynced: u64,
     /// Diffs dropped from the full buffer while there was no book.
     pub overflow: u64,
 }
@@ -115,22 +134,32 @@ pub struct BookBuilder<const N: usize> {
     pub(super) crossed_until: Nanos,
     /// When a stream that owes what a snapshot has is given up; [`Nanos::NEVER`] while it owes nothing.
     pub(super) owed_until: Nanos,
-    pub(super) reconnect: bool,
+    /// Lines that are to be connected anew.
+    pub(super) reconnect: [bool; LINES_MAX],
+    pub(super) scales: (u8, u8),
+    /// Updates applied so far: the next id of a book whose exchange gives none.
+    pub(super) counted: u64,
+    pub(super) resub: Resubscribe,
+    pub(super) lines: Lines,
+    /// When a hole that no line filled is given up; [`Nanos::NEVER`] where the buffer holds none.
+    pub(super) heal_until: Nanos,
+    /// `spare` is the book as it was when its checksum last agreed.
+    pub(super) shadowed: bool,
     pub(super) counters: Counters,
 }
 
 impl<const N: usize> BookBuilder<N> {
-    /// A builder without a connection. `depth_needed` is how many levels a side its readers look at.
-    /// Allocates all that it ever uses.
-    pub fn new(rule: SeqRule, depth_needed: usize) -> Self {
+    /// A builder without a connection. `scales` are the decimals of the instrument's prices and quantities;
+    /// `depth_needed` is how many levels a side its readers look at. Allocates all that it ever uses.
+    pub fn new(rule: SeqRule, scales: (u8, u8), depth_needed: usize) -> Self {
         Self {
             rule,
             depth_min: depth_needed + DEPTH_MARGIN,
             status: Status::Connecting,
             epoch: 0,
-            book: Book::new(),
+            book: Book::windowed(rule.window, rule.cut),
             at: Place::default(),
-            spare: Book::new(),
+            spare: Book::windowed(rule.window, rule.cut),
             held: None,
             buffer: Buffer::new(),
             refreshing: false,
@@ -138,7 +167,13 @@ impl<const N: usize> BookBuilder<N> {
             rhythm: Rhythm::new(),
             crossed_until: Nanos::NEVER,
             owed_until: Nanos::NEVER,
-            reconnect: false,
+            reconnect: [false; LINES_MAX],
+            scales,
+            counted: 0,
+            resub: Resubscribe::new(),
+            lines: Lines::new(),
+            heal_until: Nanos::NEVER,
+            shadowed: false,
             counters: Counters::default(),
         }
     }
@@ -168,80 +203,105 @@ impl<const N: usize> BookBuilder<N> {
         self.counters
     }
 
-    /// The stream is subscribed to, on a new connection: an empty book, and diffs are buffered.
-    pub fn handle_connected(&mut self, now: Nanos, epoch: u32) {
+    /// The stream is subscribed to, on a new connection. Where no other line is up the book is empty, and what comes
+    /// waits for a snapshot; else the line joins those that feed it.
+    pub fn handle_connected(&mut self, now: Nanos, line: u8, epoch: u32) {
+        assert!(usize::from(line) < LINES_MAX, "a line too many");
+        self.lines.set_up(line, false);
+        let joins = self.lines.count() > 0;
+        self.lines.set_up(line, true);
+        if joins {
+            assert!(self.rule.merges(), "lines that cannot be merged");
+            return;
+        }
         self.drop_book();
         self.buffer.clear();
-        self.epoch = epoch;
+        // Lines count their connections each by itself: a book's epochs rise all the same.
+        self.epoch = epoch.max(self.epoch + 1);
         self.status = Status::Buffering;
-        self.reconnect = false;
+        self.reconnect = [false; LINES_MAX];
         self.rhythm.start(now);
-        self.fetch.begin(now);
+        match self.rule.snapshot {
+            SnapshotFrom::Rest => self.fetch.begin(now),
+            SnapshotFrom::Stream => self.resub.begin(now),
+        }
     }
 
-    /// The connection is gone, and the book with it.
-    pub fn handle_disconnected(&mut self, _now: Nanos) {
+    /// The connection is gone, and with the last one the book.
+    pub fn handle_disconnected(&mut self, _now: Nanos, line: u8) {
+        self.lines.set_up(line, false);
+        if self.lines.count() > 0 {
+            return;
+        }
         self.drop_book();
         self.buffer.clear();
         self.status = Status::Connecting;
-        self.reconnect = false;
+        self.reconnect = [false; LINES_MAX];
         self.fetch.stop();
+        self.resub.rest();
     }
 
     /// Takes one diff with its changed bids and asks.
     pub fn handle_diff(
         &mut self,
         now: Nanos,
+        line: u8,
         diff: &Diff,
         bids: &[Level],
         asks: &[Level],
         applied: &mut impl FnMut(&Book<N>, u64, bool),
     ) -> DiffOutcome {
-        match self.status {
-            Status::Connecting => return DiffOutcome::Ignored,
-            Status::Buffering | Status::Resyncing => {
-                self.keep(now, diff, bids, asks);
-                return DiffOutcome::Buffered;
+        match (self.status, self.rule.snapshot) {
+            (Status::Connecting, _) => DiffOutcome::Ignored,
+            (Status::Buffering | Status::Resyncing, SnapshotFrom::Rest) => {
+                self.keep(now, line, diff, bids, asks);
+                DiffOutcome::Buffered
             }
-            Status::Live | Status::Stale => {}
+            (Status::Buffering | Status::Resyncing, SnapshotFrom::Stream) => {
+                self.counters.unsynced += 1;
+                self.tick(now);
+                DiffOutcome::Ignored
+            }
+            (Status::Live | Status::Stale, _) => self.follow(now, line, diff, bids, asks, applied),
         }
-        match self.at.fit(self.rule, diff) {
-            Fit::Duplicate => {
-                self.counters.duplicates += 1;
-                let behind_until = self.rhythm.stale_at() + Nanos(BEHIND_NS_MAX);
-                if self.status == Status::Stale && now >= behind_until {
-                    self.resync(now); // The exchange counts anew, or its snapshot was no good.
-                }
-                DiffOutcome::Duplicate
-            }
-            Fit::Gap => {
-                self.counters.gaps += 1;
-                self.buffer.clear();
-                self.resync(now);
-                self.keep(now, diff, bids, asks);
-                DiffOutcome::Gap
-            }
-            Fit::Next => {
-                self.book.apply(bids, asks);
-                self.at.step(diff.last_id);
-                if self.refreshing {
-                    self.buffer.push(diff, bids, asks); // What it drops shortens its reach, no more.
-                }
-                self.rhythm.beat(now);
-                self.status = Status::Live;
-                self.owed_until = Nanos::NEVER;
-                self.counters.updates += 1;
-                applied(&self.book, self.at.id, false);
-                self.after_change(now);
-                DiffOutcome::Applied
-            }
+    }
+
+    /// Messages of the stream were lost, and its owner sees to it that it begins anew.
+    pub fn handle_lost(&mut self, now: Nanos) {
+        if self.status == Status::Connecting {
+            return;
         }
+        self.counters.gaps += 1;
+        self.buffer.clear();
+        self.resync(now);
+        if self.rule.snapshot == SnapshotFrom::Stream {
+            self.resub.begin(now);
+        }
+    }
+
+    /// The instrument is listed at other scales: starts again within the connection.
+    pub fn rescale(&mut self, now: Nanos, scales: (u8, u8)) {
+        self.scales = scales;
+        self.buffer.clear();
+        if self.status != Status::Connecting {
+            self.resync(now);
+            self.tick(now);
+        }
+    }
+
+    /// The line that brought an update first, and how many nanoseconds before the next line, once.
+    pub fn take_lead(&mut self) -> Option<(u8, u64)> {
+        self.lines.take_lead()
     }
 
     /// What the builder wants now; call until `None` after every `handle_*`.
     pub fn poll_output(&mut self) -> Option<Want> {
-        if std::mem::take(&mut self.reconnect) {
-            return Some(Want::Reconnect);
+        if let Some(line) = self.reconnect.iter().position(|wanted| *wanted) {
+            self.reconnect[line] = false;
+            return Some(Want::Reconnect(line as u8));
+        }
+        if self.resub.take() {
+            return Some(Want::Resubscribe);
         }
         self.fetch.take().then_some(Want::Snapshot)
     }
@@ -254,11 +314,18 @@ impl<const N: usize> BookBuilder<N> {
                 Nanos::NEVER
             }
         };
+        // While a hole may heal the buffer is taken: no refresh.
+        let fetch = match self.heal_until == Nanos::NEVER {
+            true => self.fetch.due(),
+            false => Nanos::NEVER,
+        };
         let timers = [
             stale,
             self.reconnect_at(),
             self.crossed_until,
-            self.fetch.due(),
+            self.heal_until,
+            self.resub.due(),
+            fetch,
         ];
         timers.into_iter().min().unwrap_or(Nanos::NEVER)
     }
@@ -268,18 +335,25 @@ impl<const N: usize> BookBuilder<N> {
         if self.status == Status::Connecting {
             return;
         }
+        if now >= self.heal_until {
+            self.give_up(now);
+        }
         if now >= self.crossed_until {
             self.resync(now);
         }
         if self.status == Status::Live && now >= self.rhythm.stale_at() {
             self.status = Status::Stale;
             self.counters.stale += 1;
-            self.fetch.refresh(now); // Quiet or broken: a snapshot tells.
+            // Quiet or broken: another picture tells.
+            match self.rule.snapshot {
+                SnapshotFrom::Rest => self.fetch.refresh(now),
+                SnapshotFrom::Stream => self.resub.renew(now),
+            }
         }
         if now >= self.reconnect_at() {
             self.owed_until = Nanos::NEVER;
             self.rhythm.reconnect(now);
-            self.reconnect = true;
+            self.reconnect = self.lines.up();
         }
         self.tick(now);
     }
@@ -290,13 +364,23 @@ impl<const N: usize> BookBuilder<N> {
     }
 
     /// Buffers a diff while there is no book. One that is not newer than the one before is no sign of life.
-    fn keep(&mut self, now: Nanos, diff: &Diff, bids: &[Level], asks: &[Level]) {
+    pub(super) fn keep(
+        &mut self,
+        now: Nanos,
+        line: u8,
+        diff: &Diff,
+        bids: &[Level],
+        asks: &[Level],
+    ) {
         let newest = self.buffer.last().map_or(0, |last| last.last_id);
         if diff.last_id > newest {
             self.rhythm.beat(now);
         }
-        self.counters.buffered += 1;
-        self.counters.overflow += self.buffer.push(diff, bids, asks);
+        let repeated = self.lines.many() && self.buffer.holds(diff);
+        if !repeated {
+            self.counters.buffered += 1;
+            self.counters.overflow += self.buffer.push((now, line), diff, bids, asks);
+        }
         self.fetch.hurry(now);
         self.tick(now);
     }
@@ -307,7 +391,13 @@ impl<const N: usize> BookBuilder<N> {
         self.drop_book();
         self.status = Status::Resyncing;
         self.counters.resyncs += 1;
-        self.fetch.restart(now);
+        match self.rule.snapshot {
+            SnapshotFrom::Rest => self.fetch.restart(now),
+            SnapshotFrom::Stream => {
+                self.resub.restart(now);
+                self.resub.tick(now);
+            }
+        }
     }
 
     fn drop_book(&mut self) {
@@ -317,6 +407,25 @@ impl<const N: usize> BookBuilder<N> {
         self.refreshing = false;
         self.crossed_until = Nanos::NEVER;
         self.owed_until = Nanos::NEVER;
+        self.heal_until = Nanos::NEVER;
+        self.shadowed = false;
+        self.lines.clear();
+    }
+
+    /// A duplicate says that the stream is behind the book: for how long?
+    pub(super) fn handle_behind(&mut self, now: Nanos) {
+        let behind_until = self.rhythm.stale_at() + Nanos(BEHIND_NS_MAX);
+        if self.status == Status::Stale && now >= behind_until {
+            self.resync(now); // The exchange counts anew, or its snapshot was no good.
+        }
+    }
+
+    /// The buffer is needed for something else.
+    pub(super) fn abandon_refresh(&mut self) {
+        if std::mem::take(&mut self.refreshing) {
+            self.held = None;
+            self.buffer.clear();
+        }
     }
 
     /// What each change of a live book may lead to.
@@ -336,21 +445,28 @@ impl<const N: usize> BookBuilder<N> {
             return;
         }
         if self.thin() {
-            self.fetch.refresh(now);
+            match self.rule.snapshot {
+                SnapshotFrom::Rest => self.fetch.refresh(now),
+                SnapshotFrom::Stream if self.resub.may_renew(now) => self.resync(now),
+                SnapshotFrom::Stream => {}
+            }
         }
         self.tick(now);
     }
 
     /// A side of the book is provably complete to fewer levels than are wanted, and might be to more.
     pub(super) fn thin(&self) -> bool {
+        let window = self.rule.window.map_or(usize::MAX, usize::from);
+        let wanted = self.depth_min.min(window);
         [Side::Buy, Side::Sell]
             .into_iter()
-            .any(|side| !self.book.whole(side) && self.book.complete_depth(side) < self.depth_min)
+            .any(|side| !self.book.whole(side) && self.book.complete_depth(side) < wanted)
     }
 
     /// Asks for a snapshot when it is time. Of a live book that is a refresh: from now on the diffs are kept.
     pub(super) fn tick(&mut self, now: Nanos) {
-        if self.fetch.tick(now) {
+        self.resub.tick(now);
+        if self.heal_until == Nanos::NEVER && self.fetch.tick(now) {
             self.refreshing |= matches!(self.status, Status::Live | Status::Stale);
         }
     }

@@ -12,11 +12,13 @@ pub(super) const SPOT: SeqRule = SeqRule {
     snapshot: SnapshotFrom::Rest,
     splice: Splice::After,
     chain: Chain::Dense,
+    ..SeqRule::STREAM
 };
 pub(super) const FUTURES: SeqRule = SeqRule {
     snapshot: SnapshotFrom::Rest,
     splice: Splice::Around,
     chain: Chain::Previous,
+    ..SeqRule::STREAM
 };
 
 #[test]
@@ -174,8 +176,8 @@ fn one_snapshot_is_in_flight_at_a_time_also_over_connections() {
     assert_eq!(t.want(), Some(Want::Snapshot));
     t.diff(2, 2);
     assert_eq!(t.want(), None);
-    t.feed.handle_disconnected(t.now);
-    t.feed.handle_connected(t.now, 2);
+    t.feed.handle_disconnected(t.now, 0);
+    t.feed.handle_connected(t.now, 0, 2);
     t.diff(10, 10);
     t.wait(2_000_000_000);
     assert_eq!(t.want(), None);
@@ -187,13 +189,13 @@ fn one_snapshot_is_in_flight_at_a_time_also_over_connections() {
 #[test]
 fn a_new_epoch_starts_with_an_empty_book_and_its_first_update_is_fresh() {
     let mut t = Bench::live(SPOT, 10);
-    t.feed.handle_disconnected(t.now);
+    t.feed.handle_disconnected(t.now, 0);
     assert_eq!(t.status(), Status::Connecting);
     assert!(t.feed.live().is_none());
     assert_eq!(t.diff(11, 11), DiffOutcome::Ignored);
     assert_eq!(t.snapshot(11), SnapshotOutcome::Ignored);
     assert_eq!(t.feed.poll_timeout(), Nanos::NEVER);
-    t.feed.handle_connected(t.now, 2);
+    t.feed.handle_connected(t.now, 0, 2);
     assert_eq!(
         (t.status(), t.feed.epoch(), t.feed.last_id()),
         (Status::Buffering, 2, 0)
@@ -392,9 +394,9 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn connected(rule: SeqRule) -> Self {
-        let mut feed = BookBuilder::new(rule, 20);
+        let mut feed = BookBuilder::new(rule, (0, 0), 20);
         let now = Nanos::from_secs(100);
-        feed.handle_connected(now, 1);
+        feed.handle_connected(now, 0, 1);
         Self {
             feed,
             now,
@@ -449,7 +451,7 @@ impl Bench {
         let applied = &mut self.applied;
         let mut applied = |_: &_, id, fresh| applied.push((id, fresh));
         self.feed
-            .handle_diff(self.now, diff, bids, asks, &mut applied)
+            .handle_diff(self.now, 0, diff, bids, asks, &mut applied)
     }
 
     pub(super) fn snapshot(&mut self, id: u64) -> SnapshotOutcome {
@@ -502,6 +504,7 @@ pub(super) fn diff(first_id: u64, last_id: u64, prev_id: Option<u64>) -> Diff {
         first_id,
         last_id,
         prev_id,
+        checksum: None,
         exch_time: UnixNanos(0),
     }
 }

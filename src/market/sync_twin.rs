@@ -91,7 +91,7 @@ impl World {
             waiting: false,
             lagging: Snapshot::default(),
             stalled: 0,
-            feed: BookBuilder::new(rule, DEPTH),
+            feed: BookBuilder::new(rule, (0, 0), DEPTH),
             reference: Reference::new(rule),
             applied: Vec::new(),
             held: 0,
@@ -100,7 +100,7 @@ impl World {
         for _ in 0..3_000 {
             world.change();
         }
-        world.feed.handle_connected(world.now, world.epoch);
+        world.feed.handle_connected(world.now, 0, world.epoch);
         world
     }
 
@@ -190,10 +190,10 @@ impl World {
     }
 
     fn reconnect(&mut self) {
-        self.feed.handle_disconnected(self.now);
+        self.feed.handle_disconnected(self.now, 0);
         self.stream.clear();
         self.epoch += 1;
-        self.feed.handle_connected(self.now, self.epoch);
+        self.feed.handle_connected(self.now, 0, self.epoch);
         self.reference = Reference::new(self.rule);
     }
 
@@ -206,7 +206,7 @@ impl World {
             let mut applied = Vec::new();
             let mut note = |book: &Book<256>, id, _| applied.push((id, book.top()));
             self.feed
-                .handle_diff(self.now, &diff, &bids, &asks, &mut note);
+                .handle_diff(self.now, 0, &diff, &bids, &asks, &mut note);
             let want = self.reference.diff(&diff, &bids, &asks);
             self.compare(&applied, &want);
             assert!(before || self.feed.live().is_none() || self.feed.last_id() == diff.last_id);
@@ -217,7 +217,8 @@ impl World {
     fn serve(&mut self) {
         while let Some(want) = self.feed.poll_output() {
             match want {
-                Want::Reconnect => self.reconnect(),
+                Want::Reconnect(_) => self.reconnect(),
+                Want::Resubscribe | Want::Metadata => unreachable!("not of this rule"),
                 Want::Snapshot => {
                     assert!(!self.waiting, "two in flight, seed={}", self.seed);
                     self.waiting = true;
@@ -369,6 +370,7 @@ impl Reference {
             let too_old = match self.rule.splice {
                 Splice::After => id + 1 < oldest.first_id,
                 Splice::Around => id < oldest.prev_id.expect("futures name it"),
+                Splice::Newer => false,
             };
             if too_old {
                 return Vec::new();
@@ -390,6 +392,7 @@ impl Reference {
         let (old, gap) = match (self.rule.splice, self.first) {
             (Splice::After, _) => (diff.last_id <= self.id, diff.first_id > self.id + 1),
             (Splice::Around, true) => (diff.last_id < self.id, diff.prev_id > Some(self.id)),
+            (Splice::Newer, _) => (diff.last_id <= self.id, false),
             (Splice::Around, false) => (diff.last_id <= self.id, diff.prev_id != Some(self.id)),
         };
         if old {

@@ -1,7 +1,7 @@
 //! Buys when the best levels hold much more to buy than to sell, and sells in the opposite case.
 //! Reads no incomplete, crossed or outdated book, and keeps no position.
 
-use super::{Intents, Strategy, StrategyError, StrategyParams};
+use super::{Intents, Strategy, StrategyError};
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
     Body, Decimal, Event, Instrument, Intent, Nanos, Qty, Side, TimeInForce, Top, Why, decimal,
@@ -11,12 +11,27 @@ use crate::market::signals;
 /// The name of the signal in decision logs.
 const SIGNAL: &str = "imbalance";
 
+/// What configuration says of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Params {
+    /// Levels a side that the signal reads, 1 ..= 10 (what an event carries).
+    pub depth: usize,
+    /// The signal's absolute value that must be exceeded, above 0 and below 1.
+    pub threshold: f64,
+    /// Nanoseconds of silence after an intent, for each instrument by itself.
+    pub cooldown_ns: u64,
+    /// Order quantity, as decimal text, in the instrument's own unit; rounded down to each instrument's lot.
+    pub quantity: String,
+}
+
 /// Wants a LIMIT IOC at the opposite best price when the imbalance exceeds its threshold.
 #[derive(Debug)]
 pub struct Imbalance {
     depth: usize,
     threshold: f64,
     cooldown: Nanos,
+    /// What to order, in base currency, as decimal text.
+    quantity: String,
     /// One an instrument, at the index of its id.
     seats: Vec<Seat>,
 }
@@ -24,6 +39,7 @@ pub struct Imbalance {
 /// What is remembered of one instrument.
 #[derive(Debug, Clone, Copy)]
 struct Seat {
+    /// Zero where the configured quantity does not fit the instrument: it is not traded.
     qty: Qty,
     /// The newest epoch that a book or a status named.
     epoch: u32,
@@ -31,17 +47,9 @@ struct Seat {
     ready_at: Nanos,
 }
 
-/// Checks the parameters, and sizes the quantity to each instrument.
-pub fn build(
-    params: &StrategyParams,
-    instruments: &[Instrument],
-) -> Result<Box<dyn Strategy>, StrategyError> {
-    Ok(Box::new(Imbalance::new(params, instruments)?))
-}
-
 impl Imbalance {
     /// `instruments` is the run's table: instrument `i` has the id `i`.
-    pub fn new(params: &StrategyParams, instruments: &[Instrument]) -> Result<Self, StrategyError> {
+    pub fn new(params: &Params, instruments: &[Instrument]) -> Result<Self, StrategyError> {
         if !(1..=EVENT_LEVELS).contains(&params.depth) {
             return Err(StrategyError::Depth(params.depth));
         }
@@ -50,18 +58,29 @@ impl Imbalance {
             return Err(StrategyError::Threshold(params.threshold));
         }
         let mut seats = Vec::with_capacity(instruments.len());
+        let mut misfit = None;
         for (index, instrument) in instruments.iter().enumerate() {
             assert_eq!(instrument.id.index(), index, "the table is in id order");
             seats.push(Seat {
-                qty: order_qty(&params.quantity, instrument)?,
+                qty: order_qty(&params.quantity, instrument).unwrap_or_else(|error| {
+                    misfit.get_or_insert(error);
+                    Qty(0)
+                }),
                 epoch: 0,
                 ready_at: Nanos::ZERO,
+            });
+        }
+        if let Some(error) = misfit.filter(|_| seats.iter().all(|seat| seat.qty == Qty(0))) {
+            return Err(match seats.len() {
+                1 => error,
+                _ => StrategyError::NothingFits(Box::new(error)),
             });
         }
         Ok(Self {
             depth: params.depth,
             threshold: params.threshold,
             cooldown: Nanos(params.cooldown_ns),
+            quantity: params.quantity.clone(),
             seats,
         })
     }
@@ -111,13 +130,22 @@ impl Strategy for Imbalance {
                 self.seats[index].epoch = epoch.max(event.epoch);
                 return;
             }
-            Body::Trade(..) | Body::Quote(_) | Body::Gateway(_) | Body::Report(_) => return,
+            Body::Instrument(instrument) => {
+                // A quantity that it cannot hold any more is zero: nothing is wanted of it.
+                self.seats[index].qty = order_qty(&self.quantity, instrument).unwrap_or(Qty(0));
+                return;
+            }
+            Body::Trade(..)
+            | Body::Quote(_)
+            | Body::Trading(_)
+            | Body::Gateway(_)
+            | Body::Report(_) => return,
         };
         if event.epoch < epoch {
             return;
         }
         self.seats[index].epoch = event.epoch;
-        if now < ready_at {
+        if now < ready_at || qty == Qty(0) {
             return;
         }
         let Some((side, why)) = self.decide(event, top) else {

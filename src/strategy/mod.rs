@@ -1,5 +1,6 @@
 //! Picture to intent, one file a strategy. A strategy wants; it never sends.
 
+pub mod arbitrage;
 pub mod imbalance;
 
 use crate::base::{Decimal, DecimalError, Event, Instrument, Intent, Nanos, Symbol};
@@ -22,46 +23,39 @@ pub trait Strategy: Send {
     fn handle_event(&mut self, now: Nanos, event: &Event, out: &mut Intents);
 }
 
-type Build = fn(&StrategyParams, &[Instrument]) -> Result<Box<dyn Strategy>, StrategyError>;
-
-/// Strategies that this build knows. One line here and one file add another.
-static ALL: &[(&str, Build)] = &[("imbalance", imbalance::build)];
-
-/// The names that configuration may write, in the registry's order.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    ALL.iter().map(|(name, _)| *name)
+/// What configuration says of a strategy: one line here and one file add another.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StrategyParams {
+    /// `imbalance`.
+    Imbalance(imbalance::Params),
+    /// `arbitrage`.
+    Arbitrage(arbitrage::Params),
 }
 
-/// Builds the strategy with this name for these instruments; instrument `i` has the id `i`.
+/// Builds the strategy for these instruments; instrument `i` has the id `i`.
 pub fn build(
-    name: &str,
     params: &StrategyParams,
     instruments: &[Instrument],
 ) -> Result<Box<dyn Strategy>, StrategyError> {
-    match ALL.iter().find(|(known, _)| *known == name) {
-        Some((_, build)) => build(params, instruments),
-        None => Err(StrategyError::Unknown(name.to_owned())),
-    }
-}
-
-/// What configuration says of a strategy.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StrategyParams {
-    /// Levels a side that the signal reads, 1 ..= 10 (what an event carries).
-    pub depth: usize,
-    /// The signal's absolute value that must be exceeded, above 0 and below 1.
-    pub threshold: f64,
-    /// Nanoseconds of silence after an intent, for each instrument by itself.
-    pub cooldown_ns: u64,
-    /// Order quantity in base currency, as decimal text; rounded down to each instrument's lot.
-    pub quantity: String,
+    Ok(match params {
+        StrategyParams::Imbalance(params) => {
+            Box::new(imbalance::Imbalance::new(params, instruments)?)
+        }
+        StrategyParams::Arbitrage(params) => {
+            Box::new(arbitrage::Arbitrage::new(params, instruments)?)
+        }
+    })
 }
 
 /// Why a strategy was not built, for a person to read.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StrategyError {
-    /// No strategy has this name.
-    Unknown(String),
+    /// An edge of nothing: fees alone would be traded for.
+    Edge,
+    /// No asset is traded for the same other one at two exchanges of the run.
+    NoPair,
+    /// What every instrument of the run says to the quantity: the first one's words.
+    NothingFits(Box<StrategyError>),
     /// Levels outside 1 ..= 10.
     Depth(usize),
     /// Not above 0 and at most 1, or no number.
@@ -98,13 +92,12 @@ pub enum StrategyError {
 impl fmt::Display for StrategyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown(name) => {
-                write!(f, "no strategy is called {name:?}; there are: ")?;
-                for (i, name) in names().enumerate() {
-                    write!(f, "{}{name}", if i == 0 { "" } else { ", " })?;
-                }
-                Ok(())
-            }
+            Self::Edge => f.write_str("edge_min_ppm is 0: write at least 1"),
+            Self::NoPair => f.write_str(
+                "arbitrage needs an asset that two exchanges trade for the same other one: \
+                 configure a [[feed]] of each with such instruments",
+            ),
+            Self::NothingFits(first) => write!(f, "{first}; nor does it fit any other instrument"),
             Self::Depth(depth) => write!(f, "depth {depth} is not within 1 to 10"),
             Self::Threshold(threshold) => {
                 write!(f, "threshold {threshold} is not above 0 and below 1")
@@ -134,34 +127,3 @@ impl fmt::Display for StrategyError {
 }
 
 impl std::error::Error for StrategyError {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn params() -> StrategyParams {
-        StrategyParams {
-            depth: 5,
-            threshold: 0.5,
-            cooldown_ns: 0,
-            quantity: "1".into(),
-        }
-    }
-
-    #[test]
-    fn every_registered_name_is_its_own_and_builds() {
-        for name in names() {
-            assert!(build(name, &params(), &[]).is_ok(), "{name}");
-            assert_eq!(names().filter(|other| *other == name).count(), 1);
-        }
-    }
-
-    #[test]
-    fn an_unknown_name_is_refused_and_told_which_there_are() {
-        let error = build("imbalanse", &params(), &[]).err().unwrap();
-        assert_eq!(
-            error.to_string(),
-            "no strategy is called \"imbalanse\"; there are: imbalance"
-        );
-    }
-}

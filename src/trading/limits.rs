@@ -1,5 +1,5 @@
 //! The limits that risk holds orders to: decimal text to each instrument's own integers.
-//! Never rounds: a limit that an instrument cannot state exactly is an error.
+//! Rounds down where an instrument is coarser than the text: a limit never allows more than it says.
 
 use crate::base::decimal::{self, SCALE_MAX};
 use crate::base::{DecimalError, Instrument, Qty, Symbol};
@@ -15,7 +15,8 @@ pub const BPS: u32 = 10_000;
 /// What configuration says of risk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RiskParams {
-    /// Largest order quantity in base currency, as decimal text; above 0.
+    /// Largest order quantity in base currency, as decimal text; above 0. Contracts count as what they stand for;
+    /// of inverse ones, whose base quantity depends on the price, only the notional is limited.
     pub qty_max: String,
     /// Largest price times quantity of an order in quote currency, as decimal text; above 0.
     pub notional_max: String,
@@ -32,6 +33,8 @@ pub struct RiskParams {
 pub struct RiskLimits {
     /// One an instrument, at the index of its id.
     pub(super) sizes: Vec<SizeLimit>,
+    /// What they were resolved from.
+    pub(super) params: RiskParams,
     pub(super) collar_bps: u32,
     pub(super) orders_per_s: usize,
     pub(super) open_orders_max: usize,
@@ -41,14 +44,14 @@ pub struct RiskLimits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SizeLimit {
     pub qty_max: Qty,
-    /// At `px_scale + qty_scale`.
+    /// At the instrument's `notional_scale`.
     pub notional_max: u128,
 }
 
 /// Why limits were refused, for a person to read. `key` is the field of [`RiskParams`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LimitError {
-    /// Not a decimal that the instrument can hold at `scale`.
+    /// No plain decimal, or one that is too large for the instrument at `scale`.
     Decimal {
         /// The field of [`RiskParams`].
         key: &'static str,
@@ -61,7 +64,7 @@ pub enum LimitError {
         /// What is wrong with it.
         error: DecimalError,
     },
-    /// Nothing could ever be sent.
+    /// Nothing could ever be sent, of any instrument.
     Zero {
         /// The field of [`RiskParams`].
         key: &'static str,
@@ -118,9 +121,23 @@ impl RiskLimits {
         )?;
         let sizes = instruments
             .iter()
-            .map(|instrument| size(params, instrument));
+            .map(|instrument| SizeLimit::parse(params, instrument));
+        let sizes: Vec<SizeLimit> = sizes.collect::<Result<_, _>>()?;
+        // An instrument that is too coarse for the limit is not traded; where all are, it is a mistake.
+        for (key, allows) in [
+            (
+                "qty_max",
+                (|size| size.qty_max > Qty(0)) as fn(&SizeLimit) -> bool,
+            ),
+            ("notional_max", |size| size.notional_max > 0),
+        ] {
+            if !sizes.is_empty() && !sizes.iter().any(allows) {
+                return Err(LimitError::Zero { key });
+            }
+        }
         Ok(Self {
-            sizes: sizes.collect::<Result<_, _>>()?,
+            sizes,
+            params: params.clone(),
             collar_bps: params.collar_bps,
             orders_per_s: params.orders_per_s as usize,
             open_orders_max: params.open_orders_max as usize,
@@ -140,34 +157,60 @@ fn range(key: &'static str, value: u32, min: u32, max: u32) -> Result<(), LimitE
     }
 }
 
-fn size(params: &RiskParams, instrument: &Instrument) -> Result<SizeLimit, LimitError> {
-    let symbol = instrument.symbol;
-    let read = |key, text: &String, scale, parsed: Result<u128, DecimalError>| match parsed {
-        Ok(0) => Err(LimitError::Zero { key }),
-        Ok(units) => Ok(units),
-        Err(error) => Err(LimitError::Decimal {
-            key,
-            text: text.clone(),
-            symbol,
-            scale,
-            error,
-        }),
-    };
-    let scale = instrument.qty_scale;
-    let qty = decimal::parse(params.qty_max.as_bytes(), scale);
-    // Read as 64 bits, so that it fits back into them.
-    let qty_max = read("qty_max", &params.qty_max, scale, qty.map(u128::from))? as u64;
-    let scale = instrument.px_scale + instrument.qty_scale;
-    let notional = parse_wide(&params.notional_max, scale);
-    Ok(SizeLimit {
-        qty_max: Qty(qty_max),
-        notional_max: read("notional_max", &params.notional_max, scale, notional)?,
-    })
+impl SizeLimit {
+    /// Resolves the texts of `params` at the scales of `instrument`.
+    pub fn parse(params: &RiskParams, instrument: &Instrument) -> Result<Self, LimitError> {
+        let read = |key, text: &String, scale| {
+            parse_floor(text, scale).map_err(|error| LimitError::Decimal {
+                key,
+                text: text.clone(),
+                symbol: instrument.symbol,
+                scale,
+                error,
+            })
+        };
+        let contract = instrument.contract;
+        let base = read(
+            "qty_max",
+            &params.qty_max,
+            instrument.qty_scale + contract.scale,
+        )?;
+        let qty = base / u128::from(contract.size.max(1));
+        let qty = u64::try_from(qty).unwrap_or(u64::MAX).min(i64::MAX as u64);
+        let scale = instrument.notional_scale();
+        Ok(Self {
+            qty_max: if contract.inverse {
+                instrument.qty_max
+            } else {
+                Qty(qty)
+            },
+            notional_max: read("notional_max", &params.notional_max, scale)?,
+        })
+    }
 }
 
-/// [`decimal::parse`] for scales up to 36, as notionals have: read at the text's own scale, then widened.
+/// As [`parse_wide`]; decimals beyond the scale are cut off.
+fn parse_floor(text: &str, scale: u8) -> Result<u128, DecimalError> {
+    match text.split_once('.') {
+        Some((whole, part)) if part.len() > usize::from(scale) && part.is_ascii() => {
+            let (kept, cut) = part.split_at(usize::from(scale));
+            if !cut.bytes().all(|byte| byte.is_ascii_digit()) {
+                return Err(DecimalError::Malformed);
+            }
+            let text = if kept.is_empty() {
+                whole.to_owned()
+            } else {
+                format!("{whole}.{kept}")
+            };
+            parse_wide(&text, scale)
+        }
+        _ => parse_wide(text, scale),
+    }
+}
+
+/// [`decimal::parse`] for scales up to 54, as notionals have: read at the text's own scale, then widened.
 fn parse_wide(text: &str, scale: u8) -> Result<u128, DecimalError> {
-    debug_assert!(scale <= 2 * SCALE_MAX);
+    debug_assert!(scale <= 3 * SCALE_MAX);
     let decimals = text
         .split_once('.')
         .map_or(0, |(_, part)| part.trim_end_matches('0').len());
@@ -184,6 +227,7 @@ fn parse_wide(text: &str, scale: u8) -> Result<u128, DecimalError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::{Contract, Px};
     use crate::trading::risk::tests::{instrument, params};
     use proptest::{prop_assert_eq, proptest};
 
@@ -213,9 +257,9 @@ mod tests {
         };
         assert_eq!(
             error(&with("0.000001", "1")),
-            "qty_max \"0.000001\" is not a plain decimal that BTCUSDT can hold at 5 decimals"
+            "qty_max is 0: no order could ever be sent"
         );
-        for text in ["1e5", "-1", "", "1.", ".5", "1.2.3", "0.00000001", "1_000"] {
+        for text in ["1e-8", "-1", "", "1.", ".5", "1.2.3", "1_000", "1.0000000x"] {
             assert_eq!(
                 error(&with("1", text)),
                 format!(
@@ -231,6 +275,42 @@ mod tests {
             error(&with("1", "0")),
             "notional_max is 0: no order could ever be sent"
         );
+    }
+
+    #[test]
+    fn a_limit_counts_what_contracts_stand_for_and_never_allows_more_than_it_says() {
+        let contract = |size, scale, inverse| Instrument {
+            contract: Contract {
+                size,
+                scale,
+                inverse,
+            },
+            ..Instrument::bare("x", Symbol::from("X").unwrap(), (1, 0))
+        };
+        let params = RiskParams {
+            qty_max: "1.999".into(),
+            notional_max: "1000.55".into(),
+            ..params()
+        };
+        // Contracts of 0.01 base, of 100 quote whatever the price, and of 3 base: too coarse for the quantity.
+        let all = [
+            contract(1, 2, false),
+            contract(100, 0, true),
+            contract(3, 0, false),
+        ];
+        let limits = RiskLimits::parse(&params, &all).unwrap();
+        let sizes: Vec<_> = limits
+            .sizes
+            .iter()
+            .map(|s| (s.qty_max.0, s.notional_max))
+            .collect();
+        assert_eq!(
+            sizes,
+            [(199, 1_000_550), (i64::MAX as u64, 1_000), (0, 10_005)]
+        );
+        assert_eq!(all[0].notional(Px(10), Qty(199)), Some(1_990)); // 1.99 at 1.0, at 3 decimals
+        assert_eq!(all[1].notional(Px(10), Qty(10)), Some(1_000));
+        assert!(RiskLimits::parse(&params, &all[2..]).is_err());
     }
 
     #[test]

@@ -44,7 +44,12 @@ impl<T> Picture<T> {
                 }
                 self.epoch = self.epoch.max(event.epoch);
             }
-            Body::Trade(..) | Body::Quote(_) | Body::Gateway(_) | Body::Report(_) => {}
+            Body::Instrument(_) => self.live = None, // Its levels are at other scales.
+            Body::Trade(..)
+            | Body::Quote(_)
+            | Body::Trading(_)
+            | Body::Gateway(_)
+            | Body::Report(_) => {}
         }
     }
 }

@@ -1,13 +1,14 @@
 //! The gate between wanting and ordering: only what passes every check becomes [`Admitted`].
 //! Believes no strategy about the market; it reads its own picture of each book.
 
-use super::limits::{BPS, RiskLimits, SizeLimit};
+use super::limits::{self, BPS, RiskLimits, RiskParams, SizeLimit};
 use super::picture::Picture;
 use super::rate::RateWindow;
 use super::refusal::Refusal;
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
-    Body, ClientId, Event, Instrument, Intent, Nanos, NewOrder, Outcome, Px, Report, Side, Top, Why,
+    Body, ClientId, Event, Instrument, InstrumentId, Intent, Nanos, NewOrder, Outcome, Px, Report,
+    Side, Top, Why,
 };
 
 /// The oldest book that an order may rest on, in nanoseconds from its book stamp.
@@ -43,6 +44,8 @@ pub struct Risk {
     gateway_ready: bool,
     collar_bps: u32,
     open_orders_max: usize,
+    /// What was configured, for an instrument whose scales change.
+    params: RiskParams,
     /// The next id to give; every id below it is used up.
     next_client_id: u64,
     /// Orders whose end is not known.
@@ -58,6 +61,10 @@ pub struct Risk {
 struct Seat {
     instrument: Instrument,
     limit: SizeLimit,
+    /// The scales that the run began with, `(px, qty)`.
+    scales: (u8, u8),
+    /// It has other scales now than its exit writes, or limits that it cannot hold.
+    frozen: bool,
     picture: Picture<Touch>,
 }
 
@@ -82,8 +89,10 @@ impl Risk {
         let seat = |(index, (instrument, limit)): (usize, (&Instrument, &SizeLimit))| {
             assert_eq!(instrument.id.index(), index, "the table is in id order");
             Seat {
-                instrument: instrument.clone(),
+                instrument: *instrument,
                 limit: *limit,
+                scales: (instrument.px_scale, instrument.qty_scale),
+                frozen: false,
                 picture: Picture::DARK,
             }
         };
@@ -93,6 +102,7 @@ impl Risk {
             gateway_ready: false,
             collar_bps: limits.collar_bps,
             open_orders_max: limits.open_orders_max,
+            params: limits.params,
             next_client_id: first_client_id,
             open: Vec::with_capacity(limits.open_orders_max),
             rate: RateWindow::new(limits.orders_per_s),
@@ -109,6 +119,18 @@ impl Risk {
                 if let Some(seat) = self.seats.get_mut(event.instrument.index()) {
                     let at = event.stamps.book;
                     seat.picture.handle_event(event, |top| Touch::of(top, at));
+                }
+            }
+            Body::Trading(on) => {
+                if let Some(seat) = self.seats.get_mut(event.instrument.index()) {
+                    seat.instrument.trading = *on;
+                }
+            }
+            Body::Instrument(instrument) => {
+                if let Some(seat) = self.seats.get_mut(event.instrument.index()) {
+                    seat.replace(instrument, &self.params);
+                    seat.picture
+                        .handle_event(event, |top| Touch::of(top, Nanos::ZERO));
                 }
             }
             Body::Gateway(ready) => self.gateway_ready = *ready,
@@ -132,6 +154,15 @@ impl Risk {
     /// Refuses every intent from now on. There is no way back but a new run.
     pub fn kill(&mut self) {
         self.killed = true;
+    }
+
+    /// Refuses orders of an instrument whose scales are not those that the run began with: for an exit
+    /// that writes numbers at those.
+    pub fn halt_rescaled(&mut self, instrument: InstrumentId) {
+        if let Some(seat) = self.seats.get_mut(instrument.index()) {
+            let now = (seat.instrument.px_scale, seat.instrument.qty_scale);
+            seat.frozen = now != seat.scales;
+        }
     }
 
     /// Refused intents by gate, at the indexes of [`Refusal::ALL`].
@@ -189,7 +220,9 @@ impl Risk {
     /// come late, twice, or are another's.
     fn handle_report(&mut self, report: &Report) {
         let over = match report.outcome {
-            Outcome::Rejected { .. } | Outcome::NotSent | Outcome::Expired => true,
+            Outcome::Rejected { .. } | Outcome::NotSent | Outcome::Refused | Outcome::Expired => {
+                true
+            }
             // Every order is immediate-or-cancel: it cannot rest, so that the exchange was done
             // with it when it said that it took it, or traded it.
             Outcome::Acked { .. } | Outcome::Filled { .. } => true,
@@ -213,11 +246,20 @@ impl Touch {
 }
 
 impl Seat {
+    /// Takes the instrument as it is listed now, with its limits at its new scales.
+    fn replace(&mut self, instrument: &Instrument, params: &RiskParams) {
+        self.instrument = *instrument;
+        match limits::SizeLimit::parse(params, instrument) {
+            Ok(limit) => (self.limit, self.frozen) = (limit, false),
+            Err(_) => self.frozen = true,
+        }
+    }
+
     /// What is wrong with an order by itself.
     fn check_order(&self, intent: &Intent) -> Result<(), Refusal> {
         let (instrument, limit) = (&self.instrument, &self.limit);
         let (px, qty) = (intent.px.0, intent.qty);
-        refuse_if(!instrument.trading, Refusal::NotTrading)?;
+        refuse_if(!instrument.trading || self.frozen, Refusal::NotTrading)?;
         refuse_if(qty.0 == 0, Refusal::QuantityZero)?;
         refuse_if(qty < instrument.qty_min, Refusal::QuantityMin)?;
         let qty_max = instrument.qty_max.min(limit.qty_max);
@@ -226,8 +268,9 @@ impl Seat {
         refuse_if(!in_lots, Refusal::LotMultiple)?;
         let in_ticks = px > 0 && (px as u64).is_multiple_of(instrument.tick.0.unsigned_abs());
         refuse_if(!in_ticks, Refusal::TickMultiple)?;
-        let notional = u128::from(px.unsigned_abs()).checked_mul(u128::from(qty.0));
-        let notional = notional.ok_or(Refusal::Overflow)?;
+        let notional = instrument
+            .notional(intent.px, qty)
+            .ok_or(Refusal::Overflow)?;
         refuse_if(notional < instrument.notional_min, Refusal::NotionalMin)?;
         refuse_if(notional > limit.notional_max, Refusal::NotionalMax)
     }
@@ -261,5 +304,7 @@ fn refuse_if(refused: bool, gate: Refusal) -> Result<(), Refusal> {
     }
 }
 
+#[cfg(test)]
+mod listing_tests;
 #[cfg(test)]
 pub(super) mod tests;

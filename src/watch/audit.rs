@@ -2,7 +2,7 @@
 
 use crate::base::{Instrument, InstrumentId, Level, Nanos, Px, Side, Symbol, Top};
 use sha2::{Digest, Sha256};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 /// Levels a side that are audited: those of the canonical dump.
 pub const AUDIT_LEVELS: usize = 20;
@@ -25,10 +25,13 @@ pub struct Shown {
 /// What the exchange itself had at this update id. Only a simulated exchange can tell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Truth {
-    /// Whose book.
-    pub instrument: InstrumentId,
-    /// The id that it stood at.
-    pub update_id: u64,
+    /// Whose book: the exchange's name in the registry. It knows nothing of our ids.
+    pub exchange: &'static str,
+    /// The instrument, as that exchange calls it.
+    pub symbol: Symbol,
+    /// The id that it stood at; `None` where the exchange shows none, or other ones: then books are compared by
+    /// their content, and one that is like none of the exchange's is unverified, never wrong.
+    pub update_id: Option<u64>,
     /// Its best levels.
     pub top: Top<AUDIT_LEVELS>,
 }
@@ -41,6 +44,8 @@ const LINE_MAX: usize = 2 * AUDIT_LEVELS * 48 + 128;
 /// Checks every book that was shown. A value: the scribe feeds it.
 pub struct Auditor {
     books: Vec<Book>,
+    /// Places in `books`.
+    by_symbol: HashMap<(&'static str, Symbol), usize>,
     truth: bool,
     line: Vec<u8>,
 }
@@ -65,6 +70,11 @@ impl Auditor {
     pub fn new(instruments: &[Instrument], truth: bool) -> Self {
         Self {
             books: instruments.iter().map(Book::new).collect(),
+            by_symbol: instruments
+                .iter()
+                .enumerate()
+                .map(|(n, instrument)| ((instrument.exchange, instrument.symbol), n))
+                .collect(),
             truth,
             line: Vec::with_capacity(LINE_MAX),
         }
@@ -91,10 +101,11 @@ impl Auditor {
         }
     }
 
-    /// The exchange says what its book was: before or after we show ours.
+    /// The exchange says what its book was: before or after we show ours. Of one that we do not follow: nothing
+    /// happens.
     pub fn truth(&mut self, truth: &Truth) {
-        if let Some(book) = self.books.get_mut(truth.instrument.index()) {
-            book.learn(truth);
+        if let Some(&place) = self.by_symbol.get(&(truth.exchange, truth.symbol)) {
+            self.books[place].learn(truth);
         }
     }
 
@@ -133,7 +144,7 @@ struct Book {
     showing: Option<Showing>,
     /// Books that have been shown for this long, and of which no truth is known yet.
     waiting: VecDeque<(u64, Top<AUDIT_LEVELS>, u64)>,
-    truths: VecDeque<(u64, Top<AUDIT_LEVELS>)>,
+    truths: VecDeque<(Option<u64>, Top<AUDIT_LEVELS>)>,
 }
 
 /// The book that is shown now.
@@ -166,16 +177,13 @@ impl Book {
 
     fn open(&mut self, shown: &Shown, top: &Top<AUDIT_LEVELS>) {
         // Newest first: the exchange is mostly a few updates ahead of us.
-        let truth = self
-            .truths
-            .iter()
-            .rev()
-            .find(|(id, _)| *id == shown.update_id);
+        let mut truths = self.truths.iter().rev();
+        let wrong = truths.find_map(|(id, truth)| verdict(shown.update_id, top, *id, truth));
         self.showing = Some(Showing {
             since: shown.at,
             update_id: shown.update_id,
             top: *top,
-            wrong: truth.map(|(_, truth)| differs(top, truth)),
+            wrong,
         });
     }
 
@@ -195,19 +203,33 @@ impl Book {
     }
 
     fn learn(&mut self, truth: &Truth) {
-        if let Some(showing) = &mut self.showing
-            && showing.update_id == truth.update_id
-        {
-            showing.wrong = Some(differs(&showing.top, &truth.top));
+        let judge =
+            |id: u64, top: &Top<AUDIT_LEVELS>| verdict(id, top, truth.update_id, &truth.top);
+        if let Some(showing) = &mut self.showing {
+            showing.wrong = judge(showing.update_id, &showing.top).or(showing.wrong);
         }
         let wrong_ns = &mut self.wrong_ns;
         self.waiting.retain(|(id, top, shown_ns)| {
-            if *id == truth.update_id && differs(top, &truth.top) {
+            let judged = judge(*id, top);
+            if judged == Some(true) {
                 *wrong_ns += shown_ns;
             }
-            *id != truth.update_id
+            judged.is_none()
         });
         push(&mut self.truths, (truth.update_id, truth.top));
+    }
+}
+
+/// Whether a book that stands at `shown_id` is wrong; `None` where this truth does not tell.
+fn verdict(
+    shown_id: u64,
+    shown: &Top<AUDIT_LEVELS>,
+    id: Option<u64>,
+    truth: &Top<AUDIT_LEVELS>,
+) -> Option<bool> {
+    match id {
+        Some(id) => (id == shown_id).then(|| differs(shown, truth)),
+        None => (shown.best() == truth.best() && !differs(shown, truth)).then_some(false),
     }
 }
 
@@ -436,6 +458,23 @@ mod tests {
         assert_eq!((result.unverified, result.wrong_ns), (many, Some(0)));
     }
 
+    #[test]
+    fn where_the_exchange_shows_no_ids_a_book_is_verified_by_what_is_in_it() {
+        let mut auditor = Auditor::new(&[instrument()], true);
+        let told = |top| Truth {
+            update_id: None,
+            ..truth(0, top)
+        };
+        auditor.truth(&told(book(1)));
+        auditor.shown(&shown(1, 1, Some(book(1))));
+        auditor.shown(&shown(2, 2, Some(book(2)))); // Its truth is told late.
+        auditor.shown(&shown(3, 3, Some(book(3)))); // The exchange never had this one.
+        auditor.truth(&told(book(2)));
+        auditor.finish(Nanos(4));
+        let result = auditor.result(BTC).expect("known");
+        assert_eq!((result.unverified, result.wrong_ns), (1, Some(0)));
+    }
+
     proptest! {
         #[test]
         fn a_decimal_is_written_as_the_slow_way_writes_it(units: u64, shift in 0u32..64, scale in 0u8..=18) {
@@ -448,17 +487,9 @@ mod tests {
 
     fn instrument() -> Instrument {
         Instrument {
-            exchange: "binance-spot",
             id: BTC,
-            symbol: Symbol::from("BTCUSDT").expect("short"),
-            px_scale: 2,
-            qty_scale: 3,
-            tick: Px(1),
-            lot: Qty(1),
-            qty_min: Qty(1),
             qty_max: Qty(1_000_000),
-            notional_min: 0,
-            trading: true,
+            ..Instrument::bare("binance", Symbol::from("BTCUSDT").expect("short"), (2, 3))
         }
     }
 
@@ -491,8 +522,9 @@ mod tests {
 
     fn truth(update_id: u64, top: Top<AUDIT_LEVELS>) -> Truth {
         Truth {
-            instrument: BTC,
-            update_id,
+            exchange: "binance",
+            symbol: instrument().symbol,
+            update_id: Some(update_id),
             top,
         }
     }

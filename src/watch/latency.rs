@@ -5,14 +5,14 @@
 //! one: an interval gets longer, no value is lost.
 
 use super::stage::Stage;
-use crate::base::Nanos;
+use crate::base::{Instrument, InstrumentId, Nanos};
 use hdrhistogram::Histogram;
 
 /// Values are kept between 1 ns and this; longer ones count as this long.
 pub const VALUE_MAX_NS: u64 = 60_000_000_000;
 /// Significant decimal digits of a stage's values.
 pub const DIGITS: u8 = 3;
-/// Significant decimal digits of turn times, which are only looked at coarsely.
+/// Significant decimal digits of turn times and of each exchange's ticks, which are only looked at coarsely.
 const TURN_DIGITS: u8 = 2;
 /// How long one interval lasts.
 pub const INTERVAL: Nanos = Nanos::from_secs(1);
@@ -91,6 +91,8 @@ struct Interval {
     began: Nanos,
     ended: Nanos,
     stages: Vec<Histogram<u32>>,
+    /// One an exchange of this worker.
+    ticks: Vec<Histogram<u32>>,
     meter: Meter,
 }
 
@@ -98,6 +100,8 @@ struct Interval {
 #[derive(Debug)]
 pub struct Recorder {
     slots: [u8; Stage::ALL.len()],
+    /// The place among the worker's exchanges, by instrument.
+    exchange_of: Box<[u8]>,
     current: Box<Interval>,
     full: rtrb::Producer<Box<Interval>>,
     spare: rtrb::Consumer<Box<Interval>>,
@@ -108,6 +112,7 @@ pub struct Recorder {
 pub struct Collector {
     worker: u8,
     stages: Vec<Stage>,
+    exchanges: Vec<&'static str>,
     full: rtrb::Consumer<Box<Interval>>,
     spare: rtrb::Producer<Box<Interval>>,
 }
@@ -117,6 +122,17 @@ impl Recorder {
     ///
     /// All memory is allocated and touched here: about 220 KB a stage.
     pub fn new(worker: u8, stages: &[Stage]) -> (Self, Collector) {
+        Self::with_exchanges(worker, stages, &[])
+    }
+
+    /// As [`Self::new`], and times the ticks of each exchange that these instruments of the worker's feeds are of:
+    /// about 30 KB an exchange.
+    pub fn with_exchanges(
+        worker: u8,
+        stages: &[Stage],
+        instruments: &[Instrument],
+    ) -> (Self, Collector) {
+        let (exchanges, exchange_of) = exchanges(instruments);
         let (full, full_out) = rtrb::RingBuffer::new(SETS);
         let (mut spare, spare_out) = rtrb::RingBuffer::new(SETS);
         let interval = || {
@@ -124,6 +140,10 @@ impl Recorder {
                 began: Nanos::ZERO,
                 ended: Nanos::ZERO,
                 stages: stages.iter().map(|_| new_histogram(DIGITS)).collect(),
+                ticks: exchanges
+                    .iter()
+                    .map(|_| new_histogram(TURN_DIGITS))
+                    .collect(),
                 meter: Meter::new(),
             })
         };
@@ -134,6 +154,7 @@ impl Recorder {
         let _ = spare.push(interval()); // The ring is new and holds two.
         let recorder = Self {
             slots,
+            exchange_of,
             current: interval(),
             full,
             spare: spare_out,
@@ -141,6 +162,7 @@ impl Recorder {
         let collector = Collector {
             worker,
             stages: stages.to_vec(),
+            exchanges,
             full: full_out,
             spare,
         };
@@ -151,6 +173,15 @@ impl Recorder {
     pub fn record(&mut self, stage: Stage, ns: u64) {
         let slot = usize::from(self.slots[stage as usize]);
         if let Some(histogram) = self.current.stages.get_mut(slot) {
+            histogram.saturating_record(ns);
+        }
+    }
+
+    /// Counts how long a tick of this instrument took from the socket to its event, for its exchange.
+    pub fn record_tick(&mut self, id: InstrumentId, ns: u64) {
+        let place = self.exchange_of.get(id.index()).copied();
+        let place = usize::from(place.unwrap_or(NOT_RECORDED));
+        if let Some(histogram) = self.current.ticks.get_mut(place) {
             histogram.saturating_record(ns);
         }
     }
@@ -203,6 +234,10 @@ impl Collector {
                     values.reset();
                 }
             }
+            for (&exchange, ticks) in self.exchanges.iter().zip(&mut interval.ticks) {
+                totals.add_ticks(exchange, ticks);
+                ticks.reset();
+            }
             totals.add_meter(self.worker, &interval.meter);
             interval.meter.clear();
             (interval.began, interval.ended) = (Nanos::ZERO, Nanos::ZERO);
@@ -215,6 +250,7 @@ impl Collector {
 #[derive(Debug, Default)]
 pub struct Totals {
     stages: [Option<Box<Histogram<u64>>>; Stage::ALL.len()],
+    ticks: Vec<(&'static str, Histogram<u64>)>,
     workers: Vec<WorkerTotals>,
 }
 
@@ -263,6 +299,12 @@ impl Totals {
         self.stages[stage as usize].as_deref()
     }
 
+    /// How long the ticks of this exchange took from the socket to their events, or none if there was never one.
+    pub fn ticks(&self, exchange: &str) -> Option<&Histogram<u64>> {
+        let known = self.ticks.iter().find(|(name, _)| *name == exchange);
+        known.map(|(_, ticks)| ticks)
+    }
+
     /// The workers' meters, by worker number.
     pub fn workers(&self) -> &[WorkerTotals] {
         &self.workers
@@ -272,6 +314,18 @@ impl Totals {
         let total =
             self.stages[stage as usize].get_or_insert_with(|| Box::new(new_histogram(DIGITS)));
         add_all(total, values);
+    }
+
+    fn add_ticks(&mut self, exchange: &'static str, values: &Histogram<u32>) {
+        if values.is_empty() {
+            return;
+        }
+        let known = self.ticks.iter().position(|(name, _)| *name == exchange);
+        let at = known.unwrap_or(self.ticks.len());
+        if at == self.ticks.len() {
+            self.ticks.push((exchange, new_histogram(TURN_DIGITS)));
+        }
+        add_all(&mut self.ticks[at].1, values);
     }
 
     fn add_meter(&mut self, worker: u8, meter: &Meter) {
@@ -291,6 +345,22 @@ impl Totals {
             total.usage_last = last;
         }
     }
+}
+
+/// The exchanges of these instruments, each once, and the place of each instrument's exchange among them, by its id.
+fn exchanges(instruments: &[Instrument]) -> (Vec<&'static str>, Box<[u8]>) {
+    let ids = instruments.iter().map(|instrument| instrument.id.index());
+    let mut of = vec![NOT_RECORDED; ids.max().map_or(0, |last| last + 1)];
+    let mut names: Vec<&'static str> = Vec::new();
+    for instrument in instruments {
+        let known = names.iter().position(|name| *name == instrument.exchange);
+        let place = known.unwrap_or(names.len());
+        if place == names.len() {
+            names.push(instrument.exchange);
+        }
+        of[instrument.id.index()] = u8::try_from(place).unwrap_or(NOT_RECORDED);
+    }
+    (names, of.into())
 }
 
 fn add_all(total: &mut Histogram<u64>, values: &Histogram<u32>) {
@@ -333,6 +403,29 @@ mod tests {
         });
         assert_eq!(seen, [(Stage::Decode, 1, 700, start, Nanos::from_secs(6))]);
         assert!(totals.stage(Stage::Ack).is_none());
+    }
+
+    #[test]
+    fn the_ticks_of_each_exchange_are_counted_apart_and_added_up_over_workers() {
+        let instrument = |id: u16, exchange| Instrument {
+            id: InstrumentId(id),
+            ..Instrument::bare(exchange, Default::default(), (2, 2))
+        };
+        let (okx, kraken) = (instrument(5, "okx"), instrument(2, "kraken"));
+        let mut totals = Totals::default();
+        for worker in 0..2 {
+            let (mut recorder, mut collector) =
+                Recorder::with_exchanges(worker, &[], &[okx, kraken]);
+            for (id, ns) in [(5, 40), (2, 7), (5, 40), (3, 9), (900, 9)] {
+                recorder.record_tick(InstrumentId(id), ns);
+            }
+            recorder.finish(Nanos(1));
+            collector.collect(&mut totals, &mut { NO_LOG });
+        }
+        let of = |exchange| totals.ticks(exchange).map(|t| (t.len(), t.max()));
+        assert_eq!(of("okx"), Some((4, 40)));
+        assert_eq!(of("kraken"), Some((2, 7)));
+        assert_eq!(of("binance"), None);
     }
 
     #[test]

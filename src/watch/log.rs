@@ -38,7 +38,7 @@ pub struct Renderer<'a> {
 }
 
 impl Renderer<'_> {
-    /// Appends a line for a person: `16:38:00.123456 WARN  book.gap binance-spot BTCUSDT epoch=2 missing=3`.
+    /// Appends a line for a person: `16:38:00.123456 WARN  book.gap binance BTCUSDT epoch=2 missing=3`.
     pub fn human(&self, note: &Note, colour: bool, out: &mut String) {
         let time = rfc3339(self.anchor.unix(note.at));
         let (name, ansi) = match note.severity {
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn a_human_line_says_when_what_where_and_how_much() {
         let note = Note::new(Nanos(2_500), Severity::Warn, "book.gap")
-            .exchange("binance-spot")
+            .exchange("binance")
             .instrument(BTC)
             .epoch(2)
             .with("px", Value::Px(Px(10_050)))
@@ -286,7 +286,7 @@ mod tests {
             .text("bad \"frame\"\x1b[31m");
         assert_eq!(
             human(&note, false),
-            "22:13:20.000001 WARN  book.gap binance-spot BTCUSDT epoch=2 px=100.5 qty=0.025 \
+            "22:13:20.000001 WARN  book.gap binance BTCUSDT epoch=2 px=100.5 qty=0.025 \
              missing=-3 ratio=NaN \"bad \\\"frame\\\"\\u{1b}[31m\"\n"
         );
         let bare = Note::new(Nanos(1_000), Severity::Info, "run.start");
@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn a_json_line_has_the_documented_keys() {
         let note = Note::new(Nanos(1_234), Severity::Error, "order.rejected")
-            .exchange("binance-spot")
+            .exchange("binance")
             .instrument(BTC)
             .epoch(1)
             .with("px", Value::Px(Px(-5)))
@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(
             json(&note),
             "{\"time\":\"2023-11-14T22:13:20.000000234Z\",\"level\":\"error\",\"event\":\"order.rejected\",\
-             \"exchange\":\"binance-spot\",\"instrument\":\"BTCUSDT\",\"epoch\":1,\"px\":\"-0.05\",\
+             \"exchange\":\"binance\",\"instrument\":\"BTCUSDT\",\"epoch\":1,\"px\":\"-0.05\",\
              \"value\":null,\"side\":\"buy\",\"code\":-2010,\"reason\":\"no \\u202ebalance\\u000a\"}\n"
         );
     }
@@ -387,17 +387,9 @@ mod tests {
 
     fn rendered(render: impl Fn(&Renderer<'_>, &mut String)) -> String {
         let instruments = [Instrument {
-            exchange: "binance-spot",
             id: BTC,
-            symbol: Symbol::from("BTCUSDT").expect("short"),
-            px_scale: 2,
-            qty_scale: 3,
-            tick: Px(1),
-            lot: Qty(1),
-            qty_min: Qty(1),
             qty_max: Qty(1_000_000),
-            notional_min: 0,
-            trading: true,
+            ..Instrument::bare("binance", Symbol::from("BTCUSDT").expect("short"), (2, 3))
         }];
         let (mut out, anchor) = (String::new(), anchor());
         render(

@@ -5,7 +5,9 @@
 use super::hdr::Point;
 use super::plot::{Curve, Range, chart, nines};
 use super::summary::Summary;
-use super::table::{BOOK_HEADS, STAGE_HEADS, book_rows, count, span, stage_rows};
+use super::table::{
+    BOOK_HEADS, EXCHANGE_HEADS, STAGE_HEADS, book_rows, count, exchange_rows, span, stage_rows,
+};
 use std::fmt::Write;
 
 /// One run as it was read from its directory.
@@ -50,6 +52,10 @@ pub fn html(run: &Run, against: Option<&Run>) -> String {
     page += "<h2>Stages</h2>\n";
     columns(&mut page, &runs, |run| {
         table(&STAGE_HEADS, &stage_rows(&run.summary))
+    });
+    page += "<h2>Exchanges</h2>\n";
+    columns(&mut page, &runs, |run| {
+        table(&EXCHANGE_HEADS, &exchange_rows(&run.summary))
     });
     page += "<h2>Books</h2>\n";
     columns(&mut page, &runs, |run| {
@@ -255,9 +261,9 @@ mod tests {
         );
         assert!(!page.contains("Out: order to exchange"));
         assert!(page.contains("<td>1.45 µs</td>"));
-        // Every part says whose it is: facts, two charts, stages, books and workers.
-        assert_eq!(page.matches("<h3>one</h3>").count(), 6);
-        assert_eq!(page.matches("<h3>two</h3>").count(), 6);
+        // Every part says whose it is: facts, two charts, stages, exchanges, books and workers.
+        assert_eq!(page.matches("<h3>one</h3>").count(), 7);
+        assert_eq!(page.matches("<h3>two</h3>").count(), 7);
         let alone = html(&run("one"), None);
         assert_eq!(alone.matches(">one</h").count(), 1);
     }
@@ -265,7 +271,7 @@ mod tests {
     #[test]
     fn a_page_needs_nothing_from_anywhere_and_runs_nothing() {
         let mut evil = run("<script>alert(1)</script>");
-        evil.summary.books[0].instrument = "\"><img src=x onerror='alert(1)'>".to_owned();
+        evil.summary.books[0].name = "\"><img src=x onerror='alert(1)'>".to_owned();
         evil.summary.version = "&<b>".to_owned();
         let page = html(&evil, None);
         for forbidden in [

@@ -35,11 +35,19 @@ pub enum Stage {
     TickToWire,
     /// As `TickToWire`, counted from the time that the socket was last seen empty: an upper bound.
     TickToWireSafe,
+    /// How much earlier an update came on line 0 than on the next of the lines that feed the same book.
+    Lead0,
+    /// As `Lead0`, of line 1.
+    Lead1,
+    /// As `Lead0`, of line 2.
+    Lead2,
+    /// As `Lead0`, of line 3.
+    Lead3,
 }
 
 impl Stage {
     /// Every stage, in road order; `ALL[stage as usize] == stage`.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::Kernel,
         Self::KernelSafe,
         Self::Read,
@@ -54,7 +62,14 @@ impl Stage {
         Self::Ack,
         Self::TickToWire,
         Self::TickToWireSafe,
+        Self::Lead0,
+        Self::Lead1,
+        Self::Lead2,
+        Self::Lead3,
     ];
+
+    /// The lead of each of the lines that may feed one book, by the line's number.
+    pub const LEADS: [Self; 4] = [Self::Lead0, Self::Lead1, Self::Lead2, Self::Lead3];
 
     /// The name in files, tables and `summary.json`.
     pub const fn name(self) -> &'static str {
@@ -73,6 +88,10 @@ impl Stage {
             Self::Ack => "ack",
             Self::TickToWire => "tick_to_wire",
             Self::TickToWireSafe => "tick_to_wire_safe",
+            Self::Lead0 => "lead_0",
+            Self::Lead1 => "lead_1",
+            Self::Lead2 => "lead_2",
+            Self::Lead3 => "lead_3",
         }
     }
 

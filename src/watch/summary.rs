@@ -22,14 +22,19 @@ pub struct Summary {
     pub duration_ns: u64,
     /// How workers waited: `spin` or `park` (what `auto` chose, where it chose).
     pub wait: String,
-    /// What happened to orders: `paper`, `simulated` or `live`.
+    /// What happened to orders: `paper`, `simulated` or `live`; `none` where a recording was made.
     pub mode: String,
     /// The seed of the simulated exchange and of all dice; absent where there was none.
     pub seed: Option<u64>,
+    /// Feeds whose exchange could not be reached at the start, and why: they were not followed.
+    pub left_out: Vec<String>,
     /// The workers and what ran on them, by worker number.
     pub placement: Vec<Placement>,
     /// The books, one object an instrument.
     pub books: Vec<Book>,
+    /// The exchanges that were followed, in the order of the configuration.
+    #[serde(default)]
+    pub exchanges: Vec<Exchange>,
     /// The stages that had at least one value, in road order.
     pub stages: Vec<StageLatency>,
     /// What became of orders.
@@ -43,6 +48,10 @@ pub struct Summary {
     /// (it is empty) or a `wrong_ns` (it is absent).
     #[serde(default)]
     pub audit_lost: u64,
+    /// How often the engine went over a limit of the exchanges, by their own count; absent where they were not
+    /// simulated.
+    #[serde(default)]
+    pub limits_exceeded: Option<u64>,
     /// Writes into the run's directory that failed. Where this is not zero, its files are not whole.
     #[serde(default)]
     pub disk_errors: u64,
@@ -64,8 +73,15 @@ pub struct Placement {
 /// What one book did.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Book {
+    /// The engine's own name, one spelling for all exchanges: `okx:BTC-USDT`.
+    #[serde(default)]
+    pub name: String,
+    /// The name of its exchange.
+    #[serde(default)]
+    pub exchange: String,
     /// The symbol as the exchange writes it.
-    pub instrument: String,
+    #[serde(alias = "instrument")]
+    pub symbol: String,
     /// Books that were shown: one for each update that was applied.
     pub updates: u64,
     /// Times that updates were missing.
@@ -92,6 +108,32 @@ pub struct Book {
     /// The last connection epoch: 1 where the connection never broke.
     #[serde(default)]
     pub epoch: u32,
+}
+
+/// What one exchange sent, and how fast its books were here.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Exchange {
+    /// Its name.
+    pub exchange: String,
+    /// Text frames that came in.
+    pub frames: u64,
+    /// Of `frames`, those that were refused whole.
+    pub bad_frames: u64,
+    /// Connections that went live.
+    pub connects: u64,
+    /// Its instruments.
+    pub books: usize,
+    /// Books that strategies could read when the run ended.
+    pub books_live: usize,
+    /// Updates whose time from the socket to the book's event was taken: from the kernel's receive stamp (the
+    /// read call where there is none) until the book was changed and its event ready for the ring.
+    pub ticks: u64,
+    /// The median of that time; this and the others are exact to a hundredth.
+    pub p50_ns: u64,
+    /// The 99th percentile.
+    pub p99_ns: u64,
+    /// The largest value.
+    pub max_ns: u64,
 }
 
 /// The latency of one stage over the whole run.
@@ -177,13 +219,48 @@ impl Book {
     /// What the audit found; the counts that only the feed knows stay zero.
     pub fn of(instrument: &Instrument, audit: BookAudit) -> Self {
         Self {
-            instrument: instrument.symbol.to_string(),
+            name: instrument.name.to_string(),
+            exchange: instrument.exchange.to_owned(),
+            symbol: instrument.symbol.to_string(),
             updates: audit.updates,
             wrong_ns: audit.wrong_ns,
             incomplete: audit.incomplete,
             sha256: audit.sha256,
             unverified: audit.unverified,
             ..Self::default()
+        }
+    }
+}
+
+impl Exchange {
+    /// The exchanges of these instruments, each once, with what the workers timed.
+    pub fn all(instruments: &[Instrument], totals: &Totals) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for instrument in instruments {
+            let known = all.iter_mut().find(|e| e.exchange == instrument.exchange);
+            match known {
+                Some(known) => known.books += 1,
+                None => all.push(Self::of(instrument.exchange, totals)),
+            }
+        }
+        all
+    }
+
+    fn of(exchange: &str, totals: &Totals) -> Self {
+        let one = Self {
+            exchange: exchange.to_owned(),
+            books: 1,
+            ..Self::default()
+        };
+        let Some(ticks) = totals.ticks(exchange) else {
+            return one;
+        };
+        Self {
+            ticks: ticks.len(),
+            p50_ns: ticks.value_at_quantile(0.5),
+            p99_ns: ticks.value_at_quantile(0.99),
+            max_ns: ticks.max(),
+            ..one
         }
     }
 }
@@ -238,6 +315,9 @@ pub struct Status {
     pub books_live: usize,
     /// All books of the run.
     pub books: usize,
+    /// How long from now the last snapshot that waits for an exchange's budget will be asked for; `None` where
+    /// none waits.
+    pub snapshots_in: Option<Nanos>,
     /// Frames of market data in the second before.
     pub messages_per_s: u64,
     /// Orders that risk admitted so far.
@@ -272,7 +352,9 @@ pub(super) mod tests {
             assert!(!json[key].is_null(), "{key}");
         }
         for key in [
-            "instrument",
+            "name",
+            "exchange",
+            "symbol",
             "updates",
             "gaps",
             "resyncs",
@@ -335,6 +417,7 @@ pub(super) mod tests {
             duration_ns: 15_000_000_000,
             wait: "spin".to_owned(),
             mode: "paper".to_owned(),
+            left_out: Vec::new(),
             seed: Some(7),
             placement: vec![Placement {
                 worker: 0,
@@ -342,8 +425,22 @@ pub(super) mod tests {
                 wait: "spin".to_owned(),
                 lanes: vec!["feed 0".to_owned(), "gateway".to_owned()],
             }],
+            exchanges: vec![Exchange {
+                exchange: "binance".to_owned(),
+                frames: 1_510,
+                connects: 1,
+                books: 1,
+                books_live: 1,
+                ticks: 1_500,
+                p50_ns: 21_000,
+                p99_ns: 99_000,
+                max_ns: 1_200_000,
+                ..Exchange::default()
+            }],
             books: vec![Book {
-                instrument: "BTCUSDT".to_owned(),
+                name: "binance:BTC-USDT".to_owned(),
+                exchange: "binance".to_owned(),
+                symbol: "BTCUSDT".to_owned(),
                 updates: 1_500,
                 wrong_ns: Some(0),
                 sha256: "ab".repeat(32),
@@ -362,6 +459,7 @@ pub(super) mod tests {
             }],
             notes_lost: 0,
             audit_lost: 0,
+            limits_exceeded: None,
             disk_errors: 0,
         }
     }

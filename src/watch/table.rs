@@ -36,9 +36,21 @@ pub fn count(n: u64) -> String {
 
 /// The heads of the stage table.
 pub const STAGE_HEADS: [&str; 7] = ["stage", "count", "p50", "p90", "p99", "p99.9", "max"];
+/// The heads of the exchanges table.
+pub const EXCHANGE_HEADS: [&str; 8] = [
+    "exchange",
+    "live",
+    "frames",
+    "refused",
+    "connects",
+    "tick to event p50",
+    "p99",
+    "max",
+];
 /// The heads of the books table.
-pub const BOOK_HEADS: [&str; 7] = [
+pub const BOOK_HEADS: [&str; 8] = [
     "book",
+    "symbol",
     "updates",
     "gaps",
     "resyncs",
@@ -46,6 +58,9 @@ pub const BOOK_HEADS: [&str; 7] = [
     "unverified",
     "wrong for",
 ];
+
+/// Books that the table shows, at most.
+const BOOKS_SHOWN: usize = 40;
 
 /// The rows of the stage table.
 pub fn stage_rows(summary: &Summary) -> Vec<[String; 7]> {
@@ -58,15 +73,37 @@ pub fn stage_rows(summary: &Summary) -> Vec<[String; 7]> {
     stages.map(row).collect()
 }
 
+/// The rows of the exchanges table. One whose books never had an update has `-` for its times.
+pub fn exchange_rows(summary: &Summary) -> Vec<[String; 8]> {
+    let row = |e: &super::summary::Exchange| {
+        let time = |ns| match e.ticks {
+            0 => "-".to_owned(),
+            _ => span(ns),
+        };
+        [
+            e.exchange.clone(),
+            format!("{}/{}", e.books_live, e.books),
+            count(e.frames),
+            count(e.bad_frames),
+            count(e.connects),
+            time(e.p50_ns),
+            time(e.p99_ns),
+            time(e.max_ns),
+        ]
+    };
+    summary.exchanges.iter().map(row).collect()
+}
+
 /// The rows of the books table. A book that nobody could check is wrong for `-`.
-pub fn book_rows(summary: &Summary) -> Vec<[String; 7]> {
+pub fn book_rows(summary: &Summary) -> Vec<[String; 8]> {
     let books = summary.books.iter();
     let row = |b: &super::summary::Book| {
         let counts = [b.updates, b.gaps, b.resyncs, b.incomplete, b.unverified];
         let [updates, gaps, resyncs, incomplete, unverified] = counts.map(count);
         let wrong = b.wrong_ns.map_or_else(|| "-".to_owned(), span);
         [
-            b.instrument.clone(),
+            b.name.clone(),
+            b.symbol.clone(),
             updates,
             gaps,
             resyncs,
@@ -78,12 +115,36 @@ pub fn book_rows(summary: &Summary) -> Vec<[String; 7]> {
     books.map(row).collect()
 }
 
-/// The stage table, then the books table, for a terminal.
+/// The stage table, then one of exchanges where there are several, then the books table, for a terminal.
 pub fn render_table(summary: &Summary) -> String {
-    let mut out = columns(&STAGE_HEADS, &stage_rows(summary));
+    let mut out = columns(1, &STAGE_HEADS, &stage_rows(summary));
+    if summary.exchanges.len() > 1 {
+        out.push('\n');
+        out += &columns(1, &EXCHANGE_HEADS, &exchange_rows(summary));
+    }
     if !summary.books.is_empty() {
         out.push('\n');
-        out += &columns(&BOOK_HEADS, &book_rows(summary));
+        out += &books(summary);
+    }
+    out
+}
+
+/// Every book, or, where they are many, those that have something to tell.
+fn books(summary: &Summary) -> String {
+    let mut rows = book_rows(summary);
+    let all = rows.len();
+    if all > BOOKS_SHOWN {
+        let mut told = summary.books.iter().map(|book| {
+            let quiet = [book.gaps, book.resyncs, book.unverified] == [0; 3];
+            !quiet || book.updates == 0 || book.wrong_ns.is_some_and(|wrong| wrong > 0)
+        });
+        rows.retain(|_| told.next().unwrap_or(true));
+        rows.truncate(BOOKS_SHOWN);
+    }
+    let left = all - rows.len();
+    let mut out = columns(2, &BOOK_HEADS, &rows);
+    if left > 0 {
+        out += &format!("and {left} more books, which are in summary.json\n");
     }
     out
 }
@@ -94,8 +155,12 @@ pub fn status_line(status: &Status) -> String {
         Some((p50, p99)) => format!("p50 {:>7}  p99 {:>7}", span(p50), span(p99)),
         None => "-".to_owned(),
     };
+    let planned = match status.snapshots_in {
+        Some(span) => format!(" (all in {} s)", span.0.div_ceil(1_000_000_000)),
+        None => String::new(),
+    };
     format!(
-        "{:>4} s  books {}/{}  {:>7} msg/s  orders {:>5}  tick-to-wire {latency}",
+        "{:>4} s  books {}/{}{planned}  {:>7} msg/s  orders {:>5}  tick-to-wire {latency}",
         status.elapsed.0 / 1_000_000_000,
         status.books_live,
         status.books,
@@ -104,27 +169,28 @@ pub fn status_line(status: &Status) -> String {
     )
 }
 
-/// The first column is words, set to the left; the others are numbers, set to the right.
-fn columns<const N: usize>(heads: &[&str; N], rows: &[[String; N]]) -> String {
+/// The first columns, so many as `words`, are set to the left; the others are numbers, set to the right.
+fn columns<const N: usize>(words: usize, heads: &[&str; N], rows: &[[String; N]]) -> String {
     let rows: Vec<[String; N]> = rows.iter().map(|row| row.clone().map(escaped)).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([heads[column].len()]).max().unwrap_or(0)
     };
     let widths: [usize; N] = std::array::from_fn(width);
-    let mut out = line(heads, &widths);
+    let mut out = line(words, heads, &widths);
     out += &widths.map(|width| "-".repeat(width)).join("  ");
     out.push('\n');
-    rows.iter().for_each(|row| out += &line(row, &widths));
+    rows.iter()
+        .for_each(|row| out += &line(words, row, &widths));
     out
 }
 
-fn line<const N: usize>(cells: &[impl AsRef<str>; N], widths: &[usize; N]) -> String {
+fn line<const N: usize>(words: usize, cells: &[impl AsRef<str>; N], widths: &[usize; N]) -> String {
     let cell = |column: usize| {
         let (text, width) = (cells[column].as_ref(), widths[column]);
-        match column {
-            0 => format!("{text:<width$}"),
-            _ => format!("{text:>width$}"),
+        match column < words {
+            true => format!("{text:<width$}"),
+            false => format!("{text:>width$}"),
         }
     };
     let cells: [String; N] = std::array::from_fn(cell);
@@ -184,11 +250,44 @@ stage          count      p50      p90      p99    p99.9      max
 decode        12,345  1.45 µs  2.90 µs  7.25 µs  58.0 µs  1.30 ms
 tick_to_wire  12,345  13.0 µs  26.0 µs  65.0 µs   520 µs  11.7 ms
 
-book     updates  gaps  resyncs  incomplete  unverified  wrong for
--------  -------  ----  -------  ----------  ----------  ---------
-BTCUSDT    1,500     0        0           0           0       0 ns
+book              symbol   updates  gaps  resyncs  incomplete  unverified  wrong for
+----------------  -------  -------  ----  -------  ----------  ----------  ---------
+binance:BTC-USDT  BTCUSDT    1,500     0        0           0           0       0 ns
 "
         );
+    }
+
+    #[test]
+    fn of_many_books_those_are_shown_that_have_something_to_tell() {
+        let mut summary = example();
+        let mut quiet = summary.books[0].clone();
+        quiet.wrong_ns = Some(0);
+        summary.books = vec![quiet; 60];
+        summary.books[7].gaps = 3;
+        let table = render_table(&summary);
+        assert!(
+            table.ends_with("and 59 more books, which are in summary.json\n"),
+            "{table}"
+        );
+        assert_eq!(table.matches("binance:BTC-USDT").count(), 1);
+    }
+
+    #[test]
+    fn several_exchanges_have_a_table_of_their_own() {
+        let mut summary = example();
+        summary.exchanges.push(super::super::summary::Exchange {
+            exchange: "okx".to_owned(),
+            books: 1,
+            ..Default::default()
+        });
+        let table = render_table(&summary);
+        let wanted = "\
+exchange  live  frames  refused  connects  tick to event p50      p99      max
+--------  ----  ------  -------  --------  -----------------  -------  -------
+binance    1/1   1,510        0         1            21.0 µs  99.0 µs  1.20 ms
+okx        0/1       0        0         0                  -        -        -
+";
+        assert!(table.contains(wanted), "{table}");
     }
 
     #[test]
@@ -204,6 +303,8 @@ BTCUSDT    1,500     0        0           0           0       0 ns
             status_line(&status),
             "  12 s  books 2/3    2,481 msg/s  orders     0  tick-to-wire -"
         );
+        status.snapshots_in = Some(Nanos(29_000_000_001));
+        assert!(status_line(&status).contains("books 2/3 (all in 30 s)  "));
         status.tick_to_wire_ns = Some((13_000, 41_200));
         assert!(status_line(&status).ends_with("tick-to-wire p50 13.0 µs  p99 41.2 µs"));
     }

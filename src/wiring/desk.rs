@@ -4,7 +4,8 @@
 use super::ring::{Receiver, Sender};
 use super::turn::Turn;
 use crate::base::{
-    Body, Event, Flags, Intent, Nanos, Note, Outcome, Report, Severity, Stamps, UnixNanos, Value,
+    Body, ClientId, Event, Flags, Intent, Nanos, Note, Outcome, Report, Severity, Stamps,
+    UnixNanos, Value,
 };
 use crate::strategy::{Intents, Strategy};
 use crate::trading::paper::{Paper, Reports};
@@ -148,7 +149,17 @@ impl Desk {
                 .latency
                 .record(Stage::Queue, popped.since(event.stamps.book)),
             Body::Report(report) => self.handle_report(turn, popped, report),
-            Body::Trade(..) | Body::Quote(_) | Body::Status(_) | Body::Gateway(_) => {}
+            Body::Instrument(_) => {
+                if let Exit::Gateway(_) = self.exit {
+                    // The gateway encodes at the scales that the run began with.
+                    self.risk.halt_rescaled(event.instrument);
+                }
+            }
+            Body::Trade(..)
+            | Body::Quote(_)
+            | Body::Status(_)
+            | Body::Trading(_)
+            | Body::Gateway(_) => {}
         }
         if let Exit::Paper(paper) = &mut self.exit {
             paper.handle_event(event);
@@ -210,6 +221,13 @@ impl Desk {
                 }
             }
             Err(gate) => {
+                let refused = Report {
+                    client_id: ClientId::default(),
+                    instrument: intent.instrument,
+                    outcome: Outcome::Refused,
+                };
+                let event = own_event(receipt.decided, Body::Report(refused));
+                self.own.push_back(event);
                 let last = &mut self.refusal_logged[gate as usize];
                 if *last == Nanos::ZERO || receipt.decided.since(*last) >= REFUSAL_SAMPLE.0 {
                     *last = receipt.decided;
@@ -282,6 +300,7 @@ impl Desk {
                     .with("px", Value::Px(px))
                     .with("qty", Value::Qty(qty)),
             ),
+            Outcome::Refused => return, // Made below, for strategies only.
             Outcome::Expired => return turn.notes.send(note(Severity::Info, "order.expired")),
         };
         *counter += 1;

@@ -1,16 +1,25 @@
-//! Frames of one connection to events: decode, sequence, book, publish. Knows no socket: live it is fed by
-//! a [`crate::wiring::feed_lane::FeedLane`], in replay by the recording itself.
+//! Frames of one or several connections to events: decode, sequence, book, publish. Knows no socket: live it is fed
+//! by a [`crate::wiring::feed_lane::FeedLane`], in replay by the recording itself.
+
+mod lines;
+mod prints;
+mod slot;
 
 use super::publisher::{Publisher, PublisherCounters};
 use super::turn::Turn;
 use crate::base::{
-    Body, Diff, Event, Flags, Instrument, InstrumentId, Level, Nanos, Note, Quote, RxStamps,
-    Severity, Snapshot, Stamps, Status, Trade, UnixNanos, Value, Word,
+    Channel, DecimalError, Instrument, InstrumentId, Nanos, Note, RxStamps, Severity, Snapshot,
+    Stamps, Status, Value, Word,
 };
-use crate::exchange::{DecodeError, Decoder, Exchange};
-use crate::market::{BookBuilder, Counters, DiffOutcome, Want};
+use crate::exchange::{DecodeError, Decoder, DepthStream, Exchange, Words};
+use crate::market::{BookBuilder, Counters, LINES_MAX, Want};
 use crate::watch::audit::Shown;
 use crate::watch::stage::Stage;
+pub use lines::Heard;
+use lines::Lines;
+pub use prints::TRADES_KNOWN;
+pub use slot::METADATA_EVERY;
+use slot::{Depth, Outlet, Slot};
 
 /// A connection's refused frames are logged once in this time; the counters have them all. Garbage must not
 /// fill the disk.
@@ -34,31 +43,24 @@ pub struct FeedCounters {
     pub bad_frames: u64,
     /// Shown books that found no room on the audit ring: digests are void.
     pub audit_lost: u64,
+    /// Times that a connection's own numbers showed that frames are missing.
+    pub line_gaps: u64,
+    /// Trades and quotes that another line had brought before.
+    pub repeats: u64,
 }
 
-/// The answer to a subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
-    /// Market data, or nothing of use: it was dealt with.
-    Data,
-    /// The exchange answered a request of ours.
-    Answer {
-        /// The request's number.
-        id: u64,
-        /// The exchange's code where it refused.
-        refused: Option<i64>,
-    },
-    /// The exchange is about to cut this connection.
-    Shutdown,
-}
-
-/// The books of one connection's instruments, with `N` levels a side.
+/// The instruments of one or several connections that carry the same, each book with `N` levels a side.
 pub struct Feed<const N: usize> {
     exchange: &'static dyn Exchange,
+    depth: &'static DepthStream,
+    instruments: Vec<Instrument>,
+    /// Of all lines: a decoder keeps nothing from frame to frame.
     decoder: Box<dyn Decoder>,
-    books: Box<[Slot<N>]>,
-    /// From [`InstrumentId`] to its place in `books`; `u16::MAX` for instruments of other feeds.
+    words: Words,
+    slots: Box<[Slot<N>]>,
+    /// From [`InstrumentId`] to its place in `slots`; `u16::MAX` for instruments of other feeds.
     places: Box<[u16]>,
+    lines: Lines,
     publisher: Publisher,
     audit: rtrb::Producer<Shown>,
     counters: FeedCounters,
@@ -66,25 +68,15 @@ pub struct Feed<const N: usize> {
     refusal_from: Nanos,
 }
 
-struct Slot<const N: usize> {
-    id: InstrumentId,
-    book: BookBuilder<N>,
-    /// The status that the desk was told last.
-    told: Status,
-    /// The next book that is shown starts a new, incomparable series.
-    fresh: bool,
-    /// The audit was shown a book, and has not been told that it went dark.
-    lit: bool,
-}
-
 impl<const N: usize> Feed<N> {
     /// A feed of `instruments` out of the run's `instruments_total`. Snapshots are refreshed when fewer than
-    /// `depth_needed` levels (and a margin) are complete.
+    /// `depth_needed` levels (and a margin) are complete. Without `books` it keeps none and sends no status.
     pub fn new(
-        exchange: &'static dyn Exchange,
+        (exchange, depth): (&'static dyn Exchange, &'static DepthStream),
         instruments: &[Instrument],
         instruments_total: usize,
         depth_needed: usize,
+        books: bool,
         publisher: Publisher,
         audit: rtrb::Producer<Shown>,
     ) -> Self {
@@ -92,18 +84,20 @@ impl<const N: usize> Feed<N> {
         for (place, instrument) in instruments.iter().enumerate() {
             places[instrument.id.index()] = place as u16;
         }
-        let slot = |instrument: &Instrument| Slot {
-            id: instrument.id,
-            book: BookBuilder::new(exchange.rule(), depth_needed),
-            told: Status::Connecting,
-            fresh: true,
-            lit: false,
+        let slot = |instrument: &Instrument| {
+            let scales = (instrument.px_scale, instrument.qty_scale);
+            let book = || BookBuilder::new(depth.rule, scales, depth_needed);
+            Slot::new(instrument.id, books.then(book))
         };
         Self {
             exchange,
-            decoder: exchange.decoder(instruments),
-            books: instruments.iter().map(slot).collect(),
+            depth,
+            decoder: exchange.decoder(instruments, depth),
+            words: Words::new(),
+            slots: instruments.iter().map(slot).collect(),
+            instruments: instruments.to_vec(),
             places: places.into(),
+            lines: Lines::new(),
             publisher,
             audit,
             counters: FeedCounters::default(),
@@ -111,26 +105,31 @@ impl<const N: usize> Feed<N> {
         }
     }
 
-    /// The connection is up: every book starts empty in a new epoch.
-    pub fn handle_connected(&mut self, turn: &mut Turn, now: Nanos, epoch: u32) {
-        for place in 0..self.books.len() {
-            self.books[place].book.handle_connected(now, epoch);
-            self.tell_status(turn, now, place, "connected");
-        }
+    /// The line is up, on its connection number `epoch`. Where no other was, every book starts empty.
+    pub fn handle_connected(&mut self, turn: &mut Turn, now: Nanos, line: u8, epoch: u32) {
+        assert!(usize::from(line) < LINES_MAX, "a line too many");
+        self.lines.set_up(line, false);
+        let first = self.lines.first().is_none();
+        self.lines.set_up(line, true);
+        self.each(|slot, out| {
+            slot.connected(now, line, epoch, first);
+            slot.tell_now(out, turn, now, "connected");
+        });
     }
 
-    /// The connection ended: every book goes dark at once.
-    pub fn handle_disconnected(&mut self, turn: &mut Turn, now: Nanos) {
-        for place in 0..self.books.len() {
-            self.books[place].book.handle_disconnected(now);
-            self.tell_status(turn, now, place, "disconnected");
-        }
+    /// The line ended. With the last one every book goes dark at once.
+    pub fn handle_disconnected(&mut self, turn: &mut Turn, now: Nanos, line: u8) {
+        self.lines.set_up(line, false);
+        self.each(|slot, out| {
+            slot.disconnected(now, line);
+            slot.tell_now(out, turn, now, "disconnected");
+        });
     }
 
-    /// One text frame.
-    pub fn handle_frame(&mut self, turn: &mut Turn, arrival: Arrival, frame: &[u8]) -> Heard {
+    /// One text frame of a line. What its owner must know of it is had from [`Feed::poll_heard`].
+    pub fn handle_frame(&mut self, turn: &mut Turn, line: u8, arrival: Arrival, frame: &[u8]) {
         self.counters.frames += 1;
-        let decoded = self.decoder.decode(frame);
+        let decoded = self.decoder.decode(frame, &mut self.words);
         let stamps = Stamps {
             rx: arrival.rx,
             frame: arrival.frame,
@@ -138,23 +137,81 @@ impl<const N: usize> Feed<N> {
             book: Nanos::ZERO,
         };
         record_arrival(turn, &stamps);
-        let parts = Parts {
-            books: &mut self.books,
-            places: &self.places,
+        if let Err(why) = decoded {
+            self.refuse(turn, stamps.decode, why, frame);
+            return;
+        }
+        if self.depth.rule.numbered_line
+            && let Some(number) = self.words.line_seq()
+            && !self.lines.follows(line, number)
+        {
+            self.handle_line_gap(turn, stamps.decode, line, number);
+        }
+        let (many, first) = (self.lines.many(), self.lines.first() == Some(line));
+        let mut out = Outlet {
             publisher: &mut self.publisher,
             audit: &mut self.audit,
             counters: &mut self.counters,
+            lines: &mut self.lines,
         };
-        match decoded {
-            Ok(Word::Diff(diff, bids, asks)) => parts.diff(turn, stamps, &diff, bids, asks),
-            Ok(Word::Trade(trade)) => parts.trade(turn, stamps, trade),
-            Ok(Word::Quote(quote)) => parts.quote(turn, stamps, quote),
-            Ok(Word::Answer { id, refused }) => return Heard::Answer { id, refused },
-            Ok(Word::Shutdown) => return Heard::Shutdown,
-            Ok(Word::Ignored) => {}
-            Err(why) => self.refuse(turn, stamps.decode, why, frame),
+        let (slots, places) = (&mut self.slots, &self.places);
+        let at = |id: InstrumentId| usize::from(places[id.index()]);
+        for word in self.words.iter() {
+            match word {
+                Word::Diff(diff, bids, asks) | Word::Book(diff, bids, asks) => {
+                    let slot = &mut slots[at(diff.instrument)];
+                    let depth = Depth {
+                        whole: matches!(word, Word::Book(..)),
+                        diff: &diff,
+                        bids,
+                        asks,
+                    };
+                    slot.depth(&mut out, turn, stamps, line, &depth);
+                    slot.hear(&mut out, line, Channel::Depth);
+                }
+                Word::Trade(trade) => {
+                    let slot = &mut slots[at(trade.instrument)];
+                    match slot.prints.is_new_trade(&trade, many, first) {
+                        true => slot.trade(&mut out, turn, stamps, trade),
+                        false => out.counters.repeats += 1,
+                    }
+                    slot.hear(&mut out, line, Channel::Trades);
+                }
+                Word::Quote(quote) => {
+                    let slot = &mut slots[at(quote.instrument)];
+                    match slot.prints.is_new_quote(&quote, many, first) {
+                        true => slot.quote(&mut out, turn, stamps, quote),
+                        false => out.counters.repeats += 1,
+                    }
+                    slot.hear(&mut out, line, Channel::Quotes);
+                }
+                Word::Trading(instrument, on) => {
+                    slots[at(instrument)].trading(&mut out, turn, stamps, on);
+                }
+                Word::Answer { id, refused } => {
+                    out.lines.hear(line, Heard::Answer { id, refused });
+                }
+                Word::Subscribed {
+                    instrument,
+                    channel,
+                    refused,
+                } => {
+                    let heard = Heard::Subscribed {
+                        instrument,
+                        channel,
+                        refused,
+                    };
+                    out.lines.hear(line, heard);
+                }
+                Word::Reply(text) => out.lines.hear(line, Heard::Reply(text)),
+                Word::Shutdown => out.lines.hear(line, Heard::Shutdown),
+            }
         }
-        Heard::Data
+    }
+
+    /// What a line said to its owner, oldest first; call until `None` after every frame.
+    pub fn poll_heard(&mut self) -> Option<(u8, Heard)> {
+        self.lines.take_heard()
     }
 
     /// A snapshot that was asked for through [`Feed::poll_want`].
@@ -165,83 +222,71 @@ impl<const N: usize> Feed<N> {
         id: InstrumentId,
         snapshot: &Snapshot,
     ) {
-        let Some(place) = self.place(id) else { return };
-        let (slot, audit) = (&mut self.books[place], &mut self.audit);
-        let was_dark = slot.book.live().is_none();
-        let (before, lost) = (slot.book.counters().updates, &mut self.counters.audit_lost);
-        let lit = &mut slot.lit;
-        let _ = slot
-            .book
-            .handle_snapshot(now, snapshot, &mut |book, update_id, _| {
-                let shown = Shown {
-                    at: now,
-                    instrument: id,
-                    update_id,
-                    top: Some(book.top()),
-                    again: false,
-                };
-                *lost += u64::from(audit.push(shown).is_err());
-                *lit = true;
-            });
-        self.tell_status(turn, now, place, "snapshot");
-        let slot = &mut self.books[place];
-        let again = slot.book.counters().updates == before;
-        if (was_dark || !again)
-            && let Some(book) = slot.book.live()
-        {
-            if again {
-                let shown = Shown {
-                    at: now,
-                    instrument: id,
-                    update_id: slot.book.last_id(),
-                    top: Some(book.top()),
-                    again,
-                };
-                self.counters.audit_lost += u64::from(self.audit.push(shown).is_err());
-            }
-            let stamps = Stamps {
-                decode: now,
-                book: now,
-                ..Stamps::default()
-            };
-            let body = Body::Book(book.top());
-            self.publisher
-                .publish(slot.event(stamps, UnixNanos(0), body));
-            slot.fresh = false;
-        }
+        self.with(id, |slot, out| slot.snapshot(out, turn, now, snapshot));
     }
 
     /// A snapshot that was asked for cannot be had; the book asks again in its own time.
     pub fn handle_snapshot_failed(&mut self, now: Nanos, id: InstrumentId) {
-        if let Some(place) = self.place(id) {
-            self.books[place].book.handle_snapshot_failed(now);
+        self.with(id, |slot, _| {
+            if let Some(book) = &mut slot.book {
+                book.handle_snapshot_failed(now);
+            }
+        });
+    }
+
+    /// The instrument as it is listed now. Where its scales changed it is decoded at the new ones from here on, and its
+    /// book starts anew. The desk is told. An instrument of another feed, or one that did not change, changes nothing.
+    pub fn replace_instrument(&mut self, turn: &mut Turn, now: Nanos, instrument: Instrument) {
+        let mut known = self.instruments.iter_mut();
+        let Some(old) = known.find(|old| old.id == instrument.id && **old != instrument) else {
+            return;
+        };
+        let rescaled = (old.px_scale, old.qty_scale) != (instrument.px_scale, instrument.qty_scale);
+        *old = instrument;
+        if rescaled {
+            self.decoder = self.exchange.decoder(&self.instruments, self.depth);
         }
+        turn.notes.send(
+            Note::new(now, Severity::Warn, "instrument.replaced")
+                .instrument(instrument.id)
+                .with("px_scale", Value::Int(instrument.px_scale.into()))
+                .with("qty_scale", Value::Int(instrument.qty_scale.into())),
+        );
+        self.with(instrument.id, |slot, out| {
+            if rescaled {
+                slot.rescale(now, (instrument.px_scale, instrument.qty_scale));
+                slot.tell_now(out, turn, now, "listed anew");
+            }
+            slot.listed(out, now, &instrument);
+        });
     }
 
     /// The earliest timer of any book; [`Nanos::NEVER`] where none is set.
     pub fn poll_timeout(&self) -> Nanos {
-        self.books
-            .iter()
-            .map(|slot| slot.book.poll_timeout())
-            .min()
-            .unwrap_or(Nanos::NEVER)
+        let timers = self.slots.iter().map(Slot::poll_timeout);
+        timers.min().unwrap_or(Nanos::NEVER)
     }
 
     /// Does what is due for each book, and tells the desk of states that changed.
     pub fn handle_timeout(&mut self, turn: &mut Turn, now: Nanos) {
-        for place in 0..self.books.len() {
-            if self.books[place].book.poll_timeout() <= now {
-                self.books[place].book.handle_timeout(now);
-                self.tell_status(turn, now, place, "silent or crossed for too long");
+        self.each(|slot, out| {
+            if slot.poll_timeout() <= now
+                && let Some(book) = &mut slot.book
+            {
+                book.handle_timeout(now);
+                slot.tell_now(out, turn, now, "silent, crossed or short for too long");
             }
-        }
+        });
     }
 
-    /// What some book wants of the world, if any does.
+    /// What some book or line wants of the world, if any does. A [`Want::Reconnect`] of a whole line names no
+    /// instrument.
     pub fn poll_want(&mut self) -> Option<(InstrumentId, Want)> {
-        self.books
-            .iter_mut()
-            .find_map(|slot| slot.book.poll_output().map(|want| (slot.id, want)))
+        if let Some(line) = self.lines.take_reconnect() {
+            return Some((InstrumentId::NONE, Want::Reconnect(line)));
+        }
+        let mut slots = self.slots.iter_mut();
+        slots.find_map(|slot| slot.poll_want().map(|want| (slot.id, want)))
     }
 
     /// True while something waits for room on the ring.
@@ -256,10 +301,7 @@ impl<const N: usize> Feed<N> {
 
     /// Books that strategies may read now.
     pub fn live_books(&self) -> usize {
-        self.books
-            .iter()
-            .filter(|slot| slot.book.live().is_some())
-            .count()
+        self.slots.iter().filter(|slot| slot.is_live()).count()
     }
 
     /// What was counted so far.
@@ -272,11 +314,10 @@ impl<const N: usize> Feed<N> {
         self.publisher.counters()
     }
 
-    /// Each instrument's counters and epoch.
+    /// Each instrument's counters and epoch; all zero in a feed without books.
     pub fn book_counters(&self) -> impl Iterator<Item = (InstrumentId, u32, Counters)> {
-        self.books
-            .iter()
-            .map(|slot| (slot.id, slot.book.epoch(), slot.book.counters()))
+        let slots = self.slots.iter();
+        slots.map(|slot| (slot.id, slot.epoch(), slot.counters()))
     }
 
     /// Whose protocol it speaks.
@@ -284,15 +325,42 @@ impl<const N: usize> Feed<N> {
         self.exchange
     }
 
-    fn place(&self, id: InstrumentId) -> Option<usize> {
-        self.places
-            .get(id.index())
-            .map(|&place| usize::from(place))
-            .filter(|&p| p < self.books.len())
+    /// Frames of the line are missing: what they changed is unknown, of every book.
+    fn handle_line_gap(&mut self, turn: &mut Turn, now: Nanos, line: u8, number: u64) {
+        self.counters.line_gaps += 1;
+        self.lines.want_reconnect(line);
+        turn.notes.send(
+            Note::new(now, Severity::Warn, "line.gap")
+                .exchange(self.exchange.name())
+                .with("line", Value::Int(line.into()))
+                .with("number", Value::Int(number as i64)),
+        );
+        self.each(|slot, out| {
+            if let Some(book) = &mut slot.book
+                && book.status() != Status::Buffering
+            {
+                book.handle_lost(now);
+                slot.tell_now(out, turn, now, "frames are missing");
+            }
+        });
     }
 
     fn refuse(&mut self, turn: &mut Turn, now: Nanos, why: DecodeError, frame: &[u8]) {
         self.counters.bad_frames += 1;
+        match why {
+            DecodeError::Number(id, DecimalError::TooFine | DecimalError::TooLarge) => {
+                self.with(id, |slot, out| {
+                    slot.misfit(now);
+                    slot.tell_now(out, turn, now, "a number that does not fit");
+                });
+            }
+            DecodeError::Number(_, DecimalError::Malformed)
+            | DecodeError::TooLong
+            | DecodeError::Json
+            | DecodeError::Shape
+            | DecodeError::UnknownSymbol
+            | DecodeError::TooManyLevels => {}
+        }
         if now < self.refusal_from {
             return;
         }
@@ -312,200 +380,33 @@ impl<const N: usize> Feed<N> {
         );
     }
 
-    fn tell_status(&mut self, turn: &mut Turn, now: Nanos, place: usize, cause: &'static str) {
-        let stamps = Stamps {
-            book: now,
-            ..Stamps::default()
-        };
-        let (publisher, audit) = (&mut self.publisher, &mut self.audit);
-        let slot = &mut self.books[place];
-        tell(
-            slot,
-            publisher,
-            audit,
-            &mut self.counters,
-            turn,
-            cause,
-            stamps,
-        );
-    }
-}
-
-/// The parts of a feed that a decoded word may change, while the decoder's scratch is still borrowed.
-struct Parts<'a, const N: usize> {
-    books: &'a mut [Slot<N>],
-    places: &'a [u16],
-    publisher: &'a mut Publisher,
-    audit: &'a mut rtrb::Producer<Shown>,
-    counters: &'a mut FeedCounters,
-}
-
-impl<const N: usize> Parts<'_, N> {
-    fn diff(
-        self,
-        turn: &mut Turn,
-        mut stamps: Stamps,
-        diff: &Diff,
-        bids: &[Level],
-        asks: &[Level],
-    ) {
-        let place = usize::from(self.places[diff.instrument.index()]);
-        let slot = &mut self.books[place];
-        let was = slot.book.counters();
-        let mut applied = None;
-        let outcome = slot.book.handle_diff(
-            stamps.decode,
-            diff,
-            bids,
-            asks,
-            &mut |book, update_id, _| {
-                applied = Some((update_id, book.top()));
-            },
-        );
-        if outcome == DiffOutcome::Applied
-            && let Some(book) = slot.book.live()
-        {
-            let top = book.top();
-            stamps.book = turn.clock.now();
-            let event = slot.event(stamps, diff.exch_time, Body::Book(top));
-            let (publisher, audit) = (&mut *self.publisher, &mut *self.audit);
-            let heard = "heard again"; // The one way to become live by a diff.
-            tell(slot, publisher, audit, self.counters, turn, heard, stamps);
-            self.publisher.publish(event);
-            slot.fresh = false;
-            turn.latency
-                .record(Stage::Book, stamps.book.since(stamps.decode));
-        }
-        if let Some((update_id, top)) = applied {
-            let at = stamps.decode;
-            let shown = Shown {
-                at,
-                instrument: slot.id,
-                update_id,
-                top: Some(top),
-                again: false,
-            };
-            self.counters.audit_lost += u64::from(self.audit.push(shown).is_err());
-            slot.lit = true;
-        }
-        let now = slot.book.counters();
-        if now.gaps != was.gaps {
-            turn.notes.send(
-                Note::new(stamps.decode, Severity::Warn, "book.gap")
-                    .instrument(slot.id)
-                    .epoch(slot.book.epoch())
-                    .with("first_id", Value::Int(diff.first_id as i64))
-                    .with("last_id", Value::Int(diff.last_id as i64)),
+    /// Does `act` with the slot of this instrument, if it is one of this feed's.
+    fn with(&mut self, id: InstrumentId, act: impl FnOnce(&mut Slot<N>, &mut Outlet<'_>)) {
+        let place = self.places.get(id.index()).copied().unwrap_or(u16::MAX);
+        if let Some(slot) = self.slots.get_mut(usize::from(place)) {
+            act(
+                slot,
+                &mut Outlet {
+                    publisher: &mut self.publisher,
+                    audit: &mut self.audit,
+                    counters: &mut self.counters,
+                    lines: &mut self.lines,
+                },
             );
         }
-        let cause = if now.gaps == was.gaps {
-            "crossed for too long"
-        } else {
-            "gap"
+    }
+
+    /// Does `act` with every slot.
+    fn each(&mut self, mut act: impl FnMut(&mut Slot<N>, &mut Outlet<'_>)) {
+        let mut out = Outlet {
+            publisher: &mut self.publisher,
+            audit: &mut self.audit,
+            counters: &mut self.counters,
+            lines: &mut self.lines,
         };
-        tell(
-            slot,
-            self.publisher,
-            self.audit,
-            self.counters,
-            turn,
-            cause,
-            stamps,
-        );
-    }
-
-    fn trade(self, turn: &mut Turn, mut stamps: Stamps, trade: Trade) {
-        stamps.book = turn.clock.now();
-        let slot = &self.books[usize::from(self.places[trade.instrument.index()])];
-        self.publisher
-            .publish(slot.event(stamps, trade.exch_time, Body::Trade(trade, 0)));
-    }
-
-    fn quote(self, turn: &mut Turn, mut stamps: Stamps, quote: Quote) {
-        stamps.book = turn.clock.now();
-        let slot = &self.books[usize::from(self.places[quote.instrument.index()])];
-        self.publisher
-            .publish(slot.event(stamps, UnixNanos(0), Body::Quote(quote)));
-    }
-}
-
-impl<const N: usize> Slot<N> {
-    fn event(&self, stamps: Stamps, exch_time: UnixNanos, body: Body) -> Event {
-        let update_id = match body {
-            Body::Book(_) => self.book.last_id(),
-            Body::Trade(..) | Body::Quote(_) | Body::Status(_) => 0,
-            Body::Gateway(_) | Body::Report(_) => 0, // Never a feed's.
-        };
-        Event {
-            stamps,
-            exch_time,
-            update_id,
-            epoch: self.book.epoch(),
-            instrument: self.id,
-            flags: Flags {
-                conflated: false,
-                fresh: self.fresh,
-            },
-            body,
+        for slot in &mut self.slots {
+            act(slot, &mut out);
         }
-    }
-}
-
-/// Tells the desk, the audit and the log about a change of state, once.
-fn tell<const N: usize>(
-    slot: &mut Slot<N>,
-    publisher: &mut Publisher,
-    audit: &mut rtrb::Producer<Shown>,
-    counters: &mut FeedCounters,
-    turn: &mut Turn,
-    cause: &'static str,
-    stamps: Stamps,
-) {
-    let status = slot.book.status();
-    let at = stamps.decode.max(stamps.book);
-    // Also where the status did not change: a book may come and go within one snapshot's catching up.
-    if slot.lit && status != Status::Live {
-        let dark = Shown {
-            at,
-            instrument: slot.id,
-            update_id: slot.book.last_id(),
-            top: None,
-            again: false,
-        };
-        counters.audit_lost += u64::from(audit.push(dark).is_err());
-        slot.lit = false;
-    }
-    if status == slot.told {
-        return;
-    }
-    slot.fresh |= status != Status::Live;
-    slot.told = status;
-    publisher.publish(slot.event(stamps, UnixNanos(0), Body::Status(status)));
-    turn.notes.send(
-        Note::new(at, severity(status), "book.status")
-            .instrument(slot.id)
-            .epoch(slot.book.epoch())
-            .with("status", Value::Word(status_name(status)))
-            .with("update_id", Value::Int(slot.book.last_id() as i64))
-            .text(cause),
-    );
-}
-
-fn severity(status: Status) -> Severity {
-    match status {
-        Status::Stale | Status::Resyncing => Severity::Warn,
-        Status::Live => Severity::Info,
-        Status::Connecting | Status::Buffering => Severity::Debug,
-    }
-}
-
-fn status_name(status: Status) -> &'static str {
-    match status {
-        Status::Connecting => "connecting",
-        Status::Buffering => "buffering",
-        Status::Live => "live",
-        Status::Stale => "stale",
-        Status::Resyncing => "resyncing",
     }
 }
 
@@ -531,3 +432,6 @@ fn record_arrival(turn: &mut Turn, stamps: &Stamps) {
     turn.latency
         .record(Stage::Decode, stamps.decode.since(stamps.frame));
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,8 @@ use super::lane::{Lane, Tally};
 use super::ring::{Receiver, Sender};
 use super::turn::{Ask, Turn};
 use crate::base::{
-    Body, ClientId, Event, Flags, InstrumentId, Nanos, Note, Outcome, Report, Severity, Snapshot,
-    Stamps, UnixNanos, Value,
+    Body, ClientId, Event, Flags, Instrument, InstrumentId, Nanos, Note, Outcome, Report, Severity,
+    Snapshot, Stamps, UnixNanos, Value,
 };
 use crate::conn::{Close, Link, Output, Read, SendError, Transport};
 use crate::exchange::{Answer, OrderCodec};
@@ -22,6 +22,8 @@ pub const ANSWER_DEADLINE: Nanos = Nanos::from_secs(12);
 pub const LOGON_DEADLINE: Nanos = Nanos::from_secs(5);
 /// Orders without an answer, at most; risk's own limit on open orders is far below.
 const IN_FLIGHT_MAX: usize = 256;
+/// The one line of a gateway.
+const LINE: u8 = 0;
 /// In the place of a byte count: part of the order still waits for the socket.
 const QUEUED: u64 = u64::MAX;
 
@@ -367,7 +369,7 @@ impl<S: Transport> Gateway<S> {
 
 impl<S: Transport> Lane<S> for Gateway<S> {
     /// The socket is readable or writable, or has a send stamp for us.
-    fn handle_ready(&mut self, turn: &mut Turn) {
+    fn handle_ready(&mut self, turn: &mut Turn, _: u8) {
         self.take_stamps(turn);
         self.more = true;
         while let Read::Frame { text, rx: _, at } = self.link.read(turn.clock) {
@@ -436,15 +438,15 @@ impl<S: Transport> Lane<S> for Gateway<S> {
     }
 
     /// What the lane asks of the world; to be polled after every other call.
-    fn poll_ask(&mut self, turn: &mut Turn, now: Nanos) -> Option<Ask> {
+    fn poll_ask(&mut self, turn: &mut Turn, now: Nanos) -> Option<(u8, Ask)> {
         if self.leaving && self.in_flight.iter().all(|order| order.overdue) {
             self.leaving = false;
             self.link.restart(now);
         }
         while let Some(output) = self.link.poll_output() {
             match output {
-                Output::Resolve => return Some(Ask::Resolve),
-                Output::Dial(address) => return Some(Ask::Dial(address)),
+                Output::Resolve => return Some((LINE, Ask::Resolve)),
+                Output::Dial(address) => return Some((LINE, Ask::Dial(address))),
                 Output::Opened => self.handle_opened(turn, now),
                 Output::Closed { reason: why } => self.handle_closed(turn, now, why),
             }
@@ -458,13 +460,13 @@ impl<S: Transport> Lane<S> for Gateway<S> {
     }
 
     /// The answer to [`Ask::Dial`]: a socket that is connecting, or why there is none.
-    fn handle_dialed(&mut self, now: Nanos, socket: Result<S, std::io::ErrorKind>) {
+    fn handle_dialed(&mut self, now: Nanos, _: u8, socket: Result<S, std::io::ErrorKind>) {
         self.link.handle_dialed(now, socket);
     }
 
     /// The socket, to register and to mark as empty; `None` while there is none.
-    fn stream_mut(&mut self) -> Option<&mut S> {
-        self.link.stream_mut()
+    fn stream_mut(&mut self, line: u8) -> Option<&mut S> {
+        self.link.stream_mut().filter(|_| line == LINE)
     }
 
     /// Closes the connection for good.
@@ -474,6 +476,9 @@ impl<S: Transport> Lane<S> for Gateway<S> {
 
     /// A gateway asks for no snapshots.
     fn handle_snapshot(&mut self, _: &mut Turn, _: Nanos, _: InstrumentId, _: Option<&Snapshot>) {}
+
+    /// Nor for metadata.
+    fn handle_instrument(&mut self, _: &mut Turn, _: Nanos, _: Instrument) {}
 
     fn pulse(&self) -> (u64, usize) {
         (0, 0)

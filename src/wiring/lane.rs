@@ -3,10 +3,13 @@
 use super::gateway::GatewayCounters;
 use super::publisher::PublisherCounters;
 use super::turn::{Ask, Turn};
-use crate::base::{InstrumentId, Nanos, Snapshot};
-use crate::market::Counters;
+use crate::base::{Instrument, InstrumentId, Nanos, Snapshot};
+use crate::market::{Counters, LINES_MAX};
 use crate::wiring::feed::FeedCounters;
 use std::net::SocketAddr;
+
+/// Lines that one lane has at most: three that carry the same, and one that takes the place of another.
+pub const LINES: usize = LINES_MAX;
 
 /// What lanes counted, added up over a worker.
 #[derive(Debug, Clone, Default)]
@@ -23,12 +26,29 @@ pub struct Tally {
     pub connects: u64,
     /// Each book with its last epoch and its counters.
     pub books: Vec<(InstrumentId, u32, Counters)>,
+    /// Of the feed lanes of each exchange; one may be there more than once.
+    pub exchanges: Vec<ExchangeTally>,
 }
 
-/// A lane with a connection of its own.
+/// What a feed lane counted, for its exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExchangeTally {
+    /// Its name.
+    pub exchange: &'static str,
+    /// Text frames that came in.
+    pub frames: u64,
+    /// Frames that were refused whole.
+    pub bad_frames: u64,
+    /// Connections that went live.
+    pub connects: u64,
+    /// Books that strategies could read when the run ended.
+    pub books_live: usize,
+}
+
+/// A lane with connections of its own: its lines, which count from 0 and stay below [`LINES`].
 pub trait Lane<S>: Send {
-    /// Its socket is readable, writable, or has a send stamp.
-    fn handle_ready(&mut self, turn: &mut Turn);
+    /// A line's socket is readable, writable, or has a send stamp.
+    fn handle_ready(&mut self, turn: &mut Turn, line: u8);
     /// Work of every turn. True when there was some.
     fn handle_turn(&mut self, turn: &mut Turn) -> bool;
     /// True when the worker must not wait: there is work that nothing will announce.
@@ -37,12 +57,12 @@ pub trait Lane<S>: Send {
     fn poll_timeout(&self) -> Nanos;
     /// Does what is due at `now`.
     fn handle_timeout(&mut self, turn: &mut Turn, now: Nanos);
-    /// What it asks of the world; to be polled after every other call.
-    fn poll_ask(&mut self, turn: &mut Turn, now: Nanos) -> Option<Ask>;
-    /// The answer to [`Ask::Resolve`]; `Err` where it failed.
+    /// What it asks of the world, and for which line; to be polled after every other call.
+    fn poll_ask(&mut self, turn: &mut Turn, now: Nanos) -> Option<(u8, Ask)>;
+    /// The answer to [`Ask::Resolve`], for every line that waits for it; `Err` where it failed.
     fn handle_resolved(&mut self, now: Nanos, addresses: Result<&[SocketAddr], ()>);
     /// The answer to [`Ask::Dial`]: a socket that is connecting, or why there is none.
-    fn handle_dialed(&mut self, now: Nanos, socket: Result<S, std::io::ErrorKind>);
+    fn handle_dialed(&mut self, now: Nanos, line: u8, socket: Result<S, std::io::ErrorKind>);
     /// The answer to [`Ask::Snapshot`]; `None` where it cannot be had.
     fn handle_snapshot(
         &mut self,
@@ -51,9 +71,11 @@ pub trait Lane<S>: Send {
         id: InstrumentId,
         snapshot: Option<&Snapshot>,
     );
-    /// The socket, to register and to mark as empty; `None` while there is none.
-    fn stream_mut(&mut self) -> Option<&mut S>;
-    /// The run is over: closes the connection, so that the exchange need not find out.
+    /// The answer to [`Ask::Metadata`]: the instrument as it is listed now. What cannot be had is asked for again.
+    fn handle_instrument(&mut self, turn: &mut Turn, now: Nanos, instrument: Instrument);
+    /// A line's socket, to register and to mark as empty; `None` while there is none.
+    fn stream_mut(&mut self, line: u8) -> Option<&mut S>;
+    /// The run is over: closes the connections, so that the exchange need not find out.
     fn shut_down(&mut self, now: Nanos);
     /// Frames so far, and books that are live now.
     fn pulse(&self) -> (u64, usize);

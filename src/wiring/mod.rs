@@ -7,4 +7,5 @@ pub mod gateway;
 pub mod lane;
 pub mod publisher;
 pub mod ring;
+pub mod tap;
 pub mod turn;

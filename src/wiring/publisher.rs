@@ -11,8 +11,20 @@ struct Waiting {
     /// The latest book, or the status that took its place.
     book: Option<Event>,
     quote: Option<Event>,
+    trading: Option<Event>,
+    instrument: Option<Event>,
     trades_lost: u32,
     queued: bool,
+}
+
+impl Waiting {
+    /// In the order in which they go out: what tells of scales goes before what is written at them.
+    const SLOTS: [fn(&mut Self) -> &mut Option<Event>; 4] = [
+        |waiting| &mut waiting.instrument,
+        |waiting| &mut waiting.trading,
+        |waiting| &mut waiting.book,
+        |waiting| &mut waiting.quote,
+    ];
 }
 
 /// How often the ring was full.
@@ -63,17 +75,13 @@ impl Publisher {
     pub fn flush(&mut self) {
         while let Some(&instrument) = self.queue.front() {
             let index = instrument.index();
-            if let Some(event) = self.waiting[index].book.take()
-                && let Err(event) = self.try_push(event)
-            {
-                self.waiting[index].book = Some(event);
-                return;
-            }
-            if let Some(event) = self.waiting[index].quote.take()
-                && let Err(event) = self.try_push(event)
-            {
-                self.waiting[index].quote = Some(event);
-                return;
+            for slot in Waiting::SLOTS {
+                if let Some(event) = slot(&mut self.waiting[index]).take()
+                    && let Err(event) = self.try_push(event)
+                {
+                    *slot(&mut self.waiting[index]) = Some(event);
+                    return;
+                }
             }
             self.waiting[index].queued = false;
             self.queue.pop_front();
@@ -129,6 +137,15 @@ impl Publisher {
                 self.counters.trades_lost += 1;
                 return;
             }
+            Body::Trading(_) => {
+                let older = slot.trading.replace(event);
+                self.counters.conflated += u64::from(older.is_some());
+            }
+            Body::Instrument(_) => {
+                slot.quote = None; // At the old scales.
+                let older = slot.instrument.replace(event);
+                self.counters.conflated += u64::from(older.is_some());
+            }
             // Feeds publish neither; gateways have a ring of their own that is never full.
             Body::Gateway(_) | Body::Report(_) => return,
         }
@@ -143,7 +160,9 @@ impl Publisher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Flags, Level, Px, Qty, Side, Stamps, Status, Top, Trade, UnixNanos};
+    use crate::base::{
+        Flags, Instrument, Level, Px, Qty, Side, Stamps, Status, Symbol, Top, Trade, UnixNanos,
+    };
     use crate::wiring::ring::{Bell, Receiver, ring};
 
     fn publisher(capacity: usize) -> (Publisher, Receiver<Event>) {
@@ -225,6 +244,31 @@ mod tests {
         publisher.flush();
         let next = receiver.pop().ok();
         assert_eq!(next.map(|e| (e.update_id, e.flags.fresh)), Some((2, true)));
+    }
+
+    #[test]
+    fn new_scales_go_out_before_what_is_written_at_them() {
+        let (mut publisher, mut receiver) = publisher(1);
+        let instrument = Instrument::bare("x", Symbol::from("Y").unwrap(), (1, 1));
+        publisher.publish(book(0, 1));
+        publisher.publish(event(0, 0, Body::Status(Status::Resyncing)));
+        publisher.publish(event(0, 0, Body::Trading(false)));
+        publisher.publish(event(0, 0, Body::Trading(true)));
+        publisher.publish(event(0, 0, Body::Instrument(instrument)));
+        publisher.publish(book(0, 2));
+        let mut bodies = Vec::new();
+        while let Ok(event) = receiver.pop() {
+            bodies.push(event.body);
+            publisher.flush();
+        }
+        let first = bodies.remove(0);
+        assert_eq!(first, Body::Book(Top::EMPTY));
+        let want = [
+            Body::Instrument(instrument),
+            Body::Trading(true),
+            Body::Book(Top::EMPTY),
+        ];
+        assert_eq!(bodies, want);
     }
 
     #[test]

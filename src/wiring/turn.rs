@@ -54,4 +54,6 @@ pub enum Ask {
     Dial(std::net::SocketAddr),
     /// A snapshot of this instrument.
     Snapshot(InstrumentId),
+    /// What the exchange now says of this instrument.
+    Metadata(InstrumentId),
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // Each test binary uses its own part.
 
 pub mod desk;
+pub mod fussy;
 
 use crate::conn_support::{Authority, End, TestClock, pipe};
 use crossbeam_channel::Receiver;
@@ -17,7 +18,7 @@ use tickwire::conn::{Link, LinkConfig, TlsStream, Transport, TxMark, TxStamp};
 use tickwire::exchange::{self, Exchange};
 use tickwire::watch::latency::{Collector, Recorder, Totals};
 use tickwire::watch::stage::Stage;
-use tickwire::wiring::lane::Lane;
+use tickwire::wiring::lane::{LINES, Lane};
 use tickwire::wiring::turn::{Ask, Notes, Turn};
 use tungstenite::handshake::HandshakeError;
 use tungstenite::handshake::MidHandshake;
@@ -33,22 +34,14 @@ type Tls = TlsStream<End>;
 type Handshake = ServerHandshake<Tls, NoCallback>;
 
 pub fn binance() -> &'static dyn Exchange {
-    exchange::by_name("binance-spot").unwrap()
+    exchange::by_name("binance").unwrap()
 }
 
 pub fn instruments() -> Vec<Instrument> {
     let one = |(id, symbol)| Instrument {
-        exchange: "binance-spot",
         id: InstrumentId(id),
-        symbol: Symbol::from(symbol).unwrap(),
-        px_scale: 2,
-        qty_scale: 3,
-        tick: Px(1),
-        lot: Qty(1),
-        qty_min: Qty(1),
         qty_max: Qty(1_000_000),
-        notional_min: 0,
-        trading: true,
+        ..Instrument::bare("binance", Symbol::from(symbol).unwrap(), (2, 3))
     };
     (0..).zip(["BTCUSDT", "ETHUSDT"]).map(one).collect()
 }
@@ -137,46 +130,76 @@ enum Peer {
     Ws(WebSocket<Tls>),
 }
 
+/// The exchange's end of one line.
+struct Far {
+    peer: Peer,
+    wire: Arc<Mutex<Wire>>,
+    heard: Vec<(Nanos, String)>,
+}
+
 /// A lane, its exchange, and what lies between.
 pub struct Rig<L> {
     pub lane: L,
     pub clock: TestClock,
-    /// Text frames from the lane, with the time they came.
+    /// Text frames from the lane, with the time they came, since any line was dialled last.
     pub heard: Vec<(Nanos, String)>,
     pub snapshots_asked: Vec<InstrumentId>,
+    pub metadata_asked: Vec<InstrumentId>,
     pub dials: usize,
+    /// Where each line was dialled last.
+    pub dialled: [Option<SocketAddr>; LINES],
+    /// The host's addresses.
+    pub addresses: Vec<SocketAddr>,
+    /// The exchange takes connections.
+    pub accepts: bool,
     notes: Notes,
     log: Receiver<Note>,
     recorder: Recorder,
     collector: Collector,
-    wire: Arc<Mutex<Wire>>,
     server: Arc<ServerConfig>,
-    peer: Peer,
+    far: [Far; LINES],
 }
 
 impl<L: Lane<Tap>> Rig<L> {
     /// `make` builds the lane around the link that it is given.
     pub fn new(change: impl FnOnce(&mut LinkConfig), make: impl FnOnce(Link<Tap>) -> L) -> Self {
+        Self::with_links(1, change, |mut links| make(links.remove(0)))
+    }
+
+    /// `make` builds the lane around so many links, all configured alike.
+    pub fn with_links(
+        links: u64,
+        change: impl FnOnce(&mut LinkConfig),
+        make: impl FnOnce(Vec<Link<Tap>>) -> L,
+    ) -> Self {
         let authority = Authority::new();
         let mut config = LinkConfig::new("localhost", 443, "/stream");
         change(&mut config);
-        let link = Link::new(config, authority.client(), 42).unwrap();
+        let link = |n| Link::new(config.clone(), authority.client(), 42 + n).unwrap();
+        let links = (0..links).map(link).collect();
         let (sender, log) = crossbeam_channel::bounded(4_096);
         let (mut recorder, collector) = Recorder::new(0, &Stage::ALL);
         recorder.rotate(START);
         Self {
-            lane: make(link),
+            lane: make(links),
             clock: TestClock::at(START),
             heard: Vec::new(),
             snapshots_asked: Vec::new(),
+            metadata_asked: Vec::new(),
             dials: 0,
+            dialled: [None; LINES],
+            addresses: vec![SocketAddr::from(([10, 0, 0, 1], 443))],
+            accepts: true,
             notes: Notes::new(sender),
             log,
             recorder,
             collector,
-            wire: Arc::default(),
             server: authority.server("localhost", 2100),
-            peer: Peer::None,
+            far: std::array::from_fn(|_| Far {
+                peer: Peer::None,
+                wire: Arc::default(),
+                heard: Vec::new(),
+            }),
         }
     }
 
@@ -197,27 +220,38 @@ impl<L: Lane<Tap>> Rig<L> {
     /// Both sides turn until nothing moves any more.
     pub fn settle(&mut self) {
         for _ in 0..12 {
-            self.with(|lane, turn| lane.handle_ready(turn));
+            self.ready();
             self.turn();
+        }
+    }
+
+    /// Every line's socket is ready.
+    pub fn ready(&mut self) {
+        for line in 0..LINES as u8 {
+            self.with(|lane, turn| lane.handle_ready(turn, line));
         }
     }
 
     /// What a worker does in a turn without readiness, and then the exchange's turn.
     pub fn turn(&mut self) {
         let now = self.now();
-        self.wire.lock().unwrap().now = now;
+        for far in &self.far {
+            far.wire.lock().unwrap().now = now;
+        }
         self.with(|lane, turn| lane.handle_turn(turn));
         if self.lane.poll_timeout() <= now {
             self.with(|lane, turn| lane.handle_timeout(turn, now));
         }
-        while let Some(ask) = self.with(|lane, turn| lane.poll_ask(turn, now)) {
+        while let Some((line, ask)) = self.with(|lane, turn| lane.poll_ask(turn, now)) {
             match ask {
-                Ask::Resolve => {
-                    let address = SocketAddr::from(([10, 0, 0, 1], 443));
-                    self.lane.handle_resolved(now, Ok(&[address]));
+                Ask::Resolve => self.lane.handle_resolved(now, Ok(&self.addresses)),
+                Ask::Dial(address) if self.accepts => self.dial(now, line, address),
+                Ask::Dial(_) => {
+                    let refused = Err(ErrorKind::ConnectionRefused);
+                    self.lane.handle_dialed(now, line, refused);
                 }
-                Ask::Dial(_) => self.dial(now),
                 Ask::Snapshot(id) => self.snapshots_asked.push(id),
+                Ask::Metadata(id) => self.metadata_asked.push(id),
             }
         }
         self.turn_peer();
@@ -240,33 +274,75 @@ impl<L: Lane<Tap>> Rig<L> {
     }
 
     pub fn say(&mut self, text: &str) {
-        self.ws().send(Message::text(text.to_owned())).unwrap();
+        self.say_on(0, text);
+    }
+
+    pub fn say_on(&mut self, line: usize, text: &str) {
+        self.ws(line).send(Message::text(text.to_owned())).unwrap();
+    }
+
+    /// As [`Self::say_on`]; a connection that is gone meanwhile hears nothing.
+    pub fn try_say_on(&mut self, line: usize, text: &str) {
+        if let Peer::Ws(ws) = &mut self.far[line].peer {
+            let _ = ws.send(Message::text(text.to_owned()));
+        }
+    }
+
+    /// Sends half of a frame, and is gone.
+    pub fn tear_on(&mut self, line: usize, text: &str) {
+        let far = &mut self.far[line];
+        if let Peer::Ws(mut ws) = std::mem::replace(&mut far.peer, Peer::None) {
+            let header = [0x81, 126, (text.len() >> 8) as u8, text.len() as u8];
+            let half = [&header, &text.as_bytes()[..text.len() / 2]].concat();
+            ws.get_mut().write_all(&half).unwrap();
+        }
+    }
+
+    /// Text frames that one line sent since it was dialled last.
+    pub fn heard_on(&self, line: usize) -> &[(Nanos, String)] {
+        &self.far[line].heard
+    }
+
+    /// As [`Self::heard_on`]; the next call has none of them.
+    pub fn take_on(&mut self, line: usize) -> Vec<(Nanos, String)> {
+        std::mem::take(&mut self.far[line].heard)
+    }
+
+    /// The exchange has a connection of this line.
+    pub fn is_up(&self, line: usize) -> bool {
+        matches!(&self.far[line].peer, Peer::Ws(ws) if ws.can_write())
     }
 
     /// Closes the connection as an exchange does that restarts.
     pub fn hang_up(&mut self, code: u16) {
+        self.hang_up_on(0, code);
+    }
+
+    pub fn hang_up_on(&mut self, line: usize, code: u16) {
         let frame = CloseFrame {
             code: code.into(),
             reason: "".into(),
         };
-        let _ = self.ws().close(Some(frame));
+        let _ = self.ws(line).close(Some(frame));
         self.settle();
     }
 
     /// The lane's socket takes nothing, or takes again.
     pub fn block(&mut self, blocked: bool) {
-        self.wire.lock().unwrap().blocked = blocked;
+        self.far[0].wire.lock().unwrap().blocked = blocked;
     }
 
     pub fn tx(&self) -> TxMark {
-        self.wire.lock().unwrap().mark
+        self.far[0].wire.lock().unwrap().mark
     }
 
     /// The kernel says that all bytes up to `bytes` left at `at`.
     pub fn stamp(&mut self, bytes: u64, at: Nanos) {
         let stamp = TxStamp { bytes, at };
-        self.wire.lock().unwrap().stamps.push_back(stamp);
-        self.with(|lane, turn| lane.handle_ready(turn));
+        let mut wire = self.far[0].wire.lock().unwrap();
+        wire.stamps.push_back(stamp);
+        drop(wire);
+        self.with(|lane, turn| lane.handle_ready(turn, 0));
     }
 
     /// The names of all records since the last call.
@@ -286,41 +362,48 @@ impl<L: Lane<Tap>> Rig<L> {
         totals
     }
 
-    fn dial(&mut self, now: Nanos) {
+    fn dial(&mut self, now: Nanos, line: u8, address: SocketAddr) {
         let (ours, theirs) = pipe(1 << 20, None);
-        self.wire = Arc::default();
-        self.wire.lock().unwrap().now = now;
+        let far = &mut self.far[usize::from(line)];
+        far.wire = Arc::default();
+        far.wire.lock().unwrap().now = now;
+        far.heard.clear();
         self.heard.clear();
         self.dials += 1;
+        self.dialled[usize::from(line)] = Some(address);
         let tls = ServerConnection::new(self.server.clone()).unwrap();
-        self.peer = step(tungstenite::accept(TlsStream::new(tls, theirs)));
+        far.peer = step(tungstenite::accept(TlsStream::new(tls, theirs)));
         let tap = Tap {
             end: ours,
-            wire: self.wire.clone(),
+            wire: far.wire.clone(),
         };
-        self.lane.handle_dialed(now, Ok(tap));
+        self.lane.handle_dialed(now, line, Ok(tap));
     }
 
     fn turn_peer(&mut self) {
-        self.peer = match std::mem::replace(&mut self.peer, Peer::None) {
-            Peer::Mid(handshake) => step(handshake.handshake()),
-            Peer::Ws(mut ws) => {
-                while let Ok(message) = ws.read() {
-                    if let Message::Text(text) = message {
-                        self.heard.push((self.clock.now(), text.to_string()));
+        let now = self.clock.now();
+        for far in &mut self.far {
+            far.peer = match std::mem::replace(&mut far.peer, Peer::None) {
+                Peer::Mid(handshake) => step(handshake.handshake()),
+                Peer::Ws(mut ws) => {
+                    while let Ok(message) = ws.read() {
+                        if let Message::Text(text) = message {
+                            self.heard.push((now, text.to_string()));
+                            far.heard.push((now, text.to_string()));
+                        }
                     }
+                    let _ = ws.flush();
+                    Peer::Ws(ws)
                 }
-                let _ = ws.flush();
-                Peer::Ws(ws)
-            }
-            Peer::None => Peer::None,
-        };
+                Peer::None => Peer::None,
+            };
+        }
     }
 
-    fn ws(&mut self) -> &mut WebSocket<Tls> {
-        match &mut self.peer {
+    fn ws(&mut self, line: usize) -> &mut WebSocket<Tls> {
+        match &mut self.far[line].peer {
             Peer::Ws(ws) => ws,
-            Peer::None | Peer::Mid(_) => panic!("the exchange has no WebSocket"),
+            Peer::None | Peer::Mid(_) => panic!("the exchange has no WebSocket on line {line}"),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What the process tests share: the built binary, started, watched, and ended by its own id.
 #![allow(dead_code)] // Each test binary uses its own part.
 
+pub mod corpus;
+
 use serde_json::Value;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write as _;
@@ -222,7 +224,7 @@ impl Sim {
     pub fn feed(&self, instruments: &[&str]) -> String {
         let (addr, ca) = (&self.addr, self.ca_file.display());
         format!(
-            "[[feed]]\nexchange = \"binance-spot\"\nstream = \"{addr}\"\nrest = \"{addr}\"\n\
+            "[[feed]]\nexchange = \"binance\"\nstream = \"{addr}\"\nrest = \"{addr}\"\n\
              ca_file = \"{ca}\"\ninstruments = {instruments:?}\n"
         )
     }
@@ -231,7 +233,7 @@ impl Sim {
     pub fn account(&self) -> String {
         let (addr, ca) = (&self.addr, self.ca_file.display());
         format!(
-            "[account]\nexchange = \"binance-spot\"\norders = \"{addr}\"\nca_file = \"{ca}\"\n\
+            "[account]\nexchange = \"binance\"\norders = \"{addr}\"\nca_file = \"{ca}\"\n\
              api_key_file = \"api.key\"\nprivate_key_file = \"private.pem\"\n"
         )
     }

@@ -4,20 +4,28 @@
 use super::read::{Reader, Section};
 use super::values::{exchange, host_port, path};
 use super::{Feed, Known};
-use crate::base::instrument::SYMBOL_MAX;
-use crate::exchange::{DepthSpeed, Streams};
+use crate::base::instrument::NAME_MAX;
+use crate::exchange::{DepthStream, Streams};
 use std::collections::HashSet;
 use toml::de::DeValue;
 
 /// With [`INSTRUMENTS_MAX`], all instruments of a run fit into an `InstrumentId`.
 const FEEDS_MAX: usize = 32;
 const INSTRUMENTS_MAX: usize = 1000;
+/// A lane has room for one more, which replaces another.
+const LINES_MAX: u64 = 3;
+const _: () = assert!((LINES_MAX as usize) < crate::wiring::lane::LINES);
+
+/// Stands in for the stream of an exchange that is not known: that mistake is in the reader already.
+static UNKNOWN_DEPTH: DepthStream = DepthStream {
+    name: "",
+    rule: crate::base::feed::SeqRule::STREAM,
+};
 
 const _: () = assert!(FEEDS_MAX * INSTRUMENTS_MAX < u16::MAX as usize);
 
 pub(super) fn feeds(reader: &mut Reader, top: &mut Section, known: &[Known]) -> Vec<Feed> {
-    const EXAMPLE: &str =
-        "write [[feed]], exchange = \"binance-spot\" and instruments = [\"BTCUSDT\"]";
+    const EXAMPLE: &str = "write [[feed]], exchange = \"binance\" and instruments = [\"BTCUSDT\"]";
     let Some(value) = top.get("feed") else {
         reader.refuse(0..0, format!("there is no feed: {EXAMPLE}"));
         return Vec::new();
@@ -56,7 +64,10 @@ fn feed<'a>(
 ) -> Option<Feed> {
     let exchange = exchange(reader, &mut section, known);
     let instruments = instruments(reader, &mut section, exchange, seen);
-    let depths = [("100ms", DepthSpeed::Ms100), ("1000ms", DepthSpeed::Ms1000)];
+    let streams = exchange.map_or(&[][..], |known| known.depth_streams);
+    let depths: Vec<(&'static str, &'static DepthStream)> =
+        streams.iter().map(|stream| (stream.name, stream)).collect();
+    let default = depths.first().map_or(&UNKNOWN_DEPTH, |(_, stream)| stream);
     let mut feed = Feed {
         exchange: String::new(),
         stream: host_port(
@@ -66,15 +77,23 @@ fn feed<'a>(
             "\"stream.binance.com:9443\"",
         ),
         rest: host_port(reader, &mut section, "rest", "\"api.binance.com:443\""),
+        via: host_port(reader, &mut section, "via", "\"127.0.0.1:9443\""),
         ca_file: path(reader, &mut section, "ca_file"),
         instruments,
+        top: section
+            .int(reader, "top", 1..=INSTRUMENTS_MAX as u64)
+            .map(|top| top as usize),
+        taker_fee_ppm: section
+            .int(reader, "taker_fee_ppm", 0..=100_000)
+            .unwrap_or(1_000) as u32,
         streams: Streams {
-            depth: section.choice(reader, "depth_stream", &depths, DepthSpeed::Ms100),
+            depth: section.choice(reader, "depth_stream", &depths, default),
             trades: section.flag(reader, "trades", true),
             quotes: section.flag(reader, "quotes", true),
         },
         snapshot_levels: 0,
         instruments_per_connection: 0,
+        lines: 1,
     };
     let exchange = exchange.inspect(|known| feed.exchange = known.name.to_owned());
     let levels_max = exchange.map_or(5000, |known| known.limits.snapshot_levels_max.into());
@@ -84,8 +103,26 @@ fn feed<'a>(
     let shard_max = (streams_max / feed.streams_per_instrument()).clamp(1, INSTRUMENTS_MAX) as u64;
     let shard = section.int(reader, "instruments_per_connection", 1..=shard_max);
     feed.instruments_per_connection = shard.unwrap_or(shard_max.min(50)) as usize;
+    feed.lines = lines(reader, &mut section, feed.streams.depth);
     section.finish(reader);
     exchange.map(|_| feed)
+}
+
+fn lines(reader: &mut Reader, section: &mut Section, depth: &DepthStream) -> usize {
+    let asked = section.get("lines");
+    let lines = section.int(reader, "lines", 1..=LINES_MAX).unwrap_or(1);
+    if lines > 1
+        && !depth.rule.merges()
+        && let Some(value) = asked
+    {
+        let what = format!(
+            "lines = {lines}: the messages of depth_stream \"{}\" have no numbers of their own by which those \
+             of two lines could be joined: write lines = 1",
+            depth.name
+        );
+        reader.refuse(value.span(), what);
+    }
+    lines as usize
 }
 
 fn instruments<'a>(
@@ -132,8 +169,8 @@ fn instruments<'a>(
 
 fn symbol<'a>(value: &'a DeValue) -> Result<&'a str, String> {
     let symbol = value.as_str().ok_or("write a text, like \"BTCUSDT\"")?;
-    if symbol.is_empty() || symbol.len() > SYMBOL_MAX {
-        return Err(format!("a symbol has 1 to {SYMBOL_MAX} bytes"));
+    if symbol.is_empty() || symbol.len() > NAME_MAX {
+        return Err(format!("a name has 1 to {NAME_MAX} bytes"));
     }
     // Exchanges do list non-ASCII symbols; blanks and control characters are slips of the keyboard,
     // and the rest would change the meaning of a URL or a JSON text.
@@ -141,10 +178,5 @@ fn symbol<'a>(value: &'a DeValue) -> Result<&'a str, String> {
     if symbol.contains(foreign) {
         return Err("write the symbol as the exchange does, without blanks or quotes".to_owned());
     }
-    // The exchanges of this build write capitals, and no stroke between the assets.
-    let meant = symbol.replace('/', "").to_ascii_uppercase();
-    match symbol == meant {
-        true => Ok(symbol),
-        false => Err(format!("write \"{meant}\", as the exchange does")),
-    }
+    Ok(symbol)
 }

@@ -4,8 +4,12 @@
 use super::feeds::feeds;
 use super::read::{Reader, Section};
 use super::values::{decimal, exchange, host_port, path, secret, units};
-use super::{Account, Config, Engine, Feed, Imbalance, Known, Risk, Socket, Strategy, Wait};
+use super::{
+    Account, Arbitrage, Config, Engine, Feed, Imbalance, Known, Risk, Simulate, Socket, Strategy,
+    Wait,
+};
 use crate::base::event::EVENT_LEVELS;
+use crate::world::sim::market::INSTRUMENTS_MAX;
 use toml::de::DeTable;
 
 /// Depths that are compiled in.
@@ -27,6 +31,7 @@ pub(super) fn config(reader: &mut Reader, known: &[Known]) -> Option<Config> {
     let config = Config {
         engine: engine(reader, &mut top),
         socket: socket(reader, &mut top),
+        simulate: simulate(reader, &mut top, &feeds),
         account: account(reader, &mut top, known, &feeds),
         strategy: strategy(reader, &mut top, &risk),
         feeds,
@@ -88,6 +93,25 @@ fn socket(reader: &mut Reader, top: &mut Section) -> Socket {
     socket
 }
 
+fn simulate(reader: &mut Reader, top: &mut Section, feeds: &[Feed]) -> Option<Simulate> {
+    let mut section = table(reader, top, "simulate", "[simulate]");
+    if section.absent() {
+        return None;
+    }
+    let mut int = |key, range| section.int(reader, key, range);
+    let simulate = Simulate {
+        seed: int("seed", 0..=i64::MAX as u64).unwrap_or(1),
+        instruments: int("instruments", 1..=INSTRUMENTS_MAX as u64).unwrap_or(3) as usize,
+        messages_per_s: int("messages_per_s", 1..=1_000_000),
+    };
+    if !feeds.is_empty() && !feeds.iter().any(Feed::is_simulated) {
+        let what = "[simulate] has nothing to simulate: each [[feed]] has stream, rest or via";
+        reader.refuse(section.span.clone(), what.to_owned());
+    }
+    section.finish(reader);
+    Some(simulate)
+}
+
 fn account(
     reader: &mut Reader,
     top: &mut Section,
@@ -124,14 +148,20 @@ fn account(
     })
 }
 
+/// Which strategies there are, as `name` writes them.
+#[derive(Clone, Copy)]
+enum Name {
+    Imbalance,
+    Arbitrage,
+}
+
 fn strategy(reader: &mut Reader, top: &mut Section, risk: &Risk) -> Strategy {
     let mut section = table(reader, top, "strategy", "[strategy]");
-    // One strategy so far: the name is checked, so that a file for a later version is refused.
-    section.choice(reader, "name", &[("imbalance", ())], ());
-    let depth = section
-        .int(reader, "depth", 1..=EVENT_LEVELS as u64)
-        .unwrap_or(5);
-    let threshold = section.ratio(reader, "threshold", (0.0, 1.0), 0.6);
+    let names = [
+        ("imbalance", Name::Imbalance),
+        ("arbitrage", Name::Arbitrage),
+    ];
+    let name = section.choice(reader, "name", &names, Name::Imbalance);
     let cooldown_ms = section
         .int(reader, "cooldown_ms", 0..=3_600_000)
         .unwrap_or(500);
@@ -146,13 +176,32 @@ fn strategy(reader: &mut Reader, top: &mut Section, risk: &Risk) -> Strategy {
         );
         reader.refuse(section.span.clone(), what);
     }
+    let strategy = match name {
+        Name::Imbalance => {
+            let depth = section
+                .int(reader, "depth", 1..=EVENT_LEVELS as u64)
+                .unwrap_or(5);
+            Strategy::Imbalance(Imbalance {
+                depth: depth as usize,
+                threshold: section.ratio(reader, "threshold", (0.0, 1.0), 0.6),
+                cooldown_ms,
+                quantity,
+            })
+        }
+        Name::Arbitrage => {
+            let mut int = |key, range, default| section.int(reader, key, range).unwrap_or(default);
+            Strategy::Arbitrage(Arbitrage {
+                edge_min_ppm: int("edge_min_ppm", 1..=1_000_000, 200) as u32,
+                age_max_ms: int("age_max_ms", 1..=60_000, 500),
+                unwind_after_ms: int("unwind_after_ms", 0..=600_000, 1_000),
+                unwind_slippage_ppm: int("unwind_slippage_ppm", 0..=100_000, 1_000) as u32,
+                cooldown_ms,
+                quantity,
+            })
+        }
+    };
     section.finish(reader);
-    Strategy::Imbalance(Imbalance {
-        depth: depth as usize,
-        threshold,
-        cooldown_ms,
-        quantity,
-    })
+    strategy
 }
 
 fn risk(reader: &mut Reader, top: &mut Section) -> Risk {

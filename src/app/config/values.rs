@@ -12,7 +12,7 @@ pub(super) fn exchange<'k>(
     section: &mut Section,
     known: &'k [Known],
 ) -> Option<&'k Known> {
-    let written = section.required(reader, "exchange", "\"binance-spot\"")?;
+    let written = section.required(reader, "exchange", "\"binance\"")?;
     let found = known.iter().find(|known| known.name == written.value);
     if found.is_none() {
         let names: Vec<&str> = known.iter().map(|known| known.name).collect();

@@ -99,6 +99,16 @@ pub(super) fn summarize(
         }
         summary.books.push(book);
     }
+    summary.exchanges = totals.exchanges;
+    for lane in feeds().flat_map(|tally| &tally.exchanges) {
+        let mut exchanges = summary.exchanges.iter_mut();
+        if let Some(of) = exchanges.find(|of| of.exchange == lane.exchange) {
+            of.frames += lane.frames;
+            of.bad_frames += lane.bad_frames;
+            of.connects += lane.connects;
+            of.books_live += lane.books_live;
+        }
+    }
     summary.stages = totals.stages;
     summary.workers = totals.workers;
     summary.notes_lost = totals.notes_lost;

@@ -2,16 +2,59 @@
 
 use crate::app::config::Config;
 use crate::app::session::Engine;
-use crate::base::Clock as _;
+use crate::app::universe::Universe;
+use crate::base::{Clock as _, Nanos};
 use crate::watch::summary::{self, Summary};
 use crate::watch::table;
+use crate::world::os::clerk::Backlog;
 use crate::world::os::clock::OsClock;
 use crate::world::os::scribe::StatusOf;
 use crate::world::os::server::Sim;
 use crate::world::os::worker::Pulse;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Which instruments patterns chose, and how long the first snapshots will take where that is more than a moment.
+pub(super) fn announce_universe(universe: &Universe) {
+    let mut out = std::io::stdout().lock();
+    for why in &universe.left_out {
+        eprintln!("tickwire: left out of this run: {why}");
+    }
+    for source in &universe.sources {
+        let name = source.exchange.name();
+        // Nobody may be reading any more: the run goes on, its files are what counts.
+        if let Some(chosen) = &source.chosen {
+            let _ = writeln!(out, "{name}: {chosen}");
+        }
+    }
+    for (at, host) in universe.hosts.iter().enumerate() {
+        let sources = universe.sources.iter().filter(|source| source.host == at);
+        let weights = sources.clone().flat_map(|source| {
+            let levels = source.config.snapshot_levels;
+            let request = source.exchange.snapshot_request("", levels);
+            request
+                .map(|r| std::iter::repeat_n(r.weight, source.instruments.len()))
+                .into_iter()
+                .flatten()
+        });
+        let (count, weight) = (
+            weights.clone().count(),
+            weights.clone().map(u64::from).sum::<u64>(),
+        );
+        let needed = host.time_needed(weights);
+        if needed > Nanos::ZERO {
+            let names: Vec<&str> = sources.map(|source| source.exchange.name()).collect();
+            let (names, needed_s) = (names.join(", "), needed.0.div_ceil(1_000_000_000));
+            let _ = writeln!(
+                out,
+                "{names}: {count} snapshots weigh {weight} of the exchange's budget: all books are live \
+                 after about {needed_s} s"
+            );
+        }
+    }
+}
 
 pub(super) fn announce(
     engine: &Engine,
@@ -56,6 +99,7 @@ pub(super) fn shortened(symbols: &[&str]) -> String {
 /// Says each second where the run is, from the workers' pulses.
 pub(super) fn status(engine: &Engine) -> StatusOf {
     let (pulses, books) = (engine.pulses.clone(), engine.instruments.len());
+    let backlogs = engine.backlogs().to_vec();
     let began = OsClock.now();
     let (mut last_at, mut last_frames) = (began, 0);
     Box::new(move |tick_to_wire| {
@@ -73,6 +117,7 @@ pub(super) fn status(engine: &Engine) -> StatusOf {
             elapsed: now - began,
             books_live: sum(|pulse| &pulse.live_books) as usize,
             books,
+            snapshots_in: snapshots_in(&backlogs, now),
             messages_per_s: per_s as u64,
             orders_sent: sum(|pulse| &pulse.orders),
             tick_to_wire_ns: tick_to_wire,
@@ -80,9 +125,25 @@ pub(super) fn status(engine: &Engine) -> StatusOf {
     })
 }
 
+fn snapshots_in(backlogs: &[Arc<Backlog>], now: Nanos) -> Option<Nanos> {
+    let waiting = backlogs
+        .iter()
+        .filter(|b| b.waiting.load(Ordering::Relaxed) > 0);
+    let done_by = waiting
+        .map(|backlog| backlog.done_by_ns.load(Ordering::Relaxed))
+        .max()?;
+    Some(Nanos(done_by.saturating_sub(now.0)))
+}
+
 pub(super) fn conclude(summary: &Summary, dir: &Path) {
     let mut out = std::io::stdout().lock();
     // As in `announce`: a closed pipe does not undo the run.
     let _ = write!(out, "\n{}", table::render_table(summary));
+    if let Some(exceeded) = summary.limits_exceeded {
+        let _ = writeln!(
+            out,
+            "limits exceeded by the exchanges' own count: {exceeded}"
+        );
+    }
     let _ = writeln!(out, "\nfiles: {}", dir.display());
 }

@@ -2,11 +2,11 @@
 
 use super::RunError;
 use crate::app::config::{self, Config};
-use crate::exchange::{Account, DepthSpeed, Streams};
+use crate::exchange::{Account, Exchange as _, Streams, binance_spot::BINANCE};
 use crate::world::os::server::{self, Sim, SimOptions, SimSource};
 use crate::world::sim::account::generate_account;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) fn start_sim(source: SimSource, seed: u64) -> Result<Sim, RunError> {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -14,8 +14,40 @@ pub(super) fn start_sim(source: SimSource, seed: u64) -> Result<Sim, RunError> {
         listen,
         seed,
         source,
+        ..SimOptions::default()
     })
     .map_err(|error| RunError::Failed(error.to_string()))
+}
+
+/// Starts the simulated exchanges of a configuration, and lets the feeds that are meant reach them.
+pub(super) fn start_configured(
+    config: &mut Config,
+    simulate: config::Simulate,
+    dir: &Path,
+) -> Result<Sim, RunError> {
+    let feeds = config.feeds.iter_mut().filter(|feed| feed.is_simulated());
+    let mut feeds: Vec<&mut config::Feed> = feeds.collect();
+    let options = SimOptions {
+        seed: simulate.seed,
+        exchanges: feeds.iter().map(|feed| feed.exchange.clone()).collect(),
+        instruments: simulate.instruments,
+        messages_per_s: simulate.messages_per_s,
+        ..SimOptions::default()
+    };
+    let sim = server::start(options).map_err(|error| RunError::Failed(error.to_string()))?;
+    let ca_file = write_ca(&sim, dir)?;
+    for feed in &mut feeds {
+        feed.via = Some(sim.addr().to_string());
+        feed.ca_file = Some(ca_file.clone());
+    }
+    Ok(sim)
+}
+
+fn write_ca(sim: &Sim, dir: &Path) -> Result<PathBuf, RunError> {
+    let path = dir.join("sim-ca.pem");
+    std::fs::write(&path, sim.ca_pem())
+        .map_err(|error| RunError::Failed(format!("{}: {error}", path.display())))?;
+    Ok(path)
 }
 
 /// The settings of a run against the simulated exchange of this process: every instrument, every stream,
@@ -25,26 +57,29 @@ pub(super) fn sim_config(
     engine: config::Engine,
     dir: &Path,
 ) -> Result<(Config, (Account, config::Account)), RunError> {
-    let ca_file = dir.join("sim-ca.pem");
-    std::fs::write(&ca_file, sim.ca_pem())
-        .map_err(|error| RunError::Failed(format!("{}: {error}", ca_file.display())))?;
+    let ca_file = write_ca(sim, dir)?;
     let at = Some(sim.addr().to_string());
     let config = Config {
         engine,
         socket: config::Socket::default(),
+        simulate: None,
         feeds: vec![config::Feed {
-            exchange: "binance-spot".into(),
+            exchange: "binance".into(),
             stream: at.clone(),
             rest: at.clone(),
+            via: None,
             ca_file: Some(ca_file.clone()),
-            instruments: sim.symbols().to_vec(),
+            instruments: sim.symbols("binance").to_vec(),
+            top: None,
+            taker_fee_ppm: 1_000,
             streams: Streams {
-                depth: DepthSpeed::Ms100,
+                depth: &BINANCE.depth_streams()[0],
                 trades: true,
                 quotes: true,
             },
             snapshot_levels: 1_000,
             instruments_per_connection: 50,
+            lines: 1,
         }],
         account: None,
         strategy: config::Strategy::Imbalance(config::Imbalance {
@@ -65,7 +100,7 @@ pub(super) fn sim_config(
     // The keys were made here and are handed over as they are: these two name no source.
     let nowhere = || config::SecretSource::Env(String::new());
     let account = config::Account {
-        exchange: "binance-spot".into(),
+        exchange: "binance".into(),
         orders: at,
         ca_file: Some(ca_file),
         api_key: nowhere(),

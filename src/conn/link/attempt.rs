@@ -25,7 +25,9 @@ impl<S: Transport> Link<S> {
         self.tried += 1;
         self.wire = Wire::None;
         self.enter(Phase::Connecting, Nanos::NEVER);
-        self.say(Output::Dial(self.addrs[self.next_addr % self.addrs.len()]));
+        let address = self.addrs[self.next_addr % self.addrs.len()];
+        self.dialed = Some(address);
+        self.say(Output::Dial(address));
     }
 
     pub(super) fn advance(&mut self, now: Nanos) {

@@ -5,8 +5,13 @@ pub mod control;
 pub mod market;
 pub mod orders;
 pub mod route;
+mod session;
 
-use crate::base::{Instrument, Qty, UnixNanos};
+use crate::base::instrument::name;
+use crate::base::{Asset, Instrument, Px, Qty, Side, Symbol, UnixNanos};
+use crate::exchange::mirror::{Call, Listing, Market, Mirror, MirrorSession, Pace, Reply};
+use route::Get;
+pub use session::SpotSession;
 use std::fmt::Write;
 
 /// Decimals that Binance pads every price and quantity to.
@@ -29,25 +34,6 @@ impl TimeUnit {
             Self::Millis => at.as_millis(),
             Self::Micros => at.as_micros(),
         }
-    }
-}
-
-/// An instrument as the exchange lists it: the engine's own table entry, and the names of its assets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing {
-    /// Symbol, scales and filters.
-    pub instrument: Instrument,
-    /// The asset that is bought and sold, like `BTC`.
-    pub base: String,
-    /// The asset that it is paid with, like `USDT`.
-    pub quote: String,
-}
-
-impl Listing {
-    /// The listing called `symbol`, and its place in `listings`.
-    pub fn find<'l>(listings: &'l [Self], symbol: &str) -> Option<(usize, &'l Self)> {
-        let mut numbered = listings.iter().enumerate();
-        numbered.find(|(_, listing)| listing.instrument.symbol.as_str() == symbol)
     }
 }
 
@@ -103,6 +89,115 @@ pub const QTY_MAX: Qty = Qty(900_000_000_000_000_000);
 
 /// Largest worth of an order, in whole units of the quote asset.
 pub const NOTIONAL_MAX: u64 = 9_000_000;
+
+/// The listing that the exchange calls so, and its place among `listings`.
+pub fn find<'l>(listings: &'l [Listing], symbol: &str) -> Option<(usize, &'l Listing)> {
+    let mut numbered = listings.iter().enumerate();
+    numbered.find(|(_, listing)| listing.instrument.symbol.as_str() == symbol)
+}
+
+/// The server half of a spot market of the Binance family.
+#[derive(Debug, Clone, Copy)]
+pub struct SpotMirror {
+    exchange: &'static str,
+}
+
+impl SpotMirror {
+    /// The market that the registry calls `exchange`.
+    pub const fn new(exchange: &'static str) -> Self {
+        Self { exchange }
+    }
+
+    fn answer(&self, call: Call<'_>, market: &mut dyn Market) -> Result<(String, u32), Fault> {
+        if !call.body.is_empty() {
+            let fault = "Only GET without a body is simulated.";
+            return Err(Fault::new(405, -1000, fault));
+        }
+        let get = route::get(call.target)?;
+        let weight = get.weight();
+        let now = market.now();
+        let body = match get {
+            Get::Ping => "{}".to_owned(),
+            Get::Time => market::server_time(TimeUnit::Millis, now).to_string(),
+            Get::Depth { symbol, levels } => depth(market, &symbol, levels)?,
+            Get::ExchangeInfo { symbols } => {
+                let listings = named(market, &symbols)?.into_iter();
+                market::exchange_info(TimeUnit::Millis, now, listings).to_string()
+            }
+            Get::Ticker { symbols } => {
+                let listings = named(market, &symbols)?;
+                market::tickers(TimeUnit::Millis, now, &listings).to_string()
+            }
+        };
+        Ok((body, weight))
+    }
+}
+
+impl Mirror for SpotMirror {
+    /// Prices and quantities have eight decimals, whatever tick and lot are, as at the exchange. A symbol
+    /// that is too long is cut.
+    fn list(&self, base: &str, quote: &str, px_decimals: u8, qty_decimals: u8) -> Instrument {
+        let step = |decimals: u8| 10u64.pow(u32::from(PRECISION - decimals.min(PRECISION)));
+        let asset = |text: &str| Asset::from(text).unwrap_or_default();
+        let symbol = Symbol::from(&format!("{base}{quote}")).unwrap_or_default();
+        let one = u128::from(step(0));
+        Instrument {
+            name: name(self.exchange, &[base, quote]),
+            base: asset(base),
+            quote: asset(quote),
+            settle: asset(quote),
+            tick: Px(step(px_decimals) as i64),
+            lot: Qty(step(qty_decimals)),
+            qty_min: Qty(step(qty_decimals)),
+            qty_max: Qty(9_000 * step(0)),
+            notional_min: 5 * one * one,
+            ..Instrument::bare(self.exchange, symbol, (PRECISION, PRECISION))
+        }
+    }
+
+    fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>> {
+        Some(Box::new(SpotSession::open(target)?))
+    }
+
+    fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
+        match self.answer(call, market) {
+            Ok((body, weight)) => Reply {
+                status: 200,
+                body,
+                weight,
+            },
+            Err(fault) => Reply {
+                status: fault.status,
+                body: fault.body(),
+                weight: 1,
+            },
+        }
+    }
+}
+
+fn depth(market: &mut dyn Market, symbol: &str, levels: usize) -> Result<String, Fault> {
+    let n = market.find(symbol).ok_or_else(Fault::invalid_symbol)?;
+    // Both streams share the ids of the book: nothing needs to be published before it is shown.
+    let (last_id, _) = market.stands_at(n, Pace::Fast);
+    let side = |side| market.levels(n, side).take(levels);
+    let instrument = &market.listings()[n].instrument;
+    let (bids, asks) = (side(Side::Buy), side(Side::Sell));
+    Ok(market::snapshot(instrument, last_id, bids, asks))
+}
+
+/// The listings of these symbols, all where there is none.
+fn named<'m>(market: &'m dyn Market, symbols: &[String]) -> Result<Vec<&'m Listing>, Fault> {
+    let listings = market.listings();
+    if symbols.is_empty() {
+        return Ok(listings.iter().collect());
+    }
+    let found = symbols
+        .iter()
+        .map(|symbol| find(listings, symbol).map(|(_, listing)| listing));
+    found
+        .collect::<Option<_>>()
+        .ok_or_else(Fault::invalid_symbol)
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,96 +1,193 @@
-//! Binance spot. Source: the exchange's own API documentation (`binance-spot-api-docs`).
-//! Names what is peculiar to it; how connections and books work is not its business.
+//! Binance spot, and Binance.US, which speaks the same protocol. Source: the exchanges' own API documentation
+//! (`binance-spot-api-docs`, `docs.binance.us`).
+//! Names what is peculiar to them; how connections and books work is not its business.
 
 pub mod decode;
 pub mod mirror;
 pub mod orders;
 mod request;
 mod rest;
-mod symbols;
-mod tape;
 
-use super::{Account, DecodeError, Decoder, Endpoints, Exchange, Limits, OrderCodec, Streams};
+use super::{
+    Account, DecodeError, Decoder, DepthStream, Endpoints, Exchange, Limits, Mirror, OrderCodec,
+    Rate, Request, RestRequest, Survey, Topic, text,
+};
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
-use crate::base::{Instrument, Snapshot, UnixNanos};
+use crate::base::{Channel, Instrument, Nanos, Snapshot, Symbol, UnixNanos};
+
+/// A spot market of Binance.
+pub struct BinanceSpot {
+    facts: &'static Facts,
+}
 
 /// Binance's spot market.
-pub struct BinanceSpot;
+pub static BINANCE: BinanceSpot = BinanceSpot {
+    facts: &Facts {
+        name: "binance",
+        // Futures are at `fstream`, `dstream`, `fapi` and `dapi`.
+        hosts: &[
+            "stream.binance.com",
+            "data-stream.binance.vision",
+            "api.binance.com",
+            "api1.binance.com",
+            "api2.binance.com",
+            "api3.binance.com",
+            "api4.binance.com",
+            "api-gcp.binance.com",
+            "data-api.binance.vision",
+            "www.binance.com",
+        ],
+        stream: "stream.binance.com:9443",
+        rest: "api.binance.com:443",
+        orders: "ws-api.binance.com:443",
+        stream_path: "/stream?timeUnit=MICROSECOND",
+        info_query: "showPermissionSets=false",
+        tickers_query: "?type=MINI",
+        rest_weight: 6_000,
+        mirror: mirror::SpotMirror::new("binance"),
+    },
+};
+
+/// The exchange for the United States, with books of its own. No orders are sent there.
+pub static BINANCE_US: BinanceSpot = BinanceSpot {
+    facts: &Facts {
+        name: "binance-us",
+        hosts: &["stream.binance.us", "api.binance.us", "www.binance.us"],
+        stream: "stream.binance.us:9443",
+        rest: "api.binance.us:443",
+        orders: "",
+        // Neither the time unit nor shorter answers are documented, and what is unknown is refused.
+        stream_path: "/stream",
+        info_query: "",
+        tickers_query: "",
+        // 6,000 from 2026-08-31 on, and 1,200 until then: the careful one.
+        rest_weight: 1_200,
+        mirror: mirror::SpotMirror::new("binance-us"),
+    },
+};
+
+/// What differs between the two.
+struct Facts {
+    /// The name in the registry.
+    name: &'static str,
+    /// Host names of its services.
+    hosts: &'static [&'static str],
+    stream: &'static str,
+    rest: &'static str,
+    /// Empty where no orders are sent.
+    orders: &'static str,
+    /// Path and query of market streams.
+    stream_path: &'static str,
+    /// What `exchangeInfo` is asked with, beside symbols.
+    info_query: &'static str,
+    /// What `ticker/24hr` is asked with.
+    tickers_query: &'static str,
+    /// Weight of REST requests that one address has in a minute.
+    rest_weight: u32,
+    /// Its half of the protocol.
+    mirror: mirror::SpotMirror,
+}
+
+/// Binance sends the whole book's changes, and numbers them without holes.
+const RULE: SeqRule = SeqRule {
+    snapshot: SnapshotFrom::Rest,
+    splice: Splice::After,
+    chain: Chain::Dense,
+    ..SeqRule::STREAM
+};
+
+static DEPTHS: [DepthStream; 2] = [
+    DepthStream {
+        name: "100ms",
+        rule: RULE,
+    },
+    DepthStream {
+        name: "1000ms",
+        rule: RULE,
+    },
+];
 
 impl Exchange for BinanceSpot {
     fn name(&self) -> &'static str {
-        "binance-spot"
+        self.facts.name
     }
 
     fn owns(&self, url: &str) -> bool {
-        // Futures are at `fstream`, `dstream`, `fapi` and `dapi`; the names in front of the dot tell them apart.
-        let Some((_, rest)) = url.split_once("://") else {
-            return false;
-        };
-        let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
-        let first = host.split('.').next().unwrap_or_default();
-        let spot = [
-            "stream",
-            "data-stream",
-            "api",
-            "api1",
-            "api2",
-            "api3",
-            "api4",
-            "api-gcp",
-        ];
-        host.split('.').nth(1) == Some("binance")
-            && (spot.contains(&first) || ["data-api", "www"].contains(&first))
+        self.facts.hosts.contains(&text::host(url))
     }
 
     fn endpoints(&self) -> Endpoints {
         Endpoints {
-            stream: "stream.binance.com:9443".to_owned(),
-            rest: "api.binance.com:443".to_owned(),
-            orders: "ws-api.binance.com:443".to_owned(),
+            stream: self.facts.stream.to_owned(),
+            rest: self.facts.rest.to_owned(),
+            orders: self.facts.orders.to_owned(),
         }
     }
 
     fn limits(&self) -> Limits {
         Limits {
             streams_per_connection: 1_024,
-            client_messages_per_s: 5,
-            connection_life_s: 24 * 60 * 60,
+            messages: Rate {
+                count: 5,
+                per: Nanos::from_secs(1),
+            },
+            connects: Rate {
+                count: 300,
+                per: Nanos::from_secs(300),
+            },
+            connection_life: Nanos::from_secs(24 * 3600),
+            rest_weight: Rate {
+                count: self.facts.rest_weight,
+                per: Nanos::from_secs(60),
+            },
             snapshot_levels_max: 5_000,
         }
     }
 
-    fn rule(&self) -> SeqRule {
-        SeqRule {
-            snapshot: SnapshotFrom::Rest,
-            splice: Splice::After,
-            chain: Chain::Dense,
-        }
+    fn depth_streams(&self) -> &'static [DepthStream] {
+        &DEPTHS
     }
 
-    fn stream_path(&self) -> String {
-        "/stream?timeUnit=MICROSECOND".to_owned()
+    fn stream_path(&self, _channel: Channel) -> String {
+        self.facts.stream_path.to_owned()
     }
 
-    fn subscribe(&self, symbols: &[&str], streams: Streams) -> Vec<String> {
-        request::subscribe(symbols, streams)
+    fn subscribe(
+        &self,
+        topics: &[Topic<'_>],
+        depth: &'static DepthStream,
+        first_id: u64,
+    ) -> Vec<Request> {
+        request::about("SUBSCRIBE", topics, depth, first_id)
     }
 
-    fn decoder(&self, instruments: &[Instrument]) -> Box<dyn Decoder> {
+    fn unsubscribe(
+        &self,
+        topics: &[Topic<'_>],
+        depth: &'static DepthStream,
+        first_id: u64,
+    ) -> Vec<Request> {
+        request::about("UNSUBSCRIBE", topics, depth, first_id)
+    }
+
+    fn decoder(
+        &self,
+        instruments: &[Instrument],
+        _depth: &'static DepthStream,
+    ) -> Box<dyn Decoder> {
         Box::new(decode::SpotDecoder::new(instruments))
     }
 
-    fn snapshot_path(&self, symbol: &str, levels: u16) -> String {
-        let symbol = request::percent_encode(symbol);
-        format!("/api/v3/depth?symbol={symbol}&limit={levels}")
-    }
-
-    fn snapshot_weight(&self, levels: u16) -> u32 {
-        match levels {
+    fn snapshot_request(&self, symbol: &str, levels: u16) -> Option<RestRequest> {
+        let symbol = text::percent_encode(symbol);
+        let weight = match levels {
             0..=100 => 5,
             101..=500 => 25,
             501..=1_000 => 50,
             1_001.. => 250,
-        }
+        };
+        let path = format!("/api/v3/depth?symbol={symbol}&limit={levels}");
+        Some(RestRequest::get(path, weight))
     }
 
     fn snapshot(
@@ -102,13 +199,41 @@ impl Exchange for BinanceSpot {
         rest::snapshot(&body, instrument, levels)
     }
 
-    fn metadata_path(&self, symbols: &[&str]) -> String {
-        let list = request::percent_encode(&request::json_list(symbols));
-        format!("/api/v3/exchangeInfo?symbols={list}&showPermissionSets=false")
+    fn metadata_requests(&self, symbols: &[&str]) -> Vec<RestRequest> {
+        let list = text::percent_encode(&text::json_list(symbols));
+        let which = match symbols {
+            [] => String::new(),
+            _ => format!("symbols={list}"),
+        };
+        let query = [&which, self.facts.info_query].into_iter();
+        let query: Vec<&str> = query.filter(|part| !part.is_empty()).collect();
+        let path = format!("/api/v3/exchangeInfo?{}", query.join("&"));
+        vec![RestRequest::get(path.trim_end_matches('?'), 20)]
     }
 
-    fn metadata(&self, body: &[u8], symbols: &[&str]) -> Result<Vec<Instrument>, String> {
-        rest::metadata(body, symbols)
+    fn metadata(&self, body: &[u8]) -> Result<Vec<Instrument>, String> {
+        rest::metadata(body, self.name())
+    }
+
+    fn volume_requests(&self) -> Vec<RestRequest> {
+        let path = format!("/api/v3/ticker/24hr{}", self.facts.tickers_query);
+        vec![RestRequest::get(path, 80)]
+    }
+
+    fn volumes(&self, body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
+        rest::volumes(body)
+    }
+
+    fn survey(&self, frame: &str, survey: &mut Survey) {
+        rest::survey(frame, survey);
+    }
+
+    fn snapshot_asked(&self, url: &str) -> Option<(String, u16)> {
+        rest::snapshot_asked(url)
+    }
+
+    fn mirror(&self) -> &'static dyn Mirror {
+        &self.facts.mirror
     }
 
     fn order_codec(
@@ -116,6 +241,9 @@ impl Exchange for BinanceSpot {
         account: Account,
         instruments: &[Instrument],
     ) -> Result<Box<dyn OrderCodec>, String> {
+        if self.facts.orders.is_empty() {
+            return Err(format!("this build sends no orders to {}", self.name()));
+        }
         Ok(Box::new(orders::SpotOrders::new(account, instruments)?))
     }
 }
@@ -136,9 +264,57 @@ mod tests {
 
     #[test]
     fn the_registry_knows_it_by_name() {
-        let found = crate::exchange::by_name("binance-spot").unwrap();
-        assert_eq!(found.name(), "binance-spot");
-        assert!(crate::exchange::by_name("binance").is_none());
+        let found = crate::exchange::by_name("binance").unwrap();
+        assert_eq!(found.name(), "binance");
+        assert!(crate::exchange::by_name("Binance").is_none());
+    }
+
+    #[test]
+    fn each_url_is_of_one_of_the_two() {
+        for (url, com, us) in [
+            ("wss://stream.binance.com:9443/stream", true, false),
+            ("wss://data-stream.binance.vision/ws", true, false),
+            (
+                "https://api1.binance.com/api/v3/depth?symbol=A",
+                true,
+                false,
+            ),
+            (
+                "wss://stream.binance.us:9443/stream?streams=a@depth",
+                false,
+                true,
+            ),
+            ("https://api.binance.us/api/v3/depth?symbol=A", false, true),
+            ("wss://fstream.binance.com/stream", false, false),
+            ("wss://stream.binance.com.example.org/ws", false, false),
+        ] {
+            assert_eq!(
+                (BINANCE.owns(url), BINANCE_US.owns(url)),
+                (com, us),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn binance_us_is_asked_for_nothing_that_it_does_not_document() {
+        let metadata = |symbols: &[&str]| BINANCE_US.metadata_requests(symbols)[0].path.clone();
+        assert_eq!(metadata(&[]), "/api/v3/exchangeInfo");
+        let one = "/api/v3/exchangeInfo?symbols=%5B%22BTCUSD%22%5D";
+        assert_eq!(metadata(&["BTCUSD"]), one);
+        assert_eq!(BINANCE_US.volume_requests()[0].path, "/api/v3/ticker/24hr");
+        assert_eq!(BINANCE_US.stream_path(Channel::Depth), "/stream");
+        let account = Account {
+            api_key: String::new().into(),
+            private_key_pem: String::new().into(),
+        };
+        let refused = BINANCE_US.order_codec(account, &[]).err().unwrap();
+        assert_eq!(refused, "this build sends no orders to binance-us");
+        let info = br#"{"symbols":[{"symbol":"BTCUSD","status":"TRADING","baseAsset":"BTC","baseAssetPrecision":8,
+            "quoteAsset":"USD","quotePrecision":4,"filters":[]}]}"#;
+        let btc = BINANCE_US.metadata(info).unwrap()[0];
+        assert_eq!(btc.name.as_str(), "binance-us:BTC-USD");
+        assert_eq!((btc.px_scale, btc.exchange), (4, "binance-us"));
     }
 
     #[test]
@@ -152,19 +328,19 @@ mod tests {
 
     #[test]
     fn a_snapshot_weighs_what_the_exchange_says() {
-        let weights =
-            [100, 101, 500, 501, 1_000, 1_001, 5_000].map(|n| BinanceSpot.snapshot_weight(n));
+        let weight = |levels| BINANCE.snapshot_request("A", levels).unwrap().weight;
+        let weights = [100, 101, 500, 501, 1_000, 1_001, 5_000].map(weight);
         assert_eq!(weights, [5, 25, 25, 50, 50, 250, 250]);
     }
 
     #[test]
     fn paths_are_percent_encoded() {
         assert_eq!(
-            BinanceSpot.metadata_path(&["BTCUSDT", "ETHUSDT"]),
+            BINANCE.metadata_requests(&["BTCUSDT", "ETHUSDT"])[0].path,
             "/api/v3/exchangeInfo?symbols=%5B%22BTCUSDT%22%2C%22ETHUSDT%22%5D&showPermissionSets=false"
         );
         assert_eq!(
-            BinanceSpot.snapshot_path("币USDT", 5_000),
+            BINANCE.snapshot_request("币USDT", 5_000).unwrap().path,
             "/api/v3/depth?symbol=%E5%B8%81USDT&limit=5000"
         );
     }

@@ -1,12 +1,12 @@
 //! Orders over Binance's WebSocket API: logon, `order.place`, and the answers to them. Keeps no order's
 //! state: an answer names its order, and what that means is for others to decide.
 
-use super::tape::{self, Node, Scratch};
 use super::unix_time;
 use crate::base::note::NOTE_TEXT_MAX;
 use crate::base::{
     ClientId, Instrument, InstrumentId, NewOrder, Side, TimeInForce, UnixNanos, decimal,
 };
+use crate::exchange::tape::{self, Node, Scratch};
 use crate::exchange::{Account, Answer, DecodeError, OrderCodec};
 use arrayvec::ArrayString;
 use base64::Engine;

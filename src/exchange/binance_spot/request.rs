@@ -1,101 +1,88 @@
-//! What is asked of the exchange as text: subscriptions and queries. Holds no connection and no pace:
-//! who sends keeps to the limits.
+//! What is asked of the exchange as text: subscriptions. Holds no connection and no pace: who sends keeps to the limits.
 
-use crate::exchange::{DepthSpeed, Streams};
-use std::fmt::Write;
+use crate::base::Channel;
+use crate::exchange::{DepthStream, Request, Topic, text};
 
 /// Streams that one SUBSCRIBE frame names, at most. Some 25 bytes each: frames stay under 4 KiB, and
 /// a full connection needs eight of them, two seconds' worth of its five messages a second.
 const STREAMS_PER_FRAME: usize = 128;
 
-/// Frames that subscribe to `streams` of all `symbols`, ids counting from 1.
-pub fn subscribe(symbols: &[&str], streams: Streams) -> Vec<String> {
-    let mut params = Vec::new();
-    for symbol in symbols {
-        let symbol = symbol.to_lowercase();
-        params.push(match streams.depth {
-            DepthSpeed::Ms100 => format!("{symbol}@depth@100ms"),
-            DepthSpeed::Ms1000 => format!("{symbol}@depth"),
-        });
-        if streams.trades {
-            params.push(format!("{symbol}@trade"));
+/// Frames that ask `method` for these topics, ids counting from `first_id`.
+pub fn about(
+    method: &str,
+    topics: &[Topic<'_>],
+    depth: &'static DepthStream,
+    first_id: u64,
+) -> Vec<Request> {
+    let frame = |(topics, id): (&[Topic<'_>], u64)| {
+        let names: Vec<String> = topics.iter().map(|topic| stream(topic, depth)).collect();
+        let list = text::json_list(&names);
+        Request {
+            text: format!(r#"{{"method":"{method}","params":{list},"id":{id}}}"#),
+            topics: topics.len(),
         }
-        if streams.quotes {
-            params.push(format!("{symbol}@bookTicker"));
-        }
-    }
-    let frame = |(n, batch): (usize, &[String])| {
-        let (list, id) = (json_list(batch), n + 1);
-        format!(r#"{{"method":"SUBSCRIBE","params":{list},"id":{id}}}"#)
     };
-    params
+    topics
         .chunks(STREAMS_PER_FRAME)
-        .enumerate()
+        .zip(first_id..)
         .map(frame)
         .collect()
 }
 
-/// A JSON array of strings.
-pub fn json_list(items: &[impl AsRef<str>]) -> String {
-    let items: Vec<serde_json::Value> = items.iter().map(|item| item.as_ref().into()).collect();
-    serde_json::Value::from(items).to_string()
-}
-
-/// Encodes for a query: all bytes but letters, digits and `-._~`.
-pub fn percent_encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}"); // Writing to a String cannot fail.
-        }
+fn stream(topic: &Topic<'_>, depth: &DepthStream) -> String {
+    let symbol = topic.symbol.to_lowercase();
+    match topic.channel {
+        Channel::Depth if depth.name == "1000ms" => format!("{symbol}@depth"),
+        Channel::Depth => format!("{symbol}@depth@{}", depth.name),
+        Channel::Trades => format!("{symbol}@trade"),
+        Channel::Quotes => format!("{symbol}@bookTicker"),
     }
-    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::binance_spot::DEPTHS;
 
-    const ALL: Streams = Streams {
-        depth: DepthSpeed::Ms100,
-        trades: true,
-        quotes: true,
-    };
+    fn topics<'s>(symbols: &[&'s str]) -> Vec<Topic<'s>> {
+        let all = symbols
+            .iter()
+            .flat_map(|&symbol| Channel::ALL.map(|channel| Topic { symbol, channel }));
+        all.collect()
+    }
 
     #[test]
     fn one_frame_names_all_streams_in_lower_case() {
+        let frames = about("SUBSCRIBE", &topics(&["BTCUSDT"]), &DEPTHS[0], 1);
+        let text = r#"{"method":"SUBSCRIBE","params":["btcusdt@depth@100ms","btcusdt@trade","btcusdt@bookTicker"],"id":1}"#;
         assert_eq!(
-            subscribe(&["BTCUSDT"], ALL),
-            [
-                r#"{"method":"SUBSCRIBE","params":["btcusdt@depth@100ms","btcusdt@trade","btcusdt@bookTicker"],"id":1}"#
-            ]
+            frames,
+            [Request {
+                text: text.into(),
+                topics: 3
+            }]
         );
-        let slow = Streams {
-            depth: DepthSpeed::Ms1000,
-            trades: false,
-            quotes: false,
-        };
+        let slow = about("UNSUBSCRIBE", &topics(&["ETHBTC"])[..1], &DEPTHS[1], 7);
         assert_eq!(
-            subscribe(&["ETHBTC"], slow),
-            [r#"{"method":"SUBSCRIBE","params":["ethbtc@depth"],"id":1}"#]
+            slow[0].text,
+            r#"{"method":"UNSUBSCRIBE","params":["ethbtc@depth"],"id":7}"#
         );
-        assert!(subscribe(&[], ALL).is_empty());
+        assert!(about("SUBSCRIBE", &[], &DEPTHS[0], 1).is_empty());
     }
 
     #[test]
     fn a_full_connection_is_subscribed_to_in_few_frames_that_leave_nothing_out() {
         let names: Vec<String> = (0..341).map(|n| format!("COIN{n}USDT")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let frames = subscribe(&names, ALL);
+        let frames = about("SUBSCRIBE", &topics(&names), &DEPTHS[0], 1);
         assert_eq!(frames.len(), 8);
         let mut params = 0;
         for (n, frame) in frames.iter().enumerate() {
-            let json: serde_json::Value = serde_json::from_str(frame).unwrap();
+            let json: serde_json::Value = serde_json::from_str(&frame.text).unwrap();
             assert_eq!(json["id"], n + 1);
-            params += json["params"].as_array().unwrap().len();
-            assert!(frame.len() < 4_096);
+            assert_eq!(json["params"].as_array().unwrap().len(), frame.topics);
+            params += frame.topics;
+            assert!(frame.text.len() < 4_096);
         }
         assert_eq!(params, 3 * 341);
     }

@@ -1,10 +1,10 @@
 //! Answers of the REST interface: snapshots and metadata. Cold: clarity before speed, and no request is made here.
 
-use crate::base::{
-    DecimalError, Instrument, InstrumentId, Level, Px, Qty, Snapshot, Symbol, decimal,
-};
-use crate::exchange::DecodeError;
+use crate::base::instrument::name;
+use crate::base::{Asset, DecimalError, Instrument, Level, Px, Qty, Snapshot, Symbol, decimal};
+use crate::exchange::{DecodeError, Survey, text};
 use serde::Deserialize;
+use std::borrow::Cow;
 
 #[derive(Deserialize)]
 struct Depth<'a> {
@@ -51,7 +51,7 @@ fn side(levels: &[[&str; 2]], instrument: &Instrument) -> Result<Vec<Level>, Dec
         })
     };
     let levels: Result<_, _> = levels.iter().map(level).collect();
-    levels.map_err(DecodeError::Number)
+    levels.map_err(|error| DecodeError::Number(instrument.id, error))
 }
 
 /// `parse` gives at most `i64::MAX`.
@@ -69,6 +69,10 @@ struct Info {
 struct Listing {
     symbol: String,
     status: String,
+    #[serde(default)]
+    base_asset: String,
+    #[serde(default)]
+    quote_asset: String,
     base_asset_precision: u8,
     quote_asset_precision: Option<u8>,
     quote_precision: Option<u8>,
@@ -90,23 +94,16 @@ struct Filter {
 
 /// Decodes `exchangeInfo`. The scales are the assets' precisions, eight today, and not those of tick
 /// and lot: Binance keeps its own books so, and an order from before a tick change still rests on them.
-pub fn metadata(body: &[u8], symbols: &[&str]) -> Result<Vec<Instrument>, String> {
+pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Vec<Instrument>, String> {
     let info: Info = serde_json::from_slice(body)
         .map_err(|error| format!("exchangeInfo is not of the documented shape: {error}"))?;
-    let find = |(id, symbol): (usize, &&str)| {
-        let listing = info
-            .symbols
-            .iter()
-            .find(|listing| listing.symbol == *symbol);
-        let listing = listing.ok_or_else(|| format!("{symbol}: the exchange does not list it"))?;
-        let id = u16::try_from(id).ok().filter(|id| *id < u16::MAX);
-        let id = id.ok_or_else(|| format!("{symbol}: too many instruments"))?;
-        instrument(InstrumentId(id), listing).map_err(|why| format!("{symbol}: {why}"))
+    let read = |listing: &Listing| {
+        instrument(listing, exchange).map_err(|why| format!("{}: {why}", listing.symbol))
     };
-    symbols.iter().enumerate().map(find).collect()
+    info.symbols.iter().map(read).collect()
 }
 
-fn instrument(id: InstrumentId, listing: &Listing) -> Result<Instrument, String> {
+fn instrument(listing: &Listing, exchange: &'static str) -> Result<Instrument, String> {
     let px_scale = listing.quote_asset_precision.or(listing.quote_precision);
     let px_scale = px_scale.ok_or("it has no quoteAssetPrecision")?;
     let qty_scale = listing.base_asset_precision;
@@ -135,19 +132,80 @@ fn instrument(id: InstrumentId, listing: &Listing) -> Result<Instrument, String>
         let least = units("minNotional", &filter(kind).min_notional, px_scale)?;
         notional_min = notional_min.max(u128::from(least) * 10u128.pow(u32::from(qty_scale)));
     }
+    let symbol = Symbol::from(&listing.symbol).map_err(|_| "its name is too long")?;
+    let asset = |text: &str| Asset::from(text).map_err(|_| format!("{text}: too long an asset"));
+    let (base, quote) = (asset(&listing.base_asset)?, asset(&listing.quote_asset)?);
     Ok(Instrument {
-        exchange: "binance-spot",
-        id,
-        symbol: Symbol::from(&listing.symbol).map_err(|_| "its name is too long")?,
-        px_scale,
-        qty_scale,
+        name: name(exchange, &[&base, &quote]),
+        base,
+        quote,
+        settle: quote,
         tick: Px(tick as i64), // `parse` gives at most `i64::MAX`.
         lot: Qty(step),
         qty_min: Qty(qty_min),
         qty_max: Qty(qty_max(lot, qty_scale)?),
         notional_min,
         trading: listing.status == "TRADING",
+        ..Instrument::bare(exchange, symbol, (px_scale, qty_scale))
     })
+}
+
+/// Decodes `ticker/24hr`: the volume in quote assets, which ranks symbols of one quote asset only.
+pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Ticker {
+        symbol: String,
+        quote_volume: String,
+    }
+    let tickers: Vec<Ticker> =
+        serde_json::from_slice(body).map_err(|error| format!("ticker/24hr: {error}"))?;
+    let read = |ticker: Ticker| {
+        let symbol = Symbol::from(&ticker.symbol).ok()?;
+        Some((symbol, ticker.quote_volume.parse().ok()?))
+    };
+    Ok(tickers.into_iter().filter_map(read).collect())
+}
+
+/// Symbols of a recorded frame, from its stream's name or its own. Binance pads every number to eight
+/// decimals, so that one number tells the scale.
+pub fn survey(frame: &str, survey: &mut Survey) {
+    #[derive(Deserialize)]
+    struct Head<'m> {
+        #[serde(borrow)]
+        stream: Option<Cow<'m, str>>,
+        #[serde(borrow)]
+        s: Option<Cow<'m, str>>,
+    }
+    const EIGHT: &str = "0.00000000";
+    // Binance writes the stream's name first; reading on would parse every frame twice.
+    let first = frame
+        .strip_prefix(r#"{"stream":""#)
+        .and_then(|rest| rest.split('"').next());
+    let head = match first {
+        Some(_) => None,
+        None => serde_json::from_str::<Head<'_>>(frame).ok(),
+    };
+    let stream = first.or(head.as_ref().and_then(|head| head.stream.as_deref()));
+    if let Some((symbol, _)) = stream.and_then(|name| name.split_once('@')) {
+        if !symbol.starts_with('!') {
+            survey.level(&symbol.to_uppercase(), EIGHT, EIGHT);
+        }
+    } else if let Some(symbol) = head.as_ref().and_then(|head| head.s.as_deref()) {
+        survey.level(symbol, EIGHT, EIGHT);
+    }
+}
+
+/// Levels a side of a snapshot that was asked for without a limit.
+const LEVELS_DEFAULT: u16 = 100;
+
+/// The symbol and the levels of a recorded `depth` request.
+pub fn snapshot_asked(url: &str) -> Option<(String, u16)> {
+    let asked = text::path(url).ends_with("/depth");
+    let limit = text::query_value(url, "limit");
+    let levels = limit.map_or(Some(LEVELS_DEFAULT), |limit| limit.parse().ok())?;
+    let symbol = text::query_value(url, "symbol").filter(|_| asked)?;
+    Some((symbol.to_owned(), levels))
 }
 
 /// No limit, or one beyond what is representable, is the largest representable quantity.
@@ -166,27 +224,24 @@ fn qty_max(lot: &Filter, scale: u8) -> Result<u64, String> {
 #[cfg(test)]
 pub fn test_instrument(id: u16, symbol: &str) -> Instrument {
     Instrument {
-        exchange: "binance-spot",
-        id: InstrumentId(id),
-        symbol: Symbol::from(symbol).unwrap(),
-        px_scale: 8,
-        qty_scale: 8,
+        id: crate::base::InstrumentId(id),
         tick: Px(1_000_000),
         lot: Qty(1_000),
         qty_min: Qty(1_000),
         qty_max: Qty(900_000_000_000),
         notional_min: 5 * 10u128.pow(16),
-        trading: true,
+        ..Instrument::bare("binance", Symbol::from(symbol).unwrap(), (8, 8))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::InstrumentId;
 
     const INFO: &str = r#"{"timezone":"UTC","serverTime":1,"rateLimits":[],"exchangeFilters":[],"symbols":[
         {"symbol":"ETHUSDT","status":"BREAK","baseAsset":"ETH","baseAssetPrecision":8,"quoteAsset":"USDT","quotePrecision":8,"quoteAssetPrecision":8,"filters":[]},
-        {"symbol":"BTCUSDT","status":"TRADING","baseAssetPrecision":8,"quoteAssetPrecision":8,"orderTypes":["LIMIT"],"filters":[
+        {"symbol":"BTCUSDT","status":"TRADING","baseAsset":"BTC","quoteAsset":"USDT","baseAssetPrecision":8,"quoteAssetPrecision":8,"orderTypes":["LIMIT"],"filters":[
             {"filterType":"PRICE_FILTER","minPrice":"0.01000000","maxPrice":"1000000.00000000","tickSize":"0.01000000"},
             {"filterType":"LOT_SIZE","minQty":"0.00001000","maxQty":"9000.00000000","stepSize":"0.00001000"},
             {"filterType":"MARKET_LOT_SIZE","minQty":"0.00000000","maxQty":"90.00000000","stepSize":"0.00000000"},
@@ -194,36 +249,37 @@ mod tests {
             {"filterType":"MAX_NUM_ORDERS","maxNumOrders":200}]}]}"#;
 
     #[test]
-    fn metadata_comes_in_the_order_that_was_asked_for() {
-        let found = metadata(INFO.as_bytes(), &["BTCUSDT", "ETHUSDT"]).unwrap();
-        let mut expected = test_instrument(0, "BTCUSDT");
-        assert_eq!(found[0], expected);
-        expected = test_instrument(1, "ETHUSDT");
+    fn metadata_names_assets_scales_and_filters() {
+        let found = metadata(INFO.as_bytes(), "binance").unwrap();
+        let of = |symbol: &str, base: &str| {
+            let asset = |text: &str| Asset::from(text).unwrap();
+            Instrument {
+                name: name("binance", &[base, "USDT"]),
+                base: asset(base),
+                quote: asset("USDT"),
+                settle: asset("USDT"),
+                ..test_instrument(0, symbol)
+            }
+        };
+        assert_eq!(found[1], of("BTCUSDT", "BTC"));
+        let mut expected = of("ETHUSDT", "ETH");
         (expected.tick, expected.lot, expected.qty_min) = (Px(1), Qty(1), Qty(1));
         (expected.qty_max, expected.notional_min) = (Qty(i64::MAX as u64), 0);
         expected.trading = false;
-        assert_eq!(found[1], expected);
+        assert_eq!(found[0], expected);
     }
 
     #[test]
     fn a_bad_symbol_is_named() {
-        let why = metadata(INFO.as_bytes(), &["BTCUSDT", "BTCUSD"]).unwrap_err();
-        assert!(
-            why.contains("BTCUSD: the exchange does not list it"),
-            "{why}"
-        );
         let fine = INFO.replace(r#""tickSize":"0.01000000""#, r#""tickSize":"0.000000001""#);
-        let why = metadata(fine.as_bytes(), &["BTCUSDT"]).unwrap_err();
+        let why = metadata(fine.as_bytes(), "binance").unwrap_err();
         assert!(why.starts_with("BTCUSDT: tickSize"), "{why}");
         let zero = INFO.replace(r#""tickSize":"0.01000000""#, r#""tickSize":"0.00000000""#);
-        assert_eq!(
-            metadata(zero.as_bytes(), &["BTCUSDT"]).unwrap()[0].tick,
-            Px(1)
-        );
+        assert_eq!(metadata(zero.as_bytes(), "binance").unwrap()[1].tick, Px(1));
         let huge = INFO.replace("9000.0000", "900000000000000.0000");
-        let huge = metadata(huge.as_bytes(), &["BTCUSDT"]).unwrap();
-        assert_eq!(huge[0].qty_max, Qty(i64::MAX as u64));
-        assert!(metadata(b"{\"code\":-1121}", &["BTCUSDT"]).is_err());
+        let huge = metadata(huge.as_bytes(), "binance").unwrap();
+        assert_eq!(huge[1].qty_max, Qty(i64::MAX as u64));
+        assert!(metadata(b"{\"code\":-1121}", "binance").is_err());
     }
 
     #[test]
@@ -258,7 +314,7 @@ mod tests {
         assert_eq!(with(r#"[[1,1]]"#), DecodeError::Shape);
         assert_eq!(
             with(r#"[["1.000000001","1"]]"#),
-            DecodeError::Number(DecimalError::TooFine)
+            DecodeError::Number(InstrumentId(0), DecimalError::TooFine)
         );
         assert_eq!(
             refused(r#"{"code":-1121,"msg":"Invalid symbol."}"#),

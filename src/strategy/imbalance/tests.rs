@@ -8,22 +8,16 @@ const COOLDOWN_NS: u64 = 100;
 
 fn instrument(id: u16) -> Instrument {
     Instrument {
-        exchange: "binance-spot",
         id: InstrumentId(id),
-        symbol: Symbol::from("BTCUSDT").unwrap(),
-        px_scale: 2,
-        qty_scale: 5,
-        tick: Px(1),
         lot: Qty(10),
         qty_min: Qty(20),
         qty_max: Qty(1_000_000),
-        notional_min: 0,
-        trading: true,
+        ..Instrument::bare("binance", Symbol::from("BTCUSDT").unwrap(), (2, 5))
     }
 }
 
-fn params() -> StrategyParams {
-    StrategyParams {
+fn params() -> Params {
+    Params {
         depth: 2,
         threshold: 0.5,
         cooldown_ns: COOLDOWN_NS,
@@ -215,7 +209,7 @@ fn an_intent_that_does_not_fit_starts_no_cool_down() {
 #[test]
 fn the_largest_quantities_do_not_overflow() {
     let most = [i64::MAX as u64; 10];
-    let params = StrategyParams {
+    let params = Params {
         depth: 10,
         ..params()
     };
@@ -249,7 +243,7 @@ fn quantities_are_whole_lots_and_too_little_is_told_at_once() {
 #[test]
 fn parameters_out_of_range_are_refused() {
     let build = |depth, threshold| {
-        let params = StrategyParams {
+        let params = Params {
             depth,
             threshold,
             ..params()

@@ -10,17 +10,11 @@ const FIRST_ID: u64 = 500;
 
 pub fn instrument(id: u16) -> Instrument {
     Instrument {
-        exchange: "binance-spot",
         id: InstrumentId(id),
-        symbol: Symbol::from("BTCUSDT").unwrap(),
-        px_scale: 2,
-        qty_scale: 5,
-        tick: Px(1),
-        lot: Qty(1),
         qty_min: Qty(20),
         qty_max: Qty(5_000),
         notional_min: 200_000,
-        trading: true,
+        ..Instrument::bare("binance", Symbol::from("BTCUSDT").unwrap(), (2, 5))
     }
 }
 
@@ -46,7 +40,7 @@ pub fn top(bid: i64, ask: i64, complete: usize) -> Top<EVENT_LEVELS> {
     top
 }
 
-fn event(epoch: u32, body: Body) -> Event {
+pub fn event(epoch: u32, body: Body) -> Event {
     Event {
         stamps: Stamps {
             book: Nanos(BOOK_AT),
@@ -71,7 +65,7 @@ pub fn status(epoch: u32, status: Status) -> Event {
 }
 
 fn risk_with(params: &RiskParams, instrument: &Instrument) -> Risk {
-    let instruments = [instrument.clone()];
+    let instruments = [*instrument];
     let limits = RiskLimits::parse(params, &instruments).unwrap();
     let mut risk = Risk::new(limits, &instruments, FIRST_ID);
     risk.handle_event(&event(0, Body::Gateway(true)));
@@ -79,11 +73,11 @@ fn risk_with(params: &RiskParams, instrument: &Instrument) -> Risk {
     risk
 }
 
-fn risk() -> Risk {
+pub fn risk() -> Risk {
     risk_with(&params(), &instrument(0))
 }
 
-fn buy() -> Intent {
+pub fn buy() -> Intent {
     Intent {
         instrument: InstrumentId(0),
         side: Side::Buy,
@@ -111,7 +105,7 @@ fn sell() -> Intent {
 }
 
 /// Which gate refuses; the counters must tell the same.
-fn refused(risk: &mut Risk, now: u64, intent: Intent) -> Option<Refusal> {
+pub fn refused(risk: &mut Risk, now: u64, intent: Intent) -> Option<Refusal> {
     let (before, open) = (risk.refusals().to_vec(), risk.open_orders());
     let refusal = risk.admit(Nanos(now), intent).err();
     for gate in Refusal::ALL {

@@ -1,184 +1,59 @@
-//! The clerk: resolves names and fetches snapshots over HTTPS, so that no worker ever blocks on either.
-//! Decides nothing: when to ask again is the asker's business.
+//! The clerk: resolves names and fetches snapshots and metadata over HTTPS, so that no worker ever blocks on
+//! either. Fetches what matters most first, and never more than a host takes; when to ask again is the asker's
+//! business.
 //!
 //! One thread resolves, and one a host fetches: a host that does not answer holds up nobody else.
 
+mod plan;
+mod rest;
+
 use super::sys;
-use crate::base::{Instrument, InstrumentId, Nanos, Snapshot};
-use crate::conn::Limiter;
-use crate::conn::tls::{self, TlsSetupError};
-use crate::exchange::Exchange;
+use crate::base::{Instrument, InstrumentId, Nanos, Note, Severity, Snapshot, Value};
+use crate::exchange::{Exchange, RestRequest};
 use crate::wiring::ring::Bell;
-use crossbeam_channel::{Receiver, Sender};
+use crate::wiring::turn::Notes;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+pub use plan::Plan;
+use plan::{Queue, Waiting};
+pub use rest::{FetchError, Rest};
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A whole request, connect to last byte, takes at most this long.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
-/// The largest answer that is read (exchangeInfo of a whole exchange is about 10 MB).
-const BODY_MAX_BYTES: u64 = 32 << 20;
-/// Weight of our requests to one host in any one minute. Binance bans at 6,000: the rest is for what else
-/// runs behind our address.
-const WEIGHT_PER_MINUTE: u32 = 5_000;
-/// What a request for metadata weighs.
-const METADATA_WEIGHT: u32 = 20;
 /// Jobs that may wait in each queue; a worker that finds no room asks again later.
 const JOBS_MAX: usize = 4_096;
-/// How long a host is left alone after a 429 or 418 that does not say in seconds.
-const BAN_DEFAULT: Nanos = Nanos::from_secs(60);
-/// The longest ban that exchanges document is three days.
-const BAN_S_MAX: u64 = 3 * 24 * 3600;
-
-/// Why a fetch failed, for a person to read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FetchError {
-    /// The exchange answered, but not with 200.
-    Status(u16, String),
-    /// No answer: connect, TLS, time-out, too long.
-    Transport(String),
-    /// An answer that could not be decoded.
-    Decode(&'static str),
-    /// Our own budget for this host is spent, or the host has asked us to stay away.
-    Limited,
-}
-
-impl std::fmt::Display for FetchError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Status(status, body) => write!(f, "HTTP {status}: {}", body.escape_debug()),
-            Self::Transport(error) => write!(f, "{error}"),
-            Self::Decode(why) => write!(f, "the answer could not be decoded: {why}"),
-            Self::Limited => write!(f, "the request budget of this host is spent for now"),
-        }
-    }
-}
-
-/// What one host still takes from us. Feeds that share the host share it, as they share our address.
-struct Budget {
-    weight: Limiter,
-    banned_until: Nanos,
-}
-
-impl Budget {
-    fn new() -> Self {
-        Self {
-            weight: Limiter::new(WEIGHT_PER_MINUTE, Nanos::from_secs(60)),
-            banned_until: Nanos::ZERO,
-        }
-    }
-
-    fn spend(&mut self, now: Nanos, weight: u32) -> Result<(), FetchError> {
-        if now < self.banned_until || self.weight.admit_weighing(now, weight).is_err() {
-            return Err(FetchError::Limited);
-        }
-        Ok(())
-    }
-
-    /// The host sent us away; `retry_after` is what it says for how long.
-    fn ban(&mut self, now: Nanos, retry_after: Option<&str>) {
-        let asked_s = retry_after.and_then(|text| text.trim().parse::<u64>().ok());
-        let span = asked_s.map_or(BAN_DEFAULT, |s| Nanos::from_secs(s.min(BAN_S_MAX)));
-        self.banned_until = self.banned_until.max(now + span);
-    }
-}
-
-/// One REST host, with its connection kept alive, its budget, and its bans.
-pub struct Rest {
-    agent: ureq::Agent,
-    base: String,
-    budget: Arc<Mutex<Budget>>,
-}
-
-impl Rest {
-    /// A client for `host:port`; `extra_ca_pem` is trusted beside the public authorities.
-    pub fn new(host_port: &str, extra_ca_pem: Option<&[u8]>) -> Result<Self, TlsSetupError> {
-        let roots = tls::root_certs(extra_ca_pem)?
-            .iter()
-            .map(|cert| ureq::tls::Certificate::from_der(cert).to_owned())
-            .collect::<Vec<_>>();
-        let tls = ureq::tls::TlsConfig::builder()
-            .provider(ureq::tls::TlsProvider::Rustls)
-            .unversioned_rustls_crypto_provider(tls::provider())
-            .root_certs(ureq::tls::RootCerts::new_with_certs(&roots))
-            .build();
-        let agent = ureq::Agent::config_builder()
-            .tls_config(tls)
-            .https_only(true)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_global(Some(REQUEST_DEADLINE))
-            .user_agent(concat!("tickwire/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .new_agent();
-        Ok(Self {
-            agent,
-            base: format!("https://{host_port}"),
-            budget: Arc::new(Mutex::new(Budget::new())),
-        })
-    }
-
-    /// The body of `GET path`, a request for metadata.
-    pub fn get(&mut self, path: &str) -> Result<Vec<u8>, FetchError> {
-        self.get_weighing(path, METADATA_WEIGHT)
-    }
-
-    fn with_budget<T>(&self, run: impl FnOnce(&mut Budget) -> T) -> T {
-        // Whoever panicked while holding it left whole numbers behind.
-        run(&mut self.budget.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn get_weighing(&mut self, path: &str, weight: u32) -> Result<Vec<u8>, FetchError> {
-        self.with_budget(|budget| budget.spend(sys::monotonic(), weight))?;
-        let transport = |error: ureq::Error| FetchError::Transport(error.to_string());
-        let mut response = self
-            .agent
-            .get(format!("{}{path}", self.base))
-            .call()
-            .map_err(transport)?;
-        let status = response.status().as_u16();
-        if matches!(status, 418 | 429) {
-            let asked = response
-                .headers()
-                .get("retry-after")
-                .and_then(|v| v.to_str().ok());
-            self.with_budget(|budget| budget.ban(sys::monotonic(), asked));
-        }
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(BODY_MAX_BYTES)
-            .read_to_vec()
-            .map_err(transport)?;
-        if status != 200 {
-            let text = String::from_utf8_lossy(&body).chars().take(200).collect();
-            return Err(FetchError::Status(status, text));
-        }
-        Ok(body)
-    }
-}
+/// How often an idle thread looks whether the run is over.
+const LOOK: Nanos = Nanos::from_millis(500);
+/// From one look at an exchange's metadata to the next. Ticks change a few times a year, and are announced.
+pub const METADATA_EVERY: Nanos = Nanos::from_secs(600);
+/// Metadata that somebody misses is asked for at most this often.
+const METADATA_SOONEST: Nanos = Nanos::from_secs(30);
+/// A snapshot that will be asked for later than this has its time logged.
+const ETA_LOGGED: Nanos = Nanos::from_secs(2);
 
 /// What the clerk must know of a lane to work for it.
 pub struct Client {
     /// `host:port` of the lane's WebSocket.
     pub stream: String,
     /// None for a lane that needs none.
-    pub snapshots: Option<SnapshotSource>,
+    pub market: Option<MarketSource>,
     /// Where answers go.
     pub replies: Sender<Reply>,
     /// Rung after each answer.
     pub bell: Arc<Bell>,
 }
 
-/// Where a lane's snapshots come from.
-pub struct SnapshotSource {
+/// Where a lane's snapshots and metadata come from.
+pub struct MarketSource {
     /// Index into the clerk's hosts.
     pub host: usize,
     /// Whose paths and formats are used.
     pub exchange: &'static dyn Exchange,
     /// Levels a side that are asked for.
     pub levels: u16,
+    /// What the lane follows.
+    pub instruments: Vec<InstrumentId>,
 }
 
 /// A request from a lane: two words, so that asking allocates nothing.
@@ -197,6 +72,8 @@ pub enum Task {
     Resolve,
     /// A snapshot of this instrument.
     Snapshot(InstrumentId),
+    /// Fresh metadata of this instrument: a number of it did not fit.
+    Metadata(InstrumentId),
 }
 
 /// The clerk's answer to a lane.
@@ -215,6 +92,8 @@ pub enum Answer {
     Resolved(Result<Vec<SocketAddr>, String>),
     /// To [`Task::Snapshot`]: decoded, or why there is none.
     Snapshot(InstrumentId, Result<Box<Snapshot>, FetchError>),
+    /// The exchange changed something about this instrument. Nobody need have asked.
+    Instrument(Box<Instrument>),
 }
 
 /// The way to the clerk. Never blocks.
@@ -223,7 +102,7 @@ pub struct Jobs {
     resolver: Sender<Job>,
     /// One a host.
     fetchers: Vec<Sender<Job>>,
-    /// The host of each lane's snapshots.
+    /// The host of each lane's snapshots and metadata.
     hosts: Arc<[Option<usize>]>,
 }
 
@@ -232,16 +111,29 @@ impl Jobs {
     pub fn send(&self, job: Job) -> bool {
         let queue = match job.task {
             Task::Resolve => Some(&self.resolver),
-            Task::Snapshot(_) => self.hosts[job.lane].map(|host| &self.fetchers[host]),
+            Task::Snapshot(_) | Task::Metadata(_) => {
+                self.hosts[job.lane].map(|host| &self.fetchers[host])
+            }
         };
         queue.is_some_and(|queue| queue.try_send(job).is_ok())
     }
+}
+
+/// How far the snapshots of a run are, over all hosts. Written by the clerk, read by whoever shows it.
+#[derive(Debug, Default)]
+pub struct Backlog {
+    /// Snapshots that wait for their host's budget.
+    pub waiting: AtomicU64,
+    /// When the last of them will have been asked for, in the worker's own time; zero where none waits.
+    pub done_by_ns: AtomicU64,
 }
 
 /// The running threads. They end with it.
 pub struct Clerk {
     /// The way to it.
     pub jobs: Jobs,
+    /// What waits at each host.
+    pub backlogs: Vec<Arc<Backlog>>,
     stop: Arc<AtomicBool>,
 }
 
@@ -249,51 +141,55 @@ pub struct Clerk {
 #[derive(Clone)]
 struct Office {
     clients: Arc<[Client]>,
-    instruments: Arc<[Instrument]>,
+    /// How urgent each instrument is, by id; 0 is the most urgent.
+    ranks: Arc<[u8]>,
+    notes: Notes,
     stop: Arc<AtomicBool>,
 }
 
 impl Clerk {
-    /// Starts the threads. `hosts` are the REST hosts that clients name by index.
+    /// Starts the threads. `hosts` are the REST hosts that clients name by index; `ranks` says of each instrument
+    /// how urgent it is, 0 the most.
     pub fn start(
         clients: Vec<Client>,
-        mut hosts: Vec<Rest>,
-        instruments: Arc<[Instrument]>,
+        hosts: Vec<Rest>,
+        instruments: &[Instrument],
+        ranks: &[u8],
+        notes: Notes,
     ) -> std::io::Result<Self> {
-        share_budgets(&mut hosts);
-        let lanes = clients
-            .iter()
-            .map(|client| client.snapshots.as_ref().map(|from| from.host))
+        debug_assert_eq!(instruments.len(), ranks.len());
+        let markets = clients.iter().map(|client| client.market.as_ref());
+        let lanes: Arc<[_]> = markets
+            .map(|market| market.map(|market| market.host))
             .collect();
         let office = Office {
             clients: clients.into(),
-            instruments,
+            ranks: ranks.into(),
+            notes,
             stop: Arc::default(),
         };
         let stop = office.stop.clone();
-        let answer =
-            |office: &Office, job: Job| Answer::Resolved(resolve(&office.clients[job.lane].stream));
-        let resolver = office.clone().hire("tickwire-names", answer)?;
-        let mut fetchers = Vec::new();
-        for mut host in hosts {
-            let answer = move |office: &Office, job: Job| match job.task {
-                Task::Snapshot(id) => {
-                    let fetched = match &office.clients[job.lane].snapshots {
-                        Some(from) => fetch(from, &mut host, &office.instruments[id.index()]),
-                        None => Err(FetchError::Decode("this lane has no snapshot source")),
-                    };
-                    Answer::Snapshot(id, fetched)
-                }
-                Task::Resolve => Answer::Resolved(Err("a fetcher resolves nothing".into())),
-            };
-            fetchers.push(office.clone().hire("tickwire-fetch", answer)?);
+        let (resolver, inbox) = crossbeam_channel::bounded(JOBS_MAX);
+        let names = office.clone();
+        spawn("tickwire-names", move || names.resolve_all(&inbox))?;
+        let (mut fetchers, mut backlogs) = (Vec::new(), Vec::new());
+        for (host, rest) in hosts.into_iter().enumerate() {
+            let (jobs, inbox) = crossbeam_channel::bounded(JOBS_MAX);
+            let fetcher = Fetcher::new(office.clone(), host, rest, instruments);
+            backlogs.push(fetcher.backlog.clone());
+            spawn("tickwire-fetch", move || fetcher.run(&inbox))?;
+            fetchers.push(jobs);
         }
         let jobs = Jobs {
             resolver,
             fetchers,
             hosts: lanes,
         };
-        Ok(Self { jobs, stop })
+        Ok(Self {
+            jobs,
+            backlogs,
+            stop,
+        })
     }
 
     /// Ends the threads, and drops the jobs that still wait. A request that is under way is not
@@ -303,53 +199,279 @@ impl Clerk {
     }
 }
 
-impl Office {
-    /// Starts a thread that answers jobs until it is told to stop, or until nobody can send one.
-    fn hire(
-        self,
-        name: &str,
-        mut answer: impl FnMut(&Self, Job) -> Answer + Send + 'static,
-    ) -> std::io::Result<Sender<Job>> {
-        let (jobs, inbox): (_, Receiver<Job>) = crossbeam_channel::bounded(JOBS_MAX);
-        let work = move || {
-            for job in inbox {
-                if self.stop.load(Ordering::Relaxed) {
-                    return;
-                }
-                let (lane, answer) = (job.lane, answer(&self, job));
-                let client = &self.clients[lane];
-                if client.replies.send(Reply { lane, answer }).is_ok() {
-                    client.bell.ring();
-                }
-            }
-        };
-        std::thread::Builder::new().name(name.into()).spawn(work)?;
-        Ok(jobs)
-    }
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    let work = move || {
+        sys::step_back();
+        work();
+    };
+    std::thread::Builder::new().name(name.into()).spawn(work)?;
+    Ok(())
 }
 
-/// A host counts our requests by address, not by feed.
-fn share_budgets(hosts: &mut [Rest]) {
-    for host in 1..hosts.len() {
-        let (before, rest) = hosts.split_at_mut(host);
-        if let Some(same) = before.iter().find(|other| other.base == rest[0].base) {
-            rest[0].budget = same.budget.clone();
+impl Office {
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn resolve_all(&self, inbox: &Receiver<Job>) {
+        for job in inbox {
+            if self.stopped() {
+                return;
+            }
+            let found = resolve(&self.clients[job.lane].stream);
+            self.reply(job.lane, Answer::Resolved(found));
+        }
+    }
+
+    fn reply(&self, lane: usize, answer: Answer) {
+        let client = &self.clients[lane];
+        if client.replies.send(Reply { lane, answer }).is_ok() {
+            client.bell.ring();
         }
     }
 }
 
-fn fetch(
-    from: &SnapshotSource,
-    host: &mut Rest,
-    instrument: &Instrument,
-) -> Result<Box<Snapshot>, FetchError> {
-    let path = from.exchange.snapshot_path(&instrument.symbol, from.levels);
-    let weight = from.exchange.snapshot_weight(from.levels);
-    let body = host.get_weighing(&path, weight)?;
-    let snapshot = from.exchange.snapshot(body, instrument, from.levels);
-    snapshot
-        .map(Box::new)
-        .map_err(|why| FetchError::Decode(why.name()))
+/// The thread of one host.
+struct Fetcher {
+    office: Office,
+    host: usize,
+    rest: Rest,
+    queue: Queue<Job>,
+    backlog: Arc<Backlog>,
+    /// Its own copy of the run's table: what the exchange said last.
+    instruments: Vec<Instrument>,
+    /// The exchanges that it serves (Binance's two futures markets share no host, but feeds of one exchange do).
+    exchanges: Vec<&'static dyn Exchange>,
+    metadata_due: Nanos,
+    metadata_asked: Nanos,
+}
+
+impl Fetcher {
+    fn new(office: Office, host: usize, rest: Rest, instruments: &[Instrument]) -> Self {
+        let mut exchanges: Vec<&'static dyn Exchange> = Vec::new();
+        for market in office
+            .clients
+            .iter()
+            .filter_map(|client| client.market.as_ref())
+        {
+            let known = exchanges
+                .iter()
+                .any(|known| known.name() == market.exchange.name());
+            if market.host == host && !known {
+                exchanges.push(market.exchange);
+            }
+        }
+        let now = sys::monotonic();
+        Self {
+            office,
+            host,
+            rest,
+            queue: Queue::new(),
+            backlog: Arc::default(),
+            instruments: instruments.to_vec(),
+            exchanges,
+            metadata_due: now + METADATA_EVERY,
+            metadata_asked: now,
+        }
+    }
+
+    /// Until it is told to stop, or until nobody can ask any more.
+    fn run(mut self, inbox: &Receiver<Job>) {
+        while !self.office.stopped() {
+            let news = inbox.try_iter().collect::<Vec<Job>>();
+            news.iter().for_each(|job| self.take(*job));
+            let now = sys::monotonic();
+            if !news.is_empty() {
+                self.announce(now, &news);
+            }
+            if now >= self.metadata_due {
+                self.refresh_metadata(now);
+                continue;
+            }
+            match self.queue.pop(now, &mut self.rest.plan) {
+                Ok(waiting) => self.serve(waiting),
+                Err(until) => {
+                    let next = until.min(self.metadata_due).min(now + LOOK);
+                    let span = Duration::from_nanos(next.since(now));
+                    match inbox.recv_timeout(span) {
+                        Ok(job) => {
+                            self.take(job);
+                            self.announce(now, &[job]);
+                        }
+                        Err(RecvTimeoutError::Timeout) => {}
+                        Err(RecvTimeoutError::Disconnected) => return,
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, job: Job) {
+        match job.task {
+            Task::Snapshot(id) => match self.request(job, id) {
+                Some(request) => {
+                    let rank = self
+                        .office
+                        .ranks
+                        .get(id.index())
+                        .copied()
+                        .unwrap_or(u8::MAX);
+                    self.queue.push(rank, request.weight, job);
+                }
+                None => {
+                    let why = FetchError::Decode("snapshots of this exchange come in its stream");
+                    self.office.reply(job.lane, Answer::Snapshot(id, Err(why)));
+                }
+            },
+            Task::Metadata(_) => {
+                let soonest = self.metadata_asked + METADATA_SOONEST;
+                self.metadata_due = self.metadata_due.min(soonest);
+            }
+            Task::Resolve => {} // The other thread's.
+        }
+    }
+
+    fn request(&self, job: Job, id: InstrumentId) -> Option<RestRequest> {
+        let market = self.office.clients[job.lane].market.as_ref()?;
+        let instrument = self.instruments.get(id.index())?;
+        market
+            .exchange
+            .snapshot_request(&instrument.symbol, market.levels)
+    }
+
+    /// Says of what is new when it will be asked for, where that is not now, and of all how much waits.
+    fn announce(&self, now: Nanos, news: &[Job]) {
+        let schedule = self.queue.schedule(now, &self.rest.plan);
+        let last = schedule.last().map_or(0, |(_, at)| at.0);
+        self.backlog.done_by_ns.store(last, Ordering::Relaxed);
+        self.backlog
+            .waiting
+            .store(schedule.len() as u64, Ordering::Relaxed);
+        for (job, at) in schedule {
+            let (Task::Snapshot(id), wait_ns) = (job.task, at.since(now)) else {
+                continue;
+            };
+            if wait_ns >= ETA_LOGGED.0 && news.contains(&job) {
+                let note = Note::new(now, Severity::Info, "snapshot.planned").instrument(id);
+                let wait_ms = Value::Int((wait_ns / 1_000_000) as i64);
+                self.office.notes.send(note.with("live_in_ms", wait_ms));
+            }
+        }
+    }
+
+    fn serve(&mut self, waiting: Waiting<Job>) {
+        let (job, left) = (waiting.job, self.queue.len() as u64);
+        self.backlog.waiting.store(left, Ordering::Relaxed);
+        let Task::Snapshot(id) = job.task else { return };
+        let Some(request) = self.request(job, id) else {
+            return;
+        };
+        let fetched = match self.rest.fetch_admitted(&request) {
+            Err(FetchError::Status(status @ (418 | 429), body)) => {
+                // It keeps its place: the host is left alone as long as it asked.
+                let now = sys::monotonic();
+                let span_ms = self.rest.plan.banned_until().since(now) / 1_000_000;
+                let note = Note::new(now, Severity::Warn, "rest.sent_away")
+                    .with("status", Value::Int(i64::from(status)))
+                    .with("for_ms", Value::Int(span_ms as i64));
+                self.office.notes.send(note.text(&body));
+                self.queue.put_back(waiting);
+                self.announce(now, &[]);
+                return;
+            }
+            Err(error) => Err(error),
+            Ok(body) => self.decode(job, id, &request, body),
+        };
+        self.office.reply(job.lane, Answer::Snapshot(id, fetched));
+    }
+
+    fn decode(
+        &self,
+        job: Job,
+        id: InstrumentId,
+        request: &RestRequest,
+        body: Vec<u8>,
+    ) -> Result<Box<Snapshot>, FetchError> {
+        let market = self.office.clients[job.lane].market.as_ref();
+        let market = market.ok_or(FetchError::Decode("this lane has no market"))?;
+        let instrument = &self.instruments[id.index()];
+        let copy = self.rest.copy(&body);
+        let snapshot = market.exchange.snapshot(body, instrument, market.levels);
+        let taken_in = snapshot.is_ok().then_some(id);
+        self.rest
+            .keep_copy(market.exchange, request, copy, taken_in);
+        snapshot
+            .map(Box::new)
+            .map_err(|why| FetchError::Decode(why.name()))
+    }
+
+    /// Asks every exchange of this host what it lists, and tells lanes what has changed of theirs.
+    fn refresh_metadata(&mut self, now: Nanos) {
+        (self.metadata_due, self.metadata_asked) = (now + METADATA_EVERY, now);
+        for exchange in self.exchanges.clone() {
+            let listed = match metadata(&mut self.rest, exchange, &[]) {
+                Ok(listed) => listed,
+                Err(why) => {
+                    let note = Note::new(now, Severity::Warn, "metadata.failed");
+                    self.office
+                        .notes
+                        .send(note.exchange(exchange.name()).text(&why.to_string()));
+                    self.metadata_due = now + METADATA_SOONEST;
+                    continue;
+                }
+            };
+            for fresh in listed {
+                self.compare(now, exchange, fresh);
+            }
+        }
+    }
+
+    fn compare(&mut self, now: Nanos, exchange: &dyn Exchange, fresh: Instrument) {
+        let mut known = self.instruments.iter_mut();
+        let same = |known: &&mut Instrument| {
+            known.exchange == exchange.name() && known.symbol == fresh.symbol
+        };
+        let Some(known) = known.find(same) else {
+            return;
+        };
+        let fresh = Instrument {
+            id: known.id,
+            ..fresh
+        };
+        if fresh == *known {
+            return;
+        }
+        *known = fresh;
+        let note = Note::new(now, Severity::Info, "metadata.changed").instrument(fresh.id);
+        self.office.notes.send(note);
+        for (lane, client) in self.office.clients.iter().enumerate() {
+            let follows = client.market.as_ref().is_some_and(|market| {
+                market.host == self.host && market.instruments.contains(&fresh.id)
+            });
+            if follows {
+                self.office.reply(lane, Answer::Instrument(Box::new(fresh)));
+            }
+        }
+    }
+}
+
+/// What an exchange lists: of `symbols` at least, of all where there is none.
+pub fn metadata(
+    rest: &mut Rest,
+    exchange: &dyn Exchange,
+    symbols: &[&str],
+) -> Result<Vec<Instrument>, FetchError> {
+    let mut listed = Vec::new();
+    for request in exchange.metadata_requests(symbols) {
+        let mut next = Some(request);
+        while let Some(request) = next {
+            let body = rest.fetch(&request)?;
+            rest.keep(exchange, &request, &body);
+            listed.extend(exchange.metadata(&body).map_err(FetchError::Metadata)?);
+            next = exchange.metadata_next(&body);
+        }
+    }
+    Ok(listed)
 }
 
 fn resolve(host_port: &str) -> Result<Vec<SocketAddr>, String> {

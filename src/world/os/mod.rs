@@ -3,6 +3,7 @@
 pub mod clerk;
 pub mod clock;
 pub mod placement;
+pub mod recorder;
 pub mod scribe;
 pub mod server;
 pub mod socket;

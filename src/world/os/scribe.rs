@@ -3,11 +3,12 @@
 
 mod run_dir;
 
+use super::sys;
 use crate::base::{Clock, Instrument, InstrumentId, Nanos, Note, Severity, Value};
 use crate::watch::audit::{Auditor, BookAudit, Shown, Truth};
 use crate::watch::latency::INTERVAL;
 use crate::watch::log::{Anchor, Renderer, Repeats};
-use crate::watch::summary::{StageLatency, Status, Worker};
+use crate::watch::summary::{Exchange, StageLatency, Status, Worker};
 use crate::watch::table::status_line;
 use crate::watch::{Collector, Stage, Totals};
 use crossbeam_channel::Receiver;
@@ -80,6 +81,8 @@ pub struct ScribeTotals {
     pub stages: Vec<StageLatency>,
     /// By worker number.
     pub workers: Vec<Worker>,
+    /// One an exchange of the run's instruments, in their order; what only its feeds know stays zero.
+    pub exchanges: Vec<Exchange>,
     /// One an instrument, by id.
     pub audits: Vec<BookAudit>,
     /// Log records that did not reach the log.
@@ -144,7 +147,10 @@ impl Scribe {
         let asked = Arc::clone(&stop);
         let thread = thread::Builder::new()
             .name("tickwire-scribe".to_owned())
-            .spawn(move || scribe.run(&asked))?;
+            .spawn(move || {
+                sys::step_back();
+                scribe.run(&asked)
+            })?;
         Ok(ScribeHandle {
             stop,
             thread: Some(thread),
@@ -293,6 +299,7 @@ impl Scribe {
         ScribeTotals {
             stages: StageLatency::all(&self.totals),
             workers: self.totals.workers().iter().map(Worker::from).collect(),
+            exchanges: Exchange::all(&self.inputs.instruments, &self.totals),
             audits: ids.filter_map(|id| self.auditor.result(id)).collect(),
             notes_lost: self.inputs.notes_lost.load(Ordering::Relaxed),
             disk_errors: self.dir.as_ref().map_or(0, RunDir::errors),
@@ -314,6 +321,10 @@ fn status_note(now: Nanos, status: &Status) -> Note {
         .with("books", int(status.books as u64))
         .with("messages_per_s", int(status.messages_per_s))
         .with("orders_sent", int(status.orders_sent));
+    let note = match status.snapshots_in {
+        Some(span) => note.with("snapshots_in_ms", int(span.0 / 1_000_000)),
+        None => note,
+    };
     match status.tick_to_wire_ns {
         Some((p50, p99)) => note
             .with("tick_to_wire_p50_ns", int(p50))

@@ -2,11 +2,15 @@
 
 mod thread;
 
-use crate::base::UnixNanos;
-use crate::exchange::binance_spot::mirror::Listing;
+use super::recorder::open_series;
+use super::sys;
+use crate::base::{Nanos, UnixNanos};
+use crate::exchange::{self, Exchange};
 use crate::watch::audit::Truth;
+use crate::world::sim::market::{self, INSTRUMENTS_MAX};
 use crate::world::sim::recording::{Open, Reader, Recording, RecordingError};
 use crate::world::sim::venue::Venue;
+use crate::world::sim::venues::{Venues, host_names};
 use crate::world::sim::{tls, tls::Certificates};
 use crossbeam_channel::Receiver;
 use flate2::bufread::MultiGzDecoder;
@@ -21,6 +25,7 @@ use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 use thread::{Shared, Thread};
 
+pub use crate::world::sim::limits::Exceeded;
 pub use crate::world::sim::play::Speed;
 
 /// Truths that may wait for a reader; further ones are dropped and counted.
@@ -33,6 +38,15 @@ pub struct SimOptions {
     pub listen: SocketAddr,
     /// Decides every order of the flow.
     pub seed: u64,
+    /// The exchanges that are simulated, by their names in the registry.
+    pub exchanges: Vec<String>,
+    /// Instruments of each exchange, 1 to 1,000.
+    pub instruments: usize,
+    /// Messages in a second that all instruments of all exchanges make together, about: books (at most ten an
+    /// instrument), prints and quotes. `None` leaves each as lively as it is.
+    pub messages_per_s: Option<u64>,
+    /// Tells the truth behind its books; see [`Sim::truth`].
+    pub truth: bool,
     /// What it publishes.
     pub source: SimSource,
 }
@@ -43,17 +57,24 @@ impl Default for SimOptions {
         Self {
             listen,
             seed: 1,
+            exchanges: vec![PLAYED.to_owned()],
+            instruments: 3,
+            messages_per_s: None,
+            truth: true,
             source: SimSource::Flow,
         }
     }
 }
 
+/// The one exchange whose recordings can be played.
+const PLAYED: &str = "binance";
+
 /// Where its market data comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SimSource {
-    /// Seeded order flow into matching engines: BTCUSDT, ETHUSDT, SOLUSDT.
+    /// Seeded order flow into matching engines: BTC, ETH, SOL, then invented assets.
     Flow,
-    /// A recording (JSON lines, gzip or plain).
+    /// A recording (JSON lines, gzip or plain) of Binance spot.
     Play {
         /// The file.
         path: PathBuf,
@@ -69,6 +90,10 @@ pub enum SimError {
     Listen(SocketAddr, io::Error),
     /// The address is not one of this host's loopback addresses.
     NotLoopback(SocketAddr),
+    /// No exchange of this build is called so, or there is none at all.
+    Exchange(String),
+    /// A recording of this exchange cannot be played.
+    NotPlayed(String),
     /// The recording cannot be read.
     Recording(PathBuf, RecordingError),
     /// The certificates could not be made.
@@ -87,6 +112,11 @@ impl fmt::Display for SimError {
                     "{addr} is not a loopback address: the simulated exchange stays on this host"
                 )
             }
+            Self::Exchange(name) => write!(f, "\"{name}\": no such exchange to simulate"),
+            Self::NotPlayed(name) => write!(
+                f,
+                "recordings of {PLAYED} are played, not those of \"{name}\""
+            ),
             Self::Recording(path, error) => write!(f, "recording {}: {error}", path.display()),
             Self::Certificates(why) => write!(f, "cannot make certificates: {why}"),
             Self::Thread(error) => write!(f, "cannot start the thread tickwire-sim: {error}"),
@@ -113,13 +143,24 @@ pub struct SimProgress {
     pub slow_cuts: u64,
     /// Truths that found the channel full.
     pub truths_dropped: u64,
+    /// Limits that clients went over, by the exchanges' own count.
+    pub exceeded: Exceeded,
+}
+
+/// A simulated exchange, and what it lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name in the registry.
+    pub exchange: &'static str,
+    /// Symbols as it writes them.
+    pub symbols: Vec<String>,
 }
 
 /// The running simulated exchange. Stops and joins its thread when dropped.
 pub struct Sim {
     addr: SocketAddr,
     ca_pem: String,
-    symbols: Vec<String>,
+    listed: Vec<Listed>,
     truth: Receiver<Truth>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -138,21 +179,26 @@ pub fn start(options: SimOptions) -> Result<Sim, SimError> {
     let addr = listener
         .local_addr()
         .map_err(|error| SimError::Listen(options.listen, error))?;
-    let (venue, started) = venue(&options)?;
-    let symbol = |listing: &Listing| listing.instrument.symbol.as_str().to_owned();
-    let symbols = venue.listings.iter().map(symbol).collect();
-    let Certificates { ca_pem, server } = tls::certificates().map_err(SimError::Certificates)?;
+    let exchanges = exchanges(&options)?;
+    let (venues, started) = venues(&options, &exchanges)?;
+    let listed = venues.iter().map(listed).collect();
+    let names = exchanges.iter().flat_map(|exchange| host_names(*exchange));
+    let Certificates { ca_pem, server } =
+        tls::certificates(names).map_err(SimError::Certificates)?;
     let (truths, truth) = crossbeam_channel::bounded(TRUTHS_MAX);
-    let (mut thread, shared) =
-        Thread::new(listener, venue, server, truths, started).map_err(SimError::Thread)?;
+    let (mut thread, shared) = Thread::new(listener, Venues::new(venues), server, truths, started)
+        .map_err(SimError::Thread)?;
     let thread = std::thread::Builder::new()
         .name("tickwire-sim".to_owned())
-        .spawn(move || thread.run());
+        .spawn(move || {
+            sys::step_back();
+            thread.run()
+        });
     let thread = Some(thread.map_err(SimError::Thread)?);
     Ok(Sim {
         addr,
         ca_pem,
-        symbols,
+        listed,
         truth,
         shared,
         thread,
@@ -170,20 +216,24 @@ impl Sim {
         &self.ca_pem
     }
 
-    /// Its instruments; [`Truth::instrument`] is an index into them.
-    pub fn symbols(&self) -> &[String] {
-        &self.symbols
+    /// Its exchanges, and their instruments.
+    pub fn listed(&self) -> &[Listed] {
+        &self.listed
     }
 
-    /// The truth at each published update id and served snapshot, at 8 decimals of price and quantity
-    /// (the precisions of `exchangeInfo`). Always sent before the bytes that it is about; a recording has none.
+    /// The symbols of one exchange, none of one that is not simulated.
+    pub fn symbols(&self, exchange: &str) -> &[String] {
+        let found = self
+            .listed
+            .iter()
+            .find(|listed| listed.exchange == exchange);
+        found.map_or(&[], |listed| &listed.symbols)
+    }
+
+    /// The truth at each published update id and shown book, at the scales of the exchange's own metadata. Always
+    /// sent before the bytes that it is about; a recording has none.
     pub fn truth(&self) -> &Receiver<Truth> {
         &self.truth
-    }
-
-    /// Drops the receiving end, so that no truth is made room for any more.
-    pub fn ignore_truth(&mut self) {
-        self.truth = crossbeam_channel::never();
     }
 
     /// What it did so far.
@@ -213,19 +263,85 @@ impl Drop for Sim {
     }
 }
 
-/// The venue, and the moment that is its time zero.
-fn venue(options: &SimOptions) -> Result<(Venue, Instant), SimError> {
-    match &options.source {
-        SimSource::Flow => {
-            let (epoch, started) = (unix_now(), Instant::now());
-            Ok((Venue::flow(options.seed, epoch), started))
+fn exchanges(options: &SimOptions) -> Result<Vec<&'static dyn Exchange>, SimError> {
+    let find =
+        |name: &String| exchange::by_name(name).ok_or_else(|| SimError::Exchange(name.clone()));
+    let mut found: Vec<&'static dyn Exchange> = Vec::new();
+    for name in &options.exchanges {
+        let exchange = find(name)?;
+        if !found.iter().any(|other| other.name() == exchange.name()) {
+            found.push(exchange);
         }
-        SimSource::Play { path, speed } => {
-            let recording = Recording::index(opener(path.clone()))
-                .map_err(|error| SimError::Recording(path.clone(), error))?;
-            let (epoch, started) = (unix_now(), Instant::now());
-            Ok((Venue::play(recording, *speed, epoch), started))
+    }
+    if found.is_empty() {
+        return Err(SimError::Exchange(String::new()));
+    }
+    Ok(found)
+}
+
+/// The venues, and the moment that is their time zero.
+fn venues(
+    options: &SimOptions,
+    exchanges: &[&'static dyn Exchange],
+) -> Result<(Vec<Venue>, Instant), SimError> {
+    let mut recording = None;
+    if let SimSource::Play { path, speed } = &options.source {
+        if let Some(other) = exchanges.iter().find(|other| other.name() != PLAYED) {
+            return Err(SimError::NotPlayed(other.name().to_owned()));
         }
+        let indexed = Recording::index(opener(path.clone()));
+        let indexed = indexed.map_err(|error| SimError::Recording(path.clone(), error))?;
+        recording = Some((indexed, *speed));
+    }
+    let instruments = options.instruments.clamp(1, INSTRUMENTS_MAX);
+    let books = (instruments * exchanges.len()) as u64;
+    let pause = options.messages_per_s.map(|rate| pause(rate, books));
+    let (epoch, started) = (unix_now(), Instant::now());
+    let venue = |exchange: &&'static dyn Exchange| {
+        let venue = match recording.take() {
+            Some((recording, speed)) => Venue::play(*exchange, recording, speed, epoch),
+            None => {
+                let market = market::listed(exchange.mirror(), instruments, pause);
+                Venue::flow(*exchange, market, options.seed, epoch)
+            }
+        };
+        match options.truth {
+            true => venue.with_truth(),
+            false => venue,
+        }
+    };
+    Ok((exchanges.iter().map(venue).collect(), started))
+}
+
+/// Prints and changes of the best bid or ask that one action makes, on average: measured.
+const BESIDE: f64 = 0.5;
+
+/// The mean time between two actions on one of `books` that together make so many messages a second, about.
+fn pause(messages_per_s: u64, books: u64) -> Nanos {
+    let wanted = messages_per_s as f64 / books as f64;
+    // A depth stream speaks ten times a second, if anything happened: of `x` actions in a tenth of a second,
+    // the chance of none is about exp(-x). Prints and quotes come beside, as many as there are actions for.
+    let made = |actions: f64| 10.0 * (1.0 - (-actions / 10.0).exp()) + BESIDE * actions;
+    let (mut few, mut many) = (0.01, 1e6);
+    for _ in 0..60 {
+        let middle = (few + many) / 2.0;
+        if made(middle) < wanted {
+            few = middle;
+        } else {
+            many = middle;
+        }
+    }
+    Nanos((1e9 / many) as u64)
+}
+
+fn listed(venue: &Venue) -> Listed {
+    let symbols = venue
+        .listings
+        .iter()
+        .map(|listing| listing.instrument.symbol);
+    Listed {
+        exchange: venue.exchange.name(),
+        symbols: symbols.map(|symbol| symbol.as_str().to_owned()).collect(),
     }
 }
 
@@ -241,8 +357,14 @@ pub fn opener(path: PathBuf) -> Open {
     Box::new(move || open_recording(&path))
 }
 
-/// Opens a recording, unpacking gzip where its first bytes say so.
+/// Opens a recording, unpacking gzip where its first bytes say so. `DIR/binance` is the series of that name in the
+/// recorder's folder `DIR`.
 fn open_recording(path: &Path) -> io::Result<Reader> {
+    if !path.exists()
+        && let Some(series) = open_series(path)?
+    {
+        return Ok(Box::new(BufReader::with_capacity(64 * 1024, series)));
+    }
     let mut file = BufReader::with_capacity(64 * 1024, File::open(path)?);
     let packed = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
     if packed {

@@ -12,10 +12,11 @@ use super::sys;
 use crate::base::{Clock, Nanos, Note, Severity, Value};
 use crate::watch::latency::{Recorder, Usage};
 use crate::wiring::desk::{Desk, DeskCounters};
-use crate::wiring::lane::{Lane, Tally};
+use crate::wiring::lane::{LINES, Lane, Tally};
 use crate::wiring::ring::Bell;
 use crate::wiring::turn::{Ask, Notes, Turn};
 use crossbeam_channel::Receiver;
+pub use dial::Attempts;
 use dial::{Purpose, dial};
 use mio::{Events, Poll, Token};
 use scheduled::Scheduled;
@@ -24,7 +25,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// The token of the bell; lanes have their index.
+/// The token of the bell. Lines have the index of their lane times [`LINES`], and their own.
 pub const BELL: Token = Token(usize::MAX);
 /// Readiness events taken from the kernel at once.
 const EVENTS_MAX: usize = 256;
@@ -51,6 +52,8 @@ pub struct Placed {
     pub lane: Box<dyn Lane<Socket>>,
     /// Its index among the clerk's clients.
     pub clerk_id: usize,
+    /// Connections that its exchange lets us open.
+    pub attempts: Attempts,
 }
 
 /// Everything that a worker is made of.
@@ -254,12 +257,17 @@ impl Running {
             .chain(&mut worker.gateways)
             .enumerate()
         {
-            let ready = events.iter().any(|event| event.token() == Token(index));
-            if (all || !ready)
-                && !placed.lane.wants_turn()
-                && let Some(socket) = placed.lane.stream_mut()
-            {
-                socket.seen_empty(at);
+            if placed.lane.wants_turn() {
+                continue;
+            }
+            for line in 0..LINES as u8 {
+                let token = token(index, line);
+                let ready = events.iter().any(|event| event.token() == token);
+                if (all || !ready)
+                    && let Some(socket) = placed.lane.stream_mut(line)
+                {
+                    socket.seen_empty(at);
+                }
             }
         }
     }
@@ -297,13 +305,14 @@ impl Running {
         };
         let feeds = worker.feeds.len();
         for event in events.iter().filter(|event| event.token() != BELL) {
-            let Token(index) = event.token();
+            let Token(place) = event.token();
+            let (index, line) = (place / LINES, (place % LINES) as u8);
             let placed = match index.checked_sub(feeds) {
                 None => worker.feeds.get_mut(index),
                 Some(gateway) => worker.gateways.get_mut(gateway),
             };
             if let Some(placed) = placed {
-                placed.lane.handle_ready(&mut turn);
+                placed.lane.handle_ready(&mut turn, line);
             }
         }
     }
@@ -329,6 +338,7 @@ impl Running {
                     worker.notes.send(note.text(&error));
                     placed.lane.handle_resolved(now, Err(()));
                 }
+                Answer::Instrument(fresh) => placed.lane.handle_instrument(&mut turn, now, *fresh),
                 Answer::Snapshot(id, Ok(snapshot)) => {
                     placed
                         .lane
@@ -377,25 +387,28 @@ impl Running {
                 *idle = false;
                 placed.lane.handle_timeout(&mut turn, *polled);
             }
-            while let Some(ask) = placed.lane.poll_ask(&mut turn, now) {
+            while let Some((line, ask)) = placed.lane.poll_ask(&mut turn, now) {
                 let task = match ask {
                     Ask::Resolve => Task::Resolve,
                     Ask::Snapshot(id) => Task::Snapshot(id),
+                    Ask::Metadata(id) => Task::Metadata(id),
                     Ask::Dial(address) => {
                         let purpose = if index < market_data {
                             Purpose::MarketData
                         } else {
                             Purpose::Orders
                         };
-                        let (token, at) = (Token(index), (&turn, now));
-                        let socket = dial(poll, token, address, purpose, socket_options, at);
+                        let (token, at) = (token(index, line), (&turn, now));
+                        let may = placed.attempts.admit(address, purpose, now);
+                        let socket = may
+                            .and_then(|()| dial(poll, token, address, purpose, socket_options, at));
                         if let Err(error) = &socket {
                             let note = Note::new(now, Severity::Warn, "dial.failed");
                             turn.notes.send(note.text(&error.to_string()));
                         }
                         placed
                             .lane
-                            .handle_dialed(now, socket.map_err(|error| error.kind()));
+                            .handle_dialed(now, line, socket.map_err(|error| error.kind()));
                         continue;
                     }
                 };
@@ -407,6 +420,7 @@ impl Running {
                     match task {
                         Task::Resolve => placed.lane.handle_resolved(now, Err(())),
                         Task::Snapshot(id) => placed.lane.handle_snapshot(&mut turn, now, id, None),
+                        Task::Metadata(_) => {} // The book asks again in its own time.
                     }
                 }
             }
@@ -460,6 +474,10 @@ impl Running {
             pinned,
         }
     }
+}
+
+fn token(lane: usize, line: u8) -> Token {
+    Token(lane * LINES + usize::from(line))
 }
 
 fn usage() -> Usage {

@@ -3,7 +3,7 @@
 
 use super::matching::{Effects, Matching, OrderId};
 use crate::base::{Diff, Instrument, Level, Nanos, Px, Qty, Quote, Side, Top, Trade, UnixNanos};
-use crate::exchange::DepthSpeed;
+use crate::exchange::mirror::{Happened, Pace};
 use crate::watch::audit::AUDIT_LEVELS;
 use std::collections::BTreeSet;
 
@@ -16,44 +16,24 @@ pub struct Profile {
     pub lots: u64,
     /// Mean distance of a deep order from the fair price, in ticks.
     pub depth_ticks: i64,
-    /// Orders, cancels and takes a second, on average.
-    pub actions_per_s: u64,
+    /// Orders that rest on each side, about.
+    pub orders_per_side: usize,
+    /// Between two orders, cancels or takes, on average; above zero.
+    pub pause: Nanos,
 }
 
-/// Orders that the flow keeps resting on each side, about.
-const ORDERS_PER_SIDE: usize = 350;
 /// The fair price moves in sixteenths of a tick.
 const FAIR_PARTS: i64 = 16;
-
-/// Something that the exchange publishes.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// Changes of one instrument's book.
-    Depth {
-        /// Which of its depth streams.
-        speed: DepthSpeed,
-        /// The head, with its ids.
-        diff: Diff,
-        /// Changed bids.
-        bids: Vec<Level>,
-        /// Changed asks.
-        asks: Vec<Level>,
-        /// The book as it stands at `diff.last_id`.
-        top: Box<Top<AUDIT_LEVELS>>,
-    },
-    /// A print.
-    Trade(Trade),
-    /// The best bid and ask changed.
-    Quote(Quote),
-}
 
 /// One diff stream: what changed since its last message.
 #[derive(Debug, Clone)]
 struct DiffStream {
-    speed: DepthSpeed,
+    pace: Pace,
     period: Nanos,
     due: Nanos,
     sent_id: u64,
+    /// Messages that were sent.
+    number: u64,
     changed: BTreeSet<(bool, Px)>,
 }
 
@@ -81,19 +61,25 @@ impl Flow {
     pub fn new(instrument: Instrument, profile: Profile, seed: u64, epoch: UnixNanos) -> Self {
         let mut dice = fastrand::Rng::with_seed(seed);
         let first_id = dice.u64(1_000_000..9_000_000_000);
-        let diff = |speed, ms| DiffStream {
-            speed,
-            period: Nanos::from_millis(ms),
-            due: Nanos::from_millis(ms),
+        // Instruments do not speak all at once: each has a beat of its own.
+        let mut diff = |pace, period: Nanos| DiffStream {
+            pace,
+            period,
+            due: Nanos(dice.u64(1..=period.0)),
             sent_id: 0,
+            number: 0,
             changed: BTreeSet::new(),
         };
+        let diffs = [
+            diff(Pace::Fast, Nanos::from_millis(100)),
+            diff(Pace::Slow, Nanos::from_millis(1000)),
+        ];
         let mut flow = Self {
             fair: profile.fair.0 / instrument.tick.0 * FAIR_PARTS,
             book: Matching::new(first_id),
             own: [Vec::new(), Vec::new()],
-            next_action: Nanos::ZERO,
-            diffs: [diff(DepthSpeed::Ms100, 100), diff(DepthSpeed::Ms1000, 1000)],
+            next_action: Nanos(dice.u64(0..=profile.pause.0)),
+            diffs,
             trade_id: dice.u64(1_000_000..9_000_000_000),
             quoted: None,
             effects: Effects::default(),
@@ -117,30 +103,40 @@ impl Flow {
         due.min(self.next_action)
     }
 
-    /// Plays everything that is due by `now`, in order of time.
-    pub fn handle_timeout(&mut self, now: Nanos, out: &mut Vec<Event>) {
-        loop {
-            let at = self.poll_timeout();
-            if at > now {
-                return;
-            }
-            if self.next_action == at {
-                self.act(at, out);
-            } else {
-                self.flush(at, out);
+    /// Plays the one next thing, at [`Self::poll_timeout`]: an action, or the depth messages that are due.
+    pub fn step(&mut self, out: &mut Vec<Happened>) {
+        let at = self.poll_timeout();
+        if self.next_action == at {
+            self.act(at, out);
+            return;
+        }
+        for n in 0..self.diffs.len() {
+            let diff = &mut self.diffs[n];
+            if diff.due == at {
+                diff.due = diff.due + diff.period;
+                self.send(n, at, out);
             }
         }
     }
 
-    /// Puts a client's order in at `now`, after everything that was due before it. Gives its id.
+    /// Sends at `now` what the depth stream of this pace has gathered, ahead of its beat.
+    pub fn flush(&mut self, now: Nanos, pace: Pace, out: &mut Vec<Happened>) {
+        self.send(pace as usize, now, out);
+    }
+
+    /// Messages that the depth stream of this pace has sent.
+    pub fn number(&self, pace: Pace) -> u64 {
+        self.diffs[pace as usize].number
+    }
+
+    /// Puts a client's order in at `now`, at or after all that was played. Gives its id.
     pub fn place(
         &mut self,
         now: Nanos,
         (side, px, qty): (Side, Px, Qty),
         rest: bool,
-        out: &mut Vec<Event>,
+        out: &mut Vec<Happened>,
     ) -> OrderId {
-        self.handle_timeout(now, out);
         let id = self.book.place(side, px, qty, rest, &mut self.effects);
         self.publish(now, out);
         id
@@ -163,7 +159,7 @@ impl Flow {
 
     fn fill(&mut self) {
         for side in [Side::Buy, Side::Sell] {
-            for _ in 0..ORDERS_PER_SIDE {
+            for _ in 0..self.profile.orders_per_side {
                 self.rest_one(side);
             }
         }
@@ -174,9 +170,8 @@ impl Flow {
     }
 
     /// One step of the market: the fair price moves, then somebody rests, cancels or takes.
-    fn act(&mut self, at: Nanos, out: &mut Vec<Event>) {
-        let mean_ns = 1_000_000_000 / self.profile.actions_per_s;
-        self.next_action = at + Nanos(self.dice.u64(1..=2 * mean_ns));
+    fn act(&mut self, at: Nanos, out: &mut Vec<Happened>) {
+        self.next_action = at + Nanos(self.dice.u64(1..=2 * self.profile.pause.0));
         self.fair += self.dice.i64(-8..=8);
         let side = if self.dice.bool() {
             Side::Buy
@@ -184,7 +179,11 @@ impl Flow {
             Side::Sell
         };
         let crowd = self.own[side as usize].len();
-        let rest_below = if crowd < ORDERS_PER_SIDE { 66 } else { 50 };
+        let rest_below = if crowd < self.profile.orders_per_side {
+            66
+        } else {
+            50
+        };
         match self.dice.u8(..100) {
             0..14 => self.take(),
             roll if roll < rest_below => self.rest_one(side),
@@ -254,11 +253,11 @@ impl Flow {
     }
 
     /// Prints what the last step traded, notes what it changed, and quotes a new best.
-    fn publish(&mut self, at: Nanos, out: &mut Vec<Event>) {
+    fn publish(&mut self, at: Nanos, out: &mut Vec<Happened>) {
         let exch_time = self.unix(at);
         for fill in self.effects.fills.drain(..) {
             self.trade_id += 1;
-            out.push(Event::Trade(Trade {
+            out.push(Happened::Trade(Trade {
                 instrument: self.instrument.id,
                 id: self.trade_id,
                 px: fill.px,
@@ -278,7 +277,7 @@ impl Flow {
             self.quoted = best;
             if let Some((bid, ask)) = best {
                 let (instrument, update_id) = (self.instrument.id, self.book.update_id());
-                out.push(Event::Quote(Quote {
+                out.push(Happened::Quote(Quote {
                     instrument,
                     update_id,
                     bid,
@@ -288,49 +287,44 @@ impl Flow {
         }
     }
 
-    /// Sends what each due diff stream gathered; nothing where nothing changed.
-    fn flush(&mut self, at: Nanos, out: &mut Vec<Event>) {
+    /// Sends what this depth stream gathered; nothing where nothing changed.
+    fn send(&mut self, n: usize, at: Nanos, out: &mut Vec<Happened>) {
         let (exch_time, last_id) = (self.unix(at), self.book.update_id());
-        for n in 0..self.diffs.len() {
-            let diff = &mut self.diffs[n];
-            if diff.due > at {
-                continue;
-            }
-            diff.due = diff.due + diff.period;
-            let changed = std::mem::take(&mut diff.changed);
-            if changed.is_empty() {
-                continue;
-            }
-            let first_id = std::mem::replace(&mut diff.sent_id, last_id) + 1;
-            let speed = diff.speed;
-            let levels = |side: Side| {
-                let of_side = changed
-                    .iter()
-                    .filter(move |(buy, _)| *buy == (side == Side::Buy));
-                of_side
-                    .map(|&(_, px)| Level {
-                        px,
-                        qty: self.book.qty_at(side, px),
-                    })
-                    .collect()
-            };
-            let (bids, asks) = (levels(Side::Buy), levels(Side::Sell));
-            let instrument = self.instrument.id;
-            let diff = Diff {
-                instrument,
-                first_id,
-                last_id,
-                prev_id: None,
-                exch_time,
-            };
-            out.push(Event::Depth {
-                speed,
-                diff,
-                bids,
-                asks,
-                top: Box::new(self.top()),
-            });
+        let stream = &mut self.diffs[n];
+        let changed = std::mem::take(&mut stream.changed);
+        if changed.is_empty() {
+            return;
         }
+        let prev_id = std::mem::replace(&mut stream.sent_id, last_id);
+        stream.number += 1;
+        let (pace, number) = (stream.pace, stream.number);
+        let book = &self.book;
+        let levels = |side: Side| {
+            let of_side = changed
+                .iter()
+                .filter(move |(buy, _)| *buy == (side == Side::Buy));
+            of_side.map(move |&(_, px)| Level {
+                px,
+                qty: book.qty_at(side, px),
+            })
+        };
+        let bids = levels(Side::Buy).rev().collect();
+        let asks = levels(Side::Sell).collect();
+        let diff = Diff {
+            instrument: self.instrument.id,
+            first_id: prev_id + 1,
+            last_id,
+            prev_id: Some(prev_id),
+            checksum: None,
+            exch_time,
+        };
+        out.push(Happened::Depth {
+            pace,
+            diff,
+            number,
+            bids,
+            asks,
+        });
     }
 
     fn unix(&self, at: Nanos) -> UnixNanos {

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod flow;
+pub mod limits;
 pub mod market;
 pub mod matching;
 pub mod play;
@@ -9,4 +10,5 @@ pub mod recording;
 pub mod session;
 pub mod tls;
 pub mod venue;
+pub mod venues;
 mod ws;

@@ -86,7 +86,7 @@ impl Playhead {
             else {
                 return Ok(Step::End);
             };
-            let wanted = match &line.kind {
+            let wanted = match &line.kind() {
                 Kind::Stream(name) => streams.contains(name),
                 Kind::Symbol(symbol) => follows(streams, symbol, ""),
                 Kind::Snapshot(symbol, _)

@@ -1,8 +1,11 @@
 //! Recorded exchange messages: one JSON object a line, read line by line. Never holds a whole file.
 
 use crate::base::instrument::SYMBOL_MAX;
+use crate::base::{Asset, Instrument, InstrumentId, Symbol};
 use crate::exchange::Exchange as _;
-use crate::exchange::binance_spot::{BinanceSpot, mirror::Listing};
+use crate::exchange::binance_spot::mirror::{PRECISION, QTY_MAX};
+use crate::exchange::binance_spot::{BINANCE, BINANCE_US};
+use crate::exchange::mirror::Listing;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,9 +13,7 @@ use std::fmt;
 use std::io::{self, BufRead};
 
 /// The longest line that is read, in bytes.
-pub const LINE_BYTES_MAX: u64 = 16 << 20;
-/// Levels a side of a snapshot that was asked for without a limit.
-const LEVELS_DEFAULT: u16 = 100;
+pub const LINE_BYTES_MAX: u64 = 64 << 20;
 
 /// A recording from its beginning; `world/os` opens the file.
 pub type Reader = Box<dyn BufRead + Send>;
@@ -47,13 +48,28 @@ impl fmt::Display for RecordingError {
 
 impl std::error::Error for RecordingError {}
 
+/// A connection among those of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The lane: its books are no other's.
+    pub lane: u16,
+    /// The line of the lane.
+    pub line: u8,
+    /// The number of the connection, counted over all lines of the lane; zero of none.
+    pub epoch: u32,
+}
+
 /// One recorded message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// Receive time in nanoseconds since 1970, where the recorder had one.
     pub ts_ns: Option<u64>,
-    /// What sort of message it is.
-    pub kind: Kind,
+    /// The URL of the connection or of the request, without a fragment.
+    pub conn: String,
+    /// Which connection it was, where the recorder says so in the fragment.
+    pub place: Option<Place>,
+    /// The body of a REST answer; else a frame.
+    pub rest: bool,
     /// The message exactly as it came.
     pub raw: String,
 }
@@ -90,15 +106,15 @@ struct Head<'m> {
 }
 
 impl Line {
-    fn parse(text: &str) -> Result<Self, String> {
+    /// One line of a recording.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let line: RawLine = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let kind = match line.kind.as_ref() {
-            // Futures name their streams and symbols alike, but their books follow other rules.
-            _ if !BinanceSpot.owns(&line.conn) => Kind::Other,
-            "ws" => frame_kind(&line.raw),
-            "rest" => snapshot_asked(&line.conn).map_or(Kind::Other, |(symbol, levels)| {
-                Kind::Snapshot(symbol, levels)
-            }),
+        let rest = match line.kind.as_ref() {
+            "ws" => false,
+            "rest" => true,
             other => {
                 return Err(format!(
                     "kind is `{}`, not `ws` or `rest`",
@@ -106,12 +122,48 @@ impl Line {
                 ));
             }
         };
+        let (conn, place) = match line.conn.split_once('#') {
+            Some((conn, fragment)) => (conn.to_owned(), place(fragment)),
+            None => (line.conn.into_owned(), None),
+        };
         Ok(Self {
             ts_ns: line.ts_ns,
-            kind,
+            conn,
+            place,
+            rest,
             raw: line.raw,
         })
     }
+
+    /// What it is to Binance spot.
+    pub fn kind(&self) -> Kind {
+        // Futures name their streams and symbols alike, but their books follow other rules.
+        if ![&BINANCE, &BINANCE_US]
+            .iter()
+            .any(|spot| spot.owns(&self.conn))
+        {
+            return Kind::Other;
+        }
+        match self.rest {
+            false => frame_kind(&self.raw),
+            true => BINANCE
+                .snapshot_asked(&self.conn)
+                .map_or(Kind::Other, |(symbol, levels)| {
+                    Kind::Snapshot(symbol, levels)
+                }),
+        }
+    }
+}
+
+/// `<lane>.<line>.<epoch>`
+fn place(fragment: &str) -> Option<Place> {
+    let (lane, rest) = fragment.split_once('.')?;
+    let (line, epoch) = rest.split_once('.')?;
+    Some(Place {
+        lane: lane.parse().ok()?,
+        line: line.parse().ok()?,
+        epoch: epoch.parse().ok()?,
+    })
 }
 
 fn frame_kind(raw: &str) -> Kind {
@@ -135,19 +187,6 @@ fn frame_kind(raw: &str) -> Kind {
         })
         | Err(_) => Kind::Other,
     }
-}
-
-fn snapshot_asked(url: &str) -> Option<(String, u16)> {
-    let (_, query) = url
-        .split_once('?')
-        .filter(|(path, _)| path.ends_with("/depth"))?;
-    let value = |name| {
-        query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-    };
-    let levels = value("limit").map_or(Some(LEVELS_DEFAULT), |limit| limit.parse().ok())?;
-    Some((value("symbol")?.to_owned(), levels))
 }
 
 /// The lines of a recording, one at a time.
@@ -215,7 +254,7 @@ impl Recording {
         let mut symbols: Vec<String> = Vec::new();
         let mut snapshots: BTreeMap<String, (Vec<String>, usize)> = BTreeMap::new();
         while let Some(line) = lines.next_line()? {
-            let symbol = match line.kind {
+            let symbol = match line.kind() {
                 Kind::Stream(name) => match name.split_once('@') {
                     Some((symbol, _)) if !symbol.starts_with('!') => symbol.to_uppercase(),
                     _ => continue,
@@ -243,14 +282,18 @@ impl Recording {
             return Err(RecordingError::NothingToPlay);
         }
         let numbered = symbols.iter().enumerate();
-        let listings = numbered
-            .map(|(n, symbol)| super::market::recorded_listing(n, symbol))
-            .collect();
+        let listings = numbered.map(|(n, symbol)| recorded(n, symbol)).collect();
         Ok(Self {
             open,
             listings,
             snapshots,
         })
+    }
+
+    /// True for a symbol that it has messages of.
+    pub fn lists(&self, symbol: &str) -> bool {
+        let mut listings = self.listings.iter();
+        listings.any(|listing| listing.instrument.symbol.as_str() == symbol)
     }
 
     /// The symbol's first snapshot that was not given out yet; `None` when there is no further one.
@@ -284,6 +327,33 @@ impl Recording {
     }
 }
 
+/// A listing for a symbol of a recording: the finest tick and lot that the wire can carry.
+fn recorded(n: usize, symbol: &str) -> Listing {
+    const QUOTES: [&str; 11] = [
+        "USDT", "BUSD", "USDC", "FDUSD", "BTC", "ETH", "BNB", "EUR", "USD", "AUD", "BRL",
+    ];
+    let split = QUOTES
+        .iter()
+        .find_map(|quote| symbol.strip_suffix(quote).map(|base| (base, *quote)));
+    let (base, quote) = split
+        .filter(|(base, _)| !base.is_empty())
+        .unwrap_or((symbol, ""));
+    let name = Symbol::from(symbol).unwrap_or_default();
+    let asset = |text: &str| Asset::from(text).unwrap_or_default();
+    let instrument = Instrument {
+        id: InstrumentId(n as u16),
+        base: asset(base),
+        quote: asset(quote),
+        settle: asset(quote),
+        qty_max: QTY_MAX,
+        ..Instrument::bare(BINANCE.name(), name, (PRECISION, PRECISION))
+    };
+    Listing {
+        instrument,
+        volume: 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,7 +379,7 @@ mod tests {
             .map(|l| l.instrument.symbol.as_str())
             .collect();
         assert_eq!(names, ["ABUSDT", "CDUSDT", "EFBTC"]);
-        assert_eq!(recording.listings[2].base, "EF");
+        assert_eq!(recording.listings[2].instrument.base.as_str(), "EF");
     }
 
     #[test]

@@ -4,15 +4,17 @@
 mod http;
 mod streams;
 
-use super::flow::Event;
 use super::play::Subscriptions;
 use super::venue::Venue;
+use super::venues::Venues;
 use super::ws::Peer;
 use crate::base::Nanos;
 use crate::exchange::binance_spot::mirror::orders::ApiSession;
 use crate::exchange::binance_spot::mirror::route::{self, Upgrade};
+use crate::exchange::mirror::{Happened, Market as _};
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, Read, Write};
+use std::net::IpAddr;
 use std::sync::Arc;
 use streams::Streams;
 
@@ -44,6 +46,10 @@ pub enum Cut {
     TooManyMessages,
     /// It subscribed to more streams than a connection may carry.
     TooManyStreams,
+    /// It opened more connections than the exchange takes from one address.
+    TooManyConnects,
+    /// The exchange's protocol does not allow what it sent.
+    Offence,
     /// It did not answer pings.
     NoPong,
     /// The connection is as old as the exchange lets one become.
@@ -64,6 +70,8 @@ impl Cut {
             Self::SlowConsumer => "slow consumer",
             Self::TooManyMessages => "Too many requests",
             Self::TooManyStreams => "too many streams",
+            Self::TooManyConnects => "too many connections",
+            Self::Offence => "against the protocol",
             Self::NoPong => "Pong timeout",
             Self::Life => "24 hours are over",
             Self::Recording => "the recording broke",
@@ -120,14 +128,17 @@ pub struct Session {
     sent: usize,
     last_request: Nanos,
     cut: Option<(Cut, Nanos)>,
+    from: IpAddr,
+    /// The exchange that it is at, once that is known.
+    venue: Option<usize>,
 }
 
 impl Session {
-    /// A connection that was accepted at `now`.
+    /// A connection that was accepted at `now` from this address.
     ///
     /// # Errors
     /// When TLS cannot start with this configuration.
-    pub fn new(now: Nanos, config: Arc<ServerConfig>) -> Result<Self, rustls::Error> {
+    pub fn new(now: Nanos, from: IpAddr, config: Arc<ServerConfig>) -> Result<Self, rustls::Error> {
         let mut tls = ServerConnection::new(config)?;
         // The bound is on `out`, where all waiting bytes are counted together.
         tls.set_buffer_limit(None);
@@ -140,11 +151,13 @@ impl Session {
             sent: 0,
             last_request: now,
             cut: None,
+            from,
+            venue: None,
         })
     }
 
-    /// Takes ciphertext from the socket and answers what it asks.
-    pub fn handle_input(&mut self, now: Nanos, mut bytes: &[u8], venue: &mut Venue) {
+    /// Takes ciphertext from the socket and answers what it asks. The markets stand at `now`.
+    pub fn handle_input(&mut self, now: Nanos, mut bytes: &[u8], venues: &mut Venues) {
         while !bytes.is_empty() && self.cut.is_none_or(|(why, _)| why != Cut::Tls) {
             let read = self.tls.read_tls(&mut bytes);
             if read.is_err() || self.tls.process_new_packets().is_err() {
@@ -156,34 +169,40 @@ impl Session {
             }
             // No more is an error of this kind, or the client's end of TLS.
             let _ = self.tls.reader().read_to_end(&mut self.pipe.input);
-            self.drive(now, venue);
+            self.drive(now, venues);
         }
         self.seal(now);
     }
 
-    /// Publishes what the market did, where this session is subscribed to it. Gives the frames sent.
-    pub fn publish(&mut self, venue: &Venue, events: &[Event]) -> u64 {
+    /// The exchange that it is at, once that is known.
+    pub fn venue(&self) -> Option<usize> {
+        self.venue
+    }
+
+    /// Publishes what its market did, as far as its client follows it; the market stands at these events.
+    /// Gives the frames sent.
+    pub fn handle_events(&mut self, venue: &Venue, events: &[Happened]) -> u64 {
         match &mut self.phase {
             Phase::Streams(streams) if self.cut.is_none() => {
-                streams.publish(&mut self.pipe, venue, events)
+                streams.handle_events(&mut self.pipe, venue, events)
             }
             Phase::Streams(_) | Phase::Http | Phase::Api(_) => 0,
         }
     }
 
     /// Does what is due: keep-alive, idle limits, and the recording. Gives the frames sent.
-    pub fn handle_timeout(&mut self, now: Nanos, venue: &Venue) -> u64 {
+    pub fn handle_timeout(&mut self, now: Nanos, venues: &Venues) -> u64 {
         let mut frames = 0;
         if self.cut.is_none() {
-            let payload = venue.unix(now).as_millis();
+            let venue = &venues.all[self.venue.unwrap_or(0)];
             let room = PLAY_BYTES_MAX.saturating_sub(self.queued());
             let pipe = &mut self.pipe;
             let done = match &mut self.phase {
                 Phase::Http if now >= self.last_request + IDLE_MAX => Err(Cut::Idle),
                 Phase::Http => Ok(()),
-                Phase::Api(api) => api.0.handle_timeout(now, pipe, payload),
+                Phase::Api(api) => api.0.handle_timeout(now, pipe, venue.unix(now).as_millis()),
                 Phase::Streams(streams) => streams
-                    .handle_timeout(now, pipe, payload)
+                    .handle_timeout(now, pipe, venue)
                     .and_then(|()| streams.play(now, pipe, venue, room))
                     .map(|sent| frames = sent),
             };
@@ -196,12 +215,15 @@ impl Session {
     }
 
     /// When [`Self::handle_timeout`] is wanted next.
-    pub fn poll_timeout(&self) -> Nanos {
+    pub fn poll_timeout(&self, venues: &Venues) -> Nanos {
+        let venue = &venues.all[self.venue.unwrap_or(0)];
         match (&self.cut, &self.phase) {
             (Some((_, since)), _) => *since + LINGER_MAX,
             (None, Phase::Http) => self.last_request + IDLE_MAX,
             (None, Phase::Api(api)) => api.0.poll_timeout(),
-            (None, Phase::Streams(streams)) => streams.poll_timeout(self.queued() < PLAY_BYTES_MAX),
+            (None, Phase::Streams(streams)) => {
+                streams.poll_timeout(self.queued() < PLAY_BYTES_MAX, venue)
+            }
         }
     }
 
@@ -236,10 +258,10 @@ impl Session {
         }
     }
 
-    /// The market streams that it is subscribed to, if it is a market connection.
-    pub fn streams(&self) -> Option<&Subscriptions> {
+    /// The streams of a recording that it follows, if it plays one.
+    pub fn played_names(&self) -> Option<&Subscriptions> {
         match &self.phase {
-            Phase::Streams(streams) => Some(streams.names()),
+            Phase::Streams(streams) => streams.played_names(),
             Phase::Http | Phase::Api(_) => None,
         }
     }
@@ -255,29 +277,80 @@ impl Session {
     }
 
     /// Answers the plaintext that is there.
-    fn drive(&mut self, now: Nanos, venue: &mut Venue) {
+    fn drive(&mut self, now: Nanos, venues: &mut Venues) {
         if self.cut.is_some() {
             self.pipe.input.clear();
             return;
         }
         let done = loop {
             let pipe = &mut self.pipe;
+            let at = self.venue.unwrap_or(0);
             match &mut self.phase {
-                Phase::Http => match http::answer(now, pipe, venue) {
+                Phase::Http => match http::answer(now, self.from, pipe, venues) {
                     Ok(None) => break Ok(()),
                     Ok(Some(http::Turn::Answered)) => self.last_request = now,
-                    Ok(Some(http::Turn::Upgraded(upgrade))) => {
-                        self.phase = upgraded(now, venue, upgrade)
+                    Ok(Some(http::Turn::Upgrade(asked))) => {
+                        if let Err(why) = self.upgrade(now, &asked, venues) {
+                            break Err(why);
+                        }
                     }
                     Err(why) => break Err(why),
                 },
-                Phase::Streams(streams) => break streams.handle_input(now, pipe),
-                Phase::Api(api) => break answer_orders(now, pipe, api, venue),
+                Phase::Streams(streams) => {
+                    break streams.handle_input(now, pipe, &mut venues.all[at]);
+                }
+                Phase::Api(api) => break answer_orders(now, pipe, api, &mut venues.all[at]),
             }
         };
         if let Err(why) = done {
+            let exceeded = &mut venues.all[self.venue.unwrap_or(0)].gate.exceeded;
+            exceeded.messages += u64::from(why == Cut::TooManyMessages);
+            exceeded.streams += u64::from(why == Cut::TooManyStreams);
             self.end(now, why);
         }
+    }
+
+    /// Answers a request for a WebSocket, and becomes one where it is granted.
+    fn upgrade(
+        &mut self,
+        now: Nanos,
+        asked: &http::Upgrade,
+        venues: &mut Venues,
+    ) -> Result<(), Cut> {
+        let pipe = &mut self.pipe;
+        let (at, session) = venues.session(&asked.host, &asked.target);
+        let venue = &mut venues.all[at];
+        self.venue = Some(at);
+        let limits = venue.exchange.limits();
+        let orders = match route::upgrade(&asked.target) {
+            // Order entry is simulated at Binance spot only.
+            Some(Upgrade::Api { unit, rate_limits }) if venue.exchange.name() == "binance" => {
+                Some(ApiSession::new(unit, rate_limits, venue.unix(now)))
+            }
+            Some(Upgrade::Api { .. } | Upgrade::Streams { .. }) | None => None,
+        };
+        if session.is_none() && orders.is_none() {
+            http::refuse(pipe, 404, "No such endpoint.");
+            return Err(Cut::Answered);
+        }
+        if let Err(refusal) = venue.gate.admit_connect(now, self.from) {
+            http::limited(pipe, refusal, false);
+            return Err(Cut::TooManyConnects);
+        }
+        if let Some(orders) = orders {
+            asked.accept(pipe);
+            let peer = Peer::new(now, None, limits.connection_life);
+            self.phase = Phase::Api(Box::new((peer, orders)));
+        } else if let Some(session) = session {
+            if session.streams() > limits.streams_per_connection {
+                http::refuse(pipe, 400, "Too many streams.");
+                return Err(Cut::TooManyStreams);
+            }
+            asked.accept(pipe);
+            let streams = Streams::open(now, session, &asked.target, venue, pipe);
+            self.phase = Phase::Streams(Box::new(streams));
+        }
+        Ok(())
     }
 
     /// Encrypts what was written; cuts a client that lets too much of it wait.
@@ -298,20 +371,6 @@ impl Session {
     }
 }
 
-fn upgraded(now: Nanos, venue: &Venue, upgrade: Upgrade) -> Phase {
-    match upgrade {
-        route::Upgrade::Streams {
-            combined,
-            streams,
-            unit,
-        } => Phase::Streams(Box::new(Streams::new(now, combined, streams, unit))),
-        route::Upgrade::Api { unit, rate_limits } => {
-            let session = ApiSession::new(unit, rate_limits, venue.unix(now));
-            Phase::Api(Box::new((Peer::new(now, false), session)))
-        }
-    }
-}
-
 fn answer_orders(
     now: Nanos,
     pipe: &mut Pipe,
@@ -319,11 +378,11 @@ fn answer_orders(
     venue: &mut Venue,
 ) -> Result<(), Cut> {
     while let Some(text) = peer.read(now, pipe)? {
-        let unix = venue.unix(now);
+        let unix = venue.now();
         // The session reads the listings while the venue takes the order.
         let listings = std::mem::take(&mut venue.listings);
         let answer = session.handle(&text, unix, &listings, |account, order| {
-            venue.place(now, account, order)
+            venue.place(account, order)
         });
         venue.listings = listings;
         peer.send(pipe, answer);

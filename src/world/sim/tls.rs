@@ -16,11 +16,11 @@ pub struct Certificates {
     pub server: Arc<ServerConfig>,
 }
 
-/// Makes an authority and a certificate for `localhost`, `127.0.0.1` and `::1`.
+/// Makes an authority and a certificate for `localhost`, `127.0.0.1`, `::1` and these names.
 ///
 /// # Errors
 /// What the cryptography under TLS says, as text.
-pub fn certificates() -> Result<Certificates, String> {
+pub fn certificates(names: impl Iterator<Item = String>) -> Result<Certificates, String> {
     let text = |error: rcgen::Error| error.to_string();
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -31,7 +31,8 @@ pub fn certificates() -> Result<Certificates, String> {
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().map_err(text)?)
         .map_err(text)?;
 
-    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let own = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let names: Vec<String> = own.into_iter().chain(names).collect();
     let key = KeyPair::generate().map_err(text)?;
     let mut leaf = CertificateParams::new(names).map_err(text)?;
     leaf.distinguished_name

@@ -1,81 +1,137 @@
-//! The exchange that all sessions share: its listings, its markets or its recording, and the orders that rest.
-//! Knows no connection; what it publishes waits here until the driver hands it round.
+//! One simulated exchange that its sessions share: its listings, its markets or its recording, and the orders that
+//! rest. Knows no connection; what it publishes waits here until the driver hands it round.
 
-use super::flow::{Event, Flow};
+use super::flow::{Flow, Profile};
+use super::limits::Gate;
 use super::matching::OrderId;
 use super::play::Speed;
 use super::recording::Recording;
-use crate::base::{InstrumentId, Nanos, Side, UnixNanos};
-use crate::exchange::DepthSpeed;
+use crate::base::{Level, Nanos, Side, Top, UnixNanos};
+use crate::exchange::Exchange;
+use crate::exchange::binance_spot::mirror::Fault;
 use crate::exchange::binance_spot::mirror::orders::{Life, OPEN_ORDERS_MAX, Place};
-use crate::exchange::binance_spot::mirror::route::Get;
-use crate::exchange::binance_spot::mirror::{Fault, Listing, TimeUnit, market};
-use crate::watch::audit::Truth;
-use std::collections::BTreeMap;
+use crate::exchange::binance_spot::mirror::route::{self, Get};
+use crate::exchange::mirror::{Call, Happened, Listing, Market, Pace, Reply};
+use crate::watch::audit::{AUDIT_LEVELS, Truth};
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 /// Where market data comes from.
 pub enum Source {
-    /// One market each listing, in their order.
-    Flow(Vec<Flow>),
+    /// Seeded markets.
+    Flow(Flows),
     /// A recording at a speed.
     Play(Recording, Speed),
 }
 
+/// One market each listing, in their order, and which of them moves next.
+///
+/// Invariant: `due` has every market once, at its own `poll_timeout`.
+pub struct Flows {
+    markets: Vec<Flow>,
+    due: BinaryHeap<Reverse<(Nanos, usize)>>,
+}
+
+impl Flows {
+    fn new(markets: Vec<Flow>) -> Self {
+        let due = markets.iter().enumerate();
+        let due = due.map(|(n, flow)| Reverse((flow.poll_timeout(), n)));
+        Self {
+            due: due.collect(),
+            markets,
+        }
+    }
+}
+
+/// What the exchange knows of its books, for whoever checks them.
+#[derive(Default)]
+struct Truths {
+    wanted: bool,
+    told: Vec<Truth>,
+    /// The newest id that was told, by listing.
+    last: Vec<Option<u64>>,
+}
+
 /// The exchange behind the sessions.
 pub struct Venue {
+    /// Its protocol.
+    pub exchange: &'static dyn Exchange,
     /// What is traded, in the order of the markets.
     pub listings: Vec<Listing>,
     /// Where market data comes from.
     pub source: Source,
     /// What was published since the driver last took it.
-    pub events: Vec<Event>,
-    /// The truth behind it, and behind each snapshot that was served.
-    pub truths: Vec<Truth>,
+    pub events: Vec<Happened>,
     /// Orders that were accepted.
     pub orders: u64,
+    /// Holds clients to the exchange's limits.
+    pub gate: Gate,
+    /// Where the markets are.
+    now: Nanos,
     /// The wall clock at [`Nanos::ZERO`].
     epoch: UnixNanos,
     /// Client orders that rest or did: account, client id and order id, by listing.
     open: Vec<Vec<(String, String, OrderId)>>,
-    last_truth: BTreeMap<InstrumentId, u64>,
+    truths: RefCell<Truths>,
 }
 
 impl Venue {
-    /// Seeded markets of the default instruments; each has dice of its own.
-    pub fn flow(seed: u64, epoch: UnixNanos) -> Self {
-        let market = super::market::default_market();
+    /// Seeded markets of these listings; each has dice of its own.
+    pub fn flow(
+        exchange: &'static dyn Exchange,
+        market: Vec<(Listing, Profile)>,
+        seed: u64,
+        epoch: UnixNanos,
+    ) -> Self {
         let flows = market.iter().zip(1..).map(|((listing, profile), n)| {
-            let seed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(n);
-            Flow::new(listing.instrument.clone(), *profile, seed, epoch)
+            let seed = dice_seed(seed, exchange.name(), n);
+            Flow::new(listing.instrument, *profile, seed, epoch)
         });
-        let source = Source::Flow(flows.collect());
-        Self::new(
-            market.into_iter().map(|(listing, _)| listing).collect(),
-            source,
-            epoch,
-        )
+        let source = Source::Flow(Flows::new(flows.collect()));
+        let listings = market.into_iter().map(|(listing, _)| listing).collect();
+        Self::new(exchange, listings, source, epoch)
     }
 
     /// A recording, and orders that never trade.
-    pub fn play(recording: Recording, speed: Speed, epoch: UnixNanos) -> Self {
-        Self::new(
-            recording.listings.clone(),
-            Source::Play(recording, speed),
-            epoch,
-        )
+    pub fn play(
+        exchange: &'static dyn Exchange,
+        recording: Recording,
+        speed: Speed,
+        epoch: UnixNanos,
+    ) -> Self {
+        let listings = recording.listings.clone();
+        Self::new(exchange, listings, Source::Play(recording, speed), epoch)
     }
 
-    fn new(listings: Vec<Listing>, source: Source, epoch: UnixNanos) -> Self {
+    fn new(
+        exchange: &'static dyn Exchange,
+        listings: Vec<Listing>,
+        source: Source,
+        epoch: UnixNanos,
+    ) -> Self {
+        let truths = Truths {
+            last: vec![None; listings.len()],
+            ..Truths::default()
+        };
         Self {
+            exchange,
             open: vec![Vec::new(); listings.len()],
             listings,
             source,
+            now: Nanos::ZERO,
             epoch,
             events: Vec::new(),
-            truths: Vec::new(),
             orders: 0,
-            last_truth: BTreeMap::new(),
+            gate: Gate::new(exchange.limits()),
+            truths: RefCell::new(truths),
         }
+    }
+
+    /// Tells the truth behind all that is published from now on.
+    pub fn with_truth(mut self) -> Self {
+        self.truths.get_mut().wanted = true;
+        self
     }
 
     /// The exchange's own wall clock.
@@ -83,77 +139,70 @@ impl Venue {
         UnixNanos(self.epoch.0.saturating_add_unsigned(now.0))
     }
 
+    /// When this wall clock time is.
+    pub fn nanos(&self, at: UnixNanos) -> Nanos {
+        Nanos(u64::try_from(at.0.saturating_sub(self.epoch.0)).unwrap_or(0))
+    }
+
     /// When the markets want to move next.
     pub fn poll_timeout(&self) -> Nanos {
         match &self.source {
             Source::Flow(flows) => flows
-                .iter()
-                .map(Flow::poll_timeout)
-                .min()
-                .unwrap_or(Nanos::NEVER),
+                .due
+                .peek()
+                .map_or(Nanos::NEVER, |Reverse((at, _))| *at),
             Source::Play(..) => Nanos::NEVER,
         }
     }
 
-    /// Moves the markets up to `now`.
-    pub fn handle_timeout(&mut self, now: Nanos) {
-        if let Source::Flow(flows) = &mut self.source {
-            let first = self.events.len();
-            for flow in flows {
-                flow.handle_timeout(now, &mut self.events);
-            }
-            self.tell_truth(first);
+    /// Moves the one market on that is due next, if it is by `now`, and stands at that moment: what sessions see
+    /// of its book is then as of its newest events. False: nothing is due, and it stands at `now`.
+    pub fn step(&mut self, now: Nanos) -> bool {
+        let first = self.events.len();
+        if let Source::Flow(flows) = &mut self.source
+            && let Some(&Reverse((at, n))) = flows.due.peek()
+            && at <= now
+        {
+            flows.due.pop();
+            let flow = &mut flows.markets[n];
+            flow.step(&mut self.events);
+            flows.due.push(Reverse((flow.poll_timeout(), n)));
+            self.now = at;
+            self.tell_events(first);
+            return true;
         }
+        self.now = now;
+        false
     }
 
-    /// Answers a GET with its body.
-    pub fn get(&mut self, now: Nanos, request: Get) -> Result<String, Fault> {
-        let unix = self.unix(now);
-        match request {
-            Get::Ping => Ok("{}".to_owned()),
-            Get::Time => Ok(market::server_time(TimeUnit::Millis, unix).to_string()),
-            Get::Depth { symbol, levels } => self.depth(now, &symbol, levels),
-            Get::ExchangeInfo { symbols } => {
-                let found = symbols
-                    .iter()
-                    .map(|symbol| Listing::find(&self.listings, symbol));
-                let found = found
-                    .collect::<Option<Vec<_>>>()
-                    .ok_or_else(Fault::invalid_symbol)?;
-                let info = if symbols.is_empty() {
-                    market::exchange_info(TimeUnit::Millis, unix, self.listings.iter())
-                } else {
-                    let found = found.into_iter().map(|(_, listing)| listing);
-                    market::exchange_info(TimeUnit::Millis, unix, found)
+    /// Answers a REST request. A recording gives the snapshots that it has.
+    pub fn rest(&mut self, call: Call<'_>) -> Reply {
+        let mirror = self.exchange.mirror();
+        let (Source::Play(recording, _), Ok(get)) = (&mut self.source, route::get(call.target))
+        else {
+            return mirror.rest(call, self);
+        };
+        match &get {
+            Get::Depth { symbol, .. } if recording.lists(symbol) => {
+                let (status, body) = match recording.take_snapshot(symbol) {
+                    Some(body) => (200, body),
+                    None => {
+                        let fault = Fault::new(503, -1001, "no further snapshot was recorded");
+                        (fault.status, fault.body())
+                    }
                 };
-                Ok(info.to_string())
+                let weight = get.weight();
+                Reply {
+                    status,
+                    body,
+                    weight,
+                }
             }
-        }
-    }
-
-    fn depth(&mut self, now: Nanos, symbol: &str, levels: usize) -> Result<String, Fault> {
-        // The book is as of now, not of the last time that anybody looked.
-        self.handle_timeout(now);
-        let (n, listing) =
-            Listing::find(&self.listings, symbol).ok_or_else(Fault::invalid_symbol)?;
-        match &mut self.source {
-            Source::Flow(flows) => {
-                let (instrument, flow) = (&listing.instrument, &flows[n]);
-                let (book, update_id) = (flow.book(), flow.book().update_id());
-                let side = |side| book.levels(side).take(levels);
-                let body =
-                    market::snapshot(instrument, update_id, side(Side::Buy), side(Side::Sell));
-                let truth = Truth {
-                    instrument: instrument.id,
-                    update_id,
-                    top: flow.top(),
-                };
-                self.push_truth(truth);
-                Ok(body)
-            }
-            Source::Play(recording, _) => recording
-                .take_snapshot(symbol)
-                .ok_or_else(|| Fault::new(503, -1001, "no further snapshot was recorded")),
+            Get::Depth { .. }
+            | Get::Ping
+            | Get::Time
+            | Get::ExchangeInfo { .. }
+            | Get::Ticker { .. } => mirror.rest(call, self),
         }
     }
 
@@ -167,18 +216,14 @@ impl Venue {
         }
     }
 
-    /// Puts a client's order into its market. In a recording it is acknowledged and never trades.
-    pub fn place(&mut self, now: Nanos, account: &str, order: &Place) -> Result<OrderId, Fault> {
-        self.handle_timeout(now);
-        let Self {
-            source,
-            open,
-            events,
-            ..
-        } = self;
-        let open = &mut open[order.listing];
-        if let Source::Flow(flows) = source {
-            open.retain(|(_, _, id)| flows[order.listing].book().rests(*id));
+    /// Puts a client's order into its market, which stands at `now`. In a recording it is acknowledged and never
+    /// trades.
+    pub fn place(&mut self, account: &str, order: &Place) -> Result<OrderId, Fault> {
+        let first = self.events.len();
+        let open = &mut self.open[order.listing];
+        if let Source::Flow(flows) = &self.source {
+            let book = flows.markets[order.listing].book();
+            open.retain(|(_, _, id)| book.rests(*id));
         }
         let mine = open.iter().filter(|(owner, ..)| owner == account);
         if !order.client_id.is_empty() && mine.clone().any(|(_, name, _)| *name == order.client_id)
@@ -189,11 +234,10 @@ impl Venue {
         if rest && mine.count() >= OPEN_ORDERS_MAX {
             return Err(Fault::new(400, -1013, "Filter failure: MAX_NUM_ORDERS"));
         }
-        let first = events.len();
-        let id = match source {
+        let id = match &mut self.source {
             Source::Flow(flows) => {
                 let limit = (order.side, order.px, order.qty);
-                flows[order.listing].place(now, limit, rest, events)
+                flows.markets[order.listing].place(self.now, limit, rest, &mut self.events)
             }
             Source::Play(..) => self.orders + 1,
         };
@@ -201,58 +245,113 @@ impl Venue {
             open.push((account.to_owned(), order.client_id.clone(), id));
         }
         self.orders += 1;
-        self.tell_truth(first);
+        self.tell_events(first);
         Ok(id)
     }
 
-    /// Keeps the truth behind each diff among the events from `first` on.
-    fn tell_truth(&mut self, first: usize) {
-        for n in first..self.events.len() {
-            if let Event::Depth { diff, top, .. } = &self.events[n] {
-                let (instrument, update_id) = (diff.instrument, diff.last_id);
-                let truth = Truth {
-                    instrument,
-                    update_id,
-                    top: **top,
-                };
-                self.push_truth(truth);
+    /// The truths that were told since the driver last took them.
+    pub fn take_truths(&mut self) -> std::vec::Drain<'_, Truth> {
+        self.truths.get_mut().told.drain(..)
+    }
+
+    /// The best levels of a book as it stands.
+    pub fn top(&self, listing: usize) -> Top<AUDIT_LEVELS> {
+        match &self.source {
+            Source::Flow(flows) => flows.markets[listing].top(),
+            Source::Play(..) => Top::EMPTY,
+        }
+    }
+
+    /// Tells the truth behind each depth message among the events from `first` on: the book stands at its id.
+    fn tell_events(&self, first: usize) {
+        for event in &self.events[first..] {
+            if let Happened::Depth { diff, .. } = event {
+                self.tell(diff.instrument.index(), diff.last_id);
             }
         }
     }
 
-    /// Two diff streams often end at the same id: its truth is told once.
-    fn push_truth(&mut self, truth: Truth) {
-        if self.last_truth.insert(truth.instrument, truth.update_id) != Some(truth.update_id) {
-            self.truths.push(truth);
+    /// Two depth streams often end at the same id: its truth is told once.
+    fn tell(&self, listing: usize, update_id: u64) {
+        let mut truths = self.truths.borrow_mut();
+        if !truths.wanted || truths.last[listing] == Some(update_id) {
+            return;
+        }
+        truths.last[listing] = Some(update_id);
+        let instrument = &self.listings[listing].instrument;
+        let truth = Truth {
+            exchange: instrument.exchange,
+            symbol: instrument.symbol,
+            update_id: self.exchange.mirror().shows_ids().then_some(update_id),
+            top: self.top(listing),
+        };
+        truths.told.push(truth);
+    }
+}
+
+impl Market for Venue {
+    fn now(&self) -> UnixNanos {
+        self.unix(self.now)
+    }
+
+    fn listings(&self) -> &[Listing] {
+        &self.listings
+    }
+
+    fn flush(&mut self, listing: usize, pace: Pace) {
+        let first = self.events.len();
+        if let Source::Flow(flows) = &mut self.source {
+            flows.markets[listing].flush(self.now, pace, &mut self.events);
+        }
+        self.tell_events(first);
+    }
+
+    /// Whoever asks will show the book: its truth is told.
+    fn stands_at(&self, listing: usize, pace: Pace) -> (u64, u64) {
+        match &self.source {
+            Source::Flow(flows) => {
+                let flow = &flows.markets[listing];
+                let update_id = flow.book().update_id();
+                self.tell(listing, update_id);
+                (update_id, flow.number(pace))
+            }
+            Source::Play(..) => (0, 0),
         }
     }
 
-    /// The listing of an event, and the name of the stream that carries it.
-    pub fn stream_of(&self, event: &Event) -> (&Listing, String) {
-        let (instrument, kind) = match event {
-            Event::Depth {
-                diff,
-                speed: DepthSpeed::Ms100,
-                ..
-            } => (diff.instrument, "depth@100ms"),
-            Event::Depth {
-                diff,
-                speed: DepthSpeed::Ms1000,
-                ..
-            } => (diff.instrument, "depth"),
-            Event::Trade(trade) => (trade.instrument, "trade"),
-            Event::Quote(quote) => (quote.instrument, "bookTicker"),
-        };
-        let listing = &self.listings[instrument.index()];
-        let name = format!("{}@{kind}", listing.instrument.symbol.to_lowercase());
-        (listing, name)
+    fn levels(&self, listing: usize, side: Side) -> Box<dyn Iterator<Item = Level> + '_> {
+        match &self.source {
+            Source::Flow(flows) => Box::new(flows.markets[listing].book().levels(side)),
+            Source::Play(..) => Box::new(std::iter::empty()),
+        }
     }
+}
+
+/// Each market's own: a further instrument or exchange changes none of the others.
+fn dice_seed(seed: u64, exchange: &str, n: u64) -> u64 {
+    // FNV-1a of the name.
+    let name = exchange
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    (seed ^ name)
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        .wrapping_add(n)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::market::listed;
     use super::*;
     use crate::base::{Px, Qty};
+    use crate::exchange::by_name;
+
+    fn venue() -> Venue {
+        let exchange = by_name("binance").unwrap();
+        let market = listed(exchange.mirror(), 3, None);
+        Venue::flow(exchange, market, 1, UnixNanos(0)).with_truth()
+    }
 
     fn order(life: Life, client_id: &str) -> Place {
         // Far below the market, so that it rests.
@@ -269,9 +368,8 @@ mod tests {
 
     #[test]
     fn a_client_id_is_unique_among_the_accounts_open_orders_only() {
-        let mut venue = Venue::flow(1, UnixNanos(0));
-        let mut place =
-            |account, life, id| venue.place(Nanos(1), account, &order(life, id)).map(|_| ());
+        let mut venue = venue();
+        let mut place = |account, life, id| venue.place(account, &order(life, id)).map(|_| ());
         assert_eq!(place("a", Life::ImmediateOrCancel, "x"), Ok(()));
         assert_eq!(place("a", Life::GoodTillCancel, "x"), Ok(()));
         assert_eq!(
@@ -283,39 +381,60 @@ mod tests {
 
     #[test]
     fn an_account_may_not_have_more_open_orders_than_the_filter_says() {
-        let mut venue = Venue::flow(1, UnixNanos(0));
+        let mut venue = venue();
         for n in 0..OPEN_ORDERS_MAX {
             venue
-                .place(
-                    Nanos(1),
-                    "a",
-                    &order(Life::GoodTillCancel, &format!("c{n}")),
-                )
+                .place("a", &order(Life::GoodTillCancel, &format!("c{n}")))
                 .unwrap();
         }
         let fault = venue
-            .place(Nanos(1), "a", &order(Life::GoodTillCancel, "more"))
+            .place("a", &order(Life::GoodTillCancel, "more"))
             .unwrap_err();
         assert_eq!(fault.code, -1013);
     }
 
     #[test]
-    fn the_truth_is_told_for_each_published_id_once() {
-        let mut venue = Venue::flow(1, UnixNanos(0));
-        venue.handle_timeout(Nanos::from_secs(2));
-        let told: Vec<_> = venue
-            .truths
-            .iter()
-            .map(|truth| (truth.instrument, truth.update_id))
-            .collect();
+    fn the_truth_is_told_for_each_published_or_shown_id_once() {
+        let mut venue = venue();
+        let mut told = Vec::new();
+        while venue.step(Nanos::from_secs(2)) {
+            venue.stands_at(1, Pace::Fast);
+            let top = venue.top(0);
+            for truth in venue.take_truths().collect::<Vec<_>>() {
+                assert!(truth.symbol.as_str() != "BTCUSDT" || truth.top == top);
+                told.push((truth.symbol, truth.update_id.unwrap()));
+            }
+        }
         let mut once = told.clone();
         once.sort();
         once.dedup();
         assert_eq!(once.len(), told.len());
         for event in &venue.events {
-            if let Event::Depth { diff, .. } = event {
-                assert!(told.contains(&(diff.instrument, diff.last_id)));
+            if let Happened::Depth { diff, .. } = event {
+                let symbol = venue.listings[diff.instrument.index()].instrument.symbol;
+                assert!(told.contains(&(symbol, diff.last_id)));
             }
         }
+    }
+
+    #[test]
+    fn a_flush_publishes_ahead_of_the_beat_and_a_shown_book_stands_at_its_end() {
+        let mut venue = venue();
+        while venue.step(Nanos::from_millis(50)) {}
+        venue.events.clear();
+        let (before, number) = venue.stands_at(0, Pace::Slow);
+        venue.flush(0, Pace::Slow);
+        let [
+            Happened::Depth {
+                diff, number: sent, ..
+            },
+        ] = &venue.events[..]
+        else {
+            panic!("{:?}", venue.events)
+        };
+        assert_eq!((diff.last_id, *sent), (before, number + 1));
+        assert_eq!(venue.stands_at(0, Pace::Slow), (before, *sent));
+        venue.flush(0, Pace::Slow);
+        assert_eq!(venue.events.len(), 1);
     }
 }

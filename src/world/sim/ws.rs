@@ -3,35 +3,33 @@
 
 use super::session::{Cut, Pipe};
 use crate::base::Nanos;
+use crate::exchange::Rate;
 use std::collections::VecDeque;
 use std::io;
 use tungstenite::error::Error;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig, WebSocketContext};
 
-/// Messages of a client in any one second on a market connection, pings and pongs included.
-pub const CLIENT_MESSAGES_PER_S: usize = 5;
 const PING_PERIOD: Nanos = Nanos::from_secs(20);
 const PONG_MAX: Nanos = Nanos::from_secs(60);
-const LIFE_MAX: Nanos = Nanos::from_secs(24 * 60 * 60);
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
-const SECOND: Nanos = Nanos::from_secs(1);
 
 /// One WebSocket, seen from the exchange.
 pub struct Peer {
     context: WebSocketContext,
-    /// Market connections are limited in messages; order entry is limited otherwise.
-    limited: bool,
-    opened: Nanos,
+    /// Messages that are taken, pings and pongs included; order entry is limited otherwise.
+    messages: Option<Rate>,
+    /// When it is as old as the exchange lets a connection become.
+    ends: Nanos,
     next_ping: Nanos,
     /// Pings without their pong, oldest first.
     pings: VecDeque<(Nanos, String)>,
-    /// When the last messages came, at most [`CLIENT_MESSAGES_PER_S`].
+    /// When the last messages came, at most as many as are taken at once.
     recent: VecDeque<Nanos>,
 }
 
 impl Peer {
-    pub fn new(now: Nanos, limited: bool) -> Self {
+    pub fn new(now: Nanos, messages: Option<Rate>, life: Nanos) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(4096)
             .write_buffer_size(0)
@@ -39,8 +37,8 @@ impl Peer {
             .max_frame_size(Some(REQUEST_BYTES_MAX));
         Self {
             context: WebSocketContext::new(Role::Server, Some(config)),
-            limited,
-            opened: now,
+            messages,
+            ends: now + life,
             next_ping: now + PING_PERIOD,
             pings: VecDeque::new(),
             recent: VecDeque::new(),
@@ -56,16 +54,16 @@ impl Peer {
                     return Ok(None);
                 }
                 Err(Error::ConnectionClosed | Error::AlreadyClosed) => return Err(Cut::Peer),
-                Err(_) => return Err(self.close(pipe, CloseCode::Protocol, Cut::Protocol)),
+                Err(_) => return Err(self.cut(pipe, CloseCode::Protocol, Cut::Protocol)),
             };
             if !matches!(message, Message::Close(_)) && !self.within_limit(now) {
-                return Err(self.close(pipe, CloseCode::Policy, Cut::TooManyMessages));
+                return Err(self.cut(pipe, CloseCode::Policy, Cut::TooManyMessages));
             }
             match message {
                 Message::Text(text) => return Ok(Some(text.as_str().to_owned())),
                 Message::Pong(payload) => self.handle_pong(&payload),
                 Message::Binary(_) => {
-                    return Err(self.close(pipe, CloseCode::Unsupported, Cut::Protocol));
+                    return Err(self.cut(pipe, CloseCode::Unsupported, Cut::Protocol));
                 }
                 Message::Ping(_) | Message::Close(_) | Message::Frame(_) => (),
             }
@@ -77,12 +75,17 @@ impl Peer {
         self.context.write(pipe, Message::text(text)).is_ok()
     }
 
-    /// Sends the close frame and gives `why` back.
-    pub fn close(&mut self, pipe: &mut Pipe, code: CloseCode, why: Cut) -> Cut {
-        let reason = why.name().into();
+    /// Closes for this reason, and gives it back.
+    pub fn cut(&mut self, pipe: &mut Pipe, code: CloseCode, why: Cut) -> Cut {
+        self.close(pipe, code, why.name());
+        why
+    }
+
+    /// Sends the close frame.
+    pub fn close(&mut self, pipe: &mut Pipe, code: CloseCode, reason: &str) {
+        let reason = reason.into();
         // An end that has closed already has nothing more to say.
         let _ = self.context.close(pipe, Some(CloseFrame { code, reason }));
-        why
     }
 
     /// When a ping, a missing pong or the end of its life is due.
@@ -91,20 +94,20 @@ impl Peer {
             .pings
             .front()
             .map_or(Nanos::NEVER, |(sent, _)| *sent + PONG_MAX);
-        self.next_ping.min(pong).min(self.opened + LIFE_MAX)
+        self.next_ping.min(pong).min(self.ends)
     }
 
     /// Pings, or ends a connection that is too old or gave no pong. `payload` is the next ping's.
     pub fn handle_timeout(&mut self, now: Nanos, pipe: &mut Pipe, payload: i64) -> Result<(), Cut> {
-        if now >= self.opened + LIFE_MAX {
-            return Err(self.close(pipe, CloseCode::Away, Cut::Life));
+        if now >= self.ends {
+            return Err(self.cut(pipe, CloseCode::Away, Cut::Life));
         }
         if self
             .pings
             .front()
             .is_some_and(|(sent, _)| now >= *sent + PONG_MAX)
         {
-            return Err(self.close(pipe, CloseCode::Policy, Cut::NoPong));
+            return Err(self.cut(pipe, CloseCode::Policy, Cut::NoPong));
         }
         if now >= self.next_ping {
             let payload = payload.to_string();
@@ -128,12 +131,12 @@ impl Peer {
     }
 
     fn within_limit(&mut self, now: Nanos) -> bool {
-        if !self.limited {
+        let Some(rate) = self.messages else {
             return true;
-        }
-        if self.recent.len() == CLIENT_MESSAGES_PER_S {
+        };
+        if self.recent.len() >= rate.count as usize {
             let oldest = self.recent.pop_front();
-            if oldest.is_some_and(|oldest| now < oldest + SECOND) {
+            if oldest.is_none_or(|oldest| now < oldest + rate.per) {
                 return false;
             }
         }
@@ -170,14 +173,20 @@ mod tests {
         }
     }
 
+    const DAY: Nanos = Nanos::from_secs(24 * 3600);
+
+    fn market(now: Nanos) -> Peer {
+        let (count, per) = (5, Nanos::from_secs(1));
+        Peer::new(now, Some(Rate { count, per }), DAY)
+    }
+
     fn at(ms: u64) -> Nanos {
         Nanos::from_millis(ms)
     }
 
     #[test]
     fn the_sixth_message_within_a_second_ends_a_market_connection_with_1008() {
-        let (mut peer, mut client, mut pipe) =
-            (Peer::new(at(0), true), Client::new(), Pipe::default());
+        let (mut peer, mut client, mut pipe) = (market(at(0)), Client::new(), Pipe::default());
         for ms in [0, 100, 200, 300, 400, 1000, 1100, 1200, 1300, 1400] {
             client.send(Message::Pong("".into()), &mut pipe);
             assert_eq!(peer.read(at(ms), &mut pipe), Ok(None), "{ms}");
@@ -193,7 +202,7 @@ mod tests {
     #[test]
     fn an_order_connection_is_not_limited_in_messages() {
         let (mut peer, mut client, mut pipe) =
-            (Peer::new(at(0), false), Client::new(), Pipe::default());
+            (Peer::new(at(0), None, DAY), Client::new(), Pipe::default());
         for _ in 0..20 {
             client.send(Message::text("x"), &mut pipe);
             assert_eq!(peer.read(at(0), &mut pipe), Ok(Some("x".to_owned())));
@@ -202,8 +211,7 @@ mod tests {
 
     #[test]
     fn a_ping_comes_every_20_s_and_only_its_own_pong_keeps_the_connection() {
-        let (mut peer, mut client, mut pipe) =
-            (Peer::new(at(0), true), Client::new(), Pipe::default());
+        let (mut peer, mut client, mut pipe) = (market(at(0)), Client::new(), Pipe::default());
         peer.handle_timeout(at(19_999), &mut pipe, 1).unwrap();
         assert!(pipe.output.is_empty());
         peer.handle_timeout(at(20_000), &mut pipe, 77).unwrap();
@@ -219,8 +227,7 @@ mod tests {
 
     #[test]
     fn an_answered_ping_is_settled_with_those_before_it() {
-        let (mut peer, mut client, mut pipe) =
-            (Peer::new(at(0), true), Client::new(), Pipe::default());
+        let (mut peer, mut client, mut pipe) = (market(at(0)), Client::new(), Pipe::default());
         peer.handle_timeout(at(20_000), &mut pipe, 1).unwrap();
         peer.handle_timeout(at(40_000), &mut pipe, 2).unwrap();
         client.send(Message::Pong("2".into()), &mut pipe);
@@ -231,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_cut_after_24_hours() {
-        let (mut peer, mut pipe) = (Peer::new(at(0), true), Pipe::default());
-        assert_eq!(peer.handle_timeout(LIFE_MAX, &mut pipe, 0), Err(Cut::Life));
+        let (mut peer, mut pipe) = (market(at(0)), Pipe::default());
+        assert_eq!(peer.handle_timeout(DAY, &mut pipe, 0), Err(Cut::Life));
     }
 }

@@ -1,8 +1,9 @@
 //! Market data as the exchange writes it: stream events, snapshots and metadata.
 //! Writes what it is given; whether a book is true is the matching engine's business.
 
-use super::{Listing, NOTIONAL_MAX, PRECISION, TimeUnit, padded, push_padded};
+use super::{NOTIONAL_MAX, PRECISION, TimeUnit, padded, push_padded};
 use crate::base::{Diff, Instrument, Level, Quote, Side, Trade, UnixNanos};
+use crate::exchange::mirror::Listing;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -118,14 +119,27 @@ pub fn exchange_info<'l>(
     })
 }
 
+/// The body of `ticker/24hr?type=MINI` for these listings: what was traded is the listing's own, in both assets.
+pub fn tickers(unit: TimeUnit, now: UnixNanos, listings: &[&Listing]) -> Value {
+    let now = unit.of(now);
+    let ticker = |listing: &&Listing| {
+        json!({
+            "symbol": listing.instrument.symbol.as_str(),
+            "quoteVolume": padded(listing.volume, 0),
+            "closeTime": now,
+        })
+    };
+    listings.iter().map(ticker).collect()
+}
+
 fn symbol_info(listing: &Listing) -> Value {
     let instrument = &listing.instrument;
     json!({
         "symbol": instrument.symbol.as_str(),
         "status": if instrument.trading { "TRADING" } else { "HALT" },
-        "baseAsset": listing.base,
+        "baseAsset": instrument.base.as_str(),
         "baseAssetPrecision": PRECISION,
-        "quoteAsset": listing.quote,
+        "quoteAsset": instrument.quote.as_str(),
         "quotePrecision": PRECISION,
         "quoteAssetPrecision": PRECISION,
         "baseCommissionPrecision": PRECISION,
@@ -196,17 +210,12 @@ mod tests {
 
     fn instrument() -> Instrument {
         Instrument {
-            exchange: "binance-spot",
-            id: InstrumentId(0),
-            symbol: Symbol::from("BTCUSDT").unwrap(),
-            px_scale: 8,
-            qty_scale: 8,
             tick: Px(1_000_000),
             lot: Qty(1_000),
             qty_min: Qty(1_000),
             qty_max: Qty(900_000_000_000),
             notional_min: 5 * 10u128.pow(16),
-            trading: true,
+            ..Instrument::bare("binance", Symbol::from("BTCUSDT").unwrap(), (8, 8))
         }
     }
 
@@ -219,6 +228,7 @@ mod tests {
             first_id: 157,
             last_id: 160,
             prev_id: None,
+            checksum: None,
             exch_time: AT,
         };
         let bid = Level {
@@ -283,8 +293,7 @@ mod tests {
     fn metadata_carries_the_three_filters_that_orders_are_held_to() {
         let listing = Listing {
             instrument: instrument(),
-            base: "BTC".into(),
-            quote: "USDT".into(),
+            volume: 7,
         };
         let info = exchange_info(TimeUnit::Millis, AT, [&listing].into_iter());
         let filters = &info["symbols"][0]["filters"];

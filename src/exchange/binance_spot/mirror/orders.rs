@@ -1,8 +1,9 @@
 //! Order entry over the WebSocket API: session logon with a real Ed25519 signature, and LIMIT orders.
 //! Checks a request in full and hands it on; matches nothing itself.
 
-use super::{Fault, Listing, NOTIONAL_MAX, TimeUnit, market};
+use super::{Fault, NOTIONAL_MAX, TimeUnit, find, market};
 use crate::base::{DecimalError, Instrument, Px, Qty, Side, UnixNanos, decimal};
+use crate::exchange::mirror::Listing;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::{Map, Value, json};
@@ -262,7 +263,7 @@ fn payload(params: &Params) -> String {
 fn check_place(params: &Params, listings: &[Listing]) -> Result<Place, Fault> {
     let symbol = text(params, "symbol")?;
     let (listing, Listing { instrument, .. }) =
-        Listing::find(listings, symbol).ok_or_else(Fault::invalid_symbol)?;
+        find(listings, symbol).ok_or_else(Fault::invalid_symbol)?;
     let side = match text(params, "side")? {
         "BUY" => Side::Buy,
         "SELL" => Side::Sell,

@@ -43,6 +43,32 @@ pub enum Get {
         /// As the client wrote them.
         symbols: Vec<String>,
     },
+    /// `/api/v3/ticker/24hr`; empty means every symbol.
+    Ticker {
+        /// As the client wrote them.
+        symbols: Vec<String>,
+    },
+}
+
+impl Get {
+    /// What the exchange counts it as.
+    pub fn weight(&self) -> u32 {
+        match self {
+            Self::Ping | Self::Time => 1,
+            Self::Depth { levels, .. } => match levels {
+                0..=100 => 5,
+                101..=500 => 25,
+                501..=1_000 => 50,
+                1_001.. => 250,
+            },
+            Self::ExchangeInfo { .. } => 20,
+            Self::Ticker { symbols } => match symbols.len() {
+                1..=20 => 2,
+                21..=100 => 40,
+                _ => 80,
+            },
+        }
+    }
 }
 
 /// Reads the target of an upgrade request; `None` where nothing listens.
@@ -91,7 +117,8 @@ pub fn get(target: &str) -> Result<Get, Fault> {
         "/api/v3/ping" => Ok(Get::Ping),
         "/api/v3/time" => Ok(Get::Time),
         "/api/v3/depth" | "/api/v1/depth" => depth(query),
-        "/api/v3/exchangeInfo" => exchange_info(query),
+        "/api/v3/exchangeInfo" => symbols(query).map(|symbols| Get::ExchangeInfo { symbols }),
+        "/api/v3/ticker/24hr" => symbols(query).map(|symbols| Get::Ticker { symbols }),
         _ => Err(Fault::new(404, -1000, "No such endpoint.")),
     }
 }
@@ -122,26 +149,24 @@ fn depth(query: &str) -> Result<Get, Fault> {
     })
 }
 
-fn exchange_info(query: &str) -> Result<Get, Fault> {
-    let symbols = match (param(query, "symbol"), param(query, "symbols")) {
-        (None, None) => Vec::new(),
-        (Some(symbol), None) => vec![symbol.to_owned()],
+/// `symbol` or `symbols`; neither means all.
+fn symbols(query: &str) -> Result<Vec<String>, Fault> {
+    match (param(query, "symbol"), param(query, "symbols")) {
+        (None, None) => Ok(Vec::new()),
+        (Some(symbol), None) => Ok(vec![symbol.to_owned()]),
         (None, Some(list)) => serde_json::from_str(list).map_err(|_| {
             Fault::new(
                 400,
                 -1100,
                 "Illegal characters found in parameter 'symbols'.",
             )
-        })?,
-        (Some(_), Some(_)) => {
-            return Err(Fault::new(
-                400,
-                -1128,
-                "Combination of optional parameters invalid.",
-            ));
-        }
-    };
-    Ok(Get::ExchangeInfo { symbols })
+        }),
+        (Some(_), Some(_)) => Err(Fault::new(
+            400,
+            -1128,
+            "Combination of optional parameters invalid.",
+        )),
+    }
 }
 
 fn param<'q>(query: &'q str, name: &str) -> Option<&'q str> {

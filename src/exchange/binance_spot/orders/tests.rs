@@ -281,7 +281,7 @@ fn sessions_begin_and_end() {
         "[]",
         "7",
         r#"{"id":"logon"}"#,
-        r#"{"id":"logon","status":"200"}"#,
+        r#"{"id":"logon","status":true}"#,
     ] {
         assert_eq!(decode(broken), Err(DecodeError::Shape), "{broken}");
     }

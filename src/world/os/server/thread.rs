@@ -4,21 +4,23 @@
 use super::SimProgress;
 use crate::base::Nanos;
 use crate::watch::audit::Truth;
+use crate::world::sim::limits::{self, Exceeded};
 use crate::world::sim::play::Subscriptions;
 use crate::world::sim::session::{Cut, Session};
-use crate::world::sim::venue::{Source, Venue};
+use crate::world::sim::venue::Source;
+use crate::world::sim::venues::Venues;
 use crossbeam_channel::{Sender, TrySendError};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use rustls::ServerConfig;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Connections at once; further ones are closed as they come.
-const SESSIONS_MAX: usize = 256;
+const SESSIONS_MAX: usize = 1_024;
 /// The longest park.
 const PARK_MAX: Duration = Duration::from_millis(500);
 const LISTENER: Token = Token(usize::MAX);
@@ -35,11 +37,15 @@ pub struct Shared {
     sessions_open: AtomicU64,
     slow_cuts: AtomicU64,
     truths_dropped: AtomicU64,
+    exceeded: Mutex<Exceeded>,
 }
 
 impl Shared {
     pub fn progress(&self) -> SimProgress {
+        // Whoever panicked while holding it left whole numbers behind.
+        let exceeded = *self.exceeded.lock().unwrap_or_else(PoisonError::into_inner);
         SimProgress {
+            exceeded,
             frames_sent: self.frames_sent.load(Relaxed),
             played_out: self.played_out.load(Relaxed),
             orders: self.orders.load(Relaxed),
@@ -64,7 +70,7 @@ struct Client {
 pub struct Thread {
     poll: Poll,
     listener: TcpListener,
-    venue: Venue,
+    venues: Venues,
     tls: Arc<ServerConfig>,
     clients: BTreeMap<usize, Client>,
     next_token: usize,
@@ -80,7 +86,7 @@ pub struct Thread {
 impl Thread {
     pub fn new(
         mut listener: TcpListener,
-        venue: Venue,
+        venues: Venues,
         tls: Arc<ServerConfig>,
         truths: Sender<Truth>,
         started: Instant,
@@ -98,11 +104,12 @@ impl Thread {
             sessions_open: AtomicU64::new(0),
             slow_cuts: AtomicU64::new(0),
             truths_dropped: AtomicU64::new(0),
+            exceeded: Mutex::default(),
         });
         let thread = Self {
             poll,
             listener,
-            venue,
+            venues,
             tls,
             clients: BTreeMap::new(),
             next_token: 0,
@@ -149,21 +156,17 @@ impl Thread {
     }
 
     fn timeout(&self) -> Duration {
-        let sessions = self
-            .clients
-            .values()
-            .map(|client| client.session.poll_timeout());
-        let due = sessions
-            .min()
-            .unwrap_or(Nanos::NEVER)
-            .min(self.venue.poll_timeout());
+        let sessions = self.clients.values();
+        let sessions = sessions.map(|client| client.session.poll_timeout(&self.venues));
+        let markets = self.venues.all.iter().map(|venue| venue.poll_timeout());
+        let due = sessions.chain(markets).min().unwrap_or(Nanos::NEVER);
         Duration::from_nanos(due.since(self.now())).min(PARK_MAX)
     }
 
     fn accept(&mut self) {
         loop {
-            let mut socket = match self.listener.accept() {
-                Ok((socket, _)) => socket,
+            let (mut socket, from) = match self.listener.accept() {
+                Ok(accepted) => accepted,
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return self.accepts = false,
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => continue,
@@ -180,7 +183,7 @@ impl Thread {
                     .registry()
                     .register(&mut socket, Token(token), interest)
                     .is_ok();
-            let session = Session::new(self.now(), Arc::clone(&self.tls));
+            let session = Session::new(self.now(), from.ip(), Arc::clone(&self.tls));
             if let (true, Ok(session)) = (ready, session) {
                 self.next_token += 1;
                 self.shared.sessions.fetch_add(1, Relaxed);
@@ -196,35 +199,79 @@ impl Thread {
         }
     }
 
-    /// One turn: input, then the market, then timers, then the truth, and only then output.
+    /// One turn: the markets, then input, then timers, then the truth, and only then output.
     fn turn(&mut self) {
         let now = self.now();
+        let mut frames = self.advance(now);
         let Self {
             clients,
-            venue,
+            venues,
             shared,
             buffer,
             ..
         } = self;
-        for client in clients.values_mut().filter(|client| client.readable) {
-            client.read(now, buffer, venue);
+        let readable = clients.iter().filter(|(_, client)| client.readable);
+        let readable: Vec<usize> = readable.map(|(token, _)| *token).collect();
+        for token in readable {
+            let Some(client) = clients.get_mut(&token) else {
+                continue;
+            };
+            client.read(now, buffer, venues);
+            let Some(at) = client.session.venue() else {
+                continue;
+            };
+            // Also to the session that caused them: what it has shown already it knows by its ids.
+            let events = std::mem::take(&mut venues.all[at].events);
+            if events.is_empty() {
+                continue;
+            }
+            let sessions = clients.values_mut().map(|client| &mut client.session);
+            for session in sessions.filter(|session| session.venue() == Some(at)) {
+                frames += session.handle_events(&venues.all[at], &events);
+            }
         }
-        venue.handle_timeout(now);
-        let events = std::mem::take(&mut venue.events);
-        let mut frames = 0;
         for client in clients.values_mut() {
-            frames += client.session.publish(venue, &events);
-            frames += client.session.handle_timeout(now, venue);
+            frames += client.session.handle_timeout(now, venues);
         }
         shared.frames_sent.fetch_add(frames, Relaxed);
-        shared.orders.store(venue.orders, Relaxed);
+        let orders = venues.all.iter().map(|venue| venue.orders).sum();
+        shared.orders.store(orders, Relaxed);
+        *shared
+            .exceeded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = limits::total(venues.all.iter());
         self.tell();
         self.write(now);
     }
 
+    /// Moves the markets up to `now`, one event at a time: whoever looks at a book while it is told of an event
+    /// sees it as of that event. Gives the frames sent.
+    fn advance(&mut self, now: Nanos) -> u64 {
+        let mut frames = 0;
+        let mut sessions: Vec<Vec<&mut Session>> = Vec::new();
+        sessions.resize_with(self.venues.all.len(), Vec::new);
+        for client in self.clients.values_mut() {
+            if let Some(at) = client.session.venue() {
+                sessions[at].push(&mut client.session);
+            }
+        }
+        for (venue, sessions) in self.venues.all.iter_mut().zip(&mut sessions) {
+            let mut events = Vec::new();
+            while venue.step(now) {
+                std::mem::swap(&mut events, &mut venue.events);
+                for session in sessions.iter_mut() {
+                    frames += session.handle_events(venue, &events);
+                }
+                events.clear();
+            }
+        }
+        frames
+    }
+
     /// Sends the truth, ahead of the bytes that it is about.
     fn tell(&mut self) {
-        for truth in self.venue.truths.drain(..) {
+        let venues = self.venues.all.iter_mut();
+        for truth in venues.flat_map(|venue| venue.take_truths()) {
             let Some(sender) = &self.truths else { continue };
             match sender.try_send(truth) {
                 Ok(()) => (),
@@ -240,7 +287,8 @@ impl Thread {
         for client in self.clients.values_mut().filter(|client| client.writable) {
             client.write();
         }
-        if matches!(self.venue.source, Source::Play(..)) {
+        let mut venues = self.venues.all.iter();
+        if venues.any(|venue| matches!(venue.source, Source::Play(..))) {
             let mut ends = self
                 .clients
                 .values()
@@ -255,15 +303,19 @@ impl Thread {
             clients,
             shared,
             poll,
-            venue,
+            venues,
             ..
         } = self;
-        let mut left = Subscriptions::new();
+        let mut left: Vec<(usize, String)> = Vec::new();
         clients.retain(|_, client| {
             let over = client.session.over(now);
             let keep = !client.gone && over.is_none();
             if !keep {
-                left.extend(client.session.streams().into_iter().flatten().cloned());
+                if let (Some(at), Some(names)) =
+                    (client.session.venue(), client.session.played_names())
+                {
+                    left.extend(names.iter().map(|name| (at, name.clone())));
+                }
                 shared
                     .slow_cuts
                     .fetch_add(u64::from(over == Some(Cut::SlowConsumer)), Relaxed);
@@ -271,10 +323,12 @@ impl Thread {
             }
             keep
         });
-        for stream in left {
-            let mut others = clients.values().filter_map(|c| c.session.streams());
-            if !others.any(|streams| streams.contains(&stream)) {
-                venue.abandon(&stream);
+        for (at, stream) in left {
+            let others = clients.values().map(|client| &client.session);
+            let mut others = others.filter(|session| session.venue() == Some(at));
+            let follows = |names: &Subscriptions| names.contains(&stream);
+            if !others.any(|session| session.played_names().is_some_and(follows)) {
+                venues.all[at].abandon(&stream);
             }
         }
         shared.sessions_open.store(clients.len() as u64, Relaxed);
@@ -283,12 +337,12 @@ impl Thread {
 
 impl Client {
     /// Reads until the socket has nothing more; answers as it goes.
-    fn read(&mut self, now: Nanos, buffer: &mut [u8], venue: &mut Venue) {
+    fn read(&mut self, now: Nanos, buffer: &mut [u8], venues: &mut Venues) {
         loop {
             match self.socket.read(buffer) {
                 Ok(0) => self.gone = true,
                 Ok(n) => {
-                    self.session.handle_input(now, &buffer[..n], venue);
+                    self.session.handle_input(now, &buffer[..n], venues);
                     continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

@@ -2,20 +2,54 @@
 
 use super::{Nanos, Note, Severity, Socket, SocketOptions, Turn, Value};
 use crate::conn::Limiter;
+use crate::exchange::Rate;
 use mio::{Interest, Poll, Token};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Attempts in any five minutes. Binance takes 300 from an address: the rest is for what else runs behind it.
-const ATTEMPTS_MAX: u32 = 280;
-const ATTEMPTS_SPAN: Nanos = Nanos::from_secs(300);
-/// Attempts that market data leaves to orders.
-const SPARED_FOR_ORDERS: usize = 30;
+/// Of what an exchange allows, a part in so many is left to what else runs behind our address.
+const LEFT_ALONE: u32 = 15;
+/// Of what we take, market data leaves a part in so many to orders.
+const SPARED_FOR_ORDERS: usize = 9;
 
-/// The attempts of this process: the exchange counts them by address, whatever connection they are for.
-static ATTEMPTS: LazyLock<Mutex<Limiter>> =
-    LazyLock::new(|| Mutex::new(Limiter::new(ATTEMPTS_MAX, ATTEMPTS_SPAN)));
+/// Connections that this process may open to one exchange, which counts them by address, whatever they are for.
+#[derive(Debug, Clone)]
+pub struct Attempts {
+    limiter: Arc<Mutex<Limiter>>,
+    spared: usize,
+}
+
+impl Attempts {
+    /// Within `allowed`, which is what the exchange takes from one address.
+    pub fn new(allowed: Rate) -> Self {
+        let ours = (allowed.count - allowed.count.div_ceil(LEFT_ALONE)).max(1);
+        Self {
+            limiter: Arc::new(Mutex::new(Limiter::new(ours, allowed.per))),
+            spared: ours as usize / SPARED_FOR_ORDERS,
+        }
+    }
+
+    /// Counts an attempt, if there is room for it; our own host counts none.
+    ///
+    /// # Errors
+    /// `QuotaExceeded` where too many connections were tried.
+    pub(super) fn admit(&self, to: SocketAddr, purpose: Purpose, now: Nanos) -> io::Result<()> {
+        if to.ip().is_loopback() {
+            return Ok(());
+        }
+        let spare = match purpose {
+            Purpose::MarketData => self.spared,
+            Purpose::Orders => 0,
+        };
+        // Whoever panicked while holding it left whole times behind.
+        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        limiter.admit_sparing(now, spare).map_err(|_| {
+            let why = "as many connections were tried as the exchange takes in so short a time";
+            io::Error::new(io::ErrorKind::QuotaExceeded, why)
+        })
+    }
+}
 
 /// What the connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +61,7 @@ pub enum Purpose {
 /// A connecting socket that the poll watches.
 ///
 /// # Errors
-/// `QuotaExceeded` where too many connections were tried, and what the system says.
+/// What the system says.
 pub fn dial(
     poll: &Poll,
     token: Token,
@@ -36,11 +70,6 @@ pub fn dial(
     options: &SocketOptions,
     (turn, now): (&Turn, Nanos),
 ) -> io::Result<Socket> {
-    // Whoever panicked while holding it left whole times behind.
-    let mut attempts = ATTEMPTS.lock().unwrap_or_else(PoisonError::into_inner);
-    if !address.ip().is_loopback() {
-        admit(&mut attempts, purpose, now)?;
-    }
     // Only orders ask when they left: on other sockets the stamps would pile up unread.
     let mut socket = Socket::connect(address, options, purpose == Purpose::Orders)?;
     for option in socket.declined() {
@@ -52,33 +81,51 @@ pub fn dial(
     Ok(socket)
 }
 
-fn admit(attempts: &mut Limiter, purpose: Purpose, now: Nanos) -> io::Result<()> {
-    let spare = match purpose {
-        Purpose::MarketData => SPARED_FOR_ORDERS,
-        Purpose::Orders => 0,
-    };
-    attempts.admit_sparing(now, spare).map_err(|_| {
-        let why = "too many connections were tried in five minutes";
-        io::Error::new(io::ErrorKind::QuotaExceeded, why)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn granted(attempts: &Attempts, purpose: Purpose, at: Nanos) -> usize {
+        let far = SocketAddr::from(([192, 0, 2, 1], 443));
+        (0..1_000)
+            .filter(|_| attempts.admit(far, purpose, at).is_ok())
+            .count()
+    }
+
+    fn rate(count: u32, s: u64) -> Rate {
+        let per = Nanos::from_secs(s);
+        Rate { count, per }
+    }
+
     #[test]
     fn attempts_stay_within_the_exchanges_limit_and_leave_some_for_orders() {
-        let mut attempts = Limiter::new(ATTEMPTS_MAX, ATTEMPTS_SPAN);
-        let mut granted = |purpose, at_s| {
-            let now = Nanos::from_secs(at_s);
-            (0..1_000)
-                .filter(|_| admit(&mut attempts, purpose, now).is_ok())
-                .count()
-        };
-        assert_eq!(granted(Purpose::MarketData, 1), 250);
-        assert_eq!(granted(Purpose::Orders, 2), 30);
+        let attempts = Attempts::new(rate(300, 300));
+        let granted = |purpose, at_s| granted(&attempts, purpose, Nanos::from_secs(at_s));
+        assert_eq!(granted(Purpose::MarketData, 1), 249);
+        assert_eq!(granted(Purpose::Orders, 2), 31);
         assert_eq!(granted(Purpose::Orders, 300), 0);
-        assert_eq!(granted(Purpose::MarketData, 302), 250);
+        assert_eq!(granted(Purpose::MarketData, 302), 249);
+    }
+
+    #[test]
+    fn a_small_limit_leaves_something_and_is_of_its_own_exchange() {
+        let (small, other) = (Attempts::new(rate(3, 1)), Attempts::new(rate(1, 1)));
+        let now = Nanos::from_secs(7);
+        assert_eq!(granted(&small, Purpose::MarketData, now), 2);
+        assert_eq!(
+            granted(&small.clone(), Purpose::Orders, now),
+            0,
+            "one budget"
+        );
+        assert_eq!(granted(&other, Purpose::MarketData, now), 1);
+    }
+
+    #[test]
+    fn our_own_host_counts_nothing() {
+        let attempts = Attempts::new(rate(1, 300));
+        let near = SocketAddr::from(([127, 0, 0, 1], 9_443));
+        let now = Nanos::from_secs(1);
+        assert!((0..9).all(|_| attempts.admit(near, Purpose::MarketData, now).is_ok()));
+        assert_eq!(granted(&attempts, Purpose::MarketData, now), 1);
     }
 }

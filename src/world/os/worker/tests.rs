@@ -1,7 +1,8 @@
 //! A worker's turns with lanes that only remember what was asked of them.
 
 use super::*;
-use crate::base::{InstrumentId, Snapshot};
+use crate::base::{Instrument, InstrumentId, Snapshot};
+use crate::exchange::Rate;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::Instant;
@@ -21,7 +22,7 @@ struct Stalling {
 }
 
 impl Lane<Socket> for Stalling {
-    fn handle_ready(&mut self, _: &mut Turn) {}
+    fn handle_ready(&mut self, _: &mut Turn, _: u8) {}
 
     fn handle_turn(&mut self, _: &mut Turn) -> bool {
         self.saw.lock().unwrap().push(Saw::Turn);
@@ -43,15 +44,17 @@ impl Lane<Socket> for Stalling {
         self.saw.lock().unwrap().push(Saw::Timeout);
     }
 
-    fn poll_ask(&mut self, _: &mut Turn, _: Nanos) -> Option<Ask> {
+    fn poll_ask(&mut self, _: &mut Turn, _: Nanos) -> Option<(u8, Ask)> {
         None
     }
 
     fn handle_resolved(&mut self, _: Nanos, _: Result<&[SocketAddr], ()>) {}
-    fn handle_dialed(&mut self, _: Nanos, _: Result<Socket, std::io::ErrorKind>) {}
+    fn handle_dialed(&mut self, _: Nanos, _: u8, _: Result<Socket, std::io::ErrorKind>) {}
     fn handle_snapshot(&mut self, _: &mut Turn, _: Nanos, _: InstrumentId, _: Option<&Snapshot>) {}
 
-    fn stream_mut(&mut self) -> Option<&mut Socket> {
+    fn handle_instrument(&mut self, _: &mut Turn, _: Nanos, _: Instrument) {}
+
+    fn stream_mut(&mut self, _: u8) -> Option<&mut Socket> {
         None
     }
 
@@ -64,25 +67,37 @@ impl Lane<Socket> for Stalling {
     fn tally(&self, _: &mut Tally) {}
 }
 
+fn placed(lane: Box<dyn Lane<Socket>>) -> Placed {
+    Placed {
+        lane,
+        clerk_id: 0,
+        attempts: Attempts::new(Rate {
+            count: 1,
+            per: Nanos::from_secs(1),
+        }),
+    }
+}
+
 fn worker(wait: Wait, feeds: Vec<Box<dyn Lane<Socket>>>) -> (Worker, crate::watch::Collector) {
     let poll = Poll::new().unwrap();
     let waker = mio::Waker::new(poll.registry(), BELL).unwrap();
     let (recorder, collector) = Recorder::new(0, &[]);
     let (clerk, hosts) = (Vec::new(), Vec::new());
+    let notes = Notes::new(crossbeam_channel::bounded(16).0);
     let worker = Worker {
         cpu: sys::affinity().unwrap()[0],
         wait,
         poll,
         bell: Bell::new(move || drop(waker.wake())),
-        feeds: (feeds.into_iter().map(|lane| Placed { lane, clerk_id: 0 })).collect(),
+        feeds: feeds.into_iter().map(placed).collect(),
         desk: None,
         gateways: Vec::new(),
         socket_options: SocketOptions::default(),
         recorder,
-        notes: Notes::new(crossbeam_channel::bounded(16).0),
-        jobs: super::super::clerk::Clerk::start(clerk, hosts, Arc::new([]))
+        jobs: super::super::clerk::Clerk::start(clerk, hosts, &[], &[], notes.clone())
             .unwrap()
             .jobs,
+        notes,
         replies: crossbeam_channel::never(),
         pulse: Arc::default(),
         stop: Arc::default(),

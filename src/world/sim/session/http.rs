@@ -1,36 +1,61 @@
-//! HTTP/1.1 on one connection: keep-alive GETs and the upgrade to a WebSocket. Takes no request body.
+//! HTTP/1.1 on one connection: keep-alive requests and the upgrade to a WebSocket.
 
-use super::super::venue::Venue;
-use super::{Cut, OUT_BYTES_MAX, Pipe, streams};
+use super::super::limits::Refusal;
+use super::super::venues::Venues;
+use super::{Cut, OUT_BYTES_MAX, Pipe};
 use crate::base::Nanos;
 use crate::exchange::binance_spot::mirror::Fault;
-use crate::exchange::binance_spot::mirror::route::{self, Upgrade};
+use crate::exchange::mirror::Call;
 use std::io::Write;
+use std::net::IpAddr;
 use tungstenite::handshake::machine::TryParse;
 use tungstenite::handshake::server::{Request, create_response, write_response};
 
 /// A request head must fit into this.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// A request body, likewise.
+const BODY_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 64;
 
 /// What became of one request.
 pub enum Turn {
     Answered,
-    /// The 101 is written; what follows is WebSocket.
-    Upgraded(Upgrade),
+    /// A WebSocket is asked for; what follows will be frames.
+    Upgrade(Upgrade),
+}
+
+/// A request for a WebSocket, not answered yet.
+pub struct Upgrade {
+    pub host: String,
+    pub target: String,
+    response: tungstenite::handshake::server::Response,
+}
+
+impl Upgrade {
+    /// Writes the 101.
+    pub fn accept(&self, pipe: &mut Pipe) {
+        // Writing into a vector cannot fail, and these headers are text.
+        let _ = write_response(&mut pipe.output, &self.response);
+    }
 }
 
 struct Head {
     bytes: usize,
-    get: bool,
+    body_bytes: Option<usize>,
+    simple: bool,
+    host: String,
     target: String,
     upgrade: bool,
     keep_alive: bool,
-    has_body: bool,
 }
 
 /// Answers the next whole request in `pipe`; `None` while there is none.
-pub fn answer(now: Nanos, pipe: &mut Pipe, venue: &mut Venue) -> Result<Option<Turn>, Cut> {
+pub fn answer(
+    now: Nanos,
+    from: IpAddr,
+    pipe: &mut Pipe,
+    venues: &mut Venues,
+) -> Result<Option<Turn>, Cut> {
     if pipe.output.len() > OUT_BYTES_MAX {
         // Requests that are piled up without reading their answers.
         return Err(Cut::SlowConsumer);
@@ -39,24 +64,34 @@ pub fn answer(now: Nanos, pipe: &mut Pipe, venue: &mut Venue) -> Result<Option<T
         Ok(Some(head)) => head,
         Ok(None) if pipe.input.len() <= HEAD_BYTES_MAX => return Ok(None),
         Ok(None) | Err(()) => {
-            let fault = Fault::new(400, -1000, "The request is malformed or too large.");
-            write(pipe, fault.status, &fault.body(), false);
+            refuse(pipe, 400, "The request is malformed or too large.");
             return Err(Cut::Protocol);
         }
     };
     if head.upgrade {
-        return upgrade(pipe, &head).map(Some);
+        return upgrade(pipe, head).map(Some);
     }
-    pipe.input.drain(..head.bytes);
-    if !head.get || head.has_body {
-        let fault = Fault::new(405, -1000, "Only GET without a body is simulated.");
-        write(pipe, fault.status, &fault.body(), false);
+    let body_bytes = head.body_bytes.filter(|bytes| *bytes <= BODY_BYTES_MAX);
+    let (Some(body_bytes), true) = (body_bytes, head.simple) else {
+        refuse(
+            pipe,
+            405,
+            "Only GET, and POST with a short body, are simulated.",
+        );
         return Err(Cut::Answered);
+    };
+    let end = head.bytes + body_bytes;
+    if pipe.input.len() < end {
+        return Ok(None);
     }
-    let answer = route::get(&head.target).and_then(|request| venue.get(now, request));
-    match answer {
-        Ok(body) => write(pipe, 200, &body, head.keep_alive),
-        Err(fault) => write(pipe, fault.status, &fault.body(), head.keep_alive),
+    let body: Vec<u8> = pipe.input.drain(..end).skip(head.bytes).collect();
+    let call = Call {
+        target: &head.target,
+        body: &String::from_utf8_lossy(&body),
+    };
+    match venues.rest(now, from, &head.host, call) {
+        Ok(reply) => write(pipe, reply.status, "", &reply.body, head.keep_alive),
+        Err(refusal) => limited(pipe, refusal, head.keep_alive),
     }
     if head.keep_alive {
         Ok(Some(Turn::Answered))
@@ -73,68 +108,73 @@ fn head(input: &[u8]) -> Result<Option<Head>, ()> {
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(_) => return Err(()),
     };
-    let has = |name: &str, test: &dyn Fn(&str) -> bool| {
-        let mut found = request
-            .headers
-            .iter()
-            .filter(|h| h.name.eq_ignore_ascii_case(name));
-        found.any(|header| std::str::from_utf8(header.value).is_ok_and(test))
+    let value = |name: &str| {
+        let mut headers = request.headers.iter();
+        let found = headers.find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(found.value).ok().map(str::trim)
     };
-    let closes = has("connection", &|value| value.eq_ignore_ascii_case("close"));
+    let is = |name: &str, word: &str| value(name).is_some_and(|v| v.eq_ignore_ascii_case(word));
+    let body_bytes = match (value("transfer-encoding"), value("content-length")) {
+        (Some(_), _) => None,
+        (None, None) => Some(0),
+        (None, Some(length)) => length.parse().ok(),
+    };
     Ok(Some(Head {
         bytes,
-        get: request.method == Some("GET"),
+        body_bytes,
+        simple: matches!(request.method, Some("GET" | "POST")),
+        host: value("host").unwrap_or_default().to_owned(),
         target: request.path.unwrap_or("/").to_owned(),
-        upgrade: has("upgrade", &|value| value.eq_ignore_ascii_case("websocket")),
-        keep_alive: request.version == Some(1) && !closes,
-        has_body: has("content-length", &|value| value.trim() != "0")
-            || has("transfer-encoding", &|_| true),
+        upgrade: is("upgrade", "websocket"),
+        keep_alive: request.version == Some(1) && !is("connection", "close"),
     }))
 }
 
-fn upgrade(pipe: &mut Pipe, head: &Head) -> Result<Turn, Cut> {
+fn upgrade(pipe: &mut Pipe, head: Head) -> Result<Turn, Cut> {
     let request = match Request::try_parse(&pipe.input) {
         Ok(Some((_, request))) => create_response(&request).ok(),
         Ok(None) | Err(_) => None,
     };
     pipe.input.drain(..head.bytes);
-    let allowed = |upgrade: &Upgrade| match upgrade {
-        Upgrade::Streams { streams, .. } => streams.len() <= streams::STREAMS_MAX,
-        Upgrade::Api { .. } => true,
+    let Some(response) = request else {
+        refuse(pipe, 400, "Not a WebSocket handshake.");
+        return Err(Cut::Protocol);
     };
-    let (fault, cut) = match (request, route::upgrade(&head.target)) {
-        (Some(response), Some(upgrade)) if allowed(&upgrade) => {
-            // Writing into a vector cannot fail, and these headers are text.
-            let _ = write_response(&mut pipe.output, &response);
-            return Ok(Turn::Upgraded(upgrade));
-        }
-        (Some(_), Some(_)) => (
-            Fault::new(400, -1000, "Too many streams."),
-            Cut::TooManyStreams,
-        ),
-        (Some(_), None) => (Fault::new(404, -1000, "No such endpoint."), Cut::Answered),
-        (None, _) => (
-            Fault::new(400, -1000, "Not a WebSocket handshake."),
-            Cut::Protocol,
-        ),
-    };
-    write(pipe, fault.status, &fault.body(), false);
-    Err(cut)
+    Ok(Turn::Upgrade(Upgrade {
+        host: head.host,
+        target: head.target,
+        response,
+    }))
 }
 
-fn write(pipe: &mut Pipe, status: u16, body: &str, keep_alive: bool) {
+/// Refuses a request; the connection ends.
+pub fn refuse(pipe: &mut Pipe, status: u16, why: &str) {
+    let fault = Fault::new(status, -1000, why);
+    write(pipe, fault.status, "", &fault.body(), false);
+}
+
+/// Refuses a request for now.
+pub fn limited(pipe: &mut Pipe, refusal: Refusal, keep_alive: bool) {
+    let fault = Fault::new(refusal.status, -1003, "Too many requests.");
+    let retry = format!("Retry-After: {}\r\n", refusal.retry_after_s);
+    write(pipe, fault.status, &retry, &fault.body(), keep_alive);
+}
+
+fn write(pipe: &mut Pipe, status: u16, header: &str, body: &str, keep_alive: bool) {
     let reason = match status {
         200 => "OK",
         400 => "Bad Request",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        418 => "I'm a teapot",
+        429 => "Too Many Requests",
         _ => "Service Unavailable",
     };
     let connection = if keep_alive { "keep-alive" } else { "close" };
     // Writing into a vector cannot fail.
     let _ = write!(
         pipe.output,
-        "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json;charset=UTF-8\r\n\
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json;charset=UTF-8\r\n{header}\
          Content-Length: {}\r\nConnection: {connection}\r\n\r\n{body}",
         body.len()
     );

@@ -1,21 +1,35 @@
-//! A market connection: its subscriptions, and the events or the recording that flow down it.
+//! A market connection: the exchange's half of its protocol, and the events or the recording that flow down it.
 //! Holds its client to the exchange's limits.
 
-use super::super::flow::Event;
 use super::super::play::{Playhead, Step, Subscriptions};
 use super::super::venue::{Source, Venue};
 use super::super::ws::Peer;
 use super::{Cut, Pipe};
 use crate::base::Nanos;
-use crate::exchange::binance_spot::mirror::control::{self, Control};
-use crate::exchange::binance_spot::mirror::{Listing, TimeUnit, market};
+use crate::exchange::binance_spot::mirror::SpotSession;
+use crate::exchange::mirror::{Happened, MirrorSession, Offence};
 use tungstenite::protocol::frame::coding::CloseCode;
 
-/// Streams of one connection, at most.
-pub const STREAMS_MAX: usize = 1024;
 /// A recording starts this long after the last subscription, so that one which a client
 /// must spread over several messages (5 a second) is whole before the first frame.
 const SETTLE: Nanos = Nanos::from_millis(300);
+
+/// What a market connection says.
+enum Speaker {
+    /// What the market does.
+    Mirror(Box<dyn MirrorSession>),
+    /// What was recorded.
+    Player(SpotSession, Play),
+}
+
+impl Speaker {
+    fn session(&mut self) -> &mut dyn MirrorSession {
+        match self {
+            Self::Mirror(session) => &mut **session,
+            Self::Player(session, _) => session,
+        }
+    }
+}
 
 enum Play {
     /// Since this time nothing more was subscribed to; none before the first subscription.
@@ -34,99 +48,114 @@ enum Waiting {
 /// The protocol state of one market connection.
 pub struct Streams {
     peer: Peer,
-    combined: bool,
-    unit: TimeUnit,
-    names: Subscriptions,
-    play: Play,
+    speaker: Speaker,
+    streams_max: usize,
+    /// Frames on their way from the session to the peer; empty between calls.
+    out: Vec<String>,
 }
 
 impl Streams {
-    pub fn new(now: Nanos, combined: bool, names: Vec<String>, unit: TimeUnit) -> Self {
-        let names = Subscriptions::from_iter(names);
-        let play = Play::Settling((!names.is_empty()).then_some(now));
-        Self {
-            peer: Peer::new(now, true),
-            combined,
-            unit,
-            names,
-            play,
-        }
+    /// A connection of `venue` that was upgraded with this target; `session` is what its mirror made of it.
+    pub fn open(
+        now: Nanos,
+        session: Box<dyn MirrorSession>,
+        target: &str,
+        venue: &mut Venue,
+        pipe: &mut Pipe,
+    ) -> Self {
+        let limits = venue.exchange.limits();
+        let speaker = match (&venue.source, SpotSession::open(target)) {
+            (Source::Play(..), Some(session)) => {
+                let since = (session.streams() > 0).then_some(now);
+                Speaker::Player(session, Play::Settling(since))
+            }
+            (Source::Flow(_) | Source::Play(..), _) => Speaker::Mirror(session),
+        };
+        let mut streams = Self {
+            peer: Peer::new(now, Some(limits.messages), limits.connection_life),
+            speaker,
+            streams_max: limits.streams_per_connection,
+            out: Vec::new(),
+        };
+        let (session, out) = (streams.speaker.session(), &mut streams.out);
+        session.handle_open(venue, out);
+        streams.send(pipe);
+        streams
     }
 
     /// Answers the client's requests.
-    pub fn handle_input(&mut self, now: Nanos, pipe: &mut Pipe) -> Result<(), Cut> {
+    pub fn handle_input(
+        &mut self,
+        now: Nanos,
+        pipe: &mut Pipe,
+        venue: &mut Venue,
+    ) -> Result<(), Cut> {
         while let Some(text) = self.peer.read(now, pipe)? {
-            let answer = match control::parse(&text) {
-                Ok((id, Control::Subscribe(names))) => {
-                    self.names.extend(names);
-                    if self.names.len() > STREAMS_MAX {
-                        return Err(self
-                            .peer
-                            .close(pipe, CloseCode::Policy, Cut::TooManyStreams));
-                    }
-                    if let Play::Settling(since) = &mut self.play {
-                        *since = Some(now);
-                    }
-                    control::done(&id)
-                }
-                Ok((id, Control::Unsubscribe(names))) => {
-                    self.names.retain(|name| !names.contains(name));
-                    control::done(&id)
-                }
-                Ok((id, Control::ListSubscriptions)) => control::list(&id, self.names.iter()),
-                Err(refusal) => refusal,
-            };
-            self.peer.send(pipe, answer);
+            let (session, out) = (self.speaker.session(), &mut self.out);
+            let before = session.streams();
+            let done = session.handle_text(&text, venue, out);
+            let streams = session.streams();
+            if streams > self.streams_max {
+                self.out.clear();
+                let peer = &mut self.peer;
+                return Err(peer.cut(pipe, CloseCode::Policy, Cut::TooManyStreams));
+            }
+            self.send(pipe);
+            self.keep(done, pipe)?;
+            if let Speaker::Player(_, Play::Settling(since)) = &mut self.speaker
+                && streams > before
+            {
+                *since = Some(now);
+            }
         }
         Ok(())
     }
 
-    /// Sends the events that are subscribed to; gives how many.
-    pub fn publish(&mut self, pipe: &mut Pipe, venue: &Venue, events: &[Event]) -> u64 {
-        let mut frames = 0;
+    /// Sends what this client follows of these events; `venue` stands at them. Gives the frames sent.
+    pub fn handle_events(&mut self, pipe: &mut Pipe, venue: &Venue, events: &[Happened]) -> u64 {
+        let Speaker::Mirror(session) = &mut self.speaker else {
+            return 0;
+        };
         for event in events {
-            let (listing, name) = venue.stream_of(event);
-            if self.names.contains(&name) {
-                let mut text = String::with_capacity(512);
-                if self.combined {
-                    market::push_combined(&mut text, &name, |text| self.push(text, listing, event));
-                } else {
-                    self.push(&mut text, listing, event);
-                }
-                frames += u64::from(self.peer.send(pipe, text));
-            }
+            session.handle_event(event, venue, &mut self.out);
         }
-        frames
+        self.send(pipe)
     }
 
-    fn push(&self, text: &mut String, listing: &Listing, event: &Event) {
-        let instrument = &listing.instrument;
-        match event {
-            Event::Depth {
-                diff, bids, asks, ..
-            } => {
-                market::push_depth_update(text, instrument, self.unit, diff, bids, asks);
-            }
-            Event::Trade(trade) => market::push_trade(text, instrument, self.unit, trade),
-            Event::Quote(quote) => market::push_book_ticker(text, instrument, quote),
+    /// Does what is due: keep-alive, and heartbeats of the protocol.
+    pub fn handle_timeout(
+        &mut self,
+        now: Nanos,
+        pipe: &mut Pipe,
+        venue: &Venue,
+    ) -> Result<(), Cut> {
+        let unix = venue.unix(now);
+        self.peer.handle_timeout(now, pipe, unix.as_millis())?;
+        let (session, out) = (self.speaker.session(), &mut self.out);
+        if session.poll_timeout().is_none_or(|due| unix < due) {
+            return Ok(());
         }
-    }
-
-    pub fn handle_timeout(&mut self, now: Nanos, pipe: &mut Pipe, payload: i64) -> Result<(), Cut> {
-        self.peer.handle_timeout(now, pipe, payload)
+        let done = session.handle_timeout(unix, out);
+        self.send(pipe);
+        self.keep(done, pipe)
     }
 
     /// When something is due; `room` says whether a recording may go on.
-    pub fn poll_timeout(&self, room: bool) -> Nanos {
-        let play = match self.play {
-            Play::Settling(Some(since)) => since + SETTLE,
-            Play::On(_, Waiting::Room) if room => Nanos::ZERO,
-            Play::On(_, Waiting::Until(due)) => due,
-            Play::Settling(None) | Play::On(_, Waiting::Room | Waiting::Snapshot) | Play::End => {
-                Nanos::NEVER
-            }
+    pub fn poll_timeout(&self, room: bool, venue: &Venue) -> Nanos {
+        let due = match &self.speaker {
+            Speaker::Mirror(session) => session
+                .poll_timeout()
+                .map_or(Nanos::NEVER, |due| venue.nanos(due)),
+            Speaker::Player(_, play) => match play {
+                Play::Settling(Some(since)) => *since + SETTLE,
+                Play::On(_, Waiting::Room) if room => Nanos::ZERO,
+                Play::On(_, Waiting::Until(due)) => *due,
+                Play::Settling(None)
+                | Play::On(_, Waiting::Room | Waiting::Snapshot)
+                | Play::End => Nanos::NEVER,
+            },
         };
-        play.min(self.peer.poll_timeout())
+        due.min(self.peer.poll_timeout())
     }
 
     /// Plays the recording on for at most about `room` bytes; gives the frames sent.
@@ -137,24 +166,24 @@ impl Streams {
         venue: &Venue,
         room: usize,
     ) -> Result<u64, Cut> {
-        let Source::Play(recording, speed) = &venue.source else {
-            // A market is never settled upon: it runs whether or not anybody looks.
-            self.play = Play::End;
+        let (Speaker::Player(session, play), Source::Play(recording, speed)) =
+            (&mut self.speaker, &venue.source)
+        else {
             return Ok(0);
         };
-        if let Play::Settling(Some(since)) = self.play
-            && now >= since + SETTLE
+        if let Play::Settling(Some(since)) = play
+            && now >= *since + SETTLE
         {
             let lines = recording.lines().map_err(|_| Cut::Recording)?;
-            self.play = Play::On(Box::new(Playhead::new(lines, *speed)), Waiting::Room);
+            *play = Play::On(Box::new(Playhead::new(lines, *speed)), Waiting::Room);
         }
-        let Play::On(playhead, waiting) = &mut self.play else {
+        let Play::On(playhead, waiting) = play else {
             return Ok(0);
         };
         let mut frames = 0;
         *waiting = Waiting::Room;
         while pipe.output.len() < room {
-            let step = playhead.step(now, &self.names, |symbol| recording.asked(symbol));
+            let step = playhead.step(now, session.names(), |symbol| recording.asked(symbol));
             match step.map_err(|_| Cut::Recording)? {
                 Step::Send(raw) => frames += u64::from(self.peer.send(pipe, raw)),
                 Step::Wait(due) => {
@@ -166,7 +195,7 @@ impl Streams {
                     break;
                 }
                 Step::End => {
-                    self.play = Play::End;
+                    *play = Play::End;
                     break;
                 }
             }
@@ -174,17 +203,36 @@ impl Streams {
         Ok(frames)
     }
 
-    /// The streams that it follows.
-    pub fn names(&self) -> &Subscriptions {
-        &self.names
+    /// The streams of a recording that it follows.
+    pub fn played_names(&self) -> Option<&Subscriptions> {
+        match &self.speaker {
+            Speaker::Player(session, _) => Some(session.names()),
+            Speaker::Mirror(_) => None,
+        }
     }
 
     /// Whether a recording is played here, and whether its end was reached.
     pub fn played(&self) -> Option<bool> {
-        match &self.play {
-            Play::Settling(None) => None,
-            Play::Settling(Some(_)) | Play::On(..) => Some(false),
-            Play::End => Some(true),
+        match &self.speaker {
+            Speaker::Player(_, Play::Settling(None)) | Speaker::Mirror(_) => None,
+            Speaker::Player(_, Play::Settling(Some(_)) | Play::On(..)) => Some(false),
+            Speaker::Player(_, Play::End) => Some(true),
         }
+    }
+
+    /// Hands the session's frames to the peer; gives how many went out.
+    fn send(&mut self, pipe: &mut Pipe) -> u64 {
+        let mut frames = 0;
+        for text in self.out.drain(..) {
+            frames += u64::from(self.peer.send(pipe, text));
+        }
+        frames
+    }
+
+    fn keep(&mut self, done: Result<(), Offence>, pipe: &mut Pipe) -> Result<(), Cut> {
+        done.map_err(|offence| {
+            self.peer.close(pipe, offence.code.into(), &offence.reason);
+            Cut::Offence
+        })
     }
 }

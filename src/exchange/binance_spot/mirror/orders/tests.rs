@@ -1,5 +1,5 @@
 use super::*;
-use crate::base::{InstrumentId, Symbol};
+use crate::base::Symbol;
 use ed25519_dalek::{Signer, SigningKey};
 
 const NOW: UnixNanos = UnixNanos(1_750_000_000_000_000_000);
@@ -7,22 +7,16 @@ const NOW_MS: i64 = NOW.as_millis();
 
 fn listings() -> Vec<Listing> {
     let instrument = Instrument {
-        exchange: "binance-spot",
-        id: InstrumentId(0),
-        symbol: Symbol::from("BTCUSDT").unwrap(),
-        px_scale: 8,
-        qty_scale: 8,
         tick: Px(1_000_000),
         lot: Qty(1_000),
         qty_min: Qty(1_000),
         qty_max: Qty(900_000_000_000),
         notional_min: 5 * 10u128.pow(16),
-        trading: true,
+        ..Instrument::bare("binance", Symbol::from("BTCUSDT").unwrap(), (8, 8))
     };
     vec![Listing {
         instrument,
-        base: "BTC".into(),
-        quote: "USDT".into(),
+        volume: 0,
     }]
 }
 

@@ -1,11 +1,14 @@
 //! JSON text to a flat tape of nodes, in buffers that are kept. Builds no tree and copies a frame once.
+//!
+//! A tape's numbers are binary floats, which have lost the decimals that were sent. Exchanges that write prices as
+//! JSON numbers are read through [`Scratch::read_exact`], which puts every number in quotes on the way.
 
 use crate::exchange::DecodeError;
 pub use simd_json::Node;
 use simd_json::{Buffers, INPUT_PADDING, StaticNode, Tape, fill_tape_padded};
 
 /// The longest frame that is looked at, in bytes.
-pub const FRAME_MAX: usize = 4 * 1024 * 1024;
+pub const FRAME_MAX: usize = 16 * 1024 * 1024;
 /// How deep JSON may be nested. Binance's own messages need five levels.
 const DEPTH_MAX: usize = 32;
 
@@ -31,11 +34,14 @@ impl Scratch {
     }
 
     /// Parses `frame` and shows its nodes to `walk`; never an empty tape.
+    ///
+    /// Prices are strings here. Where `walk` finds another shape it is shown the frame once more with every number
+    /// as a string: an exchange that changes from one to the other is still understood.
     #[inline]
     pub fn read<R>(
         &mut self,
         frame: &[u8],
-        walk: impl FnOnce(&[Node<'_>]) -> Result<R, DecodeError>,
+        mut walk: impl FnMut(&[Node<'_>]) -> Result<R, DecodeError>,
     ) -> Result<R, DecodeError> {
         if frame.len() > FRAME_MAX {
             return Err(DecodeError::TooLong);
@@ -45,15 +51,95 @@ impl Scratch {
             self.text.resize(padded, 0);
         }
         self.text[..frame.len()].copy_from_slice(frame);
-        let text = &mut self.text[..padded];
+        match self.parse(frame.len(), &mut walk) {
+            Err(DecodeError::Shape) => self.read_exact(frame, walk),
+            done => done,
+        }
+    }
+
+    /// As [`Self::read`], with every number as a string node that holds its text.
+    #[inline(never)]
+    pub fn read_exact<R>(
+        &mut self,
+        frame: &[u8],
+        mut walk: impl FnMut(&[Node<'_>]) -> Result<R, DecodeError>,
+    ) -> Result<R, DecodeError> {
+        if frame.len() > FRAME_MAX {
+            return Err(DecodeError::TooLong);
+        }
+        // A number of one digit becomes three bytes.
+        let most = 3 * frame.len() + INPUT_PADDING;
+        if self.text.len() < most {
+            self.text.resize(most, 0);
+        }
+        let len = quote_numbers(frame, &mut self.text);
+        self.parse(len, &mut walk)
+    }
+
+    /// Parses the first `len` bytes of `text`, which has padding behind them.
+    #[inline]
+    fn parse<R>(
+        &mut self,
+        len: usize,
+        walk: &mut impl FnMut(&[Node<'_>]) -> Result<R, DecodeError>,
+    ) -> Result<R, DecodeError> {
+        let text = &mut self.text[..len + INPUT_PADDING];
         let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
-        let result = match fill_tape_padded(text, frame.len(), &mut self.buffers, &mut tape) {
+        let result = match fill_tape_padded(text, len, &mut self.buffers, &mut tape) {
             Ok(()) => walk(&tape.0),
             Err(_) => Err(DecodeError::Json),
         };
         self.tape = tape.reset();
         result
     }
+}
+
+/// Copies `frame` with every number outside of strings in quotes; gives the length of the copy. What is no JSON
+/// stays none.
+fn quote_numbers(frame: &[u8], out: &mut [u8]) -> usize {
+    let (mut at, mut to, mut in_string) = (0, 0, false);
+    while at < frame.len() {
+        let byte = frame[at];
+        if !in_string && matches!(byte, b'-' | b'0'..=b'9') {
+            let number = frame[at..].iter();
+            let more = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E');
+            let len = number.take_while(more).count();
+            out[to] = b'"';
+            out[to + 1..to + 1 + len].copy_from_slice(&frame[at..at + len]);
+            out[to + 1 + len] = b'"';
+            (at, to) = (at + len, to + len + 2);
+            continue;
+        }
+        out[to] = byte;
+        (at, to) = (at + 1, to + 1);
+        if in_string && byte == b'\\' && at < frame.len() {
+            out[to] = frame[at];
+            (at, to) = (at + 1, to + 1);
+        } else if byte == b'"' {
+            in_string = !in_string;
+        }
+    }
+    to
+}
+
+/// The indices of the elements of the array at `at`; none where no array is.
+#[inline]
+pub fn items<'t, 'i>(
+    nodes: &'t [Node<'i>],
+    at: usize,
+) -> impl Iterator<Item = usize> + use<'t, 'i> {
+    let (mut next, end) = match nodes.get(at) {
+        Some(Node::Array { count, .. }) => (at + 1, at + 1 + count),
+        _ => (at, at),
+    };
+    std::iter::from_fn(move || {
+        if next >= end {
+            return None;
+        }
+        let item = next;
+        next = item + width(nodes.get(item)?);
+        Some(item)
+    })
 }
 
 /// The keys of the object at `at`, each with the index of its value; nothing where no object is.
@@ -96,6 +182,7 @@ fn width(node: &Node<'_>) -> usize {
 }
 
 #[inline]
+/// A text.
 pub fn string<'i>(node: &Node<'i>) -> Option<&'i str> {
     match node {
         Node::String(text) => Some(text),
@@ -103,19 +190,21 @@ pub fn string<'i>(node: &Node<'i>) -> Option<&'i str> {
     }
 }
 
-/// A whole number that is not negative.
+/// A whole number that is not negative, also where it is written as a string.
 #[inline]
 pub fn unsigned(node: &Node<'_>) -> Option<u64> {
     match node {
         Node::Static(StaticNode::U64(number)) => Some(*number),
         Node::Static(StaticNode::I64(number)) => u64::try_from(*number).ok(),
+        Node::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
         _ => None,
     }
 }
 
-/// A whole number that fits into `i64`.
+/// A whole number that fits into `i64`, also where it is written as a string.
 pub fn signed(node: &Node<'_>) -> Option<i64> {
     match node {
+        Node::String(text) if !text.starts_with('+') => text.parse().ok(),
         Node::Static(StaticNode::I64(number)) => Some(*number),
         Node::Static(StaticNode::U64(number)) => i64::try_from(*number).ok(),
         _ => None,
@@ -123,6 +212,7 @@ pub fn signed(node: &Node<'_>) -> Option<i64> {
 }
 
 #[inline]
+/// `true` or `false`.
 pub fn boolean(node: &Node<'_>) -> Option<bool> {
     match node {
         Node::Static(StaticNode::Bool(truth)) => Some(*truth),
@@ -130,6 +220,7 @@ pub fn boolean(node: &Node<'_>) -> Option<bool> {
     }
 }
 
+/// `null`.
 pub fn is_null(node: &Node<'_>) -> bool {
     matches!(node, Node::Static(StaticNode::Null))
 }
@@ -167,6 +258,34 @@ mod tests {
         assert_eq!(read(nested(40).as_bytes()), Err(DecodeError::Json));
         assert_eq!(read(&vec![b' '; FRAME_MAX + 1]), Err(DecodeError::TooLong));
         assert_eq!(read(b"[]"), Ok(()));
+    }
+
+    #[test]
+    fn every_number_is_shown_as_its_text_where_that_is_asked_for() {
+        let frame = br#"{"a":[1.50,-2e-5,{"b\"3":"4\\"},true,null,7],"c":"x 8"}"#;
+        let texts = scratch().read_exact(frame, |nodes| {
+            let texts = nodes.iter().filter_map(string).map(str::to_owned);
+            Ok(texts.collect::<Vec<_>>())
+        });
+        let expected = ["a", "1.50", "-2e-5", "b\"3", "4\\", "7", "c", "x 8"];
+        assert_eq!(texts.unwrap(), expected);
+        let none = scratch().read_exact(b"[1 2]", |_| Ok(()));
+        assert_eq!(none, Err(DecodeError::Json));
+    }
+
+    #[test]
+    fn a_frame_of_another_shape_is_tried_with_its_numbers_as_strings() {
+        let mut scratch = scratch();
+        let mut price = |frame: &[u8]| {
+            scratch.read(frame, |nodes| {
+                let px = string(&nodes[1]).ok_or(DecodeError::Shape)?;
+                Ok((px.to_owned(), unsigned(&nodes[2])))
+            })
+        };
+        let both = Ok(("1.50".to_owned(), Some(7)));
+        assert_eq!(price(br#"["1.50",7]"#), both);
+        assert_eq!(price(br#"[1.50,"7"]"#), both);
+        assert_eq!(price(b"[true,7]"), Err(DecodeError::Shape));
     }
 
     #[test]

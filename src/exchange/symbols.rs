@@ -5,9 +5,13 @@ use crate::base::{Instrument, InstrumentId, Symbol};
 /// What a decoder must know of an instrument.
 #[derive(Debug, Clone, Copy)]
 pub struct Listed {
+    /// As the exchange writes it.
     pub symbol: Symbol,
+    /// Its place in the run's table.
     pub id: InstrumentId,
+    /// Decimals of its prices.
     pub px_scale: u8,
+    /// Decimals of its quantities.
     pub qty_scale: u8,
 }
 
@@ -19,6 +23,7 @@ pub struct Symbols {
 }
 
 impl Symbols {
+    /// A table of these instruments.
     pub fn new(instruments: &[Instrument]) -> Self {
         let len = (2 * instruments.len()).next_power_of_two().max(2);
         let mut slots = vec![None; len].into_boxed_slice();
@@ -37,6 +42,7 @@ impl Symbols {
         Self { slots }
     }
 
+    /// The instrument that the exchange calls so.
     #[inline]
     pub fn find(&self, symbol: &str) -> Option<&Listed> {
         let mask = self.slots.len() - 1;
@@ -72,7 +78,14 @@ fn hash(symbol: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::binance_spot::rest::test_instrument;
+    use crate::base::Symbol;
+
+    fn test_instrument(id: u16, symbol: &str) -> Instrument {
+        Instrument {
+            id: InstrumentId(id),
+            ..Instrument::bare("x", Symbol::from(symbol).unwrap(), (8, 8))
+        }
+    }
     use std::collections::HashMap;
 
     #[test]

@@ -1,0 +1,111 @@
+//! `tickwire record`: what the exchanges of a configuration send, into files; and whether such files are whole.
+//! Sends no orders.
+
+use super::cli::{FAILED, WRONG_USE, complain, parse_time, print};
+use super::config::Config;
+use super::run::{Run, RunError};
+use crate::base::{Event, Nanos};
+use crate::strategy::{Intents, Strategy};
+use crate::world::os::recorder::{self, Report, State, Verified};
+use clap::Args;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Arguments of `tickwire record`.
+#[derive(Debug, Clone, Args)]
+pub struct RecordArgs {
+    /// Configuration file; its feeds are recorded
+    #[arg(required_unless_present = "verify")]
+    pub config: Option<PathBuf>,
+    /// Folder for the recording; must not hold one yet
+    #[arg(long, value_name = "DIR", required_unless_present = "verify")]
+    pub out: Option<PathBuf>,
+    /// Stop after this time, like 30s, 5m or 2h [default: never]
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_time)]
+    pub time: Option<Duration>,
+    /// Read a recording back instead, and say what is whole, cut and damaged
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "out", "time"])]
+    pub verify: Option<PathBuf>,
+}
+
+/// The command.
+pub fn run(args: RecordArgs) -> ExitCode {
+    if let Some(dir) = &args.verify {
+        return verify(dir);
+    }
+    match record(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error @ RunError::Wrong(_)) => complain(WRONG_USE, &error),
+        Err(error @ RunError::Failed(_)) => complain(FAILED, &error),
+    }
+}
+
+fn record(args: RecordArgs) -> Result<(), RunError> {
+    let (Some(config), Some(out)) = (args.config, args.out) else {
+        return Err(RunError::Wrong("name a configuration and --out".into()));
+    };
+    let config = Config::load(&config).map_err(|errors| RunError::Wrong(errors.to_string()))?;
+    let run = Run::configured(config).recording(out);
+    let run = match args.time {
+        Some(time) => run.time(time),
+        None => run,
+    };
+    run.strategy(Box::new(|_| Ok(Box::new(Watch))))
+        .start()
+        .map(drop)
+}
+
+/// A strategy that wants nothing.
+struct Watch;
+
+impl Strategy for Watch {
+    fn handle_event(&mut self, _now: Nanos, _event: &Event, _out: &mut Intents) {}
+}
+
+fn verify(dir: &Path) -> ExitCode {
+    let report = match recorder::verify(dir) {
+        Ok(report) => report,
+        Err(error) => return complain(FAILED, &error),
+    };
+    let printed = print(|out| tell(&report, out));
+    if report.is_sound() {
+        return printed;
+    }
+    complain(
+        FAILED,
+        &format!("{}: the recording is damaged", dir.display()),
+    )
+}
+
+fn tell(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    for Verified {
+        file,
+        state,
+        lines,
+        raw_bytes,
+    } in &report.files
+    {
+        let holds = format!("{lines} lines, {raw_bytes} bytes");
+        match state {
+            State::Whole => writeln!(out, "whole    {file}  {holds}")?,
+            State::Cut(0) => writeln!(out, "cut      {file}  {holds}, never finished")?,
+            State::Cut(bytes) => writeln!(
+                out,
+                "cut      {file}  {holds} are whole, {bytes} bytes after them are of no use"
+            )?,
+            State::Damaged(why) => writeln!(out, "DAMAGED  {file}  {why}")?,
+        }
+    }
+    let lines: u64 = report.files.iter().map(|file| file.lines).sum();
+    let ended = match report.ended {
+        true => "ended in order",
+        false => "did not end in order",
+    };
+    writeln!(out, "{lines} lines; the recording {ended}")?;
+    match report.lost {
+        0 => Ok(()),
+        lost => writeln!(out, "lost: {lost} messages came too fast and are not in it"),
+    }
+}

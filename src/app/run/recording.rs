@@ -1,0 +1,69 @@
+//! The recording that a run makes: begun before the first request, ended after the last frame.
+
+use super::RunError;
+use crate::app::session::Outputs;
+use crate::world::os::clock::OsClock;
+use crate::world::os::recorder::{self, BodyEnd, BodyTap, Folder, Recorded, Recorder};
+use crate::world::os::recorder::{Inputs, RecorderHandle};
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+
+/// A recording whose folder is there, and whose thread is not yet.
+pub(super) struct Recording {
+    folder: Folder,
+    bodies: (BodyTap, BodyEnd),
+}
+
+impl Recording {
+    /// Makes the folder.
+    pub(super) fn create(dir: &Path) -> Result<Self, RunError> {
+        let folder = Folder::create(dir).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+                RunError::Wrong(error.to_string())
+            }
+            _ => RunError::Failed(error.to_string()),
+        })?;
+        Ok(Self {
+            folder,
+            bodies: recorder::bodies(),
+        })
+    }
+
+    /// Where REST bodies go.
+    pub(super) fn bodies(&self) -> BodyTap {
+        self.bodies.0.clone()
+    }
+
+    /// Starts the thread, which takes the engine's taps.
+    pub(super) fn start(self, outputs: &mut Outputs) -> Result<RecorderHandle, RunError> {
+        let inputs = Inputs {
+            store: Box::new(self.folder),
+            lanes: std::mem::take(&mut outputs.taps),
+            bodies: self.bodies.1,
+            clock: Box::new(OsClock),
+            notes: outputs.notes_to.clone(),
+        };
+        Recorder::start(inputs)
+            .map_err(|error| RunError::Failed(format!("cannot start the recorder thread: {error}")))
+    }
+}
+
+/// Says what was recorded. An error where that is not all that came.
+pub(super) fn conclude(recorded: Result<Recorded, String>, dir: &Path) -> Result<(), RunError> {
+    let failed = |what: &str| RunError::Failed(format!("{}: {what}", dir.display()));
+    let Recorded { written, lost } =
+        recorded.map_err(|error| failed(&format!("the recording ended early: {error}")))?;
+    let mut out = std::io::stdout().lock();
+    // As everywhere on screen: a closed pipe does not undo the recording.
+    let _ = writeln!(
+        out,
+        "recorded: {} lines in {} files, {} bytes ({} unpacked), {lost} lost",
+        written.lines, written.files, written.bytes, written.raw_bytes
+    );
+    match lost {
+        0 => Ok(()),
+        lost => Err(failed(&format!(
+            "{lost} messages are lost to the recording"
+        ))),
+    }
+}

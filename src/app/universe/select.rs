@@ -1,0 +1,225 @@
+//! Which of an exchange's instruments a feed follows: by name, by pattern, the most traded of those. Asks nobody.
+
+use crate::base::{Instrument, Symbol};
+use std::collections::{HashMap, HashSet};
+
+/// The `instruments` of a feed, as they are written: the exchange's own symbols (`BTCUSDT`), canonical names
+/// (`binance:BTC-USDT`), and patterns of either, in which `*` stands for any text (`binance:*-USDT`).
+pub struct Selection<'f> {
+    entries: &'f [String],
+}
+
+impl<'f> Selection<'f> {
+    pub fn new(entries: &'f [String]) -> Self {
+        Self { entries }
+    }
+
+    /// The symbols, where nothing but the exchange's own symbols is written.
+    pub fn symbols(&self) -> Option<Vec<&'f str>> {
+        let own = |entry: &'f String| (!entry.contains([':', '*'])).then_some(entry.as_str());
+        self.entries.iter().map(own).collect()
+    }
+
+    /// The instruments that are meant, in the order of the entries, none twice, and a sentence about what the
+    /// patterns chose. With `top`, patterns give the most traded so many of all that they match, the most
+    /// traded first; what is named is there in any case.
+    pub fn choose(
+        &self,
+        listed: &[Instrument],
+        volumes: Option<&[(Symbol, f64)]>,
+        top: Option<usize>,
+    ) -> Result<(Vec<Instrument>, Option<String>), String> {
+        let (mut chosen, mut seen) = (Vec::new(), HashSet::new());
+        let (mut matched, mut patterns) = (Vec::new(), Vec::new());
+        for entry in self.entries {
+            if entry.contains('*') {
+                let fits = |i: &&Instrument| self.fits(entry, i) && i.trading;
+                let found: Vec<Instrument> = listed.iter().filter(fits).copied().collect();
+                if found.is_empty() {
+                    return Err(format!(
+                        "{entry} matches none of its {} instruments",
+                        listed.len()
+                    ));
+                }
+                patterns.push(format!("{entry} matches {}", found.len()));
+                matched.extend(found);
+            } else {
+                let found = listed
+                    .iter()
+                    .find(|instrument| self.fits(entry, instrument));
+                let found = found.ok_or_else(|| self.unlisted(entry, listed))?;
+                if seen.insert(found.symbol) {
+                    chosen.push(*found);
+                }
+            }
+        }
+        matched.retain(|instrument| seen.insert(instrument.symbol));
+        let all = matched.len();
+        if let Some(top) = top {
+            let volumes: HashMap<Symbol, f64> =
+                volumes.unwrap_or_default().iter().copied().collect();
+            let volume = |i: &Instrument| volumes.get(&i.symbol).copied().unwrap_or(0.0);
+            // Names break ties, so that the same answers choose the same instruments.
+            matched.sort_by(|a, b| {
+                volume(b)
+                    .total_cmp(&volume(a))
+                    .then(a.symbol.cmp(&b.symbol))
+            });
+            matched.truncate(top);
+        }
+        let told = (!patterns.is_empty()).then(|| {
+            let kept = match top {
+                Some(_) if matched.len() < all => {
+                    format!(", the {} most traded kept", matched.len())
+                }
+                _ => String::new(),
+            };
+            let names: Vec<&str> = matched.iter().map(|i| i.name.as_str()).collect();
+            format!("{}{kept}: {}", patterns.join(", "), names.join(" "))
+        });
+        chosen.append(&mut matched);
+        Ok((chosen, told))
+    }
+
+    fn fits(&self, entry: &str, instrument: &Instrument) -> bool {
+        let canonical = entry.contains(':');
+        let text = if canonical {
+            instrument.name.as_str()
+        } else {
+            instrument.symbol.as_str()
+        };
+        matches(entry.as_bytes(), text.as_bytes())
+    }
+
+    fn unlisted(&self, entry: &str, listed: &[Instrument]) -> String {
+        let bare = |text: &str| -> String {
+            let letters = text.chars().filter(|c| c.is_alphanumeric());
+            letters.flat_map(char::to_uppercase).collect()
+        };
+        let wanted = bare(entry.rsplit(':').next().unwrap_or(entry));
+        let near = listed.iter().find(|instrument| {
+            let name = instrument.name.rsplit(':').next().unwrap_or_default();
+            bare(&instrument.symbol) == wanted || bare(name) == wanted
+        });
+        match near {
+            Some(near) => format!(
+                "{entry}: the exchange does not list it; did you mean \"{}\" ({})?",
+                near.symbol, near.name
+            ),
+            None => format!("{entry}: the exchange does not list it"),
+        }
+    }
+}
+
+/// Whether `text` has the form of `pattern`, in which `*` stands for any text, also none.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut at, mut from) = (0, 0);
+    // Where the last star is, and the text that it stands for up to now.
+    let mut star: Option<(usize, usize)> = None;
+    while from < text.len() {
+        if pattern.get(at) == Some(&b'*') {
+            star = Some((at, from));
+            at += 1;
+        } else if pattern.get(at) == Some(&text[from]) {
+            (at, from) = (at + 1, from + 1);
+        } else if let Some((place, taken)) = star {
+            star = Some((place, taken + 1));
+            (at, from) = (place + 1, taken + 1);
+        } else {
+            return false;
+        }
+    }
+    pattern[at..].iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::instrument::name;
+
+    fn listed() -> Vec<Instrument> {
+        let spot = |(base, quote): (&str, &str)| Instrument {
+            name: name("x", &[base, quote]),
+            ..Instrument::bare(
+                "x",
+                Symbol::from(&format!("{base}{quote}")).unwrap(),
+                (2, 2),
+            )
+        };
+        [
+            ("BTC", "USDT"),
+            ("ETH", "USDT"),
+            ("ETH", "BTC"),
+            ("SOL", "USDT"),
+        ]
+        .map(spot)
+        .into()
+    }
+
+    fn choose(
+        entries: &[&str],
+        top: Option<usize>,
+    ) -> Result<(Vec<String>, Option<String>), String> {
+        let entries: Vec<String> = entries.iter().map(|&entry| entry.to_owned()).collect();
+        let volumes = [("SOLUSDT", 5.0), ("BTCUSDT", 9.0), ("ETHUSDT", 7.0)];
+        let volumes = volumes.map(|(symbol, volume)| (Symbol::from(symbol).unwrap(), volume));
+        let chosen = Selection::new(&entries).choose(&listed(), Some(&volumes), top);
+        let names = |chosen: Vec<Instrument>| chosen.iter().map(|i| i.symbol.to_string()).collect();
+        chosen.map(|(chosen, told)| (names(chosen), told))
+    }
+
+    #[test]
+    fn instruments_are_chosen_by_symbol_by_name_and_by_pattern() {
+        let names = |entries: &[&str]| choose(entries, None).unwrap().0;
+        assert_eq!(names(&["ETHBTC", "x:BTC-USDT"]), ["ETHBTC", "BTCUSDT"]);
+        assert_eq!(names(&["x:*-USDT"]), ["BTCUSDT", "ETHUSDT", "SOLUSDT"]);
+        assert_eq!(
+            names(&["ETH*", "x:*-USDT"]),
+            ["ETHUSDT", "ETHBTC", "BTCUSDT", "SOLUSDT"]
+        );
+        assert_eq!(
+            names(&["SOLUSDT", "*"]),
+            ["SOLUSDT", "BTCUSDT", "ETHUSDT", "ETHBTC"]
+        );
+    }
+
+    #[test]
+    fn the_most_traded_are_kept_and_what_was_chosen_is_told() {
+        let (names, told) = choose(&["SOLUSDT", "x:*-USDT"], Some(1)).unwrap();
+        assert_eq!(names, ["SOLUSDT", "BTCUSDT"]);
+        let sentence = "x:*-USDT matches 3, the 1 most traded kept: x:BTC-USDT";
+        assert_eq!(told.as_deref(), Some(sentence));
+        assert_eq!(choose(&["SOLUSDT"], None).unwrap().1, None);
+    }
+
+    #[test]
+    fn what_is_not_listed_is_named_with_what_may_be_meant() {
+        let why = |entry: &str| choose(&[entry], None).unwrap_err();
+        assert_eq!(why("NOPE"), "NOPE: the exchange does not list it");
+        let meant =
+            "btc-usdt: the exchange does not list it; did you mean \"BTCUSDT\" (x:BTC-USDT)?";
+        assert_eq!(why("btc-usdt"), meant);
+        assert_eq!(why("x:*-EUR"), "x:*-EUR matches none of its 4 instruments");
+    }
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, text, fits) in [
+            ("*", "", true),
+            ("a*c", "abbc", true),
+            ("a*c", "abcd", false),
+            ("*-USDT", "BTC-USDT", true),
+            ("*-USDT", "BTC-USDT-PERP", false),
+            ("**b*", "aab", true),
+            ("", "a", false),
+            ("*ab*ab", "abab", true),
+            ("*ab*ab", "ab", false),
+        ] {
+            assert_eq!(
+                matches(pattern.as_bytes(), text.as_bytes()),
+                fits,
+                "{pattern} {text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The exchanges' half of their protocols, for the simulated exchange: what they read, and what they write.
+//! Values only: holds no socket, no clock and no market; those are lent.
+
+use crate::base::{Diff, Instrument, Level, Qty, Quote, Side, Trade, UnixNanos};
+use std::collections::BTreeMap;
+
+/// How often a market's book stream speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Pace {
+    /// Every 100 ms.
+    Fast,
+    /// Every 1,000 ms.
+    Slow,
+}
+
+/// Something that happened in the simulated market. Instruments are named by their place in [`Market::listings`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Happened {
+    /// Levels changed since the last message of this pace.
+    Depth {
+        /// Of which stream.
+        pace: Pace,
+        /// The head: ids are dense over the market's single changes, `prev_id` is the last one of the message
+        /// of this pace before it.
+        diff: Diff,
+        /// This message's number among those of its instrument and pace, from 1, without holes.
+        number: u64,
+        /// Changed bids, absolute quantities, best first.
+        bids: Vec<Level>,
+        /// Changed asks, likewise.
+        asks: Vec<Level>,
+    },
+    /// A print.
+    Trade(Trade),
+    /// The best bid and ask changed.
+    Quote(Quote),
+}
+
+/// An instrument as its exchange lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// The engine's own table entry: names, scales, filters. `id` is its place in the listings.
+    pub instrument: Instrument,
+    /// What was traded in the last 24 hours, in whole units of the quote asset.
+    pub volume: u64,
+}
+
+/// The simulated market of one exchange, as its mirror sees it.
+pub trait Market {
+    /// The exchange's own wall clock.
+    fn now(&self) -> UnixNanos;
+    /// What is listed.
+    fn listings(&self) -> &[Listing];
+    /// Publishes what has changed in this instrument's book since its last message of this pace: a book that is
+    /// shown next stands exactly at the ids that [`Self::stands_at`] gives.
+    fn flush(&mut self, listing: usize, pace: Pace);
+    /// The newest update id of the book, and the number of its last message of this pace.
+    fn stands_at(&self, listing: usize, pace: Pace) -> (u64, u64);
+    /// The book now, best level first.
+    fn levels(&self, listing: usize, side: Side) -> Box<dyn Iterator<Item = Level> + '_>;
+
+    /// The listing that the exchange calls so.
+    fn find(&self, symbol: &str) -> Option<usize> {
+        let named = |listing: &Listing| listing.instrument.symbol.as_str() == symbol;
+        self.listings().iter().position(named)
+    }
+}
+
+/// A REST request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call<'c> {
+    /// Path and query as they were sent.
+    pub target: &'c str,
+    /// The body of a POST; empty for a GET.
+    pub body: &'c str,
+}
+
+/// What the REST service answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// JSON.
+    pub body: String,
+    /// What it cost of `Limits::rest_weight`.
+    pub weight: u32,
+}
+
+/// What a client did that ends its connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offence {
+    /// WebSocket close code.
+    pub code: u16,
+    /// Why, as the exchange words it.
+    pub reason: String,
+}
+
+/// The server half of one exchange.
+pub trait Mirror: Sync {
+    /// How the exchange would list an instrument that trades `base` for `quote`; a price of it needs
+    /// `px_decimals`, a quantity `qty_decimals`. The id is left to the caller.
+    fn list(&self, base: &str, quote: &str, px_decimals: u8, qty_decimals: u8) -> Instrument;
+    /// What prices are in at this exchange, as a rule.
+    fn quote(&self) -> &'static str {
+        "USDT"
+    }
+    /// A market connection whose upgrade asked for this path and query; `None` where nothing listens.
+    fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>>;
+    /// Whether its books stand at the market's own update ids. Where they do not, a client's book can be compared
+    /// with the exchange's by its content only.
+    fn shows_ids(&self) -> bool {
+        true
+    }
+    /// Whether a REST request is for this exchange and not for another one at the same host.
+    fn is_asked(&self, _call: Call<'_>) -> bool {
+        true
+    }
+    /// Answers a REST request.
+    fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply;
+}
+
+/// The server half of one market connection. Frames for the client are appended to `out`.
+pub trait MirrorSession: Send {
+    /// The connection is open: what the exchange says unasked.
+    fn handle_open(&mut self, _market: &mut dyn Market, _out: &mut Vec<String>) {}
+    /// A text frame of the client.
+    fn handle_text(
+        &mut self,
+        text: &str,
+        market: &mut dyn Market,
+        out: &mut Vec<String>,
+    ) -> Result<(), Offence>;
+    /// Something happened; whether this client follows it is for the session to know.
+    fn handle_event(&mut self, event: &Happened, market: &dyn Market, out: &mut Vec<String>);
+    /// When [`Self::handle_timeout`] is wanted; `None` where nothing waits.
+    fn poll_timeout(&self) -> Option<UnixNanos> {
+        None
+    }
+    /// Does what is due: heartbeats.
+    fn handle_timeout(&mut self, _now: UnixNanos, _out: &mut Vec<String>) -> Result<(), Offence> {
+        Ok(())
+    }
+    /// Streams that it is subscribed to.
+    fn streams(&self) -> usize;
+}
+
+/// The best levels of one book as a client was told of them: what exchanges that keep a window themselves compare
+/// with.
+#[derive(Debug, Clone, Default)]
+pub struct Window {
+    sides: [BTreeMap<i64, Qty>; 2],
+}
+
+impl Window {
+    /// The window of `count` levels of this book, whole: bids and asks, best first.
+    pub fn open(
+        market: &dyn Market,
+        listing: usize,
+        count: usize,
+    ) -> (Self, Vec<Level>, Vec<Level>) {
+        let mut window = Self::default();
+        let (bids, asks) = window.step(market, listing, count);
+        (window, bids, asks)
+    }
+
+    /// What changed since the last look: levels that came in or changed, and with zero quantity those that
+    /// were removed or left the window. Bids and asks, best first.
+    pub fn step(
+        &mut self,
+        market: &dyn Market,
+        listing: usize,
+        count: usize,
+    ) -> (Vec<Level>, Vec<Level>) {
+        let mut changes = [Side::Buy, Side::Sell].map(|side| {
+            let now: BTreeMap<i64, Qty> = market
+                .levels(listing, side)
+                .take(count)
+                .map(|level| (level.px.0, level.qty))
+                .collect();
+            let before = std::mem::replace(&mut self.sides[side as usize], now);
+            let now = &self.sides[side as usize];
+            let level = |px: &i64, qty: Qty| Level {
+                px: crate::base::Px(*px),
+                qty,
+            };
+            let gone = before.keys().filter(|px| !now.contains_key(px));
+            let gone = gone.map(|px| level(px, Qty(0)));
+            let changed = now.iter().filter(|(px, qty)| before.get(px) != Some(qty));
+            let mut all: Vec<Level> = gone
+                .chain(changed.map(|(px, qty)| level(px, *qty)))
+                .collect();
+            all.sort_by_key(|level| level.px);
+            all
+        });
+        changes[0].reverse();
+        let [bids, asks] = changes;
+        (bids, asks)
+    }
+}

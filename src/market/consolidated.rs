@@ -1,0 +1,371 @@
+//! One asset pair over several exchanges: whose bid and whose ask are best once fees are paid, and what lies between
+//! them. Compares in exact integers, and never a book that is not live and fresh.
+
+use crate::base::{Instrument, InstrumentId, Level, Nanos, Px, Qty, Side};
+
+/// Parts of one in which fees and edges are given: 1,000 ppm are 10 basis points.
+pub const PPM: i128 = 1_000_000;
+
+/// A member of the pair: one instrument at one exchange.
+#[derive(Debug, Clone)]
+struct Member {
+    instrument: Instrument,
+    taker_fee_ppm: u32,
+    /// From the instrument's price units to those of the pair.
+    px_factor: i128,
+    /// From its quantity times contract size to base units of the pair; of inverse contracts to quote units.
+    size_factor: i128,
+    /// Best bid and ask of the live book, and when they were seen.
+    touch: Option<(Level, Level, Nanos)>,
+    /// The exchange has not halted it.
+    trading: bool,
+}
+
+/// The best bid or ask of one member, as it counts against the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offer {
+    /// Which member, by its place.
+    pub place: usize,
+    /// Its own price and quantity.
+    pub level: Level,
+    /// What one base unit costs to buy there, or brings when sold there, taker fee included, in units of
+    /// 10^-([`Pair::px_scale`] + 6) of the quote asset.
+    pub net: i128,
+    /// How much there is, in units of 10^-[`Pair::base_scale`] of the base asset.
+    pub base: i128,
+}
+
+/// Buying at one exchange and selling at another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cross {
+    /// Where to buy.
+    pub buy: Offer,
+    /// Where to sell: another member.
+    pub sell: Offer,
+    /// What is left of a unit of cost after fees, in parts per million, rounded down; below zero for a loss.
+    pub edge_ppm: i64,
+}
+
+/// The consolidated best bid and offer of one asset pair.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    members: Vec<Member>,
+    px_scale: u8,
+    base_scale: u8,
+}
+
+impl Pair {
+    /// A pair of these instruments, each with its taker fee in parts per million. All trade the same base asset for
+    /// the same quote asset.
+    pub fn new(instruments: &[(Instrument, u32)]) -> Self {
+        let scale = |of: fn(&Instrument) -> u8| {
+            instruments
+                .iter()
+                .map(|(instrument, _)| of(instrument))
+                .max()
+                .unwrap_or(0)
+        };
+        let px_scale = scale(|i| i.px_scale);
+        let base_scale = scale(|i| i.qty_scale + i.contract.scale);
+        let ten = |exponent: u8| 10i128.pow(u32::from(exponent));
+        let member = |&(instrument, taker_fee_ppm): &(Instrument, u32)| Member {
+            taker_fee_ppm,
+            px_factor: ten(px_scale - instrument.px_scale),
+            size_factor: i128::from(instrument.contract.size)
+                * ten(base_scale - instrument.qty_scale - instrument.contract.scale),
+            instrument,
+            touch: None,
+            trading: true,
+        };
+        Self {
+            members: instruments.iter().map(member).collect(),
+            px_scale,
+            base_scale,
+        }
+    }
+
+    /// Decimals of prices of the pair.
+    pub fn px_scale(&self) -> u8 {
+        self.px_scale
+    }
+
+    /// Decimals of base quantities of the pair.
+    pub fn base_scale(&self) -> u8 {
+        self.base_scale
+    }
+
+    /// The place of this instrument, where it is a member.
+    pub fn place(&self, id: InstrumentId) -> Option<usize> {
+        self.members
+            .iter()
+            .position(|member| member.instrument.id == id)
+    }
+
+    /// The instrument at this place.
+    pub fn instrument(&self, place: usize) -> &Instrument {
+        &self.members[place].instrument
+    }
+
+    /// A live book's best levels were seen; `None` where there is no book that may be traded on.
+    pub fn handle_touch(&mut self, now: Nanos, place: usize, best: Option<(Level, Level)>) {
+        self.members[place].touch = best.map(|(bid, ask)| (bid, ask, now));
+    }
+
+    /// The exchange halted a member (false) or resumed it: one that is halted offers nothing.
+    pub fn handle_trading(&mut self, place: usize, on: bool) {
+        self.members[place].trading = on;
+    }
+
+    /// The exchange lists a member anew. Scales of the pair may change, and its book is not known any more.
+    pub fn replace(&mut self, place: usize, instrument: Instrument) {
+        let mut members: Vec<(Instrument, u32)> = Vec::new();
+        members.extend(self.members.iter().map(|m| (m.instrument, m.taker_fee_ppm)));
+        members[place].0 = instrument;
+        let mut fresh = Self::new(&members);
+        for (other, (new, old)) in fresh.members.iter_mut().zip(&self.members).enumerate() {
+            new.trading = old.trading;
+            new.touch = old.touch.filter(|_| other != place);
+        }
+        *self = fresh;
+    }
+
+    /// What this member bids (`Side::Buy`) or asks, if its book is live and not older than `age_max`.
+    pub fn offer(&self, now: Nanos, place: usize, side: Side, age_max: Nanos) -> Option<Offer> {
+        let member = &self.members[place];
+        let (bid, ask, seen) = member.touch.filter(|_| member.trading)?;
+        if now.since(seen) > age_max.0 {
+            return None;
+        }
+        let level = match side {
+            Side::Buy => bid,
+            Side::Sell => ask,
+        };
+        Some(Offer {
+            place,
+            level,
+            net: self.net(place, level.px, side),
+            base: self.base(place, level.px, level.qty)?,
+        })
+    }
+
+    /// The highest net bid (`Side::Buy`) or the lowest net ask of all members that are live and fresh.
+    pub fn best(&self, now: Nanos, side: Side, age_max: Nanos) -> Option<Offer> {
+        let places = 0..self.members.len();
+        let offers = places.filter_map(|place| self.offer(now, place, side, age_max));
+        match side {
+            Side::Buy => offers.max_by_key(|offer| offer.net),
+            Side::Sell => offers.min_by_key(|offer| offer.net),
+        }
+    }
+
+    /// The best way to buy at one member and sell at another.
+    pub fn cross(&self, now: Nanos, age_max: Nanos) -> Option<Cross> {
+        let mut best: Option<Cross> = None;
+        for buy in 0..self.members.len() {
+            let Some(buy) = self.offer(now, buy, Side::Sell, age_max) else {
+                continue;
+            };
+            for sell in (0..self.members.len()).filter(|sell| *sell != buy.place) {
+                let Some(sell) = self.offer(now, sell, Side::Buy, age_max) else {
+                    continue;
+                };
+                let edge_ppm = edge_ppm(buy.net, sell.net);
+                if best.is_none_or(|best| edge_ppm > best.edge_ppm) {
+                    best = Some(Cross {
+                        buy,
+                        sell,
+                        edge_ppm,
+                    });
+                }
+            }
+        }
+        best
+    }
+
+    /// What one base unit at this price brings (a bid that is sold to) or costs (an ask that is bought).
+    pub fn net(&self, place: usize, px: Px, side: Side) -> i128 {
+        let member = &self.members[place];
+        let fee = i128::from(member.taker_fee_ppm);
+        let kept = match side {
+            Side::Buy => PPM - fee,
+            Side::Sell => PPM + fee,
+        };
+        i128::from(px.0) * member.px_factor * kept
+    }
+
+    /// The base quantity of `qty` at this price, rounded down; `None` at a price that is not above zero.
+    pub fn base(&self, place: usize, px: Px, qty: Qty) -> Option<i128> {
+        let member = &self.members[place];
+        let size = i128::from(qty.0) * member.size_factor;
+        if !member.instrument.contract.inverse {
+            return Some(size);
+        }
+        // Worth `size` of the quote asset: so much base, at the price.
+        let px = i128::from(px.0) * member.px_factor;
+        (px > 0).then(|| size * 10i128.pow(u32::from(self.px_scale)) / px)
+    }
+
+    /// The most whole lots of this member that are worth `base` at this price, at most; zero where that is less
+    /// than it takes, never more than it takes.
+    pub fn lots(&self, place: usize, px: Px, base: i128) -> Qty {
+        let member = &self.members[place];
+        let instrument = &member.instrument;
+        let size = if instrument.contract.inverse {
+            base * i128::from(px.0) * member.px_factor / 10i128.pow(u32::from(self.px_scale))
+        } else {
+            base
+        };
+        let units = u64::try_from(size / member.size_factor).unwrap_or(0);
+        let units = units.min(instrument.qty_max.0);
+        let whole = units - units % instrument.lot.0;
+        Qty(if whole < instrument.qty_min.0 {
+            0
+        } else {
+            whole
+        })
+    }
+
+    /// The worst price at which taking `base` of this member still nets `total` (what was paid for as much, or
+    /// what it brought), on its ticks: the lowest to sell at, the highest to buy at. `None` where there is none.
+    pub fn limit(&self, place: usize, side: Side, total: i128, base: i128) -> Option<Px> {
+        let member = &self.members[place];
+        let fee = i128::from(member.taker_fee_ppm);
+        let tick = i128::from(member.instrument.tick.0);
+        let (kept, up) = match side {
+            Side::Sell => (PPM - fee, true),
+            Side::Buy => (PPM + fee, false),
+        };
+        let unit = kept * member.px_factor * tick * base;
+        if unit <= 0 || total <= 0 {
+            return None;
+        }
+        let ticks = if up {
+            (total + unit - 1) / unit
+        } else {
+            total / unit
+        };
+        let px = i64::try_from(ticks * tick).ok()?;
+        (px > 0).then_some(Px(px))
+    }
+}
+
+/// `(revenue - cost) / cost` in parts per million, rounded down.
+fn edge_ppm(cost: i128, revenue: i128) -> i64 {
+    if cost <= 0 {
+        return i64::MIN;
+    }
+    ((revenue - cost) * PPM)
+        .div_euclid(cost)
+        .clamp(i64::MIN.into(), i64::MAX.into()) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Contract, Symbol};
+
+    const AGE: Nanos = Nanos::from_millis(500);
+    const NOW: Nanos = Nanos::from_secs(9);
+
+    fn instrument(id: u16, scales: (u8, u8), contract: Contract) -> Instrument {
+        Instrument {
+            id: InstrumentId(id),
+            contract,
+            ..Instrument::bare("x", Symbol::from("BTC").unwrap(), scales)
+        }
+    }
+
+    /// Spot at cents and 10^-4, linear contracts of 0.01 at tenths, inverse contracts of 100 at tenths.
+    fn pair(fees: [u32; 3]) -> Pair {
+        let linear = Contract {
+            size: 1,
+            scale: 2,
+            inverse: false,
+        };
+        let inverse = Contract {
+            size: 100,
+            scale: 0,
+            inverse: true,
+        };
+        Pair::new(&[
+            (instrument(0, (2, 4), Contract::ONE), fees[0]),
+            (instrument(1, (1, 0), linear), fees[1]),
+            (instrument(2, (1, 0), inverse), fees[2]),
+        ])
+    }
+
+    fn level(px: i64, qty: u64) -> Level {
+        Level {
+            px: Px(px),
+            qty: Qty(qty),
+        }
+    }
+
+    fn show(pair: &mut Pair, place: usize, bid: (i64, u64), ask: (i64, u64)) {
+        let best = (level(bid.0, bid.1), level(ask.0, ask.1));
+        pair.handle_touch(NOW, place, Some(best));
+    }
+
+    #[test]
+    fn quantities_of_contracts_count_in_the_base_asset() {
+        let pair = pair([0; 3]);
+        assert_eq!(pair.base_scale(), 4);
+        // 1.5 BTC, 150 contracts of 0.01, and 600 contracts of 100 USD at 40,000.
+        assert_eq!(pair.base(0, Px(4_000_000), Qty(15_000)), Some(15_000));
+        assert_eq!(pair.base(1, Px(400_000), Qty(150)), Some(15_000));
+        assert_eq!(pair.base(2, Px(400_000), Qty(600)), Some(15_000));
+        assert_eq!(pair.base(2, Px(0), Qty(600)), None);
+        for (place, px, lots) in [(0, 4_000_000, 15_000), (1, 400_000, 150), (2, 400_000, 600)] {
+            assert_eq!(pair.lots(place, Px(px), 15_000), Qty(lots));
+            let less = pair.lots(place, Px(px), 14_999);
+            assert!(less < Qty(lots) && pair.base(place, Px(px), less).unwrap() < 15_000);
+        }
+    }
+
+    #[test]
+    fn the_best_bid_and_ask_are_those_that_are_best_after_fees() {
+        let mut pair = pair([1_000, 0, 0]);
+        show(&mut pair, 0, (4_000_000, 1), (4_000_100, 1));
+        show(&mut pair, 1, (399_990, 1), (400_200, 1));
+        // 40,000.00 less 10 bps is less than 39,999.0.
+        assert_eq!(pair.best(NOW, Side::Buy, AGE).map(|o| o.place), Some(1));
+        assert_eq!(pair.best(NOW, Side::Sell, AGE).map(|o| o.place), Some(1));
+        let late = NOW + AGE + Nanos(1);
+        assert_eq!(pair.best(late, Side::Buy, AGE), None);
+        pair.handle_touch(NOW, 1, None);
+        assert_eq!(pair.best(NOW, Side::Buy, AGE).map(|o| o.place), Some(0));
+    }
+
+    #[test]
+    fn a_cross_is_bought_at_one_exchange_and_sold_at_another() {
+        let mut pair = pair([100, 200, 0]);
+        show(&mut pair, 0, (4_000_000, 5), (4_000_100, 5));
+        assert_eq!(pair.cross(NOW, AGE), None);
+        show(&mut pair, 1, (402_000, 5), (402_100, 5));
+        let cross = pair.cross(NOW, AGE).unwrap();
+        assert_eq!((cross.buy.place, cross.sell.place), (0, 1));
+        // 40,200.0 * 0.9998 against 40,001.00 * 1.0001.
+        let exact: f64 = (402_000.0 * 10.0 * 0.9998) / (4_000_100.0 * 1.0001) - 1.0;
+        assert_eq!(cross.edge_ppm, (exact * 1e6).floor() as i64);
+        show(&mut pair, 1, (400_000, 5), (400_100, 5));
+        assert!(pair.cross(NOW, AGE).unwrap().edge_ppm < 0);
+    }
+
+    #[test]
+    fn the_limit_is_the_worst_tick_that_does_not_lose() {
+        for fee in [0, 350, 1_000, 7_500] {
+            let pair = pair([fee, 2 * fee, 0]);
+            for px in [3_999_999, 4_000_000, 4_123_457] {
+                let (base, paid) = (12_345, pair.net(0, Px(px), Side::Sell) * 12_345);
+                let sell = pair.limit(1, Side::Sell, paid, base).unwrap();
+                assert!(pair.net(1, sell, Side::Buy) * base >= paid);
+                assert!(pair.net(1, Px(sell.0 - 1), Side::Buy) * base < paid);
+                let got = pair.net(0, Px(px), Side::Buy) * base;
+                let buy = pair.limit(1, Side::Buy, got, base).unwrap();
+                assert!(pair.net(1, buy, Side::Sell) * base <= got);
+                assert!(pair.net(1, Px(buy.0 + 1), Side::Sell) * base > got);
+            }
+        }
+        assert_eq!(pair([0; 3]).limit(0, Side::Sell, 1, 0), None);
+    }
+}

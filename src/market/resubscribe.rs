@@ -1,0 +1,91 @@
+//! When to ask for a stream's own book again: paced, so that no exchange is flooded with subscriptions. Never sends.
+
+use crate::base::Nanos;
+
+/// How long after a connection or a request the stream's first book is waited for.
+pub const NO_BOOK_NS: u64 = 10_000_000_000;
+/// From one request to the next: the first wait and the longest one, doubled in between.
+pub const RESUBSCRIBE_MIN_NS: u64 = 5_000_000_000;
+/// See [`RESUBSCRIBE_MIN_NS`].
+pub const RESUBSCRIBE_MAX_NS: u64 = 60_000_000_000;
+/// From one request for a book that is thin or silent, but not wrong, to the next.
+pub const RENEW_EVERY_NS: u64 = 60_000_000_000;
+
+/// The state of the one request.
+#[derive(Debug, Clone, Copy)]
+pub struct Resubscribe {
+    due: Nanos,
+    wanted: bool,
+    /// No request before this.
+    from: Nanos,
+    /// The wait after the next request; zero where none was needed lately.
+    wait_ns: u64,
+    /// No request for a book that is merely thin or silent before this.
+    renew_from: Nanos,
+}
+
+impl Resubscribe {
+    pub fn new() -> Self {
+        Self {
+            due: Nanos::NEVER,
+            wanted: false,
+            from: Nanos::ZERO,
+            wait_ns: 0,
+            renew_from: Nanos::ZERO,
+        }
+    }
+
+    /// A connection began, or will: its first book is to come by itself.
+    pub fn begin(&mut self, now: Nanos) {
+        (self.due, self.wanted) = (now + Nanos(NO_BOOK_NS), false);
+    }
+
+    /// The book became unusable within a connection: at once, unless requests have been of no use.
+    pub fn restart(&mut self, now: Nanos) {
+        if now >= self.from + Nanos(RESUBSCRIBE_MAX_NS) {
+            self.wait_ns = 0; // The last one did help, for a while.
+        }
+        (self.due, self.wanted) = (self.from.max(now), false);
+    }
+
+    /// True where a book that is thin or silent may be had anew now.
+    pub fn may_renew(&mut self, now: Nanos) -> bool {
+        let may = now >= self.renew_from && now >= self.from;
+        if may {
+            self.renew_from = now + Nanos(RENEW_EVERY_NS);
+        }
+        may
+    }
+
+    /// The book is silent, and says so: as soon as it may be had anew, or nothing would end that in a quiet market.
+    pub fn renew(&mut self, now: Nanos) {
+        (self.due, self.wanted) = (now.max(self.renew_from).max(self.from), false);
+        self.renew_from = self.due + Nanos(RENEW_EVERY_NS);
+    }
+
+    /// No connection, or a book: nothing to ask for.
+    pub fn rest(&mut self) {
+        (self.due, self.wanted) = (Nanos::NEVER, false);
+    }
+
+    /// The next time at which [`Self::tick`] does something.
+    pub fn due(&self) -> Nanos {
+        self.due
+    }
+
+    /// Asks when it is time.
+    pub fn tick(&mut self, now: Nanos) {
+        if now < self.due {
+            return;
+        }
+        self.wanted = true;
+        self.wait_ns = (self.wait_ns * 2).clamp(RESUBSCRIBE_MIN_NS, RESUBSCRIBE_MAX_NS);
+        self.from = now + Nanos(self.wait_ns);
+        self.due = self.from;
+    }
+
+    /// Hands out the request, once.
+    pub fn take(&mut self) -> bool {
+        std::mem::take(&mut self.wanted)
+    }
+}

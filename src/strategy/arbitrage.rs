@@ -1,0 +1,458 @@
+//! Buys an asset at one exchange and sells it at another when what is left after fees is enough. Two legs, one after
+//! the other; what the second leg leaves open is closed wherever that costs least. Trades on no book that is not
+//! live, fresh and complete at its best level, and knows of no position but its own legs.
+//!
+//! The thinner leg goes first, as a LIMIT IOC at the price that was seen: what it does not get costs nothing. The
+//! second leg is for as much as the first one got, with the worst price at which the two together still do not
+//! lose. It is repeated until it is done or [`Params::unwind_after_ns`] is over; what is open then is sold (or
+//! bought back) at the best exchange there is, with a limit that gives way by [`Params::unwind_slippage_ppm`].
+
+use super::{Intents, Strategy, StrategyError};
+use crate::base::{
+    Body, Event, Instrument, InstrumentId, Intent, Nanos, Outcome, Px, Qty, Report, Side, Status,
+    TimeInForce, Why, decimal,
+};
+use crate::market::consolidated::{Cross, Offer, PPM, Pair};
+
+/// The signals' names in decision logs.
+const OPEN: &str = "arbitrage";
+const HEDGE: &str = "arbitrage_hedge";
+const UNWIND: &str = "arbitrage_unwind";
+/// An order without an end is not waited for any longer: nobody can say what became of it, and the pair rests.
+const ANSWER_NS_MAX: Nanos = Nanos::from_secs(10);
+/// From one try at what is open to the next: books need to have moved.
+const RETRY_NS: Nanos = Nanos::from_millis(50);
+
+/// What configuration says of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Params {
+    /// Base quantity of a trade, as decimal text; less where a book has less.
+    pub quantity: String,
+    /// What must be left of a unit of cost after both fees, in parts per million, above 0.
+    pub edge_min_ppm: u32,
+    /// A book that was not updated for longer is not traded on, in nanoseconds.
+    pub age_max_ns: u64,
+    /// Pause of a pair after a trade, in nanoseconds.
+    pub cooldown_ns: u64,
+    /// From the first leg's end until what is open is closed at any exchange, in nanoseconds.
+    pub unwind_after_ns: u64,
+    /// How far below the best bid (above the best ask) an unwinding order may go, in parts per million.
+    pub unwind_slippage_ppm: u32,
+    /// Taker fee of each instrument, by id, in parts per million.
+    pub taker_fees_ppm: Vec<u32>,
+}
+
+/// Arbitrage over every asset pair that two exchanges or more have.
+pub struct Arbitrage {
+    params: Params,
+    desks: Vec<PairDesk>,
+    /// Which pair, by instrument id.
+    pair_of: Vec<Option<usize>>,
+}
+
+/// One asset pair.
+struct PairDesk {
+    pair: Pair,
+    /// The most of a trade, in base units of the pair.
+    base_max: i128,
+    /// The newest epoch of each member.
+    epochs: Vec<u32>,
+    /// What each member's newest book was, for the decision log.
+    seen: Vec<u64>,
+    phase: Phase,
+    ready_at: Nanos,
+}
+
+/// Where a trade is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Phase {
+    Idle,
+    /// An order is out.
+    Sent(Trade, Order),
+    /// The first leg is done, and something is still open.
+    Open(Trade),
+    /// An order's end never came: nothing more is done until a run begins anew.
+    Lost,
+}
+
+/// What a trade is made of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Trade {
+    /// Where the second leg goes, and its side.
+    second: usize,
+    side: Side,
+    /// Bought less sold, in base units: above zero where too much was bought.
+    open: i128,
+    /// Net worth of the open part at the first leg's own price: what the rest must cover.
+    per_base: i128,
+    /// When what is still open goes anywhere.
+    unwind_at: Nanos,
+    /// The first leg is over.
+    hedging: bool,
+}
+
+/// An order that has no end yet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Order {
+    place: usize,
+    side: Side,
+    qty: Qty,
+    filled: Qty,
+    /// Net worth of what was filled, times base units.
+    worth: i128,
+    since: Nanos,
+}
+
+impl Arbitrage {
+    /// `instruments` is the run's table: instrument `i` has the id `i`.
+    pub fn new(params: &Params, instruments: &[Instrument]) -> Result<Self, StrategyError> {
+        if params.edge_min_ppm == 0 {
+            return Err(StrategyError::Edge);
+        }
+        let mut groups: Vec<Vec<(Instrument, u32)>> = Vec::new();
+        for instrument in instruments.iter().filter(|i| !i.base.is_empty()) {
+            let fee = params
+                .taker_fees_ppm
+                .get(instrument.id.index())
+                .copied()
+                .unwrap_or(0);
+            let same = |group: &&mut Vec<(Instrument, u32)>| {
+                let first = group[0].0;
+                (first.base, first.quote) == (instrument.base, instrument.quote)
+            };
+            match groups.iter_mut().find(same) {
+                Some(group) => group.push((*instrument, fee)),
+                None => groups.push(vec![(*instrument, fee)]),
+            }
+        }
+        groups.retain(|group| group.iter().any(|(i, _)| i.exchange != group[0].0.exchange));
+        if groups.is_empty() {
+            return Err(StrategyError::NoPair);
+        }
+        let desks: Result<Vec<PairDesk>, _> = groups
+            .iter()
+            .map(|group| PairDesk::new(params, group))
+            .collect();
+        let desks = desks?;
+        let place = |id: usize| {
+            let id = InstrumentId(id as u16);
+            desks.iter().position(|desk| desk.pair.place(id).is_some())
+        };
+        let pair_of = (0..instruments.len()).map(place).collect();
+        let params = params.clone();
+        Ok(Self {
+            params,
+            desks,
+            pair_of,
+        })
+    }
+}
+
+impl Strategy for Arbitrage {
+    fn handle_event(&mut self, now: Nanos, event: &Event, out: &mut Intents) {
+        let pair = self
+            .pair_of
+            .get(event.instrument.index())
+            .copied()
+            .flatten();
+        let Some(desk) = pair.map(|pair| &mut self.desks[pair]) else {
+            return;
+        };
+        let Some(place) = desk.pair.place(event.instrument) else {
+            return;
+        };
+        match &event.body {
+            Body::Book(top) => {
+                if event.epoch < desk.epochs[place] {
+                    return;
+                }
+                (desk.epochs[place], desk.seen[place]) = (event.epoch, event.update_id);
+                let best = top.best().filter(|_| top.complete(1) && !top.crossed());
+                desk.pair.handle_touch(now, place, best);
+            }
+            Body::Status(status) => {
+                desk.epochs[place] = desk.epochs[place].max(event.epoch);
+                if *status != Status::Live {
+                    desk.pair.handle_touch(now, place, None);
+                }
+                return;
+            }
+            Body::Trading(on) => {
+                desk.pair.handle_trading(place, *on);
+                return;
+            }
+            Body::Instrument(instrument) => {
+                desk.replace(place, *instrument);
+                return;
+            }
+            Body::Report(report) => desk.handle_report(now, place, report, &self.params),
+            Body::Trade(..) | Body::Quote(_) | Body::Gateway(_) => return,
+        }
+        desk.act(now, &self.params, out);
+    }
+}
+
+impl PairDesk {
+    fn new(params: &Params, group: &[(Instrument, u32)]) -> Result<Self, StrategyError> {
+        let pair = Pair::new(group);
+        let base = decimal::parse(params.quantity.as_bytes(), pair.base_scale());
+        let base_max = base.map_err(|error| StrategyError::Quantity {
+            symbol: group[0].0.symbol,
+            text: params.quantity.clone(),
+            scale: pair.base_scale(),
+            error,
+        })?;
+        Ok(Self {
+            pair,
+            base_max: i128::from(base_max),
+            epochs: vec![0; group.len()],
+            seen: vec![0; group.len()],
+            phase: Phase::Idle,
+            ready_at: Nanos::ZERO,
+        })
+    }
+
+    /// The exchange lists a member anew. At other scales an open trade could not be counted any more.
+    fn replace(&mut self, place: usize, instrument: Instrument) {
+        let scales = (self.pair.px_scale(), self.pair.base_scale());
+        self.pair.replace(place, instrument);
+        let now = (self.pair.px_scale(), self.pair.base_scale());
+        if now == scales {
+            return;
+        }
+        self.base_max = rescale(self.base_max, scales.1, now.1);
+        if self.phase != Phase::Idle {
+            self.phase = Phase::Lost;
+        }
+    }
+
+    fn act(&mut self, now: Nanos, params: &Params, out: &mut Intents) {
+        match self.phase {
+            Phase::Idle if now >= self.ready_at => self.open(now, params, out),
+            Phase::Open(trade) if now >= self.ready_at => self.close(now, trade, params, out),
+            Phase::Sent(_, order) if now.since(order.since) > ANSWER_NS_MAX.0 => {
+                self.phase = Phase::Lost;
+            }
+            Phase::Idle | Phase::Open(_) | Phase::Sent(..) | Phase::Lost => {}
+        }
+    }
+
+    /// The first leg, where there is enough between two exchanges.
+    fn open(&mut self, now: Nanos, params: &Params, out: &mut Intents) {
+        let Some(cross) = self.pair.cross(now, Nanos(params.age_max_ns)) else {
+            return;
+        };
+        if cross.edge_ppm < i64::from(params.edge_min_ppm) {
+            return;
+        }
+        let Cross { buy, sell, .. } = cross;
+        let base = buy.base.min(sell.base).min(self.base_max);
+        // Both legs in whole lots of theirs: the coarser one says how much.
+        let lots = |base| {
+            let at = |offer: Offer, base| {
+                let qty = self.pair.lots(offer.place, offer.level.px, base);
+                self.pair
+                    .base(offer.place, offer.level.px, qty)
+                    .unwrap_or(0)
+            };
+            at(buy, base).min(at(sell, base))
+        };
+        let base = lots(lots(base));
+        if base == 0 {
+            return;
+        }
+        let (first, side, second) = if buy.base <= sell.base {
+            (buy, Side::Buy, sell)
+        } else {
+            (sell, Side::Sell, buy)
+        };
+        let qty = self.pair.lots(first.place, first.level.px, base);
+        let trade = Trade {
+            second: second.place,
+            side: side.opposite(),
+            open: 0,
+            per_base: 0,
+            unwind_at: Nanos::NEVER,
+            hedging: false,
+        };
+        let threshold = f64::from(params.edge_min_ppm);
+        let signal = (OPEN, cross.edge_ppm as f64, threshold);
+        self.send(
+            now,
+            trade,
+            (first.place, side, first.level.px, qty),
+            signal,
+            out,
+        );
+    }
+
+    /// The second leg, or what is left of it.
+    fn close(&mut self, now: Nanos, trade: Trade, params: &Params, out: &mut Intents) {
+        let (base, age) = (trade.open.abs(), Nanos(params.age_max_ns));
+        let side = if trade.open > 0 {
+            Side::Sell
+        } else {
+            Side::Buy
+        };
+        // What is open, in whole units of the base asset: why the order is sent.
+        let open = base as f64 / 10f64.powi(i32::from(self.pair.base_scale()));
+        if now < trade.unwind_at {
+            let total = trade.per_base.saturating_mul(base);
+            let Some(limit) = self.pair.limit(trade.second, side, total, base) else {
+                return;
+            };
+            let Some(offer) = self.pair.offer(now, trade.second, side.opposite(), age) else {
+                return;
+            };
+            let reaches = match side {
+                Side::Buy => limit >= offer.level.px,
+                Side::Sell => limit <= offer.level.px,
+            };
+            let qty = self.pair.lots(trade.second, offer.level.px, base);
+            if reaches && qty.0 > 0 {
+                let signal = (HEDGE, open, 0.0);
+                self.send(now, trade, (trade.second, side, limit, qty), signal, out);
+            }
+            return;
+        }
+        let Some(best) = self.pair.best(now, side.opposite(), age) else {
+            return;
+        };
+        let instrument = self.pair.instrument(best.place);
+        let px = give_way(
+            best.level.px,
+            side,
+            params.unwind_slippage_ppm,
+            instrument.tick,
+        );
+        let qty = self.pair.lots(best.place, best.level.px, base);
+        if qty.0 > 0 {
+            let signal = (UNWIND, open, 0.0);
+            self.send(now, trade, (best.place, side, px, qty), signal, out);
+        }
+    }
+
+    fn send(
+        &mut self,
+        now: Nanos,
+        trade: Trade,
+        (place, side, px, qty): (usize, Side, Px, Qty),
+        (signal, value, threshold): (&'static str, f64, f64),
+        out: &mut Intents,
+    ) {
+        let touch = |side| self.pair.offer(now, place, side, Nanos::NEVER);
+        let level = |offer: Option<Offer>| offer.map(|offer| offer.level).unwrap_or_default();
+        let why = Why {
+            signal,
+            value,
+            threshold,
+            update_id: self.seen[place],
+            epoch: self.epochs[place],
+            bid: level(touch(Side::Buy)),
+            ask: level(touch(Side::Sell)),
+        };
+        let intent = Intent {
+            instrument: self.pair.instrument(place).id,
+            side,
+            px,
+            qty,
+            tif: TimeInForce::ImmediateOrCancel,
+            why,
+        };
+        if out.try_push(intent).is_ok() {
+            let order = Order {
+                place,
+                side,
+                qty,
+                filled: Qty(0),
+                worth: 0,
+                since: now,
+            };
+            self.phase = Phase::Sent(trade, order);
+        }
+    }
+
+    fn handle_report(&mut self, now: Nanos, place: usize, report: &Report, params: &Params) {
+        let Phase::Sent(mut trade, mut order) = self.phase else {
+            return;
+        };
+        if order.place != place {
+            return; // Of another strategy's order.
+        }
+        let over = match report.outcome {
+            Outcome::Acked { .. } => false,
+            Outcome::Unknown => {
+                self.phase = Phase::Lost;
+                return;
+            }
+            Outcome::Filled { px, qty } => {
+                let base = self.pair.base(place, px, qty).unwrap_or(0);
+                let signed = match order.side {
+                    Side::Buy => base,
+                    Side::Sell => -base,
+                };
+                trade.open += signed;
+                order.filled = Qty(order.filled.0.saturating_add(qty.0));
+                let net = self.pair.net(place, px, order.side.opposite());
+                order.worth = order.worth.saturating_add(net.saturating_mul(base));
+                order.filled >= order.qty
+            }
+            Outcome::Rejected { .. } | Outcome::NotSent | Outcome::Refused | Outcome::Expired => {
+                true
+            }
+        };
+        if !over {
+            self.phase = Phase::Sent(trade, order);
+            return;
+        }
+        if !trade.hedging {
+            trade.hedging = true;
+            trade.unwind_at = now + Nanos(params.unwind_after_ns);
+            let base = trade.open.abs();
+            trade.per_base = if base > 0 { order.worth / base } else { 0 };
+        }
+        if self.flat(trade.open) {
+            self.phase = Phase::Idle;
+            self.ready_at = now + Nanos(params.cooldown_ns);
+        } else {
+            self.phase = Phase::Open(trade);
+            // The second leg goes at once; what it left waits for the books to move.
+            let first = order.side != trade.side && order.place != trade.second;
+            self.ready_at = if first { now } else { now + RETRY_NS };
+        }
+    }
+
+    /// Nothing is open, or less than any member takes.
+    fn flat(&self, open: i128) -> bool {
+        (0..self.epochs.len()).all(|place| {
+            let offer = self
+                .pair
+                .offer(Nanos::ZERO, place, Side::Sell, Nanos::NEVER);
+            let px = offer.map_or(Px(0), |offer| offer.level.px);
+            self.pair.lots(place, px, open.abs()).0 == 0
+        })
+    }
+}
+
+/// The same quantity at another scale, rounded down.
+fn rescale(units: i128, from: u8, to: u8) -> i128 {
+    let ten = |exponent: u8| 10i128.pow(u32::from(exponent));
+    match to >= from {
+        true => units.saturating_mul(ten(to - from)),
+        false => units / ten(from - to),
+    }
+}
+
+/// A price that is worse than `px` by `slippage_ppm`, on the ticks, and above zero.
+fn give_way(px: Px, side: Side, slippage_ppm: u32, tick: Px) -> Px {
+    let slip = i128::from(px.0) * i128::from(slippage_ppm) / PPM;
+    let (px, tick) = (i128::from(px.0), i128::from(tick.0.max(1)));
+    let worse = match side {
+        Side::Buy => (px + slip).div_euclid(tick) * tick,
+        Side::Sell => ((px - slip).div_euclid(tick) * tick).max(tick),
+    };
+    Px(i64::try_from(worse).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests;

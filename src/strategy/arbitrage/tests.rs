@@ -1,0 +1,340 @@
+//! Two exchanges that drift apart, and what is made of it. Fills are made here, as books would.
+
+use super::*;
+use crate::base::instrument::name;
+use crate::base::{Asset, ClientId, Flags, Level, Stamps, Symbol, Top, UnixNanos};
+
+const MS: u64 = 1_000_000;
+
+fn instrument(id: u16, exchange: &'static str) -> Instrument {
+    let asset = |text| Asset::from(text).unwrap();
+    Instrument {
+        id: InstrumentId(id),
+        name: name(exchange, &["BTC", "USDT"]),
+        base: asset("BTC"),
+        quote: asset("USDT"),
+        lot: Qty(10),
+        qty_min: Qty(10),
+        ..Instrument::bare(exchange, Symbol::from("BTCUSDT").unwrap(), (2, 3))
+    }
+}
+
+fn params() -> Params {
+    Params {
+        quantity: "1".into(),
+        edge_min_ppm: 100,
+        age_max_ns: 500 * MS,
+        cooldown_ns: 100 * MS,
+        unwind_after_ns: 1_000 * MS,
+        unwind_slippage_ppm: 1_000,
+        taker_fees_ppm: vec![400, 600],
+    }
+}
+
+struct Bench {
+    strategy: Arbitrage,
+    now: Nanos,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let all = [instrument(0, "a"), instrument(1, "b")];
+        Self {
+            strategy: Arbitrage::new(&params(), &all).unwrap(),
+            now: Nanos::from_secs(5),
+        }
+    }
+
+    fn wait_ms(&mut self, ms: u64) -> &mut Self {
+        self.now = self.now + Nanos::from_millis(ms);
+        self
+    }
+
+    fn event(&mut self, id: u16, body: Body) -> Vec<Intent> {
+        let event = Event {
+            stamps: Stamps::default(),
+            exch_time: UnixNanos(0),
+            update_id: 7,
+            epoch: 1,
+            instrument: InstrumentId(id),
+            flags: Flags::default(),
+            body,
+        };
+        let mut out = Intents::new();
+        self.strategy.handle_event(self.now, &event, &mut out);
+        out.into_iter().collect()
+    }
+
+    /// A book with this best bid and ask: price in cents, quantity in thousandths.
+    fn book(&mut self, id: u16, bid: (i64, u64), ask: (i64, u64)) -> Vec<Intent> {
+        let level = |(px, qty)| Level {
+            px: Px(px),
+            qty: Qty(qty),
+        };
+        let mut top = Top::EMPTY;
+        top.set(Side::Buy, [level(bid)].into_iter(), 1, false);
+        top.set(Side::Sell, [level(ask)].into_iter(), 1, false);
+        self.event(id, Body::Book(top))
+    }
+
+    fn report(&mut self, id: u16, outcome: Outcome) -> Vec<Intent> {
+        let (client_id, instrument) = (ClientId(1), InstrumentId(id));
+        self.event(
+            id,
+            Body::Report(Report {
+                client_id,
+                instrument,
+                outcome,
+            }),
+        )
+    }
+
+    fn fill(&mut self, id: u16, px: i64, qty: u64) -> Vec<Intent> {
+        self.report(
+            id,
+            Outcome::Filled {
+                px: Px(px),
+                qty: Qty(qty),
+            },
+        )
+    }
+}
+
+fn order(intents: &[Intent]) -> (u16, Side, i64, u64, &'static str) {
+    let [intent] = intents else {
+        panic!("{intents:?}")
+    };
+    let Intent {
+        instrument,
+        side,
+        px,
+        qty,
+        why,
+        ..
+    } = *intent;
+    (instrument.0, side, px.0, qty.0, why.signal)
+}
+
+/// Exchange `a` asks 100.00 for 0.4, `b` bids 101.00 for 0.7: nearly 9,000 ppm after fees.
+fn opened(bench: &mut Bench) {
+    assert!(bench.book(0, (9_990, 900), (10_000, 400)).is_empty());
+    let first = bench.book(1, (10_100, 700), (10_110, 900));
+    // The thinner leg first, for what both have.
+    assert_eq!(order(&first), (0, Side::Buy, 10_000, 400, OPEN));
+}
+
+#[test]
+fn nothing_is_traded_for_less_than_the_edge_or_on_books_that_may_not_be_traded_on() {
+    let mut bench = Bench::new();
+    assert!(bench.book(0, (9_990, 900), (10_000, 400)).is_empty());
+    // 10,011 less 600 ppm is more than 10,000 plus 400 ppm, by 10 ppm.
+    assert!(bench.book(1, (10_011, 700), (10_020, 900)).is_empty());
+    assert!(bench.book(1, (10_013, 700), (10_020, 900)).len() == 1);
+    let mut bench = Bench::new();
+    bench.book(0, (9_990, 900), (10_000, 400));
+    bench.wait_ms(501);
+    assert!(
+        bench.book(1, (10_100, 700), (10_110, 900)).is_empty(),
+        "the other book is old"
+    );
+    let mut bench = Bench::new();
+    bench.book(0, (9_990, 900), (10_000, 400));
+    bench.event(0, Body::Status(Status::Stale));
+    assert!(
+        bench.book(1, (10_100, 700), (10_110, 900)).is_empty(),
+        "the other book is dark"
+    );
+    let mut bench = Bench::new();
+    bench.book(0, (10_010, 900), (10_000, 400));
+    assert!(
+        bench.book(1, (10_100, 700), (10_110, 900)).is_empty(),
+        "the other book is crossed"
+    );
+}
+
+#[test]
+fn the_second_leg_is_for_what_the_first_got_and_never_at_a_loss() {
+    let mut bench = Bench::new();
+    opened(&mut bench);
+    bench.report(0, Outcome::Acked { exchange_id: 1 });
+    assert!(bench.fill(0, 10_000, 250).is_empty());
+    let second = bench.report(0, Outcome::Expired);
+    // 0.25 were bought at 100.00 and 400 ppm: sold for less than 100.11 less 600 ppm they lose.
+    assert_eq!(order(&second), (1, Side::Sell, 10_011, 250, HEDGE));
+    assert!(bench.fill(1, 10_100, 250).is_empty());
+    // Over, and the pair rests for as long as it was told to.
+    assert!(bench.book(1, (10_100, 700), (10_110, 900)).is_empty());
+    bench.wait_ms(101);
+    assert_eq!(order(&bench.book(0, (9_990, 900), (10_000, 400))).4, OPEN);
+}
+
+#[test]
+fn a_first_leg_that_gets_nothing_costs_nothing() {
+    for outcome in [
+        Outcome::Expired,
+        Outcome::Refused,
+        Outcome::NotSent,
+        Outcome::Rejected { code: -1 },
+    ] {
+        let mut bench = Bench::new();
+        opened(&mut bench);
+        assert!(bench.report(0, outcome).is_empty());
+        bench.wait_ms(101);
+        let again = bench.book(0, (9_990, 900), (10_000, 400));
+        assert_eq!(order(&again).4, OPEN, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_second_leg_that_was_missed_waits_for_its_price_and_is_unwound_after_its_time() {
+    let mut bench = Bench::new();
+    opened(&mut bench);
+    // The bid has gone when the first leg is done.
+    bench.book(1, (10_000, 700), (10_020, 900));
+    assert!(
+        bench.fill(0, 10_000, 400).is_empty(),
+        "100.00 would be a loss"
+    );
+    bench.wait_ms(200);
+    let back = bench.book(1, (10_050, 100), (10_060, 900));
+    assert_eq!(order(&back), (1, Side::Sell, 10_011, 400, HEDGE));
+    bench.fill(1, 10_050, 100);
+    assert!(
+        bench.report(1, Outcome::Expired).is_empty(),
+        "not again in the same moment"
+    );
+    bench.wait_ms(600);
+    // The second leg's limit is out of reach at both.
+    assert!(bench.book(1, (9_900, 700), (9_910, 900)).is_empty());
+    assert!(bench.book(0, (9_950, 900), (9_960, 400)).is_empty());
+    bench.wait_ms(400);
+    // Time is over. `a` bids more than `b` now: there it goes, a tenth of a percent below the bid.
+    let unwind = bench.book(1, (9_900, 700), (9_910, 900));
+    assert_eq!(order(&unwind), (0, Side::Sell, 9_941, 300, UNWIND));
+    bench.fill(0, 9_950, 200);
+    bench.report(0, Outcome::Expired);
+    bench.wait_ms(100);
+    let rest = bench.book(0, (9_950, 900), (9_960, 400));
+    assert_eq!(order(&rest), (0, Side::Sell, 9_941, 100, UNWIND));
+    bench.fill(0, 9_950, 100);
+    assert!(bench.book(0, (9_950, 900), (9_960, 400)).is_empty());
+}
+
+#[test]
+fn an_order_of_unknown_outcome_stops_the_pair() {
+    let mut bench = Bench::new();
+    opened(&mut bench);
+    bench.report(0, Outcome::Unknown);
+    bench.wait_ms(60_000);
+    bench.book(0, (9_990, 900), (10_000, 400));
+    assert!(bench.book(1, (10_100, 700), (10_110, 900)).is_empty());
+    let mut bench = Bench::new();
+    opened(&mut bench);
+    bench.wait_ms(10_001);
+    bench.book(0, (9_990, 900), (10_000, 400));
+    assert!(
+        bench.book(1, (10_100, 700), (10_110, 900)).is_empty(),
+        "nobody answered"
+    );
+}
+
+#[test]
+fn a_run_without_a_pair_is_refused() {
+    let error = |all: &[Instrument]| Arbitrage::new(&params(), all).err();
+    assert_eq!(error(&[instrument(0, "a")]), Some(StrategyError::NoPair));
+    assert_eq!(
+        error(&[instrument(0, "a"), instrument(1, "a")]),
+        Some(StrategyError::NoPair)
+    );
+    let none = Params {
+        edge_min_ppm: 0,
+        ..params()
+    };
+    let both = [instrument(0, "a"), instrument(1, "b")];
+    assert!(matches!(
+        Arbitrage::new(&none, &both),
+        Err(StrategyError::Edge)
+    ));
+}
+
+/// On any drift: what is bought is sold, a trade that was hedged in time does not lose, and no order is for
+/// more than was wanted.
+#[test]
+fn over_random_drifts_every_trade_ends_flat() {
+    for seed in 0..300 {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let mut bench = Bench::new();
+        let (mut fair, mut position, mut unwound) = ([10_000i64; 2], 0i64, false);
+        let (mut paid, mut books) = (0i128, [((0, 0), (0, 0)); 2]);
+        let mut pending: Option<Intent> = None;
+        for step in 0..2_000 {
+            bench.wait_ms(dice.u64(1..120));
+            let id = dice.usize(0..2);
+            // Near the end the two come together, so that everything can be closed.
+            let drift = if step < 1_600 { dice.i64(-25..26) } else { 0 };
+            fair[id] = (fair[id] + drift).clamp(9_700, 10_300);
+            let spread = dice.i64(1..8);
+            let qty = |dice: &mut fastrand::Rng| dice.u64(10..900);
+            books[id] = (
+                (fair[id] - spread, qty(&mut dice)),
+                (fair[id] + spread, qty(&mut dice)),
+            );
+            let (bid, ask) = books[id];
+            let mut wanted = bench.book(id as u16, bid, ask);
+            loop {
+                if let [intent] = wanted[..] {
+                    assert!(
+                        pending.is_none(),
+                        "seed={seed} step={step}: two orders at once"
+                    );
+                    assert!(intent.qty.0 > 0 && intent.qty.0 <= 1_000);
+                    assert!(intent.qty.0.is_multiple_of(10));
+                    unwound |= intent.why.signal == UNWIND;
+                    pending = Some(intent);
+                }
+                let Some(intent) = pending.take() else { break };
+                let place = intent.instrument.index();
+                let (bid, ask) = books[place];
+                let (px, there) = match intent.side {
+                    Side::Buy => ask,
+                    Side::Sell => bid,
+                };
+                let reaches = match intent.side {
+                    Side::Buy => intent.px.0 >= px,
+                    Side::Sell => intent.px.0 <= px,
+                };
+                let qty = if reaches {
+                    there.min(intent.qty.0) / 10 * 10
+                } else {
+                    0
+                };
+                wanted = Vec::new();
+                if qty > 0 {
+                    let fee = i128::from(params().taker_fees_ppm[place]);
+                    let (sign, kept) = match intent.side {
+                        Side::Buy => (1, PPM + fee),
+                        Side::Sell => (-1, PPM - fee),
+                    };
+                    position += sign * qty as i64;
+                    paid += i128::from(sign) * i128::from(px) * i128::from(qty) * kept;
+                    wanted = bench.fill(place as u16, px, qty);
+                }
+                if qty < intent.qty.0 {
+                    assert!(wanted.is_empty());
+                    wanted = bench.report(place as u16, Outcome::Expired);
+                }
+            }
+            assert!(
+                position.abs() <= 1_000,
+                "seed={seed} step={step}: {position}"
+            );
+            if position == 0 && !unwound {
+                assert!(
+                    paid <= 0,
+                    "seed={seed} step={step}: {paid} was lost on hedged trades"
+                );
+            }
+        }
+        assert_eq!(position, 0, "seed={seed}");
+    }
+}

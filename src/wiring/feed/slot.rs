@@ -1,0 +1,423 @@
+//! One instrument of a feed: its book, what was told of it, and how news of it become events.
+
+use super::prints::Prints;
+use super::{FeedCounters, Heard, Lines};
+use crate::base::{
+    Body, Channel, Diff, Event, Flags, Instrument, InstrumentId, Level, Nanos, Note, Quote,
+    Severity, Snapshot, Stamps, Status, Trade, UnixNanos, Value,
+};
+use crate::market::{BookBuilder, Counters, DiffOutcome, LINES_MAX, Want};
+use crate::watch::audit::Shown;
+use crate::watch::stage::Stage;
+use crate::wiring::publisher::Publisher;
+use crate::wiring::turn::Turn;
+
+/// From one request for an instrument's metadata to the next.
+pub const METADATA_EVERY: Nanos = Nanos::from_secs(60);
+
+/// One instrument.
+pub(super) struct Slot<const N: usize> {
+    pub id: InstrumentId,
+    /// `None` in a feed without books.
+    pub book: Option<BookBuilder<N>>,
+    /// Of a feed without books; a book has its own.
+    epoch: u32,
+    /// The status that the desk was told last.
+    told: Status,
+    /// The next book that is shown starts a new, incomparable series.
+    fresh: bool,
+    /// The audit was shown a book, and has not been told that it went dark.
+    lit: bool,
+    /// Channels of each line that brought data in its epoch, a bit each.
+    heard: [u8; LINES_MAX],
+    pub prints: Prints,
+    metadata: bool,
+    metadata_from: Nanos,
+}
+
+/// Where the news of a slot go.
+pub(super) struct Outlet<'a> {
+    pub publisher: &'a mut Publisher,
+    pub audit: &'a mut rtrb::Producer<Shown>,
+    pub counters: &'a mut FeedCounters,
+    pub lines: &'a mut Lines,
+}
+
+impl Outlet<'_> {
+    fn audit(&mut self, shown: Shown) {
+        self.counters.audit_lost += u64::from(self.audit.push(shown).is_err());
+    }
+}
+
+/// A depth message: a whole book, or changes of one.
+pub(super) struct Depth<'a> {
+    pub whole: bool,
+    pub diff: &'a Diff,
+    pub bids: &'a [Level],
+    pub asks: &'a [Level],
+}
+
+impl<const N: usize> Slot<N> {
+    pub fn new(id: InstrumentId, book: Option<BookBuilder<N>>) -> Self {
+        Self {
+            id,
+            book,
+            epoch: 0,
+            told: Status::Connecting,
+            fresh: true,
+            lit: false,
+            heard: [0; LINES_MAX],
+            prints: Prints::new(),
+            metadata: false,
+            metadata_from: Nanos::ZERO,
+        }
+    }
+
+    pub fn connected(&mut self, now: Nanos, line: u8, epoch: u32, first: bool) {
+        self.heard[usize::from(line)] = 0;
+        if first {
+            self.epoch = epoch.max(self.epoch + 1);
+        }
+        if let Some(book) = &mut self.book {
+            book.handle_connected(now, line, epoch);
+        }
+    }
+
+    pub fn disconnected(&mut self, now: Nanos, line: u8) {
+        if let Some(book) = &mut self.book {
+            book.handle_disconnected(now, line);
+        }
+    }
+
+    pub fn is_live(&self) -> bool {
+        self.book.as_ref().is_some_and(|book| book.live().is_some())
+    }
+
+    pub fn epoch(&self) -> u32 {
+        self.book.as_ref().map_or(self.epoch, BookBuilder::epoch)
+    }
+
+    pub fn counters(&self) -> Counters {
+        let book = self.book.as_ref();
+        book.map_or(Counters::default(), BookBuilder::counters)
+    }
+
+    pub fn poll_timeout(&self) -> Nanos {
+        let book = self.book.as_ref();
+        book.map_or(Nanos::NEVER, BookBuilder::poll_timeout)
+    }
+
+    pub fn poll_want(&mut self) -> Option<Want> {
+        if std::mem::take(&mut self.metadata) {
+            return Some(Want::Metadata);
+        }
+        self.book.as_mut()?.poll_output()
+    }
+
+    /// Its stream says a number that its scales cannot hold: what it was worth is unknown from here on.
+    pub fn misfit(&mut self, now: Nanos) {
+        if let Some(book) = &mut self.book {
+            book.handle_lost(now);
+        }
+        if now >= self.metadata_from {
+            self.metadata = true;
+            self.metadata_from = now + METADATA_EVERY;
+        }
+    }
+
+    /// Takes new scales: the book starts anew, within the connection.
+    pub fn rescale(&mut self, now: Nanos, scales: (u8, u8)) {
+        if let Some(book) = &mut self.book {
+            book.rescale(now, scales);
+        }
+        self.prints.clear();
+        self.metadata = false;
+    }
+
+    /// Tells the desk how the instrument is listed now.
+    pub fn listed(&mut self, out: &mut Outlet<'_>, now: Nanos, instrument: &Instrument) {
+        let stamps = Stamps {
+            book: now,
+            ..Stamps::default()
+        };
+        let body = Body::Instrument(*instrument);
+        out.publisher
+            .publish(self.event(stamps, UnixNanos(0), body));
+    }
+
+    /// Notes that data of this channel came on this line.
+    pub fn hear(&mut self, out: &mut Outlet<'_>, line: u8, channel: Channel) {
+        let seen = &mut self.heard[usize::from(line)];
+        let bit = 1 << channel as u8;
+        if *seen & bit == 0 {
+            *seen |= bit;
+            let instrument = self.id;
+            out.lines.hear(
+                line,
+                Heard::Data {
+                    instrument,
+                    channel,
+                },
+            );
+        }
+    }
+
+    pub fn depth(
+        &mut self,
+        out: &mut Outlet<'_>,
+        turn: &mut Turn,
+        mut stamps: Stamps,
+        line: u8,
+        depth: &Depth<'_>,
+    ) {
+        let Some(builder) = &mut self.book else {
+            return;
+        };
+        let (id, now) = (self.id, stamps.decode);
+        let Depth {
+            whole,
+            diff,
+            bids,
+            asks,
+        } = *depth;
+        let was = builder.counters();
+        let mut newest: Option<Shown> = None;
+        let (audit, lost) = (&mut *out.audit, &mut out.counters.audit_lost);
+        let mut applied = |book: &crate::market::Book<N>, update_id, _| {
+            let shown = Shown {
+                at: now,
+                instrument: id,
+                update_id,
+                top: Some(book.top()),
+                again: false,
+            };
+            // The newest one goes to the audit after the event has gone to the desk.
+            if let Some(older) = newest.replace(shown) {
+                *lost += u64::from(audit.push(older).is_err());
+            }
+        };
+        let outcome = match whole {
+            true => builder.handle_book(now, line, diff, bids, asks, &mut applied),
+            false => builder.handle_diff(now, line, diff, bids, asks, &mut applied),
+        };
+        let lead = builder.take_lead();
+        if outcome == DiffOutcome::Applied
+            && let Some(book) = builder.live()
+        {
+            let top = book.top();
+            stamps.book = turn.clock.now();
+            let event = self.event(stamps, diff.exch_time, Body::Book(top));
+            // The ways to become live by a message: a whole book, or one that ends a silence.
+            self.tell(
+                out,
+                turn,
+                if whole { "book" } else { "heard again" },
+                stamps,
+            );
+            out.publisher.publish(event);
+            self.fresh = false;
+            turn.latency
+                .record(Stage::Book, stamps.book.since(stamps.decode));
+            if stamps.rx.read != Nanos::ZERO {
+                let from = match stamps.rx.kernel {
+                    Nanos::ZERO => stamps.rx.call,
+                    kernel => kernel,
+                };
+                turn.latency.record_tick(id, stamps.book.since(from));
+            }
+        }
+        if let Some(shown) = newest {
+            out.audit(shown);
+            self.lit = true;
+        }
+        if let Some((line, ns)) = lead
+            && let Some(&stage) = Stage::LEADS.get(usize::from(line))
+        {
+            turn.latency.record(stage, ns);
+        }
+        let is = self.counters();
+        if is.gaps != was.gaps || is.checksum_bad != was.checksum_bad {
+            let event = match is.gaps == was.gaps {
+                true => "book.checksum",
+                false => "book.gap",
+            };
+            turn.notes.send(
+                Note::new(stamps.decode, Severity::Warn, event)
+                    .instrument(id)
+                    .epoch(self.epoch())
+                    .with("line", Value::Int(line.into()))
+                    .with("first_id", Value::Int(diff.first_id as i64))
+                    .with("last_id", Value::Int(diff.last_id as i64)),
+            );
+        }
+        let cause = match (is.gaps == was.gaps, is.checksum_bad == was.checksum_bad) {
+            (false, _) => "gap",
+            (true, false) => "checksum",
+            (true, true) => "crossed for too long",
+        };
+        self.tell(out, turn, cause, stamps);
+    }
+
+    pub fn trade(&mut self, out: &mut Outlet<'_>, turn: &Turn, mut stamps: Stamps, trade: Trade) {
+        stamps.book = turn.clock.now();
+        let body = Body::Trade(trade, 0);
+        out.publisher
+            .publish(self.event(stamps, trade.exch_time, body));
+    }
+
+    pub fn quote(&mut self, out: &mut Outlet<'_>, turn: &Turn, mut stamps: Stamps, quote: Quote) {
+        stamps.book = turn.clock.now();
+        let body = Body::Quote(quote);
+        out.publisher
+            .publish(self.event(stamps, UnixNanos(0), body));
+    }
+
+    pub fn trading(&mut self, out: &mut Outlet<'_>, turn: &Turn, mut stamps: Stamps, on: bool) {
+        stamps.book = turn.clock.now();
+        out.publisher
+            .publish(self.event(stamps, UnixNanos(0), Body::Trading(on)));
+        let severity = if on { Severity::Info } else { Severity::Warn };
+        turn.notes.send(
+            Note::new(stamps.book, severity, "instrument.trading")
+                .instrument(self.id)
+                .with("trading", Value::Word(if on { "on" } else { "halted" })),
+        );
+    }
+
+    pub fn snapshot(
+        &mut self,
+        out: &mut Outlet<'_>,
+        turn: &mut Turn,
+        now: Nanos,
+        snapshot: &Snapshot,
+    ) {
+        let id = self.id;
+        let Some(builder) = &mut self.book else {
+            return;
+        };
+        let was_dark = builder.live().is_none();
+        let before = builder.counters().updates;
+        let lit = &mut self.lit;
+        let _ = builder.handle_snapshot(now, snapshot, &mut |book, update_id, _| {
+            out.audit(Shown {
+                at: now,
+                instrument: id,
+                update_id,
+                top: Some(book.top()),
+                again: false,
+            });
+            *lit = true;
+        });
+        self.tell_now(out, turn, now, "snapshot");
+        let Some(builder) = &self.book else { return };
+        let again = builder.counters().updates == before;
+        if !was_dark && again {
+            return;
+        }
+        let Some(book) = builder.live() else { return };
+        if again {
+            out.audit(Shown {
+                at: now,
+                instrument: id,
+                update_id: builder.last_id(),
+                top: Some(book.top()),
+                again,
+            });
+        }
+        let stamps = Stamps {
+            decode: now,
+            book: now,
+            ..Stamps::default()
+        };
+        let body = Body::Book(book.top());
+        out.publisher
+            .publish(self.event(stamps, UnixNanos(0), body));
+        self.fresh = false;
+    }
+
+    pub fn tell_now(
+        &mut self,
+        out: &mut Outlet<'_>,
+        turn: &mut Turn,
+        now: Nanos,
+        cause: &'static str,
+    ) {
+        let stamps = Stamps {
+            book: now,
+            ..Stamps::default()
+        };
+        self.tell(out, turn, cause, stamps);
+    }
+
+    /// Tells the desk, the audit and the log about a change of state, once.
+    fn tell(&mut self, out: &mut Outlet<'_>, turn: &mut Turn, cause: &'static str, stamps: Stamps) {
+        let Some(book) = &self.book else { return };
+        let (status, update_id) = (book.status(), book.last_id());
+        let at = stamps.decode.max(stamps.book);
+        // Also where the status did not change: a book may come and go within one snapshot's catching up.
+        if self.lit && status != Status::Live {
+            out.audit(Shown {
+                at,
+                instrument: self.id,
+                update_id,
+                top: None,
+                again: false,
+            });
+            self.lit = false;
+        }
+        if status == self.told {
+            return;
+        }
+        self.fresh |= status != Status::Live;
+        self.told = status;
+        out.publisher
+            .publish(self.event(stamps, UnixNanos(0), Body::Status(status)));
+        turn.notes.send(
+            Note::new(at, severity(status), "book.status")
+                .instrument(self.id)
+                .epoch(self.epoch())
+                .with("status", Value::Word(status_name(status)))
+                .with("update_id", Value::Int(update_id as i64))
+                .text(cause),
+        );
+    }
+
+    fn event(&self, stamps: Stamps, exch_time: UnixNanos, body: Body) -> Event {
+        let update_id = match body {
+            Body::Book(_) => self.book.as_ref().map_or(0, BookBuilder::last_id),
+            Body::Trade(..) | Body::Quote(_) | Body::Status(_) => 0,
+            Body::Trading(_) | Body::Instrument(_) => 0,
+            Body::Gateway(_) | Body::Report(_) => 0, // Never a feed's.
+        };
+        Event {
+            stamps,
+            exch_time,
+            update_id,
+            epoch: self.epoch(),
+            instrument: self.id,
+            flags: Flags {
+                conflated: false,
+                fresh: self.fresh,
+            },
+            body,
+        }
+    }
+}
+
+fn severity(status: Status) -> Severity {
+    match status {
+        Status::Stale | Status::Resyncing => Severity::Warn,
+        Status::Live => Severity::Info,
+        Status::Connecting | Status::Buffering => Severity::Debug,
+    }
+}
+
+fn status_name(status: Status) -> &'static str {
+    match status {
+        Status::Connecting => "connecting",
+        Status::Buffering => "buffering",
+        Status::Live => "live",
+        Status::Stale => "stale",
+        Status::Resyncing => "resyncing",
+    }
+}

@@ -1,0 +1,133 @@
+//! One line of a feed lane: a connection and what it is subscribed to. Knows no book and no other line.
+
+use super::subscriptions::{Desired, Subscriptions};
+use crate::base::Nanos;
+use crate::conn::{Link, Phase, SendError, Transport};
+use crate::exchange::KeepAlive;
+use std::sync::Arc;
+
+/// How long before the end of a connection's life the one that replaces it is opened.
+pub const REPLACE_LEAD: Nanos = Nanos::from_secs(600);
+
+/// What a line is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It carries the lane's streams.
+    Regular,
+    /// It takes the place of this line, as soon as it carries what that one does.
+    Replaces(u8),
+    /// It has no connection, and wants none before one is to be replaced.
+    Resting,
+}
+
+/// A connection and its subscriptions.
+pub struct Line<S: Transport> {
+    pub link: Link<S>,
+    pub role: Role,
+    pub subscriptions: Subscriptions,
+    /// The lane's epoch in which it opened; zero while it is not open.
+    pub epoch: u32,
+    /// The socket may hold more: the last drain ended by its budget, not by the socket.
+    pub more: bool,
+    /// When it is to be replaced; unset while it is not open.
+    pub replace_from: Nanos,
+    /// When the line that it replaces is closed: it carries the streams by now, and both did for a while.
+    pub takes_over: Nanos,
+    keep_alive: Option<KeepAlive>,
+    keep_alive_at: Nanos,
+    /// When the exchange's message limit lets the next frame out.
+    resume_at: Nanos,
+}
+
+impl<S: Transport> Line<S> {
+    pub fn new(link: Link<S>, desired: Arc<Desired>, role: Role) -> Self {
+        Self {
+            link,
+            role,
+            keep_alive: desired.exchange().keep_alive(),
+            subscriptions: Subscriptions::new(desired),
+            epoch: 0,
+            more: false,
+            replace_from: Nanos::NEVER,
+            takes_over: Nanos::NEVER,
+            keep_alive_at: Nanos::NEVER,
+            resume_at: Nanos::NEVER,
+        }
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.epoch != 0
+    }
+
+    pub fn handle_opened(&mut self, now: Nanos, epoch: u32) {
+        self.epoch = epoch;
+        self.subscriptions.handle_opened();
+        self.keep_alive_at = self.next_keep_alive(now);
+        self.resume_at = Nanos::NEVER;
+        let expires = self.link.expires();
+        let lead = REPLACE_LEAD.0.min(expires.since(now) / 4);
+        self.replace_from = expires - Nanos(lead);
+        self.more = true; // Frames may already be inside TLS.
+    }
+
+    pub fn handle_closed(&mut self) {
+        (self.epoch, self.more) = (0, false);
+        self.subscriptions.handle_closed();
+        (self.keep_alive_at, self.resume_at) = (Nanos::NEVER, Nanos::NEVER);
+        (self.replace_from, self.takes_over) = (Nanos::NEVER, Nanos::NEVER);
+    }
+
+    /// Sends what may go out now: first what keeps the connection open, then requests.
+    pub fn send_waiting(&mut self, now: Nanos) {
+        if !self.is_open() || self.link.phase() != Phase::Live {
+            return;
+        }
+        if now >= self.keep_alive_at
+            && let Some(KeepAlive { text, .. }) = self.keep_alive
+        {
+            match self.link.send_first(now, text.as_bytes()) {
+                Err(SendError::Limited { until }) => {
+                    self.keep_alive_at = until; // Nothing else finds room before.
+                    return;
+                }
+                // One that finds no connection any more is nobody's loss.
+                Ok(_) | Err(SendError::NotLive | SendError::Full | SendError::Broken) => {
+                    self.keep_alive_at = self.next_keep_alive(now);
+                }
+            }
+        }
+        if now < self.resume_at && self.resume_at != Nanos::NEVER {
+            return;
+        }
+        self.resume_at = Nanos::NEVER;
+        while let Some(text) = self.subscriptions.poll_frame(now) {
+            match self.link.send(now, text.as_bytes()) {
+                Ok(_) => self.subscriptions.handle_sent(now),
+                Err(SendError::Limited { until }) => {
+                    self.resume_at = until;
+                    return;
+                }
+                // Not live any more: everything is sent again in the next epoch.
+                Err(SendError::NotLive | SendError::Full | SendError::Broken) => return,
+            }
+        }
+    }
+
+    /// When something of the line is due: of its link, its subscriptions, or its keep-alive.
+    pub fn poll_timeout(&self) -> Nanos {
+        if self.role == Role::Resting {
+            return Nanos::NEVER;
+        }
+        self.link
+            .poll_timeout()
+            .min(self.subscriptions.poll_timeout())
+            .min(self.resume_at)
+            .min(self.keep_alive_at)
+            .min(self.takes_over)
+    }
+
+    fn next_keep_alive(&self, now: Nanos) -> Nanos {
+        self.keep_alive
+            .map_or(Nanos::NEVER, |keep_alive| now + keep_alive.every)
+    }
+}

@@ -1,0 +1,483 @@
+//! A feed lane: lines that carry the same streams of some instruments, and the feed that they all run into.
+//! Opens no socket itself: it asks for one.
+//!
+//! A line that fails is made anew and touches no other. One whose connection is about to end is replaced by
+//! a fresh one that carries everything before the old one is closed.
+
+mod line;
+mod subscriptions;
+
+use super::feed::{Arrival, Feed, Heard};
+use super::lane::{ExchangeTally, LINES, Lane, Tally};
+use super::tap::Tap;
+use super::turn::{Ask, Turn};
+use crate::base::{Instrument, InstrumentId, Nanos, Note, Severity, Snapshot, Value};
+use crate::conn::{Close, Link, Output, Phase, Read, Transport};
+use crate::market::Want;
+use arrayvec::ArrayVec;
+pub use line::REPLACE_LEAD;
+use line::{Line, Role};
+use std::net::SocketAddr;
+use std::sync::Arc;
+pub use subscriptions::{Desired, REFUSED_RETRY, REPAIRS_MAX, SUBSCRIBE_DEADLINE};
+use subscriptions::{Due, Refusal};
+
+/// Frames that one turn takes from a connection before others have theirs.
+pub const FRAMES_PER_TURN: usize = 64;
+/// How long two connections carry the same before the old one is closed: an answer to a subscription may
+/// come before the stream does.
+pub const OVERLAP: Nanos = Nanos::from_secs(1);
+/// Addresses of a host that are looked at.
+const ADDRESSES_MAX: usize = 16;
+
+/// Lines, their instruments, their books.
+pub struct FeedLane<S: Transport, const N: usize> {
+    lines: ArrayVec<Line<S>, LINES>,
+    feed: Feed<N>,
+    /// Connections that went live; each has its number of them as its epoch.
+    epoch: u32,
+    /// Where a recording is made: all that comes in, as it came.
+    tap: Option<Tap>,
+}
+
+impl<S: Transport, const N: usize> FeedLane<S, N> {
+    /// A lane of `lines` regular lines, all subscribed to what is `desired`. One link more than that is for
+    /// a line that replaces another; without it a line is closed before the next one is opened.
+    pub fn new(links: Vec<Link<S>>, lines: usize, feed: Feed<N>, desired: Desired) -> Self {
+        let desired = Arc::new(desired);
+        let line = |(index, mut link): (usize, Link<S>)| {
+            let role = if index < lines {
+                Role::Regular
+            } else {
+                rest(&mut link, Nanos::ZERO);
+                Role::Resting
+            };
+            Line::new(link, desired.clone(), role)
+        };
+        Self {
+            lines: links
+                .into_iter()
+                .take(LINES)
+                .enumerate()
+                .map(line)
+                .collect(),
+            feed,
+            epoch: 0,
+            tap: None,
+        }
+    }
+
+    /// Copies everything that comes in.
+    pub fn tapped(self, tap: Option<Tap>) -> Self {
+        Self { tap, ..self }
+    }
+
+    /// The connections, to look at: also one that rests.
+    pub fn links(&self) -> impl Iterator<Item = &Link<S>> {
+        self.lines.iter().map(|line| &line.link)
+    }
+
+    /// How many connections have gone live.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// The books, to look at.
+    pub fn feed(&self) -> &Feed<N> {
+        &self.feed
+    }
+
+    fn handle_opened(&mut self, turn: &mut Turn, now: Nanos, at: usize) {
+        self.epoch += 1;
+        self.lines[at].handle_opened(now, self.epoch);
+        let note = self.note(now, Severity::Info, "link.open", at);
+        turn.notes
+            .send(note.text(&self.lines[at].link.config().host));
+        self.feed.handle_connected(turn, now, at as u8, self.epoch);
+        self.lines[at].send_waiting(now);
+    }
+
+    fn handle_closed(&mut self, turn: &mut Turn, now: Nanos, at: usize, why: Close) {
+        let note = match self.lines[at].role {
+            Role::Resting => self.note(now, Severity::Info, "link.replaced", at),
+            Role::Regular | Role::Replaces(_) => {
+                let retry_ms = self.lines[at].link.poll_timeout().since(now) / 1_000_000;
+                self.note(now, Severity::Warn, "link.closed", at)
+                    .with("why", Value::Word(why.name()))
+                    .with("retry_ms", Value::Int(retry_ms as i64))
+                    .text(self.lines[at].link.last_error())
+            }
+        };
+        turn.notes.send(note);
+        let was_open = self.lines[at].is_open();
+        self.lines[at].handle_closed();
+        if was_open {
+            self.feed.handle_disconnected(turn, now, at as u8);
+        }
+        if let Some(heir) = self.heir(at) {
+            // It was to be replaced anyhow: what is on its way in its place stays.
+            rest(&mut self.lines[at].link, now);
+            self.lines[at].role = Role::Resting;
+            self.lines[heir].role = Role::Regular;
+            self.lines[heir].takes_over = Nanos::NEVER;
+        }
+    }
+
+    /// The line that is to replace this one.
+    fn heir(&self, at: usize) -> Option<usize> {
+        let replaces = Role::Replaces(at as u8);
+        self.lines.iter().position(|line| line.role == replaces)
+    }
+
+    /// The line that is to be replaced next, and when; none while that cannot be.
+    fn replaceable(&self) -> Option<(Nanos, usize)> {
+        self.lines.iter().find(|line| line.role == Role::Resting)?;
+        let regular = self.lines.iter().enumerate();
+        regular
+            .filter(|(_, line)| line.role == Role::Regular && line.replace_from != Nanos::NEVER)
+            .map(|(at, line)| (line.replace_from, at))
+            .min()
+    }
+
+    /// Opens the line that takes the place of one whose time has come.
+    fn replace(&mut self, turn: &mut Turn, now: Nanos) {
+        let Some((from, old)) = self.replaceable() else {
+            return;
+        };
+        let resting = |line: &Line<S>| line.role == Role::Resting;
+        if now < from || self.heir(old).is_some() {
+            return;
+        }
+        if let Some(heir) = self.lines.iter().position(resting) {
+            self.lines[heir].role = Role::Replaces(old as u8);
+            self.lines[heir].link.start(now);
+            let note = self.note(now, Severity::Info, "link.replacing", old);
+            turn.notes.send(note.with("by", Value::Int(heir as i64)));
+        }
+    }
+
+    /// Closes the line that `heir` replaces, once both have carried the same for a while.
+    fn take_over(&mut self, now: Nanos, heir: usize) {
+        let Role::Replaces(old) = self.lines[heir].role else {
+            return;
+        };
+        let old = usize::from(old);
+        let (new, before) = (&self.lines[heir], &self.lines[old]);
+        let carries = new.is_open()
+            && new.subscriptions.is_settled()
+            && new.subscriptions.refused() <= before.subscriptions.refused();
+        if !carries {
+            self.lines[heir].takes_over = Nanos::NEVER;
+        } else if self.lines[heir].takes_over == Nanos::NEVER {
+            self.lines[heir].takes_over = now + OVERLAP;
+        } else if now >= self.lines[heir].takes_over {
+            self.lines[heir].role = Role::Regular;
+            self.lines[heir].takes_over = Nanos::NEVER;
+            self.lines[old].role = Role::Resting;
+            self.lines[old].link.shutdown(now); // What follows comes with its `Closed`.
+        }
+    }
+
+    fn handle_heard(&mut self, turn: &mut Turn, now: Nanos, at: usize, heard: Heard) {
+        let Some(line) = self.lines.get_mut(at) else {
+            return;
+        };
+        match heard {
+            Heard::Data {
+                instrument,
+                channel,
+            } => line.subscriptions.handle_data(instrument, channel),
+            Heard::Answer { id, refused } => {
+                let refusal = line.subscriptions.handle_answer(now, id, refused);
+                self.tell_refusal(turn, now, at, refusal);
+            }
+            Heard::Subscribed {
+                instrument,
+                channel,
+                refused,
+            } => {
+                let topic = (instrument, channel);
+                let refusal = line.subscriptions.handle_subscribed(now, topic, refused);
+                self.tell_refusal(turn, now, at, refusal);
+            }
+            Heard::Reply(text) => {
+                // Whether it could be sent shows in what is heard.
+                let _ = line.link.reply(now, text.as_bytes());
+            }
+            Heard::Shutdown => {
+                line.replace_from = now;
+                let spared = self.lines.iter().any(|line| line.role != Role::Regular);
+                if !spared {
+                    self.lines[at].link.restart(now);
+                }
+                let note = self.note(now, Severity::Warn, "link.shutdown_announced", at);
+                turn.notes.send(note);
+                self.replace(turn, now);
+            }
+        }
+    }
+
+    fn tell_refusal(&self, turn: &mut Turn, now: Nanos, at: usize, refusal: Option<Refusal>) {
+        let Some(Refusal {
+            instrument,
+            channel,
+            code,
+        }) = refusal
+        else {
+            return;
+        };
+        let note = self
+            .note(now, Severity::Error, "subscribe.refused", at)
+            .instrument(instrument)
+            .with("channel", Value::Word(channel.name()))
+            .with("code", Value::Int(code));
+        turn.notes.send(note);
+    }
+
+    /// What is due for one line.
+    fn handle_line_timeout(&mut self, turn: &mut Turn, now: Nanos, at: usize) {
+        self.lines[at].link.handle_timeout(now);
+        let (severity, event, topics) = match self.lines[at].subscriptions.handle_timeout(now) {
+            Due::Nothing => return,
+            Due::Repaired(topics) => (Severity::Warn, "subscribe.repaired", topics),
+            Due::Unanswered(topics) => (Severity::Warn, "subscribe.unanswered", topics),
+            Due::GivenUp(topics) => (Severity::Error, "subscribe.given_up", topics),
+        };
+        let note = self.note(now, severity, event, at);
+        turn.notes
+            .send(note.with("topics", Value::Int(topics as i64)));
+        if event == "subscribe.unanswered" {
+            self.lines[at].link.restart(now);
+        }
+    }
+
+    /// The host's addresses for one line, those first that no other line uses.
+    fn spread(&self, at: usize, all: &[SocketAddr]) -> ArrayVec<SocketAddr, ADDRESSES_MAX> {
+        let used = |address: &&SocketAddr| {
+            let mut others = self.lines.iter().enumerate().filter(|(n, _)| *n != at);
+            others.any(|(_, line)| line.link.address() == Some(**address))
+        };
+        let free = all.iter().filter(|address| !used(address));
+        let taken = all.iter().filter(used);
+        free.chain(taken).copied().take(ADDRESSES_MAX).collect()
+    }
+
+    fn note(&self, now: Nanos, severity: Severity, event: &'static str, at: usize) -> Note {
+        let epoch = self.lines[at].epoch;
+        Note::new(now, severity, event)
+            .exchange(self.feed.exchange().name())
+            .epoch(epoch)
+            .with("line", Value::Int(at as i64))
+    }
+}
+
+/// The link starts no attempt, and has nothing to say.
+fn rest<S: Transport>(link: &mut Link<S>, now: Nanos) {
+    link.shutdown(now);
+    while link.poll_output().is_some() {}
+}
+
+impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
+    /// The socket is readable or writable. Takes frames until it is empty, or until the turn's budget is spent:
+    /// then [`FeedLane::wants_turn`] says so, since an edge-triggered poll will not.
+    fn handle_ready(&mut self, turn: &mut Turn, line: u8) {
+        let at = usize::from(line);
+        if at >= self.lines.len() {
+            return;
+        }
+        self.lines[at].more = true;
+        for _ in 0..FRAMES_PER_TURN {
+            let epoch = self.lines[at].epoch;
+            match self.lines[at].link.read(turn.clock) {
+                Read::Frame { text, rx, at: came } => {
+                    let arrival = Arrival { rx, frame: came };
+                    self.feed.handle_frame(turn, line, arrival, text);
+                    if let Some(tap) = &mut self.tap {
+                        tap.frame((line, epoch), came, text);
+                    }
+                    while let Some((line, heard)) = self.feed.poll_heard() {
+                        self.handle_heard(turn, came, line.into(), heard);
+                    }
+                }
+                Read::Blocked | Read::Closed => {
+                    self.lines[at].more = false;
+                    break;
+                }
+            }
+        }
+        self.lines[at].link.flush(turn.clock.now());
+    }
+
+    /// What is left in sockets, what waits for room on the ring, requests that may go out now.
+    fn handle_turn(&mut self, turn: &mut Turn) -> bool {
+        let more = self.wants_turn();
+        for at in 0..self.lines.len() {
+            if self.lines[at].more {
+                self.handle_ready(turn, at as u8);
+            }
+        }
+        self.feed.flush();
+        let now = turn.clock.now();
+        for line in &mut self.lines {
+            line.send_waiting(now);
+        }
+        more
+    }
+
+    /// There are frames left that no readiness event will announce.
+    fn wants_turn(&self) -> bool {
+        self.feed.has_waiting() || self.lines.iter().any(|line| line.more)
+    }
+
+    /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] where nothing waits.
+    fn poll_timeout(&self) -> Nanos {
+        let lines = self.lines.iter().map(Line::poll_timeout).min();
+        let replace = self.replaceable().map(|(from, _)| from);
+        self.feed
+            .poll_timeout()
+            .min(lines.unwrap_or(Nanos::NEVER))
+            .min(replace.unwrap_or(Nanos::NEVER))
+    }
+
+    /// Does what is due: the links' deadlines, the books' timers, subscriptions without an answer, lines to
+    /// replace.
+    fn handle_timeout(&mut self, turn: &mut Turn, now: Nanos) {
+        for at in 0..self.lines.len() {
+            if self.lines[at].poll_timeout() <= now {
+                self.handle_line_timeout(turn, now, at);
+                self.lines[at].send_waiting(now);
+            }
+        }
+        self.feed.handle_timeout(turn, now);
+        self.replace(turn, now);
+    }
+
+    /// What the lane asks of the world. Also carries the links' news to the books, so it is to be
+    /// polled after every other call.
+    fn poll_ask(&mut self, turn: &mut Turn, now: Nanos) -> Option<(u8, Ask)> {
+        for at in 0..self.lines.len() {
+            self.take_over(now, at);
+        }
+        for at in 0..self.lines.len() {
+            while let Some(output) = self.lines[at].link.poll_output() {
+                let line = at as u8;
+                match output {
+                    Output::Resolve => return Some((line, Ask::Resolve)),
+                    Output::Dial(address) => return Some((line, Ask::Dial(address))),
+                    Output::Opened => self.handle_opened(turn, now, at),
+                    Output::Closed { reason: why } => self.handle_closed(turn, now, at, why),
+                }
+            }
+        }
+        while let Some((id, want)) = self.feed.poll_want() {
+            match want {
+                Want::Snapshot => return Some((0, Ask::Snapshot(id))),
+                Want::Metadata => return Some((0, Ask::Metadata(id))),
+                Want::Resubscribe => {
+                    for line in self.lines.iter_mut().filter(|line| line.is_open()) {
+                        line.subscriptions.resubscribe(id);
+                        line.send_waiting(now);
+                    }
+                }
+                Want::Reconnect(line) => {
+                    let at = usize::from(line);
+                    if at < self.lines.len() {
+                        turn.notes
+                            .send(self.note(now, Severity::Warn, "book.silent", at));
+                        self.lines[at].link.restart(now);
+                        return self.poll_ask(turn, now);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// The answer to [`Ask::Resolve`], for every line that waits for it; `Err` where it failed.
+    fn handle_resolved(&mut self, now: Nanos, addresses: Result<&[SocketAddr], ()>) {
+        for at in 0..self.lines.len() {
+            match self.lines[at].link.phase() {
+                Phase::Live => continue,
+                Phase::Waiting if self.lines[at].role == Role::Resting => continue,
+                Phase::Waiting | Phase::Resolving | Phase::Connecting => {}
+                Phase::Securing | Phase::Upgrading => {}
+            }
+            match addresses {
+                Ok(all) => {
+                    let spread = self.spread(at, all);
+                    self.lines[at].link.handle_resolved(now, Ok(&spread));
+                }
+                Err(()) => self.lines[at].link.handle_resolved(now, Err(())),
+            }
+        }
+    }
+
+    /// The answer to [`Ask::Dial`]: a socket that is connecting, or why there is none.
+    fn handle_dialed(&mut self, now: Nanos, line: u8, socket: Result<S, std::io::ErrorKind>) {
+        if let Some(line) = self.lines.get_mut(usize::from(line)) {
+            line.link.handle_dialed(now, socket);
+        }
+    }
+
+    /// The answer to [`Ask::Snapshot`]; `None` where it cannot be had.
+    fn handle_snapshot(
+        &mut self,
+        turn: &mut Turn,
+        now: Nanos,
+        id: InstrumentId,
+        snapshot: Option<&Snapshot>,
+    ) {
+        if let (Some(tap), Some(_)) = (&mut self.tap, snapshot) {
+            let lines = self.lines.iter().zip(0..);
+            let newest = lines.map(|(line, at)| (line.epoch, at)).max();
+            let (epoch, at) = newest.unwrap_or_default();
+            tap.snapshot((at, epoch), now, id);
+        }
+        match snapshot {
+            Some(snapshot) => self.feed.handle_snapshot(turn, now, id, snapshot),
+            None => self.feed.handle_snapshot_failed(now, id),
+        }
+    }
+
+    /// The answer to [`Ask::Metadata`].
+    fn handle_instrument(&mut self, turn: &mut Turn, now: Nanos, instrument: Instrument) {
+        self.feed.replace_instrument(turn, now, instrument);
+    }
+
+    /// A line's socket, to register and to mark as empty; `None` while there is none.
+    fn stream_mut(&mut self, line: u8) -> Option<&mut S> {
+        self.lines.get_mut(usize::from(line))?.link.stream_mut()
+    }
+
+    /// Closes the connections for good.
+    fn shut_down(&mut self, now: Nanos) {
+        for line in &mut self.lines {
+            line.link.shutdown(now);
+        }
+    }
+
+    fn pulse(&self) -> (u64, usize) {
+        (self.feed.counters().frames, self.feed.live_books())
+    }
+
+    fn tally(&self, into: &mut Tally) {
+        let (feed, published) = (self.feed.counters(), self.feed.publisher_counters());
+        into.feed.frames += feed.frames;
+        into.feed.bad_frames += feed.bad_frames;
+        into.feed.audit_lost += feed.audit_lost;
+        into.feed.line_gaps += feed.line_gaps;
+        into.feed.repeats += feed.repeats;
+        into.published.events += published.events;
+        into.published.conflated += published.conflated;
+        into.published.trades_lost += published.trades_lost;
+        into.connects += u64::from(self.epoch);
+        into.exchanges.push(ExchangeTally {
+            exchange: self.feed.exchange().name(),
+            frames: feed.frames,
+            bad_frames: feed.bad_frames,
+            connects: self.epoch.into(),
+            books_live: self.feed.live_books(),
+        });
+        into.books.extend(self.feed.book_counters());
+    }
+}

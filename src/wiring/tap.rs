@@ -1,0 +1,192 @@
+//! A copy of what a feed lane takes in, for a recorder on another thread. Never blocks the lane and allocates
+//! nothing: what finds no room is counted, and is not in the recording.
+
+use crate::base::{InstrumentId, Nanos};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes that may wait for the recorder, of all lanes together.
+const TAPS_BYTES: usize = 256 << 20;
+/// Of one lane: some seconds of a busy feed where lanes are few.
+const TAP_BYTES: std::ops::RangeInclusive<usize> = 1 << 20..=8 << 20;
+/// In front of every item: time, length, epoch, line, kind, instrument.
+const HEAD: usize = 20;
+
+/// What a lane took in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A frame; its bytes follow.
+    Frame,
+    /// The answer to a snapshot request; its body has gone another way.
+    Snapshot(InstrumentId),
+}
+
+/// What is known of an item besides its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// When the lane had it.
+    pub at: Nanos,
+    /// The line of the lane that brought it; of a snapshot the one with the newest connection.
+    pub line: u8,
+    /// The number of that connection, counted over all lines of the lane; zero where there is none.
+    pub epoch: u32,
+    /// What it is.
+    pub kind: Kind,
+    len: usize,
+}
+
+/// The lane's end.
+pub struct Tap {
+    ring: rtrb::Producer<u8>,
+    lost: Arc<AtomicU64>,
+}
+
+/// The recorder's end.
+pub struct TapEnd {
+    ring: rtrb::Consumer<u8>,
+    lost: Arc<AtomicU64>,
+}
+
+/// The room of each tap where there are so many lanes.
+pub fn tap_bytes(lanes: usize) -> usize {
+    (TAPS_BYTES / lanes.max(1)).clamp(*TAP_BYTES.start(), *TAP_BYTES.end())
+}
+
+/// A tap with room for `bytes`, which are touched here: the lane meets no page that is new to it.
+pub fn tap(bytes: usize) -> (Tap, TapEnd) {
+    let (mut to, mut from) = rtrb::RingBuffer::new(bytes);
+    if let Ok(chunk) = to.write_chunk(bytes) {
+        chunk.commit_all();
+    }
+    if let Ok(chunk) = from.read_chunk(bytes) {
+        chunk.commit_all();
+    }
+    let lost = Arc::new(AtomicU64::new(0));
+    let tap = Tap {
+        ring: to,
+        lost: lost.clone(),
+    };
+    (tap, TapEnd { ring: from, lost })
+}
+
+impl Tap {
+    /// Copies a frame that came on a line, in its epoch, and stood there at `at`.
+    pub fn frame(&mut self, from: (u8, u32), at: Nanos, frame: &[u8]) {
+        self.push(at, from, None, frame);
+    }
+
+    /// Marks the place at which the lane took in a snapshot of `id`: a replay must do the same. `newest` is the
+    /// line, and its epoch, that connected last: it may not have brought anything yet.
+    pub fn snapshot(&mut self, newest: (u8, u32), at: Nanos, id: InstrumentId) {
+        self.push(at, newest, Some(id), &[]);
+    }
+
+    fn push(&mut self, at: Nanos, from: (u8, u32), snapshot: Option<InstrumentId>, bytes: &[u8]) {
+        let fits = self.ring.slots() >= HEAD + bytes.len();
+        let Some(len) = u32::try_from(bytes.len()).ok().filter(|_| fits) else {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let mut head = [0; HEAD];
+        head[..8].copy_from_slice(&at.0.to_le_bytes());
+        head[8..12].copy_from_slice(&len.to_le_bytes());
+        head[12..16].copy_from_slice(&from.1.to_le_bytes());
+        head[16] = from.0;
+        head[17] = u8::from(snapshot.is_some());
+        head[18..].copy_from_slice(&snapshot.unwrap_or(InstrumentId::NONE).0.to_le_bytes());
+        // Neither can fail: there is room, and nobody else takes it.
+        let _ = self.ring.push_entire_slice(&head);
+        let _ = self.ring.push_entire_slice(bytes);
+    }
+}
+
+impl TapEnd {
+    /// What is next, where all of it is there.
+    pub fn peek(&mut self) -> Option<Head> {
+        let mut head = [0; HEAD];
+        let chunk = self.ring.read_chunk(HEAD).ok()?;
+        let (one, two) = chunk.as_slices();
+        head[..one.len()].copy_from_slice(one);
+        head[one.len()..].copy_from_slice(two); // It stays in the ring: the chunk is not committed.
+        let [t0, t1, t2, t3, t4, t5, t6, t7, rest @ ..] = head;
+        let [l0, l1, l2, l3, e0, e1, e2, e3, line, kind, i0, i1] = rest;
+        let len = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+        (self.ring.slots() >= HEAD + len).then_some(Head {
+            at: Nanos(u64::from_le_bytes([t0, t1, t2, t3, t4, t5, t6, t7])),
+            line,
+            epoch: u32::from_le_bytes([e0, e1, e2, e3]),
+            kind: match kind {
+                0 => Kind::Frame,
+                _ => Kind::Snapshot(InstrumentId(u16::from_le_bytes([i0, i1]))),
+            },
+            len,
+        })
+    }
+
+    /// Takes the item whose head was just seen, and puts its bytes in place of those of `into`.
+    pub fn take(&mut self, head: &Head, into: &mut Vec<u8>) {
+        into.clear();
+        if let Ok(chunk) = self.ring.read_chunk(HEAD + head.len) {
+            let (one, two) = chunk.as_slices();
+            let in_one = one.len().min(HEAD);
+            into.extend_from_slice(&one[in_one..]);
+            into.extend_from_slice(&two[HEAD - in_one..]);
+            chunk.commit_all();
+        }
+    }
+
+    /// Items that found no room, since the beginning.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drained(end: &mut TapEnd) -> Vec<(Head, Vec<u8>)> {
+        let (mut all, mut bytes) = (Vec::new(), Vec::new());
+        while let Some(head) = end.peek() {
+            end.take(&head, &mut bytes);
+            all.push((head, bytes.clone()));
+        }
+        all
+    }
+
+    #[test]
+    fn what_goes_in_comes_out_in_order_around_the_end_of_the_ring() {
+        let (mut tap, mut end) = tap(64);
+        for round in 0..100_u64 {
+            let frame = vec![round as u8; (round % 24) as usize];
+            tap.frame((3, round as u32), Nanos(round), &frame);
+            tap.snapshot((0, 1), Nanos(round + 1), InstrumentId(7));
+            let all = drained(&mut end);
+            assert_eq!(all.len(), 2, "round {round}");
+            let (head, bytes) = &all[0];
+            assert_eq!(
+                (head.at, head.line, head.epoch, head.kind),
+                (Nanos(round), 3, round as u32, Kind::Frame)
+            );
+            assert_eq!(bytes, &frame);
+            let (head, bytes) = &all[1];
+            assert_eq!(head.kind, Kind::Snapshot(InstrumentId(7)));
+            assert!(bytes.is_empty());
+        }
+        assert_eq!(end.lost(), 0);
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted_and_the_rest_is_whole() {
+        let (mut tap, mut end) = tap(64);
+        tap.frame((0, 1), Nanos(1), &[1; 36]);
+        tap.frame((0, 1), Nanos(2), &[2; 36]);
+        tap.snapshot((0, 1), Nanos(3), InstrumentId(1));
+        tap.frame((0, 1), Nanos(4), &[4; 1_000]);
+        let all = drained(&mut end);
+        assert_eq!((all.len(), end.lost()), (1, 3));
+        assert_eq!(all[0].1, [1; 36]);
+        tap.frame((0, 1), Nanos(5), &[5; 44]);
+        assert_eq!(drained(&mut end)[0].1, [5; 44]);
+    }
+}

@@ -1,0 +1,221 @@
+//! What waits for one REST host, the most urgent first, within the weight that the host takes from us.
+//! Fetches nothing and reads no clock.
+
+use crate::base::Nanos;
+use crate::conn::Limiter;
+use crate::exchange::Rate;
+use std::collections::BTreeMap;
+
+/// Of a host's budget, what is left for whatever else runs behind our address: a sixth.
+const SPARED_PART: u32 = 6;
+/// How long a host is left alone after a 429 or 418 that does not say in seconds.
+const BAN_DEFAULT: Nanos = Nanos::from_secs(60);
+/// The longest ban that exchanges document is three days.
+const BAN_S_MAX: u64 = 3 * 24 * 3600;
+
+/// One request that waits. Of equal rank the older one goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting<J> {
+    /// 0 is the most urgent.
+    pub rank: u8,
+    /// Of the host's budget.
+    pub weight: u32,
+    /// What it is for.
+    pub job: J,
+    /// Its place among those of its rank.
+    order: u64,
+}
+
+/// The queue of one host, generic over what waits in it.
+#[derive(Debug)]
+pub struct Queue<J> {
+    waiting: BTreeMap<(u8, u64), Waiting<J>>,
+    next: u64,
+}
+
+impl<J: Copy> Queue<J> {
+    /// Nothing waits.
+    pub fn new() -> Self {
+        Self {
+            waiting: BTreeMap::new(),
+            next: 0,
+        }
+    }
+
+    /// Adds a request behind those of its rank.
+    pub fn push(&mut self, rank: u8, weight: u32, job: J) {
+        let order = self.next;
+        self.next += 1;
+        self.put_back(Waiting {
+            rank,
+            weight,
+            job,
+            order,
+        });
+    }
+
+    /// Puts back what was taken and could not be done: it keeps its place.
+    pub fn put_back(&mut self, waiting: Waiting<J>) {
+        self.waiting.insert((waiting.rank, waiting.order), waiting);
+    }
+
+    /// Takes the most urgent request if the host takes it now; else says when to look again,
+    /// [`Nanos::NEVER`] where nothing waits.
+    pub fn pop(&mut self, now: Nanos, plan: &mut Plan) -> Result<Waiting<J>, Nanos> {
+        let Some(first) = self.waiting.first_entry() else {
+            return Err(Nanos::NEVER);
+        };
+        plan.spend(now, first.get().weight)?;
+        Ok(first.remove())
+    }
+
+    /// Requests that wait.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// What waits, the most urgent first, each with the time at which the host will take it, as far as its budget
+    /// tells: requests take time of their own.
+    pub fn schedule(&self, now: Nanos, plan: &Plan) -> Vec<(J, Nanos)> {
+        let (mut plan, mut at) = (plan.clone(), now);
+        let one = |waiting: &Waiting<J>| {
+            while let Err(until) = plan.spend(at, waiting.weight) {
+                at = until;
+            }
+            (waiting.job, at)
+        };
+        self.waiting.values().map(one).collect()
+    }
+}
+
+/// What one host still takes from us.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    weight: Limiter,
+    banned_until: Nanos,
+}
+
+impl Plan {
+    /// For a host that takes `budget` from one address.
+    pub fn new(budget: Rate) -> Self {
+        let ours = budget.count - budget.count / SPARED_PART;
+        Self {
+            weight: Limiter::new(ours, budget.per),
+            banned_until: Nanos::ZERO,
+        }
+    }
+
+    /// Spends `weight`, or says when there will be room.
+    pub fn spend(&mut self, now: Nanos, weight: u32) -> Result<(), Nanos> {
+        if now < self.banned_until {
+            return Err(self.banned_until);
+        }
+        self.weight.admit_weighing(now, weight)
+    }
+
+    /// How long it takes from `now` until the last of requests of these weights may be sent.
+    pub fn time_needed(&self, now: Nanos, weights: impl Iterator<Item = u32>) -> Nanos {
+        let (mut plan, mut at) = (self.clone(), now);
+        for weight in weights {
+            while let Err(until) = plan.spend(at, weight) {
+                at = until;
+            }
+        }
+        at - now
+    }
+
+    /// The newest request, of this weight, was answered: the host counted it some time before `now`, and not when we
+    /// sent it.
+    pub fn settle(&mut self, now: Nanos, weight: u32) {
+        self.weight.settle_weighing(now, weight);
+    }
+
+    /// The host sent us away; `retry_after` is what it says for how long.
+    pub fn ban(&mut self, now: Nanos, retry_after: Option<&str>) {
+        let asked_s = retry_after.and_then(|text| text.trim().parse::<u64>().ok());
+        let span = asked_s.map_or(BAN_DEFAULT, |s| Nanos::from_secs(s.min(BAN_S_MAX)));
+        self.banned_until = self.banned_until.max(now + span);
+    }
+
+    /// Until when the host is left alone; in the past where it is not.
+    pub fn banned_until(&self) -> Nanos {
+        self.banned_until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Nanos = Nanos::from_secs(1);
+    /// 6,000 a minute, of which 5,000 are ours.
+    const BINANCE: Rate = Rate {
+        count: 6_000,
+        per: Nanos::from_secs(60),
+    };
+
+    #[test]
+    fn a_budget_is_spent_by_weight_and_not_by_count() {
+        let mut plan = Plan::new(BINANCE);
+        let taken = (0..100).filter(|_| plan.spend(SECOND, 250).is_ok());
+        assert_eq!(taken.count(), 20);
+        assert_eq!(plan.spend(SECOND, 5), Err(Nanos::from_secs(61)));
+        assert_eq!(plan.spend(Nanos::from_secs(61), 250), Ok(()));
+    }
+
+    #[test]
+    fn a_ban_holds_however_it_is_written() {
+        for (retry_after, spans_s) in [
+            (Some("120"), 120),
+            (None, 60),
+            (Some("Wed, 21 Oct 2026 07:28:00 GMT"), 60),
+            (Some("18446744073709551615"), BAN_S_MAX),
+        ] {
+            let mut plan = Plan::new(BINANCE);
+            plan.ban(SECOND, retry_after);
+            let last = Nanos::from_secs(spans_s);
+            assert_eq!(plan.spend(last, 1), Err(last + SECOND), "{retry_after:?}");
+            assert_eq!(plan.spend(last + SECOND, 1), Ok(()), "{retry_after:?}");
+        }
+    }
+
+    #[test]
+    fn the_most_urgent_goes_first_and_what_comes_back_keeps_its_place() {
+        let (mut queue, mut plan) = (Queue::new(), Plan::new(BINANCE));
+        for (rank, job) in [(1, 'c'), (1, 'd'), (0, 'a'), (0, 'b')] {
+            queue.push(rank, 50, job);
+        }
+        let first = queue.pop(SECOND, &mut plan).unwrap();
+        assert_eq!(first.job, 'a');
+        queue.put_back(first);
+        let all = std::iter::from_fn(|| queue.pop(SECOND, &mut plan).ok());
+        assert_eq!(all.map(|waiting| waiting.job).collect::<String>(), "abcd");
+        assert_eq!(queue.pop(SECOND, &mut plan), Err(Nanos::NEVER));
+    }
+
+    #[test]
+    fn the_schedule_says_when_each_request_will_go_and_it_goes_then() {
+        let (mut queue, mut plan) = (Queue::new(), Plan::new(BINANCE));
+        for job in 0..300 {
+            queue.push(0, 50, job);
+        }
+        let schedule = queue.schedule(SECOND, &plan);
+        let at = |job: usize| schedule[job].1;
+        // A hundred at once, a hundred a minute later, and so on.
+        assert_eq!([at(0), at(99)], [SECOND; 2]);
+        assert_eq!([at(100), at(199)], [Nanos::from_secs(61); 2]);
+        assert_eq!([at(200), at(299)], [Nanos::from_secs(121); 2]);
+        let (mut now, mut done) = (SECOND, Vec::new());
+        while done.len() < 300 {
+            match queue.pop(now, &mut plan) {
+                Ok(waiting) => done.push((waiting.job, now)),
+                Err(until) => now = until,
+            }
+        }
+        assert_eq!(done, schedule);
+        let fresh = Plan::new(BINANCE);
+        let needed = |count| fresh.time_needed(SECOND, std::iter::repeat_n(50, count));
+        assert_eq!(needed(300), Nanos::from_secs(120));
+        assert_eq!([needed(100), needed(0)], [Nanos::ZERO; 2]);
+    }
+}

@@ -1,0 +1,215 @@
+//! Requests to one REST host. Blocks: only the clerk's threads, and a run's start, call it.
+
+use super::plan::Plan;
+use crate::base::{InstrumentId, Nanos};
+use crate::conn::tls::{self, TlsSetupError};
+use crate::exchange::{Exchange, Rate, RestRequest};
+use crate::world::os::recorder::BodyTap;
+use crate::world::os::sys;
+use std::net::ToSocketAddrs;
+use std::time::Duration;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+
+/// A whole request, connect to last byte, takes at most this long.
+pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a request waits for the host's budget.
+const PATIENCE: Nanos = Nanos::from_secs(10);
+/// The largest answer that is read (exchangeInfo of a whole exchange is about 10 MB).
+const BODY_MAX_BYTES: u64 = 32 << 20;
+
+/// Why a fetch failed, for a person to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchError {
+    /// The exchange answered, but not with 200.
+    Status(u16, String),
+    /// No answer: connect, TLS, time-out, too long.
+    Transport(String),
+    /// An answer that could not be decoded.
+    Decode(&'static str),
+    /// Metadata that could not be read: the exchange's own words for it, or ours.
+    Metadata(String),
+    /// Our own budget for this host is spent, or the host has asked us to stay away.
+    Limited,
+}
+
+impl std::fmt::Display for FetchError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Status(status, body) => write!(f, "HTTP {status}: {}", body.escape_debug()),
+            Self::Transport(error) => write!(f, "{error}"),
+            Self::Metadata(why) => write!(f, "{why}"),
+            Self::Decode(why) => write!(f, "the answer could not be decoded: {why}"),
+            Self::Limited => write!(f, "the request budget of this host is spent for now"),
+        }
+    }
+}
+
+/// One REST host, with its connection kept alive and the plan of what is asked of it.
+pub struct Rest {
+    agent: ureq::Agent,
+    base: String,
+    via: Option<String>,
+    /// What it takes from us, and what waits for that.
+    pub(super) plan: Plan,
+    /// Where a recording is made: every body, as it came.
+    tap: Option<BodyTap>,
+}
+
+impl Rest {
+    /// A client for `host:port`; `extra_ca_pem` is trusted beside the public authorities. `budget` is what the
+    /// exchange takes from one address. With `via`, also a `host:port`, connections go there, and names and
+    /// certificates stay the host's own.
+    pub fn new(
+        host_port: &str,
+        via: Option<&str>,
+        extra_ca_pem: Option<&[u8]>,
+        budget: Rate,
+    ) -> Result<Self, TlsSetupError> {
+        let roots = tls::root_certs(extra_ca_pem)?
+            .iter()
+            .map(|cert| ureq::tls::Certificate::from_der(cert).to_owned())
+            .collect::<Vec<_>>();
+        let tls = ureq::tls::TlsConfig::builder()
+            .provider(ureq::tls::TlsProvider::Rustls)
+            .unversioned_rustls_crypto_provider(tls::provider())
+            .root_certs(ureq::tls::RootCerts::new_with_certs(&roots))
+            .build();
+        let config = ureq::Agent::config_builder()
+            .tls_config(tls)
+            .https_only(true)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(REQUEST_DEADLINE))
+            .user_agent(concat!("tickwire/", env!("CARGO_PKG_VERSION")))
+            .build();
+        let via = via.map(str::to_owned);
+        let agent = match via.clone() {
+            None => config.new_agent(),
+            Some(at) => ureq::Agent::with_parts(config, DefaultConnector::default(), Via { at }),
+        };
+        Ok(Self {
+            agent,
+            base: format!("https://{host_port}"),
+            via,
+            plan: Plan::new(budget),
+            tap: None,
+        })
+    }
+
+    /// Copies every body that is kept from now on.
+    pub fn tapped(self, tap: Option<BodyTap>) -> Self {
+        Self { tap, ..self }
+    }
+
+    /// Keeps a body for the recording, where one is made.
+    pub fn keep(&self, exchange: &dyn Exchange, request: &RestRequest, body: &[u8]) {
+        self.keep_copy(exchange, request, self.copy(body), None);
+    }
+
+    /// A copy to keep of a body that is about to be decoded, where a recording is made.
+    pub(super) fn copy(&self, body: &[u8]) -> Option<Vec<u8>> {
+        self.tap.as_ref().map(|_| body.to_vec())
+    }
+
+    /// Keeps a copy; `snapshot` names the instrument of a snapshot that goes to its lane.
+    pub(super) fn keep_copy(
+        &self,
+        exchange: &dyn Exchange,
+        request: &RestRequest,
+        copy: Option<Vec<u8>>,
+        snapshot: Option<InstrumentId>,
+    ) {
+        if let (Some(tap), Some(copy)) = (&self.tap, copy) {
+            tap.keep(exchange, request, copy, snapshot);
+        }
+    }
+
+    /// Whether the two are one host: a host counts our requests by address, not by feed.
+    pub fn is(&self, other: &Self) -> bool {
+        self.base == other.base && self.via == other.via
+    }
+
+    /// How long the host's budget needs from now for requests of these weights.
+    pub fn time_needed(&self, weights: impl Iterator<Item = u32>) -> Nanos {
+        self.plan.time_needed(sys::monotonic(), weights)
+    }
+
+    /// The body of the answer. Spends of the host's budget, and waits for it a little while; refuses where that or
+    /// the host takes longer.
+    pub fn fetch(&mut self, request: &RestRequest) -> Result<Vec<u8>, FetchError> {
+        let latest = sys::monotonic() + PATIENCE;
+        loop {
+            let now = sys::monotonic();
+            match self.plan.spend(now, request.weight) {
+                Ok(()) => return self.fetch_admitted(request),
+                Err(until) if until > latest => return Err(FetchError::Limited),
+                Err(until) => std::thread::sleep(Duration::from_nanos(until.since(now))),
+            }
+        }
+    }
+
+    /// As [`Self::fetch`], of a request whose weight was spent already.
+    pub(super) fn fetch_admitted(&mut self, request: &RestRequest) -> Result<Vec<u8>, FetchError> {
+        let transport = |error: ureq::Error| FetchError::Transport(error.to_string());
+        let url = format!("{}{}", self.base, request.path);
+        let sent = match &request.body {
+            None => self.agent.get(url).call(),
+            Some(body) => {
+                let post = self
+                    .agent
+                    .post(url)
+                    .header("content-type", "application/json");
+                post.send(body.as_str())
+            }
+        };
+        self.plan.settle(sys::monotonic(), request.weight);
+        let mut response = sent.map_err(transport)?;
+        let status = response.status().as_u16();
+        if matches!(status, 418 | 429) {
+            let asked = response
+                .headers()
+                .get("retry-after")
+                .and_then(|v| v.to_str().ok());
+            self.plan.ban(sys::monotonic(), asked);
+        }
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(BODY_MAX_BYTES)
+            .read_to_vec()
+            .map_err(transport)?;
+        if status != 200 {
+            let text = String::from_utf8_lossy(&body).chars().take(200).collect();
+            return Err(FetchError::Status(status, text));
+        }
+        Ok(body)
+    }
+}
+
+/// Gives one place, whatever name is looked up.
+#[derive(Debug)]
+struct Via {
+    at: String,
+}
+
+impl Resolver for Via {
+    fn resolve(
+        &self,
+        _uri: &Uri,
+        _config: &Config,
+        _timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let mut found = DefaultResolver::default().empty();
+        // There is room for sixteen.
+        for address in self.at.to_socket_addrs()?.take(16) {
+            found.push(address);
+        }
+        match found.is_empty() {
+            true => Err(ureq::Error::HostNotFound),
+            false => Ok(found),
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! The recorder: the thread that writes what lanes and the clerk took in, as it came, into files that any
+//! tool reads. No lane ever waits for it; what it could not take in is counted, and the recording says so.
+//!
+//! Lines of an exchange stand in the order in which the engine took them in, over all its lanes. So a replay
+//! sees what the books saw, snapshots included. The fragment of a URL says which connection it was:
+//! `#<lane>.<line>.<epoch>`, and of a snapshot the newest one of the lane that took it in.
+
+mod bodies;
+mod chain;
+mod folder;
+mod manifest;
+mod scan;
+mod series;
+mod verify;
+
+use super::sys;
+use crate::base::{Clock, InstrumentId, Nanos, Note, Severity, Value};
+use crate::watch::log::Anchor;
+use crate::wiring::tap::{Head, Kind, TapEnd};
+use crate::wiring::turn::Notes;
+use crate::world::sim::recording::LINE_BYTES_MAX;
+pub use bodies::{Body, BodyEnd, BodyTap, bare, bodies};
+pub use chain::{open as open_series, series};
+pub use folder::Folder;
+use manifest::{End, Entry};
+pub use manifest::{NAME as MANIFEST, Segment};
+pub use series::{Message, SEGMENT_AGE, SEGMENT_BYTES, Series, Sink, Store, Written};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+pub use verify::{Report, State, Verified, verify};
+
+/// How often the recorder looks for work. A tap must hold what comes in this time, and while a disk is slow.
+const POLL: Duration = Duration::from_millis(10);
+/// What is younger waits: another lane of the exchange may still bring something older.
+const SETTLED: Nanos = Nanos::from_millis(20);
+/// A snapshot's body waits so long for the lane to take it in.
+const BODY_WAIT: Nanos = Nanos::from_secs(5);
+/// How often losses are logged.
+const LOST_EVERY: Nanos = Nanos::from_secs(1);
+
+/// One lane as the recorder sees it.
+pub struct LaneTap {
+    /// What it took in.
+    pub end: TapEnd,
+    /// Whose messages these are.
+    pub exchange: &'static str,
+    /// URL of its connections, at the exchange's own host.
+    pub conn: String,
+}
+
+/// What the recorder reads and where it writes.
+pub struct Inputs {
+    /// Where files go.
+    pub store: Box<dyn Store + Send>,
+    /// The run's feed lanes.
+    pub lanes: Vec<LaneTap>,
+    /// What the clerk fetched.
+    pub bodies: BodyEnd,
+    /// To stamp lines, and to know when a segment ends.
+    pub clock: Box<dyn Clock + Send>,
+    /// Where losses are logged.
+    pub notes: Notes,
+}
+
+/// What a recording holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recorded {
+    /// All its series together.
+    pub written: Written,
+    /// Messages that are not in it.
+    pub lost: u64,
+}
+
+/// The running thread. Dropped without [`RecorderHandle::stop`] it ends by itself, and nobody waits for it.
+pub struct RecorderHandle {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Result<Recorded, String>>>,
+}
+
+impl RecorderHandle {
+    /// True once it has ended although nobody stopped it: a write failed.
+    pub fn has_failed(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Writes what waits, finishes the files and ends the thread. Stop the workers first.
+    ///
+    /// # Errors
+    /// The write that failed.
+    pub fn stop(mut self) -> Result<Recorded, String> {
+        self.stop.store(true, Ordering::Release);
+        let thread = self
+            .thread
+            .take()
+            .expect("only `stop` takes it, and it takes `self`");
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+impl Drop for RecorderHandle {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+    }
+}
+
+/// The recorder's state, on its own thread.
+pub struct Recorder {
+    store: Box<dyn Store + Send>,
+    tracks: Vec<Track>,
+    bodies: BodyEnd,
+    clock: Box<dyn Clock + Send>,
+    /// Read once: the time between two lines is what the monotonic clock says.
+    anchor: Anchor,
+    notes: Notes,
+    /// Losses that were logged, and when the next may be.
+    lost_logged: (u64, Nanos),
+}
+
+/// One exchange: what comes in, and its files.
+struct Track {
+    series: Series,
+    lanes: Vec<LaneTap>,
+    bodies: VecDeque<Body>,
+    /// What cannot be written as a line: not text, or too long.
+    unwritable: u64,
+    bytes: Vec<u8>,
+}
+
+impl Recorder {
+    /// Starts the thread `tickwire-record`.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn start(inputs: Inputs) -> io::Result<RecorderHandle> {
+        let recorder = Self::new(inputs);
+        let stop = Arc::new(AtomicBool::new(false));
+        let asked = stop.clone();
+        let thread = thread::Builder::new()
+            .name("tickwire-record".to_owned())
+            .spawn(move || {
+                sys::step_back();
+                recorder.run(&asked)
+            })?;
+        Ok(RecorderHandle {
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    fn new(inputs: Inputs) -> Self {
+        let anchor = Anchor {
+            mono: inputs.clock.now(),
+            unix: inputs.clock.unix(),
+        };
+        let mut recorder = Self {
+            store: inputs.store,
+            tracks: Vec::new(),
+            bodies: inputs.bodies,
+            clock: inputs.clock,
+            anchor,
+            notes: inputs.notes,
+            lost_logged: (0, Nanos::ZERO),
+        };
+        for lane in inputs.lanes {
+            recorder.track(lane.exchange).lanes.push(lane);
+        }
+        recorder
+    }
+
+    fn run(mut self, stop: &AtomicBool) -> Result<Recorded, String> {
+        loop {
+            // Seen before the round: what was sent before it is taken in by the round.
+            let last = stop.load(Ordering::Acquire);
+            let now = self.clock.now();
+            let settled = if last { Nanos::NEVER } else { now - SETTLED };
+            let taken = self.round(now, settled).map_err(|e| e.to_string())?;
+            if last {
+                return self.finish().map_err(|error| error.to_string());
+            }
+            if taken == 0 {
+                thread::sleep(POLL);
+            }
+        }
+    }
+
+    /// Writes what came up to `settled`, and says how much that was.
+    fn round(&mut self, now: Nanos, settled: Nanos) -> io::Result<usize> {
+        while let Ok(body) = self.bodies.inbox.try_recv() {
+            self.track(body.exchange).bodies.push_back(body);
+        }
+        let mut taken = 0;
+        for track in &mut self.tracks {
+            let mut out = Out {
+                store: &mut *self.store,
+                anchor: self.anchor,
+                now,
+            };
+            taken += track.drain(&mut out, settled)?;
+            track.series.set_lost(track.lost());
+            track.series.handle_time(out.store, now)?;
+        }
+        self.log_losses(now);
+        Ok(taken)
+    }
+
+    fn finish(mut self) -> io::Result<Recorded> {
+        let mut recorded = Recorded {
+            lost: self.lost(),
+            ..Recorded::default()
+        };
+        for track in &mut self.tracks {
+            track.series.finish(&mut *self.store)?;
+            let written = track.series.written();
+            recorded.written.files += written.files;
+            recorded.written.lines += written.lines;
+            recorded.written.raw_bytes += written.raw_bytes;
+            recorded.written.bytes += written.bytes;
+        }
+        let end = Entry::End(End {
+            ended: rfc3339(self.anchor, self.clock.now()),
+            lost: recorded.lost,
+        });
+        self.store.list(&end.to_line())?;
+        Ok(recorded)
+    }
+
+    fn lost(&self) -> u64 {
+        self.bodies.lost() + self.tracks.iter().map(Track::lost).sum::<u64>()
+    }
+
+    fn log_losses(&mut self, now: Nanos) {
+        let (logged, from) = self.lost_logged;
+        let lost = self.lost();
+        if lost > logged && now >= from {
+            self.lost_logged = (lost, now + LOST_EVERY);
+            let note = Note::new(now, Severity::Error, "record.lost");
+            self.notes
+                .send(note.with("messages", Value::Int(lost as i64)));
+        }
+    }
+
+    fn track(&mut self, exchange: &'static str) -> &mut Track {
+        let known = self.tracks.iter().position(|t| t.series.name() == exchange);
+        let at = known.unwrap_or_else(|| {
+            self.tracks.push(Track::new(exchange));
+            self.tracks.len() - 1
+        });
+        &mut self.tracks[at]
+    }
+}
+
+/// Where a track writes to, and when.
+struct Out<'o> {
+    store: &'o mut dyn Store,
+    anchor: Anchor,
+    now: Nanos,
+}
+
+impl Track {
+    fn new(exchange: &'static str) -> Self {
+        Self {
+            series: Series::new(exchange),
+            lanes: Vec::new(),
+            bodies: VecDeque::new(),
+            unwritable: 0,
+            bytes: Vec::new(),
+        }
+    }
+
+    fn lost(&self) -> u64 {
+        self.unwritable + self.lanes.iter().map(|lane| lane.end.lost()).sum::<u64>()
+    }
+
+    /// Writes what came up to `settled`, oldest first.
+    fn drain(&mut self, out: &mut Out<'_>, settled: Nanos) -> io::Result<usize> {
+        let mut taken = 0;
+        loop {
+            let next = self.next().filter(|(head, _)| head.at <= settled);
+            let until = next.map_or(settled, |(head, _)| head.at);
+            taken += self.write_bodies(out, until)?;
+            let Some((head, lane)) = next else {
+                return Ok(taken);
+            };
+            taken += 1;
+            let mut bytes = std::mem::take(&mut self.bytes);
+            self.lanes[lane].end.take(&head, &mut bytes);
+            let place = format!("{lane}.{}.{}", head.line, head.epoch);
+            match head.kind {
+                Kind::Frame => {
+                    let conn = format!("{}#{place}", self.lanes[lane].conn);
+                    self.write(out, head.at, &conn, "ws", &bytes)?;
+                }
+                Kind::Snapshot(id) => self.write_snapshot(out, head.at, &place, id)?,
+            }
+            self.bytes = bytes;
+        }
+    }
+
+    /// The oldest item of all lanes.
+    fn next(&mut self) -> Option<(Head, usize)> {
+        let lanes = self.lanes.iter_mut().enumerate();
+        let heads = lanes.filter_map(|(n, lane)| Some((lane.end.peek()?, n)));
+        heads.min_by_key(|(head, _)| head.at)
+    }
+
+    /// Writes the bodies that came up to `until`: of snapshots only those that no lane has taken in in time.
+    fn write_bodies(&mut self, out: &mut Out<'_>, until: Nanos) -> io::Result<usize> {
+        let mut taken = 0;
+        let due = |body: &Body| match body.snapshot {
+            None => body.at <= until,
+            Some(_) => body.at + BODY_WAIT <= until,
+        };
+        while let Some(at) = self.bodies.iter().position(due) {
+            let Some(body) = self.bodies.remove(at) else {
+                break;
+            };
+            taken += 1;
+            self.write(out, body.at, &body.conn, "rest", &body.bytes)?;
+        }
+        Ok(taken)
+    }
+
+    /// Writes the body of the snapshot that a lane took in at `at`.
+    fn write_snapshot(
+        &mut self,
+        out: &mut Out<'_>,
+        at: Nanos,
+        place: &str,
+        id: InstrumentId,
+    ) -> io::Result<()> {
+        let ours = |body: &Body| body.snapshot == Some(id);
+        let found = self.bodies.iter().position(ours);
+        match found.and_then(|found| self.bodies.remove(found)) {
+            Some(body) => {
+                let conn = format!("{}#{place}", body.conn);
+                self.write(out, at, &conn, "rest", &body.bytes)
+            }
+            None => Ok(()), // It found no room, which is counted.
+        }
+    }
+
+    fn write(
+        &mut self,
+        out: &mut Out<'_>,
+        at: Nanos,
+        conn: &str,
+        kind: &'static str,
+        bytes: &[u8],
+    ) -> io::Result<()> {
+        // Twice the length is room for what JSON escapes in JSON.
+        let fits = 2 * bytes.len() as u64 + 1_024 < LINE_BYTES_MAX;
+        let Some(raw) = std::str::from_utf8(bytes).ok().filter(|_| fits) else {
+            self.unwritable += 1;
+            return Ok(());
+        };
+        let message = Message {
+            ts_ns: out.anchor.unix(at).0.unsigned_abs(),
+            conn,
+            kind,
+            raw,
+        };
+        self.series.write(out.store, out.now, &message)?;
+        self.series.handle_time(out.store, out.now)
+    }
+}
+
+fn rfc3339(anchor: Anchor, at: Nanos) -> String {
+    let since = Duration::from_nanos(anchor.unix(at).0.unsigned_abs());
+    humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + since).to_string()
+}
+
+#[cfg(test)]
+mod tests;

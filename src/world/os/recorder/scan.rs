@@ -1,0 +1,132 @@
+//! Reads a segment back, member by member: how much of it is whole, and what it holds.
+
+use super::manifest::Segment;
+use super::series::hex;
+use crate::world::sim::recording::{LINE_BYTES_MAX, Line};
+use flate2::bufread::GzDecoder;
+use sha2::{Digest as _, Sha256};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+/// The most that a member unpacks to: its own limit, and the line that went over it.
+const MEMBER_BYTES_MAX: u64 = 2 * LINE_BYTES_MAX;
+
+/// How a segment ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// With a whole member.
+    Whole,
+    /// Within a member.
+    Cut,
+    /// With bytes that are not what was written, and what is wrong with them.
+    Damaged(String),
+}
+
+/// What a segment's file holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// What its whole members hold; checksum and length are the file's.
+    pub segment: Segment,
+    /// Bytes of its whole members.
+    pub whole_bytes: u64,
+    /// What comes after them.
+    pub ending: Ending,
+}
+
+/// Reads every byte of a segment.
+///
+/// # Errors
+/// Where the file cannot be read; what is in it is never an error.
+pub fn scan(path: &Path) -> io::Result<Scan> {
+    let mut bytes = Counted {
+        inner: BufReader::with_capacity(64 * 1024, File::open(path)?),
+        count: 0,
+        sha256: Sha256::new(),
+    };
+    let name = path.file_name().unwrap_or_default();
+    let mut segment = Segment {
+        file: name.to_string_lossy().into_owned(),
+        ..Segment::default()
+    };
+    let (mut whole_bytes, mut text) = (0, Vec::new());
+    let ending = loop {
+        if bytes.fill_buf()?.is_empty() {
+            break Ending::Whole;
+        }
+        text.clear();
+        let member = GzDecoder::new(&mut bytes).take(MEMBER_BYTES_MAX);
+        if let Err(error) = { member }.read_to_end(&mut text) {
+            break match error.kind() {
+                io::ErrorKind::UnexpectedEof => Ending::Cut,
+                _ => Ending::Damaged(error.to_string()),
+            };
+        }
+        if let Err(why) = add(&mut segment, &text) {
+            break Ending::Damaged(why);
+        }
+        whole_bytes = bytes.count;
+    };
+    io::copy(&mut bytes, &mut io::sink())?;
+    segment.bytes = bytes.count;
+    segment.sha256 = hex(bytes.sha256);
+    Ok(Scan {
+        segment,
+        whole_bytes,
+        ending,
+    })
+}
+
+/// Adds a member's lines.
+fn add(segment: &mut Segment, text: &[u8]) -> Result<(), String> {
+    let after = segment.lines;
+    let bad = |n: u64, why: &dyn std::fmt::Display| format!("line {}: {why}", after + n + 1);
+    if text.len() as u64 == MEMBER_BYTES_MAX {
+        return Err(bad(0, &"a member is longer than any that is written"));
+    }
+    let Some(lines) = text.strip_suffix(b"\n") else {
+        return Err(bad(0, &"a member does not end with a line"));
+    };
+    for (n, line) in (0..).zip(lines.split(|byte| *byte == b'\n')) {
+        let line = std::str::from_utf8(line).map_err(|error| bad(n, &error))?;
+        let line = Line::parse(line).map_err(|why| bad(n, &why))?;
+        let ts_ns = line.ts_ns.unwrap_or(0);
+        if segment.lines == 0 {
+            segment.first_ts_ns = ts_ns;
+        }
+        segment.last_ts_ns = ts_ns;
+        segment.lines += 1;
+    }
+    segment.raw_bytes += text.len() as u64;
+    Ok(())
+}
+
+/// Counts and digests what is read through it.
+struct Counted<R> {
+    inner: R,
+    count: u64,
+    sha256: Sha256,
+}
+
+impl<R: BufRead> Read for Counted<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.fill_buf()?.read(into)?;
+        self.consume(n);
+        Ok(n)
+    }
+}
+
+impl<R: BufRead> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, n: usize) {
+        // What is consumed stands in the buffer: this reads nothing.
+        if let Some(bytes) = self.inner.fill_buf().ok().and_then(|bytes| bytes.get(..n)) {
+            self.sha256.update(bytes);
+        }
+        self.count += n as u64;
+        self.inner.consume(n);
+    }
+}

@@ -1,0 +1,138 @@
+//! All simulated exchanges behind one port, told apart by the name of the host that a client asks for.
+
+use super::limits::Refusal;
+use super::venue::Venue;
+use crate::base::Nanos;
+use crate::exchange::Exchange;
+use crate::exchange::mirror::{Call, MirrorSession, Reply};
+use std::net::IpAddr;
+
+/// Who is meant by an address, or by a name that no exchange has.
+const UNNAMED: &str = "binance";
+
+/// The exchanges, by place.
+pub struct Venues {
+    /// At least one.
+    pub all: Vec<Venue>,
+    /// Names of their hosts; several exchanges may share one.
+    hosts: Vec<(String, usize)>,
+    unnamed: usize,
+}
+
+impl Venues {
+    /// These exchanges, at least one, each under its own names.
+    pub fn new(all: Vec<Venue>) -> Self {
+        let hosts = all.iter().enumerate();
+        let hosts = hosts.flat_map(|(n, venue)| host_names(venue.exchange).map(move |h| (h, n)));
+        let unnamed = all.iter().position(|v| v.exchange.name() == UNNAMED);
+        Self {
+            hosts: hosts.collect(),
+            unnamed: unnamed.unwrap_or(0),
+            all,
+        }
+    }
+
+    /// The exchange that a WebSocket with this host and target is for, and its session; `None` where nobody
+    /// listens.
+    pub fn session(&self, host: &str, target: &str) -> (usize, Option<Box<dyn MirrorSession>>) {
+        let asked = self.asked(host);
+        let mut open = asked.iter().filter_map(|&n| {
+            let session = self.all[n].exchange.mirror().session(target)?;
+            Some((n, Some(session)))
+        });
+        open.next().unwrap_or((asked[0], None))
+    }
+
+    /// Lets the exchange that a REST request is for answer it, as far as it lets this address ask.
+    pub fn rest(
+        &mut self,
+        now: Nanos,
+        from: IpAddr,
+        host: &str,
+        call: Call<'_>,
+    ) -> Result<Reply, Refusal> {
+        let asked = self.asked(host);
+        let meant = |n: &&usize| self.all[**n].exchange.mirror().is_asked(call);
+        let n = *asked.iter().find(meant).unwrap_or(&asked[0]);
+        let venue = &mut self.all[n];
+        let reply = venue.rest(call);
+        let admitted = venue.gate.admit_request(now, from, reply.weight);
+        admitted.map(|()| reply)
+    }
+
+    /// Everybody who has this name; at least one.
+    fn asked(&self, host: &str) -> Vec<usize> {
+        let name = without_port(host).to_ascii_lowercase();
+        let named = self.hosts.iter().filter(|(host, _)| *host == name);
+        let mut asked: Vec<usize> = named.map(|(_, n)| *n).collect();
+        if asked.is_empty() {
+            asked.push(self.unnamed);
+        }
+        asked
+    }
+}
+
+/// The names under which an exchange is reached, each once.
+pub fn host_names(exchange: &dyn Exchange) -> impl Iterator<Item = String> {
+    let at = exchange.endpoints();
+    let mut names: Vec<String> = [at.stream, at.rest, at.orders]
+        .iter()
+        .map(|host_port| without_port(host_port).to_ascii_lowercase())
+        .filter(|name| !name.is_empty())
+        .collect();
+    names.sort();
+    names.dedup();
+    names.into_iter()
+}
+
+fn without_port(host_port: &str) -> &str {
+    let (host, port) = host_port.rsplit_once(':').unwrap_or((host_port, ""));
+    match port.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => host,
+        false => host_port,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::market::listed;
+    use super::*;
+    use crate::base::UnixNanos;
+    use crate::exchange::ALL;
+
+    fn venues() -> Venues {
+        let venue = |exchange: &&'static dyn Exchange| {
+            let market = listed(exchange.mirror(), 1, None);
+            Venue::flow(*exchange, market, 1, UnixNanos(0))
+        };
+        Venues::new(ALL.iter().map(venue).collect())
+    }
+
+    #[test]
+    fn every_exchange_is_found_under_its_own_hosts_and_paths() {
+        let venues = venues();
+        for (n, exchange) in ALL.iter().enumerate() {
+            let at = exchange.endpoints();
+            let path = exchange.stream_path(crate::base::Channel::Depth);
+            let (found, session) = venues.session(&at.stream, &path);
+            assert_eq!(found, n, "{}", exchange.name());
+            assert!(session.is_some(), "{}", exchange.name());
+        }
+    }
+
+    #[test]
+    fn an_address_or_a_strange_name_is_binance() {
+        let venues = venues();
+        for host in [
+            "127.0.0.1:9443",
+            "localhost",
+            "[::1]:9443",
+            "example.com",
+            "",
+        ] {
+            let (found, session) = venues.session(host, "/stream");
+            assert_eq!(venues.all[found].exchange.name(), "binance");
+            assert!(session.is_some());
+        }
+    }
+}
