@@ -22,7 +22,7 @@ pub use survey::Survey;
 pub use words::Words;
 
 /// Exchanges that this build knows. One line here and one folder add another.
-pub static ALL: &[&dyn Exchange] = &[&binance_spot::BINANCE];
+pub static ALL: &[&dyn Exchange] = &[&binance_spot::BINANCE, &binance_spot::BINANCE_US];
 
 /// The exchange with this name (`binance`), as configuration writes it.
 pub fn by_name(name: &str) -> Option<&'static dyn Exchange> {
