@@ -1,6 +1,7 @@
 //! Frames to words, one folder an exchange: decode, sequencing rule, subscribe, encode, sign, mirror.
 //! Never sees a socket or a clock; what differs between exchanges as data stays data.
 
+pub mod binance_futures;
 pub mod binance_spot;
 #[cfg(test)]
 mod conformance;
@@ -22,7 +23,12 @@ pub use survey::Survey;
 pub use words::Words;
 
 /// Exchanges that this build knows. One line here and one folder add another.
-pub static ALL: &[&dyn Exchange] = &[&binance_spot::BINANCE, &binance_spot::BINANCE_US];
+pub static ALL: &[&dyn Exchange] = &[
+    &binance_spot::BINANCE,
+    &binance_spot::BINANCE_US,
+    &binance_futures::USDM,
+    &binance_futures::COINM,
+];
 
 /// The exchange with this name (`binance`), as configuration writes it.
 pub fn by_name(name: &str) -> Option<&'static dyn Exchange> {

@@ -1,0 +1,307 @@
+//! Market frames to words, walked straight off the tape. Never keeps a frame, and never applies half of one.
+
+use super::request;
+use crate::base::{Diff, Instrument, Level, Qty, Quote, Side, Trade};
+use crate::exchange::read::{self, Node, Scratch, Symbols, millis, node, text, unsigned};
+use crate::exchange::{DecodeError, Decoder, Survey, Words};
+use DecodeError::Shape;
+use std::cell::RefCell;
+
+/// Levels a side of the message that buffers are warmed with: some 256 KiB of text, far over what
+/// the exchange sends in 100 ms. A larger message makes the buffers grow, once.
+const WARM_LEVELS: usize = 4_096;
+
+/// Decodes depth updates, trades, quotes and contract states, combined (`{"stream":…,"data":…}`) or raw.
+pub struct FuturesDecoder {
+    scratch: Scratch,
+    symbols: Symbols,
+}
+
+impl FuturesDecoder {
+    /// A warm decoder for the frames of a connection that carries these instruments.
+    pub fn new(instruments: &[Instrument]) -> Self {
+        let levels = vec![r#"["61737.60","0.020"]"#; WARM_LEVELS].join(",");
+        let sample = format!(r#"{{"b":[{levels}],"a":[{levels}]}}"#);
+        Self {
+            scratch: Scratch::warmed(sample.as_bytes()),
+            symbols: Symbols::new(instruments),
+        }
+    }
+}
+
+impl Decoder for FuturesDecoder {
+    fn decode(&mut self, frame: &[u8], words: &mut Words) -> Result<(), DecodeError> {
+        let Self { scratch, symbols } = self;
+        scratch.read(frame, |nodes| {
+            words.clear();
+            message(nodes, symbols, words)
+        })
+    }
+}
+
+/// Where the values of a root object stand; zero, the root's own place, where the key is absent.
+#[derive(Default)]
+struct Envelope {
+    data: usize,
+    result: usize,
+    error: usize,
+    code: usize,
+    id: usize,
+}
+
+/// One whole frame: an event in its envelope, a bare event, or an answer.
+#[inline]
+fn message(nodes: &[Node<'_>], symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+    let mut at = Envelope::default();
+    for (key, value) in read::entries(nodes, 0) {
+        match key {
+            b"data" => at.data = value,
+            b"result" => at.result = value,
+            b"error" => at.error = value,
+            b"code" => at.code = value,
+            b"id" => at.id = value,
+            _ => {}
+        }
+    }
+    if at.data != 0 {
+        return match node(nodes, at.data)? {
+            // Streams of the whole market (`!ticker@arr`) are lists, and none of them is used.
+            Node::Array { .. } => Ok(()),
+            _ => event(nodes, at.data, symbols, words),
+        };
+    }
+    if at.result != 0 || at.error != 0 || at.code != 0 {
+        return answer(nodes, &at, words);
+    }
+    event(nodes, 0, symbols, words)
+}
+
+/// `{"result":null,"id":1}`, `{"code":2,"msg":"…","id":1}` or `{"error":{"code":2,"msg":"…"},"id":1}`.
+/// A request that the exchange could not read is answered with a null id: zero, which is none of ours.
+fn answer(nodes: &[Node<'_>], at: &Envelope, words: &mut Words) -> Result<(), DecodeError> {
+    let id = if read::is_null(node(nodes, at.id)?) {
+        0
+    } else {
+        unsigned(nodes, at.id)?
+    };
+    let code = match (at.error, at.code) {
+        (0, 0) => return words.answer(id, None),
+        (0, code) => code,
+        (error, _) => read::find(nodes, error, b"code").ok_or(Shape)?,
+    };
+    words.answer(id, Some(read::signed(nodes, code)?))
+}
+
+/// Where the values of an event stand; zero where the key is absent.
+#[derive(Default)]
+#[allow(non_snake_case)] // The exchange tells `b` from `B`.
+struct Keys {
+    e: usize,
+    s: usize,
+    t: usize,
+    T: usize,
+    p: usize,
+    q: usize,
+    m: usize,
+    u: usize,
+    U: usize,
+    a: usize,
+    A: usize,
+    b: usize,
+    B: usize,
+    X: usize,
+    pu: usize,
+    cs: usize,
+}
+
+impl Keys {
+    #[inline]
+    fn of(nodes: &[Node<'_>], at: usize) -> Self {
+        let mut keys = Self::default();
+        for (key, value) in read::entries(nodes, at) {
+            match key {
+                b"e" => keys.e = value,
+                b"s" => keys.s = value,
+                b"t" => keys.t = value,
+                b"T" => keys.T = value,
+                b"p" => keys.p = value,
+                b"q" => keys.q = value,
+                b"m" => keys.m = value,
+                b"u" => keys.u = value,
+                b"U" => keys.U = value,
+                b"a" => keys.a = value,
+                b"A" => keys.A = value,
+                b"b" => keys.b = value,
+                b"B" => keys.B = value,
+                b"X" => keys.X = value,
+                b"pu" => keys.pu = value,
+                b"cs" => keys.cs = value,
+                _ => {}
+            }
+        }
+        keys
+    }
+}
+
+#[inline]
+fn event(
+    nodes: &[Node<'_>],
+    at: usize,
+    symbols: &Symbols,
+    words: &mut Words,
+) -> Result<(), DecodeError> {
+    let keys = Keys::of(nodes, at);
+    match text(nodes, keys.e)? {
+        "depthUpdate" => depth(nodes, &keys, symbols, words),
+        "bookTicker" => quote(nodes, &keys, symbols, words),
+        "aggTrade" => trade(nodes, &keys, keys.a, symbols, words),
+        "trade" => single_trade(nodes, &keys, symbols, words),
+        "contractInfo" => contract_info(nodes, &keys, symbols, words),
+        _ => Ok(()),
+    }
+}
+
+#[inline]
+fn depth(
+    nodes: &[Node<'_>],
+    keys: &Keys,
+    symbols: &Symbols,
+    words: &mut Words,
+) -> Result<(), DecodeError> {
+    let listed = read::listed(nodes, keys.s, symbols)?;
+    let diff = Diff {
+        instrument: listed.id,
+        first_id: unsigned(nodes, keys.U)?,
+        last_id: unsigned(nodes, keys.u)?,
+        prev_id: Some(unsigned(nodes, keys.pu)?),
+        checksum: None,
+        exch_time: millis(nodes, keys.T)?,
+    };
+    if diff.first_id > diff.last_id {
+        return Err(Shape);
+    }
+    read::levels(nodes, keys.b, listed, Side::Buy, words)?;
+    read::levels(nodes, keys.a, listed, Side::Sell, words)?;
+    words.diff(diff)
+}
+
+/// A match of the book. Rows of another sort (`INSURANCE_FUND`, `NA`) come in the same stream.
+fn single_trade(
+    nodes: &[Node<'_>],
+    keys: &Keys,
+    symbols: &Symbols,
+    words: &mut Words,
+) -> Result<(), DecodeError> {
+    if keys.X != 0 && text(nodes, keys.X)? != "MARKET" {
+        return Ok(());
+    }
+    trade(nodes, keys, keys.t, symbols, words)
+}
+
+/// A print whose number stands at `id`.
+fn trade(
+    nodes: &[Node<'_>],
+    keys: &Keys,
+    id: usize,
+    symbols: &Symbols,
+    words: &mut Words,
+) -> Result<(), DecodeError> {
+    let listed = read::listed(nodes, keys.s, symbols)?;
+    let buyer_made = read::boolean(node(nodes, keys.m)?).ok_or(Shape)?;
+    let qty = read::qty(text(nodes, keys.q)?, listed)?;
+    if qty == Qty(0) {
+        return Err(Shape);
+    }
+    words.trade(Trade {
+        instrument: listed.id,
+        id: unsigned(nodes, id)?,
+        px: read::px(text(nodes, keys.p)?, listed)?,
+        qty,
+        taker: if buyer_made { Side::Sell } else { Side::Buy },
+        exch_time: millis(nodes, keys.T)?,
+    })
+}
+
+fn quote(
+    nodes: &[Node<'_>],
+    keys: &Keys,
+    symbols: &Symbols,
+    words: &mut Words,
+) -> Result<(), DecodeError> {
+    let listed = read::listed(nodes, keys.s, symbols)?;
+    let level = |px_at, qty_at| -> Result<Level, DecodeError> {
+        read::level(text(nodes, px_at)?, text(nodes, qty_at)?, listed)
+    };
+    words.quote(Quote {
+        instrument: listed.id,
+        update_id: unsigned(nodes, keys.u)?,
+        bid: level(keys.b, keys.B)?,
+        ask: level(keys.a, keys.A)?,
+    })
+}
+
+/// A contract was listed, halted, settled, or got other margin brackets. It comes for all contracts of both
+/// markets: those that nobody follows are no error.
+fn contract_info(
+    nodes: &[Node<'_>],
+    keys: &Keys,
+    symbols: &Symbols,
+    words: &mut Words,
+) -> Result<(), DecodeError> {
+    let (symbol, state) = (text(nodes, keys.s)?, text(nodes, keys.cs)?);
+    match symbols.find(symbol) {
+        Some(listed) => words.trading(listed.id, state == "TRADING"),
+        None => Ok(()),
+    }
+}
+
+std::thread_local! {
+    /// Kept between the frames of a recording: making one takes longer than reading a frame.
+    static SURVEYING: RefCell<Scratch> = Scratch::warmed(b"{}").into();
+}
+
+/// The symbol of a recorded frame with the texts of its prices and quantities, and its depth stream.
+pub fn survey(frame: &str, survey: &mut Survey) {
+    let read = |nodes: &[Node<'_>]| {
+        survey_event(nodes, survey);
+        Ok(())
+    };
+    // A frame that is no JSON tells nothing.
+    let _ = SURVEYING.with_borrow_mut(|scratch| scratch.read_exact(frame.as_bytes(), read));
+}
+
+fn survey_event(nodes: &[Node<'_>], survey: &mut Survey) {
+    let at = read::find(nodes, 0, b"data").unwrap_or(0);
+    let keys = Keys::of(nodes, at);
+    let (Ok(event), Ok(symbol)) = (text(nodes, keys.e), text(nodes, keys.s)) else {
+        return;
+    };
+    let mut level = |px: usize, qty: usize| {
+        if let (Ok(px), Ok(qty)) = (text(nodes, px), text(nodes, qty)) {
+            survey.level(symbol, px, qty);
+        }
+    };
+    match event {
+        "depthUpdate" => {
+            for side in [keys.b, keys.a] {
+                for item in read::items(nodes, side) {
+                    level(item + 1, item + 2);
+                }
+            }
+            survey.symbol(symbol);
+            let stream = read::find(nodes, 0, b"stream").and_then(|at| text(nodes, at).ok());
+            if let Some(name) = stream.and_then(request::depth_of) {
+                survey.depth_stream(name);
+            }
+        }
+        "bookTicker" => {
+            level(keys.b, keys.B);
+            level(keys.a, keys.A);
+        }
+        "aggTrade" | "trade" => level(keys.p, keys.q),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

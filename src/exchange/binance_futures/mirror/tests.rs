@@ -1,0 +1,170 @@
+use super::*;
+use crate::base::{Diff, InstrumentId, Level, Side, Trade, UnixNanos};
+use crate::exchange::Exchange;
+use crate::exchange::binance_futures::{COINM, USDM};
+use crate::exchange::mirror::Listing;
+
+/// A book of one level a side that stands still.
+struct Still(Vec<Listing>);
+
+impl Still {
+    fn of(market: &dyn Exchange) -> Self {
+        let mirror = market.mirror();
+        Self(vec![Listing {
+            instrument: mirror.list("BTC", mirror.quote(), 1, 3),
+            volume: 1_000,
+        }])
+    }
+}
+
+impl Market for Still {
+    fn now(&self) -> crate::base::UnixNanos {
+        UnixNanos(1_750_000_000_000_000_000)
+    }
+    fn listings(&self) -> &[Listing] {
+        &self.0
+    }
+    fn flush(&mut self, _listing: usize, _pace: Pace) {}
+    fn stands_at(&self, _listing: usize, _pace: Pace) -> (u64, u64) {
+        (42, 1)
+    }
+    fn levels(&self, _listing: usize, side: Side) -> Box<dyn Iterator<Item = Level> + '_> {
+        let px = if side == Side::Buy { 600_000 } else { 600_001 };
+        Box::new(std::iter::once(Level {
+            px: Px(px),
+            qty: Qty(5),
+        }))
+    }
+}
+
+fn trade() -> Happened {
+    Happened::Trade(Trade {
+        instrument: InstrumentId(0),
+        id: 7,
+        px: Px(600_000),
+        qty: Qty(1_500),
+        taker: Side::Sell,
+        exch_time: UnixNanos(1_750_000_000_123_000_000),
+    })
+}
+
+fn depth(pace: Pace) -> Happened {
+    Happened::Depth {
+        pace,
+        diff: Diff {
+            instrument: InstrumentId(0),
+            first_id: 43,
+            last_id: 45,
+            prev_id: Some(42),
+            checksum: None,
+            exch_time: UnixNanos(1_750_000_000_123_000_000),
+        },
+        number: 1,
+        bids: vec![],
+        asks: vec![Level {
+            px: Px(600_001),
+            qty: Qty(0),
+        }],
+    }
+}
+
+/// What the session says to this text and these events.
+fn told(
+    market: &'static dyn Exchange,
+    target: &str,
+    text: &str,
+    events: &[Happened],
+) -> Vec<String> {
+    let mut still = Still::of(market);
+    let mut session = market.mirror().session(target).unwrap();
+    let mut out = Vec::new();
+    session.handle_text(text, &mut still, &mut out).unwrap();
+    for event in events {
+        session.handle_event(event, &still, &mut out);
+    }
+    out
+}
+
+const ALL_STREAMS: &str = r#"{"method":"SUBSCRIBE","params":["btcusdt@depth@100ms","btcusdt@aggTrade","btcusdt@depth@500ms"],"id":1}"#;
+
+#[test]
+fn each_route_is_silent_about_the_others_streams() {
+    let events = [trade(), depth(Pace::Fast)];
+    let public = told(&USDM, "/public/stream", ALL_STREAMS, &events);
+    let depth = r#"{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1750000000123,"T":1750000000123,"s":"BTCUSDT","ps":"BTCUSDT","st":1,"U":43,"u":45,"pu":42,"b":[],"a":[["60000.1","0.000"]]}}"#;
+    assert_eq!(public, [r#"{"id":1,"result":null}"#, depth]);
+    let market = told(&USDM, "/market/stream", ALL_STREAMS, &events);
+    let trade = r#"{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1750000000123,"T":1750000000123,"s":"BTCUSDT","ps":"BTCUSDT","st":1,"a":7,"f":7,"l":7,"p":"60000.0","q":"1.500","nq":"1.500","m":true}}"#;
+    assert_eq!(market[1..], [trade]);
+    assert_eq!(told(&USDM, "/stream", ALL_STREAMS, &events).len(), 2);
+    let coinm = ALL_STREAMS.replace("btcusdt", "btcusd_perp");
+    assert_eq!(told(&COINM, "/stream", &coinm, &events).len(), 3);
+}
+
+#[test]
+fn slow_streams_have_a_chain_of_their_own() {
+    let events = [depth(Pace::Slow)];
+    let slow = told(&USDM, "/public/ws", ALL_STREAMS, &events);
+    assert!(slow[1].starts_with(r#"{"e":"depthUpdate""#));
+    assert_eq!(slow.len(), 2);
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_and_what_is_unknown_is_silent() {
+    for (text, code) in [
+        ("{", 3),
+        (r#"{"method":"SUBSCRIBE","params":[],"id":1}"#, 2),
+        (r#"{"method":"SUBSCRIBE","params":["btcusdt"],"id":1}"#, 2),
+        (r#"{"method":"NONSENSE","id":1}"#, 2),
+        (r#"{"id":1}"#, 2),
+        (r#"{"method":"LIST_SUBSCRIPTIONS","id":1.5}"#, 2),
+    ] {
+        let told = told(&USDM, "/public/stream", text, &[]);
+        assert!(told[0].contains(&format!(r#""code":{code}"#)), "{told:?}");
+    }
+    let unknown = r#"{"method":"SUBSCRIBE","params":["nobody@aggTrade"],"id":9}"#;
+    let told = told(&USDM, "/market/stream", unknown, &[trade()]);
+    assert_eq!(told, [r#"{"id":9,"result":null}"#]);
+    assert!(USDM.mirror().session("/nowhere").is_none());
+}
+
+#[test]
+fn a_connection_with_too_many_streams_is_cut() {
+    let mut still = Still::of(&COINM);
+    let mut session = COINM
+        .mirror()
+        .session("/stream?streams=a@depth/b@depth")
+        .unwrap();
+    assert_eq!(session.streams(), 2);
+    let streams: Vec<String> = (0..199).map(|n| format!("\"coin{n}@depth\"")).collect();
+    let text = format!(
+        r#"{{"method":"SUBSCRIBE","params":[{}],"id":1}}"#,
+        streams.join(",")
+    );
+    let cut = session.handle_text(&text, &mut still, &mut Vec::new());
+    assert_eq!(cut.unwrap_err().code, 1008);
+}
+
+#[test]
+fn rest_requests_are_answered_or_refused_as_the_exchange_does() {
+    let mut still = Still::of(&COINM);
+    let mut get = |target| {
+        let call = Call { target, body: "" };
+        let reply = COINM.mirror().rest(call, &mut still);
+        (reply.status, reply.weight, reply.body)
+    };
+    let body = r#"{"lastUpdateId":42,"E":1750000000000,"T":1750000000000,"symbol":"BTCUSD_PERP","pair":"BTCUSD","bids":[["60000.0","5"]],"asks":[["60000.1","5"]]}"#;
+    let depth = get("/dapi/v1/depth?symbol=BTCUSD_PERP&limit=1000");
+    assert_eq!(depth, (200, 20, body.to_owned()));
+    for (target, status, code) in [
+        ("/dapi/v1/depth", 400, -1102),
+        ("/dapi/v1/depth?symbol=NOBODY", 400, -1121),
+        ("/dapi/v1/depth?symbol=BTCUSD_PERP&limit=300", 400, -4021),
+        ("/fapi/v1/depth?symbol=BTCUSD_PERP", 404, -5000),
+    ] {
+        let (got, _, body) = get(target);
+        assert_eq!(got, status, "{target}");
+        assert!(body.contains(&format!(r#""code":{code}"#)), "{body}");
+    }
+    assert_eq!(get("/dapi/v1/time").2, r#"{"serverTime":1750000000000}"#);
+}

@@ -1,0 +1,237 @@
+//! What the REST service says: snapshots, metadata, volumes. Cold: allocates freely, and no request is made here.
+
+use super::Facts;
+use crate::base::instrument::name;
+use crate::base::{
+    Asset, Contract, DecimalError, Diff, Instrument, Kind, Px, Qty, Side, Snapshot, Symbol,
+    UnixNanos, Word, decimal,
+};
+use crate::exchange::read::{self, Scratch, Symbols, unsigned};
+use crate::exchange::{DecodeError, Words, text};
+use serde::Deserialize;
+
+/// Levels a side of a snapshot, at most.
+pub const LEVELS_MAX: u16 = 1_000;
+/// Levels a side of a snapshot that was asked for without a limit.
+pub const LEVELS_DEFAULT: u16 = 500;
+/// The only limits that `depth` takes.
+pub const DEPTH_LIMITS: [u16; 7] = [5, 10, 20, 50, 100, LEVELS_DEFAULT, LEVELS_MAX];
+/// Weight of `exchangeInfo`.
+pub const INFO_WEIGHT: u32 = 1;
+/// Weight of `ticker/24hr` of all symbols.
+pub const TICKERS_WEIGHT: u32 = 40;
+
+/// The limit to ask for where so many levels are wanted.
+pub fn depth_limit(levels: u16) -> u16 {
+    let mut limits = DEPTH_LIMITS.into_iter();
+    limits.find(|limit| *limit >= levels).unwrap_or(LEVELS_MAX)
+}
+
+/// What a `depth` request with this limit weighs ("Order Book").
+pub fn depth_weight(limit: u16) -> u32 {
+    match limit {
+        0..=50 => 2,
+        51..=100 => 5,
+        101..=500 => 10,
+        501.. => 20,
+    }
+}
+
+/// Decodes `{"lastUpdateId":…,"E":…,"T":…,"bids":[["price","quantity"],…],"asks":…}`. Sides that are not sorted
+/// from the best level on, or hold an empty level, are refused: a book must not begin with a lie.
+pub fn snapshot(
+    body: &[u8],
+    instrument: &Instrument,
+    levels: u16,
+) -> Result<Snapshot, DecodeError> {
+    use DecodeError::Shape;
+    let symbols = Symbols::new(std::slice::from_ref(instrument));
+    let listed = symbols
+        .find(&instrument.symbol)
+        .ok_or(DecodeError::UnknownSymbol)?;
+    let mut words = Words::new();
+    Scratch::warmed(b"{}").read(body, |nodes| {
+        words.clear();
+        let at = |key: &[u8]| read::find(nodes, 0, key).unwrap_or(0);
+        let last_id = unsigned(nodes, at(b"lastUpdateId"))?;
+        read::levels(nodes, at(b"bids"), listed, Side::Buy, &mut words)?;
+        read::levels(nodes, at(b"asks"), listed, Side::Sell, &mut words)?;
+        words.book(Diff {
+            instrument: listed.id,
+            first_id: last_id,
+            last_id,
+            prev_id: None,
+            checksum: None,
+            exch_time: UnixNanos(0),
+        })
+    })?;
+    let Some(Word::Book(head, bids, asks)) = words.iter().next() else {
+        return Err(Shape);
+    };
+    let sorted = bids.is_sorted_by(|a, b| a.px > b.px) && asks.is_sorted_by(|a, b| a.px < b.px);
+    if !sorted || bids.iter().chain(asks).any(|level| level.qty == Qty(0)) {
+        return Err(Shape);
+    }
+    let levels = usize::from(levels.min(LEVELS_MAX));
+    Ok(Snapshot {
+        last_id: head.last_id,
+        bids: bids.to_vec(),
+        asks: asks.to_vec(),
+        bids_whole: bids.len() < levels,
+        asks_whole: asks.len() < levels,
+    })
+}
+
+#[derive(Deserialize)]
+struct Info {
+    symbols: Vec<Listing>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Listing {
+    symbol: String,
+    contract_type: String,
+    /// USD-M's word for it.
+    status: Option<String>,
+    /// COIN-M's word for it.
+    contract_status: Option<String>,
+    /// USD that a contract of COIN-M is worth.
+    contract_size: Option<u64>,
+    base_asset: String,
+    quote_asset: String,
+    margin_asset: String,
+    price_precision: u8,
+    quantity_precision: u8,
+    filters: Vec<Filter>,
+}
+
+/// Any filter: the texts that are used, of whichever kind it is.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Filter {
+    filter_type: String,
+    tick_size: Option<String>,
+    step_size: Option<String>,
+    min_qty: Option<String>,
+    max_qty: Option<String>,
+    notional: Option<String>,
+}
+
+/// Decodes `exchangeInfo`. What cannot be represented is left out.
+pub fn metadata(body: &[u8], facts: &Facts) -> Result<Vec<Instrument>, String> {
+    let info: Info = serde_json::from_slice(body)
+        .map_err(|error| format!("exchangeInfo is not of the documented shape: {error}"))?;
+    let read = |listing: &Listing| instrument(listing, facts);
+    Ok(info.symbols.iter().filter_map(read).collect())
+}
+
+fn instrument(listing: &Listing, facts: &Facts) -> Option<Instrument> {
+    let none = Filter::default();
+    let filter = |kind: &str| {
+        let mut filters = listing.filters.iter();
+        filters
+            .find(|filter| filter.filter_type == kind)
+            .unwrap_or(&none)
+    };
+    let (price, lot) = (filter("PRICE_FILTER"), filter("LOT_SIZE"));
+    let (tick, step) = (price.tick_size.as_deref()?, lot.step_size.as_deref()?);
+    // The tick is what new orders keep to. The precision is finer where the tick was made coarser, and orders
+    // from before that still rest in the book.
+    let px_scale = decimals(tick).max(listing.price_precision);
+    let qty_scale = decimals(step).max(listing.quantity_precision);
+    if px_scale.max(qty_scale) > decimal::SCALE_MAX {
+        return None;
+    }
+    let units = |text: &str, scale: u8| decimal::parse(text.as_bytes(), scale).ok();
+    let lots = |text: &Option<String>| units(text.as_deref().unwrap_or("0"), qty_scale);
+    let lot_units = units(step, qty_scale)?.max(1);
+    let qty_max = match decimal::parse(lot.max_qty.as_deref().unwrap_or("0").as_bytes(), qty_scale)
+    {
+        Ok(0) | Err(DecimalError::TooLarge) => i64::MAX as u64,
+        Ok(units) => units,
+        Err(_) => return None,
+    };
+    let notional = filter("MIN_NOTIONAL").notional.as_deref().unwrap_or("0");
+    let notional_min = u128::from(units(notional, px_scale)?) * 10u128.pow(u32::from(qty_scale));
+    let contract = match facts.coin_margined {
+        false => Contract::ONE,
+        true => Contract {
+            size: listing.contract_size.filter(|size| *size > 0)?,
+            scale: 0,
+            inverse: true,
+        },
+    };
+    let symbol = Symbol::from(&listing.symbol).ok()?;
+    let (base, quote) = (&listing.base_asset, &listing.quote_asset);
+    let (kind, term) = term(listing)?;
+    let status = listing.status.as_ref().or(listing.contract_status.as_ref());
+    Some(Instrument {
+        name: name(facts.name, &[base, quote, term]),
+        base: Asset::from(base).ok()?,
+        quote: Asset::from(quote).ok()?,
+        settle: Asset::from(&listing.margin_asset).ok()?,
+        kind,
+        contract,
+        tick: Px(units(tick, px_scale)?.max(1) as i64), // `parse` gives at most `i64::MAX`.
+        lot: Qty(lot_units),
+        qty_min: Qty(lots(&lot.min_qty)?.max(lot_units)),
+        qty_max: Qty(qty_max),
+        notional_min,
+        trading: status.is_some_and(|status| status == "TRADING"),
+        ..Instrument::bare(facts.name, symbol, (px_scale, qty_scale))
+    })
+}
+
+/// What sort of contract it is, and the last part of its name: `BTCUSDT_260327` ends on that day.
+fn term(listing: &Listing) -> Option<(Kind, &str)> {
+    let day = listing.symbol.rsplit_once('_').map_or("", |(_, day)| day);
+    if day.len() == 6 && day.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some((Kind::Future, day));
+    }
+    // `PERPETUAL`, `TRADIFI_PERPETUAL`, and `PERPETUAL DELIVERING` where one is taken off the list.
+    let perpetual = listing.contract_type.contains("PERPETUAL");
+    perpetual.then_some((Kind::Perpetual, "PERP"))
+}
+
+/// Decimals that a plain number needs: `0.10` has one.
+fn decimals(text: &str) -> u8 {
+    let part = text.split_once('.').map_or("", |(_, part)| part);
+    u8::try_from(part.trim_end_matches('0').len()).unwrap_or(u8::MAX)
+}
+
+/// Decodes `ticker/24hr`: the volume in quote assets, which are all worth a dollar or close to it. COIN-M tells
+/// contracts and coins only: coins at the average price are dollars, too.
+pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Ticker {
+        symbol: String,
+        quote_volume: Option<String>,
+        base_volume: Option<String>,
+        weighted_avg_price: Option<String>,
+    }
+    let tickers: Vec<Ticker> =
+        serde_json::from_slice(body).map_err(|error| format!("ticker/24hr: {error}"))?;
+    let read = |ticker: Ticker| {
+        let number = |text: Option<String>| text?.parse::<f64>().ok();
+        let volume = match number(ticker.quote_volume) {
+            Some(volume) => volume,
+            None => number(ticker.base_volume)? * number(ticker.weighted_avg_price)?,
+        };
+        Some((Symbol::from(&ticker.symbol).ok()?, volume))
+    };
+    Ok(tickers.into_iter().filter_map(read).collect())
+}
+
+/// The symbol and the levels of a recorded `depth` request.
+pub fn snapshot_asked(url: &str) -> Option<(String, u16)> {
+    let asked = text::path(url).ends_with("/depth");
+    let limit = text::query_value(url, "limit");
+    let levels = limit.map_or(Some(LEVELS_DEFAULT), |limit| limit.parse().ok())?;
+    let symbol = text::query_value(url, "symbol").filter(|_| asked)?;
+    Some((symbol.to_owned(), levels))
+}
+
+#[cfg(test)]
+mod tests;
