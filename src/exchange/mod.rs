@@ -3,6 +3,7 @@
 
 pub mod binance_futures;
 pub mod binance_spot;
+pub mod bybit;
 #[cfg(test)]
 mod conformance;
 pub mod mirror;
@@ -28,6 +29,8 @@ pub static ALL: &[&dyn Exchange] = &[
     &binance_spot::BINANCE_US,
     &binance_futures::USDM,
     &binance_futures::COINM,
+    &bybit::SPOT,
+    &bybit::LINEAR,
 ];
 
 /// The exchange with this name (`binance`), as configuration writes it.
