@@ -7,6 +7,7 @@ pub mod bybit;
 #[cfg(test)]
 mod conformance;
 pub mod mirror;
+pub mod okx;
 pub mod read;
 pub mod survey;
 mod symbols;
@@ -31,6 +32,7 @@ pub static ALL: &[&dyn Exchange] = &[
     &binance_futures::COINM,
     &bybit::SPOT,
     &bybit::LINEAR,
+    &okx::Okx,
 ];
 
 /// The exchange with this name (`binance`), as configuration writes it.
