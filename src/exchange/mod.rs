@@ -6,6 +6,7 @@ pub mod binance_spot;
 pub mod bybit;
 #[cfg(test)]
 mod conformance;
+pub mod kraken;
 pub mod mirror;
 pub mod okx;
 pub mod read;
@@ -32,6 +33,7 @@ pub static ALL: &[&dyn Exchange] = &[
     &binance_futures::COINM,
     &bybit::SPOT,
     &bybit::LINEAR,
+    &kraken::Kraken,
     &okx::Okx,
 ];
 

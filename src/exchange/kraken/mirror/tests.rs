@@ -1,0 +1,254 @@
+use super::*;
+use crate::base::{Diff, InstrumentId, Word};
+use crate::exchange::kraken::Kraken;
+use crate::exchange::mirror::Listing;
+use crate::exchange::{Exchange, Topic, Words};
+
+/// A market of one listing, `BTC/USD` at one and eight decimals.
+struct Fake {
+    listings: Vec<Listing>,
+    sides: [BTreeMap<i64, u64>; 2],
+    flushed: usize,
+}
+
+impl Fake {
+    fn new(levels: i64) -> Self {
+        let instrument = KrakenMirror.list("BTC", "USD", 1, 8);
+        let listing = Listing {
+            instrument,
+            volume: 77,
+        };
+        let side = |sign: i64| {
+            (1..=levels)
+                .map(|n| (700_000 + sign * n, n as u64))
+                .collect()
+        };
+        Self {
+            listings: vec![listing],
+            sides: [side(-1), side(1)],
+            flushed: 0,
+        }
+    }
+}
+
+impl Market for Fake {
+    fn now(&self) -> UnixNanos {
+        UnixNanos(1_000_001_000)
+    }
+    fn listings(&self) -> &[Listing] {
+        &self.listings
+    }
+    fn flush(&mut self, _: usize, _: Pace) {
+        self.flushed += 1;
+    }
+    fn stands_at(&self, _: usize, _: Pace) -> (u64, u64) {
+        (1, 1)
+    }
+    fn levels(&self, _: usize, side: Side) -> Box<dyn Iterator<Item = Level> + '_> {
+        let level = |(px, qty): (&i64, &u64)| Level {
+            px: Px(*px),
+            qty: Qty(*qty),
+        };
+        match side {
+            Side::Buy => Box::new(self.sides[0].iter().rev().map(level)),
+            Side::Sell => Box::new(self.sides[1].iter().map(level)),
+        }
+    }
+}
+
+fn changed() -> Happened {
+    Happened::Depth {
+        pace: Pace::Fast,
+        diff: Diff {
+            instrument: InstrumentId(0),
+            first_id: 2,
+            last_id: 2,
+            prev_id: None,
+            checksum: None,
+            exch_time: UnixNanos(0),
+        },
+        number: 2,
+        bids: vec![],
+        asks: vec![],
+    }
+}
+
+/// What a client makes of the frames: its window of the bids, cut as `market` cuts it.
+fn follow(frames: &[String], bids: &mut BTreeMap<Px, Qty>, window: usize, market: &Fake) {
+    let instruments = [market.listings[0].instrument];
+    let mut decoder = Kraken.decoder(&instruments, &Kraken.depth_streams()[1]);
+    let mut words = Words::new();
+    for frame in frames {
+        decoder.decode(frame.as_bytes(), &mut words).unwrap();
+        for word in words.iter() {
+            let (diff, changes) = match word {
+                Word::Book(diff, changes, _) => {
+                    bids.clear();
+                    (diff, changes)
+                }
+                Word::Diff(diff, changes, _) => (diff, changes),
+                _ => continue,
+            };
+            bids.extend(changes.iter().map(|level| (level.px, level.qty)));
+            bids.retain(|_, qty| *qty != Qty(0));
+            while bids.len() > window {
+                bids.pop_first();
+            }
+            assert_eq!(diff.checksum, Some(checksum(market, 0)));
+        }
+    }
+}
+
+fn ask(session: &mut dyn MirrorSession, market: &mut Fake, text: &str) -> Vec<String> {
+    let mut out = vec![];
+    session.handle_text(text, market, &mut out).unwrap();
+    out
+}
+
+#[test]
+fn no_delete_is_sent_for_a_level_that_only_left_the_window() {
+    let (mut market, mut bids) = (Fake::new(20), BTreeMap::new());
+    let mut session = KrakenMirror.session("/v2").unwrap();
+    let topic = Topic {
+        symbol: "BTC/USD",
+        channel: Channel::Depth,
+    };
+    let request = &Kraken.subscribe(&[topic], &Kraken.depth_streams()[1], 1)[0];
+    let out = ask(session.as_mut(), &mut market, &request.text);
+    assert_eq!((out.len(), market.flushed, session.streams()), (2, 1, 1));
+    assert!(out[0].contains(r#""success":true"#), "{}", out[0]);
+    follow(&out, &mut bids, 10, &market);
+
+    let mut step = |market: &Fake| {
+        let mut out = vec![];
+        session.handle_event(&changed(), market, &mut out);
+        follow(&out, &mut bids, 10, market);
+        let shown: Vec<_> = bids.iter().rev().map(|(px, qty)| (px.0, qty.0)).collect();
+        let best: Vec<_> = market.levels(0, Side::Buy).take(10).collect();
+        let best: Vec<_> = best.iter().map(|level| (level.px.0, level.qty.0)).collect();
+        assert_eq!(shown, best);
+        out
+    };
+    market.sides[0].insert(700_000, 5); // Pushes 699_990 out.
+    let out = step(&market);
+    assert!(!out[0].contains("0.00000000"), "{}", out[0]);
+    market.sides[0].remove(&700_000); // Brings it back.
+    let out = step(&market);
+    let back = r#""bids":[{"price":70000.0,"qty":0.00000000},{"price":69999.0,"qty":0.00000010}]"#;
+    assert!(out[0].contains(back), "{}", out[0]);
+    market.sides[0].remove(&699_980); // Far outside.
+    assert!(step(&market).is_empty());
+}
+
+#[test]
+fn prints_and_quotes_are_read_back_as_they_were() {
+    let mut market = Fake::new(3);
+    let mut session = KrakenMirror.session("/v2").unwrap();
+    for channel in ["trade", "ticker"] {
+        let text = format!(
+            r#"{{"method":"subscribe","params":{{"channel":"{channel}","symbol":["BTC/USD"]}},"req_id":1}}"#
+        );
+        ask(session.as_mut(), &mut market, &text);
+    }
+    let level = |px, qty| Level {
+        px: Px(px),
+        qty: Qty(qty),
+    };
+    let trade = Trade {
+        instrument: InstrumentId(0),
+        id: 9,
+        px: Px(700_001),
+        qty: Qty(12),
+        taker: Side::Buy,
+        exch_time: UnixNanos(5_000_000_000),
+    };
+    let quote = Quote {
+        instrument: InstrumentId(0),
+        update_id: 0,
+        bid: level(700_000, 1),
+        ask: level(700_001, 100_000_000),
+    };
+    let instruments = [market.listings[0].instrument];
+    let mut decoder = Kraken.decoder(&instruments, &Kraken.depth_streams()[0]);
+    for (event, word) in [
+        (Happened::Trade(trade), Word::Trade(trade)),
+        (Happened::Quote(quote), Word::Quote(quote)),
+    ] {
+        let (mut out, mut words) = (vec![], Words::new());
+        session.handle_event(&event, &market, &mut out);
+        decoder.decode(out[0].as_bytes(), &mut words).unwrap();
+        assert_eq!(words.iter().collect::<Vec<_>>(), [word]);
+    }
+}
+
+#[test]
+fn bad_requests_are_refused_and_a_ping_is_answered() {
+    let mut market = Fake::new(3);
+    let mut session = KrakenMirror.session("/v2").unwrap();
+    assert!(KrakenMirror.session("/").is_none());
+    let mut open = vec![];
+    session.handle_open(&mut market, &mut open);
+    assert_eq!(open.len(), 1);
+    for (text, part) in [
+        (r#"{"method":"ping"}"#, r#""method":"pong""#),
+        (
+            r#"{"method":"subscribe","params":{"channel":"book","symbol":["A/B"]},"req_id":2}"#,
+            "Currency pair not supported A/B",
+        ),
+        (
+            r#"{"method":"subscribe","params":{"channel":"book","symbol":["BTC/USD"],"depth":11},"req_id":2}"#,
+            "depth not supported",
+        ),
+        (
+            r#"{"method":"unsubscribe","params":{"channel":"trade","symbol":["BTC/USD"]},"req_id":2}"#,
+            "Subscription Not Found",
+        ),
+        ("x", "Malformed request"),
+    ] {
+        let out = ask(session.as_mut(), &mut market, text);
+        assert_eq!(out.len(), 1);
+        assert!(out[0].contains(part), "{}", out[0]);
+    }
+    assert_eq!((session.streams(), session.poll_timeout()), (0, None));
+    let text = r#"{"method":"subscribe","params":{"channel":"trade","symbol":["BTC/USD"]}}"#;
+    ask(session.as_mut(), &mut market, text);
+    let at = session.poll_timeout().unwrap();
+    let mut out = vec![];
+    session.handle_timeout(at, &mut out).unwrap();
+    assert_eq!(out, [r#"{"channel":"heartbeat"}"#]);
+    assert!(session.poll_timeout().unwrap() > at);
+    let text = text.replace("subscribe", "unsubscribe");
+    ask(session.as_mut(), &mut market, &text);
+    assert_eq!(session.streams(), 0);
+}
+
+#[test]
+fn metadata_and_volumes_are_read_back_as_they_are_listed() {
+    let mut market = Fake::new(1);
+    let doge = Listing {
+        instrument: Instrument {
+            id: InstrumentId(1),
+            ..KrakenMirror.list("DOGE", "BTC", 9, 8)
+        },
+        volume: 5,
+    };
+    market.listings.push(doge);
+    let mut get = |request: &crate::exchange::RestRequest| {
+        let call = Call {
+            target: &request.path,
+            body: "",
+        };
+        KrakenMirror.rest(call, &mut market).body
+    };
+    let info = get(&Kraken.metadata_requests(&[])[0]);
+    let ticker = get(&Kraken.volume_requests()[0]);
+    let mut listed = Kraken.metadata(info.as_bytes()).unwrap();
+    listed.sort_by_key(|instrument| instrument.symbol);
+    for (n, instrument) in listed.iter_mut().enumerate() {
+        instrument.id = InstrumentId(n as u16);
+    }
+    let expected: Vec<_> = market.listings.iter().map(|l| l.instrument).collect();
+    assert_eq!(listed, expected);
+    let volumes = Kraken.volumes(ticker.as_bytes()).unwrap();
+    assert_eq!(volumes[0], (Symbol::from("BTC/USD").unwrap(), 77.0));
+}
