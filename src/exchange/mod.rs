@@ -7,6 +7,7 @@ pub mod bybit;
 #[cfg(test)]
 mod conformance;
 pub mod kraken;
+pub mod kraken_futures;
 pub mod mirror;
 pub mod okx;
 pub mod read;
@@ -34,6 +35,7 @@ pub static ALL: &[&dyn Exchange] = &[
     &bybit::SPOT,
     &bybit::LINEAR,
     &kraken::Kraken,
+    &kraken_futures::KrakenFutures,
     &okx::Okx,
 ];
 
