@@ -4,6 +4,7 @@
 pub mod binance_futures;
 pub mod binance_spot;
 pub mod bybit;
+pub mod coinbase;
 #[cfg(test)]
 mod conformance;
 pub mod kraken;
@@ -34,6 +35,8 @@ pub static ALL: &[&dyn Exchange] = &[
     &binance_futures::COINM,
     &bybit::SPOT,
     &bybit::LINEAR,
+    &coinbase::AdvancedTrade,
+    &coinbase::ExchangeFeed,
     &kraken::Kraken,
     &kraken_futures::KrakenFutures,
     &okx::Okx,

@@ -1,0 +1,414 @@
+//! The exchange's half of Advanced Trade, for the simulated exchange. Holds one client's subscriptions and its count
+//! of messages; no socket and no book.
+
+use super::{channel_name, channel_of, rest};
+use crate::base::instrument::{Asset, name};
+use crate::base::{Channel, Instrument, InstrumentId, Level, Qty, Side, Symbol, UnixNanos};
+use crate::exchange::mirror::{
+    Call, Happened, Listing, Market, Mirror, MirrorSession, Offence, Pace, Reply,
+};
+use crate::exchange::text;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The simulated Advanced Trade service.
+pub struct AdvancedMirror;
+
+impl Mirror for AdvancedMirror {
+    /// Books have no ids.
+    fn shows_ids(&self) -> bool {
+        false
+    }
+
+    fn list(&self, base: &str, quote: &str, px_decimals: u8, qty_decimals: u8) -> Instrument {
+        list("coinbase", base, quote, (px_decimals, qty_decimals))
+    }
+
+    fn quote(&self) -> &'static str {
+        "USD"
+    }
+
+    fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>> {
+        (text::path(&format!("wss://x{target}")) == "/")
+            .then(|| Box::new(Session::default()) as Box<dyn MirrorSession>)
+    }
+
+    fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
+        let (path, query) = call.target.split_once('?').unwrap_or((call.target, ""));
+        if path != rest::PRODUCTS {
+            let body = json!({"error": "NOT_FOUND", "message": "not found"}).to_string();
+            return Reply {
+                status: 404,
+                body,
+                weight: 1,
+            };
+        }
+        let asked: Vec<&str> = query
+            .split('&')
+            .filter_map(|pair| pair.strip_prefix("product_ids="))
+            .collect();
+        let wanted = |listing: &&Listing| {
+            asked.is_empty() || asked.contains(&listing.instrument.symbol.as_str())
+        };
+        let listings = market.listings().iter().filter(wanted);
+        let products: Vec<Value> = listings.map(product).collect();
+        let body = json!({
+            "num_products": products.len(),
+            "products": products,
+            "pagination": {"prev_cursor": "", "next_cursor": "", "has_next": false, "has_prev": false},
+        });
+        Reply {
+            status: 200,
+            body: body.to_string(),
+            weight: 1,
+        }
+    }
+}
+
+/// How either of Coinbase's services lists an instrument.
+pub fn list(exchange: &'static str, base: &str, quote: &str, scales: (u8, u8)) -> Instrument {
+    let symbol = Symbol::from(&format!("{base}-{quote}")).unwrap_or_default();
+    let asset = |code: &str| Asset::from(code).unwrap_or_default();
+    Instrument {
+        name: name(exchange, &[base, quote]),
+        base: asset(base),
+        quote: asset(quote),
+        settle: asset(quote),
+        notional_min: 10u128.pow(u32::from(scales.0 + scales.1)),
+        ..Instrument::bare(exchange, symbol, scales)
+    }
+}
+
+/// `units` as Coinbase writes a step or a limit.
+pub fn plain(units: u64, scale: u8) -> String {
+    let mut out = String::new();
+    text::push_plain(&mut out, units, scale);
+    out
+}
+
+fn fixed(units: u64, scale: u8) -> String {
+    let mut out = String::new();
+    text::push_fixed(&mut out, units, scale);
+    out
+}
+
+fn product(listing: &Listing) -> Value {
+    let found = &listing.instrument;
+    json!({
+        "product_id": found.symbol.as_str(),
+        "base_currency_id": found.base.as_str(),
+        "quote_currency_id": found.quote.as_str(),
+        "price_increment": plain(found.tick.0 as u64, found.px_scale),
+        "base_increment": plain(found.lot.0, found.qty_scale),
+        "base_min_size": plain(found.qty_min.0, found.qty_scale),
+        "base_max_size": plain(found.qty_max.0, found.qty_scale),
+        "quote_min_size": notional(found),
+        "approximate_quote_24h_volume": listing.volume.to_string(),
+        "status": if found.trading { "online" } else { "offline" },
+        "trading_disabled": !found.trading,
+        "product_type": "SPOT",
+        "alias": "",
+        "alias_to": [],
+    })
+}
+
+/// The smallest notional as a text.
+pub fn notional(found: &Instrument) -> String {
+    crate::base::decimal::Decimal {
+        units: found.notional_min,
+        scale: found.px_scale + found.qty_scale,
+    }
+    .to_string()
+}
+
+/// A client that has not subscribed so long after the upgrade is dropped.
+const FIRST_SUBSCRIPTION_NS: i64 = 5_000_000_000;
+/// Heartbeats come so often.
+const HEARTBEAT_NS: i64 = 1_000_000_000;
+/// A connection that had nothing to say for so long is closed: 60 to 90 s.
+const SILENCE_NS: i64 = 90_000_000_000;
+
+/// One client.
+#[derive(Default)]
+struct Session {
+    /// Listings that each channel is followed for.
+    followed: BTreeMap<Channel, BTreeSet<usize>>,
+    heartbeats: bool,
+    /// The number of the next message.
+    sequence_num: u64,
+    beats: u64,
+    /// When the client connected, and whether it subscribed since.
+    opened: Option<UnixNanos>,
+    subscribed: bool,
+    said: UnixNanos,
+    beat_due: UnixNanos,
+    /// The id that each followed book was last shown at.
+    shown: BTreeMap<usize, u64>,
+}
+
+impl Session {
+    fn say(&mut self, channel: &str, events: Value, now: UnixNanos, out: &mut Vec<String>) {
+        let message = json!({
+            "channel": channel,
+            "client_id": "",
+            "timestamp": rfc3339(now),
+            "sequence_num": self.sequence_num,
+            "events": events,
+        });
+        self.sequence_num += 1;
+        self.said = now;
+        out.push(message.to_string());
+    }
+
+    fn follows(&self, channel: Channel, id: InstrumentId) -> bool {
+        let listings = self.followed.get(&channel);
+        listings.is_some_and(|listings| listings.contains(&id.index()))
+    }
+
+    /// What the exchange sends of a channel before anything happens.
+    fn begin(
+        &mut self,
+        channel: Channel,
+        listing: usize,
+        market: &mut dyn Market,
+        out: &mut Vec<String>,
+    ) {
+        let now = market.now();
+        match channel {
+            Channel::Depth => {
+                market.flush(listing, Pace::Fast);
+                let (id, _) = market.stands_at(listing, Pace::Fast);
+                self.shown.insert(listing, id);
+                let found = market.listings()[listing].instrument;
+                let sides = [Side::Buy, Side::Sell];
+                let updates: Vec<Value> = sides
+                    .into_iter()
+                    .flat_map(|side| market.levels(listing, side).map(move |l| (side, l)))
+                    .map(|(side, level)| update(side, level, &found, now))
+                    .collect();
+                let event = book_event("snapshot", &found, updates);
+                self.say("l2_data", json!([event]), now, out);
+            }
+            // The mirror has no past trades to show.
+            Channel::Trades => {
+                let events = json!([{"type": "snapshot", "trades": []}]);
+                self.say("market_trades", events, now, out);
+            }
+            Channel::Quotes => {}
+        }
+    }
+
+    fn subscriptions(&mut self, market: &dyn Market, out: &mut Vec<String>) {
+        let mut all = serde_json::Map::new();
+        for (channel, listings) in &self.followed {
+            let symbol = |listing: &usize| market.listings()[*listing].instrument.symbol;
+            let symbols: Vec<String> = listings.iter().map(|l| symbol(l).to_string()).collect();
+            if !symbols.is_empty() {
+                all.insert(channel_name(*channel).to_owned(), json!(symbols));
+            }
+        }
+        if self.heartbeats {
+            all.insert("heartbeats".to_owned(), json!(["heartbeats"]));
+        }
+        self.say(
+            "subscriptions",
+            json!([{"subscriptions": all}]),
+            market.now(),
+            out,
+        );
+    }
+}
+
+impl MirrorSession for Session {
+    fn handle_open(&mut self, market: &mut dyn Market, _out: &mut Vec<String>) {
+        (self.opened, self.said) = (Some(market.now()), market.now());
+    }
+
+    fn handle_text(
+        &mut self,
+        text: &str,
+        market: &mut dyn Market,
+        out: &mut Vec<String>,
+    ) -> Result<(), Offence> {
+        let Ok(request) = serde_json::from_str::<Value>(text) else {
+            out.push(refuse("invalid JSON"));
+            return Ok(());
+        };
+        let on = match request["type"].as_str() {
+            Some("subscribe") => true,
+            Some("unsubscribe") => false,
+            _ => {
+                out.push(refuse("unknown message type"));
+                return Ok(());
+            }
+        };
+        self.subscribed |= on;
+        let name = request["channel"].as_str().unwrap_or_default();
+        if name == "heartbeats" {
+            self.heartbeats = on;
+            self.beat_due = UnixNanos(market.now().0 + HEARTBEAT_NS);
+            self.subscriptions(market, out);
+            return Ok(());
+        }
+        let Some(channel) = channel_of(name) else {
+            out.push(refuse(&format!("{name} is not a valid channel")));
+            return Ok(());
+        };
+        let mut new = Vec::new();
+        for product in request["product_ids"].as_array().into_iter().flatten() {
+            let product = product.as_str().unwrap_or_default();
+            let Some(listing) = market.find(product) else {
+                out.push(refuse(&format!("{product} is not a valid product")));
+                continue;
+            };
+            let listings = self.followed.entry(channel).or_default();
+            if on {
+                listings.insert(listing);
+                new.push(listing);
+            } else {
+                listings.remove(&listing);
+            }
+        }
+        for listing in new {
+            self.begin(channel, listing, market, out);
+        }
+        self.subscriptions(market, out);
+        Ok(())
+    }
+
+    fn handle_event(&mut self, event: &Happened, market: &dyn Market, out: &mut Vec<String>) {
+        let now = market.now();
+        let instrument = |id: InstrumentId| market.listings().get(id.index()).map(|l| l.instrument);
+        match event {
+            Happened::Depth {
+                pace: Pace::Fast,
+                diff,
+                bids,
+                asks,
+                ..
+            } if self.follows(Channel::Depth, diff.instrument) => {
+                let shown = self.shown.entry(diff.instrument.index()).or_default();
+                let Some(found) = instrument(diff.instrument).filter(|_| diff.last_id > *shown)
+                else {
+                    return; // The snapshot had it.
+                };
+                *shown = diff.last_id;
+                let of = |side, levels: &[Level]| -> Vec<Value> {
+                    let time = diff.exch_time;
+                    let one = |level: &Level| update(side, *level, &found, time);
+                    levels.iter().map(one).collect()
+                };
+                let updates = [of(Side::Buy, bids), of(Side::Sell, asks)].concat();
+                let event = book_event("update", &found, updates);
+                self.say("l2_data", json!([event]), now, out);
+            }
+            Happened::Trade(trade) if self.follows(Channel::Trades, trade.instrument) => {
+                let Some(found) = instrument(trade.instrument) else {
+                    return;
+                };
+                let maker = match trade.taker {
+                    Side::Buy => "SELL",
+                    Side::Sell => "BUY",
+                };
+                let trade = json!({
+                    "trade_id": trade.id.to_string(),
+                    "product_id": found.symbol.as_str(),
+                    "price": fixed(trade.px.0 as u64, found.px_scale),
+                    "size": fixed(trade.qty.0, found.qty_scale),
+                    "side": maker,
+                    "time": rfc3339(trade.exch_time),
+                });
+                let events = json!([{"type": "update", "trades": [trade]}]);
+                self.say("market_trades", events, now, out);
+            }
+            Happened::Quote(quote) if self.follows(Channel::Quotes, quote.instrument) => {
+                let Some(found) = instrument(quote.instrument) else {
+                    return;
+                };
+                let px = |level: Level| fixed(level.px.0 as u64, found.px_scale);
+                let qty = |level: Level| fixed(level.qty.0, found.qty_scale);
+                let ticker = json!({
+                    "type": "ticker",
+                    "product_id": found.symbol.as_str(),
+                    "best_bid": px(quote.bid),
+                    "best_bid_quantity": qty(quote.bid),
+                    "best_ask": px(quote.ask),
+                    "best_ask_quantity": qty(quote.ask),
+                });
+                let events = json!([{"type": "update", "tickers": [ticker]}]);
+                self.say("ticker", events, now, out);
+            }
+            Happened::Depth { .. } | Happened::Trade(_) | Happened::Quote(_) => {}
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<UnixNanos> {
+        let opened = self.opened?;
+        if !self.subscribed {
+            return Some(UnixNanos(opened.0 + FIRST_SUBSCRIPTION_NS));
+        }
+        if self.heartbeats {
+            return Some(self.beat_due);
+        }
+        Some(UnixNanos(self.said.0 + SILENCE_NS))
+    }
+
+    fn handle_timeout(&mut self, now: UnixNanos, out: &mut Vec<String>) -> Result<(), Offence> {
+        if self.poll_timeout().is_none_or(|due| now < due) {
+            return Ok(());
+        }
+        if !self.subscribed || !self.heartbeats {
+            let reason = if self.subscribed {
+                "no updates"
+            } else {
+                "no subscription in time"
+            };
+            return Err(Offence {
+                code: 1000,
+                reason: reason.to_owned(),
+            });
+        }
+        self.beat_due = UnixNanos(now.0 + HEARTBEAT_NS);
+        self.beats += 1;
+        let beat = json!({"current_time": rfc3339(now), "heartbeat_counter": self.beats});
+        self.say("heartbeats", json!([beat]), now, out);
+        Ok(())
+    }
+
+    fn streams(&self) -> usize {
+        self.followed.values().map(BTreeSet::len).sum()
+    }
+}
+
+fn book_event(kind: &str, found: &Instrument, updates: Vec<Value>) -> Value {
+    json!({"type": kind, "product_id": found.symbol.as_str(), "updates": updates})
+}
+
+fn update(side: Side, level: Level, found: &Instrument, time: UnixNanos) -> Value {
+    let side = match side {
+        Side::Buy => "bid",
+        Side::Sell => "offer",
+    };
+    let qty = if level.qty == Qty(0) {
+        "0".to_owned()
+    } else {
+        fixed(level.qty.0, found.qty_scale)
+    };
+    json!({
+        "side": side,
+        "event_time": rfc3339(time),
+        "price_level": fixed(level.px.0 as u64, found.px_scale),
+        "new_quantity": qty,
+    })
+}
+
+fn refuse(why: &str) -> String {
+    json!({"type": "error", "message": why}).to_string()
+}
+
+/// A time as either of Coinbase's services writes it, to the microsecond.
+pub fn rfc3339(at: UnixNanos) -> String {
+    let nanos = u64::try_from(at.0).unwrap_or_default();
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(nanos);
+    humantime::format_rfc3339_micros(time).to_string()
+}

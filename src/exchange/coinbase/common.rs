@@ -1,0 +1,190 @@
+//! What both protocols do alike: refusals, products, ticks. Knows neither's messages.
+
+use crate::base::instrument::name;
+use crate::base::{Asset, Channel, Instrument, Px, Qty, Symbol, UnixNanos, decimal};
+use crate::exchange::read::{self, Listed, Node, Symbols, node, text};
+use crate::exchange::{DecodeError, Words, text as texts};
+use DecodeError::Shape;
+
+/// Coinbase gives its refusals no number.
+pub const REFUSED: i64 = -1;
+
+/// The elements of the array at `at`. An empty one may be written as `null`.
+#[inline]
+pub fn list<'t, 'i>(
+    nodes: &'t [Node<'i>],
+    at: usize,
+) -> Result<impl Iterator<Item = usize> + use<'t, 'i>, DecodeError> {
+    let found = node(nodes, at)?;
+    if matches!(found, Node::Array { .. }) || read::is_null(found) {
+        Ok(read::items(nodes, at))
+    } else {
+        Err(Shape)
+    }
+}
+
+/// The RFC 3339 time at `at`; zero where the message has none.
+#[inline]
+pub fn time(nodes: &[Node<'_>], at: usize) -> Result<UnixNanos, DecodeError> {
+    match at {
+        0 => Ok(UnixNanos(0)),
+        _ => texts::rfc3339(text(nodes, at)?).ok_or(Shape),
+    }
+}
+
+/// A side of the book that a quote may lack: `None` where a text is absent, null or empty.
+pub fn level(
+    nodes: &[Node<'_>],
+    (px, qty): (usize, usize),
+    listed: &Listed,
+) -> Result<Option<crate::base::Level>, DecodeError> {
+    for at in [px, qty] {
+        if at == 0 || read::is_null(node(nodes, at)?) || text(nodes, at)?.is_empty() {
+            return Ok(None);
+        }
+    }
+    read::level(text(nodes, px)?, text(nodes, qty)?, listed).map(Some)
+}
+
+/// `{"type":"error","message":"…","reason":"…"}`: it names neither a request nor a channel. Each product of ours
+/// that its text names is refused on every channel; where it names none, no request of ours is known to be meant.
+pub fn refusal(
+    nodes: &[Node<'_>],
+    at: [usize; 2],
+    symbols: &Symbols,
+    words: &mut Words,
+) -> Result<(), DecodeError> {
+    let mut named = false;
+    for at in at {
+        let said = nodes.get(at).and_then(read::string).unwrap_or_default();
+        let apart = |c: char| !(c.is_alphanumeric() || c == '-');
+        for listed in said.split(apart).filter_map(|word| symbols.find(word)) {
+            named = true;
+            for channel in Channel::ALL {
+                words.subscribed(listed.id, channel, Some(REFUSED))?;
+            }
+        }
+    }
+    if named {
+        Ok(())
+    } else {
+        words.answer(0, Some(REFUSED))
+    }
+}
+
+/// A product as either REST service lists it, its numbers as texts.
+#[derive(Debug, Default)]
+pub struct Product<'p> {
+    /// `BTC-USD`.
+    pub symbol: &'p str,
+    /// What is traded.
+    pub base: &'p str,
+    /// What it is paid with.
+    pub quote: &'p str,
+    /// Step of prices.
+    pub px_step: &'p str,
+    /// Step of quantities.
+    pub qty_step: &'p str,
+    /// Smallest quantity of an order; empty where none is stated.
+    pub qty_min: &'p str,
+    /// Largest quantity of an order; empty where none is stated.
+    pub qty_max: &'p str,
+    /// Smallest price times quantity of an order; empty where none is stated.
+    pub notional_min: &'p str,
+    /// It takes orders now.
+    pub trading: bool,
+}
+
+impl Product<'_> {
+    /// The table entry; `None` where a number does not fit, or a name is too long.
+    pub fn instrument(&self, exchange: &'static str) -> Option<Instrument> {
+        let (px_scale, tick) = step(self.px_step)?;
+        let (qty_scale, lot) = step(self.qty_step)?;
+        let qty = |text: &str, absent| match text {
+            "" => Some(absent),
+            _ => decimal::parse(text.as_bytes(), qty_scale).ok(),
+        };
+        let (base, quote) = (Asset::from(self.base).ok()?, Asset::from(self.quote).ok()?);
+        Some(Instrument {
+            name: name(exchange, &[&base, &quote]),
+            base,
+            quote,
+            settle: quote,
+            tick: Px(i64::try_from(tick).ok()?),
+            lot: Qty(lot),
+            qty_min: Qty(qty(self.qty_min, lot)?.max(1)),
+            qty_max: Qty(qty(self.qty_max, i64::MAX as u64)?),
+            notional_min: notional(self.notional_min, px_scale + qty_scale)?,
+            trading: self.trading,
+            ..Instrument::bare(
+                exchange,
+                Symbol::from(self.symbol).ok()?,
+                (px_scale, qty_scale),
+            )
+        })
+    }
+}
+
+/// The scale that a step needs, and the step at it; above zero.
+fn step(text: &str) -> Option<(u8, u64)> {
+    let at = |scale| Some((scale, decimal::parse(text.as_bytes(), scale).ok()?));
+    (0..=decimal::SCALE_MAX)
+        .find_map(at)
+        .filter(|(_, units)| *units > 0)
+}
+
+/// A notional at `scale`, up to 36; zero where none is stated.
+fn notional(text: &str, scale: u8) -> Option<u128> {
+    if text.is_empty() {
+        return Some(0);
+    }
+    let near = scale.min(decimal::SCALE_MAX);
+    let units = decimal::parse(text.as_bytes(), near).ok()?;
+    10u128
+        .checked_pow(u32::from(scale - near))?
+        .checked_mul(u128::from(units))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_give_scales_and_what_does_not_fit_is_left_out() {
+        let product = Product {
+            symbol: "ADA-BTC",
+            base: "ADA",
+            quote: "BTC",
+            px_step: "0.00000010",
+            qty_step: "5",
+            notional_min: "0.000016",
+            trading: true,
+            ..Product::default()
+        };
+        let made = product.instrument("coinbase").unwrap();
+        assert_eq!(made.name.as_str(), "coinbase:ADA-BTC");
+        assert_eq!(
+            (made.px_scale, made.tick, made.qty_scale, made.lot),
+            (7, Px(1), 0, Qty(5))
+        );
+        assert_eq!((made.qty_min, made.notional_min), (Qty(5), 160));
+        let with = |px_step, qty_max| Product {
+            px_step,
+            qty_max,
+            ..Product { ..product_of() }
+        };
+        for (px_step, qty_max) in [("", ""), ("0", ""), ("x", ""), ("1", "1.5"), ("1", "1e40")] {
+            assert_eq!(with(px_step, qty_max).instrument("coinbase"), None);
+        }
+    }
+
+    fn product_of() -> Product<'static> {
+        Product {
+            symbol: "A-B",
+            base: "A",
+            quote: "B",
+            qty_step: "1",
+            ..Product::default()
+        }
+    }
+}

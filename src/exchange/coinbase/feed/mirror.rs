@@ -1,0 +1,311 @@
+//! The exchange's half of the Exchange feed, for the simulated exchange. Holds one client's subscriptions; no socket
+//! and no book.
+
+use super::{channel_of, rest};
+use crate::base::{Channel, Instrument, InstrumentId, Level, Side, UnixNanos};
+use crate::exchange::coinbase::advanced::{list, notional, plain, rfc3339};
+use crate::exchange::mirror::{
+    Call, Happened, Listing, Market, Mirror, MirrorSession, Offence, Pace, Reply,
+};
+use crate::exchange::text;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The simulated Exchange feed and its REST service.
+pub struct FeedMirror;
+
+impl Mirror for FeedMirror {
+    /// Books have no ids.
+    fn shows_ids(&self) -> bool {
+        false
+    }
+
+    fn list(&self, base: &str, quote: &str, px_decimals: u8, qty_decimals: u8) -> Instrument {
+        list(
+            "coinbase-exchange",
+            base,
+            quote,
+            (px_decimals, qty_decimals),
+        )
+    }
+
+    fn quote(&self) -> &'static str {
+        "USD"
+    }
+
+    fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>> {
+        (text::path(&format!("wss://x{target}")) == "/")
+            .then(|| Box::new(Session::default()) as Box<dyn MirrorSession>)
+    }
+
+    fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
+        let listings = market.listings();
+        let (status, body) = match call.target.split('?').next().unwrap_or_default() {
+            rest::PRODUCTS => (200, listings.iter().map(product).collect()),
+            rest::STATS => {
+                let stats = listings
+                    .iter()
+                    .map(|listing| (listing.instrument.symbol.to_string(), stats(listing)));
+                (200, Value::Object(stats.collect()))
+            }
+            _ => (404, json!({"message": "NotFound"})),
+        };
+        Reply {
+            status,
+            body: body.to_string(),
+            weight: 1,
+        }
+    }
+}
+
+fn product(listing: &Listing) -> Value {
+    let found = &listing.instrument;
+    json!({
+        "id": found.symbol.as_str(),
+        "base_currency": found.base.as_str(),
+        "quote_currency": found.quote.as_str(),
+        "quote_increment": plain(found.tick.0 as u64, found.px_scale),
+        "base_increment": plain(found.lot.0, found.qty_scale),
+        "min_market_funds": notional(found),
+        "status": if found.trading { "online" } else { "offline" },
+        "trading_disabled": !found.trading,
+    })
+}
+
+/// The simulated volume is known in quote currency only: a price of one makes it base volume.
+fn stats(listing: &Listing) -> Value {
+    json!({"stats_24hour": {"last": "1", "volume": listing.volume.to_string()}})
+}
+
+/// A client that has not subscribed so long after the upgrade is dropped.
+const FIRST_SUBSCRIPTION_NS: i64 = 5_000_000_000;
+
+/// One client.
+#[derive(Default)]
+struct Session {
+    /// Listings that each channel is followed for, by the channel's name.
+    followed: BTreeMap<&'static str, BTreeSet<usize>>,
+    opened: Option<UnixNanos>,
+    /// The id that each followed book was last shown at.
+    shown: BTreeMap<usize, u64>,
+}
+
+/// Channels that are served. `level2` needs an authenticated client: this service knows none.
+const SERVED: [&str; 3] = ["level2_batch", "matches", "ticker"];
+
+impl Session {
+    fn follows(&self, channel: &str, id: InstrumentId) -> bool {
+        let listings = self.followed.get(channel);
+        listings.is_some_and(|listings| listings.contains(&id.index()))
+    }
+
+    fn subscriptions(&self, market: &dyn Market) -> String {
+        let symbol = |listing: &usize| market.listings()[*listing].instrument.symbol;
+        let followed = self.followed.iter().filter(|(_, all)| !all.is_empty());
+        let channels: Vec<Value> = followed
+            .map(|(name, listings)| {
+                let symbols: Vec<String> = listings.iter().map(|l| symbol(l).to_string()).collect();
+                json!({"name": name, "product_ids": symbols})
+            })
+            .collect();
+        json!({"type": "subscriptions", "channels": channels}).to_string()
+    }
+
+    /// Follows or leaves one channel of these products; gives the books that are new to the client.
+    fn change(
+        &mut self,
+        on: bool,
+        name: &str,
+        products: &Value,
+        market: &dyn Market,
+        out: &mut Vec<String>,
+    ) -> Vec<usize> {
+        let Some(served) = SERVED.into_iter().find(|served| *served == name) else {
+            out.push(refuse(&match name {
+                "level2" | "level3" | "full" => {
+                    "level2, level3, and full channels now require authentication.".to_owned()
+                }
+                _ => format!("{name} is not a valid channel"),
+            }));
+            return Vec::new();
+        };
+        let mut books = Vec::new();
+        for product in products.as_array().into_iter().flatten() {
+            let product = product.as_str().unwrap_or_default();
+            let Some(listing) = market.find(product) else {
+                out.push(refuse(&format!("{product} is not a valid product")));
+                continue;
+            };
+            let listings = self.followed.entry(served).or_default();
+            if !on {
+                listings.remove(&listing);
+            } else if listings.insert(listing) && channel_of(served) == Some(Channel::Depth) {
+                books.push(listing);
+            }
+        }
+        books
+    }
+}
+
+impl MirrorSession for Session {
+    fn handle_open(&mut self, market: &mut dyn Market, _out: &mut Vec<String>) {
+        self.opened = Some(market.now());
+    }
+
+    fn handle_text(
+        &mut self,
+        text: &str,
+        market: &mut dyn Market,
+        out: &mut Vec<String>,
+    ) -> Result<(), Offence> {
+        let request: Value = serde_json::from_str(text).unwrap_or_default();
+        let on = match request["type"].as_str() {
+            Some("subscribe") => true,
+            Some("unsubscribe") => false,
+            _ => {
+                out.push(refuse("Malformed JSON"));
+                return Ok(());
+            }
+        };
+        self.opened = None;
+        let mut books = Vec::new();
+        for channel in request["channels"].as_array().into_iter().flatten() {
+            // A channel is an object with its own products, or a name for the request's.
+            let (name, products) = match channel.as_str() {
+                Some(name) => (name, &request["product_ids"]),
+                None => (
+                    channel["name"].as_str().unwrap_or_default(),
+                    &channel["product_ids"],
+                ),
+            };
+            books.extend(self.change(on, name, products, market, out));
+        }
+        out.push(self.subscriptions(market));
+        for listing in books {
+            market.flush(listing, Pace::Fast);
+            self.shown
+                .insert(listing, market.stands_at(listing, Pace::Fast).0);
+            let found = market.listings()[listing].instrument;
+            let side = |side| -> Vec<Value> {
+                let levels = market.levels(listing, side);
+                levels
+                    .map(|level| json!([px(level, &found), qty(level, &found)]))
+                    .collect()
+            };
+            let book = json!({
+                "type": "snapshot",
+                "product_id": found.symbol.as_str(),
+                "bids": side(Side::Buy),
+                "asks": side(Side::Sell),
+                "time": rfc3339(market.now()),
+            });
+            out.push(book.to_string());
+        }
+        Ok(())
+    }
+
+    fn handle_event(&mut self, event: &Happened, market: &dyn Market, out: &mut Vec<String>) {
+        let instrument = |id: InstrumentId| market.listings().get(id.index()).map(|l| l.instrument);
+        match event {
+            Happened::Depth {
+                pace: Pace::Fast,
+                diff,
+                bids,
+                asks,
+                ..
+            } if self.follows("level2_batch", diff.instrument) => {
+                let shown = self.shown.entry(diff.instrument.index()).or_default();
+                let Some(found) = instrument(diff.instrument).filter(|_| diff.last_id > *shown)
+                else {
+                    return; // The snapshot had it.
+                };
+                *shown = diff.last_id;
+                let of = |side: Side, levels: &[Level]| -> Vec<Value> {
+                    let one = |level: &Level| {
+                        json!([side.name(), px(*level, &found), qty(*level, &found)])
+                    };
+                    levels.iter().map(one).collect()
+                };
+                let changes = [of(Side::Buy, bids), of(Side::Sell, asks)].concat();
+                let update = json!({
+                    "type": "l2update",
+                    "product_id": found.symbol.as_str(),
+                    "changes": changes,
+                    "time": rfc3339(diff.exch_time),
+                });
+                out.push(update.to_string());
+            }
+            Happened::Trade(trade) if self.follows("matches", trade.instrument) => {
+                let Some(found) = instrument(trade.instrument) else {
+                    return;
+                };
+                let level = Level {
+                    px: trade.px,
+                    qty: trade.qty,
+                };
+                let message = json!({
+                    "type": "match",
+                    "trade_id": trade.id,
+                    "side": trade.taker.opposite().name(),
+                    "size": qty(level, &found),
+                    "price": px(level, &found),
+                    "product_id": found.symbol.as_str(),
+                    "sequence": trade.id,
+                    "time": rfc3339(trade.exch_time),
+                });
+                out.push(message.to_string());
+            }
+            Happened::Quote(quote) if self.follows("ticker", quote.instrument) => {
+                let Some(found) = instrument(quote.instrument) else {
+                    return;
+                };
+                let message = json!({
+                    "type": "ticker",
+                    "sequence": quote.update_id,
+                    "product_id": found.symbol.as_str(),
+                    "best_bid": px(quote.bid, &found),
+                    "best_bid_size": qty(quote.bid, &found),
+                    "best_ask": px(quote.ask, &found),
+                    "best_ask_size": qty(quote.ask, &found),
+                    "time": rfc3339(market.now()),
+                });
+                out.push(message.to_string());
+            }
+            Happened::Depth { .. } | Happened::Trade(_) | Happened::Quote(_) => {}
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<UnixNanos> {
+        Some(UnixNanos(self.opened?.0 + FIRST_SUBSCRIPTION_NS))
+    }
+
+    fn handle_timeout(&mut self, now: UnixNanos, _out: &mut Vec<String>) -> Result<(), Offence> {
+        if self.poll_timeout().is_none_or(|due| now < due) {
+            return Ok(());
+        }
+        Err(Offence {
+            code: 1000,
+            reason: "no subscription in time".to_owned(),
+        })
+    }
+
+    fn streams(&self) -> usize {
+        self.followed.values().map(BTreeSet::len).sum()
+    }
+}
+
+fn px(level: Level, found: &Instrument) -> String {
+    let mut out = String::new();
+    text::push_fixed(&mut out, level.px.0 as u64, found.px_scale);
+    out
+}
+
+fn qty(level: Level, found: &Instrument) -> String {
+    let mut out = String::new();
+    text::push_fixed(&mut out, level.qty.0, found.qty_scale);
+    out
+}
+
+fn refuse(reason: &str) -> String {
+    json!({"type": "error", "message": "Failed to subscribe", "reason": reason}).to_string()
+}

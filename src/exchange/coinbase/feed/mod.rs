@@ -1,0 +1,174 @@
+//! The Exchange feed: whole books and changes without numbers. Source: the exchange's Exchange WebSocket and REST
+//! pages. Its orders go over FIX, and this build sends none.
+
+mod decode;
+mod mirror;
+mod rest;
+#[cfg(test)]
+mod tests;
+
+use crate::base::feed::{Chain, SeqRule};
+use crate::base::{Channel, Instrument, Nanos, Symbol};
+use crate::exchange::{
+    Decoder, DepthStream, Endpoints, Exchange, Limits, Mirror, Rate, Request, RestRequest, Survey,
+    Topic, text,
+};
+
+/// Coinbase by its Exchange feed.
+pub struct ExchangeFeed;
+
+/// The exchange promises that no message of these channels is dropped, and numbers none.
+const RULE: SeqRule = SeqRule {
+    chain: Chain::Counted,
+    ..SeqRule::STREAM
+};
+
+static DEPTHS: [DepthStream; 2] = [
+    DepthStream {
+        name: "level2_batch", // Every 50 ms.
+        rule: RULE,
+    },
+    DepthStream {
+        name: "level2", // At once; needs an authenticated subscription today.
+        rule: RULE,
+    },
+];
+
+/// Topics that one frame names, at most; not documented. Frames stay under 2 KiB.
+const TOPICS_PER_FRAME: usize = 100;
+
+/// The channel's name at the exchange.
+const fn channel_name(channel: Channel, depth: &'static DepthStream) -> &'static str {
+    match channel {
+        Channel::Depth => depth.name,
+        Channel::Trades => "matches",
+        Channel::Quotes => "ticker",
+    }
+}
+
+/// The depth stream with this name.
+fn depth_of(name: &str) -> Option<&'static DepthStream> {
+    DEPTHS.iter().find(|depth| depth.name == name)
+}
+
+/// The sort of stream that has this name.
+fn channel_of(name: &str) -> Option<Channel> {
+    match name {
+        "matches" => Some(Channel::Trades),
+        "ticker" => Some(Channel::Quotes),
+        _ => depth_of(name).map(|_| Channel::Depth),
+    }
+}
+
+impl Exchange for ExchangeFeed {
+    fn name(&self) -> &'static str {
+        "coinbase-exchange"
+    }
+
+    fn owns(&self, url: &str) -> bool {
+        // `pro` is what it was called until 2022.
+        let host = text::host(url);
+        host.ends_with(".exchange.coinbase.com") || host.ends_with(".pro.coinbase.com")
+    }
+
+    fn endpoints(&self) -> Endpoints {
+        Endpoints {
+            stream: "ws-feed.exchange.coinbase.com:443".to_owned(),
+            rest: "api.exchange.coinbase.com:443".to_owned(),
+            orders: String::new(),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        let a_second = |count| Rate {
+            count,
+            per: Nanos::from_secs(1),
+        };
+        Limits {
+            streams_per_connection: 300, // Not documented.
+            messages: a_second(100),     // WebSocket rate limits: messages of one client.
+            connects: a_second(8),       // WebSocket rate limits: requests, an address.
+            connection_life: Nanos::NEVER,
+            rest_weight: a_second(10), // REST rate limits: public endpoints, an address.
+            snapshot_levels_max: 0,
+        }
+    }
+
+    fn depth_streams(&self) -> &'static [DepthStream] {
+        &DEPTHS
+    }
+
+    fn stream_path(&self, _channel: Channel) -> String {
+        "/".to_owned()
+    }
+
+    fn subscribe(
+        &self,
+        topics: &[Topic<'_>],
+        depth: &'static DepthStream,
+        _first_id: u64,
+    ) -> Vec<Request> {
+        about("subscribe", topics, depth)
+    }
+
+    fn unsubscribe(
+        &self,
+        topics: &[Topic<'_>],
+        depth: &'static DepthStream,
+        _first_id: u64,
+    ) -> Vec<Request> {
+        about("unsubscribe", topics, depth)
+    }
+
+    fn decoder(
+        &self,
+        instruments: &[Instrument],
+        _depth: &'static DepthStream,
+    ) -> Box<dyn Decoder> {
+        Box::new(decode::FeedDecoder::new(instruments))
+    }
+
+    fn metadata_requests(&self, _symbols: &[&str]) -> Vec<RestRequest> {
+        vec![RestRequest::get(rest::PRODUCTS, 1)]
+    }
+
+    fn metadata(&self, body: &[u8]) -> Result<Vec<Instrument>, String> {
+        rest::metadata(body, self.name())
+    }
+
+    fn volume_requests(&self) -> Vec<RestRequest> {
+        vec![RestRequest::get(rest::STATS, 1)]
+    }
+
+    fn volumes(&self, body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
+        rest::volumes(body)
+    }
+
+    fn survey(&self, frame: &str, survey: &mut Survey) {
+        decode::survey(frame, survey);
+    }
+
+    fn mirror(&self) -> &'static dyn Mirror {
+        &mirror::FeedMirror
+    }
+}
+
+/// One frame names several channels, each with its products.
+fn about(method: &str, topics: &[Topic<'_>], depth: &'static DepthStream) -> Vec<Request> {
+    let frame = |topics: &[Topic<'_>]| {
+        let channel = |channel| {
+            let of = topics.iter().filter(|topic| topic.channel == channel);
+            let symbols: Vec<&str> = of.map(|topic| topic.symbol).collect();
+            let (name, products) = (channel_name(channel, depth), text::json_list(&symbols));
+            (!symbols.is_empty())
+                .then(|| format!(r#"{{"name":"{name}","product_ids":{products}}}"#))
+        };
+        let channels: Vec<String> = Channel::ALL.into_iter().filter_map(channel).collect();
+        let channels = channels.join(",");
+        Request {
+            text: format!(r#"{{"type":"{method}","channels":[{channels}]}}"#),
+            topics: topics.len(),
+        }
+    };
+    topics.chunks(TOPICS_PER_FRAME).map(frame).collect()
+}
