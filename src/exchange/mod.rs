@@ -7,6 +7,7 @@ pub mod bybit;
 pub mod coinbase;
 #[cfg(test)]
 mod conformance;
+pub mod deribit;
 pub mod kraken;
 pub mod kraken_futures;
 pub mod mirror;
@@ -37,6 +38,7 @@ pub static ALL: &[&dyn Exchange] = &[
     &bybit::LINEAR,
     &coinbase::AdvancedTrade,
     &coinbase::ExchangeFeed,
+    &deribit::Deribit,
     &kraken::Kraken,
     &kraken_futures::KrakenFutures,
     &okx::Okx,

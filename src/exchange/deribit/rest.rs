@@ -1,0 +1,166 @@
+//! Answers of the REST interface, which has the same methods as the WebSocket. Cold: clarity before speed, and no
+//! request is made here.
+
+use crate::base::instrument::{Contract, Kind, name};
+use crate::base::{Asset, Instrument, Px, Qty, Symbol, decimal};
+use crate::exchange::DecodeError;
+use crate::exchange::read::{self, Node, Scratch};
+
+/// What is listed.
+pub const INSTRUMENTS: &str = "/api/v2/public/get_instruments";
+/// What each instrument of a currency did in 24 hours.
+pub const SUMMARIES: &str = "/api/v2/public/get_book_summary_by_currency";
+
+/// Hands each element of `{"result":[…]}` to `each`, its numbers as texts. What it gives nothing for is left out.
+fn results<R>(
+    body: &[u8],
+    what: &str,
+    each: impl Fn(&Entry<'_, '_>) -> Option<R>,
+) -> Result<Vec<R>, String> {
+    let mut scratch = Scratch::warmed(b"[]");
+    let found = scratch.read_exact(body, |nodes| {
+        let result = read::find(nodes, 0, b"result").ok_or(DecodeError::Shape)?;
+        let Some(Node::Array { .. }) = nodes.get(result) else {
+            return Err(DecodeError::Shape);
+        };
+        let entries = read::items(nodes, result);
+        Ok(entries
+            .filter_map(|at| each(&Entry { nodes, at }))
+            .collect())
+    });
+    found.map_err(|why| format!("{what} is not of the documented shape: {}", why.name()))
+}
+
+/// One object of an answer.
+struct Entry<'t, 'i> {
+    nodes: &'t [Node<'i>],
+    at: usize,
+}
+
+impl<'i> Entry<'_, 'i> {
+    /// A text, or a number as its text.
+    fn text(&self, key: &str) -> Option<&'i str> {
+        let at = read::find(self.nodes, self.at, key.as_bytes())?;
+        self.nodes.get(at).and_then(read::string)
+    }
+
+    fn truth(&self, key: &str) -> bool {
+        let at = read::find(self.nodes, self.at, key.as_bytes());
+        let node = at.and_then(|at| self.nodes.get(at));
+        node.and_then(read::boolean).unwrap_or(false)
+    }
+
+    /// Ticks of prices: below some price smaller ones hold.
+    fn ticks(&self) -> impl Iterator<Item = &'i str> {
+        let steps = read::find(self.nodes, self.at, b"tick_size_steps").unwrap_or_default();
+        let step = |at| read::find(self.nodes, at, b"tick_size");
+        let steps = read::items(self.nodes, steps).filter_map(step);
+        let steps = steps.filter_map(|at| self.nodes.get(at).and_then(read::string));
+        self.text("tick_size").into_iter().chain(steps)
+    }
+}
+
+/// Decodes `get_instruments`. Combinations of instruments are left out.
+pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Vec<Instrument>, String> {
+    results(body, "get_instruments", |entry| instrument(entry, exchange))
+}
+
+fn instrument(entry: &Entry<'_, '_>, exchange: &'static str) -> Option<Instrument> {
+    let symbol = Symbol::from(entry.text("instrument_name")?).ok()?;
+    let asset = |key| Asset::from(entry.text(key)?).ok();
+    let (base, quote) = (asset("base_currency")?, asset("quote_currency")?);
+    let kind = match entry.text("kind")? {
+        "spot" => Kind::Spot,
+        "option" => Kind::Option,
+        "future" if entry.text("settlement_period") == Some("perpetual") => Kind::Perpetual,
+        "future" => Kind::Future,
+        _ => return None,
+    };
+    // An option's price is in the asset that it is settled in, its strike in another.
+    let counter = asset("counter_currency").unwrap_or(quote);
+    let day = || date(symbol.split('-').nth(1)?);
+    let name = match kind {
+        Kind::Spot => name(exchange, &[&base, &quote]),
+        Kind::Perpetual => name(exchange, &[&base, &counter, "PERP"]),
+        Kind::Future => name(exchange, &[&base, &counter, &day()?]),
+        Kind::Option => {
+            let right = match entry.text("option_type")? {
+                "call" => "C",
+                "put" => "P",
+                _ => return None,
+            };
+            let strike = plain(entry.text("strike")?)?;
+            name(exchange, &[&base, &counter, &day()?, &strike, right])
+        }
+    };
+    let ticks: Vec<&str> = entry.ticks().collect();
+    let (px_scale, tick) = finest(&ticks)?;
+    // Orders are in whole contracts, or in steps of the smallest order where that is less than one (options).
+    let amounts = [entry.text("contract_size"), entry.text("min_trade_amount")];
+    let amounts: Vec<&str> = amounts.into_iter().flatten().collect();
+    let (qty_scale, lot) = finest(&amounts)?;
+    let qty_min = decimal::parse(entry.text("min_trade_amount")?.as_bytes(), qty_scale).ok()?;
+    // Amounts of inverse perpetuals and futures are in dollars; of all others, options too, in the base asset.
+    let futures = matches!(kind, Kind::Perpetual | Kind::Future);
+    let inverse = futures && entry.text("instrument_type") == Some("reversed");
+    Some(Instrument {
+        name,
+        base,
+        quote,
+        settle: asset("settlement_currency").unwrap_or(quote),
+        kind,
+        contract: Contract {
+            inverse,
+            ..Contract::ONE
+        },
+        tick: Px(i64::try_from(tick).ok()?),
+        lot: Qty(lot),
+        qty_min: Qty(qty_min.max(1)),
+        trading: entry.truth("is_active"),
+        ..Instrument::bare(exchange, symbol, (px_scale, qty_scale))
+    })
+}
+
+/// The scale that all of these steps fit at, and the smallest of them at it; above zero.
+fn finest(steps: &[&str]) -> Option<(u8, u64)> {
+    let at = |scale| {
+        let units = steps
+            .iter()
+            .map(|step| decimal::parse(step.as_bytes(), scale));
+        let units: Vec<u64> = units.collect::<Result<_, _>>().ok()?;
+        Some((scale, units.into_iter().filter(|units| *units > 0).min()?))
+    };
+    (0..=decimal::SCALE_MAX).find_map(at)
+}
+
+/// A number without zeros at its end: `100000.0` is `100000`.
+fn plain(text: &str) -> Option<String> {
+    const SCALE: u8 = 8;
+    let mut out = String::new();
+    let units = decimal::parse(text.as_bytes(), SCALE).ok()?;
+    crate::exchange::text::push_plain(&mut out, units, SCALE);
+    Some(out)
+}
+
+const MONTHS: [&str; 12] = [
+    "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
+];
+
+/// `5DEC26` as `261205`.
+fn date(text: &str) -> Option<String> {
+    let letters = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let (day, rest) = text.split_at(letters);
+    let (month, year) = (rest.get(..3)?, rest.get(3..)?);
+    let month = 1 + MONTHS.iter().position(|name| *name == month)?;
+    let day: u8 = day.parse().ok().filter(|day| (1..=31).contains(day))?;
+    let digits = year.len() == 2 && year.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| format!("{year}{month:02}{day:02}"))
+}
+
+/// Decodes `get_book_summary_by_currency`: the volume in dollars.
+pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
+    results(body, "get_book_summary_by_currency", |entry| {
+        let symbol = Symbol::from(entry.text("instrument_name")?).ok()?;
+        Some((symbol, entry.text("volume_usd")?.parse().ok()?))
+    })
+}
