@@ -3,6 +3,7 @@
 
 pub mod binance_futures;
 pub mod binance_spot;
+pub mod bitstamp;
 pub mod bybit;
 pub mod coinbase;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub static ALL: &[&dyn Exchange] = &[
     &binance_spot::BINANCE_US,
     &binance_futures::USDM,
     &binance_futures::COINM,
+    &bitstamp::Bitstamp,
     &bybit::SPOT,
     &bybit::LINEAR,
     &coinbase::AdvancedTrade,
