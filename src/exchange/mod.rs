@@ -9,6 +9,7 @@ pub mod coinbase;
 #[cfg(test)]
 mod conformance;
 pub mod deribit;
+pub mod hyperliquid;
 pub mod kraken;
 pub mod kraken_futures;
 pub mod mirror;
@@ -41,6 +42,7 @@ pub static ALL: &[&dyn Exchange] = &[
     &coinbase::AdvancedTrade,
     &coinbase::ExchangeFeed,
     &deribit::Deribit,
+    &hyperliquid::Hyperliquid,
     &kraken::Kraken,
     &kraken_futures::KrakenFutures,
     &okx::Okx,

@@ -1,0 +1,78 @@
+//! The exchange's half of the protocol: what Hyperliquid itself reads and writes, for the simulated exchange.
+//! Its blocks are the market's own messages: a book is pushed with each.
+
+mod rest;
+mod session;
+
+use super::rest::{PERP_DECIMALS, SPOT_DECIMALS, bare};
+use crate::base::instrument::name;
+use crate::base::{Asset, Instrument, Kind, Symbol};
+use crate::exchange::mirror::{Call, Market, MirrorSession, Reply};
+use crate::exchange::{Exchange, Mirror, text};
+
+/// Hyperliquid's server half.
+pub struct HyperliquidMirror;
+
+impl Mirror for HyperliquidMirror {
+    /// Books stand at a time.
+    fn shows_ids(&self) -> bool {
+        false
+    }
+
+    /// A perpetual where prices are in dollars, else a pair. Decimals of price and size add up to a constant here:
+    /// the price has what it needs, and the size what is left, at most what it needs.
+    fn list(&self, base: &str, quote: &str, px_decimals: u8, qty_decimals: u8) -> Instrument {
+        let exchange = super::Hyperliquid.name();
+        let perpetual = quote == self.quote();
+        let (symbol, decimals) = match perpetual {
+            true => (base.to_owned(), PERP_DECIMALS),
+            false => (format!("{base}/{quote}"), SPOT_DECIMALS),
+        };
+        let size = decimals.saturating_sub(px_decimals).min(qty_decimals);
+        let bare = bare(exchange, &symbol, size, decimals);
+        let bare = bare.unwrap_or_else(|| Instrument::bare(exchange, Symbol::default(), (0, 0)));
+        let asset = |code| Asset::from(code).unwrap_or_default();
+        if perpetual {
+            return Instrument {
+                name: name(exchange, &[base, "USDC", "PERP"]),
+                base: asset(base),
+                quote: asset(quote),
+                settle: asset("USDC"),
+                kind: Kind::Perpetual,
+                ..bare
+            };
+        }
+        Instrument {
+            name: name(exchange, &[base, quote]),
+            base: asset(base),
+            quote: asset(quote),
+            settle: asset(quote),
+            ..bare
+        }
+    }
+
+    fn quote(&self) -> &'static str {
+        "USD"
+    }
+
+    fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>> {
+        (target == "/ws").then(|| Box::new(session::HyperliquidSession::default()) as _)
+    }
+
+    fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
+        rest::reply(call, market)
+    }
+}
+
+/// `units` of 10^-`scale` as Hyperliquid writes numbers: without zeros at the end, but at least one decimal.
+fn number(units: u64, scale: u8) -> String {
+    let mut out = String::new();
+    text::push_plain(&mut out, units, scale);
+    if !out.contains('.') {
+        out.push_str(".0");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

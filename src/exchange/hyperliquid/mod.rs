@@ -1,0 +1,185 @@
+//! Hyperliquid: perpetuals and spot pairs. Source: the exchange's own documentation and SDK, and recordings.
+//! Names what is peculiar to it; how connections and books work is not its business.
+
+mod decode;
+mod mirror;
+mod request;
+mod rest;
+
+use super::{
+    Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Mirror, Rate, Request,
+    RestRequest, Survey, Topic, text,
+};
+use crate::base::feed::{Chain, SeqRule, Splice};
+use crate::base::{Channel, Instrument, Nanos, Symbol};
+
+/// All markets of Hyperliquid's own.
+pub struct Hyperliquid;
+
+/// The type of the subscription to a sort of stream, which is also the channel of its messages.
+const BOOK: &str = "l2Book";
+const TRADES: &str = "trades";
+const QUOTES: &str = "bbo";
+
+/// Levels a side of every book message, at most.
+const WINDOW: u16 = 20;
+
+/// Every message is the whole window, and is numbered by its time.
+static DEPTHS: [DepthStream; 1] = [DepthStream {
+    name: BOOK,
+    rule: SeqRule {
+        splice: Splice::Newer,
+        chain: Chain::Rising,
+        window: Some(WINDOW),
+        ..SeqRule::STREAM
+    },
+}];
+
+/// What sort of stream a channel is; `None` for channels that are not followed here.
+fn channel(name: &str) -> Option<Channel> {
+    match name {
+        BOOK => Some(Channel::Depth),
+        TRADES => Some(Channel::Trades),
+        QUOTES => Some(Channel::Quotes),
+        _ => None,
+    }
+}
+
+impl Exchange for Hyperliquid {
+    fn name(&self) -> &'static str {
+        "hyperliquid"
+    }
+
+    fn owns(&self, url: &str) -> bool {
+        text::host(url) == "api.hyperliquid.xyz"
+    }
+
+    fn endpoints(&self) -> Endpoints {
+        Endpoints {
+            stream: "api.hyperliquid.xyz:443".to_owned(),
+            rest: "api.hyperliquid.xyz:443".to_owned(),
+            orders: String::new(),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        // "Rate limits and user limits": one address has 10 connections (100 in older texts), and over all of
+        // them 1,000 subscriptions and 2,000 messages a minute. A connection takes its tenth.
+        Limits {
+            streams_per_connection: 100,
+            messages: Rate {
+                count: 200,
+                per: Nanos::from_secs(60),
+            },
+            connects: Rate {
+                count: 30,
+                per: Nanos::from_secs(60),
+            },
+            connection_life: Nanos::NEVER, // Not documented.
+            rest_weight: Rate {
+                count: 1_200,
+                per: Nanos::from_secs(60),
+            },
+            snapshot_levels_max: 0,
+        }
+    }
+
+    fn depth_streams(&self) -> &'static [DepthStream] {
+        &DEPTHS
+    }
+
+    fn stream_path(&self, _channel: Channel) -> String {
+        "/ws".to_owned()
+    }
+
+    fn keep_alive(&self) -> Option<KeepAlive> {
+        // A connection to which nothing was sent for 60 s is cut; the answer `pong` counts.
+        Some(KeepAlive {
+            every: Nanos::from_secs(30),
+            text: r#"{"method":"ping"}"#,
+        })
+    }
+
+    fn subscribe(
+        &self,
+        topics: &[Topic<'_>],
+        _depth: &'static DepthStream,
+        _first_id: u64,
+    ) -> Vec<Request> {
+        request::about("subscribe", topics)
+    }
+
+    fn unsubscribe(
+        &self,
+        topics: &[Topic<'_>],
+        _depth: &'static DepthStream,
+        _first_id: u64,
+    ) -> Vec<Request> {
+        request::about("unsubscribe", topics)
+    }
+
+    fn decoder(
+        &self,
+        instruments: &[Instrument],
+        _depth: &'static DepthStream,
+    ) -> Box<dyn Decoder> {
+        Box::new(decode::HyperliquidDecoder::new(instruments))
+    }
+
+    fn metadata_requests(&self, symbols: &[&str]) -> Vec<RestRequest> {
+        rest::metadata_requests(symbols)
+    }
+
+    fn metadata(&self, body: &[u8]) -> Result<Vec<Instrument>, String> {
+        rest::metadata(body, self.name())
+    }
+
+    fn volume_requests(&self) -> Vec<RestRequest> {
+        ["metaAndAssetCtxs", "spotMetaAndAssetCtxs"]
+            .map(rest::info)
+            .into()
+    }
+
+    fn volumes(&self, body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
+        rest::volumes(body)
+    }
+
+    fn survey(&self, frame: &str, survey: &mut Survey) {
+        rest::survey(frame, survey);
+    }
+
+    fn mirror(&self) -> &'static dyn Mirror {
+        &mirror::HyperliquidMirror
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::feed::SnapshotFrom;
+
+    #[test]
+    fn only_its_own_service_is_its_own() {
+        assert!(Hyperliquid.owns("wss://api.hyperliquid.xyz/ws"));
+        assert!(!Hyperliquid.owns("wss://api.hyperliquid-testnet.xyz/ws"));
+        assert!(!Hyperliquid.owns("wss://hypercore.example/ws"));
+    }
+
+    #[test]
+    fn its_books_are_whole_and_only_rise() {
+        let [depth] = Hyperliquid.depth_streams() else {
+            panic!("more than one depth stream");
+        };
+        assert_eq!(depth.rule.snapshot, SnapshotFrom::Stream);
+        assert_eq!(depth.rule.chain, Chain::Rising);
+        assert_eq!((depth.rule.window, depth.rule.cut), (Some(20), false));
+        assert_eq!(depth.rule.checksum, None);
+    }
+
+    #[test]
+    fn ten_full_connections_keep_to_what_one_address_may() {
+        let limits = Hyperliquid.limits();
+        assert!(10 * limits.streams_per_connection <= 1_000);
+        assert!(10 * limits.messages.count <= 2_000);
+    }
+}

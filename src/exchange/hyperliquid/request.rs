@@ -1,0 +1,47 @@
+//! What is asked of the exchange as text: subscriptions. Holds no connection and no pace: who sends keeps to the limits.
+
+use super::{BOOK, QUOTES, TRADES};
+use crate::base::Channel;
+use crate::exchange::{Request, Topic};
+use serde_json::Value;
+
+/// Frames that ask `method` for these topics, one each: the exchange takes no lists. It knows no ids either, and
+/// repeats the subscription in its answer.
+pub fn about(method: &str, topics: &[Topic<'_>]) -> Vec<Request> {
+    let frame = |topic: &Topic<'_>| {
+        let kind = match topic.channel {
+            Channel::Depth => BOOK,
+            Channel::Trades => TRADES,
+            Channel::Quotes => QUOTES,
+        };
+        let coin = Value::from(topic.symbol);
+        let subscription = format!(r#"{{"type":"{kind}","coin":{coin}}}"#);
+        Request {
+            text: format!(r#"{{"method":"{method}","subscription":{subscription}}}"#),
+            topics: 1,
+        }
+    };
+    topics.iter().map(frame).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_topic_is_asked_for_by_itself() {
+        let topics = Channel::ALL.map(|channel| Topic {
+            symbol: "PURR/USDC",
+            channel,
+        });
+        let frames = about("subscribe", &topics);
+        let texts: Vec<&str> = frames.iter().map(|frame| frame.text.as_str()).collect();
+        let expected = [
+            r#"{"method":"subscribe","subscription":{"type":"l2Book","coin":"PURR/USDC"}}"#,
+            r#"{"method":"subscribe","subscription":{"type":"trades","coin":"PURR/USDC"}}"#,
+            r#"{"method":"subscribe","subscription":{"type":"bbo","coin":"PURR/USDC"}}"#,
+        ];
+        assert_eq!(texts, expected);
+        assert!(frames.iter().all(|frame| frame.topics == 1));
+    }
+}
