@@ -126,7 +126,7 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Whether a section [simulate] is about it: it has no hosts of its own.
+    /// Whether the section `[simulate]` is about it: it has no hosts of its own.
     pub fn is_simulated(&self) -> bool {
         self.stream.is_none() && self.rest.is_none() && self.via.is_none()
     }

@@ -107,8 +107,9 @@ impl Engine {
         };
         let risk = risk(config, &build.instruments)?;
         let inputs = std::mem::take(&mut build.inputs);
+        let ranks = ranks(&*strategy, &build.instruments);
         let desk = Desk::new(inputs, vec![strategy], risk, exit);
-        build.start(desk, hosts)
+        build.start(desk, hosts, &ranks)
     }
 
     /// True while every worker runs. One that does not has panicked, and has said so.
@@ -132,6 +133,12 @@ impl Engine {
         self.clerk.stop();
         ended
     }
+}
+
+/// How urgent each instrument's snapshots are: those that the strategy trades come first.
+fn ranks(strategy: &dyn Strategy, instruments: &[Instrument]) -> Vec<u8> {
+    let rank = |instrument: &Instrument| u8::from(!strategy.trades(instrument.id));
+    instruments.iter().map(rank).collect()
 }
 
 /// What a worker is given while its lanes are still being made.
@@ -304,16 +311,20 @@ impl<'a> Build<'a> {
         self.clients.len() - 1
     }
 
-    fn start(self, desk: Desk, hosts: Vec<Rest>) -> Result<(Engine, Outputs), String> {
+    fn start(
+        self,
+        desk: Desk,
+        hosts: Vec<Rest>,
+        ranks: &[u8],
+    ) -> Result<(Engine, Outputs), String> {
         let (notes_to, notes) = crossbeam_channel::bounded(NOTES);
         let notes_to = Notes::new(notes_to);
-        let ranks = vec![0; self.instruments.len()];
         let notes_of_clerk = notes_to.clone();
         let clerk = Clerk::start(
             self.clients,
             hosts,
             &self.instruments,
-            &ranks,
+            ranks,
             notes_of_clerk,
         )
         .map_err(|error| format!("cannot start the clerk thread: {error}"))?;

@@ -190,6 +190,11 @@ impl Strategy for Arbitrage {
         }
         desk.act(now, &self.params, out);
     }
+
+    fn trades(&self, instrument: InstrumentId) -> bool {
+        let pair = self.pair_of.get(instrument.index());
+        pair.copied().flatten().is_some()
+    }
 }
 
 impl PairDesk {

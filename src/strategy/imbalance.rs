@@ -4,7 +4,8 @@
 use super::{Intents, Strategy, StrategyError};
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
-    Body, Decimal, Event, Instrument, Intent, Nanos, Qty, Side, TimeInForce, Top, Why, decimal,
+    Body, Decimal, Event, Instrument, InstrumentId, Intent, Nanos, Qty, Side, TimeInForce, Top,
+    Why, decimal,
 };
 use crate::market::signals;
 
@@ -166,6 +167,11 @@ impl Strategy for Imbalance {
         if out.try_push(intent).is_ok() {
             self.seats[index].ready_at = now + self.cooldown;
         }
+    }
+
+    fn trades(&self, instrument: InstrumentId) -> bool {
+        let seat = self.seats.get(instrument.index());
+        seat.is_some_and(|seat| seat.qty > Qty(0))
     }
 }
 

@@ -3,7 +3,7 @@
 pub mod arbitrage;
 pub mod imbalance;
 
-use crate::base::{Decimal, DecimalError, Event, Instrument, Intent, Nanos, Symbol};
+use crate::base::{Decimal, DecimalError, Event, Instrument, InstrumentId, Intent, Nanos, Symbol};
 use arrayvec::ArrayVec;
 use std::fmt;
 
@@ -21,6 +21,11 @@ pub trait Strategy: Send {
     /// Takes one event, and pushes what it wants now into `out`, which comes empty. What does not
     /// fit is the strategy's own to keep or forget.
     fn handle_event(&mut self, now: Nanos, event: &Event, out: &mut Intents);
+
+    /// Whether it may trade this instrument: those that no strategy trades get their first snapshots last.
+    fn trades(&self, _instrument: InstrumentId) -> bool {
+        true
+    }
 }
 
 /// What configuration says of a strategy: one line here and one file add another.

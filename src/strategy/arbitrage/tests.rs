@@ -239,6 +239,18 @@ fn an_order_of_unknown_outcome_stops_the_pair() {
 }
 
 #[test]
+fn what_has_no_partner_at_another_exchange_is_not_traded() {
+    let mut alone = instrument(2, "b");
+    alone.base = Asset::from("DOGE").unwrap();
+    let all = [instrument(0, "a"), instrument(1, "b"), alone];
+    let strategy = Arbitrage::new(&params(), &all).unwrap();
+    assert_eq!(
+        [0, 1, 2, 3].map(|id| strategy.trades(InstrumentId(id))),
+        [true, true, false, false]
+    );
+}
+
+#[test]
 fn a_run_without_a_pair_is_refused() {
     let error = |all: &[Instrument]| Arbitrage::new(&params(), all).err();
     assert_eq!(error(&[instrument(0, "a")]), Some(StrategyError::NoPair));
