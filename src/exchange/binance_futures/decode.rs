@@ -2,6 +2,7 @@
 
 use super::request;
 use crate::base::{Diff, Instrument, Level, Qty, Quote, Side, Trade};
+use crate::exchange::binance_spot::decode::message;
 use crate::exchange::read::{self, Node, Scratch, Symbols, millis, node, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
@@ -34,62 +35,9 @@ impl Decoder for FuturesDecoder {
         let Self { scratch, symbols } = self;
         scratch.read(frame, |nodes| {
             words.clear();
-            message(nodes, symbols, words)
+            message(nodes, words, |at, words| event(nodes, at, symbols, words))
         })
     }
-}
-
-/// Where the values of a root object stand; zero, the root's own place, where the key is absent.
-#[derive(Default)]
-struct Envelope {
-    data: usize,
-    result: usize,
-    error: usize,
-    code: usize,
-    id: usize,
-}
-
-/// One whole frame: an event in its envelope, a bare event, or an answer.
-#[inline]
-fn message(nodes: &[Node<'_>], symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
-    let mut at = Envelope::default();
-    for (key, value) in read::entries(nodes, 0) {
-        match key {
-            b"data" => at.data = value,
-            b"result" => at.result = value,
-            b"error" => at.error = value,
-            b"code" => at.code = value,
-            b"id" => at.id = value,
-            _ => {}
-        }
-    }
-    if at.data != 0 {
-        return match node(nodes, at.data)? {
-            // Streams of the whole market (`!ticker@arr`) are lists, and none of them is used.
-            Node::Array { .. } => Ok(()),
-            _ => event(nodes, at.data, symbols, words),
-        };
-    }
-    if at.result != 0 || at.error != 0 || at.code != 0 {
-        return answer(nodes, &at, words);
-    }
-    event(nodes, 0, symbols, words)
-}
-
-/// `{"result":null,"id":1}`, `{"code":2,"msg":"…","id":1}` or `{"error":{"code":2,"msg":"…"},"id":1}`.
-/// A request that the exchange could not read is answered with a null id: zero, which is none of ours.
-fn answer(nodes: &[Node<'_>], at: &Envelope, words: &mut Words) -> Result<(), DecodeError> {
-    let id = if read::is_null(node(nodes, at.id)?) {
-        0
-    } else {
-        unsigned(nodes, at.id)?
-    };
-    let code = match (at.error, at.code) {
-        (0, 0) => return words.answer(id, None),
-        (0, code) => code,
-        (error, _) => read::find(nodes, error, b"code").ok_or(Shape)?,
-    };
-    words.answer(id, Some(read::signed(nodes, code)?))
 }
 
 /// Where the values of an event stand; zero where the key is absent.
@@ -150,6 +98,10 @@ fn event(
     symbols: &Symbols,
     words: &mut Words,
 ) -> Result<(), DecodeError> {
+    if matches!(node(nodes, at), Ok(Node::Array { .. })) {
+        // Streams of the whole market (`!ticker@arr`) are lists, and none of them is used.
+        return Ok(());
+    }
     let keys = Keys::of(nodes, at);
     match text(nodes, keys.e)? {
         "depthUpdate" => depth(nodes, &keys, symbols, words),

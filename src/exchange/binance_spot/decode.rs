@@ -33,7 +33,7 @@ impl Decoder for SpotDecoder {
         let Self { scratch, symbols } = self;
         scratch.read(frame, |nodes| {
             words.clear();
-            message(nodes, symbols, words)
+            message(nodes, words, |at, words| event(nodes, at, symbols, words))
         })
     }
 }
@@ -48,9 +48,13 @@ struct Envelope {
     id: usize,
 }
 
-/// One whole frame: an event in its envelope, a bare event, or an answer.
+/// One whole frame of any Binance market: an event in its envelope, a bare event, or an answer.
 #[inline]
-fn message(nodes: &[Node<'_>], symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+pub(in crate::exchange) fn message(
+    nodes: &[Node<'_>],
+    words: &mut Words,
+    event: impl FnOnce(usize, &mut Words) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
     let mut at = Envelope::default();
     for (key, value) in read::entries(nodes, 0) {
         match key {
@@ -63,12 +67,12 @@ fn message(nodes: &[Node<'_>], symbols: &Symbols, words: &mut Words) -> Result<(
         }
     }
     if at.data != 0 {
-        return event(nodes, at.data, symbols, words);
+        return event(at.data, words);
     }
     if at.result != 0 || at.error != 0 || at.code != 0 {
         return answer(nodes, &at, words);
     }
-    event(nodes, 0, symbols, words)
+    event(0, words)
 }
 
 /// `{"result":null,"id":1}`, `{"code":2,"msg":"…","id":1}` or `{"error":{"code":2,"msg":"…"},"id":1}`.

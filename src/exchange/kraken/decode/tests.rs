@@ -77,7 +77,7 @@ fn a_book_is_whole_or_changes_and_has_its_checksum() {
     assert_eq!(said(&large), Err(Shape));
     let other = frame.replace(r#""update""#, r#""other""#);
     assert_eq!(said(&other), Err(Shape));
-    let strange = frame.replace("BTC/USD", "XXX/USD");
+    let strange = frame.replace("BTC/USD", "NIL/USD");
     assert_eq!(said(&strange), Err(DecodeError::UnknownSymbol));
     let fine = frame.replace("62999.9", "62999.95");
     let too_fine = DecodeError::Number(InstrumentId(0), DecimalError::TooFine);

@@ -46,7 +46,7 @@ fn a_change_is_one_level_with_its_number() {
     assert_eq!(said(&same), said(frame));
     assert_eq!(said(&frame.replace("sell", "none")), Err(Shape));
     assert_eq!(said(&frame.replace(r#""seq":7,"#, "")), Err(Shape));
-    let strange = frame.replace("PI_XBTUSD", "PI_XXXUSD");
+    let strange = frame.replace("PI_XBTUSD", "PI_NILUSD");
     assert_eq!(said(&strange), Err(DecodeError::UnknownSymbol));
 }
 
