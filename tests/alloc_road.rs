@@ -117,7 +117,7 @@ fn from_payload_to_event_and_from_event_to_encoded_order_nothing_is_allocated() 
         road.seen.diffs - before.diffs,
         road.seen.events - before.events,
         road.seen.orders - before.orders,
-        road.desk.refusals().iter().sum::<u64>(),
+        road.desk.refusals().total(),
         road.feed.publisher_counters().conflated,
         began.elapsed().as_secs_f64()
     );
@@ -359,7 +359,7 @@ impl Road {
         assert_eq!(self.feed.counters().audit_lost, 0);
         assert_eq!(self.seen.shown, self.seen.diffs + 2, "every diff was shown");
         assert!(self.feed.publisher_counters().conflated > 0);
-        assert!(self.desk.refusals().iter().sum::<u64>() > 0);
+        assert!(self.desk.refusals().total() > 0);
         assert_eq!(self.feed.live_books(), 2);
         self.recorder
             .rotate(self.clock.now() + Nanos::from_secs(10));

@@ -117,7 +117,7 @@ impl Bench {
     }
 
     fn refused(&self, gate: Refusal) -> u64 {
-        self.desk.refusals()[gate as usize]
+        self.desk.refusals().count(gate)
     }
 
     fn log(&self) -> Vec<Note> {
@@ -184,6 +184,10 @@ fn every_refusal_is_counted_and_one_a_second_and_gate_is_logged_with_its_inputs(
         .unwrap();
     assert!(first.fields.contains(&("qty", Value::Qty(large.qty))));
     assert!(first.fields.contains(&("update_id", Value::Int(7))));
+    assert!(first.fields.contains(&("found_qty", Value::Qty(large.qty))));
+    let far = notes.iter().rfind(|note| note.event == "order.refused");
+    let far = &far.unwrap().fields;
+    assert!(far.contains(&("limit_bps", Value::Int(500))), "{far:?}");
     bench.clock.advance(Nanos::from_millis(999));
     bench.want(&[large]);
     assert!(gates(&bench.log()).is_empty());

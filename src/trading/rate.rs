@@ -25,6 +25,11 @@ impl RateWindow {
         }
     }
 
+    /// The most within any second.
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
     /// Whether one more fits now. A clock that runs backwards is a full window.
     pub fn has_room(&self, now: Nanos) -> bool {
         match self.admitted.front() {

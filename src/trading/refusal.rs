@@ -1,4 +1,7 @@
-//! Why an intent did not become an order, one word a gate. Counts nothing itself.
+//! Why an intent did not become an order: one word a gate, how often each refused, and what it compared. Decides
+//! nothing itself.
+
+use crate::base::{Field, InstrumentId, Px, Qty, Value};
 
 macro_rules! refusals {
     ($($(#[$doc:meta])* $gate:ident => $name:literal,)*) => {
@@ -68,9 +71,166 @@ refusals! {
     OrderRate => "order_rate",
 }
 
+/// What a limit and what was found beyond it are numbers of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Hundredths of a percent of the opposite best price.
+    Bps,
+    /// Nanoseconds.
+    Ns,
+    /// Orders.
+    Orders,
+    /// A price, at the scale beside it.
+    Price(u8),
+    /// A quantity, at the scale beside it.
+    Quantity(u8),
+    /// Price times quantity, at the scale beside it.
+    Notional(u8),
+}
+
+/// A limit, and what was found beyond it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compared {
+    /// What both are numbers of.
+    pub unit: Unit,
+    /// The limit.
+    pub limit: u128,
+    /// What was found.
+    pub found: u128,
+}
+
+impl Compared {
+    /// Both as fields of a log record; their names say the unit.
+    pub fn fields(&self) -> [Field; 2] {
+        let int = |number: u128| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+        let px = |number| Value::Px(Px(i64::try_from(number).unwrap_or(i64::MAX)));
+        let qty = |number| Value::Qty(Qty(u64::try_from(number).unwrap_or(u64::MAX)));
+        let (limit, found) = (self.limit, self.found);
+        match self.unit {
+            Unit::Bps => [("limit_bps", int(limit)), ("found_bps", int(found))],
+            Unit::Ns => [("limit_ns", int(limit)), ("found_ns", int(found))],
+            Unit::Orders => [("limit_orders", int(limit)), ("found_orders", int(found))],
+            Unit::Price(_) => [("limit_px", px(limit)), ("found_px", px(found))],
+            Unit::Quantity(_) => [("limit_qty", qty(limit)), ("found_qty", qty(found))],
+            Unit::Notional(scale) => {
+                let worth =
+                    |number: u128| Value::Ratio(number as f64 / 10f64.powi(i32::from(scale)));
+                [
+                    ("limit_notional", worth(limit)),
+                    ("found_notional", worth(found)),
+                ]
+            }
+        }
+    }
+
+    /// The unit is the same for all instruments, so that one of them can be worse than another.
+    pub const fn comparable(&self) -> bool {
+        match self.unit {
+            Unit::Bps | Unit::Ns | Unit::Orders => true,
+            Unit::Price(_) | Unit::Quantity(_) | Unit::Notional(_) => false,
+        }
+    }
+}
+
+/// An intent that did not pass, and at which gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// The gate.
+    pub gate: Refusal,
+    /// What the gate compared, where it compares numbers.
+    pub compared: Option<Compared>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(gate: Refusal) -> Self {
+        let compared = None;
+        Self { gate, compared }
+    }
+}
+
+/// Refused intents by gate. Fixed in size: counting one allocates nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusals {
+    counts: [u64; Refusal::ALL.len()],
+    /// The worst comparison where instruments can be compared, the latest elsewhere.
+    shown: [Option<(InstrumentId, Compared)>; Refusal::ALL.len()],
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        let (counts, shown) = ([0; Refusal::ALL.len()], [None; Refusal::ALL.len()]);
+        Self { counts, shown }
+    }
+}
+
+impl Refusals {
+    /// Counts one.
+    pub fn record(&mut self, instrument: InstrumentId, refused: &Refused) {
+        let at = refused.gate as usize;
+        self.counts[at] += 1;
+        let Some(compared) = refused.compared else {
+            return;
+        };
+        let milder = |shown: &(InstrumentId, Compared)| {
+            compared.comparable() && shown.1.unit == compared.unit && compared.found < shown.1.found
+        };
+        if !self.shown[at].as_ref().is_some_and(milder) {
+            self.shown[at] = Some((instrument, compared));
+        }
+    }
+
+    /// How many intents this gate refused.
+    pub fn count(&self, gate: Refusal) -> u64 {
+        self.counts[gate as usize]
+    }
+
+    /// How many intents were refused.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// The worst that this gate found, or the latest where instruments cannot be compared.
+    pub fn shown(&self, gate: Refusal) -> Option<(InstrumentId, Compared)> {
+        self.shown[gate as usize]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_numbers_that_compare_the_worst_is_shown_and_of_others_the_latest() {
+        let mut refusals = Refusals::default();
+        let mut refuse = |id, gate, unit, found| {
+            let compared = Some(Compared {
+                unit,
+                limit: 50,
+                found,
+            });
+            refusals.record(InstrumentId(id), &Refused { gate, compared });
+        };
+        for (id, found) in [(0, 63), (1, 90), (2, 70)] {
+            refuse(id, Refusal::PriceCollar, Unit::Bps, found);
+            refuse(id, Refusal::QuantityMax, Unit::Quantity(5), found);
+        }
+        refusals.record(InstrumentId(3), &Refusal::Killed.into());
+        let found = |gate| {
+            refusals
+                .shown(gate)
+                .map(|(id, compared)| (id.0, compared.found))
+        };
+        assert_eq!(found(Refusal::PriceCollar), Some((1, 90)));
+        assert_eq!(found(Refusal::QuantityMax), Some((2, 70)));
+        assert_eq!(
+            (found(Refusal::Killed), refusals.count(Refusal::Killed)),
+            (None, 1)
+        );
+        assert_eq!(
+            (refusals.count(Refusal::PriceCollar), refusals.total()),
+            (3, 7)
+        );
+    }
 
     #[test]
     fn every_gate_stands_at_its_own_index_under_its_own_name() {

@@ -4,11 +4,11 @@
 use super::limits::{self, BPS, RiskLimits, RiskParams, SizeLimit};
 use super::picture::Picture;
 use super::rate::RateWindow;
-use super::refusal::Refusal;
+use super::refusal::{Compared, Refusal, Refusals, Refused, Unit};
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
-    Body, ClientId, Event, Instrument, InstrumentId, Intent, Nanos, NewOrder, Outcome, Px, Report,
-    Side, Top, Why,
+    Body, ClientId, Event, Instrument, InstrumentId, Intent, Nanos, NewOrder, Outcome, Px, Qty,
+    Report, Side, Top, Why,
 };
 
 /// The oldest book that an order may rest on, in nanoseconds from its book stamp.
@@ -53,7 +53,7 @@ pub struct Risk {
     rate: RateWindow,
     /// One an instrument, at the index of its id.
     seats: Vec<Seat>,
-    refusals: [u64; Refusal::ALL.len()],
+    refusals: Refusals,
 }
 
 /// What is known of one instrument.
@@ -107,7 +107,7 @@ impl Risk {
             open: Vec::with_capacity(limits.open_orders_max),
             rate: RateWindow::new(limits.orders_per_s),
             seats: table.enumerate().map(seat).collect(),
-            refusals: [0; Refusal::ALL.len()],
+            refusals: Refusals::default(),
         }
     }
 
@@ -141,12 +141,12 @@ impl Risk {
 
     /// Makes an order of `intent`, or names the first gate that it fails, in the order of
     /// [`Refusal`]'s arms. A refusal changes nothing but its counter.
-    pub fn admit(&mut self, now: Nanos, intent: Intent) -> Result<Admitted, Refusal> {
+    pub fn admit(&mut self, now: Nanos, intent: Intent) -> Result<Admitted, Refused> {
         match self.check(now, &intent) {
             Ok(()) => Ok(self.mint(now, intent)),
-            Err(refusal) => {
-                self.refusals[refusal as usize] += 1;
-                Err(refusal)
+            Err(refused) => {
+                self.refusals.record(intent.instrument, &refused);
+                Err(refused)
             }
         }
     }
@@ -165,8 +165,8 @@ impl Risk {
         }
     }
 
-    /// Refused intents by gate, at the indexes of [`Refusal::ALL`].
-    pub fn refusals(&self) -> &[u64] {
+    /// Refused intents by gate, and what each gate compared.
+    pub fn refusals(&self) -> &Refusals {
         &self.refusals
     }
 
@@ -175,7 +175,7 @@ impl Risk {
         self.open.len()
     }
 
-    fn check(&self, now: Nanos, intent: &Intent) -> Result<(), Refusal> {
+    fn check(&self, now: Nanos, intent: &Intent) -> Result<(), Refused> {
         refuse_if(self.killed, Refusal::Killed)?;
         refuse_if(!self.gateway_ready, Refusal::GatewayDown)?;
         let seat = self.seats.get(intent.instrument.index());
@@ -183,8 +183,15 @@ impl Risk {
         seat.check_order(intent)?;
         refuse_if(self.next_client_id == u64::MAX, Refusal::Overflow)?;
         seat.check_book(now, intent, self.collar_bps)?;
-        refuse_if(self.open.len() >= self.open_orders_max, Refusal::OpenOrders)?;
-        refuse_if(!self.rate.has_room(now), Refusal::OrderRate)
+        let orders = |limit: usize, found: usize| (Unit::Orders, limit as u128, found as u128);
+        let (open, open_max) = (self.open.len(), self.open_orders_max);
+        hold_if(open >= open_max, Refusal::OpenOrders, || {
+            orders(open_max, open + 1)
+        })?;
+        let rate_max = self.rate.max();
+        hold_if(!self.rate.has_room(now), Refusal::OrderRate, || {
+            orders(rate_max, rate_max + 1)
+        })
     }
 
     fn mint(&mut self, now: Nanos, intent: Intent) -> Admitted {
@@ -256,39 +263,67 @@ impl Seat {
     }
 
     /// What is wrong with an order by itself.
-    fn check_order(&self, intent: &Intent) -> Result<(), Refusal> {
+    fn check_order(&self, intent: &Intent) -> Result<(), Refused> {
         let (instrument, limit) = (&self.instrument, &self.limit);
         let (px, qty) = (intent.px.0, intent.qty);
         refuse_if(!instrument.trading || self.frozen, Refusal::NotTrading)?;
         refuse_if(qty.0 == 0, Refusal::QuantityZero)?;
-        refuse_if(qty < instrument.qty_min, Refusal::QuantityMin)?;
+        let sized = |limit: Qty| {
+            let unit = Unit::Quantity(instrument.qty_scale);
+            (unit, u128::from(limit.0), u128::from(qty.0))
+        };
+        let qty_min = instrument.qty_min;
+        hold_if(qty < qty_min, Refusal::QuantityMin, || sized(qty_min))?;
         let qty_max = instrument.qty_max.min(limit.qty_max);
-        refuse_if(qty > qty_max, Refusal::QuantityMax)?;
+        hold_if(qty > qty_max, Refusal::QuantityMax, || sized(qty_max))?;
         let in_lots = qty.0.is_multiple_of(instrument.lot.0);
-        refuse_if(!in_lots, Refusal::LotMultiple)?;
-        let in_ticks = px > 0 && (px as u64).is_multiple_of(instrument.tick.0.unsigned_abs());
-        refuse_if(!in_ticks, Refusal::TickMultiple)?;
+        hold_if(!in_lots, Refusal::LotMultiple, || sized(instrument.lot))?;
+        let tick = instrument.tick.0.unsigned_abs();
+        let in_ticks = px > 0 && (px as u64).is_multiple_of(tick);
+        hold_if(!in_ticks, Refusal::TickMultiple, || {
+            let unit = Unit::Price(instrument.px_scale);
+            (unit, u128::from(tick), u128::from(px.max(0).unsigned_abs()))
+        })?;
         let notional = instrument
             .notional(intent.px, qty)
             .ok_or(Refusal::Overflow)?;
-        refuse_if(notional < instrument.notional_min, Refusal::NotionalMin)?;
-        refuse_if(notional > limit.notional_max, Refusal::NotionalMax)
+        let worth = |limit| (Unit::Notional(instrument.notional_scale()), limit, notional);
+        let notional_min = instrument.notional_min;
+        hold_if(notional < notional_min, Refusal::NotionalMin, || {
+            worth(notional_min)
+        })?;
+        let notional_max = limit.notional_max;
+        hold_if(notional > notional_max, Refusal::NotionalMax, || {
+            worth(notional_max)
+        })
     }
 
     /// What the market, as we see it ourselves, says against it.
-    fn check_book(&self, now: Nanos, intent: &Intent, collar_bps: u32) -> Result<(), Refusal> {
+    fn check_book(&self, now: Nanos, intent: &Intent, collar_bps: u32) -> Result<(), Refused> {
         let (touch, epoch) = self.picture.live().ok_or(Refusal::BookNotLive)?;
         refuse_if(intent.why.epoch != epoch, Refusal::BookMoved)?;
-        refuse_if(now.since(touch.at) > BOOK_AGE_NS_MAX, Refusal::BookStale)?;
+        let age_ns = now.since(touch.at);
+        hold_if(age_ns > BOOK_AGE_NS_MAX, Refusal::BookStale, || {
+            (Unit::Ns, BOOK_AGE_NS_MAX.into(), age_ns.into())
+        })?;
         refuse_if(!touch.complete, Refusal::BookIncomplete)?;
         let (bid, ask) = touch.best.ok_or(Refusal::BookIncomplete)?;
         refuse_if(bid >= ask, Refusal::BookCrossed)?;
-        let outside = match intent.side {
-            Side::Buy => in_bps(intent.px, BPS) > in_bps(ask, BPS + collar_bps),
-            Side::Sell => in_bps(intent.px, BPS) < in_bps(bid, BPS - collar_bps),
+        let (outside, best) = match intent.side {
+            Side::Buy => (in_bps(intent.px, BPS) > in_bps(ask, BPS + collar_bps), ask),
+            Side::Sell => (in_bps(intent.px, BPS) < in_bps(bid, BPS - collar_bps), bid),
         };
-        refuse_if(outside, Refusal::PriceCollar)
+        hold_if(outside, Refusal::PriceCollar, || {
+            (Unit::Bps, collar_bps.into(), bps_between(intent.px, best))
+        })
     }
+}
+
+/// How far a price is from another in basis points, rounded up.
+fn bps_between(px: Px, from: Px) -> u128 {
+    let (px, from) = (i128::from(px.0), i128::from(from.0));
+    let away = (px - from).unsigned_abs() * u128::from(BPS);
+    away.div_ceil(from.unsigned_abs().max(1))
 }
 
 /// `px * bps` without loss: 64 bits by 15 bits always fit into 128.
@@ -297,14 +332,30 @@ fn in_bps(px: Px, bps: u32) -> i128 {
     i128::from(px.0) * i128::from(bps)
 }
 
-fn refuse_if(refused: bool, gate: Refusal) -> Result<(), Refusal> {
+fn refuse_if(refused: bool, gate: Refusal) -> Result<(), Refused> {
     match refused {
-        true => Err(gate),
+        true => Err(gate.into()),
         false => Ok(()),
     }
 }
 
+/// As [`refuse_if`], with the limit and what was found; both are made only where it refuses.
+fn hold_if(
+    refused: bool,
+    gate: Refusal,
+    compare: impl FnOnce() -> (Unit, u128, u128),
+) -> Result<(), Refused> {
+    if !refused {
+        return Ok(());
+    }
+    let (unit, limit, found) = compare();
+    let compared = Some(Compared { unit, limit, found });
+    Err(Refused { gate, compared })
+}
+
 #[cfg(test)]
 mod listing_tests;
+#[cfg(test)]
+mod refusal_tests;
 #[cfg(test)]
 pub(super) mod tests;

@@ -173,6 +173,28 @@ pub struct Orders {
     /// Intents that risk refused, by the gate that did.
     #[serde(default)]
     pub refused: BTreeMap<String, u64>,
+    /// The same with what each gate compared, in the order in which gates are asked.
+    #[serde(default)]
+    pub refusals: Vec<Refused>,
+}
+
+/// What one gate of risk refused.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Refused {
+    /// Its name.
+    pub gate: String,
+    /// Intents that it stopped.
+    pub count: u64,
+    /// What `limit` and `found` are numbers of: `bps`, `ns`, `orders`, `price`, `quantity` or `notional`; absent,
+    /// as they are, where the gate compares no numbers.
+    pub unit: Option<String>,
+    /// The limit, as decimal text.
+    pub limit: Option<String>,
+    /// What was found beyond it, as decimal text: the worst of the run, or where instruments cannot be compared
+    /// (prices, quantities, notionals) the latest.
+    pub found: Option<String>,
+    /// The instrument of the latest, where instruments cannot be compared.
+    pub instrument: Option<String>,
 }
 
 /// How evenly one worker turned.

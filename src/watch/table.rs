@@ -1,7 +1,7 @@
 //! Summaries as plain text: tables for a terminal, and the status line. Writes strings only.
 
 use super::log::escape;
-use super::summary::{Status, Summary};
+use super::summary::{Refused, Status, Summary};
 
 /// A span with three significant digits in the unit that suits it: `950 ns`, `1.45 µs`, `20.0 ms`, `3.20 s`.
 pub fn span(ns: u64) -> String {
@@ -126,7 +126,37 @@ pub fn render_table(summary: &Summary) -> String {
         out.push('\n');
         out += &books(summary);
     }
+    let refused = refusal_lines(summary);
+    if !refused.is_empty() {
+        out += "\nrefused by risk\n";
+        refused
+            .iter()
+            .for_each(|line| out += &format!("  {line}\n"));
+    }
     out
+}
+
+/// What risk refused, a line a gate: `price_collar 12 × (limit 50 bps, worst 63 bps)`.
+pub fn refusal_lines(summary: &Summary) -> Vec<String> {
+    summary.orders.refusals.iter().map(refusal_line).collect()
+}
+
+fn refusal_line(refused: &Refused) -> String {
+    let mut line = format!("{} {} ×", refused.gate, count(refused.count));
+    if let (Some(unit), Some(limit), Some(found)) = (&refused.unit, &refused.limit, &refused.found)
+    {
+        let number = |text: &str| match (unit.as_str(), text.parse()) {
+            ("ns", Ok(ns)) => span(ns),
+            ("bps" | "orders", _) => format!("{text} {unit}"),
+            _ => text.to_owned(),
+        };
+        let (limit, found) = (number(limit), number(found));
+        line += &match &refused.instrument {
+            None => format!(" (limit {limit}, worst {found})"),
+            Some(instrument) => format!(" (limit {limit}, last {found} of {instrument})"),
+        };
+    }
+    escaped(line)
 }
 
 /// Every book, or, where they are many, those that have something to tell.
@@ -288,6 +318,43 @@ binance    1/1   1,510        0         1            21.0 µs  99.0 µs  1.20 ms
 okx        0/1       0        0         0                  -        -        -
 ";
         assert!(table.contains(wanted), "{table}");
+    }
+
+    #[test]
+    fn refusals_say_the_limit_and_the_worst_or_the_latest_that_was_found() {
+        let mut summary = example();
+        let refused = |gate: &str, unit: &str, [limit, found]: [&str; 2]| Refused {
+            gate: gate.to_owned(),
+            count: 1_204,
+            unit: Some(unit.to_owned()),
+            limit: Some(limit.to_owned()),
+            found: Some(found.to_owned()),
+            instrument: None,
+        };
+        let killed = Refused {
+            gate: "killed".to_owned(),
+            count: 1,
+            ..Refused::default()
+        };
+        let of = Some("binance:BTC-USDT".to_owned());
+        summary.orders.refusals = vec![
+            killed,
+            Refused {
+                instrument: of,
+                ..refused("quantity_max", "quantity", ["0.01", "1"])
+            },
+            refused("book_stale", "ns", ["3000000000", "7204000000"]),
+            refused("price_collar", "bps", ["50", "63"]),
+        ];
+        assert!(render_table(&summary).ends_with(
+            "
+refused by risk
+  killed 1 ×
+  quantity_max 1,204 × (limit 0.01, last 1 of binance:BTC-USDT)
+  book_stale 1,204 × (limit 3.00 s, worst 7.20 s)
+  price_collar 1,204 × (limit 50 bps, worst 63 bps)
+"
+        ));
     }
 
     #[test]

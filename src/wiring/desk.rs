@@ -9,10 +9,9 @@ use crate::base::{
 };
 use crate::strategy::{Intents, Strategy};
 use crate::trading::paper::{Paper, Reports};
-use crate::trading::{
-    refusal::Refusal,
-    risk::{Admitted, Risk},
-};
+pub use crate::trading::refusal::Refusals;
+use crate::trading::refusal::{Compared, Refusal};
+use crate::trading::risk::{Admitted, Risk};
 use crate::watch::stage::Stage;
 use std::collections::VecDeque;
 
@@ -177,8 +176,8 @@ impl Desk {
         self.counters
     }
 
-    /// Refusals by gate, in the order of [`Refusal::ALL`].
-    pub fn refusals(&self) -> &[u64] {
+    /// Refused intents by gate, and what each gate compared.
+    pub fn refusals(&self) -> &Refusals {
         self.risk.refusals()
     }
 
@@ -220,22 +219,24 @@ impl Desk {
                     self.handle_own(turn, report);
                 }
             }
-            Err(gate) => {
-                let refused = Report {
+            Err(refused) => {
+                let gate = refused.gate;
+                let report = Report {
                     client_id: ClientId::default(),
                     instrument: intent.instrument,
                     outcome: Outcome::Refused,
                 };
-                let event = own_event(receipt.decided, Body::Report(refused));
+                let event = own_event(receipt.decided, Body::Report(report));
                 self.own.push_back(event);
                 let last = &mut self.refusal_logged[gate as usize];
                 if *last == Nanos::ZERO || receipt.decided.since(*last) >= REFUSAL_SAMPLE.0 {
                     *last = receipt.decided;
-                    turn.notes.send(
-                        decision(receipt.decided, Severity::Info, "order.refused", &intent)
-                            .with("gate", Value::Word(gate.name()))
-                            .text(gate.name()),
-                    );
+                    let note = decision(receipt.decided, Severity::Info, "order.refused", &intent)
+                        .with("gate", Value::Word(gate.name()))
+                        .text(gate.name());
+                    let compared = refused.compared.iter().flat_map(Compared::fields);
+                    let note = compared.fold(note, |note, (name, value)| note.with(name, value));
+                    turn.notes.send(note);
                 }
             }
         }

@@ -1,8 +1,8 @@
 //! The files of a run: its folder, and what is known at its end.
 
 use super::RunError;
-use crate::base::Instrument;
-use crate::trading::refusal::Refusal;
+use crate::base::{Decimal, Instrument};
+use crate::trading::refusal::{Compared, Refusal, Refusals, Unit};
 use crate::watch::summary::{self, Summary};
 use crate::world::os::placement::Placement;
 use crate::world::os::scribe::ScribeTotals;
@@ -72,13 +72,10 @@ pub(super) fn summarize(
             summary.orders.rejected = desk.rejected;
             summary.orders.not_sent = desk.not_sent;
             summary.orders.unknown += desk.unknown;
-            let refused = Refusal::ALL
-                .iter()
-                .zip(refusals)
-                .filter(|(_, count)| **count > 0);
-            summary.orders.refused = refused
-                .map(|(gate, count)| (gate.name().to_owned(), *count))
-                .collect();
+            summary.orders.refusals = refused(refusals, instruments);
+            let counts = summary.orders.refusals.iter();
+            let counts = counts.map(|refused| (refused.gate.clone(), refused.count));
+            summary.orders.refused = counts.collect();
         }
         summary.orders.sent += end.tally.gateway.sent;
         summary.orders.unknown += end.tally.unanswered;
@@ -115,6 +112,41 @@ pub(super) fn summarize(
     summary.disk_errors = totals.disk_errors;
     summary.set_audit_lost(audit_lost);
     summary
+}
+
+/// The gates that refused something, with the worst that each found.
+fn refused(refusals: &Refusals, instruments: &[Instrument]) -> Vec<summary::Refused> {
+    let refused = Refusal::ALL
+        .iter()
+        .filter(|gate| refusals.count(**gate) > 0);
+    let of = |gate: &Refusal| {
+        let plain = summary::Refused {
+            gate: gate.name().to_owned(),
+            count: refusals.count(*gate),
+            ..Default::default()
+        };
+        let Some((id, Compared { unit, limit, found })) = refusals.shown(*gate) else {
+            return plain;
+        };
+        let (unit, scale, comparable) = match unit {
+            Unit::Bps => ("bps", 0, true),
+            Unit::Ns => ("ns", 0, true),
+            Unit::Orders => ("orders", 0, true),
+            Unit::Price(scale) => ("price", scale, false),
+            Unit::Quantity(scale) => ("quantity", scale, false),
+            Unit::Notional(scale) => ("notional", scale, false),
+        };
+        let text = |units| Some(Decimal { units, scale }.to_string());
+        let instrument = instruments.get(id.index()).filter(|_| !comparable);
+        summary::Refused {
+            unit: Some(unit.to_owned()),
+            limit: text(limit),
+            found: text(found),
+            instrument: instrument.map(|instrument| instrument.name.to_string()),
+            ..plain
+        }
+    };
+    refused.map(of).collect()
 }
 
 pub(super) fn write_summary(dir: &Path, summary: &Summary) -> Result<(), RunError> {

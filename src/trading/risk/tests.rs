@@ -96,7 +96,7 @@ pub fn buy() -> Intent {
     }
 }
 
-fn sell() -> Intent {
+pub fn sell() -> Intent {
     Intent {
         side: Side::Sell,
         px: Px(9_900),
@@ -106,10 +106,13 @@ fn sell() -> Intent {
 
 /// Which gate refuses; the counters must tell the same.
 pub fn refused(risk: &mut Risk, now: u64, intent: Intent) -> Option<Refusal> {
-    let (before, open) = (risk.refusals().to_vec(), risk.open_orders());
-    let refusal = risk.admit(Nanos(now), intent).err();
+    let (before, open) = (risk.refusals().clone(), risk.open_orders());
+    let refusal = risk
+        .admit(Nanos(now), intent)
+        .err()
+        .map(|refused| refused.gate);
     for gate in Refusal::ALL {
-        let counted = risk.refusals()[*gate as usize] - before[*gate as usize];
+        let counted = risk.refusals().count(*gate) - before.count(*gate);
         assert_eq!(counted, u64::from(refusal == Some(*gate)));
     }
     assert_eq!(risk.open_orders(), open + usize::from(refusal.is_none()));

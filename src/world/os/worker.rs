@@ -11,7 +11,7 @@ use super::socket::{Socket, SocketOptions};
 use super::sys;
 use crate::base::{Clock, Nanos, Note, Severity, Value};
 use crate::watch::latency::{Recorder, Usage};
-use crate::wiring::desk::{Desk, DeskCounters};
+use crate::wiring::desk::{Desk, DeskCounters, Refusals};
 use crate::wiring::lane::{LINES, Lane, Tally};
 use crate::wiring::ring::Bell;
 use crate::wiring::turn::{Ask, Notes, Turn};
@@ -93,8 +93,8 @@ pub struct Worker {
 pub struct Ended {
     /// What its lanes counted.
     pub tally: Tally,
-    /// What the desk counted, and the refusals by gate.
-    pub desk: Option<(DeskCounters, Vec<u64>)>,
+    /// What the desk counted, and the intents that risk refused.
+    pub desk: Option<(DeskCounters, Refusals)>,
     /// The CPU that it was pinned to; none when the system refused.
     pub pinned: Option<usize>,
 }
@@ -465,7 +465,7 @@ impl Running {
             .worker
             .desk
             .as_ref()
-            .map(|d| (d.counters(), d.refusals().to_vec()));
+            .map(|d| (d.counters(), d.refusals().clone()));
         self.worker.recorder.meter().usage(usage());
         self.worker.recorder.finish(self.clock.now());
         Ended {
