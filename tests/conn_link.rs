@@ -410,7 +410,6 @@ fn an_answer_that_is_no_upgrade_is_refused() {
             "{switching}Upgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
         ),
-        format!("{switching}X: {}", "x".repeat(40_000)),
     ];
     for answer in answers {
         let mut rig = Rig::new(|_| ());
@@ -476,12 +475,7 @@ fn a_peer_that_is_busy_or_under_maintenance_is_left_alone_for_longer() {
     };
     let half = Nanos(s(1).0 / 2);
     assert!(within(pause("403 Forbidden\r\n"), half, s(1)));
-    assert!(within(
-        pause("403 Forbidden\r\nRetry-After: 99\r\n"),
-        half,
-        s(1)
-    ));
-    for status in ["418 Teapot", "429 Slow", "503 Down"] {
+    for status in ["403 No", "418 Teapot", "429 Slow", "500 Oh", "503 Down"] {
         let span = pause(&format!("{status}\r\nRetry-After: 7200\r\n"));
         assert!(within(span, s(7_200), s(7_201)), "{status} {span:?}");
     }

@@ -15,7 +15,7 @@ use super::settings::{LinkConfig, LinkError};
 use super::tls_stream::TlsStream;
 use super::upgrade::{Progress, Refusal, Upgrade};
 use super::{Transport, TxMark, ws};
-use crate::base::{Clock, Nanos, RxStamps};
+use crate::base::{Clock, Nanos, RxStamps, UnixNanos};
 use arrayvec::{ArrayString, ArrayVec};
 use fastrand::Rng;
 use rustls::pki_types::ServerName;
@@ -319,7 +319,7 @@ impl<S: Transport> Link<S> {
         // Given back before the next read, so that tungstenite can use its buffer's memory again.
         self.held = Utf8Bytes::default();
         if self.phase != Phase::Live {
-            self.advance(clock.now());
+            self.advance(clock.now(), clock.unix());
         }
         let mut others = 0;
         loop {
@@ -477,8 +477,6 @@ const HEARTBEAT_SPARE: usize = 1;
 const MAINTENANCE_PAUSE: Nanos = Nanos::from_secs(10);
 /// Added to the delay where the peer found us too busy, and did not say for how long.
 const BANNED_PAUSE: Nanos = Nanos::from_secs(60);
-/// The longest ban that exchanges document is three days.
-const RETRY_AFTER_S_MAX: u64 = 3 * 24 * 3600;
 /// "No status received", RFC 6455 §7.4.1.
 const NO_CLOSE_CODE: u16 = 1005;
 /// "Service restart" and "try again later", of the same registry.

@@ -3,8 +3,10 @@
 
 pub mod backoff;
 pub mod close;
+mod http;
 pub mod limiter;
 pub mod link;
+pub mod retry_after;
 pub mod settings;
 pub mod tls;
 pub mod tls_stream;

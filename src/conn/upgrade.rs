@@ -5,18 +5,14 @@
 //! and drops a refusal's body unless it came in one piece with its head. Here both are read.
 
 use super::close::Close;
+use super::http::{Body, HEAD_BYTES_MAX, Head};
+use super::retry_after::retry_after;
+use crate::base::{Nanos, UnixNanos};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::io::{self, ErrorKind, Read, Write};
-use tungstenite::handshake::client::Response;
 use tungstenite::handshake::derive_accept_key;
-use tungstenite::handshake::machine::TryParse;
-use tungstenite::http::header::{self, HeaderMap, HeaderName};
 
-/// Bytes of a refusal's body that are kept for people to read.
-pub(super) const BODY_BYTES_MAX: usize = 256;
-/// Bytes that an answer's head may have.
-const HEAD_BYTES_MAX: usize = 16 * 1024;
 const PIECE_BYTES: usize = 4 * 1024;
 
 /// An upgrade under way over the stream `T`.
@@ -27,18 +23,21 @@ pub(super) struct Upgrade<T> {
     sent: usize,
     /// What was answered so far: the head, or the body once there is a refusal.
     answer: Vec<u8>,
+    /// Bytes of heads that announced another one (RFC 9110 §15.2).
+    interim_bytes: usize,
     accept_key: String,
     refusal: Option<Refusal>,
+    /// Where the refusal sends us, in words; people may want to go there.
+    location: Option<String>,
 }
 
 /// An answer other than 101.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub status: u16,
-    /// Seconds that the peer asks us to stay away.
-    pub retry_after_s: Option<u64>,
-    /// Bytes of body that are worth waiting for.
-    body_bytes: usize,
+    /// How long the peer asks us to stay away.
+    pub retry_after: Option<Nanos>,
+    body: Body,
 }
 
 /// What an upgrade came to.
@@ -63,8 +62,10 @@ impl<T: Read + Write> Upgrade<T> {
             request: request.into_bytes(),
             sent: 0,
             answer: Vec::new(),
+            interim_bytes: 0,
             accept_key: derive_accept_key(key.as_bytes()),
             refusal: None,
+            location: None,
         }
     }
 
@@ -76,10 +77,15 @@ impl<T: Read + Write> Upgrade<T> {
         &mut self.stream
     }
 
-    /// The refusal whose body is being read, and as much of that as has come.
-    pub fn refusal(&self) -> Option<(Refusal, &[u8])> {
-        let body = &self.answer[..self.answer.len().min(BODY_BYTES_MAX)];
-        self.refusal.map(|refusal| (refusal, body))
+    /// The refusal whose body is being read, and what it says so far.
+    pub fn refusal(&self) -> Option<(Refusal, String)> {
+        let refusal = self.refusal?;
+        let (body, _) = refusal.body.read(&self.answer);
+        let mut words = String::from_utf8_lossy(&body).trim().to_owned();
+        if let Some(location) = &self.location {
+            words = format!("moved to {location} {words}").trim_end().to_owned();
+        }
+        Some((refusal, words))
     }
 
     /// The stream, and the frame bytes that came behind the answer's head.
@@ -87,9 +93,9 @@ impl<T: Read + Write> Upgrade<T> {
         (self.stream, self.answer)
     }
 
-    /// Writes and reads as far as the stream lets it.
-    pub fn advance(&mut self) -> Progress {
-        match self.try_advance() {
+    /// Writes and reads as far as the stream lets it. `unix` is the wall clock's time.
+    pub fn advance(&mut self, unix: UnixNanos) -> Progress {
+        match self.try_advance(unix) {
             Ok(progress) => progress,
             Err(error) if error.kind() == ErrorKind::WouldBlock => Progress::Blocked,
             // A refusal's body ends as it likes.
@@ -100,7 +106,7 @@ impl<T: Read + Write> Upgrade<T> {
         }
     }
 
-    fn try_advance(&mut self) -> io::Result<Progress> {
+    fn try_advance(&mut self, unix: UnixNanos) -> io::Result<Progress> {
         while self.sent < self.request.len() {
             self.sent += self.stream.write(&self.request[self.sent..])?;
         }
@@ -112,7 +118,7 @@ impl<T: Read + Write> Upgrade<T> {
         let mut piece = [0; PIECE_BYTES];
         loop {
             if let Some(refusal) = self.refusal
-                && self.answer.len() >= refusal.body_bytes
+                && refusal.body.read(&self.answer).1
             {
                 return Ok(Progress::Refused(refusal));
             }
@@ -124,7 +130,7 @@ impl<T: Read + Write> Upgrade<T> {
             if self.refusal.is_some() {
                 continue;
             }
-            match self.parse_head() {
+            match self.parse_heads(unix) {
                 Ok(true) => return Ok(Progress::Done),
                 Ok(false) => {}
                 Err(text) => {
@@ -135,66 +141,61 @@ impl<T: Read + Write> Upgrade<T> {
         }
     }
 
-    /// True when the head is whole and accepts; a head that refuses is kept in `refusal`.
-    fn parse_head(&mut self) -> Result<bool, String> {
-        let parsed = Response::try_parse(&self.answer).map_err(|error| error.to_string())?;
-        let Some((head_bytes, response)) = parsed else {
-            let too_long = self.answer.len() > HEAD_BYTES_MAX;
-            return if too_long {
-                Err("the answer's head is too long".into())
-            } else {
-                Ok(false)
-            };
-        };
-        self.answer.drain(..head_bytes);
-        let headers = response.headers();
-        if response.status() != 101 {
-            self.refusal = Some(Refusal {
-                status: response.status().as_u16(),
-                retry_after_s: number(headers, header::RETRY_AFTER),
-                body_bytes: number(headers, header::CONTENT_LENGTH)
-                    .map_or(BODY_BYTES_MAX, |n| n.min(BODY_BYTES_MAX as u64) as usize),
-            });
-            return Ok(false);
+    /// True when the head is whole and accepts; a head that refuses is kept in `refusal`. Heads that only announce
+    /// another one are stepped over.
+    fn parse_heads(&mut self, unix: UnixNanos) -> Result<bool, String> {
+        while let Some(head) = Head::parse(&self.answer)? {
+            self.answer.drain(..head.bytes);
+            match head.status {
+                101 => return self.verify(&head).map(|()| true),
+                100..=199 => {
+                    self.interim_bytes += head.bytes;
+                    if self.interim_bytes > HEAD_BYTES_MAX {
+                        return Err("the answer is announced again and again".into());
+                    }
+                }
+                status => {
+                    let asked = head.text("retry-after");
+                    let span = asked.and_then(|asked| retry_after(asked, head.text("date"), unix));
+                    self.refusal = Some(Refusal {
+                        status,
+                        retry_after: span,
+                        body: head.body(),
+                    });
+                    self.location = head.text("location").map(str::to_owned);
+                    return Ok(false);
+                }
+            }
         }
-        self.verify(headers)?;
-        Ok(true)
+        Ok(false)
     }
 
     /// RFC 6455 §4.1, what the client must check in an answer of 101.
-    fn verify(&self, headers: &HeaderMap) -> Result<(), String> {
-        if !has_token(headers, header::UPGRADE, "websocket") {
-            return Err("the answer does not upgrade to websocket".into());
+    fn verify(&self, head: &Head) -> Result<(), String> {
+        if head.old {
+            return Err("the answer is HTTP/1.0, which cannot upgrade".into());
         }
-        if !has_token(headers, header::CONNECTION, "upgrade") {
+        let is_websocket = |value: &[u8]| value.eq_ignore_ascii_case(b"websocket");
+        let mut upgrades = head.all("upgrade");
+        if !upgrades.next().is_some_and(is_websocket) || !upgrades.all(is_websocket) {
+            return Err("the answer does not upgrade to websocket alone".into());
+        }
+        if !head.has_token("connection", "upgrade") {
             return Err("the answer does not upgrade the connection".into());
         }
-        let accept = headers.get(header::SEC_WEBSOCKET_ACCEPT);
-        if accept.is_none_or(|value| value.as_bytes() != self.accept_key.as_bytes()) {
+        let mut accepts = head.all("sec-websocket-accept");
+        if accepts.next() != Some(self.accept_key.as_bytes()) {
             return Err("the answer's Sec-WebSocket-Accept is not ours".into());
         }
+        if accepts.next().is_some() {
+            return Err("the answer has Sec-WebSocket-Accept twice".into());
+        }
         // We offer neither; an answer that uses one speaks another language than we read.
-        for unasked in [
-            header::SEC_WEBSOCKET_EXTENSIONS,
-            header::SEC_WEBSOCKET_PROTOCOL,
-        ] {
-            if headers.contains_key(&unasked) {
+        for unasked in ["sec-websocket-extensions", "sec-websocket-protocol"] {
+            if head.all(unasked).any(|value| !value.is_empty()) {
                 return Err(format!("the answer uses {unasked}, which was not offered"));
             }
         }
         Ok(())
     }
-}
-
-fn number(headers: &HeaderMap, name: HeaderName) -> Option<u64> {
-    headers.get(name)?.to_str().ok()?.trim().parse().ok()
-}
-
-fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
-    let values = headers.get_all(name);
-    let mut tokens = values
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(','));
-    tokens.any(|word| word.trim().eq_ignore_ascii_case(token))
 }

@@ -30,12 +30,12 @@ impl<S: Transport> Link<S> {
         self.say(Output::Dial(address));
     }
 
-    pub(super) fn advance(&mut self, now: Nanos) {
+    pub(super) fn advance(&mut self, now: Nanos, unix: UnixNanos) {
         if let Wire::Tls(_) = self.wire {
             self.advance_tls(now);
         }
         if let Wire::Http(_) = self.wire {
-            self.advance_upgrade(now);
+            self.advance_upgrade(now, unix);
         }
     }
 
@@ -65,11 +65,11 @@ impl<S: Transport> Link<S> {
         self.enter(Phase::Upgrading, now + self.config.deadlines.upgrade);
     }
 
-    pub(super) fn advance_upgrade(&mut self, now: Nanos) {
+    pub(super) fn advance_upgrade(&mut self, now: Nanos, unix: UnixNanos) {
         let Wire::Http(upgrade) = &mut self.wire else {
             return;
         };
-        match upgrade.advance() {
+        match upgrade.advance(unix) {
             Progress::Blocked => {}
             Progress::Done => self.open(now),
             Progress::Refused(refusal) => self.refused(now, refusal),
@@ -109,7 +109,6 @@ impl<S: Transport> Link<S> {
         if let Wire::Http(upgrade) = &self.wire
             && let Some((_, body)) = upgrade.refusal()
         {
-            let body = String::from_utf8_lossy(body);
             let _ = write!(Capped(&mut text), "HTTP {}: {body}", refusal.status);
         }
         self.fail(
@@ -119,8 +118,8 @@ impl<S: Transport> Link<S> {
         );
         // On top of the delay, whose jitter spreads those that were sent away together.
         self.timer = self.timer
-            + match (refusal.status, refusal.retry_after_s) {
-                (418 | 429 | 503, Some(s)) => Nanos::from_secs(s.min(RETRY_AFTER_S_MAX)),
+            + match (refusal.status, refusal.retry_after) {
+                (_, Some(span)) => span,
                 (418 | 429, None) => BANNED_PAUSE,
                 (503, None) => MAINTENANCE_PAUSE,
                 _ => Nanos::ZERO,

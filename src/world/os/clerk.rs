@@ -367,7 +367,7 @@ impl Fetcher {
             return;
         };
         let fetched = match self.rest.fetch_admitted(&request) {
-            Err(FetchError::Status(status @ (418 | 429), body)) => {
+            Err(FetchError::SentAway(status, body)) => {
                 // It keeps its place: the host is left alone as long as it asked.
                 let now = sys::monotonic();
                 let span_ms = self.rest.plan.banned_until().since(now) / 1_000_000;

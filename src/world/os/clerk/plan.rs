@@ -8,10 +8,8 @@ use std::collections::BTreeMap;
 
 /// Of a host's budget, what is left for whatever else runs behind our address: a sixth.
 const SPARED_PART: u32 = 6;
-/// How long a host is left alone after a 429 or 418 that does not say in seconds.
+/// How long a host is left alone after a 429 or 418 that does not say for how long.
 const BAN_DEFAULT: Nanos = Nanos::from_secs(60);
-/// The longest ban that exchanges document is three days.
-const BAN_S_MAX: u64 = 3 * 24 * 3600;
 
 /// One request that waits. Of equal rank the older one goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,11 +128,18 @@ impl Plan {
         self.weight.settle_weighing(now, weight);
     }
 
-    /// The host sent us away; `retry_after` is what it says for how long.
-    pub fn ban(&mut self, now: Nanos, retry_after: Option<&str>) {
-        let asked_s = retry_after.and_then(|text| text.trim().parse::<u64>().ok());
-        let span = asked_s.map_or(BAN_DEFAULT, |s| Nanos::from_secs(s.min(BAN_S_MAX)));
-        self.banned_until = self.banned_until.max(now + span);
+    /// The host answered with this status, and `asked` is for how long it sends us away, if it says so. True if it
+    /// sends us away at all.
+    pub fn answered(&mut self, now: Nanos, status: u16, asked: Option<Nanos>) -> bool {
+        let span = match (status, asked) {
+            (200..=299, _) => None,
+            (418 | 429, None) => Some(BAN_DEFAULT),
+            (_, asked) => asked,
+        };
+        if let Some(span) = span {
+            self.banned_until = self.banned_until.max(now + span);
+        }
+        span.is_some()
     }
 
     /// Until when the host is left alone; in the past where it is not.
@@ -164,18 +169,30 @@ mod tests {
     }
 
     #[test]
-    fn a_ban_holds_however_it_is_written() {
-        for (retry_after, spans_s) in [
-            (Some("120"), 120),
-            (None, 60),
-            (Some("Wed, 21 Oct 2026 07:28:00 GMT"), 60),
-            (Some("18446744073709551615"), BAN_S_MAX),
+    fn whoever_is_sent_away_stays_away_whatever_the_status() {
+        let s = Nanos::from_secs;
+        for (status, asked, span) in [
+            (429, Some(s(120)), Some(s(120))),
+            (418, None, Some(BAN_DEFAULT)),
+            (503, Some(s(5)), Some(s(5))),
+            (403, Some(s(7)), Some(s(7))),
+            (301, Some(s(7)), Some(s(7))),
+            (503, None, None),
+            (200, Some(s(9)), None),
         ] {
             let mut plan = Plan::new(BINANCE);
-            plan.ban(SECOND, retry_after);
-            let last = Nanos::from_secs(spans_s);
-            assert_eq!(plan.spend(last, 1), Err(last + SECOND), "{retry_after:?}");
-            assert_eq!(plan.spend(last + SECOND, 1), Ok(()), "{retry_after:?}");
+            let case = format!("{status} {asked:?}");
+            assert_eq!(
+                plan.answered(SECOND, status, asked),
+                span.is_some(),
+                "{case}"
+            );
+            let again = span.map_or(SECOND, |span| SECOND + span);
+            assert_eq!(plan.spend(again, 1), Ok(()), "{case}");
+            if span.is_some() {
+                let early = again - Nanos(1);
+                assert_eq!(plan.spend(early, 1), Err(again), "{case}");
+            }
         }
     }
 

@@ -2,10 +2,12 @@
 
 use super::plan::Plan;
 use crate::base::{InstrumentId, Nanos};
+use crate::conn::retry_after::retry_after;
 use crate::conn::tls::{self, TlsSetupError};
 use crate::exchange::{Exchange, Rate, RestRequest};
 use crate::world::os::recorder::BodyTap;
 use crate::world::os::sys;
+use std::io::Read as _;
 use std::net::ToSocketAddrs;
 use std::time::Duration;
 use ureq::config::Config;
@@ -19,12 +21,17 @@ pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 const PATIENCE: Nanos = Nanos::from_secs(10);
 /// The largest answer that is read (exchangeInfo of a whole exchange is about 10 MB).
 const BODY_MAX_BYTES: u64 = 32 << 20;
+/// Of a refusal's body: what is read, so that the connection can be used again, and what is kept.
+const REFUSAL_BYTES_MAX: u64 = 64 << 10;
+const REFUSAL_CHARS_MAX: usize = 200;
 
 /// Why a fetch failed, for a person to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchError {
     /// The exchange answered, but not with 200.
     Status(u16, String),
+    /// As before, and it asked us to stay away for a while.
+    SentAway(u16, String),
     /// No answer: connect, TLS, time-out, too long.
     Transport(String),
     /// An answer that could not be decoded.
@@ -38,7 +45,9 @@ pub enum FetchError {
 impl std::fmt::Display for FetchError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Status(status, body) => write!(f, "HTTP {status}: {}", body.escape_debug()),
+            Self::Status(status, body) | Self::SentAway(status, body) => {
+                write!(f, "HTTP {status}: {}", body.escape_debug())
+            }
             Self::Transport(error) => write!(f, "{error}"),
             Self::Metadata(why) => write!(f, "{why}"),
             Self::Decode(why) => write!(f, "the answer could not be decoded: {why}"),
@@ -137,14 +146,17 @@ impl Rest {
         self.plan.time_needed(sys::monotonic(), weights)
     }
 
-    /// The body of the answer. Spends of the host's budget, and waits for it a little while; refuses where that or
-    /// the host takes longer.
+    /// The body of the answer. Spends of the host's budget, and waits a little while for it, or for a host that asks
+    /// to be left alone so long; refuses if either takes longer.
     pub fn fetch(&mut self, request: &RestRequest) -> Result<Vec<u8>, FetchError> {
         let latest = sys::monotonic() + PATIENCE;
         loop {
             let now = sys::monotonic();
             match self.plan.spend(now, request.weight) {
-                Ok(()) => return self.fetch_admitted(request),
+                Ok(()) => match self.fetch_admitted(request) {
+                    Err(FetchError::SentAway(..)) if self.plan.banned_until() <= latest => {}
+                    done => return done,
+                },
                 Err(until) if until > latest => return Err(FetchError::Limited),
                 Err(until) => std::thread::sleep(Duration::from_nanos(until.since(now))),
             }
@@ -168,25 +180,29 @@ impl Rest {
         self.plan.settle(sys::monotonic(), request.weight);
         let mut response = sent.map_err(transport)?;
         let status = response.status().as_u16();
-        if matches!(status, 418 | 429) {
-            let asked = response
-                .headers()
-                .get("retry-after")
-                .and_then(|v| v.to_str().ok());
-            self.plan.ban(sys::monotonic(), asked);
-        }
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(BODY_MAX_BYTES)
-            .read_to_vec()
-            .map_err(transport)?;
+        let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
+        let asked = header("retry-after")
+            .and_then(|asked| retry_after(asked, header("date"), sys::realtime()));
+        let sent_away = self.plan.answered(sys::monotonic(), status, asked);
         if status != 200 {
-            let text = String::from_utf8_lossy(&body).chars().take(200).collect();
-            return Err(FetchError::Status(status, text));
+            let text = refusal_text(response.body_mut().as_reader());
+            return Err(match sent_away {
+                true => FetchError::SentAway(status, text),
+                false => FetchError::Status(status, text),
+            });
         }
-        Ok(body)
+        let body = response.body_mut().with_config().limit(BODY_MAX_BYTES);
+        body.read_to_vec().map_err(transport)
     }
+}
+
+/// The beginning of a refusal's body, also of one that is cut.
+fn refusal_text(body: impl std::io::Read) -> String {
+    let mut bytes = Vec::new();
+    // What came before a failure says why we were refused.
+    let _ = body.take(REFUSAL_BYTES_MAX).read_to_end(&mut bytes);
+    let text = String::from_utf8_lossy(&bytes);
+    text.chars().take(REFUSAL_CHARS_MAX).collect()
 }
 
 /// Gives one place, whatever name is looked up.

@@ -1,0 +1,163 @@
+//! The header `Retry-After`, read in one place for handshakes and REST answers. Reads no clock.
+
+use crate::base::{Nanos, UnixNanos};
+
+/// Never obeyed for longer. The longest ban that exchanges document is three days.
+pub const RETRY_AFTER_MAX: Nanos = Nanos::from_secs(3 * 24 * 3600);
+
+/// How long the peer asks us to stay away, at most [`RETRY_AFTER_MAX`]; `None` if the value is neither a
+/// number of seconds nor an HTTP date. A date counts from the answer's own `Date`, or from `now` without one.
+pub fn retry_after(value: &str, date: Option<&str>, now: UnixNanos) -> Option<Nanos> {
+    let value = value.trim();
+    if let Some(seconds) = seconds(value) {
+        return Some(RETRY_AFTER_MAX.min(Nanos::from_secs(seconds)));
+    }
+    let until_s = http_date(value)?;
+    let from_s = date
+        .and_then(http_date)
+        .unwrap_or(now.0.div_euclid(NS_PER_S));
+    let wait_s = until_s.saturating_sub(from_s).max(0).unsigned_abs();
+    Some(Nanos::from_secs(
+        wait_s.min(RETRY_AFTER_MAX.0 / NS_PER_S as u64),
+    ))
+}
+
+/// A count of seconds, rounded up; one that is absurdly long counts as three days.
+fn seconds(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let most = RETRY_AFTER_MAX.0 / NS_PER_S as u64;
+    let whole = whole.parse::<u64>().unwrap_or(most).min(most);
+    Some(whole + u64::from(fraction.bytes().any(|byte| byte != b'0')))
+}
+
+/// Seconds since 1970 of any of the three forms of RFC 9110 §5.6.7:
+/// `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`.
+fn http_date(text: &str) -> Option<i64> {
+    let mut words = text.split([' ', '-', ',']).filter(|word| !word.is_empty());
+    let _weekday = words.next()?;
+    let second = words.next()?;
+    let (day, month, year, time);
+    if second.starts_with(|c: char| c.is_ascii_digit()) {
+        (day, month, year) = (second, words.next()?, words.next()?);
+        time = words.next()?;
+        if words.next()? != "GMT" {
+            return None;
+        }
+    } else {
+        (month, day, time) = (second, words.next()?, words.next()?);
+        year = words.next()?;
+    }
+    if words.next().is_some() {
+        return None;
+    }
+    let year: i64 = match (year.len(), year.parse().ok()?) {
+        (4, year) => year,
+        (2, year @ 0..70) => 2000 + year,
+        (2, year) => 1900 + year,
+        (_, _) => return None,
+    };
+    let month = MONTHS.iter().position(|name| *name == month)? as i64 + 1;
+    let day: i64 = day.parse().ok().filter(|day| (1..=31).contains(day))?;
+    let mut clock = time.split(':').map(|part| part.parse::<i64>().ok());
+    let (h, m, s) = (clock.next()??, clock.next()??, clock.next()??);
+    let valid = (0..24).contains(&h) && (0..60).contains(&m) && (0..=60).contains(&s);
+    valid.then(|| days_since_1970(year, month, day) * 86_400 + h * 3_600 + m * 60 + s)
+}
+
+/// Of the proleptic Gregorian calendar.
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    // Years begin in March, so that a leap day is their last one.
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    let of_year = (153 * month + 2) / 5 + day - 1;
+    365 * year + leap_days + of_year - DAYS_TO_1970
+}
+
+const NS_PER_S: i64 = 1_000_000_000;
+/// From the first of March of the year 0.
+const DAYS_TO_1970: i64 = 719_468;
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sun, 06 Nov 1994 08:49:37 GMT.
+    const NOW: UnixNanos = UnixNanos(784_111_777 * NS_PER_S + 5);
+
+    fn asked(value: &str) -> Option<u64> {
+        retry_after(value, None, NOW).map(|span| span.0 / NS_PER_S as u64)
+    }
+
+    #[test]
+    fn seconds_and_all_three_forms_of_dates_are_understood() {
+        assert_eq!(asked("120"), Some(120));
+        assert_eq!(asked("  7 "), Some(7));
+        assert_eq!(asked("0"), Some(0));
+        assert_eq!(asked("1.5"), Some(2));
+        assert_eq!(asked("Sun, 06 Nov 1994 08:50:37 GMT"), Some(60));
+        assert_eq!(asked("Sunday, 06-Nov-94 08:50:37 GMT"), Some(60));
+        assert_eq!(asked("Sun Nov  6 08:50:37 1994"), Some(60));
+        assert_eq!(asked("Mon, 07 Nov 1994 08:49:37 GMT"), Some(86_400));
+        // What is past asks for nothing, and is understood all the same.
+        assert_eq!(asked("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0));
+    }
+
+    #[test]
+    fn nothing_is_obeyed_for_longer_than_the_longest_documented_ban() {
+        let most = Some(RETRY_AFTER_MAX.0 / NS_PER_S as u64);
+        assert_eq!(asked("18446744073709551615"), most);
+        assert_eq!(asked("99999999999999999999999"), most);
+        assert_eq!(asked("Fri, 31 Dec 9999 23:59:59 GMT"), most);
+    }
+
+    #[test]
+    fn what_says_no_time_is_none() {
+        for value in [
+            "",
+            "soon",
+            "-5",
+            "1e3",
+            "5 s",
+            ".",
+            "1.",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06 Nov 1994 25:49:37 GMT",
+            "Sun, 32 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Foo 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 GMT x",
+        ] {
+            assert_eq!(asked(value), None, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_date_counts_from_the_date_of_its_own_answer_whatever_our_clock_says() {
+        let date = Some("Fri, 27 Nov 2026 07:00:00 GMT");
+        let span = retry_after("Fri, 27 Nov 2026 07:00:05 GMT", date, NOW);
+        assert_eq!(span, Some(Nanos::from_secs(5)));
+    }
+
+    #[test]
+    fn days_are_counted_over_leap_years() {
+        for (date, days) in [
+            ((1970, 1, 1), 0),
+            ((2000, 2, 29), 11_016),
+            ((2000, 3, 1), 11_017),
+            ((2026, 11, 27), 20_784),
+            ((1969, 12, 31), -1),
+        ] {
+            assert_eq!(days_since_1970(date.0, date.1, date.2), days, "{date:?}");
+        }
+    }
+}
