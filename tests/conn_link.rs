@@ -584,6 +584,28 @@ fn every_address_gets_its_turn_and_a_good_one_is_remembered() {
 }
 
 #[test]
+fn an_attempt_that_finds_no_room_is_asked_for_again_and_is_no_failure() {
+    let mut rig = Rig::new(|_| ());
+    let link = &mut rig.link;
+    link.handle_timeout(START);
+    assert_eq!(link.poll_output(), Some(Output::Resolve));
+    link.handle_resolved(START, Ok(&[addr(1), addr(2)]));
+    for (round, first) in [(1, true), (2, false)] {
+        assert_eq!(link.poll_output(), Some(Output::Dial(addr(1))));
+        let until = START + s(round * 20);
+        assert_eq!(link.handle_postponed(until), first);
+        assert_eq!((link.poll_timeout(), link.poll_output()), (until, None));
+        link.handle_timeout(until - Nanos(1));
+        assert_eq!(link.poll_output(), None);
+        link.handle_timeout(until);
+    }
+    rig.clock.set(START + s(40));
+    rig.settle();
+    assert_eq!((rig.dialled, rig.closes), (vec![addr(1)], vec![]));
+    assert_eq!(rig.link.phase(), Phase::Live);
+}
+
+#[test]
 fn a_name_without_any_address_is_tried_again_later() {
     let mut rig = Rig::new(|_| ());
     rig.resolved = None;

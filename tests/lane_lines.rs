@@ -525,6 +525,42 @@ fn two_lines_that_are_to_end_at_once_are_replaced_one_after_the_other() {
 }
 
 #[test]
+fn an_exchange_that_announces_an_end_again_and_again_is_dialled_ever_less_often() {
+    let mut bench = Bench::live(1);
+    let mut dials = Vec::new();
+    for _ in 0..4 {
+        let before = bench.rig.dials;
+        for _ in 0..60 {
+            // It is said of every connection, as soon as it is there, and again.
+            for line in 0..2 {
+                if bench.rig.is_up(line) {
+                    bench.rig.try_say_on(line, SHUTDOWN);
+                }
+            }
+            bench.run(s(1));
+            bench.update();
+        }
+        dials.push(bench.rig.dials - before);
+    }
+    // Doubling from 1 s to 30 s makes at most nine attempts in the first minute, and then at most four.
+    assert!(dials[0] <= 9, "{dials:?}");
+    assert!(
+        dials[1..].iter().all(|minute| (1..=4).contains(minute)),
+        "{dials:?}"
+    );
+    assert!(bench.statuses().is_empty(), "the books stayed");
+    // Two minutes without an announcement are calm: the next one is followed at once.
+    for _ in 0..120 {
+        bench.run(s(1));
+        bench.update();
+    }
+    let (before, up) = (bench.rig.dials, bench.up()[0]);
+    bench.rig.say_on(up, SHUTDOWN);
+    bench.run(s(1));
+    assert_eq!(bench.rig.dials, before + 1);
+}
+
+#[test]
 fn a_lane_without_books_carries_its_channels_and_tells_no_state() {
     let mut bench = Bench::new(1, &instruments(), &[Channel::Trades]);
     let sent = bench.run(s(5));

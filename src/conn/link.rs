@@ -141,6 +141,8 @@ pub struct Link<S> {
     tried: usize,
     /// Where the latest attempt went.
     dialed: Option<SocketAddr>,
+    /// The owner had no room for this attempt at first.
+    postponed: bool,
     /// When anything was last heard, and whether we pinged since.
     heard: Nanos,
     pinged: bool,
@@ -177,6 +179,7 @@ impl<S: Transport> Link<S> {
             next_addr: 0,
             tried: 0,
             dialed: None,
+            postponed: false,
             heard: Nanos::ZERO,
             pinged: false,
             first_text: Nanos::ZERO,
@@ -263,6 +266,7 @@ impl<S: Transport> Link<S> {
                 self.say(Output::Resolve);
             }
             Phase::Resolving if !self.addrs.is_empty() => self.start_round(),
+            Phase::Connecting if matches!(self.wire, Wire::None) => self.ask_to_dial(),
             Phase::Resolving | Phase::Connecting | Phase::Securing => self.time_out(now),
             Phase::Upgrading => match self.refusal() {
                 Some(refusal) => self.refused(now, refusal),
@@ -311,6 +315,15 @@ impl<S: Transport> Link<S> {
             }
             Err(e) => self.fail(now, Close::Tls("setup"), format_args!("TLS: {e}")),
         }
+    }
+
+    /// The owner may not dial before `until`, and is asked again then. True if this attempt was not put off before.
+    pub fn handle_postponed(&mut self, until: Nanos) -> bool {
+        let awaited = self.phase == Phase::Connecting && matches!(self.wire, Wire::None);
+        if awaited {
+            self.timer = until;
+        }
+        awaited && !std::mem::replace(&mut self.postponed, true)
     }
 
     /// The next text message. Drives the handshakes before the first. Call until `Blocked` or

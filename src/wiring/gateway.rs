@@ -464,6 +464,11 @@ impl<S: Transport> Lane<S> for Gateway<S> {
         self.link.handle_dialed(now, socket);
     }
 
+    /// Another answer to [`Ask::Dial`]: not before `until`.
+    fn handle_postponed(&mut self, _: u8, until: Nanos) -> bool {
+        self.link.handle_postponed(until)
+    }
+
     /// The socket, to register and to mark as empty; `None` while there is none.
     fn stream_mut(&mut self, line: u8) -> Option<&mut S> {
         self.link.stream_mut().filter(|_| line == LINE)

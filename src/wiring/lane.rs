@@ -63,6 +63,9 @@ pub trait Lane<S>: Send {
     fn handle_resolved(&mut self, now: Nanos, addresses: Result<&[SocketAddr], ()>);
     /// The answer to [`Ask::Dial`]: a socket that is connecting, or why there is none.
     fn handle_dialed(&mut self, now: Nanos, line: u8, socket: Result<S, std::io::ErrorKind>);
+    /// Another answer to [`Ask::Dial`]: as many connections were tried as the exchange takes; ask again at `until`.
+    /// True if this attempt was not put off before.
+    fn handle_postponed(&mut self, line: u8, until: Nanos) -> bool;
     /// The answer to [`Ask::Snapshot`]; `None` where it cannot be had.
     fn handle_snapshot(
         &mut self,

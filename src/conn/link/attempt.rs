@@ -24,10 +24,16 @@ impl<S: Transport> Link<S> {
         debug_assert!(!self.addrs.is_empty(), "dialling without an address");
         self.tried += 1;
         self.wire = Wire::None;
+        self.postponed = false;
+        self.dialed = Some(self.addrs[self.next_addr % self.addrs.len()]);
+        self.ask_to_dial();
+    }
+
+    pub(super) fn ask_to_dial(&mut self) {
         self.enter(Phase::Connecting, Nanos::NEVER);
-        let address = self.addrs[self.next_addr % self.addrs.len()];
-        self.dialed = Some(address);
-        self.say(Output::Dial(address));
+        if let Some(address) = self.dialed {
+            self.say(Output::Dial(address));
+        }
     }
 
     pub(super) fn advance(&mut self, now: Nanos, unix: UnixNanos) {

@@ -33,6 +33,8 @@ pub struct Line<S: Transport> {
     pub replace_from: Nanos,
     /// When the line that it replaces is closed: it carries the streams by now, and both did for a while.
     pub takes_over: Nanos,
+    /// The exchange has said that it is about to cut the connection.
+    pub leaving: bool,
     keep_alive: Option<KeepAlive>,
     keep_alive_at: Nanos,
     /// When the exchange's message limit lets the next frame out.
@@ -50,6 +52,7 @@ impl<S: Transport> Line<S> {
             more: false,
             replace_from: Nanos::NEVER,
             takes_over: Nanos::NEVER,
+            leaving: false,
             keep_alive_at: Nanos::NEVER,
             resume_at: Nanos::NEVER,
         }
@@ -67,6 +70,7 @@ impl<S: Transport> Line<S> {
         let expires = self.link.expires();
         let lead = REPLACE_LEAD.0.min(expires.since(now) / 4);
         self.replace_from = expires - Nanos(lead);
+        self.leaving = false;
         self.more = true; // Frames may already be inside TLS.
     }
 

@@ -12,7 +12,7 @@ use super::lane::{ExchangeTally, LINES, Lane, Tally};
 use super::tap::Tap;
 use super::turn::{Ask, Turn};
 use crate::base::{Instrument, InstrumentId, Nanos, Note, Severity, Snapshot, Value};
-use crate::conn::{Close, Link, Output, Phase, Read, Transport};
+use crate::conn::{Backoff, Close, Link, Output, Phase, Read, Transport};
 use crate::market::Want;
 use arrayvec::ArrayVec;
 pub use line::REPLACE_LEAD;
@@ -27,6 +27,8 @@ pub const FRAMES_PER_TURN: usize = 64;
 /// How long two connections carry the same before the old one is closed: an answer to a subscription may
 /// come before the stream does.
 pub const OVERLAP: Nanos = Nanos::from_secs(1);
+/// Announced ends of connections that are further apart than this have nothing to do with each other.
+pub const DEPARTURES_APART: Nanos = Nanos::from_secs(60);
 /// Addresses of a host that are looked at.
 const ADDRESSES_MAX: usize = 16;
 
@@ -36,6 +38,7 @@ pub struct FeedLane<S: Transport, const N: usize> {
     feed: Feed<N>,
     /// Connections that went live; each has its number of them as its epoch.
     epoch: u32,
+    departures: Departures,
     /// Where a recording is made: all that comes in, as it came.
     tap: Option<Tap>,
 }
@@ -44,7 +47,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
     /// A lane of `lines` regular lines, all subscribed to what is `desired`. One link more than that is for
     /// a line that replaces another; without it a line is closed before the next one is opened.
     pub fn new(links: Vec<Link<S>>, lines: usize, feed: Feed<N>, desired: Desired) -> Self {
-        let desired = Arc::new(desired);
+        let (seed, desired) = (desired.seed(), Arc::new(desired));
         let line = |(index, mut link): (usize, Link<S>)| {
             let role = if index < lines {
                 Role::Regular
@@ -63,6 +66,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
                 .collect(),
             feed,
             epoch: 0,
+            departures: Departures::new(seed),
             tap: None,
         }
     }
@@ -205,7 +209,10 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
                 let _ = line.link.reply(now, text.as_bytes());
             }
             Heard::Shutdown => {
-                line.replace_from = now;
+                if std::mem::replace(&mut line.leaving, true) {
+                    return; // It was said of this connection before.
+                }
+                line.replace_from = self.departures.next(now);
                 let spared = self.lines.iter().any(|line| line.role != Role::Regular);
                 if !spared {
                     self.lines[at].link.restart(now);
@@ -268,6 +275,36 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
             .exchange(self.feed.exchange().name())
             .epoch(epoch)
             .with("line", Value::Int(at as i64))
+    }
+}
+
+/// When connections whose end the exchange announced are replaced: at once, but an exchange that announces it again
+/// and again is asked for new ones ever less often.
+struct Departures {
+    backoff: Backoff,
+    /// When the last one was announced.
+    last: Option<Nanos>,
+}
+
+impl Departures {
+    fn new(seed: u64) -> Self {
+        Self {
+            backoff: Backoff::new(seed),
+            last: None,
+        }
+    }
+
+    /// An end was announced: when to open the connection that takes its place.
+    fn next(&mut self, now: Nanos) -> Nanos {
+        let calm = self
+            .last
+            .is_none_or(|last| now.since(last) >= DEPARTURES_APART.0);
+        self.last = Some(now);
+        if calm {
+            self.backoff.reset();
+            return now;
+        }
+        self.backoff.on_failure(now)
     }
 }
 
@@ -417,6 +454,12 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
         if let Some(line) = self.lines.get_mut(usize::from(line)) {
             line.link.handle_dialed(now, socket);
         }
+    }
+
+    /// Another answer to [`Ask::Dial`]: not before `until`.
+    fn handle_postponed(&mut self, line: u8, until: Nanos) -> bool {
+        let line = self.lines.get_mut(usize::from(line));
+        line.is_some_and(|line| line.link.handle_postponed(until))
     }
 
     /// The answer to [`Ask::Snapshot`]; `None` where it cannot be had.

@@ -58,6 +58,12 @@ impl Desired {
         self.exchange
     }
 
+    /// Of the dice of a lane that carries these: each instrument is on one lane only.
+    pub fn seed(&self) -> u64 {
+        let first = self.topics.first();
+        first.map_or(0, |(id, _, channel)| u64::from(id.0) << 2 | *channel as u64)
+    }
+
     fn place(&self, instrument: InstrumentId, channel: Channel) -> Option<usize> {
         let places = self.places.get(instrument.index())?;
         let place = places[channel as usize];

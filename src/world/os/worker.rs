@@ -399,9 +399,15 @@ impl Running {
                             Purpose::Orders
                         };
                         let (token, at) = (token(index, line), (&turn, now));
-                        let may = placed.attempts.admit(address, purpose, now);
-                        let socket = may
-                            .and_then(|()| dial(poll, token, address, purpose, socket_options, at));
+                        if let Err(until) = placed.attempts.admit(purpose, now) {
+                            if placed.lane.handle_postponed(line, until) {
+                                let wait_ms = (until.since(now) / 1_000_000) as i64;
+                                let note = Note::new(now, Severity::Info, "dial.postponed");
+                                turn.notes.send(note.with("wait_ms", Value::Int(wait_ms)));
+                            }
+                            continue;
+                        }
+                        let socket = dial(poll, token, address, purpose, socket_options, at);
                         if let Err(error) = &socket {
                             let note = Note::new(now, Severity::Warn, "dial.failed");
                             turn.notes.send(note.text(&error.to_string()));

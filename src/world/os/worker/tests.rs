@@ -49,6 +49,9 @@ impl Lane<Socket> for Stalling {
     }
 
     fn handle_resolved(&mut self, _: Nanos, _: Result<&[SocketAddr], ()>) {}
+    fn handle_postponed(&mut self, _: u8, _: Nanos) -> bool {
+        false
+    }
     fn handle_dialed(&mut self, _: Nanos, _: u8, _: Result<Socket, std::io::ErrorKind>) {}
     fn handle_snapshot(&mut self, _: &mut Turn, _: Nanos, _: InstrumentId, _: Option<&Snapshot>) {}
 
