@@ -8,8 +8,8 @@ use super::{secrets, session};
 use crate::base::Nanos;
 use crate::exchange::{self, Exchange};
 use crate::world::os::clerk;
-use crate::world::os::placement::place;
-use crate::world::os::sys;
+use crate::world::os::container;
+use crate::world::os::placement::{Cpus, place};
 use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
@@ -21,7 +21,7 @@ pub fn run(args: CheckArgs) -> ExitCode {
         Ok(config) => config,
         Err(errors) => return cli::complain(cli::WRONG_USE, &errors),
     };
-    let cpus = match sys::affinity() {
+    let cpus = match container::cpus() {
         Ok(cpus) => cpus,
         Err(error) => return cli::complain(cli::FAILED, &format!("no CPU: {error}")),
     };
@@ -37,7 +37,7 @@ pub fn run(args: CheckArgs) -> ExitCode {
 }
 
 /// Prints what `config` makes of a process that may use `cpus`.
-fn describe(out: &mut dyn Write, path: &Path, config: &Config, cpus: &[usize]) -> io::Result<()> {
+fn describe(out: &mut dyn Write, path: &Path, config: &Config, cpus: &Cpus) -> io::Result<()> {
     writeln!(out, "{} is right", path.display())?;
     let (wait, depth) = (config.engine.wait.name(), config.engine.depth);
     writeln!(out, "\nengine       wait {wait}, {depth} levels a side")?;
@@ -247,7 +247,7 @@ fn strategy_and_risk(out: &mut dyn Write, config: &Config) -> io::Result<()> {
 }
 
 /// What would run on which CPU. The order connection is there with `--live` only.
-fn placement(out: &mut dyn Write, config: &Config, cpus: &[usize]) -> io::Result<()> {
+fn placement(out: &mut dyn Write, config: &Config, cpus: &Cpus) -> io::Result<()> {
     let feeds = config.feeds.iter().map(session::lanes).sum();
     let placed = |gateway| place(cpus, feeds, gateway, session::wait_choice(config));
     write!(out, "\n{}", placed(false))?;
@@ -308,7 +308,13 @@ mod tests {
              instruments_per_connection = 2\nstream = \"127.0.0.1:9443\"\n[risk]\nnotional_max = \"77\"\n",
         );
         let mut out = Vec::new();
-        describe(&mut out, Path::new("my.toml"), &config, &[3, 5, 7, 9]).unwrap();
+        describe(
+            &mut out,
+            Path::new("my.toml"),
+            &config,
+            &Cpus::all(&[3, 5, 7, 9]),
+        )
+        .unwrap();
         let text = String::from_utf8(out).unwrap();
         for line in [
             "my.toml is right\n",
@@ -337,7 +343,7 @@ mod tests {
              instruments = [\"*USDT\"]\ntop = 300\n",
         );
         let mut out = Vec::new();
-        describe(&mut out, Path::new("my.toml"), &config, &[0]).unwrap();
+        describe(&mut out, Path::new("my.toml"), &config, &Cpus::all(&[0])).unwrap();
         let text = String::from_utf8(out).unwrap();
         for line in [
             "both simulated in this process: seed 4, 3 instruments\n",

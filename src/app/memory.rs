@@ -8,7 +8,7 @@ use crate::base::{Event, Level, Note};
 pub use crate::market::buffer::BUFFER_BYTES;
 use crate::watch::Stage;
 use crate::watch::audit::Shown;
-use crate::world::os::placement::place;
+use crate::world::os::placement::{Cpus, place};
 use std::fmt;
 use std::io::{self, Write};
 
@@ -45,7 +45,7 @@ pub struct Part {
 
 /// Everything that grows with the configuration, and what does not in the last lines. `cpus` are those that the
 /// process may use.
-pub fn parts(config: &Config, cpus: &[usize]) -> Vec<Part> {
+pub fn parts(config: &Config, cpus: &Cpus) -> Vec<Part> {
     let instruments: usize = config.feeds.iter().map(instruments_of).sum();
     let connections_of = |feed: &Feed| lanes(feed) * links(feed);
     let connections: usize = config.feeds.iter().map(connections_of).sum();
@@ -127,7 +127,7 @@ fn instruments_of(feed: &Feed) -> usize {
 }
 
 /// Prints the parts and their sum.
-pub(super) fn describe(out: &mut dyn Write, config: &Config, cpus: &[usize]) -> io::Result<()> {
+pub(super) fn describe(out: &mut dyn Write, config: &Config, cpus: &Cpus) -> io::Result<()> {
     let parts = parts(config, cpus);
     writeln!(out)?;
     for (index, part) in parts.iter().enumerate() {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     fn bytes(feed: &str, name: &str) -> usize {
-        let parts = parts(&config(feed), &[0, 1]);
+        let parts = parts(&config(feed), &Cpus::all(&[0, 1]));
         let part = parts.iter().find(|part| part.name == name);
         part.expect("there is such a part").bytes
     }
@@ -204,7 +204,7 @@ mod tests {
     fn a_count_that_nobody_knows_yet_is_said() {
         let said = |feed: &str| {
             let mut out = Vec::new();
-            describe(&mut out, &config(feed), &[0]).expect("a vector takes all");
+            describe(&mut out, &config(feed), &Cpus::all(&[0])).expect("a vector takes all");
             String::from_utf8(out).expect("it is text")
         };
         let open = said(r#"instruments = ["*USDT"]"#);

@@ -10,10 +10,10 @@ use crate::exchange::Account;
 use crate::watch::audit::Truth;
 use crate::watch::summary::Summary;
 use crate::world::os::clock::OsClock;
+use crate::world::os::container;
 use crate::world::os::recorder::RecorderHandle;
 use crate::world::os::scribe::{Console, ConsoleStyle, Scribe, ScribeInputs};
 use crate::world::os::server::{self, Sim, SimSource};
-use crate::world::os::sys;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -201,7 +201,7 @@ impl Run {
             None => configured_strategy(&config, &universe),
         };
         let strategy = strategy.map_err(RunError::Wrong)?;
-        let cpus = sys::affinity().map_err(|e| RunError::Failed(format!("no CPU: {e}")))?;
+        let cpus = container::cpus().map_err(|e| RunError::Failed(format!("no CPU: {e}")))?;
         let (engine, mut outputs) =
             Engine::start(&config, universe, strategy, account, &cpus, self.record)
                 .map_err(RunError::Failed)?;

@@ -22,7 +22,7 @@ use crate::wiring::tap::tap_bytes;
 use crate::wiring::turn::Notes;
 use crate::world::os::clerk::{Backlog, Clerk, Client, MarketSource, Reply, Rest};
 use crate::world::os::clock::OsClock;
-use crate::world::os::placement::{Placement, WaitChoice, WorkerPlan, place};
+use crate::world::os::placement::{Cpus, Placement, WaitChoice, WorkerPlan, place};
 use crate::world::os::recorder::LaneTap;
 use crate::world::os::socket::SocketOptions;
 use crate::world::os::worker::{Attempts, BELL, Ended, Placed, Pulse, Worker};
@@ -85,7 +85,7 @@ impl Engine {
         universe: Universe,
         strategy: Box<dyn Strategy>,
         account: Option<(Account, config::Account)>,
-        cpus: &[usize],
+        cpus: &Cpus,
         record: bool,
     ) -> Result<(Self, Outputs), String> {
         let Universe {
@@ -230,8 +230,10 @@ impl<'a> Build<'a> {
         let publisher = Publisher::new(events, self.instruments.len());
         let (tap, end) = tap_bytes.map(|bytes| lane_tap(shard, bytes)).unzip();
         self.taps.extend(end);
-        let lane = feed_lane(self.config, shard, &self.instruments, publisher, audit, tap)?;
         let at = home(&self.placement, |worker| worker.feeds.contains(&index));
+        let with_desk = self.placement.workers[at].desk;
+        let all = &self.instruments;
+        let lane = feed_lane(self.config, shard, all, publisher, audit, tap, with_desk)?;
         let super::universe::Source { config, stream, .. } = shard.source;
         let reached_at = config.via.as_ref().unwrap_or(stream);
         let clerk_id = self.add_client(at, reached_at, Some(shard));

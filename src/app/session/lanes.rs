@@ -88,7 +88,7 @@ pub fn lane_tap(shard: &Shard, bytes: usize) -> (Tap, LaneTap) {
     (tap, lane)
 }
 
-/// The lane of a shard, with the ends of its rings.
+/// The lane of a shard, with the ends of its rings; `with_desk` where its worker runs the desk, too.
 pub fn feed_lane(
     config: &Config,
     shard: &Shard,
@@ -96,11 +96,12 @@ pub fn feed_lane(
     publisher: Publisher,
     audit: rtrb::Producer<Shown>,
     tap: Option<Tap>,
+    with_desk: bool,
 ) -> Result<Box<dyn Lane<Socket>>, String> {
     match config.engine.depth {
-        256 => lane_of::<256>(shard, all, publisher, audit, tap),
-        1_024 => lane_of::<1_024>(shard, all, publisher, audit, tap),
-        4_096 => lane_of::<4_096>(shard, all, publisher, audit, tap),
+        256 => lane_of::<256>(shard, all, publisher, audit, tap, with_desk),
+        1_024 => lane_of::<1_024>(shard, all, publisher, audit, tap, with_desk),
+        4_096 => lane_of::<4_096>(shard, all, publisher, audit, tap, with_desk),
         other => Err(format!("no book of {other} levels is compiled in")),
     }
 }
@@ -111,6 +112,7 @@ fn lane_of<const N: usize>(
     publisher: Publisher,
     audit: rtrb::Producer<Shown>,
     tap: Option<Tap>,
+    with_desk: bool,
 ) -> Result<Box<dyn Lane<Socket>>, String> {
     let (exchange, config) = (shard.source.exchange, &shard.source.config);
     let depth = config.streams.depth;
@@ -126,8 +128,11 @@ fn lane_of<const N: usize>(
         audit,
     );
     let desired = Desired::new((exchange, depth), &ours, &shard.route.channels);
-    let lane = FeedLane::new(links?, config.lines, feed, desired);
-    Ok(Box::new(lane.tapped(tap)))
+    let lane = FeedLane::new(links?, config.lines, feed, desired).tapped(tap);
+    Ok(match with_desk {
+        true => Box::new(lane.frame_by_frame()),
+        false => Box::new(lane),
+    })
 }
 
 /// The connections of a lane: the feed's lines, and one that takes the place of another. Books without update ids cannot be

@@ -22,7 +22,7 @@ use std::sync::Arc;
 pub use subscriptions::{Desired, REFUSED_RETRY, REPAIRS_MAX, SUBSCRIBE_DEADLINE};
 use subscriptions::{Due, Refusal};
 
-/// Frames that one turn takes from a connection before others have theirs.
+/// Frames that one turn takes from a lane before others have theirs.
 pub const FRAMES_PER_TURN: usize = 64;
 /// How long two connections carry the same before the old one is closed: an answer to a subscription may
 /// come before the stream does.
@@ -41,6 +41,10 @@ pub struct FeedLane<S: Transport, const N: usize> {
     departures: Departures,
     /// Where a recording is made: all that comes in, as it came.
     tap: Option<Tap>,
+    /// Frames that one call takes from a line.
+    frames_per_call: usize,
+    /// The line whose turn it is.
+    next: usize,
 }
 
 impl<S: Transport, const N: usize> FeedLane<S, N> {
@@ -68,6 +72,16 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
             epoch: 0,
             departures: Departures::new(seed),
             tap: None,
+            frames_per_call: FRAMES_PER_TURN,
+            next: 0,
+        }
+    }
+
+    /// Takes one frame per call, so that its worker can let the desk decide before the next one is decoded.
+    pub fn frame_by_frame(self) -> Self {
+        Self {
+            frames_per_call: 1,
+            ..self
         }
     }
 
@@ -315,15 +329,15 @@ fn rest<S: Transport>(link: &mut Link<S>, now: Nanos) {
 }
 
 impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
-    /// The socket is readable or writable. Takes frames until it is empty, or until the turn's budget is spent:
-    /// then [`FeedLane::wants_turn`] says so, since an edge-triggered poll will not.
+    /// The socket is readable or writable. Takes frames until it is empty, or as many as one call takes: then
+    /// [`FeedLane::wants_turn`] says so, since an edge-triggered poll will not.
     fn handle_ready(&mut self, turn: &mut Turn, line: u8) {
         let at = usize::from(line);
         if at >= self.lines.len() {
             return;
         }
         self.lines[at].more = true;
-        for _ in 0..FRAMES_PER_TURN {
+        for _ in 0..self.frames_per_call {
             let epoch = self.lines[at].epoch;
             match self.lines[at].link.read(turn.clock) {
                 Read::Frame { text, rx, at: came } => {
@@ -348,10 +362,11 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
     /// What is left in sockets, what waits for room on the ring, requests that may go out now.
     fn handle_turn(&mut self, turn: &mut Turn) -> bool {
         let more = self.wants_turn();
-        for at in 0..self.lines.len() {
-            if self.lines[at].more {
-                self.handle_ready(turn, at as u8);
-            }
+        let count = self.lines.len();
+        let mut in_turn = (0..count).map(|n| (self.next + n) % count);
+        if let Some(at) = in_turn.find(|&at| self.lines[at].more) {
+            self.next = at + 1;
+            self.handle_ready(turn, at as u8);
         }
         self.feed.flush();
         let now = turn.clock.now();

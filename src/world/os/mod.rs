@@ -2,6 +2,7 @@
 
 pub mod clerk;
 pub mod clock;
+pub mod container;
 pub mod placement;
 pub mod recorder;
 pub mod scribe;

@@ -1,5 +1,5 @@
-//! Which lane runs on which worker, and which worker on which CPU. Decides from the CPUs that the
-//! process may use, so that `taskset` and cpusets rule; pins nothing itself.
+//! Which lane runs on which worker, and which worker on which CPU. Decides from the CPUs and the quota that
+//! the process may use, so that `taskset`, cpusets and containers rule; pins nothing itself.
 
 use std::fmt;
 
@@ -17,9 +17,10 @@ pub enum Wait {
 pub enum WaitChoice {
     /// Spin, whatever the CPUs.
     Spin,
-    /// Park, whatever the CPUs.
+    /// Park, whatever the CPUs: everything on one worker.
     Park,
-    /// Spin where every worker has a CPU of its own and one is left for the system, else park.
+    /// Spin where every worker has a CPU of its own and one is left for the system, within the
+    /// container's quota; else park.
     Auto,
 }
 
@@ -75,54 +76,76 @@ pub struct Placement {
     pub reason: String,
 }
 
-/// Folds `feeds` feed lanes, the desk, and the gateway (unless orders stay on paper) onto `cpus`.
-///
-/// One CPU: everything on one worker, in run-to-completion order. Two: feeds and gateway / desk.
-/// More: the desk on one, the feeds spread over the rest, and the gateway on a worker of its own
-/// where a CPU would stay free, else beside the feeds.
-///
-/// # Panics
-/// When `cpus` is empty: a process without a CPU does not run.
-pub fn place(cpus: &[usize], feeds: usize, gateway: bool, choice: WaitChoice) -> Placement {
-    assert!(
-        !cpus.is_empty(),
-        "the affinity mask of a running process is not empty"
-    );
-    let mut workers = Vec::new();
-    let worker = |cpu| WorkerPlan {
-        cpu,
-        feeds: Vec::new(),
-        desk: false,
-        gateway: false,
-    };
-    if cpus.len() == 1 {
-        workers.push(WorkerPlan {
-            cpu: cpus[0],
-            feeds: (0..feeds).collect(),
-            desk: true,
-            gateway,
-        });
-    } else {
-        let own_gateway = gateway && cpus.len() > feeds.max(1) + 2;
-        let feed_workers = feeds.clamp(1, cpus.len() - 1 - usize::from(own_gateway));
-        workers.extend(cpus[..feed_workers].iter().map(|&cpu| worker(cpu)));
-        for feed in 0..feeds {
-            workers[feed % feed_workers].feeds.push(feed);
-        }
-        workers.push(WorkerPlan {
-            desk: true,
-            ..worker(cpus[feed_workers])
-        });
-        if own_gateway {
-            workers.push(WorkerPlan {
-                gateway,
-                ..worker(cpus[feed_workers + 1])
-            });
-        } else {
-            workers[feed_workers - 1].gateway = gateway;
+/// What the system lets this process use of its CPUs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cpus {
+    /// Those that it may run on, by the kernel's own numbers, ascending.
+    pub allowed: Vec<usize>,
+    /// Thousandths of a CPU that its container may use in the long run; none where there is no quota.
+    pub quota_milli: Option<u64>,
+}
+
+impl Cpus {
+    /// These, without a quota.
+    pub fn all(allowed: &[usize]) -> Self {
+        Self {
+            allowed: allowed.to_vec(),
+            quota_milli: None,
         }
     }
-    let (wait, reason) = choose(choice, workers.len(), cpus.len());
+
+    /// CPUs that threads may keep busy all the time without being throttled.
+    fn to_spin_on(&self) -> usize {
+        let quota = self.quota_milli.map_or(usize::MAX, |milli| {
+            usize::try_from(milli / 1_000).unwrap_or(usize::MAX)
+        });
+        self.allowed.len().min(quota)
+    }
+}
+
+impl fmt::Display for Cpus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(milli) = self.quota_milli {
+            write!(
+                f,
+                "a quota of {}.{:02} on ",
+                milli / 1_000,
+                milli % 1_000 / 10
+            )?;
+        }
+        write!(f, "{} CPU(s)", self.allowed.len())
+    }
+}
+
+/// Workers that a road apart has at least: the feeds and the desk.
+const APART: usize = 2;
+
+/// Folds `feeds` feed lanes, the desk, and the gateway (unless orders stay on paper) onto `cpus`.
+///
+/// A run that parks has its whole road on one worker: a wake-up between two workers costs more than
+/// everything that they do. A run that spins has the desk on a worker of its own, the feeds spread over
+/// the others, and the gateway on a worker of its own where a CPU would stay free, else beside the feeds.
+///
+/// # Panics
+/// When no CPU is allowed: a process without one does not run.
+pub fn place(cpus: &Cpus, feeds: usize, gateway: bool, choice: WaitChoice) -> Placement {
+    assert!(
+        !cpus.allowed.is_empty(),
+        "the affinity mask of a running process is not empty"
+    );
+    let spare = cpus.to_spin_on().saturating_sub(1);
+    let (wait, workers_max) = match choice {
+        WaitChoice::Spin => (Wait::Spin, cpus.allowed.len()),
+        WaitChoice::Auto if spare >= APART => (Wait::Spin, spare),
+        WaitChoice::Auto | WaitChoice::Park => (Wait::Park, 1),
+    };
+    let workers = fold(
+        &cpus.allowed[..workers_max],
+        cpus.allowed.len(),
+        feeds,
+        gateway,
+    );
+    let reason = reason(choice, wait, workers.len(), cpus);
     Placement {
         workers,
         wait,
@@ -130,19 +153,63 @@ pub fn place(cpus: &[usize], feeds: usize, gateway: bool, choice: WaitChoice) ->
     }
 }
 
-fn choose(choice: WaitChoice, workers: usize, cpus: usize) -> (Wait, String) {
-    let have = format!("{workers} worker(s) on {cpus} CPU(s)");
-    match choice {
-        WaitChoice::Spin => (Wait::Spin, format!("spin was asked for: {have}")),
-        WaitChoice::Park => (Wait::Park, format!("park was asked for: {have}")),
-        WaitChoice::Auto if cpus > workers => (
-            Wait::Spin,
-            format!("auto: {have}, so that one is left for the system"),
-        ),
-        WaitChoice::Auto => (
-            Wait::Park,
-            format!("auto: {have}, none to spare for the system"),
-        ),
+/// The lanes on at most as many workers as there are in `cpus`, of `all` that may be used.
+fn fold(cpus: &[usize], all: usize, feeds: usize, gateway: bool) -> Vec<WorkerPlan> {
+    let worker = |cpu| WorkerPlan {
+        cpu,
+        feeds: Vec::new(),
+        desk: false,
+        gateway: false,
+    };
+    if cpus.len() < APART {
+        return vec![WorkerPlan {
+            cpu: cpus[0],
+            feeds: (0..feeds).collect(),
+            desk: true,
+            gateway,
+        }];
+    }
+    let lanes = feeds.max(1) + 2;
+    let own_gateway = gateway && cpus.len() >= lanes && all > lanes;
+    let feed_workers = feeds.clamp(1, cpus.len() - 1 - usize::from(own_gateway));
+    let mut workers: Vec<WorkerPlan> = cpus[..feed_workers]
+        .iter()
+        .map(|&cpu| worker(cpu))
+        .collect();
+    for feed in 0..feeds {
+        workers[feed % feed_workers].feeds.push(feed);
+    }
+    workers.push(WorkerPlan {
+        desk: true,
+        ..worker(cpus[feed_workers])
+    });
+    if own_gateway {
+        workers.push(WorkerPlan {
+            gateway,
+            ..worker(cpus[feed_workers + 1])
+        });
+    } else {
+        workers[feed_workers - 1].gateway = gateway;
+    }
+    workers
+}
+
+fn reason(choice: WaitChoice, wait: Wait, workers: usize, cpus: &Cpus) -> String {
+    let needed = APART + 1;
+    match (choice, wait) {
+        (WaitChoice::Spin, _) if workers > cpus.to_spin_on() => {
+            format!("spin was asked for: {workers} worker(s) with {cpus}: they will be throttled")
+        }
+        (WaitChoice::Spin, _) => format!("spin was asked for: {workers} worker(s) on {cpus}"),
+        (WaitChoice::Park, _) => {
+            format!("park was asked for: the whole road on one worker, of {cpus}")
+        }
+        (WaitChoice::Auto, Wait::Spin) => {
+            format!("auto: {workers} worker(s) on {cpus}, so that one is left for the system")
+        }
+        (WaitChoice::Auto, Wait::Park) => {
+            format!("auto: the whole road on one worker, spinning takes {needed} CPUs: {cpus}")
+        }
     }
 }
 
@@ -173,77 +240,112 @@ mod tests {
             .collect()
     }
 
-    #[test]
-    fn one_cpu_runs_everything_to_completion_on_one_parked_worker() {
-        let placement = place(&[3], 2, true, WaitChoice::Auto);
-        assert_eq!(lanes(&placement), ["3: feed 0+feed 1+desk+gateway"]);
-        assert_eq!(placement.wait, Wait::Park);
+    fn placed(cpus: &[usize], feeds: usize, gateway: bool, choice: WaitChoice) -> Placement {
+        place(&Cpus::all(cpus), feeds, gateway, choice)
     }
 
     #[test]
-    fn two_cpus_keep_feeds_and_gateway_apart_from_the_desk() {
-        let placement = place(&[0, 1], 3, true, WaitChoice::Auto);
-        assert_eq!(
-            lanes(&placement),
-            ["0: feed 0+feed 1+feed 2+gateway", "1: desk"]
-        );
-        assert_eq!(placement.wait, Wait::Park);
+    fn a_run_that_parks_has_its_whole_road_on_one_worker() {
+        let everything = ["3: feed 0+feed 1+desk+gateway"];
+        for (cpus, choice) in [
+            (&[3][..], WaitChoice::Auto),
+            (&[3, 4], WaitChoice::Auto),
+            (&[3], WaitChoice::Park),
+            (&[3, 4], WaitChoice::Park),
+            (&[3, 4, 5, 6, 7, 8, 9, 10], WaitChoice::Park),
+        ] {
+            let placement = placed(cpus, 2, true, choice);
+            assert_eq!(lanes(&placement), everything, "{cpus:?} {choice:?}");
+            assert_eq!(placement.wait, Wait::Park);
+            assert!(placement.reason.contains("the whole road on one worker"));
+        }
     }
 
     #[test]
-    fn more_cpus_give_each_feed_a_worker_and_leave_one_to_the_system() {
-        let placement = place(&[2, 4, 6, 8, 10], 2, true, WaitChoice::Auto);
+    fn auto_spins_where_every_worker_has_a_cpu_and_one_is_to_spare() {
+        let placement = placed(&[2, 4, 6, 8, 10], 2, true, WaitChoice::Auto);
         assert_eq!(
             lanes(&placement),
             ["2: feed 0", "4: feed 1", "6: desk", "8: gateway"]
         );
         assert_eq!(placement.wait, Wait::Spin);
+        let placement = placed(&[0, 1, 2], 5, true, WaitChoice::Auto);
+        assert_eq!(
+            lanes(&placement),
+            ["0: feed 0+feed 1+feed 2+feed 3+feed 4+gateway", "1: desk"]
+        );
+        assert_eq!(placement.wait, Wait::Spin);
     }
 
     #[test]
-    fn more_feeds_than_cpus_are_spread_evenly() {
-        let placement = place(&[0, 1, 2], 5, false, WaitChoice::Auto);
+    fn auto_does_not_spin_beyond_the_containers_quota() {
+        let cpus = |quota_milli| Cpus {
+            allowed: (0..8).collect(),
+            quota_milli: Some(quota_milli),
+        };
+        for (quota_milli, wait, workers) in [
+            (500, Wait::Park, 1),
+            (2_999, Wait::Park, 1),
+            (3_000, Wait::Spin, 2),
+            (4_500, Wait::Spin, 3),
+            (90_000, Wait::Spin, 7),
+        ] {
+            let placement = place(&cpus(quota_milli), 9, false, WaitChoice::Auto);
+            let got = (placement.wait, placement.workers.len());
+            assert_eq!(got, (wait, workers), "{quota_milli}");
+        }
+        let parked = place(&cpus(500), 1, false, WaitChoice::Auto).to_string();
+        assert!(parked.contains("a quota of 0.50 on 8 CPU(s)"), "{parked}");
+        let asked = place(&cpus(1_990), 1, false, WaitChoice::Spin);
+        assert_eq!((asked.wait, asked.workers.len()), (Wait::Spin, 2));
+        assert!(
+            asked
+                .reason
+                .contains("a quota of 1.99 on 8 CPU(s): they will be throttled")
+        );
+    }
+
+    #[test]
+    fn more_feeds_than_cpus_are_spread_evenly_where_spin_was_asked_for() {
+        let placement = placed(&[0, 1, 2], 5, false, WaitChoice::Spin);
         assert_eq!(
             lanes(&placement),
             ["0: feed 0+feed 2+feed 4", "1: feed 1+feed 3", "2: desk"]
         );
-        assert_eq!(placement.wait, Wait::Park);
+        let placement = placed(&[0, 1], 3, true, WaitChoice::Spin);
+        assert_eq!(
+            lanes(&placement),
+            ["0: feed 0+feed 1+feed 2+gateway", "1: desk"]
+        );
     }
 
     #[test]
     fn every_lane_has_exactly_one_place_whatever_the_host() {
-        for cpus in 1..12 {
-            for feeds in 0..14 {
-                for gateway in [false, true] {
-                    let ids: Vec<usize> = (0..cpus).collect();
-                    let placement = place(&ids, feeds, gateway, WaitChoice::Auto);
-                    let mut placed: Vec<String> = placement
-                        .workers
-                        .iter()
-                        .flat_map(WorkerPlan::lanes)
-                        .collect();
-                    placed.sort();
-                    assert_eq!(
-                        placed.len(),
-                        feeds + 1 + usize::from(gateway),
-                        "{placement}"
-                    );
-                    placed.dedup();
-                    assert_eq!(
-                        placed.len(),
-                        feeds + 1 + usize::from(gateway),
-                        "{placement}"
-                    );
-                    assert!(placement.workers.len() <= cpus, "{placement}");
-                }
+        let choices = [WaitChoice::Auto, WaitChoice::Park, WaitChoice::Spin];
+        for (cpus, feeds) in (1..12).flat_map(|cpus| (0..14).map(move |feeds| (cpus, feeds))) {
+            for (gateway, choice) in [false, true]
+                .into_iter()
+                .flat_map(|g| choices.map(|c| (g, c)))
+            {
+                let ids: Vec<usize> = (0..cpus).collect();
+                let placement = placed(&ids, feeds, gateway, choice);
+                let workers = placement.workers.iter();
+                let mut lanes: Vec<String> = workers.flat_map(WorkerPlan::lanes).collect();
+                let all = feeds + 1 + usize::from(gateway);
+                assert_eq!(lanes.len(), all, "{placement}");
+                lanes.sort();
+                lanes.dedup();
+                assert_eq!(lanes.len(), all, "{placement}");
+                let spare = usize::from(placement.wait == Wait::Spin && choice == WaitChoice::Auto);
+                assert!(placement.workers.len() + spare <= cpus, "{placement}");
             }
         }
     }
 
     #[test]
     fn what_was_asked_for_is_what_is_done() {
-        assert_eq!(place(&[0], 1, true, WaitChoice::Spin).wait, Wait::Spin);
+        assert_eq!(placed(&[0], 1, true, WaitChoice::Spin).wait, Wait::Spin);
         let many: Vec<usize> = (0..16).collect();
-        assert_eq!(place(&many, 1, true, WaitChoice::Park).wait, Wait::Park);
+        assert_eq!(placed(&many, 1, true, WaitChoice::Park).wait, Wait::Park);
     }
 }

@@ -12,6 +12,7 @@ use super::sys;
 use crate::base::{Clock, Nanos, Note, Severity, Value};
 use crate::watch::latency::{Recorder, Usage};
 use crate::wiring::desk::{Desk, DeskCounters, Refusals};
+use crate::wiring::feed_lane::FRAMES_PER_TURN;
 use crate::wiring::lane::{LINES, Lane, Tally};
 use crate::wiring::ring::Bell;
 use crate::wiring::turn::{Ask, Notes, Turn};
@@ -193,8 +194,17 @@ impl Running {
             latency: &mut worker.recorder,
             notes: &worker.notes,
         };
-        for placed in &mut worker.feeds {
-            *idle &= !placed.lane.handle_turn(&mut turn);
+        for at in 0..worker.feeds.len() {
+            // Until its sockets are empty, or others are to have their turn.
+            for _ in 0..FRAMES_PER_TURN {
+                let lane = &mut worker.feeds[at].lane;
+                *idle &= !lane.handle_turn(&mut turn);
+                let more = lane.wants_turn();
+                complete(&mut worker.desk, &mut worker.gateways, &mut turn);
+                if !more || worker.desk.is_none() {
+                    break; // Without the desk one call takes as many as that.
+                }
+            }
         }
         if let Some(desk) = &mut worker.desk {
             *idle &= desk.handle_turn(&mut turn) == 0;
@@ -313,6 +323,7 @@ impl Running {
             };
             if let Some(placed) = placed {
                 placed.lane.handle_ready(&mut turn, line);
+                complete(&mut worker.desk, &mut worker.gateways, &mut turn);
             }
         }
     }
@@ -479,6 +490,18 @@ impl Running {
             desk,
             pinned,
         }
+    }
+}
+
+/// Runs what a frame caused to its end, where the desk is on this worker: its events are decided, and their
+/// orders written, before the next frame is decoded.
+fn complete(desk: &mut Option<Desk>, gateways: &mut [Placed], turn: &mut Turn) {
+    let Some(desk) = desk.as_mut().filter(|desk| desk.has_input()) else {
+        return;
+    };
+    desk.handle_turn(turn);
+    for placed in gateways {
+        placed.lane.handle_turn(turn);
     }
 }
 
