@@ -49,7 +49,6 @@ const OS_PATHS: &[&[&str]] = &[
     &["libc"],
     &["mio"],
     &["ureq"],
-    &["core_affinity"],
     &["signal_hook"],
 ];
 

@@ -257,7 +257,8 @@ fn on_one_cpu_everything_is_one_worker_and_says_so() {
     ]);
     command.current_dir(folder.path());
     let ran = finished(command).expect(0);
-    assert!(ran.out.contains("1 worker(s) on 1 CPU(s)"), "{}", ran.out);
+    let said = "park (auto: 1 CPU(s), and spinning takes 3: the whole road on one worker)";
+    assert!(ran.out.contains(said), "{}", ran.out);
     let summary = summary(&folder.path().join("o"));
     let placement = summary["placement"].as_array().unwrap();
     assert_eq!(placement.len(), 1);
@@ -279,8 +280,14 @@ fn the_way_of_waiting_is_chosen_and_said() {
         assert!(ran.out.contains(&chosen), "{}", ran.out);
         let summary = summary(&folder.path().join("o"));
         assert_eq!(summary["wait"], wait);
-        for worker in summary["placement"].as_array().unwrap() {
+        let placement = summary["placement"].as_array().unwrap();
+        for worker in placement {
             assert_eq!(worker["wait"], wait);
+        }
+        if wait == "park" {
+            let lanes = serde_json::json!(["feed 0", "desk", "gateway"]);
+            assert_eq!(placement.len(), 1, "whatever the CPUs");
+            assert_eq!(placement[0]["lanes"], lanes);
         }
         check_books_moved(&summary);
     }

@@ -25,6 +25,7 @@ use crate::world::os::clock::OsClock;
 use crate::world::os::placement::{Cpus, Placement, WaitChoice, WorkerPlan, place};
 use crate::world::os::recorder::LaneTap;
 use crate::world::os::socket::SocketOptions;
+use crate::world::os::watcher::{Seat, Watcher};
 use crate::world::os::worker::{Attempts, BELL, Ended, Placed, Pulse, Worker};
 pub use lanes::{Route, lanes, links, routes};
 use lanes::{Shard, feed_lane, lane_tap, link, shards};
@@ -59,6 +60,8 @@ pub struct Engine {
     stop: Arc<AtomicBool>,
     workers: Vec<(Arc<Bell>, JoinHandle<Ended>)>,
     clerk: Clerk,
+    /// Ends with the engine.
+    _watcher: Watcher,
 }
 
 /// What the scribe takes in of an engine.
@@ -96,7 +99,7 @@ impl Engine {
         } = universe;
         let shards: Vec<Shard> = sources.iter().flat_map(shards).collect();
         let placement = place(cpus, shards.len(), account.is_some(), wait_choice(config));
-        let mut build = Build::new(config, placement, instruments.into())?;
+        let mut build = Build::new(config, cpus.clone(), placement, instruments.into())?;
         for (index, shard) in shards.iter().enumerate() {
             let tap_bytes = record.then(|| tap_bytes(shards.len()));
             build.add_feed(index, shard, tap_bytes)?;
@@ -178,6 +181,7 @@ impl Station {
 /// An engine whose lanes and rings are being made. The clerk knows a lane by the place of its client.
 struct Build<'a> {
     config: &'a Config,
+    cpus: Cpus,
     placement: Placement,
     instruments: Arc<[Instrument]>,
     stations: Vec<Station>,
@@ -194,6 +198,7 @@ struct Build<'a> {
 impl<'a> Build<'a> {
     fn new(
         config: &'a Config,
+        cpus: Cpus,
         placement: Placement,
         instruments: Arc<[Instrument]>,
     ) -> Result<Self, String> {
@@ -205,6 +210,7 @@ impl<'a> Build<'a> {
             .clone();
         Ok(Self {
             config,
+            cpus,
             placement,
             instruments,
             stations,
@@ -330,6 +336,11 @@ impl<'a> Build<'a> {
             notes_of_clerk,
         )
         .map_err(|error| format!("cannot start the clerk thread: {error}"))?;
+        let seat = |plan: &WorkerPlan| Arc::new(Seat::new(plan.cpu, self.placement.wait));
+        let seats: Vec<Arc<Seat>> = self.placement.workers.iter().map(seat).collect();
+        let (placement, notes_of_watcher) = (self.placement.clone(), notes_to.clone());
+        let watcher = Watcher::start(placement, self.cpus, seats.clone(), notes_of_watcher)
+            .map_err(|error| format!("cannot start the thread that watches the host: {error}"))?;
         let mut engine = Engine {
             placement: self.placement,
             instruments: self.instruments,
@@ -337,6 +348,7 @@ impl<'a> Build<'a> {
             stop: Arc::new(AtomicBool::new(false)),
             workers: Vec::new(),
             clerk,
+            _watcher: watcher,
         };
         let mut desk = Some(desk);
         let mut collectors = Vec::new();
@@ -350,8 +362,7 @@ impl<'a> Build<'a> {
             let pulse = Arc::new(Pulse::default());
             let bell = station.bell.clone();
             let worker = Worker {
-                cpu: plan.cpu,
-                wait: engine.placement.wait,
+                seat: seats[index].clone(),
                 poll: station.poll,
                 bell: station.bell,
                 feeds: station.feeds,

@@ -59,7 +59,11 @@ pub(super) fn summarize(
         summary.placement.push(summary::Placement {
             worker: index as u8,
             cpu: end.as_ref().and_then(|end| end.pinned),
-            wait: placement.wait.name().into(),
+            wait: end
+                .as_ref()
+                .map_or(placement.wait, |end| end.wait)
+                .name()
+                .into(),
             lanes: plan.lanes(),
         });
         let Some(end) = end else { continue };

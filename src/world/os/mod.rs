@@ -9,4 +9,5 @@ pub mod scribe;
 pub mod server;
 pub mod socket;
 pub mod sys;
+pub mod watcher;
 pub mod worker;

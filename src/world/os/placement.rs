@@ -74,6 +74,32 @@ pub struct Placement {
     pub wait: Wait,
     /// Why this way of waiting was chosen.
     pub reason: String,
+    choice: WaitChoice,
+}
+
+impl Placement {
+    /// How its workers are to wait where the system leaves the process `cpus`: those that spin park while
+    /// they have no CPU of their own.
+    pub fn wait_with(&self, cpus: &Cpus) -> Wait {
+        let enough = match self.choice {
+            WaitChoice::Auto => cpus.to_spin_on() > self.workers.len(),
+            WaitChoice::Spin => cpus.allowed.len() >= self.workers.len(),
+            WaitChoice::Park => false,
+        };
+        if enough { self.wait } else { Wait::Park }
+    }
+
+    /// The CPU of each worker where the process may use `allowed`: its own, else one that no other worker
+    /// has; none where there is none left.
+    pub fn cpus_with(&self, allowed: &[usize]) -> Vec<Option<usize>> {
+        let own = |cpu: &usize| self.workers.iter().any(|worker| worker.cpu == *cpu);
+        let mut free = allowed.iter().copied().filter(|cpu| !own(cpu));
+        let place = |worker: &WorkerPlan| match allowed.contains(&worker.cpu) {
+            true => Some(worker.cpu),
+            false => free.next(),
+        };
+        self.workers.iter().map(place).collect()
+    }
 }
 
 /// What the system lets this process use of its CPUs.
@@ -150,6 +176,7 @@ pub fn place(cpus: &Cpus, feeds: usize, gateway: bool, choice: WaitChoice) -> Pl
         workers,
         wait,
         reason,
+        choice,
     }
 }
 
@@ -201,14 +228,12 @@ fn reason(choice: WaitChoice, wait: Wait, workers: usize, cpus: &Cpus) -> String
             format!("spin was asked for: {workers} worker(s) with {cpus}: they will be throttled")
         }
         (WaitChoice::Spin, _) => format!("spin was asked for: {workers} worker(s) on {cpus}"),
-        (WaitChoice::Park, _) => {
-            format!("park was asked for: the whole road on one worker, of {cpus}")
-        }
+        (WaitChoice::Park, _) => "park was asked for: the whole road on one worker".into(),
         (WaitChoice::Auto, Wait::Spin) => {
             format!("auto: {workers} worker(s) on {cpus}, so that one is left for the system")
         }
         (WaitChoice::Auto, Wait::Park) => {
-            format!("auto: the whole road on one worker, spinning takes {needed} CPUs: {cpus}")
+            format!("auto: {cpus}, and spinning takes {needed}: the whole road on one worker")
         }
     }
 }

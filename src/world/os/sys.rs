@@ -73,17 +73,48 @@ pub fn thread_usage() -> ThreadUsage {
 
 /// The CPUs that the calling thread may run on, by the kernel's own numbers, ascending.
 pub fn affinity() -> io::Result<Vec<usize>> {
-    // Kernels of up to 8,192 CPUs: a mask smaller than the kernel's is refused.
-    let mut mask = [0u64; 128];
+    let mask = affinity_mask()?;
+    let cpus = 0..mask.len() * 64;
+    Ok(cpus
+        .filter(|cpu| mask[cpu / 64] >> (cpu % 64) & 1 == 1)
+        .collect())
+}
+
+/// The calling thread may run on this CPU and on no other. Allocates nothing.
+pub fn is_pinned_to(cpu: usize) -> bool {
+    affinity_mask().is_ok_and(|mask| only(cpu).is_ok_and(|only| mask == only))
+}
+
+/// Lets the calling thread run on this CPU alone, by the kernel's own number: also on one that is isolated.
+///
+/// # Errors
+/// When the system refuses it, or has no such CPU.
+pub fn pin(cpu: usize) -> io::Result<()> {
+    let mask = only(cpu)?;
+    // SAFETY: as in `affinity_mask`; this call only reads the mask.
+    let result =
+        unsafe { libc::sched_setaffinity(0, mem::size_of_val(&mask), mask.as_ptr().cast()) };
+    check(result).map(|_| ())
+}
+
+/// A bit for each CPU, of kernels of up to 8,192 CPUs: a mask smaller than the kernel's is refused.
+type Mask = [u64; 128];
+
+fn only(cpu: usize) -> io::Result<Mask> {
+    let mut mask: Mask = [0; 128];
+    let word = mask.get_mut(cpu / 64).ok_or(io::ErrorKind::InvalidInput)?;
+    *word = 1 << (cpu % 64);
+    Ok(mask)
+}
+
+fn affinity_mask() -> io::Result<Mask> {
+    let mut mask: Mask = [0; 128];
     // SAFETY: the mask's address and its true size in bytes are given; cpu_set_t is an array of
     // unsigned longs, which are the u64 of `mask` in size, alignment and bit order on 64-bit Linux.
     let result =
         unsafe { libc::sched_getaffinity(0, mem::size_of_val(&mask), mask.as_mut_ptr().cast()) };
     check(result)?;
-    let cpus = 0..mask.len() * 64;
-    Ok(cpus
-        .filter(|cpu| mask[cpu / 64] >> (cpu % 64) & 1 == 1)
-        .collect())
+    Ok(mask)
 }
 
 /// Bytes of the process that are in memory, or zero where /proc does not say.
@@ -316,10 +347,11 @@ mod tests {
         assert!(all.is_sorted());
         let last = *all.last().unwrap();
         std::thread::spawn(move || {
-            assert!(core_affinity::set_for_current(core_affinity::CoreId {
-                id: last
-            }));
+            pin(last).unwrap();
             assert_eq!(affinity().unwrap(), [last]);
+            assert!(is_pinned_to(last));
+            assert!(!is_pinned_to(last + 1));
+            assert!(pin(1 << 20).is_err(), "no host has so many");
         })
         .join()
         .unwrap();

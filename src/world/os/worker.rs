@@ -9,6 +9,7 @@ use super::clock::OsClock;
 use super::placement::Wait;
 use super::socket::{Socket, SocketOptions};
 use super::sys;
+use super::watcher::Seat;
 use crate::base::{Clock, Nanos, Note, Severity, Value};
 use crate::watch::latency::{Recorder, Usage};
 use crate::wiring::desk::{Desk, DeskCounters, Refusals};
@@ -59,10 +60,8 @@ pub struct Placed {
 
 /// Everything that a worker is made of.
 pub struct Worker {
-    /// The CPU to pin it to.
-    pub cpu: usize,
-    /// What to do while there is nothing to do.
-    pub wait: Wait,
+    /// Its CPU, and what to do while there is nothing to do; both may change during the run.
+    pub seat: Arc<Seat>,
     /// Its lanes' sockets, and the waker of `bell` as [`BELL`].
     pub poll: Poll,
     /// What others ring when there is something for its lanes.
@@ -96,8 +95,10 @@ pub struct Ended {
     pub tally: Tally,
     /// What the desk counted, and the intents that risk refused.
     pub desk: Option<(DeskCounters, Refusals)>,
-    /// The CPU that it was pinned to; none when the system refused.
+    /// The one CPU that it could run on in the end; none where there were several.
     pub pinned: Option<usize>,
+    /// How it waited in the end.
+    pub wait: Wait,
 }
 
 impl Worker {
@@ -123,6 +124,8 @@ struct Running {
     park_max: Nanos,
     /// Nothing is due before; only what lanes do can move it.
     timers_due: Nanos,
+    /// A CPU that the system refused.
+    refused: Option<usize>,
 }
 
 impl Running {
@@ -136,23 +139,37 @@ impl Running {
             idle: false,
             park_max: PARK_MAX,
             timers_due: Nanos::ZERO,
+            refused: None,
         }
     }
 
     fn run(mut self) -> Ended {
-        let pinned = pin(self.worker.cpu).then_some(self.worker.cpu);
-        if pinned.is_none() {
-            let note = Note::new(self.clock.now(), Severity::Warn, "worker.not_pinned");
-            self.worker
-                .notes
-                .send(note.with("cpu", Value::Int(self.worker.cpu as i64)));
-        }
+        self.take_seat();
         self.worker.recorder.meter().usage(usage());
         while !self.worker.stop.load(Ordering::Relaxed) {
             self.turn();
         }
         self.linger();
-        self.end(pinned)
+        self.end()
+    }
+
+    /// Pins this thread to the CPU of its seat, where it is not: a container that takes a CPU away also
+    /// undoes what was pinned to it. Says once what the system refuses.
+    fn take_seat(&mut self) {
+        let Some(cpu) = self.worker.seat.cpu() else {
+            return;
+        };
+        if sys::is_pinned_to(cpu) || self.refused == Some(cpu) {
+            return;
+        }
+        let taken = sys::pin(cpu).is_ok() && sys::is_pinned_to(cpu);
+        self.refused = (!taken).then_some(cpu);
+        if !taken {
+            let note = Note::new(self.clock.now(), Severity::Warn, "worker.not_pinned");
+            self.worker
+                .notes
+                .send(note.with("cpu", Value::Int(cpu as i64)));
+        }
     }
 
     /// The run is ending: no order leaves any more, and answers to those that left are waited for.
@@ -220,7 +237,7 @@ impl Running {
 
     /// Asks the kernel which sockets are ready; waits for it when there is nothing else to do.
     fn poll_sockets(&mut self) {
-        let waits = self.worker.wait == Wait::Park && {
+        let waits = self.worker.seat.wait() == Wait::Park && {
             self.worker.bell.sleep(); // Before the look: what comes after it rings.
             !self.has_work()
         };
@@ -451,7 +468,9 @@ impl Running {
         let second_over = worker.recorder.rotate(now);
         if second_over {
             worker.recorder.meter().usage(usage());
+            self.take_seat();
         }
+        let worker = &mut self.worker;
         if self.idle && !second_over {
             return;
         }
@@ -473,7 +492,7 @@ impl Running {
         }
     }
 
-    fn end(mut self, pinned: Option<usize>) -> Ended {
+    fn end(mut self) -> Ended {
         let mut tally = Tally::default();
         for placed in self.worker.feeds.iter().chain(&self.worker.gateways) {
             placed.lane.tally(&mut tally);
@@ -488,7 +507,11 @@ impl Running {
         Ended {
             tally,
             desk,
-            pinned,
+            pinned: sys::affinity()
+                .ok()
+                .filter(|cpus| cpus.len() == 1)
+                .map(|cpus| cpus[0]),
+            wait: self.worker.seat.wait(),
         }
     }
 }
@@ -520,12 +543,6 @@ fn usage() -> Usage {
         faults_major: major_faults,
         switches_involuntary: involuntary_switches,
     }
-}
-
-/// Pins this thread. `core_affinity` takes the kernel's own number; the check is the kernel's word.
-fn pin(cpu: usize) -> bool {
-    core_affinity::set_for_current(core_affinity::CoreId { id: cpu })
-        && sys::affinity().is_ok_and(|cpus| cpus == [cpu])
 }
 
 #[cfg(test)]

@@ -88,8 +88,7 @@ fn worker(wait: Wait, feeds: Vec<Box<dyn Lane<Socket>>>) -> (Worker, crate::watc
     let (clerk, hosts) = (Vec::new(), Vec::new());
     let notes = Notes::new(crossbeam_channel::bounded(16).0);
     let worker = Worker {
-        cpu: sys::affinity().unwrap()[0],
-        wait,
+        seat: Arc::new(Seat::new(sys::affinity().unwrap()[0], wait)),
         poll,
         bell: Bell::new(move || drop(waker.wake())),
         feeds: feeds.into_iter().map(placed).collect(),
