@@ -64,6 +64,17 @@ fn every_line_that_the_binance_example_comments_out_is_accepted_too() {
 #[test]
 fn the_shortest_file_has_the_documented_defaults() {
     let config = parse(FEED).unwrap();
+    let unwritten: Vec<&str> = config
+        .unwritten
+        .iter()
+        .map(|key| key.what.as_str())
+        .collect();
+    assert_eq!(unwritten.len(), 10, "{unwritten:?}");
+    let first = "[risk] needs quantity_max: write quantity_max = \"1\"";
+    assert_eq!(
+        unwritten[0], first,
+        "what paper takes by default, live wants written out"
+    );
     assert_eq!(
         (config.engine.wait, config.engine.depth),
         (Wait::Auto, 1024)

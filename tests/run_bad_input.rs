@@ -5,7 +5,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use support::{Sim, finished, folder, recording, tickwire, write_gz, write_keys};
+use support::{EAGER, Sim, finished, folder, recording, tickwire, write_gz, write_keys};
 
 #[test]
 fn wrong_use_ends_with_code_2_before_anything_is_started() {
@@ -148,7 +148,7 @@ fn keys_that_others_may_read_and_a_missing_account_end_with_code_2_and_advice() 
     let folder = folder();
     let sim = Sim::start(folder.path(), "127.0.0.1:0", "ca.pem", &[]);
     let (_, canaries) = write_keys(folder.path());
-    let paper = sim.feed(&["BTCUSDT"]);
+    let paper = sim.feed(&["BTCUSDT"]) + EAGER;
     fs::write(folder.path().join("paper.toml"), &paper).unwrap();
     fs::write(folder.path().join("live.toml"), paper + &sim.account()).unwrap();
     let live = |config| finished(tickwire(folder.path(), &["run", config, "--live"])).expect(2);
@@ -178,4 +178,88 @@ fn keys_that_others_may_read_and_a_missing_account_end_with_code_2_and_advice() 
         !left.exists(),
         "a run that never began left {left:?} behind"
     );
+}
+
+#[test]
+fn live_without_the_strategy_and_every_limit_written_out_is_refused_with_each_key_that_is_missing()
+{
+    let folder = folder();
+    write_keys(folder.path());
+    let account = "[account]\nexchange = \"binance\"\napi_key_file = \"api.key\"\n\
+                   private_key_file = \"private.pem\"\n";
+    let feed = "[[feed]]\nexchange = \"binance\"\ninstruments = [\"BTCUSDT\"]\n";
+    let run = |text: &str| {
+        fs::write(folder.path().join("c.toml"), text).unwrap();
+        let ran = finished(tickwire(folder.path(), &["run", "c.toml", "--live"])).expect(2);
+        assert!(!folder.path().join("runs").exists(), "nothing was started");
+        ran.err
+    };
+    let keys = EAGER.lines().filter_map(|line| line.split_once(" = "));
+    let keys: Vec<(&str, &str)> = keys.collect();
+    assert_eq!(keys.len(), 10);
+    let said = run(&format!("{feed}{account}"));
+    for (key, _) in &keys {
+        let section = if key.contains("_max") || key.contains("_per") || key.contains("_bps") {
+            "[risk]"
+        } else {
+            "[strategy]"
+        };
+        let wanted = format!("{section} needs {key}: write {key} = ");
+        assert!(
+            said.contains("c.toml:") && said.contains(&wanted),
+            "no {wanted:?} in {said}"
+        );
+    }
+    // One key that is left out is enough, and the only one that is named.
+    for (key, value) in &keys {
+        let line = format!("{key} = {value}\n");
+        let said = run(&format!("{feed}{account}{}", EAGER.replace(&line, "")));
+        assert!(said.contains(&format!("needs {key}: write")), "{said}");
+        assert_eq!(said.matches(" needs ").count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn prices_of_a_simulated_exchange_and_an_account_at_the_real_one_are_refused_before_anything_is_dialled()
+ {
+    let folder = folder();
+    write_keys(folder.path());
+    let sim = Sim::start(folder.path(), "127.0.0.1:0", "ca.pem", &[]);
+    let keys = "api_key_file = \"api.key\"\nprivate_key_file = \"private.pem\"\n";
+    let by_way = format!(
+        "[[feed]]\nexchange = \"binance\"\nvia = \"{}\"\nca_file = \"ca.pem\"\n\
+         instruments = [\"BTCUSDT\"]\n",
+        sim.addr
+    );
+    let real_account = format!("[account]\nexchange = \"binance\"\n{keys}");
+    let real_feed = "[[feed]]\nexchange = \"okx\"\ninstruments = [\"BTC-USDT\"]\n";
+    for (text, what) in [
+        (
+            format!("{by_way}{real_account}"),
+            "the account at binance is the exchange itself",
+        ),
+        (
+            format!("{}{}", real_feed.replace("okx", "binance"), sim.account()),
+            "the account at binance is a simulated exchange",
+        ),
+        (
+            format!("{by_way}{real_feed}{}", sim.account()),
+            "the stream of okx is the exchange itself",
+        ),
+    ] {
+        fs::write(folder.path().join("c.toml"), text + EAGER).unwrap();
+        let ran = finished(tickwire(folder.path(), &["run", "c.toml", "--live"])).expect(2);
+        assert!(
+            ran.err.contains(what) && ran.err.contains("same world"),
+            "{}",
+            ran.err
+        );
+        assert!(!folder.path().join("runs").exists(), "nothing was started");
+        let check = finished(tickwire(folder.path(), &["check", "c.toml"])).expect(0);
+        assert!(check.out.contains("refused: --live: "), "{}", check.out);
+    }
+    sim.process.signal("INT");
+    let said = sim.process.wait().expect(0);
+    assert!(said.out.contains("took 0 orders"), "{}", said.out);
+    println!("{}", said.out);
 }

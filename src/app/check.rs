@@ -4,6 +4,7 @@
 use super::cli::{self, CheckArgs};
 use super::config::{Account, Config, Feed, SecretSource, Socket, Strategy};
 use super::memory::{self, count};
+use super::reality::{self, Intended};
 use super::{secrets, session};
 use crate::base::Nanos;
 use crate::exchange::{self, Exchange};
@@ -21,6 +22,10 @@ pub fn run(args: CheckArgs) -> ExitCode {
         Ok(config) => config,
         Err(errors) => return cli::complain(cli::WRONG_USE, &errors),
     };
+    if let Err(mixed) = reality::decide(&config, Intended::Paper) {
+        let what = format!("{}: {mixed}", args.config.display());
+        return cli::complain(cli::WRONG_USE, &what);
+    }
     let cpus = match container::cpus() {
         Ok(cpus) => cpus,
         Err(error) => return cli::complain(cli::FAILED, &format!("no CPU: {error}")),
@@ -46,6 +51,7 @@ fn describe(out: &mut dyn Write, path: &Path, config: &Config, cpus: &Cpus) -> i
         describe_feed(out, config, feed)?;
     }
     account(out, config.account.as_ref())?;
+    live(out, config)?;
     strategy_and_risk(out, config)?;
     placement(out, config, cpus)?;
     memory::describe(out, config, cpus)
@@ -210,6 +216,21 @@ fn account(out: &mut dyn Write, account: Option<&Account>) -> io::Result<()> {
             SecretSource::Env(name) => format!("environment variable {name}"),
         };
         writeln!(out, "             {what} from {place}")?;
+    }
+    Ok(())
+}
+
+/// What `--live` would do with it.
+fn live(out: &mut dyn Write, config: &Config) -> io::Result<()> {
+    if config.account.is_none() {
+        return Ok(());
+    }
+    match reality::decide(config, Intended::Live) {
+        Ok(mode) => writeln!(out, "             with --live: orders {}", mode.name())?,
+        Err(mixed) => writeln!(out, "             refused: {mixed}")?,
+    }
+    for missing in &config.unwritten {
+        writeln!(out, "             --live wants it written out: {missing}")?;
     }
     Ok(())
 }

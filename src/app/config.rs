@@ -32,6 +32,9 @@ pub struct Config {
     pub strategy: Strategy,
     /// What every order must keep to.
     pub risk: Risk,
+    /// Keys of `[strategy]` and `[risk]` that the file leaves to their defaults: orders that leave the process
+    /// need all of them written out.
+    pub unwritten: Vec<ConfigError>,
 }
 
 /// How the engine runs on this host.
@@ -277,7 +280,10 @@ impl Config {
         let mut reader = Reader::new(path, text);
         let config = sections::config(&mut reader, known);
         match config {
-            Some(config) if reader.errors.is_empty() => Ok(config),
+            Some(mut config) if reader.errors.is_empty() => {
+                config.unwritten.sort_by_key(|error| error.line);
+                Ok(config)
+            }
             _ => {
                 reader
                     .errors

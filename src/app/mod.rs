@@ -4,6 +4,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod memory;
+pub mod reality;
 pub mod record;
 pub mod replay;
 pub mod report;

@@ -3,6 +3,7 @@
 
 use super::cli::{FAILED, LogForm, RunArgs, WRONG_USE, complain};
 use super::config::{self, Config};
+use super::reality::{self, Intended, Mode};
 use super::secrets;
 use super::session::{Engine, Outputs, StrategyMaker, configured_strategy};
 use super::universe::Universe;
@@ -150,18 +151,33 @@ impl Run {
         self
     }
 
+    /// What this run is: decided before anything is made or dialled.
+    fn mode(&self) -> Result<Mode, RunError> {
+        let intended = match (self.record, self.live) {
+            (true, _) => Intended::None,
+            (false, true) => Intended::Live,
+            (false, false) => Intended::Paper,
+        };
+        match &self.market {
+            Market::Configured(config) => {
+                let decided = reality::decide(config, intended);
+                if intended == Intended::Live {
+                    may_be_live(config, decided.as_ref().err())?;
+                }
+                decided.map_err(RunError::Wrong)
+            }
+            // Its prices and its account are both of the exchange that it starts itself.
+            Market::Simulated { .. } => Ok(Mode::Simulated),
+        }
+    }
+
     /// Runs to the end, prints what happened, and gives the summary that is in `summary.json`.
     pub fn start(self) -> Result<Summary, RunError> {
         let started = SystemTime::now();
         let interrupted = interrupt_flag()?;
+        let mode = self.mode()?;
         let account = match &self.market {
-            Market::Configured(config) if self.live => {
-                if config.simulate.is_some() {
-                    let why = "--live with [simulate]: real orders would follow invented prices";
-                    return Err(RunError::Wrong(why.into()));
-                }
-                Some(live_account(config)?)
-            }
+            Market::Configured(config) if self.live => Some(live_account(config)?),
             Market::Configured(_) | Market::Simulated { .. } => None,
         };
         let recording = match &self.out {
@@ -188,14 +204,13 @@ impl Run {
                 (config, Some(sim), Some(account), (!played).then_some(seed))
             }
         };
-        let mode = match self.record {
-            true => "none",
-            false => mode(sim.as_ref(), account.is_some()),
-        };
         let bodies = recording.as_ref().map(|recording| recording.bodies());
         let universe = Universe::fetch(&config, bodies).map_err(RunError::Failed)?;
         screen::announce_universe(&universe);
         let left_out = universe.left_out.clone();
+        if let Some((_, account)) = &account {
+            reachable(&universe, account)?;
+        }
         let strategy = match self.strategy {
             Some(make) => make(&universe.instruments),
             None => configured_strategy(&config, &universe),
@@ -208,7 +223,7 @@ impl Run {
         let recorder = recording
             .map(|recording| recording.start(&mut outputs))
             .transpose()?;
-        screen::announce(&engine, &config, sim.as_ref(), mode, &dir);
+        screen::announce(&engine, &config, sim.as_ref(), mode.name(), &dir);
         let begun = Instant::now();
         let truths = sim.as_ref().filter(|_| seed.is_some()).map(Sim::truth);
         let scribe = start_scribe(&engine, outputs, truths, self.log, &dir)?;
@@ -225,7 +240,7 @@ impl Run {
         summary.version = env!("CARGO_PKG_VERSION").into();
         summary.started = humantime::format_rfc3339_millis(started).to_string();
         summary.duration_ns = lasted.as_nanos() as u64;
-        summary.mode = mode.into();
+        summary.mode = mode.name().into();
         summary.seed = seed;
         summary.left_out = left_out;
         summary.limits_exceeded = exceeded;
@@ -298,27 +313,53 @@ fn from_args(args: RunArgs) -> Result<Run, RunError> {
     })
 }
 
-fn live_account(config: &Config) -> Result<(Account, config::Account), RunError> {
+/// Orders that leave the process follow no default: the strategy and every limit are somebody's own words. Says all
+/// that is against it at once, `mixed` too.
+fn may_be_live(config: &Config, mixed: Option<&String>) -> Result<(), RunError> {
+    let wrong = |what: String| Err(RunError::Wrong(what));
     if let config::Strategy::Arbitrage(_) = config.strategy {
-        return Err(RunError::Wrong(
-            "arbitrage trades on paper only: this build does not hear of fills from an account yet, \
-             and a second leg must know the first one's; leave --live out"
+        return wrong(
+            "arbitrage trades on paper only: it needs accounts at two exchanges, and this build has one; \
+             leave --live out"
                 .into(),
-        ));
+        );
     }
+    let mut missing = String::new();
+    for key in &config.unwritten {
+        missing += &format!("\n  {key}");
+    }
+    match (missing.is_empty(), mixed) {
+        (true, None) => Ok(()),
+        (true, Some(mixed)) => wrong(mixed.clone()),
+        (false, mixed) => wrong(format!(
+            "{}--live sends orders by nothing but what is written out; this is left to defaults:{missing}",
+            mixed.map(|mixed| format!("{mixed}\n")).unwrap_or_default()
+        )),
+    }
+}
+
+/// The exchange that takes the orders must be among those whose books are followed.
+fn reachable(universe: &Universe, account: &config::Account) -> Result<(), RunError> {
+    let at = &account.exchange;
+    match universe
+        .sources
+        .iter()
+        .any(|source| source.exchange.name() == at)
+    {
+        true => Ok(()),
+        false => Err(RunError::Failed(format!(
+            "--live: {at} takes the orders, and none of its instruments can be followed now: {}",
+            universe.left_out.join("; ")
+        ))),
+    }
+}
+
+fn live_account(config: &Config) -> Result<(Account, config::Account), RunError> {
     let account = config.account.clone().ok_or_else(|| {
         RunError::Wrong("--live needs an [account] section with the files of its keys".into())
     })?;
     let keys = secrets::load(&account).map_err(|error| RunError::Wrong(error.to_string()))?;
     Ok((keys, account))
-}
-
-fn mode(sim: Option<&Sim>, orders_leave: bool) -> &'static str {
-    match (sim, orders_leave) {
-        (_, false) => "paper",
-        (Some(_), true) => "simulated",
-        (None, true) => "live",
-    }
 }
 
 /// A flag that Ctrl-C or SIGTERM raises; a second Ctrl-C ends the process at once.

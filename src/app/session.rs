@@ -104,11 +104,14 @@ impl Engine {
             let tap_bytes = record.then(|| tap_bytes(shards.len()));
             build.add_feed(index, shard, tap_bytes)?;
         }
+        let mut risk = risk(config, &build.instruments)?;
         let exit = match account {
-            Some((keys, at)) => build.add_gateway(keys, &at)?,
+            Some((keys, at)) => {
+                risk.only_at(&at.exchange);
+                build.add_gateway(keys, &at)?
+            }
             None => Exit::Paper(Paper::new(build.instruments.len())),
         };
-        let risk = risk(config, &build.instruments)?;
         let inputs = std::mem::take(&mut build.inputs);
         let ranks = ranks(&*strategy, &build.instruments);
         let desk = Desk::new(inputs, vec![strategy], risk, exit);
@@ -271,7 +274,15 @@ impl<'a> Build<'a> {
         let (tickets, orders) = ring(TICKETS, self.stations[at].bell.clone());
         let (reports, input) = ring(REPORTS, self.desk_bell.clone());
         self.inputs.push(input);
-        let codec = exchange.order_codec(keys, &self.instruments)?;
+        // An instrument of another exchange may have the same symbol: its orders must not come here.
+        let of_account = |i: &&Instrument| i.exchange == exchange.name();
+        let ours: Vec<Instrument> = self
+            .instruments
+            .iter()
+            .filter(of_account)
+            .copied()
+            .collect();
+        let codec = exchange.order_codec(keys, &ours)?;
         let ca_pem = account
             .ca_file
             .as_deref()

@@ -183,6 +183,10 @@ pub trait Exchange: Sync {
     fn owns(&self, url: &str) -> bool;
     /// The exchange's public endpoints.
     fn endpoints(&self) -> Endpoints;
+    /// Its own sites for trying things out, with what it calls each: domains, whose hosts are all of that site.
+    fn test_sites(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
     /// What connections to it must keep to.
     fn limits(&self) -> Limits;
     /// Its depth streams, the default first.

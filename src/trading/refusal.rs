@@ -35,6 +35,8 @@ refusals! {
     GatewayDown => "gateway_down",
     /// Not in the run's table.
     UnknownInstrument => "unknown_instrument",
+    /// The instrument is of an exchange where there is no account.
+    NoAccount => "no_account",
     /// The exchange takes no orders for the instrument.
     NotTrading => "not_trading",
     /// Of nothing.

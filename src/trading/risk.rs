@@ -63,6 +63,8 @@ struct Seat {
     limit: SizeLimit,
     /// The scales that the run began with, `(px, qty)`.
     scales: (u8, u8),
+    /// There is an account at its exchange, or orders stay on paper.
+    has_account: bool,
     /// It has other scales now than its exit writes, or limits that it cannot hold.
     frozen: bool,
     picture: Picture<Touch>,
@@ -92,6 +94,7 @@ impl Risk {
                 instrument: *instrument,
                 limit: *limit,
                 scales: (instrument.px_scale, instrument.qty_scale),
+                has_account: true,
                 frozen: false,
                 picture: Picture::DARK,
             }
@@ -154,6 +157,13 @@ impl Risk {
     /// Refuses every intent from now on. There is no way back but a new run.
     pub fn kill(&mut self) {
         self.killed = true;
+    }
+
+    /// Refuses orders of every other exchange's instruments: the account is at this one.
+    pub fn only_at(&mut self, exchange: &str) {
+        for seat in &mut self.seats {
+            seat.has_account = seat.instrument.exchange == exchange;
+        }
     }
 
     /// Refuses orders of an instrument whose scales are not those that the run began with: for an exit
@@ -266,6 +276,7 @@ impl Seat {
     fn check_order(&self, intent: &Intent) -> Result<(), Refused> {
         let (instrument, limit) = (&self.instrument, &self.limit);
         let (px, qty) = (intent.px.0, intent.qty);
+        refuse_if(!self.has_account, Refusal::NoAccount)?;
         refuse_if(!instrument.trading || self.frozen, Refusal::NotTrading)?;
         refuse_if(qty.0 == 0, Refusal::QuantityZero)?;
         let sized = |limit: Qty| {

@@ -22,7 +22,8 @@ pub struct Summary {
     pub duration_ns: u64,
     /// How workers waited: `spin` or `park` (what `auto` chose, where it chose).
     pub wait: String,
-    /// What happened to orders: `paper`, `simulated` or `live`; `none` where a recording was made.
+    /// What happened to orders: `paper`, or where they and the prices were of one world `live`, `testnet`, `demo`
+    /// or `simulated`; `none` where a recording was made.
     pub mode: String,
     /// The seed of the simulated exchange and of all dice; absent where there was none.
     pub seed: Option<u64>,

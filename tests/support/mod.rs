@@ -239,10 +239,10 @@ impl Sim {
     }
 }
 
-/// A strategy that orders often, and limits that let it.
-pub const EAGER: &str = "[strategy]\nname = \"imbalance\"\nthreshold = 0.2\ncooldown_ms = 100\n\
-    quantity = \"1\"\n[risk]\nquantity_max = \"1\"\nnotional_max = \"1000000\"\n\
-    orders_per_s = 50\nopen_orders_max = 4\n";
+/// A strategy that orders often, and limits that let it; all of both written out.
+pub const EAGER: &str = "[strategy]\nname = \"imbalance\"\ndepth = 5\nthreshold = 0.2\n\
+    cooldown_ms = 100\nquantity = \"1\"\n[risk]\nquantity_max = \"1\"\nnotional_max = \"1000000\"\n\
+    price_collar_bps = 50\norders_per_s = 50\nopen_orders_max = 4\n";
 
 /// Writes the keys of a fresh account, and gives what must never be shown: every line of both.
 pub fn write_keys(folder: &Path) -> (Account, Vec<String>) {

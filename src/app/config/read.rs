@@ -15,24 +15,36 @@ pub(super) struct Reader<'a> {
     pub path: &'a Path,
     pub text: &'a str,
     pub errors: Vec<ConfigError>,
+    /// Keys of `[strategy]` and `[risk]` that took their defaults: paper may, and live may not.
+    pub unwritten: Vec<ConfigError>,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(path: &'a Path, text: &'a str) -> Self {
-        let errors = Vec::new();
-        Self { path, text, errors }
+        let (errors, unwritten) = (Vec::new(), Vec::new());
+        Self {
+            path,
+            text,
+            errors,
+            unwritten,
+        }
     }
 
     /// Notes a mistake at this place of the text.
     pub fn refuse(&mut self, span: Range<usize>, what: String) {
+        let error = self.at(span, what);
+        self.errors.push(error);
+    }
+
+    fn at(&self, span: Range<usize>, what: String) -> ConfigError {
         let before = self.text.get(..span.start).unwrap_or_default();
         let start = before.rfind('\n').map_or(0, |at| at + 1);
-        self.errors.push(ConfigError {
+        ConfigError {
             file: self.path.display().to_string(),
             line: 1 + super::count_lines(before.as_bytes()),
             column: 1 + before[start..].chars().count(),
             what,
-        });
+        }
     }
 
     /// The source text of a value on one line, cut short: what the person wrote.
@@ -64,17 +76,19 @@ pub(super) struct Section<'a> {
     asked: Vec<&'static str>,
     /// Values are not repeated in errors.
     discreet: bool,
+    /// Keys that are not there, and the defaults that they took, as a file would write them.
+    defaulted: Vec<(&'static str, String)>,
 }
 
 impl<'a> Section<'a> {
     pub fn new(name: &'static str, span: Range<usize>, entries: Option<&'a DeTable<'a>>) -> Self {
-        let (asked, discreet) = (Vec::new(), false);
         Self {
             name,
             span,
             entries,
-            asked,
-            discreet,
+            asked: Vec::new(),
+            discreet: false,
+            defaulted: Vec::new(),
         }
     }
 
@@ -93,7 +107,20 @@ impl<'a> Section<'a> {
             .map(|(_, value)| value)
     }
 
-    /// One of a few words.
+    /// The value of a key that has a default, written like this.
+    pub fn get_or(
+        &mut self,
+        key: &'static str,
+        default: impl FnOnce() -> String,
+    ) -> Option<&'a Spanned<DeValue<'a>>> {
+        let value = self.get(key);
+        if value.is_none() {
+            self.defaulted.push((key, default()));
+        }
+        value
+    }
+
+    /// One of a few words; the default is the first.
     pub fn choice<T: Copy>(
         &mut self,
         reader: &mut Reader,
@@ -101,7 +128,12 @@ impl<'a> Section<'a> {
         choices: &[(&str, T)],
         default: T,
     ) -> T {
-        let Some(value) = self.get(key) else {
+        let word = || {
+            choices
+                .first()
+                .map_or(String::new(), |(word, _)| format!("\"{word}\""))
+        };
+        let Some(value) = self.get_or(key, word) else {
             return default;
         };
         let chosen = value.get_ref().as_str();
@@ -135,6 +167,20 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// As [`Self::int`], with a default.
+    pub fn int_or(
+        &mut self,
+        reader: &mut Reader,
+        key: &'static str,
+        range: RangeInclusive<u64>,
+        default: u64,
+    ) -> u64 {
+        if !self.has(key) {
+            self.defaulted.push((key, default.to_string()));
+        }
+        self.int(reader, key, range).unwrap_or(default)
+    }
+
     /// `true` or `false`.
     pub fn flag(&mut self, reader: &mut Reader, key: &'static str, default: bool) -> bool {
         let Some(value) = self.get(key) else {
@@ -154,7 +200,7 @@ impl<'a> Section<'a> {
         (low, high): (f64, f64),
         default: f64,
     ) -> f64 {
-        let Some(value) = self.get(key) else {
+        let Some(value) = self.get_or(key, || default.to_string()) else {
             return default;
         };
         let number = match value.get_ref() {
@@ -218,8 +264,20 @@ impl<'a> Section<'a> {
     }
 
     pub fn missing(&self, reader: &mut Reader, key: &str, example: &str) {
-        let what = format!("{} needs {key}: write {key} = {example}", self.name);
-        reader.refuse(self.span.clone(), what);
+        reader.refuse(self.span.clone(), self.needs(key, example));
+    }
+
+    fn needs(&self, key: &str, example: &str) -> String {
+        format!("{} needs {key}: write {key} = {example}", self.name)
+    }
+
+    /// As [`Self::finish`], and notes the keys that took their defaults.
+    pub fn finish_noting(self, reader: &mut Reader) {
+        for (key, default) in &self.defaulted {
+            let error = reader.at(self.span.clone(), self.needs(key, default));
+            reader.unwritten.push(error);
+        }
+        self.finish(reader);
     }
 
     /// Refuses a value and says what to write instead.

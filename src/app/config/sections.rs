@@ -36,9 +36,13 @@ pub(super) fn config(reader: &mut Reader, known: &[Known]) -> Option<Config> {
         strategy: strategy(reader, &mut top, &risk),
         feeds,
         risk,
+        unwritten: Vec::new(),
     };
     top.finish(reader);
-    Some(config)
+    Some(Config {
+        unwritten: std::mem::take(&mut reader.unwritten),
+        ..config
+    })
 }
 
 fn table<'a>(
@@ -162,9 +166,7 @@ fn strategy(reader: &mut Reader, top: &mut Section, risk: &Risk) -> Strategy {
         ("arbitrage", Name::Arbitrage),
     ];
     let name = section.choice(reader, "name", &names, Name::Imbalance);
-    let cooldown_ms = section
-        .int(reader, "cooldown_ms", 0..=3_600_000)
-        .unwrap_or(500);
+    let cooldown_ms = section.int_or(reader, "cooldown_ms", 0..=3_600_000, 500);
     let quantity = decimal(reader, &mut section, "quantity", "0.001");
     if let (Some(one), Some(max)) = (units(&quantity), units(&risk.quantity_max))
         && one > max
@@ -178,9 +180,7 @@ fn strategy(reader: &mut Reader, top: &mut Section, risk: &Risk) -> Strategy {
     }
     let strategy = match name {
         Name::Imbalance => {
-            let depth = section
-                .int(reader, "depth", 1..=EVENT_LEVELS as u64)
-                .unwrap_or(5);
+            let depth = section.int_or(reader, "depth", 1..=EVENT_LEVELS as u64, 5);
             Strategy::Imbalance(Imbalance {
                 depth: depth as usize,
                 threshold: section.ratio(reader, "threshold", (0.0, 1.0), 0.6),
@@ -189,7 +189,7 @@ fn strategy(reader: &mut Reader, top: &mut Section, risk: &Risk) -> Strategy {
             })
         }
         Name::Arbitrage => {
-            let mut int = |key, range, default| section.int(reader, key, range).unwrap_or(default);
+            let mut int = |key, range, default| section.int_or(reader, key, range, default);
             Strategy::Arbitrage(Arbitrage {
                 edge_min_ppm: int("edge_min_ppm", 1..=1_000_000, 200) as u32,
                 age_max_ms: int("age_max_ms", 1..=60_000, 500),
@@ -200,7 +200,7 @@ fn strategy(reader: &mut Reader, top: &mut Section, risk: &Risk) -> Strategy {
             })
         }
     };
-    section.finish(reader);
+    section.finish_noting(reader);
     strategy
 }
 
@@ -209,12 +209,10 @@ fn risk(reader: &mut Reader, top: &mut Section) -> Risk {
     let risk = Risk {
         quantity_max: decimal(reader, &mut section, "quantity_max", "1"),
         notional_max: decimal(reader, &mut section, "notional_max", "1000"),
-        price_collar_bps: section
-            .int(reader, "price_collar_bps", 1..=10_000)
-            .unwrap_or(50) as u32,
-        orders_per_s: section.int(reader, "orders_per_s", 1..=1000).unwrap_or(5) as u32,
-        open_orders_max: section.int(reader, "open_orders_max", 1..=256).unwrap_or(4) as u32,
+        price_collar_bps: section.int_or(reader, "price_collar_bps", 1..=10_000, 50) as u32,
+        orders_per_s: section.int_or(reader, "orders_per_s", 1..=1000, 5) as u32,
+        open_orders_max: section.int_or(reader, "open_orders_max", 1..=256, 4) as u32,
     };
-    section.finish(reader);
+    section.finish_noting(reader);
     risk
 }

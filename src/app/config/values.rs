@@ -34,7 +34,7 @@ pub(super) fn decimal(
     key: &'static str,
     default: &'static str,
 ) -> String {
-    let Some(value) = section.get(key) else {
+    let Some(value) = section.get_or(key, || format!("\"{default}\"")) else {
         return default.to_owned();
     };
     match value.get_ref().as_str() {

@@ -95,6 +95,7 @@ pub(super) fn sim_config(
             orders_per_s: 20,
             open_orders_max: 4,
         },
+        unwritten: Vec::new(),
     };
     let keys = generate_account().map_err(RunError::Failed)?;
     // The keys were made here and are handed over as they are: these two name no source.

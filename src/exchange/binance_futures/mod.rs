@@ -103,6 +103,15 @@ impl Exchange for BinanceFutures {
         }
     }
 
+    fn test_sites(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("binancefuture.com", "testnet"),
+            ("demo-fapi.binance.com", "testnet"),
+            ("demo-dapi.binance.com", "testnet"),
+            ("demo-dstream.binance.com", "testnet"),
+        ]
+    }
+
     fn limits(&self) -> Limits {
         Limits {
             // One of them is the greeting's.

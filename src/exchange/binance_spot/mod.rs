@@ -37,6 +37,12 @@ pub static BINANCE: BinanceSpot = BinanceSpot {
             "data-api.binance.vision",
             "www.binance.com",
         ],
+        test_sites: &[
+            ("testnet.binance.vision", "testnet"),
+            ("demo-stream.binance.com", "demo"),
+            ("demo-ws-api.binance.com", "demo"),
+            ("demo-api.binance.com", "demo"),
+        ],
         stream: "stream.binance.com:9443",
         rest: "api.binance.com:443",
         orders: "ws-api.binance.com:443",
@@ -53,6 +59,7 @@ pub static BINANCE_US: BinanceSpot = BinanceSpot {
     facts: &Facts {
         name: "binance-us",
         hosts: &["stream.binance.us", "api.binance.us", "www.binance.us"],
+        test_sites: &[],
         stream: "stream.binance.us:9443",
         rest: "api.binance.us:443",
         orders: "",
@@ -72,6 +79,8 @@ struct Facts {
     name: &'static str,
     /// Host names of its services.
     hosts: &'static [&'static str],
+    /// Domains of its sites for trying things out, and what they are called.
+    test_sites: &'static [(&'static str, &'static str)],
     stream: &'static str,
     rest: &'static str,
     /// Empty where no orders are sent.
@@ -122,6 +131,10 @@ impl Exchange for BinanceSpot {
             rest: self.facts.rest.to_owned(),
             orders: self.facts.orders.to_owned(),
         }
+    }
+
+    fn test_sites(&self) -> &'static [(&'static str, &'static str)] {
+        self.facts.test_sites
     }
 
     fn limits(&self) -> Limits {

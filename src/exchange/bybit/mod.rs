@@ -101,6 +101,15 @@ impl Exchange for Bybit {
         }
     }
 
+    fn test_sites(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("stream-testnet.bybit.com", "testnet"),
+            ("api-testnet.bybit.com", "testnet"),
+            ("stream-demo.bybit.com", "demo"),
+            ("api-demo.bybit.com", "demo"),
+        ]
+    }
+
     fn limits(&self) -> Limits {
         Limits {
             streams_per_connection: ARGS_TEXT_MAX / ARG_TEXT_MAX,

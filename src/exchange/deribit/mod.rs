@@ -96,6 +96,10 @@ impl Exchange for Deribit {
         }
     }
 
+    fn test_sites(&self) -> &'static [(&'static str, &'static str)] {
+        &[("test.deribit.com", "testnet")]
+    }
+
     fn limits(&self) -> Limits {
         let a_second = |count| Rate {
             count,

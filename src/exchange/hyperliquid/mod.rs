@@ -62,6 +62,10 @@ impl Exchange for Hyperliquid {
         }
     }
 
+    fn test_sites(&self) -> &'static [(&'static str, &'static str)] {
+        &[("hyperliquid-testnet.xyz", "testnet")]
+    }
+
     fn limits(&self) -> Limits {
         // "Rate limits and user limits": one address has 10 connections (100 in older texts), and over all of
         // them 1,000 subscriptions and 2,000 messages a minute. A connection takes its tenth.

@@ -54,6 +54,10 @@ impl Exchange for KrakenFutures {
         }
     }
 
+    fn test_sites(&self) -> &'static [(&'static str, &'static str)] {
+        &[("demo-futures.kraken.com", "demo")]
+    }
+
     fn limits(&self) -> Limits {
         Limits {
             streams_per_connection: 500, // Not documented.

@@ -72,6 +72,10 @@ impl Exchange for Okx {
         }
     }
 
+    fn test_sites(&self) -> &'static [(&'static str, &'static str)] {
+        &[("wspap.okx.com", "demo")]
+    }
+
     fn limits(&self) -> Limits {
         Limits {
             // OKX advises fewer than 30 deep books a connection; nothing is said about other channels.

@@ -50,3 +50,13 @@ fn a_gate_that_compares_numbers_says_the_limit_and_what_was_found() {
         102
     );
 }
+
+#[test]
+fn an_order_goes_only_to_the_exchange_of_its_own_instrument() {
+    let mut risk = risk();
+    risk.only_at("okx");
+    let refused = risk.admit(Nanos(BOOK_AT), buy()).unwrap_err();
+    assert_eq!(refused.gate, Refusal::NoAccount);
+    risk.only_at("binance");
+    assert!(risk.admit(Nanos(BOOK_AT), buy()).is_ok());
+}
