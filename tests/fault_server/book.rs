@@ -1,10 +1,11 @@
 //! The true book of one instrument, and every best price that it ever had. Prices are in cents,
 //! quantities in thousandths. Knows no exchange and no text.
 //!
-//! Each step replaces both best levels by others at prices that do not come again for a thousand
+//! Each step, or each so many, replaces both best levels by others at prices that do not come again for a thousand
 //! steps. So a client that lost one message keeps a level that is gone, its book is not crossed by
 //! it, and the price of an order says from which moment the book was that it was made from.
 
+use super::Setup;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Best prices move within so many cents of the middle; deeper levels lie beyond.
@@ -22,6 +23,8 @@ pub struct Book {
     pub asks: BTreeMap<i64, u64>,
     pub last_id: u64,
     steps: i64,
+    /// Steps that a best level stays; the bids' and the asks' go in turn.
+    hold: i64,
     dice: u64,
     /// What the best prices were from when on.
     tops: Vec<Top>,
@@ -69,9 +72,9 @@ pub struct Moment {
 
 impl Book {
     /// `deep`: levels a side below the best one.
-    pub fn new(symbol: &'static str, middle: i64, deep: i64, now_us: i64) -> Self {
+    pub fn new(symbol: &'static str, middle: i64, setup: &Setup, now_us: i64) -> Self {
         let level = |n: i64| (TOUCH + 1 + n * 7, 1000 + (n as u64 * 37) % 5000);
-        let far = (0..deep).map(level);
+        let far = (0..setup.deep).map(level);
         let mut book = Self {
             symbol,
             middle,
@@ -79,6 +82,7 @@ impl Book {
             asks: far.map(|(px, qty)| (middle + px, qty)).collect(),
             last_id: 1_000_000,
             steps: 0,
+            hold: setup.hold,
             dice: 0x9E37_79B9_7F4A_7C15 ^ middle as u64,
             tops: Vec::new(),
             past: VecDeque::new(),
@@ -88,24 +92,22 @@ impl Book {
     }
 
     pub fn step(&mut self, now_us: i64) -> Diff {
-        let touch = |steps: i64, prime| 1 + (steps * prime) % TOUCH;
         let (old, new) = (self.steps, self.steps + 1);
-        let (mut bids, mut asks) = (Vec::new(), Vec::new());
-        if self.steps > 0 {
-            bids.push((self.middle - touch(old, 577), 0));
-            asks.push((self.middle + touch(old, 389), 0));
-        }
-        // Two steps lean to one side, two to the other: a strategy on imbalance has something to do
-        // at each.
+        let [bids_were, bids_are] = [old, new].map(|steps| steps / self.hold);
+        let [asks_were, asks_are] = [old, new].map(|steps| (steps + self.hold / 2) / self.hold);
+        let (bid, ask) = (self.bid_at(bids_are), self.ask_at(asks_are));
+        // Each turn leans to the other side: a strategy on imbalance has something to do.
         let (heavy, light) = (9000 + self.roll(900), 1000 + self.roll(100));
-        let (bid_qty, ask_qty) = if new / 2 % 2 == 0 {
-            (heavy, light)
-        } else {
-            (light, heavy)
-        };
-        let (bid, ask) = (self.middle - touch(new, 577), self.middle + touch(new, 389));
-        bids.push((bid, bid_qty));
-        asks.push((ask, ask_qty));
+        let leans = new / self.hold % 2 == 0;
+        let (mut bids, mut asks) = (Vec::new(), Vec::new());
+        if old == 0 || bids_are > bids_were {
+            bids.extend((old > 0).then(|| (self.bid_at(bids_were), 0)));
+            bids.push((bid, if leans { heavy } else { light }));
+        }
+        if old == 0 || asks_are > asks_were {
+            asks.extend((old > 0).then(|| (self.ask_at(asks_were), 0)));
+            asks.push((ask, if leans { light } else { heavy }));
+        }
         for _ in 0..2 {
             let far = TOUCH + 1 + self.roll(700) as i64;
             let gone = self.roll(2) == 0 && self.bids.contains_key(&(self.middle - far));
@@ -144,9 +146,17 @@ impl Book {
             last_id: self.last_id,
             bids,
             asks,
-            bid: (bid, bid_qty),
-            ask: (ask, ask_qty),
+            bid: (bid, self.bids[&bid]),
+            ask: (ask, self.asks[&ask]),
         }
+    }
+
+    fn bid_at(&self, turn: i64) -> i64 {
+        self.middle - 1 - (turn * 577) % TOUCH
+    }
+
+    fn ask_at(&self, turn: i64) -> i64 {
+        self.middle + 1 + (turn * 389) % TOUCH
     }
 
     /// The book as it is.

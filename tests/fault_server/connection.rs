@@ -55,20 +55,17 @@ fn rest(world: &World, path: &str) -> Http {
     if let Some(listing) = dialect.listing(path, &world.symbols()) {
         return Http::ok(listing);
     }
-    match dialect
-        .book_asked(path)
-        .and_then(|symbol| world.snapshot(symbol))
-    {
-        Some(mut snapshot) => {
-            snapshot.at_us = world.exchange_us(snapshot.at_us);
-            Http::ok(dialect.book(&snapshot))
-        }
-        None => Http {
-            status: 404,
-            headers: String::new(),
-            body: "{}".to_owned(),
-        },
-    }
+    let symbol = dialect.book_asked(path).unwrap_or_default();
+    let Some(mut snapshot) = world.snapshot(symbol) else {
+        let (status, headers, body) = (404, String::new(), "{}".to_owned());
+        return Http {
+            status,
+            headers,
+            body,
+        };
+    };
+    snapshot.at_us = world.exchange_us(snapshot.at_us);
+    Http::ok(world.script.book_text(symbol, dialect.book(&snapshot)))
 }
 
 /// A read that came to its time without a message.
@@ -162,7 +159,9 @@ impl<'w> Streams<'w> {
                 .then(|| world.snapshot(symbol))
                 .flatten();
             let text = snapshot.and_then(|snapshot| dialect.streamed_book(symbol, &snapshot));
-            text.into_iter().for_each(|text| self.put(now_us(), text));
+            if let Some(text) = text {
+                self.put(now_us(), world.script.book_text(symbol, text));
+            }
         }
         self.put(now_us(), dialect.granted(&request, &self.topics));
     }
@@ -187,23 +186,20 @@ impl<'w> Streams<'w> {
                 elapsed_ms: (diff.at_us - world.began_us) / 1000,
             };
             self.counts[at] += 1;
+            let delay_ms = world.script.delay_ms(message.elapsed_ms);
             for text in world.script.send(&message, text) {
-                self.put(diff.at_us, text);
+                self.put(diff.at_us + delay_ms * 1000, text);
             }
         }
     }
 
-    /// Queues a text that was made at `us`.
-    fn put(&mut self, us: i64, mut text: String) {
+    /// Queues a text that goes out at `due_us` at the earliest.
+    fn put(&mut self, due_us: i64, mut text: String) {
         if text.starts_with("{\"channel\"") {
             // Advanced Trade numbers all messages of a connection.
             text.insert_str(1, &format!("\"sequence_num\":{},", self.sequence));
             self.sequence += 1;
         }
-        let delay_ms = self
-            .world
-            .script
-            .delay_ms((us - self.world.began_us) / 1000);
-        self.out.push_back((us + delay_ms * 1000, text));
+        self.out.push_back((due_us, text));
     }
 }

@@ -36,13 +36,17 @@ pub trait Script: Send + Sync + 'static {
     fn send(&self, _message: &Message, text: String) -> Vec<String> {
         vec![text]
     }
-    /// How late everything goes out that is made so long after the start.
+    /// How late market data goes out that is made so long after the start.
     fn delay_ms(&self, _elapsed_ms: i64) -> i64 {
         0
     }
     /// The whole book that answers the request number `nth` for it, from zero on.
     fn snapshot(&self, _nth: u64, book: &Book) -> Snapshot {
         book.snapshot()
+    }
+    /// What goes out in the place of this text of a whole book.
+    fn book_text(&self, _symbol: &str, text: String) -> String {
+        text
     }
     /// An answer instead of the right one to the REST request number `nth` for this path.
     fn rest(&self, _path: &str, _nth: u64) -> Option<Http> {
@@ -111,16 +115,19 @@ pub struct Setup {
     pub step: Duration,
     /// Levels a side below the best one.
     pub deep: i64,
+    /// Steps that a best level stays.
+    pub hold: i64,
 }
 
 impl Setup {
     pub fn new(dialect: Dialect, symbols: &[&'static str]) -> Self {
-        let (symbols, step, deep) = (symbols.to_vec(), Duration::from_millis(50), 60);
+        let (symbols, step) = (symbols.to_vec(), Duration::from_millis(50));
         Self {
             dialect,
             symbols,
             step,
-            deep,
+            deep: 60,
+            hold: 1,
         }
     }
 }
@@ -160,8 +167,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap().to_string();
         let now = now_us();
-        let book =
-            |(n, &symbol)| Book::new(symbol, 3_000_000 + 100_000 * n as i64, setup.deep, now);
+        let book = |(n, &symbol)| Book::new(symbol, 3_000_000 + 100_000 * n as i64, &setup, now);
         let world = Arc::new(World {
             dialect: setup.dialect,
             script: Box::new(script),
