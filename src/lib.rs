@@ -3,6 +3,21 @@
 //! The rooms stand in the order of the road that a byte takes; `ARCHITECTURE.md` walks one through them.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
+// No input of a host, a shell or an exchange may end the process, and nothing may wait for a console.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::dbg_macro,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::print_stderr,
+        clippy::print_stdout,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 pub mod app; //      the commands
 pub mod base; //     words that every room uses

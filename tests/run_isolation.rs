@@ -11,6 +11,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 use support::{Process, Sim, finished, folder, log, summary, tickwire};
+use tickwire::world::os::clock::OsClock;
 use tickwire::world::sim::tls::certificates;
 
 const WELL: [&str; 2] = ["okx", "bybit"];
@@ -101,7 +102,7 @@ fn exchanges_that_are_ill_at_the_start_are_left_out_and_the_others_run_as_ever()
         Proxy::start(&sim.addr, Health::Garbage),
         Proxy::start(&sim.addr, Health::Silent),
     );
-    let own = certificates(std::iter::empty()).unwrap();
+    let own = certificates(std::iter::empty(), std::sync::Arc::new(OsClock)).unwrap();
     let speaks_tls = garbage_behind_tls(own.server);
     let both = fs::read_to_string(&sim.ca_file).unwrap() + &own.ca_pem;
     fs::write(dir.path().join("both.pem"), both).unwrap();

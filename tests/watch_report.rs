@@ -5,7 +5,7 @@ use std::path::Path;
 use tickwire::app::report::{ReportArgs, report};
 use tickwire::base::Nanos;
 use tickwire::watch::hdr::write_hgrm;
-use tickwire::watch::summary::{Orders, StageLatency, Summary};
+use tickwire::watch::summary::{StageLatency, Summary};
 use tickwire::watch::{Recorder, Stage, Totals};
 
 #[test]
@@ -98,18 +98,9 @@ fn leave_run(dir: &Path, slow: u64) {
         duration_ns: 1,
         wait: "park".to_owned(),
         mode: "paper".to_owned(),
-        left_out: Vec::new(),
-        limits_exceeded: None,
-        exchanges: Vec::new(),
-        seed: None,
-        placement: Vec::new(),
-        books: Vec::new(),
         stages: StageLatency::all(&totals),
-        orders: Orders::default(),
-        workers: Vec::new(),
-        notes_lost: 0,
-        audit_lost: 0,
-        disk_errors: 0,
+        ended: true,
+        ..Summary::default()
     };
     let json = serde_json::to_string_pretty(&summary).expect("plain data");
     fs::write(dir.join("summary.json"), json).expect("written");

@@ -50,7 +50,7 @@ fn everything_that_was_sent_before_the_stop_is_in_the_files() {
     truth.send(exchange_book(3_000)).expect("there is room");
     recorder.finish(Nanos(30_000_000_001));
     lost.fetch_add(2, Ordering::Relaxed);
-    let totals = handle.stop();
+    let totals = handle.stop().expect("whole");
 
     assert_eq!((totals.notes_lost, totals.disk_errors), (2, 0));
     let [audit] = &totals.audits[..] else {
@@ -97,7 +97,7 @@ fn the_intervals_in_the_log_add_up_to_the_distribution_of_the_run() {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     recorder.finish(Nanos::from_secs(recorded));
-    let totals = handle.stop();
+    let totals = handle.stop().expect("whole");
 
     let log = fs::read(dir.path().join("latency/queue.hlog")).expect("a log");
     let (mut sum, mut intervals) = (0, 0);
@@ -129,7 +129,7 @@ fn a_full_disk_is_told_once_and_counted_and_the_run_goes_on() {
     let console = Shared::default();
     let handle = Scribe::start(inputs(inbox, &console, Some(dir.path()))).expect("starts");
     (1..=2_000).for_each(|id| send(&notes, id));
-    let totals = handle.stop();
+    let totals = handle.stop().expect("whole");
     assert!(totals.disk_errors > 1);
     let text = console.text();
     assert_eq!(text.matches("scribe.disk").count(), 1, "told once");
@@ -189,7 +189,7 @@ fn status_of_a_second(style: ConsoleStyle) -> String {
     })
     .expect("starts");
     std::thread::sleep(std::time::Duration::from_millis(1_300));
-    handle.stop();
+    handle.stop().expect("whole");
     shared.text()
 }
 
@@ -199,6 +199,7 @@ fn inputs(notes: Receiver<Note>, console: &Shared, dir: Option<&Path>) -> Scribe
         instruments: Arc::new([instrument()]),
         notes,
         notes_lost: Arc::default(),
+        unwritable: Arc::default(),
         shown: Vec::new(),
         truths: None,
         collectors: Vec::new(),
@@ -208,6 +209,7 @@ fn inputs(notes: Receiver<Note>, console: &Shared, dir: Option<&Path>) -> Scribe
         },
         dir: dir.map(Path::to_path_buf),
         status: None,
+        head: None,
     }
 }
 

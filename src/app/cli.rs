@@ -2,7 +2,8 @@
 //! Does none of the work itself.
 
 use super::config::Wait;
-use super::{check, record, replay, report, run, sim};
+use super::{check, panics, record, replay, report, run, signals, sim};
+use crate::world::os::console;
 use crate::world::os::server::Speed;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io::{self, BufWriter, Write};
@@ -128,6 +129,8 @@ pub enum LogForm {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    panics::keep();
+    signals::survive_limits();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -163,12 +166,23 @@ pub fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
 
 /// Writes `tickwire: what` to standard error and gives the exit code back.
 pub fn complain(code: u8, what: &dyn std::fmt::Display) -> ExitCode {
-    // Nobody is left to tell when standard error is closed, too.
-    let _ = writeln!(io::stderr(), "tickwire: {what}");
+    console::complain(what);
     ExitCode::from(code)
 }
 
+/// Bytes of a time, and digits of one number in it: their sum stays far below what a `Duration` holds.
+const TIME_TEXT_MAX: usize = 64;
+const TIME_DIGITS_MAX: usize = 10;
+
 pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
+    // Sums of what is longer overflow inside of the parser.
+    let number = text
+        .split(|c: char| !c.is_ascii_digit())
+        .map(str::len)
+        .max();
+    if text.len() > TIME_TEXT_MAX || number.is_some_and(|digits| digits > TIME_DIGITS_MAX) {
+        return Err("write a shorter number with its unit, like 30s, 5m or 2h".to_owned());
+    }
     match humantime::parse_duration(text) {
         Ok(time) if !time.is_zero() => Ok(time),
         Ok(_) => Err("write a time above zero, like 30s".to_owned()),
@@ -230,6 +244,10 @@ mod tests {
             ("run --depth 512", "write 256, 1024 or 4096"),
             ("run --for 30", "write a number with its unit"),
             ("run --for 0s", "above zero"),
+            (
+                "run --for 18446744073709551615s1000000000ns",
+                "shorter number",
+            ),
             ("run --wait fast", "possible values: spin, park, auto"),
             (
                 "run --play f --speed nan",

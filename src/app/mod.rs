@@ -4,6 +4,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod memory;
+mod panics;
 pub mod reality;
 pub mod record;
 pub mod replay;
@@ -11,6 +12,7 @@ pub mod report;
 pub mod run;
 pub mod secrets;
 pub mod session;
+mod signals;
 pub mod sim;
 pub mod universe;
 

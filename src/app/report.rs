@@ -1,11 +1,15 @@
-//! `tickwire report`: the stage table of a finished run again, and its page. Changes nothing but `report.html`.
+//! `tickwire report`: the stage table of a run again, and its page. Changes nothing but `report.html`.
+
+mod killed;
 
 use super::cli;
+use super::run::claim;
 use crate::watch::Stage;
 use crate::watch::hdr::{Point, parse_hgrm};
 use crate::watch::report::{Run, html};
 use crate::watch::summary::Summary;
 use crate::watch::table::render_table;
+use crate::world::os::files::write_whole;
 use clap::Args;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,9 +38,13 @@ pub fn report(args: &ReportArgs) -> Result<String, String> {
     let run = read_run(&args.dir)?;
     let against = args.against.as_deref().map(read_run).transpose()?;
     let page = args.dir.join("report.html");
-    fs::write(&page, html(&run, against.as_ref()))
+    write_whole(&page, html(&run, against.as_ref()).as_bytes())
         .map_err(|error| format!("cannot write {}: {error}", page.display()))?;
-    let mut text = render_table(&run.summary);
+    let mut text = String::new();
+    if !run.summary.ended {
+        text += &format!("{}\n\n", run.name);
+    }
+    text += &render_table(&run.summary);
     if let Some(against) = &against {
         text += &format!(
             "\nagainst {}\n\n{}",
@@ -50,15 +58,23 @@ pub fn report(args: &ReportArgs) -> Result<String, String> {
 
 fn read_run(dir: &Path) -> Result<Run, String> {
     let path = dir.join("summary.json");
-    let json = fs::read_to_string(&path).map_err(|error| {
-        format!(
+    let json = fs::read_to_string(&path).map_err(|error| match claim::was_left(dir) {
+        true => format!(
+            "{}: the run {} while it started, and measured nothing",
+            dir.display(),
+            killed::fate(dir)
+        ),
+        false => format!(
             "{} is no run's directory: cannot read {}: {error}",
             dir.display(),
             path.display()
-        )
+        ),
     })?;
     let summary: Summary = serde_json::from_str(&json)
         .map_err(|error| format!("{} is no run's summary: {error}", path.display()))?;
+    if !summary.ended {
+        return Ok(killed::read(dir, summary));
+    }
     let curves = read_curves(dir, &summary)?;
     Ok(Run {
         name: dir.display().to_string(),

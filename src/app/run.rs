@@ -4,28 +4,34 @@
 use super::cli::{FAILED, LogForm, RunArgs, WRONG_USE, complain};
 use super::config::{self, Config};
 use super::reality::{self, Intended, Mode};
-use super::secrets;
 use super::session::{Engine, Outputs, StrategyMaker, configured_strategy};
+use super::signals::Stop;
 use super::universe::Universe;
+use super::{panics, secrets};
 use crate::exchange::Account;
 use crate::watch::audit::Truth;
+use crate::watch::log::rfc3339_millis;
 use crate::watch::summary::Summary;
 use crate::world::os::clock::OsClock;
 use crate::world::os::container;
 use crate::world::os::recorder::RecorderHandle;
-use crate::world::os::scribe::{Console, ConsoleStyle, Scribe, ScribeInputs};
+use crate::world::os::scribe::{Console, ConsoleStyle, Scribe, ScribeHandle, ScribeInputs};
 use crate::world::os::server::{self, Sim, SimSource};
+use claim::Claim;
+use screen::Screen;
+use start::Prepared;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
+pub(super) mod claim;
 mod files;
 mod recording;
 mod screen;
 mod simulated;
+mod start;
 
 /// How long a run without a configuration lasts.
 const DEMO: Duration = Duration::from_secs(15);
@@ -172,9 +178,12 @@ impl Run {
     }
 
     /// Runs to the end, prints what happened, and gives the summary that is in `summary.json`.
+    ///
+    /// # Errors
+    /// Where it was not started, or did not end as it should: its files then say what there is to say.
     pub fn start(self) -> Result<Summary, RunError> {
-        let started = SystemTime::now();
-        let interrupted = interrupt_flag()?;
+        let stop = Stop::listen().map_err(failed_to("take signals"))?;
+        let started = rfc3339_millis(start::wall_clock()?);
         let mode = self.mode()?;
         let account = match &self.market {
             Market::Configured(config) if self.live => Some(live_account(config)?),
@@ -184,29 +193,37 @@ impl Run {
             Some(dir) if self.record => Some(recording::Recording::create(dir)?),
             Some(_) | None => None,
         };
-        let dir = files::run_dir(self.out.as_deref(), started)?;
-        let (config, sim, account, seed) = match self.market {
-            Market::Configured(mut config) => match config.simulate {
-                None => (config, None, account, None),
-                Some(simulate) => {
-                    let sim = simulated::start_configured(&mut config, simulate, &dir)?;
-                    (config, Some(sim), None, Some(simulate.seed))
-                }
-            },
-            Market::Simulated {
-                source,
-                seed,
-                engine,
-            } => {
-                let played = matches!(source, SimSource::Play { .. });
-                let sim = simulated::start_sim(source, seed)?;
-                let (config, account) = simulated::sim_config(&sim, engine, &dir)?;
-                (config, Some(sim), Some(account), (!played).then_some(seed))
-            }
+        let claim = Claim::take(self.out.as_deref(), &started)?;
+        let mut screen = Screen::open(claim.dir()).map_err(failed_to("print"))?;
+        let head = Summary {
+            version: env!("CARGO_PKG_VERSION").into(),
+            started,
+            mode: mode.name().into(),
+            ..Summary::default()
         };
         let bodies = recording.as_ref().map(|recording| recording.bodies());
-        let universe = Universe::fetch(&config, bodies).map_err(RunError::Failed)?;
-        screen::announce_universe(&universe);
+        let (market, dir) = (self.market, claim.dir().to_owned());
+        let prepare = move || start::prepare(market, account, &dir, bodies);
+        let prepared = stop.unless_asked("tickwire-start", prepare);
+        let Some(prepared) = prepared.map_err(failed_to("start"))? else {
+            // Nothing was followed yet: what the run leaves is that it was here.
+            let summary = Summary {
+                ended: true,
+                ..head
+            };
+            let written = claim.write_summary(&summary);
+            screen.conclude(&summary);
+            screen.close();
+            return written.map(|()| summary).map_err(RunError::Failed);
+        };
+        let Prepared {
+            config,
+            sim,
+            account,
+            seed,
+            universe,
+        } = prepared?;
+        screen.announce_universe(&universe);
         let left_out = universe.left_out.clone();
         if let Some((_, account)) = &account {
             reachable(&universe, account)?;
@@ -223,36 +240,56 @@ impl Run {
         let recorder = recording
             .map(|recording| recording.start(&mut outputs))
             .transpose()?;
-        screen::announce(&engine, &config, sim.as_ref(), mode.name(), &dir);
+        screen.announce(&engine, &config, sim.as_ref(), mode.name());
         let begun = Instant::now();
         let truths = sim.as_ref().filter(|_| seed.is_some()).map(Sim::truth);
-        let scribe = start_scribe(&engine, outputs, truths, self.log, &dir)?;
-        let failed = || recorder.as_ref().is_some_and(RecorderHandle::has_failed);
-        let whole = wait_for_the_end(&engine, sim.as_ref(), self.time, &interrupted, &failed);
+        let head = Summary {
+            seed,
+            left_out,
+            ..head
+        };
+        let scribe = start_scribe(
+            &engine,
+            outputs,
+            truths,
+            self.log,
+            claim.dir(),
+            head.clone(),
+        )?;
+        let threads = Threads {
+            engine: &engine,
+            scribe: &scribe,
+            sim: sim.as_ref(),
+            recorder: recorder.as_ref(),
+        };
+        let died = threads.until_the_end(self.time, &stop);
 
         let lasted = begun.elapsed();
         let (placement, instruments) = (engine.placement.clone(), engine.instruments.clone());
         let ended = engine.stop();
         let recorded = recorder.map(RecorderHandle::stop);
-        let totals = scribe.stop();
+        let totals = scribe.stop().unwrap_or_default();
         let exceeded = sim.map(|sim| sim.stop().exceeded.total());
-        let mut summary = files::summarize(&placement, &instruments, &ended, totals);
-        summary.version = env!("CARGO_PKG_VERSION").into();
-        summary.started = humantime::format_rfc3339_millis(started).to_string();
+        let mut summary = files::summarize(head, &placement, &instruments, &ended, totals);
         summary.duration_ns = lasted.as_nanos() as u64;
-        summary.mode = mode.name().into();
-        summary.seed = seed;
-        summary.left_out = left_out;
         summary.limits_exceeded = exceeded;
-        files::write_summary(&dir, &summary)?;
-        screen::conclude(&summary, &dir);
-        if !whole {
-            return Err(RunError::Failed("a worker died: its panic is above".into()));
+        let mut faults: Vec<String> = died.into_iter().collect();
+        faults.extend(claim.write_summary(&summary).err());
+        screen.conclude(&summary);
+        if summary.disk_errors > 0 {
+            let (dir, errors) = (claim.dir().display(), summary.disk_errors);
+            faults.push(format!(
+                "{dir}: its files are not whole: {errors} writes failed"
+            ));
         }
         if let Some(recorded) = recorded {
-            recording::conclude(recorded, &dir)?;
+            faults.extend(recording::conclude(recorded, claim.dir(), &mut screen).err());
         }
-        Ok(summary)
+        screen.close();
+        match faults.is_empty() {
+            true => Ok(summary),
+            false => Err(RunError::Failed(faults.join("; "))),
+        }
     }
 }
 
@@ -362,26 +399,14 @@ fn live_account(config: &Config) -> Result<(Account, config::Account), RunError>
     Ok((keys, account))
 }
 
-/// A flag that Ctrl-C or SIGTERM raises; a second Ctrl-C ends the process at once.
-fn interrupt_flag() -> Result<Arc<AtomicBool>, RunError> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    let flag = Arc::new(AtomicBool::new(false));
-    let failed = |error| RunError::Failed(format!("cannot take signals: {error}"));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, flag.clone())
-            .map_err(failed)?;
-        signal_hook::flag::register(signal, flag.clone()).map_err(failed)?;
-    }
-    Ok(flag)
-}
-
 fn start_scribe(
     engine: &Engine,
     outputs: Outputs,
     truths: Option<&crossbeam_channel::Receiver<Truth>>,
     log: LogForm,
     dir: &Path,
-) -> Result<crate::world::os::scribe::ScribeHandle, RunError> {
+    head: Summary,
+) -> Result<ScribeHandle, RunError> {
     let style = match log {
         LogForm::Human => {
             let terminal = std::io::stderr().is_terminal();
@@ -395,7 +420,8 @@ fn start_scribe(
         clock: Box::new(OsClock),
         instruments: engine.instruments.clone(),
         notes: outputs.notes,
-        notes_lost: outputs.lost,
+        notes_lost: outputs.notes_to.lost(),
+        unwritable: outputs.notes_to.unwritable(),
         shown: outputs.audits,
         truths: truths.cloned(),
         collectors: outputs.collectors,
@@ -405,43 +431,65 @@ fn start_scribe(
         },
         dir: Some(dir.to_owned()),
         status: Some(screen::status(engine)),
+        head: Some(head),
     };
     Scribe::start(inputs).map_err(|error| RunError::Failed(format!("{}: {error}", dir.display())))
 }
 
-/// Returns when the time is over, when somebody interrupts, when a recording has been played and taken in, or
-/// when one can no longer be written. False: a worker died.
-fn wait_for_the_end(
-    engine: &Engine,
-    sim: Option<&Sim>,
-    time: Option<Duration>,
-    interrupted: &AtomicBool,
-    failed: &dyn Fn() -> bool,
-) -> bool {
-    let begun = Instant::now();
-    let frames = || -> u64 {
-        engine
-            .pulses
-            .iter()
-            .map(|p| p.frames.load(Ordering::Relaxed))
-            .sum()
-    };
-    let (mut seen, mut seen_at) = (0, begun);
-    while !interrupted.load(Ordering::Relaxed) {
-        if !engine.is_whole() {
-            return false;
+/// The threads of a run, each of which ends it by dying.
+struct Threads<'a> {
+    engine: &'a Engine,
+    scribe: &'a ScribeHandle,
+    sim: Option<&'a Sim>,
+    recorder: Option<&'a RecorderHandle>,
+}
+
+impl Threads<'_> {
+    /// Returns when the time is over, when somebody interrupts, when a recording has been played and taken in, when
+    /// one can no longer be written, or when a thread died: then its name, and its last words.
+    fn until_the_end(&self, time: Option<Duration>, stop: &Stop) -> Option<String> {
+        let begun = Instant::now();
+        let pulses = &self.engine.pulses;
+        let frames = || -> u64 {
+            pulses
+                .iter()
+                .map(|p| p.frames.load(Ordering::Relaxed))
+                .sum()
+        };
+        let (mut seen, mut seen_at) = (0, begun);
+        while !stop.is_asked() {
+            if let Some(name) = self.dead() {
+                let words = panics::last().unwrap_or_default();
+                return Some(format!("{name} died: {words}"));
+            }
+            let failed = self.recorder.is_some_and(RecorderHandle::has_failed);
+            if failed || time.is_some_and(|time| begun.elapsed() >= time) {
+                return None;
+            }
+            if frames() != seen {
+                (seen, seen_at) = (frames(), Instant::now());
+            }
+            let played_out = self.sim.is_some_and(|sim| sim.progress().played_out);
+            if played_out && seen_at.elapsed() > QUIET {
+                return None;
+            }
+            std::thread::sleep(LOOK);
         }
-        if failed() || time.is_some_and(|time| begun.elapsed() >= time) {
-            return true;
-        }
-        if frames() != seen {
-            (seen, seen_at) = (frames(), Instant::now());
-        }
-        let played_out = sim.is_some_and(|sim| sim.progress().played_out);
-        if played_out && seen_at.elapsed() > QUIET {
-            return true;
-        }
-        std::thread::sleep(LOOK);
+        None
     }
-    true
+
+    fn dead(&self) -> Option<&'static str> {
+        if self.scribe.has_failed() {
+            return Some("the scribe");
+        }
+        if self.sim.is_some_and(|sim| !sim.is_whole()) {
+            return Some("the simulated exchange");
+        }
+        self.engine.dead()
+    }
+}
+
+/// What failed, with the system's own words.
+fn failed_to(what: &'static str) -> impl Fn(std::io::Error) -> RunError {
+    move |error| RunError::Failed(format!("cannot {what}: {error}"))
 }

@@ -30,7 +30,7 @@ use crate::world::os::worker::{Attempts, BELL, Ended, Placed, Pulse, Worker};
 pub use lanes::{Route, lanes, links, routes};
 use lanes::{Shard, feed_lane, lane_tap, link, shards};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 /// Events that may wait between a feed and the desk before books are conflated.
@@ -72,9 +72,7 @@ pub struct Outputs {
     pub collectors: Vec<Collector>,
     /// Log records of every worker.
     pub notes: crossbeam_channel::Receiver<Note>,
-    /// How many of them found no room.
-    pub lost: Arc<AtomicU64>,
-    /// The way to `notes`, for a recorder.
+    /// The way to `notes`, for a recorder, and what it counts.
     pub notes_to: Notes,
     /// What feed lanes take in, where a recording is made.
     pub taps: Vec<LaneTap>,
@@ -118,9 +116,13 @@ impl Engine {
         build.start(desk, hosts, &ranks)
     }
 
-    /// True while every worker runs. One that does not has panicked, and has said so.
-    pub fn is_whole(&self) -> bool {
-        self.workers.iter().all(|(_, thread)| !thread.is_finished())
+    /// A thread that no longer runs although nobody stopped it: it has panicked.
+    pub fn dead(&self) -> Option<&'static str> {
+        let gone = |(_, thread): &(_, JoinHandle<Ended>)| thread.is_finished();
+        if self.workers.iter().any(gone) {
+            return Some("a worker");
+        }
+        (!self.clerk.is_whole()).then_some("the clerk")
     }
 
     /// What waits at each REST host.
@@ -394,14 +396,12 @@ impl<'a> Build<'a> {
             engine.pulses.push(pulse);
             engine.workers.push((bell, thread));
         }
-        let lost = notes_to.lost();
         Ok((
             engine,
             Outputs {
                 audits: self.audits,
                 collectors,
                 notes,
-                lost,
                 notes_to,
                 taps: self.taps,
             },
@@ -412,7 +412,11 @@ impl<'a> Build<'a> {
 /// The worker that has this lane.
 fn home(placement: &Placement, has_it: impl Fn(&WorkerPlan) -> bool) -> usize {
     let found = placement.workers.iter().position(has_it);
-    found.expect("`place` gives every lane exactly one worker; its tests hold that")
+    #[expect(
+        clippy::expect_used,
+        reason = "`place` gives every lane exactly one worker; its tests hold that"
+    )]
+    found.expect("a worker")
 }
 
 fn risk(config: &Config, instruments: &[Instrument]) -> Result<Risk, String> {

@@ -1,16 +1,16 @@
 //! `tickwire sim`: the simulated exchange on its own, until Ctrl-C. Prints what a configuration needs to reach it.
 
+use super::panics;
+use super::signals::Stop;
 use crate::exchange;
+use crate::world::os::console::{self, Outlet};
 use crate::world::os::server::{self, Exceeded, Sim, SimOptions, SimProgress, SimSource, Speed};
 use clap::Args;
-use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fmt;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Symbols of an exchange that are printed.
@@ -50,6 +50,8 @@ enum Failure {
     Sim(server::SimError),
     Ca(PathBuf, io::Error),
     Signals(io::Error),
+    Start(io::Error),
+    Died(String),
 }
 
 impl fmt::Display for Failure {
@@ -58,6 +60,8 @@ impl fmt::Display for Failure {
             Self::Sim(error) => write!(f, "{error}"),
             Self::Ca(path, error) => write!(f, "cannot write {}: {error}", path.display()),
             Self::Signals(error) => write!(f, "cannot listen for Ctrl-C: {error}"),
+            Self::Start(error) => write!(f, "cannot start: {error}"),
+            Self::Died(words) => write!(f, "its thread died: {words}"),
         }
     }
 }
@@ -67,7 +71,7 @@ pub fn run(args: SimArgs) -> ExitCode {
     match serve(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let _ = writeln!(io::stderr(), "tickwire sim: {failure}");
+            console::complain(&format!("sim: {failure}"));
             ExitCode::FAILURE
         }
     }
@@ -75,10 +79,7 @@ pub fn run(args: SimArgs) -> ExitCode {
 
 fn serve(args: SimArgs) -> Result<(), Failure> {
     // Before anything else, so that Ctrl-C ends in order from the first moment on.
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(Failure::Signals)?;
-    }
+    let stop = Stop::listen().map_err(Failure::Signals)?;
     let mut options = SimOptions {
         seed: args.seed,
         exchanges: exchange::ALL.iter().map(|e| e.name().to_owned()).collect(),
@@ -95,16 +96,30 @@ fn serve(args: SimArgs) -> Result<(), Failure> {
             speed: args.speed,
         };
     }
-    let sim = server::start(options).map_err(Failure::Sim)?;
+    // A recording is read through before it is played, which may take long.
+    let started = stop.unless_asked("tickwire-start", || server::start(options));
+    let Some(started) = started.map_err(Failure::Start)? else {
+        return Ok(());
+    };
+    let sim = started.map_err(Failure::Sim)?;
     if let Some(path) = &args.ca_out {
         std::fs::write(path, sim.ca_pem()).map_err(|error| Failure::Ca(path.clone(), error))?;
     }
-    // A closed standard output is no reason to end the exchange.
-    let _ = announce(&sim, args.ca_out.as_deref(), &mut io::stdout().lock());
-    while !stop.load(Relaxed) {
+    // A standard output that is closed, or that nobody reads, is no reason to end the exchange.
+    let mut screen = Outlet::start("tickwire-print", io::stdout()).map_err(Failure::Start)?;
+    let mut text = Vec::new();
+    let _ = announce(&sim, args.ca_out.as_deref(), &mut text); // A vector takes all.
+    screen.say(&String::from_utf8_lossy(&text));
+    while !stop.is_asked() {
+        if !sim.is_whole() {
+            return Err(Failure::Died(panics::last().unwrap_or_default()));
+        }
         std::thread::sleep(LOOK_PERIOD);
     }
-    let _ = total(sim.stop(), &mut io::stdout().lock());
+    text.clear();
+    let _ = total(sim.stop(), &mut text);
+    screen.say(&String::from_utf8_lossy(&text));
+    screen.finish();
     Ok(())
 }
 

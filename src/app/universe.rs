@@ -10,6 +10,7 @@ use crate::world::os::clerk::{self, FetchError, Rest};
 use crate::world::os::recorder::BodyTap;
 use select::Selection;
 use std::path::Path;
+use std::thread::ScopedJoinHandle;
 
 /// A feed whose instruments are known.
 pub struct Source {
@@ -51,13 +52,20 @@ impl Universe {
                 .feeds
                 .iter()
                 .map(|feed| (feed, tap.clone()))
-                .map(|(feed, tap)| scope.spawn(move || ask(feed, tap)));
+                .map(|(feed, tap)| {
+                    let named = std::thread::Builder::new().name("tickwire-ask".into());
+                    named.spawn_scoped(scope, move || ask(feed, tap))
+                });
             let threads: Vec<_> = threads.collect();
-            let panicked = || Err(Fault::Mistake("its start panicked".into()));
-            let all = threads
-                .into_iter()
-                .map(|t| t.join().unwrap_or_else(|_| panicked()));
-            all.collect()
+            let join = |thread: std::io::Result<ScopedJoinHandle<'_, _>>| match thread {
+                Ok(thread) => thread
+                    .join()
+                    .unwrap_or_else(|_| Err(Fault::Mistake("its start panicked".into()))),
+                Err(error) => Err(Fault::Unreachable(format!(
+                    "cannot start a thread: {error}"
+                ))),
+            };
+            threads.into_iter().map(join).collect()
         });
         let mut universe = Self {
             instruments: Vec::new(),

@@ -4,6 +4,7 @@
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::time_provider::TimeProvider;
 use rustls::{CertificateError, ClientConfig, Error, RootCertStore};
 use std::fmt;
 use std::sync::Arc;
@@ -65,13 +66,17 @@ pub fn root_certs(
     Ok(certs)
 }
 
-/// A client that trusts [`root_certs`]. TLS 1.2 or 1.3, no client certificate.
-pub fn client_config(extra_ca_pem: Option<&[u8]>) -> Result<Arc<ClientConfig>, TlsSetupError> {
+/// A client that trusts [`root_certs`], and judges certificates by the clock `time`. TLS 1.2 or 1.3, no client
+/// certificate.
+pub fn client_config(
+    extra_ca_pem: Option<&[u8]>,
+    time: Arc<dyn TimeProvider>,
+) -> Result<Arc<ClientConfig>, TlsSetupError> {
     let mut roots = RootCertStore::empty();
     for cert in root_certs(extra_ca_pem)? {
         roots.add(cert).map_err(TlsSetupError::Rustls)?;
     }
-    let config = ClientConfig::builder_with_provider(provider())
+    let config = ClientConfig::builder_with_details(provider(), time)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(TlsSetupError::Rustls)?
         .with_root_certificates(roots)
@@ -102,26 +107,27 @@ pub(super) fn failure_name(error: &Error) -> &'static str {
 mod tests {
     use super::*;
 
+    fn client(extra_ca_pem: Option<&[u8]>) -> Result<Arc<ClientConfig>, TlsSetupError> {
+        client_config(
+            extra_ca_pem,
+            Arc::new(rustls::time_provider::DefaultTimeProvider),
+        )
+    }
+
     #[test]
     fn a_ca_file_must_hold_a_certificate() {
-        assert!(client_config(None).is_ok());
+        assert!(client(None).is_ok());
         assert!(matches!(
-            client_config(Some(b"")),
+            client(Some(b"")),
             Err(TlsSetupError::NoCertificate)
         ));
         assert!(matches!(
-            client_config(Some(b"hello")),
+            client(Some(b"hello")),
             Err(TlsSetupError::NoCertificate)
         ));
         let cut = b"-----BEGIN CERTIFICATE-----\nAAAA\n";
-        assert!(matches!(
-            client_config(Some(cut)),
-            Err(TlsSetupError::Pem(_))
-        ));
+        assert!(matches!(client(Some(cut)), Err(TlsSetupError::Pem(_))));
         let junk = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        assert!(matches!(
-            client_config(Some(junk)),
-            Err(TlsSetupError::Rustls(_))
-        ));
+        assert!(matches!(client(Some(junk)), Err(TlsSetupError::Rustls(_))));
     }
 }

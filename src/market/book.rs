@@ -197,10 +197,10 @@ impl<const N: usize> Half<N> {
             Side::Sell => -1,
         };
         let levels = vec![Ranked::default(); N].into_boxed_slice();
+        #[expect(clippy::expect_used, reason = "made with N levels one line above")]
+        let levels = levels.try_into().expect("N levels");
         Self {
-            levels: levels
-                .try_into()
-                .expect("made with N levels one line above"),
+            levels,
             len: 0,
             outside: 0,
             horizon: UNKNOWN,

@@ -33,6 +33,8 @@ refusals! {
     Killed => "killed",
     /// The order connection is not ready, or never said that it is.
     GatewayDown => "gateway_down",
+    /// Its record could not be written: the disk takes none, or too many wait.
+    Unrecorded => "unrecorded",
     /// Not in the run's table.
     UnknownInstrument => "unknown_instrument",
     /// The instrument is of an exchange where there is no account.

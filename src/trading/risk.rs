@@ -42,6 +42,8 @@ impl Admitted {
 pub struct Risk {
     killed: bool,
     gateway_ready: bool,
+    /// What is admitted now will have a record.
+    recorded: bool,
     collar_bps: u32,
     open_orders_max: usize,
     /// What was configured, for an instrument whose scales change.
@@ -103,6 +105,7 @@ impl Risk {
         Self {
             killed: false,
             gateway_ready: false,
+            recorded: true,
             collar_bps: limits.collar_bps,
             open_orders_max: limits.open_orders_max,
             params: limits.params,
@@ -166,6 +169,11 @@ impl Risk {
         }
     }
 
+    /// Refuses every intent while records of orders cannot be kept. Not the cancelling of what is open.
+    pub fn set_recorded(&mut self, recorded: bool) {
+        self.recorded = recorded;
+    }
+
     /// Refuses orders of an instrument whose scales are not those that the run began with: for an exit
     /// that writes numbers at those.
     pub fn halt_rescaled(&mut self, instrument: InstrumentId) {
@@ -188,6 +196,7 @@ impl Risk {
     fn check(&self, now: Nanos, intent: &Intent) -> Result<(), Refused> {
         refuse_if(self.killed, Refusal::Killed)?;
         refuse_if(!self.gateway_ready, Refusal::GatewayDown)?;
+        refuse_if(!self.recorded, Refusal::Unrecorded)?;
         let seat = self.seats.get(intent.instrument.index());
         let seat = seat.ok_or(Refusal::UnknownInstrument)?;
         seat.check_order(intent)?;

@@ -5,7 +5,8 @@
 use super::latency::DIGITS;
 use crate::base::UnixNanos;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hdrhistogram::serialization::{Serializer, V2DeflateSerializer, interval_log};
+use hdrhistogram::serialization::interval_log::{self, IntervalLogIterator, LogEntry};
+use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use hdrhistogram::{Counter, Histogram};
 use std::io::{self, Write};
 use std::time::Duration;
@@ -119,6 +120,25 @@ pub fn write_hgrm<T: Counter>(out: &mut impl Write, values: &Histogram<T>) -> io
     )
 }
 
+/// All values of an interval log together, up to the last whole line. `None` where it has none: a run that was
+/// killed may leave half a line behind.
+pub fn read_hlog(log: &[u8]) -> Option<Histogram<u64>> {
+    let whole = log.iter().rposition(|byte| *byte == b'\n')? + 1;
+    let mut all: Option<Histogram<u64>> = None;
+    for entry in IntervalLogIterator::new(&log[..whole]) {
+        let Ok(LogEntry::Interval(interval)) = entry else {
+            continue;
+        };
+        let bytes = STANDARD.decode(interval.encoded_histogram()).ok()?;
+        let values: Histogram<u64> = Deserializer::new().deserialize(&mut &bytes[..]).ok()?;
+        match &mut all {
+            Some(all) => all.add(&values).ok()?,
+            None => all = Some(values),
+        }
+    }
+    all
+}
+
 /// One point of a percentile curve.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
@@ -167,8 +187,6 @@ fn duration(time: UnixNanos) -> Duration {
 mod tests {
     use super::super::latency::new_histogram;
     use super::*;
-    use hdrhistogram::serialization::Deserializer;
-    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
     const START: UnixNanos = UnixNanos(1_700_000_000_250_000_000);
 
@@ -262,5 +280,25 @@ mod tests {
         let mut out = Vec::new();
         write_hgrm(&mut out, values).expect("a vector takes all");
         String::from_utf8(out).expect("ASCII")
+    }
+
+    #[test]
+    fn a_log_that_was_cut_gives_all_values_of_its_whole_lines() {
+        let (mut log, mut encoder) = (Vec::new(), IntervalEncoder::default());
+        encoder.begin(&mut log, START, "decode").unwrap();
+        assert!(read_hlog(&log).is_none(), "no interval yet");
+        let mut ends = Vec::new();
+        for n in 1..=3u64 {
+            let mut values = new_histogram::<u32>(DIGITS);
+            values.record_n(1_000 * n, 10).unwrap();
+            encoder
+                .interval(&mut log, &values, START, 1_000_000_000)
+                .unwrap();
+            ends.push(log.len());
+        }
+        assert_eq!(read_hlog(&log).unwrap().len(), 30);
+        assert_eq!(read_hlog(&log[..ends[2] - 1]).unwrap().len(), 20);
+        let two = read_hlog(&log[..ends[1]]).unwrap();
+        assert_eq!((two.len(), two.max() / 1_000), (20, 2));
     }
 }

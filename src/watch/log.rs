@@ -8,8 +8,13 @@ use std::time::{Duration, UNIX_EPOCH};
 /// Lines of one event of one instrument in one second. What exceeds them becomes one line that counts it,
 /// so that a storm of garbage does not fill the disk.
 pub const REPEATS_MAX: u32 = 20;
-/// Events that are never thinned out: each one is the record of an order.
-const NEVER_THINNED: &str = "order.";
+/// Events of this name are records of an order. They are never thinned out.
+const RECORD: &str = "order.";
+
+/// Whether it is the record of an order, which has its place in the log also when others have none.
+pub fn is_record(event: &str) -> bool {
+    event.starts_with(RECORD)
+}
 
 /// One moment on both clocks, to tell the time of a monotonic stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +154,7 @@ struct Seen {
 impl Repeats {
     /// Whether this note is to be written. Where not, it is counted.
     pub fn admit(&mut self, note: &Note) -> bool {
-        if note.event.starts_with(NEVER_THINNED) {
+        if is_record(note.event) {
             return true;
         }
         let seen = self
@@ -245,6 +250,12 @@ impl fmt::Display for Shown<'_> {
 pub fn rfc3339(time: UnixNanos) -> String {
     let since = Duration::from_nanos(u64::try_from(time.0).unwrap_or(0));
     humantime::format_rfc3339_nanos(UNIX_EPOCH + since).to_string()
+}
+
+/// As [`rfc3339`], with milliseconds.
+pub fn rfc3339_millis(time: UnixNanos) -> String {
+    let since = Duration::from_nanos(u64::try_from(time.0).unwrap_or(0));
+    humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()
 }
 
 fn push_member(out: &mut String, name: &str, text: &str) {

@@ -56,6 +56,18 @@ pub struct Summary {
     /// Writes into the run's directory that failed. Where this is not zero, its files are not whole.
     #[serde(default)]
     pub disk_errors: u64,
+    /// Lines that no reader of the console took; they are in `log.jsonl`.
+    #[serde(default)]
+    pub console_lost: u64,
+    /// The run ended. False in what is written while it goes on: one that stays so was killed, and what it did
+    /// since is missing.
+    #[serde(default = "yes")]
+    pub ended: bool,
+}
+
+/// Earlier versions wrote summaries of runs that had ended, and did not say so.
+fn yes() -> bool {
+    true
 }
 
 /// One worker and where it ran.
@@ -225,6 +237,16 @@ pub struct Worker {
 }
 
 impl Summary {
+    /// As it stands in `summary.json`.
+    ///
+    /// # Errors
+    /// None that is known: it is plain data.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        Ok(text)
+    }
+
     /// `lost` shown books did not reach the audit: what it says of all books together is void, for nobody
     /// knows whose they were. An empty digest equals no other's.
     pub fn set_audit_lost(&mut self, lost: u64) {
@@ -234,6 +256,20 @@ impl Summary {
                 book.sha256.clear();
                 book.wrong_ns = None;
             }
+        }
+    }
+}
+
+impl Orders {
+    /// Counts a record of the log by its name. Refusals are not counted: the log has only some of them.
+    pub fn count(&mut self, event: &str) {
+        match event {
+            "order.admitted" => self.sent += 1,
+            "order.acked" => self.acked += 1,
+            "order.rejected" => self.rejected += 1,
+            "order.not_sent" => self.not_sent += 1,
+            "order.unknown" => self.unknown += 1,
+            _ => {}
         }
     }
 }
@@ -297,7 +333,8 @@ impl StageLatency {
             .collect()
     }
 
-    fn of(stage: Stage, values: &Histogram<u64>) -> Self {
+    /// What these values of a stage come to.
+    pub fn of(stage: Stage, values: &Histogram<u64>) -> Self {
         let at = |quantile| values.value_at_quantile(quantile);
         Self {
             stage: stage.name().to_owned(),
@@ -484,6 +521,8 @@ pub(super) mod tests {
             audit_lost: 0,
             limits_exceeded: None,
             disk_errors: 0,
+            console_lost: 0,
+            ended: true,
         }
     }
 }

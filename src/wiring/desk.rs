@@ -205,6 +205,7 @@ impl Desk {
 
     fn handle_intent(&mut self, turn: &mut Turn, mut receipt: Receipt, intent: Intent) {
         self.counters.intents += 1;
+        self.risk.set_recorded(turn.notes.takes_orders());
         match self.risk.admit(receipt.decided, intent) {
             Ok(order) => {
                 receipt.admitted = turn.clock.now();
@@ -214,7 +215,7 @@ impl Desk {
                 let note = decision(receipt.admitted, Severity::Info, "order.admitted", &intent)
                     .with("order", Value::Int(order.order().client_id.0 as i64));
                 let reports = self.dispatch(Ticket { order, receipt });
-                turn.notes.send(note); // After the order left: it can wait.
+                turn.notes.record(note); // After the order left: it can wait, and its place is kept.
                 for report in reports {
                     self.handle_own(turn, report);
                 }
@@ -302,10 +303,10 @@ impl Desk {
                     .with("qty", Value::Qty(qty)),
             ),
             Outcome::Refused => return, // Made below, for strategies only.
-            Outcome::Expired => return turn.notes.send(note(Severity::Info, "order.expired")),
+            Outcome::Expired => return turn.notes.record(note(Severity::Info, "order.expired")),
         };
         *counter += 1;
-        turn.notes.send(note);
+        turn.notes.record(note);
     }
 }
 

@@ -277,7 +277,7 @@ impl<S: Transport> Gateway<S> {
             // No send stamp came back: the write call is the last that we know.
             record_tick_to_wire(turn, &order.receipt, order.sent);
         }
-        turn.notes.send(self.receipt(at, &order));
+        turn.notes.record(self.receipt(at, &order));
         if !order.overdue || outcome != Outcome::Unknown {
             self.report(at, client_id, order.instrument, outcome);
         }

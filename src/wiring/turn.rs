@@ -4,7 +4,7 @@ use crate::base::{Clock, InstrumentId, Note};
 use crate::watch::latency::Recorder;
 use crossbeam_channel::Sender;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// One turn of a worker: its clock, its histograms, its way to the scribe.
 pub struct Turn<'a> {
@@ -17,31 +17,63 @@ pub struct Turn<'a> {
 }
 
 /// The way to the scribe for log records. Never blocks: what finds no room is counted.
+///
+/// Its room is shared out, so that the record of an order always finds some: ordinary records take up to a half, and
+/// while more than five eighths are taken no order is admitted ([`Self::takes_orders`]). What is left holds the
+/// outcomes and receipts of the orders that are open by then, of which risk allows 256.
 #[derive(Clone)]
 pub struct Notes {
     sender: Sender<Note>,
+    /// Places for ordinary records, and the most that may be taken when an order is admitted.
+    ordinary: usize,
+    orders: usize,
     lost: Arc<AtomicU64>,
+    unwritable: Arc<AtomicBool>,
 }
 
 impl Notes {
     /// The way through `sender`, a bounded channel.
     pub fn new(sender: Sender<Note>) -> Self {
+        let room = sender.capacity().unwrap_or(usize::MAX / 8);
         Self {
             sender,
+            ordinary: room.div_ceil(2),
+            orders: room / 8 * 5,
             lost: Arc::default(),
+            unwritable: Arc::default(),
         }
     }
 
-    /// Sends a record, or counts it as lost. Never waits.
+    /// Sends an ordinary record, or counts it as lost. Never waits.
     pub fn send(&self, note: Note) {
+        if self.sender.len() < self.ordinary {
+            self.record(note);
+        } else {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Sends the record of an order. It finds room where orders are admitted only while
+    /// [`Self::takes_orders`] says so. Never waits.
+    pub fn record(&self, note: Note) {
         if self.sender.try_send(note).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 
+    /// Whether an order that is admitted now has a place for its record and its outcome, and the log takes them.
+    pub fn takes_orders(&self) -> bool {
+        !self.unwritable.load(Ordering::Relaxed) && self.sender.len() <= self.orders
+    }
+
     /// Records that found no room so far, as the scribe reports them.
     pub fn lost(&self) -> Arc<AtomicU64> {
         self.lost.clone()
+    }
+
+    /// What the scribe raises while the log cannot be written.
+    pub fn unwritable(&self) -> Arc<AtomicBool> {
+        self.unwritable.clone()
     }
 }
 

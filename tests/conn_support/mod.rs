@@ -10,6 +10,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::sync::{Arc, Mutex};
 use tickwire::base::{Clock, Nanos, RxStamps, UnixNanos};
 use tickwire::conn::{Transport, TxMark, TxStamp, tls};
+use tickwire::world::os::clock::OsClock;
 
 /// A certificate authority, and what it signs.
 pub struct Authority {
@@ -34,7 +35,7 @@ impl Authority {
 
     /// A client's configuration that trusts this authority.
     pub fn client(&self) -> Arc<ClientConfig> {
-        tls::client_config(Some(self.pem.as_bytes())).unwrap()
+        tls::client_config(Some(self.pem.as_bytes()), Arc::new(OsClock)).unwrap()
     }
 
     /// A server's configuration with a certificate for `name`, valid until the year `until`.

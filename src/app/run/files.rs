@@ -1,51 +1,15 @@
-//! The files of a run: its folder, and what is known at its end.
+//! What is known of a run at its start and at its end. Writes no file.
 
-use super::RunError;
 use crate::base::{Decimal, Instrument};
 use crate::trading::refusal::{Compared, Refusal, Refusals, Unit};
 use crate::watch::summary::{self, Summary};
 use crate::world::os::placement::Placement;
 use crate::world::os::scribe::ScribeTotals;
 use crate::world::os::worker::Ended;
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-/// Folder of all runs' folders, under the current one.
-const RUNS: &str = "runs";
-
-/// The run's folder: the one that was asked for, or a new one that is named after the time.
-pub(super) fn run_dir(asked: Option<&Path>, started: SystemTime) -> Result<PathBuf, RunError> {
-    let failed = |path: &Path, error| RunError::Failed(format!("{}: {error}", path.display()));
-    if let Some(dir) = asked {
-        if dir.join("summary.json").exists() {
-            let what = format!("{} holds another run: give a new folder", dir.display());
-            return Err(RunError::Wrong(what));
-        }
-        std::fs::create_dir_all(dir).map_err(|error| failed(dir, error))?;
-        return Ok(dir.to_owned());
-    }
-    std::fs::create_dir_all(RUNS).map_err(|error| failed(Path::new(RUNS), error))?;
-    let stamp = humantime::format_rfc3339_millis(started).to_string();
-    let name = stamp.replace([':', '.'], "-");
-    for attempt in 0..100 {
-        let suffix = if attempt == 0 {
-            String::new()
-        } else {
-            format!("-{attempt}")
-        };
-        let dir = Path::new(RUNS).join(format!("{name}{suffix}"));
-        match std::fs::create_dir(&dir) {
-            Ok(()) => return Ok(dir),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed(&dir, error)),
-        }
-    }
-    Err(RunError::Failed(format!(
-        "{RUNS}/{name}: taken a hundred times over"
-    )))
-}
-
+/// Adds to `head`, what was known at the start, what everybody counted.
 pub(super) fn summarize(
+    head: Summary,
     placement: &Placement,
     instruments: &[Instrument],
     ended: &[Option<Ended>],
@@ -53,7 +17,8 @@ pub(super) fn summarize(
 ) -> Summary {
     let mut summary = Summary {
         wait: placement.wait.name().into(),
-        ..Summary::default()
+        ended: true,
+        ..head
     };
     for (index, (plan, end)) in placement.workers.iter().zip(ended).enumerate() {
         summary.placement.push(summary::Placement {
@@ -114,6 +79,7 @@ pub(super) fn summarize(
     summary.workers = totals.workers;
     summary.notes_lost = totals.notes_lost;
     summary.disk_errors = totals.disk_errors;
+    summary.console_lost = totals.console_lost;
     summary.set_audit_lost(audit_lost);
     summary
 }
@@ -151,13 +117,4 @@ fn refused(refusals: &Refusals, instruments: &[Instrument]) -> Vec<summary::Refu
         }
     };
     refused.map(of).collect()
-}
-
-pub(super) fn write_summary(dir: &Path, summary: &Summary) -> Result<(), RunError> {
-    let path = dir.join("summary.json");
-    let failed =
-        |error: &dyn std::fmt::Display| RunError::Failed(format!("{}: {error}", path.display()));
-    let mut text = serde_json::to_string_pretty(summary).map_err(|error| failed(&error))?;
-    text.push('\n');
-    std::fs::write(&path, text).map_err(|error| failed(&error))
 }

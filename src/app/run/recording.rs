@@ -1,11 +1,12 @@
 //! The recording that a run makes: begun before the first request, ended after the last frame.
 
 use super::RunError;
+use super::screen::Screen;
 use crate::app::session::Outputs;
 use crate::world::os::clock::OsClock;
 use crate::world::os::recorder::{self, BodyEnd, BodyTap, Folder, Recorded, Recorder};
 use crate::world::os::recorder::{Inputs, RecorderHandle};
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// A recording whose folder is there, and whose thread is not yet.
@@ -49,17 +50,18 @@ impl Recording {
 }
 
 /// Says what was recorded. An error where that is not all that came.
-pub(super) fn conclude(recorded: Result<Recorded, String>, dir: &Path) -> Result<(), RunError> {
-    let failed = |what: &str| RunError::Failed(format!("{}: {what}", dir.display()));
+pub(super) fn conclude(
+    recorded: Result<Recorded, String>,
+    dir: &Path,
+    screen: &mut Screen,
+) -> Result<(), String> {
+    let failed = |what: &str| format!("{}: {what}", dir.display());
     let Recorded { written, lost } =
         recorded.map_err(|error| failed(&format!("the recording ended early: {error}")))?;
-    let mut out = std::io::stdout().lock();
-    // As everywhere on screen: a closed pipe does not undo the recording.
-    let _ = writeln!(
-        out,
-        "recorded: {} lines in {} files, {} bytes ({} unpacked), {lost} lost",
+    screen.say(&format!(
+        "recorded: {} lines in {} files, {} bytes ({} unpacked), {lost} lost\n",
         written.lines, written.files, written.bytes, written.raw_bytes
-    );
+    ));
     match lost {
         0 => Ok(()),
         lost => Err(failed(&format!(

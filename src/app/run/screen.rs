@@ -8,84 +8,120 @@ use crate::watch::summary::{self, Summary};
 use crate::watch::table;
 use crate::world::os::clerk::Backlog;
 use crate::world::os::clock::OsClock;
+use crate::world::os::console::{self, Outlet};
 use crate::world::os::scribe::StatusOf;
 use crate::world::os::server::Sim;
 use crate::world::os::worker::Pulse;
-use std::io::Write as _;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Which instruments patterns chose, and how long the first snapshots will take where that is more than a moment.
-pub(super) fn announce_universe(universe: &Universe) {
-    let mut out = std::io::stdout().lock();
-    for why in &universe.left_out {
-        eprintln!("tickwire: left out of this run: {why}");
-    }
-    for source in &universe.sources {
-        let name = source.exchange.name();
-        // Nobody may be reading any more: the run goes on, its files are what counts.
-        if let Some(chosen) = &source.chosen {
-            let _ = writeln!(out, "{name}: {chosen}");
-        }
-    }
-    for (at, host) in universe.hosts.iter().enumerate() {
-        let sources = universe.sources.iter().filter(|source| source.host == at);
-        let weights = sources.clone().flat_map(|source| {
-            let levels = source.config.snapshot_levels;
-            let request = source.exchange.snapshot_request("", levels);
-            request
-                .map(|r| std::iter::repeat_n(r.weight, source.instruments.len()))
-                .into_iter()
-                .flatten()
-        });
-        let (count, weight) = (
-            weights.clone().count(),
-            weights.clone().map(u64::from).sum::<u64>(),
-        );
-        let needed = host.time_needed(weights);
-        if needed > Nanos::ZERO {
-            let names: Vec<&str> = sources.map(|source| source.exchange.name()).collect();
-            let (names, needed_s) = (names.join(", "), needed.0.div_ceil(1_000_000_000));
-            let _ = writeln!(
-                out,
-                "{names}: {count} snapshots weigh {weight} of the exchange's budget: all books are live \
-                 after about {needed_s} s"
-            );
-        }
-    }
+/// Standard output, which is never waited for: files are what counts.
+pub(super) struct Screen {
+    out: Outlet,
+    dir: PathBuf,
 }
 
-pub(super) fn announce(
-    engine: &Engine,
-    config: &Config,
-    sim: Option<&Sim>,
-    mode: &str,
-    dir: &Path,
-) {
-    let mut out = std::io::stdout().lock();
-    let symbols: Vec<&str> = engine
-        .instruments
-        .iter()
-        .map(|i| i.symbol.as_str())
-        .collect();
-    // Nobody may be reading any more: the run goes on, its files are what counts.
-    let _ = writeln!(
-        out,
-        "tickwire {}  orders: {mode}",
-        env!("CARGO_PKG_VERSION")
-    );
-    if let Some(sim) = sim {
-        let _ = writeln!(out, "simulated exchange: wss://{}", sim.addr());
+impl Screen {
+    /// For a run whose files are in `dir`.
+    pub(super) fn open(dir: &Path) -> io::Result<Self> {
+        Ok(Self {
+            out: Outlet::start("tickwire-print", io::stdout())?,
+            dir: dir.to_owned(),
+        })
     }
-    let (n, depth) = (symbols.len(), config.engine.depth);
-    let _ = writeln!(
-        out,
-        "instruments: {n} ({}), {depth} levels a side",
-        shortened(&symbols)
-    );
-    let _ = write!(out, "{}", engine.placement);
-    let _ = writeln!(out, "files: {}", dir.display());
+
+    /// Prints whole lines.
+    pub(super) fn say(&mut self, text: &str) {
+        self.out.say(text);
+    }
+
+    /// Gives the reader a moment to take what was printed.
+    pub(super) fn close(self) {
+        self.out.finish();
+    }
+
+    /// Which instruments patterns chose, and how long the first snapshots will take where that is more than a moment.
+    pub(super) fn announce_universe(&mut self, universe: &Universe) {
+        for why in &universe.left_out {
+            console::complain(&format!("left out of this run: {why}"));
+        }
+        for source in &universe.sources {
+            let name = source.exchange.name();
+            if let Some(chosen) = &source.chosen {
+                self.say(&format!("{name}: {chosen}\n"));
+            }
+        }
+        for (at, host) in universe.hosts.iter().enumerate() {
+            let sources = universe.sources.iter().filter(|source| source.host == at);
+            let weights = sources.clone().flat_map(|source| {
+                let levels = source.config.snapshot_levels;
+                let request = source.exchange.snapshot_request("", levels);
+                request
+                    .map(|r| std::iter::repeat_n(r.weight, source.instruments.len()))
+                    .into_iter()
+                    .flatten()
+            });
+            let (count, weight) = (
+                weights.clone().count(),
+                weights.clone().map(u64::from).sum::<u64>(),
+            );
+            let needed = host.time_needed(weights);
+            if needed > Nanos::ZERO {
+                let names: Vec<&str> = sources.map(|source| source.exchange.name()).collect();
+                let (names, needed_s) = (names.join(", "), needed.0.div_ceil(1_000_000_000));
+                self.say(&format!(
+                    "{names}: {count} snapshots weigh {weight} of the exchange's budget: all books are live \
+                     after about {needed_s} s\n"
+                ));
+            }
+        }
+    }
+
+    /// What runs, and where its files are.
+    pub(super) fn announce(
+        &mut self,
+        engine: &Engine,
+        config: &Config,
+        sim: Option<&Sim>,
+        mode: &str,
+    ) {
+        let symbols: Vec<&str> = engine
+            .instruments
+            .iter()
+            .map(|i| i.symbol.as_str())
+            .collect();
+        let version = env!("CARGO_PKG_VERSION");
+        self.say(&format!("tickwire {version}  orders: {mode}\n"));
+        if let Some(sim) = sim {
+            self.say(&format!("simulated exchange: wss://{}\n", sim.addr()));
+        }
+        let (n, depth) = (symbols.len(), config.engine.depth);
+        let shown = shortened(&symbols);
+        self.say(&format!(
+            "instruments: {n} ({shown}), {depth} levels a side\n"
+        ));
+        self.say(&engine.placement.to_string());
+        self.say(&format!("files: {}\n", self.dir.display()));
+    }
+
+    /// What happened.
+    pub(super) fn conclude(&mut self, summary: &Summary) {
+        self.say(&format!("\n{}", table::render_table(summary)));
+        if let Some(exceeded) = summary.limits_exceeded {
+            self.say(&format!(
+                "limits exceeded by the exchanges' own count: {exceeded}\n"
+            ));
+        }
+        if summary.console_lost > 0 {
+            self.say(&format!(
+                "console: {} lines found no reader; the log has them\n",
+                summary.console_lost
+            ));
+        }
+        self.say(&format!("\nfiles: {}\n", self.dir.display()));
+    }
 }
 
 pub(super) fn shortened(symbols: &[&str]) -> String {
@@ -133,17 +169,4 @@ fn snapshots_in(backlogs: &[Arc<Backlog>], now: Nanos) -> Option<Nanos> {
         .map(|backlog| backlog.done_by_ns.load(Ordering::Relaxed))
         .max()?;
     Some(Nanos(done_by.saturating_sub(now.0)))
-}
-
-pub(super) fn conclude(summary: &Summary, dir: &Path) {
-    let mut out = std::io::stdout().lock();
-    // As in `announce`: a closed pipe does not undo the run.
-    let _ = write!(out, "\n{}", table::render_table(summary));
-    if let Some(exceeded) = summary.limits_exceeded {
-        let _ = writeln!(
-            out,
-            "limits exceeded by the exchanges' own count: {exceeded}"
-        );
-    }
-    let _ = writeln!(out, "\nfiles: {}", dir.display());
 }

@@ -11,8 +11,10 @@ use crate::wiring::feed_lane::{Desired, FeedLane};
 use crate::wiring::lane::Lane;
 use crate::wiring::publisher::Publisher;
 use crate::wiring::tap::{Tap, tap};
+use crate::world::os::clock::OsClock;
 use crate::world::os::recorder::{LaneTap, bare};
 use crate::world::os::socket::Socket;
+use std::sync::Arc;
 
 /// Channels that an exchange serves on one connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,7 +187,7 @@ pub fn link(
         .ok_or_else(|| format!("{host_port}: write it as host:port"))?;
     let mut config = LinkConfig::new(host.trim_matches(['[', ']']), port, path);
     change(&mut config);
-    let tls = tls::client_config(ca_pem).map_err(|error| error.to_string())?;
+    let tls = tls::client_config(ca_pem, Arc::new(OsClock)).map_err(|error| error.to_string())?;
     Link::new(config, tls, fastrand::u64(..)).map_err(|error| format!("{host_port}: {error}"))
 }
 

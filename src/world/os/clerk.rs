@@ -19,6 +19,7 @@ pub use rest::{FetchError, Rest};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Jobs that may wait in each queue; a worker that finds no room asks again later.
@@ -135,6 +136,7 @@ pub struct Clerk {
     /// What waits at each host.
     pub backlogs: Vec<Arc<Backlog>>,
     stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// What every thread of the clerk knows.
@@ -171,13 +173,13 @@ impl Clerk {
         let stop = office.stop.clone();
         let (resolver, inbox) = crossbeam_channel::bounded(JOBS_MAX);
         let names = office.clone();
-        spawn("tickwire-names", move || names.resolve_all(&inbox))?;
+        let mut threads = vec![spawn("tickwire-names", move || names.resolve_all(&inbox))?];
         let (mut fetchers, mut backlogs) = (Vec::new(), Vec::new());
         for (host, rest) in hosts.into_iter().enumerate() {
             let (jobs, inbox) = crossbeam_channel::bounded(JOBS_MAX);
             let fetcher = Fetcher::new(office.clone(), host, rest, instruments);
             backlogs.push(fetcher.backlog.clone());
-            spawn("tickwire-fetch", move || fetcher.run(&inbox))?;
+            threads.push(spawn("tickwire-fetch", move || fetcher.run(&inbox))?);
             fetchers.push(jobs);
         }
         let jobs = Jobs {
@@ -189,7 +191,13 @@ impl Clerk {
             jobs,
             backlogs,
             stop,
+            threads,
         })
+    }
+
+    /// True while every thread runs. One that does not has panicked.
+    pub fn is_whole(&self) -> bool {
+        self.threads.iter().all(|thread| !thread.is_finished())
     }
 
     /// Ends the threads, and drops the jobs that still wait. A request that is under way is not
@@ -199,13 +207,12 @@ impl Clerk {
     }
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
     let work = move || {
         sys::step_back();
         work();
     };
-    std::thread::Builder::new().name(name.into()).spawn(work)?;
-    Ok(())
+    std::thread::Builder::new().name(name.into()).spawn(work)
 }
 
 impl Office {

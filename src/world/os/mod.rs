@@ -2,7 +2,9 @@
 
 pub mod clerk;
 pub mod clock;
+pub mod console;
 pub mod container;
+pub mod files;
 pub mod placement;
 pub mod recorder;
 pub mod scribe;

@@ -15,7 +15,7 @@ mod verify;
 
 use super::sys;
 use crate::base::{Clock, InstrumentId, Nanos, Note, Severity, Value};
-use crate::watch::log::Anchor;
+use crate::watch::log::{Anchor, rfc3339_millis};
 use crate::wiring::tap::{Head, Kind, TapEnd};
 use crate::wiring::turn::Notes;
 use crate::world::sim::recording::LINE_BYTES_MAX;
@@ -93,13 +93,11 @@ impl RecorderHandle {
     /// The write that failed.
     pub fn stop(mut self) -> Result<Recorded, String> {
         self.stop.store(true, Ordering::Release);
-        let thread = self
-            .thread
-            .take()
-            .expect("only `stop` takes it, and it takes `self`");
-        thread
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        let panicked = || Err("the recorder panicked".to_owned());
+        let thread = self.thread.take();
+        thread.map_or_else(panicked, |thread| {
+            thread.join().unwrap_or_else(|_| panicked())
+        })
     }
 }
 
@@ -223,7 +221,7 @@ impl Recorder {
             recorded.written.bytes += written.bytes;
         }
         let end = Entry::End(End {
-            ended: rfc3339(self.anchor, self.clock.now()),
+            ended: rfc3339_millis(self.anchor.unix(self.clock.now())),
             lost: recorded.lost,
         });
         self.store.list(&end.to_line())?;
@@ -368,11 +366,6 @@ impl Track {
         self.series.write(out.store, out.now, &message)?;
         self.series.handle_time(out.store, out.now)
     }
-}
-
-fn rfc3339(anchor: Anchor, at: Nanos) -> String {
-    let since = Duration::from_nanos(anchor.unix(at).0.unsigned_abs());
-    humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + since).to_string()
 }
 
 #[cfg(test)]

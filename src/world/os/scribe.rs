@@ -1,14 +1,19 @@
 //! The scribe: the thread that writes what workers tell. It never parks on a channel, so that no worker's send
-//! ever has to wake it; it looks every 10 ms. A disk that fails costs files, never the run.
+//! ever has to wake it; it looks every 10 ms. Nor does it wait for a console. A disk that fails costs files, never
+//! the run; while it takes no log line, a flag is up that keeps risk from admitting orders.
 
+mod append;
 mod run_dir;
+mod steps;
 
+use super::console::Outlet;
+use super::files::write_whole;
 use super::sys;
 use crate::base::{Clock, Instrument, InstrumentId, Nanos, Note, Severity, Value};
 use crate::watch::audit::{Auditor, BookAudit, Shown, Truth};
 use crate::watch::latency::INTERVAL;
-use crate::watch::log::{Anchor, Renderer, Repeats};
-use crate::watch::summary::{Exchange, StageLatency, Status, Worker};
+use crate::watch::log::{Anchor, Renderer, Repeats, is_record};
+use crate::watch::summary::{Book, Exchange, Orders, StageLatency, Status, Summary, Worker};
 use crate::watch::table::status_line;
 use crate::watch::{Collector, Stage, Totals};
 use crossbeam_channel::Receiver;
@@ -19,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use steps::Steps;
 
 /// How often the scribe looks for work. Rings to it must hold what comes in this time, and more.
 pub const POLL: Duration = Duration::from_millis(10);
@@ -26,6 +32,10 @@ pub const POLL: Duration = Duration::from_millis(10);
 const BATCH: usize = 1_024;
 /// Rounds of emptying the inputs at the end: whoever still sends after them is not heard.
 const LAST_ROUNDS_MAX: usize = 10_000;
+/// How long the end waits for a disk that takes no log line.
+const LAST_WRITES: Nanos = Nanos::from_millis(300);
+/// How often what is known of the run is written, for whoever reports on one that was killed.
+const PARTIAL_EVERY: Nanos = Nanos::from_secs(2);
 
 /// What the scribe reads and where it writes.
 pub struct ScribeInputs {
@@ -37,6 +47,8 @@ pub struct ScribeInputs {
     pub notes: Receiver<Note>,
     /// Log records that found no room in `notes`, counted by their senders.
     pub notes_lost: Arc<AtomicU64>,
+    /// Raised while the log cannot be written: risk then refuses new orders.
+    pub unwritable: Arc<AtomicBool>,
     /// Shown books, one ring a feed worker.
     pub shown: Vec<rtrb::Consumer<Shown>>,
     /// What the exchange's books were, where it is a simulated one.
@@ -49,6 +61,9 @@ pub struct ScribeInputs {
     pub dir: Option<PathBuf>,
     /// Where the run is, for the status line of each second.
     pub status: Option<StatusOf>,
+    /// What is known of the run at its start. Beside what was measured since then it is in `summary.json` from the
+    /// first seconds on, as a run that has not ended.
+    pub head: Option<Summary>,
 }
 
 /// Says where the run is, given p50 and p99 of tick-to-wire in nanoseconds.
@@ -75,7 +90,7 @@ pub enum ConsoleStyle {
 }
 
 /// What the scribe knows at the end of a run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ScribeTotals {
     /// Stages that had a value, in road order.
     pub stages: Vec<StageLatency>,
@@ -89,6 +104,8 @@ pub struct ScribeTotals {
     pub notes_lost: u64,
     /// Writes into the run's directory that failed.
     pub disk_errors: u64,
+    /// Lines that no reader of the console took.
+    pub console_lost: u64,
 }
 
 /// The running thread. Dropped without [`ScribeHandle::stop`] it ends by itself, and nobody waits for it.
@@ -98,16 +115,16 @@ pub struct ScribeHandle {
 }
 
 impl ScribeHandle {
-    /// Empties all inputs, finishes the files and ends the thread. Stop the workers first.
-    pub fn stop(mut self) -> ScribeTotals {
+    /// True once it has ended although nobody stopped it: it panicked.
+    pub fn has_failed(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Empties all inputs, finishes the files and ends the thread; none of one that panicked. Stop the workers
+    /// first.
+    pub fn stop(mut self) -> Option<ScribeTotals> {
         self.stop.store(true, Ordering::Release);
-        let thread = self
-            .thread
-            .take()
-            .expect("only `stop` takes it, and it takes `self`");
-        thread
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        self.thread.take()?.join().ok()
     }
 }
 
@@ -123,23 +140,45 @@ pub struct Scribe {
     dir: Option<RunDir>,
     auditor: Auditor,
     totals: Totals,
+    orders: Orders,
     repeats: Repeats,
+    /// Read once: files follow the monotonic clock, whatever somebody does to the wall clock.
     anchor: Anchor,
+    steps: Steps,
+    now: Nanos,
     second_ends: Nanos,
+    partial_due: Nanos,
+    console: Outlet,
+    /// Lines that had no room on the console when that was last said.
+    console_refused: u64,
+    /// The disk takes log lines.
+    writable: bool,
     line: String,
 }
 
 impl Scribe {
-    /// Starts the thread `tickwire-scribe`. Fails where the run's directory cannot be made.
-    pub fn start(inputs: ScribeInputs) -> io::Result<ScribeHandle> {
-        let anchor = anchor(&*inputs.clock);
+    /// Starts the thread `tickwire-scribe`. Fails where the run's directory cannot be made, or where the system gives
+    /// no thread.
+    pub fn start(mut inputs: ScribeInputs) -> io::Result<ScribeHandle> {
+        let anchor = Anchor {
+            mono: inputs.clock.now(),
+            unix: inputs.clock.unix(),
+        };
+        let out = std::mem::replace(&mut inputs.console.out, Box::new(io::sink()));
         let scribe = Self {
             dir: inputs.dir.as_deref().map(RunDir::create).transpose()?,
             auditor: Auditor::new(&inputs.instruments, inputs.truths.is_some()),
             totals: Totals::default(),
+            orders: Orders::default(),
             repeats: Repeats::default(),
             anchor,
+            steps: Steps::new(anchor),
+            now: anchor.mono,
             second_ends: anchor.mono + INTERVAL,
+            partial_due: anchor.mono + PARTIAL_EVERY,
+            console: Outlet::start("tickwire-console", out)?,
+            console_refused: 0,
+            writable: true,
             line: String::new(),
             inputs,
         };
@@ -158,6 +197,7 @@ impl Scribe {
     }
 
     fn run(mut self, stop: &AtomicBool) -> ScribeTotals {
+        self.write_partial();
         while !stop.load(Ordering::Acquire) {
             if self.round() == 0 {
                 thread::sleep(POLL);
@@ -173,15 +213,32 @@ impl Scribe {
 
     /// Takes what is there from every input, and says how much that was.
     fn round(&mut self) -> usize {
-        self.anchor = anchor(&*self.inputs.clock);
+        self.now = self.inputs.clock.now();
         let taken = self.take_notes() + self.take_truths() + self.take_shown();
         self.take_histograms();
-        if self.anchor.mono >= self.second_ends {
-            self.second_ends = self.anchor.mono + INTERVAL;
+        if self.now >= self.second_ends {
+            self.second_ends = self.now + INTERVAL;
             self.end_second();
         }
-        self.report_disk_error();
+        self.write_log();
         taken
+    }
+
+    /// Writes what waits for the log, and raises or lowers the flag that says whether that went well.
+    fn write_log(&mut self) {
+        let Some(dir) = &mut self.dir else { return };
+        let (was, writable) = (self.writable, dir.write_log(self.now));
+        if writable != was {
+            self.writable = writable;
+            self.inputs.unwritable.store(!writable, Ordering::Relaxed);
+        }
+        if let Some(error) = self.dir.as_mut().and_then(RunDir::take_error) {
+            let note = Note::new(self.now, Severity::Error, "scribe.disk");
+            self.write(&note.text(&error));
+        }
+        if writable && !was {
+            self.write(&Note::new(self.now, Severity::Info, "scribe.disk_back"));
+        }
     }
 
     fn take_notes(&mut self) -> usize {
@@ -222,17 +279,19 @@ impl Scribe {
         for collector in &mut self.inputs.collectors {
             collector.collect(&mut self.totals, &mut |stage, values, began, ended| {
                 if let Some(dir) = dir {
-                    dir.write_interval(stage, values, anchor.unix(began), ended.since(began));
+                    dir.take_interval(stage, values, anchor.unix(began), ended.since(began));
                 }
             });
         }
     }
 
     fn end_second(&mut self) {
-        let mut repeated = Vec::new();
+        let mut notes = Vec::new();
         self.repeats
-            .end_second(self.anchor.mono, |note| repeated.push(note.clone()));
-        repeated.iter().for_each(|note| self.write(note));
+            .end_second(self.now, |note| notes.push(note.clone()));
+        notes.extend(self.steps.look(&*self.inputs.clock));
+        notes.iter().for_each(|note| self.write(note));
+        self.tell_console_losses();
         if let Some(status) = &mut self.inputs.status {
             let ns = self.totals.stage(Stage::TickToWire).map(|values| {
                 (
@@ -244,16 +303,38 @@ impl Scribe {
             self.show_status(&status);
         }
         if let Some(dir) = &mut self.dir {
-            dir.flush();
+            dir.write_intervals();
+        }
+        if self.now >= self.partial_due {
+            self.partial_due = self.now + PARTIAL_EVERY;
+            self.write_partial();
+        }
+    }
+
+    /// Says that lines are missing on the console: to its reader, and the first time in the log.
+    fn tell_console_losses(&mut self) {
+        let refused = self.console.refused();
+        if refused > self.console_refused {
+            let lines = refused - self.console_refused;
+            let note = Note::new(self.now, Severity::Warn, "console.lost").with(
+                "lines",
+                Value::Int(i64::try_from(lines).unwrap_or(i64::MAX)),
+            );
+            match self.console_refused {
+                0 => self.write(&note),
+                _ => self.show(&note),
+            }
+            self.console_refused = refused;
         }
     }
 
     /// Writes a note to the run's log and to the console.
     fn write(&mut self, note: &Note) {
+        self.orders.count(note.event);
         if let Some(dir) = &mut self.dir {
             self.line.clear();
             renderer(self.anchor, &self.inputs.instruments).json(note, &mut self.line);
-            dir.write_log(&self.line);
+            dir.take_line(&self.line, is_record(note.event));
         }
         self.show(note);
     }
@@ -266,43 +347,81 @@ impl Scribe {
             ConsoleStyle::Human { colour } => renderer.human(note, colour, &mut self.line),
             ConsoleStyle::Json => renderer.json(note, &mut self.line),
         }
-        let _ = self.inputs.console.out.write_all(self.line.as_bytes());
+        self.console.say(&self.line);
     }
 
     /// A line for a person; for a program a record like any other, so that each line stays JSON.
     fn show_status(&mut self, status: &Status) {
         match self.inputs.console.style {
-            ConsoleStyle::Human { .. } => {
-                let _ = writeln!(self.inputs.console.out, "{}", status_line(status)); // As in `show`.
-            }
-            ConsoleStyle::Json => self.show(&status_note(self.anchor.mono, status)),
+            ConsoleStyle::Human { .. } => self.console.say(&format!("{}\n", status_line(status))),
+            ConsoleStyle::Json => self.show(&status_note(self.now, status)),
         }
     }
 
-    fn report_disk_error(&mut self) {
-        if let Some(error) = self.dir.as_mut().and_then(RunDir::take_first_error) {
-            let note = Note::new(self.anchor.mono, Severity::Error, "scribe.disk");
-            self.show(&note.text(&error));
+    /// `summary.json` of a run that goes on. Where that fails, the log does too, and says so.
+    fn write_partial(&mut self) {
+        let (Some(head), Some(dir)) = (&self.inputs.head, &self.inputs.dir) else {
+            return;
+        };
+        let totals = self.totals();
+        let summary = Summary {
+            duration_ns: self.now.since(self.anchor.mono),
+            books: self
+                .inputs
+                .instruments
+                .iter()
+                .zip(totals.audits)
+                .map(|(instrument, audit)| Book::of(instrument, audit))
+                .collect(),
+            exchanges: totals.exchanges,
+            stages: totals.stages,
+            workers: totals.workers,
+            orders: self.orders.clone(),
+            notes_lost: totals.notes_lost,
+            disk_errors: totals.disk_errors,
+            console_lost: totals.console_lost,
+            ended: false,
+            ..head.clone()
+        };
+        if let Ok(text) = summary.to_json() {
+            let _ = write_whole(&dir.join("summary.json"), text.as_bytes());
         }
     }
 
     fn finish(mut self) -> ScribeTotals {
         self.inputs.status = None;
+        self.partial_due = Nanos::NEVER; // Whoever ends the run writes the whole one.
         self.end_second();
-        self.auditor.finish(self.anchor.mono);
-        if let Some(dir) = &mut self.dir {
-            dir.finish(&self.totals);
+        self.auditor.finish(self.now);
+        let until = self.now + LAST_WRITES;
+        self.write_log();
+        while !self.writable && self.now < until {
+            thread::sleep(POLL);
+            self.now = self.inputs.clock.now();
+            self.write_log();
         }
-        self.report_disk_error();
-        let _ = self.inputs.console.out.flush();
+        if let Some(dir) = &mut self.dir {
+            dir.finish(self.now, &self.totals);
+        }
+        let totals = self.totals();
+        ScribeTotals {
+            console_lost: self.console.finish(),
+            ..totals
+        }
+    }
+
+    /// What is known by now.
+    fn totals(&self) -> ScribeTotals {
         let ids = (0..self.inputs.instruments.len()).map(|id| InstrumentId(id as u16));
+        let lines_lost = self.dir.as_ref().map_or(0, RunDir::lines_lost);
         ScribeTotals {
             stages: StageLatency::all(&self.totals),
             workers: self.totals.workers().iter().map(Worker::from).collect(),
             exchanges: Exchange::all(&self.inputs.instruments, &self.totals),
             audits: ids.filter_map(|id| self.auditor.result(id)).collect(),
-            notes_lost: self.inputs.notes_lost.load(Ordering::Relaxed),
+            notes_lost: self.inputs.notes_lost.load(Ordering::Relaxed) + lines_lost,
             disk_errors: self.dir.as_ref().map_or(0, RunDir::errors),
+            console_lost: self.console.refused(),
         }
     }
 }
@@ -330,12 +449,5 @@ fn status_note(now: Nanos, status: &Status) -> Note {
             .with("tick_to_wire_p50_ns", int(p50))
             .with("tick_to_wire_p99_ns", int(p99)),
         None => note,
-    }
-}
-
-fn anchor(clock: &(dyn Clock + Send)) -> Anchor {
-    Anchor {
-        mono: clock.now(),
-        unix: clock.unix(),
     }
 }

@@ -2,6 +2,7 @@
 
 mod thread;
 
+use super::clock::OsClock;
 use super::recorder::open_series;
 use super::sys;
 use crate::base::{Nanos, UnixNanos};
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 use thread::{Shared, Thread};
 
 pub use crate::world::sim::limits::Exceeded;
@@ -184,7 +185,7 @@ pub fn start(options: SimOptions) -> Result<Sim, SimError> {
     let listed = venues.iter().map(listed).collect();
     let names = exchanges.iter().flat_map(|exchange| host_names(*exchange));
     let Certificates { ca_pem, server } =
-        tls::certificates(names).map_err(SimError::Certificates)?;
+        tls::certificates(names, Arc::new(OsClock)).map_err(SimError::Certificates)?;
     let (truths, truth) = crossbeam_channel::bounded(TRUTHS_MAX);
     let (mut thread, shared) = Thread::new(listener, Venues::new(venues), server, truths, started)
         .map_err(SimError::Thread)?;
@@ -239,6 +240,13 @@ impl Sim {
     /// What it did so far.
     pub fn progress(&self) -> SimProgress {
         self.shared.progress()
+    }
+
+    /// True while the thread runs. Where it does not although nobody stopped it, it has panicked, or cannot poll.
+    pub fn is_whole(&self) -> bool {
+        self.thread
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished())
     }
 
     /// Stops and joins the thread; gives its last counts.
@@ -346,10 +354,7 @@ fn listed(venue: &Venue) -> Listed {
 }
 
 fn unix_now() -> UnixNanos {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    UnixNanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    sys::realtime().max(UnixNanos(0))
 }
 
 /// Opens this recording as often as it is asked to.

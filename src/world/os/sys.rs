@@ -21,7 +21,8 @@ fn clock_ns(clock: libc::clockid_t) -> i64 {
 }
 
 fn unix_nanos(time: &libc::timespec) -> UnixNanos {
-    UnixNanos(time.tv_sec * 1_000_000_000 + time.tv_nsec)
+    let seconds = time.tv_sec.saturating_mul(1_000_000_000);
+    UnixNanos(seconds.saturating_add(time.tv_nsec))
 }
 
 /// `CLOCK_MONOTONIC`, now.
@@ -355,5 +356,21 @@ mod tests {
         })
         .join()
         .unwrap();
+    }
+
+    #[test]
+    fn a_cpu_that_no_host_has_is_an_error_and_no_panic() {
+        for cpu in [8_191, 8_192, usize::MAX] {
+            assert!(pin(cpu).is_err(), "{cpu}");
+        }
+    }
+
+    #[test]
+    fn a_clock_outside_of_what_nanoseconds_can_say_stays_at_the_last_that_they_can() {
+        let at = |tv_sec| unix_nanos(&libc::timespec { tv_sec, tv_nsec: 5 });
+        assert_eq!(at(1), UnixNanos(1_000_000_005));
+        assert_eq!(at(-1), UnixNanos(-999_999_995));
+        assert_eq!(at(i64::MAX), UnixNanos(i64::MAX));
+        assert_eq!(at(i64::MIN), UnixNanos(i64::MIN + 5));
     }
 }

@@ -6,6 +6,7 @@ use rcgen::{
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::time_provider::TimeProvider;
 use std::sync::Arc;
 
 /// A fresh authority and a server certificate that it signed.
@@ -16,11 +17,14 @@ pub struct Certificates {
     pub server: Arc<ServerConfig>,
 }
 
-/// Makes an authority and a certificate for `localhost`, `127.0.0.1`, `::1` and these names.
+/// Makes an authority and a certificate for `localhost`, `127.0.0.1`, `::1` and these names, by the clock `time`.
 ///
 /// # Errors
 /// What the cryptography under TLS says, as text.
-pub fn certificates(names: impl Iterator<Item = String>) -> Result<Certificates, String> {
+pub fn certificates(
+    names: impl Iterator<Item = String>,
+    time: Arc<dyn TimeProvider>,
+) -> Result<Certificates, String> {
     let text = |error: rcgen::Error| error.to_string();
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -40,7 +44,7 @@ pub fn certificates(names: impl Iterator<Item = String>) -> Result<Certificates,
     let leaf = leaf.signed_by(&key, &authority).map_err(text)?;
 
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let mut server = ServerConfig::builder_with_provider(provider())
+    let mut server = ServerConfig::builder_with_details(provider(), time)
         .with_safe_default_protocol_versions()
         .and_then(|builder| {
             builder

@@ -1,7 +1,7 @@
 //! Requests to one REST host. Blocks: only the clerk's threads, and a run's start, call it.
 
 use super::plan::Plan;
-use crate::base::{InstrumentId, Nanos};
+use crate::base::{InstrumentId, Nanos, UnixNanos};
 use crate::conn::retry_after::retry_after;
 use crate::conn::tls::{self, TlsSetupError};
 use crate::exchange::{Exchange, Rate, RestRequest};
@@ -9,6 +9,7 @@ use crate::world::os::recorder::BodyTap;
 use crate::world::os::sys;
 use std::io::Read as _;
 use std::net::ToSocketAddrs;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -167,7 +168,7 @@ impl Rest {
     pub(super) fn fetch_admitted(&mut self, request: &RestRequest) -> Result<Vec<u8>, FetchError> {
         let transport = |error: ureq::Error| FetchError::Transport(error.to_string());
         let url = format!("{}{}", self.base, request.path);
-        let sent = match &request.body {
+        let send = || match &request.body {
             None => self.agent.get(url).call(),
             Some(body) => {
                 let post = self
@@ -177,8 +178,9 @@ impl Rest {
                 post.send(body.as_str())
             }
         };
+        let sent = without_panic(send);
         self.plan.settle(sys::monotonic(), request.weight);
-        let mut response = sent.map_err(transport)?;
+        let mut response = sent?.map_err(transport)?;
         let status = response.status().as_u16();
         let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
         let asked = header("retry-after")
@@ -203,6 +205,18 @@ fn refusal_text(body: impl std::io::Read) -> String {
     let _ = body.take(REFUSAL_BYTES_MAX).read_to_end(&mut bytes);
     let text = String::from_utf8_lossy(&bytes);
     text.chars().take(REFUSAL_CHARS_MAX).collect()
+}
+
+/// Where the library panics for what a host does (it gives no thread, its clock is before 1970), that is an error
+/// of this request, and not the end of the thread that asked.
+fn without_panic<T>(call: impl FnOnce() -> T) -> Result<T, FetchError> {
+    if sys::realtime() < UnixNanos(0) {
+        let why = "the wall clock is before 1970: no certificate is valid yet";
+        return Err(FetchError::Transport(why.to_owned()));
+    }
+    // The agent keeps connections behind locks that get over a panic.
+    std::panic::catch_unwind(AssertUnwindSafe(call))
+        .map_err(|_| FetchError::Transport("the request panicked".to_owned()))
 }
 
 /// Gives one place, whatever name is looked up.

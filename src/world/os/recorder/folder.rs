@@ -2,10 +2,11 @@
 
 use super::manifest::{self, Begin, Entry};
 use super::series::{Sink, Store};
+use crate::watch::log::rfc3339_millis;
+use crate::world::os::sys;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 /// The folder that is recorded into.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ impl Folder {
         let begin = Entry::Begin(Begin {
             recording: manifest::VERSION,
             tickwire: env!("CARGO_PKG_VERSION").to_owned(),
-            started: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            started: rfc3339_millis(sys::realtime()),
         });
         folder.list(&begin.to_line())?;
         folder.sync().map_err(named)?;

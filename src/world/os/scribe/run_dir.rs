@@ -1,110 +1,148 @@
-//! The files of one run. A write that fails is counted, and the first failure is kept to be told; nothing else
-//! changes.
+//! The files of one run. A write that fails is counted and tried again; the first failure of each time of failing
+//! is kept to be told.
 
-use crate::base::UnixNanos;
+use super::super::files::write_whole;
+use super::append::Append;
+use crate::base::{Nanos, UnixNanos};
 use crate::watch::hdr::{IntervalEncoder, write_hgrm};
 use crate::watch::{Stage, Totals};
 use hdrhistogram::Histogram;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+/// Bytes of log lines that wait for a disk that takes none; further ones are dropped and counted.
+const WAITING_MAX: usize = 4 << 20;
+/// As much again is for the records of orders: risk lets no new ones through meanwhile, so that they are few.
+const RECORDS_WAITING_MAX: usize = 2 * WAITING_MAX;
+/// Bytes of one stage's intervals that wait for the disk.
+const INTERVALS_WAITING_MAX: usize = 256 << 10;
+/// From one try to the next while the disk takes nothing.
+const AGAIN: Nanos = Nanos::from_millis(100);
+
 /// `log.jsonl` and `latency/<stage>.hlog|.hgrm` in the run's directory.
+///
+/// Invariant: what waits for the log is whole lines, but for the rest of the first one.
 pub struct RunDir {
     latency: PathBuf,
-    log: BufWriter<File>,
-    intervals: [Option<BufWriter<File>>; Stage::ALL.len()],
+    log: Append,
+    intervals: [Option<Append>; Stage::ALL.len()],
     encoder: IntervalEncoder,
+    /// The last write of the log failed: not before this time is it tried again.
+    log_again: Option<Nanos>,
+    lines_lost: u64,
     errors: u64,
-    first_error: Option<String>,
+    error_to_tell: Option<String>,
 }
 
 impl RunDir {
-    /// Makes the directory, and takes away latency files that an earlier run left in it.
+    /// Makes the directory and its log.
     pub fn create(dir: &Path) -> io::Result<Self> {
         let latency = dir.join("latency");
         fs::create_dir_all(&latency).map_err(|error| named(&latency, &error))?;
-        for path in Stage::ALL.iter().flat_map(|stage| paths(&latency, *stage)) {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(named(&path, &error));
-                }
-                Ok(()) | Err(_) => {}
-            }
-        }
+        let path = dir.join("log.jsonl");
+        let mut log = Append::new(path.clone());
+        log.open().map_err(|error| named(&path, &error))?;
         Ok(Self {
-            log: create(&dir.join("log.jsonl"))?,
+            log,
             latency,
             intervals: Default::default(),
             encoder: IntervalEncoder::default(),
+            log_again: None,
+            lines_lost: 0,
             errors: 0,
-            first_error: None,
+            error_to_tell: None,
         })
     }
 
-    /// Appends a whole line to the log.
-    pub fn write_log(&mut self, line: &str) {
-        let done = self.log.write_all(line.as_bytes());
-        self.check("log.jsonl", done);
+    /// Takes a whole line for the log. `record`: of an order, which is kept when others no longer are.
+    pub fn take_line(&mut self, line: &str, record: bool) {
+        let room = if record {
+            RECORDS_WAITING_MAX
+        } else {
+            WAITING_MAX
+        };
+        let waiting = self.log.waiting();
+        if waiting.len() + line.len() > room {
+            self.lines_lost += 1;
+            return;
+        }
+        waiting.extend_from_slice(line.as_bytes());
+    }
+
+    /// Writes the lines that wait. False: the disk does not take them now.
+    pub fn write_log(&mut self, now: Nanos) -> bool {
+        if self.log_again.is_some_and(|again| now < again) {
+            return false;
+        }
+        let done = self.log.write();
+        let was_failing = self.log_again.is_some();
+        self.log_again = done.is_err().then(|| now + AGAIN);
+        if let Err(error) = done {
+            self.failed("log.jsonl", &error, !was_failing);
+        }
+        self.log_again.is_none()
     }
 
     /// Appends one interval to its stage's log, which begins with its first interval.
-    pub fn write_interval(
+    pub fn take_interval(
         &mut self,
         stage: Stage,
         values: &Histogram<u32>,
         began: UnixNanos,
         length_ns: u64,
     ) {
-        let done = self.try_write_interval(stage, values, began, length_ns);
-        self.check(stage.name(), done);
-    }
-
-    fn try_write_interval(
-        &mut self,
-        stage: Stage,
-        values: &Histogram<u32>,
-        began: UnixNanos,
-        length_ns: u64,
-    ) -> io::Result<()> {
-        let slot = &mut self.intervals[stage as usize];
-        let out = match slot {
-            Some(out) => out,
-            None => {
-                let [hlog, _] = paths(&self.latency, stage);
-                let out = slot.insert(create(&hlog)?);
-                self.encoder.begin(out, began, stage.name())?;
-                out
+        let (slot, encoder) = (&mut self.intervals[stage as usize], &mut self.encoder);
+        let mut head = Ok(());
+        let file = slot.get_or_insert_with(|| {
+            let [hlog, _] = paths(&self.latency, stage);
+            let mut file = Append::new(hlog);
+            head = encoder.begin(file.waiting(), began, stage.name());
+            file
+        });
+        let waiting = file.waiting();
+        let done = match waiting.len() {
+            0..INTERVALS_WAITING_MAX => {
+                head.and_then(|()| encoder.interval(waiting, values, began, length_ns))
             }
+            _ => Err(io::Error::other("an interval is lost")),
         };
-        self.encoder.interval(out, values, began, length_ns)
+        if let Err(error) = done {
+            self.failed(stage.name(), &error, false);
+        }
     }
 
-    /// Hands to the system what is still in memory, so that a reader of the files is at most a second late.
-    pub fn flush(&mut self) {
-        let log = self.log.flush();
-        self.check("log.jsonl", log);
+    /// Writes the intervals that wait, so that a reader of the files is at most a second late.
+    pub fn write_intervals(&mut self) {
         for stage in Stage::ALL {
-            if let Some(out) = &mut self.intervals[stage as usize] {
-                let done = out.flush();
-                self.check(stage.name(), done);
+            let file = self.intervals[stage as usize].as_mut();
+            if let Some(Err(error)) = file.map(Append::write) {
+                let first = self.errors == 0;
+                self.failed(stage.name(), &error, first);
             }
         }
     }
 
-    /// Writes the distributions of the whole run. The run is over.
-    pub fn finish(&mut self, totals: &Totals) {
+    /// Writes the distributions of the whole run. The run is over; what still waits is lost.
+    pub fn finish(&mut self, now: Nanos, totals: &Totals) {
         for stage in Stage::ALL {
-            if let Some(values) = totals.stage(stage) {
-                let [_, hgrm] = paths(&self.latency, stage);
-                let done = create(&hgrm).and_then(|mut out| {
-                    write_hgrm(&mut out, values)?;
-                    out.flush()
-                });
-                self.check(stage.name(), done);
+            let Some(values) = totals.stage(stage) else {
+                continue;
+            };
+            let [_, hgrm] = paths(&self.latency, stage);
+            let mut text = Vec::new();
+            let done = write_hgrm(&mut text, values).and_then(|()| write_whole(&hgrm, &text));
+            if let Err(error) = done {
+                let first = self.errors == 0;
+                self.failed(stage.name(), &error, first);
             }
         }
-        self.flush();
+        self.write_intervals();
+        self.log_again = None;
+        self.write_log(now);
+        let waiting = self.log.waiting();
+        self.lines_lost += waiting.iter().filter(|byte| **byte == b'\n').count() as u64;
+        waiting.clear();
     }
 
     /// Writes that failed.
@@ -112,17 +150,20 @@ impl RunDir {
         self.errors
     }
 
-    /// The first failure, once.
-    pub fn take_first_error(&mut self) -> Option<String> {
-        self.first_error.take()
+    /// Lines that are not in the log.
+    pub fn lines_lost(&self) -> u64 {
+        self.lines_lost
     }
 
-    fn check(&mut self, what: &str, done: io::Result<()>) {
-        if let Err(error) = done {
-            if self.errors == 0 {
-                self.first_error = Some(format!("{what}: {error}"));
-            }
-            self.errors += 1;
+    /// The first failure since the disk last took something, once.
+    pub fn take_error(&mut self) -> Option<String> {
+        self.error_to_tell.take()
+    }
+
+    fn failed(&mut self, what: &str, error: &io::Error, tell: bool) {
+        self.errors += 1;
+        if tell {
+            self.error_to_tell = Some(format!("{what}: {error}"));
         }
     }
 }
@@ -130,11 +171,6 @@ impl RunDir {
 /// A stage's `.hlog` and `.hgrm`.
 fn paths(latency: &Path, stage: Stage) -> [PathBuf; 2] {
     ["hlog", "hgrm"].map(|ending| latency.join(format!("{}.{ending}", stage.name())))
-}
-
-fn create(path: &Path) -> io::Result<BufWriter<File>> {
-    let file = File::create(path).map_err(|error| named(path, &error))?;
-    Ok(BufWriter::new(file))
 }
 
 fn named(path: &Path, error: &io::Error) -> io::Error {

@@ -1,0 +1,70 @@
+//! What a run needs before its first lane: simulated exchanges, and what real ones list. May take long, or hang.
+
+use super::simulated;
+use super::{Market, RunError};
+use crate::app::config::{self, Config};
+use crate::app::universe::Universe;
+use crate::base::{Clock as _, UnixNanos};
+use crate::exchange::Account;
+use crate::world::os::clock::OsClock;
+use crate::world::os::recorder::BodyTap;
+use crate::world::os::server::{Sim, SimSource};
+use std::path::Path;
+
+/// What was found.
+pub(super) struct Prepared {
+    pub(super) config: Config,
+    pub(super) sim: Option<Sim>,
+    pub(super) account: Option<(Account, config::Account)>,
+    pub(super) seed: Option<u64>,
+    pub(super) universe: Universe,
+}
+
+/// Starts what is simulated, and asks every exchange for its metadata; a recording gets the `bodies`.
+pub(super) fn prepare(
+    market: Market,
+    account: Option<(Account, config::Account)>,
+    dir: &Path,
+    bodies: Option<BodyTap>,
+) -> Result<Prepared, RunError> {
+    let (config, sim, account, seed) = match market {
+        Market::Configured(mut config) => match config.simulate {
+            None => (config, None, account, None),
+            Some(simulate) => {
+                let sim = simulated::start_configured(&mut config, simulate, dir)?;
+                (config, Some(sim), None, Some(simulate.seed))
+            }
+        },
+        Market::Simulated {
+            source,
+            seed,
+            engine,
+        } => {
+            let played = matches!(source, SimSource::Play { .. });
+            let sim = simulated::start_sim(source, seed)?;
+            let (config, account) = simulated::sim_config(&sim, engine, dir)?;
+            (config, Some(sim), Some(account), (!played).then_some(seed))
+        }
+    };
+    let universe = Universe::fetch(&config, bodies).map_err(RunError::Failed)?;
+    Ok(Prepared {
+        config,
+        sim,
+        account,
+        seed,
+        universe,
+    })
+}
+
+/// The last moment that 64 bits of nanoseconds can say is in 2262.
+const LAST: UnixNanos = UnixNanos(9_190_000_000_000_000_000);
+
+/// The time by the wall clock, where it is one that certificates, requests and files can carry.
+pub(super) fn wall_clock() -> Result<UnixNanos, RunError> {
+    let now = OsClock.unix();
+    if now < UnixNanos(0) || now > LAST {
+        let why = "the wall clock of this host is before 1970 or after 2260: set it";
+        return Err(RunError::Failed(why.into()));
+    }
+    Ok(now)
+}

@@ -1,0 +1,133 @@
+//! How a person, a shell or a service manager ends a command: in order, at any moment. Ends nothing itself, but for
+//! a person who asks a second time.
+
+use crossbeam_channel::RecvTimeoutError;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::iterator::{Handle, Signals};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A second Ctrl-C that comes sooner is the first one told twice: by a terminal and a shell, or by a finger.
+const TWICE: Duration = Duration::from_millis(250);
+/// The exit code of whoever was ended by SIGINT.
+const INTERRUPTED: i32 = 128 + SIGINT;
+/// How often somebody who waits looks whether it was asked to stop.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Raised by SIGHUP, SIGTERM and SIGINT, from the moment it is made until it is dropped.
+pub struct Stop {
+    asked: Arc<AtomicBool>,
+    handle: Handle,
+}
+
+impl Stop {
+    /// Takes the signals from now on, on a thread of its own. A SIGHUP that whoever started us ignores (`nohup`)
+    /// stays ignored.
+    ///
+    /// # Errors
+    /// Where the system does not let us.
+    pub fn listen() -> io::Result<Self> {
+        let mut taken = vec![SIGINT, SIGTERM];
+        if !is_ignored(SIGHUP) {
+            taken.push(SIGHUP);
+        }
+        let mut signals = Signals::new(taken)?;
+        let handle = signals.handle();
+        let asked = Arc::new(AtomicBool::new(false));
+        let flag = asked.clone();
+        let work = move || {
+            let mut first: Option<Instant> = None;
+            for signal in signals.forever() {
+                flag.store(true, Ordering::Relaxed);
+                if signal != SIGINT {
+                    continue;
+                }
+                match first {
+                    Some(first) if first.elapsed() >= TWICE => {
+                        signal_hook::low_level::exit(INTERRUPTED)
+                    }
+                    Some(_) => {}
+                    None => first = Some(Instant::now()),
+                }
+            }
+        };
+        let named = thread::Builder::new().name("tickwire-signals".to_owned());
+        named.spawn(work)?;
+        Ok(Self { asked, handle })
+    }
+
+    /// It is time to end.
+    pub fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Does work that may take long or hang on a thread of its own. `None`: it is time to end, and the work is left
+    /// to end with the process.
+    ///
+    /// # Errors
+    /// Where the system gives no thread, or the work panicked.
+    pub fn unless_asked<T: Send + 'static>(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<Option<T>> {
+        let (give, take) = crossbeam_channel::bounded(1);
+        let named = thread::Builder::new().name(name.to_owned());
+        // Whoever no longer waits does not take it.
+        named.spawn(move || drop(give.send(work())))?;
+        loop {
+            match take.recv_timeout(LOOK) {
+                Ok(done) => return Ok(Some(done)),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(io::Error::other(format!("{name} panicked")));
+                }
+                Err(RecvTimeoutError::Timeout) if self.is_asked() => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.handle.close();
+    }
+}
+
+/// A file that may not grow further is an error of that write, and does not end the process. (A reader that closes
+/// its pipe does not either: the standard library sees to that.)
+pub fn survive_limits() {
+    // Without it the process ends as it always did.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+}
+
+/// Whether whoever started us set this signal to be ignored.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.unwrap_or(0) >> (signal - 1) & 1 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_left_behind_when_it_is_time_to_end() {
+        let stop = Stop::listen().unwrap();
+        assert_eq!(stop.unless_asked("a", || 7).unwrap(), Some(7));
+        let died = stop
+            .unless_asked("b", || panic!("of a test"))
+            .map(|_: Option<()>| ());
+        assert!(died.unwrap_err().to_string().contains("b panicked"));
+        stop.asked.store(true, Ordering::Relaxed);
+        let hangs = || loop {
+            thread::park();
+        };
+        assert_eq!(stop.unless_asked::<()>("c", hangs).unwrap(), None);
+    }
+}
