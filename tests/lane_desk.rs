@@ -7,9 +7,11 @@ use conn_support::TestClock;
 use crossbeam_channel::Receiver as Log;
 use lane_support::desk::{book, buy, event, risk};
 use lane_support::{BTC, ETH, START, instruments};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use tickwire::base::{
-    Body, ClientId, Event, InstrumentId, Intent, Nanos, Note, Outcome, Px, Report, Status, Value,
+    Body, ClientId, Event, InstrumentId, Intent, Nanos, Note, Outcome, Px, Report, Severity,
+    Status, Value,
 };
 use tickwire::strategy::{Intents, Strategy};
 use tickwire::trading::paper::Paper;
@@ -378,30 +380,80 @@ fn on_paper_an_order_is_filled_from_the_book_and_strategies_hear_of_it() {
     );
 }
 
-#[test]
-fn a_strategy_that_answers_every_fill_with_an_order_leaves_the_desk_its_turns() {
-    struct Greedy;
-    impl Strategy for Greedy {
-        fn handle_event(&mut self, _now: Nanos, event: &Event, out: &mut Intents) {
-            if matches!(event.body, Body::Report(_) | Body::Book(_)) {
-                out.push(buy(BTC, 1));
-            }
+/// Answers every book and every report with an order.
+struct Greedy;
+impl Strategy for Greedy {
+    fn handle_event(&mut self, _now: Nanos, event: &Event, out: &mut Intents) {
+        if matches!(event.body, Body::Report(_) | Body::Book(_)) {
+            out.push(buy(BTC, 1));
         }
     }
-    let (_events, input) = ring(8, Bell::new(|| {}));
-    let mut bench = Bench::paper();
-    let paper = Exit::Paper(Paper::new(2));
-    bench.desk = Desk::new(vec![input], vec![Box::new(Greedy)], risk(16), paper);
-    bench.events = _events;
+}
+
+impl Bench {
+    fn greedy() -> Self {
+        let (events, input) = ring(8, Bell::new(|| {}));
+        let mut bench = Self::paper();
+        let paper = Exit::Paper(Paper::new(2));
+        bench.desk = Desk::new(vec![input], vec![Box::new(Greedy)], risk(16), paper);
+        bench.events = events;
+        bench
+    }
+}
+
+#[test]
+fn a_strategy_that_answers_every_fill_with_an_order_leaves_the_desk_its_turns() {
+    let mut bench = Bench::greedy();
     bench.handle(book(START, BTC));
     for _ in 0..40 {
         bench.turn();
+        bench.log.try_iter().for_each(drop);
     }
     assert!(
         bench.desk.counters().admitted <= 1_000,
         "the rate limit holds"
     );
     assert!(bench.refused(Refusal::OrderRate) > 0);
+}
+
+#[test]
+fn no_order_goes_out_whose_record_has_no_room_and_each_that_did_has_its_record() {
+    let mut bench = Bench::greedy();
+    // Whoever says much has taken all the room that is not kept for orders.
+    let storm = Note::new(START, Severity::Warn, "frame.refused");
+    (0..2_000).for_each(|_| bench.notes.send(storm.clone()));
+    assert_eq!(bench.log.len(), 512, "half of the room");
+    bench.handle(book(START, BTC));
+    for _ in 0..40 {
+        bench.turn();
+    }
+    assert!(bench.refused(Refusal::Unrecorded) > 0);
+    let first = bench.desk.counters();
+    assert!(first.admitted > 20, "{first:?}");
+    let records: Vec<Note> = bench.log.try_iter().collect();
+    let count = |event: &str| records.iter().filter(|note| note.event == event).count() as u64;
+    assert_eq!(count("order.admitted"), first.admitted);
+    assert_eq!(count("order.filled"), first.filled);
+    // Somebody took the records: there is room again.
+    bench.handle(book(START, BTC));
+    assert!(bench.desk.counters().admitted > first.admitted);
+}
+
+#[test]
+fn no_order_goes_out_while_the_log_cannot_be_written() {
+    let mut bench = Bench::paper();
+    bench.notes.unwritable().store(true, Ordering::Relaxed);
+    bench.want(&[buy(BTC, 1)]);
+    assert_eq!(bench.refused(Refusal::Unrecorded), 1);
+    bench.notes.unwritable().store(false, Ordering::Relaxed);
+    bench.want(&[buy(BTC, 1)]);
+    assert_eq!(
+        (
+            bench.refused(Refusal::Unrecorded),
+            bench.desk.counters().admitted
+        ),
+        (1, 1)
+    );
 }
 
 #[test]

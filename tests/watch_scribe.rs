@@ -276,7 +276,7 @@ impl Clock for Host {
     }
 
     fn unix(&self) -> UnixNanos {
-        UnixNanos(1_700_000_000_000_000_000)
+        UnixNanos(1_700_000_000_000_000_000 + self.0.elapsed().as_nanos() as i64)
     }
 }
 

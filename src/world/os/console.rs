@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Lines that may wait for the reader.
-pub const LINES: usize = 1_024;
+pub const LINES: usize = 8_192;
 /// Bytes of one write: what a pipe takes whole once it has room.
 const CHUNK_BYTES: usize = 4_096;
 /// How long the end waits for a reader that takes nothing.
