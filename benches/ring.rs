@@ -17,6 +17,7 @@ fn event() -> Event {
     Event {
         stamps: Stamps::default(),
         exch_time: UnixNanos(0),
+        as_of: Nanos::ZERO,
         update_id: 1,
         epoch: 1,
         instrument: InstrumentId(0),

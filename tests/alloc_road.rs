@@ -410,6 +410,7 @@ fn report(client_id: u64, instrument: InstrumentId, now: Nanos) -> Event {
             ..Stamps::default()
         },
         exch_time: UnixNanos(0),
+        as_of: now,
         update_id: 0,
         epoch: 1,
         instrument,

@@ -9,6 +9,9 @@ use super::time::{Nanos, RxStamps, UnixNanos};
 /// Levels a side that a book event carries by value.
 pub const EVENT_LEVELS: usize = 10;
 
+/// Data that is older than this when it is taken in is late: newer data is already on its way.
+pub const LATE_NS_MAX: u64 = 500_000_000;
+
 /// Where a frame was, and when: the beginning of an order's receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(C)]
@@ -79,6 +82,9 @@ pub struct Event {
     pub stamps: Stamps,
     /// The exchange's own time of it; zero where it states none.
     pub exch_time: UnixNanos,
+    /// Its data was true then, and may have changed since: the age of the data is the time since. Never later than
+    /// the bytes came, nor than the exchange's own time of them; what is known of neither is as old as can be.
+    pub as_of: Nanos,
     /// The id that the instrument's book stands at, also beside a trade or a quote; zero where there is
     /// no book.
     pub update_id: u64,

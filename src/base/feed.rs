@@ -2,7 +2,7 @@
 
 use super::instrument::InstrumentId;
 use super::level::{Level, Px, Qty, Side};
-use super::time::UnixNanos;
+use super::time::{Nanos, UnixNanos};
 
 /// One thing that a frame said. Levels are borrowed from the scratch that it was decoded into.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -118,6 +118,8 @@ pub struct Quote {
 pub struct Snapshot {
     /// The update id that it stands at.
     pub last_id: u64,
+    /// When it was asked for: it is true as of then at the earliest. Zero where nobody knows.
+    pub asked: Nanos,
     /// Highest price first.
     pub bids: Vec<Level>,
     /// Lowest price first.

@@ -16,4 +16,4 @@ pub use instrument::{Asset, Contract, Instrument, InstrumentId, Kind, Name, Symb
 pub use level::{Level, Px, Qty, Side, Top};
 pub use note::{Field, Note, Severity, Value};
 pub use order::{ClientId, Intent, NewOrder, Outcome, Report, TimeInForce, Why};
-pub use time::{Clock, Nanos, RxStamps, UnixNanos};
+pub use time::{Clock, Nanos, RxStamps, ServerTime, UnixNanos};

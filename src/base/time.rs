@@ -87,3 +87,16 @@ pub struct RxStamps {
     /// Just after the kernel returned the bytes.
     pub read: Nanos,
 }
+
+/// What another's clock showed at some instant between a request of ours and its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerTime {
+    /// The request was not on its way before.
+    pub sent: Nanos,
+    /// The answer was here by then.
+    pub received: Nanos,
+    /// What the answer says.
+    pub shown: UnixNanos,
+    /// Its clock may have gone on by so much since what it says: one unit of what it counts in.
+    pub unit_ns: i64,
+}

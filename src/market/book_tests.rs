@@ -448,6 +448,7 @@ impl Twin {
     pub fn snapshot(&self, last_id: u64, count: usize) -> Snapshot {
         Snapshot {
             last_id,
+            asked: crate::base::Nanos::ZERO,
             bids: self.best(Side::Buy).take(count).collect(),
             asks: self.best(Side::Sell).take(count).collect(),
             bids_whole: self.bids.len() < count,

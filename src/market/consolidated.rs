@@ -15,7 +15,7 @@ struct Member {
     px_factor: i128,
     /// From its quantity times contract size to base units of the pair; of inverse contracts to quote units.
     size_factor: i128,
-    /// Best bid and ask of the live book, and when they were seen.
+    /// Best bid and ask of the live book, and when they were true.
     touch: Option<(Level, Level, Nanos)>,
     /// The exchange has not halted it.
     trading: bool,
@@ -106,9 +106,9 @@ impl Pair {
         &self.members[place].instrument
     }
 
-    /// A live book's best levels were seen; `None` where there is no book that may be traded on.
-    pub fn handle_touch(&mut self, now: Nanos, place: usize, best: Option<(Level, Level)>) {
-        self.members[place].touch = best.map(|(bid, ask)| (bid, ask, now));
+    /// A live book's best levels, and when they were true; `None` where there is no book that may be traded on.
+    pub fn handle_touch(&mut self, as_of: Nanos, place: usize, best: Option<(Level, Level)>) {
+        self.members[place].touch = best.map(|(bid, ask)| (bid, ask, as_of));
     }
 
     /// The exchange halted a member (false) or resumed it: one that is halted offers nothing.
@@ -132,8 +132,8 @@ impl Pair {
     /// What this member bids (`Side::Buy`) or asks, if its book is live and not older than `age_max`.
     pub fn offer(&self, now: Nanos, place: usize, side: Side, age_max: Nanos) -> Option<Offer> {
         let member = &self.members[place];
-        let (bid, ask, seen) = member.touch.filter(|_| member.trading)?;
-        if now.since(seen) > age_max.0 {
+        let (bid, ask, as_of) = member.touch.filter(|_| member.trading)?;
+        if now.since(as_of) > age_max.0 {
             return None;
         }
         let level = match side {

@@ -360,6 +360,7 @@ fn messages(rule: SeqRule, dice: &mut fastrand::Rng) -> Vec<Message> {
                 asks: twin.levels(Side::Sell).collect(),
                 bids_whole: true,
                 asks_whole: true,
+                ..Snapshot::default()
             },
         });
     }

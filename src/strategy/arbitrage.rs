@@ -168,12 +168,12 @@ impl Strategy for Arbitrage {
                 }
                 (desk.epochs[place], desk.seen[place]) = (event.epoch, event.update_id);
                 let best = top.best().filter(|_| top.complete(1) && !top.crossed());
-                desk.pair.handle_touch(now, place, best);
+                desk.pair.handle_touch(event.as_of, place, best);
             }
             Body::Status(status) => {
                 desk.epochs[place] = desk.epochs[place].max(event.epoch);
                 if *status != Status::Live {
-                    desk.pair.handle_touch(now, place, None);
+                    desk.pair.handle_touch(event.as_of, place, None);
                 }
                 return;
             }

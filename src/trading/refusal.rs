@@ -61,6 +61,9 @@ refusals! {
     BookNotLive => "book_not_live",
     /// The intent was argued from a book of another epoch.
     BookMoved => "book_moved",
+    /// The book's last change was older than [`crate::base::event::LATE_NS_MAX`] when it came: the exchange's data is
+    /// late, or we are.
+    BookLate => "book_late",
     /// The book is older than [`super::risk::BOOK_AGE_NS_MAX`].
     BookStale => "book_stale",
     /// The best bid and ask are not provably the exchange's, or there is none.

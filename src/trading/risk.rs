@@ -5,13 +5,14 @@ use super::limits::{self, BPS, RiskLimits, RiskParams, SizeLimit};
 use super::picture::Picture;
 use super::rate::RateWindow;
 use super::refusal::{Compared, Refusal, Refusals, Refused, Unit};
-use crate::base::event::EVENT_LEVELS;
+use crate::base::event::{EVENT_LEVELS, LATE_NS_MAX};
 use crate::base::{
     Body, ClientId, Event, Instrument, InstrumentId, Intent, Nanos, NewOrder, Outcome, Px, Qty,
     Report, Side, Top, Why,
 };
 
-/// The oldest book that an order may rest on, in nanoseconds from its book stamp.
+/// The oldest book that an order may rest on, in nanoseconds from when it was true: a market that is quiet for longer
+/// may have changed without our hearing of it.
 pub const BOOK_AGE_NS_MAX: u64 = 3_000_000_000;
 
 /// An order that passed risk. Only [`Risk::admit`] makes one, and it cannot be copied: to send it
@@ -78,7 +79,9 @@ struct Touch {
     best: Option<(Px, Px)>,
     /// Both are provably the exchange's own best.
     complete: bool,
-    at: Nanos,
+    as_of: Nanos,
+    /// How old it was when it came. Where that is much, newer data is on its way.
+    delay_ns: u64,
 }
 
 impl Risk {
@@ -118,13 +121,13 @@ impl Risk {
     }
 
     /// Follows books, status, the gateway and reports. Every event of the desk comes here before
-    /// the strategies see it.
-    pub fn handle_event(&mut self, event: &Event) {
+    /// the strategies see it, at `now`.
+    pub fn handle_event(&mut self, now: Nanos, event: &Event) {
         match &event.body {
             Body::Book(_) | Body::Status(_) => {
                 if let Some(seat) = self.seats.get_mut(event.instrument.index()) {
-                    let at = event.stamps.book;
-                    seat.picture.handle_event(event, |top| Touch::of(top, at));
+                    let picture = &mut seat.picture;
+                    picture.handle_event(event, |top| Touch::of(top, now, event.as_of));
                 }
             }
             Body::Trading(on) => {
@@ -135,8 +138,8 @@ impl Risk {
             Body::Instrument(instrument) => {
                 if let Some(seat) = self.seats.get_mut(event.instrument.index()) {
                     seat.replace(instrument, &self.params);
-                    seat.picture
-                        .handle_event(event, |top| Touch::of(top, Nanos::ZERO));
+                    let picture = &mut seat.picture;
+                    picture.handle_event(event, |top| Touch::of(top, now, event.as_of));
                 }
             }
             Body::Gateway(ready) => self.gateway_ready = *ready,
@@ -262,11 +265,12 @@ impl Risk {
 }
 
 impl Touch {
-    fn of(top: &Top<EVENT_LEVELS>, at: Nanos) -> Self {
+    fn of(top: &Top<EVENT_LEVELS>, now: Nanos, as_of: Nanos) -> Self {
         Self {
             best: top.best().map(|(bid, ask)| (bid.px, ask.px)),
             complete: top.complete(1),
-            at,
+            as_of,
+            delay_ns: now.since(as_of),
         }
     }
 }
@@ -322,7 +326,11 @@ impl Seat {
     fn check_book(&self, now: Nanos, intent: &Intent, collar_bps: u32) -> Result<(), Refused> {
         let (touch, epoch) = self.picture.live().ok_or(Refusal::BookNotLive)?;
         refuse_if(intent.why.epoch != epoch, Refusal::BookMoved)?;
-        let age_ns = now.since(touch.at);
+        let delay_ns = touch.delay_ns;
+        hold_if(delay_ns > LATE_NS_MAX, Refusal::BookLate, || {
+            (Unit::Ns, LATE_NS_MAX.into(), delay_ns.into())
+        })?;
+        let age_ns = now.since(touch.as_of);
         hold_if(age_ns > BOOK_AGE_NS_MAX, Refusal::BookStale, || {
             (Unit::Ns, BOOK_AGE_NS_MAX.into(), age_ns.into())
         })?;

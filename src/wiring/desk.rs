@@ -107,7 +107,7 @@ impl Desk {
         if let Exit::Paper(_) = desk.exit {
             // Paper is always ready; risk hears of it as it would of a gateway.
             desk.risk
-                .handle_event(&own_event(Nanos::ZERO, Body::Gateway(true)));
+                .handle_event(Nanos::ZERO, &own_event(Nanos::ZERO, Body::Gateway(true)));
         }
         desk
     }
@@ -142,7 +142,7 @@ impl Desk {
     pub fn handle_event(&mut self, turn: &mut Turn, event: &Event) {
         let popped = turn.clock.now();
         self.counters.events += 1;
-        self.risk.handle_event(event);
+        self.risk.handle_event(popped, event);
         match event.body {
             Body::Book(_) => turn
                 .latency
@@ -267,7 +267,7 @@ impl Desk {
     fn handle_own(&mut self, turn: &mut Turn, report: Report) {
         let now = turn.clock.now();
         let event = own_event(now, Body::Report(report));
-        self.risk.handle_event(&event);
+        self.risk.handle_event(now, &event);
         self.handle_report(turn, now, report);
         self.own.push_back(event);
     }
@@ -321,6 +321,7 @@ fn own_event(now: Nanos, body: Body) -> Event {
             ..Stamps::default()
         },
         exch_time: UnixNanos(0),
+        as_of: now,
         update_id: 0,
         epoch: 0,
         instrument,

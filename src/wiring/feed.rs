@@ -1,20 +1,25 @@
 //! Frames of one or several connections to events: decode, sequence, book, publish. Knows no socket: live it is fed
 //! by a [`crate::wiring::feed_lane::FeedLane`], in replay by the recording itself.
 
+mod age;
 mod lines;
 mod prints;
 mod slot;
 
 use super::publisher::{Publisher, PublisherCounters};
 use super::turn::Turn;
+use crate::base::event::LATE_NS_MAX;
 use crate::base::{
-    Channel, DecimalError, Instrument, InstrumentId, Nanos, Note, RxStamps, Severity, Snapshot,
-    Stamps, Status, Value, Word,
+    Channel, DecimalError, Instrument, InstrumentId, Nanos, Note, RxStamps, ServerTime, Severity,
+    Snapshot, Stamps, Status, UnixNanos, Value, Word,
 };
 use crate::exchange::{DecodeError, Decoder, DepthStream, Exchange, Words};
 use crate::market::{BookBuilder, Counters, LINES_MAX, Want};
 use crate::watch::audit::Shown;
 use crate::watch::stage::Stage;
+use crate::wiring::their_clock::clock_note;
+use age::{Age, Arrived};
+pub use age::{Delays, News};
 pub use lines::Heard;
 use lines::Lines;
 pub use prints::TRADES_KNOWN;
@@ -64,6 +69,7 @@ pub struct Feed<const N: usize> {
     publisher: Publisher,
     audit: rtrb::Producer<Shown>,
     counters: FeedCounters,
+    age: Age,
     /// When a refused frame is logged again.
     refusal_from: Nanos,
 }
@@ -101,6 +107,7 @@ impl<const N: usize> Feed<N> {
             publisher,
             audit,
             counters: FeedCounters::default(),
+            age: Age::default(),
             refusal_from: Nanos::ZERO,
         }
     }
@@ -108,6 +115,7 @@ impl<const N: usize> Feed<N> {
     /// The line is up, on its connection number `epoch`. Where no other was, every book starts empty.
     pub fn handle_connected(&mut self, turn: &mut Turn, now: Nanos, line: u8, epoch: u32) {
         assert!(usize::from(line) < LINES_MAX, "a line too many");
+        self.age.look(now, turn.clock.unix());
         self.lines.set_up(line, false);
         let first = self.lines.first().is_none();
         self.lines.set_up(line, true);
@@ -137,6 +145,7 @@ impl<const N: usize> Feed<N> {
             book: Nanos::ZERO,
         };
         record_arrival(turn, &stamps);
+        let arrived = Arrived::of(&arrival);
         if let Err(why) = decoded {
             self.refuse(turn, stamps.decode, why, frame);
             return;
@@ -163,16 +172,23 @@ impl<const N: usize> Feed<N> {
                     let depth = Depth {
                         whole: matches!(word, Word::Book(..)),
                         diff: &diff,
+                        as_of: self.age.as_of(arrived, diff.exch_time),
                         bids,
                         asks,
                     };
+                    if slot.dates(&depth) {
+                        self.age.note(stamps.decode, depth.as_of);
+                    }
                     slot.depth(&mut out, turn, stamps, line, &depth);
                     slot.hear(&mut out, line, Channel::Depth);
                 }
                 Word::Trade(trade) => {
                     let slot = &mut slots[at(trade.instrument)];
                     match slot.prints.is_new_trade(&trade, many, first) {
-                        true => slot.trade(&mut out, turn, stamps, trade),
+                        true => {
+                            let as_of = self.age.as_of(arrived, trade.exch_time);
+                            slot.trade(&mut out, turn, stamps, as_of, trade);
+                        }
                         false => out.counters.repeats += 1,
                     }
                     slot.hear(&mut out, line, Channel::Trades);
@@ -180,7 +196,10 @@ impl<const N: usize> Feed<N> {
                 Word::Quote(quote) => {
                     let slot = &mut slots[at(quote.instrument)];
                     match slot.prints.is_new_quote(&quote, many, first) {
-                        true => slot.quote(&mut out, turn, stamps, quote),
+                        true => {
+                            let as_of = self.age.as_of(arrived, UnixNanos(0));
+                            slot.quote(&mut out, turn, stamps, as_of, quote);
+                        }
                         false => out.counters.repeats += 1,
                     }
                     slot.hear(&mut out, line, Channel::Quotes);
@@ -206,6 +225,17 @@ impl<const N: usize> Feed<N> {
                 Word::Reply(text) => out.lines.hear(line, Heard::Reply(text)),
                 Word::Shutdown => out.lines.hear(line, Heard::Shutdown),
             }
+        }
+        if self.age.is_due(stamps.decode) {
+            self.judge_age(turn, stamps.decode);
+        }
+    }
+
+    /// The exchange told its time, beside its streams.
+    pub fn handle_time(&mut self, turn: &mut Turn, now: Nanos, time: ServerTime) {
+        if let Some(verdict) = self.age.handle_time(time, now, turn.clock.unix()) {
+            let note = clock_note(now, verdict).exchange(self.exchange.name());
+            turn.notes.send(note);
         }
     }
 
@@ -309,6 +339,11 @@ impl<const N: usize> Feed<N> {
         self.counters
     }
 
+    /// How late the exchange's data came so far.
+    pub fn delays(&self) -> Delays {
+        self.age.delays()
+    }
+
     /// What the ring to the desk met so far.
     pub fn publisher_counters(&self) -> PublisherCounters {
         self.publisher.counters()
@@ -343,6 +378,19 @@ impl<const N: usize> Feed<N> {
                 slot.tell_now(out, turn, now, "frames are missing");
             }
         });
+    }
+
+    /// Says once a second whether the exchange's data comes late, and whether the host's clock can be right.
+    #[cold]
+    fn judge_age(&mut self, turn: &mut Turn, now: Nanos) {
+        let name = self.exchange.name();
+        if let Some(news) = self.age.judge(now) {
+            turn.notes.send(age_note(now, news).exchange(name));
+        }
+        self.age.look(now, turn.clock.unix());
+        if let Some(verdict) = self.age.verdict() {
+            turn.notes.send(clock_note(now, verdict).exchange(name));
+        }
     }
 
     fn refuse(&mut self, turn: &mut Turn, now: Nanos, why: DecodeError, frame: &[u8]) {
@@ -406,6 +454,19 @@ impl<const N: usize> Feed<N> {
         };
         for slot in &mut self.slots {
             act(slot, &mut out);
+        }
+    }
+}
+
+fn age_note(now: Nanos, news: News) -> Note {
+    let ms = |ns: u64| Value::Int((ns / 1_000_000) as i64);
+    match news {
+        News::Late(ns) => Note::new(now, Severity::Warn, "data.late")
+            .with("delay_ms", ms(ns))
+            .with("limit_ms", ms(LATE_NS_MAX))
+            .text("no order is sent on data that is late"),
+        News::InTime(ns) => {
+            Note::new(now, Severity::Info, "data.in_time").with("late_for_ms", ms(ns))
         }
     }
 }

@@ -6,6 +6,7 @@ use super::feed::REFUSAL_SAMPLE;
 use super::lane::{Lane, Tally};
 use super::ring::{Receiver, Sender};
 use super::turn::{Ask, Turn};
+use crate::base::event::LATE_NS_MAX;
 use crate::base::{
     Body, ClientId, Event, Flags, Instrument, InstrumentId, Nanos, Note, Outcome, Report, Severity,
     Snapshot, Stamps, UnixNanos, Value,
@@ -146,7 +147,9 @@ impl<S: Transport> Gateway<S> {
         let order = ticket.order.order();
         let now = turn.clock.now();
         let room = self.in_flight.len() < IN_FLIGHT_MAX;
-        if !self.ready || !room {
+        // Whoever was stopped in between sends nothing that was decided before.
+        let late = now.since(ticket.receipt.admitted) > LATE_NS_MAX;
+        if !self.ready || !room || late {
             return self.report(now, order.client_id, order.instrument, Outcome::NotSent);
         }
         let frame = self.codec.encode(order, turn.clock.unix());
@@ -347,6 +350,7 @@ impl<S: Transport> Gateway<S> {
                 ..Stamps::default()
             },
             exch_time: UnixNanos(0),
+            as_of: now,
             update_id: 0,
             epoch: self.link.epoch(),
             instrument,

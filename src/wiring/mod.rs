@@ -8,4 +8,5 @@ pub mod lane;
 pub mod publisher;
 pub mod ring;
 pub mod tap;
+pub mod their_clock;
 pub mod turn;

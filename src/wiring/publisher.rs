@@ -161,7 +161,7 @@ impl Publisher {
 mod tests {
     use super::*;
     use crate::base::{
-        Flags, Instrument, Level, Px, Qty, Side, Stamps, Status, Symbol, Top, Trade, UnixNanos,
+        Flags, Instrument, Level, Nanos, Px, Qty, Side, Stamps, Status, Symbol, Top, Trade, UnixNanos,
     };
     use crate::wiring::ring::{Bell, Receiver, ring};
 
@@ -174,6 +174,7 @@ mod tests {
         Event {
             stamps: Stamps::default(),
             exch_time: UnixNanos(0),
+            as_of: Nanos::ZERO,
             update_id,
             epoch: 1,
             instrument: InstrumentId(instrument),

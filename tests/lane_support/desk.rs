@@ -15,6 +15,7 @@ pub fn event(at: Nanos, instrument: InstrumentId, body: Body) -> Event {
             ..Stamps::default()
         },
         exch_time: UnixNanos(0),
+        as_of: at,
         update_id: 7,
         epoch: 1,
         instrument,

@@ -79,6 +79,7 @@ pub fn snapshot(
         asks: asks.to_vec(),
         bids_whole: bids.len() < levels,
         asks_whole: asks.len() < levels,
+        ..Snapshot::default()
     })
 }
 

@@ -40,6 +40,7 @@ pub fn snapshot(
         asks_whole: asks.len() < usize::from(levels),
         bids,
         asks,
+        ..Snapshot::default()
     })
 }
 

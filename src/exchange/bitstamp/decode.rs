@@ -265,6 +265,7 @@ pub fn snapshot(body: &[u8], instrument: &Instrument) -> Result<Snapshot, Decode
         asks: asks.to_vec(),
         bids_whole: true,
         asks_whole: true,
+        ..Snapshot::default()
     })
 }
 

@@ -54,6 +54,7 @@ impl Bench {
         let event = Event {
             stamps: Stamps::default(),
             exch_time: UnixNanos(0),
+            as_of: self.now,
             update_id: 7,
             epoch: 1,
             instrument: InstrumentId(id),

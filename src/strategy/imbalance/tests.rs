@@ -49,6 +49,7 @@ fn event(body: Body) -> Event {
     Event {
         stamps: Stamps::default(),
         exch_time: UnixNanos(0),
+        as_of: Nanos::ZERO,
         update_id: 77,
         epoch: 3,
         instrument: InstrumentId(0),

@@ -1,6 +1,6 @@
 //! Instruments that are halted or listed anew while a run goes on.
 
-use super::tests::{self, book, buy, event, instrument, refused};
+use super::tests::{self, TAKEN, book, buy, event, instrument, refused};
 use super::{Instrument, Intent, Refusal};
 use crate::base::{Body, InstrumentId, Qty};
 
@@ -9,12 +9,12 @@ const BOOK_AT: u64 = 1_000;
 #[test]
 fn an_instrument_that_the_exchange_halts_is_refused_until_it_resumes() {
     let mut risk = tests::risk();
-    risk.handle_event(&event(0, Body::Trading(false)));
+    risk.handle_event(TAKEN, &event(0, Body::Trading(false)));
     assert_eq!(
         refused(&mut risk, BOOK_AT, buy()),
         Some(Refusal::NotTrading)
     );
-    risk.handle_event(&event(0, Body::Trading(true)));
+    risk.handle_event(TAKEN, &event(0, Body::Trading(true)));
     assert_eq!(refused(&mut risk, BOOK_AT, buy()), None);
 }
 
@@ -25,7 +25,7 @@ fn an_instrument_that_is_listed_anew_has_its_limits_at_its_new_scales_and_no_boo
         qty_scale: 6,
         ..instrument(0)
     };
-    risk.handle_event(&event(0, Body::Instrument(finer)));
+    risk.handle_event(TAKEN, &event(0, Body::Instrument(finer)));
     let order = |qty| Intent {
         qty: Qty(qty),
         ..buy()
@@ -34,7 +34,7 @@ fn an_instrument_that_is_listed_anew_has_its_limits_at_its_new_scales_and_no_boo
         refused(&mut risk, BOOK_AT, order(5_000)),
         Some(Refusal::BookNotLive)
     );
-    risk.handle_event(&book(1));
+    risk.handle_event(TAKEN, &book(1));
     // The limit of 0.01 is 10,000 units now; the instrument's own is 5,000.
     assert_eq!(refused(&mut risk, BOOK_AT, order(5_000)), None);
     // An exit that writes numbers at the scales of the beginning must not be given any of it.
@@ -43,8 +43,8 @@ fn an_instrument_that_is_listed_anew_has_its_limits_at_its_new_scales_and_no_boo
         refused(&mut risk, BOOK_AT, order(5_000)),
         Some(Refusal::NotTrading)
     );
-    risk.handle_event(&event(0, Body::Instrument(instrument(0))));
-    risk.handle_event(&book(1));
+    risk.handle_event(TAKEN, &event(0, Body::Instrument(instrument(0))));
+    risk.handle_event(TAKEN, &book(1));
     risk.halt_rescaled(InstrumentId(0));
     assert_eq!(refused(&mut risk, BOOK_AT, buy()), None);
 }

@@ -5,7 +5,9 @@ use crate::base::{
 use crate::trading::{LimitError, RiskParams};
 use proptest::{collection, prop_assert, prop_assert_eq, proptest};
 
-const BOOK_AT: u64 = 1_000;
+const BOOK_AT: u64 = 10_000_000_000;
+/// When the desk took the book in.
+pub const TAKEN: Nanos = Nanos(BOOK_AT);
 const FIRST_ID: u64 = 500;
 
 pub fn instrument(id: u16) -> Instrument {
@@ -43,10 +45,11 @@ pub fn top(bid: i64, ask: i64, complete: usize) -> Top<EVENT_LEVELS> {
 pub fn event(epoch: u32, body: Body) -> Event {
     Event {
         stamps: Stamps {
-            book: Nanos(BOOK_AT),
+            book: TAKEN,
             ..Stamps::default()
         },
         exch_time: UnixNanos(0),
+        as_of: TAKEN,
         update_id: 1,
         epoch,
         instrument: InstrumentId(0),
@@ -68,8 +71,8 @@ fn risk_with(params: &RiskParams, instrument: &Instrument) -> Risk {
     let instruments = [*instrument];
     let limits = RiskLimits::parse(params, &instruments).unwrap();
     let mut risk = Risk::new(limits, &instruments, FIRST_ID);
-    risk.handle_event(&event(0, Body::Gateway(true)));
-    risk.handle_event(&book(1));
+    risk.handle_event(TAKEN, &event(0, Body::Gateway(true)));
+    risk.handle_event(TAKEN, &book(1));
     risk
 }
 
@@ -126,14 +129,17 @@ fn fresh(intent: Intent) -> Option<Refusal> {
 
 fn report(risk: &mut Risk, client_id: ClientId, outcome: Outcome) {
     let instrument = InstrumentId(0);
-    risk.handle_event(&event(
-        0,
-        Body::Report(Report {
-            client_id,
-            instrument,
-            outcome,
-        }),
-    ));
+    risk.handle_event(
+        TAKEN,
+        &event(
+            0,
+            Body::Report(Report {
+                client_id,
+                instrument,
+                outcome,
+            }),
+        ),
+    );
 }
 
 #[test]
@@ -258,7 +264,7 @@ fn the_largest_numbers_are_refused_without_a_panic() {
         Some(Refusal::PriceCollar)
     );
     // A book at the end of the range: the collar around it lies beyond 64 bits, and is right there.
-    risk.handle_event(&event(1, Body::Book(top(i64::MIN, i64::MAX, 1))));
+    risk.handle_event(TAKEN, &event(1, Body::Book(top(i64::MIN, i64::MAX, 1))));
     assert_eq!(refused(&mut risk, BOOK_AT, dear), None);
     assert_eq!(refused(&mut risk, BOOK_AT, sell()), None);
 }
@@ -321,28 +327,55 @@ fn a_collar_of_nothing_is_the_opposite_best_price() {
 #[test]
 fn only_a_live_book_is_traded_on() {
     let mut risk = risk();
-    risk.handle_event(&status(1, Status::Stale));
+    risk.handle_event(TAKEN, &status(1, Status::Stale));
     assert_eq!(
         refused(&mut risk, BOOK_AT, buy()),
         Some(Refusal::BookNotLive)
     );
-    risk.handle_event(&status(1, Status::Live));
+    risk.handle_event(TAKEN, &status(1, Status::Live));
     assert_eq!(
         refused(&mut risk, BOOK_AT, buy()),
         Some(Refusal::BookNotLive)
     );
-    risk.handle_event(&book(1));
+    risk.handle_event(TAKEN, &book(1));
     assert_eq!(refused(&mut risk, BOOK_AT, buy()), None);
 }
 
 #[test]
 fn an_intent_from_another_epoch_is_refused() {
     let mut risk = risk();
-    risk.handle_event(&book(2));
+    risk.handle_event(TAKEN, &book(2));
     assert_eq!(refused(&mut risk, BOOK_AT, buy()), Some(Refusal::BookMoved));
     let mut current = buy();
     current.why.epoch = 2;
     assert_eq!(refused(&mut risk, BOOK_AT, current), None);
+}
+
+#[test]
+fn a_book_that_was_old_when_it_came_is_late_until_one_comes_in_time() {
+    let (on_time, late) = (
+        Nanos(BOOK_AT + LATE_NS_MAX),
+        Nanos(BOOK_AT + LATE_NS_MAX + 1),
+    );
+    let mut risk = risk();
+    risk.handle_event(late, &book(1));
+    assert_eq!(refused(&mut risk, late.0, buy()), Some(Refusal::BookLate));
+    assert_eq!(
+        refused(&mut risk, late.0 + 1, buy()),
+        Some(Refusal::BookLate)
+    );
+    risk.handle_event(on_time, &book(1));
+    assert_eq!(refused(&mut risk, late.0, buy()), None);
+}
+
+#[test]
+fn how_long_ago_a_book_was_processed_says_nothing_of_its_age() {
+    let mut risk = risk();
+    let mut old = book(1);
+    old.as_of = Nanos(BOOK_AT - BOOK_AGE_NS_MAX - 1);
+    old.stamps.book = TAKEN;
+    risk.handle_event(old.as_of, &old);
+    assert_eq!(refused(&mut risk, BOOK_AT, buy()), Some(Refusal::BookStale));
 }
 
 #[test]
@@ -359,7 +392,7 @@ fn a_book_is_old_one_nanosecond_after_its_age() {
 fn incomplete_one_sided_and_crossed_books_are_refused() {
     let on = |top| {
         let mut risk = risk();
-        risk.handle_event(&event(1, Body::Book(top)));
+        risk.handle_event(TAKEN, &event(1, Body::Book(top)));
         refused(&mut risk, BOOK_AT, buy())
     };
     assert_eq!(on(top(9_900, 10_000, 0)), Some(Refusal::BookIncomplete));
@@ -376,10 +409,10 @@ fn no_order_without_a_gateway_that_says_it_is_ready() {
     let instruments = [instrument(0)];
     let limits = RiskLimits::parse(&params(), &instruments).unwrap();
     let mut risk = Risk::new(limits, &instruments, FIRST_ID);
-    risk.handle_event(&book(1));
+    risk.handle_event(TAKEN, &book(1));
     for (ready, gate) in [(None, true), (Some(true), false), (Some(false), true)] {
         if let Some(ready) = ready {
-            risk.handle_event(&event(0, Body::Gateway(ready)));
+            risk.handle_event(TAKEN, &event(0, Body::Gateway(ready)));
         }
         let want = gate.then_some(Refusal::GatewayDown);
         assert_eq!(refused(&mut risk, BOOK_AT, buy()), want);
@@ -414,8 +447,8 @@ fn instruments_have_limits_and_books_of_their_own() {
     let instruments = [instrument(0), finer];
     let limits = RiskLimits::parse(&params(), &instruments).unwrap();
     let mut risk = Risk::new(limits, &instruments, FIRST_ID);
-    risk.handle_event(&event(0, Body::Gateway(true)));
-    risk.handle_event(&book(1));
+    risk.handle_event(TAKEN, &event(0, Body::Gateway(true)));
+    risk.handle_event(TAKEN, &book(1));
     let second = |qty| Intent {
         instrument: InstrumentId(1),
         qty: Qty(qty),
@@ -425,10 +458,13 @@ fn instruments_have_limits_and_books_of_their_own() {
         refused(&mut risk, BOOK_AT, second(100)),
         Some(Refusal::BookNotLive)
     );
-    risk.handle_event(&Event {
-        instrument: InstrumentId(1),
-        ..book(1)
-    });
+    risk.handle_event(
+        TAKEN,
+        &Event {
+            instrument: InstrumentId(1),
+            ..book(1)
+        },
+    );
     assert_eq!(refused(&mut risk, BOOK_AT, second(5_000)), None);
 }
 
@@ -514,8 +550,8 @@ fn refused_intents_use_up_no_rate_and_no_id() {
 fn nothing_is_admitted_after_the_kill_switch() {
     let mut risk = risk();
     risk.kill();
-    risk.handle_event(&event(0, Body::Gateway(true)));
-    risk.handle_event(&book(1));
+    risk.handle_event(TAKEN, &event(0, Body::Gateway(true)));
+    risk.handle_event(TAKEN, &book(1));
     for now in [0, 1, 2_000_000_000] {
         assert_eq!(
             refused(&mut risk, BOOK_AT + now, buy()),
@@ -547,8 +583,8 @@ proptest! {
         for (act, step, px, qty) in acts {
             now = now + Nanos(step);
             let mut fresh = book(1);
-            fresh.stamps.book = now;
-            risk.handle_event(&fresh);
+            fresh.as_of = now;
+            risk.handle_event(now, &fresh);
             let id = ids.get(qty as usize % ids.len().max(1)).copied().unwrap_or_default();
             match act {
                 0 => report(&mut risk, id, Outcome::Unknown),

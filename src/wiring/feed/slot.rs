@@ -2,6 +2,7 @@
 
 use super::prints::Prints;
 use super::{FeedCounters, Heard, Lines};
+use crate::base::event::LATE_NS_MAX;
 use crate::base::{
     Body, Channel, Diff, Event, Flags, Instrument, InstrumentId, Level, Nanos, Note, Quote,
     Severity, Snapshot, Stamps, Status, Trade, UnixNanos, Value,
@@ -30,6 +31,9 @@ pub(super) struct Slot<const N: usize> {
     lit: bool,
     /// Channels of each line that brought data in its epoch, a bit each.
     heard: [u8; LINES_MAX],
+    /// The newest data that its stream brought in this epoch, and when the stream brought anything last.
+    newest: Nanos,
+    heard_at: Nanos,
     pub prints: Prints,
     metadata: bool,
     metadata_from: Nanos,
@@ -53,6 +57,8 @@ impl Outlet<'_> {
 pub(super) struct Depth<'a> {
     pub whole: bool,
     pub diff: &'a Diff,
+    /// When it was true.
+    pub as_of: Nanos,
     pub bids: &'a [Level],
     pub asks: &'a [Level],
 }
@@ -67,6 +73,8 @@ impl<const N: usize> Slot<N> {
             fresh: true,
             lit: false,
             heard: [0; LINES_MAX],
+            newest: Nanos::ZERO,
+            heard_at: Nanos::ZERO,
             prints: Prints::new(),
             metadata: false,
             metadata_from: Nanos::ZERO,
@@ -76,6 +84,7 @@ impl<const N: usize> Slot<N> {
     pub fn connected(&mut self, now: Nanos, line: u8, epoch: u32, first: bool) {
         self.heard[usize::from(line)] = 0;
         if first {
+            (self.newest, self.heard_at) = (Nanos::ZERO, Nanos::ZERO);
             self.epoch = epoch.max(self.epoch + 1);
         }
         if let Some(book) = &mut self.book {
@@ -141,8 +150,7 @@ impl<const N: usize> Slot<N> {
             ..Stamps::default()
         };
         let body = Body::Instrument(*instrument);
-        out.publisher
-            .publish(self.event(stamps, UnixNanos(0), body));
+        out.publisher.publish(self.news(stamps, body));
     }
 
     /// Notes that data of this channel came on this line.
@@ -177,9 +185,11 @@ impl<const N: usize> Slot<N> {
         let Depth {
             whole,
             diff,
+            as_of,
             bids,
             asks,
         } = *depth;
+        (self.newest, self.heard_at) = (self.newest.max(as_of), now);
         let was = builder.counters();
         let mut newest: Option<Shown> = None;
         let (audit, lost) = (&mut *out.audit, &mut out.counters.audit_lost);
@@ -206,7 +216,7 @@ impl<const N: usize> Slot<N> {
         {
             let top = book.top();
             stamps.book = turn.clock.now();
-            let event = self.event(stamps, diff.exch_time, Body::Book(top));
+            let event = self.event(stamps, (as_of, diff.exch_time), Body::Book(top));
             // The ways to become live by a message: a whole book, or one that ends a silence.
             self.tell(
                 out,
@@ -258,24 +268,37 @@ impl<const N: usize> Slot<N> {
         self.tell(out, turn, cause, stamps);
     }
 
-    pub fn trade(&mut self, out: &mut Outlet<'_>, turn: &Turn, mut stamps: Stamps, trade: Trade) {
+    pub fn trade(
+        &mut self,
+        out: &mut Outlet<'_>,
+        turn: &Turn,
+        mut stamps: Stamps,
+        as_of: Nanos,
+        trade: Trade,
+    ) {
         stamps.book = turn.clock.now();
         let body = Body::Trade(trade, 0);
         out.publisher
-            .publish(self.event(stamps, trade.exch_time, body));
+            .publish(self.event(stamps, (as_of, trade.exch_time), body));
     }
 
-    pub fn quote(&mut self, out: &mut Outlet<'_>, turn: &Turn, mut stamps: Stamps, quote: Quote) {
+    pub fn quote(
+        &mut self,
+        out: &mut Outlet<'_>,
+        turn: &Turn,
+        mut stamps: Stamps,
+        as_of: Nanos,
+        quote: Quote,
+    ) {
         stamps.book = turn.clock.now();
         let body = Body::Quote(quote);
         out.publisher
-            .publish(self.event(stamps, UnixNanos(0), body));
+            .publish(self.event(stamps, (as_of, UnixNanos(0)), body));
     }
 
     pub fn trading(&mut self, out: &mut Outlet<'_>, turn: &Turn, mut stamps: Stamps, on: bool) {
         stamps.book = turn.clock.now();
-        out.publisher
-            .publish(self.event(stamps, UnixNanos(0), Body::Trading(on)));
+        out.publisher.publish(self.news(stamps, Body::Trading(on)));
         let severity = if on { Severity::Info } else { Severity::Warn };
         turn.notes.send(
             Note::new(stamps.book, severity, "instrument.trading")
@@ -329,9 +352,9 @@ impl<const N: usize> Slot<N> {
             book: now,
             ..Stamps::default()
         };
-        let body = Body::Book(book.top());
+        let (body, as_of) = (Body::Book(book.top()), self.snapshot_as_of(now, snapshot));
         out.publisher
-            .publish(self.event(stamps, UnixNanos(0), body));
+            .publish(self.event(stamps, (as_of, UnixNanos(0)), body));
         self.fresh = false;
     }
 
@@ -371,7 +394,7 @@ impl<const N: usize> Slot<N> {
         self.fresh |= status != Status::Live;
         self.told = status;
         out.publisher
-            .publish(self.event(stamps, UnixNanos(0), Body::Status(status)));
+            .publish(self.news(stamps, Body::Status(status)));
         turn.notes.send(
             Note::new(at, severity(status), "book.status")
                 .instrument(self.id)
@@ -382,7 +405,32 @@ impl<const N: usize> Slot<N> {
         );
     }
 
-    fn event(&self, stamps: Stamps, exch_time: UnixNanos, body: Body) -> Event {
+    /// The message's time is that of its data. A whole book that begins a series may carry the time of its last
+    /// change, which is long ago in a quiet market and no delay.
+    pub fn dates(&self, depth: &Depth<'_>) -> bool {
+        !depth.whole || self.told == Status::Live
+    }
+
+    /// When a book that begins with this snapshot was true: when it was asked for, or as of the newest change that
+    /// the stream brought beyond it. What a stream that is late will say of it is not known yet.
+    fn snapshot_as_of(&self, now: Nanos, snapshot: &Snapshot) -> Nanos {
+        let asked = match snapshot.asked {
+            Nanos::ZERO => now,
+            asked => asked,
+        };
+        match self.newest != Nanos::ZERO && self.heard_at.since(self.newest) > LATE_NS_MAX {
+            true => self.newest,
+            false => self.newest.max(asked),
+        }
+    }
+
+    /// An event that says what is so now.
+    fn news(&self, stamps: Stamps, body: Body) -> Event {
+        let now = stamps.decode.max(stamps.book);
+        self.event(stamps, (now, UnixNanos(0)), body)
+    }
+
+    fn event(&self, stamps: Stamps, (as_of, exch_time): (Nanos, UnixNanos), body: Body) -> Event {
         let update_id = match body {
             Body::Book(_) => self.book.as_ref().map_or(0, BookBuilder::last_id),
             Body::Trade(..) | Body::Quote(_) | Body::Status(_) => 0,
@@ -392,6 +440,7 @@ impl<const N: usize> Slot<N> {
         Event {
             stamps,
             exch_time,
+            as_of,
             update_id,
             epoch: self.epoch(),
             instrument: self.id,

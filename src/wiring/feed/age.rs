@@ -1,0 +1,163 @@
+//! How old the data of a feed is: of each message as of when it is true, and of all of them whether the exchange's
+//! data comes late. Publishes nothing, and refuses nothing: risk does.
+
+use super::Arrival;
+use crate::base::event::LATE_NS_MAX;
+use crate::base::{Nanos, ServerTime, UnixNanos};
+use crate::wiring::their_clock::{TheirClock, Verdict};
+
+/// From one look at the delays to the next.
+const LOOK: Nanos = Nanos::from_secs(1);
+/// Data must have come in time for so long before it counts as no longer late.
+const CLEAR: Nanos = Nanos::from_secs(5);
+/// While it is late, it is said again so often.
+const AGAIN: Nanos = Nanos::from_secs(60);
+
+/// What a feed found out about the age of its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Delays {
+    /// Depth messages that were late.
+    pub late: u64,
+    /// The least delay of a second in which messages came, in nanoseconds: now, and the longest of the run.
+    pub now_ns: u64,
+    /// See `now_ns`.
+    pub max_ns: u64,
+    /// How long data was late, all in all, in nanoseconds.
+    pub late_ns: u64,
+}
+
+/// News about the age of a feed's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// No message of the last second was newer than this, in nanoseconds.
+    Late(u64),
+    /// It comes in time again, after so many nanoseconds.
+    InTime(u64),
+}
+
+/// The age of the data of one feed, over all its lines: the quickest of them counts.
+#[derive(Debug, Default)]
+pub(super) struct Age {
+    clock: TheirClock,
+    delays: Delays,
+    /// The least delay in this second, and how many messages came in it.
+    least_ns: u64,
+    messages: u64,
+    look_at: Nanos,
+    late_since: Option<Nanos>,
+    /// When the last second in which it was late ended.
+    late_until: Nanos,
+    say_at: Nanos,
+}
+
+impl Age {
+    /// The host's clock shows `unix` at `now`.
+    pub fn look(&mut self, now: Nanos, unix: UnixNanos) {
+        self.clock.look(now, unix);
+    }
+
+    /// The exchange told its time.
+    pub fn handle_time(
+        &mut self,
+        time: ServerTime,
+        now: Nanos,
+        unix: UnixNanos,
+    ) -> Option<Verdict> {
+        self.clock.handle_time(time, now, unix)
+    }
+
+    /// What is to be said about the host's clock, once.
+    pub fn verdict(&mut self) -> Option<Verdict> {
+        self.clock.verdict()
+    }
+
+    /// As of when a message that arrived then is true, by the exchange's time of it where it states one.
+    #[inline]
+    pub fn as_of(&mut self, Arrived { surely, at }: Arrived, exch_time: UnixNanos) -> Nanos {
+        self.clock.as_of(at, exch_time).min(surely)
+    }
+
+    /// Notes a depth message that was true as of `as_of` and taken in at `now`.
+    #[inline]
+    pub fn note(&mut self, now: Nanos, as_of: Nanos) {
+        let delay_ns = now.since(as_of);
+        self.delays.late += u64::from(delay_ns > LATE_NS_MAX);
+        self.least_ns = match self.messages {
+            0 => delay_ns,
+            _ => self.least_ns.min(delay_ns),
+        };
+        self.messages += 1;
+    }
+
+    /// True once a second, as long as messages come: then [`Self::judge`] has something to say.
+    #[inline]
+    pub fn is_due(&self, now: Nanos) -> bool {
+        now >= self.look_at
+    }
+
+    /// Looks at the messages since it was called last.
+    pub fn judge(&mut self, now: Nanos) -> Option<News> {
+        self.look_at = now + LOOK;
+        if std::mem::take(&mut self.messages) == 0 {
+            return None;
+        }
+        let delay_ns = self.least_ns;
+        self.delays.now_ns = delay_ns;
+        self.delays.max_ns = self.delays.max_ns.max(delay_ns);
+        match (delay_ns > LATE_NS_MAX, self.late_since) {
+            (true, None) => {
+                (self.late_since, self.late_until) = (Some(now), now);
+                self.say_at = now + AGAIN;
+                Some(News::Late(delay_ns))
+            }
+            (true, Some(_)) => {
+                self.delays.late_ns += now.since(self.late_until);
+                self.late_until = now;
+                (now >= self.say_at).then(|| {
+                    self.say_at = now + AGAIN;
+                    News::Late(delay_ns)
+                })
+            }
+            (false, Some(since)) if now.since(self.late_until) >= CLEAR.0 => {
+                self.late_since = None;
+                Some(News::InTime(self.late_until.since(since)))
+            }
+            (false, _) => None,
+        }
+    }
+
+    /// What was found out so far.
+    pub fn delays(&self) -> Delays {
+        self.delays
+    }
+}
+
+/// When a frame arrived.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrived {
+    /// Not before this.
+    surely: Nanos,
+    /// As stamps have it: the kernel's is of the newest byte of a read.
+    at: Nanos,
+}
+
+impl Arrived {
+    /// A frame's bytes came after the socket was last seen empty. After a stop that is long before the stamp.
+    #[inline]
+    pub fn of(arrival: &Arrival) -> Self {
+        let Arrival { rx, frame } = arrival;
+        let at = match (rx.read, rx.kernel) {
+            (Nanos::ZERO, _) => *frame, // It never was in a kernel.
+            (_, Nanos::ZERO) => rx.call,
+            (_, kernel) => kernel,
+        };
+        let surely = match rx.empty {
+            Nanos::ZERO => at,
+            empty => empty.min(at),
+        };
+        Self { surely, at }
+    }
+}
+
+#[cfg(test)]
+mod tests;

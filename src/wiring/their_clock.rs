@@ -1,0 +1,231 @@
+//! What another's clock shows at an instant of ours: the host's clock, as far as nothing that the other said
+//! contradicts it. Reads no clock, and judges no data: it says when data was true.
+//!
+//! Everything is on the monotonic scale, and stays there when the wall clock steps: what that shows afterwards is
+//! believed only if the other confirms it.
+
+use crate::base::{Nanos, Note, ServerTime, Severity, UnixNanos, Value};
+
+/// What the host's clock and the other's may be apart before it is the host's clock that is wrong: machines that
+/// follow NTP are within some milliseconds. A delay that was there from the first message on is not told from it.
+pub const APART_NS_MAX: i64 = 250_000_000;
+/// The quickest message of this time, and of the time before, counts as having had no delay.
+pub const WINDOW: Nanos = Nanos::from_secs(60);
+/// Messages must come from the future for so long before the host's clock is taken to be behind, with no longer
+/// pause between two: one wrong time in one message makes no other message old.
+pub const SETTLE: Nanos = Nanos::from_secs(1);
+
+/// A span of what the other's clock is ahead of the monotonic clock, in nanoseconds.
+type Span = (i64, i64);
+
+/// An estimate of another's clock, within a bound.
+///
+/// Invariant: `told.0 <= told.1`, and `bound.0 <= bound.1` where there is one.
+#[derive(Debug, Clone)]
+pub struct TheirClock {
+    /// The host's own clock ahead of the monotonic one, as it was looked at last; `None` before that.
+    host: Option<i64>,
+    /// What answers to requests prove. Narrowed by each; one that contradicts the ones before takes their place.
+    told: Span,
+    /// Where the estimate must lie: around the host's clock, or around what was told where that contradicts it.
+    bound: Option<Span>,
+    /// The largest lead of a message's own time over its arrival, in this window and in the one before.
+    lead: i64,
+    lead_before: i64,
+    window_ends: Nanos,
+    future: Future,
+    /// What was last said about the host's clock, in nanoseconds that the other is ahead; 0 while they agree.
+    said: i64,
+}
+
+/// Messages that came before their own time.
+#[derive(Debug, Clone, Copy, Default)]
+struct Future {
+    since: Nanos,
+    last: Nanos,
+    /// The smallest lead of them.
+    lead: i64,
+}
+
+/// The host's clock was found to be wrong, or right again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The other's clock is so many nanoseconds ahead of the host's (behind it, if negative).
+    Wrong(i64),
+    /// The two agree again.
+    Right,
+}
+
+impl Default for TheirClock {
+    fn default() -> Self {
+        Self {
+            host: None,
+            told: (i64::MIN, i64::MAX),
+            bound: None,
+            lead: i64::MIN,
+            lead_before: i64::MIN,
+            window_ends: Nanos::ZERO,
+            future: Future::default(),
+            said: 0,
+        }
+    }
+}
+
+impl TheirClock {
+    /// Looks at the host's clock, which shows `unix` at `now`. The first look counts; a later one only if messages fit
+    /// what it shows, and not what it showed before. A clock that shows nothing (zero) is none.
+    pub fn look(&mut self, now: Nanos, unix: UnixNanos) {
+        if unix.0 == 0 {
+            return;
+        }
+        let (shown, lead) = (ahead(unix, now), self.lead.max(self.lead_before));
+        let fits = |host: i64| lead.abs_diff(host) <= APART_NS_MAX as u64;
+        if self.host.is_none_or(|host| !fits(host) && fits(shown)) {
+            self.host = Some(shown);
+            self.settle();
+        }
+    }
+
+    /// Takes in what the other's clock showed; the host's clock shows `unix` at `now`.
+    pub fn handle_time(
+        &mut self,
+        time: ServerTime,
+        now: Nanos,
+        unix: UnixNanos,
+    ) -> Option<Verdict> {
+        let shown_until = UnixNanos(time.shown.0.saturating_add(time.unit_ns));
+        let proven = (
+            ahead(time.shown, time.received),
+            ahead(shown_until, time.sent),
+        );
+        if proven.0 > proven.1 || time.shown.0 <= 0 {
+            return None; // An answer before its request proves nothing.
+        }
+        self.told = meet(self.told, proven).unwrap_or(proven);
+        if unix.0 != 0 {
+            self.host = Some(ahead(unix, now));
+        }
+        self.settle();
+        self.verdict()
+    }
+
+    /// When data was true that the other says is of `theirs`, and that arrived at `at`: never later than that.
+    /// [`Nanos::ZERO`], as old as can be, where it comes from a future that no clock explains; `at` where nothing is
+    /// known of either clock.
+    #[inline]
+    pub fn as_of(&mut self, at: Nanos, theirs: UnixNanos) -> Nanos {
+        let (Some((least, most)), true) = (self.bound, theirs.0 > 0) else {
+            return at;
+        };
+        let lead = ahead(theirs, at);
+        if lead > most {
+            self.handle_future(at, lead);
+            return Nanos::ZERO;
+        }
+        if at >= self.window_ends {
+            (self.lead_before, self.lead) = (self.lead, i64::MIN);
+            self.window_ends = at + WINDOW;
+        }
+        self.lead = self.lead.max(lead);
+        let estimate = self.lead.max(self.lead_before).max(least);
+        debug_assert!(estimate >= lead, "nothing arrives before it happened");
+        Nanos(theirs.0.saturating_sub(estimate).max(0) as u64)
+    }
+
+    /// What the other's clock shows at `now`, when the host's shows `unix`: the same, as far as nothing that the
+    /// other told contradicts it.
+    pub fn shows(&self, now: Nanos, unix: UnixNanos) -> UnixNanos {
+        let ahead = ahead(unix, now).clamp(self.told.0, self.told.1);
+        UnixNanos(ahead.saturating_add_unsigned(now.0))
+    }
+
+    /// What there is to say of the host's clock, once.
+    pub fn verdict(&mut self) -> Option<Verdict> {
+        let ((least, most), host) = (self.bound?, self.host?);
+        let off = match host {
+            host if host < least => least.midpoint(most) - host,
+            host if host > most => least.midpoint(most) - host,
+            _ => 0,
+        };
+        if (off - self.said).abs() <= APART_NS_MAX {
+            return None;
+        }
+        self.said = off;
+        Some(match off {
+            0 => Verdict::Right,
+            off => Verdict::Wrong(off),
+        })
+    }
+
+    /// Messages come before they happened by any clock within the bound: where that lasts, the bound is wrong.
+    #[cold]
+    fn handle_future(&mut self, at: Nanos, lead: i64) {
+        let future = &mut self.future;
+        if future.last == Nanos::ZERO || at.since(future.last) > SETTLE.0 {
+            *future = Future {
+                since: at,
+                last: at,
+                lead,
+            };
+            return;
+        }
+        (future.last, future.lead) = (at, future.lead.min(lead));
+        if at.since(future.since) >= SETTLE.0 {
+            let lead = future.lead;
+            // What was told before cannot be: their clock has gone on by more than ours since.
+            self.told = (lead, lead.saturating_add(APART_NS_MAX));
+            self.settle();
+        }
+    }
+
+    /// Draws the bound anew: around the host's clock if nothing contradicts it, else around what was told.
+    fn settle(&mut self) {
+        let widen = |(least, most): Span| {
+            (
+                least.saturating_sub(APART_NS_MAX),
+                most.saturating_add(APART_NS_MAX),
+            )
+        };
+        let host = self.host.map(|host| widen((host, host)));
+        let told = (self.told != (i64::MIN, i64::MAX)).then_some(self.told);
+        self.bound = match (host, told) {
+            (Some(host), Some(told)) if meet(host, told).is_some() => Some(host),
+            (_, Some(told)) => Some(widen(told)),
+            (host, None) => host,
+        };
+        self.future = Future::default();
+        if let Some((_, most)) = self.bound {
+            for lead in [&mut self.lead, &mut self.lead_before] {
+                if *lead > most {
+                    *lead = i64::MIN; // Of a clock that is not theirs any more.
+                }
+            }
+        }
+    }
+}
+
+/// The record of a verdict, and what a person can do about it.
+pub fn clock_note(now: Nanos, verdict: Verdict) -> Note {
+    match verdict {
+        Verdict::Wrong(ahead_ns) => Note::new(now, Severity::Error, "clock.wrong")
+            .with("behind_ms", Value::Int(ahead_ns / 1_000_000))
+            .text(match ahead_ns > 0 {
+                true => "this host's clock is behind the exchange's: see `chronyc tracking`",
+                false => "this host's clock is ahead of the exchange's: see `chronyc tracking`",
+            }),
+        Verdict::Right => Note::new(now, Severity::Info, "clock.right"),
+    }
+}
+
+/// What a clock that shows `unix` at `at` is ahead of the monotonic one.
+fn ahead(unix: UnixNanos, at: Nanos) -> i64 {
+    unix.0.saturating_sub_unsigned(at.0)
+}
+
+fn meet(a: Span, b: Span) -> Option<Span> {
+    let both = (a.0.max(b.0), a.1.min(b.1));
+    (both.0 <= both.1).then_some(both)
+}
+
+#[cfg(test)]
+mod tests;
