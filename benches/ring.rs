@@ -6,7 +6,7 @@ use std::hint::{black_box, spin_loop};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tickwire::base::{Body, Event, Flags, InstrumentId, Stamps, Top, UnixNanos};
+use tickwire::base::{Body, Event, Flags, InstrumentId, Nanos, Stamps, Top, UnixNanos};
 use tickwire::wiring::ring::{Bell, ring};
 
 const CAPACITY: usize = 1_024;

@@ -288,6 +288,7 @@ fn joined_by(diff: &Diff, depth: &DepthStream) -> Snapshot {
         qty: Qty(1),
     };
     Snapshot {
+        asked: Nanos::ZERO,
         last_id: match depth.rule.splice {
             Splice::After => diff.first_id - 1,
             Splice::Around => diff.first_id,

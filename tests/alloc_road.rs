@@ -306,7 +306,7 @@ impl Road {
     fn write_frame(&mut self) -> bool {
         let which = self.dice.usize(0..2);
         let symbol = ["BTCUSDT", "ETHUSDT"][which];
-        let (number, time) = (self.number, 1_750_000_000_000_000 + self.number);
+        let (number, time) = (self.number, self.clock.unix().as_micros());
         let text = &mut self.text;
         text.clear();
         let px = MID[which] + self.dice.i64(-50..50);
@@ -431,7 +431,7 @@ fn desk(instruments: &[Instrument], inputs: Vec<Receiver<Event>>, tickets: Sende
     let mut risk = Risk::new(limits, instruments, 1);
     let mut ready = report(0, InstrumentId::NONE, Nanos(1));
     ready.body = Body::Gateway(true);
-    risk.handle_event(&ready);
+    risk.handle_event(ready.as_of, &ready);
     let params = imbalance::Params {
         depth: 5,
         threshold: 0.1,
@@ -469,6 +469,7 @@ fn snapshot(which: usize) -> Snapshot {
         (0..LEVELS).map(level).collect()
     };
     Snapshot {
+        asked: Nanos::ZERO,
         last_id: 1_000,
         bids: side(MID[which], -1),
         asks: side(MID[which] + 1, 1),

@@ -144,6 +144,7 @@ impl Bench {
             qty: Qty(qty),
         };
         let snapshot = Snapshot {
+            asked: Nanos::ZERO,
             last_id,
             bids: vec![level(100, qty)],
             asks: vec![level(200, 1)],

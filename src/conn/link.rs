@@ -14,8 +14,8 @@ use super::limiter::Limiter;
 use super::settings::{LinkConfig, LinkError};
 use super::tls_stream::TlsStream;
 use super::upgrade::{Progress, Refusal, Upgrade};
-use super::{Transport, TxMark, ws};
-use crate::base::{Clock, Nanos, RxStamps, UnixNanos};
+use super::{Transport, TxMark, http_date, ws};
+use crate::base::{Clock, Nanos, RxStamps, ServerTime, UnixNanos};
 use arrayvec::{ArrayString, ArrayVec};
 use fastrand::Rng;
 use rustls::pki_types::ServerName;
@@ -156,6 +156,9 @@ pub struct Link<S> {
     held: Utf8Bytes,
     last_error: ArrayString<ERROR_BYTES_MAX>,
     counters: Counters,
+    /// When the upgrade of the newest connection was asked for, and what its answer told of the peer's clock.
+    upgrade_asked: Nanos,
+    peer_time: Option<ServerTime>,
 }
 
 impl<S: Transport> Link<S> {
@@ -189,6 +192,8 @@ impl<S: Transport> Link<S> {
             held: Utf8Bytes::default(),
             last_error: ArrayString::new(),
             counters: Counters::default(),
+            upgrade_asked: Nanos::ZERO,
+            peer_time: None,
         })
     }
 
@@ -228,6 +233,11 @@ impl<S: Transport> Link<S> {
     /// The latest failure in words: foreign text, cut to its capacity, not escaped.
     pub fn last_error(&self) -> &str {
         &self.last_error
+    }
+
+    /// What the peer's clock showed when it accepted the newest connection, where it said so.
+    pub fn peer_time(&self) -> Option<ServerTime> {
+        self.peer_time
     }
 
     /// The socket, for registration and its send stamps.

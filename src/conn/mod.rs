@@ -4,6 +4,7 @@
 pub mod backoff;
 pub mod close;
 mod http;
+pub mod http_date;
 pub mod limiter;
 pub mod link;
 pub mod retry_after;

@@ -6,6 +6,7 @@
 
 use super::close::Close;
 use super::http::{Body, HEAD_BYTES_MAX, Head};
+use super::http_date;
 use super::retry_after::retry_after;
 use crate::base::{Nanos, UnixNanos};
 use base64::Engine;
@@ -29,6 +30,8 @@ pub(super) struct Upgrade<T> {
     refusal: Option<Refusal>,
     /// Where the refusal sends us, in words; people may want to go there.
     location: Option<String>,
+    /// The Date of the answer that accepted.
+    date: Option<UnixNanos>,
 }
 
 /// An answer other than 101.
@@ -66,6 +69,7 @@ impl<T: Read + Write> Upgrade<T> {
             accept_key: derive_accept_key(key.as_bytes()),
             refusal: None,
             location: None,
+            date: None,
         }
     }
 
@@ -86,6 +90,11 @@ impl<T: Read + Write> Upgrade<T> {
             words = format!("moved to {location} {words}").trim_end().to_owned();
         }
         Some((refusal, words))
+    }
+
+    /// When the peer accepted, by its own clock and to the second, where it says so.
+    pub fn date(&self) -> Option<UnixNanos> {
+        self.date
     }
 
     /// The stream, and the frame bytes that came behind the answer's head.
@@ -147,7 +156,10 @@ impl<T: Read + Write> Upgrade<T> {
         while let Some(head) = Head::parse(&self.answer)? {
             self.answer.drain(..head.bytes);
             match head.status {
-                101 => return self.verify(&head).map(|()| true),
+                101 => {
+                    self.date = head.text("date").and_then(http_date::parse);
+                    return self.verify(&head).map(|()| true);
+                }
                 100..=199 => {
                     self.interim_bytes += head.bytes;
                     if self.interim_bytes > HEAD_BYTES_MAX {

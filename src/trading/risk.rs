@@ -382,6 +382,8 @@ fn hold_if(
 }
 
 #[cfg(test)]
+mod age_tests;
+#[cfg(test)]
 mod listing_tests;
 #[cfg(test)]
 mod refusal_tests;

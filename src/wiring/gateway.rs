@@ -8,8 +8,8 @@ use super::ring::{Receiver, Sender};
 use super::turn::{Ask, Turn};
 use crate::base::event::LATE_NS_MAX;
 use crate::base::{
-    Body, ClientId, Event, Flags, Instrument, InstrumentId, Nanos, Note, Outcome, Report, Severity,
-    Snapshot, Stamps, UnixNanos, Value,
+    Body, ClientId, Event, Flags, Instrument, InstrumentId, Nanos, Note, Outcome, Report,
+    ServerTime, Severity, Snapshot, Stamps, UnixNanos, Value,
 };
 use crate::conn::{Close, Link, Output, Read, SendError, Transport};
 use crate::exchange::{Answer, OrderCodec};
@@ -485,6 +485,9 @@ impl<S: Transport> Lane<S> for Gateway<S> {
 
     /// A gateway asks for no snapshots.
     fn handle_snapshot(&mut self, _: &mut Turn, _: Nanos, _: InstrumentId, _: Option<&Snapshot>) {}
+
+    /// Its own answers tell it more.
+    fn handle_time(&mut self, _: &mut Turn, _: Nanos, _: ServerTime) {}
 
     /// Nor for metadata.
     fn handle_instrument(&mut self, _: &mut Turn, _: Nanos, _: Instrument) {}

@@ -3,7 +3,7 @@
 use super::gateway::GatewayCounters;
 use super::publisher::PublisherCounters;
 use super::turn::{Ask, Turn};
-use crate::base::{Instrument, InstrumentId, Nanos, Snapshot};
+use crate::base::{Instrument, InstrumentId, Nanos, ServerTime, Snapshot};
 use crate::market::{Counters, LINES_MAX};
 use crate::wiring::feed::FeedCounters;
 use std::net::SocketAddr;
@@ -76,6 +76,8 @@ pub trait Lane<S>: Send {
     );
     /// The answer to [`Ask::Metadata`]: the instrument as it is listed now. What cannot be had is asked for again.
     fn handle_instrument(&mut self, turn: &mut Turn, now: Nanos, instrument: Instrument);
+    /// The exchange told its time, beside its connections.
+    fn handle_time(&mut self, turn: &mut Turn, now: Nanos, time: ServerTime);
     /// A line's socket, to register and to mark as empty; `None` while there is none.
     fn stream_mut(&mut self, line: u8) -> Option<&mut S>;
     /// The run is over: closes the connections, so that the exchange need not find out.

@@ -161,7 +161,8 @@ impl Publisher {
 mod tests {
     use super::*;
     use crate::base::{
-        Flags, Instrument, Level, Nanos, Px, Qty, Side, Stamps, Status, Symbol, Top, Trade, UnixNanos,
+        Flags, Instrument, Level, Nanos, Px, Qty, Side, Stamps, Status, Symbol, Top, Trade,
+        UnixNanos,
     };
     use crate::wiring::ring::{Bell, Receiver, ring};
 

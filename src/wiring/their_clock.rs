@@ -15,6 +15,9 @@ pub const WINDOW: Nanos = Nanos::from_secs(60);
 /// pause between two: one wrong time in one message makes no other message old.
 pub const SETTLE: Nanos = Nanos::from_secs(1);
 
+/// Times that are further apart are not of this day: a recording is played, and its times say nothing of age.
+pub const DAY_NS: i64 = 24 * 3_600 * 1_000_000_000;
+
 /// A span of what the other's clock is ahead of the monotonic clock, in nanoseconds.
 type Span = (i64, i64);
 
@@ -111,16 +114,22 @@ impl TheirClock {
 
     /// When data was true that the other says is of `theirs`, and that arrived at `at`: never later than that.
     /// [`Nanos::ZERO`], as old as can be, where it comes from a future that no clock explains; `at` where nothing is
-    /// known of either clock.
+    /// known of either clock, and where the times are of another day.
     #[inline]
     pub fn as_of(&mut self, at: Nanos, theirs: UnixNanos) -> Nanos {
         let (Some((least, most)), true) = (self.bound, theirs.0 > 0) else {
             return at;
         };
         let lead = ahead(theirs, at);
-        if lead > most {
-            self.handle_future(at, lead);
-            return Nanos::ZERO;
+        if lead > most || lead < least {
+            let days = lead < least.saturating_sub(DAY_NS) || lead > most.saturating_add(DAY_NS);
+            if days {
+                return at;
+            }
+            if lead > most {
+                self.handle_future(at, lead);
+                return Nanos::ZERO;
+            }
         }
         if at >= self.window_ends {
             (self.lead_before, self.lead) = (self.lead, i64::MIN);

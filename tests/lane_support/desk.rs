@@ -49,9 +49,9 @@ pub fn risk(open_orders_max: u32) -> Risk {
 /// Risk with a ready gateway and live books.
 pub fn ready_risk(at: Nanos) -> Risk {
     let mut risk = risk(256);
-    risk.handle_event(&event(at, InstrumentId::NONE, Body::Gateway(true)));
+    risk.handle_event(at, &event(at, InstrumentId::NONE, Body::Gateway(true)));
     for id in [BTC, ETH] {
-        risk.handle_event(&book(at, id));
+        risk.handle_event(at, &book(at, id));
     }
     risk
 }
@@ -77,6 +77,6 @@ pub fn buy(instrument: InstrumentId, qty: u64) -> Intent {
 
 /// An order that passed risk at `now`, whatever the age of the books.
 pub fn admit(risk: &mut Risk, now: Nanos, instrument: InstrumentId) -> Admitted {
-    risk.handle_event(&book(now, instrument));
+    risk.handle_event(now, &book(now, instrument));
     risk.admit(now, buy(instrument, 1_000)).unwrap()
 }

@@ -56,6 +56,7 @@ pub fn snapshot(last_id: u64) -> Snapshot {
         (0..10).map(level).collect()
     };
     Snapshot {
+        asked: Nanos::ZERO,
         last_id,
         bids: side(10_000, -1),
         asks: side(10_001, 1),

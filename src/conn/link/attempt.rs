@@ -68,6 +68,7 @@ impl<S: Transport> Link<S> {
         let nonce = self.rng.u128(..).to_le_bytes();
         let host = self.config.host_header();
         self.wire = Wire::Http(Upgrade::new(tls, &host, &self.config.path, nonce));
+        self.upgrade_asked = now;
         self.enter(Phase::Upgrading, now + self.config.deadlines.upgrade);
     }
 
@@ -90,6 +91,9 @@ impl<S: Transport> Link<S> {
         let Wire::Http(upgrade) = mem::replace(&mut self.wire, Wire::None) else {
             return;
         };
+        self.peer_time = upgrade
+            .date()
+            .map(|date| http_date::told(date, self.upgrade_asked, now));
         let (tls, tail) = upgrade.into_parts();
         let ws = WebSocket::from_partially_read(tls, tail, Role::Client, Some(ws::config()));
         self.wire = Wire::Ws(ws);

@@ -5,7 +5,7 @@ use crate::base::{
 use crate::trading::{LimitError, RiskParams};
 use proptest::{collection, prop_assert, prop_assert_eq, proptest};
 
-const BOOK_AT: u64 = 10_000_000_000;
+pub const BOOK_AT: u64 = 10_000_000_000;
 /// When the desk took the book in.
 pub const TAKEN: Nanos = Nanos(BOOK_AT);
 const FIRST_ID: u64 = 500;
@@ -349,33 +349,6 @@ fn an_intent_from_another_epoch_is_refused() {
     let mut current = buy();
     current.why.epoch = 2;
     assert_eq!(refused(&mut risk, BOOK_AT, current), None);
-}
-
-#[test]
-fn a_book_that_was_old_when_it_came_is_late_until_one_comes_in_time() {
-    let (on_time, late) = (
-        Nanos(BOOK_AT + LATE_NS_MAX),
-        Nanos(BOOK_AT + LATE_NS_MAX + 1),
-    );
-    let mut risk = risk();
-    risk.handle_event(late, &book(1));
-    assert_eq!(refused(&mut risk, late.0, buy()), Some(Refusal::BookLate));
-    assert_eq!(
-        refused(&mut risk, late.0 + 1, buy()),
-        Some(Refusal::BookLate)
-    );
-    risk.handle_event(on_time, &book(1));
-    assert_eq!(refused(&mut risk, late.0, buy()), None);
-}
-
-#[test]
-fn how_long_ago_a_book_was_processed_says_nothing_of_its_age() {
-    let mut risk = risk();
-    let mut old = book(1);
-    old.as_of = Nanos(BOOK_AT - BOOK_AGE_NS_MAX - 1);
-    old.stamps.book = TAKEN;
-    risk.handle_event(old.as_of, &old);
-    assert_eq!(refused(&mut risk, BOOK_AT, buy()), Some(Refusal::BookStale));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::feed::{Arrival, Feed, Heard};
 use super::lane::{ExchangeTally, LINES, Lane, Tally};
 use super::tap::Tap;
 use super::turn::{Ask, Turn};
-use crate::base::{Instrument, InstrumentId, Nanos, Note, Severity, Snapshot, Value};
+use crate::base::{Instrument, InstrumentId, Nanos, Note, ServerTime, Severity, Snapshot, Value};
 use crate::conn::{Backoff, Close, Link, Output, Phase, Read, Transport};
 use crate::market::Want;
 use arrayvec::ArrayVec;
@@ -112,6 +112,9 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         turn.notes
             .send(note.text(&self.lines[at].link.config().host));
         self.feed.handle_connected(turn, now, at as u8, self.epoch);
+        if let Some(time) = self.lines[at].link.peer_time() {
+            self.feed.handle_time(turn, now, time);
+        }
         self.lines[at].send_waiting(now);
     }
 
@@ -500,6 +503,10 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
     /// The answer to [`Ask::Metadata`].
     fn handle_instrument(&mut self, turn: &mut Turn, now: Nanos, instrument: Instrument) {
         self.feed.replace_instrument(turn, now, instrument);
+    }
+
+    fn handle_time(&mut self, turn: &mut Turn, now: Nanos, time: ServerTime) {
+        self.feed.handle_time(turn, now, time);
     }
 
     /// A line's socket, to register and to mark as empty; `None` while there is none.

@@ -223,6 +223,17 @@ fn a_machine_that_was_frozen_believes_nothing_until_messages_come_evenly_again()
 }
 
 #[test]
+fn times_of_another_day_are_of_a_recording_and_say_nothing() {
+    let mut world = World::new(0);
+    let (now, day) = (world.now, 24 * 3_600 * S);
+    assert_eq!(world.age(day), day.min(now.0 as i64), "late by a day");
+    for days in [-400, -2, 2, 1_500] {
+        assert_eq!(world.stream(days * day), 0, "{days}");
+    }
+    assert_eq!(world.clock.verdict(), None);
+}
+
+#[test]
 fn what_states_no_time_is_as_old_as_its_arrival() {
     let mut world = World::new(0);
     assert_eq!(world.clock.as_of(world.now, UnixNanos(0)), world.now);

@@ -8,7 +8,7 @@ mod plan;
 mod rest;
 
 use super::sys;
-use crate::base::{Instrument, InstrumentId, Nanos, Note, Severity, Snapshot, Value};
+use crate::base::{Instrument, InstrumentId, Nanos, Note, ServerTime, Severity, Snapshot, Value};
 use crate::exchange::{Exchange, RestRequest};
 use crate::wiring::ring::Bell;
 use crate::wiring::turn::Notes;
@@ -93,6 +93,8 @@ pub enum Answer {
     Resolved(Result<Vec<SocketAddr>, String>),
     /// To [`Task::Snapshot`]: decoded, or why there is none.
     Snapshot(InstrumentId, Result<Box<Snapshot>, FetchError>),
+    /// The host told its time with an answer. Nobody need have asked.
+    Time(ServerTime),
     /// The exchange changed something about this instrument. Nobody need have asked.
     Instrument(Box<Instrument>),
 }
@@ -373,6 +375,7 @@ impl Fetcher {
         let Some(request) = self.request(job, id) else {
             return;
         };
+        let asked = sys::monotonic();
         let fetched = match self.rest.fetch_admitted(&request) {
             Err(FetchError::SentAway(status, body)) => {
                 // It keeps its place: the host is left alone as long as it asked.
@@ -387,8 +390,14 @@ impl Fetcher {
                 return;
             }
             Err(error) => Err(error),
-            Ok(body) => self.decode(job, id, &request, body),
+            Ok(body) => self.decode(job, id, &request, body).map(|mut snapshot| {
+                snapshot.asked = asked;
+                snapshot
+            }),
         };
+        if let Some(time) = self.rest.take_time() {
+            self.office.reply(job.lane, Answer::Time(time));
+        }
         self.office.reply(job.lane, Answer::Snapshot(id, fetched));
     }
 
@@ -429,6 +438,20 @@ impl Fetcher {
             };
             for fresh in listed {
                 self.compare(now, exchange, fresh);
+            }
+            self.tell_time();
+        }
+    }
+
+    /// Tells every lane of this host what the newest answer said of the host's clock.
+    fn tell_time(&mut self) {
+        let Some(time) = self.rest.take_time() else {
+            return;
+        };
+        for (lane, client) in self.office.clients.iter().enumerate() {
+            let market = client.market.as_ref();
+            if market.is_some_and(|market| market.host == self.host) {
+                self.office.reply(lane, Answer::Time(time));
             }
         }
     }

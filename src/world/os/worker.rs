@@ -366,6 +366,7 @@ impl Running {
                     worker.notes.send(note.text(&error));
                     placed.lane.handle_resolved(now, Err(()));
                 }
+                Answer::Time(time) => placed.lane.handle_time(&mut turn, now, time),
                 Answer::Instrument(fresh) => placed.lane.handle_instrument(&mut turn, now, *fresh),
                 Answer::Snapshot(id, Ok(snapshot)) => {
                     placed

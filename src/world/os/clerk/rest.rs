@@ -1,7 +1,8 @@
 //! Requests to one REST host. Blocks: only the clerk's threads, and a run's start, call it.
 
 use super::plan::Plan;
-use crate::base::{InstrumentId, Nanos, UnixNanos};
+use crate::base::{InstrumentId, Nanos, ServerTime, UnixNanos};
+use crate::conn::http_date;
 use crate::conn::retry_after::retry_after;
 use crate::conn::tls::{self, TlsSetupError};
 use crate::exchange::{Exchange, Rate, RestRequest};
@@ -66,6 +67,8 @@ pub struct Rest {
     pub(super) plan: Plan,
     /// Where a recording is made: every body, as it came.
     tap: Option<BodyTap>,
+    /// What the newest answer told of the host's clock.
+    time: Option<ServerTime>,
 }
 
 impl Rest {
@@ -106,6 +109,7 @@ impl Rest {
             via,
             plan: Plan::new(budget),
             tap: None,
+            time: None,
         })
     }
 
@@ -142,6 +146,11 @@ impl Rest {
         self.base == other.base && self.via == other.via
     }
 
+    /// What the newest answer told of the host's clock, once.
+    pub(super) fn take_time(&mut self) -> Option<ServerTime> {
+        self.time.take()
+    }
+
     /// How long the host's budget needs from now for requests of these weights.
     pub fn time_needed(&self, weights: impl Iterator<Item = u32>) -> Nanos {
         self.plan.time_needed(sys::monotonic(), weights)
@@ -168,6 +177,7 @@ impl Rest {
     pub(super) fn fetch_admitted(&mut self, request: &RestRequest) -> Result<Vec<u8>, FetchError> {
         let transport = |error: ureq::Error| FetchError::Transport(error.to_string());
         let url = format!("{}{}", self.base, request.path);
+        let asked = sys::monotonic();
         let send = || match &request.body {
             None => self.agent.get(url).call(),
             Some(body) => {
@@ -179,10 +189,14 @@ impl Rest {
             }
         };
         let sent = without_panic(send);
-        self.plan.settle(sys::monotonic(), request.weight);
+        let answered = sys::monotonic();
+        self.plan.settle(answered, request.weight);
         let mut response = sent?.map_err(transport)?;
         let status = response.status().as_u16();
         let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
+        self.time = header("date")
+            .and_then(http_date::parse)
+            .map(|date| http_date::told(date, asked, answered));
         let asked = header("retry-after")
             .and_then(|asked| retry_after(asked, header("date"), sys::realtime()));
         let sent_away = self.plan.answered(sys::monotonic(), status, asked);

@@ -63,6 +63,7 @@ fn a_silent_host_holds_up_no_resolve_no_other_host_and_no_end() {
                 assert_eq!(id, InstrumentId(1));
                 assert!(!fetched.unwrap().bids.is_empty());
             }
+            Answer::Time(time) => assert!(time.received > time.sent),
             Answer::Instrument(changed) => panic!("{changed:?}"),
         }
     }

@@ -1,7 +1,7 @@
 //! A worker's turns with lanes that only remember what was asked of them.
 
 use super::*;
-use crate::base::{Instrument, InstrumentId, Snapshot};
+use crate::base::{Instrument, InstrumentId, ServerTime, Snapshot};
 use crate::exchange::Rate;
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -56,6 +56,8 @@ impl Lane<Socket> for Stalling {
     fn handle_snapshot(&mut self, _: &mut Turn, _: Nanos, _: InstrumentId, _: Option<&Snapshot>) {}
 
     fn handle_instrument(&mut self, _: &mut Turn, _: Nanos, _: Instrument) {}
+
+    fn handle_time(&mut self, _: &mut Turn, _: Nanos, _: ServerTime) {}
 
     fn stream_mut(&mut self, _: u8) -> Option<&mut Socket> {
         None

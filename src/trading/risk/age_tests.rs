@@ -1,0 +1,31 @@
+//! Books that were late when they came, and books that nobody has changed for long.
+
+use super::tests::{BOOK_AT, TAKEN, book, buy, refused, risk};
+use super::{BOOK_AGE_NS_MAX, LATE_NS_MAX, Nanos, Refusal};
+
+#[test]
+fn a_book_that_was_old_when_it_came_is_late_until_one_comes_in_time() {
+    let (on_time, late) = (
+        Nanos(BOOK_AT + LATE_NS_MAX),
+        Nanos(BOOK_AT + LATE_NS_MAX + 1),
+    );
+    let mut risk = risk();
+    risk.handle_event(late, &book(1));
+    assert_eq!(refused(&mut risk, late.0, buy()), Some(Refusal::BookLate));
+    assert_eq!(
+        refused(&mut risk, late.0 + 1, buy()),
+        Some(Refusal::BookLate)
+    );
+    risk.handle_event(on_time, &book(1));
+    assert_eq!(refused(&mut risk, late.0, buy()), None);
+}
+
+#[test]
+fn how_long_ago_a_book_was_processed_says_nothing_of_its_age() {
+    let mut risk = risk();
+    let mut old = book(1);
+    old.as_of = Nanos(BOOK_AT - BOOK_AGE_NS_MAX - 1);
+    old.stamps.book = TAKEN;
+    risk.handle_event(old.as_of, &old);
+    assert_eq!(refused(&mut risk, BOOK_AT, buy()), Some(Refusal::BookStale));
+}
