@@ -23,9 +23,9 @@ fn a_book_that_was_old_when_it_came_is_late_until_one_comes_in_time() {
 #[test]
 fn how_long_ago_a_book_was_processed_says_nothing_of_its_age() {
     let mut risk = risk();
+    let now = BOOK_AT + BOOK_AGE_NS_MAX + 1;
     let mut old = book(1);
-    old.as_of = Nanos(BOOK_AT - BOOK_AGE_NS_MAX - 1);
-    old.stamps.book = TAKEN;
-    risk.handle_event(old.as_of, &old);
-    assert_eq!(refused(&mut risk, BOOK_AT, buy()), Some(Refusal::BookStale));
+    old.stamps.book = Nanos(now);
+    risk.handle_event(TAKEN, &old);
+    assert_eq!(refused(&mut risk, now, buy()), Some(Refusal::BookStale));
 }

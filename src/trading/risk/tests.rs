@@ -5,7 +5,7 @@ use crate::base::{
 use crate::trading::{LimitError, RiskParams};
 use proptest::{collection, prop_assert, prop_assert_eq, proptest};
 
-pub const BOOK_AT: u64 = 10_000_000_000;
+pub const BOOK_AT: u64 = 1_000;
 /// When the desk took the book in.
 pub const TAKEN: Nanos = Nanos(BOOK_AT);
 const FIRST_ID: u64 = 500;
