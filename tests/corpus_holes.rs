@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use support::corpus::{Corpus, Message, Recording, corpus, name};
 use support::folder;
-use tickwire::app::replay::{Digest, digest, digest_lines};
+use tickwire::app::replay::{Digest, Replayed, digest, digest_lines};
 use tickwire::base::Instrument;
 use tickwire::base::feed::{Chain, SeqRule};
 
@@ -141,7 +141,7 @@ fn assert_whole(corpus: &Corpus, first: &Path, digests: &[Digest], place: &str) 
 fn three_recorded_lines_make_one_book_that_has_every_update_once() {
     let Some(corpus) = corpus() else { return };
     let files = lines(corpus);
-    let (digests, leads) = digest_lines(&files, 4_096).unwrap();
+    let Replayed { digests, leads, .. } = digest_lines(&files, 4_096).unwrap();
     assert_whole(corpus, &files[0], &digests, "with all lines");
     // The lines of the digest are numbered, and they are those of the first line: its ids rise, and no other line
     // has an update after its first book that is not among them.
@@ -197,7 +197,7 @@ fn what_one_line_lost_comes_from_the_others() {
                 "without {} messages of line {line}, round {round}",
                 gone.len()
             );
-            let (digests, _) = digest_lines(&files, 1_024).unwrap();
+            let digests = digest_lines(&files, 1_024).unwrap().digests;
             left_out += gone.len();
             assert_whole(corpus, &lines(corpus)[0], &digests, &place);
         }

@@ -1,10 +1,13 @@
 //! `tickwire replay`: a recording through the same lanes as live, without sockets.
 
 mod source;
+mod told;
 
 use super::cli::{FAILED, ReplayArgs, complain, print};
-use crate::base::{Clock, Instrument, Nanos, UnixNanos};
-use crate::exchange::Exchange;
+use crate::base::feed::SnapshotFrom;
+use crate::base::{Clock, Instrument, Nanos, Symbol, UnixNanos};
+use crate::exchange::survey::Said;
+use crate::exchange::{DepthStream, Exchange, Survey, Words};
 use crate::market::{Counters, LINES_MAX};
 use crate::watch::audit::{AUDIT_LEVELS, Auditor, BookAudit, Shown};
 use crate::watch::latency::{Collector, Recorder, Totals};
@@ -16,10 +19,12 @@ use crate::wiring::turn::{Notes, Turn};
 use crate::world::os::recorder;
 use crate::world::sim::recording::Line;
 use serde::Serialize;
-use source::{Merged, Source};
+use source::{Contents, For, Merged, Source};
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+pub use told::{Missing, Refused, Told};
 
 /// Events and shown books that one message may cause: a snapshot replays all diffs that waited for it.
 const RING: usize = 4_096;
@@ -43,6 +48,20 @@ pub struct Digest {
     pub incomplete: u64,
     /// Of the canonical dump.
     pub sha256: String,
+    /// The exchange and its book stream, where the file has books of several.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stream: String,
+}
+
+/// What a replay gives.
+#[derive(Debug, Default)]
+pub struct Replayed {
+    /// Of every book that came out.
+    pub digests: Vec<Digest>,
+    /// Of several lines, how each did.
+    pub leads: Vec<Lead>,
+    /// What did not come out, and why.
+    pub told: Told,
 }
 
 /// How one of several lines did, as `replay --lines` prints it.
@@ -60,7 +79,8 @@ pub struct Lead {
     pub lead_us_p99: u64,
 }
 
-/// The command. Every file is replayed; one that cannot be does not keep the others from it.
+/// The command. Every file is replayed; one that cannot be does not keep the others from it. What is not in the
+/// digests is said on standard error; the code is 0 only if no recorded book is missing.
 pub fn run(args: ReplayArgs) -> ExitCode {
     let mut failed = None;
     let files = args.files.iter().flat_map(|file| series_of(file));
@@ -71,16 +91,14 @@ pub fn run(args: ReplayArgs) -> ExitCode {
     let printed = print(|out| {
         for files in &recordings {
             match digest_lines(files, args.depth) {
-                Ok((digests, leads)) => {
-                    for digest in digests {
-                        serde_json::to_writer(&mut *out, &digest)?;
-                        out.write_all(b"\n")?;
-                    }
-                    for lead in leads {
-                        serde_json::to_writer(&mut *out, &lead)?;
-                        out.write_all(b"\n")?;
-                    }
+                Ok(replayed) => {
+                    write_lines(out, &replayed.digests)?;
+                    write_lines(out, &replayed.leads)?;
                     out.flush()?;
+                    for line in replayed.told.to_string().lines() {
+                        let code = complain(FAILED, &format!("{}: {line}", named(files)));
+                        failed = failed.or((!replayed.told.missing.is_empty()).then_some(code));
+                    }
                 }
                 Err(error) => failed = Some(complain(FAILED, &error)),
             }
@@ -88,6 +106,15 @@ pub fn run(args: ReplayArgs) -> ExitCode {
         Ok(())
     });
     failed.unwrap_or(printed)
+}
+
+/// Each as one JSON object a line.
+fn write_lines<T: Serialize>(out: &mut dyn std::io::Write, each: &[T]) -> std::io::Result<()> {
+    for one in each {
+        serde_json::to_writer(&mut *out, one)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
 }
 
 /// What a name on the command line stands for: a recorder's folder for each of its series.
@@ -105,42 +132,108 @@ fn series_of(file: &Path) -> Vec<PathBuf> {
 }
 
 /// The digests of all books of `file`, kept with `depth` levels a side (256, 1,024 or 4,096).
+///
+/// # Errors
+/// When it cannot be read, or a recorded book is missing.
 pub fn digest(file: &Path, depth: usize) -> Result<Vec<Digest>, String> {
-    digest_lines(&[file.to_owned()], depth).map(|(digests, _)| digests)
+    let replayed = digest_lines(&[file.to_owned()], depth)?;
+    match replayed.told.missing.is_empty() {
+        true => Ok(replayed.digests),
+        false => Err(replayed.told.to_string()),
+    }
 }
 
-/// The digests of all books that `files` make together, as lines 0, 1, … of one feed; and, where there are
-/// several, each line's lead.
-pub fn digest_lines(files: &[PathBuf], depth: usize) -> Result<(Vec<Digest>, Vec<Lead>), String> {
-    let mut auditor: Option<Auditor> = None;
-    let (books, leads) = replay_lines(files, depth, &mut |instruments, shown| {
-        auditor
-            .get_or_insert_with(|| Auditor::new(instruments, false))
-            .shown(shown);
-    })?;
-    let digest = |(instrument, counters): (Instrument, Counters)| {
-        let audit = auditor.as_ref()?.result(instrument.id)?;
-        let BookAudit {
-            updates,
-            incomplete,
-            sha256,
-            ..
-        } = audit;
-        // A symbol without a book (only trades were recorded) has no digest.
-        (updates > 0).then_some(Digest {
-            file: named(files),
-            symbol: instrument.symbol.to_string(),
-            applied: updates,
-            gaps: counters.gaps,
-            checksums_ok: counters.checksum_ok,
-            checksums_bad: counters.checksum_bad,
-            incomplete,
-            sha256,
+/// What `files` make together, as lines 0, 1, … of one feed; and, where there are several, each line's lead.
+///
+/// # Errors
+/// When one cannot be read, or holds nothing that this build knows.
+pub fn digest_lines(files: &[PathBuf], depth: usize) -> Result<Replayed, String> {
+    let failed = |error: String| format!("{}: {error}", named(files));
+    let contents = Contents::survey(files).map_err(failed)?;
+    let mut all = Replayed::default();
+    all.told.left_out = contents.others.clone();
+    for source in &contents.sources {
+        let mut auditor: Option<Auditor> = None;
+        let mut seen = Seen::default();
+        let (books, leads) = replay_source(
+            &Replaying {
+                files,
+                contents: &contents,
+                source,
+                depth,
+            },
+            &mut seen,
+            &mut |instruments, shown| {
+                auditor
+                    .get_or_insert_with(|| Auditor::new(instruments, false))
+                    .shown(shown);
+            },
+        )
+        .map_err(failed)?;
+        let stream = match contents.sources.len() {
+            1 => String::new(),
+            _ => format!("{} {}", source.exchange.name(), source.depth.name),
+        };
+        let digest = |(instrument, counters): (Instrument, Counters)| {
+            let audit = auditor.as_ref()?.result(instrument.id)?;
+            let BookAudit {
+                updates,
+                incomplete,
+                sha256,
+                ..
+            } = audit;
+            // A symbol without a book (only trades were recorded) has no digest.
+            (updates > 0).then_some(Digest {
+                file: named(files),
+                symbol: instrument.symbol.to_string(),
+                applied: updates,
+                gaps: counters.gaps,
+                checksums_ok: counters.checksum_ok,
+                checksums_bad: counters.checksum_bad,
+                incomplete,
+                sha256,
+                stream: stream.clone(),
+            })
+        };
+        let mut digests: Vec<Digest> = books.into_iter().filter_map(digest).collect();
+        digests.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+        all.told.missing.extend(missing(source, &digests, &seen));
+        all.told.refused.extend(seen.told.refused);
+        all.digests.extend(digests);
+        all.leads.extend(leads);
+    }
+    Ok(all)
+}
+
+/// Recorded books of this source that have no digest, or one without something that was refused.
+fn missing(source: &Source, digests: &[Digest], seen: &Seen) -> Vec<Missing> {
+    let exchange = source.exchange.name();
+    let why = |symbol: &Symbol| {
+        let refused = seen.told.refused_of(exchange, symbol);
+        let came_out = digests
+            .iter()
+            .any(|digest| digest.symbol == symbol.as_str());
+        let by_rest = source.depth.rule.snapshot == SnapshotFrom::Rest;
+        Some(match (refused, came_out) {
+            (0, true) => return None,
+            (1.., true) => format!("it lacks {refused} message(s) that were refused"),
+            (1.., false) => format!("{refused} message(s) of it were refused, no other starts it"),
+            (0, false) if by_rest && !seen.snapshots.contains(symbol) => {
+                "no snapshot of it was recorded".to_owned()
+            }
+            (0, false) if by_rest => "none of its snapshots joins its updates".to_owned(),
+            (0, false) => "the message that starts it was not recorded".to_owned(),
         })
     };
-    let mut digests: Vec<Digest> = books.into_iter().filter_map(digest).collect();
-    digests.sort_by(|a, b| a.symbol.cmp(&b.symbol));
-    Ok((digests, leads))
+    let asked = source.asked.iter();
+    let missing = asked.filter_map(|symbol| {
+        Some(Missing {
+            exchange,
+            symbol: symbol.to_string(),
+            why: why(symbol)?,
+        })
+    });
+    missing.collect()
 }
 
 fn named(files: &[PathBuf]) -> String {
@@ -149,30 +242,70 @@ fn named(files: &[PathBuf]) -> String {
 }
 
 /// Replays `file` and shows every book state in order. Gives the instruments with their gaps.
+///
+/// # Errors
+/// When it cannot be read, or holds nothing that this build knows.
 pub fn replay(
     file: &Path,
     depth: usize,
     each: &mut Each<'_>,
 ) -> Result<Vec<(Instrument, u64)>, String> {
-    let (books, _) = replay_lines(&[file.to_owned()], depth, each)?;
-    let gaps = |(instrument, counters): (Instrument, Counters)| (instrument, counters.gaps);
-    Ok(books.into_iter().map(gaps).collect())
+    let files = [file.to_owned()];
+    let contents = Contents::survey(&files)?;
+    let mut all = Vec::new();
+    for source in &contents.sources {
+        let (files, contents) = (&files[..], &contents);
+        let replaying = Replaying {
+            files,
+            contents,
+            source,
+            depth,
+        };
+        let (books, _) = replay_source(&replaying, &mut Seen::default(), each)?;
+        let gaps = |(instrument, counters): (Instrument, Counters)| (instrument, counters.gaps);
+        all.extend(books.into_iter().map(gaps));
+    }
+    Ok(all)
 }
 
 /// Is shown the run's instruments and one book state.
 type Each<'a> = dyn FnMut(&[Instrument], &Shown) + 'a;
 /// Every book's counters, and the lines' leads where there are several.
-type Replayed = (Vec<(Instrument, Counters)>, Vec<Lead>);
+type Books = (Vec<(Instrument, Counters)>, Vec<Lead>);
 
-fn replay_lines(files: &[PathBuf], depth: usize, each: &mut Each<'_>) -> Result<Replayed, String> {
+/// What is replayed, of which files.
+struct Replaying<'a> {
+    files: &'a [PathBuf],
+    contents: &'a Contents,
+    source: &'a Source,
+    depth: usize,
+}
+
+/// What was met on the way.
+#[derive(Default)]
+struct Seen {
+    told: Told,
+    /// Instruments with a snapshot that could be read.
+    snapshots: BTreeSet<Symbol>,
+}
+
+fn replay_source(
+    replaying: &Replaying<'_>,
+    seen: &mut Seen,
+    each: &mut Each<'_>,
+) -> Result<Books, String> {
+    let Replaying {
+        files,
+        source,
+        depth,
+        ..
+    } = replaying;
     if files.len() > LINES_MAX {
         return Err(format!(
             "{} files: a book has at most {LINES_MAX} lines",
             files.len()
         ));
     }
-    let failed = |error: String| format!("{}: {error}", named(files));
-    let source = Source::survey(files).map_err(failed)?;
     if files.len() > 1 && !source.depth.rule.merges() {
         return Err(format!(
             "books of {} have no ids: lines cannot be merged",
@@ -180,26 +313,26 @@ fn replay_lines(files: &[PathBuf], depth: usize, each: &mut Each<'_>) -> Result<
         ));
     }
     match depth {
-        256 => replay_lanes::<256>(&source, files, each),
-        1_024 => replay_lanes::<1_024>(&source, files, each),
-        4_096 => replay_lanes::<4_096>(&source, files, each),
+        256 => replay_lanes::<256>(replaying, seen, each),
+        1_024 => replay_lanes::<1_024>(replaying, seen, each),
+        4_096 => replay_lanes::<4_096>(replaying, seen, each),
         other => Err(format!("no book of {other} levels is compiled in")),
     }
-    .map_err(failed)
 }
 
 /// Replays each lane of a recording alone, as it ran: its lines come and go without touching another's books.
 fn replay_lanes<const N: usize>(
-    source: &Source,
-    files: &[PathBuf],
+    replaying: &Replaying<'_>,
+    seen: &mut Seen,
     each: &mut Each<'_>,
-) -> Result<Replayed, String> {
-    if files.len() > 1 || source.lanes.is_empty() {
-        return Replay::<N>::new(source).run(files, None, each);
+) -> Result<Books, String> {
+    let source = replaying.source;
+    if replaying.files.len() > 1 || source.lanes.is_empty() {
+        return Replay::<N>::new(source).run(replaying, None, seen, each);
     }
     let mut all: Vec<(Instrument, Counters)> = Vec::new();
     for lane in &source.lanes {
-        let (books, _) = Replay::<N>::new(source).run(files, Some(*lane), each)?;
+        let (books, _) = Replay::<N>::new(source).run(replaying, Some(*lane), seen, each)?;
         match all.is_empty() {
             true => all = books,
             false => {
@@ -229,6 +362,7 @@ impl Clock for RecordedTime {
 
 struct Replay<const N: usize> {
     exchange: &'static dyn Exchange,
+    depth: &'static DepthStream,
     instruments: Vec<Instrument>,
     feed: Feed<N>,
     events: Receiver<crate::base::Event>,
@@ -259,6 +393,7 @@ impl<const N: usize> Replay<N> {
         let (latency, leads) = Recorder::new(0, &Stage::LEADS);
         Self {
             exchange,
+            depth: source.depth,
             instruments,
             feed,
             events,
@@ -275,13 +410,23 @@ impl<const N: usize> Replay<N> {
     /// Of one lane where one is named; else every file is a line.
     fn run(
         mut self,
-        files: &[PathBuf],
+        replaying: &Replaying<'_>,
         lane: Option<u16>,
+        seen: &mut Seen,
         each: &mut Each<'_>,
-    ) -> Result<Replayed, String> {
+    ) -> Result<Books, String> {
+        let Replaying {
+            files,
+            contents,
+            source,
+            ..
+        } = replaying;
         let mut merged = Merged::open(files)?;
         let mut left = files.len();
+        let mut index = 0;
         while let Some((number, line)) = merged.next_line()? {
+            let ours = contents.is_for(source, index);
+            index += 1;
             let last = self.clock.0.get();
             self.clock.0.set(line.ts_ns.unwrap_or(last).max(last));
             let from = match (lane, line.place) {
@@ -294,7 +439,9 @@ impl<const N: usize> Replay<N> {
             };
             self.connect(number, epoch)?;
             self.feed_do(|feed, turn, now| feed.handle_timeout(turn, now));
-            self.handle_line(number, &line)?;
+            if ours != For::Nobody {
+                self.handle_line(number, &line, ours, seen);
+            }
             if lane.is_none() && merged.ended(number) {
                 left -= 1;
                 if left > 0 {
@@ -311,12 +458,6 @@ impl<const N: usize> Replay<N> {
             }
         }
         let counters = self.feed.counters();
-        if counters.bad_frames > 0 {
-            return Err(format!(
-                "{} frames could not be decoded",
-                counters.bad_frames
-            ));
-        }
         if counters.audit_lost > 0 {
             return Err(format!("{} book states were lost", counters.audit_lost));
         }
@@ -346,34 +487,68 @@ impl<const N: usize> Replay<N> {
         Ok(())
     }
 
-    fn handle_line(&mut self, number: u8, line: &Line) -> Result<(), String> {
+    fn handle_line(&mut self, number: u8, line: &Line, ours: For, seen: &mut Seen) {
+        if line.rest {
+            return self.handle_rest(line, seen);
+        }
+        let before = self.feed.counters().bad_frames;
+        self.feed_do(|feed, turn, now| {
+            let arrival = Arrival {
+                frame: now,
+                ..Arrival::default()
+            };
+            feed.handle_frame(turn, number, arrival, line.raw.as_bytes());
+        });
+        // What this build does not read is counted by its stream already.
+        if self.feed.counters().bad_frames > before && ours != For::Number {
+            self.refused(line, seen);
+        }
+    }
+
+    fn handle_rest(&mut self, line: &Line, seen: &mut Seen) {
         let exchange = self.exchange;
-        if !exchange.owns(&line.conn) {
-            return Ok(());
-        }
-        if !line.rest {
-            self.feed_do(|feed, turn, now| {
-                let arrival = Arrival {
-                    frame: now,
-                    ..Arrival::default()
-                };
-                feed.handle_frame(turn, number, arrival, line.raw.as_bytes());
-            });
-            return Ok(());
-        }
         let Some((symbol, levels)) = exchange.snapshot_asked(&line.conn) else {
-            return Ok(());
+            return;
         };
         let mut known = self.instruments.iter();
         let Some(&instrument) = known.find(|i| i.symbol.as_str() == symbol) else {
-            return Ok(());
+            return;
         };
         let body = line.raw.clone().into_bytes();
-        let snapshot = exchange
-            .snapshot(body, &instrument, levels)
-            .map_err(|why| format!("a snapshot of {symbol} is bad: {}", why.name()))?;
-        self.feed_do(|feed, turn, now| feed.handle_snapshot(turn, now, instrument.id, &snapshot));
-        Ok(())
+        match exchange.snapshot(body, &instrument, levels) {
+            Ok(snapshot) => {
+                seen.snapshots.insert(instrument.symbol);
+                self.feed_do(|feed, turn, now| {
+                    feed.handle_snapshot(turn, now, instrument.id, &snapshot);
+                });
+            }
+            Err(why) => seen.told.refuse(Refused {
+                exchange: exchange.name(),
+                symbol,
+                of_book: true,
+                why: why.name(),
+            }),
+        }
+    }
+
+    /// Finds out what a refused frame was, and why. Slow: it is made once more.
+    fn refused(&mut self, line: &Line, seen: &mut Seen) {
+        let exchange = self.exchange;
+        let mut survey = Survey::default();
+        exchange.survey(&line.raw, &mut survey);
+        let symbol = survey
+            .instruments(exchange.name())
+            .first()
+            .map(|one| one.symbol);
+        let of_book = symbol.is_none() || matches!(survey.take_said(), Said::Book(_));
+        let mut decoder = exchange.decoder(&self.instruments, self.depth);
+        let decoded = decoder.decode(line.raw.as_bytes(), &mut Words::new());
+        seen.told.refuse(Refused {
+            exchange: exchange.name(),
+            symbol: symbol.map(|symbol| symbol.to_string()).unwrap_or_default(),
+            of_book,
+            why: decoded.err().map_or("unknown", |why| why.name()),
+        });
     }
 
     fn feed_do(&mut self, act: impl FnOnce(&mut Feed<N>, &mut Turn, Nanos)) {

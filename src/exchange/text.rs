@@ -1,6 +1,7 @@
 //! Text in the forms that exchanges share: JSON lists, encoded queries, RFC 3339 times. Holds no protocol.
 
 use crate::base::UnixNanos;
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// A JSON array of strings.
@@ -22,11 +23,42 @@ pub fn percent_encode(text: &str) -> String {
     out
 }
 
+/// Undoes `%xx`; what is no valid escape, or no UTF-8 afterwards, stays as it is.
+pub fn percent_decode(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let (bytes, mut out, mut at) = (text.as_bytes(), Vec::with_capacity(text.len()), 0);
+    while let Some(&byte) = bytes.get(at) {
+        let hex = |n: usize| {
+            bytes
+                .get(at + n)
+                .and_then(|&digit| (digit as char).to_digit(16))
+        };
+        match (byte, hex(1), hex(2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            _ => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(out).map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
 /// The value of `name` in a URL's query, as it is written there.
 pub fn query_value<'u>(url: &'u str, name: &str) -> Option<&'u str> {
     let (_, query) = url.split_once('?')?;
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+/// The value of `name` in a URL's query, decoded: what [`percent_encode`] was given.
+pub fn query_text<'u>(url: &'u str, name: &str) -> Option<Cow<'u, str>> {
+    query_value(url, name).map(percent_decode)
 }
 
 /// The host of a URL, without its port.
@@ -147,6 +179,9 @@ mod tests {
         assert_eq!(host(url), "api.binance.com");
         assert_eq!(path(url), "/api/v3/depth");
         assert_eq!(query_value(url, "limit"), Some("1000"));
+        let url = "https://a.b/depth?symbol=%E5%B8%81-%2FUSDT&x=%zz%E5";
+        assert_eq!(query_text(url, "symbol").as_deref(), Some("币-/USDT"));
+        assert_eq!(query_text(url, "x").as_deref(), Some("%zz%E5"));
         assert_eq!((host("wss://a.b"), path("wss://a.b")), ("a.b", ""));
         assert_eq!(query_value("wss://a.b/x", "limit"), None);
     }

@@ -1,58 +1,201 @@
 //! What recordings hold, and several of them as one. Replays nothing itself.
 
-use crate::base::Instrument;
+use crate::base::{Instrument, Symbol};
+use crate::exchange::survey::Said;
 use crate::exchange::{self, DepthStream, Exchange, Survey};
 use crate::world::os::server::opener;
 use crate::world::sim::recording::{Line, Lines};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// What recordings hold: whose messages, of which instruments.
+/// The books of one stream of one exchange among what recordings hold.
 pub(super) struct Source {
     pub exchange: &'static dyn Exchange,
     pub depth: &'static DepthStream,
+    /// Every instrument of the exchange that was recorded, whatever stream its book came by.
     pub instruments: Vec<Instrument>,
+    /// Those whose books came by this stream.
+    pub asked: Vec<Symbol>,
     /// The lanes that a recorder names; none where the messages say nothing of their connections.
     pub lanes: BTreeSet<u16>,
+    /// Which of the exchanges it is, and which of its streams.
+    at: (u8, usize),
 }
 
-impl Source {
+/// What recordings hold, of all exchanges.
+pub(super) struct Contents {
+    pub sources: Vec<Source>,
+    /// Frames of streams that this build does not read, by exchange and name.
+    pub others: BTreeMap<(&'static str, String), u64>,
+    /// Whose each message is, in the order of [`Merged`].
+    of: Vec<Of>,
+}
+
+/// What a source is to do with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// Take it in.
+    Books,
+    /// Take its number in: it is of a stream that is not read.
+    Number,
+    /// Nothing.
+    Nobody,
+}
+
+/// Whose a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// Of no exchange of this build.
+    None,
+    /// An exchange's, of a stream that is not read.
+    Other(u8),
+    /// An exchange's: prints, answers, snapshots, and what says nothing of books.
+    Exchange(u8),
+    /// A book's of this stream.
+    Book(u8, usize),
+}
+
+impl Contents {
     /// Reads the recordings through, so that a bad line is known before anything is replayed.
     pub fn survey(files: &[PathBuf]) -> Result<Self, String> {
-        let (mut owner, mut survey) = (None, Survey::default());
-        let mut lanes = BTreeSet::new();
+        let mut found: Vec<(&'static dyn Exchange, Survey)> = Vec::new();
+        let (mut of, mut lanes) = (Vec::new(), BTreeSet::new());
         let mut merged = Merged::open(files)?;
         while let Some((_, line)) = merged.next_line()? {
             lanes.extend(line.place.map(|place| place.lane));
-            let found = owner.or_else(|| {
-                let mut all = exchange::ALL.iter().copied();
-                all.find(|exchange| exchange.owns(&line.conn))
-            });
-            let Some(exchange) = found.filter(|exchange| exchange.owns(&line.conn)) else {
-                continue;
-            };
-            owner = found;
-            match line.rest {
-                false => exchange.survey(&line.raw, &mut survey),
-                true => {
-                    if let Some((symbol, _)) = exchange.snapshot_asked(&line.conn) {
-                        survey.symbol(&symbol);
-                    }
-                }
+            of.push(survey_line(&line, &mut found));
+        }
+        if found.is_empty() {
+            return Err("holds no message of an exchange of this build".into());
+        }
+        let mut contents = Self {
+            sources: Vec::new(),
+            others: BTreeMap::new(),
+            of,
+        };
+        for (exchange, survey) in &found {
+            for (name, count) in survey.others() {
+                contents
+                    .others
+                    .insert((exchange.name(), name.clone()), *count);
             }
         }
-        let exchange = owner.ok_or("holds no message of an exchange of this build")?;
-        let depth = survey.recorded_depth(exchange);
-        let instruments = survey.instruments(exchange.name());
-        if instruments.is_empty() {
-            return Err(format!("holds no market data of {}", exchange.name()));
+        for (at, (exchange, survey)) in (0..).zip(&found) {
+            contents.add(at, *exchange, survey, &lanes);
         }
-        Ok(Self {
-            exchange,
-            depth: depth.ok_or("holds books of a depth that this build does not know")?,
-            instruments,
-            lanes,
-        })
+        if contents.sources.is_empty() {
+            let names: Vec<&str> = found.iter().map(|(exchange, _)| exchange.name()).collect();
+            let streams = contents.streams_left();
+            let names = names.join(", ");
+            return Err(format!(
+                "holds no book of {names} that this build reads{streams}"
+            ));
+        }
+        Ok(contents)
+    }
+
+    /// What message `index` is to this source.
+    pub fn is_for(&self, source: &Source, index: usize) -> For {
+        let (exchange, stream) = source.at;
+        match self.of.get(index) {
+            Some(Of::Exchange(at)) if *at == exchange => For::Books,
+            Some(Of::Book(at, of)) if (*at, *of) == (exchange, stream) => For::Books,
+            // Every message of a connection that counts them has its number.
+            Some(Of::Other(at) | Of::Book(at, _))
+                if *at == exchange && source.depth.rule.numbered_line =>
+            {
+                For::Number
+            }
+            Some(_) | None => For::Nobody,
+        }
+    }
+
+    /// `; it holds ticker (3 frames), kline_1m (1)`, or nothing.
+    fn streams_left(&self) -> String {
+        let each = |((_, name), count): (&(&str, String), &u64)| format!("{name} ({count})");
+        let each: Vec<String> = self.others.iter().map(each).collect();
+        match each.is_empty() {
+            true => String::new(),
+            false => format!("; frames that it does not read: {}", each.join(", ")),
+        }
+    }
+
+    fn add(
+        &mut self,
+        at: u8,
+        exchange: &'static dyn Exchange,
+        survey: &Survey,
+        lanes: &BTreeSet<u16>,
+    ) {
+        let books = survey.books(exchange);
+        for of in &mut self.of {
+            if let Of::Book(owner, stream) = of
+                && *owner == at
+            {
+                *stream = survey.home(*stream);
+            }
+        }
+        for (stream, one) in survey.streams().iter().enumerate() {
+            let read = books.iter().any(|(at, _)| *at == survey.home(stream));
+            let beside = one.quotes && Survey::depth_of(exchange, one).is_some();
+            if read || one.frames == 0 {
+                continue;
+            }
+            // Quotes beside deeper books are no books, and are read as what they are.
+            for of in &mut self.of {
+                if *of == Of::Book(at, stream) {
+                    *of = if beside {
+                        Of::Exchange(at)
+                    } else {
+                        Of::Other(at)
+                    };
+                }
+            }
+            if !beside {
+                let name = (exchange.name(), one.name.clone());
+                self.others.insert(name, one.frames);
+            }
+        }
+        for (stream, depth) in books {
+            self.sources.push(Source {
+                exchange,
+                depth,
+                instruments: survey.instruments(exchange.name()),
+                asked: survey.symbols_of(stream),
+                lanes: lanes.clone(),
+                at: (at, stream),
+            });
+        }
+    }
+}
+
+/// Tells the survey of the message's exchange about it; a new one where it is the first of its exchange.
+fn survey_line(line: &Line, found: &mut Vec<(&'static dyn Exchange, Survey)>) -> Of {
+    let known = found
+        .iter()
+        .position(|(exchange, _)| exchange.owns(&line.conn));
+    let at = known.or_else(|| {
+        let mut all = exchange::ALL.iter().copied();
+        let owner = all.find(|exchange| exchange.owns(&line.conn))?;
+        found.push((owner, Survey::default()));
+        Some(found.len() - 1)
+    });
+    let Some(at) = at else {
+        return Of::None;
+    };
+    let (exchange, survey) = &mut found[at];
+    match line.rest {
+        false => exchange.survey(&line.raw, survey),
+        true => {
+            if let Some((symbol, _)) = exchange.snapshot_asked(&line.conn) {
+                survey.symbol(&symbol);
+            }
+        }
+    }
+    match survey.take_said() {
+        Said::Nothing => Of::Exchange(at as u8),
+        Said::Book(stream) => Of::Book(at as u8, stream),
+        Said::Other => Of::Other(at as u8),
     }
 }
 

@@ -225,7 +225,12 @@ pub fn survey(frame: &str, survey: &mut Survey) {
 fn survey_event(nodes: &[Node<'_>], survey: &mut Survey) {
     let at = read::find(nodes, 0, b"data").unwrap_or(0);
     let keys = Keys::of(nodes, at);
+    let stream = read::find(nodes, 0, b"stream").and_then(|at| text(nodes, at).ok());
+    let kind = stream.and_then(|name| name.split_once('@'));
     let (Ok(event), Ok(symbol)) = (text(nodes, keys.e), text(nodes, keys.s)) else {
+        if let Some((_, kind)) = kind {
+            survey.other(kind);
+        }
         return;
     };
     let mut level = |px: usize, qty: usize| {
@@ -240,10 +245,10 @@ fn survey_event(nodes: &[Node<'_>], survey: &mut Survey) {
                     level(item + 1, item + 2);
                 }
             }
-            survey.symbol(symbol);
-            let stream = read::find(nodes, 0, b"stream").and_then(|at| text(nodes, at).ok());
-            if let Some(name) = stream.and_then(request::depth_of) {
-                survey.depth_stream(name);
+            match (kind, stream.and_then(request::depth_of)) {
+                // A few levels in the shape of a diff.
+                (Some((_, kind)), None) => survey.other(kind),
+                (_, named) => survey.book(symbol, named),
             }
         }
         "bookTicker" => {
@@ -251,7 +256,7 @@ fn survey_event(nodes: &[Node<'_>], survey: &mut Survey) {
             level(keys.a, keys.A);
         }
         "aggTrade" | "trade" => level(keys.p, keys.q),
-        _ => {}
+        name => survey.other(kind.map_or(name, |(_, kind)| kind)),
     }
 }
 

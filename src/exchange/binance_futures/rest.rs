@@ -230,8 +230,8 @@ pub fn snapshot_asked(url: &str) -> Option<(String, u16)> {
     let asked = text::path(url).ends_with("/depth");
     let limit = text::query_value(url, "limit");
     let levels = limit.map_or(Some(LEVELS_DEFAULT), |limit| limit.parse().ok())?;
-    let symbol = text::query_value(url, "symbol").filter(|_| asked)?;
-    Some((symbol.to_owned(), levels))
+    let symbol = text::query_text(url, "symbol").filter(|_| asked)?;
+    Some((symbol.into_owned(), levels))
 }
 
 #[cfg(test)]

@@ -172,28 +172,68 @@ pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
 /// decimals, so that one number tells the scale.
 pub fn survey(frame: &str, survey: &mut Survey) {
     #[derive(Deserialize)]
+    struct Event<'m> {
+        #[serde(borrow)]
+        e: Option<Cow<'m, str>>,
+        #[serde(borrow)]
+        s: Option<Cow<'m, str>>,
+        #[serde(rename = "lastUpdateId")]
+        last_update_id: Option<u64>,
+    }
+    #[derive(Deserialize)]
     struct Head<'m> {
         #[serde(borrow)]
         stream: Option<Cow<'m, str>>,
         #[serde(borrow)]
-        s: Option<Cow<'m, str>>,
+        data: Option<Event<'m>>,
+        #[serde(borrow, flatten)]
+        bare: Option<Event<'m>>,
     }
-    const EIGHT: &str = "0.00000000";
-    // Binance writes the stream's name first; reading on would parse every frame twice.
+    // Binance writes the stream's name first; reading on would parse every frame twice. Other letters than these
+    // have no one capital, or are escaped.
     let first = frame
         .strip_prefix(r#"{"stream":""#)
-        .and_then(|rest| rest.split('"').next());
-    let head = match first {
-        Some(_) => None,
-        None => serde_json::from_str::<Head<'_>>(frame).ok(),
+        .and_then(|rest| rest.split('"').next())
+        .filter(|name| name.is_ascii() && !name.contains('\\'));
+    if let Some((symbol, stream)) = first.and_then(|name| name.split_once('@')) {
+        return tell(&symbol.to_uppercase(), stream, survey);
+    }
+    let Ok(head) = serde_json::from_str::<Head<'_>>(frame) else {
+        return;
     };
-    let stream = first.or(head.as_ref().and_then(|head| head.stream.as_deref()));
-    if let Some((symbol, _)) = stream.and_then(|name| name.split_once('@')) {
-        if !symbol.starts_with('!') {
-            survey.level(&symbol.to_uppercase(), EIGHT, EIGHT);
+    let event = head.data.or(head.bare);
+    let own = event.as_ref().and_then(|event| event.s.as_deref());
+    let stream = head.stream.as_deref();
+    match (stream.and_then(|name| name.split_once('@')), event.as_ref()) {
+        (Some((lower, stream)), _) => {
+            tell(own.unwrap_or(&lower.to_uppercase()), stream, survey);
         }
-    } else if let Some(symbol) = head.as_ref().and_then(|head| head.s.as_deref()) {
-        survey.level(symbol, EIGHT, EIGHT);
+        (None, Some(event)) if event.last_update_id.is_some() => survey.other("partial depth"),
+        (None, Some(event)) => {
+            let stream = match event.e.as_deref() {
+                Some("depthUpdate") => "depth",
+                Some(name) => name,
+                None => "bookTicker", // The one event without a name.
+            };
+            if let Some(symbol) = own {
+                tell(symbol, stream, survey);
+            }
+        }
+        (None, None) => {}
+    }
+}
+
+/// A frame of this symbol by this stream, named as after the `@`.
+fn tell(symbol: &str, stream: &str, survey: &mut Survey) {
+    const EIGHT: &str = "0.00000000";
+    match stream.split('@').next().unwrap_or_default() {
+        _ if symbol.starts_with('!') => survey.other(&format!("{symbol}@{stream}")),
+        "depth" => {
+            survey.level(symbol, EIGHT, EIGHT);
+            survey.book(symbol, None);
+        }
+        "trade" | "bookTicker" => survey.level(symbol, EIGHT, EIGHT),
+        _ => survey.other(stream),
     }
 }
 
@@ -205,8 +245,8 @@ pub fn snapshot_asked(url: &str) -> Option<(String, u16)> {
     let asked = text::path(url).ends_with("/depth");
     let limit = text::query_value(url, "limit");
     let levels = limit.map_or(Some(LEVELS_DEFAULT), |limit| limit.parse().ok())?;
-    let symbol = text::query_value(url, "symbol").filter(|_| asked)?;
-    Some((symbol.to_owned(), levels))
+    let symbol = text::query_text(url, "symbol").filter(|_| asked)?;
+    Some((symbol.into_owned(), levels))
 }
 
 /// No limit, or one beyond what is representable, is the largest representable quantity.

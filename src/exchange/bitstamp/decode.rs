@@ -2,7 +2,7 @@
 //! frame, and never applies half of one.
 
 use super::request::{DIFFS, TRADES};
-use crate::base::{Channel, Diff, Instrument, Qty, Side, Snapshot, Symbol, Trade, UnixNanos, Word};
+use crate::base::{Channel, Diff, Instrument, Qty, Side, Snapshot, Trade, UnixNanos, Word};
 use crate::exchange::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
@@ -277,15 +277,22 @@ pub fn survey(frame: &str, survey: &mut Survey) {
     // What is no JSON tells nothing.
     let _ = scratch.read_exact(frame.as_bytes(), |nodes| {
         let at = Envelope::of(nodes);
-        let Some((channel, symbol)) = split(text(nodes, at.channel)?) else {
+        let (name, event) = (text(nodes, at.channel)?, text(nodes, at.event)?);
+        let Some((channel, symbol)) = split(name) else {
+            if !event.starts_with("bts:") {
+                survey.other(name.rsplit_once('_').map_or(name, |(kind, _)| kind));
+            }
             return Ok(());
         };
-        if text(nodes, at.event)? == "bts:error" || Symbol::from(symbol).is_err() {
+        if event == "bts:error" {
             return Ok(());
         }
         survey.level(symbol, EIGHT, EIGHT);
         if channel == Channel::Depth {
-            survey.depth_stream(super::DEPTHS[0].name);
+            match event.starts_with("bts:") {
+                true => survey.subscribed(symbol, super::DEPTHS[0].name),
+                false => survey.book(symbol, Some(super::DEPTHS[0].name)),
+            }
             let keys = Book::of(nodes, at.data);
             for item in read::items(nodes, keys.bids).chain(read::items(nodes, keys.asks)) {
                 survey.level(symbol, text(nodes, item + 1)?, text(nodes, item + 2)?);

@@ -161,7 +161,7 @@ impl Exchange for Bitstamp {
         let symbol = text::path(url).strip_prefix("/api/v2/order_book/")?;
         let symbol = symbol.strip_suffix('/').unwrap_or(symbol);
         let plain = !symbol.is_empty() && !symbol.contains('/');
-        plain.then(|| (symbol.to_owned(), u16::MAX))
+        plain.then(|| (text::percent_decode(symbol).into_owned(), u16::MAX))
     }
 
     fn mirror(&self) -> &'static dyn Mirror {

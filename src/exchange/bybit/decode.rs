@@ -328,15 +328,16 @@ pub fn survey(frame: &str, survey: &mut Survey) {
             }
         } else if stream.starts_with("orderbook.") {
             if stream == BEST {
-                survey.quote_stream(stream);
+                survey.best(symbol, stream);
             } else {
-                survey.depth_stream(stream);
+                survey.book(symbol, Some(stream));
             }
-            survey.symbol(symbol);
             let keys = Book::of(nodes, at.data);
             for item in read::items(nodes, keys.b).chain(read::items(nodes, keys.a)) {
                 survey.level(symbol, text(nodes, item + 1)?, text(nodes, item + 2)?);
             }
+        } else {
+            survey.other(stream);
         }
         Ok(())
     });

@@ -106,7 +106,8 @@ impl Category {
             to = to.min(from + limit.clamp(1, PAGE_MAX));
         }
         let asked = |listing: &&Listing| {
-            query("symbol").is_none_or(|symbol| symbol == listing.instrument.symbol.as_str())
+            let symbol = text::query_text(target, "symbol");
+            symbol.is_none_or(|symbol| symbol == listing.instrument.symbol.as_str())
         };
         let list: Vec<Value> = listings[from..to]
             .iter()

@@ -297,14 +297,24 @@ pub fn survey(frame: &str, survey: &mut Survey) {
         let at = Rpc::of(nodes);
         for item in read::items(nodes, at.result) {
             let name = nodes.get(item).and_then(read::string);
-            followed(name.unwrap_or_default(), survey);
+            match channel_of(name.unwrap_or_default()) {
+                Some((Channel::Depth, symbol, interval)) => survey.subscribed(symbol, interval),
+                Some((_, symbol, _)) => survey.symbol(symbol),
+                None => {}
+            }
         }
         let Some(name) = read::find(nodes, at.params, b"channel") else {
             return Ok(());
         };
-        let Some((channel, symbol, _)) = followed(text(nodes, name)?, survey) else {
+        let name = text(nodes, name)?;
+        let Some((channel, symbol, interval)) = channel_of(name) else {
+            survey.other(&kind_of(name));
             return Ok(());
         };
+        match channel {
+            Channel::Depth => survey.book(symbol, Some(interval)),
+            Channel::Trades | Channel::Quotes => survey.symbol(symbol),
+        }
         let data = read::find(nodes, at.params, b"data").ok_or(Shape)?;
         let mut tell = |px: Option<usize>, qty: Option<usize>| {
             let said = |at: Option<usize>| at.and_then(|at| read::string(nodes.get(at)?));
@@ -337,13 +347,8 @@ pub fn survey(frame: &str, survey: &mut Survey) {
     });
 }
 
-/// Notes the symbol of a channel's name, and the interval of a book's.
-fn followed<'n>(name: &'n str, survey: &mut Survey) -> Option<(Channel, &'n str, &'n str)> {
-    let found = channel_of(name)?;
-    let (channel, symbol, interval) = found;
-    survey.symbol(symbol);
-    if channel == Channel::Depth {
-        survey.depth_stream(interval);
-    }
-    Some(found)
+/// A channel's name without its instrument: `book.none.10.100ms`, `ticker.100ms`.
+fn kind_of(name: &str) -> String {
+    let parts = name.split('.').enumerate().filter(|(at, _)| *at != 1);
+    parts.map(|(_, part)| part).collect::<Vec<_>>().join(".")
 }

@@ -217,7 +217,12 @@ fn a_survey_takes_scales_and_the_interval_from_the_frames() {
         .map(|i| (i.symbol.as_str(), i.px_scale, i.qty_scale))
         .collect();
     assert_eq!(found, [("B", 0, 0), ("BTC-PERPETUAL", 4, 1)]);
-    assert_eq!(survey.recorded_depth(&Deribit), Some(&DEPTHS[1]));
+    // B was answered, and never said anything.
+    let depth = survey.recorded_depth(&Deribit).unwrap();
+    assert_eq!(depth.name, "100ms");
+    let mut answered = Survey::default();
+    Deribit.survey(r#"{"id":0,"result":["book.B.raw"]}"#, &mut answered);
+    assert_eq!(answered.recorded_depth(&Deribit), Some(&DEPTHS[1]));
 }
 
 #[test]

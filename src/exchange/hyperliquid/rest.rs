@@ -1,7 +1,7 @@
 //! Answers of the REST interface, and what recordings tell. Cold: clarity before speed, and no request is made here.
 
 use crate::base::instrument::name;
-use crate::base::{Asset, Instrument, Kind, Symbol};
+use crate::base::{Asset, Channel, Instrument, Kind, Symbol};
 use crate::exchange::{RestRequest, Survey};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -182,9 +182,12 @@ pub fn survey(frame: &str, survey: &mut Survey) {
         }
         return;
     }
-    if super::channel(channel).is_none() {
+    let Some(kind) = super::channel(channel) else {
+        if channel != "pong" && channel != "error" {
+            survey.other(channel);
+        }
         return;
-    }
+    };
     let mut level = |coin: &Value, item: &Value| {
         if let (Some(coin), Some(px), Some(sz)) =
             (coin.as_str(), item["px"].as_str(), item["sz"].as_str())
@@ -200,7 +203,10 @@ pub fn survey(frame: &str, survey: &mut Survey) {
     let levels = sides.iter().flat_map(list).chain(list(&data["bbo"]));
     levels.for_each(|item| level(&data["coin"], &item));
     if let Some(coin) = data["coin"].as_str() {
-        survey.symbol(coin);
+        match kind {
+            Channel::Depth => survey.book(coin, None),
+            Channel::Trades | Channel::Quotes => survey.symbol(coin),
+        }
     }
 }
 

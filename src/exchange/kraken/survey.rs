@@ -29,17 +29,28 @@ fn object(nodes: &[Node<'_>], survey: &mut Survey) -> Option<()> {
         return Some(());
     }
     if let Some(result) = read::find(nodes, 0, b"result") {
+        let symbol = text(nodes, result, b"symbol")?;
+        survey.symbol(symbol);
         if text(nodes, result, b"channel")? == "book" {
-            survey.depth_stream(&format!("book-{}", text(nodes, result, b"depth")?));
+            let stream = format!("book-{}", text(nodes, result, b"depth")?);
+            survey.subscribed(symbol, &stream);
         }
-        survey.symbol(text(nodes, result, b"symbol")?);
         return Some(());
     }
     let channel = text(nodes, 0, b"channel")?;
+    match channel {
+        "book" | "trade" | "ticker" => {}
+        "heartbeat" | "status" | "pong" => return Some(()),
+        other => {
+            survey.other(other);
+            return Some(());
+        }
+    }
     for item in read::items(nodes, read::find(nodes, 0, b"data")?) {
         let symbol = text(nodes, item, b"symbol")?;
         match channel {
             "book" => {
+                survey.book(symbol, None);
                 for side in [b"bids", b"asks"] {
                     for level in read::items(nodes, read::find(nodes, item, side)?) {
                         let (px, qty) = price_and_qty(nodes, level).ok()?;
@@ -94,9 +105,9 @@ fn array(nodes: &[Node<'_>], survey: &mut Survey) -> Option<()> {
                     }
                 }
             }
-            survey.depth_stream(book);
+            survey.book(pair, Some(book));
         }
-        _ => {}
+        other => survey.other(other),
     }
     Some(())
 }

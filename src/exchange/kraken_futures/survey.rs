@@ -24,9 +24,18 @@ fn message(nodes: &[Node<'_>], survey: &mut Survey) -> Option<()> {
         }
         return Some(());
     }
+    let feed = text(nodes, "feed")?;
+    let known = ["book_snapshot", "book", "trade", "trade_snapshot", "ticker"];
+    if !known.contains(&feed) && feed != "heartbeat" && read::find(nodes, 0, b"event").is_none() {
+        survey.other(feed);
+        return Some(());
+    }
     let symbol = text(nodes, "product_id")?;
     survey.symbol(symbol);
-    match text(nodes, "feed")? {
+    if feed.starts_with("book") {
+        survey.book(symbol, None);
+    }
+    match feed {
         "book_snapshot" => {
             for side in [b"bids", b"asks"] {
                 for level in read::items(nodes, read::find(nodes, 0, side)?) {
@@ -77,7 +86,6 @@ mod tests {
             ("PI_ETHUSD", 0, 0),
             ("PI_XBTUSD", 1, 1),
             ("PI_XRPUSD", 4, 1),
-            ("PF_XBTUSD", 0, 0),
         ];
         assert_eq!(found, expected);
         let depth = survey.recorded_depth(&KrakenFutures).unwrap();

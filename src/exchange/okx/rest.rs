@@ -203,11 +203,17 @@ pub fn survey(frame: &str, survey: &mut Survey) {
     };
     let depth = DEPTHS.iter().find(|stream| stream.name == channel);
     if depth.is_none() && channel != TRADES && channel != QUOTES {
+        if !data.is_null() {
+            survey.other(channel);
+        }
         return;
     }
     survey.symbol(symbol);
     if let Some(depth) = depth {
-        survey.depth_stream(depth.name);
+        match data.is_null() {
+            true => survey.subscribed(symbol, depth.name),
+            false => survey.book(symbol, Some(depth.name)),
+        }
     }
     for item in data.as_array().into_iter().flatten() {
         let mut level = |px: &Value, qty: &Value| {

@@ -39,7 +39,7 @@ pub fn answer(facts: &Facts, target: &str, market: &mut dyn Market) -> Reply {
 }
 
 fn depth(facts: &Facts, target: &str, market: &mut dyn Market) -> Result<(String, u32), Fault> {
-    let Some(symbol) = text::query_value(target, "symbol").filter(|name| !name.is_empty()) else {
+    let Some(symbol) = text::query_text(target, "symbol").filter(|name| !name.is_empty()) else {
         let msg = "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.";
         return Err((400, -1102, msg.to_owned()));
     };
@@ -52,7 +52,7 @@ fn depth(facts: &Facts, target: &str, market: &mut dyn Market) -> Result<(String
             .ok_or_else(|| (400, -4021, format!("{text} is not valid depth limit")))?,
     };
     let at = market
-        .find(symbol)
+        .find(&symbol)
         .ok_or_else(|| (400, -1121, "Invalid symbol.".to_owned()))?;
     market.flush(at, Pace::Fast);
     let (last_id, _) = market.stands_at(at, Pace::Fast);

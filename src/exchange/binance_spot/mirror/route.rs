@@ -1,6 +1,7 @@
 //! Paths and queries that the exchange answers. Reads text only; says what was meant, and serves nothing.
 
 use super::{Fault, TimeUnit, market};
+use crate::exchange::text::percent_decode;
 
 /// What a WebSocket upgrade asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,29 +173,6 @@ fn symbols(query: &str) -> Result<Vec<String>, Fault> {
 fn param<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
-}
-
-/// Undoes `%xx`; what is no valid escape, or no UTF-8 afterwards, stays as it is.
-fn percent_decode(text: &str) -> String {
-    let (bytes, mut out, mut at) = (text.as_bytes(), Vec::with_capacity(text.len()), 0);
-    while let Some(&byte) = bytes.get(at) {
-        let hex = |n: usize| {
-            bytes
-                .get(at + n)
-                .and_then(|&digit| (digit as char).to_digit(16))
-        };
-        match (byte, hex(1), hex(2)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            _ => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
 }
 
 #[cfg(test)]

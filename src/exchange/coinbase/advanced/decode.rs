@@ -273,7 +273,10 @@ pub fn survey(frame: &str, survey: &mut Survey) {
         for event in read::items(nodes, at.events) {
             match name {
                 Some("l2_data") => {
-                    survey.depth_stream("level2");
+                    let product = read::find(nodes, event, b"product_id");
+                    if let Some(symbol) = product.and_then(|at| read::string(nodes.get(at)?)) {
+                        survey.book(symbol, Some("level2"));
+                    }
                     tell(
                         nodes,
                         event,
@@ -301,7 +304,8 @@ pub fn survey(frame: &str, survey: &mut Survey) {
                         survey,
                     );
                 }
-                _ => {}
+                Some("heartbeats" | "subscriptions") | None => {}
+                Some(other) => survey.other(other),
             }
         }
         Ok(())

@@ -224,21 +224,29 @@ pub fn survey(frame: &str, survey: &mut Survey) {
         for item in read::items(nodes, at.channels) {
             let name = read::find(nodes, item, b"name");
             let name = name.map_or(Ok(""), |name| text(nodes, name))?;
-            if let (Some(Channel::Depth), Some(depth)) = (channel_of(name), depth_of(name)) {
-                survey.depth_stream(depth.name);
-            }
+            let depth = depth_of(name).filter(|_| channel_of(name) == Some(Channel::Depth));
             for product in read::find(nodes, item, b"product_ids")
                 .into_iter()
                 .flat_map(|products| read::items(nodes, products))
             {
-                survey.symbol(text(nodes, product)?);
+                match depth {
+                    Some(depth) => survey.subscribed(text(nodes, product)?, depth.name),
+                    None => survey.symbol(text(nodes, product)?),
+                }
             }
         }
         if at.product_id == 0 {
             return Ok(());
         }
         let symbol = text(nodes, at.product_id)?;
-        survey.symbol(symbol);
+        match text(nodes, at.kind)? {
+            "snapshot" | "l2update" => survey.book(symbol, None),
+            "match" | "last_match" | "ticker" | "heartbeat" => survey.symbol(symbol),
+            other => {
+                survey.other(other);
+                return Ok(());
+            }
+        }
         for (side, first) in [(at.bids, 1), (at.asks, 1), (at.changes, 2)] {
             for item in read::items(nodes, side) {
                 let (px, qty) = (text(nodes, item + first)?, text(nodes, item + first + 1)?);

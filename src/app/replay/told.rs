@@ -1,0 +1,98 @@
+//! What a replay could not take in: refused, missing, left out. Decides what an exit code says of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Messages that were refused, all of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refused {
+    /// Whose they were.
+    pub exchange: &'static str,
+    /// The instrument; empty where the message could not be read so far.
+    pub symbol: String,
+    /// They were a book's, or may have been: without them the book is not the exchange's.
+    pub of_book: bool,
+    /// What was wrong, as logs call it.
+    pub why: &'static str,
+}
+
+impl Refused {
+    fn name(&self) -> String {
+        match self.symbol.is_empty() {
+            true => format!("{} of any instrument", self.exchange),
+            false => format!("{} {}", self.exchange, self.symbol),
+        }
+    }
+}
+
+/// A book that is in the recording and did not come out of it, or not as the exchange had it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Whose book.
+    pub exchange: &'static str,
+    /// Its instrument.
+    pub symbol: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What became of all that is no digest.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Told {
+    /// How many messages of each kind were refused.
+    pub refused: BTreeMap<Refused, u64>,
+    /// Books that were asked for by being recorded: where there is one, the exit code is not 0.
+    pub missing: Vec<Missing>,
+    /// Messages of streams that this build does not read, by exchange and stream.
+    pub left_out: BTreeMap<(&'static str, String), u64>,
+}
+
+impl Told {
+    pub(super) fn refuse(&mut self, one: Refused) {
+        *self.refused.entry(one).or_default() += 1;
+    }
+
+    /// Refused messages of this book, and of what may have been it.
+    pub(super) fn refused_of(&self, exchange: &str, symbol: &str) -> u64 {
+        let its = |one: &Refused| {
+            let named = one.symbol == symbol || one.symbol.is_empty();
+            one.of_book && one.exchange == exchange && named
+        };
+        let its = self.refused.iter().filter(|(one, _)| its(one));
+        its.map(|(_, count)| count).sum()
+    }
+}
+
+impl fmt::Display for Told {
+    /// One line for each thing, without a line's end after the last.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = Vec::new();
+        if !self.left_out.is_empty() {
+            let each = |((exchange, stream), count): (&(&str, String), &u64)| {
+                format!("{exchange} {stream} ({count})")
+            };
+            let each: Vec<String> = self.left_out.iter().map(each).collect();
+            lines.push(format!(
+                "left out, not read by this build: {}",
+                each.join(", ")
+            ));
+        }
+        for (one, count) in &self.refused {
+            let of = if one.of_book { "book" } else { "other" };
+            lines.push(format!(
+                "refused {count} {of} message(s) of {}: {}",
+                one.name(),
+                one.why
+            ));
+        }
+        for Missing {
+            exchange,
+            symbol,
+            why,
+        } in &self.missing
+        {
+            lines.push(format!("no whole book of {exchange} {symbol}: {why}"));
+        }
+        f.write_str(&lines.join("\n"))
+    }
+}
