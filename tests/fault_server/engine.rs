@@ -177,3 +177,41 @@ pub fn time_us(record: &Value) -> i64 {
         .unwrap()
         .as_micros() as i64
 }
+
+/// A change of a book's state, as the log tells of it.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// Since the log began.
+    pub at_ms: i64,
+    pub status: String,
+    pub reason: String,
+}
+
+impl Engine {
+    /// The changes of a book's state.
+    pub fn changes(&self, symbol: &str) -> Vec<Change> {
+        let log = self.log();
+        let began_us = log.first().map_or(0, time_us);
+        let of = |r: &&Value| r["event"] == "book.status" && r["instrument"] == symbol;
+        let change = |record: &Value| Change {
+            at_ms: (time_us(record) - began_us) / 1000,
+            status: record["status"].as_str().unwrap_or_default().to_owned(),
+            reason: record["reason"].as_str().unwrap_or_default().to_owned(),
+        };
+        log.iter().filter(of).map(change).collect()
+    }
+}
+
+/// How long a book was live until `end_ms`.
+pub fn live_ms(changes: &[Change], end_ms: i64) -> i64 {
+    let ends = changes.iter().skip(1).map(|next| next.at_ms);
+    let spans = changes.iter().zip(ends.chain([end_ms]));
+    let live = spans.filter(|(change, _)| change.status == "live");
+    live.map(|(change, end_ms)| end_ms - change.at_ms).sum()
+}
+
+/// The changes on one line.
+pub fn shown(changes: &[Change]) -> String {
+    let one = |change: &Change| format!("{} {}", change.at_ms, change.status);
+    changes.iter().map(one).collect::<Vec<_>>().join(", ")
+}

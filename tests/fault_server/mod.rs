@@ -30,6 +30,11 @@ pub fn now_us() -> i64 {
     UNIX_EPOCH.elapsed().unwrap().as_micros() as i64
 }
 
+/// Whether a path asks for a whole book.
+pub fn is_book(path: &str) -> bool {
+    path.contains("/depth") || path.contains("/order_book")
+}
+
 /// What is done wrong. Whatever a script does not say goes right.
 pub trait Script: Send + Sync + 'static {
     /// What goes out in the place of this message.
