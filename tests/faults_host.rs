@@ -1,10 +1,13 @@
-//! Refusals and announced ends, by a fault server that counts what the engine does about them.
+//! Hosts that refuse, consoles that nobody reads, full disks: what the engine does about them,
+//! counted by a fault server.
 
 mod fault_server;
 
-use fault_server::engine::{EAGER, Engine, feed};
+use fault_server::engine::{EAGER, Engine, account, feed};
 use fault_server::wire::Http;
-use fault_server::{Dialect, Script, Server, Setup, now_us};
+use fault_server::{Dialect, Honest, Order, Script, Server, Setup, now_us};
+use std::fs::{self, File};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -88,4 +91,74 @@ fn a_time_to_wait_is_obeyed_with_a_503_too() {
         scope.spawn(|| run(true));
         scope.spawn(|| run(false));
     });
+}
+
+/// An honest exchange that takes orders, and the configuration of a run on it.
+fn exchange() -> (Server, String) {
+    let setup = Setup::new(Dialect::Binance, &["BTCUSDT", "ETHUSDT"]);
+    let server = Server::start(setup, Honest);
+    let config = feed(&server, "") + &account(&server) + EAGER;
+    (server, config)
+}
+
+/// How many of these orders a log does not tell of.
+fn unrecorded(orders: &[Order], log: &str) -> usize {
+    let number = |order: &Order| order.id[2..].parse::<u64>().unwrap();
+    let missing = |order: &&Order| !log.contains(&format!("\"order\":{},", number(order)));
+    orders.iter().filter(missing).count()
+}
+
+#[test]
+fn every_order_that_arrived_is_in_the_log_though_nobody_reads_the_console() {
+    let (server, config) = exchange();
+    let arguments = ["--live", "--for", "10s"];
+    let mut engine = Engine::start_with(&server, &config, &arguments, |command| {
+        command.stderr(Stdio::piped());
+    });
+    let code = engine.wait(Duration::from_secs(40));
+    let (arrived, _) = server.world.orders();
+    let missing = unrecorded(&arrived, &engine.text("o/log.jsonl"));
+    let count = arrived.len();
+    println!("C3: exit {code:?}, {count} orders arrived, {missing} without a record");
+    assert_eq!((code, missing), (Some(0), 0));
+    assert!(count > 150); // More words than a pipe holds.
+}
+
+#[test]
+fn no_order_goes_out_once_the_disk_takes_no_record() {
+    let can = Command::new("unshare").args(["-rm", "true"]).status();
+    if !can.is_ok_and(|status| status.success()) {
+        println!("skipped: this host lets a test mount no file system of its own");
+        return;
+    }
+    let (server, config) = exchange();
+    // A small file system for the run's folder, seen by the run only.
+    let small = "mkdir o && mount -t tmpfs -o size=128k none o && exec \"$@\"";
+    let arguments = ["--live", "--for", "12s"];
+    let mut engine = Engine::start_with(&server, &config, &arguments, |command| {
+        let folder = command.get_current_dir().unwrap().to_owned();
+        let mut inner = Command::new("unshare");
+        inner.args(["-rm", "sh", "-c", small, "sh"]);
+        inner.arg(command.get_program()).args(command.get_args());
+        inner.stdin(Stdio::null()).stdout(Stdio::null());
+        inner.stderr(File::create(folder.join("stderr")).unwrap());
+        inner.current_dir(folder);
+        *command = inner;
+    });
+    let began_us = now_us();
+    thread::sleep(Duration::from_secs(10));
+    let (id, folder) = (engine.child.id(), engine.path().display());
+    let log = fs::read_to_string(format!("/proc/{id}/root{folder}/o/log.jsonl"));
+    let code = engine.wait(Duration::from_secs(40));
+    let (arrived, _) = server.world.orders();
+    let missing = unrecorded(&arrived, &log.unwrap());
+    let late = |order: &&Order| order.at_us > began_us + 8_000_000;
+    let late = arrived.iter().filter(late).count();
+    let count = arrived.len();
+    println!("C16: exit {code:?}, {count} orders arrived, {missing} without a record, {late} late");
+    assert!(engine.text("stderr").contains("No space left on device"));
+    assert_eq!((code, late), (Some(1), 0));
+    assert!(count > 10);
+    // What went out before the first write failed; without the gate it is nearly all of some 400.
+    assert!(missing <= 20);
 }
