@@ -150,6 +150,43 @@ fn a_directory_that_cannot_be_made_is_an_error_that_names_it() {
 }
 
 #[test]
+fn a_disk_that_does_not_answer_holds_up_the_end_of_a_run_for_a_bounded_time() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("log.jsonl");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    if !made.is_ok_and(|made| made.success()) {
+        return; // Nothing here that blocks a write.
+    }
+    // Open for both, so that neither side waits for the other; and nobody reads.
+    let _reader = fs::File::options()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .expect("a pipe");
+    let (notes, inbox) = bounded(4_096);
+    let handle =
+        Scribe::start(inputs(inbox, &Shared::default(), Some(dir.path()))).expect("starts");
+    (1..=4_000).for_each(|id| send(&notes, id)); // More than a pipe holds.
+    let asked = Instant::now();
+    assert_eq!(handle.stop(), None);
+    assert!(asked.elapsed() < std::time::Duration::from_secs(60));
+}
+
+#[test]
+fn a_scribe_that_panics_is_seen_and_its_end_waits_for_nothing() {
+    let (_notes, inbox) = bounded(1);
+    let handle = Scribe::start(ScribeInputs {
+        status: Some(Box::new(|_| panic!("of a test"))),
+        ..inputs(inbox, &Shared::default(), None)
+    })
+    .expect("starts");
+    while !handle.has_failed() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(handle.stop(), None);
+}
+
+#[test]
 fn a_status_line_is_written_once_a_second() {
     let text = status_of_a_second(ConsoleStyle::Human { colour: false });
     assert_eq!(text.lines().count(), 1, "{text}");

@@ -268,13 +268,26 @@ impl Run {
         let (placement, instruments) = (engine.placement.clone(), engine.instruments.clone());
         let ended = engine.stop();
         let recorded = recorder.map(RecorderHandle::stop);
-        let totals = scribe.stop().unwrap_or_default();
+        let totals = scribe.stop();
+        let disk_answers = totals.is_some() || died.is_some();
         let exceeded = sim.map(|sim| sim.stop().exceeded.total());
-        let mut summary = files::summarize(head, &placement, &instruments, &ended, totals);
+        let mut summary = files::summarize(
+            head,
+            &placement,
+            &instruments,
+            &ended,
+            totals.unwrap_or_default(),
+        );
         summary.duration_ns = lasted.as_nanos() as u64;
         summary.limits_exceeded = exceeded;
         let mut faults: Vec<String> = died.into_iter().collect();
-        faults.extend(claim.write_summary(&summary).err());
+        match disk_answers {
+            true => faults.extend(claim.write_summary(&summary).err()),
+            false => faults.push(format!(
+                "{}: the disk does not answer; its files are not whole",
+                claim.dir().display()
+            )),
+        }
         screen.conclude(&summary);
         if summary.disk_errors > 0 {
             let (dir, errors) = (claim.dir().display(), summary.disk_errors);
@@ -433,7 +446,8 @@ fn start_scribe(
         status: Some(screen::status(engine)),
         head: Some(head),
     };
-    Scribe::start(inputs).map_err(|error| RunError::Failed(format!("{}: {error}", dir.display())))
+    Scribe::start(inputs)
+        .map_err(|error| RunError::Failed(format!("cannot write into {}: {error}", dir.display())))
 }
 
 /// The threads of a run, each of which ends it by dying.

@@ -61,7 +61,7 @@ pub struct Engine {
     workers: Vec<(Arc<Bell>, JoinHandle<Ended>)>,
     clerk: Clerk,
     /// Ends with the engine.
-    _watcher: Watcher,
+    watcher: Watcher,
 }
 
 /// What the scribe takes in of an engine.
@@ -121,6 +121,9 @@ impl Engine {
         let gone = |(_, thread): &(_, JoinHandle<Ended>)| thread.is_finished();
         if self.workers.iter().any(gone) {
             return Some("a worker");
+        }
+        if !self.watcher.is_whole() {
+            return Some("the watcher of the host");
         }
         (!self.clerk.is_whole()).then_some("the clerk")
     }
@@ -361,7 +364,7 @@ impl<'a> Build<'a> {
             stop: Arc::new(AtomicBool::new(false)),
             workers: Vec::new(),
             clerk,
-            _watcher: watcher,
+            watcher,
         };
         let mut desk = Some(desk);
         let mut collectors = Vec::new();

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use steps::Steps;
 
 /// How often the scribe looks for work. Rings to it must hold what comes in this time, and more.
@@ -32,6 +32,8 @@ pub const POLL: Duration = Duration::from_millis(10);
 const BATCH: usize = 1_024;
 /// Rounds of emptying the inputs at the end: whoever still sends after them is not heard.
 const LAST_ROUNDS_MAX: usize = 10_000;
+/// How long whoever ends the run waits for a disk that does not answer.
+const DISK_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the end waits for a disk that takes no log line.
 const LAST_WRITES: Nanos = Nanos::from_millis(300);
 /// How often what is known of the run is written, for whoever reports on one that was killed.
@@ -120,11 +122,19 @@ impl ScribeHandle {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Empties all inputs, finishes the files and ends the thread; none of one that panicked. Stop the workers
-    /// first.
+    /// Empties all inputs, finishes the files and ends the thread; none of one that panicked, or that a disk holds
+    /// that does not answer: that one is left to end with the process. Stop the workers first.
     pub fn stop(mut self) -> Option<ScribeTotals> {
         self.stop.store(true, Ordering::Release);
-        self.thread.take()?.join().ok()
+        let thread = self.thread.take()?;
+        let until = Instant::now() + DISK_PATIENCE;
+        while !thread.is_finished() {
+            if Instant::now() >= until {
+                return None;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread.join().ok()
     }
 }
 

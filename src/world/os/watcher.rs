@@ -92,6 +92,13 @@ impl Watcher {
             thread: Some(thread),
         })
     }
+
+    /// True while the thread runs. Where it does not, it has panicked.
+    pub fn is_whole(&self) -> bool {
+        self.thread
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished())
+    }
 }
 
 impl Drop for Watcher {

@@ -9,7 +9,7 @@ use crate::exchange::{Exchange, Rate, RestRequest};
 use crate::world::os::recorder::BodyTap;
 use crate::world::os::sys;
 use std::io::Read as _;
-use std::net::ToSocketAddrs;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use ureq::config::Config;
@@ -99,10 +99,8 @@ impl Rest {
             .user_agent(concat!("tickwire/", env!("CARGO_PKG_VERSION")))
             .build();
         let via = via.map(str::to_owned);
-        let agent = match via.clone() {
-            None => config.new_agent(),
-            Some(at) => ureq::Agent::with_parts(config, DefaultConnector::default(), Via { at }),
-        };
+        let looks_up = LooksUp { via: via.clone() };
+        let agent = ureq::Agent::with_parts(config, DefaultConnector::default(), looks_up);
         Ok(Self {
             agent,
             base: format!("https://{host_port}"),
@@ -233,22 +231,31 @@ fn without_panic<T>(call: impl FnOnce() -> T) -> Result<T, FetchError> {
         .map_err(|_| FetchError::Transport("the request panicked".to_owned()))
 }
 
-/// Gives one place, whatever name is looked up.
+/// Looks names up on the thread that asks, where the library would start one for each; or gives one place, whatever
+/// the name is.
 #[derive(Debug)]
-struct Via {
-    at: String,
+struct LooksUp {
+    via: Option<String>,
 }
 
-impl Resolver for Via {
+impl Resolver for LooksUp {
     fn resolve(
         &self,
-        _uri: &Uri,
+        uri: &Uri,
         _config: &Config,
         _timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let mut found = DefaultResolver::default().empty();
+        let own = || {
+            let host = uri.host()?.trim_matches(['[', ']']);
+            Some((host, uri.port_u16().unwrap_or(HTTPS_PORT)).to_socket_addrs())
+        };
+        let addresses: Vec<SocketAddr> = match &self.via {
+            Some(at) => at.to_socket_addrs()?.collect(),
+            None => own().ok_or(ureq::Error::HostNotFound)??.collect(),
+        };
         // There is room for sixteen.
-        for address in self.at.to_socket_addrs()?.take(16) {
+        for address in addresses.into_iter().take(16) {
             found.push(address);
         }
         match found.is_empty() {
@@ -257,3 +264,5 @@ impl Resolver for Via {
         }
     }
 }
+
+const HTTPS_PORT: u16 = 443;

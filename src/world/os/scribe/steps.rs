@@ -26,7 +26,11 @@ impl Steps {
         if after.since(before) > LOOK_NS_MAX {
             return None;
         }
-        let ahead_ns = i128::from(unix.0) - i128::from(before.0);
+        // A clock at the last time that there is stands still.
+        let ahead_ns = match unix.0 {
+            i64::MAX => i128::from(i64::MAX),
+            unix => i128::from(unix) - i128::from(before.0),
+        };
         let step_ns = ahead_ns - self.ahead_ns;
         if step_ns.unsigned_abs() < u128::from(STEP_MIN_NS) {
             return None;
