@@ -1,10 +1,11 @@
-//! Real recordings with a message left out: what a sequence or a checksum shows, and what other lines make good.
+//! Recordings with a message left out: what a sequence or a checksum shows, and what other lines make good.
 
 mod support;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use support::corpus::{Corpus, Message, Recording, corpus, name};
+use std::process::ExitCode;
+use support::corpus::{self, Corpus, Message, On, Recording, Test, name};
 use support::folder;
 use tickwire::app::replay::{Digest, Replayed, digest, digest_lines};
 use tickwire::base::Instrument;
@@ -18,6 +19,28 @@ const LINES_MAX: usize = if cfg!(debug_assertions) {
 };
 /// Times that a recording is replayed, each time without another message of every book in it.
 const ROUNDS: usize = 4;
+
+const TESTS: &[Test] = &[
+    (
+        "a_message_that_is_left_out_is_noticed_wherever_the_protocol_shows_it",
+        On::Both,
+        a_message_that_is_left_out_is_noticed_wherever_the_protocol_shows_it,
+    ),
+    (
+        "three_recorded_lines_make_one_book_that_has_every_update_once",
+        On::Real,
+        three_recorded_lines_make_one_book_that_has_every_update_once,
+    ),
+    (
+        "what_one_line_lost_comes_from_the_others",
+        On::Real,
+        what_one_line_lost_comes_from_the_others,
+    ),
+];
+
+fn main() -> ExitCode {
+    corpus::run(TESTS)
+}
 
 /// What shows that this message was left out, by the rule that its exchange names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,9 +68,7 @@ fn noticed(rule: SeqRule, message: &Message) -> Noticed {
     }
 }
 
-#[test]
-fn a_message_that_is_left_out_is_noticed_wherever_the_protocol_shows_it() {
-    let Some(corpus) = corpus() else { return };
+fn a_message_that_is_left_out_is_noticed_wherever_the_protocol_shows_it(corpus: &Corpus) {
     let folder = folder();
     let mut all_files: BTreeMap<Noticed, (u32, u32)> = BTreeMap::new();
     for path in &corpus.books {
@@ -137,9 +158,7 @@ fn assert_whole(corpus: &Corpus, first: &Path, digests: &[Digest], place: &str) 
     }
 }
 
-#[test]
-fn three_recorded_lines_make_one_book_that_has_every_update_once() {
-    let Some(corpus) = corpus() else { return };
+fn three_recorded_lines_make_one_book_that_has_every_update_once(corpus: &Corpus) {
     let files = lines(corpus);
     let Replayed { digests, leads, .. } = digest_lines(&files, 4_096).unwrap();
     assert_whole(corpus, &files[0], &digests, "with all lines");
@@ -176,9 +195,7 @@ fn ids(file: &Path) -> BTreeMap<String, Vec<u64>> {
     ids.into_iter().filter(|(_, ids)| !ids.is_empty()).collect()
 }
 
-#[test]
-fn what_one_line_lost_comes_from_the_others() {
-    let Some(corpus) = corpus() else { return };
+fn what_one_line_lost_comes_from_the_others(corpus: &Corpus) {
     let files = lines(corpus);
     let folder = folder();
     let mut left_out = 0;

@@ -1,11 +1,15 @@
 //! Binance's own recorded frames, decoded by the engine and by a naive twin that walks a `serde_json` tree.
 
+mod support;
+
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::ExitCode;
+use support::corpus::{self, Corpus, On, Test, name};
 use tickwire::base::{
     Diff, Instrument, InstrumentId, Level, Px, Qty, Quote, Side, Symbol, Trade, UnixNanos, Word,
 };
@@ -13,15 +17,21 @@ use tickwire::exchange::{self, Decoder, Exchange, Words};
 
 const SCALE: usize = 8;
 
-/// The corpus beside the crate. Elsewhere it may be absent, but not where `CI` says that it must not.
-fn corpus() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    if path.is_dir() {
-        return Some(path);
-    }
-    assert!(std::env::var_os("CI").is_none(), "no corpus at {path:?}");
-    println!("skipped: no corpus at {path:?}");
-    None
+const TESTS: &[Test] = &[
+    (
+        "every_recorded_frame_decodes_as_the_naive_twin_reads_it",
+        On::Both,
+        every_recorded_frame_decodes_as_the_naive_twin_reads_it,
+    ),
+    (
+        "damaged_recorded_frames_never_panic_and_leave_the_decoder_usable",
+        On::Both,
+        damaged_recorded_frames_never_panic_and_leave_the_decoder_usable,
+    ),
+];
+
+fn main() -> ExitCode {
+    corpus::run(TESTS)
 }
 
 fn lines(path: &Path) -> impl Iterator<Item = Value> {
@@ -30,7 +40,7 @@ fn lines(path: &Path) -> impl Iterator<Item = Value> {
         .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
 }
 
-fn instruments(symbols: &Value) -> Vec<Instrument> {
+fn instruments<'s>(symbols: impl Iterator<Item = &'s String>) -> Vec<Instrument> {
     let one = |(id, symbol): (u16, &String)| Instrument {
         id: InstrumentId(id),
         qty_max: Qty(i64::MAX as u64),
@@ -40,10 +50,7 @@ fn instruments(symbols: &Value) -> Vec<Instrument> {
             (SCALE as u8, SCALE as u8),
         )
     };
-    (0..)
-        .zip(symbols.as_object().unwrap().keys())
-        .map(one)
-        .collect()
+    (0..).zip(symbols).map(one).collect()
 }
 
 /// A word that owns its levels.
@@ -95,7 +102,11 @@ fn naive(raw: &str, instruments: &[Instrument]) -> (String, Vec<Owned>) {
         .unwrap()
         .id;
     let number = |key: &str| data[key].as_u64().unwrap();
-    let time = |key: &str| UnixNanos(data[key].as_i64().unwrap() * 1_000_000);
+    // Milliseconds, or microseconds where the connection asked for them.
+    let time = |key: &str| match data[key].as_i64().unwrap() {
+        us @ 1_000_000_000_000_000.. => UnixNanos(us * 1_000),
+        ms => UnixNanos(ms * 1_000_000),
+    };
     let kind = data.get("e").map_or("bookTicker", |e| e.as_str().unwrap());
     let said = match kind {
         "depthUpdate" => {
@@ -146,25 +157,21 @@ fn check_snapshot(exchange: &dyn Exchange, url: &str, raw: &str, instruments: &[
     assert_eq!(book.asks_whole, book.asks.len() < 1_000);
 }
 
-#[test]
-fn every_recorded_frame_decodes_as_the_naive_twin_reads_it() {
-    let Some(corpus) = corpus() else { return };
-    let expected = File::open(corpus.join("expected.json")).unwrap();
-    let expected: BTreeMap<String, Value> = serde_json::from_reader(expected).unwrap();
+fn every_recorded_frame_decodes_as_the_naive_twin_reads_it(corpus: &Corpus) {
     let mut files = 0;
-    for (name, expected) in &expected {
-        let exchange = match name.split_once("-spot-") {
+    for path in &corpus.books {
+        let exchange = match name(path).split_once("-spot-") {
             Some(("binance", _)) => "binance",
             Some(("binanceus", _)) => "binance-us",
             _ => continue,
         };
         let exchange = exchange::by_name(exchange).unwrap();
         files += 1;
-        let instruments = instruments(&expected["symbols"]);
+        let instruments = instruments(corpus.symbols(path).keys());
         let mut decoder = exchange.decoder(&instruments, &exchange.depth_streams()[0]);
         let mut words = Words::new();
         let mut kinds = BTreeMap::<String, u64>::new();
-        for line in lines(&corpus.join(format!("{name}.jsonl.gz"))) {
+        for line in lines(path) {
             let raw = line["raw"].as_str().unwrap();
             if line["kind"] == "rest" {
                 check_snapshot(exchange, line["conn"].as_str().unwrap(), raw, &instruments);
@@ -173,28 +180,34 @@ fn every_recorded_frame_decodes_as_the_naive_twin_reads_it() {
             }
             let (kind, said) = naive(raw, &instruments);
             let ours = ours(&mut *decoder, &mut words, raw.as_bytes());
-            assert_eq!(ours, Some(said), "{name}: {raw}");
+            assert_eq!(ours, Some(said), "{}: {raw}", name(path));
             *kinds.entry(kind).or_default() += 1;
         }
         let kinds = serde_json::to_value(kinds).unwrap();
-        assert_eq!(kinds, expected["kinds"], "{name}");
+        assert_eq!(&kinds, corpus.kinds(path), "{}", name(path));
     }
-    assert_eq!(files, 4);
+    assert!(
+        files >= if corpus.real { 4 } else { 2 },
+        "{files} recordings"
+    );
 }
 
-#[test]
-fn damaged_recorded_frames_never_panic_and_leave_the_decoder_usable() {
-    let Some(corpus) = corpus() else { return };
+fn damaged_recorded_frames_never_panic_and_leave_the_decoder_usable(corpus: &Corpus) {
     let exchange = exchange::by_name("binance").unwrap();
-    let symbols = serde_json::json!({"BTCUSDT": {}, "DOTUSDT": {}, "ETHUSDT": {}});
-    let instruments = instruments(&symbols);
+    let path = corpus.named(match corpus.real {
+        true => "binance-spot-multi3-20210404",
+        false => "binance-spot-sim",
+    });
+    let instruments = instruments(corpus.symbols(path).keys());
     let mut decoder = exchange.decoder(&instruments, &exchange.depth_streams()[0]);
     let mut words = Words::new();
     let mut dice = fastrand::Rng::with_seed(11);
     let mut refused = 0;
-    for line in lines(&corpus.join("binance-spot-multi3-20210404.jsonl.gz")).take(1_500) {
+    // Of a short one each frame is damaged more often.
+    let times = if corpus.real { 4 } else { 80 };
+    for line in lines(path).take(1_500) {
         let raw = line["raw"].as_str().unwrap().as_bytes();
-        for _ in 0..4 {
+        for _ in 0..times {
             let mut frame = raw[..raw.len() - dice.usize(0..2) * dice.usize(0..raw.len())].to_vec();
             for _ in 0..dice.usize(0..4) {
                 let at = dice.usize(0..frame.len());

@@ -9,27 +9,79 @@ use std::sync::OnceLock;
 use tickwire::base::{Diff, Instrument, Word};
 use tickwire::exchange::{self, DepthStream, Exchange, Survey, Words};
 
-/// Recordings of real exchanges, and what an independent checker made of them.
+/// Recordings, and what an independent checker made of them.
 pub struct Corpus {
     /// Those that the checker made books of, in the order of their names.
     pub books: Vec<PathBuf>,
     /// Those of exchanges that it does not know either.
     pub others: Vec<PathBuf>,
+    /// They are of real exchanges, long and deep; else small ones of our own.
+    pub real: bool,
     expected: Value,
 }
 
-/// None, and a word about it, where the recordings are not there; in CI they must be.
-pub fn corpus() -> Option<&'static Corpus> {
-    static CORPUS: OnceLock<Option<Corpus>> = OnceLock::new();
-    let corpus = CORPUS.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-        let expected = fs::read_to_string(folder.join("expected.json")).ok()?;
-        let mut corpus = Corpus {
+/// What a test is to be tried on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    /// The recordings of this repository, and real ones where they are.
+    Both,
+    /// Real ones only: it looks for what short recordings do not have.
+    Real,
+}
+
+/// A test of recordings, by name.
+pub type Test = (&'static str, On, fn(&Corpus));
+
+/// The tests of a binary without libtest's harness, which cannot count at run time what it skips. Real recordings
+/// may be missing, and then their tests are counted as ignored; in CI they must be there.
+pub fn run(tests: &[Test]) -> std::process::ExitCode {
+    let arguments = libtest_mimic::Arguments::from_args();
+    let real_is_there = folder(true).join("expected.json").exists();
+    let in_ci = std::env::var_os("CI").is_some();
+    let mut trials = Vec::new();
+    for &(name, on, test) in tests {
+        for real in [false, true] {
+            if !real && on == On::Real {
+                continue;
+            }
+            let of = if real { "real" } else { "own" };
+            let body = move || {
+                test(corpus(real));
+                Ok(())
+            };
+            let trial = libtest_mimic::Trial::test(format!("{of}::{name}"), body);
+            trials.push(trial.with_ignored_flag(real && !real_is_there && !in_ci));
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn folder(real: bool) -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.join(if real {
+        "../shared/corpus"
+    } else {
+        "tests/corpus"
+    })
+}
+
+fn corpus(real: bool) -> &'static Corpus {
+    static CORPORA: [OnceLock<Corpus>; 2] = [const { OnceLock::new() }; 2];
+    CORPORA[usize::from(real)].get_or_init(|| Corpus::read(&folder(real), real))
+}
+
+impl Corpus {
+    fn read(folder: &Path, real: bool) -> Self {
+        let expected = folder.join("expected.json");
+        let expected = fs::read_to_string(&expected)
+            .unwrap_or_else(|error| panic!("{}: {error}", expected.display()));
+        let mut corpus = Self {
             books: Vec::new(),
             others: Vec::new(),
+            real,
             expected: serde_json::from_str(&expected).unwrap(),
         };
-        for entry in fs::read_dir(&folder).unwrap() {
+        for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if !path.to_str().unwrap().ends_with(".jsonl.gz") {
                 continue;
@@ -43,19 +95,21 @@ pub fn corpus() -> Option<&'static Corpus> {
         corpus.others.sort();
         let files = corpus.books.len() + corpus.others.len();
         assert_eq!(files, corpus.expected.as_object().unwrap().len());
-        Some(corpus)
-    });
-    if corpus.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "CI needs ../shared/corpus"
-        );
-        println!("skipped: ../shared/corpus is not there");
+        corpus
     }
-    corpus.as_ref()
-}
 
-impl Corpus {
+    /// The recording of this name.
+    pub fn named(&self, name: &str) -> &Path {
+        let mut all = self.books.iter().chain(&self.others);
+        let found = all.find(|path| self::name(path) == name);
+        found.unwrap_or_else(|| panic!("no recording {name}"))
+    }
+
+    /// How many messages of each kind the checker counted in it.
+    pub fn kinds(&self, path: &Path) -> &Value {
+        &self.expected[name(path)]["kinds"]
+    }
+
     /// The books of this recording, by symbol.
     pub fn symbols(&self, path: &Path) -> &serde_json::Map<String, Value> {
         let expected = &self.expected[name(path)]["symbols"];
