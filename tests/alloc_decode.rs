@@ -359,6 +359,7 @@ impl Road {
         let epoch = self.epoch;
         for line in 0..golden.lines() {
             self.act(|feed, turn, now| feed.handle_connected(turn, now, line, epoch));
+            self.act(|feed, turn, now| feed.handle_recorded(turn, now, line));
         }
         for (id, snapshot) in &golden.snapshots {
             self.act(|feed, turn, now| feed.handle_snapshot(turn, now, *id, snapshot));
@@ -398,7 +399,7 @@ impl Road {
 
     fn counts(&self) -> Counts {
         let mut counts = Counts::default();
-        for (_, _, book) in self.feed.book_counters() {
+        for book in self.feed.books().map(|book| book.counters) {
             counts.updates += book.updates;
             counts.repeats += book.duplicates;
             counts.verified += book.checksum_ok;

@@ -193,6 +193,7 @@ impl Road {
         };
         let now = turn.clock.now();
         feed.handle_connected(&mut turn, now, 0, 1);
+        feed.handle_recorded(&mut turn, now, 0);
         for instrument in &instruments {
             let start = snapshot(instrument.id.index());
             feed.handle_snapshot(&mut turn, now, instrument.id, &start);

@@ -23,6 +23,7 @@ fn a_quiet_book_comes_back_by_a_snapshot_and_leaves_the_connection_alone() {
     let mut t = Bench::live();
     t.lively_until(4);
     assert_eq!(t.states(QUIET), [Status::Live, Status::Stale]);
+    t.lively_until(8); // From one refresh to the next it is five seconds.
     assert_eq!(t.wants(), [(QUIET, Want::Snapshot)]);
     t.drain();
 
@@ -50,6 +51,10 @@ fn a_stream_that_misses_changes_costs_the_connection_only_once_that_is_proved() 
     t.answer(QUIET, 11, 6);
     assert_eq!(t.wants(), []);
     t.lively_until(34);
+    assert_eq!(t.wants(), [(QUIET, Want::Resubscribe)]);
+    t.lively_until(44);
+    assert_eq!(t.wants(), [(QUIET, Want::Resubscribe)]);
+    t.lively_until(65);
     assert_eq!(t.wants(), [(QUIET, Want::Reconnect(0))]);
 }
 
@@ -100,8 +105,14 @@ impl Bench {
             id: 10,
         };
         t.with(|feed, turn, now| feed.handle_connected(turn, now, 0, 1));
+        t.with(|feed, turn, now| feed.handle_recorded(turn, now, 0));
         t.answer(QUIET, 10, 5);
         t.answer(LIVELY, 10, 5);
+        // That these few levels are all there are is believed when it is said twice.
+        t.lively_until(3);
+        assert_eq!(t.wants(), [QUIET, LIVELY].map(|id| (id, Want::Snapshot)));
+        t.answer(QUIET, 10, 5);
+        t.answer(LIVELY, t.id, 5);
         t
     }
 

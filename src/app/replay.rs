@@ -461,7 +461,7 @@ impl<const N: usize> Replay<N> {
         if counters.audit_lost > 0 {
             return Err(format!("{} book states were lost", counters.audit_lost));
         }
-        let books = self.feed.book_counters().map(|(_, _, counters)| counters);
+        let books = self.feed.books().map(|book| book.counters);
         let books = self.instruments.into_iter().zip(books).collect();
         self.latency.finish(Nanos(self.clock.0.get()));
         let leads = match files {
@@ -484,6 +484,7 @@ impl<const N: usize> Replay<N> {
             _ => self.feed_do(|feed, turn, now| feed.handle_disconnected(turn, now, number)),
         }
         self.feed_do(|feed, turn, now| feed.handle_connected(turn, now, number, epoch));
+        self.feed_do(|feed, turn, now| feed.handle_recorded(turn, now, number));
         Ok(())
     }
 

@@ -203,6 +203,16 @@ impl SeqRule {
         self.chain != Chain::Counted && !self.numbered_line
     }
 
+    /// A lost message shows: in ids, in the connection's own numbers, or in a checksum. Where this is false, a message
+    /// that was not understood must count as a gap, and a snapshot must prove its own age.
+    pub fn shows_losses(&self) -> bool {
+        let by_ids = match self.chain {
+            Chain::Dense | Chain::Previous => true,
+            Chain::Rising | Chain::Counted => false,
+        };
+        by_ids || self.numbered_line || self.checksum.is_some()
+    }
+
     /// In-band snapshots, dense ids, no window, nothing to verify: the start of most rules.
     pub const STREAM: Self = Self {
         snapshot: SnapshotFrom::Stream,

@@ -86,4 +86,24 @@ impl Close {
             Self::Shutdown => "shutdown",
         }
     }
+
+    /// True where we wanted it: no fault of anybody's.
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::Expired | Self::Restarted | Self::Shutdown)
+    }
+
+    /// What a person can do about connections that end so again and again.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Unresolved => "check the host's name and the name server",
+            Self::Refused | Self::Deadline(_) => "check host, port, firewall and proxy",
+            Self::Tls(_) => "check the host's name, this host's clock, and ca_file",
+            Self::HttpStatus(_) => "the exchange refuses this host: check the path and its limits",
+            Self::Protocol => "what answers speaks no WebSocket: check host and proxy",
+            Self::TooLong => "follow fewer products, or a narrower depth stream",
+            Self::PeerClosed(_) => "the exchange's code says why: check its limits and its status",
+            Self::Idle | Self::Eof | Self::Io(_) => "check the network, and the exchange's status",
+            Self::Expired | Self::Restarted | Self::Shutdown => "nothing",
+        }
+    }
 }

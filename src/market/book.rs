@@ -62,6 +62,16 @@ impl<const N: usize> Book<N> {
         self.asks.load(asks, asks_whole);
     }
 
+    /// Forgets that this side, which has no level, has none at the exchange either.
+    pub fn doubt(&mut self, side: Side) {
+        let half = match side {
+            Side::Buy => &mut self.bids,
+            Side::Sell => &mut self.asks,
+        };
+        debug_assert_eq!(half.len, 0);
+        (half.horizon, half.short) = (UNKNOWN, true);
+    }
+
     /// Sets what rests at a price; a zero quantity removes it, and removing what is not there is nothing.
     #[inline]
     pub fn set(&mut self, side: Side, level: Level) {

@@ -20,11 +20,14 @@ struct Head {
     asks: usize,
 }
 
-/// Invariant: the levels of all heads, bids then asks of each, are exactly `levels`.
+/// Invariant: the levels of all heads, bids then asks of each, are exactly `levels`; everything that came after the id
+/// `reach` is held.
 #[derive(Debug)]
 pub struct Buffer {
     heads: VecDeque<Head>,
     levels: VecDeque<Level>,
+    /// The id of the last diff that is gone, or else of the first one that came; `None` before any came.
+    reach: Option<u64>,
 }
 
 impl Buffer {
@@ -32,6 +35,7 @@ impl Buffer {
         Self {
             heads: VecDeque::with_capacity(BUFFER_DIFFS),
             levels: VecDeque::with_capacity(BUFFER_LEVELS),
+            reach: None,
         }
     }
 
@@ -40,6 +44,7 @@ impl Buffer {
         Self {
             heads: VecDeque::new(),
             levels: VecDeque::new(),
+            reach: None,
         }
     }
 
@@ -58,14 +63,48 @@ impl Buffer {
     pub fn clear(&mut self) {
         self.heads.clear();
         self.levels.clear();
+        self.reach = None;
+    }
+
+    /// Forgets all, and holds what follows a book at this id.
+    pub fn begin(&mut self, id: u64) {
+        self.clear();
+        self.reach = Some(id);
+    }
+
+    /// A snapshot at this id or a later one misses nothing: what changed the book after it is held. `None` where
+    /// nothing came yet.
+    pub fn reach(&self) -> Option<u64> {
+        self.reach
+    }
+
+    /// Forgets what is newer than this id: the exchange counts on from here.
+    pub fn step_back(&mut self, id: u64) {
+        for _ in 0..self.heads.len() {
+            let Some(head) = self.heads.pop_front() else {
+                break;
+            };
+            let kept = head.diff.last_id <= id;
+            for _ in 0..head.bids + head.asks {
+                let level = self.levels.pop_front().filter(|_| kept);
+                self.levels.extend(level);
+            }
+            self.heads.extend(kept.then_some(head));
+        }
+        if self.heads.is_empty() {
+            self.reach = None;
+        }
+        self.check();
+    }
+
+    /// Forgets the diffs that came before `at`.
+    pub fn forget_before(&mut self, at: Nanos) {
+        let old = self.heads.iter().take_while(|head| head.at < at).count();
+        self.drop_first(old);
     }
 
     pub fn first(&self) -> Option<&Diff> {
         self.heads.front().map(|head| &head.diff)
-    }
-
-    pub fn last(&self) -> Option<&Diff> {
-        self.heads.back().map(|head| &head.diff)
     }
 
     /// Keeps a diff; returns how many had to go for it, itself included where it is larger than all room.
@@ -85,8 +124,10 @@ impl Buffer {
             dropped += 1;
         }
         if more > BUFFER_LEVELS {
+            self.reach = self.reach.max(Some(diff.last_id));
             return dropped + 1;
         }
+        self.reach = self.reach.or(Some(diff.last_id));
         self.levels.extend(bids);
         self.levels.extend(asks);
         self.heads.push_back(Head {
@@ -104,6 +145,7 @@ impl Buffer {
     pub fn drop_first(&mut self, count: usize) {
         for head in self.heads.drain(..count) {
             self.levels.drain(..head.bids + head.asks);
+            self.reach = self.reach.max(Some(head.diff.last_id));
         }
         self.check();
     }

@@ -1,15 +1,18 @@
-//! When to ask for a snapshot: one at a time, and less often when they are of no use. Never fetches.
+//! When to ask for a snapshot: one at a time, and less often when they are of no use, or when the book that they made did
+//! not last. Never fetches.
 
 use crate::base::Nanos;
 
-/// The first and the longest wait after an answer that was of no use; doubled in between.
+/// The first and the longest wait after an answer that was of no use, or a book that did not last; doubled in between.
 pub const BACKOFF_MIN_NS: u64 = 1_000_000_000;
 pub const BACKOFF_MAX_NS: u64 = 30_000_000_000;
+/// A book that was live for this long without being lost is healthy: the next one that is lost is asked for at once.
+pub const HEALTHY_NS: u64 = 20_000_000_000;
 /// From one request for a start to the next, also when the first one went well.
 pub const START_EVERY_NS: u64 = 1_000_000_000;
 /// From one request for a refresh of a live book to the next.
 pub const REFRESH_EVERY_NS: u64 = 5_000_000_000;
-/// How long the first diff of a connection is waited for: a quiet instrument has none for minutes.
+/// How long the first diff of a confirmed stream is waited for: a quiet instrument has none for minutes.
 pub const FIRST_DIFF_NS: u64 = 3_000_000_000;
 
 /// The state of the one request.
@@ -22,8 +25,12 @@ pub struct Fetch {
     in_flight: bool,
     /// The connection that it was asked on is gone: an answer that is too old is no failure.
     outlived: bool,
-    /// The wait after the next useless answer; zero as long as there was none.
-    backoff_ns: u64,
+    /// The wait after the next useless answer or lost book; it outlives connections, and only health ends it.
+    wait_ns: u64,
+    /// No request for a start before this: the wait in force.
+    from: Nanos,
+    /// Since when the book has been live; [`Nanos::NEVER`] while it is not.
+    live_since: Nanos,
     /// When the last request was made.
     asked: Nanos,
     /// The earliest time of another request for a start, and for a refresh.
@@ -38,39 +45,38 @@ impl Fetch {
             wanted: false,
             in_flight: false,
             outlived: false,
-            backoff_ns: 0,
+            wait_ns: 0,
+            from: Nanos::ZERO,
+            live_since: Nanos::NEVER,
             asked: Nanos::ZERO,
             start_from: Nanos::ZERO,
             refresh_from: Nanos::ZERO,
         }
     }
 
-    /// A connection began: one request, at the first diff or a little later.
-    pub fn begin(&mut self, now: Nanos) {
-        *self = Self {
-            due: now + Nanos(FIRST_DIFF_NS),
-            in_flight: self.in_flight,
-            outlived: self.in_flight,
-            ..Self::new()
-        };
+    /// No connection, or one whose stream has not begun: nothing to ask for. A request that is in flight stays so.
+    pub fn stop(&mut self, now: Nanos) {
+        self.judge_health(now);
+        (self.due, self.wanted, self.outlived) = (Nanos::NEVER, false, self.in_flight);
     }
 
-    /// No connection: nothing to ask for. A request that is in flight stays so.
-    pub fn stop(&mut self) {
-        (self.due, self.wanted, self.outlived) = (Nanos::NEVER, false, self.in_flight);
+    /// The stream has begun, and may be quiet: one request, at its first diff or a little later.
+    pub fn begin(&mut self, now: Nanos) {
+        self.due = self.due.min((now + Nanos(FIRST_DIFF_NS)).max(self.from));
     }
 
     /// The book became unusable within a connection.
     pub fn restart(&mut self, now: Nanos) {
-        self.due = now + Nanos(FIRST_DIFF_NS);
-        (self.wanted, self.outlived, self.backoff_ns) = (false, self.in_flight, 0);
+        self.judge_health(now);
+        self.from = now + Nanos(self.wait_ns);
+        self.wait_ns = longer(self.wait_ns);
+        (self.wanted, self.outlived) = (false, self.in_flight);
+        self.due = (now + Nanos(FIRST_DIFF_NS)).max(self.from);
     }
 
-    /// A diff waits in the buffer: ask at once, unless answers have been of no use.
+    /// A diff waits in the buffer: ask as soon as may be.
     pub fn hurry(&mut self, now: Nanos) {
-        if self.backoff_ns == 0 {
-            self.due = self.due.min(self.start_from.max(now));
-        }
+        self.due = self.due.min(self.start_from.max(self.from).max(now));
     }
 
     /// The live book is getting thin.
@@ -80,9 +86,21 @@ impl Fetch {
         }
     }
 
-    /// Nothing is needed.
-    pub fn rest(&mut self) {
-        (self.due, self.wanted, self.backoff_ns) = (Nanos::NEVER, false, 0);
+    /// The live book rests on a claim that a second snapshot must confirm.
+    pub fn confirm(&mut self, now: Nanos) {
+        if self.due == Nanos::NEVER {
+            self.due = self.start_from.max(now);
+        }
+    }
+
+    /// The book is live, and nothing is needed.
+    pub fn rest(&mut self, now: Nanos) {
+        if self.live_since == Nanos::NEVER {
+            self.live_since = now;
+        } else if self.is_healthy(now) {
+            self.wait_ns = 0;
+        }
+        (self.due, self.wanted) = (Nanos::NEVER, false);
     }
 
     /// A request was answered, usefully or not.
@@ -93,11 +111,12 @@ impl Fetch {
     /// The answer was of no use, or there was none. `live` says that it was asked for as a refresh.
     pub fn failed(&mut self, now: Nanos, live: bool) {
         if std::mem::take(&mut self.outlived) {
-            self.due = now;
+            self.due = self.from.max(now);
             return;
         }
-        self.backoff_ns = (self.backoff_ns * 2).clamp(BACKOFF_MIN_NS, BACKOFF_MAX_NS);
-        self.due = now + Nanos(self.backoff_ns);
+        self.wait_ns = longer(self.wait_ns);
+        self.from = now + Nanos(self.wait_ns);
+        self.due = self.from;
         if live {
             self.due = self.due.max(self.refresh_from);
         }
@@ -108,9 +127,14 @@ impl Fetch {
         self.asked
     }
 
+    /// A request is under way, or waits to be handed out.
+    pub fn is_open(&self) -> bool {
+        self.wanted || self.in_flight
+    }
+
     /// The next time at which [`Self::tick`] does something.
     pub fn due(&self) -> Nanos {
-        if self.wanted || self.in_flight {
+        if self.is_open() {
             Nanos::NEVER
         } else {
             self.due
@@ -135,4 +159,20 @@ impl Fetch {
         self.in_flight |= wanted;
         wanted
     }
+
+    fn is_healthy(&self, now: Nanos) -> bool {
+        self.live_since != Nanos::NEVER && now.since(self.live_since) >= HEALTHY_NS
+    }
+
+    /// The book ends: was it healthy?
+    fn judge_health(&mut self, now: Nanos) {
+        if self.is_healthy(now) {
+            self.wait_ns = 0;
+        }
+        self.live_since = Nanos::NEVER;
+    }
+}
+
+fn longer(wait_ns: u64) -> u64 {
+    (wait_ns * 2).clamp(BACKOFF_MIN_NS, BACKOFF_MAX_NS)
 }

@@ -232,7 +232,9 @@ impl World {
                     let at = at + self.dice.u64(..100_000_000);
                     self.resubscribe(at);
                 }
-                Want::Reconnect(_) | Want::Metadata => unreachable!("nobody is silent"),
+                Want::Reconnect(_) | Want::Renew(_) | Want::Metadata => {
+                    unreachable!("nobody is silent")
+                }
             }
         }
     }
@@ -310,7 +312,6 @@ fn check(messages: &[Message], book: &Book<256>, id: u64, seed: u64) {
         book.levels(Side::Sell).eq(at.book.asks.iter().copied()),
         "seed={seed} id={id}"
     );
-    assert!(book.whole(Side::Buy) && book.whole(Side::Sell));
 }
 
 /// An exchange's life: some 20 levels a side, so that a checksum is of all of them.

@@ -3,7 +3,9 @@
 pub mod book;
 pub(crate) mod buffer;
 mod checksum;
+mod claims;
 pub mod consolidated;
+mod dark;
 mod fetch;
 mod lines;
 mod place;
@@ -30,6 +32,7 @@ mod sync_twin;
 mod window_twin;
 
 pub use book::Book;
+pub use dark::Dark;
 pub use lines::{HEAL_NS_MAX, LINES_MAX};
 pub use signals::Ofi;
 pub use sync::{BookBuilder, Counters, DiffOutcome, SnapshotOutcome, Want};

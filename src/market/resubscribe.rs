@@ -42,6 +42,9 @@ impl Resubscribe {
 
     /// The book became unusable within a connection: at once, unless requests have been of no use.
     pub fn restart(&mut self, now: Nanos) {
+        if self.wanted {
+            return; // It is about to be asked for.
+        }
         if now >= self.from + Nanos(RESUBSCRIBE_MAX_NS) {
             self.wait_ns = 0; // The last one did help, for a while.
         }
@@ -55,6 +58,18 @@ impl Resubscribe {
             self.renew_from = now + Nanos(RENEW_EVERY_NS);
         }
         may
+    }
+
+    /// The stream is dead: whatever the pace, its owner has its own.
+    pub fn ask(&mut self) {
+        self.wanted = true;
+    }
+
+    /// The book rests on a claim that a second one must confirm: once as soon as may be, then at the pace of the thin.
+    pub fn confirm(&mut self, now: Nanos) {
+        if self.due == Nanos::NEVER && self.may_renew(now) {
+            self.due = now;
+        }
     }
 
     /// The book is silent, and says so: as soon as it may be had anew, or nothing would end that in a quiet market.

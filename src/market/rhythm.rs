@@ -29,6 +29,8 @@ pub struct Rhythm {
     beat: Option<Nanos>,
     /// No new connection before this.
     reconnect_from: Nanos,
+    /// Times that it was tried to make the stream speak, and it did not.
+    revived: u32,
 }
 
 impl Rhythm {
@@ -39,6 +41,7 @@ impl Rhythm {
             since: Nanos::ZERO,
             beat: None,
             reconnect_from: Nanos::ZERO,
+            revived: 0,
         }
     }
 
@@ -68,7 +71,7 @@ impl Rhythm {
             self.gap_ns = decayed.max(now.since(before));
             self.patience_ns = PATIENCE_NS;
         }
-        (self.since, self.beat) = (now, Some(now));
+        (self.since, self.beat, self.revived) = (now, Some(now), 0);
     }
 
     /// When silence becomes suspicious.
@@ -77,14 +80,16 @@ impl Rhythm {
         self.since + Nanos(span.clamp(SILENCE_MIN_NS, SILENCE_MAX_NS))
     }
 
-    /// The earliest time at which a new connection may be asked for.
+    /// The earliest time at which the stream may be made to speak again.
     pub fn reconnect_from(&self) -> Nanos {
         self.reconnect_from
     }
 
-    /// A new connection is asked for.
-    pub fn reconnect(&mut self, now: Nanos) {
+    /// The stream is to be made to speak. Returns how often that was tried before in vain.
+    pub fn revive(&mut self, now: Nanos) -> u32 {
         self.reconnect_from = now + Nanos(self.patience_ns);
         self.patience_ns = (self.patience_ns * 2).min(PATIENCE_MAX_NS);
+        self.revived += 1;
+        self.revived - 1
     }
 }

@@ -1,5 +1,6 @@
 //! What silence of a stream means, and what a snapshot makes of it.
 
+use super::dark::Dark;
 use super::resubscribe::RESUBSCRIBE_MIN_NS;
 use super::rhythm::{PATIENCE_NS, SILENCE_MAX_NS, SILENCE_MIN_NS};
 use super::stream_tests;
@@ -85,9 +86,33 @@ fn a_stream_that_owes_what_a_snapshot_has_wants_one_new_connection() {
     t.wait(OWED_NS_MAX - 1);
     assert_eq!((t.status(), t.want()), (Status::Stale, None));
     t.wait(1);
-    assert_eq!(t.want(), Some(Want::Reconnect(0)));
-    t.wait(10 * SILENCE_MAX_NS);
-    assert_eq!((t.status(), t.want()), (Status::Stale, None));
+    // Its neighbours on the connection have nothing to do with it.
+    assert_eq!(t.wants(), [Want::Resubscribe]);
+    assert_eq!(
+        (t.status(), t.feed.dark()),
+        (Status::Stale, Some(Dark::Dead))
+    );
+    t.wait(PATIENCE_NS);
+    assert_eq!(t.wants(), [Want::Resubscribe]);
+    t.wait(2 * PATIENCE_NS);
+    assert_eq!(t.wants(), [Want::Reconnect(0)]);
+    assert_eq!(t.status(), Status::Stale);
+}
+
+#[test]
+fn a_stream_that_was_found_dead_is_believed_only_by_its_data() {
+    let mut t = Bench::quiet(10);
+    t.load(&changed(12));
+    t.wait(OWED_NS_MAX);
+    assert_eq!(t.wants(), [Want::Resubscribe]);
+    t.feed.handle_started(t.now, 0);
+    t.feed.handle_connected(t.now, 0, 2);
+    t.feed.handle_started(t.now, 0);
+    t.wait(PATIENCE_NS - 1);
+    assert_eq!((t.wants(), t.feed.dark()), (vec![], Some(Dark::Dead)));
+    t.diff(14, 14);
+    assert_eq!(t.wants(), [Want::Snapshot]);
+    assert_eq!(t.load(&deep(14)), SnapshotOutcome::Live);
 }
 
 #[test]
@@ -133,24 +158,30 @@ fn a_snapshot_that_was_asked_for_before_the_silence_proves_nothing() {
 fn a_stream_that_never_speaks_wants_new_connections_but_ever_more_patiently() {
     let mut t = Bench::connected(SPOT);
     let mut asked = Vec::new();
-    for epoch in 2..8 {
-        t.feed.handle_connected(t.now, 0, epoch);
-        t.seconds_to_want();
-        assert_eq!(t.load(&deep(u64::from(epoch) * 10)), SnapshotOutcome::Live);
-        t.seconds_to_want();
-        let newer = changed(u64::from(epoch) * 10 + 1);
-        assert_eq!(t.load(&newer), SnapshotOutcome::Held);
-        while t.want() != Some(Want::Reconnect(0)) {
-            t.now = t.feed.poll_timeout();
-            t.feed.handle_timeout(t.now);
+    t.seconds_to_want();
+    assert_eq!(t.load(&deep(20)), SnapshotOutcome::Live);
+    t.seconds_to_want();
+    assert_eq!(t.load(&changed(21)), SnapshotOutcome::Held);
+    let mut epoch = 1;
+    while epoch < 5 {
+        t.now = t.feed.poll_timeout();
+        t.feed.handle_timeout(t.now);
+        for want in t.wants() {
+            asked.push((want, t.now));
+            if want == Want::Reconnect(0) {
+                epoch += 1;
+                t.feed.handle_connected(t.now, 0, epoch);
+                t.feed.handle_started(t.now, 0);
+            }
         }
-        asked.push(t.now);
     }
-    let waits = asked.windows(2).map(|pair| pair[1].since(pair[0]));
-    // Finding it out takes eleven seconds: more than the first patience.
-    let patience = [11, 20, 40, 80, 160].map(|s| Nanos::from_secs(s).0);
+    let waits = asked.windows(2).map(|pair| pair[1].1.since(pair[0].1));
+    let patience = [10, 20, 40, 80, 160].map(|s| Nanos::from_secs(s).0);
     assert_eq!(waits.collect::<Vec<_>>(), patience);
-    assert_eq!(patience[1], 2 * PATIENCE_NS);
+    assert_eq!(patience[0], PATIENCE_NS);
+    let wants: Vec<Want> = asked.iter().map(|(want, _)| *want).collect();
+    assert_eq!(wants[..2], [Want::Resubscribe; 2]);
+    assert_eq!(wants[2..], [Want::Reconnect(0); 4]);
 }
 
 #[test]

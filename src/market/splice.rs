@@ -2,22 +2,27 @@
 
 use super::book::Book;
 use super::buffer::Buffer;
+use super::claims::Claims;
+use super::dark::Trouble;
 use super::place::{Fit, Place, change};
-use super::sync::{BookBuilder, OWED_NS_MAX, SnapshotOutcome};
+use super::sync::{BookBuilder, HELD_NS_MAX, OWED_NS_MAX, SnapshotOutcome};
 use crate::base::{Diff, Nanos, Side, Snapshot, Status};
 
 impl<const N: usize> BookBuilder<N> {
-    /// Takes a snapshot, asked for or not.
+    /// Takes a snapshot, asked for or not. Without a stream that keeps it true it is of no use.
     pub fn handle_snapshot(
         &mut self,
         now: Nanos,
         snapshot: &Snapshot,
         applied: &mut impl FnMut(&Book<N>, u64, bool),
     ) -> SnapshotOutcome {
+        let asked = self.fetch.is_open();
         self.fetch.answered();
+        let dark = matches!(self.status, Status::Buffering | Status::Resyncing);
         let outcome = match self.status {
             Status::Connecting => SnapshotOutcome::Ignored,
-            Status::Buffering | Status::Resyncing => self.start(now, snapshot, applied),
+            _ if dark && !self.is_heard() => SnapshotOutcome::Ignored,
+            Status::Buffering | Status::Resyncing => self.start(now, snapshot, asked, applied),
             Status::Live | Status::Stale if self.refreshing => self.refresh(now, snapshot),
             Status::Live | Status::Stale => SnapshotOutcome::Ignored,
         };
@@ -28,22 +33,48 @@ impl<const N: usize> BookBuilder<N> {
     /// A snapshot could not be fetched: asks again, later each time.
     pub fn handle_snapshot_failed(&mut self, now: Nanos) {
         self.fetch.answered();
-        self.snapshot_useless(now);
+        self.snapshot_useless(now, Trouble::Failed);
         self.tick(now);
     }
 
-    fn snapshot_useless(&mut self, now: Nanos) {
+    fn snapshot_useless(&mut self, now: Nanos, why: Trouble) {
         match self.status {
             Status::Connecting => {}
-            Status::Buffering | Status::Resyncing => self.fetch.failed(now, false),
+            Status::Buffering | Status::Resyncing => {
+                self.trouble = why;
+                if self.is_heard() {
+                    self.fetch.failed(now, false);
+                }
+            }
             Status::Live | Status::Stale => self.fetch.failed(now, true),
         }
     }
 
     fn too_old(&mut self, now: Nanos) -> SnapshotOutcome {
         self.counters.too_old += 1;
-        self.snapshot_useless(now);
+        self.snapshot_useless(now, Trouble::TooOld);
         SnapshotOutcome::TooOld
+    }
+
+    fn unbelieved(&mut self, now: Nanos) -> SnapshotOutcome {
+        self.counters.unbelieved += 1;
+        self.snapshot_useless(now, Trouble::Unbelieved);
+        SnapshotOutcome::Unbelieved
+    }
+
+    /// True where messages between the snapshot and the first diff held may be missing.
+    fn is_too_old(&self, place: Place) -> bool {
+        if !self.rule.shows_losses() {
+            // Nothing in a diff names the one before it: the snapshot itself must be as new as the first.
+            let lost = self.fetch.asked() < self.lost_at;
+            return lost || self.buffer.reach().is_some_and(|first| place.id < first);
+        }
+        let gap = |diff: &Diff| place.fit(self.rule, diff) == Fit::Gap;
+        match self.lines.many() {
+            // Lines mix their messages: any one that joins will do.
+            true => self.buffer.first().is_some() && self.buffer.iter().all(|(diff, ..)| gap(diff)),
+            false => self.buffer.first().is_some_and(gap),
+        }
     }
 
     /// The book begins at the snapshot, and catches up with the diffs held.
@@ -53,23 +84,25 @@ impl<const N: usize> BookBuilder<N> {
         &mut self,
         now: Nanos,
         snapshot: &Snapshot,
+        asked: bool,
         applied: &mut impl FnMut(&Book<N>, u64, bool),
     ) -> SnapshotOutcome {
         let place = Place::snapshot(snapshot.last_id);
-        let many = self.lines.many();
-        let gap = |diff: &Diff| place.fit(self.rule, diff) == Fit::Gap;
-        // Lines mix their messages: any one that joins will do.
-        let too_old = match many {
-            true => self.buffer.first().is_some() && self.buffer.iter().all(|(diff, ..)| gap(diff)),
-            false => self.buffer.first().is_some_and(gap),
-        };
-        if too_old {
+        let oldest = Nanos(now.0.saturating_sub(HELD_NS_MAX));
+        if self.is_too_old(place) {
+            self.buffer.forget_before(oldest);
             return self.too_old(now);
         }
-        load(&mut self.book, snapshot);
+        load(&mut self.book, &mut self.claims, snapshot);
+        if self.book.crossed() {
+            self.book.clear();
+            return self.unbelieved(now);
+        }
+        self.claimed = claims_more(&self.book, snapshot);
+        self.unproven = asked && !self.rule.shows_losses() && self.buffer.first().is_none();
         self.at = place;
         self.note(true, applied);
-        let gap = match many {
+        let gap = match self.lines.many() {
             true => {
                 self.heal(now, applied);
                 (now >= self.heal_until).then_some(0)
@@ -78,14 +111,16 @@ impl<const N: usize> BookBuilder<N> {
         };
         if let Some(gap) = gap {
             self.restart_from(now, gap);
+            self.buffer.forget_before(oldest);
             return SnapshotOutcome::Gap;
         }
         if self.heal_until == Nanos::NEVER {
             self.buffer.clear();
         }
         self.status = Status::Live;
+        self.trouble = Trouble::None;
         self.rhythm.rewind(now);
-        self.fetch.rest();
+        self.fetch.rest(now);
         self.after_change(now);
         SnapshotOutcome::Live
     }
@@ -117,23 +152,28 @@ impl<const N: usize> BookBuilder<N> {
         self.counters.gaps += 1;
         self.buffer.drop_first(gap);
         self.resync(now);
+        self.trouble = Trouble::Hole;
         self.fetch.hurry(now);
     }
 
     /// A newer picture of a book that is live: built beside it, so that it is never without one.
     fn refresh(&mut self, now: Nanos, snapshot: &Snapshot) -> SnapshotOutcome {
-        load(&mut self.spare, snapshot);
+        load(&mut self.spare, &mut self.claims, snapshot);
+        if self.spare.crossed() {
+            return self.unbelieved(now);
+        }
+        self.spare_claimed = claims_more(&self.spare, snapshot);
         let place = Place::snapshot(snapshot.last_id);
         let stale = self.status == Status::Stale;
         let proves = stale && place.id >= self.at.id;
         let outcome = if place.id <= self.at.id {
             self.finish_refresh(now, place)
         } else if stale && self.agrees() {
-            self.refreshed();
+            self.refreshed(now);
             SnapshotOutcome::Confirmed
         } else {
             self.held = Some(place);
-            if stale {
+            if stale && !self.doubted {
                 self.owed_until = self.owed_until.min(now + Nanos(OWED_NS_MAX));
             }
             SnapshotOutcome::Held
@@ -142,10 +182,10 @@ impl<const N: usize> BookBuilder<N> {
             if proves {
                 self.rhythm.quiet(self.fetch.asked());
             }
-            if stale && now < self.rhythm.stale_at() {
+            if stale && now < self.rhythm.stale_at() && self.is_heard() {
                 self.status = Status::Live;
                 self.owed_until = Nanos::NEVER;
-            } else if stale {
+            } else if stale && self.is_heard() {
                 self.fetch.refresh(now); // Asked for before the silence: it proves nothing.
             }
             self.after_change(now);
@@ -167,17 +207,20 @@ impl<const N: usize> BookBuilder<N> {
     }
 
     /// The refresh is over: nothing is held, kept or asked for any more.
-    fn refreshed(&mut self) {
+    fn refreshed(&mut self, now: Nanos) {
         self.held = None;
         self.buffer.clear();
         self.refreshing = false;
-        self.fetch.rest();
+        self.fetch.rest(now);
     }
 
     /// Brings `spare` from `place` to where the book is, and puts it in its place.
     pub(super) fn finish_refresh(&mut self, now: Nanos, place: Place) -> SnapshotOutcome {
         self.held = None;
         let mut place = place;
+        if !self.rule.shows_losses() && self.is_too_old(place) {
+            return self.too_old(now);
+        }
         for (diff, bids, asks) in self.buffer.iter() {
             match place.fit(self.rule, diff) {
                 Fit::Gap => break,
@@ -192,17 +235,21 @@ impl<const N: usize> BookBuilder<N> {
             return self.too_old(now); // The buffer does not reach back to it.
         }
         std::mem::swap(&mut self.book, &mut self.spare);
+        self.claimed = self.spare_claimed;
+        self.unproven = false;
         self.counters.refreshes += 1;
         if self.thin() {
-            self.snapshot_useless(now); // It did not reach deeper: no use asking at once again.
+            // It did not reach deeper: no use asking at once again.
+            self.snapshot_useless(now, Trouble::None);
         } else {
-            self.refreshed();
+            self.refreshed(now);
         }
         SnapshotOutcome::Refreshed
     }
 }
 
-fn load<const N: usize>(book: &mut Book<N>, snapshot: &Snapshot) {
+/// A side that claims to have no more levels than these is whole once a second snapshot has said so.
+fn load<const N: usize>(book: &mut Book<N>, claims: &mut Claims, snapshot: &Snapshot) {
     let Snapshot {
         bids,
         bids_whole,
@@ -210,5 +257,13 @@ fn load<const N: usize>(book: &mut Book<N>, snapshot: &Snapshot) {
         asks_whole,
         ..
     } = snapshot;
-    book.load(bids, *bids_whole, asks, *asks_whole);
+    let bids_whole = claims.confirm(Side::Buy, *bids_whole, bids.len());
+    let asks_whole = claims.confirm(Side::Sell, *asks_whole, asks.len());
+    book.load(bids, bids_whole, asks, asks_whole);
+}
+
+/// Some side claims to be whole, and is not believed.
+fn claims_more<const N: usize>(book: &Book<N>, snapshot: &Snapshot) -> bool {
+    let (bids, asks) = (snapshot.bids_whole, snapshot.asks_whole);
+    (bids && !book.whole(Side::Buy)) || (asks && !book.whole(Side::Sell))
 }

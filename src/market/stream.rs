@@ -4,11 +4,12 @@
 use super::book::Book;
 use super::buffer::Buffer;
 use super::checksum;
+use super::dark::Trouble;
 use super::lines::HEAL_NS_MAX;
 use super::place::{Fit, Place, change};
 use super::sync::{BookBuilder, DiffOutcome};
 use crate::base::feed::{Chain, SnapshotFrom};
-use crate::base::{Diff, Level, Nanos, Status};
+use crate::base::{Diff, Level, Nanos, Side, Status};
 
 /// What one pass over the held messages did.
 enum Healed {
@@ -29,6 +30,9 @@ impl<const N: usize> BookBuilder<N> {
         asks: &[Level],
         applied: &mut impl FnMut(&Book<N>, u64, bool),
     ) -> DiffOutcome {
+        if !self.heard[usize::from(line)] || self.doubted {
+            self.hear_data(now, line);
+        }
         let fresh = match self.status {
             Status::Connecting => return DiffOutcome::Ignored,
             Status::Buffering | Status::Resyncing => true,
@@ -48,9 +52,16 @@ impl<const N: usize> BookBuilder<N> {
         self.book.load(bids, bids_whole, asks, asks_whole);
         self.book.settle();
         self.shadowed = false;
+        if self.book.crossed() {
+            return self.unbelievable(now);
+        }
         if !self.verify(diff) {
             return self.mismatch(now);
         }
+        // A checksum is a second word about the same levels.
+        let proved = self.rule.checksum.is_some() && diff.checksum.is_some();
+        self.claimed = !proved && self.doubt_nothing(bids, asks);
+        self.trouble = Trouble::None;
         if fresh {
             self.lines.clear();
             self.buffer.clear(); // Of a stream of changes that began before this book.
@@ -61,9 +72,34 @@ impl<const N: usize> BookBuilder<N> {
         // What follows a book on its own line comes after it, also with the same number.
         self.at.first &= self.rule.chain != Chain::Rising;
         self.resub.rest();
-        self.fetch.rest();
+        self.fetch.rest(now);
         self.alive(now, line, diff, fresh, applied);
         DiffOutcome::Applied
+    }
+
+    /// No exchange's book is crossed or locked: what says so is not a book of one moment.
+    fn unbelievable(&mut self, now: Nanos) -> DiffOutcome {
+        self.counters.unbelieved += 1;
+        self.buffer.clear();
+        self.resync(now);
+        self.trouble = Trouble::Unbelieved;
+        DiffOutcome::Mismatch
+    }
+
+    /// A side of a whole book without any level is believed once a second book has said so: until then nothing is
+    /// known of it. True where that is so. A side that is merely short is believed at once: it comes out of the same
+    /// sequence as the changes, nothing cuts it to a number of levels that were asked for, and a second one would cost
+    /// another subscription of each thin market.
+    fn doubt_nothing(&mut self, bids: &[Level], asks: &[Level]) -> bool {
+        let mut doubted = false;
+        for (side, levels) in [(Side::Buy, bids), (Side::Sell, asks)] {
+            let empty = levels.is_empty();
+            if !self.claims.confirm(side, empty, 0) && empty {
+                self.book.doubt(side);
+                doubted = true;
+            }
+        }
+        doubted
     }
 
     /// A book whose id says that what is held is newer, or as new and from another line. One that is as new as a
@@ -103,8 +139,18 @@ impl<const N: usize> BookBuilder<N> {
         match fit {
             Fit::Duplicate => {
                 self.counters.duplicates += 1;
+                self.unproven = false; // The snapshot has what the stream began with.
                 self.handle_behind(now);
                 DiffOutcome::Duplicate
+            }
+            // The first message after a snapshot of unknown age: is anything missing between them?
+            Fit::Next if self.unproven => {
+                self.counters.too_old += 1;
+                self.buffer.clear();
+                self.resync(now);
+                self.trouble = Trouble::TooOld;
+                self.keep(now, line, diff, bids, asks);
+                DiffOutcome::Gap
             }
             Fit::Gap if many => self.hold((now, line), diff, bids, asks),
             Fit::Gap => {

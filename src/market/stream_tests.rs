@@ -1,6 +1,7 @@
 //! Rules of books that come in the stream, and of windows and checksums, as sentences.
 
 use super::checksum;
+use super::dark::Dark;
 use super::resubscribe::NO_BOOK_NS;
 use super::rhythm::SILENCE_MIN_NS;
 use super::sync::{BookBuilder, CROSSED_NS_MAX, DiffOutcome, Want};
@@ -23,6 +24,10 @@ const COUNTED: SeqRule = SeqRule {
     window: Some(10),
     cut: true,
     checksum: Some(Checksum::Kraken),
+    ..SeqRule::STREAM
+};
+const TOP: SeqRule = SeqRule {
+    window: Some(20),
     ..SeqRule::STREAM
 };
 /// Ids are times: only the checksum tells what is missing.
@@ -244,10 +249,75 @@ fn a_crossed_book_of_a_stream_is_had_anew() {
 fn what_its_owner_saw_lost_costs_the_book_and_the_next_one_is_waited_for() {
     let mut t = Bench::connected(RISING);
     t.book(0, 10);
-    t.builder.handle_lost(t.now);
+    t.builder.handle_line_lost(t.now);
     assert_eq!((t.status(), t.wants()), (Status::Resyncing, vec![]));
     t.wait(NO_BOOK_NS);
     assert_eq!(t.wants(), [Want::Resubscribe]);
+}
+
+#[test]
+fn a_lost_message_of_a_stream_is_asked_for_at_once_and_garbage_ever_later() {
+    let mut t = Bench::connected(SeqRule {
+        chain: Chain::Counted,
+        ..SeqRule::STREAM
+    });
+    t.book(0, 0);
+    t.builder.handle_lost(t.now);
+    assert_eq!(
+        (t.status(), t.wants()),
+        (Status::Resyncing, vec![Want::Resubscribe])
+    );
+    let mut asked = 0;
+    for _ in 0..600 {
+        t.wait(100_000_000);
+        t.builder.handle_lost(t.now);
+        asked += t.wants().len();
+    }
+    assert_eq!(asked, 3, "after 5, 10 and 20 seconds");
+    assert_eq!(t.book(0, 0), DiffOutcome::Applied);
+}
+
+#[test]
+fn a_crossed_or_locked_book_of_the_stream_is_never_believed() {
+    for (bid, ask) in [(100, 100), (101, 100)] {
+        for live in [false, true] {
+            let mut t = Bench::connected(RISING);
+            if live {
+                t.book(0, 10);
+            }
+            let book = ([level(bid, 1)], [level(ask, 1)]);
+            assert_eq!(t.book_of(0, 11, &book.0, &book.1), DiffOutcome::Mismatch);
+            assert_eq!(
+                (t.status(), t.wants()),
+                (Status::Resyncing, vec![Want::Resubscribe])
+            );
+            assert_eq!(t.builder.dark(), Some(Dark::Unbelieved));
+            assert_eq!(t.book(0, 12), DiffOutcome::Applied);
+            assert_eq!(t.builder.dark(), None);
+        }
+    }
+}
+
+#[test]
+fn an_empty_side_of_a_book_in_the_stream_is_believed_when_a_second_one_says_so() {
+    for rule in [SeqRule::STREAM, TOP] {
+        let mut t = Bench::connected(rule);
+        let bids = [level(100, 1)];
+        assert_eq!(t.book_of(0, 10, &bids, &[]), DiffOutcome::Applied);
+        assert!(!t.live().whole(Side::Sell) && t.live().whole(Side::Buy));
+        // What a change adds to it is not the best ask of anybody, and the book goes on meanwhile.
+        assert_eq!(t.wants(), [Want::Resubscribe]);
+        t.change_of(0, 11, &[level(99, 1)]);
+        assert!(!t.live().top::<10>().complete(1));
+        assert_eq!(t.book_of(0, 12, &bids, &[]), DiffOutcome::Applied);
+        assert!(t.live().whole(Side::Sell));
+        // Another connection begins with the same: that is the second word.
+        t.builder.handle_disconnected(t.now, 0);
+        t.builder.handle_connected(t.now, 0, 2);
+        t.book_of(0, 13, &bids, &[]);
+        assert!(t.live().whole(Side::Sell));
+        assert_eq!(t.wants(), []);
+    }
 }
 
 #[test]

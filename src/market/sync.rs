@@ -3,13 +3,15 @@
 
 use super::book::Book;
 use super::buffer::Buffer;
+use super::claims::Claims;
+use super::dark::{Dark, Trouble};
 use super::fetch::Fetch;
 use super::lines::{LINES_MAX, Lines};
 use super::place::Place;
 use super::resubscribe::Resubscribe;
 use super::rhythm::Rhythm;
 use crate::base::feed::{SeqRule, SnapshotFrom};
-use crate::base::{Diff, Level, Nanos, Side, Status};
+use crate::base::{Channel, Diff, Level, Nanos, Side, Status};
 
 /// How long a crossed book is given to heal before it is thrown away.
 pub const CROSSED_NS_MAX: u64 = 1_000_000_000;
@@ -18,6 +20,10 @@ pub const DEPTH_MARGIN: usize = 64;
 /// How long after a snapshot a silent stream may still bring what the snapshot has: the slowest one speaks
 /// once a second. What does not come by then is lost, and the stream with it.
 pub const OWED_NS_MAX: u64 = 3_000_000_000;
+/// Times that a dead stream is subscribed to again before its connection is replaced.
+pub const RENEWALS_MAX: u32 = 2;
+/// What waited this long for a snapshot, and joins none, is not of the exchange's count any more.
+pub const HELD_NS_MAX: u64 = 60_000_000_000;
 /// How long a stale book is kept while the stream repeats what lies behind it.
 pub const BEHIND_NS_MAX: u64 = 10_000_000_000;
 
@@ -28,9 +34,12 @@ pub enum Want {
     /// Fetch a snapshot of this instrument.
     Snapshot,
     /// Unsubscribe this instrument's book and subscribe it anew, on every line: the stream starts with a whole
-    /// book again. Needs no answer but that book.
+    /// book again, or speaks again. Needs no answer but that.
     Resubscribe,
-    /// Replace the connection of this line: it is silent about changes although it stands, or lost some.
+    /// The same of its trades or quotes: they are silent.
+    Renew(Channel),
+    /// Replace the connection of this line: it is silent about changes although it stands, or lost some. Healthy
+    /// neighbours on it come first.
     Reconnect(u8),
     /// Fetch this instrument's metadata: its stream says numbers that its scales cannot hold.
     Metadata,
@@ -70,8 +79,10 @@ pub enum SnapshotOutcome {
     Confirmed,
     /// Newer than the book: replaces it as soon as the stream is there.
     Held,
-    /// The book needs none, or there is no connection.
+    /// The book needs none, or there is no stream that could keep it true.
     Ignored,
+    /// Crossed or locked: no exchange's book is. Another one is asked for later.
+    Unbelieved,
 }
 
 /// What happened so far; never reset.
@@ -91,6 +102,8 @@ pub struct Counters {
     pub refreshes: u64,
     /// Snapshots that were older than the diffs that were held.
     pub too_old: u64,
+    /// Snapshots and whole books that were crossed or locked: none was believed.
+    pub unbelieved: u64,
     /// Times that the book became crossed.
     pub crossed: u64,
     /// Times that the book became stale.
@@ -126,6 +139,26 @@ pub struct BookBuilder<const N: usize> {
     /// A refresh that is newer than the stream: `spare` holds it.
     pub(super) held: Option<Place>,
     pub(super) buffer: Buffer,
+    /// The newest id that each line brought while there was no book.
+    pub(super) newest: [u64; LINES_MAX],
+    /// What the last snapshot claimed of each side.
+    pub(super) claims: Claims,
+    /// It claims to be whole, and nobody confirmed that.
+    pub(super) claimed: bool,
+    /// The same of `spare`.
+    pub(super) spare_claimed: bool,
+    /// The book began at a snapshot of unknown age: its stream shows no losses, and brought nothing to compare with.
+    pub(super) unproven: bool,
+    /// Lines whose stream has said that it is there, in their connection.
+    pub(super) heard: [bool; LINES_MAX],
+    /// A line was refused the stream.
+    pub(super) refused: bool,
+    /// The stream was found dead: only its data proves the contrary.
+    pub(super) doubted: bool,
+    /// When messages were lost last: an answer to an older request does not have what they said.
+    pub(super) lost_at: Nanos,
+    /// What became of the last snapshot, where it was of no use.
+    pub(super) trouble: Trouble,
     /// Applied diffs are buffered too, until a refresh replaces the live book.
     pub(super) refreshing: bool,
     pub(super) fetch: Fetch,
@@ -162,6 +195,16 @@ impl<const N: usize> BookBuilder<N> {
             spare: Book::windowed(rule.window, rule.cut),
             held: None,
             buffer: Buffer::new(),
+            newest: [0; LINES_MAX],
+            claims: Claims::default(),
+            claimed: false,
+            spare_claimed: false,
+            unproven: false,
+            heard: [false; LINES_MAX],
+            refused: false,
+            doubted: false,
+            lost_at: Nanos::ZERO,
+            trouble: Trouble::None,
             refreshing: false,
             fetch: Fetch::new(),
             rhythm: Rhythm::new(),
@@ -203,13 +246,35 @@ impl<const N: usize> BookBuilder<N> {
         self.counters
     }
 
-    /// The stream is subscribed to, on a new connection. Where no other line is up the book is empty, and what comes
-    /// waits for a snapshot; else the line joins those that feed it.
+    /// Why the book may not be read; `None` where it may.
+    pub fn dark(&self) -> Option<Dark> {
+        let rest = self.rule.snapshot == SnapshotFrom::Rest;
+        match self.status {
+            Status::Live => None,
+            Status::Connecting => Some(Dark::NoConnection),
+            _ if self.refused && !self.is_heard() => Some(Dark::Refused),
+            _ if self.doubted => Some(Dark::Dead),
+            Status::Stale => Some(Dark::Silent),
+            Status::Buffering | Status::Resyncing if !self.is_heard() => Some(Dark::NotBegun),
+            Status::Buffering | Status::Resyncing if rest => Some(self.trouble.dark()),
+            Status::Buffering | Status::Resyncing => Some(match self.trouble {
+                Trouble::None => Dark::NoBook,
+                trouble => trouble.dark(),
+            }),
+        }
+    }
+
+    /// A new connection is up, and is about to be subscribed. Where no other line is up the book is empty, and what
+    /// comes waits for a snapshot; else the line joins those that feed it.
     pub fn handle_connected(&mut self, now: Nanos, line: u8, epoch: u32) {
         assert!(usize::from(line) < LINES_MAX, "a line too many");
         self.lines.set_up(line, false);
         let joins = self.lines.count() > 0;
         self.lines.set_up(line, true);
+        (
+            self.heard[usize::from(line)],
+            self.newest[usize::from(line)],
+        ) = (false, 0);
         if joins {
             assert!(self.rule.merges(), "lines that cannot be merged");
             return;
@@ -220,24 +285,71 @@ impl<const N: usize> BookBuilder<N> {
         self.epoch = epoch.max(self.epoch + 1);
         self.status = Status::Buffering;
         self.reconnect = [false; LINES_MAX];
+        (self.refused, self.trouble) = (false, Trouble::None);
         self.rhythm.start(now);
+        if self.doubted {
+            self.owed_until = self.rhythm.reconnect_from();
+        }
         match self.rule.snapshot {
-            SnapshotFrom::Rest => self.fetch.begin(now),
+            SnapshotFrom::Rest => self.fetch.stop(now),
             SnapshotFrom::Stream => self.resub.begin(now),
         }
     }
 
-    /// The connection is gone, and with the last one the book.
-    pub fn handle_disconnected(&mut self, _now: Nanos, line: u8) {
+    /// The exchange confirmed the stream on this line. What was found dead must speak itself.
+    pub fn handle_started(&mut self, now: Nanos, line: u8) {
+        if self.status != Status::Connecting && !self.doubted {
+            self.hear(now, line);
+            self.tick(now);
+        }
+    }
+
+    /// The exchange refused the stream on this line: without another line there is no book.
+    pub fn handle_refused(&mut self, now: Nanos, line: u8) {
+        self.heard[usize::from(line)] = false;
+        self.refused = true;
+        if self.is_heard() || self.status == Status::Connecting {
+            return;
+        }
+        if let Status::Live | Status::Stale = self.status {
+            self.resync(now);
+        }
+        self.fetch.stop(now);
+    }
+
+    /// Some line's stream has begun.
+    pub(super) fn is_heard(&self) -> bool {
+        self.heard.contains(&true)
+    }
+
+    /// The line's stream is there.
+    pub(super) fn hear(&mut self, now: Nanos, line: u8) {
+        let first = !self.is_heard();
+        self.heard[usize::from(line)] = true;
+        self.refused = false;
+        let dark = matches!(self.status, Status::Buffering | Status::Resyncing);
+        if first && dark && self.rule.snapshot == SnapshotFrom::Rest {
+            self.fetch.begin(now);
+        }
+    }
+
+    /// The connection is gone, and with the last one that carries the stream the book.
+    pub fn handle_disconnected(&mut self, now: Nanos, line: u8) {
         self.lines.set_up(line, false);
+        self.heard[usize::from(line)] = false;
         if self.lines.count() > 0 {
+            if !self.is_heard() && matches!(self.status, Status::Live | Status::Stale) {
+                self.buffer.clear();
+                self.resync(now);
+                self.fetch.stop(now);
+            }
             return;
         }
         self.drop_book();
         self.buffer.clear();
         self.status = Status::Connecting;
         self.reconnect = [false; LINES_MAX];
-        self.fetch.stop();
+        self.fetch.stop(now);
         self.resub.rest();
     }
 
@@ -251,6 +363,9 @@ impl<const N: usize> BookBuilder<N> {
         asks: &[Level],
         applied: &mut impl FnMut(&Book<N>, u64, bool),
     ) -> DiffOutcome {
+        if !self.heard[usize::from(line)] || self.doubted {
+            self.hear_data(now, line);
+        }
         match (self.status, self.rule.snapshot) {
             (Status::Connecting, _) => DiffOutcome::Ignored,
             (Status::Buffering | Status::Resyncing, SnapshotFrom::Rest) => {
@@ -266,15 +381,38 @@ impl<const N: usize> BookBuilder<N> {
         }
     }
 
-    /// Messages of the stream were lost, and its owner sees to it that it begins anew.
+    /// The stream speaks: nothing proves better that it is there.
+    #[cold]
+    pub(super) fn hear_data(&mut self, now: Nanos, line: u8) {
+        if self.status != Status::Connecting {
+            self.doubted = false;
+            self.hear(now, line);
+        }
+    }
+
+    /// Messages of the stream were lost, or not understood: the book is gone, and another one is asked for as soon as
+    /// that may be. Told again and again, it asks ever later.
     pub fn handle_lost(&mut self, now: Nanos) {
         if self.status == Status::Connecting {
             return;
         }
         self.counters.gaps += 1;
+        self.lost_at = now;
         self.buffer.clear();
-        self.resync(now);
-        if self.rule.snapshot == SnapshotFrom::Stream {
+        match (self.status, self.rule.snapshot) {
+            (Status::Live | Status::Stale, _) => self.resync(now),
+            (_, SnapshotFrom::Rest) => {}
+            (_, SnapshotFrom::Stream) => {
+                self.resub.restart(now);
+                self.resub.tick(now);
+            }
+        }
+    }
+
+    /// As [`Self::handle_lost`], of a connection that is made anew for it.
+    pub fn handle_line_lost(&mut self, now: Nanos) {
+        self.handle_lost(now);
+        if self.rule.snapshot == SnapshotFrom::Stream && self.status != Status::Connecting {
             self.resub.begin(now);
         }
     }
@@ -351,19 +489,30 @@ impl<const N: usize> BookBuilder<N> {
             }
         }
         if now >= self.reconnect_at() {
-            self.owed_until = Nanos::NEVER;
-            self.rhythm.reconnect(now);
-            self.reconnect = self.lines.up();
+            self.revive(now);
         }
         self.tick(now);
     }
 
-    /// When a new connection is asked for, if the stream does not bring what it owes.
+    /// The stream is dead: it is subscribed to again, and where that does not help its connection is replaced, ever
+    /// more patiently.
+    fn revive(&mut self, now: Nanos) {
+        self.doubted = true;
+        self.heard = [false; LINES_MAX];
+        match self.rhythm.revive(now) < RENEWALS_MAX {
+            true => self.resub.ask(),
+            false => self.reconnect = self.lines.up(),
+        }
+        self.owed_until = self.rhythm.reconnect_from();
+    }
+
+    /// When the stream is given up for dead, if it does not bring what it owes.
     fn reconnect_at(&self) -> Nanos {
         self.owed_until.max(self.rhythm.reconnect_from())
     }
 
-    /// Buffers a diff while there is no book. One that is not newer than the one before is no sign of life.
+    /// Buffers a diff while there is no book. One that is not newer than the one before is no sign of life, and where
+    /// it is older the exchange counts on from there: what is newer than it was of another count.
     pub(super) fn keep(
         &mut self,
         now: Nanos,
@@ -372,12 +521,19 @@ impl<const N: usize> BookBuilder<N> {
         bids: &[Level],
         asks: &[Level],
     ) {
-        let newest = self.buffer.last().map_or(0, |last| last.last_id);
-        if diff.last_id > newest {
+        let newest = &mut self.newest[usize::from(line)];
+        let before = *newest;
+        if diff.last_id > before {
+            *newest = diff.last_id;
             self.rhythm.beat(now);
         }
-        let repeated = self.lines.many() && self.buffer.holds(diff);
+        let steps_back = diff.last_id < before;
+        let repeated = (self.lines.many() || diff.last_id <= before) && self.buffer.holds(diff);
         if !repeated {
+            if steps_back {
+                self.newest = self.newest.map(|newest| newest.min(diff.last_id));
+                self.buffer.step_back(diff.last_id);
+            }
             self.counters.buffered += 1;
             self.counters.overflow += self.buffer.push((now, line), diff, bids, asks);
         }
@@ -409,6 +565,8 @@ impl<const N: usize> BookBuilder<N> {
         self.owed_until = Nanos::NEVER;
         self.heal_until = Nanos::NEVER;
         self.shadowed = false;
+        self.unproven = false;
+        self.newest = [0; LINES_MAX];
         self.lines.clear();
     }
 
@@ -446,7 +604,10 @@ impl<const N: usize> BookBuilder<N> {
         }
         if self.thin() {
             match self.rule.snapshot {
+                SnapshotFrom::Rest if self.claimed => self.fetch.confirm(now),
                 SnapshotFrom::Rest => self.fetch.refresh(now),
+                // A second book replaces this one in one step.
+                SnapshotFrom::Stream if self.claimed => self.resub.confirm(now),
                 SnapshotFrom::Stream if self.resub.may_renew(now) => self.resync(now),
                 SnapshotFrom::Stream => {}
             }
@@ -467,7 +628,11 @@ impl<const N: usize> BookBuilder<N> {
     pub(super) fn tick(&mut self, now: Nanos) {
         self.resub.tick(now);
         if self.heal_until == Nanos::NEVER && self.fetch.tick(now) {
-            self.refreshing |= matches!(self.status, Status::Live | Status::Stale);
+            let shown = matches!(self.status, Status::Live | Status::Stale);
+            if shown && !self.refreshing {
+                self.buffer.begin(self.at.id);
+            }
+            self.refreshing |= shown;
         }
     }
 }

@@ -101,6 +101,7 @@ impl World {
             world.change();
         }
         world.feed.handle_connected(world.now, 0, world.epoch);
+        world.feed.handle_started(world.now, 0);
         world
     }
 
@@ -194,6 +195,7 @@ impl World {
         self.stream.clear();
         self.epoch += 1;
         self.feed.handle_connected(self.now, 0, self.epoch);
+        self.feed.handle_started(self.now, 0);
         self.reference = Reference::new(self.rule);
     }
 
@@ -218,7 +220,8 @@ impl World {
         while let Some(want) = self.feed.poll_output() {
             match want {
                 Want::Reconnect(_) => self.reconnect(),
-                Want::Resubscribe | Want::Metadata => unreachable!("not of this rule"),
+                Want::Resubscribe => {} // It would change nothing: this stream is alive.
+                Want::Renew(_) | Want::Metadata => unreachable!("not of this rule"),
                 Want::Snapshot => {
                     assert!(!self.waiting, "two in flight, seed={}", self.seed);
                     self.waiting = true;
@@ -310,7 +313,8 @@ impl World {
 
     /// Faults end: the feed must be live, and equal to the reference and to the truth.
     fn end(&mut self) {
-        for _ in 0..600 {
+        // The longest wait of a book that was lost again and again, and some more.
+        for _ in 0..1_200 {
             self.now = self.now + Nanos::from_millis(100);
             self.trade();
             self.deliver(10);
@@ -318,7 +322,7 @@ impl World {
             self.serve();
         }
         self.deliver(usize::MAX);
-        let book = self.feed.live().expect("quiet for a minute");
+        let book = self.feed.live().expect("quiet for two minutes");
         assert_eq!(self.feed.last_id(), self.last_id);
         for side in [Side::Buy, Side::Sell] {
             let done = book.complete_depth(side);

@@ -6,7 +6,7 @@
 use super::audit::BookAudit;
 use super::latency::{Totals, WorkerTotals};
 use super::stage::Stage;
-use crate::base::{Instrument, Nanos};
+use crate::base::{Instrument, Nanos, Symbol};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -121,6 +121,18 @@ pub struct Book {
     /// The last connection epoch: 1 where the connection never broke.
     #[serde(default)]
     pub epoch: u32,
+    /// Why strategies could not read it when the run ended; empty where they could.
+    #[serde(default)]
+    pub dark: String,
+    /// How long they could not by then; zero where they could.
+    #[serde(default)]
+    pub dark_ns: u64,
+    /// Snapshots that were older than the stream, and of no use.
+    #[serde(default)]
+    pub too_old: u64,
+    /// Snapshots that were crossed or locked, and not believed.
+    #[serde(default)]
+    pub unbelieved: u64,
 }
 
 /// What one exchange sent, and how fast its books were here.
@@ -366,6 +378,19 @@ impl From<&WorkerTotals> for Worker {
     }
 }
 
+/// A book that strategies cannot read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DarkBook {
+    /// Its exchange.
+    pub exchange: &'static str,
+    /// Its instrument, as that exchange calls it.
+    pub symbol: Symbol,
+    /// For how long.
+    pub span: Nanos,
+    /// Why.
+    pub why: &'static str,
+}
+
 /// Where a run is, for its status line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Status {
@@ -375,6 +400,8 @@ pub struct Status {
     pub books_live: usize,
     /// All books of the run.
     pub books: usize,
+    /// The book that has been dark for the longest time, where that is worth a word.
+    pub dark: Option<DarkBook>,
     /// How long from now the last snapshot that waits for an exchange's budget will be asked for; `None` where
     /// none waits.
     pub snapshots_in: Option<Nanos>,

@@ -166,13 +166,25 @@ fn books(summary: &Summary) -> String {
     if all > BOOKS_SHOWN {
         let mut told = summary.books.iter().map(|book| {
             let quiet = [book.gaps, book.resyncs, book.unverified] == [0; 3];
-            !quiet || book.updates == 0 || book.wrong_ns.is_some_and(|wrong| wrong > 0)
+            !quiet
+                || !book.dark.is_empty()
+                || book.updates == 0
+                || book.wrong_ns.is_some_and(|wrong| wrong > 0)
         });
         rows.retain(|_| told.next().unwrap_or(true));
         rows.truncate(BOOKS_SHOWN);
     }
     let left = all - rows.len();
     let mut out = columns(2, &BOOK_HEADS, &rows);
+    for book in summary
+        .books
+        .iter()
+        .filter(|book| !book.dark.is_empty())
+        .take(BOOKS_SHOWN)
+    {
+        let (name, span, why) = (escaped(book.name.clone()), span(book.dark_ns), &book.dark);
+        out += &format!("{name} is not live for {span}: {why}\n");
+    }
     if left > 0 {
         out += &format!("and {left} more books, which are in summary.json\n");
     }
@@ -189,8 +201,18 @@ pub fn status_line(status: &Status) -> String {
         Some(span) => format!(" (all in {} s)", span.0.div_ceil(1_000_000_000)),
         None => String::new(),
     };
+    let dark = match status.dark {
+        Some(dark) => format!(
+            "  dark: {} {} {} s {}",
+            dark.exchange,
+            dark.symbol,
+            dark.span.0 / 1_000_000_000,
+            dark.why
+        ),
+        None => String::new(),
+    };
     format!(
-        "{:>4} s  books {}/{}{planned}  {:>7} msg/s  orders {:>5}  tick-to-wire {latency}",
+        "{:>4} s  books {}/{}{planned}{dark}  {:>7} msg/s  orders {:>5}  tick-to-wire {latency}",
         status.elapsed.0 / 1_000_000_000,
         status.books_live,
         status.books,

@@ -2,27 +2,33 @@
 //! by a [`crate::wiring::feed_lane::FeedLane`], in replay by the recording itself.
 
 mod age;
+mod dark;
 mod lines;
 mod prints;
+mod refused;
 mod slot;
 
 use super::publisher::{Publisher, PublisherCounters};
 use super::turn::Turn;
 use crate::base::event::LATE_NS_MAX;
 use crate::base::{
-    Channel, DecimalError, Instrument, InstrumentId, Nanos, Note, RxStamps, ServerTime, Severity,
-    Snapshot, Stamps, Status, UnixNanos, Value, Word,
+    Channel, Instrument, InstrumentId, Nanos, Note, RxStamps, ServerTime, Severity, Snapshot,
+    Stamps, Status, UnixNanos, Value, Word,
 };
 use crate::exchange::{DecodeError, Decoder, DepthStream, Exchange, Words};
-use crate::market::{BookBuilder, Counters, LINES_MAX, Want};
+pub use crate::market::Dark;
+use crate::market::{BookBuilder, LINES_MAX, Want};
 use crate::watch::audit::Shown;
 use crate::watch::stage::Stage;
 use crate::wiring::their_clock::clock_note;
 use age::{Age, Arrived};
 pub use age::{Delays, News};
+pub use dark::{DARK_SAID, DARK_SAID_MAX};
 pub use lines::Heard;
 use lines::Lines;
 pub use prints::TRADES_KNOWN;
+use refused::Missing;
+pub use slot::BookTally;
 pub use slot::METADATA_EVERY;
 use slot::{Depth, Outlet, Slot};
 
@@ -132,6 +138,30 @@ impl<const N: usize> Feed<N> {
             slot.disconnected(now, line);
             slot.tell_now(out, turn, now, "disconnected");
         });
+    }
+
+    /// The exchange confirmed this stream on this line, or refused it: only a stream that is there keeps a book.
+    pub fn handle_subscribed(
+        &mut self,
+        turn: &mut Turn,
+        now: Nanos,
+        line: u8,
+        (id, channel): (InstrumentId, Channel),
+        confirmed: bool,
+    ) {
+        self.with(id, |slot, out| {
+            slot.subscribed(now, line, channel, confirmed);
+            slot.tell_now(out, turn, now, "refused");
+        });
+    }
+
+    /// As [`Self::handle_subscribed`], of every book on this line: what was recorded was subscribed to, whether or not
+    /// the answers are in the recording.
+    pub fn handle_recorded(&mut self, turn: &mut Turn, now: Nanos, line: u8) {
+        for place in 0..self.instruments.len() {
+            let stream = (self.instruments[place].id, Channel::Depth);
+            self.handle_subscribed(turn, now, line, stream, true);
+        }
     }
 
     /// One text frame of a line. What its owner must know of it is had from [`Feed::poll_heard`].
@@ -300,11 +330,8 @@ impl<const N: usize> Feed<N> {
     /// Does what is due for each book, and tells the desk of states that changed.
     pub fn handle_timeout(&mut self, turn: &mut Turn, now: Nanos) {
         self.each(|slot, out| {
-            if slot.poll_timeout() <= now
-                && let Some(book) = &mut slot.book
-            {
-                book.handle_timeout(now);
-                slot.tell_now(out, turn, now, "silent, crossed or short for too long");
+            if slot.poll_timeout() <= now {
+                slot.handle_timeout(out, turn, now);
             }
         });
     }
@@ -349,10 +376,15 @@ impl<const N: usize> Feed<N> {
         self.publisher.counters()
     }
 
-    /// Each instrument's counters and epoch; all zero in a feed without books.
-    pub fn book_counters(&self) -> impl Iterator<Item = (InstrumentId, u32, Counters)> {
-        let slots = self.slots.iter();
-        slots.map(|slot| (slot.id, slot.epoch(), slot.counters()))
+    /// What became of each instrument's book; all zero in a feed without books.
+    pub fn books(&self) -> impl Iterator<Item = BookTally> {
+        self.slots.iter().map(Slot::tally)
+    }
+
+    /// The book that has been dark for the longest time.
+    pub fn darkest(&self) -> Option<BookTally> {
+        let dark = self.slots.iter().filter(|slot| slot.is_dark());
+        dark.min_by_key(|slot| slot.dark.since()).map(Slot::tally)
     }
 
     /// Whose protocol it speaks.
@@ -374,7 +406,7 @@ impl<const N: usize> Feed<N> {
             if let Some(book) = &mut slot.book
                 && book.status() != Status::Buffering
             {
-                book.handle_lost(now);
+                book.handle_line_lost(now);
                 slot.tell_now(out, turn, now, "frames are missing");
             }
         });
@@ -393,21 +425,26 @@ impl<const N: usize> Feed<N> {
         }
     }
 
+    /// A frame changed nothing. What it may have said is missing from here on, where nothing else would show that.
     fn refuse(&mut self, turn: &mut Turn, now: Nanos, why: DecodeError, frame: &[u8]) {
         self.counters.bad_frames += 1;
-        match why {
-            DecodeError::Number(id, DecimalError::TooFine | DecimalError::TooLarge) => {
-                self.with(id, |slot, out| {
-                    slot.misfit(now);
-                    slot.tell_now(out, turn, now, "a number that does not fit");
-                });
+        let missing = Missing::by(why, self.depth.rule);
+        match missing {
+            Missing::Nobodys => {}
+            Missing::Misfit(id) => self.with(id, |slot, out| {
+                slot.misfit(now);
+                slot.tell_now(out, turn, now, "a number that does not fit");
+            }),
+            Missing::Of(id) => self.with(id, |slot, out| slot.miss(out, turn, now)),
+            Missing::Named | Missing::NamedOnly => {
+                let all = missing == Missing::Named && !self.is_named(frame);
+                for place in 0..self.instruments.len() {
+                    let instrument = self.instruments[place];
+                    if all || refused::names(frame, &instrument.symbol) {
+                        self.with(instrument.id, |slot, out| slot.miss(out, turn, now));
+                    }
+                }
             }
-            DecodeError::Number(_, DecimalError::Malformed)
-            | DecodeError::TooLong
-            | DecodeError::Json
-            | DecodeError::Shape
-            | DecodeError::UnknownSymbol
-            | DecodeError::TooManyLevels => {}
         }
         if now < self.refusal_from {
             return;
@@ -426,6 +463,12 @@ impl<const N: usize> Feed<N> {
                 .with("so_far", Value::Int(self.counters.bad_frames as i64))
                 .text(text),
         );
+    }
+
+    /// The frame names some instrument of this feed.
+    fn is_named(&self, frame: &[u8]) -> bool {
+        let mut instruments = self.instruments.iter();
+        instruments.any(|instrument| refused::names(frame, &instrument.symbol))
     }
 
     /// Does `act` with the slot of this instrument, if it is one of this feed's.

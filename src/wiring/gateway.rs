@@ -2,6 +2,7 @@
 //! Decides nothing about an order, and never sends one twice.
 
 use super::desk::{Receipt, Ticket};
+use super::feed::BookTally;
 use super::feed::REFUSAL_SAMPLE;
 use super::lane::{Lane, Tally};
 use super::ring::{Receiver, Sender};
@@ -492,8 +493,8 @@ impl<S: Transport> Lane<S> for Gateway<S> {
     /// Nor for metadata.
     fn handle_instrument(&mut self, _: &mut Turn, _: Nanos, _: Instrument) {}
 
-    fn pulse(&self) -> (u64, usize) {
-        (0, 0)
+    fn pulse(&self) -> (u64, usize, Option<BookTally>) {
+        (0, 0, None)
     }
 
     fn tally(&self, into: &mut Tally) {

@@ -4,8 +4,8 @@ use super::gateway::GatewayCounters;
 use super::publisher::PublisherCounters;
 use super::turn::{Ask, Turn};
 use crate::base::{Instrument, InstrumentId, Nanos, ServerTime, Snapshot};
-use crate::market::{Counters, LINES_MAX};
-use crate::wiring::feed::FeedCounters;
+use crate::market::LINES_MAX;
+use crate::wiring::feed::{BookTally, FeedCounters};
 use std::net::SocketAddr;
 
 /// Lines that one lane has at most: three that carry the same, and one that takes the place of another.
@@ -14,6 +14,8 @@ pub const LINES: usize = LINES_MAX;
 /// What lanes counted, added up over a worker.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
+    /// When it was taken: the run's end.
+    pub at: Nanos,
     /// Of all feed lanes.
     pub feed: FeedCounters,
     /// Of all rings from feeds to the desk.
@@ -24,8 +26,8 @@ pub struct Tally {
     pub unanswered: u64,
     /// Connections that went live.
     pub connects: u64,
-    /// Each book with its last epoch and its counters.
-    pub books: Vec<(InstrumentId, u32, Counters)>,
+    /// What became of each book.
+    pub books: Vec<BookTally>,
     /// Of the feed lanes of each exchange; one may be there more than once.
     pub exchanges: Vec<ExchangeTally>,
 }
@@ -43,6 +45,9 @@ pub struct ExchangeTally {
     pub connects: u64,
     /// Books that strategies could read when the run ended.
     pub books_live: usize,
+    /// Why its connections end again and again without a healthy time in between, and how often in a row; `None`
+    /// where none does.
+    pub keeps_closing: Option<(&'static str, u32)>,
 }
 
 /// A lane with connections of its own: its lines, which count from 0 and stay below [`LINES`].
@@ -82,8 +87,8 @@ pub trait Lane<S>: Send {
     fn stream_mut(&mut self, line: u8) -> Option<&mut S>;
     /// The run is over: closes the connections, so that the exchange need not find out.
     fn shut_down(&mut self, now: Nanos);
-    /// Frames so far, and books that are live now.
-    fn pulse(&self) -> (u64, usize);
+    /// Frames so far, books that are live now, and the one that has been dark for the longest time.
+    fn pulse(&self) -> (u64, usize, Option<BookTally>);
     /// Adds its counters at the run's end.
     fn tally(&self, into: &mut Tally);
 }

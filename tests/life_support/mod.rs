@@ -249,8 +249,8 @@ impl World {
     }
 
     pub fn counters(&self, n: usize) -> Counters {
-        let mut books = self.rig.lane.feed().book_counters();
-        books.nth(n).map(|(_, _, counters)| counters).unwrap()
+        let mut books = self.rig.lane.feed().books();
+        books.nth(n).map(|book| book.counters).unwrap()
     }
 
     pub fn noted(&self, event: &str) -> Vec<&Note> {

@@ -53,11 +53,20 @@ pub(super) fn summarize(
     let audit_lost: u64 = feeds().map(|tally| tally.feed.audit_lost).sum();
     for (instrument, audit) in instruments.iter().zip(totals.audits) {
         let mut book = summary::Book::of(instrument, audit);
-        let counters = feeds()
-            .flat_map(|tally| &tally.books)
-            .find(|(id, ..)| *id == instrument.id);
-        if let Some((_, epoch, counters)) = counters {
-            book.epoch = *epoch;
+        // Where trades come by a route of their own, only one lane has the book.
+        let told = feeds()
+            .flat_map(|tally| tally.books.iter().map(|told| (tally.at, told)))
+            .filter(|(_, told)| told.instrument == instrument.id)
+            .max_by_key(|(_, told)| (told.dark.is_some(), told.counters.updates));
+        if let Some((ended_at, told)) = told {
+            let counters = told.counters;
+            book.epoch = told.epoch;
+            book.too_old = counters.too_old;
+            book.unbelieved = counters.unbelieved;
+            if let Some(why) = told.dark {
+                book.dark = why.name().to_owned();
+                book.dark_ns = ended_at.since(told.dark_since);
+            }
             book.gaps = counters.gaps;
             book.resyncs = counters.resyncs;
             book.duplicates = counters.duplicates;

@@ -3,9 +3,10 @@
 use crate::app::config::Config;
 use crate::app::session::Engine;
 use crate::app::universe::Universe;
-use crate::base::{Clock as _, Nanos};
+use crate::base::{Clock as _, Instrument, Nanos};
 use crate::watch::summary::{self, Summary};
 use crate::watch::table;
+use crate::wiring::feed::DARK_SAID;
 use crate::world::os::clerk::Backlog;
 use crate::world::os::clock::OsClock;
 use crate::world::os::console::{self, Outlet};
@@ -135,6 +136,7 @@ pub(super) fn shortened(symbols: &[&str]) -> String {
 /// Says each second where the run is, from the workers' pulses.
 pub(super) fn status(engine: &Engine) -> StatusOf {
     let (pulses, books) = (engine.pulses.clone(), engine.instruments.len());
+    let instruments = engine.instruments.clone();
     let backlogs = engine.backlogs().to_vec();
     let began = OsClock.now();
     let (mut last_at, mut last_frames) = (began, 0);
@@ -153,11 +155,29 @@ pub(super) fn status(engine: &Engine) -> StatusOf {
             elapsed: now - began,
             books_live: sum(|pulse| &pulse.live_books) as usize,
             books,
+            dark: dark(&pulses, &instruments, now),
             snapshots_in: snapshots_in(&backlogs, now),
             messages_per_s: per_s as u64,
             orders_sent: sum(|pulse| &pulse.orders),
             tick_to_wire_ns: tick_to_wire,
         }
+    })
+}
+
+/// The book that has been dark for the longest time, once it is for as long as the log says so.
+fn dark(
+    pulses: &[Arc<Pulse>],
+    instruments: &[Instrument],
+    now: Nanos,
+) -> Option<summary::DarkBook> {
+    let dark = pulses.iter().filter_map(|pulse| pulse.dark.look());
+    let (id, since, why) = dark.min_by_key(|(_, since, _)| *since)?;
+    let (instrument, span) = (instruments.get(id.index())?, Nanos(now.since(since)));
+    (span >= DARK_SAID).then_some(summary::DarkBook {
+        exchange: instrument.exchange,
+        symbol: instrument.symbol,
+        span,
+        why: why.name(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! One instrument of a feed: its book, what was told of it, and how news of it become events.
 
+use super::dark::Darkness;
 use super::prints::Prints;
 use super::{FeedCounters, Heard, Lines};
 use crate::base::event::LATE_NS_MAX;
@@ -7,7 +8,7 @@ use crate::base::{
     Body, Channel, Diff, Event, Flags, Instrument, InstrumentId, Level, Nanos, Note, Quote,
     Severity, Snapshot, Stamps, Status, Trade, UnixNanos, Value,
 };
-use crate::market::{BookBuilder, Counters, DiffOutcome, LINES_MAX, Want};
+use crate::market::{BookBuilder, Counters, Dark, DiffOutcome, LINES_MAX, Want};
 use crate::watch::audit::Shown;
 use crate::watch::stage::Stage;
 use crate::wiring::publisher::Publisher;
@@ -35,8 +36,25 @@ pub(super) struct Slot<const N: usize> {
     newest: Nanos,
     heard_at: Nanos,
     pub prints: Prints,
+    /// Since when the book has not been live.
+    pub dark: Darkness,
     metadata: bool,
     metadata_from: Nanos,
+}
+
+/// What became of one instrument's book, as the run's end and its status line tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BookTally {
+    /// Whose book.
+    pub instrument: InstrumentId,
+    /// The last epoch.
+    pub epoch: u32,
+    /// What was counted.
+    pub counters: Counters,
+    /// Why it is not live; `None` where it is, or where the feed keeps no book.
+    pub dark: Option<Dark>,
+    /// Since when it is not; [`Nanos::NEVER`] where it is, or nobody has looked yet.
+    pub dark_since: Nanos,
 }
 
 /// Where the news of a slot go.
@@ -76,6 +94,7 @@ impl<const N: usize> Slot<N> {
             newest: Nanos::ZERO,
             heard_at: Nanos::ZERO,
             prints: Prints::new(),
+            dark: Darkness::new(),
             metadata: false,
             metadata_from: Nanos::ZERO,
         }
@@ -111,9 +130,73 @@ impl<const N: usize> Slot<N> {
         book.map_or(Counters::default(), BookBuilder::counters)
     }
 
+    pub fn tally(&self) -> BookTally {
+        BookTally {
+            instrument: self.id,
+            epoch: self.epoch(),
+            counters: self.counters(),
+            dark: self.book.as_ref().and_then(BookBuilder::dark),
+            dark_since: self.dark.since(),
+        }
+    }
+
+    /// It has a book, and that one is not live.
+    pub fn is_dark(&self) -> bool {
+        self.book.as_ref().is_some_and(|book| book.live().is_none())
+    }
+
     pub fn poll_timeout(&self) -> Nanos {
-        let book = self.book.as_ref();
-        book.map_or(Nanos::NEVER, BookBuilder::poll_timeout)
+        match &self.book {
+            Some(book) => book.poll_timeout().min(self.dark.poll_timeout()),
+            None => Nanos::NEVER,
+        }
+    }
+
+    pub fn handle_timeout(&mut self, out: &mut Outlet<'_>, turn: &mut Turn, now: Nanos) {
+        let Some(book) = &mut self.book else { return };
+        if book.poll_timeout() <= now {
+            book.handle_timeout(now);
+            self.tell_now(out, turn, now, "silent, crossed or short for too long");
+        }
+        if let Some(ns) = self.dark.handle_timeout(now) {
+            self.say_dark(turn, now, ns);
+        }
+    }
+
+    /// Says for how long the book has been dark, and why.
+    fn say_dark(&self, turn: &mut Turn, now: Nanos, ns: u64) {
+        let tally = self.tally();
+        let (Some(why), counters) = (tally.dark, tally.counters) else {
+            return;
+        };
+        turn.notes.send(
+            Note::new(now, Severity::Warn, "book.dark")
+                .instrument(self.id)
+                .epoch(tally.epoch)
+                .with("for_s", Value::Int((ns / 1_000_000_000) as i64))
+                .with("why", Value::Word(why.name()))
+                .with("resyncs", Value::Int(counters.resyncs as i64))
+                .with("too_old", Value::Int(counters.too_old as i64))
+                .with("unbelieved", Value::Int(counters.unbelieved as i64)),
+        );
+    }
+
+    /// The exchange confirmed or refused one of its streams on this line.
+    pub fn subscribed(&mut self, now: Nanos, line: u8, channel: Channel, confirmed: bool) {
+        let Some(book) = &mut self.book else { return };
+        match (channel, confirmed) {
+            (Channel::Depth, true) => book.handle_started(now, line),
+            (Channel::Depth, false) => book.handle_refused(now, line),
+            (Channel::Trades | Channel::Quotes, _) => {}
+        }
+    }
+
+    /// A message that may have been its book's was not understood.
+    pub fn miss(&mut self, out: &mut Outlet<'_>, turn: &mut Turn, now: Nanos) {
+        if let Some(book) = &mut self.book {
+            book.handle_lost(now);
+            self.tell_now(out, turn, now, "a message that was not understood");
+        }
     }
 
     pub fn poll_want(&mut self) -> Option<Want> {
@@ -387,6 +470,12 @@ impl<const N: usize> Slot<N> {
                 again: false,
             });
             self.lit = false;
+        }
+        match status {
+            Status::Live => self.dark.end(),
+            Status::Connecting | Status::Buffering | Status::Stale | Status::Resyncing => {
+                self.dark.begin(at);
+            }
         }
         if status == self.told {
             return;

@@ -255,6 +255,7 @@ impl Bench {
 
     fn connect(&mut self, line: u8, epoch: u32) {
         self.with(|feed, turn, now| feed.handle_connected(turn, now, line, epoch));
+        self.with(|feed, turn, now| feed.handle_recorded(turn, now, line));
     }
 
     fn disconnect(&mut self, line: u8) {

@@ -2,12 +2,17 @@
 
 use super::subscriptions::{Desired, Subscriptions};
 use crate::base::Nanos;
-use crate::conn::{Link, Phase, SendError, Transport};
+use crate::conn::{Close, Link, Phase, SendError, Transport};
 use crate::exchange::KeepAlive;
 use std::sync::Arc;
 
 /// How long before the end of a connection's life the one that replaces it is opened.
 pub const REPLACE_LEAD: Nanos = Nanos::from_secs(600);
+
+/// A connection that was open for this long was healthy: how it ended is no pattern.
+pub const HEALTHY: Nanos = Nanos::from_secs(60);
+/// So many ends for the same reason, without a healthy time in between, are told to a person; then twice as many.
+pub const SAME_ENDS_TOLD: u32 = 3;
 
 /// What a line is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +40,9 @@ pub struct Line<S: Transport> {
     pub takes_over: Nanos,
     /// The exchange has said that it is about to cut the connection.
     pub leaving: bool,
+    /// When it opened last, and how it has ended since it was healthy: why, and how often in a row.
+    opened: Nanos,
+    ends: Option<(Close, u32)>,
     keep_alive: Option<KeepAlive>,
     keep_alive_at: Nanos,
     /// When the exchange's message limit lets the next frame out.
@@ -55,6 +63,8 @@ impl<S: Transport> Line<S> {
             leaving: false,
             keep_alive_at: Nanos::NEVER,
             resume_at: Nanos::NEVER,
+            opened: Nanos::NEVER,
+            ends: None,
         }
     }
 
@@ -63,7 +73,7 @@ impl<S: Transport> Line<S> {
     }
 
     pub fn handle_opened(&mut self, now: Nanos, epoch: u32) {
-        self.epoch = epoch;
+        (self.epoch, self.opened) = (epoch, now);
         self.subscriptions.handle_opened();
         self.keep_alive_at = self.next_keep_alive(now);
         self.resume_at = Nanos::NEVER;
@@ -74,11 +84,38 @@ impl<S: Transport> Line<S> {
         self.more = true; // Frames may already be inside TLS.
     }
 
-    pub fn handle_closed(&mut self) {
+    /// The connection ended, or could not be had. Tells how often in a row for this reason, where that is to be told.
+    pub fn handle_closed(&mut self, now: Nanos, why: Close) -> Option<u32> {
+        let told = self.count_end(now, why);
         (self.epoch, self.more) = (0, false);
         self.subscriptions.handle_closed();
         (self.keep_alive_at, self.resume_at) = (Nanos::NEVER, Nanos::NEVER);
         (self.replace_from, self.takes_over) = (Nanos::NEVER, Nanos::NEVER);
+        told
+    }
+
+    fn count_end(&mut self, now: Nanos, why: Close) -> Option<u32> {
+        let healthy = self.is_open() && now.since(self.opened) >= HEALTHY.0;
+        let before = self.ends.filter(|_| !healthy);
+        if why.is_ours() {
+            self.ends = before;
+            return None;
+        }
+        let times = match before {
+            Some((known, times)) if known == why => times + 1,
+            Some(_) | None => 1,
+        };
+        self.ends = Some((why, times));
+        let rounds = times / SAME_ENDS_TOLD;
+        let tell = times.is_multiple_of(SAME_ENDS_TOLD) && rounds.is_power_of_two();
+        tell.then_some(times)
+    }
+
+    /// Why it ends again and again, and how often in a row; `None` where it does not.
+    pub fn keeps_closing(&self, now: Nanos) -> Option<(Close, u32)> {
+        let healthy = self.is_open() && now.since(self.opened) >= HEALTHY.0;
+        self.ends
+            .filter(|(_, times)| !healthy && *times >= SAME_ENDS_TOLD)
     }
 
     /// Sends what may go out now: first what keeps the connection open, then requests.

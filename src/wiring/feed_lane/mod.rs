@@ -7,15 +7,17 @@
 mod line;
 mod subscriptions;
 
-use super::feed::{Arrival, Feed, Heard};
+use super::feed::{Arrival, BookTally, Feed, Heard};
 use super::lane::{ExchangeTally, LINES, Lane, Tally};
 use super::tap::Tap;
 use super::turn::{Ask, Turn};
-use crate::base::{Instrument, InstrumentId, Nanos, Note, ServerTime, Severity, Snapshot, Value};
+use crate::base::{
+    Channel, Instrument, InstrumentId, Nanos, Note, ServerTime, Severity, Snapshot, Value,
+};
 use crate::conn::{Backoff, Close, Link, Output, Phase, Read, Transport};
 use crate::market::Want;
 use arrayvec::ArrayVec;
-pub use line::REPLACE_LEAD;
+pub use line::{HEALTHY, REPLACE_LEAD, SAME_ENDS_TOLD};
 use line::{Line, Role};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -131,7 +133,14 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         };
         turn.notes.send(note);
         let was_open = self.lines[at].is_open();
-        self.lines[at].handle_closed();
+        if let Some(times) = self.lines[at].handle_closed(now, why) {
+            let note = self
+                .note(now, Severity::Error, "link.keeps_closing", at)
+                .with("why", Value::Word(why.name()))
+                .with("times", Value::Int(times.into()))
+                .with("advice", Value::Word(why.advice()));
+            turn.notes.send(note.text(self.lines[at].link.last_error()));
+        }
         if was_open {
             self.feed.handle_disconnected(turn, now, at as u8);
         }
@@ -199,6 +208,38 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         }
     }
 
+    /// Tells the books what became of their streams on this line.
+    fn handle_settled(&mut self, turn: &mut Turn, now: Nanos, at: usize) {
+        while let Some((stream, confirmed)) = self.lines[at].subscriptions.poll_settled() {
+            self.feed
+                .handle_subscribed(turn, now, at as u8, stream, confirmed);
+        }
+    }
+
+    /// A stream on this line is dead: a fresh connection takes its place where there is one to spare; without, the
+    /// connection ends only if it feeds no other book.
+    fn revive(&mut self, turn: &mut Turn, now: Nanos, id: InstrumentId, at: usize) {
+        let whole = id == InstrumentId::NONE;
+        let spared = self.lines.iter().any(|line| line.role == Role::Resting);
+        let kept = !whole && !spared && self.feed.live_books() > 0;
+        let does = match (whole, spared, kept) {
+            (false, true, _) => "replaced",
+            (_, _, true) => "kept for its neighbours",
+            (true, ..) | (false, false, false) => "restarted",
+        };
+        let note = self
+            .note(now, Severity::Warn, "book.silent", at)
+            .instrument(id)
+            .with("connection", Value::Word(does));
+        turn.notes.send(note);
+        if !whole && spared && self.lines[at].role == Role::Regular {
+            self.lines[at].replace_from = now;
+            self.replace(turn, now);
+        } else if !kept {
+            self.lines[at].link.restart(now);
+        }
+    }
+
     fn handle_heard(&mut self, turn: &mut Turn, now: Nanos, at: usize, heard: Heard) {
         let Some(line) = self.lines.get_mut(at) else {
             return;
@@ -241,6 +282,28 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         }
     }
 
+    /// Ends this stream and begins it again, on every line that carries it. False where none does.
+    fn resubscribe(&mut self, now: Nanos, id: InstrumentId, channel: Channel) -> bool {
+        let mut any = false;
+        for line in self.lines.iter_mut().filter(|line| line.is_open()) {
+            any |= line.subscriptions.resubscribe(id, channel);
+            line.send_waiting(now);
+        }
+        any
+    }
+
+    /// Trades or quotes are silent: says so, and subscribes to them again.
+    fn renew(&mut self, turn: &mut Turn, now: Nanos, id: InstrumentId, channel: Channel) {
+        if self.resubscribe(now, id, channel) {
+            turn.notes.send(
+                Note::new(now, Severity::Warn, "stream.silent")
+                    .exchange(self.feed.exchange().name())
+                    .instrument(id)
+                    .with("channel", Value::Word(channel.name())),
+            );
+        }
+    }
+
     fn tell_refusal(&self, turn: &mut Turn, now: Nanos, at: usize, refusal: Option<Refusal>) {
         let Some(Refusal {
             instrument,
@@ -273,6 +336,16 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         if event == "subscribe.unanswered" {
             self.lines[at].link.restart(now);
         }
+        self.handle_settled(turn, now, at);
+    }
+
+    /// Of the lines that end again and again for the same reason, the one that does so most.
+    fn keeps_closing(&self, now: Nanos) -> Option<(&'static str, u32)> {
+        let lines = self.lines.iter();
+        let (why, times) = lines
+            .filter_map(|line| line.keeps_closing(now))
+            .max_by_key(|(_, times)| *times)?;
+        Some((why.name(), times))
     }
 
     /// The host's addresses for one line, those first that no other line uses.
@@ -351,6 +424,7 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
                     }
                     while let Some((line, heard)) = self.feed.poll_heard() {
                         self.handle_heard(turn, came, line.into(), heard);
+                        self.handle_settled(turn, came, line.into());
                     }
                 }
                 Read::Blocked | Read::Closed => {
@@ -429,17 +503,13 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
                 Want::Snapshot => return Some((0, Ask::Snapshot(id))),
                 Want::Metadata => return Some((0, Ask::Metadata(id))),
                 Want::Resubscribe => {
-                    for line in self.lines.iter_mut().filter(|line| line.is_open()) {
-                        line.subscriptions.resubscribe(id);
-                        line.send_waiting(now);
-                    }
+                    self.resubscribe(now, id, Channel::Depth);
                 }
+                Want::Renew(channel) => self.renew(turn, now, id, channel),
                 Want::Reconnect(line) => {
                     let at = usize::from(line);
                     if at < self.lines.len() {
-                        turn.notes
-                            .send(self.note(now, Severity::Warn, "book.silent", at));
-                        self.lines[at].link.restart(now);
+                        self.revive(turn, now, id, at);
                         return self.poll_ask(turn, now);
                     }
                 }
@@ -521,8 +591,9 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
         }
     }
 
-    fn pulse(&self) -> (u64, usize) {
-        (self.feed.counters().frames, self.feed.live_books())
+    fn pulse(&self) -> (u64, usize, Option<BookTally>) {
+        let frames = self.feed.counters().frames;
+        (frames, self.feed.live_books(), self.feed.darkest())
     }
 
     fn tally(&self, into: &mut Tally) {
@@ -542,7 +613,8 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
             bad_frames: feed.bad_frames,
             connects: self.epoch.into(),
             books_live: self.feed.live_books(),
+            keeps_closing: self.keeps_closing(into.at),
         });
-        into.books.extend(self.feed.book_counters());
+        into.books.extend(self.feed.books());
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub const SUBSCRIBE_DEADLINE: Nanos = Nanos::from_secs(10);
 /// What the exchange refused is tried again after this.
 pub const REFUSED_RETRY: Nanos = Nanos::from_secs(60);
-/// How often what was lost is asked for again, before the line is made anew. The wait doubles with each.
+/// How often what was lost is asked for again, before it is left alone for a while. The wait doubles with each.
 pub const REPAIRS_MAX: u32 = 3;
 
 /// In the place of a topic's number: the lane does not carry it.
@@ -82,6 +82,8 @@ enum State {
     Sent(u64),
     /// By an answer, or by data.
     Confirmed,
+    /// The exchange has no such stream: there is nothing to ask for.
+    Absent,
     /// Tried again in its time. Without a code the exchange kept silent about it, again and again.
     Refused,
 }
@@ -90,7 +92,7 @@ impl State {
     fn is_open(self) -> bool {
         match self {
             Self::Wanted | Self::Queued | Self::Sent(_) => true,
-            Self::Confirmed | Self::Refused => false,
+            Self::Confirmed | Self::Absent | Self::Refused => false,
         }
     }
 }
@@ -120,15 +122,15 @@ pub enum Due {
     Nothing,
     /// So many topics are asked for again.
     Repaired(usize),
-    /// So many topics stay without an answer: the line is to be made anew.
+    /// No topic has an answer, so many as there are: the line is to be made anew.
     Unanswered(usize),
-    /// As before, and a new line did not help: they are left alone for a while.
+    /// So many topics stay without an answer, and others have theirs: these are left alone for a while.
     GivenUp(usize),
 }
 
 /// The subscriptions of one line.
 ///
-/// Invariant: `open` topics are Wanted, Queued or Sent, `refused` are Refused, and all others are Confirmed.
+/// Invariant: `open` topics are Wanted, Queued or Sent, `refused` are Refused, and all others are Confirmed or Absent.
 pub struct Subscriptions {
     desired: Arc<Desired>,
     states: Box<[State]>,
@@ -147,8 +149,8 @@ pub struct Subscriptions {
     /// When what was refused is tried again.
     retry_at: Nanos,
     repairs: u32,
-    /// The line was made anew because some topics stayed without an answer.
-    renewed_line: bool,
+    /// Topics that became confirmed or refused, and whether they are confirmed: for their owner to hear.
+    settled: VecDeque<(u16, bool)>,
 }
 
 impl Subscriptions {
@@ -167,7 +169,7 @@ impl Subscriptions {
             due: Nanos::NEVER,
             retry_at: Nanos::NEVER,
             repairs: 0,
-            renewed_line: false,
+            settled: VecDeque::with_capacity(2 * topics),
             desired,
         }
     }
@@ -196,6 +198,7 @@ impl Subscriptions {
         (self.open, self.refused) = (self.states.len(), 0);
         self.renewed.clear();
         self.queue.clear();
+        self.settled.clear();
         (self.next_id, self.repairs) = (1, 0);
         (self.due, self.retry_at) = (Nanos::NEVER, Nanos::NEVER);
     }
@@ -261,7 +264,8 @@ impl Subscriptions {
         let topic = self.desired.place(instrument, channel)?;
         let awaited = match self.states[topic] {
             State::Sent(_) => true,
-            State::Wanted | State::Queued | State::Confirmed | State::Refused => false,
+            State::Wanted | State::Queued | State::Confirmed => false,
+            State::Absent | State::Refused => false,
         };
         let news = awaited.then(|| self.settle(now, topic, refused));
         self.check();
@@ -279,19 +283,29 @@ impl Subscriptions {
         }
     }
 
-    /// The depth stream of this instrument is to be ended, and begun again.
-    pub fn resubscribe(&mut self, instrument: InstrumentId) {
-        let Some(topic) = self.desired.place(instrument, Channel::Depth) else {
-            return;
+    /// This stream of this instrument is to be ended, and begun again. False where it is about to begin anyhow, was
+    /// refused, or does not exist: sooner would put off all that waits.
+    pub fn resubscribe(&mut self, instrument: InstrumentId, channel: Channel) -> bool {
+        let Some(topic) = self.desired.place(instrument, channel) else {
+            return false;
         };
         match self.states[topic] {
-            // It is about to begin, or is asked for again in its own time: sooner would put off all that waits.
-            State::Wanted | State::Queued | State::Sent(_) | State::Refused => {}
+            State::Wanted | State::Queued | State::Sent(_) | State::Refused | State::Absent => {
+                false
+            }
             State::Confirmed => {
                 self.renewed.push(topic as u16);
                 self.want(topic);
+                true
             }
         }
+    }
+
+    /// A stream that was confirmed or refused since the last call, and whether it was confirmed.
+    pub fn poll_settled(&mut self) -> Option<((InstrumentId, Channel), bool)> {
+        let (topic, confirmed) = self.settled.pop_front()?;
+        let (instrument, _, channel) = self.desired.topics[usize::from(topic)];
+        Some(((instrument, channel), confirmed))
     }
 
     /// When [`Self::handle_timeout`] is due; [`Nanos::NEVER`] where nothing waits.
@@ -322,7 +336,8 @@ impl Subscriptions {
             return Due::Repaired(lost);
         }
         self.due = Nanos::NEVER;
-        if heard && self.renewed_line {
+        // One dead product never takes its neighbours along: the line is made anew only where it says nothing at all.
+        if heard {
             self.repairs = 0;
             for topic in 0..self.states.len() {
                 if self.states[topic].is_open() {
@@ -332,7 +347,6 @@ impl Subscriptions {
             self.check();
             return Due::GivenUp(lost);
         }
-        self.renewed_line = heard;
         Due::Unanswered(lost)
     }
 
@@ -397,7 +411,7 @@ impl Subscriptions {
                 let requests = desired.exchange.subscribe(&topics, desired.depth, first_id);
                 let named = self.queue(requests, wanted);
                 for &topic in wanted.iter().skip(named) {
-                    self.set(topic.into(), State::Confirmed); // The exchange has no such stream.
+                    self.set(topic.into(), State::Absent);
                 }
             }
         }
@@ -468,7 +482,14 @@ impl Subscriptions {
         self.refused -= usize::from(was == State::Refused);
         if self.open == 0 {
             self.repairs = 0;
-            self.renewed_line &= self.refused > 0;
+        }
+        match state {
+            _ if state == was => {}
+            State::Confirmed | State::Refused => {
+                let confirmed = state == State::Confirmed;
+                self.settled.push_back((topic as u16, confirmed));
+            }
+            State::Wanted | State::Queued | State::Sent(_) | State::Absent => {}
         }
     }
 

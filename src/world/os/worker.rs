@@ -10,9 +10,10 @@ use super::placement::Wait;
 use super::socket::{Socket, SocketOptions};
 use super::sys;
 use super::watcher::Seat;
-use crate::base::{Clock, Nanos, Note, Severity, Value};
+use crate::base::{Clock, InstrumentId, Nanos, Note, Severity, Value};
 use crate::watch::latency::{Recorder, Usage};
 use crate::wiring::desk::{Desk, DeskCounters, Refusals};
+use crate::wiring::feed::{BookTally, Dark};
 use crate::wiring::feed_lane::FRAMES_PER_TURN;
 use crate::wiring::lane::{LINES, Lane, Tally};
 use crate::wiring::ring::Bell;
@@ -46,6 +47,36 @@ pub struct Pulse {
     pub live_books: AtomicU64,
     /// Orders that risk admitted so far.
     pub orders: AtomicU64,
+    /// The book that has been dark for the longest time.
+    pub dark: DarkPulse,
+}
+
+/// A dark book as a worker shows it. Its parts are written one after another: a reader may see one of the book before.
+#[derive(Debug, Default)]
+pub struct DarkPulse {
+    /// Zero where all books are live; else one more than the instrument's index, and in the lowest byte why.
+    what: AtomicU64,
+    since: AtomicU64,
+}
+
+impl DarkPulse {
+    fn show(&self, book: Option<BookTally>) {
+        let told = book.and_then(|book| Some((book.instrument, book.dark?, book.dark_since)));
+        let what = told.map_or(0, |(id, why, since)| {
+            self.since.store(since.0, Ordering::Relaxed);
+            (id.index() as u64 + 1) << 8 | why as u64
+        });
+        self.what.store(what, Ordering::Relaxed);
+    }
+
+    /// Which book is dark, since when and why; `None` where all are live.
+    pub fn look(&self) -> Option<(InstrumentId, Nanos, Dark)> {
+        let what = self.what.load(Ordering::Relaxed);
+        let id = u16::try_from((what >> 8).checked_sub(1)?).ok()?;
+        let why = *Dark::ALL.get((what & 0xff) as usize)?;
+        let since = Nanos(self.since.load(Ordering::Relaxed));
+        Some((InstrumentId(id), since, why))
+    }
 }
 
 /// A lane, and its number at the clerk.
@@ -475,11 +506,14 @@ impl Running {
         if self.idle && !second_over {
             return;
         }
-        let (frames, live) = worker
-            .feeds
-            .iter()
-            .map(|placed| placed.lane.pulse())
-            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let (mut frames, mut live, mut dark) = (0, 0, None::<BookTally>);
+        for placed in &worker.feeds {
+            let (more, books, darkest) = placed.lane.pulse();
+            (frames, live) = (frames + more, live + books);
+            let all = dark.into_iter().chain(darkest);
+            dark = all.min_by_key(|book| book.dark_since);
+        }
+        worker.pulse.dark.show(dark);
         worker.pulse.frames.store(frames, Ordering::Relaxed);
         worker
             .pulse
@@ -494,7 +528,10 @@ impl Running {
     }
 
     fn end(mut self) -> Ended {
-        let mut tally = Tally::default();
+        let mut tally = Tally {
+            at: self.clock.now(),
+            ..Tally::default()
+        };
         for placed in self.worker.feeds.iter().chain(&self.worker.gateways) {
             placed.lane.tally(&mut tally);
         }

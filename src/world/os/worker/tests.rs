@@ -3,6 +3,7 @@
 use super::*;
 use crate::base::{Instrument, InstrumentId, ServerTime, Snapshot};
 use crate::exchange::Rate;
+use crate::wiring::feed::BookTally;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::Instant;
@@ -65,8 +66,8 @@ impl Lane<Socket> for Stalling {
 
     fn shut_down(&mut self, _: Nanos) {}
 
-    fn pulse(&self) -> (u64, usize) {
-        (0, 0)
+    fn pulse(&self) -> (u64, usize, Option<BookTally>) {
+        (0, 0, None)
     }
 
     fn tally(&self, _: &mut Tally) {}

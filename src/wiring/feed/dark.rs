@@ -1,0 +1,94 @@
+//! How long a book has been dark, and when that is said: soon, and then ever less often. Decides nothing about the book.
+
+use crate::base::Nanos;
+
+/// A book that is dark for this long is said to be, and again after twice the time, and so on.
+pub const DARK_SAID: Nanos = Nanos::from_secs(5);
+/// From one word about a dark book to the next, at most.
+pub const DARK_SAID_MAX: Nanos = Nanos::from_secs(640);
+
+/// Since when a book has been dark.
+///
+/// Invariant: while the book is live both times are [`Nanos::NEVER`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Darkness {
+    since: Nanos,
+    say_at: Nanos,
+    wait: Nanos,
+}
+
+impl Darkness {
+    /// Dark since the first time that it is asked.
+    pub fn new() -> Self {
+        Self {
+            since: Nanos::NEVER,
+            say_at: Nanos::ZERO,
+            wait: DARK_SAID,
+        }
+    }
+
+    /// The book is not live.
+    pub fn begin(&mut self, now: Nanos) {
+        if self.since == Nanos::NEVER {
+            (self.since, self.say_at, self.wait) = (now, now + DARK_SAID, DARK_SAID);
+        }
+    }
+
+    /// The book is live.
+    pub fn end(&mut self) {
+        (self.since, self.say_at) = (Nanos::NEVER, Nanos::NEVER);
+    }
+
+    /// Since when; [`Nanos::NEVER`] while the book is live.
+    pub fn since(&self) -> Nanos {
+        self.since
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Nanos {
+        self.say_at
+    }
+
+    /// How long it has been dark, when it is time to say so.
+    pub fn handle_timeout(&mut self, now: Nanos) -> Option<u64> {
+        if now < self.say_at {
+            return None;
+        }
+        if self.since == Nanos::NEVER {
+            self.begin(now);
+            return None;
+        }
+        self.say_at = now + self.wait;
+        self.wait = Nanos((self.wait.0 * 2).min(DARK_SAID_MAX.0));
+        Some(now.since(self.since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dark_book_is_told_of_after_5_10_20_seconds_and_so_on_until_it_is_live() {
+        let mut dark = Darkness::new();
+        let begin = Nanos::from_secs(100);
+        assert_eq!(dark.handle_timeout(begin), None);
+        let mut told = Vec::new();
+        for second in 0..3_000 {
+            let now = begin + Nanos::from_secs(second);
+            told.extend(dark.handle_timeout(now).map(|ns| ns / 1_000_000_000));
+        }
+        assert_eq!(
+            told,
+            [5, 10, 20, 40, 80, 160, 320, 640, 1_280, 1_920, 2_560]
+        );
+        dark.end();
+        assert_eq!(dark.poll_timeout(), Nanos::NEVER);
+        dark.begin(begin);
+        dark.begin(begin + DARK_SAID);
+        assert_eq!(
+            (dark.since(), dark.poll_timeout()),
+            (begin, begin + DARK_SAID)
+        );
+    }
+}

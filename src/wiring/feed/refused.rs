@@ -1,0 +1,90 @@
+//! A frame that was not understood: whose books it may have been. Reads names, never a protocol.
+
+use crate::base::feed::SeqRule;
+use crate::base::{DecimalError, InstrumentId};
+use crate::exchange::DecodeError;
+
+/// Bytes at each end of a frame that are searched for names: exchanges put them before or after the levels.
+const SEARCHED: usize = 4_096;
+
+/// Whose books miss what a refused frame may have said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// Nobody's: it was none of theirs, or the next message shows what is missing.
+    Nobodys,
+    /// This one's: its stream says numbers that its scales cannot hold.
+    Misfit(InstrumentId),
+    /// This one's.
+    Of(InstrumentId),
+    /// Those that the frame names; all of the line's where it names none.
+    Named,
+    /// Those that the frame names, and no others: its symbol was read, and is none of ours.
+    NamedOnly,
+}
+
+impl Missing {
+    pub fn by(why: DecodeError, rule: SeqRule) -> Self {
+        let shows = rule.shows_losses();
+        match why {
+            DecodeError::Number(id, DecimalError::TooFine | DecimalError::TooLarge) => {
+                Self::Misfit(id)
+            }
+            _ if shows => Self::Nobodys,
+            DecodeError::Number(id, DecimalError::Malformed) => Self::Of(id),
+            DecodeError::UnknownSymbol => Self::NamedOnly,
+            DecodeError::TooLong
+            | DecodeError::Json
+            | DecodeError::Shape
+            | DecodeError::TooManyLevels => Self::Named,
+        }
+    }
+}
+
+/// True where the frame names this symbol, at one of its ends.
+pub(super) fn names(frame: &[u8], symbol: &str) -> bool {
+    let symbol = symbol.as_bytes();
+    let tail = frame
+        .len()
+        .saturating_sub(SEARCHED)
+        .max(SEARCHED.min(frame.len()));
+    let ends = [&frame[..frame.len().min(SEARCHED)], &frame[tail..]];
+    ends.into_iter().any(|end| contains(end, symbol))
+}
+
+/// `symbol` stands in `text` as a word of its own: not as the part of a longer symbol.
+fn contains(text: &[u8], symbol: &[u8]) -> bool {
+    let part = |byte: Option<&u8>| {
+        byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"-/".contains(byte))
+    };
+    let found = |at: usize| {
+        let before = at.checked_sub(1).and_then(|at| text.get(at));
+        !part(before) && !part(text.get(at + symbol.len()))
+    };
+    let mut places = text.windows(symbol.len().max(1)).enumerate();
+    places.any(|(at, word)| word == symbol && found(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(frame: &str, symbol: &str) -> bool {
+        names(frame.as_bytes(), symbol)
+    }
+
+    #[test]
+    fn a_symbol_is_found_as_a_word_of_its_own_at_both_ends_of_a_frame() {
+        let levels = "x".repeat(3 * SEARCHED);
+        for frame in [
+            r#"{"channel":"diff_order_book_btcusd","data":{"bids"#.to_owned(),
+            format!(r#"{{"data":"{levels}","channel":"diff_order_book_btcusd"}}"#),
+        ] {
+            assert!(named(&frame, "btcusd"), "{frame}");
+            assert!(!named(&frame, "btcusdc"), "{frame}");
+            assert!(!named(&frame, "cusd"), "{frame}");
+        }
+        assert!(!named(r#"{"product_id":"BTC-USD-PERP"}"#, "BTC-USD"));
+        assert!(named(r#"{"product_id":"BTC-USD"}"#, "BTC-USD"));
+        assert!(!named("", "BTC-USD"));
+    }
+}
