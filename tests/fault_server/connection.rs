@@ -19,16 +19,16 @@ pub fn serve(world: &World, tls: &Arc<ServerConfig>, tcp: TcpStream) -> io::Resu
     let (mut tls, head) = wire::accept(tls, tcp)?;
     let Some(key) = &head.key else {
         let http = rest(world, &head.path);
-        return wire::answer(&mut tls, &http);
+        return wire::answer(&mut tls, &http, world.exchange_us(now_us()));
     };
     let nth = world.nth(&format!("upgrade {}", head.host));
     if !head.path.starts_with("/ws-api") {
         world.connects.lock().unwrap().push(now_us());
     }
     if let Some(http) = world.script.upgrade(&head.host, nth) {
-        return wire::answer(&mut tls, &http);
+        return wire::answer(&mut tls, &http, world.exchange_us(now_us()));
     }
-    let socket = wire::upgrade(tls, key)?;
+    let socket = wire::upgrade(tls, key, world.exchange_us(now_us()))?;
     let ended = if head.path.starts_with("/ws-api") {
         orders::serve(world, socket)
     } else {
@@ -148,6 +148,7 @@ impl<'w> Streams<'w> {
                 Subscribe::Ignore => {}
             }
         }
+        let begins = wants && self.topics.is_empty();
         self.topics.retain(|topic| !granted.contains(topic));
         self.counts.clear();
         if wants {
@@ -164,6 +165,22 @@ impl<'w> Streams<'w> {
             }
         }
         self.put(now_us(), dialect.granted(&request, &self.topics));
+        if begins {
+            self.begin_late();
+        }
+    }
+
+    /// A stream that is late begins with what is on its way.
+    fn begin_late(&mut self) {
+        let world = self.world;
+        let on_its_way = |diff: &&Arc<Diff>| {
+            let made_ms = (diff.at_us - world.began_us) / 1000;
+            diff.at_us + world.script.delay_ms(made_ms) * 1000 > now_us()
+        };
+        let recent = world.recent.lock().unwrap();
+        let past: Vec<Arc<Diff>> = recent.iter().filter(on_its_way).cloned().collect();
+        drop(recent);
+        past.iter().for_each(|diff| self.tell(diff));
     }
 
     /// Queues what the streams of this connection say of a step.

@@ -3,6 +3,7 @@
 //! wrong by itself.
 
 use super::book::{Diff, Level, Snapshot, px_text, qty_text};
+use super::wire::rfc3339;
 use serde_json::{Value, json};
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -362,9 +363,4 @@ fn coinbase_levels(kind: &str, symbol: &str, time: &str, [bids, asks]: [&[Level]
     json!({"channel": "l2_data", "client_id": "", "timestamp": time,
         "events": [{"type": kind, "product_id": symbol, "updates": updates}]})
     .to_string()
-}
-
-fn rfc3339(us: i64) -> String {
-    let time = std::time::UNIX_EPOCH + std::time::Duration::from_micros(us as u64);
-    humantime::format_rfc3339_micros(time).to_string()
 }

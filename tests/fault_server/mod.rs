@@ -14,7 +14,7 @@ pub mod wire;
 use book::{Book, Diff, Moment, Snapshot};
 pub use dialect::{Channel, Dialect};
 use rustls::ServerConfig;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::TcpListener;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
@@ -24,6 +24,9 @@ use wire::Http;
 
 /// Levels a side that a snapshot has at most.
 const SNAPSHOT_LEVELS: usize = 1000;
+
+/// Steps that are kept for streams that are late.
+const RECENT_US: i64 = 12_000_000;
 
 /// Microseconds since 1970: the clock of all records here.
 pub fn now_us() -> i64 {
@@ -151,6 +154,8 @@ pub struct World {
     pub began_us: i64,
     books: Mutex<Vec<Book>>,
     listeners: Mutex<Vec<Sender<Arc<Diff>>>>,
+    /// The newest steps of all books, oldest first: what a stream that is late is at.
+    recent: Mutex<VecDeque<Arc<Diff>>>,
     orders: Mutex<Vec<Order>>,
     refused: Mutex<u64>,
     counts: Mutex<HashMap<String, u64>>,
@@ -179,6 +184,7 @@ impl Server {
             began_us: now,
             books: Mutex::new(setup.symbols.iter().enumerate().map(book).collect()),
             listeners: Mutex::default(),
+            recent: Mutex::default(),
             orders: Mutex::default(),
             refused: Mutex::default(),
             counts: Mutex::default(),
@@ -208,8 +214,14 @@ impl World {
                 .map(|book| Arc::new(book.step(now_us())))
                 .collect();
             let mut listeners = self.listeners.lock().unwrap();
+            let mut recent = self.recent.lock().unwrap();
             for diff in diffs {
                 listeners.retain(|listener| listener.send(diff.clone()).is_ok());
+                recent.push_back(diff);
+            }
+            let old_us = now_us() - RECENT_US;
+            while recent.front().is_some_and(|diff| diff.at_us < old_us) {
+                recent.pop_front();
             }
         }
     }

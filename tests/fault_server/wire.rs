@@ -6,7 +6,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::{Role, WebSocket};
 
@@ -93,7 +93,9 @@ pub fn accept(server: &Arc<ServerConfig>, tcp: TcpStream) -> io::Result<(Tls, He
     Ok((tls, Head { host, path, key }))
 }
 
-pub fn answer(tls: &mut Tls, http: &Http) -> io::Result<()> {
+/// Answers at this time of the exchange's own clock.
+pub fn answer(tls: &mut Tls, http: &Http, us: i64) -> io::Result<()> {
+    let date = http_date(us);
     let Http {
         status,
         headers,
@@ -103,7 +105,7 @@ pub fn answer(tls: &mut Tls, http: &Http) -> io::Result<()> {
     write!(
         tls,
         "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-         Connection: close\r\n{lines}\r\n{body}",
+         Connection: close\r\nDate: {date}\r\n{lines}\r\n{body}",
         body.len()
     )?;
     tls.flush()?;
@@ -111,14 +113,38 @@ pub fn answer(tls: &mut Tls, http: &Http) -> io::Result<()> {
     tls.flush()
 }
 
-pub fn upgrade(mut tls: Tls, key: &str) -> io::Result<WebSocket<Tls>> {
+pub fn upgrade(mut tls: Tls, key: &str, us: i64) -> io::Result<WebSocket<Tls>> {
+    let date = http_date(us);
     let accept = derive_accept_key(key.as_bytes());
     write!(
         tls,
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+         Sec-WebSocket-Accept: {accept}\r\nDate: {date}\r\n\r\n"
     )?;
     tls.flush()?;
     tls.sock.set_read_timeout(Some(READ_WAIT))?;
     Ok(WebSocket::from_raw_socket(tls, Role::Server, None))
+}
+
+/// `Fri, 27 Nov 2026 08:22:01 GMT`.
+fn http_date(us: i64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let weekday = DAYS[(us / 86_400_000_000 % 7) as usize];
+    let text = rfc3339(us); // 2026-11-27T08:22:01.000000Z
+    let month = MONTHS[text[5..7].parse::<usize>().unwrap() - 1];
+    format!(
+        "{weekday}, {} {month} {} {} GMT",
+        &text[8..10],
+        &text[..4],
+        &text[11..19]
+    )
+}
+
+/// A time as RFC 3339 writes it, to the microsecond.
+pub fn rfc3339(us: i64) -> String {
+    let time = UNIX_EPOCH + Duration::from_micros(us as u64);
+    humantime::format_rfc3339_micros(time).to_string()
 }
