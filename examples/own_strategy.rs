@@ -42,6 +42,7 @@ impl Strategy for FollowFlow {
             px,
             qty: *qty,
             tif: TimeInForce::ImmediateOrCancel,
+            tag: event.update_id, // Our own name for it: each report of the order carries it.
             why: Why {
                 signal: "order_flow", // All of this goes into the decision log.
                 value,

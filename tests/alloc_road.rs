@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Instant;
 use tickwire::base::{
-    Body, Clock, Event, Flags, Instrument, InstrumentId, Level, Nanos, Outcome, Px, Qty, Report,
+    Body, Clock, Event, Flags, Instrument, InstrumentId, Level, Nanos, News, Outcome, Px, Qty,
     RxStamps, Snapshot, Stamps, Symbol, UnixNanos,
 };
 use tickwire::conn::{Link, LinkConfig, Output, Phase, Read, TlsStream};
@@ -396,11 +396,9 @@ fn write_levels(text: &mut String, dice: &mut fastrand::Rng, levels: usize, best
 fn report(client_id: u64, instrument: InstrumentId, now: Nanos) -> Event {
     let outcome = match client_id % 3 {
         0 => Outcome::Rejected { code: -2010 },
-        _ => Outcome::Acked {
-            exchange_id: client_id,
-        },
+        _ => Outcome::Expired,
     };
-    let report = Report {
+    let news = News {
         client_id: tickwire::base::ClientId(client_id),
         instrument,
         outcome,
@@ -416,7 +414,7 @@ fn report(client_id: u64, instrument: InstrumentId, now: Nanos) -> Event {
         epoch: 1,
         instrument,
         flags: Flags::default(),
-        body: Body::Report(report),
+        body: Body::News(news),
     }
 }
 

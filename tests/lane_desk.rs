@@ -10,15 +10,15 @@ use lane_support::{BTC, ETH, START, instruments};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use tickwire::base::{
-    Body, ClientId, Event, InstrumentId, Intent, Nanos, Note, Outcome, Px, Report, Severity,
-    Status, Value,
+    Body, ClientId, Event, InstrumentId, Intent, Nanos, News, Note, Outcome, Px, Qty, Report,
+    Severity, Side, Status, Value,
 };
 use tickwire::strategy::{Intents, Strategy};
 use tickwire::trading::paper::Paper;
 use tickwire::trading::refusal::Refusal;
 use tickwire::watch::latency::Recorder;
 use tickwire::watch::stage::Stage;
-use tickwire::wiring::desk::{Desk, DeskCounters, Exit, Ticket};
+use tickwire::wiring::desk::{Desk, DeskCounters, DeskEnd, Exit, Ticket};
 use tickwire::wiring::ring::{Bell, Receiver, Sender, ring};
 use tickwire::wiring::turn::{Notes, Turn};
 
@@ -110,12 +110,21 @@ impl Bench {
     }
 
     fn report(&mut self, id: u64, outcome: Outcome) {
-        let report = Report {
+        let news = News {
             client_id: ClientId(id),
             instrument: BTC,
             outcome,
         };
-        self.handle(event(self.clock_now(), BTC, Body::Report(report)));
+        self.handle(event(self.clock_now(), BTC, Body::News(news)));
+    }
+
+    fn finish(&mut self) -> DeskEnd {
+        let mut turn = Turn {
+            clock: &self.clock,
+            latency: &mut self.recorder,
+            notes: &self.notes,
+        };
+        self.desk.finish(&mut turn)
     }
 
     fn refused(&self, gate: Refusal) -> u64 {
@@ -306,40 +315,160 @@ fn a_turn_takes_its_share_and_says_that_there_is_more() {
     assert_eq!(bench.seen().len(), 200);
 }
 
-#[test]
-fn every_outcome_is_counted_and_logged_under_its_own_name() {
-    let mut bench = Bench::live(8, 16);
-    bench.want(&[buy(BTC, 1)]);
-    let id = bench.tickets()[0].order.order().client_id.0;
-    bench.log();
-    let qty = buy(BTC, 1).qty;
-    for outcome in [
-        Outcome::Unknown,
-        Outcome::Acked { exchange_id: 9 },
-        Outcome::Acked { exchange_id: 9 },
-        Outcome::Rejected { code: -1 },
-        Outcome::NotSent,
-        Outcome::Filled { px: Px(1), qty },
-        Outcome::Expired,
-    ] {
-        bench.report(id, outcome);
-    }
-    let names: Vec<_> = bench.log().iter().map(|note| note.event).collect();
-    let told = [
-        "unknown", "acked", "acked", "rejected", "not_sent", "filled", "expired",
-    ];
-    assert_eq!(names, told.map(|name| format!("order.{name}")));
-    let counters = DeskCounters {
-        events: bench.desk.counters().events,
-        intents: 1,
-        admitted: 1,
-        acked: 2,
-        rejected: 1,
-        not_sent: 1,
-        unknown: 1,
-        filled: 1,
+/// What strategies were told of orders.
+fn told(events: &[Event]) -> Vec<Report> {
+    let report = |event: &Event| match event.body {
+        Body::Report(report) => Some(report),
+        Body::News(news) => panic!("no strategy is shown {news:?}"),
+        _ => None,
     };
-    assert_eq!(bench.desk.counters(), counters);
+    events.iter().filter_map(report).collect()
+}
+
+#[test]
+fn every_outcome_is_counted_and_logged_under_its_own_name_and_there_is_one_end() {
+    let qty = Qty(4);
+    let fill = Outcome::Fill {
+        px: Px(10_000),
+        qty,
+    };
+    let rejected = Outcome::Rejected { code: -1 };
+    let acked = Outcome::Acked { exchange_id: 9 };
+    for (said, names) in [
+        (
+            vec![acked, acked, fill, Outcome::Expired, acked],
+            vec!["acked", "filled", "expired"],
+        ),
+        (
+            vec![
+                acked,
+                Outcome::Fill {
+                    px: Px(1),
+                    qty: Qty(10),
+                },
+                Outcome::Filled,
+            ],
+            vec!["acked", "filled", "done"],
+        ),
+        (
+            vec![Outcome::InDoubt, Outcome::InDoubt, rejected, fill],
+            vec!["in_doubt", "rejected"],
+        ),
+        (vec![Outcome::NotSent, Outcome::NotSent], vec!["not_sent"]),
+        (vec![acked, Outcome::Cancelled], vec!["acked", "cancelled"]),
+        (vec![acked, Outcome::Unknown], vec!["acked", "unknown"]),
+    ] {
+        let mut bench = Bench::live(8, 16);
+        bench.want(&[Intent {
+            tag: 77,
+            ..buy(BTC, 10)
+        }]);
+        let id = bench.tickets()[0].order.order().client_id.0;
+        bench.log();
+        bench.seen();
+        for outcome in &said {
+            bench.report(id, *outcome);
+        }
+        let notes = bench.log();
+        let events: Vec<_> = notes.iter().map(|note| note.event.to_owned()).collect();
+        let wanted: Vec<_> = names.iter().map(|name| format!("order.{name}")).collect();
+        assert_eq!(events, wanted);
+        let ended = |note: &&Note| note.fields.iter().any(|(name, _)| *name == "end");
+        assert_eq!(notes.iter().filter(ended).count(), 1);
+        let told = told(&bench.seen());
+        let ends = told.iter().filter(|report| report.outcome.is_end());
+        assert_eq!((told.len(), ends.count()), (names.len(), 1));
+        for report in &told {
+            assert_eq!(
+                (report.tag, report.side, report.qty),
+                (77, Side::Buy, Qty(10))
+            );
+        }
+        let counters = bench.desk.counters();
+        let counted = [
+            counters.acked,
+            counters.fills,
+            counters.in_doubt,
+            counters.filled,
+            counters.cancelled,
+            counters.expired,
+            counters.rejected,
+            counters.not_sent,
+            counters.unknown,
+        ];
+        assert_eq!(
+            counted.iter().sum::<u64>(),
+            names.len() as u64,
+            "each is counted once"
+        );
+    }
+}
+
+#[test]
+fn at_the_end_of_a_run_each_order_without_an_end_gets_one_and_its_strategy_hears_of_it() {
+    let mut bench = Bench::live(8, 16);
+    bench.want(&[buy(BTC, 10), buy(BTC, 20), buy(BTC, 30)]);
+    let ids: Vec<u64> = bench
+        .tickets()
+        .iter()
+        .map(|t| t.order.order().client_id.0)
+        .collect();
+    bench.report(ids[0], Outcome::InDoubt);
+    bench.report(
+        ids[1],
+        Outcome::Fill {
+            px: Px(10_000),
+            qty: Qty(5),
+        },
+    );
+    bench.seen();
+    bench.desk.close();
+    bench.script.lock().unwrap().wants = vec![buy(BTC, 1)];
+    bench.report(ids[2], Outcome::Expired);
+    assert!(bench.tickets().is_empty(), "nothing is decided any more");
+    let ended = bench.finish();
+    let ends: Vec<_> = told(&bench.seen())
+        .iter()
+        .map(|report| (report.client_id.0, report.outcome, report.remaining.0))
+        .collect();
+    let (first, second) = (
+        (ids[0], Outcome::Unknown, 10),
+        (ids[1], Outcome::Unknown, 15),
+    );
+    assert_eq!(ends[0], (ids[2], Outcome::Expired, 30));
+    assert!(
+        ends[1..] == [first, second] || ends[1..] == [second, first],
+        "{ends:?}"
+    );
+    assert_eq!((ended.counters.unknown, ended.counters.in_doubt), (2, 1));
+    let traded = ended.traded[BTC.index()];
+    assert_eq!(
+        (traded.fills, traded.qty, traded.notional),
+        (1, [5, 0], [50_000, 0])
+    );
+}
+
+#[test]
+fn only_the_strategy_that_wanted_an_order_hears_of_it() {
+    let mut bench = Bench::live(8, 16);
+    let other = Arc::<Mutex<Script>>::default();
+    let (tickets, orders) = ring(8, Bell::new(|| {}));
+    let (events, input) = ring(512, Bell::new(|| {}));
+    let strategies: Vec<Box<dyn Strategy>> = vec![
+        Box::new(Scripted(other.clone())),
+        Box::new(Scripted(bench.script.clone())),
+    ];
+    bench.desk = Desk::new(vec![input], strategies, risk(16), Exit::Gateway(tickets));
+    (bench.events, bench.tickets) = (events, Some(orders));
+    bench.handle(event(START, InstrumentId::NONE, Body::Gateway(true)));
+    bench.want(&[buy(BTC, 10), buy(BTC, 1_000_000)]);
+    let id = bench.tickets()[0].order.order().client_id.0;
+    bench.report(id, Outcome::Expired);
+    while bench.desk.has_input() {
+        bench.turn();
+    }
+    assert_eq!(told(&bench.seen()).len(), 2, "an end, and a refusal");
+    assert!(told(&other.lock().unwrap().seen).is_empty());
 }
 
 #[test]
@@ -348,8 +477,13 @@ fn on_paper_an_order_is_filled_from_the_book_and_strategies_hear_of_it() {
     bench.want(&[buy(BTC, 1_200)]); // The best ask holds 1,000 at that price; the rest expires.
     let counters = bench.desk.counters();
     assert_eq!(
-        (counters.admitted, counters.acked, counters.filled),
-        (1, 1, 1)
+        (
+            counters.admitted,
+            counters.acked,
+            counters.fills,
+            counters.expired
+        ),
+        (1, 1, 1, 1)
     );
     while bench.desk.has_input() {
         bench.turn();
@@ -362,9 +496,9 @@ fn on_paper_an_order_is_filled_from_the_book_and_strategies_hear_of_it() {
             _ => None,
         })
         .collect();
-    let filled = Outcome::Filled {
+    let filled = Outcome::Fill {
         px: Px(10_001),
-        qty: tickwire::base::Qty(1_000),
+        qty: Qty(1_000),
     };
     let told = [Outcome::Acked { exchange_id: 1 }, filled, Outcome::Expired];
     assert_eq!(outcomes, told);

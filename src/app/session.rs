@@ -42,7 +42,7 @@ pub(super) const TICKETS: usize = 256;
 /// Reports between the gateway and the desk: several for each order that may be open.
 pub(super) const REPORTS: usize = 1_024;
 /// Log records that may wait for the scribe.
-pub(super) const NOTES: usize = 2_048;
+pub(super) const NOTES: usize = 4_096;
 /// Snapshots or addresses that may wait for a worker.
 pub(super) const REPLIES: usize = 1_024;
 

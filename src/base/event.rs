@@ -3,7 +3,7 @@
 use super::feed::{Quote, Trade};
 use super::instrument::{Instrument, InstrumentId};
 use super::level::Top;
-use super::order::Report;
+use super::order::{News, Report};
 use super::time::{Nanos, RxStamps, UnixNanos};
 
 /// Levels a side that a book event carries by value.
@@ -70,7 +70,9 @@ pub enum Body {
     Instrument(Instrument),
     /// The order connection became ready (true) or unready.
     Gateway(bool),
-    /// News of one of our own orders.
+    /// What the exit says of one of our orders, on its way to the desk. No strategy is shown it.
+    News(News),
+    /// News of one of our own orders, for the strategy that wanted it.
     Report(Report),
 }
 

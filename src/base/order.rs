@@ -48,6 +48,8 @@ pub struct Intent {
     pub qty: Qty,
     /// How long it may rest.
     pub tif: TimeInForce,
+    /// The strategy's own name for it: comes back with each report, and means nothing to anybody else.
+    pub tag: u64,
     /// The inputs, for the decision log.
     pub why: Why,
 }
@@ -69,7 +71,7 @@ pub struct NewOrder {
     pub tif: TimeInForce,
 }
 
-/// What became of an order.
+/// What became of an order: how it stands, or how it ended. After an end there is no further news of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The exchange took it, and gave it this id.
@@ -77,35 +79,106 @@ pub enum Outcome {
         /// The exchange's own number of the order.
         exchange_id: u64,
     },
-    /// The exchange refused it with this code. It does not exist.
-    Rejected {
-        /// The exchange's code.
-        code: i32,
-    },
-    /// It never left: the order connection was not ready.
-    NotSent,
-    /// Risk refused the intent: there never was an order. Only strategies hear of it.
-    Refused,
-    /// Nobody knows yet. Counts as filled in exposure, and is never sent again.
-    Unknown,
-    /// Traded this much at this price (paper fills; the private stream comes later).
-    Filled {
+    /// Traded this much at this price.
+    Fill {
         /// The price of the fill.
         px: Px,
         /// How much was filled.
         qty: Qty,
     },
-    /// Over, with nothing more to come.
+    /// Nobody knows at present: it may exist, and it may have traded. It is never sent again, and keeps its place
+    /// among the open orders until the exchange's own word ends it.
+    InDoubt,
+    /// The end: all of it was filled.
+    Filled,
+    /// The end: it was cancelled, with something left.
+    Cancelled,
+    /// The end: what is left of it expired.
     Expired,
+    /// The end: the exchange refused it with this code. It does not exist.
+    Rejected {
+        /// The exchange's code.
+        code: i32,
+    },
+    /// The end: it never left, because the order connection was not ready.
+    NotSent,
+    /// The end: risk refused the intent at this gate. There never was an order.
+    Refused {
+        /// The gate's name.
+        gate: &'static str,
+    },
+    /// The end: nobody ever said how much of it traded. The run was over, or the exchange took an order that cannot
+    /// rest and told no more.
+    Unknown,
 }
 
-/// News of one of our orders.
+impl Outcome {
+    /// A static word for logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Acked { .. } => "acked",
+            Self::Fill { .. } => "fill",
+            Self::InDoubt => "in_doubt",
+            Self::Filled => "filled",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Rejected { .. } => "rejected",
+            Self::NotSent => "not_sent",
+            Self::Refused { .. } => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The order is over with it.
+    pub const fn is_end(self) -> bool {
+        match self {
+            Self::Acked { .. } | Self::Fill { .. } | Self::InDoubt => false,
+            Self::Filled
+            | Self::Cancelled
+            | Self::Expired
+            | Self::Rejected { .. }
+            | Self::NotSent
+            | Self::Refused { .. }
+            | Self::Unknown => true,
+        }
+    }
+}
+
+/// What a gateway, or paper, says of an order, before it is joined with the order itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Report {
+pub struct News {
     /// The order.
     pub client_id: ClientId,
     /// Its instrument.
     pub instrument: InstrumentId,
     /// What became of it.
     pub outcome: Outcome,
+}
+
+/// A report to the strategy that wanted the order. Of each order exactly one carries an end ([`Outcome::is_end`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Report {
+    /// The order; zero where risk refused the intent.
+    pub client_id: ClientId,
+    /// The intent's tag.
+    pub tag: u64,
+    /// Its instrument.
+    pub instrument: InstrumentId,
+    /// Buy or sell.
+    pub side: Side,
+    /// Its limit.
+    pub px: Px,
+    /// How much was ordered.
+    pub qty: Qty,
+    /// How much of that is not filled.
+    pub remaining: Qty,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl Report {
+    /// How much of it is filled.
+    pub const fn filled(&self) -> Qty {
+        Qty(self.qty.0 - self.remaining.0)
+    }
 }

@@ -23,8 +23,8 @@ pub mod words;
 
 use crate::base::feed::SeqRule;
 use crate::base::{
-    Channel, ClientId, DecimalError, Instrument, InstrumentId, Nanos, NewOrder, Snapshot, Symbol,
-    UnixNanos,
+    Channel, ClientId, DecimalError, Instrument, InstrumentId, Nanos, NewOrder, Px, Qty, Snapshot,
+    Symbol, UnixNanos,
 };
 pub use mirror::Mirror;
 pub use survey::Survey;
@@ -290,6 +290,19 @@ pub trait OrderCodec: Send {
     /// The exchange's own words in the frame decoded last: raw, cut to 160 bytes, empty where it
     /// gave none.
     fn last_error(&self) -> &str;
+    /// What the frame decoded last says that an order traded, in order: price and quantity.
+    fn fills(&self) -> &[(Px, Qty)];
+}
+
+/// How an order that the exchange took ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// All of it traded.
+    Filled,
+    /// It was cancelled.
+    Cancelled,
+    /// What did not trade expired.
+    Expired,
 }
 
 /// What the order connection said.
@@ -310,6 +323,8 @@ pub enum Answer {
         exchange_id: u64,
         /// When the exchange took it; zero where it does not say.
         exch_time: UnixNanos,
+        /// How it ended, where the answer says that it did. [`OrderCodec::fills`] has what it traded.
+        end: Option<End>,
     },
     /// The order was refused: it does not exist.
     Rejected {

@@ -61,6 +61,8 @@ struct PairDesk {
     seen: Vec<u64>,
     phase: Phase,
     ready_at: Nanos,
+    /// The tag of the newest order.
+    tag: u64,
 }
 
 /// Where a trade is.
@@ -94,10 +96,9 @@ struct Trade {
 /// An order that has no end yet.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Order {
+    tag: u64,
     place: usize,
     side: Side,
-    qty: Qty,
-    filled: Qty,
     /// Net worth of what was filled, times base units.
     worth: i128,
     since: Nanos,
@@ -185,8 +186,8 @@ impl Strategy for Arbitrage {
                 desk.replace(place, *instrument);
                 return;
             }
-            Body::Report(report) => desk.handle_report(now, place, report, &self.params),
-            Body::Trade(..) | Body::Quote(_) | Body::Gateway(_) => return,
+            Body::Report(report) => desk.handle_report(now, report, &self.params),
+            Body::Trade(..) | Body::Quote(_) | Body::Gateway(_) | Body::News(_) => return,
         }
         desk.act(now, &self.params, out);
     }
@@ -214,6 +215,7 @@ impl PairDesk {
             seen: vec![0; group.len()],
             phase: Phase::Idle,
             ready_at: Nanos::ZERO,
+            tag: 0,
         })
     }
 
@@ -356,20 +358,22 @@ impl PairDesk {
             bid: level(touch(Side::Buy)),
             ask: level(touch(Side::Sell)),
         };
+        let tag = self.tag + 1;
         let intent = Intent {
             instrument: self.pair.instrument(place).id,
             side,
             px,
             qty,
             tif: TimeInForce::ImmediateOrCancel,
+            tag,
             why,
         };
         if out.try_push(intent).is_ok() {
+            self.tag = tag;
             let order = Order {
+                tag,
                 place,
                 side,
-                qty,
-                filled: Qty(0),
                 worth: 0,
                 since: now,
             };
@@ -377,36 +381,37 @@ impl PairDesk {
         }
     }
 
-    fn handle_report(&mut self, now: Nanos, place: usize, report: &Report, params: &Params) {
+    fn handle_report(&mut self, now: Nanos, report: &Report, params: &Params) {
         let Phase::Sent(mut trade, mut order) = self.phase else {
             return;
         };
-        if order.place != place {
-            return; // Of another strategy's order.
+        if order.tag != report.tag {
+            return; // Of an order that was given up.
         }
-        let over = match report.outcome {
-            Outcome::Acked { .. } => false,
-            Outcome::Unknown => {
+        match report.outcome {
+            Outcome::InDoubt | Outcome::Unknown => {
                 self.phase = Phase::Lost;
                 return;
             }
-            Outcome::Filled { px, qty } => {
-                let base = self.pair.base(place, px, qty).unwrap_or(0);
+            Outcome::Fill { px, qty } => {
+                let base = self.pair.base(order.place, px, qty).unwrap_or(0);
                 let signed = match order.side {
                     Side::Buy => base,
                     Side::Sell => -base,
                 };
                 trade.open += signed;
-                order.filled = Qty(order.filled.0.saturating_add(qty.0));
-                let net = self.pair.net(place, px, order.side.opposite());
+                let net = self.pair.net(order.place, px, order.side.opposite());
                 order.worth = order.worth.saturating_add(net.saturating_mul(base));
-                order.filled >= order.qty
             }
-            Outcome::Rejected { .. } | Outcome::NotSent | Outcome::Refused | Outcome::Expired => {
-                true
-            }
-        };
-        if !over {
+            Outcome::Acked { .. }
+            | Outcome::Filled
+            | Outcome::Cancelled
+            | Outcome::Expired
+            | Outcome::Rejected { .. }
+            | Outcome::NotSent
+            | Outcome::Refused { .. } => {}
+        }
+        if !report.outcome.is_end() {
             self.phase = Phase::Sent(trade, order);
             return;
         }

@@ -140,6 +140,7 @@ impl Strategy for Imbalance {
             | Body::Quote(_)
             | Body::Trading(_)
             | Body::Gateway(_)
+            | Body::News(_)
             | Body::Report(_) => return,
         };
         if event.epoch < epoch {
@@ -161,6 +162,7 @@ impl Strategy for Imbalance {
             },
             qty,
             tif: TimeInForce::ImmediateOrCancel,
+            tag: 0, // It forgets an order at once: the cool-down is all that it knows of one.
             why,
         };
         // What does not fit was not wanted yet: no cool-down for it.

@@ -6,10 +6,10 @@
 
 use super::picture::Picture;
 use crate::base::event::EVENT_LEVELS;
-use crate::base::{Event, NewOrder, Outcome, Px, Qty, Report, Side, TimeInForce, Top};
+use crate::base::{Event, NewOrder, News, Outcome, Px, Qty, Side, TimeInForce, Top};
 use arrayvec::ArrayVec;
 
-/// Reports that one order causes, at most: the ack, a fill a level, the expiry of the rest.
+/// What one order causes, at most: the ack, a fill a level, the end.
 pub const REPORTS_MAX: usize = EVENT_LEVELS + 2;
 
 /// Rejected: there is no live book to fill from. Our own code, far from any exchange's.
@@ -18,7 +18,7 @@ pub const REJECTED_BOOK_NOT_LIVE: i32 = -900_001;
 pub const REJECTED_BOOK_CROSSED: i32 = -900_002;
 
 /// What becomes of one order, in order.
-pub type Reports = ArrayVec<Report, REPORTS_MAX>;
+pub type Reports = ArrayVec<News, REPORTS_MAX>;
 
 /// The exchange of a paper account.
 #[derive(Debug)]
@@ -45,8 +45,8 @@ impl Paper {
         }
     }
 
-    /// Takes a LIMIT IOC: acked, filled level by level at each level's own price up to the limit price,
-    /// and the rest expired; or rejected with one of the codes above.
+    /// Takes a LIMIT IOC: acked, filled level by level at each level's own price up to the limit price, and then over,
+    /// filled or with the rest expired; or rejected with one of the codes above.
     pub fn handle_order(&mut self, order: &NewOrder) -> Reports {
         assert!(order.qty.0 > 0, "risk admits no order of nothing");
         match order.tif {
@@ -54,7 +54,7 @@ impl Paper {
         }
         let mut reports = Reports::new();
         let mut report = |outcome| {
-            reports.push(Report {
+            reports.push(News {
                 client_id: order.client_id,
                 instrument: order.instrument,
                 outcome,
@@ -88,12 +88,13 @@ fn fill(order: &NewOrder, top: &Top<EVENT_LEVELS>, mut report: impl FnMut(Outcom
             break;
         }
         let qty = left.min(level.qty);
-        report(Outcome::Filled { px: level.px, qty });
+        report(Outcome::Fill { px: level.px, qty });
         left = Qty(left.0 - qty.0);
     }
-    if left.0 > 0 {
-        report(Outcome::Expired);
-    }
+    report(match left {
+        Qty(0) => Outcome::Filled,
+        Qty(_) => Outcome::Expired,
+    });
 }
 
 /// Whether the order's limit allows this price.
@@ -142,7 +143,7 @@ mod tests {
     }
 
     fn outcomes(paper: &mut Paper, order: &NewOrder) -> Vec<Outcome> {
-        let ours = |report: &Report| {
+        let ours = |report: &News| {
             (report.client_id, report.instrument) == (order.client_id, order.instrument)
         };
         let reports = paper.handle_order(order);
@@ -155,7 +156,7 @@ mod tests {
     }
 
     fn filled(px: i64, qty: u64) -> Outcome {
-        Outcome::Filled {
+        Outcome::Fill {
             px: Px(px),
             qty: Qty(qty),
         }
@@ -176,7 +177,10 @@ mod tests {
     #[test]
     fn a_sell_takes_the_bids_and_ends_when_it_is_filled() {
         let got = outcomes(&mut paper(BIDS, ASKS), &order(Side::Sell, 95, 12));
-        assert_eq!(got, [acked(1), filled(100, 5), filled(98, 7)]);
+        assert_eq!(
+            got,
+            [acked(1), filled(100, 5), filled(98, 7), Outcome::Filled]
+        );
     }
 
     #[test]
@@ -205,8 +209,10 @@ mod tests {
     #[test]
     fn the_book_is_not_used_up_and_exchange_ids_count_up() {
         let (mut paper, order) = (paper(BIDS, ASKS), order(Side::Buy, 101, 4));
-        assert_eq!(outcomes(&mut paper, &order), [acked(1), filled(101, 4)]);
-        assert_eq!(outcomes(&mut paper, &order), [acked(2), filled(101, 4)]);
+        for id in [1, 2] {
+            let got = outcomes(&mut paper, &order);
+            assert_eq!(got, [acked(id), filled(101, 4), Outcome::Filled]);
+        }
     }
 
     #[test]
@@ -252,16 +258,17 @@ mod tests {
             let asks: Vec<_> = (101..).zip(qtys.iter().copied()).collect();
             let units = asks.iter().flat_map(|(px, n)| (0..*n).map(move |_| *px));
             let twin: Vec<i64> = units.filter(|px| *px <= limit).take(qty as usize).collect();
-            let (mut taken, mut expired) = (Vec::new(), false);
+            let (mut taken, mut end) = (Vec::new(), None);
             for outcome in outcomes(&mut paper(BIDS, &asks), &order(Side::Buy, limit, qty)) {
-                prop_assert!(!expired, "news after the end");
+                prop_assert!(end.is_none(), "news after the end");
                 match outcome {
-                    Outcome::Filled { px, qty } => taken.extend((0..qty.0).map(|_| px.0)),
-                    Outcome::Expired => expired = true,
+                    Outcome::Fill { px, qty } => taken.extend((0..qty.0).map(|_| px.0)),
+                    other if other.is_end() => end = Some(other),
                     other => prop_assert_eq!(other, acked(1)),
                 }
             }
-            prop_assert_eq!(expired, taken.len() < qty as usize);
+            let whole = taken.len() == qty as usize;
+            prop_assert_eq!(end, Some(if whole { Outcome::Filled } else { Outcome::Expired }));
             prop_assert_eq!(taken, twin);
         }
     }

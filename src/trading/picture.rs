@@ -49,6 +49,7 @@ impl<T> Picture<T> {
             | Body::Quote(_)
             | Body::Trading(_)
             | Body::Gateway(_)
+            | Body::News(_)
             | Body::Report(_) => {}
         }
     }

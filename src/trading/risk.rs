@@ -7,8 +7,8 @@ use super::rate::RateWindow;
 use super::refusal::{Compared, Refusal, Refusals, Refused, Unit};
 use crate::base::event::{EVENT_LEVELS, LATE_NS_MAX};
 use crate::base::{
-    Body, ClientId, Event, Instrument, InstrumentId, Intent, Nanos, NewOrder, Outcome, Px, Qty,
-    Report, Side, Top, Why,
+    Body, ClientId, Event, Instrument, InstrumentId, Intent, Nanos, NewOrder, Px, Qty, Report,
+    Side, Top, Why,
 };
 
 /// The oldest book that an order may rest on, in nanoseconds from when it was true: a market that is quiet for longer
@@ -144,7 +144,7 @@ impl Risk {
             }
             Body::Gateway(ready) => self.gateway_ready = *ready,
             Body::Report(report) => self.handle_report(report),
-            Body::Trade(..) | Body::Quote(_) => {}
+            Body::Trade(..) | Body::Quote(_) | Body::News(_) => {}
         }
     }
 
@@ -191,7 +191,7 @@ impl Risk {
         &self.refusals
     }
 
-    /// Orders whose end is not known, `Unknown` ones included.
+    /// Orders whose end is not known, those in doubt included.
     pub fn open_orders(&self) -> usize {
         self.open.len()
     }
@@ -229,6 +229,7 @@ impl Risk {
             px,
             qty,
             tif,
+            tag: _,
             why,
         } = intent;
         assert!(px.0 > 0 && qty.0 > 0, "an order of nothing");
@@ -245,22 +246,28 @@ impl Risk {
         }
     }
 
-    /// Closes an order when its end is known. Reports of orders that are not open change nothing: they
-    /// come late, twice, or are another's.
+    /// Closes an order when its end is known; one in doubt keeps its slot. Reports of orders that are not open change
+    /// nothing.
     fn handle_report(&mut self, report: &Report) {
-        let over = match report.outcome {
-            Outcome::Rejected { .. } | Outcome::NotSent | Outcome::Refused | Outcome::Expired => {
-                true
-            }
-            // Every order is immediate-or-cancel: it cannot rest, so that the exchange was done
-            // with it when it said that it took it, or traded it.
-            Outcome::Acked { .. } | Outcome::Filled { .. } => true,
-            // It may have traded. It keeps its slot until reconciliation, or a late answer, settles it.
-            Outcome::Unknown => false,
-        };
-        if over && let Some(at) = self.open.iter().position(|id| *id == report.client_id) {
+        let open = self.open.iter().position(|id| *id == report.client_id);
+        if let Some(at) = open.filter(|_| report.outcome.is_end()) {
             self.open.swap_remove(at);
         }
+    }
+
+    /// Orders that may be open at once.
+    pub fn open_orders_max(&self) -> usize {
+        self.open_orders_max
+    }
+
+    /// Instruments of the run's table.
+    pub fn instruments(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// As it is listed now; `None` where it is not in the run's table.
+    pub fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {
+        self.seats.get(id.index()).map(|seat| &seat.instrument)
     }
 }
 

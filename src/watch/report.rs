@@ -6,7 +6,8 @@ use super::hdr::Point;
 use super::plot::{Curve, Range, chart, nines};
 use super::summary::Summary;
 use super::table::{
-    BOOK_HEADS, EXCHANGE_HEADS, STAGE_HEADS, book_rows, count, exchange_rows, span, stage_rows,
+    BOOK_HEADS, EXCHANGE_HEADS, STAGE_HEADS, book_rows, count, exchange_rows, refusal_lines, span,
+    stage_rows,
 };
 use std::fmt::Write;
 
@@ -61,6 +62,16 @@ pub fn html(run: &Run, against: Option<&Run>) -> String {
     columns(&mut page, &runs, |run| {
         table(&BOOK_HEADS, &book_rows(&run.summary))
     });
+    if runs
+        .iter()
+        .any(|run| !run.summary.orders.refusals.is_empty())
+    {
+        page += "<h2>Refused by risk</h2>\n";
+        columns(&mut page, &runs, |run| {
+            let rows = refusal_lines(&run.summary).into_iter().map(|line| [line]);
+            table(&["gate"], &rows.collect::<Vec<_>>())
+        });
+    }
     page += "<h2>Workers</h2>\n";
     columns(&mut page, &runs, |run| {
         table(&WORKER_HEADS, &worker_rows(&run.summary))
@@ -145,9 +156,16 @@ fn facts(run: &Run) -> String {
         ("seed", seed),
         ("orders sent", count(orders.sent)),
         (
-            "acked / rejected",
-            format!("{} / {}", count(orders.acked), count(orders.rejected)),
+            "filled / expired / rejected",
+            [orders.filled, orders.expired, orders.rejected]
+                .map(count)
+                .join(" / "),
         ),
+        (
+            "not sent / unknown",
+            [orders.not_sent, orders.unknown].map(count).join(" / "),
+        ),
+        ("fills", count(orders.fills)),
     ] {
         push(
             &mut out,

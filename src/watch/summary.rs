@@ -183,24 +183,59 @@ pub struct StageLatency {
 /// What became of orders.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Orders {
-    /// Handed to the order connection; zero where orders stay on paper.
+    /// Handed to the order connection; on paper, admitted.
     pub sent: u64,
     /// Taken by the exchange, or on paper.
     pub acked: u64,
-    /// Refused by the exchange, or on paper.
+    /// Fills of all of them.
+    #[serde(default)]
+    pub fills: u64,
+    /// Ends: filled whole.
+    #[serde(default)]
+    pub filled: u64,
+    /// Ends: cancelled with something left.
+    #[serde(default)]
+    pub cancelled: u64,
+    /// Ends: what was left expired, all of it or a part.
+    #[serde(default)]
+    pub expired: u64,
+    /// Ends: refused by the exchange, or on paper.
     pub rejected: u64,
-    /// Never left, because the order connection was not ready.
+    /// Ends: never left, because the order connection was not ready.
     #[serde(default)]
     pub not_sent: u64,
-    /// Never answered, or answered with "we do not know".
+    /// Ends: nobody ever said how much of it traded.
     #[serde(default)]
     pub unknown: u64,
+    /// Orders that were in doubt for a time, whatever their end.
+    #[serde(default)]
+    pub in_doubt: u64,
+    /// What was traded, an object an instrument that had fills.
+    #[serde(default)]
+    pub traded: Vec<Traded>,
     /// Intents that risk refused, by the gate that did.
     #[serde(default)]
     pub refused: BTreeMap<String, u64>,
     /// The same with what each gate compared, in the order in which gates are asked.
     #[serde(default)]
     pub refusals: Vec<Refused>,
+}
+
+/// What was traded of one instrument. Numbers are decimal text, and without fees.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Traded {
+    /// The instrument's name in the engine.
+    pub name: String,
+    /// Fills.
+    pub fills: u64,
+    /// Quantity bought.
+    pub bought: String,
+    /// Quantity sold.
+    pub sold: String,
+    /// Price times quantity of what was bought.
+    pub paid: String,
+    /// Price times quantity of what was sold.
+    pub received: String,
 }
 
 /// What one gate of risk refused.
@@ -537,7 +572,18 @@ pub(super) mod tests {
             orders: Orders {
                 sent: 10,
                 acked: 9,
+                fills: 7,
+                filled: 5,
+                expired: 4,
                 rejected: 1,
+                traded: vec![Traded {
+                    name: "binance:BTC-USDT".to_owned(),
+                    fills: 7,
+                    bought: "0.5".to_owned(),
+                    sold: "0.2".to_owned(),
+                    paid: "32125.5".to_owned(),
+                    received: "12850.2".to_owned(),
+                }],
                 ..Orders::default()
             },
             workers: vec![Worker {

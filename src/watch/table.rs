@@ -126,12 +126,47 @@ pub fn render_table(summary: &Summary) -> String {
         out.push('\n');
         out += &books(summary);
     }
+    out += &order_lines(summary);
     let refused = refusal_lines(summary);
     if !refused.is_empty() {
         out += "\nrefused by risk\n";
         refused
             .iter()
             .for_each(|line| out += &format!("  {line}\n"));
+    }
+    out
+}
+
+/// What became of orders, and what they traded; nothing where there were none.
+fn order_lines(summary: &Summary) -> String {
+    let orders = &summary.orders;
+    if orders.sent + orders.not_sent == 0 {
+        return String::new();
+    }
+    let ends = [
+        ("filled", orders.filled),
+        ("cancelled", orders.cancelled),
+        ("expired", orders.expired),
+        ("rejected", orders.rejected),
+        ("not sent", orders.not_sent),
+        ("unknown", orders.unknown),
+    ];
+    let ends = ends.iter().filter(|(_, n)| *n > 0);
+    let ends: Vec<String> = ends
+        .map(|(end, n)| format!("{end} {}", count(*n)))
+        .collect();
+    let mut out = format!(
+        "\norders: sent {}; {}\n",
+        count(orders.sent),
+        ends.join(", ")
+    );
+    for t in &orders.traded {
+        let fills = count(t.fills);
+        let line = format!(
+            "{}: {fills} fill(s), bought {} for {}, sold {} for {}",
+            t.name, t.bought, t.paid, t.sold, t.received
+        );
+        out += &format!("  {}\n", escaped(line));
     }
     out
 }
@@ -305,6 +340,9 @@ tick_to_wire  12,345  13.0 µs  26.0 µs  65.0 µs   520 µs  11.7 ms
 book              symbol   updates  gaps  resyncs  incomplete  unverified  wrong for
 ----------------  -------  -------  ----  -------  ----------  ----------  ---------
 binance:BTC-USDT  BTCUSDT    1,500     0        0           0           0       0 ns
+
+orders: sent 10; filled 5, expired 4, rejected 1
+  binance:BTC-USDT: 7 fill(s), bought 0.5 for 32125.5, sold 0.2 for 12850.2
 "
         );
     }
@@ -318,7 +356,7 @@ binance:BTC-USDT  BTCUSDT    1,500     0        0           0           0       
         summary.books[7].gaps = 3;
         let table = render_table(&summary);
         assert!(
-            table.ends_with("and 59 more books, which are in summary.json\n"),
+            table.contains("and 59 more books, which are in summary.json\n"),
             "{table}"
         );
         assert_eq!(table.matches("binance:BTC-USDT").count(), 1);

@@ -4,10 +4,11 @@
 use super::ring::{Receiver, Sender};
 use super::turn::Turn;
 use crate::base::{
-    Body, ClientId, Event, Flags, Intent, Nanos, Note, Outcome, Report, Severity, Stamps,
-    UnixNanos, Value,
+    Body, ClientId, Event, Flags, Intent, Nanos, News, Note, Outcome, Report, Severity, Side,
+    Stamps, UnixNanos, Value,
 };
 use crate::strategy::{Intents, Strategy};
+use crate::trading::orders::{Orders, Owner};
 use crate::trading::paper::{Paper, Reports};
 pub use crate::trading::refusal::Refusals;
 use crate::trading::refusal::{Compared, Refusal};
@@ -62,14 +63,44 @@ pub struct DeskCounters {
     pub admitted: u64,
     /// Taken by the exchange.
     pub acked: u64,
+    /// Fills.
+    pub fills: u64,
+    /// Orders that were filled whole.
+    pub filled: u64,
+    /// Orders that were cancelled with something left.
+    pub cancelled: u64,
+    /// Orders of which something expired.
+    pub expired: u64,
     /// Refused by the exchange.
     pub rejected: u64,
     /// Never left.
     pub not_sent: u64,
-    /// Of unknown outcome.
+    /// Over, and nobody ever said how much of them traded.
     pub unknown: u64,
-    /// Fills, on paper.
-    pub filled: u64,
+    /// Orders that were in doubt for a time, whatever their end.
+    pub in_doubt: u64,
+}
+
+/// What was traded of one instrument, at its own scales.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traded {
+    /// Fills.
+    pub fills: u64,
+    /// How much was bought, and how much was sold.
+    pub qty: [u128; 2],
+    /// What was paid for that, and what was received, at the instrument's notional scale; fees are not in it.
+    pub notional: [u128; 2],
+}
+
+/// What a desk leaves behind.
+#[derive(Debug, Clone)]
+pub struct DeskEnd {
+    /// What it counted.
+    pub counters: DeskCounters,
+    /// Intents that risk refused.
+    pub refusals: Refusals,
+    /// What was traded, by instrument id.
+    pub traded: Vec<Traded>,
 }
 
 /// The strategies of a run, and the one gate before the market.
@@ -78,9 +109,14 @@ pub struct Desk {
     strategies: Vec<Box<dyn Strategy>>,
     risk: Risk,
     exit: Exit,
-    /// Reports that were made here. Risk has them; strategies see them at the next turn, so that one that
-    /// answers a fill with an order cannot keep the desk from its rings.
-    own: VecDeque<Event>,
+    orders: Orders,
+    /// By instrument id.
+    traded: Vec<Traded>,
+    /// The run is ending: strategies hear of their orders, and decide nothing.
+    closed: bool,
+    /// Reports that were made here, and for whom. Risk has them; strategies see them at the next turn, so that one
+    /// that answers a fill with an order cannot keep the desk from its rings.
+    own: VecDeque<(Owner, Event)>,
     counters: DeskCounters,
     refusal_logged: [Nanos; Refusal::ALL.len()],
 }
@@ -98,6 +134,9 @@ impl Desk {
         let mut desk = Self {
             inputs,
             strategies,
+            orders: Orders::with_capacity(risk.open_orders_max()),
+            traded: vec![Traded::default(); risk.instruments()],
+            closed: false,
             risk,
             exit,
             own: VecDeque::with_capacity(OWN_REPORTS),
@@ -121,9 +160,9 @@ impl Desk {
     pub fn handle_turn(&mut self, turn: &mut Turn) -> usize {
         let mut taken = self.own.len().min(EVENTS_PER_TURN);
         for _ in 0..taken {
-            if let Some(event) = self.own.pop_front() {
+            if let Some((owner, event)) = self.own.pop_front() {
                 let now = turn.clock.now();
-                self.show(turn, now, &event);
+                self.show_to(turn, now, owner, &event);
             }
         }
         for ring in 0..self.inputs.len() {
@@ -147,7 +186,7 @@ impl Desk {
             Body::Book(_) => turn
                 .latency
                 .record(Stage::Queue, popped.since(event.stamps.book)),
-            Body::Report(report) => self.handle_report(turn, popped, report),
+            Body::News(news) => return self.handle_news(turn, popped, &news),
             Body::Instrument(_) => {
                 if let Exit::Gateway(_) = self.exit {
                     // The gateway encodes at the scales that the run began with.
@@ -158,7 +197,8 @@ impl Desk {
             | Body::Quote(_)
             | Body::Status(_)
             | Body::Trading(_)
-            | Body::Gateway(_) => {}
+            | Body::Gateway(_)
+            | Body::Report(_) => {}
         }
         if let Exit::Paper(paper) = &mut self.exit {
             paper.handle_event(event);
@@ -166,9 +206,26 @@ impl Desk {
         self.show(turn, popped, event);
     }
 
-    /// The run is ending: nothing is decided any more; news of open orders is still taken in.
+    /// The run is ending: nothing is decided any more; strategies still hear of their orders.
     pub fn close(&mut self) {
-        self.strategies.clear();
+        self.closed = true;
+    }
+
+    /// The run is over: orders without an end get one, and every strategy hears of its own.
+    pub fn finish(&mut self, turn: &mut Turn) -> DeskEnd {
+        self.close();
+        while let Some((owner, report)) = self.orders.give_up() {
+            let event = self.take_in(turn, &report);
+            self.own.push_back((owner, event));
+        }
+        while let Some((owner, event)) = self.own.pop_front() {
+            self.show_to(turn, event.stamps.book, owner, &event);
+        }
+        DeskEnd {
+            counters: self.counters,
+            refusals: self.risk.refusals().clone(),
+            traded: self.traded.clone(),
+        }
     }
 
     /// What was counted so far.
@@ -181,29 +238,43 @@ impl Desk {
         self.risk.refusals()
     }
 
-    /// Lets every strategy see an event, and takes what each wants to risk.
+    /// Lets every strategy see an event.
     fn show(&mut self, turn: &mut Turn, popped: Nanos, event: &Event) {
+        if self.closed {
+            return;
+        }
         for strategy in 0..self.strategies.len() {
-            let mut intents = Intents::new();
-            self.strategies[strategy].handle_event(popped, event, &mut intents);
-            if intents.is_empty() {
-                continue;
-            }
-            let decided = turn.clock.now();
-            turn.latency.record(Stage::Decide, decided.since(popped));
-            for intent in intents {
-                let receipt = Receipt {
-                    stamps: event.stamps,
-                    popped,
-                    decided,
-                    ..Receipt::default()
-                };
-                self.handle_intent(turn, receipt, intent);
-            }
+            self.show_to(turn, popped, strategy, event);
         }
     }
 
-    fn handle_intent(&mut self, turn: &mut Turn, mut receipt: Receipt, intent: Intent) {
+    /// Lets one strategy see an event, and takes what it wants to risk.
+    fn show_to(&mut self, turn: &mut Turn, popped: Nanos, owner: Owner, event: &Event) {
+        let mut intents = Intents::new();
+        self.strategies[owner].handle_event(popped, event, &mut intents);
+        if intents.is_empty() || self.closed {
+            return;
+        }
+        let decided = turn.clock.now();
+        turn.latency.record(Stage::Decide, decided.since(popped));
+        for intent in intents {
+            let receipt = Receipt {
+                stamps: event.stamps,
+                popped,
+                decided,
+                ..Receipt::default()
+            };
+            self.handle_intent(turn, receipt, owner, intent);
+        }
+    }
+
+    fn handle_intent(
+        &mut self,
+        turn: &mut Turn,
+        mut receipt: Receipt,
+        owner: Owner,
+        intent: Intent,
+    ) {
         self.counters.intents += 1;
         self.risk.set_recorded(turn.notes.takes_orders());
         match self.risk.admit(receipt.decided, intent) {
@@ -214,21 +285,27 @@ impl Desk {
                 self.counters.admitted += 1;
                 let note = decision(receipt.admitted, Severity::Info, "order.admitted", &intent)
                     .with("order", Value::Int(order.order().client_id.0 as i64));
+                self.orders.open(order.order(), intent.tag, owner);
                 let reports = self.dispatch(Ticket { order, receipt });
                 turn.notes.record(note); // After the order left: it can wait, and its place is kept.
-                for report in reports {
-                    self.handle_own(turn, report);
+                for news in &reports {
+                    self.handle_own(turn, news);
                 }
             }
             Err(refused) => {
                 let gate = refused.gate;
                 let report = Report {
                     client_id: ClientId::default(),
+                    tag: intent.tag,
                     instrument: intent.instrument,
-                    outcome: Outcome::Refused,
+                    side: intent.side,
+                    px: intent.px,
+                    qty: intent.qty,
+                    remaining: intent.qty,
+                    outcome: Outcome::Refused { gate: gate.name() },
                 };
                 let event = own_event(receipt.decided, Body::Report(report));
-                self.own.push_back(event);
+                self.own.push_back((owner, event));
                 let last = &mut self.refusal_logged[gate as usize];
                 if *last == Nanos::ZERO || receipt.decided.since(*last) >= REFUSAL_SAMPLE.0 {
                     *last = receipt.decided;
@@ -251,7 +328,7 @@ impl Desk {
                 if let Err(ticket) = ring.push(ticket) {
                     // The gateway is stuck: the order never left, and risk hears so.
                     let order = ticket.order.order();
-                    reports.push(Report {
+                    reports.push(News {
                         client_id: order.client_id,
                         instrument: order.instrument,
                         outcome: Outcome::NotSent,
@@ -263,50 +340,99 @@ impl Desk {
         }
     }
 
-    /// A report that was made here, and so passes risk and the counters without a ring.
-    fn handle_own(&mut self, turn: &mut Turn, report: Report) {
-        let now = turn.clock.now();
-        let event = own_event(now, Body::Report(report));
-        self.risk.handle_event(now, &event);
-        self.handle_report(turn, now, report);
-        self.own.push_back(event);
+    /// News from the gateway: its strategy hears of it at once.
+    fn handle_news(&mut self, turn: &mut Turn, now: Nanos, news: &News) {
+        if let Some((owner, report)) = self.orders.hear(news) {
+            let event = self.take_in(turn, &report);
+            self.show_to(turn, now, owner, &event);
+        }
     }
 
-    fn handle_report(&mut self, turn: &mut Turn, now: Nanos, report: Report) {
-        let note = |severity, event| {
-            Note::new(now, severity, event)
-                .instrument(report.instrument)
-                .with("order", Value::Int(report.client_id.0 as i64))
-        };
-        let (counter, note) = match report.outcome {
-            Outcome::Acked { exchange_id } => (
-                &mut self.counters.acked,
-                note(Severity::Info, "order.acked")
-                    .with("exchange_id", Value::Int(exchange_id as i64)),
-            ),
-            Outcome::Rejected { code } => (
-                &mut self.counters.rejected,
-                note(Severity::Warn, "order.rejected").with("code", Value::Int(code.into())),
-            ),
-            Outcome::NotSent => (
-                &mut self.counters.not_sent,
-                note(Severity::Warn, "order.not_sent"),
-            ),
-            Outcome::Unknown => (
-                &mut self.counters.unknown,
-                note(Severity::Error, "order.unknown"),
-            ),
-            Outcome::Filled { px, qty } => (
-                &mut self.counters.filled,
-                note(Severity::Info, "order.filled")
-                    .with("px", Value::Px(px))
-                    .with("qty", Value::Qty(qty)),
-            ),
-            Outcome::Refused => return, // Made below, for strategies only.
-            Outcome::Expired => return turn.notes.record(note(Severity::Info, "order.expired")),
+    /// News that was made here: its strategy hears of it at the next turn.
+    fn handle_own(&mut self, turn: &mut Turn, news: &News) {
+        if let Some((owner, report)) = self.orders.hear(news) {
+            let event = self.take_in(turn, &report);
+            self.own.push_back((owner, event));
+        }
+    }
+
+    /// Tells risk, the counters and the log of a report. Gives it back as the event that its strategy is to see.
+    fn take_in(&mut self, turn: &mut Turn, report: &Report) -> Event {
+        let now = turn.clock.now();
+        let event = own_event(now, Body::Report(*report));
+        self.risk.handle_event(now, &event);
+        self.count(report);
+        turn.notes.record(report_note(now, report));
+        event
+    }
+
+    fn count(&mut self, report: &Report) {
+        let counters = &mut self.counters;
+        let counter = match report.outcome {
+            Outcome::Acked { .. } => &mut counters.acked,
+            Outcome::Fill { .. } => &mut counters.fills,
+            Outcome::InDoubt => &mut counters.in_doubt,
+            Outcome::Filled => &mut counters.filled,
+            Outcome::Cancelled => &mut counters.cancelled,
+            Outcome::Expired => &mut counters.expired,
+            Outcome::Rejected { .. } => &mut counters.rejected,
+            Outcome::NotSent => &mut counters.not_sent,
+            Outcome::Unknown => &mut counters.unknown,
+            Outcome::Refused { .. } => return, // Risk counts them by gate.
         };
         *counter += 1;
-        turn.notes.record(note);
+        let Outcome::Fill { px, qty } = report.outcome else {
+            return;
+        };
+        let instrument = self.risk.instrument(report.instrument);
+        let worth = instrument.and_then(|instrument| instrument.notional(px, qty));
+        if let Some(traded) = self.traded.get_mut(report.instrument.index()) {
+            let side = match report.side {
+                Side::Buy => 0,
+                Side::Sell => 1,
+            };
+            traded.fills += 1;
+            traded.qty[side] += u128::from(qty.0);
+            let notional = &mut traded.notional[side];
+            *notional = notional.saturating_add(worth.unwrap_or(0));
+        }
+    }
+}
+
+/// A report as a log record: `order.filled` is a fill, `order.done` the end of an order that was filled whole.
+fn report_note(now: Nanos, report: &Report) -> Note {
+    let (severity, event) = match report.outcome {
+        Outcome::Acked { .. } => (Severity::Info, "order.acked"),
+        Outcome::Fill { .. } => (Severity::Info, "order.filled"),
+        Outcome::InDoubt => (Severity::Error, "order.in_doubt"),
+        Outcome::Filled => (Severity::Info, "order.done"),
+        Outcome::Cancelled => (Severity::Info, "order.cancelled"),
+        Outcome::Expired => (Severity::Info, "order.expired"),
+        Outcome::Rejected { .. } => (Severity::Warn, "order.rejected"),
+        Outcome::NotSent => (Severity::Warn, "order.not_sent"),
+        Outcome::Refused { .. } => (Severity::Info, "order.refused"),
+        Outcome::Unknown => (Severity::Error, "order.unknown"),
+    };
+    let (px, qty) = match report.outcome {
+        Outcome::Fill { px, qty } => (px, qty),
+        _ => (report.px, report.qty),
+    };
+    let note = Note::new(now, severity, event)
+        .instrument(report.instrument)
+        .with("order", Value::Int(report.client_id.0 as i64))
+        .with("side", Value::Word(report.side.name()))
+        .with("px", Value::Px(px))
+        .with("qty", Value::Qty(qty))
+        .with("remaining", Value::Qty(report.remaining))
+        .with("tag", Value::Int(report.tag as i64));
+    let note = match report.outcome {
+        Outcome::Acked { exchange_id } => note.with("exchange_id", Value::Int(exchange_id as i64)),
+        Outcome::Rejected { code } => note.with("code", Value::Int(code.into())),
+        _ => note,
+    };
+    match report.outcome.is_end() {
+        true => note.with("end", Value::Word(report.outcome.name())),
+        false => note,
     }
 }
 

@@ -9,16 +9,16 @@ use super::ring::{Receiver, Sender};
 use super::turn::{Ask, Turn};
 use crate::base::event::LATE_NS_MAX;
 use crate::base::{
-    Body, ClientId, Event, Flags, Instrument, InstrumentId, Nanos, Note, Outcome, Report,
-    ServerTime, Severity, Snapshot, Stamps, UnixNanos, Value,
+    Body, ClientId, Event, Flags, Instrument, InstrumentId, Nanos, News, Note, Outcome, ServerTime,
+    Severity, Snapshot, Stamps, TimeInForce, UnixNanos, Value,
 };
 use crate::conn::{Close, Link, Output, Read, SendError, Transport};
-use crate::exchange::{Answer, OrderCodec};
+use crate::exchange::{Answer, End, OrderCodec};
 use crate::watch::stage::Stage;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-/// An order that has no answer by then is of unknown outcome (Binance itself gives up after 10 s).
+/// An order that has no answer by then is in doubt (Binance itself gives up after 10 s).
 pub const ANSWER_DEADLINE: Nanos = Nanos::from_secs(12);
 /// A logon that has no answer by then: the connection is made anew.
 pub const LOGON_DEADLINE: Nanos = Nanos::from_secs(5);
@@ -34,6 +34,7 @@ const QUEUED: u64 = u64::MAX;
 struct InFlight {
     client_id: ClientId,
     instrument: InstrumentId,
+    tif: TimeInForce,
     receipt: Receipt,
     /// Just before the write call; while the order is queued, before the first try.
     sent: Nanos,
@@ -41,7 +42,7 @@ struct InFlight {
     tx_bytes: u64,
     /// The kernel's send stamp; zero until it has come back.
     wired: Nanos,
-    /// Its deadline has passed, and it was reported as unknown. A late answer still settles it.
+    /// Its deadline has passed, and it was reported as in doubt. A late answer still settles it.
     overdue: bool,
 }
 
@@ -112,11 +113,6 @@ impl<S: Transport> Gateway<S> {
         self.counters
     }
 
-    /// Orders that were sent, have no answer, and were not given up yet.
-    pub fn unanswered(&self) -> usize {
-        self.in_flight.iter().filter(|order| !order.overdue).count()
-    }
-
     fn handle_opened(&mut self, turn: &mut Turn, now: Nanos) {
         let note = self.note(now, Severity::Info, "gateway.open");
         turn.notes.send(note.text(&self.link.config().host));
@@ -139,7 +135,7 @@ impl<S: Transport> Gateway<S> {
         self.set_ready(now, false);
         while let Some(order) = self.in_flight.pop_front() {
             if !order.overdue {
-                self.report(now, order.client_id, order.instrument, Outcome::Unknown);
+                self.report(now, order.client_id, order.instrument, Outcome::InDoubt);
             }
         }
     }
@@ -161,7 +157,7 @@ impl<S: Transport> Gateway<S> {
         match self.link.send(now, frame) {
             Ok(_) => self.counters.sent += 1,
             Err(SendError::Broken) => {
-                return self.report(now, order.client_id, order.instrument, Outcome::Unknown);
+                return self.report(now, order.client_id, order.instrument, Outcome::InDoubt);
             }
             Err(SendError::NotLive | SendError::Limited { .. } | SendError::Full) => {
                 return self.report(now, order.client_id, order.instrument, Outcome::NotSent);
@@ -170,6 +166,7 @@ impl<S: Transport> Gateway<S> {
         self.in_flight.push_back(InFlight {
             client_id: order.client_id,
             instrument: order.instrument,
+            tif: order.tif,
             receipt: ticket.receipt,
             sent: now,
             tx_bytes: QUEUED,
@@ -236,9 +233,8 @@ impl<S: Transport> Gateway<S> {
                 client_id,
                 exchange_id,
                 exch_time: _,
-            } => {
-                self.settle(turn, at, client_id, Outcome::Acked { exchange_id });
-            }
+                end,
+            } => self.settle_acked(turn, at, client_id, exchange_id, end),
             Answer::Rejected { client_id, code } => {
                 let note = self
                     .note(at, Severity::Warn, "gateway.reject")
@@ -246,10 +242,17 @@ impl<S: Transport> Gateway<S> {
                     .with("code", Value::Int(code.into()))
                     .text(self.codec.last_error());
                 turn.notes.send(note);
-                self.settle(turn, at, client_id, Outcome::Rejected { code });
+                if let Some(order) = self.settle(turn, at, client_id) {
+                    let rejected = Outcome::Rejected { code };
+                    self.report(at, client_id, order.instrument, rejected);
+                }
             }
             Answer::Unknown { client_id, code: _ } => {
-                self.settle(turn, at, client_id, Outcome::Unknown);
+                if let Some(order) = self.settle(turn, at, client_id)
+                    && !order.overdue
+                {
+                    self.report(at, client_id, order.instrument, Outcome::InDoubt);
+                }
             }
             Answer::Shutdown => {
                 turn.notes
@@ -261,20 +264,44 @@ impl<S: Transport> Gateway<S> {
         }
     }
 
-    /// The answer to one order. One that nobody waits for is logged and changes nothing.
-    fn settle(&mut self, turn: &mut Turn, at: Nanos, client_id: ClientId, outcome: Outcome) {
-        let Some(index) = self
-            .in_flight
-            .iter()
-            .position(|order| order.client_id == client_id)
-        else {
+    /// The exchange took an order: what it filled of it, and how it ended.
+    fn settle_acked(
+        &mut self,
+        turn: &mut Turn,
+        at: Nanos,
+        client_id: ClientId,
+        exchange_id: u64,
+        end: Option<End>,
+    ) {
+        let Some(order) = self.settle(turn, at, client_id) else {
+            return;
+        };
+        let id = order.instrument;
+        self.report(at, client_id, id, Outcome::Acked { exchange_id });
+        for fill in 0..self.codec.fills().len() {
+            let (px, qty) = self.codec.fills()[fill];
+            self.report(at, client_id, id, Outcome::Fill { px, qty });
+        }
+        let end = match (end, order.tif) {
+            (Some(End::Filled), _) => Outcome::Filled,
+            (Some(End::Cancelled), _) => Outcome::Cancelled,
+            (Some(End::Expired), _) => Outcome::Expired,
+            // It cannot rest: it is over, and nobody says how much of it traded.
+            (None, TimeInForce::ImmediateOrCancel) => Outcome::Unknown,
+        };
+        self.report(at, client_id, id, end);
+    }
+
+    /// There is an answer to one order, which is waited for no longer. One that nobody waits for is logged and
+    /// changes nothing.
+    fn settle(&mut self, turn: &mut Turn, at: Nanos, client_id: ClientId) -> Option<InFlight> {
+        let known = self.in_flight.iter().position(|o| o.client_id == client_id);
+        let Some(order) = known.and_then(|index| self.in_flight.remove(index)) else {
             let note = self
                 .note(at, Severity::Warn, "gateway.answer_unexpected")
                 .with("order", Value::Int(client_id.0 as i64));
-            return turn.notes.send(note);
-        };
-        let Some(order) = self.in_flight.remove(index) else {
-            return;
+            turn.notes.send(note);
+            return None;
         };
         turn.latency.record(Stage::Ack, at.since(order.sent));
         if order.wired == Nanos::ZERO {
@@ -282,9 +309,7 @@ impl<S: Transport> Gateway<S> {
             record_tick_to_wire(turn, &order.receipt, order.sent);
         }
         turn.notes.record(self.receipt(at, &order));
-        if !order.overdue || outcome != Outcome::Unknown {
-            self.report(at, client_id, order.instrument, outcome);
-        }
+        Some(order)
     }
 
     /// An order's receipt for the log: each stretch of its own road, in nanoseconds.
@@ -336,7 +361,7 @@ impl<S: Transport> Gateway<S> {
         self.emit(
             now,
             id,
-            Body::Report(Report {
+            Body::News(News {
                 client_id,
                 instrument: id,
                 outcome,
@@ -432,7 +457,7 @@ impl<S: Transport> Lane<S> for Gateway<S> {
         {
             order.overdue = true;
             let order = *order;
-            self.report(now, order.client_id, order.instrument, Outcome::Unknown);
+            self.report(now, order.client_id, order.instrument, Outcome::InDoubt);
         }
         if now >= self.logon_due {
             self.logon_due = Nanos::NEVER;
@@ -502,7 +527,6 @@ impl<S: Transport> Lane<S> for Gateway<S> {
         into.gateway.sent += own.sent;
         into.gateway.frames += own.frames;
         into.gateway.bad_frames += own.bad_frames;
-        into.unanswered += self.unanswered() as u64;
         into.connects += u64::from(self.link.epoch());
     }
 }

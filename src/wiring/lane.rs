@@ -22,8 +22,6 @@ pub struct Tally {
     pub published: PublisherCounters,
     /// Of all gateway lanes.
     pub gateway: GatewayCounters,
-    /// Orders that had no answer when the run ended.
-    pub unanswered: u64,
     /// Connections that went live.
     pub connects: u64,
     /// What became of each book.

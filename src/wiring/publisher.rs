@@ -146,8 +146,8 @@ impl Publisher {
                 let older = slot.instrument.replace(event);
                 self.counters.conflated += u64::from(older.is_some());
             }
-            // Feeds publish neither; gateways have a ring of their own that is never full.
-            Body::Gateway(_) | Body::Report(_) => return,
+            // Feeds publish none of them; gateways have a ring of their own that is never full.
+            Body::Gateway(_) | Body::News(_) | Body::Report(_) => return,
         }
         if !slot.queued {
             slot.queued = true;

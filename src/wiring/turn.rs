@@ -19,8 +19,8 @@ pub struct Turn<'a> {
 /// The way to the scribe for log records. Never blocks: what finds no room is counted.
 ///
 /// Its room is shared out, so that the record of an order always finds some: ordinary records take up to a half, and
-/// while more than five eighths are taken no order is admitted ([`Self::takes_orders`]). What is left holds the
-/// outcomes and receipts of the orders that are open by then, of which risk allows 256.
+/// while more than five eighths are taken no order is admitted ([`Self::takes_orders`]). What is left holds six records
+/// of each order that is open by then, of which risk allows 256: its receipt, its ack, its end, and three fills.
 #[derive(Clone)]
 pub struct Notes {
     sender: Sender<Note>,

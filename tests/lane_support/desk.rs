@@ -63,6 +63,7 @@ pub fn buy(instrument: InstrumentId, qty: u64) -> Intent {
         px: Px(10_001),
         qty: Qty(qty),
         tif: TimeInForce::ImmediateOrCancel,
+        tag: 0,
         why: Why {
             signal: "test",
             value: 0.5,

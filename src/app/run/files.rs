@@ -3,6 +3,7 @@
 use crate::base::{Decimal, Instrument};
 use crate::trading::refusal::{Compared, Refusal, Refusals, Unit};
 use crate::watch::summary::{self, Summary};
+use crate::wiring::desk::{DeskEnd, Traded};
 use crate::world::os::placement::Placement;
 use crate::world::os::scribe::ScribeTotals;
 use crate::world::os::worker::Ended;
@@ -20,6 +21,7 @@ pub(super) fn summarize(
         ended: true,
         ..head
     };
+    let mut sent = 0;
     for (index, (plan, end)) in placement.workers.iter().zip(ended).enumerate() {
         summary.placement.push(summary::Placement {
             worker: index as u8,
@@ -32,23 +34,16 @@ pub(super) fn summarize(
             lanes: plan.lanes(),
         });
         let Some(end) = end else { continue };
-        if let Some((desk, refusals)) = &end.desk {
+        if let Some(desk) = &end.desk {
+            summary.orders = orders(desk, instruments);
             if placement.workers.iter().all(|worker| !worker.gateway) {
                 // On paper an admitted order has been handed over.
-                summary.orders.sent = desk.admitted;
+                summary.orders.sent = desk.counters.admitted;
             }
-            summary.orders.acked = desk.acked;
-            summary.orders.rejected = desk.rejected;
-            summary.orders.not_sent = desk.not_sent;
-            summary.orders.unknown += desk.unknown;
-            summary.orders.refusals = refused(refusals, instruments);
-            let counts = summary.orders.refusals.iter();
-            let counts = counts.map(|refused| (refused.gate.clone(), refused.count));
-            summary.orders.refused = counts.collect();
         }
-        summary.orders.sent += end.tally.gateway.sent;
-        summary.orders.unknown += end.tally.unanswered;
+        sent += end.tally.gateway.sent;
     }
+    summary.orders.sent += sent;
     let feeds = || ended.iter().flatten().map(|end| &end.tally);
     let audit_lost: u64 = feeds().map(|tally| tally.feed.audit_lost).sum();
     for (instrument, audit) in instruments.iter().zip(totals.audits) {
@@ -91,6 +86,51 @@ pub(super) fn summarize(
     summary.console_lost = totals.console_lost;
     summary.set_audit_lost(audit_lost);
     summary
+}
+
+/// What became of orders.
+fn orders(desk: &DeskEnd, instruments: &[Instrument]) -> summary::Orders {
+    let counters = &desk.counters;
+    let refusals = refused(&desk.refusals, instruments);
+    let traded = instruments.iter().zip(&desk.traded);
+    summary::Orders {
+        sent: 0,
+        acked: counters.acked,
+        fills: counters.fills,
+        filled: counters.filled,
+        cancelled: counters.cancelled,
+        expired: counters.expired,
+        rejected: counters.rejected,
+        not_sent: counters.not_sent,
+        unknown: counters.unknown,
+        in_doubt: counters.in_doubt,
+        refused: refusals
+            .iter()
+            .map(|of| (of.gate.clone(), of.count))
+            .collect(),
+        refusals,
+        traded: traded
+            .filter(|(_, traded)| traded.fills > 0)
+            .map(traded_of)
+            .collect(),
+    }
+}
+
+fn traded_of((instrument, traded): (&Instrument, &Traded)) -> summary::Traded {
+    let text = |units, scale| Decimal { units, scale }.to_string();
+    let qty = traded.qty.map(|qty| text(qty, instrument.qty_scale));
+    let notional = traded
+        .notional
+        .map(|worth| text(worth, instrument.notional_scale()));
+    let ([bought, sold], [paid, received]) = (qty, notional);
+    summary::Traded {
+        name: instrument.name.to_string(),
+        fills: traded.fills,
+        bought,
+        sold,
+        paid,
+        received,
+    }
 }
 
 /// The gates that refused something, with the worst that each found.

@@ -4,10 +4,11 @@
 use super::unix_time;
 use crate::base::note::NOTE_TEXT_MAX;
 use crate::base::{
-    ClientId, Instrument, InstrumentId, NewOrder, Side, TimeInForce, UnixNanos, decimal,
+    ClientId, Instrument, InstrumentId, NewOrder, Px, Qty, Side, Symbol, TimeInForce, UnixNanos,
+    decimal,
 };
 use crate::exchange::tape::{self, Node, Scratch};
-use crate::exchange::{Account, Answer, DecodeError, OrderCodec};
+use crate::exchange::{Account, Answer, DecodeError, End, OrderCodec};
 use arrayvec::ArrayString;
 use base64::Engine;
 use ed25519_dalek::pkcs8::DecodePrivateKey;
@@ -23,6 +24,8 @@ const LOGON_WINDOW_MS: u64 = 5_000;
 const LOGON_ID: &str = "logon";
 /// Room for the longest frame: 300 bytes, and a symbol of which every byte is escaped.
 const FRAME_BYTES: usize = 512;
+/// Prices that one order may trade at before a list must grow.
+const FILLS: usize = 64;
 
 /// The codec of one order connection. Has no `Debug`: it holds the account's key, wiped when dropped.
 pub struct SpotOrders {
@@ -31,6 +34,7 @@ pub struct SpotOrders {
     /// Sorted by id.
     listed: Vec<Listed>,
     frame: Vec<u8>,
+    fills: Vec<(Px, Qty)>,
     scratch: Scratch,
     last_error: ErrorText,
 }
@@ -44,6 +48,8 @@ struct Listed {
     qty_scale: u8,
     /// A JSON string, quotes included.
     symbol: String,
+    /// As answers spell it.
+    plain: Symbol,
 }
 
 impl SpotOrders {
@@ -70,13 +76,19 @@ impl SpotOrders {
         })?;
         let mut listed: Vec<Listed> = instruments.iter().map(Listed::of).collect();
         listed.sort_by_key(|listed| listed.id);
-        let sample = br#"{"id":"tw00000000000000000000","status":200,"result":{"symbol":"BTCUSDT","orderId":12569099453,"orderListId":-1,"clientOrderId":"tw00000000000000000000","transactTime":1750000000123456}}"#;
+        // An answer of the shape that comes, with a dozen fills.
+        let fill = r#"{"price":"64250.01000000","qty":"0.12345000","commission":"0.00000000","commissionAsset":"BNB","tradeId":12345678901}"#;
+        let sample = format!(
+            r#"{{"id":"tw00000000000000000000","status":200,"result":{{"symbol":"BTCUSDT","orderId":12569099453,"orderListId":-1,"clientOrderId":"tw00000000000000000000","transactTime":1750000000123456,"price":"64250.01000000","origQty":"1.50000000","executedQty":"1.50000000","origQuoteOrderQty":"0.00000000","cummulativeQuoteQty":"96375.01500000","status":"FILLED","timeInForce":"IOC","type":"LIMIT","side":"BUY","workingTime":1750000000123456,"fills":[{fill}{}],"selfTradePreventionMode":"EXPIRE_MAKER"}}}}"#,
+            format!(",{fill}").repeat(11)
+        );
         Ok(Self {
             api_key,
             key,
             listed,
             frame: Vec::with_capacity(FRAME_BYTES),
-            scratch: Scratch::warmed(sample),
+            fills: Vec::with_capacity(FILLS),
+            scratch: Scratch::warmed(sample.as_bytes()),
             last_error: ErrorText::new(),
         })
     }
@@ -94,6 +106,7 @@ impl Listed {
             id: instrument.id,
             px_scale: instrument.px_scale,
             qty_scale: instrument.qty_scale,
+            plain: instrument.symbol,
             symbol: serde_json::Value::from(instrument.symbol.as_str()).to_string(),
         }
     }
@@ -130,7 +143,7 @@ impl OrderCodec for SpotOrders {
             &id,
             br#"","method":"order.place","params":{"newClientOrderId":""#,
             &id,
-            br#"","newOrderRespType":"ACK","price":""#,
+            br#"","newOrderRespType":"FULL","price":""#,
             &decimal::encode(px, listed.px_scale),
             br#"","quantity":""#,
             &decimal::encode(order.qty.0, listed.qty_scale),
@@ -149,13 +162,22 @@ impl OrderCodec for SpotOrders {
     }
 
     fn decode(&mut self, frame: &[u8]) -> Result<Answer, DecodeError> {
-        self.last_error.clear();
         let Self {
             scratch,
             last_error,
+            fills,
+            listed,
             ..
         } = self;
-        scratch.read(frame, |nodes| answer(nodes, last_error))
+        scratch.read(frame, |nodes| {
+            last_error.clear();
+            fills.clear();
+            answer(nodes, last_error, listed, fills)
+        })
+    }
+
+    fn fills(&self) -> &[(Px, Qty)] {
+        &self.fills
     }
 
     fn last_error(&self) -> &str {
@@ -206,7 +228,12 @@ struct Reply<'t, 'i> {
     code: i32,
 }
 
-fn answer(nodes: &[Node<'_>], last_error: &mut ErrorText) -> Result<Answer, DecodeError> {
+fn answer(
+    nodes: &[Node<'_>],
+    last_error: &mut ErrorText,
+    listed: &[Listed],
+    fills: &mut Vec<(Px, Qty)>,
+) -> Result<Answer, DecodeError> {
     if let Some(event) = tape::find(nodes, 0, b"event") {
         return Ok(match text_at(nodes, event, b"e") {
             Some("serverShutdown") => Answer::Shutdown,
@@ -233,7 +260,7 @@ fn answer(nodes: &[Node<'_>], last_error: &mut ErrorText) -> Result<Answer, Deco
         Some(LOGON_ID) if status == 200 => Answer::LoggedOn,
         Some(LOGON_ID) => Answer::LogonRefused { code },
         Some(id) => match parse_wire_id(id) {
-            Some(client_id) => reply.of_order(client_id, last_error),
+            Some(client_id) => reply.of_order(client_id, last_error, listed, fills),
             None => Answer::Ignored,
         },
         None if tape::is_null(&nodes[id]) && status == 401 => Answer::LoggedOff { code },
@@ -243,27 +270,74 @@ fn answer(nodes: &[Node<'_>], last_error: &mut ErrorText) -> Result<Answer, Deco
 
 impl Reply<'_, '_> {
     /// What became of an order. An answer that says neither yes nor no leaves it unknown.
-    fn of_order(&self, client_id: ClientId, message: &str) -> Answer {
+    fn of_order(
+        &self,
+        client_id: ClientId,
+        message: &str,
+        listed: &[Listed],
+        fills: &mut Vec<(Px, Qty)>,
+    ) -> Answer {
         let code = self.code;
         match self.status {
             200 => self
-                .acked(client_id)
+                .acked(client_id, listed, fills)
                 .unwrap_or(Answer::Unknown { client_id, code }),
             400..500 if !leaves_unknown(code, message) => Answer::Rejected { client_id, code },
             _ => Answer::Unknown { client_id, code },
         }
     }
 
-    fn acked(&self, client_id: ClientId) -> Option<Answer> {
+    fn acked(
+        &self,
+        client_id: ClientId,
+        listed: &[Listed],
+        fills: &mut Vec<(Px, Qty)>,
+    ) -> Option<Answer> {
         let result = tape::find(self.nodes, 0, b"result")?;
         let number = |key| tape::unsigned(&self.nodes[tape::find(self.nodes, result, key)?]);
+        let exchange_id = number(b"orderId")?;
+        let end = self.ended(result, listed, fills);
+        if end.is_none() {
+            fills.clear();
+        }
         Some(Answer::Acked {
             client_id,
-            exchange_id: number(b"orderId")?,
+            exchange_id,
             exch_time: number(b"transactTime")
                 .and_then(unix_time)
                 .unwrap_or_default(),
+            end,
         })
+    }
+
+    /// How the order ended, and what it traded: one fill a price, in order. `None` where the answer does not say all
+    /// of it, or contradicts itself.
+    fn ended(&self, result: usize, listed: &[Listed], fills: &mut Vec<(Px, Qty)>) -> Option<End> {
+        let text = |object, key| text_at(self.nodes, object, key);
+        let end = match text(result, b"status")? {
+            "FILLED" => End::Filled,
+            "CANCELED" => End::Cancelled,
+            "EXPIRED" | "EXPIRED_IN_MATCH" => End::Expired,
+            _ => return None,
+        };
+        let symbol = text(result, b"symbol")?;
+        let listed = listed
+            .iter()
+            .find(|listed| listed.plain.as_str() == symbol)?;
+        let qty =
+            |object, key| decimal::parse(text(object, key)?.as_bytes(), listed.qty_scale).ok();
+        let executed = qty(result, b"executedQty")?;
+        let mut sum = 0u64;
+        for fill in tape::items(self.nodes, tape::find(self.nodes, result, b"fills")?) {
+            let px = decimal::parse(text(fill, b"price")?.as_bytes(), listed.px_scale).ok()?;
+            let (px, qty) = (Px(i64::try_from(px).ok()?), qty(fill, b"qty")?);
+            sum = sum.checked_add(qty)?;
+            match fills.last_mut() {
+                Some((last, sum)) if *last == px => sum.0 += qty,
+                _ => fills.push((px, Qty(qty))),
+            }
+        }
+        (sum == executed).then_some(end)
     }
 }
 

@@ -34,6 +34,8 @@ fn params() -> Params {
 struct Bench {
     strategy: Arbitrage,
     now: Nanos,
+    /// The order that was wanted last, and how much of it is not filled.
+    last: Option<(Intent, u64)>,
 }
 
 impl Bench {
@@ -42,6 +44,7 @@ impl Bench {
         Self {
             strategy: Arbitrage::new(&params(), &all).unwrap(),
             now: Nanos::from_secs(5),
+            last: None,
         }
     }
 
@@ -63,6 +66,8 @@ impl Bench {
         };
         let mut out = Intents::new();
         self.strategy.handle_event(self.now, &event, &mut out);
+        let last = out.first().map(|intent| (*intent, intent.qty.0));
+        self.last = last.or(self.last);
         out.into_iter().collect()
     }
 
@@ -78,26 +83,33 @@ impl Bench {
         self.event(id, Body::Book(top))
     }
 
+    /// News of the order that was wanted last.
     fn report(&mut self, id: u16, outcome: Outcome) -> Vec<Intent> {
-        let (client_id, instrument) = (ClientId(1), InstrumentId(id));
-        self.event(
-            id,
-            Body::Report(Report {
-                client_id,
-                instrument,
-                outcome,
-            }),
-        )
+        let (intent, left) = self.last.expect("an order");
+        let report = Report {
+            client_id: ClientId(1),
+            tag: intent.tag,
+            instrument: InstrumentId(id),
+            side: intent.side,
+            px: intent.px,
+            qty: intent.qty,
+            remaining: Qty(left),
+            outcome,
+        };
+        self.event(id, Body::Report(report))
     }
 
+    /// A fill, and the end where nothing is left.
     fn fill(&mut self, id: u16, px: i64, qty: u64) -> Vec<Intent> {
-        self.report(
-            id,
-            Outcome::Filled {
-                px: Px(px),
-                qty: Qty(qty),
-            },
-        )
+        if let Some((_, left)) = &mut self.last {
+            *left -= qty;
+        }
+        let (px, qty) = (Px(px), Qty(qty));
+        let wanted = self.report(id, Outcome::Fill { px, qty });
+        match self.last {
+            Some((_, 0)) if wanted.is_empty() => self.report(id, Outcome::Filled),
+            _ => wanted,
+        }
     }
 }
 
@@ -173,7 +185,7 @@ fn the_second_leg_is_for_what_the_first_got_and_never_at_a_loss() {
 fn a_first_leg_that_gets_nothing_costs_nothing() {
     for outcome in [
         Outcome::Expired,
-        Outcome::Refused,
+        Outcome::Refused { gate: "killed" },
         Outcome::NotSent,
         Outcome::Rejected { code: -1 },
     ] {
@@ -225,7 +237,7 @@ fn a_second_leg_that_was_missed_waits_for_its_price_and_is_unwound_after_its_tim
 fn an_order_of_unknown_outcome_stops_the_pair() {
     let mut bench = Bench::new();
     opened(&mut bench);
-    bench.report(0, Outcome::Unknown);
+    bench.report(0, Outcome::InDoubt);
     bench.wait_ms(60_000);
     bench.book(0, (9_990, 900), (10_000, 400));
     assert!(bench.book(1, (10_100, 700), (10_110, 900)).is_empty());

@@ -84,6 +84,7 @@ fn many_bids_make_it_buy_at_the_best_ask_and_say_why() {
             px: Px(101),
             qty: Qty(120),
             tif: TimeInForce::ImmediateOrCancel,
+            tag: 0,
             why: Why {
                 signal: "imbalance",
                 value: 0.6,

@@ -1,6 +1,6 @@
 use super::*;
 use crate::base::{
-    Flags, InstrumentId, Level, Qty, Stamps, Status, Symbol, TimeInForce, UnixNanos,
+    Flags, InstrumentId, Level, Outcome, Qty, Stamps, Status, Symbol, TimeInForce, UnixNanos,
 };
 use crate::trading::{LimitError, RiskParams};
 use proptest::{collection, prop_assert, prop_assert_eq, proptest};
@@ -87,6 +87,7 @@ pub fn buy() -> Intent {
         px: Px(10_000),
         qty: Qty(100),
         tif: TimeInForce::ImmediateOrCancel,
+        tag: 0,
         why: Why {
             signal: "test",
             value: 1.0,
@@ -135,7 +136,12 @@ fn report(risk: &mut Risk, client_id: ClientId, outcome: Outcome) {
             0,
             Body::Report(Report {
                 client_id,
+                tag: 0,
                 instrument,
+                side: Side::Buy,
+                px: Px(10_000),
+                qty: Qty(100),
+                remaining: Qty(100),
                 outcome,
             }),
         ),
@@ -444,15 +450,18 @@ fn instruments_have_limits_and_books_of_their_own() {
 #[test]
 fn an_open_order_keeps_its_slot_until_its_end_is_known() {
     let ends = [
-        Outcome::Acked { exchange_id: 1 }, // Immediate-or-cancel: it cannot rest.
         Outcome::Rejected { code: -2010 },
         Outcome::NotSent,
-        Outcome::Filled {
-            px: Px(10_000),
-            qty: Qty(100),
-        },
+        Outcome::Filled,
+        Outcome::Cancelled,
         Outcome::Expired,
+        Outcome::Unknown,
     ];
+    let fill = Outcome::Fill {
+        px: Px(10_000),
+        qty: Qty(100),
+    };
+    let news = [Outcome::InDoubt, Outcome::Acked { exchange_id: 1 }, fill];
     for end in ends {
         let mut risk = risk_with(
             &RiskParams {
@@ -462,7 +471,7 @@ fn an_open_order_keeps_its_slot_until_its_end_is_known() {
             &instrument(0),
         );
         let id = risk.admit(Nanos(BOOK_AT), buy()).unwrap().order().client_id;
-        report(&mut risk, id, Outcome::Unknown);
+        news.iter().for_each(|news| report(&mut risk, id, *news));
         for other in [id.0 - 1, id.0 + 1] {
             report(&mut risk, ClientId(other), end);
         }
@@ -478,11 +487,11 @@ fn an_open_order_keeps_its_slot_until_its_end_is_known() {
 }
 
 #[test]
-fn an_unknown_after_the_end_opens_nothing() {
+fn doubt_after_the_end_opens_nothing() {
     let mut risk = risk();
     let id = risk.admit(Nanos(BOOK_AT), buy()).unwrap().order().client_id;
     report(&mut risk, id, Outcome::Expired);
-    report(&mut risk, id, Outcome::Unknown);
+    report(&mut risk, id, Outcome::InDoubt);
     assert_eq!(risk.open_orders(), 0);
 }
 
@@ -560,8 +569,8 @@ proptest! {
             risk.handle_event(now, &fresh);
             let id = ids.get(qty as usize % ids.len().max(1)).copied().unwrap_or_default();
             match act {
-                0 => report(&mut risk, id, Outcome::Unknown),
-                1 => report(&mut risk, id, Outcome::Acked { exchange_id: 7 }),
+                0 => report(&mut risk, id, Outcome::InDoubt),
+                1 => report(&mut risk, id, Outcome::Expired),
                 2 => report(&mut risk, id, Outcome::Rejected { code: 1 }),
                 _ => {
                     let side = [Side::Buy, Side::Sell][usize::from(act) % 2];

@@ -12,7 +12,7 @@ use super::sys;
 use super::watcher::Seat;
 use crate::base::{Clock, InstrumentId, Nanos, Note, Severity, Value};
 use crate::watch::latency::{Recorder, Usage};
-use crate::wiring::desk::{Desk, DeskCounters, Refusals};
+use crate::wiring::desk::{Desk, DeskEnd};
 use crate::wiring::feed::{BookTally, Dark};
 use crate::wiring::feed_lane::FRAMES_PER_TURN;
 use crate::wiring::lane::{LINES, Lane, Tally};
@@ -124,8 +124,8 @@ pub struct Worker {
 pub struct Ended {
     /// What its lanes counted.
     pub tally: Tally,
-    /// What the desk counted, and the intents that risk refused.
-    pub desk: Option<(DeskCounters, Refusals)>,
+    /// What the desk leaves behind, where it ran here.
+    pub desk: Option<DeskEnd>,
     /// The one CPU that it could run on in the end; none where there were several.
     pub pinned: Option<usize>,
     /// How it waited in the end.
@@ -535,11 +535,13 @@ impl Running {
         for placed in self.worker.feeds.iter().chain(&self.worker.gateways) {
             placed.lane.tally(&mut tally);
         }
-        let desk = self
-            .worker
-            .desk
-            .as_ref()
-            .map(|d| (d.counters(), d.refusals().clone()));
+        let Self { worker, clock, .. } = &mut self;
+        let mut turn = Turn {
+            clock,
+            latency: &mut worker.recorder,
+            notes: &worker.notes,
+        };
+        let desk = worker.desk.as_mut().map(|desk| desk.finish(&mut turn));
         self.worker.recorder.meter().usage(usage());
         self.worker.recorder.finish(self.clock.now());
         Ended {

@@ -9,7 +9,7 @@ use super::recording::Recording;
 use crate::base::{Level, Nanos, Side, Top, UnixNanos};
 use crate::exchange::Exchange;
 use crate::exchange::binance_spot::mirror::Fault;
-use crate::exchange::binance_spot::mirror::orders::{Life, OPEN_ORDERS_MAX, Place};
+use crate::exchange::binance_spot::mirror::orders::{Life, OPEN_ORDERS_MAX, Place, Placed};
 use crate::exchange::binance_spot::mirror::route::{self, Get};
 use crate::exchange::mirror::{Call, Happened, Listing, Market, Pace, Reply};
 use crate::watch::audit::{AUDIT_LEVELS, Truth};
@@ -216,9 +216,9 @@ impl Venue {
         }
     }
 
-    /// Puts a client's order into its market, which stands at `now`. In a recording it is acknowledged and never
-    /// trades.
-    pub fn place(&mut self, account: &str, order: &Place) -> Result<OrderId, Fault> {
+    /// Puts a client's order into its market, which stands at `now`, and says what it traded at once. In a recording
+    /// it is taken and never trades.
+    pub fn place(&mut self, account: &str, order: &Place) -> Result<Placed, Fault> {
         let first = self.events.len();
         let open = &mut self.open[order.listing];
         if let Source::Flow(flows) = &self.source {
@@ -246,7 +246,14 @@ impl Venue {
         }
         self.orders += 1;
         self.tell_events(first);
-        Ok(id)
+        let fill = |event: &Happened| match event {
+            Happened::Trade(trade) => Some((trade.px, trade.qty, trade.id)),
+            Happened::Depth { .. } | Happened::Quote(_) => None,
+        };
+        Ok(Placed {
+            order_id: id,
+            fills: self.events[first..].iter().filter_map(fill).collect(),
+        })
     }
 
     /// The truths that were told since the driver last took them.
@@ -345,6 +352,7 @@ mod tests {
     use super::super::market::listed;
     use super::*;
     use crate::base::{Px, Qty};
+    use crate::exchange::binance_spot::mirror::orders::Detail;
     use crate::exchange::by_name;
 
     fn venue() -> Venue {
@@ -363,6 +371,7 @@ mod tests {
             qty,
             life,
             client_id: client_id.to_owned(),
+            answer: Detail::Full,
         }
     }
 

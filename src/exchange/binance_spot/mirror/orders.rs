@@ -37,6 +37,28 @@ pub struct Place {
     pub life: Life,
     /// Empty when the client sent none.
     pub client_id: String,
+    /// How much the answer is to say.
+    pub answer: Detail,
+}
+
+/// `newOrderRespType`: each says all that the one before it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// That it was taken.
+    Ack,
+    /// How it stands.
+    Result,
+    /// What it traded.
+    Full,
+}
+
+/// What a market made of an order at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Placed {
+    /// The exchange's own number of it.
+    pub order_id: u64,
+    /// What it traded, with the trade's number.
+    pub fills: Vec<(Px, Qty, u64)>,
 }
 
 /// The protocol state of one order connection.
@@ -71,7 +93,7 @@ impl ApiSession {
         text: &str,
         now: UnixNanos,
         listings: &[Listing],
-        place: impl FnOnce(&str, &Place) -> Result<u64, Fault>,
+        place: impl FnOnce(&str, &Place) -> Result<Placed, Fault>,
     ) -> String {
         let Ok(request) = serde_json::from_str::<Params>(text) else {
             let fault = Fault::new(400, -1135, "The field `id` or `method` is malformed.");
@@ -127,7 +149,7 @@ impl ApiSession {
         params: &Params,
         now: UnixNanos,
         listings: &[Listing],
-        place: impl FnOnce(&str, &Place) -> Result<u64, Fault>,
+        place: impl FnOnce(&str, &Place) -> Result<Placed, Fault>,
     ) -> Result<Value, Fault> {
         let account = match (&self.account, params.contains_key("signature")) {
             (_, true) => verify(params)?,
@@ -136,14 +158,9 @@ impl ApiSession {
         };
         check_time(params, now)?;
         let order = check_place(params, listings)?;
-        let exchange_id = place(&account, &order)?;
-        Ok(json!({
-            "symbol": listings[order.listing].instrument.symbol.as_str(),
-            "orderId": exchange_id,
-            "orderListId": -1,
-            "clientOrderId": order.client_id,
-            "transactTime": self.unit.of(now),
-        }))
+        let placed = place(&account, &order)?;
+        let instrument = &listings[order.listing].instrument;
+        Ok(answer(instrument, self.unit.of(now), &order, &placed))
     }
 
     fn envelope(&self, id: &Value, result: Result<Value, Fault>, limits: bool) -> String {
@@ -158,6 +175,62 @@ impl ApiSession {
         }
         answer.to_string()
     }
+}
+
+/// What is said of an order that was taken.
+fn answer(instrument: &Instrument, now: i64, order: &Place, placed: &Placed) -> Value {
+    let mut said = json!({
+        "symbol": instrument.symbol.as_str(),
+        "orderId": placed.order_id,
+        "orderListId": -1,
+        "clientOrderId": order.client_id,
+        "transactTime": now,
+    });
+    if order.answer == Detail::Ack {
+        return said;
+    }
+    // Eight decimals each, as Binance writes them, however coarse the instrument is.
+    let eight = |units: u128, scale: u8| {
+        let one = 10u128.pow(u32::from(scale));
+        let part = units % one * 100_000_000 / one;
+        format!("{}.{part:08}", units / one)
+    };
+    let px = |px: Px| eight(px.0.unsigned_abs().into(), instrument.px_scale);
+    let qty = |qty: u64| eight(qty.into(), instrument.qty_scale);
+    let filled: u64 = placed.fills.iter().map(|(_, qty, _)| qty.0).sum();
+    let worth = |(px, qty, _): &(Px, Qty, u64)| instrument.notional(*px, *qty).unwrap_or(0);
+    let paid: u128 = placed.fills.iter().map(worth).sum();
+    let status = match (filled, order.life) {
+        (filled, _) if filled == order.qty.0 => "FILLED",
+        (_, Life::ImmediateOrCancel) => "EXPIRED",
+        (0, Life::GoodTillCancel) => "NEW",
+        (_, Life::GoodTillCancel) => "PARTIALLY_FILLED",
+    };
+    said["price"] = px(order.px).into();
+    said["origQty"] = qty(order.qty.0).into();
+    said["executedQty"] = qty(filled).into();
+    said["origQuoteOrderQty"] = "0.00000000".into();
+    said["cummulativeQuoteQty"] = eight(paid, instrument.notional_scale()).into();
+    said["status"] = status.into();
+    said["timeInForce"] = match order.life {
+        Life::GoodTillCancel => "GTC".into(),
+        Life::ImmediateOrCancel => "IOC".into(),
+    };
+    said["type"] = "LIMIT".into();
+    said["side"] = match order.side {
+        Side::Buy => "BUY".into(),
+        Side::Sell => "SELL".into(),
+    };
+    said["workingTime"] = said["transactTime"].clone();
+    said["selfTradePreventionMode"] = "EXPIRE_MAKER".into();
+    if order.answer == Detail::Full {
+        let fill = |(at, much, id): &(Px, Qty, u64)| {
+            json!({"price": px(*at), "qty": qty(much.0), "commission": "0.00000000",
+                "commissionAsset": "BNB", "tradeId": id})
+        };
+        said["fills"] = placed.fills.iter().map(fill).collect();
+    }
+    said
 }
 
 fn unauthorised() -> Fault {
@@ -277,16 +350,18 @@ fn check_place(params: &Params, listings: &[Listing]) -> Result<Place, Fault> {
         "IOC" => Life::ImmediateOrCancel,
         _ => return Err(Fault::new(400, -1115, "Invalid timeInForce.")),
     };
-    if params
-        .get("newOrderRespType")
-        .is_some_and(|kind| kind != "ACK")
-    {
-        return Err(Fault::new(
-            400,
-            -1,
-            "Only newOrderRespType ACK is simulated.",
-        ));
-    }
+    let answer = match params.get("newOrderRespType").map(Value::as_str) {
+        None | Some(Some("FULL")) => Detail::Full, // What a LIMIT order is answered with unasked.
+        Some(Some("RESULT")) => Detail::Result,
+        Some(Some("ACK")) => Detail::Ack,
+        Some(_) => {
+            return Err(Fault::new(
+                400,
+                -1100,
+                "Illegal characters found in parameter 'newOrderRespType'.",
+            ));
+        }
+    };
     let px = number(params, "price", instrument.px_scale)?;
     let qty = Qty(number(params, "quantity", instrument.qty_scale)?);
     let px = Px(i64::try_from(px).map_err(|_| filter("PRICE_FILTER"))?);
@@ -299,6 +374,7 @@ fn check_place(params: &Params, listings: &[Listing]) -> Result<Place, Fault> {
         qty,
         life,
         client_id,
+        answer,
     })
 }
 

@@ -86,7 +86,7 @@ fn an_order_is_a_limit_that_fills_at_once_or_not() {
     let frame = codec.encode(&order(), UnixNanos(1_750_000_000_123_456_789));
     let golden = concat!(
         r#"{"id":"tw00000000000000001306","method":"order.place","params":{"newClientOrderId":"tw00000000000000001306","#,
-        r#""newOrderRespType":"ACK","price":"2500.12","quantity":"0.00005","recvWindow":1000,"type":"LIMIT","#,
+        r#""newOrderRespType":"FULL","price":"2500.12","quantity":"0.00005","recvWindow":1000,"type":"LIMIT","#,
         r#""timeInForce":"IOC","side":"BUY","symbol":"ETHUSDT","timestamp":1750000000123456}}"#,
     );
     assert_eq!(std::str::from_utf8(frame).unwrap(), golden);
@@ -162,19 +162,79 @@ fn refused(status: u16, code: i32, message: &str) -> Answer {
     )
 }
 
-#[test]
-fn an_ack_has_the_exchange_id_and_time() {
-    let result = r#""result":{"symbol":"BTCUSDT","orderId":12569099453,"orderListId":-1,"clientOrderId":"tw00000000000000000007","transactTime":1750000000123456}"#;
-    let acked = Answer::Acked {
-        client_id: ClientId(7),
-        exchange_id: 12_569_099_453,
-        exch_time: UnixNanos(1_750_000_000_123_456_000),
-    };
-    assert_eq!(answered(200, result), acked);
-    assert_eq!(
-        answered(200, &format!(r#"{result},"rateLimits":[{{"count":1}}]"#)),
-        acked
+const TAKEN: &str = r#""symbol":"BTCUSDT","orderId":12569099453,"orderListId":-1,"clientOrderId":"tw00000000000000000007","transactTime":1750000000123456"#;
+
+/// What an answer with this beside the ack says of the end, and of what was traded.
+fn ended(more: &str) -> (Option<End>, Vec<(Px, Qty)>) {
+    let result = format!(
+        r#"{{"id":"tw00000000000000000007","status":200,"result":{{{TAKEN}{more}}},"rateLimits":[{{"count":1}}]}}"#
     );
+    let mut codec = codec();
+    let answer = codec.decode(result.as_bytes()).unwrap();
+    let Answer::Acked {
+        client_id,
+        exchange_id,
+        exch_time,
+        end,
+    } = answer
+    else {
+        panic!("{answer:?}");
+    };
+    assert_eq!((client_id, exchange_id), (ClientId(7), 12_569_099_453));
+    assert_eq!(exch_time, UnixNanos(1_750_000_000_123_456_000));
+    (end, codec.fills().to_vec())
+}
+
+#[test]
+fn an_answer_says_how_the_order_ended_and_what_it_traded_one_fill_a_price() {
+    let fills = r#""fills":[{"price":"100.50000000","qty":"0.20000000","commission":"0","commissionAsset":"BNB","tradeId":1},{"price":"100.50000000","qty":"0.30000000","tradeId":2},{"price":"100.49000000","qty":"0.10000000","tradeId":3}]"#;
+    let traded = vec![
+        (Px(10_050_000_000), Qty(50_000_000)),
+        (Px(10_049_000_000), Qty(10_000_000)),
+    ];
+    for (status, end) in [
+        ("FILLED", End::Filled),
+        ("EXPIRED", End::Expired),
+        ("EXPIRED_IN_MATCH", End::Expired),
+        ("CANCELED", End::Cancelled),
+    ] {
+        let said = ended(&format!(
+            r#","status":"{status}","executedQty":"0.60000000",{fills}"#
+        ));
+        assert_eq!(said, (Some(end), traded.clone()), "{status}");
+    }
+    let nothing = r#","status":"EXPIRED","executedQty":"0.00000000","fills":[]"#;
+    assert_eq!(ended(nothing), (Some(End::Expired), vec![]));
+}
+
+#[test]
+fn an_answer_that_says_less_or_contradicts_itself_leaves_the_end_open() {
+    let fill = r#""fills":[{"price":"100.5","qty":"0.2"}]"#;
+    for more in [
+        "",                                           // The short answer, which was not asked for.
+        r#","status":"EXPIRED","executedQty":"0.2""#, // Without fills.
+        &format!(r#","status":"FILLED","executedQty":"0.3",{fill}"#), // Of another sum.
+        &format!(r#","status":"NEW","executedQty":"0.2",{fill}"#), // It cannot rest.
+        &format!(r#","status":"EXPIRED",{fill}"#),
+        r#","status":"EXPIRED","executedQty":"0.2","fills":[{"price":"x","qty":"0.2"}]"#,
+        r#","status":"EXPIRED","executedQty":"0.2","fills":[{"price":"1.000000001","qty":"0.2"}]"#,
+    ] {
+        assert_eq!(ended(more), (None, vec![]), "{more}");
+    }
+}
+
+#[test]
+fn fills_are_of_the_frame_decoded_last() {
+    let mut codec = codec();
+    let full = format!(
+        r#"{{"id":"tw00000000000000000007","status":200,"result":{{{TAKEN},"status":"FILLED","executedQty":"0.2","fills":[{{"price":"100.5","qty":"0.2"}}]}}}}"#
+    );
+    codec.decode(full.as_bytes()).unwrap();
+    assert_eq!(codec.fills().len(), 1);
+    codec
+        .decode(br#"{"id":"tw00000000000000000008","status":400,"error":{"code":-2010}}"#)
+        .unwrap();
+    assert!(codec.fills().is_empty());
 }
 
 #[test]

@@ -42,8 +42,18 @@ fn logon(timestamp: i64, signer: &SigningKey) -> String {
 }
 
 fn ask(session: &mut ApiSession, request: &str) -> Value {
-    let answer = session.handle(request, NOW, &listings(), |_, _| Ok(42));
+    let answer = session.handle(request, NOW, &listings(), |_, order| Ok(placed(order)));
     serde_json::from_str(&answer).unwrap()
+}
+
+/// Number 42: a quarter of it at its own price, and as much a tick below.
+fn placed(order: &Place) -> Placed {
+    let quarter = Qty(order.qty.0 / 4);
+    let below = Px(order.px.0 - 1_000_000);
+    Placed {
+        order_id: 42,
+        fills: vec![(order.px, quarter, 7), (below, quarter, 8)],
+    }
 }
 
 fn logged_on() -> ApiSession {
@@ -96,6 +106,36 @@ fn a_good_order_is_acked_with_id_and_client_id() {
         json!({"symbol": "BTCUSDT", "orderId": 42, "orderListId": -1,
         "clientOrderId": "tw1", "transactTime": NOW_MS})
     );
+}
+
+#[test]
+fn the_answer_says_as_much_as_was_asked_for_and_all_of_it_unasked() {
+    let answered = |kind: Value| {
+        let request = order(|params| match kind {
+            Value::Null => drop(params.as_object_mut().unwrap().remove("newOrderRespType")),
+            kind => params["newOrderRespType"] = kind,
+        });
+        ask(&mut logged_on(), &request)["result"].clone()
+    };
+    let mut expected = json!({"symbol": "BTCUSDT", "orderId": 42, "orderListId": -1,
+        "clientOrderId": "tw1", "transactTime": NOW_MS, "price": "30000.01000000",
+        "origQty": "0.01000000", "executedQty": "0.00500000", "origQuoteOrderQty": "0.00000000",
+        "cummulativeQuoteQty": "150.00002500", "status": "EXPIRED", "timeInForce": "IOC",
+        "type": "LIMIT", "side": "BUY", "workingTime": NOW_MS,
+        "selfTradePreventionMode": "EXPIRE_MAKER"});
+    assert_eq!(answered(json!("RESULT")), expected);
+    let fill = |price: &str, id: u64| {
+        json!({"price": price, "qty": "0.00250000", "commission": "0.00000000",
+            "commissionAsset": "BNB", "tradeId": id})
+    };
+    expected["fills"] = json!([fill("30000.01000000", 7), fill("30000.00000000", 8)]);
+    assert_eq!(answered(json!("FULL")), expected);
+    assert_eq!(answered(Value::Null), expected);
+    let wrong = ask(
+        &mut logged_on(),
+        &order(|params| params["newOrderRespType"] = json!("ALL")),
+    );
+    assert_eq!(wrong["error"]["code"], -1100);
 }
 
 #[test]

@@ -1,0 +1,322 @@
+//! Our open orders, from admission to their end: what the exit says of one becomes a report that its strategy can
+//! read. Asks nobody, sends nothing, and believes no word that contradicts the order.
+
+use crate::base::{ClientId, InstrumentId, NewOrder, News, Outcome, Px, Qty, Report, Side};
+
+/// Who wanted an order, by the place of the strategy in its desk.
+pub type Owner = usize;
+
+/// The orders that have no end yet.
+///
+/// Each has exactly one end: the report that carries it removes the order, and what is heard of an order that is not
+/// here makes no report. Room for all that may be open is made at once.
+#[derive(Debug)]
+pub struct Orders {
+    open: Vec<Open>,
+}
+
+/// Invariant: `filled <= qty`.
+#[derive(Debug)]
+struct Open {
+    client_id: ClientId,
+    instrument: InstrumentId,
+    side: Side,
+    px: Px,
+    qty: Qty,
+    filled: Qty,
+    /// The strategy's own, from its intent.
+    tag: u64,
+    owner: Owner,
+    acked: bool,
+    in_doubt: bool,
+}
+
+impl Orders {
+    /// No orders, and room for so many.
+    pub fn with_capacity(orders: usize) -> Self {
+        Self {
+            open: Vec::with_capacity(orders),
+        }
+    }
+
+    /// Orders without an end.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Every order has its end.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// An order was admitted: from here on it is waited for.
+    pub fn open(&mut self, order: &NewOrder, tag: u64, owner: Owner) {
+        assert!(order.qty.0 > 0, "risk admits no order of nothing");
+        let known = self
+            .open
+            .iter()
+            .any(|open| open.client_id == order.client_id);
+        assert!(!known, "risk gives each id once");
+        self.open.push(Open {
+            client_id: order.client_id,
+            instrument: order.instrument,
+            side: order.side,
+            px: order.px,
+            qty: order.qty,
+            filled: Qty(0),
+            tag,
+            owner,
+            acked: false,
+            in_doubt: false,
+        });
+    }
+
+    /// Takes in what the exit says. `None` where that is nothing new: of an order that has its end, or never was here;
+    /// taken or doubted for a second time. A word that contradicts the order puts it in doubt.
+    pub fn hear(&mut self, news: &News) -> Option<(Owner, Report)> {
+        let at = self
+            .open
+            .iter()
+            .position(|open| open.client_id == news.client_id)?;
+        let outcome = self.open[at].hear(news.outcome)?;
+        let told = (self.open[at].owner, self.open[at].report(outcome));
+        if outcome.is_end() {
+            self.open.swap_remove(at);
+        }
+        Some(told)
+    }
+
+    /// The run is over: an order that has no end yet ends as one that nobody knows. To be asked until there is none.
+    pub fn give_up(&mut self) -> Option<(Owner, Report)> {
+        let open = self.open.pop()?;
+        Some((open.owner, open.report(Outcome::Unknown)))
+    }
+}
+
+impl Open {
+    /// What is new in it.
+    fn hear(&mut self, said: Outcome) -> Option<Outcome> {
+        let nothing_filled = self.filled == Qty(0);
+        match said {
+            Outcome::Acked { .. } if self.acked => None,
+            Outcome::Acked { .. } => {
+                self.acked = true;
+                Some(said)
+            }
+            Outcome::Fill { qty, .. } if qty.0 > 0 && qty <= self.remaining() => {
+                self.filled = Qty(self.filled.0 + qty.0);
+                Some(said)
+            }
+            Outcome::Filled if self.remaining() == Qty(0) => Some(said),
+            // Whatever it is called: nothing of it is left.
+            Outcome::Cancelled | Outcome::Expired if self.remaining() == Qty(0) => {
+                Some(Outcome::Filled)
+            }
+            Outcome::Cancelled | Outcome::Expired | Outcome::Unknown => Some(said),
+            Outcome::Rejected { .. } | Outcome::NotSent if nothing_filled => Some(said),
+            Outcome::Fill { .. }
+            | Outcome::Filled
+            | Outcome::Rejected { .. }
+            | Outcome::NotSent
+            | Outcome::Refused { .. }
+            | Outcome::InDoubt => {
+                let new = !std::mem::replace(&mut self.in_doubt, true);
+                new.then_some(Outcome::InDoubt)
+            }
+        }
+    }
+
+    fn remaining(&self) -> Qty {
+        debug_assert!(self.filled <= self.qty, "more was filled than was ordered");
+        Qty(self.qty.0 - self.filled.0)
+    }
+
+    fn report(&self, outcome: Outcome) -> Report {
+        Report {
+            client_id: self.client_id,
+            tag: self.tag,
+            instrument: self.instrument,
+            side: self.side,
+            px: self.px,
+            qty: self.qty,
+            remaining: self.remaining(),
+            outcome,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::TimeInForce;
+    use proptest::prelude::*;
+
+    fn order(id: u64, qty: u64) -> NewOrder {
+        NewOrder {
+            client_id: ClientId(id),
+            instrument: InstrumentId(3),
+            side: Side::Sell,
+            px: Px(100),
+            qty: Qty(qty),
+            tif: TimeInForce::ImmediateOrCancel,
+        }
+    }
+
+    fn news(id: u64, outcome: Outcome) -> News {
+        News {
+            client_id: ClientId(id),
+            instrument: InstrumentId(3),
+            outcome,
+        }
+    }
+
+    fn fill(qty: u64) -> Outcome {
+        Outcome::Fill {
+            px: Px(101),
+            qty: Qty(qty),
+        }
+    }
+
+    /// What one order of 10 is told, and how much of it was left each time.
+    fn told(said: &[Outcome]) -> Vec<(Outcome, u64)> {
+        let mut orders = Orders::with_capacity(1);
+        orders.open(&order(1, 10), 77, 2);
+        let hear = |outcome: &Outcome| orders.hear(&news(1, *outcome));
+        let told: Vec<_> = said.iter().filter_map(hear).collect();
+        assert!(
+            told.iter()
+                .all(|(owner, report)| (*owner, report.tag) == (2, 77))
+        );
+        let short = |(_, report): (Owner, Report)| (report.outcome, report.remaining.0);
+        told.into_iter().map(short).collect()
+    }
+
+    const ACKED: Outcome = Outcome::Acked { exchange_id: 5 };
+
+    #[test]
+    fn a_report_says_what_was_ordered_and_what_is_left_of_it() {
+        let mut orders = Orders::with_capacity(1);
+        orders.open(&order(1, 10), 77, 0);
+        let (_, report) = orders.hear(&news(1, fill(4))).unwrap();
+        let expected = Report {
+            client_id: ClientId(1),
+            tag: 77,
+            instrument: InstrumentId(3),
+            side: Side::Sell,
+            px: Px(100),
+            qty: Qty(10),
+            remaining: Qty(6),
+            outcome: fill(4),
+        };
+        assert_eq!(report, expected);
+    }
+
+    #[test]
+    fn what_is_said_after_the_end_or_twice_is_nothing_new() {
+        let all = [
+            ACKED,
+            ACKED,
+            fill(4),
+            Outcome::Expired,
+            Outcome::Expired,
+            fill(6),
+            ACKED,
+        ];
+        assert_eq!(
+            told(&all),
+            [(ACKED, 10), (fill(4), 6), (Outcome::Expired, 6)]
+        );
+    }
+
+    #[test]
+    fn of_an_order_that_was_filled_whole_the_end_is_that_it_was() {
+        for end in [Outcome::Filled, Outcome::Expired, Outcome::Cancelled] {
+            let said = [(fill(4), 6), (fill(6), 0), (Outcome::Filled, 0)];
+            assert_eq!(told(&[fill(4), fill(6), end]), said);
+        }
+    }
+
+    #[test]
+    fn doubt_is_said_once_and_is_no_end_and_a_late_answer_ends_it() {
+        let rejected = Outcome::Rejected { code: -1 };
+        for (end, last) in [(Outcome::Expired, Outcome::Expired), (rejected, rejected)] {
+            let said = told(&[Outcome::InDoubt, Outcome::InDoubt, end]);
+            assert_eq!(said, [(Outcome::InDoubt, 10), (last, 10)]);
+        }
+    }
+
+    #[test]
+    fn a_word_that_contradicts_the_order_puts_it_in_doubt() {
+        for lie in [fill(11), fill(0), Outcome::Filled] {
+            assert_eq!(told(&[lie]), [(Outcome::InDoubt, 10)], "{lie:?}");
+        }
+        for lie in [
+            Outcome::Rejected { code: -1 },
+            Outcome::NotSent,
+            fill(7),
+            Outcome::Filled,
+        ] {
+            let said = [(fill(4), 6), (Outcome::InDoubt, 6)];
+            assert_eq!(told(&[fill(4), lie]), said, "{lie:?}");
+        }
+    }
+
+    fn outcome() -> impl Strategy<Value = Outcome> {
+        prop_oneof![
+            Just(ACKED),
+            (0u64..8).prop_map(fill),
+            Just(Outcome::Filled),
+            Just(Outcome::Cancelled),
+            Just(Outcome::Expired),
+            Just(Outcome::Rejected { code: -1 }),
+            Just(Outcome::NotSent),
+            Just(Outcome::InDoubt),
+            Just(Outcome::Unknown),
+        ]
+    }
+
+    proptest! {
+        /// Whatever is said, in any order and of any order: each has one end, and the fills and what is left make
+        /// up what was ordered.
+        #[test]
+        fn every_order_has_exactly_one_end_and_its_parts_make_up_the_whole(
+            sizes in prop::collection::vec(1u64..10, 1..6),
+            said in prop::collection::vec((0u64..7, outcome()), 0..60),
+        ) {
+            let mut orders = Orders::with_capacity(sizes.len());
+            for (id, qty) in sizes.iter().enumerate() {
+                orders.open(&order(id as u64, *qty), id as u64, 0);
+            }
+            let capacity = orders.open.capacity();
+            let mut ends = vec![0; sizes.len()];
+            let mut filled = vec![0; sizes.len()];
+            let mut check = |report: Report, ends: &mut Vec<u32>| {
+                let id = report.tag as usize;
+                assert_eq!(ends[id], 0, "news after the end");
+                if let Outcome::Fill { qty, .. } = report.outcome {
+                    filled[id] += qty.0;
+                }
+                assert_eq!(filled[id] + report.remaining.0, sizes[id]);
+                assert_eq!(report.qty.0, sizes[id]);
+                let whole = report.remaining == Qty(0);
+                match report.outcome {
+                    Outcome::Filled => assert!(whole),
+                    Outcome::Cancelled | Outcome::Expired => assert!(!whole),
+                    Outcome::Rejected { .. } | Outcome::NotSent => assert_eq!(filled[id], 0),
+                    _ => {}
+                }
+                ends[id] += u32::from(report.outcome.is_end());
+            };
+            for (id, outcome) in said {
+                if let Some((_, report)) = orders.hear(&news(id, outcome)) {
+                    check(report, &mut ends);
+                }
+            }
+            while let Some((_, report)) = orders.give_up() {
+                check(report, &mut ends);
+            }
+            prop_assert!(ends.iter().all(|ends| *ends == 1), "{:?}", ends);
+            prop_assert_eq!(orders.open.capacity(), capacity);
+        }
+    }
+}
