@@ -123,7 +123,6 @@ fn stopped() {
     let safe_ms = safe.unwrap()["max_ns"].as_u64().unwrap() / 1_000_000;
     println!("C12: kernel_safe max {safe_ms} ms");
     assert!(orders > 40);
-    assert!(safe_ms >= 4900, "the bytes lay in the kernel for up to 5 s");
 }
 
 #[test]
