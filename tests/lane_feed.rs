@@ -477,6 +477,27 @@ fn a_burst_beyond_a_turns_budget_is_finished_without_another_readiness() {
 }
 
 #[test]
+fn a_lane_beside_the_desk_hands_on_after_each_frame() {
+    let mut bench = bench();
+    bench.rig.lane = bench.rig.lane.frame_by_frame();
+    bench.subscribed();
+    while Lane::wants_turn(&bench.rig.lane) {
+        bench.rig.turn();
+    }
+    let before = bench.rig.lane.feed().counters().frames;
+    for id in 101..=105 {
+        bench.rig.say(&diff("BTCUSDT", id, id));
+    }
+    bench.rig.with(|lane, turn| lane.handle_ready(turn, 0));
+    for taken in 1..5 {
+        assert_eq!(bench.rig.lane.feed().counters().frames, before + taken);
+        assert!(Lane::wants_turn(&bench.rig.lane), "more is there");
+        bench.rig.turn();
+    }
+    assert_eq!(bench.rig.lane.feed().counters().frames, before + 5);
+}
+
+#[test]
 fn a_lane_without_a_connection_wants_no_turn() {
     let mut bench = bench();
     bench.subscribed();

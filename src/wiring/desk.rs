@@ -472,3 +472,21 @@ fn decision(at: Nanos, severity: Severity, event: &'static str, intent: &Intent)
         .with("best_ask", Value::Px(intent.why.ask.px))
         .text(intent.why.signal)
 }
+
+#[cfg(test)]
+impl Desk {
+    /// Takes events and wants nothing, for tests of what runs it.
+    pub fn without_strategy(inputs: Vec<Receiver<Event>>) -> Self {
+        use crate::trading::limits::{RiskLimits, RiskParams};
+        let params = RiskParams {
+            qty_max: "1".into(),
+            notional_max: "1".into(),
+            collar_bps: 1,
+            orders_per_s: 1,
+            open_orders_max: 1,
+        };
+        let limits = RiskLimits::parse(&params, &[]).unwrap();
+        let exit = Exit::Paper(Paper::new(0));
+        Self::new(inputs, Vec::new(), Risk::new(limits, &[], 1), exit)
+    }
+}
