@@ -204,13 +204,7 @@ fn an_interrupt_ends_a_run_in_order_and_its_files_are_whole() {
             (out.contains(after) || err.contains(after)).then_some(())
         });
         process.signal(signal);
-        let asked = Instant::now();
-        process.wait().expect(0);
-        assert!(
-            asked.elapsed() < Duration::from_secs(2),
-            "{:?}",
-            asked.elapsed()
-        );
+        process.wait_within(Duration::from_secs(2)).expect(0);
         let out = folder.path().join("o");
         let summary = summary(&out);
         assert_eq!(summary["disk_errors"], 0);
@@ -329,7 +323,12 @@ fn with_json_logs_every_line_is_a_record() {
         (&"binance".into(), &1.into())
     );
     assert!(of("book.status").all(|record| record["instrument"].is_string()));
-    assert!((2..=5).contains(&of("run.status").count()), "one a second");
+    // One a second, as far as the host lets it.
+    let lasted_s = summary(&folder.path().join("o"))["duration_ns"]
+        .as_u64()
+        .unwrap()
+        / 1_000_000_000;
+    assert!((1..=lasted_s + 1).contains(&(of("run.status").count() as u64)));
     assert!(of("run.status").all(|record| record["books"] == 3));
 }
 

@@ -15,6 +15,8 @@ use support::{Process, finished, folder, log, summary, tickwire};
 
 /// A run that is told to end has ended by then, also on a machine that does other things.
 const IN_ORDER: Duration = Duration::from_secs(20);
+/// How long a test waits for what must come. A run whose console holds it up never ends.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The folder's files as a run leaves them that ended in order.
 #[track_caller]
@@ -49,7 +51,7 @@ fn a_console_that_nobody_reads_holds_up_nothing() {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        if began.elapsed() > IN_ORDER {
+        if began.elapsed() > PATIENCE {
             child.kill().unwrap();
             panic!("still there after {:?}", began.elapsed());
         }
@@ -99,9 +101,7 @@ fn every_way_to_ask_for_the_end_ends_a_run_in_order() {
             process.signal(signal);
             thread::sleep(Duration::from_millis(30));
         }
-        let asked = Instant::now();
-        process.wait().expect(0);
-        assert!(asked.elapsed() < IN_ORDER, "{signals:?}");
+        process.wait_within(IN_ORDER).expect(0);
         let told = whole(&dir.path().join("o"));
         assert!(told["orders"]["sent"].as_u64().unwrap() > 0);
     }
@@ -137,14 +137,8 @@ fn a_start_that_hangs_ends_when_it_is_asked_to() {
     let process = Process::start(tickwire(dir.path(), &["run", "hang.toml", "--out", "o"]));
     let (_connection, _) = silent.accept().unwrap();
     process.signal("TERM");
-    let asked = Instant::now();
-    process.wait().expect(0);
     // A request would have gone on for ten seconds.
-    assert!(
-        asked.elapsed() < Duration::from_secs(8),
-        "{:?}",
-        asked.elapsed()
-    );
+    process.wait_within(Duration::from_secs(8)).expect(0);
     assert_eq!(summary(&dir.path().join("o"))["ended"], true);
 }
 

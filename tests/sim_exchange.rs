@@ -24,7 +24,7 @@ use tickwire::world::sim::account;
 use tungstenite::{Message, WebSocket};
 
 type Tls = StreamOwned<ClientConnection, TcpStream>;
-const WAIT: Duration = Duration::from_secs(20);
+const WAIT: Duration = Duration::from_secs(120);
 
 fn flow(seed: u64) -> Sim {
     server::start(SimOptions {

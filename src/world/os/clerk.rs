@@ -253,6 +253,8 @@ struct Fetcher {
     exchanges: Vec<&'static dyn Exchange>,
     metadata_due: Nanos,
     metadata_asked: Nanos,
+    /// What waits and was said to.
+    announced: Vec<Job>,
 }
 
 impl Fetcher {
@@ -281,17 +283,18 @@ impl Fetcher {
             exchanges,
             metadata_due: now + METADATA_EVERY,
             metadata_asked: now,
+            announced: Vec::new(),
         }
     }
 
     /// Until it is told to stop, or until nobody can ask any more.
     fn run(mut self, inbox: &Receiver<Job>) {
         while !self.office.stopped() {
-            let news = inbox.try_iter().collect::<Vec<Job>>();
-            news.iter().for_each(|job| self.take(*job));
+            let before = self.queue.len();
+            inbox.try_iter().for_each(|job| self.take(job));
             let now = sys::monotonic();
-            if !news.is_empty() {
-                self.announce(now, &news);
+            if self.queue.len() > before {
+                self.announce(now);
             }
             if now >= self.metadata_due {
                 self.refresh_metadata(now);
@@ -305,7 +308,7 @@ impl Fetcher {
                     match inbox.recv_timeout(span) {
                         Ok(job) => {
                             self.take(job);
-                            self.announce(now, &[job]);
+                            self.announce(now);
                         }
                         Err(RecvTimeoutError::Timeout) => {}
                         Err(RecvTimeoutError::Disconnected) => return,
@@ -348,8 +351,9 @@ impl Fetcher {
             .snapshot_request(&instrument.symbol, market.levels)
     }
 
-    /// Says of what is new when it will be asked for, where that is not now, and of all how much waits.
-    fn announce(&self, now: Nanos, news: &[Job]) {
+    /// Says once of each when it will be asked for, where that is not now, and of all how much waits. What is more
+    /// urgent may come later and put it off.
+    fn announce(&mut self, now: Nanos) {
         let schedule = self.queue.schedule(now, &self.rest.plan);
         let last = schedule.last().map_or(0, |(_, at)| at.0);
         self.backlog.done_by_ns.store(last, Ordering::Relaxed);
@@ -360,7 +364,8 @@ impl Fetcher {
             let (Task::Snapshot(id), wait_ns) = (job.task, at.since(now)) else {
                 continue;
             };
-            if wait_ns >= ETA_LOGGED.0 && news.contains(&job) {
+            if wait_ns >= ETA_LOGGED.0 && !self.announced.contains(&job) {
+                self.announced.push(job);
                 let note = Note::new(now, Severity::Info, "snapshot.planned").instrument(id);
                 let wait_ms = Value::Int((wait_ns / 1_000_000) as i64);
                 self.office.notes.send(note.with("live_in_ms", wait_ms));
@@ -371,6 +376,7 @@ impl Fetcher {
     fn serve(&mut self, waiting: Waiting<Job>) {
         let (job, left) = (waiting.job, self.queue.len() as u64);
         self.backlog.waiting.store(left, Ordering::Relaxed);
+        self.announced.retain(|told| *told != job);
         let Task::Snapshot(id) = job.task else { return };
         let Some(request) = self.request(job, id) else {
             return;
@@ -386,7 +392,7 @@ impl Fetcher {
                     .with("for_ms", Value::Int(span_ms as i64));
                 self.office.notes.send(note.text(&body));
                 self.queue.put_back(waiting);
-                self.announce(now, &[]);
+                self.announce(now);
                 return;
             }
             Err(error) => Err(error),

@@ -4,7 +4,9 @@ use super::*;
 use crate::exchange::binance_spot::BINANCE;
 use crate::world::os::server::{self, SimOptions};
 use std::net::TcpListener;
-use std::time::Instant;
+
+/// How long a test waits for what must come: it may take long on a busy host, and that is no fault.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn client(rest: usize, replies: &Sender<Reply>) -> Client {
     Client {
@@ -47,20 +49,15 @@ fn a_silent_host_holds_up_no_resolve_no_other_host_and_no_end() {
     let clients = vec![client(0, &replies_to), client(1, &replies_to)];
     let clerk = Clerk::start(clients, hosts, &instruments(), &[0; 3], notes().0).unwrap();
     let ask = |lane, task| assert!(clerk.jobs.send(Job { lane, task }));
-    let begun = Instant::now();
     ask(0, Task::Snapshot(InstrumentId(0)));
     ask(0, Task::Snapshot(InstrumentId(1)));
     ask(0, Task::Resolve);
     ask(1, Task::Snapshot(InstrumentId(1)));
     for _ in 0..2 {
-        match replies
-            .recv_timeout(rest::REQUEST_DEADLINE / 2)
-            .unwrap()
-            .answer
-        {
+        match replies.recv_timeout(PATIENCE).unwrap().answer {
             Answer::Resolved(found) => assert_eq!(found.unwrap().len(), 1),
             Answer::Snapshot(id, fetched) => {
-                assert_eq!(id, InstrumentId(1));
+                assert_eq!(id, InstrumentId(1), "the silent host's come last");
                 assert!(!fetched.unwrap().bids.is_empty());
             }
             Answer::Time(time) => assert!(time.received > time.sent),
@@ -68,7 +65,7 @@ fn a_silent_host_holds_up_no_resolve_no_other_host_and_no_end() {
         }
     }
     clerk.stop();
-    assert!(begun.elapsed() < rest::REQUEST_DEADLINE / 2);
+    assert!(replies.is_empty(), "the end waited for the silent host");
 }
 
 #[test]
@@ -111,14 +108,14 @@ fn what_does_not_fit_into_the_budget_is_announced_and_waits() {
         assert!(clerk.jobs.send(Job { lane: 0, task }));
     }
     let planned = loop {
-        let note = log.recv_timeout(Duration::from_secs(5)).unwrap();
+        let note = log.recv_timeout(PATIENCE).unwrap();
         if note.event == "snapshot.planned" {
             break note;
         }
     };
     let mut served = Vec::new();
     for _ in 0..2 {
-        let reply = replies.recv_timeout(Duration::from_secs(5)).unwrap();
+        let reply = replies.recv_timeout(PATIENCE).unwrap();
         let Answer::Snapshot(id, Ok(_)) = reply.answer else {
             panic!("{:?}", reply.answer);
         };
