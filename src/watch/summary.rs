@@ -313,6 +313,11 @@ impl Orders {
         match event {
             "order.admitted" => self.sent += 1,
             "order.acked" => self.acked += 1,
+            "order.filled" => self.fills += 1,
+            "order.done" => self.filled += 1,
+            "order.cancelled" => self.cancelled += 1,
+            "order.expired" => self.expired += 1,
+            "order.in_doubt" => self.in_doubt += 1,
             "order.rejected" => self.rejected += 1,
             "order.not_sent" => self.not_sent += 1,
             "order.unknown" => self.unknown += 1,
