@@ -75,7 +75,12 @@ fn a_key_that_the_exchange_does_not_know_leaves_orders_unsent_and_says_why() {
     let world = World::new();
     let wrong = "ab".repeat(32);
     write_secret(&world.path().join("api.key"), &wrong);
-    let ran = world.run(&["--live", "--for", "4s"]);
+    let ran = world.run_to(3, &["--live", "--for", "4s"]);
+    assert!(
+        ran.out.contains("binance (orders): down since "),
+        "{}",
+        ran.out
+    );
     let (summary, log) = (summary(&world.out()), log(&world.out()));
     assert_eq!(summary["orders"]["sent"], 0);
     assert!(
@@ -121,6 +126,7 @@ fn an_exchange_that_dies_takes_only_its_own_books_with_it() {
 
     let addr = dying.addr.clone();
     dying.process.signal("KILL");
+    let died = std::time::Instant::now();
     drop(dying);
     engine.until("dark", |_, err| err.contains("books 1/2").then_some(()));
     engine.until("dialed again", |_, err| {
@@ -131,14 +137,41 @@ fn an_exchange_that_dies_takes_only_its_own_books_with_it() {
     engine.until("refused a stranger", |_, err| {
         err.contains("invalid peer certificate").then_some(())
     });
+    let down_for = died.elapsed();
+    std::thread::sleep(Duration::from_millis(3_500).saturating_sub(down_for));
     engine.signal("INT");
-    let ran = engine.wait().expect(0);
+    let ran = engine.wait().expect(3);
     drop(stranger);
+    assert!(ran.out.contains("\nbinance: down since "), "{}", ran.out);
+    assert!(
+        ran.err.contains("down for too long: binance: down since "),
+        "{}",
+        ran.err
+    );
 
     let (summary, log) = (
         summary(&folder.path().join("o")),
         log(&folder.path().join("o")),
     );
+    let outage = &summary["outages"][0];
+    assert_eq!(
+        (&outage["exchange"], &outage["of"]),
+        (&"binance".into(), &"market data".into())
+    );
+    assert!(
+        outage["down_ns"].as_u64().unwrap() > 3_000_000_000,
+        "{outage}"
+    );
+    assert!(
+        outage["down_since"].is_string() && outage["times"] == 1,
+        "{outage}"
+    );
+    assert_eq!(
+        summary["too_long"].as_array().unwrap().len(),
+        1,
+        "its books are down with it"
+    );
+    assert_eq!(count(&log, "exchange.down"), 1);
     let [btc, eth] = ["BTCUSDT", "ETHUSDT"].map(|name| {
         let books = summary["books"].as_array().unwrap().iter();
         books.clone().find(|book| book["symbol"] == name).unwrap()
@@ -210,9 +243,13 @@ impl World {
     }
 
     fn run(&self, more: &[&str]) -> Ran {
+        self.run_to(0, more)
+    }
+
+    fn run_to(&self, code: i32, more: &[&str]) -> Ran {
         let mut command = tickwire(self.path(), &["run", "c.toml", "--out", "o"]);
         command.args(more);
-        finished(command).expect(0)
+        finished(command).expect(code)
     }
 
     fn end_with_no_secret_shown(self, ran: Ran) {
@@ -277,5 +314,5 @@ fn a_rest_host_that_hangs_delays_no_other_feed() {
     let took = fair.elapsed();
     assert!(took.as_secs() < 6, "{took:?}\n{}", engine.err());
     engine.signal("INT");
-    engine.wait_within(Duration::from_secs(2)).expect(0);
+    engine.wait_within(Duration::from_secs(2)).expect(3); // One host hangs and the other is gone.
 }

@@ -122,7 +122,7 @@ fn exchanges_that_are_ill_at_the_start_are_left_out_and_the_others_run_as_ever()
     let beside = Process::start(tickwire(dir.path(), &run));
     let run = ["run", "alone.toml", "--for", "6s", "--out", "alone"];
     finished(tickwire(dir.path(), &run)).expect(0);
-    let ran = beside.wait().expect(0);
+    let ran = beside.wait().expect(3);
     check_well(&dir.path().join("ill"), &dir.path().join("alone"));
 
     let told = summary(&dir.path().join("ill"));

@@ -46,6 +46,13 @@ fn describe(out: &mut dyn Write, path: &Path, config: &Config, cpus: &Cpus) -> i
     writeln!(out, "{} is right", path.display())?;
     let (wait, depth) = (config.engine.wait.name(), config.engine.depth);
     writeln!(out, "\nengine       wait {wait}, {depth} levels a side")?;
+    if let Some(down_max) = config.engine.down_max {
+        let down_max_s = down_max.as_secs();
+        writeln!(
+            out,
+            "             an exchange is down for at most {down_max_s} s"
+        )?;
+    }
     socket(out, &config.socket)?;
     for feed in &config.feeds {
         describe_feed(out, config, feed)?;

@@ -15,6 +15,8 @@ use std::time::Duration;
 pub const FAILED: u8 = 1;
 /// It did not run: the arguments or the configuration are wrong.
 pub const WRONG_USE: u8 = 2;
+/// It ran to its end, and an exchange was down for too long, or a book was not live.
+pub const DOWN: u8 = 3;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,7 +30,8 @@ Examples:
   tickwire replay --lines a.jsonl.gz b.jsonl.gz one book from several connections' recordings
   tickwire report runs/LAST --against runs/OLD  latency tables and curves, side by side
 
-Exit codes: 0 done, 1 failed while running, 2 wrong arguments or configuration.";
+Exit codes: 0 done, 1 failed while running, 2 wrong arguments or configuration,
+3 an exchange was down for too long.";
 
 /// A low-latency trading engine for crypto exchanges.
 ///
@@ -82,6 +85,9 @@ pub struct RunArgs {
     /// What a worker does while idle
     #[arg(long)]
     pub wait: Option<Wait>,
+    /// How long an exchange may be down: longer at any time, and the exit code is 3 [default: 3s, at the end]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub down_max: Option<Duration>,
     /// Log lines for people or as JSON
     #[arg(long, value_name = "FORM", default_value = "human")]
     pub log: LogForm,

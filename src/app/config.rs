@@ -11,6 +11,7 @@ use read::Reader;
 use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Bytes of a configuration file, at most.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -44,12 +45,18 @@ pub struct Engine {
     pub wait: Wait,
     /// Levels a side that a book keeps: 256, 1024 or 4096.
     pub depth: usize,
+    /// How long an exchange may be without a connection, at any time of a run; `None`: only what is down at the
+    /// end counts.
+    pub down_max: Option<Duration>,
 }
 
 impl Default for Engine {
     fn default() -> Self {
-        let (wait, depth) = (Wait::Auto, 1024);
-        Self { wait, depth }
+        Self {
+            wait: Wait::Auto,
+            depth: 1024,
+            down_max: None,
+        }
     }
 }
 

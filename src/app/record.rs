@@ -1,11 +1,12 @@
 //! `tickwire record`: what the exchanges of a configuration send, into files; and whether such files are whole.
 //! Sends no orders.
 
-use super::cli::{FAILED, WRONG_USE, complain, parse_time, print};
+use super::cli::{FAILED, complain, parse_time, print};
 use super::config::Config;
-use super::run::{Run, RunError};
+use super::run::{Run, RunError, exit_code};
 use crate::base::{Event, Nanos};
 use crate::strategy::{Intents, Strategy};
+use crate::watch::summary::Summary;
 use crate::world::os::recorder::{self, Report, State, Verified};
 use clap::Args;
 use std::io::{self, Write};
@@ -35,14 +36,10 @@ pub fn run(args: RecordArgs) -> ExitCode {
     if let Some(dir) = &args.verify {
         return verify(dir);
     }
-    match record(args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error @ RunError::Wrong(_)) => complain(WRONG_USE, &error),
-        Err(error @ RunError::Failed(_)) => complain(FAILED, &error),
-    }
+    exit_code(record(args))
 }
 
-fn record(args: RecordArgs) -> Result<(), RunError> {
+fn record(args: RecordArgs) -> Result<Summary, RunError> {
     let (Some(config), Some(out)) = (args.config, args.out) else {
         return Err(RunError::Wrong("name a configuration and --out".into()));
     };
@@ -52,9 +49,7 @@ fn record(args: RecordArgs) -> Result<(), RunError> {
         Some(time) => run.time(time),
         None => run,
     };
-    run.strategy(Box::new(|_| Ok(Box::new(Watch))))
-        .start()
-        .map(drop)
+    run.strategy(Box::new(|_| Ok(Box::new(Watch)))).start()
 }
 
 /// A strategy that wants nothing.

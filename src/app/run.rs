@@ -1,13 +1,14 @@
 //! `tickwire run`: against a configured exchange, or against a simulated one in this process.
 //! [`Run`] is also the way for a program of one's own to start the engine with its own strategy.
 
-use super::cli::{FAILED, LogForm, RunArgs, WRONG_USE, complain};
+use super::cli::{DOWN, FAILED, LogForm, RunArgs, WRONG_USE, complain};
 use super::config::{self, Config};
 use super::reality::{self, Intended, Mode};
 use super::session::{Engine, Outputs, StrategyMaker, configured_strategy};
 use super::signals::Stop;
 use super::universe::Universe;
 use super::{panics, secrets};
+use crate::base::Clock as _;
 use crate::exchange::Account;
 use crate::watch::audit::Truth;
 use crate::watch::log::rfc3339_millis;
@@ -241,7 +242,9 @@ impl Run {
             .map(|recording| recording.start(&mut outputs))
             .transpose()?;
         screen.announce(&engine, &config, sim.as_ref(), mode.name());
-        let begun = Instant::now();
+        let (begun, began) = (Instant::now(), OsClock.now());
+        let down_max = config.engine.down_max;
+        let notes = outputs.notes_to.clone();
         let truths = sim.as_ref().filter(|_| seed.is_some()).map(Sim::truth);
         let head = Summary {
             seed,
@@ -266,7 +269,11 @@ impl Run {
 
         let lasted = begun.elapsed();
         let (placement, instruments) = (engine.placement.clone(), engine.instruments.clone());
+        let stopped = OsClock.now();
         let ended = engine.stop();
+        let outages = files::outages(&ended, began, stopped);
+        files::say_down(&notes, &outages, stopped);
+        drop(notes);
         let recorded = recorder.map(RecorderHandle::stop);
         let totals = scribe.stop();
         let disk_answers = totals.is_some() || died.is_some();
@@ -280,6 +287,12 @@ impl Run {
         );
         summary.duration_ns = lasted.as_nanos() as u64;
         summary.limits_exceeded = exceeded;
+        let closing = files::keep_closing(&ended);
+        summary.set_outages(
+            outages.into_iter().map(|(_, outage)| outage),
+            closing,
+            down_max,
+        );
         let mut faults: Vec<String> = died.into_iter().collect();
         match disk_answers {
             true => faults.extend(claim.write_summary(&summary).err()),
@@ -308,10 +321,26 @@ impl Run {
 
 /// The command.
 pub fn run(args: RunArgs) -> ExitCode {
-    match from_args(args).and_then(Run::start) {
-        Ok(_) => ExitCode::SUCCESS,
+    exit_code(from_args(args).and_then(Run::start))
+}
+
+/// How a run ended, as an exit code; what is wrong is said on standard error.
+pub(super) fn exit_code(ended: Result<Summary, RunError>) -> ExitCode {
+    match ended {
+        Ok(summary) if summary.too_long.is_empty() => ExitCode::SUCCESS,
+        Ok(summary) => complain(DOWN, &told(&summary.too_long)),
         Err(error @ RunError::Wrong(_)) => complain(WRONG_USE, &error),
         Err(error @ RunError::Failed(_)) => complain(FAILED, &error),
+    }
+}
+
+/// The first few of what was down for too long.
+fn told(too_long: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let said = too_long[..too_long.len().min(SHOWN)].join("; ");
+    match too_long.len().saturating_sub(SHOWN) {
+        0 => format!("down for too long: {said}"),
+        more => format!("down for too long: {said}; and {more} more, which are in summary.json"),
     }
 }
 
@@ -319,6 +348,7 @@ fn from_args(args: RunArgs) -> Result<Run, RunError> {
     let adjust = |engine: &mut config::Engine| {
         engine.depth = args.depth.unwrap_or(engine.depth);
         engine.wait = args.wait.unwrap_or(engine.wait);
+        engine.down_max = args.down_max.or(engine.down_max);
     };
     let (market, time) = match (args.config, args.play) {
         (Some(path), _) => {

@@ -72,6 +72,14 @@ pub fn html(run: &Run, against: Option<&Run>) -> String {
             table(&["gate"], &rows.collect::<Vec<_>>())
         });
     }
+    if runs.iter().any(|run| !run.summary.outages.is_empty()) {
+        page += "<h2>Down</h2>\n";
+        columns(&mut page, &runs, |run| {
+            let outages = run.summary.outages.iter();
+            let rows = outages.map(|outage| [outage.to_string()]);
+            table(&["exchange"], &rows.collect::<Vec<_>>())
+        });
+    }
     page += "<h2>Workers</h2>\n";
     columns(&mut page, &runs, |run| {
         table(&WORKER_HEADS, &worker_rows(&run.summary))

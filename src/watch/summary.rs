@@ -6,10 +6,13 @@
 use super::audit::BookAudit;
 use super::latency::{Totals, WorkerTotals};
 use super::stage::Stage;
+use super::table::span;
 use crate::base::{Instrument, Nanos, Symbol};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
 
 /// A finished run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
@@ -36,6 +39,12 @@ pub struct Summary {
     /// The exchanges that were followed, in the order of the configuration.
     #[serde(default)]
     pub exchanges: Vec<Exchange>,
+    /// When exchanges had no connection, market data and orders apart: those that lost one, or never had one.
+    #[serde(default)]
+    pub outages: Vec<Outage>,
+    /// What was down for too long, in words: where there is any, the exit code is 3.
+    #[serde(default)]
+    pub too_long: Vec<String>,
     /// The stages that had at least one value, in road order.
     pub stages: Vec<StageLatency>,
     /// What became of orders.
@@ -161,6 +170,59 @@ pub struct Exchange {
     pub max_ns: u64,
 }
 
+/// The times in which an exchange had no connection. Of several connections to it the one that was without one for
+/// longest speaks for all.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Outage {
+    /// Its name.
+    pub exchange: String,
+    /// What the connection is for: `market data` or `orders`.
+    pub of: String,
+    /// Since when it was down when the run ended, RFC 3339 in UTC; absent where it was up.
+    pub down_since: Option<String>,
+    /// For how long it was, by then; zero where it was up.
+    pub down_ns: u64,
+    /// Why the last connection ended, or was not made.
+    pub why: String,
+    /// How often a connection was lost.
+    pub times: u64,
+    /// The longest time without one.
+    pub longest_ns: u64,
+    /// All of them together.
+    pub total_ns: u64,
+}
+
+/// `binance: down since 18:16:24 (6.00 s), refused`.
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            exchange, of, why, ..
+        } = self;
+        let orders = match of.as_str() {
+            "market data" => "",
+            _ => " (orders)",
+        };
+        match &self.down_since {
+            Some(since) => {
+                let clock = since.get(11..19).unwrap_or(since);
+                let lasted = span(self.down_ns);
+                write!(
+                    f,
+                    "{exchange}{orders}: down since {clock} ({lasted}), {why}"
+                )
+            }
+            None => {
+                let (longest, total) = (span(self.longest_ns), span(self.total_ns));
+                let times = self.times;
+                write!(
+                    f,
+                    "{exchange}{orders}: was down {times} time(s), {longest} at the longest, {total} in all, {why}"
+                )
+            }
+        }
+    }
+}
+
 /// The latency of one stage over the whole run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageLatency {
@@ -283,7 +345,55 @@ pub struct Worker {
     pub switches_involuntary: u64,
 }
 
+/// Where nobody said how long an exchange may be down: for so long at the end.
+pub const DOWN_AT_END_MAX: Duration = Duration::from_secs(3);
+
 impl Summary {
+    /// What was down when, and what of it counts as too long: what was down for more than `down_max` at any time, or
+    /// where nobody said what is too long, for more than [`DOWN_AT_END_MAX`] at the end. So counts an exchange that
+    /// could not be followed at all.
+    pub fn set_outages(
+        &mut self,
+        outages: impl Iterator<Item = Outage>,
+        keep_closing: Vec<String>,
+        down_max: Option<Duration>,
+    ) {
+        self.outages = outages.collect();
+        let left_out = self.left_out.iter().map(|why| {
+            let (exchange, why) = why.split_once(": ").unwrap_or((why, ""));
+            Outage {
+                exchange: exchange.to_owned(),
+                of: "market data".to_owned(),
+                down_since: Some(self.started.clone()),
+                down_ns: self.duration_ns,
+                why: format!("left out at the start: {why}"),
+                times: 0,
+                longest_ns: self.duration_ns,
+                total_ns: self.duration_ns,
+            }
+        });
+        let left_out: Vec<Outage> = left_out.collect();
+        self.outages.extend(left_out);
+        let max_ns = |max: Duration| max.as_nanos() as u64;
+        let too_long = self.outages.iter().filter(|outage| match down_max {
+            Some(max) => outage.longest_ns > max_ns(max),
+            None => outage.down_ns > max_ns(DOWN_AT_END_MAX),
+        });
+        let down: Vec<&Outage> = too_long.collect();
+        // Of an exchange that is down, no book is live.
+        let dark = self.books.iter().filter(|book| {
+            let at_end_max = down_max.unwrap_or(DOWN_AT_END_MAX);
+            let told = down.iter().any(|outage| outage.exchange == book.exchange);
+            book.dark_ns > max_ns(at_end_max) && !told
+        });
+        let dark = dark.map(|book| {
+            let Book { name, dark, .. } = book;
+            format!("{name}: not live for {}, {dark}", span(book.dark_ns))
+        });
+        let too_long = down.iter().map(|outage| outage.to_string());
+        self.too_long = too_long.chain(keep_closing).chain(dark).collect();
+    }
+
     /// As it stands in `summary.json`.
     ///
     /// # Errors
@@ -528,6 +638,62 @@ pub(super) mod tests {
         assert_eq!((worker.worker, worker.turns), (2, 0));
     }
 
+    #[test]
+    fn what_is_down_at_the_end_or_for_longer_than_allowed_is_too_long() {
+        let outage = |down_s: u64, longest_s: u64| Outage {
+            exchange: "binance".to_owned(),
+            of: "market data".to_owned(),
+            down_since: (down_s > 0).then(|| "2026-11-22T18:16:24.123Z".to_owned()),
+            down_ns: down_s * 1_000_000_000,
+            why: "refused".to_owned(),
+            times: 1,
+            longest_ns: longest_s * 1_000_000_000,
+            total_ns: longest_s * 1_000_000_000,
+        };
+        let seconds = |s| Some(Duration::from_secs(s));
+        for (down, longest, max, too_long) in [
+            (0, 60, None, false),
+            (3, 3, None, false),
+            (4, 4, None, true),
+            (0, 60, seconds(59), true),
+            (0, 60, seconds(60), false),
+            (6, 6, seconds(10), false),
+            (6, 6, seconds(5), true),
+        ] {
+            let mut summary = example();
+            summary.set_outages([outage(down, longest)].into_iter(), Vec::new(), max);
+            assert_eq!(
+                !summary.too_long.is_empty(),
+                too_long,
+                "{down} {longest} {max:?}"
+            );
+        }
+        let mut summary = example();
+        summary.left_out = vec!["kraken: no address".to_owned()];
+        let closing = vec!["okx: connections end again and again (9 in a row): eof".to_owned()];
+        summary.books[0].exchange = "okx".to_owned();
+        summary.books[0].dark = "no snapshot".to_owned();
+        summary.books[0].dark_ns = 3_000_000_001;
+        let all = [outage(6, 6), outage(0, 2)].into_iter();
+        summary.set_outages(all, closing.clone(), None);
+        let said: Vec<String> = summary.outages.iter().map(Outage::to_string).collect();
+        assert_eq!(
+            said,
+            [
+                "binance: down since 18:16:24 (6.00 s), refused",
+                "binance: was down 1 time(s), 2.00 s at the longest, 2.00 s in all, refused",
+                "kraken: down since 16:38:00 (15.0 s), left out at the start: no address",
+            ]
+        );
+        let dark = "binance:BTC-USDT: not live for 3.00 s, no snapshot".to_owned();
+        let wanted = [said[0].clone(), said[2].clone(), closing[0].clone(), dark];
+        assert_eq!(summary.too_long, wanted);
+        let all = [outage(6, 6)].into_iter();
+        summary.books[0].exchange = "binance".to_owned();
+        summary.set_outages(all, Vec::new(), None);
+        assert_eq!(summary.too_long.len(), 2, "its books are down with it");
+    }
+
     pub fn example() -> Summary {
         let latency = |stage: &str, p50_ns| StageLatency {
             stage: stage.to_owned(),
@@ -591,6 +757,8 @@ pub(super) mod tests {
                 }],
                 ..Orders::default()
             },
+            outages: Vec::new(),
+            too_long: Vec::new(),
             workers: vec![Worker {
                 turns: 1_000_000,
                 ..Worker::default()

@@ -126,6 +126,12 @@ pub fn render_table(summary: &Summary) -> String {
         out.push('\n');
         out += &books(summary);
     }
+    if !summary.outages.is_empty() {
+        out.push('\n');
+    }
+    for outage in &summary.outages {
+        out += &format!("{}\n", escaped(outage.to_string()));
+    }
     out += &order_lines(summary);
     let refused = refusal_lines(summary);
     if !refused.is_empty() {

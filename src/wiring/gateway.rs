@@ -4,7 +4,8 @@
 use super::desk::{Receipt, Ticket};
 use super::feed::BookTally;
 use super::feed::REFUSAL_SAMPLE;
-use super::lane::{Lane, Tally};
+use super::lane::{Lane, LaneOutage, Tally};
+use super::outage::Outage;
 use super::ring::{Receiver, Sender};
 use super::turn::{Ask, Turn};
 use crate::base::event::LATE_NS_MAX;
@@ -74,6 +75,8 @@ pub struct Gateway<S: Transport> {
     /// When a refused frame is logged again.
     refusal_from: Nanos,
     counters: GatewayCounters,
+    /// When it could take no orders.
+    outage: Outage,
     more: bool,
 }
 
@@ -99,6 +102,7 @@ impl<S: Transport> Gateway<S> {
             logon_due: Nanos::NEVER,
             refusal_from: Nanos::ZERO,
             counters: GatewayCounters::default(),
+            outage: Outage::new(),
             more: false,
         }
     }
@@ -132,6 +136,7 @@ impl<S: Transport> Gateway<S> {
         turn.notes.send(note);
         self.logon_due = Nanos::NEVER;
         (self.more, self.leaving) = (false, false);
+        self.outage.down(now, why.name());
         self.set_ready(now, false);
         while let Some(order) = self.in_flight.pop_front() {
             if !order.overdue {
@@ -215,12 +220,14 @@ impl<S: Transport> Gateway<S> {
         match answer {
             Answer::LoggedOn => {
                 self.logon_due = Nanos::NEVER;
+                self.outage.up(at);
                 self.set_ready(at, true);
                 turn.notes
                     .send(self.note(at, Severity::Info, "gateway.ready"));
             }
             Answer::LogonRefused { code } | Answer::LoggedOff { code } => {
                 self.logon_due = Nanos::NEVER;
+                self.outage.down(at, "logged off");
                 self.set_ready(at, false);
                 let note = self
                     .note(at, Severity::Error, "gateway.logged_off")
@@ -528,6 +535,11 @@ impl<S: Transport> Lane<S> for Gateway<S> {
         into.gateway.frames += own.frames;
         into.gateway.bad_frames += own.bad_frames;
         into.connects += u64::from(self.link.epoch());
+        into.outages.push(LaneOutage {
+            exchange: self.exchange,
+            of: "orders",
+            outage: self.outage,
+        });
     }
 }
 

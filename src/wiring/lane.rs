@@ -1,6 +1,7 @@
 //! What a worker may ask of any lane that has a connection. A lane never knows which worker runs it.
 
 use super::gateway::GatewayCounters;
+use super::outage::Outage;
 use super::publisher::PublisherCounters;
 use super::turn::{Ask, Turn};
 use crate::base::{Instrument, InstrumentId, Nanos, ServerTime, Snapshot};
@@ -28,6 +29,19 @@ pub struct Tally {
     pub books: Vec<BookTally>,
     /// Of the feed lanes of each exchange; one may be there more than once.
     pub exchanges: Vec<ExchangeTally>,
+    /// Of each lane.
+    pub outages: Vec<LaneOutage>,
+}
+
+/// When a lane had no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneOutage {
+    /// Its exchange.
+    pub exchange: &'static str,
+    /// What the connection is for: `market data` or `orders`.
+    pub of: &'static str,
+    /// The times without one.
+    pub outage: Outage,
 }
 
 /// What a feed lane counted, for its exchange.

@@ -5,6 +5,7 @@ pub mod feed;
 pub mod feed_lane;
 pub mod gateway;
 pub mod lane;
+pub mod outage;
 pub mod publisher;
 pub mod ring;
 pub mod tap;

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::base::event::EVENT_LEVELS;
 use crate::world::sim::market::INSTRUMENTS_MAX;
+use std::time::Duration;
 use toml::de::DeTable;
 
 /// Depths that are compiled in.
@@ -81,8 +82,13 @@ fn engine(reader: &mut Reader, top: &mut Section) -> Engine {
             None => section.wrong(reader, "depth", value, "write 256, 1024 or 4096"),
         }
     }
+    let down_max_s = section.int(reader, "down_max_s", 1..=86_400);
     section.finish(reader);
-    Engine { wait, depth }
+    Engine {
+        wait,
+        depth,
+        down_max: down_max_s.map(Duration::from_secs),
+    }
 }
 
 fn socket(reader: &mut Reader, top: &mut Section) -> Socket {

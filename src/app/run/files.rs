@@ -1,9 +1,14 @@
 //! What is known of a run at its start and at its end. Writes no file.
 
-use crate::base::{Decimal, Instrument};
+use crate::base::{Clock as _, Decimal, Instrument, Nanos, Note, Severity, Value};
 use crate::trading::refusal::{Compared, Refusal, Refusals, Unit};
+use crate::watch::log::{Anchor, rfc3339};
 use crate::watch::summary::{self, Summary};
 use crate::wiring::desk::{DeskEnd, Traded};
+use crate::wiring::lane::LaneOutage;
+use crate::wiring::outage::Downtime;
+use crate::wiring::turn::Notes;
+use crate::world::os::clock::OsClock;
 use crate::world::os::placement::Placement;
 use crate::world::os::scribe::ScribeTotals;
 use crate::world::os::worker::Ended;
@@ -86,6 +91,79 @@ pub(super) fn summarize(
     summary.console_lost = totals.console_lost;
     summary.set_audit_lost(audit_lost);
     summary
+}
+
+/// When each exchange had no connection, by what it is for: of several connections the one that was without longest
+/// speaks for all.
+pub(super) fn outages(
+    ended: &[Option<Ended>],
+    began: Nanos,
+    stopped: Nanos,
+) -> Vec<(&'static str, summary::Outage)> {
+    let mut worst: Vec<(LaneOutage, Downtime)> = Vec::new();
+    let lanes = ended.iter().flatten().flat_map(|end| &end.tally.outages);
+    for lane in lanes {
+        let told = lane.outage.at(began, stopped);
+        let same =
+            |(of, _): &&mut (LaneOutage, _)| (of.exchange, of.of) == (lane.exchange, lane.of);
+        match worst.iter_mut().find(same) {
+            None => worst.push((*lane, told)),
+            Some((_, known)) => {
+                let (down, was) = (told.since.is_some(), known.since.is_some());
+                if (down, told.longest) > (was, known.longest) {
+                    *known = told;
+                }
+            }
+        }
+    }
+    let anchor = Anchor {
+        mono: stopped,
+        unix: OsClock.unix(),
+    };
+    let outage = |(lane, told): &(LaneOutage, Downtime)| {
+        let since = told.since.map(|since| rfc3339(anchor.unix(since)));
+        let outage = summary::Outage {
+            exchange: lane.exchange.to_owned(),
+            of: lane.of.to_owned(),
+            down_since: since,
+            down_ns: told.since.map_or(0, |since| stopped.since(since)),
+            why: told.why.to_owned(),
+            times: told.times,
+            longest_ns: told.longest.0,
+            total_ns: told.total.0,
+        };
+        (lane.exchange, outage)
+    };
+    let down = worst.iter().filter(|(_, told)| told.total > Nanos::ZERO);
+    down.map(outage).collect()
+}
+
+/// Connections that ended again and again, at the last.
+pub(super) fn keep_closing(ended: &[Option<Ended>]) -> Vec<String> {
+    let tallies = ended.iter().flatten().flat_map(|end| &end.tally.exchanges);
+    let said = tallies.filter_map(|of| {
+        let (why, times) = of.keeps_closing?;
+        let exchange = of.exchange;
+        Some(format!(
+            "{exchange}: connections end again and again ({times} in a row): {why}"
+        ))
+    });
+    said.collect()
+}
+
+/// The log's last word about what is down.
+pub(super) fn say_down(notes: &Notes, outages: &[(&'static str, summary::Outage)], now: Nanos) {
+    for (exchange, outage) in outages
+        .iter()
+        .filter(|(_, outage)| outage.down_since.is_some())
+    {
+        let note = Note::new(now, Severity::Error, "exchange.down")
+            .exchange(exchange)
+            .with("down_ms", Value::Int((outage.down_ns / 1_000_000) as i64))
+            .with("times", Value::Int(outage.times as i64))
+            .text(&outage.to_string());
+        notes.record(note);
+    }
 }
 
 /// What became of orders.

@@ -8,7 +8,8 @@ mod line;
 mod subscriptions;
 
 use super::feed::{Arrival, BookTally, Feed, Heard};
-use super::lane::{ExchangeTally, LINES, Lane, Tally};
+use super::lane::{ExchangeTally, LINES, Lane, LaneOutage, Tally};
+use super::outage::Outage;
 use super::tap::Tap;
 use super::turn::{Ask, Turn};
 use crate::base::{
@@ -40,6 +41,8 @@ pub struct FeedLane<S: Transport, const N: usize> {
     feed: Feed<N>,
     /// Connections that went live; each has its number of them as its epoch.
     epoch: u32,
+    /// When none of its lines was up.
+    outage: Outage,
     departures: Departures,
     /// Where a recording is made: all that comes in, as it came.
     tap: Option<Tap>,
@@ -72,6 +75,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
                 .collect(),
             feed,
             epoch: 0,
+            outage: Outage::new(),
             departures: Departures::new(seed),
             tap: None,
             frames_per_call: FRAMES_PER_TURN,
@@ -110,6 +114,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
     fn handle_opened(&mut self, turn: &mut Turn, now: Nanos, at: usize) {
         self.epoch += 1;
         self.lines[at].handle_opened(now, self.epoch);
+        self.outage.up(now);
         let note = self.note(now, Severity::Info, "link.open", at);
         turn.notes
             .send(note.text(&self.lines[at].link.config().host));
@@ -140,6 +145,9 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
                 .with("times", Value::Int(times.into()))
                 .with("advice", Value::Word(why.advice()));
             turn.notes.send(note.text(self.lines[at].link.last_error()));
+        }
+        if !self.lines.iter().any(Line::is_open) {
+            self.outage.down(now, why.name());
         }
         if was_open {
             self.feed.handle_disconnected(turn, now, at as u8);
@@ -607,6 +615,11 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
         into.published.conflated += published.conflated;
         into.published.trades_lost += published.trades_lost;
         into.connects += u64::from(self.epoch);
+        into.outages.push(LaneOutage {
+            exchange: self.feed.exchange().name(),
+            of: "market data",
+            outage: self.outage,
+        });
         into.exchanges.push(ExchangeTally {
             exchange: self.feed.exchange().name(),
             frames: feed.frames,

@@ -1,0 +1,154 @@
+//! When a lane had no connection: since when, for how long, and why. Reads no clock.
+
+use crate::base::Nanos;
+
+/// The times without a connection. A lane begins without one, which is an outage only if it never
+/// gets one.
+///
+/// Invariant: `longest <= total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outage {
+    /// Since when there is none; unset while there is one. Zero: since the beginning.
+    since: Nanos,
+    why: &'static str,
+    times: u64,
+    total: Nanos,
+    longest: Nanos,
+}
+
+/// What there is to say at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Downtime {
+    /// Since when there is no connection; `None` where there is one.
+    pub since: Option<Nanos>,
+    /// Why the last connection ended, or was not made.
+    pub why: &'static str,
+    /// How often a connection was lost.
+    pub times: u64,
+    /// The longest time without one, the present one included.
+    pub longest: Nanos,
+    /// All of them together.
+    pub total: Nanos,
+}
+
+impl Outage {
+    /// Not connected yet.
+    pub const fn new() -> Self {
+        Self {
+            since: Nanos::ZERO,
+            why: "not connected yet",
+            times: 0,
+            total: Nanos::ZERO,
+            longest: Nanos::ZERO,
+        }
+    }
+
+    /// There is no connection, for this reason. The first word of an outage begins it; later ones say why it lasts.
+    pub fn down(&mut self, now: Nanos, why: &'static str) {
+        self.why = why;
+        if self.since == Nanos::NEVER {
+            self.since = now;
+            self.times += 1;
+        }
+    }
+
+    /// There is a connection.
+    pub fn up(&mut self, now: Nanos) {
+        if self.since == Nanos::NEVER {
+            return;
+        }
+        if self.times > 0 {
+            self.add(Nanos(now.since(self.since)));
+        }
+        self.since = Nanos::NEVER;
+    }
+
+    /// All of it, at the end of a run that began then.
+    pub fn at(mut self, began: Nanos, now: Nanos) -> Downtime {
+        let since = (self.since != Nanos::NEVER).then_some(self.since.max(began));
+        if let Some(since) = since {
+            self.add(Nanos(now.since(since)));
+        }
+        Downtime {
+            since,
+            why: self.why,
+            times: self.times,
+            longest: self.longest,
+            total: self.total,
+        }
+    }
+
+    fn add(&mut self, span: Nanos) {
+        self.total = self.total + span;
+        self.longest = self.longest.max(span);
+        debug_assert!(self.longest <= self.total);
+    }
+}
+
+impl Default for Outage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEGAN: Nanos = Nanos::from_secs(100);
+
+    fn s(s: u64) -> Nanos {
+        Nanos::from_secs(100 + s)
+    }
+
+    #[test]
+    fn an_outage_lasts_from_the_loss_to_the_next_connection_whatever_is_tried_meanwhile() {
+        let mut outage = Outage::new();
+        outage.up(s(0));
+        outage.down(s(3), "eof");
+        outage.down(s(4), "refused");
+        outage.up(s(7));
+        outage.down(s(20), "reset");
+        outage.up(s(21));
+        let told = outage.at(BEGAN, s(30));
+        let expected = Downtime {
+            since: None,
+            why: "reset",
+            times: 2,
+            longest: Nanos::from_secs(4),
+            total: Nanos::from_secs(5),
+        };
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_is_down_at_the_end_says_since_when_and_why_it_lasts() {
+        let mut outage = Outage::new();
+        outage.up(s(0));
+        outage.down(s(3), "eof");
+        outage.down(s(5), "refused");
+        let told = outage.at(BEGAN, s(9));
+        assert_eq!(
+            (told.since, told.why, told.times),
+            (Some(s(3)), "refused", 1)
+        );
+        assert_eq!(
+            (told.longest, told.total),
+            (Nanos::from_secs(6), Nanos::from_secs(6))
+        );
+    }
+
+    #[test]
+    fn one_that_never_was_up_is_down_since_the_beginning_and_connecting_is_no_outage() {
+        let mut outage = Outage::new();
+        outage.down(s(1), "refused");
+        let told = outage.at(BEGAN, s(9));
+        assert_eq!(
+            (told.since, told.times, told.longest),
+            (Some(BEGAN), 0, Nanos::from_secs(9))
+        );
+        outage.up(s(2));
+        let told = outage.at(BEGAN, s(9));
+        assert_eq!((told.since, told.total), (None, Nanos::ZERO));
+    }
+}
