@@ -1,5 +1,6 @@
 //! Words to picture: sequencing, order books, signals. Never sees a frame or a strategy.
 
+mod begun;
 pub mod book;
 pub(crate) mod buffer;
 mod checksum;
@@ -20,6 +21,8 @@ pub mod sync;
 mod book_tests;
 #[cfg(test)]
 mod lines_twin;
+#[cfg(test)]
+mod proof_tests;
 #[cfg(test)]
 mod silence_tests;
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use super::book::Book;
 use super::buffer::Buffer;
 use super::claims::Claims;
-use super::dark::{Dark, Trouble};
+use super::dark::Trouble;
 use super::fetch::Fetch;
 use super::lines::{LINES_MAX, Lines};
 use super::place::Place;
@@ -246,24 +246,6 @@ impl<const N: usize> BookBuilder<N> {
         self.counters
     }
 
-    /// Why the book may not be read; `None` where it may.
-    pub fn dark(&self) -> Option<Dark> {
-        let rest = self.rule.snapshot == SnapshotFrom::Rest;
-        match self.status {
-            Status::Live => None,
-            Status::Connecting => Some(Dark::NoConnection),
-            _ if self.refused && !self.is_heard() => Some(Dark::Refused),
-            _ if self.doubted => Some(Dark::Dead),
-            Status::Stale => Some(Dark::Silent),
-            Status::Buffering | Status::Resyncing if !self.is_heard() => Some(Dark::NotBegun),
-            Status::Buffering | Status::Resyncing if rest => Some(self.trouble.dark()),
-            Status::Buffering | Status::Resyncing => Some(match self.trouble {
-                Trouble::None => Dark::NoBook,
-                trouble => trouble.dark(),
-            }),
-        }
-    }
-
     /// A new connection is up, and is about to be subscribed. Where no other line is up the book is empty, and what
     /// comes waits for a snapshot; else the line joins those that feed it.
     pub fn handle_connected(&mut self, now: Nanos, line: u8, epoch: u32) {
@@ -293,43 +275,6 @@ impl<const N: usize> BookBuilder<N> {
         match self.rule.snapshot {
             SnapshotFrom::Rest => self.fetch.stop(now),
             SnapshotFrom::Stream => self.resub.begin(now),
-        }
-    }
-
-    /// The exchange confirmed the stream on this line. What was found dead must speak itself.
-    pub fn handle_started(&mut self, now: Nanos, line: u8) {
-        if self.status != Status::Connecting && !self.doubted {
-            self.hear(now, line);
-            self.tick(now);
-        }
-    }
-
-    /// The exchange refused the stream on this line: without another line there is no book.
-    pub fn handle_refused(&mut self, now: Nanos, line: u8) {
-        self.heard[usize::from(line)] = false;
-        self.refused = true;
-        if self.is_heard() || self.status == Status::Connecting {
-            return;
-        }
-        if let Status::Live | Status::Stale = self.status {
-            self.resync(now);
-        }
-        self.fetch.stop(now);
-    }
-
-    /// Some line's stream has begun.
-    pub(super) fn is_heard(&self) -> bool {
-        self.heard.contains(&true)
-    }
-
-    /// The line's stream is there.
-    pub(super) fn hear(&mut self, now: Nanos, line: u8) {
-        let first = !self.is_heard();
-        self.heard[usize::from(line)] = true;
-        self.refused = false;
-        let dark = matches!(self.status, Status::Buffering | Status::Resyncing);
-        if first && dark && self.rule.snapshot == SnapshotFrom::Rest {
-            self.fetch.begin(now);
         }
     }
 
@@ -378,15 +323,6 @@ impl<const N: usize> BookBuilder<N> {
                 DiffOutcome::Ignored
             }
             (Status::Live | Status::Stale, _) => self.follow(now, line, diff, bids, asks, applied),
-        }
-    }
-
-    /// The stream speaks: nothing proves better that it is there.
-    #[cold]
-    pub(super) fn hear_data(&mut self, now: Nanos, line: u8) {
-        if self.status != Status::Connecting {
-            self.doubted = false;
-            self.hear(now, line);
         }
     }
 
@@ -492,18 +428,6 @@ impl<const N: usize> BookBuilder<N> {
             self.revive(now);
         }
         self.tick(now);
-    }
-
-    /// The stream is dead: it is subscribed to again, and where that does not help its connection is replaced, ever
-    /// more patiently.
-    fn revive(&mut self, now: Nanos) {
-        self.doubted = true;
-        self.heard = [false; LINES_MAX];
-        match self.rhythm.revive(now) < RENEWALS_MAX {
-            true => self.resub.ask(),
-            false => self.reconnect = self.lines.up(),
-        }
-        self.owed_until = self.rhythm.reconnect_from();
     }
 
     /// When the stream is given up for dead, if it does not bring what it owes.

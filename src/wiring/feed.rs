@@ -5,6 +5,7 @@ mod age;
 mod dark;
 mod lines;
 mod prints;
+mod pulse;
 mod refused;
 mod slot;
 
@@ -27,6 +28,7 @@ pub use dark::{DARK_SAID, DARK_SAID_MAX};
 pub use lines::Heard;
 use lines::Lines;
 pub use prints::TRADES_KNOWN;
+pub use pulse::{FIRST_TRADES_SILENT, QUOTES_SILENT, TRADES_SILENT};
 use refused::Missing;
 pub use slot::BookTally;
 pub use slot::METADATA_EVERY;
@@ -134,8 +136,9 @@ impl<const N: usize> Feed<N> {
     /// The line ended. With the last one every book goes dark at once.
     pub fn handle_disconnected(&mut self, turn: &mut Turn, now: Nanos, line: u8) {
         self.lines.set_up(line, false);
+        let last = self.lines.first().is_none();
         self.each(|slot, out| {
-            slot.disconnected(now, line);
+            slot.disconnected(now, line, last);
             slot.tell_now(out, turn, now, "disconnected");
         });
     }

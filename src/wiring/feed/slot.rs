@@ -2,6 +2,7 @@
 
 use super::dark::Darkness;
 use super::prints::Prints;
+use super::pulse::Pulse;
 use super::{FeedCounters, Heard, Lines};
 use crate::base::event::LATE_NS_MAX;
 use crate::base::{
@@ -36,6 +37,9 @@ pub(super) struct Slot<const N: usize> {
     newest: Nanos,
     heard_at: Nanos,
     pub prints: Prints,
+    /// The rhythm of its trades and quotes, and what is wanted about one that is silent.
+    pulse: Pulse,
+    renew: Option<Want>,
     /// Since when the book has not been live.
     pub dark: Darkness,
     metadata: bool,
@@ -83,6 +87,7 @@ pub(super) struct Depth<'a> {
 
 impl<const N: usize> Slot<N> {
     pub fn new(id: InstrumentId, book: Option<BookBuilder<N>>) -> Self {
+        let book_is_kept = book.is_some();
         Self {
             id,
             book,
@@ -94,6 +99,8 @@ impl<const N: usize> Slot<N> {
             newest: Nanos::ZERO,
             heard_at: Nanos::ZERO,
             prints: Prints::new(),
+            pulse: Pulse::new(book_is_kept),
+            renew: None,
             dark: Darkness::new(),
             metadata: false,
             metadata_from: Nanos::ZERO,
@@ -111,7 +118,11 @@ impl<const N: usize> Slot<N> {
         }
     }
 
-    pub fn disconnected(&mut self, now: Nanos, line: u8) {
+    /// The line ended; `last` says that no other is up.
+    pub fn disconnected(&mut self, now: Nanos, line: u8, last: bool) {
+        if last {
+            self.pulse.disconnected();
+        }
         if let Some(book) = &mut self.book {
             book.handle_disconnected(now, line);
         }
@@ -147,12 +158,19 @@ impl<const N: usize> Slot<N> {
 
     pub fn poll_timeout(&self) -> Nanos {
         match &self.book {
-            Some(book) => book.poll_timeout().min(self.dark.poll_timeout()),
-            None => Nanos::NEVER,
+            Some(book) => {
+                let timers = book.poll_timeout().min(self.dark.poll_timeout());
+                timers.min(self.pulse.poll_timeout())
+            }
+            None => self.pulse.poll_timeout(),
         }
     }
 
     pub fn handle_timeout(&mut self, out: &mut Outlet<'_>, turn: &mut Turn, now: Nanos) {
+        // Never the connection: a market may be without trades for hours, and its neighbours are not.
+        if let Some((channel, _)) = self.pulse.handle_timeout(now) {
+            self.renew = Some(Want::Renew(channel));
+        }
         let Some(book) = &mut self.book else { return };
         if book.poll_timeout() <= now {
             book.handle_timeout(now);
@@ -183,6 +201,7 @@ impl<const N: usize> Slot<N> {
 
     /// The exchange confirmed or refused one of its streams on this line.
     pub fn subscribed(&mut self, now: Nanos, line: u8, channel: Channel, confirmed: bool) {
+        self.pulse.subscribed(now, channel, confirmed);
         let Some(book) = &mut self.book else { return };
         match (channel, confirmed) {
             (Channel::Depth, true) => book.handle_started(now, line),
@@ -202,6 +221,9 @@ impl<const N: usize> Slot<N> {
     pub fn poll_want(&mut self) -> Option<Want> {
         if std::mem::take(&mut self.metadata) {
             return Some(Want::Metadata);
+        }
+        if let Some(want) = self.renew.take() {
+            return Some(want);
         }
         self.book.as_mut()?.poll_output()
     }
@@ -298,6 +320,9 @@ impl<const N: usize> Slot<N> {
             && let Some(book) = builder.live()
         {
             let top = book.top();
+            if let Some((bid, ask)) = top.best() {
+                self.pulse.book((bid.px, ask.px));
+            }
             stamps.book = turn.clock.now();
             let event = self.event(stamps, (as_of, diff.exch_time), Body::Book(top));
             // The ways to become live by a message: a whole book, or one that ends a silence.
@@ -359,6 +384,7 @@ impl<const N: usize> Slot<N> {
         as_of: Nanos,
         trade: Trade,
     ) {
+        self.pulse.trade(stamps.decode);
         stamps.book = turn.clock.now();
         let body = Body::Trade(trade, 0);
         out.publisher
@@ -373,6 +399,7 @@ impl<const N: usize> Slot<N> {
         as_of: Nanos,
         quote: Quote,
     ) {
+        self.pulse.quote(stamps.decode);
         stamps.book = turn.clock.now();
         let body = Body::Quote(quote);
         out.publisher

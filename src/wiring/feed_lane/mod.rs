@@ -5,6 +5,7 @@
 //! a fresh one that carries everything before the old one is closed.
 
 mod line;
+mod repair;
 mod subscriptions;
 
 use super::feed::{Arrival, BookTally, Feed, Heard};
@@ -216,38 +217,6 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         }
     }
 
-    /// Tells the books what became of their streams on this line.
-    fn handle_settled(&mut self, turn: &mut Turn, now: Nanos, at: usize) {
-        while let Some((stream, confirmed)) = self.lines[at].subscriptions.poll_settled() {
-            self.feed
-                .handle_subscribed(turn, now, at as u8, stream, confirmed);
-        }
-    }
-
-    /// A stream on this line is dead: a fresh connection takes its place where there is one to spare; without, the
-    /// connection ends only if it feeds no other book.
-    fn revive(&mut self, turn: &mut Turn, now: Nanos, id: InstrumentId, at: usize) {
-        let whole = id == InstrumentId::NONE;
-        let spared = self.lines.iter().any(|line| line.role == Role::Resting);
-        let kept = !whole && !spared && self.feed.live_books() > 0;
-        let does = match (whole, spared, kept) {
-            (false, true, _) => "replaced",
-            (_, _, true) => "kept for its neighbours",
-            (true, ..) | (false, false, false) => "restarted",
-        };
-        let note = self
-            .note(now, Severity::Warn, "book.silent", at)
-            .instrument(id)
-            .with("connection", Value::Word(does));
-        turn.notes.send(note);
-        if !whole && spared && self.lines[at].role == Role::Regular {
-            self.lines[at].replace_from = now;
-            self.replace(turn, now);
-        } else if !kept {
-            self.lines[at].link.restart(now);
-        }
-    }
-
     fn handle_heard(&mut self, turn: &mut Turn, now: Nanos, at: usize, heard: Heard) {
         let Some(line) = self.lines.get_mut(at) else {
             return;
@@ -290,28 +259,6 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         }
     }
 
-    /// Ends this stream and begins it again, on every line that carries it. False where none does.
-    fn resubscribe(&mut self, now: Nanos, id: InstrumentId, channel: Channel) -> bool {
-        let mut any = false;
-        for line in self.lines.iter_mut().filter(|line| line.is_open()) {
-            any |= line.subscriptions.resubscribe(id, channel);
-            line.send_waiting(now);
-        }
-        any
-    }
-
-    /// Trades or quotes are silent: says so, and subscribes to them again.
-    fn renew(&mut self, turn: &mut Turn, now: Nanos, id: InstrumentId, channel: Channel) {
-        if self.resubscribe(now, id, channel) {
-            turn.notes.send(
-                Note::new(now, Severity::Warn, "stream.silent")
-                    .exchange(self.feed.exchange().name())
-                    .instrument(id)
-                    .with("channel", Value::Word(channel.name())),
-            );
-        }
-    }
-
     fn tell_refusal(&self, turn: &mut Turn, now: Nanos, at: usize, refusal: Option<Refusal>) {
         let Some(Refusal {
             instrument,
@@ -345,15 +292,6 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
             self.lines[at].link.restart(now);
         }
         self.handle_settled(turn, now, at);
-    }
-
-    /// Of the lines that end again and again for the same reason, the one that does so most.
-    fn keeps_closing(&self, now: Nanos) -> Option<(&'static str, u32)> {
-        let lines = self.lines.iter();
-        let (why, times) = lines
-            .filter_map(|line| line.keeps_closing(now))
-            .max_by_key(|(_, times)| *times)?;
-        Some((why.name(), times))
     }
 
     /// The host's addresses for one line, those first that no other line uses.
