@@ -113,7 +113,7 @@ pub struct ScribeTotals {
 /// The running thread. Dropped without [`ScribeHandle::stop`] it ends by itself, and nobody waits for it.
 pub struct ScribeHandle {
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<ScribeTotals>>,
+    thread: Option<JoinHandle<Option<ScribeTotals>>>,
 }
 
 impl ScribeHandle {
@@ -134,7 +134,7 @@ impl ScribeHandle {
             }
             thread::sleep(Duration::from_millis(1));
         }
-        thread.join().ok()
+        thread.join().ok().flatten()
     }
 }
 
@@ -194,25 +194,34 @@ impl Scribe {
         };
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
-        let thread = thread::Builder::new()
+        let rounds = thread::Builder::new()
             .name("tickwire-scribe".to_owned())
             .spawn(move || {
                 sys::step_back();
                 scribe.run(&asked)
             })?;
+        // The end is no longer cold: on a busy host the niceness of the rounds would make it take many seconds.
+        let thread = thread::Builder::new()
+            .name("tickwire-files".to_owned())
+            .spawn(move || rounds.join().ok().map(Self::end))?;
         Ok(ScribeHandle {
             stop,
             thread: Some(thread),
         })
     }
 
-    fn run(mut self, stop: &AtomicBool) -> ScribeTotals {
+    /// Until it is told to stop.
+    fn run(mut self, stop: &AtomicBool) -> Self {
         self.write_partial();
         while !stop.load(Ordering::Acquire) {
             if self.round() == 0 {
                 thread::sleep(POLL);
             }
         }
+        self
+    }
+
+    fn end(mut self) -> ScribeTotals {
         for _ in 0..LAST_ROUNDS_MAX {
             if self.round() == 0 {
                 break;
