@@ -470,3 +470,79 @@ fn an_announced_shutdown_waits_for_answers_and_then_connects_anew() {
         (vec![Body::Gateway(true)], 2)
     );
 }
+
+const OUTSIDE_WINDOW: &str =
+    r#""error":{"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."}"#;
+
+/// The time that the newest request is dated by, ahead of the host's clock in milliseconds.
+fn dated_ahead_ms(bench: &Bench) -> i64 {
+    let (_, text) = bench.rig.heard.last().unwrap();
+    let (_, from) = text.split_once(r#""timestamp":"#).unwrap();
+    let digits = from.split(|c: char| !c.is_ascii_digit()).next().unwrap();
+    let us: i64 = digits.parse().unwrap();
+    us / 1_000 - (bench.rig.now().0 / 1_000_000) as i64
+}
+
+/// The exchange tells its time, so far ahead of ours.
+fn tell_time(bench: &mut Bench, ahead_ms: i64) {
+    let theirs = (bench.rig.now().0 / 1_000_000) as i64 + ahead_ms;
+    bench.answer(
+        "time",
+        200,
+        &format!(r#""result":{{"serverTime":{theirs}}}"#),
+    );
+}
+
+#[test]
+fn an_order_that_is_refused_for_its_time_asks_for_the_exchanges_and_the_next_is_dated_by_it() {
+    let mut bench = Bench::ready();
+    bench.rig.later(Nanos::from_secs(600));
+    bench.order();
+    bench.rig.settle();
+    assert!(
+        dated_ahead_ms(&bench).abs() <= 100,
+        "as long as nothing contradicts our clock"
+    );
+    let placed = bench.placed();
+    bench.answer(&placed[0], 400, OUTSIDE_WINDOW);
+    let asked = bench.rig.heard.last().unwrap().1.clone();
+    assert_eq!(asked, r#"{"id":"time","method":"time"}"#);
+    tell_time(&mut bench, 120_000);
+    let notes = bench.rig.notes();
+    assert!(notes.iter().any(|note| note.event == "clock.wrong"));
+    bench.order();
+    bench.rig.settle();
+    let ahead_ms = dated_ahead_ms(&bench);
+    assert!((119_000..=120_001).contains(&ahead_ms), "{ahead_ms}");
+    let reports = bench.reports();
+    assert!(matches!(reports[0].1, Outcome::Rejected { code: -1021 }));
+}
+
+#[test]
+fn a_logon_that_is_refused_for_its_time_is_repeated_with_the_exchanges_on_the_same_connection() {
+    let mut bench = bench(64);
+    bench.rig.until_heard(1);
+    bench.answer("logon", 400, OUTSIDE_WINDOW);
+    tell_time(&mut bench, 60_000);
+    let ahead_ms = dated_ahead_ms(&bench);
+    assert!((59_000..=60_001).contains(&ahead_ms), "{ahead_ms}");
+    bench.rig.say(LOGGED_ON);
+    bench.rig.settle();
+    assert_eq!(bench.bodies(), [Body::Gateway(true)]);
+    assert_eq!(bench.rig.dials, 1);
+}
+
+#[test]
+fn an_order_that_waited_through_a_stop_is_not_sent() {
+    let mut bench = Bench::ready();
+    let now = bench.rig.now();
+    let order = admit(&mut bench.risk, now, BTC);
+    let receipt = Receipt {
+        admitted: Nanos(now.0 - 500_000_001),
+        ..Receipt::default()
+    };
+    assert!(bench.orders.push(Ticket { order, receipt }).is_ok());
+    bench.rig.settle();
+    assert!(bench.placed().is_empty());
+    assert!(matches!(bench.reports()[..], [(_, Outcome::NotSent)]));
+}

@@ -2,7 +2,7 @@
 
 use std::ops::{Add, Sub};
 
-/// A reading of the host's monotonic clock (`CLOCK_MONOTONIC`), in nanoseconds. Zero means "never".
+/// A reading of the host's monotonic clock (`CLOCK_BOOTTIME`: it counts suspends), in nanoseconds. Zero means "never".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(transparent)]
 pub struct Nanos(pub u64);

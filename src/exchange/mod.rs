@@ -280,9 +280,13 @@ pub trait Decoder: Send {
 pub trait OrderCodec: Send {
     /// Path and query of the WebSocket upgrade for order entry.
     fn path(&self) -> String;
-    /// The frame that authenticates the connection; answered by [`Answer::LoggedOn`] or [`Answer::LogonRefused`].
+    /// The frame that authenticates the connection, at `now` by the exchange's clock; answered by [`Answer::LoggedOn`] or [`Answer::LogonRefused`].
     fn logon(&mut self, now: UnixNanos) -> String;
-    /// Encodes an order into the codec's own buffer. Allocates nothing once warm. Empty, and not to
+    /// The frame that asks for the exchange's time; answered by [`Answer::Time`].
+    fn ask_time(&self) -> &'static str;
+    /// A refusal with this code says that the time in our request was wrong.
+    fn blames_clock(&self, code: i32) -> bool;
+    /// Encodes an order into the codec's own buffer. `now` is by the exchange's clock. Allocates nothing once warm. Empty, and not to
     /// be sent, where the order's instrument is none of the codec's.
     fn encode(&mut self, order: &NewOrder, now: UnixNanos) -> &[u8];
     /// Decodes one text frame. Allocates nothing once warm.
@@ -340,6 +344,8 @@ pub enum Answer {
         /// The exchange's code.
         code: i32,
     },
+    /// What the exchange's clock shows.
+    Time(UnixNanos),
     /// The session was dropped: no more orders before another logon.
     LoggedOff {
         /// The exchange's code.

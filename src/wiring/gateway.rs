@@ -7,6 +7,7 @@ use super::feed::REFUSAL_SAMPLE;
 use super::lane::{Lane, LaneOutage, Tally};
 use super::outage::Outage;
 use super::ring::{Receiver, Sender};
+use super::their_clock::{TheirClock, clock_note};
 use super::turn::{Ask, Turn};
 use crate::base::event::LATE_NS_MAX;
 use crate::base::{
@@ -25,6 +26,8 @@ pub const ANSWER_DEADLINE: Nanos = Nanos::from_secs(12);
 pub const LOGON_DEADLINE: Nanos = Nanos::from_secs(5);
 /// Orders without an answer, at most; risk's own limit on open orders is far below.
 const IN_FLIGHT_MAX: usize = 256;
+/// Exchanges count their time in milliseconds at the coarsest.
+const TIME_UNIT_NS: i64 = 1_000_000;
 /// The one line of a gateway.
 const LINE: u8 = 0;
 /// In the place of a byte count: part of the order still waits for the socket.
@@ -72,6 +75,10 @@ pub struct Gateway<S: Transport> {
     /// The exchange will cut this connection: it is made anew when no answer is due any more.
     leaving: bool,
     logon_due: Nanos,
+    /// The exchange's clock, as far as its answers tell: what our requests are dated by.
+    clock: TheirClock,
+    /// When the exchange was asked for its time, while it owes the answer.
+    time_asked: Option<Nanos>,
     /// When a refused frame is logged again.
     refusal_from: Nanos,
     counters: GatewayCounters,
@@ -100,6 +107,8 @@ impl<S: Transport> Gateway<S> {
             ready: false,
             leaving: false,
             logon_due: Nanos::NEVER,
+            clock: TheirClock::default(),
+            time_asked: None,
             refusal_from: Nanos::ZERO,
             counters: GatewayCounters::default(),
             outage: Outage::new(),
@@ -120,12 +129,40 @@ impl<S: Transport> Gateway<S> {
     fn handle_opened(&mut self, turn: &mut Turn, now: Nanos) {
         let note = self.note(now, Severity::Info, "gateway.open");
         turn.notes.send(note.text(&self.link.config().host));
-        let logon = self.codec.logon(turn.clock.unix());
+        self.clock.look(now, turn.clock.unix());
+        if let Some(time) = self.link.peer_time() {
+            self.learn_time(turn, now, time);
+        }
         self.logon_due = now + LOGON_DEADLINE;
+        self.log_on(turn, now);
+        self.more = true;
+    }
+
+    fn log_on(&mut self, turn: &mut Turn, now: Nanos) {
+        let theirs = self.clock.shows(now, turn.clock.unix());
+        let logon = self.codec.logon(theirs);
         if self.link.send(now, logon.as_bytes()).is_err() {
             self.link.restart(now);
         }
-        self.more = true;
+    }
+
+    /// The exchange found the time in a request wrong: it is asked for its own, once at a time.
+    fn ask_time(&mut self, now: Nanos) {
+        if self.time_asked.is_none()
+            && self
+                .link
+                .send(now, self.codec.ask_time().as_bytes())
+                .is_ok()
+        {
+            self.time_asked = Some(now);
+        }
+    }
+
+    fn learn_time(&mut self, turn: &mut Turn, now: Nanos, time: ServerTime) {
+        if let Some(verdict) = self.clock.handle_time(time, now, turn.clock.unix()) {
+            let note = clock_note(now, verdict).exchange(self.exchange);
+            turn.notes.send(note.epoch(self.link.epoch()));
+        }
     }
 
     fn handle_closed(&mut self, turn: &mut Turn, now: Nanos, why: Close) {
@@ -137,6 +174,7 @@ impl<S: Transport> Gateway<S> {
         self.logon_due = Nanos::NEVER;
         (self.more, self.leaving) = (false, false);
         self.outage.down(now, why.name());
+        self.time_asked = None;
         self.set_ready(now, false);
         while let Some(order) = self.in_flight.pop_front() {
             if !order.overdue {
@@ -154,7 +192,8 @@ impl<S: Transport> Gateway<S> {
         if !self.ready || !room || late {
             return self.report(now, order.client_id, order.instrument, Outcome::NotSent);
         }
-        let frame = self.codec.encode(order, turn.clock.unix());
+        let theirs = self.clock.shows(now, turn.clock.unix());
+        let frame = self.codec.encode(order, theirs);
         if frame.is_empty() {
             return self.report(now, order.client_id, order.instrument, Outcome::NotSent);
         }
@@ -225,6 +264,25 @@ impl<S: Transport> Gateway<S> {
                 turn.notes
                     .send(self.note(at, Severity::Info, "gateway.ready"));
             }
+            Answer::LogonRefused { code }
+                if self.codec.blames_clock(code) && self.time_asked.is_none() =>
+            {
+                self.ask_time(at); // Its answer logs on again; the deadline stays.
+            }
+            Answer::Time(shown) => {
+                if let Some(sent) = self.time_asked.take() {
+                    let time = ServerTime {
+                        sent,
+                        received: at,
+                        shown,
+                        unit_ns: TIME_UNIT_NS,
+                    };
+                    self.learn_time(turn, at, time);
+                }
+                if !self.ready && self.logon_due != Nanos::NEVER {
+                    self.log_on(turn, at);
+                }
+            }
             Answer::LogonRefused { code } | Answer::LoggedOff { code } => {
                 self.logon_due = Nanos::NEVER;
                 self.outage.down(at, "logged off");
@@ -239,9 +297,23 @@ impl<S: Transport> Gateway<S> {
             Answer::Acked {
                 client_id,
                 exchange_id,
-                exch_time: _,
+                exch_time,
                 end,
-            } => self.settle_acked(turn, at, client_id, exchange_id, end),
+            } => {
+                let order = self.in_flight.iter().find(|o| o.client_id == client_id);
+                if let Some(sent) = order.map(|order| order.sent)
+                    && exch_time.0 > 0
+                {
+                    let time = ServerTime {
+                        sent,
+                        received: at,
+                        shown: exch_time,
+                        unit_ns: TIME_UNIT_NS,
+                    };
+                    self.learn_time(turn, at, time);
+                }
+                self.settle_acked(turn, at, client_id, exchange_id, end);
+            }
             Answer::Rejected { client_id, code } => {
                 let note = self
                     .note(at, Severity::Warn, "gateway.reject")
@@ -249,6 +321,9 @@ impl<S: Transport> Gateway<S> {
                     .with("code", Value::Int(code.into()))
                     .text(self.codec.last_error());
                 turn.notes.send(note);
+                if self.codec.blames_clock(code) {
+                    self.ask_time(at);
+                }
                 if let Some(order) = self.settle(turn, at, client_id) {
                     let rejected = Outcome::Rejected { code };
                     self.report(at, client_id, order.instrument, rejected);
@@ -447,6 +522,10 @@ impl<S: Transport> Lane<S> for Gateway<S> {
     /// Frames are left that no readiness event will announce.
     fn wants_turn(&self) -> bool {
         !self.orders.is_empty() || self.more || !self.backlog.is_empty()
+    }
+
+    fn has_unread(&self) -> bool {
+        self.more
     }
 
     /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] where nothing waits.

@@ -70,6 +70,8 @@ pub trait Lane<S>: Send {
     fn handle_turn(&mut self, turn: &mut Turn) -> bool;
     /// True when the worker must not wait: there is work that nothing will announce.
     fn wants_turn(&self) -> bool;
+    /// A socket may hold bytes that no readiness event will announce.
+    fn has_unread(&self) -> bool;
     /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] where nothing waits.
     fn poll_timeout(&self) -> Nanos;
     /// Does what is due at `now`.

@@ -101,8 +101,9 @@ impl TheirClock {
             ahead(time.shown, time.received),
             ahead(shown_until, time.sent),
         );
-        if proven.0 > proven.1 || time.shown.0 <= 0 {
-            return None; // An answer before its request proves nothing.
+        let of_this_day = unix.0 == 0 || ahead(unix, now).abs_diff(proven.0) <= DAY_NS as u64;
+        if proven.0 > proven.1 || time.shown.0 <= 0 || !of_this_day {
+            return None; // An answer before its request proves nothing, nor does a recorded one.
         }
         self.told = meet(self.told, proven).unwrap_or(proven);
         if unix.0 != 0 {
@@ -141,11 +142,14 @@ impl TheirClock {
         Nanos(theirs.0.saturating_sub(estimate).max(0) as u64)
     }
 
-    /// What the other's clock shows at `now`, when the host's shows `unix`: the same, as far as nothing that the
-    /// other told contradicts it.
+    /// What the other's clock shows at `now`, when the host's shows `unix`: the same, unless what the other told
+    /// contradicts it. Then the middle of what it can be.
     pub fn shows(&self, now: Nanos, unix: UnixNanos) -> UnixNanos {
-        let ahead = ahead(unix, now).clamp(self.told.0, self.told.1);
-        UnixNanos(ahead.saturating_add_unsigned(now.0))
+        let (least, most) = self.told;
+        match ahead(unix, now) {
+            host if (least..=most).contains(&host) => unix,
+            _ => UnixNanos(least.midpoint(most).saturating_add_unsigned(now.0)),
+        }
     }
 
     /// What there is to say of the host's clock, once.

@@ -22,6 +22,10 @@ const ORDER_WINDOW_MS: u64 = 1_000;
 const LOGON_WINDOW_MS: u64 = 5_000;
 /// The id of our logon request. Orders have their client ids as request ids.
 const LOGON_ID: &str = "logon";
+/// The id of our question for the time.
+const TIME_ID: &str = "time";
+/// The time in a request is too old, or too far ahead.
+const OUTSIDE_WINDOW: i32 = -1021;
 /// Room for the longest frame: 300 bytes, and a symbol of which every byte is escaped.
 const FRAME_BYTES: usize = 512;
 /// Prices that one order may trade at before a list must grow.
@@ -126,6 +130,14 @@ impl OrderCodec for SpotOrders {
         format!(
             r#"{{"id":"{LOGON_ID}","method":"session.logon","params":{{"apiKey":"{api_key}","recvWindow":{LOGON_WINDOW_MS},"signature":"{signature}","timestamp":{timestamp}}}}}"#
         )
+    }
+
+    fn ask_time(&self) -> &'static str {
+        r#"{"id":"time","method":"time"}"#
+    }
+
+    fn blames_clock(&self, code: i32) -> bool {
+        code == OUTSIDE_WINDOW
     }
 
     fn encode(&mut self, order: &NewOrder, now: UnixNanos) -> &[u8] {
@@ -259,6 +271,7 @@ fn answer(
     Ok(match tape::string(&nodes[id]) {
         Some(LOGON_ID) if status == 200 => Answer::LoggedOn,
         Some(LOGON_ID) => Answer::LogonRefused { code },
+        Some(TIME_ID) => reply.server_time().map_or(Answer::Ignored, Answer::Time),
         Some(id) => match parse_wire_id(id) {
             Some(client_id) => reply.of_order(client_id, last_error, listed, fills),
             None => Answer::Ignored,
@@ -285,6 +298,12 @@ impl Reply<'_, '_> {
             400..500 if !leaves_unknown(code, message) => Answer::Rejected { client_id, code },
             _ => Answer::Unknown { client_id, code },
         }
+    }
+
+    fn server_time(&self) -> Option<UnixNanos> {
+        let result = tape::find(self.nodes, 0, b"result")?;
+        let at = tape::find(self.nodes, result, b"serverTime")?;
+        tape::unsigned(&self.nodes[at]).and_then(unix_time)
     }
 
     fn acked(

@@ -401,7 +401,11 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
 
     /// There are frames left that no readiness event will announce.
     fn wants_turn(&self) -> bool {
-        self.feed.has_waiting() || self.lines.iter().any(|line| line.more)
+        self.feed.has_waiting() || self.has_unread()
+    }
+
+    fn has_unread(&self) -> bool {
+        self.lines.iter().any(|line| line.more)
     }
 
     /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] where nothing waits.

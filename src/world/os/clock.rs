@@ -6,7 +6,7 @@ use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
 use std::time::Duration;
 
-/// Reads `CLOCK_MONOTONIC` and `CLOCK_REALTIME`, through the vDSO: tens of nanoseconds each.
+/// Reads `CLOCK_BOOTTIME` and `CLOCK_REALTIME`, through the vDSO: tens of nanoseconds each.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsClock;
 

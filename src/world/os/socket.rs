@@ -132,13 +132,19 @@ impl Read for Socket {
         match sys::recv_stamped(self.stream.as_fd(), out) {
             Ok((n, stamp)) => {
                 let read = sys::monotonic();
-                let kernel = stamp.map_or(Nanos::ZERO, |stamp| to_monotonic(stamp, read));
+                // Nothing came before the socket was empty, whatever the wall clock did meanwhile.
+                let kernel = stamp.map_or(Nanos::ZERO, |stamp| {
+                    to_monotonic(stamp, read).max(self.empty)
+                });
                 self.rx = RxStamps {
                     kernel,
                     empty: self.empty,
                     call,
                     read,
                 };
+                if n < out.len() {
+                    self.empty = call; // The kernel gave all that it had: what comes next came later.
+                }
                 Ok(n)
             }
             Err(error) => {

@@ -25,9 +25,9 @@ fn unix_nanos(time: &libc::timespec) -> UnixNanos {
     UnixNanos(seconds.saturating_add(time.tv_nsec))
 }
 
-/// `CLOCK_MONOTONIC`, now.
+/// `CLOCK_BOOTTIME`, now: the monotonic clock that goes on while the machine is suspended, as the market does.
 pub fn monotonic() -> Nanos {
-    Nanos(clock_ns(libc::CLOCK_MONOTONIC) as u64)
+    Nanos(clock_ns(libc::CLOCK_BOOTTIME) as u64)
 }
 
 /// `CLOCK_REALTIME`, now.
@@ -44,6 +44,8 @@ pub struct ThreadUsage {
     pub major_faults: u64,
     /// Times that the scheduler took the core away.
     pub involuntary_switches: u64,
+    /// Times that it gave the core away: it waited, slept, or was stopped.
+    pub voluntary_switches: u64,
 }
 
 /// How far cold threads step back: of a whole core that they share with a worker, about a tenth stays theirs.
@@ -69,6 +71,7 @@ pub fn thread_usage() -> ThreadUsage {
         minor_faults: usage.ru_minflt as u64,
         major_faults: usage.ru_majflt as u64,
         involuntary_switches: usage.ru_nivcsw as u64,
+        voluntary_switches: usage.ru_nvcsw as u64,
     }
 }
 

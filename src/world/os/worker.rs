@@ -2,6 +2,7 @@
 //! and the operating system; what they mean is the lanes' business.
 
 mod dial;
+mod look;
 mod scheduled;
 
 use super::clerk::{Answer, Job, Jobs, Reply, Task};
@@ -35,8 +36,12 @@ const EVENTS_MAX: usize = 256;
 /// How long answers are waited for at a run's end, and how often it is looked for the end of that.
 const LINGER: Nanos = Nanos::from_millis(150);
 const LINGER_LOOK: Nanos = Nanos::from_millis(10);
-/// A parked worker looks up at least this often.
-const PARK_MAX: Nanos = Nanos::from_millis(500);
+/// A parked worker looks up at least this often. Where the kernel does not say how long a thread slept, what it wakes
+/// up to may be as old as that, and must not count as late for it.
+const PARK_MAX: Nanos = Nanos::from_millis(200);
+/// A worker that did not look at its sockets for longer empties them before its desk decides: it was stopped, and newer
+/// data is in them. Far below the age at which data counts as late.
+const STOPPED: Nanos = Nanos::from_millis(100);
 
 /// What a run shows of a worker while it works. Written by it alone.
 #[derive(Debug, Default)]
@@ -150,6 +155,10 @@ struct Running {
     /// Just before the kernel was asked for readiness. Whatever arrived before it has been read by the
     /// time that timers are looked at, so that a stall of the host after it makes no timer due.
     polled: Nanos,
+    /// The sockets were looked at then, by a thread that ran; unset before the first time.
+    looked: Nanos,
+    /// When a stop is logged again.
+    stop_logged_from: Nanos,
     /// No lane had anything to do in this turn.
     idle: bool,
     park_max: Nanos,
@@ -167,6 +176,8 @@ impl Running {
             events: Events::with_capacity(EVENTS_MAX),
             scheduled: Scheduled::open(),
             polled: Nanos::ZERO,
+            looked: Nanos::NEVER,
+            stop_logged_from: Nanos::ZERO,
             idle: false,
             park_max: PARK_MAX,
             timers_due: Nanos::ZERO,
@@ -226,10 +237,13 @@ impl Running {
 
     /// One turn: what the kernel has, what the clerk has, the lanes in their order, then the timers.
     fn turn(&mut self) {
-        self.poll_sockets();
+        let stopped = self.poll_sockets();
+        if stopped > STOPPED {
+            self.catch_up(stopped);
+        }
         let begin = self.clock.now();
         self.idle = self.events.is_empty();
-        self.handle_readiness();
+        self.handle_readiness(true);
         self.handle_replies();
         let Self {
             worker,
@@ -266,70 +280,6 @@ impl Running {
         self.beat(end);
     }
 
-    /// Asks the kernel which sockets are ready; waits for it when there is nothing else to do.
-    fn poll_sockets(&mut self) {
-        let waits = self.worker.seat.wait() == Wait::Park && {
-            self.worker.bell.sleep(); // Before the look: what comes after it rings.
-            !self.has_work()
-        };
-        let before = if waits { self.scheduled.read() } else { None };
-        self.polled = self.clock.now();
-        let mut span = 0;
-        if waits {
-            span = self.next_timeout().since(self.polled).min(self.park_max.0);
-            self.worker.recorder.meter().wait();
-        }
-        self.poll(Duration::from_nanos(span));
-        let woke = self.clock.now();
-        self.worker.bell.awake();
-        self.mark_empty(self.polled, false);
-        // A thread that slept would have been woken by any byte, so that every socket was empty until it
-        // could run again. How long ago that was the scheduler says, but not how long a host kept a whole
-        // virtual CPU from it. One that was given no new slice of a CPU never slept: it found bytes at once.
-        if let (Some(before), Some(after)) = (before, before.and_then(|_| self.scheduled.read()))
-            && after.slices > before.slices
-        {
-            let delay = Nanos(after.delay_ns - before.delay_ns);
-            self.mark_empty(woke - delay, true);
-        }
-    }
-
-    fn poll(&mut self, timeout: Duration) {
-        // The one error that a valid poll can have is an interruption by a signal: then nothing is ready.
-        if self
-            .worker
-            .poll
-            .poll(&mut self.events, Some(timeout))
-            .is_err()
-        {
-            self.events.clear();
-        }
-    }
-
-    /// Tells sockets that they were seen empty at `at`: those that are not ready, or all of them.
-    fn mark_empty(&mut self, at: Nanos, all: bool) {
-        let Self { worker, events, .. } = self;
-        for (index, placed) in worker
-            .feeds
-            .iter_mut()
-            .chain(&mut worker.gateways)
-            .enumerate()
-        {
-            if placed.lane.wants_turn() {
-                continue;
-            }
-            for line in 0..LINES as u8 {
-                let token = token(index, line);
-                let ready = events.iter().any(|event| event.token() == token);
-                if (all || !ready)
-                    && let Some(socket) = placed.lane.stream_mut(line)
-                {
-                    socket.seen_empty(at);
-                }
-            }
-        }
-    }
-
     fn has_work(&self) -> bool {
         let worker = &self.worker;
         worker.desk.as_ref().is_some_and(Desk::has_input)
@@ -349,7 +299,8 @@ impl Running {
             .unwrap_or(Nanos::NEVER)
     }
 
-    fn handle_readiness(&mut self) {
+    /// Reads what is ready. If it `decides`, then after each frame: else only once all sockets are empty.
+    fn handle_readiness(&mut self, decides: bool) {
         let Self {
             worker,
             clock,
@@ -371,7 +322,9 @@ impl Running {
             };
             if let Some(placed) = placed {
                 placed.lane.handle_ready(&mut turn, line);
-                complete(&mut worker.desk, &mut worker.gateways, &mut turn);
+                if decides {
+                    complete(&mut worker.desk, &mut worker.gateways, &mut turn);
+                }
             }
         }
     }
@@ -577,6 +530,7 @@ fn usage() -> Usage {
         minor_faults,
         major_faults,
         involuntary_switches,
+        voluntary_switches: _,
     } = sys::thread_usage();
     Usage {
         faults_minor: minor_faults,

@@ -1,18 +1,28 @@
 //! What the kernel's scheduler tells of the thread that asks. Measures nothing itself.
 
+use super::super::sys;
+use crate::base::Nanos;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 /// `/proc/thread-self/schedstat` of the thread that opened it.
 pub struct Scheduled(Option<File>);
 
-/// Two counts since the thread began.
+/// Counts since the thread began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
     /// Nanoseconds in which it could have run and did not.
-    pub delay_ns: u64,
-    /// Times that it was given a CPU.
-    pub slices: u64,
+    delay_ns: u64,
+    /// Times that it gave its CPU away: for a sleep, a stop, or a wait within the kernel.
+    waits: u64,
+}
+
+impl Reading {
+    /// How long it took to run again after the one sleep since `before`; `None` where that was no single sleep: it was
+    /// stopped too (a signal, a debugger, a frozen container), or never slept.
+    pub fn slept_once_since(&self, before: &Self) -> Option<Nanos> {
+        (self.waits == before.waits + 1).then(|| Nanos(self.delay_ns - before.delay_ns))
+    }
 }
 
 impl Scheduled {
@@ -20,16 +30,14 @@ impl Scheduled {
         Self(File::open("/proc/thread-self/schedstat").ok())
     }
 
-    /// One system call; `None` where the kernel does not say.
+    /// Two system calls; `None` where the kernel does not say.
     pub fn read(&self) -> Option<Reading> {
         let mut text = [0u8; 64];
         let length = self.0.as_ref()?.read_at(&mut text, 0).ok()?;
         let text = std::str::from_utf8(&text[..length]).ok()?;
-        let mut numbers = text.trim_end().split(' ').skip(1);
-        Some(Reading {
-            delay_ns: numbers.next()?.parse().ok()?,
-            slices: numbers.next()?.parse().ok()?,
-        })
+        let delay_ns = text.trim_end().split(' ').nth(1)?.parse().ok()?;
+        let waits = sys::thread_usage().voluntary_switches;
+        Some(Reading { delay_ns, waits })
     }
 }
 
@@ -39,14 +47,18 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_thread_that_slept_was_given_a_cpu_once_more() {
+    fn one_sleep_is_told_from_none_and_from_two() {
         let scheduled = Scheduled::open();
         let Some(before) = scheduled.read() else {
             return; // A kernel without schedstat: the worker then claims less.
         };
-        std::thread::sleep(Duration::from_millis(2));
-        let after = scheduled.read().unwrap();
-        assert!(after.slices > before.slices);
-        assert!(after.delay_ns >= before.delay_ns);
+        let nap = || std::thread::sleep(Duration::from_millis(2));
+        assert_eq!(scheduled.read().unwrap().slept_once_since(&before), None);
+        nap();
+        let once = scheduled.read().unwrap().slept_once_since(&before);
+        nap();
+        assert_eq!(scheduled.read().unwrap().slept_once_since(&before), None);
+        // A page of this program may have to be waited for: then it claims less, and never more.
+        assert!(once.is_none_or(|delay| delay < Nanos::from_secs(60)));
     }
 }

@@ -48,6 +48,10 @@ impl Lane<Socket> for Stalling {
         self.frames.as_ref().is_some_and(|(left, _)| *left > 0)
     }
 
+    fn has_unread(&self) -> bool {
+        false
+    }
+
     fn poll_timeout(&self) -> Nanos {
         self.timer
     }
@@ -191,4 +195,131 @@ fn a_parked_worker_sleeps_until_its_bell_rings_and_turns_once_for_it() {
         "it woke before the bell rang"
     );
     ringer.join().unwrap();
+}
+
+/// A lane with one socket that nobody reads.
+struct Listening(Socket);
+
+impl Lane<Socket> for Listening {
+    fn handle_ready(&mut self, _: &mut Turn, _: u8) {}
+
+    fn handle_turn(&mut self, _: &mut Turn) -> bool {
+        false
+    }
+
+    fn wants_turn(&self) -> bool {
+        false
+    }
+
+    fn has_unread(&self) -> bool {
+        false
+    }
+
+    fn poll_timeout(&self) -> Nanos {
+        Nanos::NEVER
+    }
+
+    fn handle_timeout(&mut self, _: &mut Turn, _: Nanos) {}
+
+    fn handle_postponed(&mut self, _: u8, _: Nanos) -> bool {
+        false
+    }
+
+    fn poll_ask(&mut self, _: &mut Turn, _: Nanos) -> Option<(u8, Ask)> {
+        None
+    }
+
+    fn handle_resolved(&mut self, _: Nanos, _: Result<&[SocketAddr], ()>) {}
+    fn handle_dialed(&mut self, _: Nanos, _: u8, _: Result<Socket, std::io::ErrorKind>) {}
+    fn handle_snapshot(&mut self, _: &mut Turn, _: Nanos, _: InstrumentId, _: Option<&Snapshot>) {}
+    fn handle_instrument(&mut self, _: &mut Turn, _: Nanos, _: Instrument) {}
+    fn handle_time(&mut self, _: &mut Turn, _: Nanos, _: ServerTime) {}
+
+    fn stream_mut(&mut self, line: u8) -> Option<&mut Socket> {
+        (line == 0).then_some(&mut self.0)
+    }
+
+    fn shut_down(&mut self, _: Nanos) {}
+
+    fn pulse(&self) -> (u64, usize) {
+        (0, 0)
+    }
+
+    fn tally(&self, _: &mut Tally) {}
+}
+
+/// Reads what is there, and how long before that the socket was surely empty.
+fn bound_ns(running: &mut Running) -> u64 {
+    use crate::conn::Transport as _;
+    use std::io::Read as _;
+    let socket = running.worker.feeds[0].lane.stream_mut(0).unwrap();
+    let mut bytes = [0; 1_024];
+    let read = std::iter::from_fn(|| socket.read(&mut bytes).ok()).sum::<usize>();
+    assert!(read > 0, "nothing came");
+    let rx = socket.rx();
+    rx.call.since(rx.empty)
+}
+
+/// A worker that waits on a connection to us, and our end of it.
+fn listening() -> (Running, std::net::TcpStream, crate::watch::Collector) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut socket = Socket::connect(address, &SocketOptions::default(), false).unwrap();
+    let (far, _) = listener.accept().unwrap();
+    let (worker, collector) = {
+        let (mut worker, collector) = worker(Wait::Park, Vec::new());
+        let registry = worker.poll.registry();
+        let interest = mio::Interest::READABLE;
+        mio::event::Source::register(&mut socket, registry, token(0, 0), interest).unwrap();
+        worker.feeds.push(placed(Box::new(Listening(socket))));
+        (worker, collector)
+    };
+    (Running::new(worker), far, collector)
+}
+
+#[test]
+fn a_stop_with_bytes_in_the_kernel_is_within_the_upper_bound_however_the_thread_slept() {
+    use std::io::Write as _;
+    let (mut running, mut far, _collector) = listening();
+    // Stopped outside of its sleep, with the newest byte just come: the stamp alone shows nothing of it.
+    running.turn();
+    let writer = std::thread::spawn(move || {
+        for _ in 0..6 {
+            std::thread::sleep(Duration::from_millis(50));
+            far.write_all(b"frame").unwrap();
+        }
+        far
+    });
+    std::thread::sleep(Duration::from_millis(400));
+    running.poll_sockets();
+    let bound = bound_ns(&mut running);
+    assert!(
+        bound >= 250_000_000,
+        "the oldest byte lay there for longer: {bound} ns"
+    );
+    let _far = writer.join().unwrap();
+}
+
+#[test]
+fn a_read_that_the_kernel_could_not_fill_left_the_socket_empty() {
+    use std::io::Write as _;
+    let (mut running, mut far, _collector) = listening();
+    far.write_all(b"one").unwrap();
+    std::thread::sleep(Duration::from_millis(60));
+    bound_ns(&mut running);
+    far.write_all(b"two").unwrap();
+    std::thread::sleep(Duration::from_millis(5));
+    let socket = running.worker.feeds[0].lane.stream_mut(0).unwrap();
+    let begun = sys::monotonic();
+    use crate::conn::Transport as _;
+    use std::io::Read as _;
+    assert_eq!(socket.read(&mut [0; 2]).unwrap(), 2);
+    let first = socket.rx();
+    assert_eq!(socket.read(&mut [0; 2]).unwrap(), 1);
+    let second = socket.rx();
+    assert_eq!(
+        second.empty, first.empty,
+        "the first read may have left something"
+    );
+    assert!(second.kernel >= second.empty && second.kernel <= begun);
 }

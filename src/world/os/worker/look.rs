@@ -1,0 +1,122 @@
+//! How a worker looks at its sockets: what is ready, since when the others are known to be empty, and that nothing is
+//! decided on what a stop left in them. Reads no byte itself.
+
+use super::*;
+
+/// A sleep that ends later than this after its time was no sleep alone.
+const OVERSLEPT: Nanos = Nanos::from_millis(2);
+/// How long it empties them, at the most: a feed may bring data faster than it is taken.
+const CATCH_UP_MAX: Nanos = Nanos::from_secs(2);
+/// A stop is logged once in this time.
+const STOPS_SAMPLE: Nanos = Nanos::from_secs(1);
+
+impl Running {
+    /// Asks the kernel which sockets are ready; waits for it when there is nothing else to do. Says for how long nobody
+    /// looked before, though there may have been something to see.
+    pub(super) fn poll_sockets(&mut self) -> Nanos {
+        let waits = self.worker.seat.wait() == Wait::Park && {
+            self.worker.bell.sleep(); // Before the look: what comes after it rings.
+            !self.has_work()
+        };
+        let before = if waits { self.scheduled.read() } else { None };
+        self.polled = self.clock.now();
+        let mut span = 0;
+        if waits {
+            span = self.next_timeout().since(self.polled).min(self.park_max.0);
+            self.worker.recorder.meter().wait();
+        }
+        let told = self.poll(Duration::from_nanos(span));
+        let woke = self.clock.now();
+        self.worker.bell.awake();
+        if told {
+            self.mark_empty(self.polled, false);
+        }
+        let mut missed = Nanos(self.polled.since(self.looked));
+        self.looked = woke;
+        // A thread that slept would have been woken by any byte, so that every socket was empty until it could run
+        // again. How long ago that was the scheduler says, but not how long a host kept a whole virtual CPU from it,
+        // nor how long it was stopped: a thread that waited but once, and not for longer than it asked, slept. (A stop
+        // that began within the microsecond before the sleep, and that was over before the sleep would have been, is
+        // not told from it.)
+        if woke > self.polled + Nanos(span) + OVERSLEPT {
+            missed = missed + (woke - self.polled);
+        } else if let (Some(before), true) = (before, told)
+            && let Some(after) = self.scheduled.read()
+            && let Some(delay) = after.slept_once_since(&before)
+        {
+            missed = missed + delay;
+            self.mark_empty(woke - delay, true);
+        }
+        missed
+    }
+
+    /// Asks the kernel. False where it does not tell what is ready: a signal interrupted it, or more is than fits.
+    fn poll(&mut self, timeout: Duration) -> bool {
+        let polled = self.worker.poll.poll(&mut self.events, Some(timeout));
+        if polled.is_err() {
+            self.events.clear();
+        }
+        polled.is_ok() && self.events.iter().count() < EVENTS_MAX
+    }
+
+    /// Empties the sockets before the desk decides: what it holds is from before the stop, and what is true now lies in
+    /// the sockets.
+    pub(super) fn catch_up(&mut self, stopped: Nanos) {
+        let began = self.clock.now();
+        if began >= self.stop_logged_from {
+            self.stop_logged_from = began + STOPS_SAMPLE;
+            let note = Note::new(began, Severity::Warn, "worker.stopped");
+            let ms = Value::Int((stopped.0 / 1_000_000) as i64);
+            self.worker.notes.send(note.with("for_ms", ms));
+        }
+        loop {
+            self.handle_readiness(false);
+            let Self { worker, clock, .. } = self;
+            let mut turn = Turn {
+                clock,
+                latency: &mut worker.recorder,
+                notes: &worker.notes,
+            };
+            for placed in &mut worker.feeds {
+                placed.lane.handle_turn(&mut turn);
+            }
+            self.polled = self.clock.now();
+            if self.poll(Duration::ZERO) {
+                self.mark_empty(self.polled, false);
+            }
+            self.looked = self.polled;
+            let ready = self.events.iter().any(|event| event.token() != BELL);
+            let unread = || {
+                let mut feeds = self.worker.feeds.iter();
+                feeds.any(|placed| placed.lane.has_unread())
+            };
+            if self.polled.since(began) > CATCH_UP_MAX.0 || !(ready || unread()) {
+                return;
+            }
+        }
+    }
+
+    /// Tells sockets that they were seen empty at `at`: those that are not ready, or all of them.
+    fn mark_empty(&mut self, at: Nanos, all: bool) {
+        let Self { worker, events, .. } = self;
+        for (index, placed) in worker
+            .feeds
+            .iter_mut()
+            .chain(&mut worker.gateways)
+            .enumerate()
+        {
+            if placed.lane.has_unread() {
+                continue;
+            }
+            for line in 0..LINES as u8 {
+                let token = token(index, line);
+                let ready = events.iter().any(|event| event.token() == token);
+                if (all || !ready)
+                    && let Some(socket) = placed.lane.stream_mut(line)
+                {
+                    socket.seen_empty(at);
+                }
+            }
+        }
+    }
+}
