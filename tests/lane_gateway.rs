@@ -496,7 +496,6 @@ fn tell_time(bench: &mut Bench, ahead_ms: i64) {
 #[test]
 fn an_order_that_is_refused_for_its_time_asks_for_the_exchanges_and_the_next_is_dated_by_it() {
     let mut bench = Bench::ready();
-    bench.rig.later(Nanos::from_secs(600));
     bench.order();
     bench.rig.settle();
     assert!(
