@@ -1,13 +1,15 @@
 //! The gateway lane: one account's order connection. Admitted orders in, frames out, answers back to the desk.
 //! Decides nothing about an order, and never sends one twice.
 
+mod clock;
+
 use super::desk::{Receipt, Ticket};
 use super::feed::BookTally;
 use super::feed::REFUSAL_SAMPLE;
 use super::lane::{Lane, LaneOutage, Tally};
 use super::outage::Outage;
 use super::ring::{Receiver, Sender};
-use super::their_clock::{TheirClock, clock_note};
+use super::their_clock::TheirClock;
 use super::turn::{Ask, Turn};
 use crate::base::event::LATE_NS_MAX;
 use crate::base::{
@@ -26,8 +28,6 @@ pub const ANSWER_DEADLINE: Nanos = Nanos::from_secs(12);
 pub const LOGON_DEADLINE: Nanos = Nanos::from_secs(5);
 /// Orders without an answer, at most; risk's own limit on open orders is far below.
 const IN_FLIGHT_MAX: usize = 256;
-/// Exchanges count their time in milliseconds at the coarsest.
-const TIME_UNIT_NS: i64 = 1_000_000;
 /// The one line of a gateway.
 const LINE: u8 = 0;
 /// In the place of a byte count: part of the order still waits for the socket.
@@ -138,33 +138,6 @@ impl<S: Transport> Gateway<S> {
         self.more = true;
     }
 
-    fn log_on(&mut self, turn: &mut Turn, now: Nanos) {
-        let theirs = self.clock.shows(now, turn.clock.unix());
-        let logon = self.codec.logon(theirs);
-        if self.link.send(now, logon.as_bytes()).is_err() {
-            self.link.restart(now);
-        }
-    }
-
-    /// The exchange found the time in a request wrong: it is asked for its own, once at a time.
-    fn ask_time(&mut self, now: Nanos) {
-        if self.time_asked.is_none()
-            && self
-                .link
-                .send(now, self.codec.ask_time().as_bytes())
-                .is_ok()
-        {
-            self.time_asked = Some(now);
-        }
-    }
-
-    fn learn_time(&mut self, turn: &mut Turn, now: Nanos, time: ServerTime) {
-        if let Some(verdict) = self.clock.handle_time(time, now, turn.clock.unix()) {
-            let note = clock_note(now, verdict).exchange(self.exchange);
-            turn.notes.send(note.epoch(self.link.epoch()));
-        }
-    }
-
     fn handle_closed(&mut self, turn: &mut Turn, now: Nanos, why: Close) {
         let note = self
             .note(now, Severity::Warn, "gateway.closed")
@@ -271,13 +244,7 @@ impl<S: Transport> Gateway<S> {
             }
             Answer::Time(shown) => {
                 if let Some(sent) = self.time_asked.take() {
-                    let time = ServerTime {
-                        sent,
-                        received: at,
-                        shown,
-                        unit_ns: TIME_UNIT_NS,
-                    };
-                    self.learn_time(turn, at, time);
+                    self.told_time(turn, (sent, at), shown);
                 }
                 if !self.ready && self.logon_due != Nanos::NEVER {
                     self.log_on(turn, at);
@@ -301,16 +268,8 @@ impl<S: Transport> Gateway<S> {
                 end,
             } => {
                 let order = self.in_flight.iter().find(|o| o.client_id == client_id);
-                if let Some(sent) = order.map(|order| order.sent)
-                    && exch_time.0 > 0
-                {
-                    let time = ServerTime {
-                        sent,
-                        received: at,
-                        shown: exch_time,
-                        unit_ns: TIME_UNIT_NS,
-                    };
-                    self.learn_time(turn, at, time);
+                if let Some(sent) = order.map(|order| order.sent) {
+                    self.told_time(turn, (sent, at), exch_time);
                 }
                 self.settle_acked(turn, at, client_id, exchange_id, end);
             }

@@ -241,8 +241,8 @@ impl Lane<Socket> for Listening {
 
     fn shut_down(&mut self, _: Nanos) {}
 
-    fn pulse(&self) -> (u64, usize) {
-        (0, 0)
+    fn pulse(&self) -> (u64, usize, Option<BookTally>) {
+        (0, 0, None)
     }
 
     fn tally(&self, _: &mut Tally) {}
