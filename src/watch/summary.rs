@@ -355,7 +355,7 @@ impl Summary {
     pub fn set_outages(
         &mut self,
         outages: impl Iterator<Item = Outage>,
-        keep_closing: Vec<String>,
+        keep_closing: Vec<(String, String)>,
         down_max: Option<Duration>,
     ) {
         self.outages = outages.collect();
@@ -390,8 +390,17 @@ impl Summary {
             let Book { name, dark, .. } = book;
             format!("{name}: not live for {}, {dark}", span(book.dark_ns))
         });
+        // One that is down at the end is judged by its time, however often it was dialled.
+        let is_down = |exchange: &String| {
+            let mut outages = self.outages.iter();
+            outages.any(|outage| outage.exchange == *exchange && outage.down_since.is_some())
+        };
+        let closing = keep_closing
+            .into_iter()
+            .filter(|(exchange, _)| !is_down(exchange));
+        let closing = closing.map(|(exchange, what)| format!("{exchange}: {what}"));
         let too_long = down.iter().map(|outage| outage.to_string());
-        self.too_long = too_long.chain(keep_closing).chain(dark).collect();
+        self.too_long = too_long.chain(closing).chain(dark).collect();
     }
 
     /// As it stands in `summary.json`.
@@ -670,12 +679,16 @@ pub(super) mod tests {
         }
         let mut summary = example();
         summary.left_out = vec!["kraken: no address".to_owned()];
-        let closing = vec!["okx: connections end again and again (9 in a row): eof".to_owned()];
+        let again = "connections end again and again (9 in a row): eof".to_owned();
+        let closing = vec![
+            ("okx".to_owned(), again.clone()),
+            ("binance".to_owned(), again.clone()),
+        ];
         summary.books[0].exchange = "okx".to_owned();
         summary.books[0].dark = "no snapshot".to_owned();
         summary.books[0].dark_ns = 3_000_000_001;
         let all = [outage(6, 6), outage(0, 2)].into_iter();
-        summary.set_outages(all, closing.clone(), None);
+        summary.set_outages(all, closing, None);
         let said: Vec<String> = summary.outages.iter().map(Outage::to_string).collect();
         assert_eq!(
             said,
@@ -686,7 +699,12 @@ pub(super) mod tests {
             ]
         );
         let dark = "binance:BTC-USDT: not live for 3.00 s, no snapshot".to_owned();
-        let wanted = [said[0].clone(), said[2].clone(), closing[0].clone(), dark];
+        let wanted = [
+            said[0].clone(),
+            said[2].clone(),
+            format!("okx: {again}"),
+            dark,
+        ];
         assert_eq!(summary.too_long, wanted);
         let all = [outage(6, 6)].into_iter();
         summary.books[0].exchange = "binance".to_owned();

@@ -356,6 +356,7 @@ orders: sent 10; filled 5, expired 4, rejected 1
     #[test]
     fn of_many_books_those_are_shown_that_have_something_to_tell() {
         let mut summary = example();
+        summary.orders.traded.clear();
         let mut quiet = summary.books[0].clone();
         quiet.wrong_ns = Some(0);
         summary.books = vec![quiet; 60];

@@ -139,14 +139,12 @@ pub(super) fn outages(
 }
 
 /// Connections that ended again and again, at the last.
-pub(super) fn keep_closing(ended: &[Option<Ended>]) -> Vec<String> {
+pub(super) fn keep_closing(ended: &[Option<Ended>]) -> Vec<(String, String)> {
     let tallies = ended.iter().flatten().flat_map(|end| &end.tally.exchanges);
     let said = tallies.filter_map(|of| {
         let (why, times) = of.keeps_closing?;
-        let exchange = of.exchange;
-        Some(format!(
-            "{exchange}: connections end again and again ({times} in a row): {why}"
-        ))
+        let what = format!("connections end again and again ({times} in a row): {why}");
+        Some((of.exchange.to_owned(), what))
     });
     said.collect()
 }
