@@ -11,6 +11,7 @@ use tickwire::base::{
     Snapshot, Symbol, TimeInForce, UnixNanos, Word,
 };
 use tickwire::exchange::{self, Account, Answer, DepthStream, Exchange, Survey, Words};
+use tickwire::market::Want;
 use tickwire::watch::audit::Shown;
 use tickwire::watch::latency::Recorder;
 use tickwire::watch::stage::Stage;
@@ -390,7 +391,12 @@ impl Road {
         let now = turn.clock.now();
         act(&mut self.feed, &mut turn, now);
         while self.feed.poll_heard().is_some() {}
-        while self.feed.poll_want().is_some() {}
+        // Each life has the snapshots that it is given, and no answer from the one before.
+        while let Some((id, want)) = self.feed.poll_want() {
+            if want == Want::Snapshot {
+                self.feed.handle_snapshot_failed(self.clock.now(), id);
+            }
+        }
         self.feed.flush();
         while self.events.pop().is_ok() {}
         while self.audit.pop().is_ok() {}
