@@ -366,7 +366,7 @@ orders: sent 10; filled 5, expired 4, rejected 1
             table.contains("and 59 more books, which are in summary.json\n"),
             "{table}"
         );
-        assert_eq!(table.matches("binance:BTC-USDT").count(), 1);
+        assert_eq!(table.matches("binance:BTC-USDT  BTCUSDT").count(), 1);
     }
 
     #[test]
