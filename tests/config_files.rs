@@ -470,6 +470,8 @@ fn exchanges(counted: bool) -> Vec<Known> {
         per: Nanos::from_secs(s),
     };
     let limits = Limits {
+        message_bytes_max: 2 << 20,
+        books_per_connection: 1_000,
         streams_per_connection: 1024,
         messages: rate(5, 1),
         connects: rate(300, 300),

@@ -3,7 +3,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tickwire::app::memory::{
-    BUFFER_BYTES, DECODER_BYTES, INSTRUMENT_BYTES, STAGE_BYTES, WAITING_BYTES, WORDS_BYTES,
+    BUFFER_BYTES, DECODER_BYTES, INSTRUMENT_BYTES, LARGE_FACTOR, STAGE_BYTES, WAITING_BYTES,
+    WORDS_BYTES,
 };
 use tickwire::base::{Instrument, InstrumentId, Level, Symbol};
 use tickwire::exchange::{self, Exchange, Words};
@@ -15,12 +16,16 @@ use tickwire::wiring::ring::{Bell, ring};
 /// Bytes that are allocated now. The one test of this file is alone in its process.
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
+/// The most that was allocated at once.
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
 struct Counting;
 
 // SAFETY: every call goes to the system's allocator as it came; only numbers are kept beside it.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.fetch_add(layout.size(), Ordering::Relaxed);
+        let held = HELD.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        PEAK.fetch_max(held, Ordering::Relaxed);
         // SAFETY: the caller's promise is passed on.
         unsafe { System.alloc(layout) }
     }
@@ -47,6 +52,39 @@ fn what_is_allocated_is_what_check_says() {
         "largest decoder",
     );
     assert_near(bytes_of(Words::new), WORDS_BYTES, "words");
+
+    for (name, level) in [
+        ("coinbase-exchange", r#"["68900.00","1.50000000"]"#),
+        (
+            "coinbase",
+            r#"{"side":"bid","event_time":"2026-01-02T03:04:05.123456Z","price_level":"68900.00","new_quantity":"1.5"}"#,
+        ),
+    ] {
+        let levels = vec![level; (8 << 20) / level.len()].join(",");
+        let whole = match name {
+            "coinbase" => format!(
+                r#"{{"channel":"l2_data","timestamp":"2026-01-02T03:04:05Z","sequence_num":0,"events":[{{"type":"snapshot","product_id":"A-B","updates":[{levels}]}}]}}"#
+            ),
+            _ => format!(r#"{{"type":"snapshot","product_id":"A-B","bids":[{levels}],"asks":[]}}"#),
+        };
+        let exchange = exchange::by_name(name).expect("it is in the registry");
+        let listed = Instrument::bare(name, Symbol::from("A-B").expect("it is short"), (2, 8));
+        let (mut decoder, mut words) = (exchange.decoder(&[listed], depth(exchange)), Words::new());
+        let before = HELD.load(Ordering::Relaxed);
+        PEAK.store(before, Ordering::Relaxed);
+        assert_eq!(decoder.decode(whole.as_bytes(), &mut words), Ok(()));
+        let factor = (PEAK.load(Ordering::Relaxed) - before) / whole.len();
+        assert!(
+            (LARGE_FACTOR / 3..LARGE_FACTOR).contains(&factor),
+            "{name}: {factor}"
+        );
+        words.shrink();
+        let kept = HELD.load(Ordering::Relaxed) - before;
+        assert!(
+            kept < 64 << 10,
+            "{name} keeps {kept} bytes of a large message"
+        );
+    }
 
     let (one, two) = (bytes_of(|| feed(1)), bytes_of(|| feed(2)));
     let books = 2 * 2 * DEPTH * size_of::<Level>();

@@ -56,6 +56,7 @@ struct Rig {
     closes: Vec<Close>,
     opened: usize,
     frames: Vec<String>,
+    dropped: Vec<(u64, String)>,
     heard: Vec<Message>,
 }
 
@@ -89,6 +90,7 @@ impl Rig {
             closes: Vec::new(),
             opened: 0,
             frames: Vec::new(),
+            dropped: Vec::new(),
             heard: Vec::new(),
         }
     }
@@ -108,9 +110,19 @@ impl Rig {
     }
 
     fn turn(&mut self) {
-        while let Read::Frame { text, at, .. } = self.link.read(&self.clock) {
-            assert_eq!(at, self.clock.now());
-            self.frames.push(String::from_utf8(text.to_vec()).unwrap());
+        loop {
+            match self.link.read(&self.clock) {
+                Read::Frame { text, at, .. } => {
+                    assert_eq!(at, self.clock.now());
+                    self.frames.push(String::from_utf8(text.to_vec()).unwrap());
+                }
+                Read::TooLong { bytes, excerpt, .. } => {
+                    let excerpt = String::from_utf8(excerpt.to_vec()).unwrap();
+                    self.dropped.push((bytes, excerpt));
+                }
+                Read::Yielded => {}
+                Read::Blocked | Read::Closed => break,
+            }
         }
         self.link.handle_timeout(self.clock.now());
         while let Some(output) = self.link.poll_output() {
@@ -655,15 +667,46 @@ fn answers_that_come_too_late_change_nothing() {
 }
 
 #[test]
-fn a_message_larger_than_the_limit_ends_the_connection() {
+fn a_message_larger_than_the_limit_is_dropped_and_the_connection_lives() {
     let mut rig = Rig::live();
-    rig.capacity = 1 << 24;
-    // A header that announces 5 MiB: refused before any of it comes.
+    let limit = rig.link.config().message_bytes_max;
+    for (len, fits) in [(limit, true), (limit + 1, false), (5 << 20, false)] {
+        let text = format!("head{}tail", "x".repeat(len - 8));
+        rig.text("before");
+        rig.text(&text);
+        rig.text("behind");
+        for _ in 0..len >> 15 {
+            rig.turn();
+        }
+        let passed = std::mem::take(&mut rig.frames);
+        let brief: Vec<usize> = passed.iter().map(String::len).collect();
+        match fits {
+            true => assert_eq!(brief, [6, len, 6]),
+            false => {
+                assert_eq!(brief, [6, 6]);
+                let (bytes, excerpt) = rig.dropped.pop().unwrap();
+                assert_eq!(bytes, len as u64);
+                assert!(excerpt.starts_with("headxx"));
+                assert!(excerpt.ends_with("xxtail"));
+            }
+        }
+    }
+    assert_eq!((rig.closes, rig.opened), (vec![], 1));
+    assert_eq!(rig.link.counters().too_long, 2);
+}
+
+#[test]
+fn a_message_that_takes_longer_than_a_silence_may_is_no_silence() {
+    let mut rig = Rig::live();
     let mut header = vec![0x81, 127];
-    header.extend((5u64 << 20).to_be_bytes());
+    header.extend((1u64 << 20).to_be_bytes());
     rig.ws().get_mut().write_all(&header).unwrap();
-    rig.settle();
-    assert_eq!(rig.closes, [Close::TooLong]);
+    for _ in 0..30 {
+        rig.ws().get_mut().write_all(&[b'x'; 100]).unwrap();
+        rig.settle();
+        rig.later(s(10));
+    }
+    assert_eq!(rig.closes, []);
 }
 
 #[test]

@@ -9,7 +9,9 @@ use tickwire::base::{
 };
 use tickwire::watch::audit::Shown;
 use tickwire::wiring::feed::Feed;
-use tickwire::wiring::feed_lane::{Desired, FRAMES_PER_TURN, FeedLane, SUBSCRIBE_DEADLINE};
+use tickwire::wiring::feed_lane::{
+    Desired, FRAMES_PER_TURN, FeedLane, SUBSCRIBE_DEADLINE, TOO_LONG_RETRY,
+};
 use tickwire::wiring::lane::Lane;
 use tickwire::wiring::publisher::Publisher;
 use tickwire::wiring::ring::{Bell, Receiver, ring};
@@ -223,6 +225,59 @@ fn a_request_that_is_refused_whole_is_divided_until_it_is_known_which_stream_is_
     assert_eq!(told[0].fields.to_vec(), fields);
     bench.rig.later(SUBSCRIBE_DEADLINE + ms(100));
     assert!(!bench.rig.log().contains(&"subscribe.repaired"));
+}
+
+#[test]
+fn a_message_that_is_too_long_costs_its_instrument_and_no_other() {
+    let mut bench = Bench::live();
+    let limit = binance().limits().message_bytes_max;
+    let long = diff("ETHUSDT", 101, 101).replace(
+        r#""a":[]"#,
+        &format!(r#""a":[],"x":"{}""#, "x".repeat(limit)),
+    );
+    bench.rig.try_say_on(0, &long);
+    for id in 101..103 {
+        bench.rig.try_say_on(0, &diff("BTCUSDT", id, id));
+    }
+    for _ in 0..200 {
+        bench.rig.settle();
+    }
+    let notes = bench.rig.notes();
+    let told: Vec<_> = notes
+        .iter()
+        .filter(|note| note.event == "message.too_long")
+        .collect();
+    assert_eq!((told.len(), told[0].instrument), (1, ETH));
+    assert!(
+        told[0]
+            .fields
+            .contains(&("bytes", Value::Int(long.len() as i64)))
+    );
+    assert!(
+        told[0]
+            .fields
+            .contains(&("limit", Value::Int(limit as i64)))
+    );
+    assert_eq!(bench.rig.lane.feed().live_books(), 1);
+    assert_eq!(bench.rig.lane.epoch(), 1, "the connection lives");
+    let of_btc = |event: &Event| event.instrument == BTC && matches!(event.body, Body::Book(_));
+    assert_eq!(bench.events().into_iter().filter(of_btc).count(), 2);
+    // Its stream is ended, and what still comes of it says nothing.
+    let ended = bench.rig.heard.last().unwrap().1.clone();
+    assert!(
+        ended.contains("UNSUBSCRIBE") && ended.contains("ethusdt@depth"),
+        "{ended}"
+    );
+    bench.rig.say(&diff("ETHUSDT", 102, 102));
+    bench.rig.later(SUBSCRIBE_DEADLINE + ms(1_000));
+    assert_eq!(bench.rig.heard.last().unwrap().1, ended);
+    bench.rig.later(TOO_LONG_RETRY);
+    let mut again = bench
+        .rig
+        .heard
+        .iter()
+        .filter(|(_, text)| text.contains(r#""SUBSCRIBE""#));
+    assert!(again.next_back().unwrap().1.contains("ethusdt@depth"));
 }
 
 #[test]

@@ -55,7 +55,14 @@ impl Host {
     fn fetch(&self) -> Result<String, FetchError> {
         let per = Nanos::from_secs(60);
         let pem = self.authority.pem.as_bytes();
-        let mut rest = Rest::new(&self.address, None, Some(pem), Rate { count: 600, per }).unwrap();
+        let mut rest = Rest::new(
+            &self.address,
+            None,
+            None,
+            Some(pem),
+            Rate { count: 600, per },
+        )
+        .unwrap();
         let body = rest.fetch(&RestRequest::get("/x", 1))?;
         Ok(String::from_utf8(body).unwrap())
     }

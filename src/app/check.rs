@@ -2,7 +2,7 @@
 //! connection; reads the secrets that it names, and shows none of them.
 
 use super::cli::{self, CheckArgs};
-use super::config::{Account, Config, Feed, SecretSource, Socket, Strategy};
+use super::config::{Account, Config, Feed, SecretSource, Socket, Strategy, Way};
 use super::memory::{self, count};
 use super::reality::{self, Intended};
 use super::{secrets, session};
@@ -105,6 +105,12 @@ fn describe_feed(out: &mut dyn Write, config: &Config, feed: &Feed) -> io::Resul
             count(simulate.instruments, "instrument")
         )?,
         (None, _) => {}
+    }
+    match feed.proxy.as_ref().unwrap_or(&config.proxy) {
+        _ if feed.via.is_none() && config.simulate.is_some() && feed.is_simulated() => {}
+        Way::Straight => {}
+        Way::Environment => writeln!(out, "             by the proxy that the environment names")?,
+        Way::By(proxy) => writeln!(out, "             by the proxy {proxy}")?,
     }
     if feed.lines > 1 {
         writeln!(out, "             {} lines carry the same", feed.lines)?;

@@ -2,11 +2,13 @@
 //! Opens no connection and reads no secret; a key that it does not know is refused, never ignored.
 
 mod feeds;
+mod network;
 mod read;
 mod sections;
 mod values;
 
 use crate::exchange::{self, DepthStream, Limits, Streams};
+pub use network::{Way, proxy_to};
 use read::Reader;
 use std::fmt;
 use std::io::Read as _;
@@ -23,6 +25,8 @@ pub struct Config {
     pub engine: Engine,
     /// Options of every socket.
     pub socket: Socket,
+    /// How hosts are reached, unless a feed says otherwise.
+    pub proxy: Way,
     /// At least one.
     pub feeds: Vec<Feed>,
     /// Exchanges are simulated in this process where it is there.
@@ -116,6 +120,8 @@ pub struct Feed {
     pub rest: Option<String>,
     /// `host:port` to connect to instead of resolving the two; names and certificates stay theirs.
     pub via: Option<String>,
+    /// How its hosts are reached; `None` is what `[network]` says.
+    pub proxy: Option<Way>,
     /// PEM file of one more certificate authority to trust, beside the public ones.
     pub ca_file: Option<PathBuf>,
     /// Symbols as the exchange writes them, canonical names (`binance:BTC-USDT`), and patterns of either with `*`:

@@ -5,10 +5,11 @@
 use super::config::{Config, Feed};
 use super::session::{AUDITS, EVENTS, NOTES, lanes, links, stages, wait_choice};
 use crate::base::{Event, Level, Note};
+use crate::exchange;
 pub use crate::market::buffer::BUFFER_BYTES;
 use crate::watch::Stage;
 use crate::watch::audit::Shown;
-use crate::world::os::placement::{Cpus, place};
+use crate::world::os::placement::{Cpus, Placement, place};
 use std::fmt;
 use std::io::{self, Write};
 
@@ -24,6 +25,9 @@ pub const WORDS_BYTES: usize = 369_000;
 /// A lane's decoder: a scratch that is warm for large frames of its exchange. That of the exchange with the largest
 /// ones; a test holds it.
 pub const DECODER_BYTES: usize = 7_416_000;
+/// Bytes that decoding takes, for a byte of a message that is too large for the kept buffers: its copy, its tape, its
+/// levels. A worker decodes one at a time. Measured; a test holds it.
+pub const LARGE_FACTOR: usize = 10;
 /// The rest of a connection: the reader under TLS (64 KiB), TLS records, and WebSocket's own buffer.
 const CONNECTION_BYTES: usize = (64 + 2 * 16 + 8) * 1024;
 /// A stage's two histograms in a worker that times it, and as much again for the scribe's total. Measured; a test
@@ -86,6 +90,11 @@ pub fn parts(config: &Config, cpus: &Cpus) -> Vec<Part> {
             format!("{line} x ({DECODER_BYTES} + {WORDS_BYTES} bytes of words)"),
         ),
         part(
+            "large",
+            large(config, &placed),
+            "while whole books of the largest size come in, and one a worker is decoded".into(),
+        ),
+        part(
             "streams",
             connections * CONNECTION_BYTES,
             format!("{connection} x {CONNECTION_BYTES} bytes under TLS and WebSocket"),
@@ -115,6 +124,26 @@ pub fn parts(config: &Config, cpus: &Cpus) -> Vec<Part> {
         ),
         part("process", PROCESS_BYTES, "code, stacks, libraries".into()),
     ]
+}
+
+/// What large messages take: one that comes in on each connection, and one that each worker decodes.
+fn large(config: &Config, placed: &Placement) -> usize {
+    let most = |feed: &Feed| {
+        let exchange = exchange::by_name(&feed.exchange);
+        exchange.map_or(0, |exchange| exchange.limits().message_bytes_max)
+    };
+    let coming: usize = config
+        .feeds
+        .iter()
+        .map(|feed| lanes(feed) * links(feed) * most(feed))
+        .sum();
+    let largest = config.feeds.iter().map(most).max().unwrap_or(0);
+    let workers = placed
+        .workers
+        .iter()
+        .filter(|plan| !plan.feeds.is_empty())
+        .count();
+    coming + workers * LARGE_FACTOR * largest
 }
 
 fn book_bytes(config: &Config) -> usize {

@@ -6,6 +6,7 @@ mod lanes;
 use super::config::{self, Config};
 use super::universe::{self, Universe};
 use crate::base::{Clock as _, Event, Instrument, Note, UnixNanos};
+use crate::conn::Proxy;
 use crate::exchange::{self, Account, Exchange};
 use crate::strategy::{self, Strategy, StrategyParams};
 use crate::trading::limits::{RiskLimits, RiskParams};
@@ -20,7 +21,7 @@ use crate::wiring::publisher::Publisher;
 use crate::wiring::ring::{Bell, Receiver, ring};
 use crate::wiring::tap::tap_bytes;
 use crate::wiring::turn::Notes;
-use crate::world::os::clerk::{Backlog, Clerk, Client, MarketSource, Reply, Rest};
+use crate::world::os::clerk::{Backlog, Clerk, Client, MarketSource, Reply, Rest, target};
 use crate::world::os::clock::OsClock;
 use crate::world::os::placement::{Cpus, Placement, WaitChoice, WorkerPlan, place};
 use crate::world::os::recorder::LaneTap;
@@ -248,8 +249,14 @@ impl<'a> Build<'a> {
         let with_desk = self.placement.workers[at].desk;
         let all = &self.instruments;
         let lane = feed_lane(self.config, shard, all, publisher, audit, tap, with_desk)?;
-        let super::universe::Source { config, stream, .. } = shard.source;
-        let reached_at = config.via.as_ref().unwrap_or(stream);
+        let super::universe::Source {
+            config,
+            stream,
+            proxy,
+            ..
+        } = shard.source;
+        let straight = config.via.as_ref().unwrap_or(stream).as_str();
+        let reached_at = proxy.as_ref().map_or(straight, Proxy::host_port);
         let clerk_id = self.add_client(at, reached_at, Some(shard));
         let attempts = self.attempts(shard.source.exchange);
         let carried = shard.instruments.iter();
@@ -293,9 +300,16 @@ impl<'a> Build<'a> {
             .as_deref()
             .map(universe::read_ca)
             .transpose()?;
-        let link = link(&host_port, &codec.path(), ca_pem.as_deref(), |_| {})?;
+        let proxy = config::proxy_to(self.config, None, &host_port)?;
+        let reached_at = proxy
+            .as_ref()
+            .map_or(host_port.as_str(), Proxy::host_port)
+            .to_owned();
+        let link = link(&host_port, &codec.path(), ca_pem.as_deref(), |link| {
+            link.proxy = proxy.map(|proxy| (proxy, target(&host_port)));
+        })?;
         let lane = Box::new(Gateway::new(link, codec, exchange.name(), orders, reports));
-        let clerk_id = self.add_client(at, &host_port, None);
+        let clerk_id = self.add_client(at, &reached_at, None);
         let attempts = self.attempts(exchange);
         self.stations[at].gateways.push(Placed {
             lane,

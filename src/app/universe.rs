@@ -3,8 +3,9 @@
 
 mod select;
 
-use super::config::{Config, Feed};
+use super::config::{self, Config, Feed};
 use crate::base::{Instrument, InstrumentId, Symbol};
+use crate::conn::Proxy;
 use crate::exchange::{self, Exchange};
 use crate::world::os::clerk::{self, FetchError, Rest};
 use crate::world::os::recorder::BodyTap;
@@ -22,6 +23,8 @@ pub struct Source {
     pub stream: String,
     /// Its REST host, by its place in [`Universe::hosts`].
     pub host: usize,
+    /// The proxy on the way to its streams.
+    pub proxy: Option<Proxy>,
     /// PEM of the extra certificate authority.
     pub ca_pem: Option<Vec<u8>>,
     /// Its instruments in the run's table, in the order of the configuration.
@@ -46,7 +49,7 @@ impl Universe {
     /// Asks every exchange for its metadata, all at once; `tap` gets all bodies for a recording. One that cannot be reached is left out, and does not keep
     /// the others from running; a name that an exchange does not list is an error, which says which feed it is of.
     pub fn fetch(config: &Config, tap: Option<BodyTap>) -> Result<Self, String> {
-        let ask = |feed: &Feed, tap| Asked::of(feed, tap);
+        let ask = |feed: &Feed, tap| Asked::of(config, feed, tap);
         let asked: Vec<_> = std::thread::scope(|scope| {
             let threads = config
                 .feeds
@@ -102,6 +105,7 @@ impl Universe {
         let Asked {
             exchange,
             rest,
+            stream_proxy,
             ca_pem,
             listed,
             volumes,
@@ -130,6 +134,7 @@ impl Universe {
             config: feed.clone(),
             stream: feed.stream.clone().unwrap_or(own.stream),
             host,
+            proxy: stream_proxy,
             ca_pem,
             instruments: ids.map(|id| InstrumentId(id as u16)).collect(),
             chosen: told,
@@ -159,13 +164,14 @@ enum Fault {
 struct Asked {
     exchange: &'static dyn Exchange,
     rest: Rest,
+    stream_proxy: Option<Proxy>,
     ca_pem: Option<Vec<u8>>,
     listed: Vec<Instrument>,
     volumes: Option<Vec<(Symbol, f64)>>,
 }
 
 impl Asked {
-    fn of(feed: &Feed, tap: Option<BodyTap>) -> Result<Self, Fault> {
+    fn of(config: &Config, feed: &Feed, tap: Option<BodyTap>) -> Result<Self, Fault> {
         let mistake = |why: String| Fault::Mistake(why);
         let exchange = exchange::by_name(&feed.exchange);
         let exchange = exchange.ok_or_else(|| mistake("this build does not know it".into()))?;
@@ -177,7 +183,16 @@ impl Asked {
             .transpose()
             .map_err(mistake)?;
         let budget = exchange.limits().rest_weight;
-        let rest = Rest::new(&host_port, feed.via.as_deref(), ca_pem.as_deref(), budget);
+        let via = feed.via.as_deref();
+        let by = |to: &str| config::proxy_to(config, Some(feed), via.unwrap_or(to));
+        let proxy = by(&host_port).map_err(mistake)?;
+        let stream = feed
+            .stream
+            .as_ref()
+            .unwrap_or(&exchange.endpoints().stream)
+            .clone();
+        let stream_proxy = by(&stream).map_err(mistake)?;
+        let rest = Rest::new(&host_port, via, proxy, ca_pem.as_deref(), budget);
         let rest = rest.map_err(|error| mistake(error.to_string()))?;
         let mut rest = rest.tapped(tap);
         let selection = Selection::new(&feed.instruments);
@@ -194,6 +209,7 @@ impl Asked {
         Ok(Self {
             exchange,
             rest,
+            stream_proxy,
             ca_pem,
             listed,
             volumes,

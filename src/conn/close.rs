@@ -11,6 +11,8 @@ pub enum Phase {
     Resolving,
     /// TCP is being opened.
     Connecting,
+    /// A proxy is asked for the way.
+    Tunnelling,
     /// TLS is being agreed.
     Securing,
     /// The HTTP upgrade to WebSocket is on its way.
@@ -26,6 +28,7 @@ impl Phase {
             Self::Waiting => "waiting",
             Self::Resolving => "resolving",
             Self::Connecting => "connecting",
+            Self::Tunnelling => "tunnelling",
             Self::Securing => "securing",
             Self::Upgrading => "upgrading",
             Self::Live => "live",
@@ -40,6 +43,8 @@ pub enum Close {
     Unresolved,
     /// The peer's host refused the TCP connection.
     Refused,
+    /// The proxy did not let us through.
+    Proxy,
     /// This phase took longer than it may.
     Deadline(Phase),
     /// TLS failed; the word says on what (`unknown issuer`, `wrong name`, …).
@@ -72,6 +77,7 @@ impl Close {
         match self {
             Self::Unresolved => "unresolved",
             Self::Refused => "refused",
+            Self::Proxy => "proxy",
             Self::Deadline(_) => "deadline",
             Self::Tls(_) => "tls",
             Self::HttpStatus(_) => "http_status",
@@ -96,6 +102,7 @@ impl Close {
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Unresolved => "check the host's name and the name server",
+            Self::Proxy => "check the proxy of [network] or of the feed, and its user and password",
             Self::Refused | Self::Deadline(_) => "check host, port, firewall and proxy",
             Self::Tls(_) => "check the host's name, this host's clock, and ca_file",
             Self::HttpStatus(_) => "the exchange refuses this host: check the path and its limits",

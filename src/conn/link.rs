@@ -11,7 +11,9 @@ mod live;
 use super::backoff::Backoff;
 use super::close::{Close, Phase};
 use super::limiter::Limiter;
+use super::proxy::Tunnel;
 use super::settings::{LinkConfig, LinkError};
+use super::sieve::{Sieve, Sifted};
 use super::tls_stream::TlsStream;
 use super::upgrade::{Progress, Refusal, Upgrade};
 use super::{Transport, TxMark, http_date, ws};
@@ -58,6 +60,17 @@ pub enum Read<'a> {
         /// When the message stood here, out of TLS and WebSocket.
         at: Nanos,
     },
+    /// A message that was longer than [`LinkConfig::message_bytes_max`], and was dropped.
+    TooLong {
+        /// How many bytes it had.
+        bytes: u64,
+        /// Its beginning and its end, [`EXCERPT_BYTES`](super::EXCERPT_BYTES) each at most; not checked to be UTF-8.
+        excerpt: &'a [u8],
+        /// When its end stood here.
+        at: Nanos,
+    },
+    /// There may be more, but other connections must have their turn: read again after it.
+    Yielded,
     /// Nothing before the stream is ready again.
     Blocked,
     /// There is no stream, or none any more.
@@ -96,27 +109,35 @@ pub struct Counters {
     pub text_frames: u64,
     /// Binary messages, which are ignored.
     pub binary_frames: u64,
+    /// Messages that were too long, and were dropped.
+    pub too_long: u64,
     /// The peer's pings, each answered.
     pub pings: u64,
     /// Attempts and connections that ended, for whatever reason.
     pub closes: u64,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one a connection, and a box would cost a look-up per frame"
+)]
 /// The stream, wrapped as far as the connection has come.
 enum Wire<S> {
     None,
+    Proxy(Tunnel<S>),
     Tls(TlsStream<S>),
     Http(Upgrade<TlsStream<S>>),
-    Ws(WebSocket<TlsStream<S>>),
+    Ws(WebSocket<Sieve<TlsStream<S>>>),
 }
 
 impl<S: Transport> Wire<S> {
     fn stream(&self) -> Option<&S> {
         match self {
             Self::None => None,
+            Self::Proxy(tunnel) => Some(tunnel.get_ref()),
             Self::Tls(tls) => Some(tls.get_ref()),
             Self::Http(upgrade) => Some(upgrade.get_ref().get_ref()),
-            Self::Ws(ws) => Some(ws.get_ref().get_ref()),
+            Self::Ws(ws) => Some(ws.get_ref().get_ref().get_ref()),
         }
     }
 }
@@ -154,6 +175,10 @@ pub struct Link<S> {
     unflushed: bool,
     /// The message that the owner reads. It shares tungstenite's buffer until the next read.
     held: Utf8Bytes,
+    /// In its place: a large message, or the excerpt of one that was too long.
+    large: Vec<u8>,
+    /// An excerpt of the beginning of a message whose rest is being dropped.
+    cut: Vec<u8>,
     last_error: ArrayString<ERROR_BYTES_MAX>,
     counters: Counters,
     /// When the upgrade of the newest connection was asked for, and what its answer told of the peer's clock.
@@ -190,6 +215,8 @@ impl<S: Transport> Link<S> {
             expires: Nanos::NEVER,
             unflushed: false,
             held: Utf8Bytes::default(),
+            large: Vec::new(),
+            cut: Vec::new(),
             last_error: ArrayString::new(),
             counters: Counters::default(),
             upgrade_asked: Nanos::ZERO,
@@ -211,7 +238,8 @@ impl<S: Transport> Link<S> {
     pub fn address(&self) -> Option<SocketAddr> {
         match self.phase {
             Phase::Waiting | Phase::Resolving => None,
-            Phase::Connecting | Phase::Securing | Phase::Upgrading | Phase::Live => self.dialed,
+            Phase::Connecting | Phase::Tunnelling => self.dialed,
+            Phase::Securing | Phase::Upgrading | Phase::Live => self.dialed,
         }
     }
 
@@ -244,9 +272,10 @@ impl<S: Transport> Link<S> {
     pub fn stream_mut(&mut self) -> Option<&mut S> {
         match &mut self.wire {
             Wire::None => None,
+            Wire::Proxy(tunnel) => Some(tunnel.get_mut()),
             Wire::Tls(tls) => Some(tls.get_mut()),
             Wire::Http(upgrade) => Some(upgrade.get_mut().get_mut()),
-            Wire::Ws(ws) => Some(ws.get_mut().get_mut()),
+            Wire::Ws(ws) => Some(ws.get_mut().get_mut().get_mut()),
         }
     }
 
@@ -259,7 +288,7 @@ impl<S: Transport> Link<S> {
     pub fn poll_timeout(&self) -> Nanos {
         match self.phase {
             Phase::Waiting | Phase::Resolving | Phase::Connecting => self.timer,
-            Phase::Securing | Phase::Upgrading => self.timer,
+            Phase::Tunnelling | Phase::Securing | Phase::Upgrading => self.timer,
             Phase::Live => self.expires.min(self.heard + self.quiet_max()),
         }
     }
@@ -277,7 +306,8 @@ impl<S: Transport> Link<S> {
             }
             Phase::Resolving if !self.addrs.is_empty() => self.start_round(),
             Phase::Connecting if matches!(self.wire, Wire::None) => self.ask_to_dial(),
-            Phase::Resolving | Phase::Connecting | Phase::Securing => self.time_out(now),
+            Phase::Resolving | Phase::Connecting => self.time_out(now),
+            Phase::Tunnelling | Phase::Securing => self.time_out(now),
             Phase::Upgrading => match self.refusal() {
                 Some(refusal) => self.refused(now, refusal),
                 None => self.time_out(now),
@@ -318,12 +348,10 @@ impl<S: Transport> Link<S> {
             Ok(stream) => stream,
             Err(kind) => return self.fail(now, Close::Io(kind), format_args!("dial: {kind}")),
         };
-        match ClientConnection::new(self.tls.clone(), self.server_name.clone()) {
-            Ok(tls) => {
-                self.wire = Wire::Tls(TlsStream::new(tls, stream));
-                self.timer = now + self.config.deadlines.connect;
-            }
-            Err(e) => self.fail(now, Close::Tls("setup"), format_args!("TLS: {e}")),
+        self.timer = now + self.config.deadlines.connect;
+        match self.config.proxy.clone() {
+            Some((proxy, target)) => self.wire = Wire::Proxy(Tunnel::new(stream, proxy, target)),
+            None => self.secure(now, stream),
         }
     }
 
@@ -341,6 +369,7 @@ impl<S: Transport> Link<S> {
     pub fn read<'a>(&'a mut self, clock: &dyn Clock) -> Read<'a> {
         // Given back before the next read, so that tungstenite can use its buffer's memory again.
         self.held = Utf8Bytes::default();
+        self.large = Vec::new();
         if self.phase != Phase::Live {
             self.advance(clock.now(), clock.unix());
         }
@@ -355,9 +384,12 @@ impl<S: Transport> Link<S> {
             };
             match ws.read() {
                 Ok(Message::Text(text)) => {
-                    let (at, rx) = (clock.now(), ws.get_ref().get_ref().rx());
+                    let (at, rx) = (clock.now(), ws.get_ref().get_ref().get_ref().rx());
                     self.heard_text(at);
                     self.held = text;
+                    if self.cut_short() {
+                        continue;
+                    }
                     return Read::Frame {
                         text: self.held.as_bytes(),
                         rx,
@@ -375,7 +407,7 @@ impl<S: Transport> Link<S> {
                     if self.unflushed {
                         self.flush(clock.now());
                     }
-                    return self.blocked();
+                    return self.sifted(clock);
                 }
                 Err(error) => {
                     let reason = ws::close(&error);

@@ -1,5 +1,6 @@
 //! What a link is told about its peer, checked before the first attempt. Decides nothing later.
 
+use super::proxy::{Proxy, Target};
 use crate::base::Nanos;
 use rustls::pki_types::ServerName;
 use std::fmt;
@@ -11,6 +12,8 @@ pub struct Deadlines {
     pub resolve: Nanos,
     /// TCP, for each address.
     pub connect: Nanos,
+    /// The way through a proxy.
+    pub tunnel: Nanos,
     /// The TLS handshake.
     pub secure: Nanos,
     /// The HTTP upgrade.
@@ -23,6 +26,8 @@ impl Deadlines {
     /// The default: 3 s.
     pub const CONNECT: Nanos = Nanos::from_secs(3);
     /// The default: 5 s.
+    pub const TUNNEL: Nanos = Nanos::from_secs(5);
+    /// The default: 5 s.
     pub const SECURE: Nanos = Nanos::from_secs(5);
     /// The default: 5 s.
     pub const UPGRADE: Nanos = Nanos::from_secs(5);
@@ -33,6 +38,7 @@ impl Default for Deadlines {
         Self {
             resolve: Self::RESOLVE,
             connect: Self::CONNECT,
+            tunnel: Self::TUNNEL,
             secure: Self::SECURE,
             upgrade: Self::UPGRADE,
         }
@@ -57,6 +63,10 @@ pub struct LinkConfig {
     pub life_max: Nanos,
     /// Messages that the peer takes from us, pings and pongs included: so many in any span of this length.
     pub messages: Option<(u32, Nanos)>,
+    /// Bytes that one message of the peer may have; a longer one is dropped, and said.
+    pub message_bytes_max: usize,
+    /// The way there: a proxy, and what it is to connect to.
+    pub proxy: Option<(Proxy, Target)>,
 }
 
 impl LinkConfig {
@@ -64,6 +74,9 @@ impl LinkConfig {
     pub const IDLE_AFTER: Nanos = Nanos::from_secs(40);
     /// Exchanges cut connections after 24 h.
     pub const LIFE_MAX: Nanos = Nanos::from_secs(23 * 3600);
+
+    /// Of a peer that sends small messages only: answers about orders, and the like.
+    pub const MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
     /// An endpoint with the default deadlines, idle time and life, and no message limit.
     pub fn new(host: impl Into<String>, port: u16, path: impl Into<String>) -> Self {
@@ -75,6 +88,8 @@ impl LinkConfig {
             idle_after: Self::IDLE_AFTER,
             life_max: Self::LIFE_MAX,
             messages: None,
+            message_bytes_max: Self::MESSAGE_BYTES_MAX,
+            proxy: None,
         }
     }
 

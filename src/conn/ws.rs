@@ -11,16 +11,15 @@ use tungstenite::protocol::WebSocketConfig;
 const READ_BUFFER_BYTES: usize = 8 * 1024;
 /// Bytes of our own that may wait for a peer that does not read.
 const WRITE_BUFFER_BYTES_MAX: usize = 256 * 1024;
-/// The largest message. tungstenite reserves it as soon as its header arrives.
-const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-pub(super) fn config() -> WebSocketConfig {
+/// `message_bytes_max` holds messages of several frames; the sieve below holds the others.
+pub(super) fn config(message_bytes_max: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
         .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
-        .max_message_size(Some(MESSAGE_BYTES_MAX))
-        .max_frame_size(Some(MESSAGE_BYTES_MAX))
+        .max_message_size(Some(message_bytes_max))
+        .max_frame_size(Some(message_bytes_max))
 }
 
 pub(super) fn would_block(error: &tungstenite::Error) -> bool {

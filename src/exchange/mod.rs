@@ -28,6 +28,7 @@ use crate::base::{
 };
 pub use mirror::Mirror;
 pub use survey::Survey;
+pub use tape::LARGE_BYTES;
 pub use words::Words;
 
 /// Exchanges that this build knows. One line here and one folder add another.
@@ -47,6 +48,9 @@ pub static ALL: &[&dyn Exchange] = &[
     &kraken_futures::KrakenFutures,
     &okx::Okx,
 ];
+
+/// No exchange's messages may be larger: recordings have room for them. A test holds it.
+pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
 /// The exchange with this name (`binance`), as configuration writes it.
 pub fn by_name(name: &str) -> Option<&'static dyn Exchange> {
@@ -131,6 +135,12 @@ pub struct Rate {
 pub struct Limits {
     /// Streams that one connection may carry.
     pub streams_per_connection: usize,
+    /// Books that one connection may follow.
+    pub books_per_connection: usize,
+    /// Bytes that one message of a stream may have: the largest that the exchange sends, with room to grow. A longer
+    /// one costs the instrument that it is about, and no other. The socket, replay and the simulated exchange keep
+    /// to it alike.
+    pub message_bytes_max: usize,
     /// Messages that the exchange takes from us on one connection, pongs and subscriptions included.
     pub messages: Rate,
     /// Connections that it lets one address open.

@@ -7,8 +7,9 @@ use crate::exchange::DecodeError;
 pub use simd_json::Node;
 use simd_json::{Buffers, INPUT_PADDING, StaticNode, Tape, fill_tape_padded};
 
-/// The longest frame that is looked at, in bytes.
-pub const FRAME_MAX: usize = 16 * 1024 * 1024;
+/// A longer frame (a first book of some 10,000 levels) gets buffers of its own, which go with it: those that are kept
+/// would stay as large for good.
+pub const LARGE_BYTES: usize = 1 << 20;
 /// How deep JSON may be nested. Binance's own messages need five levels.
 const DEPTH_MAX: usize = 32;
 
@@ -21,6 +22,15 @@ pub struct Scratch {
 }
 
 impl Scratch {
+    /// Buffers that grow with the first frame.
+    fn cold() -> Self {
+        Self {
+            text: Vec::new(),
+            buffers: Buffers::with_max_depth(0, DEPTH_MAX),
+            tape: Tape(Vec::new()),
+        }
+    }
+
     /// Buffers that have already parsed `sample`, so that no frame up to its size allocates.
     pub fn warmed(sample: &[u8]) -> Self {
         let mut scratch = Self {
@@ -43,8 +53,8 @@ impl Scratch {
         frame: &[u8],
         mut walk: impl FnMut(&[Node<'_>]) -> Result<R, DecodeError>,
     ) -> Result<R, DecodeError> {
-        if frame.len() > FRAME_MAX {
-            return Err(DecodeError::TooLong);
+        if frame.len() > LARGE_BYTES {
+            return Self::read_large(frame, walk);
         }
         let padded = frame.len() + INPUT_PADDING;
         if self.text.len() < padded {
@@ -57,6 +67,22 @@ impl Scratch {
         }
     }
 
+    #[cold]
+    #[inline(never)]
+    fn read_large<R>(
+        frame: &[u8],
+        mut walk: impl FnMut(&[Node<'_>]) -> Result<R, DecodeError>,
+    ) -> Result<R, DecodeError> {
+        let mut scratch = Self::cold();
+        scratch.text = Vec::with_capacity(frame.len() + INPUT_PADDING);
+        scratch.text.extend_from_slice(frame);
+        scratch.text.resize(frame.len() + INPUT_PADDING, 0);
+        match scratch.parse(frame.len(), &mut walk) {
+            Err(DecodeError::Shape) => scratch.quote_and_parse(frame, &mut walk),
+            done => done,
+        }
+    }
+
     /// As [`Self::read`], with every number as a string node that holds its text.
     #[inline(never)]
     pub fn read_exact<R>(
@@ -64,16 +90,24 @@ impl Scratch {
         frame: &[u8],
         mut walk: impl FnMut(&[Node<'_>]) -> Result<R, DecodeError>,
     ) -> Result<R, DecodeError> {
-        if frame.len() > FRAME_MAX {
-            return Err(DecodeError::TooLong);
+        match frame.len() > LARGE_BYTES {
+            true => Self::cold().quote_and_parse(frame, &mut walk),
+            false => self.quote_and_parse(frame, &mut walk),
         }
+    }
+
+    fn quote_and_parse<R>(
+        &mut self,
+        frame: &[u8],
+        walk: &mut impl FnMut(&[Node<'_>]) -> Result<R, DecodeError>,
+    ) -> Result<R, DecodeError> {
         // A number of one digit becomes three bytes.
         let most = 3 * frame.len() + INPUT_PADDING;
         if self.text.len() < most {
             self.text.resize(most, 0);
         }
         let len = quote_numbers(frame, &mut self.text);
-        self.parse(len, &mut walk)
+        self.parse(len, walk)
     }
 
     /// Parses the first `len` bytes of `text`, which has padding behind them.
@@ -246,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_or_too_deep_or_too_long_is_an_error() {
+    fn what_is_no_json_or_too_deep_is_an_error() {
         let mut scratch = scratch();
         let mut read = |frame: &[u8]| scratch.read(frame, |_| Ok(()));
         for frame in ["", " ", "{", "[1,]", "{\"a\":}", "[1 2]", "\u{0}"] {
@@ -256,8 +290,29 @@ mod tests {
         let nested = |depth| ["[".repeat(depth), "]".repeat(depth)].concat();
         assert_eq!(read(nested(30).as_bytes()), Ok(()));
         assert_eq!(read(nested(40).as_bytes()), Err(DecodeError::Json));
-        assert_eq!(read(&vec![b' '; FRAME_MAX + 1]), Err(DecodeError::TooLong));
         assert_eq!(read(b"[]"), Ok(()));
+    }
+
+    #[test]
+    fn a_large_frame_is_read_like_any_other_and_leaves_no_large_buffers() {
+        let mut scratch = scratch();
+        let large = format!("[{}7]", "\"1.50\",7,".repeat(200_000));
+        for frame in [large.clone(), large.replace('"', "")] {
+            let mut count = |exact| {
+                let walk = |nodes: &[Node<'_>]| match (exact, string(&nodes[1])) {
+                    (_, None) => Err(DecodeError::Shape),
+                    (_, Some(px)) => Ok((px.to_owned(), nodes.len())),
+                };
+                match exact {
+                    true => scratch.read_exact(frame.as_bytes(), walk),
+                    false => scratch.read(frame.as_bytes(), walk),
+                }
+            };
+            for exact in [true, false] {
+                assert_eq!(count(exact), Ok(("1.50".to_owned(), 400_002)));
+            }
+        }
+        assert!(scratch.text.len() < 100);
     }
 
     #[test]

@@ -5,11 +5,16 @@ use crate::base::feed::Channel;
 use crate::base::{Diff, InstrumentId, Level, Quote, Side, Trade, Word};
 use std::ops::Range;
 
-/// Levels a side of all books of one frame, at most: a whole book of a busy exchange has some 30,000.
-pub const LEVELS_MAX: usize = 131_072;
+/// Levels a side of all books of one frame, at most. What bounds them is [`Limits::message_bytes_max`]: a level takes
+/// more than this many bytes of JSON.
+///
+/// [`Limits::message_bytes_max`]: super::Limits::message_bytes_max
+pub const LEVELS_MAX: usize = super::MESSAGE_BYTES_MAX / LEVEL_BYTES_MIN;
+/// `["1","2"],`
+const LEVEL_BYTES_MIN: usize = 10;
 /// Words of one frame, at most. Bybit sends up to 1,024 trades in one.
 pub const WORDS_MAX: usize = 4_096;
-/// Levels a side and words that there is room for from the start: a larger frame makes it grow, once.
+/// Levels a side and words that there is room for from the start: a larger frame makes it grow.
 const WARM_LEVELS: usize = 8_192;
 const WARM_WORDS: usize = 1_024;
 
@@ -48,6 +53,14 @@ impl Words {
             open: (0, 0),
             line_seq: None,
         }
+    }
+
+    /// Gives back what a large frame made it grow by.
+    pub fn shrink(&mut self) {
+        self.clear();
+        self.entries.shrink_to(WARM_WORDS);
+        self.bids.shrink_to(WARM_LEVELS);
+        self.asks.shrink_to(WARM_LEVELS);
     }
 
     /// Forgets the last frame.

@@ -16,7 +16,7 @@ use crate::base::{
     Channel, Instrument, InstrumentId, Nanos, Note, RxStamps, ServerTime, Severity, Snapshot,
     Stamps, Status, UnixNanos, Value, Word,
 };
-use crate::exchange::{DecodeError, Decoder, DepthStream, Exchange, Words};
+use crate::exchange::{DecodeError, Decoder, DepthStream, Exchange, LARGE_BYTES, Limits, Words};
 pub use crate::market::Dark;
 use crate::market::{BookBuilder, LINES_MAX, Want};
 use crate::watch::audit::Shown;
@@ -29,7 +29,7 @@ pub use lines::Heard;
 use lines::Lines;
 pub use prints::TRADES_KNOWN;
 pub use pulse::{FIRST_TRADES_SILENT, QUOTES_SILENT, TRADES_SILENT};
-use refused::Missing;
+use refused::{Missing, ends, printable};
 pub use slot::BookTally;
 pub use slot::METADATA_EVERY;
 use slot::{Depth, Outlet, Slot};
@@ -65,6 +65,7 @@ pub struct FeedCounters {
 /// The instruments of one or several connections that carry the same, each book with `N` levels a side.
 pub struct Feed<const N: usize> {
     exchange: &'static dyn Exchange,
+    limits: Limits,
     depth: &'static DepthStream,
     instruments: Vec<Instrument>,
     /// Of all lines: a decoder keeps nothing from frame to frame.
@@ -105,6 +106,7 @@ impl<const N: usize> Feed<N> {
         };
         Self {
             exchange,
+            limits: exchange.limits(),
             depth,
             decoder: exchange.decoder(instruments, depth),
             words: Words::new(),
@@ -169,6 +171,11 @@ impl<const N: usize> Feed<N> {
 
     /// One text frame of a line. What its owner must know of it is had from [`Feed::poll_heard`].
     pub fn handle_frame(&mut self, turn: &mut Turn, line: u8, arrival: Arrival, frame: &[u8]) {
+        if frame.len() > self.limits.message_bytes_max {
+            let excerpt = ends(frame);
+            let bytes = frame.len() as u64;
+            return self.handle_too_long(turn, arrival.frame, line, bytes, &excerpt);
+        }
         self.counters.frames += 1;
         let decoded = self.decoder.decode(frame, &mut self.words);
         let stamps = Stamps {
@@ -241,6 +248,9 @@ impl<const N: usize> Feed<N> {
                     slots[at(instrument)].trading(&mut out, turn, stamps, on);
                 }
                 Word::Answer { id, refused } => {
+                    if refused.is_some() {
+                        out.lines.refuse(frame);
+                    }
                     out.lines.hear(line, Heard::Answer { id, refused });
                 }
                 Word::Subscribed {
@@ -248,6 +258,9 @@ impl<const N: usize> Feed<N> {
                     channel,
                     refused,
                 } => {
+                    if refused.is_some() {
+                        out.lines.refuse(frame);
+                    }
                     let heard = Heard::Subscribed {
                         instrument,
                         channel,
@@ -262,6 +275,9 @@ impl<const N: usize> Feed<N> {
         if self.age.is_due(stamps.decode) {
             self.judge_age(turn, stamps.decode);
         }
+        if frame.len() > LARGE_BYTES {
+            self.words.shrink();
+        }
     }
 
     /// The exchange told its time, beside its streams.
@@ -272,9 +288,48 @@ impl<const N: usize> Feed<N> {
         }
     }
 
+    /// A message of a line that was longer than the exchange's limit. The instrument that it was about goes dark, and
+    /// its stream is left alone for a while; the others stay.
+    pub fn handle_too_long(
+        &mut self,
+        turn: &mut Turn,
+        now: Nanos,
+        line: u8,
+        bytes: u64,
+        excerpt: &[u8],
+    ) {
+        self.counters.frames += 1;
+        self.lines.step_over(line);
+        let named = self.instruments.iter();
+        let named = named.filter(|one| refused::names(excerpt, &one.symbol));
+        let named = named.max_by_key(|one| one.symbol.len()).map(|one| one.id);
+        let limit = self.limits.message_bytes_max;
+        let note = Note::new(now, Severity::Error, "message.too_long")
+            .exchange(self.exchange.name())
+            .with("line", Value::Int(line.into()))
+            .with("bytes", Value::Int(bytes as i64))
+            .with("limit", Value::Int(limit as i64));
+        let Some(id) = named else {
+            turn.notes.send(note.text(&printable(excerpt)));
+            return self.refuse(turn, now, DecodeError::TooLong, excerpt);
+        };
+        self.counters.bad_frames += 1;
+        turn.notes.send(note.instrument(id));
+        self.with(id, |slot, out| {
+            slot.lose(now);
+            slot.tell_now(out, turn, now, "a message of it is too long");
+            out.lines.hear(line, Heard::TooLong { instrument: id });
+        });
+    }
+
     /// What a line said to its owner, oldest first; call until `None` after every frame.
     pub fn poll_heard(&mut self) -> Option<(u8, Heard)> {
         self.lines.take_heard()
+    }
+
+    /// What the exchange said with its last refusal, for a note.
+    pub fn refusal_text(&self) -> std::borrow::Cow<'_, str> {
+        printable(self.lines.refusal())
     }
 
     /// A snapshot that was asked for through [`Feed::poll_want`].
@@ -453,18 +508,14 @@ impl<const N: usize> Feed<N> {
             return;
         }
         self.refusal_from = now + REFUSAL_SAMPLE;
-        let start = &frame[..frame.len().min(crate::base::note::NOTE_TEXT_MAX)];
-        let text = match std::str::from_utf8(start) {
-            Ok(text) => text,
-            Err(error) => std::str::from_utf8(&start[..error.valid_up_to()]).unwrap_or(""),
-        };
+        let text = printable(frame);
         turn.notes.send(
             Note::new(now, Severity::Warn, "frame.refused")
                 .exchange(self.exchange.name())
                 .with("why", Value::Word(why.name()))
                 .with("bytes", Value::Int(frame.len() as i64))
                 .with("so_far", Value::Int(self.counters.bad_frames as i64))
-                .text(text),
+                .text(&text),
         );
     }
 

@@ -17,7 +17,7 @@ use crate::base::{
     Severity, Snapshot, Stamps, TimeInForce, UnixNanos, Value,
 };
 use crate::conn::{Close, Link, Output, Read, SendError, Transport};
-use crate::exchange::{Answer, End, OrderCodec};
+use crate::exchange::{Answer, DecodeError, End, OrderCodec};
 use crate::watch::stage::Stage;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -438,26 +438,43 @@ impl<S: Transport> Gateway<S> {
     }
 }
 
+impl<S: Transport> Gateway<S> {
+    /// An answer that was not understood: it says nothing of any order.
+    fn refuse_frame(&mut self, turn: &mut Turn, at: Nanos, why: DecodeError) {
+        self.counters.bad_frames += 1;
+        if at >= self.refusal_from {
+            self.refusal_from = at + REFUSAL_SAMPLE;
+            let note = self.note(at, Severity::Warn, "frame.refused");
+            turn.notes.send(note.with("why", Value::Word(why.name())));
+        }
+    }
+}
+
 impl<S: Transport> Lane<S> for Gateway<S> {
     /// The socket is readable or writable, or has a send stamp for us.
     fn handle_ready(&mut self, turn: &mut Turn, _: u8) {
         self.take_stamps(turn);
         self.more = true;
-        while let Read::Frame { text, rx: _, at } = self.link.read(turn.clock) {
-            self.counters.frames += 1;
-            match self.codec.decode(text) {
-                Ok(answer) => self.handle_answer(turn, at, answer),
-                Err(why) => {
-                    self.counters.bad_frames += 1;
-                    if at >= self.refusal_from {
-                        self.refusal_from = at + REFUSAL_SAMPLE;
-                        let note = self.note(at, Severity::Warn, "frame.refused");
-                        turn.notes.send(note.with("why", Value::Word(why.name())));
+        loop {
+            match self.link.read(turn.clock) {
+                Read::Frame { text, rx: _, at } => {
+                    self.counters.frames += 1;
+                    match self.codec.decode(text) {
+                        Ok(answer) => self.handle_answer(turn, at, answer),
+                        Err(why) => self.refuse_frame(turn, at, why),
                     }
+                }
+                Read::TooLong { at, .. } => {
+                    self.counters.frames += 1;
+                    self.refuse_frame(turn, at, DecodeError::TooLong);
+                }
+                Read::Yielded => break, // `more` stays: the next turn goes on.
+                Read::Blocked | Read::Closed => {
+                    self.more = false;
+                    break;
                 }
             }
         }
-        self.more = false;
         self.link.flush(turn.clock.now());
         self.mark_flushed(turn);
     }

@@ -1,14 +1,20 @@
-//! A copy of what a feed lane takes in, for a recorder on another thread. Never blocks the lane and allocates
-//! nothing: what finds no room is counted, and is not in the recording.
+//! A copy of what a feed lane takes in, for a recorder on another thread. Never blocks the lane, and allocates for
+//! large messages only: what finds no room is counted, and is not in the recording.
 
 use crate::base::{InstrumentId, Nanos};
+use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Bytes that may wait for the recorder, of all lanes together.
 const TAPS_BYTES: usize = 256 << 20;
 /// Of one lane: some seconds of a busy feed where lanes are few.
 const TAP_BYTES: std::ops::RangeInclusive<usize> = 1 << 20..=8 << 20;
+/// Frames from this size on (whole books) go beside the ring, each in memory of its own.
+const LARGE_BYTES: usize = 256 << 10;
+/// Of those, as many bytes of a lane may wait, and as many frames.
+const LARGE_WAITING_BYTES: usize = 256 << 20;
+const LARGE_WAITING: usize = 256;
 /// In front of every item: time, length, epoch, line, kind, instrument.
 const HEAD: usize = 20;
 
@@ -33,17 +39,23 @@ pub struct Head {
     /// What it is.
     pub kind: Kind,
     len: usize,
+    /// Its bytes went beside the ring.
+    large: bool,
 }
 
 /// The lane's end.
 pub struct Tap {
     ring: rtrb::Producer<u8>,
+    large: Sender<Vec<u8>>,
+    large_bytes: Arc<AtomicUsize>,
     lost: Arc<AtomicU64>,
 }
 
 /// The recorder's end.
 pub struct TapEnd {
     ring: rtrb::Consumer<u8>,
+    large: Receiver<Vec<u8>>,
+    large_bytes: Arc<AtomicUsize>,
     lost: Arc<AtomicU64>,
 }
 
@@ -62,11 +74,21 @@ pub fn tap(bytes: usize) -> (Tap, TapEnd) {
         chunk.commit_all();
     }
     let lost = Arc::new(AtomicU64::new(0));
+    let (large, large_end) = crossbeam_channel::bounded(LARGE_WAITING);
+    let large_bytes = Arc::new(AtomicUsize::new(0));
     let tap = Tap {
         ring: to,
+        large,
+        large_bytes: large_bytes.clone(),
         lost: lost.clone(),
     };
-    (tap, TapEnd { ring: from, lost })
+    let end = TapEnd {
+        ring: from,
+        large: large_end,
+        large_bytes,
+        lost,
+    };
+    (tap, end)
 }
 
 impl Tap {
@@ -82,7 +104,9 @@ impl Tap {
     }
 
     fn push(&mut self, at: Nanos, from: (u8, u32), snapshot: Option<InstrumentId>, bytes: &[u8]) {
-        let fits = self.ring.slots() >= HEAD + bytes.len();
+        let large = bytes.len() >= LARGE_BYTES;
+        let in_ring = if large { &[] } else { bytes };
+        let fits = self.ring.slots() >= HEAD + in_ring.len() && (!large || self.push_large(bytes));
         let Some(len) = u32::try_from(bytes.len()).ok().filter(|_| fits) else {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return;
@@ -92,13 +116,32 @@ impl Tap {
         head[8..12].copy_from_slice(&len.to_le_bytes());
         head[12..16].copy_from_slice(&from.1.to_le_bytes());
         head[16] = from.0;
-        head[17] = u8::from(snapshot.is_some());
+        head[17] = match (snapshot, large) {
+            (Some(_), _) => SNAPSHOT,
+            (None, true) => LARGE_FRAME,
+            (None, false) => FRAME,
+        };
         head[18..].copy_from_slice(&snapshot.unwrap_or(InstrumentId::NONE).0.to_le_bytes());
         // Neither can fail: there is room, and nobody else takes it.
         let _ = self.ring.push_entire_slice(&head);
-        let _ = self.ring.push_entire_slice(bytes);
+        let _ = self.ring.push_entire_slice(in_ring);
+    }
+
+    /// Copies a large frame, if there is room for it: a cold event, a whole book.
+    #[cold]
+    fn push_large(&self, bytes: &[u8]) -> bool {
+        let waiting = self.large_bytes.load(Ordering::Relaxed);
+        if waiting + bytes.len() > LARGE_WAITING_BYTES || self.large.is_full() {
+            return false;
+        }
+        self.large_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+        self.large.try_send(bytes.to_vec()).is_ok()
     }
 }
+
+const FRAME: u8 = 0;
+const SNAPSHOT: u8 = 1;
+const LARGE_FRAME: u8 = 2;
 
 impl TapEnd {
     /// What is next, where all of it is there.
@@ -111,22 +154,31 @@ impl TapEnd {
         let [t0, t1, t2, t3, t4, t5, t6, t7, rest @ ..] = head;
         let [l0, l1, l2, l3, e0, e1, e2, e3, line, kind, i0, i1] = rest;
         let len = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-        (self.ring.slots() >= HEAD + len).then_some(Head {
+        let large = kind == LARGE_FRAME;
+        let in_ring = if large { 0 } else { len };
+        (self.ring.slots() >= HEAD + in_ring).then_some(Head {
             at: Nanos(u64::from_le_bytes([t0, t1, t2, t3, t4, t5, t6, t7])),
             line,
             epoch: u32::from_le_bytes([e0, e1, e2, e3]),
             kind: match kind {
-                0 => Kind::Frame,
+                FRAME | LARGE_FRAME => Kind::Frame,
                 _ => Kind::Snapshot(InstrumentId(u16::from_le_bytes([i0, i1]))),
             },
             len,
+            large,
         })
     }
 
     /// Takes the item whose head was just seen, and puts its bytes in place of those of `into`.
     pub fn take(&mut self, head: &Head, into: &mut Vec<u8>) {
         into.clear();
-        if let Ok(chunk) = self.ring.read_chunk(HEAD + head.len) {
+        if head.large {
+            if let (Ok(bytes), Ok(chunk)) = (self.large.try_recv(), self.ring.read_chunk(HEAD)) {
+                self.large_bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
+                *into = bytes;
+                chunk.commit_all();
+            }
+        } else if let Ok(chunk) = self.ring.read_chunk(HEAD + head.len) {
             let (one, two) = chunk.as_slices();
             let in_one = one.len().min(HEAD);
             into.extend_from_slice(&one[in_one..]);
@@ -174,6 +226,27 @@ mod tests {
             assert!(bytes.is_empty());
         }
         assert_eq!(end.lost(), 0);
+    }
+
+    #[test]
+    fn a_message_that_is_larger_than_the_ring_goes_beside_it_in_its_order() {
+        let (mut tap, mut end) = tap(64);
+        let large = vec![7; LARGE_BYTES];
+        tap.frame((0, 1), Nanos(1), &[1; 10]);
+        tap.frame((0, 1), Nanos(2), &large);
+        let all = drained(&mut end);
+        assert_eq!(
+            (all[0].1.len(), all[1].1.len(), end.lost()),
+            (10, LARGE_BYTES, 0)
+        );
+        let most = vec![8; LARGE_WAITING_BYTES - LARGE_BYTES];
+        tap.frame((0, 1), Nanos(3), &most);
+        tap.frame((0, 1), Nanos(4), &large);
+        drop(most);
+        tap.frame((0, 1), Nanos(5), &large);
+        assert_eq!(end.lost(), 1);
+        assert_eq!(drained(&mut end).len(), 2);
+        assert_eq!(end.large_bytes.load(Ordering::Relaxed), 0);
     }
 
     #[test]

@@ -336,7 +336,8 @@ impl World {
         for _ in 0..200 {
             let moved = self.turn();
             let shaking = self.rig.lane.links().any(|link| match link.phase() {
-                Phase::Connecting | Phase::Securing | Phase::Upgrading => true,
+                Phase::Connecting | Phase::Tunnelling => true,
+                Phase::Securing | Phase::Upgrading => true,
                 Phase::Waiting | Phase::Resolving | Phase::Live => false,
             });
             still = if moved || shaking { 0 } else { still + 1 };

@@ -1,6 +1,7 @@
 //! The `[[feed]]` sections: which instruments, from where, in which shards. Refuses an instrument
 //! that is there twice, and more streams on a connection than the exchange allows.
 
+use super::network;
 use super::read::{Reader, Section};
 use super::values::{exchange, host_port, path};
 use super::{Feed, Known};
@@ -78,6 +79,7 @@ fn feed<'a>(
         ),
         rest: host_port(reader, &mut section, "rest", "\"api.binance.com:443\""),
         via: host_port(reader, &mut section, "via", "\"127.0.0.1:9443\""),
+        proxy: network::proxy(reader, &mut section),
         ca_file: path(reader, &mut section, "ca_file"),
         instruments,
         top: section
@@ -101,6 +103,8 @@ fn feed<'a>(
     feed.snapshot_levels = levels.unwrap_or(levels_max.min(1000)) as u16;
     let streams_max = exchange.map_or(1000, |known| known.limits.streams_per_connection);
     let shard_max = (streams_max / feed.streams_per_instrument()).clamp(1, INSTRUMENTS_MAX) as u64;
+    let books_max = exchange.map_or(1000, |known| known.limits.books_per_connection);
+    let shard_max = shard_max.min(books_max as u64);
     let shard = section.int(reader, "instruments_per_connection", 1..=shard_max);
     feed.instruments_per_connection = shard.unwrap_or(shard_max.min(50)) as usize;
     feed.lines = lines(reader, &mut section, feed.streams.depth);

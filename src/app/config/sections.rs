@@ -2,6 +2,7 @@
 //! what. Collects mistakes and goes on, so that one run of the check shows them all.
 
 use super::feeds::feeds;
+use super::network;
 use super::read::{Reader, Section};
 use super::values::{decimal, exchange, host_port, path, secret, units};
 use super::{
@@ -32,6 +33,7 @@ pub(super) fn config(reader: &mut Reader, known: &[Known]) -> Option<Config> {
     let config = Config {
         engine: engine(reader, &mut top),
         socket: socket(reader, &mut top),
+        proxy: network(reader, &mut top),
         simulate: simulate(reader, &mut top, &feeds),
         account: account(reader, &mut top, known, &feeds),
         strategy: strategy(reader, &mut top, &risk),
@@ -101,6 +103,13 @@ fn socket(reader: &mut Reader, top: &mut Section) -> Socket {
     };
     section.finish(reader);
     socket
+}
+
+fn network(reader: &mut Reader, top: &mut Section) -> network::Way {
+    let mut section = table(reader, top, "network", "[network]");
+    let way = network::proxy(reader, &mut section);
+    section.finish(reader);
+    way.unwrap_or_default()
 }
 
 fn simulate(reader: &mut Reader, top: &mut Section, feeds: &[Feed]) -> Option<Simulate> {

@@ -62,12 +62,14 @@ pub(super) fn sim_config(
     let config = Config {
         engine,
         socket: config::Socket::default(),
+        proxy: config::Way::default(),
         simulate: None,
         feeds: vec![config::Feed {
             exchange: "binance".into(),
             stream: at.clone(),
             rest: at.clone(),
             via: None,
+            proxy: None,
             ca_file: Some(ca_file.clone()),
             instruments: sim.symbols("binance").to_vec(),
             top: None,

@@ -11,6 +11,7 @@ use crate::wiring::feed_lane::{Desired, FeedLane};
 use crate::wiring::lane::Lane;
 use crate::wiring::publisher::Publisher;
 use crate::wiring::tap::{Tap, tap};
+use crate::world::os::clerk::target;
 use crate::world::os::clock::OsClock;
 use crate::world::os::recorder::{LaneTap, bare};
 use crate::world::os::socket::Socket;
@@ -152,11 +153,15 @@ fn market_link(shard: &Shard) -> Result<Link<Socket>, String> {
         exchange,
         stream,
         ca_pem,
+        proxy,
         ..
     } = shard.source;
+    let reached_at = shard.source.config.via.as_ref().unwrap_or(stream);
     link(stream, &shard.route.path, ca_pem.as_deref(), |config| {
         let limits = exchange.limits();
         config.messages = Some((limits.messages.count, limits.messages.per));
+        config.proxy = proxy.clone().map(|proxy| (proxy, target(reached_at)));
+        config.message_bytes_max = limits.message_bytes_max;
         config.life_max = life_max(limits.connection_life);
         if let Some(keep_alive) = exchange.keep_alive()
             && keep_alive.every > config.idle_after
@@ -219,8 +224,10 @@ mod tests {
                 lines: 2,
                 taker_fee_ppm: 1_000,
                 via: None,
+                proxy: None,
             },
             stream: "localhost:443".into(),
+            proxy: None,
             host: 3,
             ca_pem: None,
             instruments: (4..7).map(InstrumentId).collect(),

@@ -37,11 +37,41 @@ impl<S: Transport> Link<S> {
     }
 
     pub(super) fn advance(&mut self, now: Nanos, unix: UnixNanos) {
+        if let Wire::Proxy(_) = self.wire {
+            self.advance_tunnel(now);
+        }
         if let Wire::Tls(_) = self.wire {
             self.advance_tls(now);
         }
         if let Wire::Http(_) = self.wire {
             self.advance_upgrade(now, unix);
+        }
+    }
+
+    pub(super) fn secure(&mut self, now: Nanos, stream: S) {
+        match ClientConnection::new(self.tls.clone(), self.server_name.clone()) {
+            Ok(tls) => self.wire = Wire::Tls(TlsStream::new(tls, stream)),
+            Err(e) => self.fail(now, Close::Tls("setup"), format_args!("TLS: {e}")),
+        }
+    }
+
+    fn advance_tunnel(&mut self, now: Nanos) {
+        let Wire::Proxy(tunnel) = &mut self.wire else {
+            return;
+        };
+        let done = tunnel.advance();
+        if self.phase == Phase::Connecting && tunnel.get_ref().tx().bytes > 0 {
+            self.enter(Phase::Tunnelling, now + self.config.deadlines.tunnel);
+        }
+        match done {
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            Err(e) => self.fail(now, Close::Proxy, format_args!("{e}")),
+            Ok(()) => {
+                if let Wire::Proxy(tunnel) = mem::replace(&mut self.wire, Wire::None) {
+                    self.enter(Phase::Securing, now + self.config.deadlines.secure);
+                    self.secure(now, tunnel.into_inner());
+                }
+            }
         }
     }
 
@@ -94,8 +124,10 @@ impl<S: Transport> Link<S> {
         self.peer_time = upgrade
             .date()
             .map(|date| http_date::told(date, self.upgrade_asked, now));
-        let (tls, tail) = upgrade.into_parts();
-        let ws = WebSocket::from_partially_read(tls, tail, Role::Client, Some(ws::config()));
+        let (tls, behind) = upgrade.into_parts();
+        let limit = self.config.message_bytes_max;
+        let sieve = Sieve::new(tls, behind, limit);
+        let ws = WebSocket::from_raw_socket(sieve, Role::Client, Some(ws::config(limit)));
         self.wire = Wire::Ws(ws);
         self.enter(Phase::Live, Nanos::NEVER);
         self.epoch += 1;
@@ -148,6 +180,11 @@ impl<S: Transport> Link<S> {
     /// An attempt or a connection failed. While TCP fails the other addresses get their turn.
     pub(super) fn fail(&mut self, now: Nanos, reason: Close, text: fmt::Arguments<'_>) {
         self.last_error.clear();
+        if let (Some((proxy, _)), Phase::Resolving | Phase::Connecting | Phase::Tunnelling) =
+            (&self.config.proxy, self.phase)
+        {
+            let _ = write!(Capped(&mut self.last_error), "proxy {proxy}: ");
+        }
         let _ = Capped(&mut self.last_error).write_fmt(text);
         if !self.proven {
             self.next_addr = self.next_addr.wrapping_add(1);
@@ -161,6 +198,7 @@ impl<S: Transport> Link<S> {
     pub(super) fn close(&mut self, now: Nanos, reason: Close) {
         self.wire = Wire::None;
         self.held = Utf8Bytes::default();
+        self.large = Vec::new();
         let retry_at = self.retry_at(now, reason);
         self.enter(Phase::Waiting, retry_at);
         self.proven = false;
@@ -181,6 +219,7 @@ impl<S: Transport> Link<S> {
             Close::Unresolved | Close::Refused | Close::Deadline(_) | Close::Tls(_) => {
                 self.backoff.on_failure(now)
             }
+            Close::Proxy => self.backoff.on_failure(now),
             Close::HttpStatus(_) | Close::PeerClosed(_) | Close::Protocol | Close::TooLong => {
                 self.backoff.on_failure(now)
             }

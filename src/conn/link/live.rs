@@ -1,14 +1,76 @@
 //! What a live connection does beside frames: heartbeat, closing, the peer's limit. Never dials.
 
+use super::super::sieve::excerpt;
 use super::*;
 
 impl<S: Transport> Link<S> {
-    pub(super) fn blocked(&self) -> Read<'static> {
+    fn blocked(&self) -> Read<'static> {
         if self.phase == Phase::Live {
             Read::Blocked
         } else {
             Read::Closed
         }
+    }
+
+    /// Reading blocked: because the stream is empty, because a message of unusual size was taken out of it, or
+    /// because others must have their turn.
+    pub(super) fn sifted(&mut self, clock: &dyn Clock) -> Read<'_> {
+        let Wire::Ws(ws) = &mut self.wire else {
+            return self.blocked();
+        };
+        let rx = ws.get_ref().get_ref().get_ref().rx();
+        match ws.get_mut().take_sifted() {
+            None if ws.get_mut().take_tired() => Read::Yielded,
+            None => self.blocked(),
+            Some(Sifted::Large(text)) => {
+                let at = clock.now();
+                if std::str::from_utf8(&text).is_err() {
+                    self.fail(at, Close::Protocol, format_args!("a text that is no UTF-8"));
+                    return Read::Closed;
+                }
+                self.heard_text(at);
+                self.large = text;
+                Read::Frame {
+                    text: &self.large,
+                    rx,
+                    at,
+                }
+            }
+            Some(Sifted::TooLong(bytes, excerpt)) => {
+                self.large = excerpt;
+                self.too_long(clock.now(), bytes)
+            }
+            Some(Sifted::Cut(bytes)) => {
+                // What of it had passed came first.
+                self.large = std::mem::take(&mut self.cut);
+                self.too_long(clock.now(), bytes)
+            }
+        }
+    }
+
+    fn too_long(&mut self, at: Nanos, bytes: u64) -> Read<'_> {
+        self.heard_text(at);
+        self.counters.too_long += 1;
+        Read::TooLong {
+            bytes,
+            excerpt: &self.large,
+            at,
+        }
+    }
+
+    /// The text in hand is the beginning of a message that was too long: an excerpt of it is kept until its end.
+    pub(super) fn cut_short(&mut self) -> bool {
+        let Wire::Ws(ws) = &mut self.wire else {
+            return false;
+        };
+        let cut = ws.get_mut().take_cut();
+        if cut {
+            self.counters.text_frames -= 1;
+            let text = std::mem::take(&mut self.held);
+            self.cut = Vec::new();
+            excerpt(&mut self.cut, text.as_bytes());
+        }
+        cut
     }
 
     pub(super) fn heard_text(&mut self, at: Nanos) {
@@ -71,6 +133,12 @@ impl<S: Transport> Link<S> {
     }
 
     pub(super) fn heartbeat(&mut self, now: Nanos) {
+        if let Wire::Ws(ws) = &mut self.wire
+            && ws.get_mut().take_moved()
+        {
+            // A long message is under way: the peer lives, and can say nothing else meanwhile.
+            (self.heard, self.pinged) = (now, false);
+        }
         if now.since(self.heard) >= self.config.idle_after.0 {
             return self.fail(now, Close::Idle, format_args!("nothing was heard"));
         }
@@ -120,7 +188,7 @@ impl<S: Transport> Link<S> {
                 code,
                 reason: Utf8Bytes::from_static(""),
             }));
-            ws.get_mut().send_close_notify();
+            ws.get_mut().get_mut().send_close_notify();
         }
     }
 }

@@ -114,6 +114,10 @@ impl Exchange for BinanceFutures {
 
     fn limits(&self) -> Limits {
         Limits {
+            // As many as streams.
+            books_per_connection: 1_000,
+            // A diff has some 1,000 levels at most: 50 KB.
+            message_bytes_max: 2 << 20,
             // One of them is the greeting's.
             streams_per_connection: self.facts.streams_max - 1,
             // "Websocket Market Streams": 10 incoming messages per second.

@@ -139,6 +139,10 @@ impl Exchange for BinanceSpot {
 
     fn limits(&self) -> Limits {
         Limits {
+            // As many as streams.
+            books_per_connection: 1_000,
+            // A diff has some 5,000 levels at most: 250 KB.
+            message_bytes_max: 2 << 20,
             streams_per_connection: 1_024,
             messages: Rate {
                 count: 5,

@@ -59,6 +59,10 @@ impl Exchange for Bitstamp {
 
     fn limits(&self) -> Limits {
         Limits {
+            // Not documented.
+            books_per_connection: 1_000,
+            // Books come by REST; a diff has some hundred levels.
+            message_bytes_max: 2 << 20,
             streams_per_connection: CHANNELS_MAX,
             // Not documented.
             messages: Rate {

@@ -117,7 +117,12 @@ fn answer(
     words: &mut Words,
 ) -> Result<(), DecodeError> {
     if at.op == 0 {
-        return Ok(());
+        let refused = at.success != 0 && read::boolean(node(nodes, at.success)?) == Some(false);
+        return if refused {
+            words.answer(0, Some(-1))
+        } else {
+            Ok(())
+        };
     }
     match text(nodes, at.op)? {
         "subscribe" | "unsubscribe" | "" => {

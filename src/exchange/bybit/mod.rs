@@ -112,6 +112,10 @@ impl Exchange for Bybit {
 
     fn limits(&self) -> Limits {
         Limits {
+            // As many as streams.
+            books_per_connection: 1_000,
+            // 1,000 levels a side, or 1,024 trades: 200 KB.
+            message_bytes_max: 2 << 20,
             streams_per_connection: ARGS_TEXT_MAX / ARG_TEXT_MAX,
             // Not documented for public streams.
             messages: Rate {

@@ -106,6 +106,10 @@ impl Exchange for Deribit {
             per: Nanos::from_secs(1),
         };
         Limits {
+            // As many as streams.
+            books_per_connection: 1_000,
+            // Whole books of some 10,000 levels: 500 KB.
+            message_bytes_max: 8 << 20,
             streams_per_connection: 500, // Channels of one subscription; of a connection not documented.
             messages: a_second(3),       // Rate limits: subscriptions, 3.3 a second.
             // 32 connections an address may be open; how fast they may be opened is not documented.

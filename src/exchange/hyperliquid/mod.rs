@@ -70,6 +70,10 @@ impl Exchange for Hyperliquid {
         // "Rate limits and user limits": one address has 10 connections (100 in older texts), and over all of
         // them 1,000 subscriptions and 2,000 messages a minute. A connection takes its tenth.
         Limits {
+            // As many as streams.
+            books_per_connection: 1_000,
+            // 20 levels a side, or a burst of trades.
+            message_bytes_max: 2 << 20,
             streams_per_connection: 100,
             messages: Rate {
                 count: 200,

@@ -298,6 +298,7 @@ fn answer(
     let why = nodes.get(at.error).and_then(read::string);
     let refused = refused && why != Some("Already subscribed");
     match at.req_id {
+        0 if refused => words.answer(0, Some(REFUSED)),
         0 => Ok(()),
         id => words.answer(unsigned(nodes, id)?, refused.then_some(REFUSED)),
     }

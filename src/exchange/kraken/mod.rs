@@ -68,6 +68,10 @@ impl Exchange for Kraken {
 
     fn limits(&self) -> Limits {
         Limits {
+            // Not documented.
+            books_per_connection: 1_000,
+            // 1,000 levels a side: 100 KB.
+            message_bytes_max: 2 << 20,
             streams_per_connection: 500, // Not documented.
             messages: Rate {
                 count: 10, // Documented as dynamic, without a number ("Exceeded msg rate").

@@ -46,6 +46,7 @@ impl Decoder for FuturesDecoder {
 #[derive(Default)]
 struct Keys {
     event: usize,
+    message: usize,
     feed: usize,
     product_id: usize,
     product_ids: usize,
@@ -72,6 +73,7 @@ fn message(nodes: &[Node<'_>], symbols: &Symbols, words: &mut Words) -> Result<(
     for (key, value) in read::entries(nodes, 0) {
         match key {
             b"event" => at.event = value,
+            b"message" => at.message = value,
             b"feed" => at.feed = value,
             b"product_id" => at.product_id = value,
             b"product_ids" => at.product_ids = value,
@@ -107,7 +109,7 @@ fn message(nodes: &[Node<'_>], symbols: &Symbols, words: &mut Words) -> Result<(
 }
 
 /// `{"event":"subscribed","feed":"book","product_ids":["PI_XBTUSD"]}`. Errors (`alert`, `error`)
-/// name neither feed nor product: that a subscription was refused shows in its missing answer.
+/// name neither feed nor product.
 fn answer(
     nodes: &[Node<'_>],
     at: &Keys,
@@ -117,6 +119,14 @@ fn answer(
     let refused = match text(nodes, at.event)? {
         "subscribed" => None,
         "subscribed_failed" => Some(REFUSED),
+        "alert" | "error" => {
+            let said = nodes.get(at.message).and_then(read::string).unwrap_or("");
+            // What is followed already is no refusal.
+            return match said.starts_with("Already subscribed") {
+                true => Ok(()),
+                false => words.answer(0, Some(REFUSED)),
+            };
+        }
         _ => return Ok(()),
     };
     let Some(channel) = request::channel_of(text(nodes, at.feed)?) else {

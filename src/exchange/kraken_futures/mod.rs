@@ -60,6 +60,10 @@ impl Exchange for KrakenFutures {
 
     fn limits(&self) -> Limits {
         Limits {
+            // Not documented.
+            books_per_connection: 1_000,
+            // Whole books of some 10,000 levels: 500 KB.
+            message_bytes_max: 8 << 20,
             streams_per_connection: 500, // Not documented.
             messages: Rate {
                 count: 90, // Documented: 100.

@@ -78,6 +78,10 @@ impl Exchange for Okx {
 
     fn limits(&self) -> Limits {
         Limits {
+            // "Fewer than 30 deep books a connection."
+            books_per_connection: 29,
+            // 400 levels a side: 40 KB.
+            message_bytes_max: 2 << 20,
             // OKX advises fewer than 30 deep books a connection; nothing is said about other channels.
             streams_per_connection: 29,
             // "WebSocket: request limit": subscriptions, their ends and logins, of one connection.

@@ -1,8 +1,10 @@
 //! What a feed knows of its lines: which are up, how their frames are numbered, and what they said to their owner.
 //! Knows no book.
 
+use crate::base::note::NOTE_TEXT_MAX;
 use crate::base::{Channel, InstrumentId};
 use crate::market::LINES_MAX;
+use arrayvec::ArrayVec;
 use std::collections::VecDeque;
 
 /// What a line said that its owner must know: answers, evidence, and requests of the exchange's own.
@@ -31,6 +33,11 @@ pub enum Heard {
         /// Which stream.
         channel: Channel,
     },
+    /// A message of this instrument's depth stream is longer than the exchange's messages may be.
+    TooLong {
+        /// Whose stream.
+        instrument: InstrumentId,
+    },
     /// The exchange wants this text back at once.
     Reply(&'static str),
     /// The exchange is about to cut this connection.
@@ -48,6 +55,8 @@ pub(super) struct Lines {
     seq: [Option<u64>; LINES_MAX],
     reconnect: [bool; LINES_MAX],
     heard: VecDeque<(u8, Heard)>,
+    /// The frame of the last refusal, as much of it as a note takes.
+    refusal: ArrayVec<u8, NOTE_TEXT_MAX>,
 }
 
 impl Lines {
@@ -57,6 +66,7 @@ impl Lines {
             seq: [None; LINES_MAX],
             reconnect: [false; LINES_MAX],
             heard: VecDeque::with_capacity(HEARD),
+            refusal: ArrayVec::new(),
         }
     }
 
@@ -78,6 +88,13 @@ impl Lines {
             .find_map(|(line, up)| up.then_some(line))
     }
 
+    /// A frame whose number was not read came.
+    pub fn step_over(&mut self, line: u8) {
+        if let Some(number) = &mut self.seq[usize::from(line)] {
+            *number += 1;
+        }
+    }
+
     /// Takes a frame's number. False where numbers before it are missing.
     pub fn follows(&mut self, line: u8, number: u64) -> bool {
         let before = self.seq[usize::from(line)].replace(number);
@@ -94,6 +111,18 @@ impl Lines {
         let at = self.reconnect.iter().position(|wanted| *wanted)?;
         self.reconnect[at] = false;
         Some(at as u8)
+    }
+
+    /// The exchange refused something in this frame.
+    pub fn refuse(&mut self, frame: &[u8]) {
+        self.refusal.clear();
+        let n = frame.len().min(NOTE_TEXT_MAX);
+        self.refusal.extend(frame[..n].iter().copied());
+    }
+
+    /// What the exchange said with its last refusal.
+    pub fn refusal(&self) -> &[u8] {
+        &self.refusal
     }
 
     pub fn hear(&mut self, line: u8, heard: Heard) {

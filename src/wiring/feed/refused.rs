@@ -2,6 +2,7 @@
 
 use crate::base::feed::SeqRule;
 use crate::base::{DecimalError, InstrumentId};
+use crate::conn::EXCERPT_BYTES;
 use crate::exchange::DecodeError;
 
 /// Bytes at each end of a frame that are searched for names: exchanges put them before or after the levels.
@@ -40,7 +41,7 @@ impl Missing {
     }
 }
 
-/// True where the frame names this symbol, at one of its ends.
+/// True where the frame names this symbol, at one of its ends, however its letters are written.
 pub(super) fn names(frame: &[u8], symbol: &str) -> bool {
     let symbol = symbol.as_bytes();
     let tail = frame
@@ -48,7 +49,25 @@ pub(super) fn names(frame: &[u8], symbol: &str) -> bool {
         .saturating_sub(SEARCHED)
         .max(SEARCHED.min(frame.len()));
     let ends = [&frame[..frame.len().min(SEARCHED)], &frame[tail..]];
-    ends.into_iter().any(|end| contains(end, symbol))
+    // JSON may write a slash behind a backslash.
+    let plain = |end: &[u8]| {
+        end.iter()
+            .copied()
+            .filter(|byte| *byte != b'\\')
+            .collect::<Vec<u8>>()
+    };
+    ends.into_iter().any(|end| contains(&plain(end), symbol))
+}
+
+/// The beginning of a frame, for a note.
+pub(super) fn printable(frame: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(&frame[..frame.len().min(crate::base::note::NOTE_TEXT_MAX)])
+}
+
+/// The beginning and the end of a frame.
+pub(super) fn ends(frame: &[u8]) -> Vec<u8> {
+    let n = EXCERPT_BYTES.min(frame.len());
+    [&frame[..n], &frame[frame.len() - n..]].concat()
 }
 
 /// `symbol` stands in `text` as a word of its own: not as the part of a longer symbol.
@@ -61,7 +80,7 @@ fn contains(text: &[u8], symbol: &[u8]) -> bool {
         !part(before) && !part(text.get(at + symbol.len()))
     };
     let mut places = text.windows(symbol.len().max(1)).enumerate();
-    places.any(|(at, word)| word == symbol && found(at))
+    places.any(|(at, word)| word.eq_ignore_ascii_case(symbol) && found(at))
 }
 
 #[cfg(test)]
@@ -86,5 +105,9 @@ mod tests {
         assert!(!named(r#"{"product_id":"BTC-USD-PERP"}"#, "BTC-USD"));
         assert!(named(r#"{"product_id":"BTC-USD"}"#, "BTC-USD"));
         assert!(!named("", "BTC-USD"));
+        assert!(named(r#"{"stream":"btcusdt@depth","data""#, "BTCUSDT"));
+        assert!(named(r#"{"topic":"orderbook.1000.BTCUSDT""#, "BTCUSDT"));
+        assert!(named(r#"["1","2"]],"book-1000","XBT\/USD"]"#, "XBT/USD"));
+        assert!(!named(r#"{"product_id":"WBTC-USD","#, "BTC-USD"));
     }
 }

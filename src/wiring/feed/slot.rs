@@ -228,6 +228,13 @@ impl<const N: usize> Slot<N> {
         self.book.as_mut()?.poll_output()
     }
 
+    /// What its stream said is unknown from here on.
+    pub fn lose(&mut self, now: Nanos) {
+        if let Some(book) = &mut self.book {
+            book.handle_lost(now);
+        }
+    }
+
     /// Its stream says a number that its scales cannot hold: what it was worth is unknown from here on.
     pub fn misfit(&mut self, now: Nanos) {
         if let Some(book) = &mut self.book {

@@ -4,7 +4,9 @@
 //! A line that fails is made anew and touches no other. One whose connection is about to end is replaced by
 //! a fresh one that carries everything before the old one is closed.
 
+mod departures;
 mod line;
+mod refusals;
 mod repair;
 mod subscriptions;
 
@@ -16,23 +18,22 @@ use super::turn::{Ask, Turn};
 use crate::base::{
     Channel, Instrument, InstrumentId, Nanos, Note, ServerTime, Severity, Snapshot, Value,
 };
-use crate::conn::{Backoff, Close, Link, Output, Phase, Read, Transport};
+use crate::conn::{Close, Link, Output, Phase, Read, Transport};
 use crate::market::Want;
 use arrayvec::ArrayVec;
+use departures::Departures;
 pub use line::{HEALTHY, REPLACE_LEAD, SAME_ENDS_TOLD};
 use line::{Line, Role};
 use std::net::SocketAddr;
 use std::sync::Arc;
-pub use subscriptions::{Desired, REFUSED_RETRY, REPAIRS_MAX, SUBSCRIBE_DEADLINE};
-use subscriptions::{Due, Refusal};
+use subscriptions::Due;
+pub use subscriptions::{Desired, REFUSED_RETRY, REPAIRS_MAX, SUBSCRIBE_DEADLINE, TOO_LONG_RETRY};
 
 /// Frames that one turn takes from a lane before others have theirs.
 pub const FRAMES_PER_TURN: usize = 64;
 /// How long two connections carry the same before the old one is closed: an answer to a subscription may
 /// come before the stream does.
 pub const OVERLAP: Nanos = Nanos::from_secs(1);
-/// Announced ends of connections that are further apart than this have nothing to do with each other.
-pub const DEPARTURES_APART: Nanos = Nanos::from_secs(60);
 /// Addresses of a host that are looked at.
 const ADDRESSES_MAX: usize = 16;
 
@@ -226,6 +227,14 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
                 instrument,
                 channel,
             } => line.subscriptions.handle_data(instrument, channel),
+            Heard::Answer {
+                id: 0,
+                refused: Some(code),
+            } => {
+                let refusal = line.subscriptions.handle_nameless_refusal(now, code);
+                self.tell_nameless(turn, now, at, code);
+                self.tell_refusal(turn, now, at, refusal);
+            }
             Heard::Answer { id, refused } => {
                 let refusal = line.subscriptions.handle_answer(now, id, refused);
                 self.tell_refusal(turn, now, at, refusal);
@@ -238,6 +247,10 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
                 let topic = (instrument, channel);
                 let refusal = line.subscriptions.handle_subscribed(now, topic, refused);
                 self.tell_refusal(turn, now, at, refusal);
+            }
+            Heard::TooLong { instrument } => {
+                line.subscriptions.leave_alone(now, instrument);
+                line.send_waiting(now);
             }
             Heard::Reply(text) => {
                 // Whether it could be sent shows in what is heard.
@@ -257,23 +270,6 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
                 self.replace(turn, now);
             }
         }
-    }
-
-    fn tell_refusal(&self, turn: &mut Turn, now: Nanos, at: usize, refusal: Option<Refusal>) {
-        let Some(Refusal {
-            instrument,
-            channel,
-            code,
-        }) = refusal
-        else {
-            return;
-        };
-        let note = self
-            .note(now, Severity::Error, "subscribe.refused", at)
-            .instrument(instrument)
-            .with("channel", Value::Word(channel.name()))
-            .with("code", Value::Int(code));
-        turn.notes.send(note);
     }
 
     /// What is due for one line.
@@ -314,36 +310,6 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
     }
 }
 
-/// When connections whose end the exchange announced are replaced: at once, but an exchange that announces it again
-/// and again is asked for new ones ever less often.
-struct Departures {
-    backoff: Backoff,
-    /// When the last one was announced.
-    last: Option<Nanos>,
-}
-
-impl Departures {
-    fn new(seed: u64) -> Self {
-        Self {
-            backoff: Backoff::new(seed),
-            last: None,
-        }
-    }
-
-    /// An end was announced: when to open the connection that takes its place.
-    fn next(&mut self, now: Nanos) -> Nanos {
-        let calm = self
-            .last
-            .is_none_or(|last| now.since(last) >= DEPARTURES_APART.0);
-        self.last = Some(now);
-        if calm {
-            self.backoff.reset();
-            return now;
-        }
-        self.backoff.on_failure(now)
-    }
-}
-
 /// The link starts no attempt, and has nothing to say.
 fn rest<S: Transport>(link: &mut Link<S>, now: Nanos) {
     link.shutdown(now);
@@ -373,6 +339,17 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
                         self.handle_settled(turn, came, line.into());
                     }
                 }
+                Read::TooLong {
+                    bytes,
+                    excerpt,
+                    at: came,
+                } => {
+                    self.feed.handle_too_long(turn, came, line, bytes, excerpt);
+                    while let Some((line, heard)) = self.feed.poll_heard() {
+                        self.handle_heard(turn, came, line.into(), heard);
+                    }
+                }
+                Read::Yielded => break, // `more` stays: the next turn goes on.
                 Read::Blocked | Read::Closed => {
                     self.lines[at].more = false;
                     break;
@@ -475,7 +452,7 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
                 Phase::Live => continue,
                 Phase::Waiting if self.lines[at].role == Role::Resting => continue,
                 Phase::Waiting | Phase::Resolving | Phase::Connecting => {}
-                Phase::Securing | Phase::Upgrading => {}
+                Phase::Tunnelling | Phase::Securing | Phase::Upgrading => {}
             }
             match addresses {
                 Ok(all) => {

@@ -10,6 +10,8 @@ use std::sync::Arc;
 pub const SUBSCRIBE_DEADLINE: Nanos = Nanos::from_secs(10);
 /// What the exchange refused is tried again after this.
 pub const REFUSED_RETRY: Nanos = Nanos::from_secs(60);
+/// A stream that we ended, for what it sends is too long, is tried again after this.
+pub const TOO_LONG_RETRY: Nanos = Nanos::from_secs(600);
 /// How often what was lost is asked for again, before it is left alone for a while. The wait doubles with each.
 pub const REPAIRS_MAX: u32 = 3;
 
@@ -86,14 +88,21 @@ enum State {
     Absent,
     /// Tried again in its time. Without a code the exchange kept silent about it, again and again.
     Refused,
+    /// We ended it, for what it sends is too long. What still comes of it confirms nothing; tried again in its time.
+    LeftAlone,
 }
 
 impl State {
     fn is_open(self) -> bool {
         match self {
             Self::Wanted | Self::Queued | Self::Sent(_) => true,
-            Self::Confirmed | Self::Absent | Self::Refused => false,
+            Self::Confirmed | Self::Absent => false,
+            Self::Refused | Self::LeftAlone => false,
         }
+    }
+
+    fn is_refused(self) -> bool {
+        matches!(self, Self::Refused | Self::LeftAlone)
     }
 }
 
@@ -130,7 +139,8 @@ pub enum Due {
 
 /// The subscriptions of one line.
 ///
-/// Invariant: `open` topics are Wanted, Queued or Sent, `refused` are Refused, and all others are Confirmed or Absent.
+/// Invariant: `open` topics are Wanted, Queued or Sent, `refused` are Refused or LeftAlone, and all others are Confirmed
+/// or Absent.
 pub struct Subscriptions {
     desired: Arc<Desired>,
     states: Box<[State]>,
@@ -206,7 +216,8 @@ impl Subscriptions {
     /// The frame to send next; it stays until [`Self::handle_sent`].
     pub fn poll_frame(&mut self, now: Nanos) -> Option<&str> {
         if self.queue.is_empty() {
-            if self.open == 0 || self.due != Nanos::NEVER {
+            let asked = self.open == 0 || self.due != Nanos::NEVER;
+            if asked && self.renewed.is_empty() {
                 return None; // All that is open has been asked for.
             }
             self.ask();
@@ -254,6 +265,18 @@ impl Subscriptions {
         news
     }
 
+    /// The exchange refused a request without saying which one. It answers in order: the oldest one without an answer
+    /// is meant, and is divided as in [`Self::handle_answer`].
+    pub fn handle_nameless_refusal(&mut self, now: Nanos, code: i64) -> Option<Refusal> {
+        let sent = |state: &State| match state {
+            State::Sent(id) => Some(*id),
+            State::Wanted | State::Queued | State::Confirmed | State::Absent => None,
+            State::Refused | State::LeftAlone => None,
+        };
+        let oldest = self.states.iter().filter_map(sent).min()?;
+        self.handle_answer(now, oldest, Some(code))
+    }
+
     /// The exchange answered about one stream. Tells of a refusal that is news.
     pub fn handle_subscribed(
         &mut self,
@@ -265,7 +288,7 @@ impl Subscriptions {
         let awaited = match self.states[topic] {
             State::Sent(_) => true,
             State::Wanted | State::Queued | State::Confirmed => false,
-            State::Absent | State::Refused => false,
+            State::Absent | State::Refused | State::LeftAlone => false,
         };
         let news = awaited.then(|| self.settle(now, topic, refused));
         self.check();
@@ -278,7 +301,7 @@ impl Subscriptions {
             return;
         };
         let ends = self.renewed.contains(&(topic as u16));
-        if !ends {
+        if !ends && self.states[topic] != State::LeftAlone {
             self.set(topic, State::Confirmed);
         }
     }
@@ -290,9 +313,8 @@ impl Subscriptions {
             return false;
         };
         match self.states[topic] {
-            State::Wanted | State::Queued | State::Sent(_) | State::Refused | State::Absent => {
-                false
-            }
+            State::Wanted | State::Queued | State::Sent(_) => false,
+            State::Refused | State::LeftAlone | State::Absent => false,
             State::Confirmed => {
                 self.renewed.push(topic as u16);
                 self.want(topic);
@@ -306,6 +328,19 @@ impl Subscriptions {
         let (topic, confirmed) = self.settled.pop_front()?;
         let (instrument, _, channel) = self.desired.topics[usize::from(topic)];
         Some(((instrument, channel), confirmed))
+    }
+
+    /// The depth stream of this instrument is ended, and begun again after a while.
+    pub fn leave_alone(&mut self, now: Nanos, instrument: InstrumentId) {
+        let Some(topic) = self.desired.place(instrument, Channel::Depth) else {
+            return;
+        };
+        if !self.renewed.contains(&(topic as u16)) {
+            self.renewed.push(topic as u16);
+        }
+        self.set(topic, State::LeftAlone);
+        self.retry_at = self.retry_at.min(now + TOO_LONG_RETRY);
+        self.check();
     }
 
     /// When [`Self::handle_timeout`] is due; [`Nanos::NEVER`] where nothing waits.
@@ -322,7 +357,7 @@ impl Subscriptions {
     pub fn handle_timeout(&mut self, now: Nanos) -> Due {
         if now >= self.retry_at {
             (self.retry_at, self.together) = (Nanos::NEVER, usize::MAX);
-            self.want_all(|state| state == State::Refused);
+            self.want_all(State::is_refused);
         }
         if self.open == 0 || now < self.due {
             return Due::Nothing;
@@ -478,14 +513,14 @@ impl Subscriptions {
         let was = std::mem::replace(&mut self.states[topic], state);
         self.open += usize::from(state.is_open());
         self.open -= usize::from(was.is_open());
-        self.refused += usize::from(state == State::Refused);
-        self.refused -= usize::from(was == State::Refused);
+        self.refused += usize::from(state.is_refused());
+        self.refused -= usize::from(was.is_refused());
         if self.open == 0 {
             self.repairs = 0;
         }
         match state {
             _ if state == was => {}
-            State::Confirmed | State::Refused => {
+            State::Confirmed | State::Refused | State::LeftAlone => {
                 let confirmed = state == State::Confirmed;
                 self.settled.push_back((topic as u16, confirmed));
             }

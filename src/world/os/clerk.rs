@@ -15,7 +15,7 @@ use crate::wiring::turn::Notes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 pub use plan::Plan;
 use plan::{Queue, Waiting};
-pub use rest::{FetchError, Rest};
+pub use rest::{FetchError, Rest, target};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -2,18 +2,18 @@
 
 use crate::base::instrument::SYMBOL_MAX;
 use crate::base::{Asset, Instrument, InstrumentId, Symbol};
-use crate::exchange::Exchange as _;
 use crate::exchange::binance_spot::mirror::{PRECISION, QTY_MAX};
 use crate::exchange::binance_spot::{BINANCE, BINANCE_US};
 use crate::exchange::mirror::Listing;
+use crate::exchange::{Exchange as _, MESSAGE_BYTES_MAX};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufRead};
 
-/// The longest line that is read, in bytes.
-pub const LINE_BYTES_MAX: u64 = 64 << 20;
+/// The longest line that is read, in bytes: the largest message of any exchange, every byte of it escaped, and its head.
+pub const LINE_BYTES_MAX: u64 = 2 * MESSAGE_BYTES_MAX as u64 + (64 << 10);
 
 /// A recording from its beginning; `world/os` opens the file.
 pub type Reader = Box<dyn BufRead + Send>;

@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use streams::Streams;
 
-/// Bytes that may wait for a client. One that reads slower than that is cut.
+/// Bytes that may wait for a client when more come, however large a message is. One that reads slower than that is cut.
 pub const OUT_BYTES_MAX: usize = 4 << 20;
 /// A recording goes on only while fewer bytes than this wait.
 pub const PLAY_BYTES_MAX: usize = 64 * 1024;
@@ -355,6 +355,7 @@ impl Session {
 
     /// Encrypts what was written; cuts a client that lets too much of it wait.
     fn seal(&mut self, now: Nanos) {
+        let waited = self.queued();
         if !self.pipe.output.is_empty() {
             // Writing into rustls' own unbounded buffer cannot fail.
             let _ = self.tls.writer().write_all(&self.pipe.output);
@@ -365,7 +366,7 @@ impl Session {
                 break;
             }
         }
-        if self.queued() > OUT_BYTES_MAX {
+        if waited > OUT_BYTES_MAX {
             self.cut = Some((Cut::SlowConsumer, now));
         }
     }

@@ -85,6 +85,10 @@ impl Exchange for ExchangeFeed {
             per: Nanos::from_secs(1),
         };
         Limits {
+            // Not documented.
+            books_per_connection: 1_000,
+            // Whole books, 27 bytes a level: of as many levels as `coinbase` takes, and more.
+            message_bytes_max: 32 << 20,
             streams_per_connection: 300, // Not documented.
             messages: a_second(100),     // WebSocket rate limits: messages of one client.
             connects: a_second(8),       // WebSocket rate limits: requests, an address.

@@ -149,13 +149,19 @@ fn an_ack_names_its_topic_and_a_refusal_its_request() {
     for silent in [
         r#"{"method":"pong"}"#,
         r#"{"channel":"heartbeat"}"#,
-        r#"{"error":"Exceeded msg rate"}"#,
         r#"{"channel":"new","data":7}"#,
         r#"{"method":"subscribe","result":{"channel":"ohlc","symbol":"A/B"},"success":true}"#,
         "{}",
     ] {
         assert_eq!(said(silent), Ok(vec![]), "{silent}");
     }
+    let nameless = Word::Answer {
+        id: 0,
+        refused: Some(REFUSED),
+    };
+    one(r#"{"error":"Exceeded msg rate"}"#, |word| {
+        assert_eq!(word, nameless)
+    });
 }
 
 #[test]

@@ -109,13 +109,19 @@ fn an_answer_names_its_topics() {
         r#"{"event":"subscribed","feed":"heartbeat"}"#,
         r#"{"event":"subscribed","feed":"ticker_lite","product_ids":["PI_XBTUSD"]}"#,
         r#"{"event":"unsubscribed","feed":"book","product_ids":["PI_XBTUSD"]}"#,
-        r#"{"event":"error","message":"Invalid product id"}"#,
         r#"{"event":"alert","message":"Already subscribed to feed, re-requesting"}"#,
         r#"{"feed":"heartbeat","time":1}"#,
         r#"{"feed":"new"}"#,
         "{}",
     ] {
         assert_eq!(said(silent), Ok(vec![]), "{silent}");
+    }
+    for nameless in [
+        r#"{"event":"error","message":"Invalid product id"}"#,
+        r#"{"event":"alert","message":"Too many subscriptions"}"#,
+    ] {
+        let refused = format!("Answer {{ id: 0, refused: Some({REFUSED}) }}");
+        assert_eq!(said(nameless), Ok(vec![refused]), "{nameless}");
     }
     assert_eq!(said("[]"), Err(Shape));
 }

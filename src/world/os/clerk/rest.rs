@@ -3,6 +3,7 @@
 use super::plan::Plan;
 use crate::base::{InstrumentId, Nanos, ServerTime, UnixNanos};
 use crate::conn::http_date;
+use crate::conn::proxy::{Proxy, Target, Tunnel};
 use crate::conn::retry_after::retry_after;
 use crate::conn::tls::{self, TlsSetupError};
 use crate::exchange::{Exchange, Rate, RestRequest};
@@ -15,7 +16,10 @@ use std::time::Duration;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::{
+    ConnectionDetails, Connector, DefaultConnector, NextTimeout, RustlsConnector, TcpConnector,
+    Transport, TransportAdapter,
+};
 
 /// A whole request, connect to last byte, takes at most this long.
 pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
@@ -63,6 +67,7 @@ pub struct Rest {
     agent: ureq::Agent,
     base: String,
     via: Option<String>,
+    proxy: Option<Proxy>,
     /// What it takes from us, and what waits for that.
     pub(super) plan: Plan,
     /// Where a recording is made: every body, as it came.
@@ -74,10 +79,11 @@ pub struct Rest {
 impl Rest {
     /// A client for `host:port`; `extra_ca_pem` is trusted beside the public authorities. `budget` is what the
     /// exchange takes from one address. With `via`, also a `host:port`, connections go there, and names and
-    /// certificates stay the host's own.
+    /// certificates stay the host's own. With `proxy` they go there, and on from there.
     pub fn new(
         host_port: &str,
         via: Option<&str>,
+        proxy: Option<Proxy>,
         extra_ca_pem: Option<&[u8]>,
         budget: Rate,
     ) -> Result<Self, TlsSetupError> {
@@ -95,16 +101,33 @@ impl Rest {
             .https_only(true)
             .http_status_as_error(false)
             .max_redirects(0)
+            // Never what the environment says by accident.
+            .proxy(None)
             .timeout_global(Some(REQUEST_DEADLINE))
             .user_agent(concat!("tickwire/", env!("CARGO_PKG_VERSION")))
             .build();
         let via = via.map(str::to_owned);
-        let looks_up = LooksUp { via: via.clone() };
-        let agent = ureq::Agent::with_parts(config, DefaultConnector::default(), looks_up);
+        let reached_at = proxy.as_ref().map(|proxy| proxy.host_port().to_owned());
+        let looks_up = LooksUp {
+            via: reached_at.or_else(|| via.clone()),
+        };
+        let agent = match &proxy {
+            None => ureq::Agent::with_parts(config, DefaultConnector::default(), looks_up),
+            Some(proxy) => {
+                let through = Through {
+                    proxy: proxy.clone(),
+                    target: target(via.as_deref().unwrap_or(host_port)),
+                };
+                let connector = ().chain(TcpConnector::default()).chain(through);
+                let connector = connector.chain(RustlsConnector::default());
+                ureq::Agent::with_parts(config, connector, looks_up)
+            }
+        };
         Ok(Self {
             agent,
             base: format!("https://{host_port}"),
             via,
+            proxy,
             plan: Plan::new(budget),
             tap: None,
             time: None,
@@ -141,7 +164,7 @@ impl Rest {
 
     /// Whether the two are one host: a host counts our requests by address, not by feed.
     pub fn is(&self, other: &Self) -> bool {
-        self.base == other.base && self.via == other.via
+        self.base == other.base && self.via == other.via && self.proxy == other.proxy
     }
 
     /// What the newest answer told of the host's clock, once.
@@ -173,7 +196,11 @@ impl Rest {
 
     /// As [`Self::fetch`], of a request whose weight was spent already.
     pub(super) fn fetch_admitted(&mut self, request: &RestRequest) -> Result<Vec<u8>, FetchError> {
-        let transport = |error: ureq::Error| FetchError::Transport(error.to_string());
+        let proxy = self.proxy.clone();
+        let transport = |error: ureq::Error| match &proxy {
+            None => FetchError::Transport(error.to_string()),
+            Some(proxy) => FetchError::Transport(format!("by way of the proxy {proxy}: {error}")),
+        };
         let url = format!("{}{}", self.base, request.path);
         let asked = sys::monotonic();
         let send = || match &request.body {
@@ -229,6 +256,41 @@ fn without_panic<T>(call: impl FnOnce() -> T) -> Result<T, FetchError> {
     // The agent keeps connections behind locks that get over a panic.
     std::panic::catch_unwind(AssertUnwindSafe(call))
         .map_err(|_| FetchError::Transport("the request panicked".to_owned()))
+}
+
+/// The way through a proxy, for one host.
+#[derive(Debug)]
+struct Through {
+    proxy: Proxy,
+    target: Target,
+}
+
+impl<In: Transport> Connector<In> for Through {
+    type Out = In;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<In>, ureq::Error> {
+        let Some(transport) = chained else {
+            return Ok(None);
+        };
+        let mut stream = TransportAdapter::new(transport, details.current_time.clone());
+        stream.set_timeout(details.timeout);
+        let mut tunnel = Tunnel::new(stream, self.proxy.clone(), self.target.clone());
+        tunnel.advance()?;
+        Ok(Some(tunnel.into_inner().into_inner()))
+    }
+}
+
+/// A `host:port` as a proxy is told it.
+pub fn target(host_port: &str) -> Target {
+    let (host, port) = host_port.rsplit_once(':').unwrap_or((host_port, ""));
+    Target {
+        host: host.trim_matches(['[', ']']).to_owned(),
+        port: port.parse().unwrap_or(443),
+    }
 }
 
 /// Looks names up on the thread that asks, where the library would start one for each; or gives one place, whatever

@@ -34,7 +34,7 @@ fn notes() -> (Notes, Receiver<Note>) {
 }
 
 fn rest(host_port: &str, ca_pem: Option<&[u8]>) -> Rest {
-    Rest::new(host_port, None, ca_pem, BINANCE.limits().rest_weight).unwrap()
+    Rest::new(host_port, None, None, ca_pem, BINANCE.limits().rest_weight).unwrap()
 }
 
 #[test]
@@ -93,6 +93,7 @@ fn what_does_not_fit_into_the_budget_is_announced_and_waits() {
     let host = Rest::new(
         &sim.addr().to_string(),
         None,
+        None,
         Some(ca_pem.as_bytes()),
         tight,
     )
@@ -134,10 +135,11 @@ fn a_host_that_is_reached_via_another_place_keeps_its_name() {
     let (via, ca_pem) = (sim.addr().to_string(), sim.ca_pem().as_bytes());
     let own = BINANCE.endpoints().rest;
     let budget = BINANCE.limits().rest_weight;
-    let mut host = Rest::new(&own, Some(&via), Some(ca_pem), budget).unwrap();
+    let mut host = Rest::new(&own, Some(&via), None, Some(ca_pem), budget).unwrap();
     host.fetch(&RestRequest::get("/api/v3/ping", 1)).unwrap();
     // Its certificate is checked against its own name, wherever it is.
-    let mut other = Rest::new("elsewhere.test:443", Some(&via), Some(ca_pem), budget).unwrap();
+    let mut other =
+        Rest::new("elsewhere.test:443", Some(&via), None, Some(ca_pem), budget).unwrap();
     let refused = other.fetch(&RestRequest::get("/api/v3/ping", 1));
     assert!(
         matches!(refused, Err(FetchError::Transport(_))),
