@@ -2,6 +2,7 @@
 //! Decides nothing about an order, and never sends one twice.
 
 mod clock;
+mod receipt;
 
 use super::desk::{Receipt, Ticket};
 use super::feed::BookTally;
@@ -351,44 +352,6 @@ impl<S: Transport> Gateway<S> {
         }
         turn.notes.record(self.receipt(at, &order));
         Some(order)
-    }
-
-    /// An order's receipt for the log: each stretch of its own road, in nanoseconds.
-    fn receipt(&self, at: Nanos, order: &InFlight) -> Note {
-        let Receipt {
-            stamps,
-            popped,
-            decided,
-            admitted,
-        } = order.receipt;
-        let span = |to: Nanos, from: Nanos| Value::Int(to.since(from) as i64);
-        let note = self
-            .note(at, Severity::Info, "order.receipt")
-            .instrument(order.instrument)
-            .with("order", Value::Int(order.client_id.0 as i64));
-        // What was caused by no packet, or never saw a send stamp, has no such stretch.
-        let note = match stamps.rx.kernel {
-            Nanos::ZERO => note,
-            kernel => note.with("kernel_ns", span(stamps.rx.call, kernel)),
-        };
-        let note = match stamps.rx.read {
-            Nanos::ZERO => note,
-            read => note
-                .with("read_ns", span(read, stamps.rx.call))
-                .with("frame_ns", span(stamps.frame, read))
-                .with("decode_ns", span(stamps.decode, stamps.frame)),
-        };
-        let note = note
-            .with("book_ns", span(stamps.book, stamps.decode))
-            .with("queue_ns", span(popped, stamps.book))
-            .with("decide_ns", span(decided, popped))
-            .with("admit_ns", span(admitted, decided))
-            .with("send_ns", span(order.sent, admitted))
-            .with("ack_ns", span(at, order.sent));
-        match order.wired {
-            Nanos::ZERO => note,
-            wired => note.with("wire_ns", span(wired, order.sent)),
-        }
     }
 
     fn set_ready(&mut self, now: Nanos, ready: bool) {
