@@ -123,6 +123,7 @@ fn stopped() {
     let safe_ms = safe.unwrap()["max_ns"].as_u64().unwrap() / 1_000_000;
     println!("C12: kernel_safe max {safe_ms} ms");
     assert!(orders > 40);
+    assert!(safe_ms >= 4900, "the bytes lay in the kernel for up to 5 s");
 }
 
 #[test]
@@ -136,5 +137,33 @@ fn no_order_is_made_from_data_that_is_late_whatever_held_it_up() {
         ] {
             scope.spawn(case);
         }
+    });
+}
+
+/// The exchange's clock is wrong, or ours.
+struct Clock {
+    ms: i64,
+}
+
+impl Script for Clock {
+    fn clock_ms(&self) -> i64 {
+        self.ms
+    }
+}
+
+#[test]
+fn an_exchange_whose_clock_differs_takes_orders_soon() {
+    let run = |ms| {
+        let (server, config) = start(Clock { ms });
+        let config = config.replace("cooldown_ms = 0", "cooldown_ms = 200");
+        let mut engine = Engine::start(&server, &config, &["--live", "--for", "12s"]);
+        let taken = judge(&format!("C17 {ms} ms"), &server, &mut engine);
+        let (_, refused) = server.world.orders();
+        println!("C17 {ms} ms: {refused} orders refused for their time, {taken} taken");
+        assert!(refused <= 10 && taken > 20);
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| run(5000));
+        scope.spawn(|| run(-5000));
     });
 }

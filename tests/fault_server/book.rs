@@ -1,9 +1,10 @@
 //! The true book of one instrument, and every best price that it ever had. Prices are in cents,
 //! quantities in thousandths. Knows no exchange and no text.
 //!
-//! Each step, or each so many, replaces both best levels by others at prices that do not come again for a thousand
-//! steps. So a client that lost one message keeps a level that is gone, its book is not crossed by
-//! it, and the price of an order says from which moment the book was that it was made from.
+//! Each step, or each so many, replaces both best levels by others at prices that do not come again
+//! for a thousand steps. So a client that lost one message keeps a level that is gone, its book is
+//! not crossed by it, and the price of an order says from which moment the book was that it was
+//! made from.
 
 use super::Setup;
 use std::collections::{BTreeMap, VecDeque};

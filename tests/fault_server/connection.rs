@@ -135,7 +135,7 @@ impl<'w> Streams<'w> {
         let (world, dialect) = (self.world, self.world.dialect);
         let request: Value = serde_json::from_str(text).unwrap();
         let (topics, wants) = dialect.asked(&request);
-        let mut granted = Vec::new();
+        let (mut granted, mut answers) = (Vec::new(), true);
         for (symbol, channel) in topics {
             let Some(symbol) = world.symbols().into_iter().find(|known| *known == symbol) else {
                 return self.put(now_us(), dialect.refused(&request));
@@ -145,7 +145,8 @@ impl<'w> Streams<'w> {
                 Subscribe::Grant => granted.push((symbol, channel)),
                 // One bad stream refuses the whole request.
                 Subscribe::Refuse => return self.put(now_us(), dialect.refused(&request)),
-                Subscribe::Ignore => {}
+                Subscribe::Ignore => answers = false,
+                Subscribe::Mute => {}
             }
         }
         let begins = wants && self.topics.is_empty();
@@ -164,7 +165,9 @@ impl<'w> Streams<'w> {
                 self.put(now_us(), world.script.book_text(symbol, text));
             }
         }
-        self.put(now_us(), dialect.granted(&request, &self.topics));
+        if answers {
+            self.put(now_us(), dialect.granted(&request, &self.topics));
+        }
         if begins {
             self.begin_late();
         }

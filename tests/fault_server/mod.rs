@@ -89,6 +89,8 @@ pub enum Subscribe {
     Refuse,
     /// No answer, and no data.
     Ignore,
+    /// The answer of a grant, and no data.
+    Mute,
 }
 
 /// A message that is about to go out.
