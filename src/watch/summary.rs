@@ -348,6 +348,9 @@ pub struct Worker {
 /// Where nobody said how long an exchange may be down: for so long at the end.
 pub const DOWN_AT_END_MAX: Duration = Duration::from_secs(3);
 
+/// Connections that were lost, before they end again and again.
+const LOST_MIN: u64 = 3;
+
 impl Summary {
     /// What was down when, and what of it counts as too long: what was down for more than `down_max` at any time, or
     /// where nobody said what is too long, for more than [`DOWN_AT_END_MAX`] at the end. So counts an exchange that
@@ -390,14 +393,14 @@ impl Summary {
             let Book { name, dark, .. } = book;
             format!("{name}: not live for {}, {dark}", span(book.dark_ns))
         });
-        // One that is down at the end is judged by its time, however often it was dialled.
-        let is_down = |exchange: &String| {
+        // A dial that fails is no connection that ends: one outage is judged by its time, however often was dialled.
+        let flaps = |exchange: &String| {
             let mut outages = self.outages.iter();
-            outages.any(|outage| outage.exchange == *exchange && outage.down_since.is_some())
+            outages.any(|outage| outage.exchange == *exchange && outage.times >= LOST_MIN)
         };
         let closing = keep_closing
             .into_iter()
-            .filter(|(exchange, _)| !is_down(exchange));
+            .filter(|(exchange, _)| flaps(exchange));
         let closing = closing.map(|(exchange, what)| format!("{exchange}: {what}"));
         let too_long = down.iter().map(|outage| outage.to_string());
         self.too_long = too_long.chain(closing).chain(dark).collect();
@@ -687,7 +690,12 @@ pub(super) mod tests {
         summary.books[0].exchange = "okx".to_owned();
         summary.books[0].dark = "no snapshot".to_owned();
         summary.books[0].dark_ns = 3_000_000_001;
-        let all = [outage(6, 6), outage(0, 2)].into_iter();
+        let flapping = Outage {
+            exchange: "okx".to_owned(),
+            times: 3,
+            ..outage(1, 1)
+        };
+        let all = [outage(6, 6), outage(0, 2), flapping].into_iter();
         summary.set_outages(all, closing, None);
         let said: Vec<String> = summary.outages.iter().map(Outage::to_string).collect();
         assert_eq!(
@@ -695,13 +703,14 @@ pub(super) mod tests {
             [
                 "binance: down since 18:16:24 (6.00 s), refused",
                 "binance: was down 1 time(s), 2.00 s at the longest, 2.00 s in all, refused",
+                "okx: down since 18:16:24 (1.00 s), refused",
                 "kraken: down since 16:38:00 (15.0 s), left out at the start: no address",
             ]
         );
         let dark = "binance:BTC-USDT: not live for 3.00 s, no snapshot".to_owned();
         let wanted = [
             said[0].clone(),
-            said[2].clone(),
+            said[3].clone(),
             format!("okx: {again}"),
             dark,
         ];
