@@ -9,7 +9,7 @@ use fault_server::{Dialect, Honest, Order, Script, Server, Setup, now_us};
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Each connection is told soon that the server is about to end.
 struct Ending;
@@ -134,7 +134,7 @@ fn no_order_goes_out_once_the_disk_takes_no_record() {
     let (server, config) = exchange();
     // A small file system for the run's folder, seen by the run only.
     let small = "mkdir o && mount -t tmpfs -o size=128k none o && exec \"$@\"";
-    let arguments = ["--live", "--for", "12s"];
+    let arguments = ["--live"];
     let mut engine = Engine::start_with(&server, &config, &arguments, |command| {
         let folder = command.get_current_dir().unwrap().to_owned();
         let mut inner = Command::new("unshare");
@@ -145,14 +145,20 @@ fn no_order_goes_out_once_the_disk_takes_no_record() {
         inner.current_dir(folder);
         *command = inner;
     });
-    let began_us = now_us();
-    thread::sleep(Duration::from_secs(10));
+    let began = Instant::now();
+    while !engine.text("stderr").contains("No space left on device") {
+        assert!(began.elapsed() < Duration::from_secs(120), "never full");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let full_us = now_us();
+    thread::sleep(Duration::from_secs(4));
     let (id, folder) = (engine.child.id(), engine.path().display());
     let log = fs::read_to_string(format!("/proc/{id}/root{folder}/o/log.jsonl"));
+    engine.signal("TERM");
     let code = engine.wait(Duration::from_secs(40));
     let (arrived, _) = server.world.orders();
     let missing = unrecorded(&arrived, &log.unwrap());
-    let late = |order: &&Order| order.at_us > began_us + 8_000_000;
+    let late = |order: &&Order| order.at_us > full_us + 2_000_000;
     let late = arrived.iter().filter(late).count();
     let count = arrived.len();
     println!("C16: exit {code:?}, {count} orders arrived, {missing} without a record, {late} late");

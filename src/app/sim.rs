@@ -86,6 +86,7 @@ fn serve(args: SimArgs) -> Result<(), Failure> {
         instruments: args.instruments as usize,
         messages_per_s: args.messages_per_s,
         truth: false,
+        beside_engine: false,
         ..SimOptions::default()
     };
     options.listen = args.listen.unwrap_or(options.listen);

@@ -50,6 +50,8 @@ pub struct SimOptions {
     pub truth: bool,
     /// What it publishes.
     pub source: SimSource,
+    /// It is in the process of an engine, whose workers go first where they share a CPU.
+    pub beside_engine: bool,
 }
 
 impl Default for SimOptions {
@@ -63,6 +65,7 @@ impl Default for SimOptions {
             messages_per_s: None,
             truth: true,
             source: SimSource::Flow,
+            beside_engine: true,
         }
     }
 }
@@ -186,13 +189,16 @@ pub fn start(options: SimOptions) -> Result<Sim, SimError> {
     let names = exchanges.iter().flat_map(|exchange| host_names(*exchange));
     let Certificates { ca_pem, server } =
         tls::certificates(names, Arc::new(OsClock)).map_err(SimError::Certificates)?;
+    let beside_engine = options.beside_engine;
     let (truths, truth) = crossbeam_channel::bounded(TRUTHS_MAX);
     let (mut thread, shared) = Thread::new(listener, Venues::new(venues), server, truths, started)
         .map_err(SimError::Thread)?;
     let thread = std::thread::Builder::new()
         .name("tickwire-sim".to_owned())
         .spawn(move || {
-            sys::step_back();
+            if beside_engine {
+                sys::step_back();
+            }
             thread.run()
         });
     let thread = Some(thread.map_err(SimError::Thread)?);
