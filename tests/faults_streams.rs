@@ -123,3 +123,75 @@ fn a_stream_that_falls_silent_is_named() {
     println!("C11: {trades} words about trades, {quotes} about quotes");
     assert!(trades > 0 && quotes > 0);
 }
+
+/// The first instrument's whole book has so many bytes.
+struct Large {
+    bytes: usize,
+}
+
+impl Script for Large {
+    fn book_text(&self, symbol: &str, text: String) -> String {
+        if symbol != "BIG-USD" {
+            return text;
+        }
+        let px = |n: usize| format!("{}.{:02}", 20_000 - n / 100, 99 - n % 100);
+        let advanced = |n| {
+            let time = "\"event_time\":\"2026-01-01T00:00:00Z\"";
+            let px = px(n);
+            format!(
+                "{{\"side\":\"bid\",{time},\"price_level\":\"{px}\",\"new_quantity\":\"1.5\"}},"
+            )
+        };
+        let exchange = |n| format!("[\"{}\",\"1.50000000\"],", px(n));
+        // Further bids, below all that are there.
+        let (end, levels): (usize, Vec<String>) = match text.rfind("}]}]") {
+            Some(end) => (
+                end + 1,
+                (0..self.bytes / advanced(0).len()).map(advanced).collect(),
+            ),
+            None => {
+                let end = text.rfind("]],\"product_id\"").unwrap() + 1;
+                (
+                    end,
+                    (0..self.bytes / exchange(0).len()).map(exchange).collect(),
+                )
+            }
+        };
+        let levels = levels.concat();
+        let levels = levels.trim_end_matches(',');
+        format!("{},{levels}{}", &text[..end], &text[end..])
+    }
+}
+
+#[test]
+fn a_very_large_book_lives_beside_a_small_one() {
+    let run = |dialect: Dialect, mib: usize| {
+        let setup = Setup::new(dialect, &["BIG-USD", "BTC-USD"]);
+        let server = Server::start(setup, Large { bytes: mib << 20 });
+        let config = feed(&server, "") + EAGER;
+        let mut engine = Engine::start(&server, &config, &["--for", "15s"]);
+        thread::sleep(Duration::from_secs(13));
+        let resident_mib = engine.resident_kib_max() / 1024;
+        let code = engine.wait(Duration::from_secs(60));
+        let orders = engine.orders();
+        let small = orders.iter().filter(|order| order.symbol == "BTC-USD");
+        let times: Vec<i64> = small.map(|order| order.at_us / 1000).collect();
+        let pause_ms = times.windows(2).map(|pair| pair[1] - pair[0]).max();
+        let what = format!("F1 {} {mib} MiB", dialect.name());
+        println!(
+            "{what}: exit {code:?}, connects {}, resident {resident_mib} MiB, neighbour's longest \
+             pause {pause_ms:?} ms",
+            server.world.connects_us().len()
+        );
+        for symbol in ["BIG-USD", "BTC-USD"] {
+            let changes = engine.changes(symbol);
+            println!("  {what}: {symbol} {}", shown(&changes));
+            assert!(live_ms(&changes, 15_000) > 3_000);
+        }
+        assert!(resident_mib < 512);
+    };
+    thread::scope(|scope| {
+        scope.spawn(move || run(Dialect::Coinbase, 6));
+        scope.spawn(move || run(Dialect::CoinbaseExchange, 16));
+    });
+}
