@@ -1,0 +1,100 @@
+//! What became of orders, and of the intents that risk refused.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What became of orders.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Orders {
+    /// Handed to the order connection; on paper, admitted.
+    pub sent: u64,
+    /// Taken by the exchange, or on paper.
+    pub acked: u64,
+    /// Fills of all of them.
+    #[serde(default)]
+    pub fills: u64,
+    /// Ends: filled whole.
+    #[serde(default)]
+    pub filled: u64,
+    /// Ends: cancelled with something left.
+    #[serde(default)]
+    pub cancelled: u64,
+    /// Ends: what was left expired, all of it or a part.
+    #[serde(default)]
+    pub expired: u64,
+    /// Ends: refused by the exchange, or on paper.
+    pub rejected: u64,
+    /// Ends: never left, because the order connection was not ready.
+    #[serde(default)]
+    pub not_sent: u64,
+    /// Ends: nobody ever said how much of it traded.
+    #[serde(default)]
+    pub unknown: u64,
+    /// Orders that were in doubt for a time, whatever their end.
+    #[serde(default)]
+    pub in_doubt: u64,
+    /// What was traded, an object an instrument that had fills.
+    #[serde(default)]
+    pub traded: Vec<Traded>,
+    /// Intents that risk refused, by the gate that did.
+    #[serde(default)]
+    pub refused: BTreeMap<String, u64>,
+    /// The same with what each gate compared, in the order in which gates are asked.
+    #[serde(default)]
+    pub refusals: Vec<Refused>,
+}
+
+/// What was traded of one instrument. Numbers are decimal text, and without fees.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Traded {
+    /// The instrument's name in the engine.
+    pub name: String,
+    /// Fills.
+    pub fills: u64,
+    /// Quantity bought.
+    pub bought: String,
+    /// Quantity sold.
+    pub sold: String,
+    /// Price times quantity of what was bought.
+    pub paid: String,
+    /// Price times quantity of what was sold.
+    pub received: String,
+}
+
+/// What one gate of risk refused.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Refused {
+    /// Its name.
+    pub gate: String,
+    /// Intents that it stopped.
+    pub count: u64,
+    /// What `limit` and `found` are numbers of: `bps`, `ns`, `orders`, `price`, `quantity` or `notional`; absent,
+    /// as they are, where the gate compares no numbers.
+    pub unit: Option<String>,
+    /// The limit, as decimal text.
+    pub limit: Option<String>,
+    /// What was found beyond it, as decimal text: the worst of the run, or where instruments cannot be compared
+    /// (prices, quantities, notionals) the latest.
+    pub found: Option<String>,
+    /// The instrument of the latest, where instruments cannot be compared.
+    pub instrument: Option<String>,
+}
+
+impl Orders {
+    /// Counts a record of the log by its name. Refusals are not counted: the log has only some of them.
+    pub fn count(&mut self, event: &str) {
+        match event {
+            "order.admitted" => self.sent += 1,
+            "order.acked" => self.acked += 1,
+            "order.filled" => self.fills += 1,
+            "order.done" => self.filled += 1,
+            "order.cancelled" => self.cancelled += 1,
+            "order.expired" => self.expired += 1,
+            "order.in_doubt" => self.in_doubt += 1,
+            "order.rejected" => self.rejected += 1,
+            "order.not_sent" => self.not_sent += 1,
+            "order.unknown" => self.unknown += 1,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Where a run is while it goes on.
+
+use crate::base::{Nanos, Symbol};
+
+/// A book that strategies cannot read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DarkBook {
+    /// Its exchange.
+    pub exchange: &'static str,
+    /// Its instrument, as that exchange calls it.
+    pub symbol: Symbol,
+    /// For how long.
+    pub span: Nanos,
+    /// Why.
+    pub why: &'static str,
+}
+
+/// Where a run is, for its status line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Status {
+    /// Since the run began.
+    pub elapsed: Nanos,
+    /// Books that strategies can read now.
+    pub books_live: usize,
+    /// All books of the run.
+    pub books: usize,
+    /// The book that has been dark for the longest time, where that is worth a word.
+    pub dark: Option<DarkBook>,
+    /// How long from now the last snapshot that waits for an exchange's budget will be asked for; `None` where
+    /// none waits.
+    pub snapshots_in: Option<Nanos>,
+    /// Frames of market data in the second before.
+    pub messages_per_s: u64,
+    /// Orders that risk admitted so far.
+    pub orders_sent: u64,
+    /// p50 and p99 of tick-to-wire over the run so far, in nanoseconds.
+    pub tick_to_wire_ns: Option<(u64, u64)>,
+}
