@@ -191,6 +191,7 @@ fn snapshot() -> Snapshot {
         qty: Qty(1_000),
     };
     Snapshot {
+        dropped: 0,
         last_id: 1,
         bids: (0..DEPTH).map(|n| level(100_000 - 2 * n)).collect(),
         asks: (0..DEPTH).map(|n| level(100_001 + 2 * n)).collect(),

@@ -105,12 +105,8 @@ fn decoding_allocates_nothing_from_the_first_message_on() {
         r#"{"result":null,"id":1}"#.to_owned(),
         r#"{"e":"serverShutdown","E":1770000000000}"#.to_owned(),
     ];
-    let broken = [
-        "{\"e\":",
-        "[1]",
-        r#"{"e":"trade","s":"NONE","m":true}"#,
-        r#"{"e":"depthUpdate","s":"BTCUSDT","U":1,"u":2,"E":3,"b":[["x","1"]],"a":[]}"#,
-    ];
+    let broken = ["{\"e\":", "[1]", r#"{"e":"trade","s":"NONE","m":true}"#];
+    let unfit = r#"{"e":"depthUpdate","s":"BTCUSDT","U":1,"u":2,"E":3,"b":[["x","1"]],"a":[]}"#;
     let mut understood = 0;
     let count = allocations(|| {
         for frame in &rare {
@@ -125,6 +121,8 @@ fn decoding_allocates_nothing_from_the_first_message_on() {
                 for frame in broken {
                     assert!(decoder.decode(frame.as_bytes(), &mut words).is_err());
                 }
+                assert_eq!(decoder.decode(unfit.as_bytes(), &mut words), Ok(()));
+                assert!(matches!(words.iter().next(), Some(Word::Unfit { .. })));
             }
         }
     });
@@ -290,6 +288,7 @@ fn joined_by(diff: &Diff, depth: &DepthStream) -> Snapshot {
     };
     Snapshot {
         asked: Nanos::ZERO,
+        dropped: 0,
         last_id: match depth.rule.splice {
             Splice::After => diff.first_id - 1,
             Splice::Around => diff.first_id,

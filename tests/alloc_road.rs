@@ -469,6 +469,7 @@ fn snapshot(which: usize) -> Snapshot {
     };
     Snapshot {
         asked: Nanos::ZERO,
+        dropped: 0,
         last_id: 1_000,
         bids: side(MID[which], -1),
         asks: side(MID[which] + 1, 1),

@@ -380,7 +380,7 @@ fn a_bad_frame_is_counted_and_logged_and_changes_nothing() {
         "Pong timeout",
         "",
         "<html>503</html>",
-        r#"{"stream":"x","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":101,"u":101,"b":[["100.00","1"],["99.x","1"]],"a":[]}}"#,
+        r#"{"stream":"x","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":101,"u":101,"b":[["100.00","1"],["99.00"]],"a":[]}}"#,
         r#"{"stream":"x","data":{"e":"depthUpdate","E":1,"s":"DOGEUSDT","U":101,"u":101,"b":[],"a":[]}}"#,
     ];
     for frame in bad {
@@ -429,7 +429,7 @@ fn a_number_that_does_not_fit_darkens_the_book_until_the_metadata_is_there() {
     assert!(bench.rig.log().contains(&"instrument.replaced"));
     bench.rig.say(fine);
     bench.rig.settle();
-    assert_eq!(bench.rig.lane.feed().counters().bad_frames, 1, "it fits");
+    assert_eq!(bench.rig.lane.feed().counters().unfit, 1, "it fits");
 }
 
 #[test]

@@ -156,6 +156,7 @@ impl Bench {
         };
         let snapshot = Snapshot {
             asked: Nanos::ZERO,
+            dropped: 0,
             last_id,
             bids: vec![level(100, qty)],
             asks: vec![level(200, 1)],

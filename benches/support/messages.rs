@@ -34,6 +34,7 @@ impl Script {
         let mut bids = HalfBook::new(-1, &mut dice);
         let mut asks = HalfBook::new(1, &mut dice);
         let snapshot = Snapshot {
+            dropped: 0,
             last_id: 1_000,
             bids: bids.levels(),
             asks: asks.levels(),

@@ -12,7 +12,7 @@ use crate::market::{Counters, LINES_MAX};
 use crate::watch::audit::{AUDIT_LEVELS, Auditor, BookAudit, Shown};
 use crate::watch::latency::{Collector, Recorder, Totals};
 use crate::watch::stage::Stage;
-use crate::wiring::feed::{Arrival, Feed};
+use crate::wiring::feed::{Arrival, Feed, FeedCounters};
 use crate::wiring::publisher::Publisher;
 use crate::wiring::ring::{Bell, Receiver, ring};
 use crate::wiring::turn::{Notes, Turn};
@@ -492,7 +492,8 @@ impl<const N: usize> Replay<N> {
         if line.rest {
             return self.handle_rest(line, seen);
         }
-        let before = self.feed.counters().bad_frames;
+        let refused = |counters: FeedCounters| counters.bad_frames + counters.unfit;
+        let before = refused(self.feed.counters());
         self.feed_do(|feed, turn, now| {
             let arrival = Arrival {
                 frame: now,
@@ -501,7 +502,7 @@ impl<const N: usize> Replay<N> {
             feed.handle_frame(turn, number, arrival, line.raw.as_bytes());
         });
         // What this build does not read is counted by its stream already.
-        if self.feed.counters().bad_frames > before && ours != For::Number {
+        if refused(self.feed.counters()) > before && ours != For::Number {
             self.refused(line, seen);
         }
     }
@@ -532,9 +533,19 @@ impl<const N: usize> Replay<N> {
         }
     }
 
-    /// Finds out what a refused frame was, and why. Slow: it is made once more.
+    /// Finds out what a refused frame was, or a word of it, and why. Slow: it is made once more.
     fn refused(&mut self, line: &Line, seen: &mut Seen) {
         let exchange = self.exchange;
+        let (mut decoder, mut words) = (
+            exchange.decoder(&self.instruments, self.depth),
+            Words::new(),
+        );
+        let decoded = decoder.decode(line.raw.as_bytes(), &mut words);
+        if decoded.is_ok() {
+            seen.told
+                .refuse_words(exchange.name(), &self.instruments, &words);
+            return;
+        }
         let mut survey = Survey::default();
         exchange.survey(&line.raw, &mut survey);
         let symbol = survey
@@ -542,8 +553,6 @@ impl<const N: usize> Replay<N> {
             .first()
             .map(|one| one.symbol);
         let of_book = symbol.is_none() || matches!(survey.take_said(), Said::Book(_));
-        let mut decoder = exchange.decoder(&self.instruments, self.depth);
-        let decoded = decoder.decode(line.raw.as_bytes(), &mut Words::new());
         seen.told.refuse(Refused {
             exchange: exchange.name(),
             symbol: symbol.map(|symbol| symbol.to_string()).unwrap_or_default(),

@@ -6,7 +6,7 @@ mod select;
 use super::config::{self, Config, Feed};
 use crate::base::{Instrument, InstrumentId, Symbol};
 use crate::conn::Proxy;
-use crate::exchange::{self, Exchange};
+use crate::exchange::{self, Exchange, LeftOut, Listings};
 use crate::world::os::clerk::{self, FetchError, Rest};
 use crate::world::os::recorder::BodyTap;
 use select::Selection;
@@ -41,7 +41,8 @@ pub struct Universe {
     pub sources: Vec<Source>,
     /// Each host once: it counts our requests by address, not by feed.
     pub hosts: Vec<Rest>,
-    /// Feeds whose exchange could not be reached, and why: they are not followed in this run.
+    /// Feeds whose exchange could not be reached, and instruments that cannot be represented, and why: they are not
+    /// followed in this run.
     pub left_out: Vec<String>,
 }
 
@@ -111,14 +112,31 @@ impl Universe {
             volumes,
         } = asked;
         let taken = &self.instruments;
-        let free = |instrument: &&Instrument| {
+        let free = |instrument: &Instrument| {
             !taken.iter().any(|other| {
                 other.exchange == instrument.exchange && other.symbol == instrument.symbol
             })
         };
-        let listed: Vec<Instrument> = listed.iter().filter(free).copied().collect();
+        let Listings {
+            instruments: mut listed,
+            left_out,
+        } = listed;
+        listed.retain(free);
         let selection = Selection::new(&feed.instruments);
-        let (chosen, told) = selection.choose(&listed, volumes.as_deref(), feed.top)?;
+        let meant = selection.left_out(&left_out);
+        for LeftOut { symbol, why } in meant.iter().take(LEFT_OUT_NAMED) {
+            self.left_out
+                .push(format!("{}: {symbol}: {why}", feed.exchange));
+        }
+        if meant.len() > LEFT_OUT_NAMED {
+            let more = meant.len() - LEFT_OUT_NAMED;
+            self.left_out
+                .push(format!("{}: {more} more of its instruments", feed.exchange));
+        }
+        let (chosen, told) = selection.choose(&listed, &left_out, volumes.as_deref(), feed.top)?;
+        if chosen.is_empty() {
+            return Ok(()); // What is left out of it is named above.
+        }
         let first = self.instruments.len();
         for (index, instrument) in chosen.into_iter().enumerate() {
             let id = u16::try_from(first + index)
@@ -152,6 +170,9 @@ impl Universe {
     }
 }
 
+/// Instruments of a feed that are left out and named one by one; of more it is told how many.
+const LEFT_OUT_NAMED: usize = 10;
+
 /// Why a feed has no instruments.
 enum Fault {
     /// Somebody wrote something wrong.
@@ -166,7 +187,7 @@ struct Asked {
     rest: Rest,
     stream_proxy: Option<Proxy>,
     ca_pem: Option<Vec<u8>>,
-    listed: Vec<Instrument>,
+    listed: Listings,
     volumes: Option<Vec<(Symbol, f64)>>,
 }
 
@@ -221,7 +242,7 @@ fn listed(
     host: &mut Rest,
     exchange: &dyn Exchange,
     selection: &Selection,
-) -> Result<Vec<Instrument>, Fault> {
+) -> Result<Listings, Fault> {
     // Where only symbols are named, only they are asked for: an exchange's whole list may have ten megabytes.
     let symbols = selection.symbols().unwrap_or_default();
     match clerk::metadata(host, exchange, &symbols) {

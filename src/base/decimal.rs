@@ -12,6 +12,20 @@ pub enum DecimalError {
     TooFine,
     /// Does not fit into `i64` at this scale, or is longer than [`TEXT_MAX`] bytes.
     TooLarge,
+    /// A price below zero, of an instrument that may have one.
+    Negative,
+}
+
+impl DecimalError {
+    /// A static word for logs and counters.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "number_malformed",
+            Self::TooFine => "number_too_fine",
+            Self::TooLarge => "number_too_large",
+            Self::Negative => "number_negative",
+        }
+    }
 }
 
 /// The longest number text that is looked at, in bytes.
@@ -64,8 +78,18 @@ fn parse_padded(text: &[u8], scale: u8) -> Option<u64> {
 /// Moves units of 10^-8 to another scale, if they fit there exactly.
 #[inline(never)] // Binance's own scale is eight: this must not stand in the way of that.
 fn rescale(units: u64, scale: u8) -> Option<u64> {
-    if scale < 8 {
-        let step = 10u64.pow(u32::from(8 - scale));
+    /// By the scale: 10^8, 10^7, … 10.
+    const STEPS: [u64; 8] = [
+        100_000_000,
+        10_000_000,
+        1_000_000,
+        100_000,
+        10_000,
+        1_000,
+        100,
+        10,
+    ];
+    if let Some(&step) = STEPS.get(usize::from(scale)) {
         return units.is_multiple_of(step).then(|| units / step);
     }
     let units = units.checked_mul(10u64.pow(u32::from(scale - 8)))?;

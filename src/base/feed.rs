@@ -1,5 +1,6 @@
 //! Market data between `exchange`, which decodes it, and `market`, which makes a picture of it.
 
+use super::decimal::DecimalError;
 use super::instrument::InstrumentId;
 use super::level::{Level, Px, Qty, Side};
 use super::time::{Nanos, UnixNanos};
@@ -15,6 +16,16 @@ pub enum Word<'s> {
     Trade(Trade),
     /// The best bid and ask.
     Quote(Quote),
+    /// A number of this stream does not fit the instrument. Of a book something is missing from here on; a print or
+    /// a quote is not told. What else the frame says holds.
+    Unfit {
+        /// Whose stream.
+        instrument: InstrumentId,
+        /// Which stream.
+        channel: Channel,
+        /// What is wrong with the number.
+        why: DecimalError,
+    },
     /// The exchange halted trading of this instrument (false), or resumed it.
     Trading(InstrumentId, bool),
     /// The exchange's answer to a request with this id: accepted, or refused with its code.
@@ -88,9 +99,10 @@ pub struct Diff {
 pub struct Trade {
     /// What was traded.
     pub instrument: InstrumentId,
-    /// The exchange's number of it.
+    /// The exchange's number of it, or a hash of the text that identifies it; zero where it has neither. Two prints
+    /// of an instrument at one time have different ones.
     pub id: u64,
-    /// At which price.
+    /// At which price, above zero.
     pub px: Px,
     /// How much, above zero.
     pub qty: Qty,
@@ -128,6 +140,8 @@ pub struct Snapshot {
     pub bids_whole: bool,
     /// As `bids_whole`, of the asks.
     pub asks_whole: bool,
+    /// Levels without a price or a quantity that came in it and are left out.
+    pub dropped: u32,
 }
 
 /// Which snapshot a stream of diffs starts from.
@@ -189,6 +203,8 @@ pub struct SeqRule {
     pub chain: Chain,
     /// The stream tells of the best so many levels a side and of none beyond; `None` where it tells of all.
     pub window: Option<u16>,
+    /// Whole books may also come with only so many levels a side: a side of exactly so many may have more beyond.
+    pub short: Option<u16>,
     /// Levels that leave the window are not deleted by the exchange: the book is cut to it after each message.
     pub cut: bool,
     /// The checksum of messages that carry one.
@@ -219,6 +235,7 @@ impl SeqRule {
         splice: Splice::After,
         chain: Chain::Dense,
         window: None,
+        short: None,
         cut: false,
         checksum: None,
         numbered_line: false,

@@ -3,12 +3,12 @@
 use super::level::{Px, Qty};
 use arrayvec::ArrayString;
 
-/// The longest symbol that is accepted, in bytes (UTF-8: exchanges do list non-ASCII symbols).
-pub const SYMBOL_MAX: usize = 32;
-/// The longest asset code, in bytes.
-pub const ASSET_MAX: usize = 16;
+/// The longest symbol that is accepted, in bytes of UTF-8: two assets and what sort of contract.
+pub const SYMBOL_MAX: usize = 48;
+/// The longest asset code, in bytes of UTF-8: ten letters of the longest sort, Chinese ones among them.
+pub const ASSET_MAX: usize = 32;
 /// The longest canonical name: an exchange, a colon, two assets and what sort of contract.
-pub const NAME_MAX: usize = 64;
+pub const NAME_MAX: usize = 96;
 
 /// An instrument's name, exactly as the exchange writes it in messages.
 pub type Symbol = ArrayString<SYMBOL_MAX>;

@@ -1,6 +1,7 @@
 //! What every exchange of the registry must do in a conversation with its own mirror. Names no exchange; golden
 //! frames are tried in `tests/exchange_golden.rs`.
 
+mod answers;
 mod fake;
 mod naive;
 
@@ -205,7 +206,7 @@ impl Client {
                     self.confirmed.insert((instrument.index(), channel));
                 }
                 Word::Trading(..) | Word::Reply(_) => {}
-                Word::Shutdown => panic!("{name}: {frame}"),
+                Word::Unfit { .. } | Word::Shutdown => panic!("{name}: {frame}"),
             }
         }
     }
@@ -235,7 +236,9 @@ fn metadata_and_volumes_of_a_mirror_are_read_back() {
                     let reply = exchange.mirror().rest(call, &mut market);
                     assert_eq!(reply.status, 200, "{name}: {} {}", request.path, reply.body);
                     next = exchange.metadata_next(reply.body.as_bytes());
-                    found.extend(exchange.metadata(reply.body.as_bytes()).unwrap());
+                    let listed = exchange.metadata(reply.body.as_bytes()).unwrap();
+                    assert_eq!(listed.left_out, [], "{name}");
+                    found.extend(listed.instruments);
                 }
             }
             for listing in market.listings() {

@@ -12,6 +12,7 @@ pub mod deribit;
 pub mod hyperliquid;
 pub mod kraken;
 pub mod kraken_futures;
+pub mod listing;
 pub mod mirror;
 pub mod okx;
 pub mod read;
@@ -26,10 +27,11 @@ use crate::base::{
     Channel, ClientId, DecimalError, Instrument, InstrumentId, Nanos, NewOrder, Px, Qty, Snapshot,
     Symbol, UnixNanos,
 };
+pub use listing::{LeftOut, Listings};
 pub use mirror::Mirror;
 pub use survey::Survey;
 pub use tape::LARGE_BYTES;
-pub use words::Words;
+pub use words::{Dropped, Words};
 
 /// Exchanges that this build knows. One line here and one folder add another.
 pub static ALL: &[&dyn Exchange] = &[
@@ -252,9 +254,9 @@ pub trait Exchange: Sync {
     fn metadata_next(&self, _body: &[u8]) -> Option<RestRequest> {
         None
     }
-    /// Decodes one answer: every instrument in it that this engine can trade or follow, in its order, ids zero.
-    /// The error is for a person to read.
-    fn metadata(&self, body: &[u8]) -> Result<Vec<Instrument>, String>;
+    /// Decodes one answer, each listing in it by itself. The error, where the answer as a whole cannot be read, is
+    /// for a person to read.
+    fn metadata(&self, body: &[u8]) -> Result<Listings, String>;
     /// The request for what was traded in the last 24 hours.
     fn volume_requests(&self) -> Vec<RestRequest>;
     /// Decodes one answer: symbols with their volume, all in one currency or close to it: it ranks, no more.
@@ -388,7 +390,8 @@ pub enum DecodeError {
     UnknownSymbol,
     /// More levels a side, or more words, than a message may have.
     TooManyLevels,
-    /// A price or a quantity of this instrument that its scale cannot hold exactly.
+    /// A price or a quantity of this instrument that its scale cannot hold exactly. Of a frame, which may say more,
+    /// it becomes [`crate::base::Word::Unfit`]; of a snapshot nothing else is left.
     Number(InstrumentId, DecimalError),
 }
 
@@ -401,9 +404,7 @@ impl DecodeError {
             Self::Shape => "shape",
             Self::UnknownSymbol => "unknown_symbol",
             Self::TooManyLevels => "too_many_levels",
-            Self::Number(_, DecimalError::Malformed) => "number_malformed",
-            Self::Number(_, DecimalError::TooFine) => "number_too_fine",
-            Self::Number(_, DecimalError::TooLarge) => "number_too_large",
+            Self::Number(_, why) => why.name(),
         }
     }
 }

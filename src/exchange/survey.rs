@@ -1,9 +1,10 @@
-//! What a recording tells of its instruments: their symbols, the decimals that their numbers have, and which streams
+//! What a recording tells of its instruments: their symbols, the digits that their numbers have, and which streams
 //! their books came by.
 //! Cold: recordings carry no metadata, so that scales come from the tokens themselves.
 
+use super::read::{self, Scratch};
 use super::{DepthStream, Exchange};
-use crate::base::{Instrument, InstrumentId, Symbol};
+use crate::base::{Instrument, InstrumentId, Symbol, decimal};
 use std::collections::{BTreeMap, HashMap};
 
 /// What a frame was, as far as a replay must know.
@@ -34,8 +35,8 @@ pub struct Stream {
 #[derive(Debug)]
 struct Seen {
     symbol: Symbol,
-    px_scale: u8,
-    qty_scale: u8,
+    px: Digits,
+    qty: Digits,
     /// The book stream that an answer named, for frames that do not.
     stream: Option<usize>,
 }
@@ -49,9 +50,69 @@ pub struct Survey {
     streams: Vec<Stream>,
     others: BTreeMap<String, u64>,
     said: Said,
+    exact: bool,
+    large: bool,
 }
 
+/// Digits of the numbers of one sort.
+#[derive(Debug, Clone, Copy, Default)]
+struct Digits {
+    /// Most decimals, as they are written.
+    written: u8,
+    /// Most decimals, without zeros at the end.
+    needed: u8,
+    /// Most digits before the point.
+    whole: u8,
+}
+
+/// Digits that fit into `i64`, whatever they are.
+const DIGITS_MAX: u8 = 18;
+
 impl Survey {
+    /// One that wants to see every number: see [`Self::again`].
+    pub fn exact() -> Self {
+        Self {
+            exact: true,
+            ..Self::default()
+        }
+    }
+
+    /// Every number is wanted, also where one tells the decimals of all.
+    pub fn is_exact(&self) -> bool {
+        self.exact
+    }
+
+    /// Some number is so large that its written decimals may not fit beside it. The decimals that are needed are
+    /// known once an [`Self::exact`] survey has seen the recording, too.
+    pub fn again(&self) -> bool {
+        self.large && !self.exact
+    }
+
+    /// Looks for a large number in a frame whose numbers are not told one by one.
+    pub fn glance(&mut self, frame: &str, decimals: u8) {
+        let most = usize::from(DIGITS_MAX.saturating_sub(decimals));
+        let is_large = |(point, _): (usize, &str)| {
+            let digits = frame.as_bytes()[..point].iter().rev();
+            digits.take_while(|byte| byte.is_ascii_digit()).count() > most
+        };
+        self.large |= frame.match_indices('.').any(is_large);
+    }
+
+    /// The body of a snapshot of this symbol: `{"bids":[["price","quantity",…],…],"asks":…}`.
+    pub fn snapshot(&mut self, symbol: &str, body: &str) {
+        self.symbol(symbol);
+        // What cannot be read tells nothing; it is refused where it is used.
+        let _ = Scratch::warmed(b"{}").read_exact(body.as_bytes(), |nodes| {
+            for side in [b"bids", b"asks"] {
+                for item in read::items(nodes, read::find(nodes, 0, side).unwrap_or(0)) {
+                    let (px, qty) = (read::text(nodes, item + 1)?, read::text(nodes, item + 2)?);
+                    self.level(symbol, px, qty);
+                }
+            }
+            Ok(())
+        });
+    }
+
     /// This symbol is followed, whatever it has said. A name that is too long is left out, and counted.
     pub fn symbol(&mut self, symbol: &str) {
         self.place(symbol);
@@ -168,16 +229,17 @@ impl Survey {
     pub fn level(&mut self, symbol: &str, px: &str, qty: &str) {
         if let Some(place) = self.place(symbol) {
             let seen = &mut self.seen[place];
-            seen.px_scale = seen.px_scale.max(decimals(px));
-            seen.qty_scale = seen.qty_scale.max(decimals(qty));
+            seen.px.see(px);
+            seen.qty.see(qty);
+            self.large |= seen.px.are_many() || seen.qty.are_many();
         }
     }
 
-    /// The instruments of this exchange, ids counting from zero, at scales that hold every number seen.
+    /// The instruments of this exchange, ids counting from zero, at scales that hold every number seen where any do.
     pub fn instruments(&self, exchange: &'static str) -> Vec<Instrument> {
         let instrument = |(n, seen): (usize, &Seen)| Instrument {
             id: InstrumentId(n as u16),
-            ..Instrument::bare(exchange, seen.symbol, (seen.px_scale, seen.qty_scale))
+            ..Instrument::bare(exchange, seen.symbol, (seen.px.scale(), seen.qty.scale()))
         };
         self.seen
             .iter()
@@ -224,8 +286,8 @@ impl Survey {
         if place == next {
             self.seen.push(Seen {
                 symbol,
-                px_scale: 0,
-                qty_scale: 0,
+                px: Digits::default(),
+                qty: Digits::default(),
                 stream: None,
             });
         }
@@ -237,17 +299,75 @@ impl Survey {
 const OTHER_CHARS_MAX: usize = 48;
 const OTHERS_MAX: usize = 64;
 
-/// Decimals that a number's text needs: `0.00100` has five, `1.5e-5` six, `7` none. At most 18.
-fn decimals(text: &str) -> u8 {
-    let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let part = digits.split_once('.').map_or(0, |(_, part)| part.len()) as i64;
-    let exponent = exponent.parse::<i64>().unwrap_or(0);
-    (part - exponent).clamp(0, i64::from(crate::base::decimal::SCALE_MAX)) as u8
+impl Digits {
+    /// `0.00100` has five decimals and needs three, `1.5e-5` has six, `7` none. At most 18 of each.
+    fn see(&mut self, text: &str) {
+        let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+        let exponent = exponent.parse::<i64>().unwrap_or(0);
+        let most = i64::from(decimal::SCALE_MAX);
+        let clamped = |count: i64| count.clamp(0, most) as u8;
+        let decimals = |part: &str| clamped((part.len() as i64).saturating_sub(exponent));
+        let whole = whole.trim_start_matches(['-', '0']).len() as i64;
+        self.written = self.written.max(decimals(part));
+        self.needed = self.needed.max(decimals(part.trim_end_matches('0')));
+        self.whole = self.whole.max(clamped(whole.saturating_add(exponent)));
+    }
+
+    /// They may not fit as they are written.
+    fn are_many(&self) -> bool {
+        self.whole + self.written > DIGITS_MAX
+    }
+
+    /// The decimals as they are written. Where they leave no room for the largest number, as many as do, and those
+    /// that are needed.
+    fn scale(&self) -> u8 {
+        match self.are_many() {
+            false => self.written,
+            true => self.needed.max(DIGITS_MAX - self.whole).min(self.written),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_large_gives_up_zeros_and_no_digit() {
+        let scales = |levels: &[(&str, &str)]| {
+            let mut survey = Survey::default();
+            levels
+                .iter()
+                .for_each(|(px, qty)| survey.level("A", px, qty));
+            let found = survey.instruments("x")[0];
+            (found.px_scale, found.qty_scale, survey.again())
+        };
+        let small = ("0.00000100", "1.00000000");
+        let large = ("0.00000100", "123456789012.00000000");
+        assert_eq!(scales(&[small]), (8, 8, false));
+        assert_eq!(scales(&[small, large]), (8, 6, true));
+        assert_eq!(scales(&[large, ("0.1", "0.1234567")]), (8, 7, true));
+        assert_eq!(scales(&[("1", "1e-9223372036854775808")]), (0, 18, false));
+        assert_eq!(scales(&[("1", "1e9223372036854775807")]), (0, 0, false));
+        let mut survey = Survey::default();
+        survey.glance(
+            r#"{"E":1790000000000,"b":[["0.1","9999999999.00000000"]]}"#,
+            8,
+        );
+        assert!(!survey.again());
+        survey.glance(r#"[["12345678901.00000000","1"]]"#, 8);
+        assert!(survey.again() && Survey::exact().is_exact());
+        let mut survey = Survey::default();
+        survey.snapshot(
+            "A",
+            r#"{"asks":[["1.5","123456789012.00000000"]],"bids":[]}"#,
+        );
+        assert_eq!(
+            (survey.instruments("x")[0].qty_scale, survey.again()),
+            (6, true)
+        );
+    }
 
     #[test]
     fn scales_are_the_most_decimals_that_were_seen() {

@@ -2,7 +2,7 @@
 
 use super::DecodeError;
 use crate::base::feed::Channel;
-use crate::base::{Diff, InstrumentId, Level, Quote, Side, Trade, Word};
+use crate::base::{DecimalError, Diff, InstrumentId, Level, Px, Qty, Quote, Side, Trade, Word};
 use std::ops::Range;
 
 /// Levels a side of all books of one frame, at most. What bounds them is [`Limits::message_bytes_max`]: a level takes
@@ -18,10 +18,24 @@ pub const WORDS_MAX: usize = 4_096;
 const WARM_LEVELS: usize = 8_192;
 const WARM_WORDS: usize = 1_024;
 
+/// What a frame said that no word may say: nothing trades at a price of zero or below, and nothing without a
+/// quantity is a print, a quote or a level of a whole book. The rest of the frame counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dropped {
+    /// Levels, of both sides.
+    pub levels: u32,
+    /// Prints.
+    pub trades: u32,
+    /// Quotes, those of one side only among them.
+    pub quotes: u32,
+}
+
 /// The words of one frame.
 ///
 /// A decoder puts levels in with [`Self::push`] or [`Self::room`], and closes them with [`Self::diff`] or
 /// [`Self::book`], which take all levels since the one before.
+///
+/// Invariant: no word has a price of zero or below, and only a level of a diff has a quantity of zero.
 pub struct Words {
     entries: Vec<Entry>,
     bids: Vec<Level>,
@@ -29,6 +43,8 @@ pub struct Words {
     /// Where the levels begin that no entry has yet.
     open: (usize, usize),
     line_seq: Option<u64>,
+    dropped: Dropped,
+    strangers: u32,
 }
 
 #[derive(Clone)]
@@ -52,6 +68,8 @@ impl Words {
             asks: Vec::with_capacity(WARM_LEVELS),
             open: (0, 0),
             line_seq: None,
+            dropped: Dropped::default(),
+            strangers: 0,
         }
     }
 
@@ -70,6 +88,41 @@ impl Words {
         self.asks.clear();
         self.open = (0, 0);
         self.line_seq = None;
+        self.dropped = Dropped::default();
+        self.strangers = 0;
+    }
+
+    /// Reads one word of the frame. What is wrong with it alone costs it alone: a number that does not fit is said
+    /// as [`Word::Unfit`], and an instrument that nobody follows is passed over.
+    #[inline]
+    pub fn one(
+        &mut self,
+        channel: Channel,
+        read: impl FnOnce(&mut Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        match read(self) {
+            Err(DecodeError::Number(id, why)) => self.unfit(id, channel, why),
+            Err(DecodeError::UnknownSymbol) => {
+                self.close();
+                self.strangers += 1;
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    /// The end of the frame: one that is only about instruments that nobody follows is refused.
+    #[inline]
+    pub fn end(&self) -> Result<(), DecodeError> {
+        match self.strangers > 0 && self.entries.is_empty() {
+            true => Err(DecodeError::UnknownSymbol),
+            false => Ok(()),
+        }
+    }
+
+    /// What the frame said that no word may say.
+    pub fn dropped(&self) -> Dropped {
+        self.dropped
     }
 
     /// Adds one level to those that the next [`Self::diff`] or [`Self::book`] takes.
@@ -105,14 +158,35 @@ impl Words {
         self.depth(true, diff)
     }
 
-    /// A print.
+    /// A print; nothing where its price or its quantity is none.
     pub fn trade(&mut self, trade: Trade) -> Result<(), DecodeError> {
+        if trade.px <= Px(0) || trade.qty == Qty(0) {
+            self.dropped.trades += 1;
+            return Ok(());
+        }
         self.plain(Word::Trade(trade))
     }
 
-    /// The best bid and ask.
-    pub fn quote(&mut self, quote: Quote) -> Result<(), DecodeError> {
-        self.plain(Word::Quote(quote))
+    /// The best bid and ask. There is no quote of one side: a side that is absent, or empty in the exchange's
+    /// way (a price or a quantity of zero), leaves nothing to say.
+    pub fn quote(
+        &mut self,
+        instrument: InstrumentId,
+        update_id: u64,
+        bid: Option<Level>,
+        ask: Option<Level>,
+    ) -> Result<(), DecodeError> {
+        let there = |side: Option<Level>| side.filter(|at| at.px > Px(0) && at.qty > Qty(0));
+        let (Some(bid), Some(ask)) = (there(bid), there(ask)) else {
+            self.dropped.quotes += 1;
+            return Ok(());
+        };
+        self.plain(Word::Quote(Quote {
+            instrument,
+            update_id,
+            bid,
+            ask,
+        }))
     }
 
     /// Trading was halted (false) or resumed.
@@ -187,8 +261,36 @@ impl Words {
         }
     }
 
+    /// What was said of this stream does not fit. The levels that came with it are forgotten.
+    #[cold]
+    fn unfit(
+        &mut self,
+        instrument: InstrumentId,
+        channel: Channel,
+        why: DecimalError,
+    ) -> Result<(), DecodeError> {
+        self.close();
+        self.plain(Word::Unfit {
+            instrument,
+            channel,
+            why,
+        })
+    }
+
+    /// Forgets the levels that no word has.
+    fn close(&mut self) {
+        self.bids.truncate(self.open.0);
+        self.asks.truncate(self.open.1);
+    }
+
     #[inline]
     fn depth(&mut self, whole: bool, diff: Diff) -> Result<(), DecodeError> {
+        let nothing = |at: &Level| at.px <= Px(0) || (whole && at.qty == Qty(0));
+        if self.bids[self.open.0..].iter().any(nothing)
+            || self.asks[self.open.1..].iter().any(nothing)
+        {
+            self.drop_levels(nothing);
+        }
         let (bids, asks) = (self.bids.len(), self.asks.len());
         let entry = Entry::Depth {
             whole,
@@ -198,6 +300,22 @@ impl Words {
         };
         self.open = (bids, asks);
         self.add(entry)
+    }
+
+    /// Leaves levels at which nothing rests out of the word that is being made.
+    #[cold]
+    fn drop_levels(&mut self, nothing: impl Fn(&Level) -> bool) {
+        for (levels, from) in [(&mut self.bids, self.open.0), (&mut self.asks, self.open.1)] {
+            let mut kept = from;
+            for at in from..levels.len() {
+                if !nothing(&levels[at]) {
+                    levels[kept] = levels[at];
+                    kept += 1;
+                }
+            }
+            self.dropped.levels += (levels.len() - kept) as u32;
+            levels.truncate(kept);
+        }
     }
 
     #[inline]
@@ -218,12 +336,23 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Px, Qty, UnixNanos};
+    use crate::base::UnixNanos;
 
     fn level(px: i64) -> Level {
         Level {
             px: Px(px),
             qty: Qty(1),
+        }
+    }
+
+    fn print(px: i64, qty: u64) -> Trade {
+        Trade {
+            instrument: InstrumentId(0),
+            id: 1,
+            px: Px(px),
+            qty: Qty(qty),
+            taker: Side::Buy,
+            exch_time: UnixNanos(0),
         }
     }
 
@@ -258,6 +387,87 @@ mod tests {
         );
         words.clear();
         assert_eq!(words.iter().count(), 0);
+    }
+
+    #[test]
+    fn what_has_no_price_or_no_quantity_is_left_out_and_counted() {
+        let mut words = Words::new();
+        let at = |px, qty| Level {
+            px: Px(px),
+            qty: Qty(qty),
+        };
+        for (px, qty) in [(2, 1), (0, 9), (1, 0), (-1, 9)] {
+            words.push(Side::Buy, at(px, qty)).unwrap();
+        }
+        words.push(Side::Sell, at(3, 0)).unwrap();
+        words.book(head(1)).unwrap();
+        for (px, qty) in [(2, 0), (0, 0)] {
+            words.push(Side::Buy, at(px, qty)).unwrap();
+        }
+        words.diff(head(2)).unwrap();
+        for (bid, ask) in [
+            (Some(at(0, 0)), Some(at(2, 1))),
+            (Some(at(1, 1)), Some(at(2, 0))),
+            (Some(at(0, 1)), Some(at(2, 1))),
+            (Some(at(1, 1)), None),
+        ] {
+            words.quote(InstrumentId(0), 7, bid, ask).unwrap();
+        }
+        for (px, qty) in [(1, 0), (0, 1), (-1, 1)] {
+            words.trade(print(px, qty)).unwrap();
+        }
+        let said: Vec<Word<'_>> = words.iter().collect();
+        let expected = [
+            Word::Book(head(1), &[at(2, 1)], &[]),
+            Word::Diff(head(2), &[at(2, 0)], &[]), // A level is taken away.
+        ];
+        assert_eq!(said, expected);
+        let dropped = Dropped {
+            levels: 5,
+            trades: 3,
+            quotes: 4,
+        };
+        assert_eq!(words.dropped(), dropped);
+        words.clear();
+        assert_eq!(words.dropped(), Dropped::default());
+    }
+
+    #[test]
+    fn a_word_that_does_not_fit_or_is_a_strangers_takes_no_other_along() {
+        let mut words = Words::new();
+        words.trade(print(1, 1)).unwrap();
+        let unfit = words.one(Channel::Depth, |words| {
+            words.push(Side::Buy, level(1))?;
+            Err(DecodeError::Number(InstrumentId(3), DecimalError::TooFine))
+        });
+        assert_eq!(unfit, Ok(()));
+        let stranger = words.one(Channel::Depth, |words| {
+            words.push(Side::Sell, level(1))?;
+            Err(DecodeError::UnknownSymbol)
+        });
+        assert_eq!((stranger, words.end()), (Ok(()), Ok(())));
+        let shape = words.one(Channel::Depth, |_| Err(DecodeError::Shape));
+        assert_eq!(shape, Err(DecodeError::Shape));
+        words.push(Side::Buy, level(2)).unwrap();
+        words.diff(head(2)).unwrap();
+        let said: Vec<Word<'_>> = words.iter().collect();
+        let unfit = Word::Unfit {
+            instrument: InstrumentId(3),
+            channel: Channel::Depth,
+            why: DecimalError::TooFine,
+        };
+        let expected = [
+            Word::Trade(print(1, 1)),
+            unfit,
+            Word::Diff(head(2), &[level(2)], &[]),
+        ];
+        assert_eq!(said, expected);
+        words.clear();
+        let only = words.one(Channel::Trades, |_| Err(DecodeError::UnknownSymbol));
+        assert_eq!(
+            (only, words.end()),
+            (Ok(()), Err(DecodeError::UnknownSymbol))
+        );
     }
 
     #[test]

@@ -191,7 +191,7 @@ struct Half<const N: usize> {
     window: usize,
     /// Levels beyond the window are dropped at the end of a message.
     cut: bool,
-    /// Levels of the window were dropped for want of room, and are not known again yet.
+    /// Levels of the window were dropped for want of room, or never came, and are not known yet.
     short: bool,
     /// 0 for bids, -1 for asks: `px ^ turn` is the rank.
     turn: i64,
@@ -271,6 +271,7 @@ impl<const N: usize> Half<N> {
             None => UNKNOWN,
         };
         self.outside = self.search(self.horizon);
+        self.short = !whole && self.len < self.window;
     }
 
     /// One by one into a side that is known to be empty: what finds no room pulls the horizon in.
@@ -284,6 +285,7 @@ impl<const N: usize> Half<N> {
             self.horizon = self.horizon.max(worst);
         }
         self.outside = self.search(self.horizon);
+        self.short |= !whole && self.len < self.window;
         self.check(0);
     }
 

@@ -359,6 +359,7 @@ fn levels(prices: &[i64]) -> Vec<Level> {
 
 fn snapshot(bids: &[i64], asks: &[i64]) -> Snapshot {
     Snapshot {
+        dropped: 0,
         last_id: 1,
         bids: bids.iter().map(|&px| level(px, 1)).collect(),
         asks: asks.iter().map(|&px| level(px, 1)).collect(),
@@ -447,6 +448,7 @@ impl Twin {
     /// A snapshot of the best `count` levels.
     pub fn snapshot(&self, last_id: u64, count: usize) -> Snapshot {
         Snapshot {
+            dropped: 0,
             last_id,
             asked: crate::base::Nanos::ZERO,
             bids: self.best(Side::Buy).take(count).collect(),

@@ -356,6 +356,7 @@ fn messages(rule: SeqRule, dice: &mut fastrand::Rng) -> Vec<Message> {
             bids,
             asks,
             book: Snapshot {
+                dropped: 0,
                 last_id,
                 bids: twin.levels(Side::Buy).collect(),
                 asks: twin.levels(Side::Sell).collect(),

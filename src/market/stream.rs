@@ -46,7 +46,7 @@ impl<const N: usize> BookBuilder<N> {
         }
         let whole = |levels: &[Level]| {
             let window = self.rule.window.map_or(usize::MAX, usize::from);
-            levels.len() < window
+            levels.len() < window && self.rule.short.map(usize::from) != Some(levels.len())
         };
         let (bids_whole, asks_whole) = (whole(bids), whole(asks));
         self.book.load(bids, bids_whole, asks, asks_whole);

@@ -542,7 +542,8 @@ impl<const N: usize> BookBuilder<N> {
     /// A side of the book is provably complete to fewer levels than are wanted, and might be to more.
     pub(super) fn thin(&self) -> bool {
         let window = self.rule.window.map_or(usize::MAX, usize::from);
-        let wanted = self.depth_min.min(window);
+        let short = self.rule.short.map_or(usize::MAX, usize::from);
+        let wanted = self.depth_min.min(window).min(short);
         [Side::Buy, Side::Sell]
             .into_iter()
             .any(|side| !self.book.whole(side) && self.book.complete_depth(side) < wanted)

@@ -210,6 +210,7 @@ fn a_new_epoch_starts_with_an_empty_book_and_its_first_update_is_fresh() {
     t.feed.handle_started(t.now, 0);
     // The new picture has fewer levels: nothing of the old one shines through.
     let snapshot = Snapshot {
+        dropped: 0,
         last_id: 50,
         bids: vec![level(70, 1)],
         ..Snapshot::default()
@@ -539,6 +540,7 @@ pub(super) fn level(px: i64, qty: u64) -> Level {
 /// Two levels a side, and not all there are.
 pub(super) fn small(last_id: u64) -> Snapshot {
     Snapshot {
+        dropped: 0,
         last_id,
         bids: vec![level(100, 1), level(99, 1)],
         asks: vec![level(101, 1), level(102, 1)],
@@ -550,6 +552,7 @@ pub(super) fn small(last_id: u64) -> Snapshot {
 pub(super) fn deep(last_id: u64) -> Snapshot {
     const { assert!(20 + DEPTH_MARGIN < 200) };
     Snapshot {
+        dropped: 0,
         last_id,
         bids: (0..200).map(|n| level(100 - n, 1)).collect(),
         asks: (0..200).map(|n| level(101 + n, 1)).collect(),

@@ -13,8 +13,8 @@ use super::publisher::{Publisher, PublisherCounters};
 use super::turn::Turn;
 use crate::base::event::LATE_NS_MAX;
 use crate::base::{
-    Channel, Instrument, InstrumentId, Nanos, Note, RxStamps, ServerTime, Severity, Snapshot,
-    Stamps, Status, UnixNanos, Value, Word,
+    Channel, DecimalError, Instrument, InstrumentId, Nanos, Note, RxStamps, ServerTime, Severity,
+    Snapshot, Stamps, Status, UnixNanos, Value, Word,
 };
 use crate::exchange::{DecodeError, Decoder, DepthStream, Exchange, LARGE_BYTES, Limits, Words};
 pub use crate::market::Dark;
@@ -60,6 +60,14 @@ pub struct FeedCounters {
     pub line_gaps: u64,
     /// Trades and quotes that another line had brought before.
     pub repeats: u64,
+    /// Books, prints and quotes with a number that does not fit their instrument.
+    pub unfit: u64,
+    /// Levels without a price or, in a whole book, without a quantity.
+    pub levels_dropped: u64,
+    /// Prints without a price or a quantity.
+    pub trades_dropped: u64,
+    /// Quotes of one side.
+    pub quotes_dropped: u64,
 }
 
 /// The instruments of one or several connections that carry the same, each book with `N` levels a side.
@@ -196,6 +204,11 @@ impl<const N: usize> Feed<N> {
         {
             self.handle_line_gap(turn, stamps.decode, line, number);
         }
+        let dropped = self.words.dropped();
+        self.counters.levels_dropped += u64::from(dropped.levels);
+        self.counters.trades_dropped += u64::from(dropped.trades);
+        self.counters.quotes_dropped += u64::from(dropped.quotes);
+        let mut misfit = None;
         let (many, first) = (self.lines.many(), self.lines.first() == Some(line));
         let mut out = Outlet {
             publisher: &mut self.publisher,
@@ -244,6 +257,18 @@ impl<const N: usize> Feed<N> {
                     }
                     slot.hear(&mut out, line, Channel::Quotes);
                 }
+                Word::Unfit {
+                    instrument,
+                    channel,
+                    why,
+                } => {
+                    out.counters.unfit += 1;
+                    // Where the next message shows what is missing, a number that is none is as a lost message.
+                    let shown = why == DecimalError::Malformed && self.depth.rule.shows_losses();
+                    let lost = channel == Channel::Depth && !shown;
+                    slots[at(instrument)].unfit(&mut out, turn, stamps.decode, lost);
+                    misfit = Some((instrument, channel, why));
+                }
                 Word::Trading(instrument, on) => {
                     slots[at(instrument)].trading(&mut out, turn, stamps, on);
                 }
@@ -271,6 +296,13 @@ impl<const N: usize> Feed<N> {
                 Word::Reply(text) => out.lines.hear(line, Heard::Reply(text)),
                 Word::Shutdown => out.lines.hear(line, Heard::Shutdown),
             }
+        }
+        if let Some((instrument, channel, why)) = misfit {
+            self.log_refusal(stamps.decode, turn, frame, |note| {
+                note.instrument(instrument)
+                    .with("channel", Value::Word(channel.name()))
+                    .with("why", Value::Word(why.name()))
+            });
         }
         if self.age.is_due(stamps.decode) {
             self.judge_age(turn, stamps.decode);
@@ -340,6 +372,7 @@ impl<const N: usize> Feed<N> {
         id: InstrumentId,
         snapshot: &Snapshot,
     ) {
+        self.counters.levels_dropped += u64::from(snapshot.dropped);
         self.with(id, |slot, out| slot.snapshot(out, turn, now, snapshot));
     }
 
@@ -487,34 +520,39 @@ impl<const N: usize> Feed<N> {
     fn refuse(&mut self, turn: &mut Turn, now: Nanos, why: DecodeError, frame: &[u8]) {
         self.counters.bad_frames += 1;
         let missing = Missing::by(why, self.depth.rule);
-        match missing {
-            Missing::Nobodys => {}
-            Missing::Misfit(id) => self.with(id, |slot, out| {
-                slot.misfit(now);
-                slot.tell_now(out, turn, now, "a number that does not fit");
-            }),
-            Missing::Of(id) => self.with(id, |slot, out| slot.miss(out, turn, now)),
-            Missing::Named | Missing::NamedOnly => {
-                let all = missing == Missing::Named && !self.is_named(frame);
-                for place in 0..self.instruments.len() {
-                    let instrument = self.instruments[place];
-                    if all || refused::names(frame, &instrument.symbol) {
-                        self.with(instrument.id, |slot, out| slot.miss(out, turn, now));
-                    }
+        if missing != Missing::Nobodys {
+            let all = missing == Missing::Named && !self.is_named(frame);
+            for place in 0..self.instruments.len() {
+                let instrument = self.instruments[place];
+                if all || refused::names(frame, &instrument.symbol) {
+                    self.with(instrument.id, |slot, out| slot.miss(out, turn, now));
                 }
             }
         }
+        self.log_refusal(now, turn, frame, |note| {
+            note.with("why", Value::Word(why.name()))
+        });
+    }
+
+    /// Logs that a frame, or a word of it, was not taken; once in [`REFUSAL_SAMPLE`].
+    fn log_refusal(
+        &mut self,
+        now: Nanos,
+        turn: &mut Turn,
+        frame: &[u8],
+        why: impl FnOnce(Note) -> Note,
+    ) {
         if now < self.refusal_from {
             return;
         }
         self.refusal_from = now + REFUSAL_SAMPLE;
         let text = printable(frame);
+        let so_far = self.counters.bad_frames + self.counters.unfit;
+        let note = Note::new(now, Severity::Warn, "frame.refused").exchange(self.exchange.name());
         turn.notes.send(
-            Note::new(now, Severity::Warn, "frame.refused")
-                .exchange(self.exchange.name())
-                .with("why", Value::Word(why.name()))
+            why(note)
                 .with("bytes", Value::Int(frame.len() as i64))
-                .with("so_far", Value::Int(self.counters.bad_frames as i64))
+                .with("so_far", Value::Int(so_far as i64))
                 .text(&text),
         );
     }

@@ -53,6 +53,14 @@ pub struct ExchangeTally {
     pub frames: u64,
     /// Frames that were refused whole.
     pub bad_frames: u64,
+    /// Books, prints and quotes with a number that does not fit their instrument.
+    pub unfit: u64,
+    /// Levels without a price or, in a whole book, without a quantity.
+    pub levels_dropped: u64,
+    /// Prints without a price or a quantity.
+    pub trades_dropped: u64,
+    /// Quotes of one side.
+    pub quotes_dropped: u64,
     /// Connections that went live.
     pub connects: u64,
     /// Books that strategies could read when the run ended.

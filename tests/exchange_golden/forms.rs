@@ -1,4 +1,5 @@
 //! A JSON frame in other words: what an exchange may do to its messages without telling anybody.
+#![allow(dead_code)] // Each test binary uses its part.
 
 /// Frames of no kind that any exchange has.
 pub const UNKNOWN_EVENTS: [&str; 8] = [
@@ -86,7 +87,7 @@ fn json_number(text: &str) -> bool {
 }
 
 /// `123` or `123.45`, with or without a sign.
-fn is_number(text: &str) -> bool {
+pub fn is_number(text: &str) -> bool {
     let text = text.strip_prefix('-').unwrap_or(text);
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -94,14 +95,14 @@ fn is_number(text: &str) -> bool {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token {
+pub enum Token {
     String,
     Number,
     Other,
 }
 
 /// The tokens of a JSON text with their places; single characters where they are neither string nor number.
-fn tokens(frame: &str) -> Vec<(Token, usize, usize)> {
+pub fn tokens(frame: &str) -> Vec<(Token, usize, usize)> {
     let (bytes, mut found, mut at) = (frame.as_bytes(), Vec::new(), 0);
     while at < bytes.len() {
         let from = at;

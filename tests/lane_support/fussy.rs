@@ -3,8 +3,8 @@
 
 use tickwire::base::{Channel, Instrument, Nanos, Symbol};
 use tickwire::exchange::{
-    DecodeError, Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Mirror, Rate,
-    Request, RestRequest, Survey, Topic, Words,
+    DecodeError, Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror,
+    Rate, Request, RestRequest, Survey, Topic, Words,
 };
 
 pub struct Fussy;
@@ -87,8 +87,8 @@ impl Exchange for Fussy {
         Vec::new()
     }
 
-    fn metadata(&self, _: &[u8]) -> Result<Vec<Instrument>, String> {
-        Ok(Vec::new())
+    fn metadata(&self, _: &[u8]) -> Result<Listings, String> {
+        Ok(Listings::default())
     }
 
     fn volume_requests(&self) -> Vec<RestRequest> {

@@ -57,6 +57,7 @@ pub fn snapshot(last_id: u64) -> Snapshot {
     };
     Snapshot {
         asked: Nanos::ZERO,
+        dropped: 0,
         last_id,
         bids: side(10_000, -1),
         asks: side(10_001, 1),

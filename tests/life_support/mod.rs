@@ -90,7 +90,7 @@ impl Heard {
             Word::Diff(diff, ..) => Self::Diff(diff.instrument.index()),
             Word::Trade(trade) => Self::Other(trade.instrument.index(), Channel::Trades),
             Word::Quote(quote) => Self::Other(quote.instrument.index(), Channel::Quotes),
-            Word::Trading(..) | Word::Shutdown => return None,
+            Word::Trading(..) | Word::Shutdown | Word::Unfit { .. } => return None,
             Word::Answer { id, refused } => Self::Answer(id, refused),
             Word::Subscribed {
                 instrument,
@@ -279,10 +279,11 @@ impl World {
         }
     }
 
-    /// Levels a side that the stream tells of and the audit shows.
+    /// Levels a side that every message of the stream tells of and the audit shows.
     fn visible(&self) -> usize {
-        let window = self.route.depth.rule.window.map_or(usize::MAX, usize::from);
-        window.min(AUDIT_LEVELS)
+        let rule = self.route.depth.rule;
+        let window = rule.short.or(rule.window);
+        window.map_or(usize::MAX, usize::from).min(AUDIT_LEVELS)
     }
 
     /// The books move once in this time; not at all with [`Nanos::NEVER`].

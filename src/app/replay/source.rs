@@ -58,12 +58,9 @@ enum Of {
 impl Contents {
     /// Reads the recordings through, so that a bad line is known before anything is replayed.
     pub fn survey(files: &[PathBuf]) -> Result<Self, String> {
-        let mut found: Vec<(&'static dyn Exchange, Survey)> = Vec::new();
-        let (mut of, mut lanes) = (Vec::new(), BTreeSet::new());
-        let mut merged = Merged::open(files)?;
-        while let Some((_, line)) = merged.next_line()? {
-            lanes.extend(line.place.map(|place| place.lane));
-            of.push(survey_line(&line, &mut found));
+        let (mut found, mut of, mut lanes) = read(files, false)?;
+        if found.iter().any(|(_, survey)| survey.again()) {
+            (found, of, lanes) = read(files, true)?;
         }
         if found.is_empty() {
             return Err("holds no message of an exchange of this build".into());
@@ -169,15 +166,34 @@ impl Contents {
     }
 }
 
+/// What was found of each exchange, whose each message is, and the lanes of a recorder.
+type Read = (Vec<(&'static dyn Exchange, Survey)>, Vec<Of>, BTreeSet<u16>);
+
+/// Surveys all messages; `exact` where every number must be seen.
+fn read(files: &[PathBuf], exact: bool) -> Result<Read, String> {
+    let (mut found, mut of, mut lanes) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let mut merged = Merged::open(files)?;
+    while let Some((_, line)) = merged.next_line()? {
+        lanes.extend(line.place.map(|place| place.lane));
+        of.push(survey_line(&line, &mut found, exact));
+    }
+    Ok((found, of, lanes))
+}
+
 /// Tells the survey of the message's exchange about it; a new one where it is the first of its exchange.
-fn survey_line(line: &Line, found: &mut Vec<(&'static dyn Exchange, Survey)>) -> Of {
+fn survey_line(line: &Line, found: &mut Vec<(&'static dyn Exchange, Survey)>, exact: bool) -> Of {
     let known = found
         .iter()
         .position(|(exchange, _)| exchange.owns(&line.conn));
     let at = known.or_else(|| {
         let mut all = exchange::ALL.iter().copied();
         let owner = all.find(|exchange| exchange.owns(&line.conn))?;
-        found.push((owner, Survey::default()));
+        let survey = if exact {
+            Survey::exact()
+        } else {
+            Survey::default()
+        };
+        found.push((owner, survey));
         Some(found.len() - 1)
     });
     let Some(at) = at else {
@@ -188,7 +204,7 @@ fn survey_line(line: &Line, found: &mut Vec<(&'static dyn Exchange, Survey)>) ->
         false => exchange.survey(&line.raw, survey),
         true => {
             if let Some((symbol, _)) = exchange.snapshot_asked(&line.conn) {
-                survey.symbol(&symbol);
+                survey.snapshot(&symbol, &line.raw);
             }
         }
     }

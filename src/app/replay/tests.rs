@@ -195,7 +195,7 @@ fn what_one_book_lacks_is_said_and_takes_no_other_along() {
         (
             vec![
                 other(snapshot(10, 0, "")),
-                other(diff(11, 1, "")).replace("0.25", "-0.25"),
+                other(diff(11, 1, "")).replace("0.25", "y"),
             ],
             "it lacks 1 message(s) that were refused",
             1,

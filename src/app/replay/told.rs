@@ -1,5 +1,7 @@
 //! What a replay could not take in: refused, missing, left out. Decides what an exit code says of it.
 
+use crate::base::{Channel, Instrument, Word};
+use crate::exchange::Words;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -50,6 +52,31 @@ pub struct Told {
 impl Told {
     pub(super) fn refuse(&mut self, one: Refused) {
         *self.refused.entry(one).or_default() += 1;
+    }
+
+    /// What of these words did not fit its instrument.
+    pub(super) fn refuse_words(
+        &mut self,
+        exchange: &'static str,
+        instruments: &[Instrument],
+        words: &Words,
+    ) {
+        for word in words.iter() {
+            if let Word::Unfit {
+                instrument,
+                channel,
+                why,
+            } = word
+            {
+                let named = instruments.get(instrument.index());
+                self.refuse(Refused {
+                    exchange,
+                    symbol: named.map_or_else(String::new, |one| one.symbol.to_string()),
+                    of_book: channel == Channel::Depth,
+                    why: why.name(),
+                });
+            }
+        }
     }
 
     /// Refused messages of this book, and of what may have been it.

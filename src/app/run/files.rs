@@ -80,6 +80,10 @@ pub(super) fn summarize(
         if let Some(of) = exchanges.find(|of| of.exchange == lane.exchange) {
             of.frames += lane.frames;
             of.bad_frames += lane.bad_frames;
+            of.unfit += lane.unfit;
+            of.levels_dropped += lane.levels_dropped;
+            of.trades_dropped += lane.trades_dropped;
+            of.quotes_dropped += lane.quotes_dropped;
             of.connects += lane.connects;
             of.books_live += lane.books_live;
         }

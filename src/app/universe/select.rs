@@ -1,6 +1,7 @@
 //! Which of an exchange's instruments a feed follows: by name, by pattern, the most traded of those. Asks nobody.
 
 use crate::base::{Instrument, Symbol};
+use crate::exchange::LeftOut;
 use std::collections::{HashMap, HashSet};
 
 /// The `instruments` of a feed, as they are written: the exchange's own symbols (`BTCUSDT`), canonical names
@@ -20,12 +21,19 @@ impl<'f> Selection<'f> {
         self.entries.iter().map(own).collect()
     }
 
+    /// Those of the listings that cannot be represented that are meant, as far as their symbols tell.
+    pub fn left_out<'l>(&self, left_out: &'l [LeftOut]) -> Vec<&'l LeftOut> {
+        let means = |one: &&LeftOut| self.entries.iter().any(|entry| names(entry, one));
+        left_out.iter().filter(means).collect()
+    }
+
     /// The instruments that are meant, in the order of the entries, none twice, and a sentence about what the
     /// patterns chose. With `top`, patterns give the most traded so many of all that they match, the most
-    /// traded first; what is named is there in any case.
+    /// traded first; what is named is there in any case, unless it is among those `left_out`.
     pub fn choose(
         &self,
         listed: &[Instrument],
+        left_out: &[LeftOut],
         volumes: Option<&[(Symbol, f64)]>,
         top: Option<usize>,
     ) -> Result<(Vec<Instrument>, Option<String>), String> {
@@ -47,6 +55,9 @@ impl<'f> Selection<'f> {
                 let found = listed
                     .iter()
                     .find(|instrument| self.fits(entry, instrument));
+                if found.is_none() && left_out.iter().any(|one| names(entry, one)) {
+                    continue;
+                }
                 let found = found.ok_or_else(|| self.unlisted(entry, listed))?;
                 if seen.insert(found.symbol) {
                     chosen.push(*found);
@@ -92,10 +103,6 @@ impl<'f> Selection<'f> {
     }
 
     fn unlisted(&self, entry: &str, listed: &[Instrument]) -> String {
-        let bare = |text: &str| -> String {
-            let letters = text.chars().filter(|c| c.is_alphanumeric());
-            letters.flat_map(char::to_uppercase).collect()
-        };
         let wanted = bare(entry.rsplit(':').next().unwrap_or(entry));
         let near = listed.iter().find(|instrument| {
             let name = instrument.name.rsplit(':').next().unwrap_or_default();
@@ -108,6 +115,21 @@ impl<'f> Selection<'f> {
             ),
             None => format!("{entry}: the exchange does not list it"),
         }
+    }
+}
+
+/// Letters and digits of a name, in capitals: what symbols and canonical names have in common.
+fn bare(text: &str) -> String {
+    let letters = text.chars().filter(|c| c.is_alphanumeric());
+    letters.flat_map(char::to_uppercase).collect()
+}
+
+/// Whether an entry means this listing, of which only the symbol is known. A canonical pattern may mean anything.
+fn names(entry: &str, one: &LeftOut) -> bool {
+    match entry.split_once(':') {
+        Some((_, pattern)) if pattern.contains('*') => true,
+        Some((_, name)) => bare(name) == bare(&one.symbol),
+        None => matches(entry.as_bytes(), one.symbol.as_bytes()),
     }
 }
 
@@ -163,9 +185,35 @@ mod tests {
         let entries: Vec<String> = entries.iter().map(|&entry| entry.to_owned()).collect();
         let volumes = [("SOLUSDT", 5.0), ("BTCUSDT", 9.0), ("ETHUSDT", 7.0)];
         let volumes = volumes.map(|(symbol, volume)| (Symbol::from(symbol).unwrap(), volume));
-        let chosen = Selection::new(&entries).choose(&listed(), Some(&volumes), top);
+        let chosen = Selection::new(&entries).choose(&listed(), &[odd()], Some(&volumes), top);
         let names = |chosen: Vec<Instrument>| chosen.iter().map(|i| i.symbol.to_string()).collect();
         chosen.map(|(chosen, told)| (names(chosen), told))
+    }
+
+    fn odd() -> LeftOut {
+        LeftOut {
+            symbol: "ODDUSDT".to_owned(),
+            why: "it is odd".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_represented_is_named_where_it_is_meant_and_costs_no_other() {
+        for entry in ["ODDUSDT", "x:ODD-USDT"] {
+            assert_eq!(choose(&[entry, "ETHBTC"], None).unwrap().0, ["ETHBTC"]);
+        }
+        let left = [odd()];
+        let named = |entry: &str| Selection::new(&[entry.to_owned()]).left_out(&left).len();
+        let counts = [
+            "ODDUSDT",
+            "x:ODD-USDT",
+            "*",
+            "x:*-USDT",
+            "BTCUSDT",
+            "x:BTC-USDT",
+        ]
+        .map(named);
+        assert_eq!(counts, [1, 1, 1, 1, 0, 0]);
     }
 
     #[test]

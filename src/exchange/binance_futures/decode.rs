@@ -1,7 +1,7 @@
 //! Market frames to words, walked straight off the tape. Never keeps a frame, and never applies half of one.
 
 use super::request;
-use crate::base::{Diff, Instrument, Level, Qty, Quote, Side, Trade};
+use crate::base::{Channel, Diff, Instrument, Level, Side, Trade};
 use crate::exchange::binance_spot::decode::message;
 use crate::exchange::read::{self, Node, Scratch, Symbols, millis, node, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
@@ -35,7 +35,8 @@ impl Decoder for FuturesDecoder {
         let Self { scratch, symbols } = self;
         scratch.read(frame, |nodes| {
             words.clear();
-            message(nodes, words, |at, words| event(nodes, at, symbols, words))
+            message(nodes, words, |at, words| event(nodes, at, symbols, words))?;
+            words.end()
         })
     }
 }
@@ -104,10 +105,14 @@ fn event(
     }
     let keys = Keys::of(nodes, at);
     match text(nodes, keys.e)? {
-        "depthUpdate" => depth(nodes, &keys, symbols, words),
-        "bookTicker" => quote(nodes, &keys, symbols, words),
-        "aggTrade" => trade(nodes, &keys, keys.a, symbols, words),
-        "trade" => single_trade(nodes, &keys, symbols, words),
+        "depthUpdate" => words.one(Channel::Depth, |words| depth(nodes, &keys, symbols, words)),
+        "bookTicker" => words.one(Channel::Quotes, |words| quote(nodes, &keys, symbols, words)),
+        "aggTrade" => words.one(Channel::Trades, |words| {
+            trade(nodes, &keys, keys.a, symbols, words)
+        }),
+        "trade" => words.one(Channel::Trades, |words| {
+            single_trade(nodes, &keys, symbols, words)
+        }),
         "contractInfo" => contract_info(nodes, &keys, symbols, words),
         _ => Ok(()),
     }
@@ -160,15 +165,11 @@ fn trade(
 ) -> Result<(), DecodeError> {
     let listed = read::listed(nodes, keys.s, symbols)?;
     let buyer_made = read::boolean(node(nodes, keys.m)?).ok_or(Shape)?;
-    let qty = read::qty(text(nodes, keys.q)?, listed)?;
-    if qty == Qty(0) {
-        return Err(Shape);
-    }
     words.trade(Trade {
         instrument: listed.id,
-        id: unsigned(nodes, id)?,
+        id: read::identity(nodes, id)?,
         px: read::px(text(nodes, keys.p)?, listed)?,
-        qty,
+        qty: read::qty(text(nodes, keys.q)?, listed)?,
         taker: if buyer_made { Side::Sell } else { Side::Buy },
         exch_time: millis(nodes, keys.T)?,
     })
@@ -184,12 +185,8 @@ fn quote(
     let level = |px_at, qty_at| -> Result<Level, DecodeError> {
         read::level(text(nodes, px_at)?, text(nodes, qty_at)?, listed)
     };
-    words.quote(Quote {
-        instrument: listed.id,
-        update_id: unsigned(nodes, keys.u)?,
-        bid: level(keys.b, keys.B)?,
-        ask: level(keys.a, keys.A)?,
-    })
+    let (bid, ask) = (level(keys.b, keys.B)?, level(keys.a, keys.A)?);
+    words.quote(listed.id, unsigned(nodes, keys.u)?, Some(bid), Some(ask))
 }
 
 /// A contract was listed, halted, settled, or got other margin brackets. It comes for all contracts of both

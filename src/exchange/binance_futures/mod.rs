@@ -6,9 +6,10 @@ mod mirror;
 mod request;
 mod rest;
 
+use super::binance_spot::decode::snapshot;
 use super::{
-    DecodeError, Decoder, DepthStream, Endpoints, Exchange, Limits, Mirror, Rate, Request,
-    RestRequest, Survey, Topic, text,
+    DecodeError, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate,
+    Request, RestRequest, Survey, Topic, text,
 };
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Channel, Instrument, Nanos, Snapshot, Symbol};
@@ -200,7 +201,7 @@ impl Exchange for BinanceFutures {
         instrument: &Instrument,
         levels: u16,
     ) -> Result<Snapshot, DecodeError> {
-        rest::snapshot(&body, instrument, levels)
+        snapshot(&body, instrument, levels.min(rest::LEVELS_MAX))
     }
 
     fn metadata_requests(&self, _symbols: &[&str]) -> Vec<RestRequest> {
@@ -211,7 +212,7 @@ impl Exchange for BinanceFutures {
         )]
     }
 
-    fn metadata(&self, body: &[u8]) -> Result<Vec<Instrument>, String> {
+    fn metadata(&self, body: &[u8]) -> Result<Listings, String> {
         rest::metadata(body, self.facts)
     }
 

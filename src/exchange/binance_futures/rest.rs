@@ -1,14 +1,13 @@
-//! What the REST service says: snapshots, metadata, volumes. Cold: allocates freely, and no request is made here.
+//! What the REST service says: metadata and volumes. Cold: allocates freely, and no request is made here.
 
 use super::Facts;
 use crate::base::instrument::name;
-use crate::base::{
-    Asset, Contract, DecimalError, Diff, Instrument, Kind, Px, Qty, Side, Snapshot, Symbol,
-    UnixNanos, Word, decimal,
-};
-use crate::exchange::read::{self, Scratch, Symbols, unsigned};
-use crate::exchange::{DecodeError, Words, text};
+use crate::base::{Contract, Instrument, Kind, Px, Qty, Symbol};
+use crate::exchange::binance_spot::Info;
+use crate::exchange::listing::{self, Listings};
+use crate::exchange::text;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// Levels a side of a snapshot, at most.
 pub const LEVELS_MAX: u16 = 1_000;
@@ -35,57 +34,6 @@ pub fn depth_weight(limit: u16) -> u32 {
         101..=500 => 10,
         501.. => 20,
     }
-}
-
-/// Decodes `{"lastUpdateId":…,"E":…,"T":…,"bids":[["price","quantity"],…],"asks":…}`. Sides that are not sorted
-/// from the best level on, or hold an empty level, are refused: a book must not begin with a lie.
-pub fn snapshot(
-    body: &[u8],
-    instrument: &Instrument,
-    levels: u16,
-) -> Result<Snapshot, DecodeError> {
-    use DecodeError::Shape;
-    let symbols = Symbols::new(std::slice::from_ref(instrument));
-    let listed = symbols
-        .find(&instrument.symbol)
-        .ok_or(DecodeError::UnknownSymbol)?;
-    let mut words = Words::new();
-    Scratch::warmed(b"{}").read(body, |nodes| {
-        words.clear();
-        let at = |key: &[u8]| read::find(nodes, 0, key).unwrap_or(0);
-        let last_id = unsigned(nodes, at(b"lastUpdateId"))?;
-        read::levels(nodes, at(b"bids"), listed, Side::Buy, &mut words)?;
-        read::levels(nodes, at(b"asks"), listed, Side::Sell, &mut words)?;
-        words.book(Diff {
-            instrument: listed.id,
-            first_id: last_id,
-            last_id,
-            prev_id: None,
-            checksum: None,
-            exch_time: UnixNanos(0),
-        })
-    })?;
-    let Some(Word::Book(head, bids, asks)) = words.iter().next() else {
-        return Err(Shape);
-    };
-    let sorted = bids.is_sorted_by(|a, b| a.px > b.px) && asks.is_sorted_by(|a, b| a.px < b.px);
-    if !sorted || bids.iter().chain(asks).any(|level| level.qty == Qty(0)) {
-        return Err(Shape);
-    }
-    let levels = usize::from(levels.min(LEVELS_MAX));
-    Ok(Snapshot {
-        last_id: head.last_id,
-        bids: bids.to_vec(),
-        asks: asks.to_vec(),
-        bids_whole: bids.len() < levels,
-        asks_whole: asks.len() < levels,
-        ..Snapshot::default()
-    })
-}
-
-#[derive(Deserialize)]
-struct Info {
-    symbols: Vec<Listing>,
 }
 
 #[derive(Deserialize, Default)]
@@ -119,15 +67,19 @@ struct Filter {
     notional: Option<String>,
 }
 
-/// Decodes `exchangeInfo`. What cannot be represented is left out.
-pub fn metadata(body: &[u8], facts: &Facts) -> Result<Vec<Instrument>, String> {
+/// Decodes `exchangeInfo`.
+pub fn metadata(body: &[u8], facts: &Facts) -> Result<Listings, String> {
     let info: Info = serde_json::from_slice(body)
         .map_err(|error| format!("exchangeInfo is not of the documented shape: {error}"))?;
-    let read = |listing: &Listing| instrument(listing, facts);
-    Ok(info.symbols.iter().filter_map(read).collect())
+    let read = |one: &Listing| instrument(one, facts);
+    Ok(listing::each(&info.symbols, "symbol", read))
 }
 
-fn instrument(listing: &Listing, facts: &Facts) -> Option<Instrument> {
+/// Nothing for a contract of an unknown term.
+fn instrument(listing: &Listing, facts: &Facts) -> Result<Option<Instrument>, String> {
+    let Some((kind, term)) = term(listing) else {
+        return Ok(None);
+    };
     let none = Filter::default();
     let filter = |kind: &str| {
         let mut filters = listing.filters.iter();
@@ -136,52 +88,53 @@ fn instrument(listing: &Listing, facts: &Facts) -> Option<Instrument> {
             .unwrap_or(&none)
     };
     let (price, lot) = (filter("PRICE_FILTER"), filter("LOT_SIZE"));
-    let (tick, step) = (price.tick_size.as_deref()?, lot.step_size.as_deref()?);
+    let tick = price.tick_size.as_deref().ok_or("it has no tickSize")?;
+    let step = lot.step_size.as_deref().ok_or("it has no stepSize")?;
     // The tick is what new orders keep to. The precision is finer where the tick was made coarser, and orders
     // from before that still rest in the book.
-    let px_scale = decimals(tick).max(listing.price_precision);
-    let qty_scale = decimals(step).max(listing.quantity_precision);
-    if px_scale.max(qty_scale) > decimal::SCALE_MAX {
-        return None;
-    }
-    let units = |text: &str, scale: u8| decimal::parse(text.as_bytes(), scale).ok();
-    let lots = |text: &Option<String>| units(text.as_deref().unwrap_or("0"), qty_scale);
-    let lot_units = units(step, qty_scale)?.max(1);
-    let qty_max = match decimal::parse(lot.max_qty.as_deref().unwrap_or("0").as_bytes(), qty_scale)
-    {
-        Ok(0) | Err(DecimalError::TooLarge) => i64::MAX as u64,
-        Ok(units) => units,
-        Err(_) => return None,
+    let px_scale = listing::scale(decimals(tick).max(listing.price_precision))?;
+    let qty_scale = listing::scale(decimals(step).max(listing.quantity_precision))?;
+    let lots = |what, text: &Option<String>| {
+        listing::units(what, text.as_deref().unwrap_or("0"), qty_scale)
+    };
+    let lot_units = listing::units("stepSize", step, qty_scale)?.max(1);
+    let qty_max = match lots("largest order", &lot.max_qty)? {
+        0 => i64::MAX as u64,
+        units => units,
     };
     let notional = filter("MIN_NOTIONAL").notional.as_deref().unwrap_or("0");
-    let notional_min = u128::from(units(notional, px_scale)?) * 10u128.pow(u32::from(qty_scale));
+    let notional = listing::units("smallest worth", notional, px_scale)?;
+    let notional_min = u128::from(notional) * 10u128.pow(u32::from(qty_scale));
     let contract = match facts.coin_margined {
         false => Contract::ONE,
         true => Contract {
-            size: listing.contract_size.filter(|size| *size > 0)?,
+            size: listing
+                .contract_size
+                .filter(|size| *size > 0)
+                .ok_or("it has no contractSize")?,
             scale: 0,
             inverse: true,
         },
     };
-    let symbol = Symbol::from(&listing.symbol).ok()?;
+    let symbol = listing::symbol(&listing.symbol)?;
     let (base, quote) = (&listing.base_asset, &listing.quote_asset);
-    let (kind, term) = term(listing)?;
     let status = listing.status.as_ref().or(listing.contract_status.as_ref());
-    Some(Instrument {
+    Ok(Some(Instrument {
         name: name(facts.name, &[base, quote, term]),
-        base: Asset::from(base).ok()?,
-        quote: Asset::from(quote).ok()?,
-        settle: Asset::from(&listing.margin_asset).ok()?,
+        base: listing::asset(base)?,
+        quote: listing::asset(quote)?,
+        settle: listing::asset(&listing.margin_asset)?,
         kind,
         contract,
-        tick: Px(units(tick, px_scale)?.max(1) as i64), // `parse` gives at most `i64::MAX`.
+        // At most `i64::MAX`.
+        tick: Px(listing::units("tickSize", tick, px_scale)?.max(1) as i64),
         lot: Qty(lot_units),
-        qty_min: Qty(lots(&lot.min_qty)?.max(lot_units)),
+        qty_min: Qty(lots("smallest order", &lot.min_qty)?.max(lot_units)),
         qty_max: Qty(qty_max),
         notional_min,
         trading: status.is_some_and(|status| status == "TRADING"),
         ..Instrument::bare(facts.name, symbol, (px_scale, qty_scale))
-    })
+    }))
 }
 
 /// What sort of contract it is, and the last part of its name: `BTCUSDT_260327` ends on that day.
@@ -212,7 +165,7 @@ pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
         base_volume: Option<String>,
         weighted_avg_price: Option<String>,
     }
-    let tickers: Vec<Ticker> =
+    let tickers: Vec<Value> =
         serde_json::from_slice(body).map_err(|error| format!("ticker/24hr: {error}"))?;
     let read = |ticker: Ticker| {
         let number = |text: Option<String>| text?.parse::<f64>().ok();
@@ -222,7 +175,7 @@ pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
         };
         Some((Symbol::from(&ticker.symbol).ok()?, volume))
     };
-    Ok(tickers.into_iter().filter_map(read).collect())
+    Ok(listing::shaped(&tickers).filter_map(read).collect())
 }
 
 /// The symbol and the levels of a recorded `depth` request.

@@ -1,9 +1,9 @@
-//! Market frames to words, walked straight off the tape. Never keeps a frame, and never applies half of one.
+//! Market frames to words, and the body of a snapshot to a book, walked straight off the tape. Never keeps a frame, and never applies half of one.
 
 use super::unix_time;
-use crate::base::{Diff, Instrument, Level, Quote, Side, Trade, UnixNanos};
+use crate::base::{Channel, Diff, Instrument, Level, Side, Snapshot, Trade, UnixNanos};
 use crate::exchange::read::{self, Node, Scratch, Symbols, node, text, unsigned};
-use crate::exchange::{DecodeError, Decoder, Words};
+use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
 
 /// Levels a side of the message that buffers are warmed with: some 256 KiB of text, far over what
@@ -33,7 +33,8 @@ impl Decoder for SpotDecoder {
         let Self { scratch, symbols } = self;
         scratch.read(frame, |nodes| {
             words.clear();
-            message(nodes, words, |at, words| event(nodes, at, symbols, words))
+            message(nodes, words, |at, words| event(nodes, at, symbols, words))?;
+            words.end()
         })
     }
 }
@@ -149,11 +150,11 @@ fn event(
     let keys = Keys::of(nodes, at);
     if keys.e == 0 {
         // Best bid and ask is the one event without a name.
-        return quote(nodes, &keys, symbols, words);
+        return words.one(Channel::Quotes, |words| quote(nodes, &keys, symbols, words));
     }
     match text(nodes, keys.e)? {
-        "depthUpdate" => depth(nodes, &keys, symbols, words),
-        "trade" => trade(nodes, &keys, symbols, words),
+        "depthUpdate" => words.one(Channel::Depth, |words| depth(nodes, &keys, symbols, words)),
+        "trade" => words.one(Channel::Trades, |words| trade(nodes, &keys, symbols, words)),
         "serverShutdown" => words.shutdown(),
         _ => Ok(()),
     }
@@ -193,7 +194,7 @@ fn trade(
     let buyer_made = read::boolean(node(nodes, keys.m)?).ok_or(Shape)?;
     words.trade(Trade {
         instrument: listed.id,
-        id: unsigned(nodes, keys.t)?,
+        id: read::identity(nodes, keys.t)?,
         px: read::px(text(nodes, keys.p)?, listed)?,
         qty: read::qty(text(nodes, keys.q)?, listed)?,
         taker: if buyer_made { Side::Sell } else { Side::Buy },
@@ -211,12 +212,59 @@ fn quote(
     let level = |px_at, qty_at| -> Result<Level, DecodeError> {
         read::level(text(nodes, px_at)?, text(nodes, qty_at)?, listed)
     };
-    words.quote(Quote {
-        instrument: listed.id,
-        update_id: unsigned(nodes, keys.u)?,
-        bid: level(keys.b, keys.B)?,
-        ask: level(keys.a, keys.A)?,
-    })
+    let (bid, ask) = (level(keys.b, keys.B)?, level(keys.a, keys.A)?);
+    words.quote(listed.id, unsigned(nodes, keys.u)?, Some(bid), Some(ask))
+}
+
+/// Decodes `{"lastUpdateId":…,"bids":[["price","quantity"],…],"asks":…}` of any Binance market. See
+/// [`read::snapshot`].
+pub(in crate::exchange) fn snapshot(
+    body: &[u8],
+    instrument: &Instrument,
+    levels: u16,
+) -> Result<Snapshot, DecodeError> {
+    let symbols = Symbols::new(std::slice::from_ref(instrument));
+    let listed = symbols.find(&instrument.symbol);
+    let listed = listed.ok_or(DecodeError::UnknownSymbol)?;
+    let mut words = Words::new();
+    Scratch::warmed(b"{}").read(body, |nodes| {
+        words.clear();
+        let at = |key: &[u8]| read::find(nodes, 0, key).unwrap_or(0);
+        let last_id = unsigned(nodes, at(b"lastUpdateId"))?;
+        read::levels(nodes, at(b"bids"), listed, Side::Buy, &mut words)?;
+        read::levels(nodes, at(b"asks"), listed, Side::Sell, &mut words)?;
+        words.book(Diff {
+            instrument: listed.id,
+            first_id: last_id,
+            last_id,
+            prev_id: None,
+            checksum: None,
+            exch_time: UnixNanos(0),
+        })
+    })?;
+    read::snapshot(&words, usize::from(levels))
+}
+
+/// Every number of a recorded frame.
+pub(super) fn survey(frame: &str, survey: &mut Survey) {
+    // What cannot be read tells nothing; the decoder says so when it is replayed.
+    let _ = Scratch::warmed(b"{}").read_exact(frame.as_bytes(), |nodes| {
+        let at = read::find(nodes, 0, b"data").unwrap_or(0);
+        let keys = Keys::of(nodes, at);
+        let symbol = text(nodes, keys.s)?;
+        let mut level = |px: usize, qty: usize| {
+            if let (Ok(px), Ok(qty)) = (text(nodes, px), text(nodes, qty)) {
+                survey.level(symbol, px, qty);
+            }
+        };
+        for side in [keys.b, keys.a] {
+            read::items(nodes, side).for_each(|item| level(item + 1, item + 2));
+        }
+        for (px, qty) in [(keys.p, keys.q), (keys.b, keys.B), (keys.a, keys.A)] {
+            level(px, qty);
+        }
+        Ok(())
+    });
 }
 
 #[inline]

@@ -9,6 +9,7 @@ mod session;
 
 use crate::base::instrument::name;
 use crate::base::{Asset, Instrument, Px, Qty, Side, Symbol, UnixNanos};
+use crate::exchange::listing;
 use crate::exchange::mirror::{Call, Listing, Market, Mirror, MirrorSession, Pace, Reply};
 use route::Get;
 pub use session::SpotSession;
@@ -134,24 +135,25 @@ impl SpotMirror {
 }
 
 impl Mirror for SpotMirror {
-    /// Prices and quantities have eight decimals, whatever tick and lot are, as at the exchange. A symbol
-    /// that is too long is cut.
+    /// Prices have eight decimals, whatever the tick is, as at the exchange. A symbol that is too long is cut.
     fn list(&self, base: &str, quote: &str, px_decimals: u8, qty_decimals: u8) -> Instrument {
-        let step = |decimals: u8| 10u64.pow(u32::from(PRECISION - decimals.min(PRECISION)));
+        let qty_decimals = qty_decimals.min(PRECISION);
+        let qty_scale = listing::qty_scale(qty_decimals, PRECISION);
+        let step = |scale: u8, decimals: u8| 10u64.pow(u32::from(scale - decimals.min(scale)));
         let asset = |text: &str| Asset::from(text).unwrap_or_default();
         let symbol = Symbol::from(&format!("{base}{quote}")).unwrap_or_default();
-        let one = u128::from(step(0));
+        let lot = Qty(step(qty_scale, qty_decimals));
         Instrument {
             name: name(self.exchange, &[base, quote]),
             base: asset(base),
             quote: asset(quote),
             settle: asset(quote),
-            tick: Px(step(px_decimals) as i64),
-            lot: Qty(step(qty_decimals)),
-            qty_min: Qty(step(qty_decimals)),
-            qty_max: Qty(9_000 * step(0)),
-            notional_min: 5 * one * one,
-            ..Instrument::bare(self.exchange, symbol, (PRECISION, PRECISION))
+            tick: Px(step(PRECISION, px_decimals) as i64),
+            lot,
+            qty_min: lot,
+            qty_max: Qty(9_000 * step(qty_scale, 0)),
+            notional_min: 5 * 10u128.pow(u32::from(PRECISION + qty_scale)),
+            ..Instrument::bare(self.exchange, symbol, (PRECISION, qty_scale))
         }
     }
 

@@ -9,11 +9,13 @@ mod request;
 mod rest;
 
 use super::{
-    Account, DecodeError, Decoder, DepthStream, Endpoints, Exchange, Limits, Mirror, OrderCodec,
-    Rate, Request, RestRequest, Survey, Topic, text,
+    Account, DecodeError, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror,
+    OrderCodec, Rate, Request, RestRequest, Survey, Topic, text,
 };
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Channel, Instrument, Nanos, Snapshot, Symbol, UnixNanos};
+
+pub(in crate::exchange) use rest::Info;
 
 /// A spot market of Binance.
 pub struct BinanceSpot {
@@ -213,7 +215,7 @@ impl Exchange for BinanceSpot {
         instrument: &Instrument,
         levels: u16,
     ) -> Result<Snapshot, DecodeError> {
-        rest::snapshot(&body, instrument, levels)
+        decode::snapshot(&body, instrument, levels)
     }
 
     fn metadata_requests(&self, symbols: &[&str]) -> Vec<RestRequest> {
@@ -228,7 +230,7 @@ impl Exchange for BinanceSpot {
         vec![RestRequest::get(path.trim_end_matches('?'), 20)]
     }
 
-    fn metadata(&self, body: &[u8]) -> Result<Vec<Instrument>, String> {
+    fn metadata(&self, body: &[u8]) -> Result<Listings, String> {
         rest::metadata(body, self.name())
     }
 
@@ -329,7 +331,7 @@ mod tests {
         assert_eq!(refused, "this build sends no orders to binance-us");
         let info = br#"{"symbols":[{"symbol":"BTCUSD","status":"TRADING","baseAsset":"BTC","baseAssetPrecision":8,
             "quoteAsset":"USD","quotePrecision":4,"filters":[]}]}"#;
-        let btc = BINANCE_US.metadata(info).unwrap()[0];
+        let btc = BINANCE_US.metadata(info).unwrap().instruments[0];
         assert_eq!(btc.name.as_str(), "binance-us:BTC-USD");
         assert_eq!((btc.px_scale, btc.exchange), (4, "binance-us"));
     }

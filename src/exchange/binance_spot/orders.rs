@@ -26,8 +26,8 @@ const LOGON_ID: &str = "logon";
 const TIME_ID: &str = "time";
 /// The time in a request is too old, or too far ahead.
 const OUTSIDE_WINDOW: i32 = -1021;
-/// Room for the longest frame: 300 bytes, and a symbol of which every byte is escaped.
-const FRAME_BYTES: usize = 512;
+/// Room for the longest frame: some 300 bytes, and a symbol of which every byte is escaped.
+const FRAME_BYTES: usize = 640;
 /// Prices that one order may trade at before a list must grow.
 const FILLS: usize = 64;
 

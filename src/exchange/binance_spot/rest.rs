@@ -1,68 +1,18 @@
-//! Answers of the REST interface: snapshots and metadata. Cold: clarity before speed, and no request is made here.
+//! Answers of the REST interface: metadata and volumes. Cold: clarity before speed, and no request is made here.
 
+use super::decode;
 use crate::base::instrument::name;
-use crate::base::{Asset, DecimalError, Instrument, Level, Px, Qty, Snapshot, Symbol, decimal};
-use crate::exchange::{DecodeError, Survey, text};
+use crate::base::{Instrument, Px, Qty, Symbol};
+use crate::exchange::listing::{self, Listings};
+use crate::exchange::{Survey, text};
 use serde::Deserialize;
+use serde_json::Value;
 use std::borrow::Cow;
 
+/// `exchangeInfo` of any Binance market.
 #[derive(Deserialize)]
-struct Depth<'a> {
-    #[serde(rename = "lastUpdateId")]
-    last_id: u64,
-    #[serde(borrow)]
-    bids: Vec<[&'a str; 2]>,
-    #[serde(borrow)]
-    asks: Vec<[&'a str; 2]>,
-}
-
-/// Decodes `{"lastUpdateId":…,"bids":[["price","quantity"],…],"asks":…}`. Sides that are not sorted
-/// from the best level on, or hold an empty level, are refused: a book must not begin with a lie.
-pub fn snapshot(
-    body: &[u8],
-    instrument: &Instrument,
-    levels: u16,
-) -> Result<Snapshot, DecodeError> {
-    let depth: Depth<'_> =
-        serde_json::from_slice(body).map_err(|error| match error.classify() {
-            serde_json::error::Category::Data => DecodeError::Shape,
-            _ => DecodeError::Json,
-        })?;
-    let bids = side(&depth.bids, instrument)?;
-    let asks = side(&depth.asks, instrument)?;
-    let sorted = bids.is_sorted_by(|a, b| a.px > b.px) && asks.is_sorted_by(|a, b| a.px < b.px);
-    if !sorted || bids.iter().chain(&asks).any(|level| level.qty == Qty(0)) {
-        return Err(DecodeError::Shape);
-    }
-    Ok(Snapshot {
-        last_id: depth.last_id,
-        bids_whole: bids.len() < usize::from(levels),
-        asks_whole: asks.len() < usize::from(levels),
-        bids,
-        asks,
-        ..Snapshot::default()
-    })
-}
-
-fn side(levels: &[[&str; 2]], instrument: &Instrument) -> Result<Vec<Level>, DecodeError> {
-    let level = |[px, qty]: &[&str; 2]| -> Result<Level, DecimalError> {
-        Ok(Level {
-            px: units_px(px, instrument.px_scale)?,
-            qty: Qty(decimal::parse(qty.as_bytes(), instrument.qty_scale)?),
-        })
-    };
-    let levels: Result<_, _> = levels.iter().map(level).collect();
-    levels.map_err(|error| DecodeError::Number(instrument.id, error))
-}
-
-/// `parse` gives at most `i64::MAX`.
-fn units_px(text: &str, scale: u8) -> Result<Px, DecimalError> {
-    decimal::parse(text.as_bytes(), scale).map(|units| Px(units as i64))
-}
-
-#[derive(Deserialize)]
-struct Info {
-    symbols: Vec<Listing>,
+pub struct Info {
+    pub symbols: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -93,29 +43,23 @@ struct Filter {
     min_notional: Option<String>,
 }
 
-/// Decodes `exchangeInfo`. The scales are the assets' precisions, eight today, and not those of tick
-/// and lot: Binance keeps its own books so, and an order from before a tick change still rests on them.
-pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Vec<Instrument>, String> {
+/// Decodes `exchangeInfo`. Prices are kept at the quote asset's precision, eight decimals today, and not at that of the
+/// tick: Binance keeps its own books so, and an order from before a tick change still rests on them. See
+/// [`listing::qty_scale`] for quantities.
+pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
     let info: Info = serde_json::from_slice(body)
         .map_err(|error| format!("exchangeInfo is not of the documented shape: {error}"))?;
-    let read = |listing: &Listing| {
-        instrument(listing, exchange).map_err(|why| format!("{}: {why}", listing.symbol))
-    };
-    info.symbols.iter().map(read).collect()
+    let read = |one: &Listing| instrument(one, exchange).map(Some);
+    Ok(listing::each(&info.symbols, "symbol", read))
 }
 
 fn instrument(listing: &Listing, exchange: &'static str) -> Result<Instrument, String> {
     let px_scale = listing.quote_asset_precision.or(listing.quote_precision);
-    let px_scale = px_scale.ok_or("it has no quoteAssetPrecision")?;
-    let qty_scale = listing.base_asset_precision;
-    if px_scale.max(qty_scale) > decimal::SCALE_MAX {
-        return Err(format!("a precision over {} decimals", decimal::SCALE_MAX));
-    }
+    let px_scale = listing::scale(px_scale.ok_or("it has no quoteAssetPrecision")?)?;
+    let precision = listing::scale(listing.base_asset_precision)?;
     let units = |name: &str, text: &Option<String>, scale: u8| match text {
         None => Ok(0),
-        Some(text) => decimal::parse(text.as_bytes(), scale).map_err(|error| {
-            format!("{name} {text:?} is no number of {scale} decimals: {error:?}")
-        }),
+        Some(text) => listing::units(name, text, scale),
     };
     let none = Filter::default();
     let filter = |kind: &str| {
@@ -126,6 +70,15 @@ fn instrument(listing: &Listing, exchange: &'static str) -> Result<Instrument, S
     };
     let (price, lot) = (filter("PRICE_FILTER"), filter("LOT_SIZE"));
     let tick = units("tickSize", &price.tick_size, px_scale)?.max(1);
+    let lot_scale = match lot
+        .step_size
+        .as_deref()
+        .map(|text| listing::step("stepSize", text))
+    {
+        Some(Ok((scale, _))) => scale,
+        Some(Err(_)) | None => precision, // Without a step, or with one of zero, every quantity is good.
+    };
+    let qty_scale = listing::qty_scale(lot_scale, precision);
     let step = units("stepSize", &lot.step_size, qty_scale)?.max(1);
     let qty_min = units("minQty", &lot.min_qty, qty_scale)?.max(step);
     let mut notional_min = 0;
@@ -133,9 +86,9 @@ fn instrument(listing: &Listing, exchange: &'static str) -> Result<Instrument, S
         let least = units("minNotional", &filter(kind).min_notional, px_scale)?;
         notional_min = notional_min.max(u128::from(least) * 10u128.pow(u32::from(qty_scale)));
     }
-    let symbol = Symbol::from(&listing.symbol).map_err(|_| "its name is too long")?;
-    let asset = |text: &str| Asset::from(text).map_err(|_| format!("{text}: too long an asset"));
-    let (base, quote) = (asset(&listing.base_asset)?, asset(&listing.quote_asset)?);
+    let symbol = listing::symbol(&listing.symbol)?;
+    let base = listing::asset(&listing.base_asset)?;
+    let quote = listing::asset(&listing.quote_asset)?;
     Ok(Instrument {
         name: name(exchange, &[&base, &quote]),
         base,
@@ -159,18 +112,22 @@ pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
         symbol: String,
         quote_volume: String,
     }
-    let tickers: Vec<Ticker> =
+    let tickers: Vec<Value> =
         serde_json::from_slice(body).map_err(|error| format!("ticker/24hr: {error}"))?;
     let read = |ticker: Ticker| {
         let symbol = Symbol::from(&ticker.symbol).ok()?;
         Some((symbol, ticker.quote_volume.parse().ok()?))
     };
-    Ok(tickers.into_iter().filter_map(read).collect())
+    Ok(listing::shaped(&tickers).filter_map(read).collect())
 }
 
 /// Symbols of a recorded frame, from its stream's name or its own. Binance pads every number to eight
-/// decimals, so that one number tells the scale.
+/// decimals, so that one number tells the scale, unless some are too large for that.
 pub fn survey(frame: &str, survey: &mut Survey) {
+    if survey.is_exact() {
+        decode::survey(frame, survey);
+    }
+    survey.glance(frame, 8);
     #[derive(Deserialize)]
     struct Event<'m> {
         #[serde(borrow)]
@@ -249,15 +206,14 @@ pub fn snapshot_asked(url: &str) -> Option<(String, u16)> {
     Some((symbol.into_owned(), levels))
 }
 
-/// No limit, or one beyond what is representable, is the largest representable quantity.
+/// No limit is the largest representable quantity.
 fn qty_max(lot: &Filter, scale: u8) -> Result<u64, String> {
-    let Some(text) = &lot.max_qty else {
-        return Ok(i64::MAX as u64);
-    };
-    match decimal::parse(text.as_bytes(), scale) {
-        Ok(0) | Err(DecimalError::TooLarge) => Ok(i64::MAX as u64),
-        Ok(units) => Ok(units),
-        Err(error) => Err(format!("maxQty {text:?} is no number: {error:?}")),
+    match lot.max_qty.as_deref() {
+        None => Ok(i64::MAX as u64),
+        Some(text) => match listing::units("largest order", text, scale)? {
+            0 => Ok(i64::MAX as u64),
+            units => Ok(units),
+        },
     }
 }
 
@@ -278,7 +234,6 @@ pub fn test_instrument(id: u16, symbol: &str) -> Instrument {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::InstrumentId;
 
     const INFO: &str = r#"{"timezone":"UTC","serverTime":1,"rateLimits":[],"exchangeFilters":[],"symbols":[
         {"symbol":"ETHUSDT","status":"BREAK","baseAsset":"ETH","baseAssetPrecision":8,"quoteAsset":"USDT","quotePrecision":8,"quoteAssetPrecision":8,"filters":[]},
@@ -291,9 +246,9 @@ mod tests {
 
     #[test]
     fn metadata_names_assets_scales_and_filters() {
-        let found = metadata(INFO.as_bytes(), "binance").unwrap();
+        let found = metadata(INFO.as_bytes(), "binance").unwrap().instruments;
         let of = |symbol: &str, base: &str| {
-            let asset = |text: &str| Asset::from(text).unwrap();
+            let asset = |text: &str| listing::asset(text).unwrap();
             Instrument {
                 name: name("binance", &[base, "USDT"]),
                 base: asset(base),
@@ -302,7 +257,16 @@ mod tests {
                 ..test_instrument(0, symbol)
             }
         };
-        assert_eq!(found[1], of("BTCUSDT", "BTC"));
+        // Two decimals finer than the lot of 0.00001.
+        let btc = Instrument {
+            qty_scale: 7,
+            lot: Qty(100),
+            qty_min: Qty(100),
+            qty_max: Qty(90_000_000_000),
+            notional_min: 5 * 10u128.pow(15),
+            ..of("BTCUSDT", "BTC")
+        };
+        assert_eq!(found[1], btc);
         let mut expected = of("ETHUSDT", "ETH");
         (expected.tick, expected.lot, expected.qty_min) = (Px(1), Qty(1), Qty(1));
         (expected.qty_max, expected.notional_min) = (Qty(i64::MAX as u64), 0);
@@ -311,57 +275,34 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_symbol_is_named() {
-        let fine = INFO.replace(r#""tickSize":"0.01000000""#, r#""tickSize":"0.000000001""#);
-        let why = metadata(fine.as_bytes(), "binance").unwrap_err();
-        assert!(why.starts_with("BTCUSDT: tickSize"), "{why}");
+    fn a_listing_that_cannot_be_represented_is_named_and_costs_no_other() {
+        let left = |from: &str, to: &str| {
+            let found = metadata(INFO.replace(from, to).as_bytes(), "binance").unwrap();
+            assert_eq!(found.instruments.len(), 1, "{found:?}");
+            assert_eq!(found.left_out[0].symbol, "BTCUSDT");
+            found.left_out[0].why.clone()
+        };
+        let fine = left(r#""tickSize":"0.01000000""#, r#""tickSize":"0.000000001""#);
+        assert_eq!(
+            fine,
+            "its tickSize of 0.000000001 does not fit at 8 decimals"
+        );
+        let huge = left("9000.0000", "9000000000000000000.0000");
+        assert!(
+            huge.starts_with("its largest order of 9000000000000000000.0"),
+            "{huge}"
+        );
+        let long = left(
+            r#""baseAsset":"BTC""#,
+            r#""baseAsset":"狗狗币的小弟狗狗币的小弟""#,
+        );
+        assert!(long.ends_with("is longer than 32 bytes"), "{long}");
+        assert!(
+            left(r#""quoteAsset":"USDT","baseA"#, r#""quoteAsset":7,"baseA"#).contains("shape")
+        );
         let zero = INFO.replace(r#""tickSize":"0.01000000""#, r#""tickSize":"0.00000000""#);
-        assert_eq!(metadata(zero.as_bytes(), "binance").unwrap()[1].tick, Px(1));
-        let huge = INFO.replace("9000.0000", "900000000000000.0000");
-        let huge = metadata(huge.as_bytes(), "binance").unwrap();
-        assert_eq!(huge[1].qty_max, Qty(i64::MAX as u64));
+        let zero = metadata(zero.as_bytes(), "binance").unwrap();
+        assert_eq!(zero.instruments[1].tick, Px(1));
         assert!(metadata(b"{\"code\":-1121}", "binance").is_err());
-    }
-
-    #[test]
-    fn a_snapshot_says_whether_a_side_is_whole() {
-        let body = br#"{"lastUpdateId":160,"bids":[["2.50000000","10.00000000"],["2.4","1"]],"asks":[["2.6","100"]]}"#;
-        let book = snapshot(body, &test_instrument(0, "X"), 2).unwrap();
-        assert_eq!(book.last_id, 160);
-        assert_eq!(book.bids.len(), 2);
-        assert_eq!(
-            book.asks,
-            [Level {
-                px: Px(260_000_000),
-                qty: Qty(10_000_000_000)
-            }]
-        );
-        assert!(!book.bids_whole);
-        assert!(book.asks_whole);
-    }
-
-    #[test]
-    fn a_bad_snapshot_is_refused() {
-        let refused =
-            |body: &str| snapshot(body.as_bytes(), &test_instrument(0, "X"), 5).unwrap_err();
-        let with =
-            |bids: &str| refused(&format!(r#"{{"lastUpdateId":1,"bids":{bids},"asks":[]}}"#));
-        assert_eq!(with(r#"[["1","1"],["2","1"]]"#), DecodeError::Shape);
-        assert_eq!(with(r#"[["1","1"],["1","1"]]"#), DecodeError::Shape);
-        assert_eq!(with(r#"[["1","0.00000000"]]"#), DecodeError::Shape);
-        let asks = refused(r#"{"lastUpdateId":1,"bids":[],"asks":[["2","1"],["1","1"]]}"#);
-        assert_eq!(asks, DecodeError::Shape);
-        assert_eq!(with(r#"[["1"]]"#), DecodeError::Shape);
-        assert_eq!(with(r#"[[1,1]]"#), DecodeError::Shape);
-        assert_eq!(
-            with(r#"[["1.000000001","1"]]"#),
-            DecodeError::Number(InstrumentId(0), DecimalError::TooFine)
-        );
-        assert_eq!(
-            refused(r#"{"code":-1121,"msg":"Invalid symbol."}"#),
-            DecodeError::Shape
-        );
-        assert_eq!(refused(r#"{"lastUpdateId":1,"bids":["#), DecodeError::Json);
-        assert_eq!(refused("<html>"), DecodeError::Json);
     }
 }

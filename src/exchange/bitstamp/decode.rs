@@ -2,8 +2,8 @@
 //! frame, and never applies half of one.
 
 use super::request::{DIFFS, TRADES};
-use crate::base::{Channel, Diff, Instrument, Qty, Side, Snapshot, Trade, UnixNanos, Word};
-use crate::exchange::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
+use crate::base::{Channel, Diff, Instrument, Side, Snapshot, Trade, UnixNanos};
+use crate::exchange::read::{self, Listed, Node, Scratch, Symbols, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
 
@@ -33,7 +33,8 @@ impl Decoder for BitstampDecoder {
         let Self { scratch, symbols } = self;
         scratch.read(frame, |nodes| {
             words.clear();
-            message(nodes, symbols, words)
+            message(nodes, symbols, words)?;
+            words.end()
         })
     }
 }
@@ -71,11 +72,16 @@ fn message(nodes: &[Node<'_>], symbols: &Symbols, words: &mut Words) -> Result<(
     }
     match text(nodes, at.event)? {
         "data" => match split(text(nodes, at.channel)?) {
-            Some((Channel::Depth, symbol)) => diff(nodes, at.data, find(symbol, symbols)?, words),
+            Some((Channel::Depth, symbol)) => words.one(Channel::Depth, |words| {
+                let head = depth(nodes, at.data, find(symbol, symbols)?, words)?;
+                words.diff(head)
+            }),
             Some((Channel::Trades | Channel::Quotes, _)) | None => Ok(()),
         },
         "trade" => match split(text(nodes, at.channel)?) {
-            Some((Channel::Trades, symbol)) => trade(nodes, at.data, find(symbol, symbols)?, words),
+            Some((Channel::Trades, symbol)) => words.one(Channel::Trades, |words| {
+                trade(nodes, at.data, find(symbol, symbols)?, words)
+            }),
             Some((Channel::Depth | Channel::Quotes, _)) | None => Ok(()),
         },
         "bts:subscription_succeeded" | "bts:unsubscription_succeeded" => {
@@ -161,19 +167,19 @@ impl Book {
     }
 }
 
-/// Absolute quantities at some levels; zero removes one. Its id is its time.
+/// The levels of a diff or of a snapshot, and its head: its id is its time.
 #[inline]
-fn diff(
+fn depth(
     nodes: &[Node<'_>],
     at: usize,
     listed: &Listed,
     words: &mut Words,
-) -> Result<(), DecodeError> {
+) -> Result<Diff, DecodeError> {
     let keys = Book::of(nodes, at);
     let id = unsigned(nodes, keys.time)?;
     read::levels(nodes, keys.bids, listed, Side::Buy, words)?;
     read::levels(nodes, keys.asks, listed, Side::Sell, words)?;
-    words.diff(Diff {
+    Ok(Diff {
         instrument: listed.id,
         first_id: id,
         last_id: id,
@@ -228,7 +234,7 @@ fn trade(
     let keys = Print::of(nodes, at);
     words.trade(Trade {
         instrument: listed.id,
-        id: unsigned(nodes, keys.id)?,
+        id: read::identity(nodes, keys.id)?,
         px: read::px(text(nodes, keys.px)?, listed)?,
         qty: read::qty(text(nodes, keys.qty)?, listed)?,
         taker: match unsigned(nodes, keys.side)? {
@@ -241,32 +247,17 @@ fn trade(
 }
 
 /// Decodes `{"timestamp":"…","microtimestamp":"…","bids":[["price","quantity"],…],"asks":…}`, which is always the
-/// whole book. Sides that are not sorted from the best level on, or hold an empty level, are refused: a
-/// book must not begin with a lie.
+/// whole book. See [`read::snapshot`].
 pub fn snapshot(body: &[u8], instrument: &Instrument) -> Result<Snapshot, DecodeError> {
     let symbols = Symbols::new(std::slice::from_ref(instrument));
     let listed = find(instrument.symbol.as_str(), &symbols)?;
     let (mut scratch, mut words) = (Scratch::warmed(b"[]"), Words::new());
     scratch.read(body, |nodes| {
         words.clear();
-        node(nodes, Book::of(nodes, 0).time)?;
-        diff(nodes, 0, listed, &mut words)
+        let head = depth(nodes, 0, listed, &mut words)?;
+        words.book(head)
     })?;
-    let Some(Word::Diff(head, bids, asks)) = words.iter().next() else {
-        return Err(Shape);
-    };
-    let sorted = bids.is_sorted_by(|a, b| a.px > b.px) && asks.is_sorted_by(|a, b| a.px < b.px);
-    if !sorted || bids.iter().chain(asks).any(|level| level.qty == Qty(0)) {
-        return Err(Shape);
-    }
-    Ok(Snapshot {
-        last_id: head.last_id,
-        bids: bids.to_vec(),
-        asks: asks.to_vec(),
-        bids_whole: true,
-        asks_whole: true,
-        ..Snapshot::default()
-    })
+    read::snapshot(&words, usize::MAX)
 }
 
 /// Symbols of a recorded frame with its numbers. A snapshot names no symbol and may have finer numbers than the

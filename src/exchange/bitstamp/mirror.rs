@@ -9,6 +9,7 @@ use crate::base::instrument::name;
 use crate::base::{
     Asset, Channel, Diff, Instrument, Level, Px, Qty, Side, Symbol, Trade, UnixNanos,
 };
+use crate::exchange::listing;
 use crate::exchange::mirror::{
     Call, Happened, Listing, Market, Mirror, MirrorSession, Offence, Pace, Reply,
 };
@@ -31,7 +32,8 @@ impl Mirror for BitstampMirror {
     fn list(&self, base: &str, quote: &str, px_decimals: u8, qty_decimals: u8) -> Instrument {
         let symbol = Symbol::from(&format!("{base}{quote}").to_lowercase()).unwrap_or_default();
         let asset = |text| Asset::from(text).unwrap_or_default();
-        let (px_scale, qty_scale) = (SCALE.max(px_decimals), SCALE.max(qty_decimals));
+        let px_scale = SCALE.max(px_decimals);
+        let qty_scale = listing::qty_scale(qty_decimals, SCALE);
         let lot = Qty(10u64.pow(u32::from(qty_scale - qty_decimals)));
         Instrument {
             name: name("bitstamp", &[base, quote]),

@@ -15,8 +15,8 @@ mod request;
 mod rest;
 
 use super::{
-    DecodeError, Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Mirror, Rate,
-    Request, RestRequest, Survey, Topic, text,
+    DecodeError, Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror,
+    Rate, Request, RestRequest, Survey, Topic, text,
 };
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Channel, Instrument, Nanos, Snapshot, Symbol};
@@ -36,8 +36,8 @@ static DEPTHS: [DepthStream; 1] = [DepthStream {
 
 /// Channels of one connection, at most: the exchange closes it at the next one.
 const CHANNELS_MAX: usize = 1_024;
-/// Decimals that prices and quantities are kept with, whatever an order may have: quantities come with eight, and
-/// the books have been at finer prices than today's ticks.
+/// Decimals that prices are kept with at least, and quantities at most where an order has fewer: quantities come with
+/// eight, and the books have been at finer prices than today's ticks.
 const SCALE: u8 = 8;
 
 impl Exchange for Bitstamp {
@@ -145,7 +145,7 @@ impl Exchange for Bitstamp {
         vec![RestRequest::get("/api/v2/markets/", 1)]
     }
 
-    fn metadata(&self, body: &[u8]) -> Result<Vec<Instrument>, String> {
+    fn metadata(&self, body: &[u8]) -> Result<Listings, String> {
         rest::metadata(body, self.name())
     }
 

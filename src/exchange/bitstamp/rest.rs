@@ -2,7 +2,8 @@
 
 use super::SCALE;
 use crate::base::instrument::name;
-use crate::base::{Asset, Instrument, Px, Qty, Symbol, decimal};
+use crate::base::{Instrument, Px, Qty, Symbol};
+use crate::exchange::listing::{self, Listings};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -20,25 +21,24 @@ struct Listing {
     market_type: Option<String>,
 }
 
-/// Decodes `markets`. Markets that are not spot, and those that the engine cannot represent, are left out.
-pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Vec<Instrument>, String> {
-    let read = |item| instrument(&Listing::deserialize(item).ok()?, exchange);
-    Ok(list(body)?.iter().filter_map(read).collect())
+/// Decodes `markets`.
+pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
+    let read = |one: &Listing| instrument(one, exchange);
+    Ok(listing::each(&list(body)?, "market_symbol", read))
 }
 
-fn instrument(listing: &Listing, exchange: &'static str) -> Option<Instrument> {
+/// The scales: prices have been finer than today's ticks. See [`listing::qty_scale`] for quantities. Nothing for a market
+/// that is not spot.
+fn instrument(listing: &Listing, exchange: &'static str) -> Result<Option<Instrument>, String> {
     if listing
         .market_type
         .as_deref()
         .is_some_and(|kind| kind != "SPOT")
     {
-        return None;
+        return Ok(None);
     }
-    let px_scale = SCALE.max(listing.counter_decimals);
-    let qty_scale = SCALE.max(listing.base_decimals);
-    if px_scale.max(qty_scale) > decimal::SCALE_MAX {
-        return None;
-    }
+    let px_scale = listing::scale(SCALE.max(listing.counter_decimals))?;
+    let qty_scale = listing::qty_scale(listing::scale(listing.base_decimals)?, SCALE);
     let one = |decimals: u8| 10u64.pow(u32::from(decimals));
     let tick = one(px_scale - listing.counter_decimals);
     let lot = Qty(one(qty_scale - listing.base_decimals));
@@ -47,24 +47,21 @@ fn instrument(listing: &Listing, exchange: &'static str) -> Option<Instrument> {
         Some(Value::String(text)) => text.clone(),
         Some(number) => number.to_string(),
     };
-    let least = decimal::parse(least.as_bytes(), px_scale).ok()?;
+    let least = listing::units("smallest worth", &least, px_scale)?;
     let (base, quote) = (&listing.base_currency, &listing.counter_currency);
-    Some(Instrument {
+    let symbol = listing::symbol(&listing.market_symbol)?;
+    Ok(Some(Instrument {
         name: name(exchange, &[base, quote]),
-        base: Asset::from(base).ok()?,
-        quote: Asset::from(quote).ok()?,
-        settle: Asset::from(quote).ok()?,
-        tick: Px(i64::try_from(tick).ok()?),
+        base: listing::asset(base)?,
+        quote: listing::asset(quote)?,
+        settle: listing::asset(quote)?,
+        tick: Px(tick as i64), // A power of ten that fits.
         lot,
         qty_min: lot,
         notional_min: u128::from(least) * u128::from(one(qty_scale)),
         trading: listing.trading == "Enabled",
-        ..Instrument::bare(
-            exchange,
-            Symbol::from(&listing.market_symbol).ok()?,
-            (px_scale, qty_scale),
-        )
-    })
+        ..Instrument::bare(exchange, symbol, (px_scale, qty_scale))
+    }))
 }
 
 /// Decodes `ticker` of all markets: volume at its average price, in the counter currency, which ranks markets of
@@ -104,9 +101,10 @@ mod tests {
         {"market_symbol":"broken"}]"#;
 
     #[test]
-    fn markets_keep_eight_decimals_and_have_their_own_tick_and_lot() {
-        let found = metadata(MARKETS.as_bytes(), "bitstamp").unwrap();
-        assert_eq!(found.len(), 2);
+    fn markets_have_their_own_tick_and_lot_and_finer_scales() {
+        let listed = metadata(MARKETS.as_bytes(), "bitstamp").unwrap();
+        let found = listed.instruments;
+        assert_eq!((found.len(), listed.left_out.len()), (2, 2));
         let abc = &found[0];
         assert_eq!(abc.name.as_str(), "bitstamp:ABC-USD");
         assert_eq!((abc.symbol.as_str(), abc.kind), ("abcusd", Kind::Spot));

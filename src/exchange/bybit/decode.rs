@@ -1,7 +1,7 @@
 //! Market frames to words, walked straight off the tape. Never keeps a frame, and never applies half of one.
 
 use super::BEST;
-use crate::base::{Channel, Diff, Instrument, Level, Qty, Quote, Side, Trade, UnixNanos};
+use crate::base::{Channel, Diff, Instrument, Level, Qty, Side, Trade, UnixNanos};
 use crate::exchange::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, DepthStream, Survey, Words};
 use DecodeError::Shape;
@@ -39,7 +39,8 @@ impl Decoder for BybitDecoder {
         } = self;
         scratch.read(frame, |nodes| {
             words.clear();
-            message(nodes, symbols, depth, words)
+            message(nodes, symbols, depth, words)?;
+            words.end()
         })
     }
 }
@@ -96,10 +97,10 @@ fn message(
         return Ok(());
     };
     if stream == depth {
-        book(nodes, &at, symbols, words)?;
+        words.one(Channel::Depth, |words| book(nodes, &at, symbols, words))?;
     }
     match stream {
-        BEST => quote(nodes, &at, symbols, words),
+        BEST => words.one(Channel::Quotes, |words| quote(nodes, &at, symbols, words)),
         "publicTrade" => trades(nodes, at.data, symbols, words),
         _ => Ok(()),
     }
@@ -222,15 +223,7 @@ fn quote(
     let keys = Book::of(nodes, at.data);
     let listed = read::listed(nodes, keys.s, symbols)?;
     let (bid, ask) = (best(nodes, keys.b, listed)?, best(nodes, keys.a, listed)?);
-    let (Some(bid), Some(ask)) = (bid, ask) else {
-        return Ok(());
-    };
-    words.quote(Quote {
-        instrument: listed.id,
-        update_id: 0,
-        bid,
-        ask,
-    })
+    words.quote(listed.id, 0, bid, ask)
 }
 
 fn best(nodes: &[Node<'_>], at: usize, listed: &Listed) -> Result<Option<Level>, DecodeError> {
@@ -258,7 +251,6 @@ struct Print {
     qty: usize,
     px: usize,
     id: usize,
-    seq: usize,
 }
 
 impl Print {
@@ -273,7 +265,6 @@ impl Print {
                 b"v" => keys.qty = value,
                 b"p" => keys.px = value,
                 b"i" => keys.id = value,
-                b"seq" => keys.seq = value,
                 _ => {}
             }
         }
@@ -291,30 +282,31 @@ fn trades(
     let Node::Array { .. } = node(nodes, at)? else {
         return Err(Shape);
     };
-    for item in read::items(nodes, at) {
-        let keys = Print::of(nodes, item);
-        let listed = read::listed(nodes, keys.symbol, symbols)?;
-        words.trade(Trade {
-            instrument: listed.id,
-            id: trade_id(nodes, &keys)?,
-            px: read::px(text(nodes, keys.px)?, listed)?,
-            qty: read::qty(text(nodes, keys.qty)?, listed)?,
-            taker: match text(nodes, keys.side)? {
-                "Buy" => Side::Buy,
-                "Sell" => Side::Sell,
-                _ => return Err(Shape),
-            },
-            exch_time: read::millis(nodes, keys.time)?,
-        })?;
-    }
-    Ok(())
+    read::items(nodes, at)
+        .try_for_each(|item| words.one(Channel::Trades, |words| trade(nodes, item, symbols, words)))
 }
 
-/// Spot numbers its trades. Those of contracts have UUIDs: they go by the matching engine's sequence number, which
-/// trades of one order may share.
-#[inline]
-fn trade_id(nodes: &[Node<'_>], keys: &Print) -> Result<u64, DecodeError> {
-    unsigned(nodes, keys.id).or_else(|_| unsigned(nodes, keys.seq))
+/// Spot numbers its trades, those of contracts have UUIDs. `seq` is no identity: trades of one message share it.
+fn trade(
+    nodes: &[Node<'_>],
+    item: usize,
+    symbols: &Symbols,
+    words: &mut Words,
+) -> Result<(), DecodeError> {
+    let keys = Print::of(nodes, item);
+    let listed = read::listed(nodes, keys.symbol, symbols)?;
+    words.trade(Trade {
+        instrument: listed.id,
+        id: read::identity(nodes, keys.id)?,
+        px: read::px(text(nodes, keys.px)?, listed)?,
+        qty: read::qty(text(nodes, keys.qty)?, listed)?,
+        taker: match text(nodes, keys.side)? {
+            "Buy" => Side::Buy,
+            "Sell" => Side::Sell,
+            _ => return Err(Shape),
+        },
+        exch_time: read::millis(nodes, keys.time)?,
+    })
 }
 
 /// Symbols of a recorded frame with its numbers, and the depth stream that it is of.

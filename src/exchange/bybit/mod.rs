@@ -10,7 +10,7 @@ mod request;
 mod rest;
 
 use super::{
-    Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Mirror, Rate, Request,
+    Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate, Request,
     RestRequest, Survey, Topic, text,
 };
 use crate::base::feed::SeqRule;
@@ -74,8 +74,9 @@ static DEPTHS: [DepthStream; 4] = [
 
 /// Characters of all topics of a connection together, as documented.
 const ARGS_TEXT_MAX: usize = 21_000;
-/// `"orderbook.1000.`, the longest symbol that this engine takes, a quote and a comma.
-const ARG_TEXT_MAX: usize = 16 + crate::base::instrument::SYMBOL_MAX + 2;
+/// `"orderbook.1000.`, a symbol, a quote and a comma. A symbol of this engine's longest has fewer characters than this
+/// where they are not all Latin.
+const ARG_TEXT_MAX: usize = 16 + 32 + 2;
 
 impl Exchange for Bybit {
     fn name(&self) -> &'static str {
@@ -183,7 +184,7 @@ impl Exchange for Bybit {
         Some(rest::metadata_request(self.0, Some(&cursor)))
     }
 
-    fn metadata(&self, body: &[u8]) -> Result<Vec<Instrument>, String> {
+    fn metadata(&self, body: &[u8]) -> Result<Listings, String> {
         rest::metadata(body, self.0)
     }
 

@@ -2,7 +2,8 @@
 
 use super::Category;
 use crate::base::instrument::{Contract, Kind, Name, name};
-use crate::base::{Asset, Instrument, Px, Qty, Symbol, decimal};
+use crate::base::{Instrument, Px, Qty, Symbol, decimal};
+use crate::exchange::listing::{self, Listings};
 use crate::exchange::{RestRequest, text};
 use serde::Deserialize;
 use serde_json::Value;
@@ -49,14 +50,10 @@ pub fn next_cursor(body: &[u8]) -> Option<String> {
     }
 }
 
-/// Decodes `instruments-info`. Instruments that the engine cannot represent are left out.
-pub fn metadata(body: &[u8], category: &'static Category) -> Result<Vec<Instrument>, String> {
-    let page = answer(body)?;
-    let read = |item| {
-        let listing = Listing::deserialize(item).ok()?;
-        instrument(&listing, category)
-    };
-    Ok(page.list.iter().filter_map(read).collect())
+/// Decodes `instruments-info`.
+pub fn metadata(body: &[u8], category: &'static Category) -> Result<Listings, String> {
+    let read = |one: &Listing| instrument(one, category);
+    Ok(listing::each(&answer(body)?.list, "symbol", read))
 }
 
 /// Decodes `tickers`: what was traded in 24 hours in the quote asset, which ranks symbols of one quote asset only.
@@ -67,12 +64,12 @@ pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
         symbol: String,
         turnover24h: String,
     }
-    let read = |item| {
-        let ticker = Ticker::deserialize(item).ok()?;
+    let read = |ticker: Ticker| {
         let symbol = Symbol::from(&ticker.symbol).ok()?;
         Some((symbol, ticker.turnover24h.parse().ok()?))
     };
-    Ok(answer(body)?.list.iter().filter_map(read).collect())
+    let list = answer(body)?.list;
+    Ok(listing::shaped(&list).filter_map(read).collect())
 }
 
 fn answer(body: &[u8]) -> Result<Page, String> {
@@ -118,58 +115,73 @@ struct LotFilter {
     min_notional_value: Option<String>,
 }
 
-/// `None` for what this engine cannot represent: a contract of an unknown sort, a number beyond its scales.
-fn instrument(listing: &Listing, category: &'static Category) -> Option<Instrument> {
+/// Nothing for a contract of an unknown sort.
+fn instrument(
+    listing: &Listing,
+    category: &'static Category,
+) -> Result<Option<Instrument>, String> {
     let kind = match listing.contract_type.as_deref() {
         None => category.kind,
         Some("LinearPerpetual") => Kind::Perpetual,
         Some("LinearFutures") => Kind::Future,
-        Some(_) => return None,
+        Some(_) => return Ok(None),
     };
     let lot = &listing.lot_size_filter;
-    let (tick, px_scale) = exact(&listing.price_filter.tick_size)?;
-    let (step, qty_scale) = exact(lot.qty_step.as_ref().or(lot.base_precision.as_ref())?)?;
+    let (px_scale, tick) = listing::step("tickSize", &listing.price_filter.tick_size)?;
+    let step = lot.qty_step.as_ref().or(lot.base_precision.as_ref());
+    let (qty_scale, step) = listing::step("lot", step.ok_or("it has no lot")?)?;
     let qty_max = lot.max_limit_order_qty.as_ref();
     let qty_max = qty_max.or(lot.max_order_qty.as_ref());
     let notional = lot.min_notional_value.as_ref();
     let notional = notional.or(lot.min_order_amt.as_ref());
     let qty_min = match &lot.min_order_qty {
         None => step,
-        Some(text) => u64::try_from(scaled(text, qty_scale)?.1).ok()?.max(step),
+        Some(text) => {
+            let (_, up) = scaled("smallest order", text, qty_scale)?;
+            orders("smallest order", text, up)?.max(step)
+        }
     };
     let qty_max = match qty_max {
         None => QTY_MAX,
-        Some(text) => scaled(text, qty_scale)?.0.min(u128::from(QTY_MAX)) as u64,
+        Some(text) => {
+            let (down, _) = scaled("largest order", text, qty_scale)?;
+            orders("largest order", text, down)?
+        }
     };
     let notional_min = match notional {
         None => 0,
-        Some(text) => scaled(text, px_scale + qty_scale)?.1,
+        Some(text) => scaled("smallest worth", text, px_scale + qty_scale)?.1,
     };
     let (base, quote) = (&listing.base_coin, &listing.quote_coin);
     let settle = listing.settle_coin.as_ref().unwrap_or(quote);
     let delivery_ms = match &listing.delivery_time {
         None => 0,
-        Some(text) => text.parse().ok()?,
+        Some(text) => text
+            .parse()
+            .map_err(|_| format!("its deliveryTime {text:?} is no time"))?,
     };
-    Some(Instrument {
+    let symbol = listing::symbol(&listing.symbol)?;
+    Ok(Some(Instrument {
         name: canonical(category, base, quote, kind, delivery_ms),
-        base: Asset::from(base).ok()?,
-        quote: Asset::from(quote).ok()?,
-        settle: Asset::from(settle).ok()?,
+        base: listing::asset(base)?,
+        quote: listing::asset(quote)?,
+        settle: listing::asset(settle)?,
         kind,
         contract: Contract::ONE,
-        tick: Px(i64::try_from(tick.max(1)).ok()?),
-        lot: Qty(step.max(1)),
+        tick: Px(tick as i64), // At most `i64::MAX`.
+        lot: Qty(step),
         qty_min: Qty(qty_min.max(1)),
         qty_max: Qty(qty_max),
         notional_min,
         trading: listing.status == "Trading",
-        ..Instrument::bare(
-            category.name,
-            Symbol::from(&listing.symbol).ok()?,
-            (px_scale, qty_scale),
-        )
-    })
+        ..Instrument::bare(category.name, symbol, (px_scale, qty_scale))
+    }))
+}
+
+/// The quantity of an order in units, which must be representable.
+fn orders(what: &str, text: &str, units: u128) -> Result<u64, String> {
+    let units = u64::try_from(units).ok().filter(|units| *units <= QTY_MAX);
+    units.ok_or_else(|| format!("its {what} of {text} does not fit"))
 }
 
 /// The largest quantity that is representable.
@@ -216,15 +228,17 @@ fn exact(text: &str) -> Option<(u64, u8)> {
 }
 
 /// A decimal in units of 10^-`scale`: rounded down, and rounded up.
-fn scaled(text: &str, scale: u8) -> Option<(u128, u128)> {
-    let (units, places) = exact(text)?;
+fn scaled(what: &str, text: &str, scale: u8) -> Result<(u128, u128), String> {
+    let bad = || format!("its {what} {text:?} is no number of this size");
+    let (units, places) = exact(text).ok_or_else(bad)?;
     let units = u128::from(units);
     if places <= scale {
-        let units = units.checked_mul(10u128.checked_pow(u32::from(scale - places))?)?;
-        return Some((units, units));
+        let one = 10u128.checked_pow(u32::from(scale - places));
+        let units = one.and_then(|one| units.checked_mul(one)).ok_or_else(bad)?;
+        return Ok((units, units));
     }
     let one = 10u128.pow(u32::from(places - scale));
-    Some((units / one, units.div_ceil(one)))
+    Ok((units / one, units.div_ceil(one)))
 }
 
 #[cfg(test)]
@@ -249,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_spot_listing_has_the_scales_of_its_tick_and_its_precision() {
-        let found = metadata(SPOT_INFO.as_bytes(), SPOT.0).unwrap();
+        let found = metadata(SPOT_INFO.as_bytes(), SPOT.0).unwrap().instruments;
         let [one] = &found[..] else {
             panic!("{found:?}")
         };
@@ -267,7 +281,9 @@ mod tests {
 
     #[test]
     fn contracts_are_named_by_their_sort_and_unknown_sorts_are_left_out() {
-        let found = metadata(LINEAR_INFO.as_bytes(), LINEAR.0).unwrap();
+        let found = metadata(LINEAR_INFO.as_bytes(), LINEAR.0)
+            .unwrap()
+            .instruments;
         let names: Vec<_> = found.iter().map(|i| (i.name.as_str(), i.trading)).collect();
         let expected = [
             ("bybit-linear:ABC-USDC-PERP", false),

@@ -1,7 +1,8 @@
 //! What both protocols do alike: refusals, products, ticks. Knows neither's messages.
 
 use crate::base::instrument::name;
-use crate::base::{Asset, Channel, Instrument, Px, Qty, Symbol, UnixNanos, decimal};
+use crate::base::{Channel, Instrument, Px, Qty, UnixNanos, decimal};
+use crate::exchange::listing;
 use crate::exchange::read::{self, Listed, Node, Symbols, node, text};
 use crate::exchange::{DecodeError, Words, text as texts};
 use DecodeError::Shape;
@@ -96,41 +97,32 @@ pub struct Product<'p> {
 }
 
 impl Product<'_> {
-    /// The table entry; `None` where a number does not fit, or a name is too long.
-    pub fn instrument(&self, exchange: &'static str) -> Option<Instrument> {
-        let (px_scale, tick) = step(self.px_step)?;
-        let (qty_scale, lot) = step(self.qty_step)?;
-        let qty = |text: &str, absent| match text {
-            "" => Some(absent),
-            _ => decimal::parse(text.as_bytes(), qty_scale).ok(),
+    /// The table entry; the error says what of it cannot be represented.
+    pub fn instrument(&self, exchange: &'static str) -> Result<Instrument, String> {
+        let (px_scale, tick) = listing::step("price step", self.px_step)?;
+        let (qty_scale, lot) = listing::step("quantity step", self.qty_step)?;
+        let qty = |what, text: &str, absent| match text {
+            "" => Ok(absent),
+            _ => listing::units(what, text, qty_scale),
         };
-        let (base, quote) = (Asset::from(self.base).ok()?, Asset::from(self.quote).ok()?);
-        Some(Instrument {
+        let (base, quote) = (listing::asset(self.base)?, listing::asset(self.quote)?);
+        let symbol = listing::symbol(self.symbol)?;
+        Ok(Instrument {
             name: name(exchange, &[&base, &quote]),
             base,
             quote,
             settle: quote,
-            tick: Px(i64::try_from(tick).ok()?),
+            tick: Px(tick as i64), // At most `i64::MAX`.
             lot: Qty(lot),
-            qty_min: Qty(qty(self.qty_min, lot)?.max(1)),
-            qty_max: Qty(qty(self.qty_max, i64::MAX as u64)?),
-            notional_min: notional(self.notional_min, px_scale + qty_scale)?,
+            qty_min: Qty(qty("smallest order", self.qty_min, lot)?.max(1)),
+            qty_max: Qty(qty("largest order", self.qty_max, i64::MAX as u64)?),
+            notional_min: notional(self.notional_min, px_scale + qty_scale).ok_or_else(|| {
+                format!("its smallest worth {:?} does not fit", self.notional_min)
+            })?,
             trading: self.trading,
-            ..Instrument::bare(
-                exchange,
-                Symbol::from(self.symbol).ok()?,
-                (px_scale, qty_scale),
-            )
+            ..Instrument::bare(exchange, symbol, (px_scale, qty_scale))
         })
     }
-}
-
-/// The scale that a step needs, and the step at it; above zero.
-fn step(text: &str) -> Option<(u8, u64)> {
-    let at = |scale| Some((scale, decimal::parse(text.as_bytes(), scale).ok()?));
-    (0..=decimal::SCALE_MAX)
-        .find_map(at)
-        .filter(|(_, units)| *units > 0)
 }
 
 /// A notional at `scale`, up to 36; zero where none is stated.
@@ -174,7 +166,7 @@ mod tests {
             ..Product { ..product_of() }
         };
         for (px_step, qty_max) in [("", ""), ("0", ""), ("x", ""), ("1", "1.5"), ("1", "1e40")] {
-            assert_eq!(with(px_step, qty_max).instrument("coinbase"), None);
+            assert!(with(px_step, qty_max).instrument("coinbase").is_err());
         }
     }
 

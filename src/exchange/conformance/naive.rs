@@ -117,13 +117,18 @@ impl Naive {
 
     /// Holds exactly the best levels of `truth`, as many as its stream tells of.
     pub fn check(&self, side: Side, truth: &[Level], what: &str) {
-        let window = self.rule.window.map_or(usize::MAX, usize::from);
+        let ours = self.best(side);
+        let short = self.rule.short.map(usize::from);
+        let window = match short == Some(ours.len()) {
+            true => short,
+            false => self.rule.window.map(usize::from),
+        };
+        let window = window.unwrap_or(usize::MAX);
         let truth: Vec<_> = truth
             .iter()
             .take(window)
             .map(|l| (l.px.0, l.qty.0))
             .collect();
-        let ours = self.best(side);
         assert_eq!(&ours[..ours.len().min(window)], truth, "{side:?}, {what}");
     }
 

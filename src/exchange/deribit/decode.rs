@@ -1,7 +1,7 @@
 //! Deribit frames to words, walked straight off the tape. Never keeps a frame, and never applies half of one.
 
 use super::channel_of;
-use crate::base::{Channel, Diff, Instrument, Level, Qty, Quote, Side, Trade};
+use crate::base::{Channel, DecimalError, Diff, Instrument, Level, Px, Qty, Side, Trade};
 use crate::exchange::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
@@ -40,7 +40,8 @@ impl Decoder for DeribitDecoder {
         let Self { scratch, symbols } = self;
         scratch.read_exact(frame, |nodes| {
             words.clear();
-            message(nodes, symbols, words)
+            message(nodes, symbols, words)?;
+            words.end()
         })
     }
 }
@@ -145,17 +146,16 @@ fn notification(
     let listed = symbols.find(symbol).ok_or(DecodeError::UnknownSymbol)?;
     node(nodes, data)?;
     match channel {
-        Channel::Depth => depth(nodes, data, listed, words),
+        Channel::Depth => words.one(channel, |words| depth(nodes, data, listed, words)),
         Channel::Trades => {
             let Node::Array { .. } = node(nodes, data)? else {
                 return Err(Shape);
             };
-            for at in read::items(nodes, data) {
-                words.trade(trade(nodes, at, listed)?)?;
-            }
-            Ok(())
+            read::items(nodes, data).try_for_each(|at| {
+                words.one(channel, |words| words.trade(trade(nodes, at, listed)?))
+            })
         }
-        Channel::Quotes => quote(nodes, data, listed, words),
+        Channel::Quotes => words.one(channel, |words| quote(nodes, data, listed, words)),
     }
 }
 
@@ -217,6 +217,9 @@ fn levels(
         };
         // The first three are texts, one node each, or an error: their places are known.
         let px = read::px(text(nodes, item + 2)?, listed)?;
+        if px <= Px(0) && is_combo(&listed.symbol) {
+            return Err(DecodeError::Number(listed.id, DecimalError::Negative));
+        }
         let qty = match text(nodes, item + 1)? {
             "new" | "change" => read::qty(text(nodes, item + 3)?, listed)?,
             "delete" => Qty(0),
@@ -227,22 +230,28 @@ fn levels(
     Ok(())
 }
 
+/// Combinations of instruments, like `BTC-FS-25SEP26_PERP`, may cost nothing or less than that: then their book has
+/// prices that this engine does not know.
+#[cold]
+fn is_combo(symbol: &str) -> bool {
+    symbol.split('-').skip(1).any(|part| part.contains('_'))
+}
+
 fn trade(nodes: &[Node<'_>], at: usize, listed: &Listed) -> Result<Trade, DecodeError> {
-    let (mut time, mut px, mut qty, mut side, mut seq) = (0, 0, 0, 0, 0);
+    let (mut time, mut px, mut qty, mut side, mut id) = (0, 0, 0, 0, 0);
     for (key, value) in read::entries(nodes, at) {
         match key {
             b"timestamp" => time = value,
             b"price" => px = value,
             b"amount" => qty = value,
             b"direction" => side = value,
-            b"trade_seq" => seq = value,
+            b"trade_id" => id = value,
             _ => {}
         }
     }
     Ok(Trade {
         instrument: listed.id,
-        // `trade_id` may begin with letters; this one counts the trades of an instrument.
-        id: unsigned(nodes, seq)?,
+        id: read::identity(nodes, id)?,
         px: read::px(text(nodes, px)?, listed)?,
         qty: read::qty(text(nodes, qty)?, listed)?,
         taker: match text(nodes, side)? {
@@ -254,7 +263,7 @@ fn trade(nodes: &[Node<'_>], at: usize, listed: &Listed) -> Result<Trade, Decode
     })
 }
 
-/// The best bid and ask. A side that is empty (no price, or an amount of zero) makes no quote.
+/// The best bid and ask. A side that is empty has no price, or an amount of zero.
 fn quote(
     nodes: &[Node<'_>],
     data: usize,
@@ -275,18 +284,9 @@ fn quote(
         if read::is_null(node(nodes, px)?) || read::is_null(node(nodes, qty)?) {
             return Ok(None);
         }
-        let level = read::level(text(nodes, px)?, text(nodes, qty)?, listed)?;
-        Ok((level.qty != Qty(0)).then_some(level))
+        read::level(text(nodes, px)?, text(nodes, qty)?, listed).map(Some)
     };
-    let (Some(bid), Some(ask)) = (level(bid)?, level(ask)?) else {
-        return Ok(());
-    };
-    words.quote(Quote {
-        instrument: listed.id,
-        update_id: 0,
-        bid,
-        ask,
-    })
+    words.quote(listed.id, 0, level(bid)?, level(ask)?)
 }
 
 /// Symbols of a recorded frame, with the texts of its levels and prints, and at which interval books were recorded.

@@ -10,8 +10,8 @@ mod rest;
 mod tests;
 
 use super::{
-    Decoder, DepthStream, Endpoints, Exchange, Limits, Mirror, Rate, Request, RestRequest, Survey,
-    Topic, text,
+    Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate, Request,
+    RestRequest, Survey, Topic, text,
 };
 use crate::base::feed::{Chain, SeqRule};
 use crate::base::{Channel, Instrument, Nanos, Symbol};
@@ -165,7 +165,7 @@ impl Exchange for Deribit {
         vec![RestRequest::get(path, INSTRUMENTS_WEIGHT)]
     }
 
-    fn metadata(&self, body: &[u8]) -> Result<Vec<Instrument>, String> {
+    fn metadata(&self, body: &[u8]) -> Result<Listings, String> {
         rest::metadata(body, self.name())
     }
 

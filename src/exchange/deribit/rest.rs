@@ -2,8 +2,9 @@
 //! request is made here.
 
 use crate::base::instrument::{Contract, Kind, name};
-use crate::base::{Asset, Instrument, Px, Qty, Symbol, decimal};
+use crate::base::{Instrument, Px, Qty, Symbol, decimal};
 use crate::exchange::DecodeError;
+use crate::exchange::listing::{self, Listings};
 use crate::exchange::read::{self, Node, Scratch};
 
 /// What is listed.
@@ -60,50 +61,72 @@ impl<'i> Entry<'_, 'i> {
     }
 }
 
-/// Decodes `get_instruments`. Combinations of instruments are left out.
-pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Vec<Instrument>, String> {
-    results(body, "get_instruments", |entry| instrument(entry, exchange))
+/// Decodes `get_instruments`.
+pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
+    let read = |entry: &Entry<'_, '_>| {
+        let symbol = entry.text("instrument_name").unwrap_or_default();
+        Some((symbol.to_owned(), instrument(entry, symbol, exchange)))
+    };
+    let mut listings = Listings::default();
+    for (symbol, one) in results(body, "get_instruments", read)? {
+        listings.add(&symbol, one);
+    }
+    Ok(listings)
 }
 
-fn instrument(entry: &Entry<'_, '_>, exchange: &'static str) -> Option<Instrument> {
-    let symbol = Symbol::from(entry.text("instrument_name")?).ok()?;
-    let asset = |key| Asset::from(entry.text(key)?).ok();
-    let (base, quote) = (asset("base_currency")?, asset("quote_currency")?);
-    let kind = match entry.text("kind")? {
-        "spot" => Kind::Spot,
-        "option" => Kind::Option,
-        "future" if entry.text("settlement_period") == Some("perpetual") => Kind::Perpetual,
-        "future" => Kind::Future,
-        _ => return None,
+/// Nothing for combinations of instruments, whose prices may be negative.
+fn instrument(
+    entry: &Entry<'_, '_>,
+    symbol: &str,
+    exchange: &'static str,
+) -> Result<Option<Instrument>, String> {
+    let kind = match entry.text("kind") {
+        Some("spot") => Kind::Spot,
+        Some("option") => Kind::Option,
+        Some("future") if entry.text("settlement_period") == Some("perpetual") => Kind::Perpetual,
+        Some("future") => Kind::Future,
+        _ => return Ok(None),
     };
+    let symbol = listing::symbol(symbol)?;
+    let said = |key| entry.text(key).ok_or_else(|| format!("it has no {key}"));
+    let asset = |key| listing::asset(said(key)?);
+    let (base, quote) = (asset("base_currency")?, asset("quote_currency")?);
     // An option's price is in the asset that it is settled in, its strike in another.
     let counter = asset("counter_currency").unwrap_or(quote);
-    let day = || date(symbol.split('-').nth(1)?);
+    let day = || {
+        let day = symbol.split('-').nth(1).and_then(date);
+        day.ok_or_else(|| "its name has no day".to_owned())
+    };
     let name = match kind {
         Kind::Spot => name(exchange, &[&base, &quote]),
         Kind::Perpetual => name(exchange, &[&base, &counter, "PERP"]),
         Kind::Future => name(exchange, &[&base, &counter, &day()?]),
         Kind::Option => {
-            let right = match entry.text("option_type")? {
+            let right = match said("option_type")? {
                 "call" => "C",
                 "put" => "P",
-                _ => return None,
+                other => return Err(format!("its option_type {other:?} is unknown")),
             };
-            let strike = plain(entry.text("strike")?)?;
+            let strike = plain(said("strike")?).ok_or("its strike is no number")?;
             name(exchange, &[&base, &counter, &day()?, &strike, right])
         }
     };
-    let ticks: Vec<&str> = entry.ticks().collect();
-    let (px_scale, tick) = finest(&ticks)?;
+    let mut ticks: Vec<&str> = entry.ticks().collect();
+    let (tick_scale, tick) = finest(&ticks).ok_or("its ticks are no steps")?;
+    // Block trades are printed beside the others, and may be finer than any order.
+    ticks.extend(entry.text("block_trade_tick_size"));
+    let px_scale = finest(&ticks).map_or(tick_scale, |(scale, _)| scale);
+    let tick = u128::from(tick) * 10u128.pow(u32::from(px_scale - tick_scale));
+    let tick = i64::try_from(tick).map_err(|_| "its tick does not fit")?;
     // Orders are in whole contracts, or in steps of the smallest order where that is less than one (options).
     let amounts = [entry.text("contract_size"), entry.text("min_trade_amount")];
     let amounts: Vec<&str> = amounts.into_iter().flatten().collect();
-    let (qty_scale, lot) = finest(&amounts)?;
-    let qty_min = decimal::parse(entry.text("min_trade_amount")?.as_bytes(), qty_scale).ok()?;
+    let (qty_scale, lot) = finest(&amounts).ok_or("its amounts are no steps")?;
+    let qty_min = listing::units("smallest order", said("min_trade_amount")?, qty_scale)?;
     // Amounts of inverse perpetuals and futures are in dollars; of all others, options too, in the base asset.
     let futures = matches!(kind, Kind::Perpetual | Kind::Future);
     let inverse = futures && entry.text("instrument_type") == Some("reversed");
-    Some(Instrument {
+    Ok(Some(Instrument {
         name,
         base,
         quote,
@@ -113,12 +136,12 @@ fn instrument(entry: &Entry<'_, '_>, exchange: &'static str) -> Option<Instrumen
             inverse,
             ..Contract::ONE
         },
-        tick: Px(i64::try_from(tick).ok()?),
+        tick: Px(tick),
         lot: Qty(lot),
         qty_min: Qty(qty_min.max(1)),
         trading: entry.truth("is_active"),
         ..Instrument::bare(exchange, symbol, (px_scale, qty_scale))
-    })
+    }))
 }
 
 /// The scale that all of these steps fit at, and the smallest of them at it; above zero.

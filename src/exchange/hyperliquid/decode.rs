@@ -3,9 +3,7 @@
 mod news;
 
 use super::channel;
-use crate::base::{
-    Channel, Diff, Instrument, InstrumentId, Level, Qty, Quote, Side, Trade, UnixNanos,
-};
+use crate::base::{Channel, Diff, Instrument, InstrumentId, Level, Side, Trade, UnixNanos};
 use crate::exchange::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, Words};
 use DecodeError::Shape;
@@ -45,7 +43,8 @@ impl Decoder for HyperliquidDecoder {
         } = self;
         scratch.read(frame, |nodes| {
             words.clear();
-            message(nodes, symbols, news, words)
+            message(nodes, symbols, news, words)?;
+            words.end()
         })
     }
 }
@@ -71,9 +70,13 @@ fn message(
     }
     let name = text(nodes, name)?;
     match channel(name) {
-        Some(Channel::Depth) => book(nodes, data, symbols, news, words),
+        Some(Channel::Depth) => words.one(Channel::Depth, |words| {
+            book(nodes, data, symbols, news, words)
+        }),
         Some(Channel::Trades) => trades(nodes, data, symbols, news, words),
-        Some(Channel::Quotes) => quote(nodes, data, symbols, words),
+        Some(Channel::Quotes) => {
+            words.one(Channel::Quotes, |words| quote(nodes, data, symbols, words))
+        }
         None if name == "subscriptionResponse" => answer(nodes, data, symbols, news, words),
         None if name == "error" => error(text(nodes, data)?, symbols, words),
         None => Ok(()), // `pong` too.
@@ -176,7 +179,7 @@ fn level(nodes: &[Node<'_>], at: usize, listed: &Listed) -> Result<Level, Decode
     read::level(text(nodes, px)?, text(nodes, sz)?, listed)
 }
 
-/// The best levels; a side without any is null: then there is nothing to say.
+/// The best levels; a side without any is null.
 fn quote(
     nodes: &[Node<'_>],
     at: usize,
@@ -187,15 +190,11 @@ fn quote(
     let listed = read::listed(nodes, keys.coin, symbols)?;
     let update_id = unsigned(nodes, keys.time)?;
     let (bid, ask) = sides(nodes, keys.bbo)?;
-    if read::is_null(node(nodes, bid)?) || read::is_null(node(nodes, ask)?) {
-        return Ok(());
-    }
-    words.quote(Quote {
-        instrument: listed.id,
-        update_id,
-        bid: level(nodes, bid, listed)?,
-        ask: level(nodes, ask, listed)?,
-    })
+    let side = |at| match read::is_null(node(nodes, at)?) {
+        true => Ok(None),
+        false => level(nodes, at, listed).map(Some),
+    };
+    words.quote(listed.id, update_id, side(bid)?, side(ask)?)
 }
 
 /// Prints of one coin, oldest first. What is no news is read, too: it must be of the documented shape.
@@ -211,12 +210,15 @@ fn trades(
     };
     let mut last: Option<(InstrumentId, UnixNanos)> = None;
     for item in read::items(nodes, at) {
-        let trade = trade(nodes, item, symbols)?;
-        if news.is_new(trade.instrument, trade.exch_time) {
-            words.trade(trade)?;
-        }
-        let before = last.map_or(UnixNanos(0), |(_, time)| time);
-        last = Some((trade.instrument, trade.exch_time.max(before)));
+        words.one(Channel::Trades, |words| {
+            let trade = trade(nodes, item, symbols)?;
+            let before = last.map_or(UnixNanos(0), |(_, time)| time);
+            last = Some((trade.instrument, trade.exch_time.max(before)));
+            match news.is_new(trade.instrument, trade.exch_time) {
+                true => words.trade(trade),
+                false => Ok(()),
+            }
+        })?;
     }
     if let Some((id, time)) = last {
         news.start(id, UnixNanos(time.0 + 1));
@@ -244,12 +246,9 @@ fn trade(nodes: &[Node<'_>], at: usize, symbols: &Symbols) -> Result<Trade, Deco
         "A" => Side::Sell,
         _ => return Err(Shape),
     };
-    if qty == Qty(0) {
-        return Err(Shape);
-    }
     Ok(Trade {
         instrument: listed.id,
-        id: unsigned(nodes, tid)?,
+        id: read::identity(nodes, tid)?,
         px,
         qty,
         taker,

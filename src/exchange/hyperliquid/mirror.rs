@@ -30,7 +30,7 @@ impl Mirror for HyperliquidMirror {
         };
         let size = decimals.saturating_sub(px_decimals).min(qty_decimals);
         let bare = bare(exchange, &symbol, size, decimals);
-        let bare = bare.unwrap_or_else(|| Instrument::bare(exchange, Symbol::default(), (0, 0)));
+        let bare = bare.unwrap_or_else(|_| Instrument::bare(exchange, Symbol::default(), (0, 0)));
         let asset = |code| Asset::from(code).unwrap_or_default();
         if perpetual {
             return Instrument {

@@ -7,7 +7,7 @@ mod request;
 mod rest;
 
 use super::{
-    Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Mirror, Rate, Request,
+    Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate, Request,
     RestRequest, Survey, Topic, text,
 };
 use crate::base::feed::{Chain, SeqRule, Splice};
@@ -21,19 +21,28 @@ const BOOK: &str = "l2Book";
 const TRADES: &str = "trades";
 const QUOTES: &str = "bbo";
 
-/// Levels a side of every book message, at most.
+/// Levels a side of a book message, at most: of a fast one, and of a slow one.
+const FAST_WINDOW: u16 = 5;
 const WINDOW: u16 = 20;
 
-/// Every message is the whole window, and is numbered by its time.
-static DEPTHS: [DepthStream; 1] = [DepthStream {
-    name: BOOK,
-    rule: SeqRule {
+/// Every message is the whole window, and is numbered by its time. Messages of either window may come, and not
+/// every one says which: a side of exactly five levels is never taken for all there is.
+const fn depth(name: &'static str) -> DepthStream {
+    let rule = SeqRule {
         splice: Splice::Newer,
         chain: Chain::Rising,
         window: Some(WINDOW),
+        short: Some(FAST_WINDOW),
         ..SeqRule::STREAM
-    },
-}];
+    };
+    DepthStream { name, rule }
+}
+
+/// `fast` has five levels every half a second; `l2Book` has twenty, every five seconds since 2026-07-25.
+static DEPTHS: [DepthStream; 2] = [depth(FAST), depth(BOOK)];
+
+/// The fast one of the two: `"fast":true` in its subscription.
+const FAST: &str = "fast";
 
 /// What sort of stream a channel is; `None` for channels that are not followed here.
 fn channel(name: &str) -> Option<Channel> {
@@ -111,19 +120,19 @@ impl Exchange for Hyperliquid {
     fn subscribe(
         &self,
         topics: &[Topic<'_>],
-        _depth: &'static DepthStream,
+        depth: &'static DepthStream,
         _first_id: u64,
     ) -> Vec<Request> {
-        request::about("subscribe", topics)
+        request::about("subscribe", topics, depth)
     }
 
     fn unsubscribe(
         &self,
         topics: &[Topic<'_>],
-        _depth: &'static DepthStream,
+        depth: &'static DepthStream,
         _first_id: u64,
     ) -> Vec<Request> {
-        request::about("unsubscribe", topics)
+        request::about("unsubscribe", topics, depth)
     }
 
     fn decoder(
@@ -138,7 +147,7 @@ impl Exchange for Hyperliquid {
         rest::metadata_requests(symbols)
     }
 
-    fn metadata(&self, body: &[u8]) -> Result<Vec<Instrument>, String> {
+    fn metadata(&self, body: &[u8]) -> Result<Listings, String> {
         rest::metadata(body, self.name())
     }
 
@@ -175,13 +184,12 @@ mod tests {
 
     #[test]
     fn its_books_are_whole_and_only_rise() {
-        let [depth] = Hyperliquid.depth_streams() else {
-            panic!("more than one depth stream");
-        };
-        assert_eq!(depth.rule.snapshot, SnapshotFrom::Stream);
-        assert_eq!(depth.rule.chain, Chain::Rising);
-        assert_eq!((depth.rule.window, depth.rule.cut), (Some(20), false));
-        assert_eq!(depth.rule.checksum, None);
+        for depth in Hyperliquid.depth_streams() {
+            assert_eq!(depth.rule.snapshot, SnapshotFrom::Stream);
+            assert_eq!(depth.rule.chain, Chain::Rising);
+            assert_eq!((depth.rule.window, depth.rule.cut), (Some(20), false));
+            assert_eq!((depth.rule.short, depth.rule.checksum), (Some(5), None));
+        }
     }
 
     #[test]

@@ -1,21 +1,22 @@
 //! What is asked of the exchange as text: subscriptions. Holds no connection and no pace: who sends keeps to the limits.
 
-use super::{BOOK, QUOTES, TRADES};
+use super::{BOOK, FAST, QUOTES, TRADES};
 use crate::base::Channel;
-use crate::exchange::{Request, Topic};
+use crate::exchange::{DepthStream, Request, Topic};
 use serde_json::Value;
 
 /// Frames that ask `method` for these topics, one each: the exchange takes no lists. It knows no ids either, and
 /// repeats the subscription in its answer.
-pub fn about(method: &str, topics: &[Topic<'_>]) -> Vec<Request> {
+pub fn about(method: &str, topics: &[Topic<'_>], depth: &DepthStream) -> Vec<Request> {
     let frame = |topic: &Topic<'_>| {
-        let kind = match topic.channel {
-            Channel::Depth => BOOK,
-            Channel::Trades => TRADES,
-            Channel::Quotes => QUOTES,
+        let (kind, option) = match topic.channel {
+            Channel::Depth if depth.name == FAST => (BOOK, r#","fast":true"#),
+            Channel::Depth => (BOOK, ""),
+            Channel::Trades => (TRADES, ""),
+            Channel::Quotes => (QUOTES, ""),
         };
         let coin = Value::from(topic.symbol);
-        let subscription = format!(r#"{{"type":"{kind}","coin":{coin}}}"#);
+        let subscription = format!(r#"{{"type":"{kind}","coin":{coin}{option}}}"#);
         Request {
             text: format!(r#"{{"method":"{method}","subscription":{subscription}}}"#),
             topics: 1,
@@ -26,6 +27,7 @@ pub fn about(method: &str, topics: &[Topic<'_>]) -> Vec<Request> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::DEPTHS;
     use super::*;
 
     #[test]
@@ -34,14 +36,16 @@ mod tests {
             symbol: "PURR/USDC",
             channel,
         });
-        let frames = about("subscribe", &topics);
+        let frames = about("subscribe", &topics, &DEPTHS[0]);
         let texts: Vec<&str> = frames.iter().map(|frame| frame.text.as_str()).collect();
         let expected = [
-            r#"{"method":"subscribe","subscription":{"type":"l2Book","coin":"PURR/USDC"}}"#,
+            r#"{"method":"subscribe","subscription":{"type":"l2Book","coin":"PURR/USDC","fast":true}}"#,
             r#"{"method":"subscribe","subscription":{"type":"trades","coin":"PURR/USDC"}}"#,
             r#"{"method":"subscribe","subscription":{"type":"bbo","coin":"PURR/USDC"}}"#,
         ];
         assert_eq!(texts, expected);
         assert!(frames.iter().all(|frame| frame.topics == 1));
+        let slow = &about("unsubscribe", &topics[..1], &DEPTHS[1])[0];
+        assert!(!slow.text.contains("fast"), "{}", slow.text);
     }
 }

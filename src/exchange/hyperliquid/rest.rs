@@ -1,7 +1,8 @@
 //! Answers of the REST interface, and what recordings tell. Cold: clarity before speed, and no request is made here.
 
 use crate::base::instrument::name;
-use crate::base::{Asset, Channel, Instrument, Kind, Symbol};
+use crate::base::{Channel, Instrument, Kind, Symbol};
+use crate::exchange::listing::{self, Listings};
 use crate::exchange::{RestRequest, Survey};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -38,7 +39,7 @@ pub fn metadata_requests(symbols: &[&str]) -> Vec<RestRequest> {
 
 #[derive(Deserialize)]
 struct Meta {
-    universe: Vec<Perpetual>,
+    universe: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -52,8 +53,8 @@ struct Perpetual {
 
 #[derive(Deserialize)]
 struct SpotMeta {
-    universe: Vec<Pair>,
-    tokens: Vec<Token>,
+    universe: Vec<Value>,
+    tokens: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -71,21 +72,26 @@ struct Token {
     index: u32,
 }
 
-/// Decodes `meta` or `spotMeta`: the body says which. What this engine cannot represent is left out.
-pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Vec<Instrument>, String> {
+/// Decodes `meta` or `spotMeta`: the body says which.
+pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
     let body: Value = read(body)?;
     if body["tokens"].is_array() {
         let meta: SpotMeta = of_shape(body)?;
-        let token = |index| meta.tokens.iter().find(|token| token.index == index);
+        let tokens: Vec<Token> = listing::shaped(&meta.tokens).collect();
+        let token = |index| {
+            let mut tokens = tokens.iter();
+            let found = tokens.find(|token| token.index == index);
+            found.ok_or_else(|| format!("its token {index} is not listed"))
+        };
         let pair = |pair: &Pair| {
             let [base, quote] = pair.tokens;
-            spot(exchange, &pair.name, token(base)?, token(quote)?)
+            spot(exchange, &pair.name, token(base)?, token(quote)?).map(Some)
         };
-        return Ok(meta.universe.iter().filter_map(pair).collect());
+        return Ok(listing::each(&meta.universe, "name", pair));
     }
     let meta: Meta = of_shape(body)?;
-    let one = |one: &Perpetual| perpetual(exchange, one);
-    Ok(meta.universe.iter().filter_map(one).collect())
+    let one = |one: &Perpetual| perpetual(exchange, one).map(Some);
+    Ok(listing::each(&meta.universe, "name", one))
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
@@ -98,25 +104,30 @@ fn of_shape<T: DeserializeOwned>(body: Value) -> Result<T, String> {
 }
 
 /// Prices are in dollars and margin is in USDC, which the name has.
-fn perpetual(exchange: &'static str, one: &Perpetual) -> Option<Instrument> {
+fn perpetual(exchange: &'static str, one: &Perpetual) -> Result<Instrument, String> {
     let base = one.name.to_uppercase();
-    Some(Instrument {
+    Ok(Instrument {
         name: name(exchange, &[&base, "USDC", "PERP"]),
-        base: Asset::from(&base).ok()?,
-        quote: Asset::from("USD").ok()?,
-        settle: Asset::from("USDC").ok()?,
+        base: listing::asset(&base)?,
+        quote: listing::asset("USD")?,
+        settle: listing::asset("USDC")?,
         kind: Kind::Perpetual,
         trading: !one.is_delisted,
         ..bare(exchange, &one.name, one.sz_decimals, PERP_DECIMALS)?
     })
 }
 
-fn spot(exchange: &'static str, symbol: &str, base: &Token, quote: &Token) -> Option<Instrument> {
+fn spot(
+    exchange: &'static str,
+    symbol: &str,
+    base: &Token,
+    quote: &Token,
+) -> Result<Instrument, String> {
     let (base_name, quote_name) = (base.name.to_uppercase(), quote.name.to_uppercase());
-    let quote = Asset::from(&quote_name).ok()?;
-    Some(Instrument {
+    let quote = listing::asset(&quote_name)?;
+    Ok(Instrument {
         name: name(exchange, &[&base_name, &quote_name]),
-        base: Asset::from(&base_name).ok()?,
+        base: listing::asset(&base_name)?,
         quote,
         settle: quote,
         ..bare(exchange, symbol, base.sz_decimals, SPOT_DECIMALS)?
@@ -125,10 +136,16 @@ fn spot(exchange: &'static str, symbol: &str, base: &Token, quote: &Token) -> Op
 
 /// The scales follow from the decimals of the size. The tick is the finest there is: prices of more than five
 /// figures are refused unless they are whole, which no constant tick can say.
-pub fn bare(exchange: &'static str, symbol: &str, size: u8, decimals: u8) -> Option<Instrument> {
-    let symbol = Symbol::from(symbol).ok()?;
-    let px_scale = decimals.checked_sub(size)?;
-    Some(Instrument {
+pub fn bare(
+    exchange: &'static str,
+    symbol: &str,
+    size: u8,
+    decimals: u8,
+) -> Result<Instrument, String> {
+    let symbol = listing::symbol(symbol)?;
+    let px_scale = decimals.checked_sub(size);
+    let px_scale = px_scale.ok_or_else(|| format!("its {size} decimals of size are too many"))?;
+    Ok(Instrument {
         notional_min: NOTIONAL_MIN * 10u128.pow(u32::from(decimals)),
         ..Instrument::bare(exchange, symbol, (px_scale, size))
     })
@@ -136,12 +153,7 @@ pub fn bare(exchange: &'static str, symbol: &str, size: u8, decimals: u8) -> Opt
 
 #[derive(Deserialize)]
 struct Named {
-    universe: Vec<Name>,
-}
-
-#[derive(Deserialize)]
-struct Name {
-    name: String,
+    universe: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -154,15 +166,19 @@ struct Context {
 
 /// Decodes `metaAndAssetCtxs` or `spotMetaAndAssetCtxs`: the worth of what was traded in a day.
 pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
-    let (meta, contexts): (Named, Vec<Context>) = read(body)?;
-    let names = meta.universe.into_iter().map(|one| Some(one.name));
-    let volume = |(name, context): (Option<String>, Context)| {
+    let (meta, contexts): (Named, Vec<Value>) = read(body)?;
+    let names = meta
+        .universe
+        .iter()
+        .map(|one| one["name"].as_str().map(str::to_owned));
+    let volume = |(name, context): (Option<String>, &Value)| {
+        let context = Context::deserialize(context).ok()?;
         let symbol = Symbol::from(&context.coin.or(name)?).ok()?;
         Some((symbol, context.day_ntl_vlm.parse().ok()?))
     };
     // A coin of its own needs no name from the list, which may be the shorter one.
     let names = names.chain(std::iter::repeat(None));
-    Ok(names.zip(contexts).filter_map(volume).collect())
+    Ok(names.zip(&contexts).filter_map(volume).collect())
 }
 
 /// Symbol and numbers of a recorded frame.
@@ -231,8 +247,15 @@ mod tests {
 
     #[test]
     fn scales_follow_from_the_decimals_of_the_size() {
-        let mut found = metadata(META.as_bytes(), "hyperliquid").unwrap();
-        found.extend(metadata(SPOT.as_bytes(), "hyperliquid").unwrap());
+        let mut listed = metadata(META.as_bytes(), "hyperliquid").unwrap();
+        listed.extend(metadata(SPOT.as_bytes(), "hyperliquid").unwrap());
+        let left: Vec<&str> = listed
+            .left_out
+            .iter()
+            .map(|one| one.symbol.as_str())
+            .collect();
+        assert_eq!(left, ["ODD", "@2"]);
+        let found = listed.instruments;
         let facts: Vec<_> = found
             .iter()
             .map(|i| (i.name.as_str(), i.symbol.as_str(), i.px_scale, i.qty_scale))
@@ -305,6 +328,6 @@ mod tests {
             .map(|i| (i.symbol.as_str(), i.px_scale, i.qty_scale))
             .collect();
         assert_eq!(facts, [("SOL", 0, 0), ("BTC", 2, 3), ("ETH", 1, 0)]);
-        assert_eq!(found.recorded_depth(&Hyperliquid).unwrap().name, "l2Book");
+        assert_eq!(found.recorded_depth(&Hyperliquid).unwrap().name, "fast");
     }
 }

@@ -2,7 +2,7 @@
 //! half of one.
 
 use super::{request, v1};
-use crate::base::{Diff, Instrument, InstrumentId, Quote, Side, Trade, UnixNanos};
+use crate::base::{Channel, Diff, Instrument, InstrumentId, Side, Trade, UnixNanos};
 use crate::exchange::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, Words, text as texts};
 use DecodeError::Shape;
@@ -55,7 +55,8 @@ impl Decoder for KrakenDecoder {
                 Some(Node::Object { .. }) => message(nodes, market, words),
                 Some(Node::Array { .. }) => v1::message(nodes, &market.symbols, words),
                 _ => Err(Shape),
-            }
+            }?;
+            words.end()
         })
     }
 }
@@ -102,13 +103,19 @@ fn message(nodes: &[Node<'_>], market: &Listing, words: &mut Words) -> Result<()
         "book" => {
             let whole = is_snapshot(nodes, at.kind)?;
             each(nodes, at.data, |item| {
-                book(nodes, item, whole, symbols, words)
+                words.one(Channel::Depth, |words| {
+                    book(nodes, item, whole, symbols, words)
+                })
             })
         }
         // The trades of the past that a subscription begins with are no news.
         "trade" if is_snapshot(nodes, at.kind)? => Ok(()),
-        "trade" => each(nodes, at.data, |item| trade(nodes, item, symbols, words)),
-        "ticker" => each(nodes, at.data, |item| quote(nodes, item, symbols, words)),
+        "trade" => each(nodes, at.data, |item| {
+            words.one(Channel::Trades, |words| trade(nodes, item, symbols, words))
+        }),
+        "ticker" => each(nodes, at.data, |item| {
+            words.one(Channel::Quotes, |words| quote(nodes, item, symbols, words))
+        }),
         "status" => each(nodes, at.data, |item| {
             state(nodes, find(nodes, item, b"system")?, market, words)
         }),
@@ -227,7 +234,7 @@ fn trade(
     let (px, qty) = price_and_qty(nodes, at)?;
     words.trade(Trade {
         instrument: listed.id,
-        id: unsigned(nodes, find(nodes, at, b"trade_id")?)?,
+        id: read::identity(nodes, find(nodes, at, b"trade_id")?)?,
         px: read::px(px, listed)?,
         qty: read::qty(qty, listed)?,
         taker: match text(nodes, find(nodes, at, b"side")?)? {
@@ -248,14 +255,13 @@ fn quote(
     let listed = read::listed(nodes, find(nodes, at, b"symbol")?, symbols)?;
     let level = |px: &[u8], qty: &[u8]| {
         let (px, qty) = (find(nodes, at, px)?, find(nodes, at, qty)?);
-        read::level(text(nodes, px)?, text(nodes, qty)?, listed)
+        if read::is_null(node(nodes, px)?) || read::is_null(node(nodes, qty)?) {
+            return Ok(None);
+        }
+        read::level(text(nodes, px)?, text(nodes, qty)?, listed).map(Some)
     };
-    words.quote(Quote {
-        instrument: listed.id,
-        update_id: 0,
-        bid: level(b"bid", b"bid_qty")?,
-        ask: level(b"ask", b"ask_qty")?,
-    })
+    let (bid, ask) = (level(b"bid", b"bid_qty")?, level(b"ask", b"ask_qty")?);
+    words.quote(listed.id, 0, bid, ask)
 }
 
 /// The state of the whole exchange: `online`, `cancel_only`, `post_only`, `limit_only`,

@@ -15,7 +15,7 @@ mod survey;
 mod v1;
 
 use super::{
-    Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Mirror, Rate, Request,
+    Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate, Request,
     RestRequest, Survey, Topic, text,
 };
 use crate::base::feed::{Chain, Checksum, SeqRule};
@@ -137,7 +137,7 @@ impl Exchange for Kraken {
         vec![RestRequest::get("/0/public/AssetPairs", 1)]
     }
 
-    fn metadata(&self, body: &[u8]) -> Result<Vec<Instrument>, String> {
+    fn metadata(&self, body: &[u8]) -> Result<Listings, String> {
         rest::metadata(body, self.name())
     }
 

@@ -2,9 +2,11 @@
 //! request is made here.
 
 use crate::base::instrument::name;
-use crate::base::{Asset, Instrument, Px, Qty, Symbol, decimal};
+use crate::base::{Instrument, Px, Qty, Symbol};
+use crate::exchange::listing::{self, Listings};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// `{"error":[…],"result":{…}}`, around every answer.
@@ -38,48 +40,48 @@ struct Pair {
     execution_venue: Option<String>,
 }
 
-/// Decodes `AssetPairs`. What this engine cannot represent is left out.
+/// Decodes `AssetPairs`.
 ///
 /// The scales are the pair's own decimals: the book's checksum is of exactly these digits.
-pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Vec<Instrument>, String> {
-    let pairs = result::<Pair>("AssetPairs", body)?;
-    let pairs = pairs.values();
-    Ok(pairs
-        .filter_map(|pair| instrument(pair, exchange))
-        .collect())
+pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
+    let pairs = result::<Value>("AssetPairs", body)?;
+    let read = |pair: &Pair| instrument(pair, exchange);
+    Ok(listing::each(pairs.values(), "wsname", read))
 }
 
-fn instrument(pair: &Pair, exchange: &'static str) -> Option<Instrument> {
-    if pair.execution_venue.as_deref().unwrap_or("international") != "international" {
-        return None;
-    }
-    let (base, quote) = pair.wsname.as_deref()?.split_once('/')?;
-    let (base, quote) = (asset_name(base), asset_name(quote));
-    let symbol = Symbol::from(&format!("{base}/{quote}")).ok()?;
-    let asset = |text: &str| Asset::from(&text.to_uppercase()).ok();
-    let (base, quote) = (asset(base)?, asset(quote)?);
-    let (px_scale, qty_scale) = (pair.pair_decimals?, pair.lot_decimals?);
-    if px_scale.max(qty_scale) > decimal::SCALE_MAX {
-        return None;
-    }
-    let units = |text: &Option<String>, scale: u8| match text {
-        None => Some(0),
-        Some(text) => decimal::parse(text.as_bytes(), scale).ok(),
+/// Nothing for a pair that has no stream, or another place's.
+fn instrument(pair: &Pair, exchange: &'static str) -> Result<Option<Instrument>, String> {
+    let international =
+        pair.execution_venue.as_deref().unwrap_or("international") == "international";
+    let Some(wsname) = pair.wsname.as_deref().filter(|_| international) else {
+        return Ok(None);
     };
-    let tick = units(&pair.tick_size, px_scale)?.max(1);
+    let (base, quote) = wsname.split_once('/').ok_or("its name is none of a pair")?;
+    let (base, quote) = (asset_name(base), asset_name(quote));
+    let symbol = listing::symbol(&format!("{base}/{quote}"))?;
+    let base = listing::asset(&base.to_uppercase())?;
+    let quote = listing::asset(&quote.to_uppercase())?;
+    let px_scale = listing::scale(pair.pair_decimals.ok_or("it has no pair_decimals")?)?;
+    let qty_scale = listing::scale(pair.lot_decimals.ok_or("it has no lot_decimals")?)?;
+    let units = |what, text: &Option<String>, scale: u8| match text {
+        None => Ok(0),
+        Some(text) => listing::units(what, text, scale),
+    };
+    let tick = units("tick_size", &pair.tick_size, px_scale)?.max(1);
     let cost_scale = (px_scale + qty_scale).min(COST_SCALE_MAX);
     let cost_step = 10u128.pow(u32::from(px_scale + qty_scale - cost_scale));
-    Some(Instrument {
+    let cost = u128::from(units("costmin", &pair.costmin, cost_scale)?).checked_mul(cost_step);
+    Ok(Some(Instrument {
         name: name(exchange, &[&base, &quote]),
         base,
         quote,
         settle: quote,
-        tick: Px(tick as i64), // `parse` gives at most `i64::MAX`.
-        qty_min: Qty(units(&pair.ordermin, qty_scale)?.max(1)),
-        notional_min: u128::from(units(&pair.costmin, cost_scale)?) * cost_step,
+        tick: Px(tick as i64), // At most `i64::MAX`.
+        qty_min: Qty(units("ordermin", &pair.ordermin, qty_scale)?.max(1)),
+        notional_min: cost.ok_or("its costmin does not fit")?,
         trading: pair.status.as_deref() == Some("online"),
         ..Instrument::bare(exchange, symbol, (px_scale, qty_scale))
-    })
+    }))
 }
 
 /// Decimals that a smallest cost is read with: `cost_decimals` is ten at most.
@@ -105,11 +107,12 @@ struct Ticker {
 /// Decodes `Ticker`: the volume of each pair in US dollars, as far as the exchange itself quotes
 /// its quote asset in them.
 pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
-    let tickers = result::<Ticker>("Ticker", body)?;
+    let tickers = result::<Value>("Ticker", body)?;
     let mut pairs = BTreeMap::new();
     for (pair, ticker) in &tickers {
         let number = |[_, day]: &[String; 2]| day.parse::<f64>().ok();
         if let Some((base, quote)) = pair.split_once('/')
+            && let Ok(ticker) = Ticker::deserialize(ticker)
             && let (Some(volume), Some(price)) = (number(&ticker.v), number(&ticker.p))
         {
             pairs.insert((asset_name(base), asset_name(quote)), (volume, price));
@@ -143,11 +146,14 @@ mod tests {
 
     #[test]
     fn scales_are_the_pair_s_own_decimals_and_names_are_those_of_the_stream() {
-        let found = metadata(PAIRS.as_bytes(), "kraken").unwrap();
+        let listed = metadata(PAIRS.as_bytes(), "kraken").unwrap();
+        assert_eq!(listed.left_out.len(), 1, "{:?}", listed.left_out);
+        assert_eq!(listed.left_out[0].symbol, "YYY/USD");
+        let found = listed.instruments;
         let [doge, btc] = found.as_slice() else {
             panic!("{found:?}");
         };
-        let asset = |text| Asset::from(text).unwrap();
+        let asset = |text| listing::asset(text).unwrap();
         let expected = Instrument {
             name: name("kraken", &["BTC", "USD"]),
             base: asset("BTC"),

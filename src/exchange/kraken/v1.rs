@@ -3,7 +3,7 @@
 
 use super::decode::{Listing, REFUSED, state};
 use super::request;
-use crate::base::{Diff, Quote, Side, Trade, UnixNanos, decimal};
+use crate::base::{Channel, Diff, Side, Trade, UnixNanos, decimal};
 use crate::exchange::read::{self, Listed, Node, Symbols, node, text, unsigned};
 use crate::exchange::{DecodeError, Words};
 use DecodeError::Shape;
@@ -44,18 +44,17 @@ pub fn message(
 ) -> Result<(), DecodeError> {
     let frame = Frame::of(nodes)?;
     let name = frame.channel.split('-').next().unwrap_or_default();
-    let read = match name {
-        "book" => book,
-        "trade" => trades,
-        "ticker" => ticker,
-        _ => return Ok(()),
-    };
-    read(
-        nodes,
-        frame.bodies,
-        read::listed(nodes, frame.pair, symbols)?,
-        words,
-    )
+    let listed = || read::listed(nodes, frame.pair, symbols);
+    match name {
+        "book" => words.one(Channel::Depth, |words| {
+            book(nodes, frame.bodies, listed()?, words)
+        }),
+        "trade" => trades(nodes, frame.bodies[0], listed, words),
+        "ticker" => words.one(Channel::Quotes, |words| {
+            ticker(nodes, frame.bodies, listed()?, words)
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// `{"as":[…],"bs":[…]}` is a whole book, without a checksum. A change is `{"a":[…],"c":"…"}`,
@@ -107,33 +106,38 @@ fn book(
 }
 
 /// `[["price","volume","seconds","b"|"s","m"|"l",""],…]`. They have no ids.
-fn trades(
+fn trades<'l>(
     nodes: &[Node<'_>],
-    bodies: [usize; 2],
-    listed: &Listed,
+    body: usize,
+    listed: impl Fn() -> Result<&'l Listed, DecodeError>,
     words: &mut Words,
 ) -> Result<(), DecodeError> {
-    let Node::Array { .. } = node(nodes, bodies[0])? else {
+    let Node::Array { .. } = node(nodes, body)? else {
         return Err(Shape);
     };
-    for item in read::items(nodes, bodies[0]) {
-        let mut parts = read::items(nodes, item);
-        let mut next = || parts.next().ok_or(Shape);
-        let (px, qty, time, side) = (next()?, next()?, next()?, next()?);
-        words.trade(Trade {
-            instrument: listed.id,
-            id: 0,
-            px: read::px(text(nodes, px)?, listed)?,
-            qty: read::qty(text(nodes, qty)?, listed)?,
-            taker: match text(nodes, side)? {
-                "b" => Side::Buy,
-                "s" => Side::Sell,
-                _ => return Err(Shape),
-            },
-            exch_time: seconds(nodes, time)?,
-        })?;
-    }
-    Ok(())
+    read::items(nodes, body).try_for_each(|item| {
+        words.one(Channel::Trades, |words| {
+            words.trade(trade(nodes, item, listed()?)?)
+        })
+    })
+}
+
+fn trade(nodes: &[Node<'_>], item: usize, listed: &Listed) -> Result<Trade, DecodeError> {
+    let mut parts = read::items(nodes, item);
+    let mut next = || parts.next().ok_or(Shape);
+    let (px, qty, time, side) = (next()?, next()?, next()?, next()?);
+    Ok(Trade {
+        instrument: listed.id,
+        id: 0,
+        px: read::px(text(nodes, px)?, listed)?,
+        qty: read::qty(text(nodes, qty)?, listed)?,
+        taker: match text(nodes, side)? {
+            "b" => Side::Buy,
+            "s" => Side::Sell,
+            _ => return Err(Shape),
+        },
+        exch_time: seconds(nodes, time)?,
+    })
 }
 
 /// `{"a":["price",whole,"volume"],"b":[…],…}`: the best levels when a trade came.
@@ -147,12 +151,8 @@ fn ticker(
         let (px, qty) = best(nodes, bodies[0], key)?;
         read::level(px, qty, listed)
     };
-    words.quote(Quote {
-        instrument: listed.id,
-        update_id: 0,
-        bid: level(b"b")?,
-        ask: level(b"a")?,
-    })
+    let (bid, ask) = (level(b"b")?, level(b"a")?);
+    words.quote(listed.id, 0, Some(bid), Some(ask))
 }
 
 /// Price and quantity of one side of a ticker.
@@ -199,8 +199,14 @@ pub fn event(
     }
 }
 
-/// `1617666423.606671`: seconds since 1970.
+/// `1617666423.606671`: seconds since 1970. What is finer than a nanosecond is cut off.
 fn seconds(nodes: &[Node<'_>], at: usize) -> Result<UnixNanos, DecodeError> {
-    let nanos = decimal::parse(text(nodes, at)?.as_bytes(), 9).map_err(|_| Shape)?;
+    let text = text(nodes, at)?;
+    let end = text.find('.').map_or(text.len(), |point| point + 1 + 9);
+    let (read, finer) = text.split_at_checked(end).unwrap_or((text, ""));
+    if !finer.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Shape);
+    }
+    let nanos = decimal::parse(read.as_bytes(), 9).map_err(|_| Shape)?;
     i64::try_from(nanos).map(UnixNanos).map_err(|_| Shape)
 }

@@ -2,7 +2,7 @@
 //! half of one.
 
 use super::request;
-use crate::base::{Diff, Instrument, Qty, Quote, Side, Trade};
+use crate::base::{Channel, Diff, Instrument, Side, Trade};
 use crate::exchange::read::{self, Node, Scratch, Symbols, millis, node, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, Words};
 use DecodeError::Shape;
@@ -37,7 +37,8 @@ impl Decoder for FuturesDecoder {
         let Self { scratch, symbols } = self;
         scratch.read_exact(frame, |nodes| {
             words.clear();
-            message(nodes, symbols, words)
+            message(nodes, symbols, words)?;
+            words.end()
         })
     }
 }
@@ -51,6 +52,7 @@ struct Keys {
     product_id: usize,
     product_ids: usize,
     seq: usize,
+    uid: usize,
     timestamp: usize,
     time: usize,
     side: usize,
@@ -78,6 +80,7 @@ fn message(nodes: &[Node<'_>], symbols: &Symbols, words: &mut Words) -> Result<(
             b"product_id" => at.product_id = value,
             b"product_ids" => at.product_ids = value,
             b"seq" => at.seq = value,
+            b"uid" => at.uid = value,
             b"timestamp" => at.timestamp = value,
             b"time" => at.time = value,
             b"side" => at.side = value,
@@ -99,10 +102,10 @@ fn message(nodes: &[Node<'_>], symbols: &Symbols, words: &mut Words) -> Result<(
         return Ok(());
     }
     match text(nodes, at.feed)? {
-        "book" => change(nodes, &at, symbols, words),
-        "book_snapshot" => book(nodes, &at, symbols, words),
-        "trade" => trade(nodes, &at, symbols, words),
-        "ticker" => quote(nodes, &at, symbols, words),
+        "book" => words.one(Channel::Depth, |words| change(nodes, &at, symbols, words)),
+        "book_snapshot" => words.one(Channel::Depth, |words| book(nodes, &at, symbols, words)),
+        "trade" => words.one(Channel::Trades, |words| trade(nodes, &at, symbols, words)),
+        "ticker" => words.one(Channel::Quotes, |words| quote(nodes, &at, symbols, words)),
         // Among them `trade_snapshot`, trades of the past, and `ticker_lite`, prices without sizes.
         _ => Ok(()),
     }
@@ -192,10 +195,7 @@ fn book(
         };
         for item in read::items(nodes, levels) {
             let (px, qty) = price_and_qty(nodes, item)?;
-            let level = read::level(px, qty, listed)?;
-            if level.qty != Qty(0) {
-                words.push(side, level)?;
-            }
+            words.push(side, read::level(px, qty, listed)?)?;
         }
     }
     words.book(head(nodes, at, listed)?)
@@ -216,7 +216,10 @@ fn trade(
     let listed = read::listed(nodes, at.product_id, symbols)?;
     words.trade(Trade {
         instrument: listed.id,
-        id: unsigned(nodes, at.seq)?,
+        id: match at.uid {
+            0 => read::identity(nodes, at.seq)?, // Old recordings may lack it.
+            uid => read::identity(nodes, uid)?,
+        },
         px: read::px(text(nodes, at.price)?, listed)?,
         qty: read::qty(text(nodes, at.qty)?, listed)?,
         taker: side(nodes, at.side)?,
@@ -232,18 +235,13 @@ fn quote(
     words: &mut Words,
 ) -> Result<(), DecodeError> {
     let listed = read::listed(nodes, at.product_id, symbols)?;
-    let fields = [at.bid, at.bid_size, at.ask, at.ask_size];
-    let absent = |field: &usize| *field == 0 || nodes.get(*field).is_none_or(read::is_null);
-    if fields.iter().any(absent) {
-        return Ok(());
-    }
-    let level = |px, qty| read::level(text(nodes, px)?, text(nodes, qty)?, listed);
-    words.quote(Quote {
-        instrument: listed.id,
-        update_id: 0,
-        bid: level(at.bid, at.bid_size)?,
-        ask: level(at.ask, at.ask_size)?,
-    })
+    let absent = |field| field == 0 || nodes.get(field).is_none_or(read::is_null);
+    let level = |px, qty| match absent(px) || absent(qty) {
+        true => Ok(None),
+        false => read::level(text(nodes, px)?, text(nodes, qty)?, listed).map(Some),
+    };
+    let (bid, ask) = (level(at.bid, at.bid_size)?, level(at.ask, at.ask_size)?);
+    words.quote(listed.id, 0, bid, ask)
 }
 
 #[cfg(test)]

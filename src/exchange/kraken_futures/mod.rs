@@ -19,7 +19,7 @@ mod rest;
 mod survey;
 
 use super::{
-    Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Mirror, Rate, Request,
+    Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate, Request,
     RestRequest, Survey, Topic, text,
 };
 use crate::base::feed::SeqRule;
@@ -133,7 +133,7 @@ impl Exchange for KrakenFutures {
         vec![RestRequest::get("/derivatives/api/v3/instruments", 1)]
     }
 
-    fn metadata(&self, body: &[u8]) -> Result<Vec<Instrument>, String> {
+    fn metadata(&self, body: &[u8]) -> Result<Listings, String> {
         rest::metadata(body, self.name())
     }
 

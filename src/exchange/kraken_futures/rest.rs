@@ -2,9 +2,11 @@
 //! request is made here.
 
 use crate::base::instrument::name;
-use crate::base::{Asset, Contract, Instrument, Kind, Px, Qty, Symbol, decimal};
+use crate::base::{Contract, Instrument, Kind, Px, Qty, Symbol};
+use crate::exchange::listing::{self, Listings};
 use crate::exchange::read::{self, Node, Scratch};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// What the letters in front of a symbol say of it.
 struct Family {
@@ -33,49 +35,58 @@ fn asset_name(old: &str) -> &str {
     }
 }
 
-/// Decodes `instruments`. What this engine cannot represent is left out. Numbers are read as text:
-/// a tick may be 1e-10.
-pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Vec<Instrument>, String> {
+/// Decodes `instruments`. Numbers are read as text: a tick may be 1e-10.
+pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
     let read = Scratch::warmed(b"[]").read_exact(body, |nodes| {
         let list =
             read::find(nodes, 0, b"instruments").ok_or(crate::exchange::DecodeError::Shape)?;
-        let found = read::items(nodes, list).filter_map(|at| instrument(nodes, at, exchange));
-        Ok(found.collect())
+        let mut listings = Listings::default();
+        for at in read::items(nodes, list) {
+            let symbol = read::find(nodes, at, b"symbol").and_then(|at| nodes.get(at));
+            let symbol = symbol.and_then(read::string).unwrap_or_default();
+            listings.add(symbol, instrument(nodes, at, symbol, exchange));
+        }
+        Ok(listings)
     });
     read.map_err(|why| format!("instruments is not of the documented shape: {}", why.name()))
 }
 
-fn instrument(nodes: &[Node<'_>], at: usize, exchange: &'static str) -> Option<Instrument> {
+/// Nothing for indices and reference rates.
+fn instrument(
+    nodes: &[Node<'_>],
+    at: usize,
+    symbol: &str,
+    exchange: &'static str,
+) -> Result<Option<Instrument>, String> {
     let field = |key: &str| nodes.get(read::find(nodes, at, key.as_bytes())?);
     let text = |key: &str| read::string(field(key)?);
-    let symbol = text("symbol")?;
     let mut parts = symbol.split('_');
-    let family = family(parts.next()?)?;
-    let date = parts.nth(1);
-    let (base, quote) = match (text("base"), text("quote")) {
-        (Some(base), Some(quote)) => (base, quote),
-        _ => text("pair")?.split_once(':')?,
+    let Some(family) = parts.next().and_then(family) else {
+        return Ok(None);
     };
-    let asset = |text: &str| Asset::from(&asset_name(text).to_uppercase()).ok();
+    let date = parts.nth(1);
+    let pair = match (text("base"), text("quote")) {
+        (Some(base), Some(quote)) => Some((base, quote)),
+        _ => text("pair").and_then(|pair| pair.split_once(':')),
+    };
+    let (base, quote) = pair.ok_or("it names no two assets")?;
+    let asset = |text: &str| listing::asset(&asset_name(text).to_uppercase());
     let (base, quote) = (asset(base)?, asset(quote)?);
-    let (tick, px_scale) = shortest(text("tickSize")?)?;
-    let (size, size_scale) = shortest(text("contractSize").unwrap_or("1"))?;
-    let precision: i8 = text("contractValueTradePrecision")
-        .unwrap_or("0")
-        .parse()
-        .ok()?;
-    let qty_scale = u8::try_from(precision.max(0)).ok()?;
-    let lot = 10u64.checked_pow(u32::from(precision.min(0).unsigned_abs()))?;
-    if qty_scale > decimal::SCALE_MAX || tick == 0 || size == 0 {
-        return None;
-    }
+    let (px_scale, tick) = listing::step("tickSize", text("tickSize").unwrap_or_default())?;
+    let (size_scale, size) = listing::step("contractSize", text("contractSize").unwrap_or("1"))?;
+    let precision = text("contractValueTradePrecision").unwrap_or("0");
+    let bad = || format!("its contractValueTradePrecision of {precision} does not fit");
+    let precision: i8 = precision.parse().map_err(|_| bad())?;
+    let qty_scale = listing::scale(precision.max(0).unsigned_abs())?;
+    let lot = 10u64.checked_pow(u32::from(precision.min(0).unsigned_abs()));
+    let lot = lot.ok_or_else(bad)?;
     let end = date.unwrap_or("PERP");
     let named = match family.word {
         None => name(exchange, &[&base, &quote, end]),
         Some(word) => name(exchange, &[&base, &quote, word, end]),
     };
-    let symbol = Symbol::from(symbol).ok()?;
-    Some(Instrument {
+    let symbol = listing::symbol(symbol)?;
+    Ok(Some(Instrument {
         name: named,
         base,
         quote,
@@ -89,18 +100,12 @@ fn instrument(nodes: &[Node<'_>], at: usize, exchange: &'static str) -> Option<I
             scale: size_scale,
             inverse: family.inverse,
         },
-        tick: Px(i64::try_from(tick).ok()?),
+        tick: Px(tick as i64), // At most `i64::MAX`.
         lot: Qty(lot),
         qty_min: Qty(lot),
         trading: field("tradeable").and_then(read::boolean) == Some(true),
         ..Instrument::bare(exchange, symbol, (px_scale, qty_scale))
-    })
-}
-
-/// A number at the smallest scale that holds it.
-fn shortest(text: &str) -> Option<(u64, u8)> {
-    let at = |scale| Some((decimal::parse(text.as_bytes(), scale).ok()?, scale));
-    (0..=decimal::SCALE_MAX).find_map(at)
+    }))
 }
 
 /// Decodes `tickers`: the volume in dollars. Inverse contracts are of one dollar, so that their
@@ -108,7 +113,7 @@ fn shortest(text: &str) -> Option<(u64, u8)> {
 pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     #[derive(Deserialize)]
     struct Answer {
-        tickers: Vec<Ticker>,
+        tickers: Vec<Value>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -127,7 +132,7 @@ pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
         };
         Some((Symbol::from(&ticker.symbol).ok()?, volume))
     };
-    Ok(answer.tickers.into_iter().filter_map(read).collect())
+    Ok(listing::shaped(&answer.tickers).filter_map(read).collect())
 }
 
 #[cfg(test)]
@@ -146,7 +151,9 @@ mod tests {
 
     #[test]
     fn perpetuals_of_one_pair_have_names_of_their_own() {
-        let found = metadata(INSTRUMENTS.as_bytes(), "kraken-futures").unwrap();
+        let found = metadata(INSTRUMENTS.as_bytes(), "kraken-futures")
+            .unwrap()
+            .instruments;
         let names: Vec<_> = found.iter().map(|i| i.name.as_str()).collect();
         let expected = [
             "kraken-futures:BTC-USD-PERP",
@@ -166,7 +173,9 @@ mod tests {
 
     #[test]
     fn scales_are_those_of_tick_and_lot_also_where_they_are_very_small_or_large() {
-        let found = metadata(INSTRUMENTS.as_bytes(), "kraken-futures").unwrap();
+        let found = metadata(INSTRUMENTS.as_bytes(), "kraken-futures")
+            .unwrap()
+            .instruments;
         let of = |i: &Instrument| (i.px_scale, i.tick.0, i.qty_scale, i.lot.0);
         let scales: Vec<_> = found.iter().map(of).collect();
         let expected = [

@@ -1,7 +1,7 @@
 //! Market frames to words, walked straight off the tape. Never keeps a frame, and never applies half of one.
 
 use super::{WHOLE, channel};
-use crate::base::{Channel, Diff, Instrument, Level, Qty, Quote, Side, Trade, UnixNanos};
+use crate::base::{Channel, Diff, Instrument, Level, Side, Trade, UnixNanos};
 use crate::exchange::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, DepthStream, Words};
 use DecodeError::Shape;
@@ -46,7 +46,8 @@ impl Decoder for OkxDecoder {
         }
         scratch.read(frame, |nodes| {
             words.clear();
-            message(nodes, symbols, depth, words)
+            message(nodes, symbols, depth, words)?;
+            words.end()
         })
     }
 }
@@ -96,17 +97,16 @@ fn message(
     let Node::Array { .. } = node(nodes, at.data)? else {
         return Err(Shape);
     };
-    for item in read::items(nodes, at.data) {
-        match channel {
+    read::items(nodes, at.data).try_for_each(|item| {
+        words.one(channel, |words| match channel {
             Channel::Depth => {
                 let whole = is_whole(nodes, at.action, depth)?;
-                book(nodes, item, whole, listed, words)?;
+                book(nodes, item, whole, listed, words)
             }
-            Channel::Trades => trade(nodes, item, listed, words)?,
-            Channel::Quotes => quote(nodes, item, listed, words)?,
-        }
-    }
-    Ok(())
+            Channel::Trades => trade(nodes, item, listed, words),
+            Channel::Quotes => quote(nodes, item, listed, words),
+        })
+    })
 }
 
 /// Where the channel's name and the symbol of an `arg` stand; zero where they are absent.
@@ -258,12 +258,9 @@ fn trade(
         "sell" => Side::Sell,
         _ => return Err(Shape),
     };
-    if qty == Qty(0) {
-        return Err(Shape);
-    }
     words.trade(Trade {
         instrument: listed.id,
-        id: unsigned(nodes, id)?,
+        id: read::identity(nodes, id)?,
         px,
         qty,
         taker,
@@ -271,7 +268,7 @@ fn trade(
     })
 }
 
-/// One level a side. A side without any has no best level: then there is nothing to say.
+/// One level a side; none where a side is empty.
 fn quote(
     nodes: &[Node<'_>],
     at: usize,
@@ -283,19 +280,11 @@ fn quote(
         best(nodes, keys.bids, listed)?,
         best(nodes, keys.asks, listed)?,
     );
-    let (Some(bid), Some(ask)) = (bid, ask) else {
-        return Ok(());
-    };
     let update_id = match keys.seq {
         0 => 0,
         seq => unsigned(nodes, seq)?,
     };
-    words.quote(Quote {
-        instrument: listed.id,
-        update_id,
-        bid,
-        ask,
-    })
+    words.quote(listed.id, update_id, bid, ask)
 }
 
 fn best(nodes: &[Node<'_>], at: usize, listed: &Listed) -> Result<Option<Level>, DecodeError> {

@@ -7,7 +7,7 @@ mod request;
 mod rest;
 
 use super::{
-    Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Mirror, Rate, Request,
+    Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate, Request,
     RestRequest, Survey, Topic, text,
 };
 use crate::base::feed::{Chain, Checksum, SeqRule};
@@ -146,7 +146,7 @@ impl Exchange for Okx {
         rest::metadata_requests(symbols)
     }
 
-    fn metadata(&self, body: &[u8]) -> Result<Vec<Instrument>, String> {
+    fn metadata(&self, body: &[u8]) -> Result<Listings, String> {
         rest::metadata(body, self.name())
     }
 

@@ -2,7 +2,8 @@
 
 use super::{DEPTHS, QUOTES, TRADES};
 use crate::base::instrument::name;
-use crate::base::{Asset, Contract, Instrument, Kind, Px, Qty, Symbol, decimal};
+use crate::base::{Contract, Instrument, Kind, Px, Qty, Symbol, decimal};
+use crate::exchange::listing::{self, Listings};
 use crate::exchange::{RestRequest, Survey, text};
 use serde::Deserialize;
 use serde_json::Value;
@@ -81,19 +82,26 @@ struct Listing {
     state: String,
 }
 
-/// Decodes `public/instruments`. What this engine cannot represent is left out: contracts of a size in another
-/// asset than their own, and those without a tick, which are not open yet.
-pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Vec<Instrument>, String> {
-    let listings: Vec<Listing> = answer(body, "instruments")?;
-    let read = |listing: &Listing| instrument(listing, exchange);
-    Ok(listings.iter().filter_map(read).collect())
+/// Decodes `public/instruments`.
+pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
+    let list: Vec<Value> = answer(body, "instruments")?;
+    let read = |one: &Listing| instrument(one, exchange);
+    Ok(listing::each(&list, "instId", read))
 }
 
-fn instrument(listing: &Listing, exchange: &'static str) -> Option<Instrument> {
-    let (px_scale, tick) = number(&listing.tick_sz)?;
-    let (qty_scale, lot) = number(&listing.lot_sz)?;
-    let symbol = Symbol::from(&listing.inst_id).ok()?;
-    let (pair_base, pair_quote) = pair(listing)?;
+/// Nothing for a type that is not followed, nor for what has no tick, which is not open yet.
+fn instrument(listing: &Listing, exchange: &'static str) -> Result<Option<Instrument>, String> {
+    let followed = matches!(
+        listing.inst_type.as_str(),
+        "SPOT" | "SWAP" | "FUTURES" | "OPTION"
+    );
+    if !followed || listing.tick_sz.is_empty() {
+        return Ok(None);
+    }
+    let (px_scale, tick) = listing::step("tickSz", &listing.tick_sz)?;
+    let (qty_scale, lot) = listing::step("lotSz", &listing.lot_sz)?;
+    let symbol = listing::symbol(&listing.inst_id)?;
+    let (pair_base, pair_quote) = pair(listing).ok_or("it names no two assets")?;
     let settle = match listing.settle_ccy.as_str() {
         "" => pair_quote,
         settle => settle,
@@ -102,29 +110,35 @@ fn instrument(listing: &Listing, exchange: &'static str) -> Option<Instrument> {
         "SPOT" => (Kind::Spot, pair_quote),
         "SWAP" => (Kind::Perpetual, pair_quote),
         "FUTURES" => (Kind::Future, pair_quote),
-        "OPTION" => (Kind::Option, settle), // Priced in what it settles in.
-        _ => return None,
+        _ => (Kind::Option, settle), // Priced in what it settles in.
     };
     let contract = match kind {
         Kind::Spot => Contract::ONE,
-        Kind::Perpetual | Kind::Future | Kind::Option => contract(listing, pair_base, pair_quote)?,
+        Kind::Perpetual | Kind::Future | Kind::Option => {
+            contract(listing, pair_base, pair_quote)
+                .ok_or("its contract is of another asset than its own, or of no size")?
+        }
     };
-    let size = |text: &str| decimal::parse(text.as_bytes(), qty_scale).ok();
-    let qty_max = size(&listing.max_lmt_sz).filter(|&max| max > 0);
-    Some(Instrument {
+    let size = |what, text: &str| match text {
+        "" => Ok(None),
+        text => listing::units(what, text, qty_scale).map(|size| Some(size).filter(|&s| s > 0)),
+    };
+    let qty_max = size("largest order", &listing.max_lmt_sz)?;
+    let qty_min = size("smallest order", &listing.min_sz)?;
+    Ok(Some(Instrument {
         name: name(exchange, &[&symbol]),
-        base: Asset::from(pair_base).ok()?,
-        quote: Asset::from(quote).ok()?,
-        settle: Asset::from(settle).ok()?,
+        base: listing::asset(pair_base)?,
+        quote: listing::asset(quote)?,
+        settle: listing::asset(settle)?,
         kind,
         contract,
-        tick: Px(tick as i64), // `parse` gives at most `i64::MAX`.
+        tick: Px(tick as i64), // At most `i64::MAX`.
         lot: Qty(lot),
-        qty_min: Qty(size(&listing.min_sz).unwrap_or(0).max(lot)),
+        qty_min: Qty(qty_min.unwrap_or(0).max(lot)),
         qty_max: Qty(qty_max.unwrap_or(i64::MAX as u64)),
         trading: listing.state == "live",
         ..Instrument::bare(exchange, symbol, (px_scale, qty_scale))
-    })
+    }))
 }
 
 /// The assets of a spot pair, or of a contract's underlying, `BTC-USD`.
@@ -188,8 +202,8 @@ pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
         };
         Some((symbol, volume * last))
     };
-    let tickers = answer(body, "tickers")?;
-    Ok(tickers.into_iter().filter_map(read).collect())
+    let tickers: Vec<Value> = answer(body, "tickers")?;
+    Ok(listing::shaped(&tickers).filter_map(read).collect())
 }
 
 /// Symbol, depth stream and numbers of a recorded frame.
@@ -247,7 +261,14 @@ mod tests {
 
     #[test]
     fn each_type_of_instrument_is_read_and_what_cannot_be_represented_is_left_out() {
-        let found = metadata(LISTED.as_bytes(), "okx").unwrap();
+        let listed = metadata(LISTED.as_bytes(), "okx").unwrap();
+        let left: Vec<&str> = listed
+            .left_out
+            .iter()
+            .map(|one| one.symbol.as_str())
+            .collect();
+        assert_eq!(left, ["ODD-USDT-SWAP"]);
+        let found = listed.instruments;
         let facts: Vec<_> = found
             .iter()
             .map(|i| (i.name.as_str(), i.kind, i.quote.as_str(), i.settle.as_str()))

@@ -66,6 +66,18 @@ pub struct Exchange {
     pub frames: u64,
     /// Of `frames`, those that were refused whole.
     pub bad_frames: u64,
+    /// Books, prints and quotes with a number that does not fit their instrument.
+    #[serde(default)]
+    pub unfit: u64,
+    /// Levels without a price or, in a whole book, without a quantity.
+    #[serde(default)]
+    pub levels_dropped: u64,
+    /// Prints without a price or a quantity.
+    #[serde(default)]
+    pub trades_dropped: u64,
+    /// Quotes of one side.
+    #[serde(default)]
+    pub quotes_dropped: u64,
     /// Connections that went live.
     pub connects: u64,
     /// Its instruments.

@@ -1,7 +1,6 @@
 //! A frame that was not understood: whose books it may have been. Reads names, never a protocol.
 
 use crate::base::feed::SeqRule;
-use crate::base::{DecimalError, InstrumentId};
 use crate::conn::EXCERPT_BYTES;
 use crate::exchange::DecodeError;
 
@@ -13,10 +12,6 @@ const SEARCHED: usize = 4_096;
 pub(super) enum Missing {
     /// Nobody's: it was none of theirs, or the next message shows what is missing.
     Nobodys,
-    /// This one's: its stream says numbers that its scales cannot hold.
-    Misfit(InstrumentId),
-    /// This one's.
-    Of(InstrumentId),
     /// Those that the frame names; all of the line's where it names none.
     Named,
     /// Those that the frame names, and no others: its symbol was read, and is none of ours.
@@ -27,11 +22,8 @@ impl Missing {
     pub fn by(why: DecodeError, rule: SeqRule) -> Self {
         let shows = rule.shows_losses();
         match why {
-            DecodeError::Number(id, DecimalError::TooFine | DecimalError::TooLarge) => {
-                Self::Misfit(id)
-            }
             _ if shows => Self::Nobodys,
-            DecodeError::Number(id, DecimalError::Malformed) => Self::Of(id),
+            DecodeError::Number(..) => Self::Nobodys, // A word of its own says so.
             DecodeError::UnknownSymbol => Self::NamedOnly,
             DecodeError::TooLong
             | DecodeError::Json

@@ -235,14 +235,18 @@ impl<const N: usize> Slot<N> {
         }
     }
 
-    /// Its stream says a number that its scales cannot hold: what it was worth is unknown from here on.
-    pub fn misfit(&mut self, now: Nanos) {
-        if let Some(book) = &mut self.book {
-            book.handle_lost(now);
-        }
+    /// A stream says a number that does not fit: the instrument may be listed anew. With `lost` it was a book's, which
+    /// is unknown from here on; a print or a quote takes nothing along.
+    pub fn unfit(&mut self, out: &mut Outlet<'_>, turn: &mut Turn, now: Nanos, lost: bool) {
         if now >= self.metadata_from {
             self.metadata = true;
             self.metadata_from = now + METADATA_EVERY;
+        }
+        if lost {
+            if let Some(book) = &mut self.book {
+                book.handle_lost(now);
+            }
+            self.tell_now(out, turn, now, "a number that does not fit");
         }
     }
 

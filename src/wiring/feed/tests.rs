@@ -136,7 +136,7 @@ fn a_number_that_does_not_fit_asks_for_metadata_and_new_scales_begin_a_new_book(
     let fine = depth(11).replace("0.25", "0.253");
     t.frame(0, &fine);
     assert_eq!(t.feed.live_books(), 0);
-    assert_eq!(t.feed.counters().bad_frames, 1);
+    assert_eq!(t.feed.counters().unfit, 1);
     assert_eq!(t.wants(), [(ADA, Want::Metadata)]);
     t.frame(0, &fine);
     assert!(!t.wants().contains(&(ADA, Want::Metadata)));
@@ -157,7 +157,35 @@ fn a_number_that_does_not_fit_asks_for_metadata_and_new_scales_begin_a_new_book(
     t.snapshot(12);
     let book = t.events().pop().map(|event| event.body);
     assert!(matches!(book, Some(Body::Book(_))), "{book:?}");
-    assert_eq!(t.feed.counters().bad_frames, 3);
+    let counters = t.feed.counters();
+    assert_eq!((counters.unfit, counters.bad_frames), (3, 0));
+}
+
+#[test]
+fn a_print_that_does_not_fit_is_dropped_and_the_book_stays() {
+    let mut t = Bench::new("binance", "ADAUSDT", true);
+    t.connect(0, 1);
+    t.snapshot(10);
+    t.events();
+    let print = |px: &str, qty: &str| {
+        format!(
+            r#"{{"e":"trade","E":1,"s":"ADAUSDT","t":7,"p":"{px}","q":"{qty}","T":1,"m":true}}"#
+        )
+    };
+    let quote = r#"{"u":11,"s":"ADAUSDT","b":"0.253","B":"1","a":"0.26","A":"1"}"#;
+    let huge = "99999999999999999999";
+    for frame in [&print("0.253", "1"), &print("0.25", huge), quote] {
+        t.frame(0, frame);
+        assert_eq!(t.feed.live_books(), 1, "{frame}");
+        assert!(t.events().is_empty(), "{frame}");
+    }
+    assert_eq!(t.feed.counters().unfit, 3);
+    t.frame(0, &print("0.25", "0"));
+    t.frame(0, &quote.replace("0.253", "0"));
+    let counters = t.feed.counters();
+    assert_eq!((counters.trades_dropped, counters.quotes_dropped), (1, 1));
+    t.frame(0, &print("0.25", "1"));
+    assert_eq!(t.events().len(), 1);
 }
 
 #[test]
@@ -275,6 +303,7 @@ impl Bench {
             qty: Qty(1),
         };
         let snapshot = Snapshot {
+            dropped: 0,
             last_id,
             bids: (0..200).map(|n| level(1_000 - n)).collect(),
             asks: (0..200).map(|n| level(1_001 + n)).collect(),

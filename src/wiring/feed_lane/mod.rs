@@ -530,6 +530,10 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
         into.feed.audit_lost += feed.audit_lost;
         into.feed.line_gaps += feed.line_gaps;
         into.feed.repeats += feed.repeats;
+        into.feed.unfit += feed.unfit;
+        into.feed.levels_dropped += feed.levels_dropped;
+        into.feed.trades_dropped += feed.trades_dropped;
+        into.feed.quotes_dropped += feed.quotes_dropped;
         into.published.events += published.events;
         into.published.conflated += published.conflated;
         into.published.trades_lost += published.trades_lost;
@@ -543,6 +547,10 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
             exchange: self.feed.exchange().name(),
             frames: feed.frames,
             bad_frames: feed.bad_frames,
+            unfit: feed.unfit,
+            levels_dropped: feed.levels_dropped,
+            trades_dropped: feed.trades_dropped,
+            quotes_dropped: feed.quotes_dropped,
             connects: self.epoch.into(),
             books_live: self.feed.live_books(),
             keeps_closing: self.keeps_closing(into.at),

@@ -9,7 +9,7 @@ mod rest;
 
 use super::sys;
 use crate::base::{Instrument, InstrumentId, Nanos, Note, ServerTime, Severity, Snapshot, Value};
-use crate::exchange::{Exchange, RestRequest};
+use crate::exchange::{Exchange, Listings, RestRequest};
 use crate::wiring::ring::Bell;
 use crate::wiring::turn::Notes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
@@ -442,7 +442,7 @@ impl Fetcher {
                     continue;
                 }
             };
-            for fresh in listed {
+            for fresh in listed.instruments {
                 self.compare(now, exchange, fresh);
             }
             self.tell_time();
@@ -496,8 +496,8 @@ pub fn metadata(
     rest: &mut Rest,
     exchange: &dyn Exchange,
     symbols: &[&str],
-) -> Result<Vec<Instrument>, FetchError> {
-    let mut listed = Vec::new();
+) -> Result<Listings, FetchError> {
+    let mut listed = Listings::default();
     for request in exchange.metadata_requests(symbols) {
         let mut next = Some(request);
         while let Some(request) = next {

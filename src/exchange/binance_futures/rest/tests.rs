@@ -1,6 +1,7 @@
 use super::*;
-use crate::exchange::Exchange;
+use crate::base::{DecimalError, Snapshot};
 use crate::exchange::binance_futures::{COINM, USDM};
+use crate::exchange::{DecodeError, Exchange};
 
 const USDM_INFO: &str = r#"{"timezone":"UTC","serverTime":1,"assets":[],"symbols":[
     {"symbol":"BTCUSDT","pair":"BTCUSDT","contractType":"PERPETUAL","status":"TRADING","baseAsset":"BTC","quoteAsset":"USDT","marginAsset":"USDT",
@@ -29,7 +30,7 @@ const COINM_INFO: &str = r#"{"symbols":[
 
 #[test]
 fn contracts_of_usdm_count_in_the_base_asset() {
-    let found = USDM.metadata(USDM_INFO.as_bytes()).unwrap();
+    let found = USDM.metadata(USDM_INFO.as_bytes()).unwrap().instruments;
     let names: Vec<&str> = found.iter().map(|i| i.name.as_str()).collect();
     let want = ["binance-usdm:BTC-USDT-PERP", "binance-usdm:ETH-USDT-270326"];
     assert_eq!(names, want, "what cannot be represented is left out");
@@ -48,7 +49,7 @@ fn contracts_of_usdm_count_in_the_base_asset() {
 
 #[test]
 fn contracts_of_coinm_are_worth_so_many_dollars_and_settle_in_the_coin() {
-    let found = COINM.metadata(COINM_INFO.as_bytes()).unwrap();
+    let found = COINM.metadata(COINM_INFO.as_bytes()).unwrap().instruments;
     let names: Vec<&str> = found.iter().map(|i| i.name.as_str()).collect();
     let want = ["binance-coinm:BTC-USD-PERP", "binance-coinm:BTC-USD-270326"];
     assert_eq!(names, want);
@@ -70,11 +71,16 @@ fn bare(px_scale: u8, qty_scale: u8) -> Instrument {
     Instrument::bare("binance-usdm", symbol, (px_scale, qty_scale))
 }
 
+/// Spot's snapshots are read alike.
+fn snapshot(body: &str, instrument: &Instrument, levels: u16) -> Result<Snapshot, DecodeError> {
+    USDM.snapshot(body.into(), instrument, levels)
+}
+
 #[test]
 fn a_snapshot_says_whether_a_side_is_whole() {
     let body =
         br#"{"lastUpdateId":160,"E":1,"T":1,"bids":[["2.5","10"],["2.4","1"]],"asks":[["2.6","100"]]}"#;
-    let book = snapshot(body, &bare(1, 0), 2).unwrap();
+    let book = snapshot(std::str::from_utf8(body).unwrap(), &bare(1, 0), 2).unwrap();
     assert_eq!(
         (book.last_id, book.bids.len(), book.asks.len()),
         (160, 2, 1)
@@ -88,26 +94,24 @@ fn a_snapshot_says_whether_a_side_is_whole() {
         r#"{{"lastUpdateId":1,"bids":[],"asks":[{}]}}"#,
         levels.join(",")
     );
-    assert!(
-        !snapshot(body.as_bytes(), &bare(0, 0), 5_000)
-            .unwrap()
-            .asks_whole
-    );
+    assert!(!snapshot(&body, &bare(0, 0), 5_000).unwrap().asks_whole);
 }
 
 #[test]
 fn a_bad_snapshot_is_refused() {
-    let refused = |body: &str| snapshot(body.as_bytes(), &bare(0, 0), 5).unwrap_err();
+    let refused = |body: &str| snapshot(body, &bare(0, 0), 5).unwrap_err();
     let with = |bids: &str| refused(&format!(r#"{{"lastUpdateId":1,"bids":{bids},"asks":[]}}"#));
     for bids in [
         r#"[["1","1"],["2","1"]]"#,
         r#"[["1","1"],["1","1"]]"#,
-        r#"[["1","0"]]"#,
         r#"[["1"]]"#,
         "{}",
     ] {
         assert_eq!(with(bids), DecodeError::Shape, "{bids}");
     }
+    let one = r#"{"lastUpdateId":1,"bids":[["2","0"],["1","1"],["0","1"]],"asks":[]}"#;
+    let kept = snapshot(one, &bare(0, 0), 5).unwrap().bids;
+    assert_eq!(kept.len(), 1, "the rest of it counts");
     let too_fine = DecodeError::Number(bare(0, 0).id, DecimalError::TooFine);
     assert_eq!(with(r#"[["1.5","1"]]"#), too_fine);
     assert_eq!(

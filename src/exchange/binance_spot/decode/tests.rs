@@ -1,5 +1,5 @@
 use super::*;
-use crate::base::{DecimalError, InstrumentId, Px, Qty, Word};
+use crate::base::{DecimalError, InstrumentId, Px, Qty, Quote, Word};
 use crate::exchange::binance_spot::rest::test_instrument;
 use proptest::prelude::*;
 
@@ -47,6 +47,15 @@ fn without_levels(word: Word<'_>) -> Word<'static> {
         Word::Quote(quote) => Word::Quote(quote),
         Word::Answer { id, refused } => Word::Answer { id, refused },
         Word::Shutdown => Word::Shutdown,
+        Word::Unfit {
+            instrument,
+            channel,
+            why,
+        } => Word::Unfit {
+            instrument,
+            channel,
+            why,
+        },
         other => panic!("{other:?} is nothing that Binance says"),
     }
 }
@@ -226,18 +235,19 @@ fn bad_levels_and_numbers_change_nothing() {
         assert_eq!(with(shape), Err(Shape), "{shape}");
     }
     let number = |text: &str| with(&format!(r#"[["{text}","1"]]"#));
-    for (text, error) in [
+    for (text, why) in [
         ("1e", DecimalError::Malformed),
-        ("-1.00000000", DecimalError::Malformed),
+        ("-1.0000000x", DecimalError::Malformed),
         ("", DecimalError::Malformed),
         ("0.000000001", DecimalError::TooFine),
         ("92233720368.54775808", DecimalError::TooLarge),
     ] {
-        assert_eq!(
-            number(text),
-            Err(DecodeError::Number(InstrumentId(1), error)),
-            "{text}"
-        );
+        let unfit = Word::Unfit {
+            instrument: InstrumentId(1),
+            channel: Channel::Depth,
+            why,
+        };
+        assert_eq!(number(text), Ok(Some(unfit)), "{text}");
     }
     assert_eq!(decode(&DEPTH.replace("\"U\":157", "\"U\":161")), Err(Shape));
     assert_eq!(
@@ -255,7 +265,7 @@ fn a_message_of_half_a_million_levels_is_read() {
     let (mut decoder, mut words) = (decoder(), Words::new());
     let many = decoder.decode(with(500_000).as_bytes(), &mut words);
     assert_eq!(many, Ok(()));
-    let levels = |word: Word<'_>| matches!(word, Word::Diff(_, bids, _) if bids.len() == 500_000);
+    let levels = |word: Word<'_>| matches!(word, Word::Diff(_, _, asks) if asks.len() == 500_000);
     assert!(words.iter().all(levels));
     assert!(decoder.decode(DEPTH.as_bytes(), &mut words).is_ok());
 }

@@ -394,7 +394,7 @@ fn number(params: &Params, name: &str, scale: u8) -> Result<u64, Fault> {
         }
     }
     decimal::parse(digits.as_bytes(), scale).map_err(|error| match error {
-        DecimalError::Malformed | DecimalError::TooLarge => illegal(),
+        DecimalError::Malformed | DecimalError::TooLarge | DecimalError::Negative => illegal(),
         DecimalError::TooFine => {
             let msg = format!("Parameter '{name}' has too much precision.");
             Fault::new(400, -1111, msg)

@@ -1,6 +1,6 @@
 use super::super::DEPTHS;
 use super::*;
-use crate::base::{DecimalError, InstrumentId, Px, Word};
+use crate::base::{InstrumentId, Px, Word};
 
 fn instruments() -> Vec<Instrument> {
     let one = |(n, symbol): (u16, &str)| Instrument {
@@ -25,7 +25,11 @@ fn said(depth: usize, frame: &str) -> Result<Vec<String>, DecodeError> {
         Word::Quote(quote) => format!("quote {} {}", quote.bid.px.0, quote.ask.px.0),
         Word::Trade(trade) => format!("trade {} {:?}", trade.id, trade.taker),
         Word::Answer { id, refused } => format!("answer {id} {refused:?}"),
-        Word::Trading(..) | Word::Subscribed { .. } | Word::Reply(_) | Word::Shutdown => {
+        Word::Trading(..)
+        | Word::Subscribed { .. }
+        | Word::Reply(_)
+        | Word::Unfit { .. }
+        | Word::Shutdown => {
             format!("{word:?}")
         }
     };
@@ -84,18 +88,20 @@ fn best_levels_are_quotes_and_a_book_where_they_are_the_depth_stream() {
 }
 
 #[test]
-fn a_trade_goes_by_its_number_or_by_the_engines() {
+fn a_trade_goes_by_its_number_or_by_its_uuid_and_never_by_the_engines_number() {
     let seq = r#","seq":1783284617"#;
     assert_eq!(
         said(0, &trade("229007", "Buy", seq)).unwrap(),
         ["trade 229007 Buy"]
     );
-    let uuid = "20f43950-d8dd-5b31-9112-a178eb6023af";
+    let uuid = |last: &str| format!("20f43950-d8dd-5b31-9112-a178eb6023a{last}");
+    let of = |uuid: &str, seq: &str| said(0, &trade(uuid, "Sell", seq)).unwrap();
+    assert_eq!(of(&uuid("f"), seq), of(&uuid("f"), ""));
+    assert_ne!(of(&uuid("f"), seq), of(&uuid("e"), seq));
     assert_eq!(
-        said(0, &trade(uuid, "Sell", seq)).unwrap(),
-        ["trade 1783284617 Sell"]
+        said(0, &trade("1", "Sell", seq).replace(r#""i":"#, r#""j":"#)),
+        Err(Shape)
     );
-    assert_eq!(said(0, &trade(uuid, "Sell", "")), Err(Shape));
     assert_eq!(said(0, &trade("1", "None", seq)), Err(Shape));
 }
 
@@ -139,8 +145,6 @@ fn what_is_wrong_with_a_frame_is_told_by_kind() {
     assert_eq!(with(r#""u":8"#, r#""v":8"#), Shape);
     assert_eq!(with(r#"[["10.25","1.5"]]"#, "7"), Shape);
     assert_eq!(with(r#"[["10.25","1.5"]]"#, r#"[["10.25"]]"#), Shape);
-    let fine = DecodeError::Number(InstrumentId(1), DecimalError::TooFine);
-    assert_eq!(with("10.25", "10.255"), fine);
     assert_eq!(with(r#""a":"#, "a:"), DecodeError::Json);
 }
 

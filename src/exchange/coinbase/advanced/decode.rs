@@ -1,7 +1,7 @@
 //! Advanced Trade frames to words, walked straight off the tape. Never keeps a frame, and never applies half of one.
 
 use super::channel_of;
-use crate::base::{Diff, Instrument, Quote, Side, Trade, UnixNanos};
+use crate::base::{Channel, Diff, Instrument, Side, Trade, UnixNanos};
 use crate::exchange::coinbase::common::{level, list, refusal, time};
 use crate::exchange::read::{self, Node, Scratch, Symbols, node, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
@@ -34,7 +34,8 @@ impl Decoder for AdvancedDecoder {
         let Self { scratch, symbols } = self;
         scratch.read(frame, |nodes| {
             words.clear();
-            message(nodes, symbols, words)
+            message(nodes, symbols, words)?;
+            words.end()
         })
     }
 }
@@ -88,10 +89,11 @@ fn message(nodes: &[Node<'_>], symbols: &Symbols, words: &mut Words) -> Result<(
         "l2_data" => {
             let seq = unsigned(nodes, at.sequence_num)?;
             let time = time(nodes, at.timestamp)?;
-            for event in list(nodes, at.events)? {
-                depth(nodes, event, (seq, time), symbols, words)?;
-            }
-            Ok(())
+            list(nodes, at.events)?.try_for_each(|event| {
+                words.one(Channel::Depth, |words| {
+                    depth(nodes, event, (seq, time), symbols, words)
+                })
+            })
         }
         "market_trades" => trades(nodes, at.events, symbols, words),
         "ticker" => tickers(nodes, at.events, symbols, words),
@@ -168,7 +170,9 @@ fn trades(
             _ => return Err(Shape),
         }
         for at in list(nodes, trades)? {
-            words.trade(trade(nodes, at, symbols)?)?;
+            words.one(Channel::Trades, |words| {
+                words.trade(trade(nodes, at, symbols)?)
+            })?;
         }
     }
     Ok(())
@@ -196,7 +200,7 @@ fn trade(nodes: &[Node<'_>], at: usize, symbols: &Symbols) -> Result<Trade, Deco
     };
     Ok(Trade {
         instrument: listed.id,
-        id: unsigned(nodes, id)?,
+        id: read::identity(nodes, id)?,
         px: read::px(text(nodes, px)?, listed)?,
         qty: read::qty(text(nodes, qty)?, listed)?,
         taker: maker.opposite(),
@@ -214,30 +218,32 @@ fn tickers(
     for event in list(nodes, events)? {
         let tickers = read::find(nodes, event, b"tickers").ok_or(Shape)?;
         for at in list(nodes, tickers)? {
-            let (mut product, mut bid, mut ask) = (0, (0, 0), (0, 0));
-            for (key, value) in read::entries(nodes, at) {
-                match key {
-                    b"product_id" => product = value,
-                    b"best_bid" => bid.0 = value,
-                    b"best_bid_quantity" => bid.1 = value,
-                    b"best_ask" => ask.0 = value,
-                    b"best_ask_quantity" => ask.1 = value,
-                    _ => {}
-                }
-            }
-            let listed = read::listed(nodes, product, symbols)?;
-            let sides = (level(nodes, bid, listed)?, level(nodes, ask, listed)?);
-            if let (Some(bid), Some(ask)) = sides {
-                words.quote(Quote {
-                    instrument: listed.id,
-                    update_id: 0,
-                    bid,
-                    ask,
-                })?;
-            }
+            words.one(Channel::Quotes, |words| quote(nodes, at, symbols, words))?;
         }
     }
     Ok(())
+}
+
+fn quote(
+    nodes: &[Node<'_>],
+    at: usize,
+    symbols: &Symbols,
+    words: &mut Words,
+) -> Result<(), DecodeError> {
+    let (mut product, mut bid, mut ask) = (0, (0, 0), (0, 0));
+    for (key, value) in read::entries(nodes, at) {
+        match key {
+            b"product_id" => product = value,
+            b"best_bid" => bid.0 = value,
+            b"best_bid_quantity" => bid.1 = value,
+            b"best_ask" => ask.0 = value,
+            b"best_ask_quantity" => ask.1 = value,
+            _ => {}
+        }
+    }
+    let listed = read::listed(nodes, product, symbols)?;
+    let (bid, ask) = (level(nodes, bid, listed)?, level(nodes, ask, listed)?);
+    words.quote(listed.id, 0, bid, ask)
 }
 
 /// All that the connection is subscribed to: `[{"subscriptions":{"level2":["BTC-USD"],…}}]`.

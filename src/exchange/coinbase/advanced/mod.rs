@@ -12,8 +12,8 @@ pub(super) use mirror::{list, notional, plain, rfc3339};
 use crate::base::feed::{Chain, SeqRule};
 use crate::base::{Channel, Instrument, Nanos, Symbol};
 use crate::exchange::{
-    Decoder, DepthStream, Endpoints, Exchange, Limits, Mirror, Rate, Request, RestRequest, Survey,
-    Topic, text,
+    Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate, Request,
+    RestRequest, Survey, Topic, text,
 };
 
 /// Coinbase by its Advanced Trade API.
@@ -148,7 +148,7 @@ impl Exchange for AdvancedTrade {
         Some(RestRequest::get(path, 1))
     }
 
-    fn metadata(&self, body: &[u8]) -> Result<Vec<Instrument>, String> {
+    fn metadata(&self, body: &[u8]) -> Result<Listings, String> {
         rest::metadata(body, self.name())
     }
 

@@ -1,15 +1,17 @@
 //! Answers of the Advanced Trade REST interface. Cold: clarity before speed, and no request is made here.
 
-use crate::base::{Instrument, Symbol};
+use crate::base::Symbol;
 use crate::exchange::coinbase::common::Product;
+use crate::exchange::listing::{self, Listings};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// The public list of products.
 pub const PRODUCTS: &str = "/api/v3/brokerage/market/products";
 
 #[derive(Deserialize)]
 struct Page {
-    products: Vec<Entry>,
+    products: Vec<Value>,
     pagination: Option<Pagination>,
 }
 
@@ -54,9 +56,12 @@ fn page(body: &[u8]) -> Result<Page, String> {
         .map_err(|error| format!("products are not of the documented shape: {error}"))
 }
 
-/// Decodes the list of products. Futures and aliases are left out.
-pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Vec<Instrument>, String> {
+/// Decodes the list of products: neither futures nor aliases.
+pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
     let instrument = |entry: &Entry| {
+        if !entry.own() {
+            return Ok(None);
+        }
         let stopped = entry.is_disabled
             || entry.trading_disabled
             || entry.cancel_only
@@ -74,10 +79,10 @@ pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Vec<Instrument>, 
             trading: entry.status == "online" && !stopped,
         }
         .instrument(exchange)
+        .map(Some)
     };
     let page = page(body)?;
-    let own = page.products.iter().filter(|entry| entry.own());
-    Ok(own.filter_map(instrument).collect())
+    Ok(listing::each(&page.products, "product_id", instrument))
 }
 
 /// Where the next page begins.
@@ -89,11 +94,11 @@ pub fn next_cursor(body: &[u8]) -> Option<String> {
 
 /// The volume in each product's quote currency: most are dollars, the others rank lower than they should.
 pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
-    let volume = |entry: &Entry| {
+    let volume = |entry: Entry| {
         let volume = entry.approximate_quote_24h_volume.as_ref()?.parse().ok()?;
         Some((Symbol::from(&entry.product_id).ok()?, volume))
     };
     let page = page(body)?;
-    let own = page.products.iter().filter(|entry| entry.own());
+    let own = listing::shaped(&page.products).filter(Entry::own);
     Ok(own.filter_map(volume).collect())
 }

@@ -123,7 +123,10 @@ const PRODUCTS: &str = r#"{"products":[
 
 #[test]
 fn metadata_lists_spot_products_with_a_book_of_their_own() {
-    let found = AdvancedTrade.metadata(PRODUCTS.as_bytes()).unwrap();
+    let found = AdvancedTrade
+        .metadata(PRODUCTS.as_bytes())
+        .unwrap()
+        .instruments;
     let names: Vec<&str> = found.iter().map(|i| i.name.as_str()).collect();
     assert_eq!(names, ["coinbase:BTC-USD", "coinbase:ADA-EUR"]);
     let bitcoin = found[0];

@@ -1,9 +1,9 @@
 //! Exchange feed frames to words, walked straight off the tape. Never keeps a frame, and never applies half of one.
 
 use super::{channel_of, depth_of};
-use crate::base::{Channel, Diff, Instrument, Level, Quote, Side, Trade};
+use crate::base::{Channel, Diff, Instrument, Level, Side, Trade};
 use crate::exchange::coinbase::common::{level, list, refusal, time};
-use crate::exchange::read::{self, Listed, Node, Scratch, Symbols, text, unsigned};
+use crate::exchange::read::{self, Listed, Node, Scratch, Symbols, text};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
 
@@ -34,7 +34,8 @@ impl Decoder for FeedDecoder {
         let Self { scratch, symbols } = self;
         scratch.read(frame, |nodes| {
             words.clear();
-            message(nodes, symbols, words)
+            message(nodes, symbols, words)?;
+            words.end()
         })
     }
 }
@@ -96,23 +97,23 @@ fn message(nodes: &[Node<'_>], symbols: &Symbols, words: &mut Words) -> Result<(
         return Ok(());
     }
     match text(nodes, at.kind)? {
-        "l2update" => {
+        "l2update" => words.one(Channel::Depth, |words| {
             let listed = read::listed(nodes, at.product_id, symbols)?;
             for item in list(nodes, at.changes)? {
                 let (side, level) = change(nodes, item, listed)?;
                 words.push(side, level)?;
             }
             words.diff(head(nodes, &at, listed)?)
-        }
-        "snapshot" => {
+        }),
+        "snapshot" => words.one(Channel::Depth, |words| {
             let listed = read::listed(nodes, at.product_id, symbols)?;
             read::levels(nodes, at.bids, listed, Side::Buy, words)?;
             read::levels(nodes, at.asks, listed, Side::Sell, words)?;
             words.book(head(nodes, &at, listed)?)
-        }
+        }),
         // A `last_match` is the one before the subscription: it says nothing new.
-        "match" => trade(nodes, &at, symbols, words),
-        "ticker" => quote(nodes, &at, symbols, words),
+        "match" => words.one(Channel::Trades, |words| trade(nodes, &at, symbols, words)),
+        "ticker" => words.one(Channel::Quotes, |words| quote(nodes, &at, symbols, words)),
         "subscriptions" => subscriptions(nodes, at.channels, symbols, words),
         "error" => refusal(nodes, [at.message, at.reason], symbols, words),
         _ => Ok(()),
@@ -162,7 +163,7 @@ fn trade(
     let maker = side(text(nodes, at.side)?)?;
     words.trade(Trade {
         instrument: listed.id,
-        id: unsigned(nodes, at.trade_id)?,
+        id: read::identity(nodes, at.trade_id)?,
         px: read::px(text(nodes, at.price)?, listed)?,
         qty: read::qty(text(nodes, at.size)?, listed)?,
         taker: maker.opposite(),
@@ -178,19 +179,9 @@ fn quote(
     words: &mut Words,
 ) -> Result<(), DecodeError> {
     let listed = read::listed(nodes, at.product_id, symbols)?;
-    let sides = (
-        level(nodes, at.best_bid, listed)?,
-        level(nodes, at.best_ask, listed)?,
-    );
-    let (Some(bid), Some(ask)) = sides else {
-        return Ok(());
-    };
-    words.quote(Quote {
-        instrument: listed.id,
-        update_id: 0,
-        bid,
-        ask,
-    })
+    let bid = level(nodes, at.best_bid, listed)?;
+    let ask = level(nodes, at.best_ask, listed)?;
+    words.quote(listed.id, 0, bid, ask)
 }
 
 /// All that the connection is subscribed to: `[{"name":"level2","product_ids":["BTC-USD"]},…]`.

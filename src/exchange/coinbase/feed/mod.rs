@@ -10,8 +10,8 @@ mod tests;
 use crate::base::feed::{Chain, SeqRule};
 use crate::base::{Channel, Instrument, Nanos, Symbol};
 use crate::exchange::{
-    Decoder, DepthStream, Endpoints, Exchange, Limits, Mirror, Rate, Request, RestRequest, Survey,
-    Topic, text,
+    Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate, Request,
+    RestRequest, Survey, Topic, text,
 };
 
 /// Coinbase by its Exchange feed.
@@ -136,7 +136,7 @@ impl Exchange for ExchangeFeed {
         vec![RestRequest::get(rest::PRODUCTS, 1)]
     }
 
-    fn metadata(&self, body: &[u8]) -> Result<Vec<Instrument>, String> {
+    fn metadata(&self, body: &[u8]) -> Result<Listings, String> {
         rest::metadata(body, self.name())
     }
 

@@ -1,8 +1,10 @@
 //! Answers of the Exchange REST interface. Cold: clarity before speed, and no request is made here.
 
-use crate::base::{Instrument, Symbol};
+use crate::base::Symbol;
 use crate::exchange::coinbase::common::Product;
+use crate::exchange::listing::{self, Listings};
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The list of products.
@@ -29,8 +31,8 @@ struct Entry {
 }
 
 /// Decodes the list of products. `quote_increment` is the step of prices here.
-pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Vec<Instrument>, String> {
-    let entries: Vec<Entry> = serde_json::from_slice(body)
+pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
+    let entries: Vec<Value> = serde_json::from_slice(body)
         .map_err(|error| format!("products are not of the documented shape: {error}"))?;
     let instrument = |entry: &Entry| {
         let stopped = entry.trading_disabled || entry.cancel_only || entry.auction_mode;
@@ -46,8 +48,9 @@ pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Vec<Instrument>, 
             trading: entry.status == "online" && !stopped,
         }
         .instrument(exchange)
+        .map(Some)
     };
-    Ok(entries.iter().filter_map(instrument).collect())
+    Ok(listing::each(&entries, "id", instrument))
 }
 
 #[derive(Deserialize, Default)]
@@ -66,9 +69,10 @@ struct Day {
 /// Base volume at the last price, in each product's quote currency: most are dollars, the others rank lower than
 /// they should.
 pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
-    let stats: BTreeMap<String, Stats> = serde_json::from_slice(body)
+    let stats: BTreeMap<String, Value> = serde_json::from_slice(body)
         .map_err(|error| format!("products/stats is not of the known shape: {error}"))?;
-    let volume = |(symbol, stats): (&String, &Stats)| {
+    let volume = |(symbol, stats): (&String, &Value)| {
+        let stats = Stats::deserialize(stats).ok()?;
         let (last, volume) = (&stats.stats_24hour.last, &stats.stats_24hour.volume);
         let (last, volume) = (last.parse::<f64>().ok()?, volume.parse::<f64>().ok()?);
         Some((Symbol::from(symbol).ok()?, last * volume))

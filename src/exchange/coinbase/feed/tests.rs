@@ -101,7 +101,10 @@ fn one_message_asks_for_several_channels() {
 fn metadata_and_volumes_are_read() {
     let products = r#"[{"id":"BTC-USD","base_currency":"BTC","quote_currency":"USD","quote_increment":"0.01","base_increment":"0.00000001","display_name":"BTC/USD","min_market_funds":"1","margin_enabled":false,"post_only":false,"limit_only":false,"cancel_only":false,"status":"online","status_message":"","trading_disabled":false,"auction_mode":false},
         {"id":"OLD-GBP","base_currency":"OLD","quote_currency":"GBP","quote_increment":"0.0001","base_increment":"0.1","min_market_funds":"0.72","status":"delisted"}]"#;
-    let found = ExchangeFeed.metadata(products.as_bytes()).unwrap();
+    let found = ExchangeFeed
+        .metadata(products.as_bytes())
+        .unwrap()
+        .instruments;
     let names: Vec<&str> = found.iter().map(|i| i.name.as_str()).collect();
     assert_eq!(
         names,

@@ -2,7 +2,7 @@
 
 use super::number;
 use crate::base::{Channel, Instrument, Level, Side, Trade, UnixNanos};
-use crate::exchange::hyperliquid::{WINDOW, channel};
+use crate::exchange::hyperliquid::{FAST_WINDOW, WINDOW, channel};
 use crate::exchange::mirror::{Happened, Market, MirrorSession, Offence, Pace};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -14,10 +14,19 @@ const TOPICS_MAX: usize = 1_000;
 /// Prints of all coins that are kept for those who subscribe later.
 const PAST_MAX: usize = 64;
 
+/// What can be subscribed to, by listing. A fast and a slow book of one coin are two streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Topic {
+    listing: usize,
+    channel: Channel,
+    /// Of books only: few levels, often.
+    fast: bool,
+}
+
 /// One connection's subscriptions.
 #[derive(Default)]
 pub struct HyperliquidSession {
-    topics: Vec<(usize, Channel)>,
+    topics: Vec<Topic>,
     past: VecDeque<Trade>,
     /// When the last frame was sent.
     sent: UnixNanos,
@@ -63,23 +72,23 @@ impl MirrorSession for HyperliquidSession {
             }
             Happened::Quote(quote) => (quote.instrument.index(), Channel::Quotes),
         };
-        if !self.topics.contains(&(listing, channel)) {
-            return;
-        }
         let Some(listed) = market.listings().get(listing) else {
             return;
         };
-        self.sent = market.now();
         let instrument = &listed.instrument;
-        out.push(match event {
-            Happened::Depth { .. } => book(listing, market),
-            Happened::Trade(trade) => trades(&[*trade], instrument),
-            Happened::Quote(quote) => {
-                let both = [quote.bid, quote.ask].map(|one| level(&one, instrument));
-                let data = head(instrument, market, ("bbo", json!(both)));
-                json!({"channel": "bbo", "data": data}).to_string()
-            }
-        });
+        let wanted = |topic: &&Topic| (topic.listing, topic.channel) == (listing, channel);
+        for topic in self.topics.iter().filter(wanted) {
+            self.sent = market.now();
+            out.push(match event {
+                Happened::Depth { .. } => book(listing, topic.fast, market),
+                Happened::Trade(trade) => trades(&[*trade], instrument),
+                Happened::Quote(quote) => {
+                    let both = [quote.bid, quote.ask].map(|one| level(&one, instrument));
+                    let data = head(instrument, market, ("bbo", json!(both)));
+                    json!({"channel": "bbo", "data": data}).to_string()
+                }
+            });
+        }
     }
 
     fn poll_timeout(&self) -> Option<UnixNanos> {
@@ -116,7 +125,12 @@ impl HyperliquidSession {
             out.push(error(&format!("Invalid subscription {asked}")));
             return;
         };
-        let topic = (listing, channel);
+        let fast = channel == Channel::Depth && asked["fast"] == true;
+        let topic = Topic {
+            listing,
+            channel,
+            fast,
+        };
         let held = self.topics.contains(&topic);
         let more = method == "subscribe";
         if more == held {
@@ -143,7 +157,7 @@ impl HyperliquidSession {
         match channel {
             Channel::Depth => {
                 market.flush(listing, Pace::Fast);
-                out.push(book(listing, market));
+                out.push(book(listing, fast, market));
             }
             Channel::Trades => {
                 let past = self.past.iter().filter(|t| t.instrument.index() == listing);
@@ -158,13 +172,17 @@ impl HyperliquidSession {
 }
 
 /// The whole window now.
-fn book(listing: usize, market: &dyn Market) -> String {
+fn book(listing: usize, fast: bool, market: &dyn Market) -> String {
+    let window = usize::from(if fast { FAST_WINDOW } else { WINDOW });
     let instrument = &market.listings()[listing].instrument;
     let levels = [Side::Buy, Side::Sell].map(|side| -> Vec<Value> {
-        let best = market.levels(listing, side).take(usize::from(WINDOW));
+        let best = market.levels(listing, side).take(window);
         best.map(|one| level(&one, instrument)).collect()
     });
-    let data = head(instrument, market, ("levels", json!(levels)));
+    let mut data = head(instrument, market, ("levels", json!(levels)));
+    if fast {
+        data["fast"] = true.into();
+    }
     json!({"channel": "l2Book", "data": data}).to_string()
 }
 

@@ -69,7 +69,12 @@ fn it_lists_perpetuals_in_dollars_and_pairs_in_tokens() {
         let body = request.body.unwrap();
         let (target, body) = (request.path.as_str(), body.as_str());
         let reply = HyperliquidMirror.rest(Call { target, body }, &mut market);
-        found.extend(Hyperliquid.metadata(reply.body.as_bytes()).unwrap());
+        found.extend(
+            Hyperliquid
+                .metadata(reply.body.as_bytes())
+                .unwrap()
+                .instruments,
+        );
     }
     let id = InstrumentId(0);
     assert_eq!(found, [perp, Instrument { id, ..pair }]);

@@ -242,7 +242,7 @@ fn metadata_and_volumes_are_read_back_as_they_are_listed() {
     };
     let info = get(&Kraken.metadata_requests(&[])[0]);
     let ticker = get(&Kraken.volume_requests()[0]);
-    let mut listed = Kraken.metadata(info.as_bytes()).unwrap();
+    let mut listed = Kraken.metadata(info.as_bytes()).unwrap().instruments;
     listed.sort_by_key(|instrument| instrument.symbol);
     for (n, instrument) in listed.iter_mut().enumerate() {
         instrument.id = InstrumentId(n as u16);

@@ -138,7 +138,12 @@ fn short(word: &Word<'_>) -> String {
             channel, refused, ..
         } => format!("{} {refused:?}", channel.name()),
         Word::Answer { id, refused } => format!("answer {id} {refused:?}"),
-        Word::Trade(_) | Word::Quote(_) | Word::Trading(..) | Word::Reply(_) | Word::Shutdown => {
+        Word::Trade(_)
+        | Word::Quote(_)
+        | Word::Trading(..)
+        | Word::Reply(_)
+        | Word::Unfit { .. }
+        | Word::Shutdown => {
             format!("{word:?}")
         }
     }
@@ -272,7 +277,7 @@ fn its_lists_are_read_back() {
     let mut listed = Vec::new();
     for request in Okx.metadata_requests(&[]) {
         let body = reply(&request.path).body;
-        listed.extend(Okx.metadata(body.as_bytes()).unwrap());
+        listed.extend(Okx.metadata(body.as_bytes()).unwrap().instruments);
     }
     let volumes = reply(&Okx.volume_requests()[0].path).body;
     let volumes = Okx.volumes(volumes.as_bytes()).unwrap();

@@ -1,0 +1,98 @@
+//! A feed of one exchange, with two lines where its books can be merged, and its events.
+
+use std::cell::Cell;
+use tickwire::base::{Body, Clock, Event, Instrument, Nanos, UnixNanos};
+use tickwire::exchange::{DepthStream, Exchange};
+use tickwire::watch::audit::Shown;
+use tickwire::watch::latency::Recorder;
+use tickwire::wiring::feed::{Arrival, Feed};
+use tickwire::wiring::publisher::Publisher;
+use tickwire::wiring::ring::{Bell, Receiver, ring};
+use tickwire::wiring::turn::{Notes, Turn};
+
+pub struct Bench {
+    pub feed: Feed<256>,
+    events: Receiver<Event>,
+    shown: rtrb::Consumer<Shown>,
+    clock: Tick,
+    latency: Recorder,
+    notes: Notes,
+    pub lines: u8,
+}
+
+struct Tick(Cell<u64>);
+
+impl Clock for Tick {
+    fn now(&self) -> Nanos {
+        Nanos(self.0.get())
+    }
+    fn unix(&self) -> UnixNanos {
+        UnixNanos(self.0.get() as i64)
+    }
+}
+
+impl Bench {
+    pub fn new(
+        exchange: &'static dyn Exchange,
+        depth: &'static DepthStream,
+        instruments: &[Instrument],
+    ) -> Self {
+        let (sender, events) = ring(4_096, Bell::new(|| {}));
+        let (audit, shown) = rtrb::RingBuffer::new(4_096);
+        let publisher = Publisher::new(sender, instruments.len());
+        let feed = Feed::new(
+            (exchange, depth),
+            instruments,
+            instruments.len(),
+            20,
+            true,
+            publisher,
+            audit,
+        );
+        let (latency, _) = Recorder::new(0, &[]);
+        let mut bench = Self {
+            feed,
+            events,
+            shown,
+            clock: Tick(Cell::new(1_000_000_000)),
+            latency,
+            notes: Notes::new(crossbeam_channel::bounded(0).0),
+            lines: if depth.rule.merges() { 2 } else { 1 },
+        };
+        for line in 0..bench.lines {
+            bench.act(|feed, turn, now| feed.handle_connected(turn, now, line, 1));
+        }
+        bench
+    }
+
+    /// One frame of a line, a millisecond after the last one. What it made known to the desk.
+    pub fn frame(&mut self, line: u8, frame: &[u8]) -> Vec<Body> {
+        self.clock.0.set(self.clock.0.get() + 1_000_000);
+        self.act(|feed, turn, now| feed.handle_timeout(turn, now));
+        self.act(|feed, turn, now| {
+            let arrival = Arrival {
+                frame: now,
+                ..Arrival::default()
+            };
+            feed.handle_frame(turn, line, arrival, frame);
+        });
+        while self.feed.poll_want().is_some() {}
+        while self.feed.poll_heard().is_some() {}
+        while self.shown.pop().is_ok() {}
+        let mut bodies = Vec::new();
+        while let Ok(event) = self.events.pop() {
+            bodies.push(event.body);
+        }
+        self.feed.flush();
+        bodies
+    }
+
+    fn act(&mut self, act: impl FnOnce(&mut Feed<256>, &mut Turn, Nanos)) {
+        let mut turn = Turn {
+            clock: &self.clock,
+            latency: &mut self.latency,
+            notes: &self.notes,
+        };
+        act(&mut self.feed, &mut turn, self.clock.now());
+    }
+}
