@@ -2,6 +2,8 @@
 //! by a [`crate::wiring::feed_lane::FeedLane`], in replay by the recording itself.
 
 mod age;
+mod arrival;
+mod counters;
 mod dark;
 mod lines;
 mod prints;
@@ -13,17 +15,19 @@ use super::publisher::{Publisher, PublisherCounters};
 use super::turn::Turn;
 use crate::base::event::LATE_NS_MAX;
 use crate::base::{
-    Channel, DecimalError, Instrument, InstrumentId, Nanos, Note, RxStamps, ServerTime, Severity,
-    Snapshot, Stamps, Status, UnixNanos, Value, Word,
+    Channel, DecimalError, Instrument, InstrumentId, Nanos, Note, ServerTime, Severity, Snapshot,
+    Stamps, Status, UnixNanos, Value, Word,
 };
 use crate::exchange::{DecodeError, Decoder, DepthStream, Exchange, LARGE_BYTES, Limits, Words};
 pub use crate::market::Dark;
 use crate::market::{BookBuilder, LINES_MAX, Want};
 use crate::watch::audit::Shown;
-use crate::watch::stage::Stage;
 use crate::wiring::their_clock::clock_note;
 use age::{Age, Arrived};
 pub use age::{Delays, News};
+pub use arrival::Arrival;
+use arrival::record_arrival;
+pub use counters::FeedCounters;
 pub use dark::{DARK_SAID, DARK_SAID_MAX};
 pub use lines::Heard;
 use lines::Lines;
@@ -37,38 +41,6 @@ use slot::{Depth, Outlet, Slot};
 /// A connection's refused frames are logged once in this time; the counters have them all. Garbage must not
 /// fill the disk.
 pub const REFUSAL_SAMPLE: Nanos = Nanos::from_secs(1);
-
-/// Where and when a frame came in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Arrival {
-    /// Of the socket read that completed the frame.
-    pub rx: RxStamps,
-    /// TLS and WebSocket gave it up.
-    pub frame: Nanos,
-}
-
-/// What a feed counted over its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FeedCounters {
-    /// Text frames that came in.
-    pub frames: u64,
-    /// Frames that were refused whole; they changed nothing.
-    pub bad_frames: u64,
-    /// Shown books that found no room on the audit ring: digests are void.
-    pub audit_lost: u64,
-    /// Times that a connection's own numbers showed that frames are missing.
-    pub line_gaps: u64,
-    /// Trades and quotes that another line had brought before.
-    pub repeats: u64,
-    /// Books, prints and quotes with a number that does not fit their instrument.
-    pub unfit: u64,
-    /// Levels without a price or, in a whole book, without a quantity.
-    pub levels_dropped: u64,
-    /// Prints without a price or a quantity.
-    pub trades_dropped: u64,
-    /// Quotes of one side.
-    pub quotes_dropped: u64,
-}
 
 /// The instruments of one or several connections that carry the same, each book with `N` levels a side.
 pub struct Feed<const N: usize> {
@@ -204,10 +176,7 @@ impl<const N: usize> Feed<N> {
         {
             self.handle_line_gap(turn, stamps.decode, line, number);
         }
-        let dropped = self.words.dropped();
-        self.counters.levels_dropped += u64::from(dropped.levels);
-        self.counters.trades_dropped += u64::from(dropped.trades);
-        self.counters.quotes_dropped += u64::from(dropped.quotes);
+        self.counters.count(self.words.dropped());
         let mut misfit = None;
         let (many, first) = (self.lines.many(), self.lines.first() == Some(line));
         let mut out = Outlet {
@@ -604,29 +573,6 @@ fn age_note(now: Nanos, news: News) -> Note {
             Note::new(now, Severity::Info, "data.in_time").with("late_for_ms", ms(ns))
         }
     }
-}
-
-fn record_arrival(turn: &mut Turn, stamps: &Stamps) {
-    let rx = stamps.rx;
-    if rx.read == Nanos::ZERO {
-        return; // A replayed frame never was in a kernel.
-    }
-    let empty_since = if rx.empty == Nanos::ZERO {
-        0
-    } else {
-        rx.call.since(rx.empty)
-    };
-    if rx.kernel != Nanos::ZERO {
-        let lower = rx.call.since(rx.kernel);
-        turn.latency.record(Stage::Kernel, lower);
-        turn.latency
-            .record(Stage::KernelSafe, lower.max(empty_since));
-    }
-    turn.latency.record(Stage::Read, rx.read.since(rx.call));
-    turn.latency
-        .record(Stage::Frame, stamps.frame.since(rx.read));
-    turn.latency
-        .record(Stage::Decode, stamps.decode.since(stamps.frame));
 }
 
 #[cfg(test)]

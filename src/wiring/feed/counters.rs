@@ -1,0 +1,35 @@
+//! What a feed counts. Decides nothing.
+
+use crate::exchange::Dropped;
+
+/// What a feed counted over its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FeedCounters {
+    /// Text frames that came in.
+    pub frames: u64,
+    /// Frames that were refused whole; they changed nothing.
+    pub bad_frames: u64,
+    /// Shown books that found no room on the audit ring: digests are void.
+    pub audit_lost: u64,
+    /// Times that a connection's own numbers showed that frames are missing.
+    pub line_gaps: u64,
+    /// Trades and quotes that another line had brought before.
+    pub repeats: u64,
+    /// Books, prints and quotes with a number that does not fit their instrument.
+    pub unfit: u64,
+    /// Levels without a price or, in a whole book, without a quantity.
+    pub levels_dropped: u64,
+    /// Prints without a price or a quantity.
+    pub trades_dropped: u64,
+    /// Quotes of one side.
+    pub quotes_dropped: u64,
+}
+
+impl FeedCounters {
+    /// What a frame said that no word may say.
+    pub(super) fn count(&mut self, dropped: Dropped) {
+        self.levels_dropped += u64::from(dropped.levels);
+        self.trades_dropped += u64::from(dropped.trades);
+        self.quotes_dropped += u64::from(dropped.quotes);
+    }
+}
