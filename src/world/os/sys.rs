@@ -94,6 +94,11 @@ pub fn is_pinned_to(cpu: usize) -> bool {
 /// # Errors
 /// When the system refuses it, or has no such CPU.
 pub fn pin(cpu: usize) -> io::Result<()> {
+    // `core_affinity` keeps a `cpu_set_t`: it aborts on a CPU that has no place in one.
+    if cpu < libc::CPU_SETSIZE as usize {
+        let set = core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
+        return set.then_some(()).ok_or_else(io::Error::last_os_error);
+    }
     let mask = only(cpu)?;
     // SAFETY: as in `affinity_mask`; this call only reads the mask.
     let result =
