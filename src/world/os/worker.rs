@@ -159,6 +159,8 @@ struct Running {
     looked: Nanos,
     /// When a stop is logged again.
     stop_logged_from: Nanos,
+    /// For how long nobody looked before the last look, beyond the sleep that was asked for.
+    away: Nanos,
     /// No lane had anything to do in this turn.
     idle: bool,
     park_max: Nanos,
@@ -178,6 +180,7 @@ impl Running {
             polled: Nanos::ZERO,
             looked: Nanos::NEVER,
             stop_logged_from: Nanos::ZERO,
+            away: Nanos::ZERO,
             idle: false,
             park_max: PARK_MAX,
             timers_due: Nanos::ZERO,

@@ -38,7 +38,9 @@ impl Running {
         // nor how long it was stopped: a thread that waited but once, and not for longer than it asked, slept. (A stop
         // that began within the microsecond before the sleep, and that was over before the sleep would have been, is
         // not told from it.)
-        if woke > self.polled + Nanos(span) + OVERSLEPT {
+        let overslept = woke - (self.polled + Nanos(span));
+        self.away = missed + overslept;
+        if overslept > OVERSLEPT {
             missed = missed + (woke - self.polled);
         } else if let (Some(before), true) = (before, told)
             && let Some(after) = self.scheduled.read()
@@ -63,7 +65,8 @@ impl Running {
     /// the sockets.
     pub(super) fn catch_up(&mut self, stopped: Nanos) {
         let began = self.clock.now();
-        if began >= self.stop_logged_from {
+        // A sleep that ended a little late is a busy host, and no stop.
+        if self.away > STOPPED && began >= self.stop_logged_from {
             self.stop_logged_from = began + STOPS_SAMPLE;
             let note = Note::new(began, Severity::Warn, "worker.stopped");
             let ms = Value::Int((stopped.0 / 1_000_000) as i64);
