@@ -3,6 +3,7 @@
 
 mod fault_server;
 
+use fault_server::book::{Book, Snapshot};
 use fault_server::engine::{EAGER, Engine, feed, live_ms, shown};
 use fault_server::{Channel, Dialect, Message, Script, Server, Setup, Subscribe};
 use std::thread;
@@ -122,6 +123,36 @@ fn a_stream_that_falls_silent_is_named() {
     let (trades, quotes) = (named("trade"), named("quote"));
     println!("C11: {trades} words about trades, {quotes} about quotes");
     assert!(trades > 0 && quotes > 0);
+}
+
+/// A level of the book holds more than most scales do.
+struct Huge;
+
+impl Script for Huge {
+    fn snapshot(&self, _nth: u64, book: &Book) -> Snapshot {
+        let mut snapshot = book.snapshot();
+        snapshot.bids.last_mut().unwrap().1 = 100_000_000_000_000;
+        snapshot
+    }
+    fn send(&self, message: &Message, text: String) -> Vec<String> {
+        if message.nth.is_multiple_of(10) {
+            let huge = "\"b\":[[\"20000.00\",\"100000000000.00000000\"],";
+            return vec![text.replace("\"b\":[", huge)];
+        }
+        vec![text]
+    }
+}
+
+#[test]
+fn a_quantity_as_large_as_shiba_inus_keeps_no_book_dark() {
+    let server = Server::start(Setup::new(Dialect::Binance, &["SHIBUSDT"]), Huge);
+    let engine = run("C14", &server, BOOKS_ONLY, "10s");
+    let live_ms = live_ms(&engine.changes("SHIBUSDT"), 10_000);
+    println!(
+        "C14: live {live_ms} ms of 10000, resyncs {}",
+        engine.summary()["books"][0]["resyncs"]
+    );
+    assert!(live_ms > 8_000);
 }
 
 /// The first instrument's whole book has so many bytes.
