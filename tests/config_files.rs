@@ -499,6 +499,7 @@ static COUNTED: [DepthStream; 1] = [DepthStream {
         chain: Chain::Counted,
         ..SeqRule::STREAM
     },
+    every_ms: None,
 }];
 
 #[test]

@@ -182,6 +182,19 @@ fn ten_minutes_pass_without_a_cut() {
 }
 
 #[test]
+fn a_mirror_at_its_ordinary_pace_is_not_called_slow() {
+    each(every_depth().filter(Route::has_books), |route| {
+        let mut world = World::new(route, 1, false);
+        world.rest(START_MAX);
+        if accepted(&world) {
+            world.move_every(Nanos::from_millis(100), s(40), &[0, 1]);
+            let slow: Vec<String> = world.noted("stream.slow").into_iter().map(told).collect();
+            assert!(slow.is_empty(), "{slow:?}: {}", world.place());
+        }
+    });
+}
+
+#[test]
 fn a_lost_message_costs_the_book_until_it_is_right_again() {
     each(every_depth().filter(Route::has_books), lose_one);
 }

@@ -94,6 +94,11 @@ fn describe_feed(out: &mut dyn Write, config: &Config, feed: &Feed) -> io::Resul
     let quotes = if feed.streams.quotes { ", quotes" } else { "" };
     let name = &feed.exchange;
     writeln!(out, "\nfeed         {name}: depth {depth}{trades}{quotes}")?;
+    let every = match feed.streams.depth.every_ms {
+        Some(ms) => format!("every {ms} ms while it changes, as documented"),
+        None => "how often is not documented".to_owned(),
+    };
+    writeln!(out, "             a book's messages: {every}")?;
     writeln!(out, "             streams from {stream}")?;
     snapshots(out, exchange, feed, rest)?;
     match (&feed.via, config.simulate) {
@@ -354,6 +359,7 @@ mod tests {
             "my.toml is right\n",
             "256 levels a side\n",
             "busy poll 50 us\n",
+            "a book's messages: every 100 ms while it changes, as documented\n",
             "streams from 127.0.0.1:9443\n",
             "  connection 1: 2 instruments, 4 streams: A B\n",
             "  connection 2: 1 instrument, 2 streams: C\n",

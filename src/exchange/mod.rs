@@ -66,6 +66,9 @@ pub struct DepthStream {
     pub name: &'static str,
     /// How its messages make a book.
     pub rule: SeqRule,
+    /// Milliseconds between two messages about a book that changes all the time, as documented; `None` where that is
+    /// not documented, or every change is told at once.
+    pub every_ms: Option<u32>,
 }
 
 /// Which streams an instrument is followed on.

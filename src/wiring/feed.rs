@@ -6,6 +6,7 @@ mod arrival;
 mod counters;
 mod dark;
 mod lines;
+mod pace;
 mod prints;
 mod pulse;
 mod refused;
@@ -13,7 +14,6 @@ mod slot;
 
 use super::publisher::{Publisher, PublisherCounters};
 use super::turn::Turn;
-use crate::base::event::LATE_NS_MAX;
 use crate::base::{
     Channel, DecimalError, Instrument, InstrumentId, Nanos, Note, ServerTime, Severity, Snapshot,
     Stamps, Status, UnixNanos, Value, Word,
@@ -23,7 +23,7 @@ pub use crate::market::Dark;
 use crate::market::{BookBuilder, LINES_MAX, Want};
 use crate::watch::audit::Shown;
 use crate::wiring::their_clock::clock_note;
-use age::{Age, Arrived};
+use age::{Age, Arrived, age_note};
 pub use age::{Delays, News};
 pub use arrival::Arrival;
 use arrival::record_arrival;
@@ -31,6 +31,8 @@ pub use counters::FeedCounters;
 pub use dark::{DARK_SAID, DARK_SAID_MAX};
 pub use lines::Heard;
 use lines::Lines;
+use pace::Pace;
+pub use pace::SLOW_SAID;
 pub use prints::TRADES_KNOWN;
 pub use pulse::{FIRST_TRADES_SILENT, QUOTES_SILENT, TRADES_SILENT};
 use refused::{Missing, ends, printable};
@@ -59,6 +61,7 @@ pub struct Feed<const N: usize> {
     audit: rtrb::Producer<Shown>,
     counters: FeedCounters,
     age: Age,
+    pace: Pace,
     /// When a refused frame is logged again.
     refusal_from: Nanos,
 }
@@ -98,6 +101,7 @@ impl<const N: usize> Feed<N> {
             audit,
             counters: FeedCounters::default(),
             age: Age::default(),
+            pace: Pace::new(depth, instruments.len()),
             refusal_from: Nanos::ZERO,
         }
     }
@@ -109,6 +113,7 @@ impl<const N: usize> Feed<N> {
         self.lines.set_up(line, false);
         let first = self.lines.first().is_none();
         self.lines.set_up(line, true);
+        self.pace.restart();
         self.each(|slot, out| {
             slot.connected(now, line, epoch, first);
             slot.tell_now(out, turn, now, "connected");
@@ -118,6 +123,7 @@ impl<const N: usize> Feed<N> {
     /// The line ended. With the last one every book goes dark at once.
     pub fn handle_disconnected(&mut self, turn: &mut Turn, now: Nanos, line: u8) {
         self.lines.set_up(line, false);
+        self.pace.restart();
         let last = self.lines.first().is_none();
         self.each(|slot, out| {
             slot.disconnected(now, line, last);
@@ -190,7 +196,8 @@ impl<const N: usize> Feed<N> {
         for word in self.words.iter() {
             match word {
                 Word::Diff(diff, bids, asks) | Word::Book(diff, bids, asks) => {
-                    let slot = &mut slots[at(diff.instrument)];
+                    let place = at(diff.instrument);
+                    let slot = &mut slots[place];
                     let depth = Depth {
                         whole: matches!(word, Word::Book(..)),
                         diff: &diff,
@@ -200,6 +207,9 @@ impl<const N: usize> Feed<N> {
                     };
                     if slot.dates(&depth) {
                         self.age.note(stamps.decode, depth.as_of);
+                    }
+                    if first && let Some(slow) = self.pace.beat(stamps.decode, place, &depth) {
+                        turn.notes.send(slow.note(stamps.decode, diff.instrument));
                     }
                     slot.depth(&mut out, turn, stamps, line, &depth);
                     slot.hear(&mut out, line, Channel::Depth);
@@ -558,19 +568,6 @@ impl<const N: usize> Feed<N> {
         };
         for slot in &mut self.slots {
             act(slot, &mut out);
-        }
-    }
-}
-
-fn age_note(now: Nanos, news: News) -> Note {
-    let ms = |ns: u64| Value::Int((ns / 1_000_000) as i64);
-    match news {
-        News::Late(ns) => Note::new(now, Severity::Warn, "data.late")
-            .with("delay_ms", ms(ns))
-            .with("limit_ms", ms(LATE_NS_MAX))
-            .text("no order is sent on data that is late"),
-        News::InTime(ns) => {
-            Note::new(now, Severity::Info, "data.in_time").with("late_for_ms", ms(ns))
         }
     }
 }

@@ -75,14 +75,18 @@ const RULE: SeqRule = SeqRule {
 
 /// 250 ms is the stream without a speed in its name. `0ms` is not documented, but there.
 static DEPTHS: [DepthStream; 4] = [
-    depth_stream("100ms"),
-    depth_stream("250ms"),
-    depth_stream("500ms"),
-    depth_stream("0ms"),
+    depth_stream("100ms", Some(100)),
+    depth_stream("250ms", Some(250)),
+    depth_stream("500ms", Some(500)),
+    depth_stream("0ms", None), // Each change at once.
 ];
 
-const fn depth_stream(name: &'static str) -> DepthStream {
-    DepthStream { name, rule: RULE }
+const fn depth_stream(name: &'static str, every_ms: Option<u32>) -> DepthStream {
+    DepthStream {
+        name,
+        rule: RULE,
+        every_ms,
+    }
 }
 
 impl Exchange for BinanceFutures {

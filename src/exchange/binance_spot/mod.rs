@@ -111,10 +111,12 @@ static DEPTHS: [DepthStream; 2] = [
     DepthStream {
         name: "100ms",
         rule: RULE,
+        every_ms: Some(100),
     },
     DepthStream {
         name: "1000ms",
         rule: RULE,
+        every_ms: Some(1_000),
     },
 ];
 

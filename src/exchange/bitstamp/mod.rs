@@ -32,6 +32,7 @@ static DEPTHS: [DepthStream; 1] = [DepthStream {
         chain: Chain::Rising,
         ..SeqRule::STREAM
     },
+    every_ms: None,
 }];
 
 /// Channels of one connection, at most: the exchange closes it at the next one.

@@ -57,19 +57,23 @@ pub static LINEAR: Bybit = Bybit(&Category {
 const BEST: &str = "orderbook.1";
 
 /// The exchange keeps the window: what leaves it is deleted, and what is in it is whole.
-const fn depth(name: &'static str, levels: u16) -> DepthStream {
+const fn depth(name: &'static str, levels: u16, every_ms: u32) -> DepthStream {
     let rule = SeqRule {
         window: Some(levels),
         ..SeqRule::STREAM
     };
-    DepthStream { name, rule }
+    DepthStream {
+        name,
+        rule,
+        every_ms: Some(every_ms),
+    }
 }
 
 static DEPTHS: [DepthStream; 4] = [
-    depth("orderbook.50", 50),
-    depth(BEST, 1),
-    depth("orderbook.200", 200),
-    depth("orderbook.1000", 1_000),
+    depth("orderbook.50", 50, 20),
+    depth(BEST, 1, 10),
+    depth("orderbook.200", 200, 100),
+    depth("orderbook.1000", 1_000, 200),
 ];
 
 /// Characters of all topics of a connection together, as documented.

@@ -30,14 +30,17 @@ static DEPTHS: [DepthStream; 3] = [
     DepthStream {
         name: "100ms",
         rule: RULE,
+        every_ms: Some(100),
     },
     DepthStream {
         name: "raw", // Each change at once; refused (13778) on a connection that is not authenticated.
         rule: RULE,
+        every_ms: None,
     },
     DepthStream {
-        name: "agg2", // About every second.
+        name: "agg2",
         rule: RULE,
+        every_ms: Some(1_000), // About.
     },
 ];
 

@@ -27,7 +27,7 @@ const WINDOW: u16 = 20;
 
 /// Every message is the whole window, and is numbered by its time. Messages of either window may come, and not
 /// every one says which: a side of exactly five levels is never taken for all there is.
-const fn depth(name: &'static str) -> DepthStream {
+const fn depth(name: &'static str, every_ms: u32) -> DepthStream {
     let rule = SeqRule {
         splice: Splice::Newer,
         chain: Chain::Rising,
@@ -35,11 +35,15 @@ const fn depth(name: &'static str) -> DepthStream {
         short: Some(FAST_WINDOW),
         ..SeqRule::STREAM
     };
-    DepthStream { name, rule }
+    DepthStream {
+        name,
+        rule,
+        every_ms: Some(every_ms),
+    }
 }
 
 /// `fast` has five levels every half a second; `l2Book` has twenty, every five seconds since 2026-07-25.
-static DEPTHS: [DepthStream; 2] = [depth(FAST), depth(BOOK)];
+static DEPTHS: [DepthStream; 2] = [depth(FAST, 500), depth(BOOK, 5_000)];
 
 /// The fast one of the two: `"fast":true` in its subscription.
 const FAST: &str = "fast";

@@ -35,6 +35,7 @@ const fn depth(name: &'static str, levels: u16) -> DepthStream {
             checksum: Some(Checksum::Kraken),
             ..SeqRule::STREAM
         },
+        every_ms: None,
     }
 }
 

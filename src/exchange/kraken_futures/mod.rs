@@ -32,6 +32,7 @@ pub struct KrakenFutures;
 static DEPTHS: [DepthStream; 1] = [DepthStream {
     name: "book",
     rule: SeqRule::STREAM,
+    every_ms: None,
 }];
 
 /// Heartbeats come unasked from then on, so that a quiet connection is not taken for a dead one.

@@ -26,22 +26,26 @@ const WHOLE: &str = "books5";
 ///
 /// The server keeps the window complete: what comes into it is told, what leaves it is deleted. Checksums are
 /// zero since 2026-06-23, which the decoder takes for none; older recordings have them.
-const fn depth(name: &'static str, window: u16) -> DepthStream {
+const fn depth(name: &'static str, window: u16, every_ms: u32) -> DepthStream {
     let rule = SeqRule {
         chain: Chain::Previous,
         window: Some(window),
         checksum: Some(Checksum::Okx),
         ..SeqRule::STREAM
     };
-    DepthStream { name, rule }
+    DepthStream {
+        name,
+        rule,
+        every_ms: Some(every_ms),
+    }
 }
 
 /// The `-tbt` channels, every 10 ms, are for accounts of a high tier, and are refused without a login.
 static DEPTHS: [DepthStream; 4] = [
-    depth("books", 400),
-    depth("books-l2-tbt", 400),
-    depth("books50-l2-tbt", 50),
-    depth(WHOLE, 5),
+    depth("books", 400, 100),
+    depth("books-l2-tbt", 400, 10),
+    depth("books50-l2-tbt", 50, 10),
+    depth(WHOLE, 5, 100),
 ];
 
 /// What sort of stream a channel is; `None` for channels that are not followed here.

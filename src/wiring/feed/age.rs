@@ -3,7 +3,7 @@
 
 use super::Arrival;
 use crate::base::event::LATE_NS_MAX;
-use crate::base::{Nanos, ServerTime, UnixNanos};
+use crate::base::{Nanos, Note, ServerTime, Severity, UnixNanos, Value};
 use crate::wiring::their_clock::{TheirClock, Verdict};
 
 /// From one look at the delays to the next.
@@ -129,6 +129,20 @@ impl Age {
     /// What was found out so far.
     pub fn delays(&self) -> Delays {
         self.delays
+    }
+}
+
+/// What is said of it.
+pub(super) fn age_note(now: Nanos, news: News) -> Note {
+    let ms = |ns: u64| Value::Int((ns / 1_000_000) as i64);
+    match news {
+        News::Late(ns) => Note::new(now, Severity::Warn, "data.late")
+            .with("delay_ms", ms(ns))
+            .with("limit_ms", ms(LATE_NS_MAX))
+            .text("no order is sent on data that is late"),
+        News::InTime(ns) => {
+            Note::new(now, Severity::Info, "data.in_time").with("late_for_ms", ms(ns))
+        }
     }
 }
 

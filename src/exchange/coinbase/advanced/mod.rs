@@ -27,6 +27,7 @@ static DEPTHS: [DepthStream; 1] = [DepthStream {
         numbered_line: true,
         ..SeqRule::STREAM
     },
+    every_ms: None,
 }];
 
 /// Products that one frame names, at most; not documented. Some 12 bytes each: frames stay under 1 KiB.

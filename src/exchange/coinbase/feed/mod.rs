@@ -25,12 +25,14 @@ const RULE: SeqRule = SeqRule {
 
 static DEPTHS: [DepthStream; 2] = [
     DepthStream {
-        name: "level2_batch", // Every 50 ms.
+        name: "level2_batch",
         rule: RULE,
+        every_ms: Some(50),
     },
     DepthStream {
         name: "level2", // At once; needs an authenticated subscription today.
         rule: RULE,
+        every_ms: None,
     },
 ];
 
