@@ -34,7 +34,7 @@ use lines::Lines;
 use pace::Pace;
 pub use pace::SLOW_SAID;
 pub use prints::TRADES_KNOWN;
-pub use pulse::{FIRST_TRADES_SILENT, QUOTES_SILENT, TRADES_SILENT};
+pub use pulse::{FIRST_TRADES_SILENT, QUOTES_SILENT, TRADES_SILENT, UNSEEN_SILENT};
 use refused::{Missing, ends, printable};
 pub use slot::BookTally;
 pub use slot::METADATA_EVERY;

@@ -10,6 +10,8 @@ pub const TRADES_SILENT: Nanos = Nanos::from_secs(30);
 pub const FIRST_TRADES_SILENT: Nanos = Nanos::from_secs(120);
 /// See [`TRADES_SILENT`].
 pub const QUOTES_SILENT: Nanos = Nanos::from_secs(10);
+/// Trades or quotes of which few or none came, and whose book cannot be seen: told of once after this, until they speak.
+pub const UNSEEN_SILENT: Nanos = Nanos::from_secs(600);
 /// Silence of this many times the longest gap lately is suspicious.
 const FACTOR: u64 = 20;
 /// Trades from which on their rhythm is known.
@@ -142,31 +144,54 @@ impl Pulse {
     }
 
     fn trades_silent_at(&self) -> Nanos {
-        match self.book && self.trades.heard >= KNOWN {
+        match self.trades.heard >= KNOWN {
             true => self.trades.silent_at(TRADES_SILENT),
             false => self.trades.silent_at(FIRST_TRADES_SILENT),
         }
     }
 
+    /// Without a book nothing shows that there was something to tell: only their own rhythm does.
+    fn unseen_silent_at(stream: &Rhythm) -> Nanos {
+        match (stream.heard >= KNOWN, stream.renewals) {
+            (true, _) => stream.silent_at(FIRST_TRADES_SILENT),
+            (false, 0) => stream.silent_at(UNSEEN_SILENT),
+            (false, _) => Nanos::NEVER,
+        }
+    }
+
+    fn unseen_timeout(&mut self, now: Nanos) -> Option<(Channel, u32)> {
+        let streams = [
+            (Channel::Trades, &mut self.trades),
+            (Channel::Quotes, &mut self.quotes),
+        ];
+        let mut silent = streams.into_iter();
+        let silent = silent.find(|(_, stream)| now >= Self::unseen_silent_at(stream));
+        silent.map(|(channel, stream)| (channel, stream.renew(now)))
+    }
+
     /// When [`Self::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Nanos {
-        let quotes = match self.book {
-            true => self.quotes.silent_at(QUOTES_SILENT),
-            false => Nanos::NEVER,
-        };
+        if !self.book {
+            let [trades, quotes] = [&self.trades, &self.quotes].map(Self::unseen_silent_at);
+            return trades.min(quotes);
+        }
+        let quotes = self.quotes.silent_at(QUOTES_SILENT);
         self.trades_silent_at().min(quotes)
     }
 
     /// A stream that is silent, and how often that was said in a row.
     pub fn handle_timeout(&mut self, now: Nanos) -> Option<(Channel, u32)> {
-        if self.book && now >= self.quotes.silent_at(QUOTES_SILENT) {
+        if !self.book {
+            return self.unseen_timeout(now);
+        }
+        if now >= self.quotes.silent_at(QUOTES_SILENT) {
             if self.quotes.owed >= BEST_CHANGES_MIN {
                 return Some((Channel::Quotes, self.quotes.renew(now)));
             }
             self.quotes.renew_from = now + QUOTES_SILENT; // Nothing to tell of: looked at again later.
         }
         if now >= self.trades_silent_at() {
-            if !self.book && self.trades.heard >= KNOWN || self.trades.owed >= CHANGES_MIN {
+            if self.trades.owed >= CHANGES_MIN {
                 return Some((Channel::Trades, self.trades.renew(now)));
             }
             self.trades.renew_from = now + QUOTES_SILENT;
@@ -245,5 +270,45 @@ mod tests {
         }
         pulse.subscribed(BEGIN, Channel::Trades, false);
         assert_eq!(pulse.poll_timeout(), Nanos::NEVER);
+    }
+
+    /// What is said each second of a stream without a book that spoke at these seconds.
+    fn said_unseen(channel: Channel, seconds: u64, spoke: &[u64]) -> Vec<(u64, Channel)> {
+        let mut pulse = Pulse::new(false);
+        pulse.subscribed(BEGIN, channel, true);
+        let mut said = Vec::new();
+        for second in 0..seconds {
+            let now = BEGIN + Nanos::from_secs(second);
+            match channel {
+                _ if !spoke.contains(&second) => {}
+                Channel::Trades => pulse.trade(now),
+                Channel::Quotes | Channel::Depth => pulse.quote(now),
+            }
+            if now >= pulse.poll_timeout()
+                && let Some((channel, _)) = pulse.handle_timeout(now)
+            {
+                said.push((second, channel));
+                pulse.subscribed(now, channel, true); // It is subscribed to again, and confirmed.
+            }
+        }
+        said
+    }
+
+    #[test]
+    fn a_stream_without_a_book_of_which_nothing_came_is_told_of_once_after_ten_minutes() {
+        for channel in [Channel::Trades, Channel::Quotes] {
+            assert_eq!(said_unseen(channel, 7_200, &[]), [(600, channel)]);
+            let told = said_unseen(channel, 7_200, &[10, 20, 630]);
+            assert_eq!(told, [(620, channel), (1_230, channel)]);
+        }
+    }
+
+    #[test]
+    fn a_stream_without_a_book_whose_rhythm_is_known_is_judged_by_it() {
+        let spoke: Vec<u64> = (0..20).collect();
+        for channel in [Channel::Trades, Channel::Quotes] {
+            let told = said_unseen(channel, 150, &spoke);
+            assert_eq!(told, [(19 + 120, channel)]);
+        }
     }
 }

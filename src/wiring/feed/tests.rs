@@ -219,7 +219,7 @@ fn a_feed_without_books_sends_trades_and_no_status() {
     assert!(events.iter().all(|e| matches!(e.body, Body::Trade(..))));
     let epochs: Vec<u32> = events.iter().map(|event| event.epoch).collect();
     assert_eq!(epochs, [3, 4], "they rise");
-    let silent = t.clock.now() + crate::wiring::feed::FIRST_TRADES_SILENT;
+    let silent = t.clock.now() + crate::wiring::feed::UNSEEN_SILENT;
     assert_eq!((t.wants(), t.feed.poll_timeout()), (vec![], silent));
 }
 
