@@ -140,6 +140,11 @@ impl<const N: usize> Feed<N> {
         (id, channel): (InstrumentId, Channel),
         confirmed: bool,
     ) {
+        if channel == Channel::Depth
+            && let Some(&place) = self.places.get(id.index())
+        {
+            self.pace.restart_one(place.into());
+        }
         self.with(id, |slot, out| {
             slot.subscribed(now, line, channel, confirmed);
             slot.tell_now(out, turn, now, "refused");

@@ -29,7 +29,8 @@ struct Beats {
     /// The last message's time, and its id: one that comes again says nothing new.
     last: Nanos,
     last_id: u64,
-    /// When the window began; [`Nanos::NEVER`] before the first message of a connection.
+    /// When the window began; [`Nanos::NEVER`] up to the second message of a subscription. The first one comes at once,
+    /// at no beat of the stream's.
     began: Nanos,
     shortest_ns: u64,
     gaps: u32,
@@ -42,7 +43,7 @@ struct Beats {
 
 impl Beats {
     const NEW: Self = Self {
-        last: Nanos::ZERO,
+        last: Nanos::NEVER,
         last_id: 0,
         began: Nanos::NEVER,
         shortest_ns: u64::MAX,
@@ -105,7 +106,14 @@ impl Pace {
     /// A connection began or ended: what lies between is no gap.
     pub fn restart(&mut self) {
         for book in &mut self.books {
-            book.began = Nanos::NEVER;
+            (book.began, book.last) = (Nanos::NEVER, Nanos::NEVER);
+        }
+    }
+
+    /// The book in this place was subscribed to anew.
+    pub fn restart_one(&mut self, place: usize) {
+        if let Some(book) = self.books.get_mut(place) {
+            (book.began, book.last) = (Nanos::NEVER, Nanos::NEVER);
         }
     }
 
@@ -121,7 +129,10 @@ impl Pace {
         book.last_id = id;
         let gap_ns = now.since(book.last);
         if book.began == Nanos::NEVER {
-            book.begin(now);
+            match book.last {
+                Nanos::NEVER => book.last = now,
+                _ => book.begin(now),
+            }
             return None;
         }
         if gap_ns < self.far_ns {
@@ -219,11 +230,11 @@ mod tests {
     fn books_that_come_every_five_seconds_instead_of_every_half_are_told_of_once() {
         let mut pace = pace("hyperliquid");
         // The first message of a subscription comes at once, in the middle of the clock's beat.
-        let messages = [(0, 0), (0, 1), (900, 0), (900, 1)].into_iter();
-        let ticks = (1..720).flat_map(|n| [(n * 5_000, 1), (900 + n * 5_000, 0)]);
+        let messages = [(0, 0), (0, 1)].into_iter();
+        let ticks = (0..720).flat_map(|n| [2_000 + n * 5_000; 2].into_iter().zip([0, 1]));
         let told = said(&mut pace, messages.chain(ticks));
         let places: Vec<usize> = told.iter().map(|(_, place)| *place).collect();
-        assert_eq!(places, [1, 0], "{told:?}");
+        assert_eq!(places, [0, 1], "{told:?}");
         assert!(told[0].0 <= 66_000, "{told:?}");
         assert!(told[1].0 - told[0].0 >= 60_000, "one a minute: {told:?}");
     }
