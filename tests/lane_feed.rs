@@ -12,7 +12,7 @@ use tickwire::wiring::feed::Feed;
 use tickwire::wiring::feed_lane::{
     Desired, FRAMES_PER_TURN, FeedLane, SUBSCRIBE_DEADLINE, TOO_LONG_RETRY,
 };
-use tickwire::wiring::lane::Lane;
+use tickwire::wiring::lane::{Lane, Tally};
 use tickwire::wiring::publisher::Publisher;
 use tickwire::wiring::ring::{Bell, Receiver, ring};
 
@@ -488,6 +488,38 @@ fn a_book_that_comes_back_from_silence_says_so_in_the_log() {
     assert!(matches!(book.body, Body::Book(_)));
     assert!(book.flags.fresh, "what came before is not comparable");
     assert_eq!(bench.rig.log(), ["book.status"]);
+}
+
+#[test]
+fn how_late_the_data_is_shows_while_it_lasts_and_in_the_count_at_the_end() {
+    let mut bench = bench();
+    // The host's clock shows some time after the first messages.
+    let after = Nanos::from_millis(1_750_000_000_150);
+    bench.rig.clock.advance(after - bench.rig.now());
+    bench.subscribed();
+    bench.go_live(100);
+    let said = bench.rig.now();
+    let true_then = (said.0 / 1_000).to_string();
+    // Messages that all state the time of the first one: they come later and later.
+    let mut late_ms = |id: u64, after_ms: u64| {
+        bench.rig.clock.advance(ms(after_ms));
+        let text = diff("BTCUSDT", id, id).replace("1750000000123456", &true_then);
+        bench.rig.say(&text);
+        bench.rig.settle();
+        let late = bench.rig.lane.pulse(bench.rig.now()).late;
+        late.map(|late| late.delay_ns / 1_000_000)
+    };
+    assert_eq!(late_ms(101, 0), None);
+    assert_eq!(late_ms(102, 1_200), None, "the one before came in time");
+    assert_eq!(late_ms(103, 1_200), Some(2_400));
+    assert_eq!(late_ms(104, 1_200), Some(3_600));
+    let mut tally = Tally::default();
+    bench.rig.lane.tally(&mut tally);
+    let delays = tally.exchanges[0].delays;
+    assert_eq!(
+        (delays.late, delays.late_ns, delays.max_ns),
+        (3, 1_200_000_000, 3_600_000_000)
+    );
 }
 
 #[test]

@@ -13,7 +13,7 @@ use tickwire::base::{
 };
 use tickwire::watch::audit::{Shown, Truth};
 use tickwire::watch::hdr::parse_hgrm;
-use tickwire::watch::summary::Status;
+use tickwire::watch::summary::{LateData, Status};
 use tickwire::watch::{Recorder, Stage};
 use tickwire::world::os::scribe::{Console, ConsoleStyle, Scribe, ScribeInputs, ScribeTotals};
 
@@ -195,7 +195,7 @@ fn a_status_line_is_written_once_a_second() {
     let text = status_of_a_second(ConsoleStyle::Human { colour: false });
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(
-        text.contains("books 2/3") && text.contains("tick-to-wire -"),
+        text.contains("books 2/3  late: okx 4.20 s  ") && text.contains("tick-to-wire -"),
         "{text}"
     );
 }
@@ -212,6 +212,10 @@ fn a_status_is_a_record_where_the_console_is_for_programs() {
         (&record["books_live"], &record["books"]),
         (&2.into(), &3.into())
     );
+    assert_eq!(
+        (&record["late"], &record["late_ms"]),
+        (&"okx".into(), &4_200.into())
+    );
 }
 
 fn status_of_a_second(style: ConsoleStyle) -> String {
@@ -224,6 +228,10 @@ fn status_of_a_second(style: ConsoleStyle) -> String {
         status: Some(Box::new(|tick_to_wire_ns| Status {
             books_live: 2,
             books: 3,
+            late: Some(LateData {
+                exchange: "okx",
+                delay: Nanos(4_200_000_000),
+            }),
             tick_to_wire_ns,
             ..Status::default()
         })),

@@ -13,7 +13,7 @@ pub use books::{Book, Exchange};
 pub use orders::{Orders, Refused, Traded};
 pub use outages::{DOWN_AT_END_MAX, Outage};
 use serde::{Deserialize, Serialize};
-pub use status::{DarkBook, Status};
+pub use status::{DarkBook, LateData, Status};
 pub use timing::{StageLatency, Worker};
 
 /// A finished run.

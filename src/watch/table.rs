@@ -132,6 +132,7 @@ pub fn render_table(summary: &Summary) -> String {
     for outage in &summary.outages {
         out += &format!("{}\n", escaped(outage.to_string()));
     }
+    out += &late_lines(summary);
     out += &order_lines(summary);
     let refused = refusal_lines(summary);
     if !refused.is_empty() {
@@ -141,6 +142,27 @@ pub fn render_table(summary: &Summary) -> String {
             .for_each(|line| out += &format!("  {line}\n"));
     }
     out
+}
+
+/// How late the data of each exchange came; nothing where all of it came in time.
+fn late_lines(summary: &Summary) -> String {
+    let late = summary.exchanges.iter().filter(|e| e.late_updates > 0);
+    let line = |e: &super::summary::Exchange| {
+        let (exchange, updates) = (escaped(e.exchange.clone()), count(e.late_updates));
+        match e.late_ns {
+            0 => format!("{exchange}: {updates} update(s) came late\n"),
+            ns => format!(
+                "{exchange}: data was late for {}, at most {} ({updates} update(s))\n",
+                span(ns),
+                span(e.delay_max_ns)
+            ),
+        }
+    };
+    let lines: String = late.map(line).collect();
+    match lines.is_empty() {
+        true => lines,
+        false => format!("\n{lines}"),
+    }
 }
 
 /// What became of orders, and what they traded; nothing where there were none.
@@ -252,8 +274,12 @@ pub fn status_line(status: &Status) -> String {
         ),
         None => String::new(),
     };
+    let late = match status.late {
+        Some(late) => format!("  late: {} {}", late.exchange, span(late.delay.0)),
+        None => String::new(),
+    };
     format!(
-        "{:>4} s  books {}/{}{planned}{dark}  {:>7} msg/s  orders {:>5}  tick-to-wire {latency}",
+        "{:>4} s  books {}/{}{planned}{dark}{late}  {:>7} msg/s  orders {:>5}  tick-to-wire {latency}",
         status.elapsed.0 / 1_000_000_000,
         status.books_live,
         status.books,
@@ -298,7 +324,7 @@ fn escaped(text: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::summary::tests::example;
+    use super::super::summary::{LateData, tests::example};
     use super::*;
     use crate::base::Nanos;
 
@@ -370,6 +396,23 @@ orders: sent 10; filled 5, expired 4, rejected 1
     }
 
     #[test]
+    fn an_exchange_whose_data_was_late_says_for_how_long_and_by_how_much() {
+        let mut summary = example();
+        assert!(!render_table(&summary).contains("late"));
+        summary.exchanges[0].late_updates = 1_610;
+        let table = render_table(&summary);
+        assert!(
+            table.contains("\n\nbinance: 1,610 update(s) came late\n\norders"),
+            "{table}"
+        );
+        summary.exchanges[0].late_ns = 12_000_000_000;
+        summary.exchanges[0].delay_max_ns = 4_200_000_000;
+        let table = render_table(&summary);
+        let wanted = "binance: data was late for 12.0 s, at most 4.20 s (1,610 update(s))\n";
+        assert!(table.contains(wanted), "{table}");
+    }
+
+    #[test]
     fn several_exchanges_have_a_table_of_their_own() {
         let mut summary = example();
         summary.exchanges.push(super::super::summary::Exchange {
@@ -410,6 +453,7 @@ okx        0/1       0        0         0                  -        -        -
                 instrument: of,
                 ..refused("quantity_max", "quantity", ["0.01", "1"])
             },
+            refused("book_late", "ns", ["500000000", "4200000000"]),
             refused("book_stale", "ns", ["3000000000", "7204000000"]),
             refused("price_collar", "bps", ["50", "63"]),
         ];
@@ -418,6 +462,7 @@ okx        0/1       0        0         0                  -        -        -
 refused by risk
   killed 1 ×
   quantity_max 1,204 × (limit 0.01, last 1 of binance:BTC-USDT)
+  book_late 1,204 × (limit 500 ms, worst 4.20 s)
   book_stale 1,204 × (limit 3.00 s, worst 7.20 s)
   price_collar 1,204 × (limit 50 bps, worst 63 bps)
 "
@@ -439,6 +484,11 @@ refused by risk
         );
         status.snapshots_in = Some(Nanos(29_000_000_001));
         assert!(status_line(&status).contains("books 2/3 (all in 30 s)  "));
+        status.late = Some(LateData {
+            exchange: "binance",
+            delay: Nanos(4_200_000_000),
+        });
+        assert!(status_line(&status).contains("  late: binance 4.20 s  "));
         status.tick_to_wire_ns = Some((13_000, 41_200));
         assert!(status_line(&status).ends_with("tick-to-wire p50 13.0 µs  p99 41.2 µs"));
     }

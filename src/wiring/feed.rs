@@ -24,7 +24,7 @@ use crate::market::{BookBuilder, LINES_MAX, Want};
 use crate::watch::audit::Shown;
 use crate::wiring::their_clock::clock_note;
 use age::{Age, Arrived, age_note};
-pub use age::{Delays, News};
+pub use age::{Delays, Late, News};
 pub use arrival::Arrival;
 use arrival::record_arrival;
 pub use counters::FeedCounters;
@@ -444,6 +444,16 @@ impl<const N: usize> Feed<N> {
     /// How late the exchange's data came so far.
     pub fn delays(&self) -> Delays {
         self.age.delays()
+    }
+
+    /// How late the exchange's data comes now; `None` while it does not.
+    pub fn late(&self, now: Nanos) -> Option<Late> {
+        let instrument = self.instruments.first()?.id;
+        let delay_ns = self.age.late_ns(now)?;
+        Some(Late {
+            instrument,
+            delay_ns,
+        })
     }
 
     /// What the ring to the desk met so far.

@@ -5,9 +5,8 @@ mod clock;
 mod receipt;
 
 use super::desk::{Receipt, Ticket};
-use super::feed::BookTally;
 use super::feed::REFUSAL_SAMPLE;
-use super::lane::{Lane, LaneOutage, Tally};
+use super::lane::{Lane, LaneOutage, LanePulse, Tally};
 use super::outage::Outage;
 use super::ring::{Receiver, Sender};
 use super::their_clock::TheirClock;
@@ -543,8 +542,8 @@ impl<S: Transport> Lane<S> for Gateway<S> {
     /// Nor for metadata.
     fn handle_instrument(&mut self, _: &mut Turn, _: Nanos, _: Instrument) {}
 
-    fn pulse(&self) -> (u64, usize, Option<BookTally>) {
-        (0, 0, None)
+    fn pulse(&self, _: Nanos) -> LanePulse {
+        LanePulse::default()
     }
 
     fn tally(&self, into: &mut Tally) {

@@ -6,7 +6,7 @@ use super::publisher::PublisherCounters;
 use super::turn::{Ask, Turn};
 use crate::base::{Instrument, InstrumentId, Nanos, ServerTime, Snapshot};
 use crate::market::LINES_MAX;
-use crate::wiring::feed::{BookTally, FeedCounters};
+use crate::wiring::feed::{BookTally, Delays, FeedCounters, Late};
 use std::net::SocketAddr;
 
 /// Lines that one lane has at most: three that carry the same, and one that takes the place of another.
@@ -65,9 +65,24 @@ pub struct ExchangeTally {
     pub connects: u64,
     /// Books that strategies could read when the run ended.
     pub books_live: usize,
+    /// How late its data came.
+    pub delays: Delays,
     /// Why its connections end again and again without a healthy time in between, and how often in a row; `None`
     /// where none does.
     pub keeps_closing: Option<(&'static str, u32)>,
+}
+
+/// What is shown of a lane while it works; nothing where it has no market data.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LanePulse {
+    /// Frames of market data so far.
+    pub frames: u64,
+    /// Books that are live now.
+    pub live_books: usize,
+    /// The book that has been dark for the longest time.
+    pub darkest: Option<BookTally>,
+    /// Its data comes late.
+    pub late: Option<Late>,
 }
 
 /// A lane with connections of its own: its lines, which count from 0 and stay below [`LINES`].
@@ -109,8 +124,8 @@ pub trait Lane<S>: Send {
     fn stream_mut(&mut self, line: u8) -> Option<&mut S>;
     /// The run is over: closes the connections, so that the exchange need not find out.
     fn shut_down(&mut self, now: Nanos);
-    /// Frames so far, books that are live now, and the one that has been dark for the longest time.
-    fn pulse(&self) -> (u64, usize, Option<BookTally>);
+    /// What is shown of it while it works.
+    fn pulse(&self, now: Nanos) -> LanePulse;
     /// Adds its counters at the run's end.
     fn tally(&self, into: &mut Tally);
 }

@@ -5,6 +5,7 @@ use crate::trading::refusal::{Compared, Refusal, Refusals, Unit};
 use crate::watch::log::{Anchor, rfc3339};
 use crate::watch::summary::{self, Summary};
 use crate::wiring::desk::{DeskEnd, Traded};
+use crate::wiring::feed::Delays;
 use crate::wiring::lane::LaneOutage;
 use crate::wiring::outage::Downtime;
 use crate::wiring::turn::Notes;
@@ -86,6 +87,7 @@ pub(super) fn summarize(
             of.quotes_dropped += lane.quotes_dropped;
             of.connects += lane.connects;
             of.books_live += lane.books_live;
+            add_delays(of, lane.delays);
         }
     }
     summary.stages = totals.stages;
@@ -95,6 +97,13 @@ pub(super) fn summarize(
     summary.console_lost = totals.console_lost;
     summary.set_audit_lost(audit_lost);
     summary
+}
+
+/// An exchange may have several feeds, which are late at the same time: their times are not added.
+fn add_delays(of: &mut summary::Exchange, delays: Delays) {
+    of.late_updates += delays.late;
+    of.late_ns = of.late_ns.max(delays.late_ns);
+    of.delay_max_ns = of.delay_max_ns.max(delays.max_ns);
 }
 
 /// When each exchange had no connection, by what it is for: of several connections the one that was without longest
@@ -246,4 +255,26 @@ fn refused(refusals: &Refusals, instruments: &[Instrument]) -> Vec<summary::Refu
         }
     };
     refused.map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn feeds_of_one_exchange_that_are_late_together_are_not_late_for_twice_as_long() {
+        let mut of = summary::Exchange::default();
+        for (late, late_ns, max_ns) in [(600, 12, 4), (10, 9, 5)] {
+            add_delays(
+                &mut of,
+                Delays {
+                    late,
+                    now_ns: 0,
+                    max_ns,
+                    late_ns,
+                },
+            );
+        }
+        assert_eq!((of.late_updates, of.late_ns, of.delay_max_ns), (610, 12, 5));
+    }
 }

@@ -156,6 +156,7 @@ pub(super) fn status(engine: &Engine) -> StatusOf {
             books_live: sum(|pulse| &pulse.live_books) as usize,
             books,
             dark: dark(&pulses, &instruments, now),
+            late: late(&pulses, &instruments),
             snapshots_in: snapshots_in(&backlogs, now),
             messages_per_s: per_s as u64,
             orders_sent: sum(|pulse| &pulse.orders),
@@ -178,6 +179,16 @@ fn dark(
         symbol: instrument.symbol,
         span,
         why: why.name(),
+    })
+}
+
+/// The exchange whose data is late by the most.
+fn late(pulses: &[Arc<Pulse>], instruments: &[Instrument]) -> Option<summary::LateData> {
+    let late = pulses.iter().filter_map(|pulse| pulse.late.look());
+    let late = late.max_by_key(|late| late.delay_ns)?;
+    Some(summary::LateData {
+        exchange: instruments.get(late.instrument.index())?.exchange,
+        delay: Nanos(late.delay_ns),
     })
 }
 

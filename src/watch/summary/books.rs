@@ -80,6 +80,16 @@ pub struct Exchange {
     pub quotes_dropped: u64,
     /// Connections that went live.
     pub connects: u64,
+    /// Updates of books that were more than 500 ms old when they came.
+    #[serde(default)]
+    pub late_updates: u64,
+    /// How long all of its data was as late as that; of several feeds, the one that was for
+    /// longest.
+    #[serde(default)]
+    pub late_ns: u64,
+    /// The longest delay: the least of a second, so that one late message among others is none.
+    #[serde(default)]
+    pub delay_max_ns: u64,
     /// Its instruments.
     pub books: usize,
     /// Books that strategies could read when the run ended.

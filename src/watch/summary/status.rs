@@ -15,6 +15,15 @@ pub struct DarkBook {
     pub why: &'static str,
 }
 
+/// An exchange whose data comes late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LateData {
+    /// Its name.
+    pub exchange: &'static str,
+    /// By how much, in the last second in which data came.
+    pub delay: Nanos,
+}
+
 /// Where a run is, for its status line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Status {
@@ -26,6 +35,8 @@ pub struct Status {
     pub books: usize,
     /// The book that has been dark for the longest time, where that is worth a word.
     pub dark: Option<DarkBook>,
+    /// The exchange whose data comes latest now; `None` while all of it comes in time.
+    pub late: Option<LateData>,
     /// How long from now the last snapshot that waits for an exchange's budget will be asked for; `None` where
     /// none waits.
     pub snapshots_in: Option<Nanos>,

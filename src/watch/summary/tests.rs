@@ -36,6 +36,9 @@ fn a_summary_survives_its_own_json_and_has_the_promised_keys() {
     ] {
         assert!(json["books"][0].get(key).is_some(), "{key}");
     }
+    for key in ["late_updates", "late_ns", "delay_max_ns"] {
+        assert!(json["exchanges"][0].get(key).is_some(), "{key}");
+    }
     for key in [
         "stage", "count", "p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns",
     ] {

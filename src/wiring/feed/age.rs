@@ -3,7 +3,7 @@
 
 use super::Arrival;
 use crate::base::event::LATE_NS_MAX;
-use crate::base::{Nanos, Note, ServerTime, Severity, UnixNanos, Value};
+use crate::base::{InstrumentId, Nanos, Note, ServerTime, Severity, UnixNanos, Value};
 use crate::wiring::their_clock::{TheirClock, Verdict};
 
 /// From one look at the delays to the next.
@@ -24,6 +24,15 @@ pub struct Delays {
     pub max_ns: u64,
     /// How long data was late, all in all, in nanoseconds.
     pub late_ns: u64,
+}
+
+/// Data that comes late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Late {
+    /// Some instrument of the exchange whose data it is.
+    pub instrument: InstrumentId,
+    /// By how much, in nanoseconds.
+    pub delay_ns: u64,
 }
 
 /// News about the age of a feed's data.
@@ -124,6 +133,12 @@ impl Age {
             }
             (false, _) => None,
         }
+    }
+
+    /// How late data comes now, in nanoseconds; `None` while it comes in time, or does not come.
+    pub fn late_ns(&self, now: Nanos) -> Option<u64> {
+        let Delays { now_ns, .. } = self.delays;
+        (now_ns > LATE_NS_MAX && now.since(self.late_until) < CLEAR.0).then_some(now_ns)
     }
 
     /// What was found out so far.

@@ -10,8 +10,8 @@ mod refusals;
 mod repair;
 mod subscriptions;
 
-use super::feed::{Arrival, BookTally, Feed, Heard};
-use super::lane::{ExchangeTally, LINES, Lane, LaneOutage, Tally};
+use super::feed::{Arrival, Feed, Heard};
+use super::lane::{ExchangeTally, LINES, Lane, LaneOutage, LanePulse, Tally};
 use super::outage::Outage;
 use super::tap::Tap;
 use super::turn::{Ask, Turn};
@@ -518,9 +518,13 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
         }
     }
 
-    fn pulse(&self) -> (u64, usize, Option<BookTally>) {
-        let frames = self.feed.counters().frames;
-        (frames, self.feed.live_books(), self.feed.darkest())
+    fn pulse(&self, now: Nanos) -> LanePulse {
+        LanePulse {
+            frames: self.feed.counters().frames,
+            live_books: self.feed.live_books(),
+            darkest: self.feed.darkest(),
+            late: self.feed.late(now),
+        }
     }
 
     fn tally(&self, into: &mut Tally) {
@@ -553,6 +557,7 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
             quotes_dropped: feed.quotes_dropped,
             connects: self.epoch.into(),
             books_live: self.feed.live_books(),
+            delays: self.feed.delays(),
             keeps_closing: self.keeps_closing(into.at),
         });
         into.books.extend(self.feed.books());

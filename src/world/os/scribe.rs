@@ -459,6 +459,12 @@ fn status_note(now: Nanos, status: &Status) -> Note {
         .with("books", int(status.books as u64))
         .with("messages_per_s", int(status.messages_per_s))
         .with("orders_sent", int(status.orders_sent));
+    let note = match status.late {
+        Some(late) => note
+            .with("late", Value::Word(late.exchange))
+            .with("late_ms", int(late.delay.0 / 1_000_000)),
+        None => note,
+    };
     let note = match status.snapshots_in {
         Some(span) => note.with("snapshots_in_ms", int(span.0 / 1_000_000)),
         None => note,

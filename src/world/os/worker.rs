@@ -14,7 +14,7 @@ use super::watcher::Seat;
 use crate::base::{Clock, InstrumentId, Nanos, Note, Severity, Value};
 use crate::watch::latency::{Recorder, Usage};
 use crate::wiring::desk::{Desk, DeskEnd};
-use crate::wiring::feed::{BookTally, Dark};
+use crate::wiring::feed::{BookTally, Dark, Late};
 use crate::wiring::feed_lane::FRAMES_PER_TURN;
 use crate::wiring::lane::{LINES, Lane, Tally};
 use crate::wiring::ring::Bell;
@@ -54,6 +54,42 @@ pub struct Pulse {
     pub orders: AtomicU64,
     /// The book that has been dark for the longest time.
     pub dark: DarkPulse,
+    /// The data that is late by the most.
+    pub late: LatePulse,
+}
+
+/// Late data as a worker shows it: zero where none is; else in the upper 16 bits one more than the
+/// instrument's index, and below them the delay in nanoseconds, which is at most three days.
+#[derive(Debug, Default)]
+pub struct LatePulse(AtomicU64);
+
+impl LatePulse {
+    const DELAY_BITS: u32 = 48;
+    const DELAY: u64 = (1 << Self::DELAY_BITS) - 1;
+
+    fn show(&self, late: Option<Late>) {
+        let shown = late.map_or(
+            0,
+            |Late {
+                 instrument,
+                 delay_ns,
+             }| {
+                let above = instrument.index() as u64 + 1;
+                above << Self::DELAY_BITS | delay_ns.min(Self::DELAY)
+            },
+        );
+        self.0.store(shown, Ordering::Relaxed);
+    }
+
+    /// Whose data is late, and by how much; `None` where none is.
+    pub fn look(&self) -> Option<Late> {
+        let shown = self.0.load(Ordering::Relaxed);
+        let index = (shown >> Self::DELAY_BITS).checked_sub(1)?;
+        Some(Late {
+            instrument: InstrumentId(u16::try_from(index).ok()?),
+            delay_ns: shown & Self::DELAY,
+        })
+    }
 }
 
 /// A dark book as a worker shows it. Its parts are written one after another: a reader may see one of the book before.
@@ -463,13 +499,17 @@ impl Running {
             return;
         }
         let (mut frames, mut live, mut dark) = (0, 0, None::<BookTally>);
+        let mut late = None::<Late>;
         for placed in &worker.feeds {
-            let (more, books, darkest) = placed.lane.pulse();
-            (frames, live) = (frames + more, live + books);
-            let all = dark.into_iter().chain(darkest);
+            let lane = placed.lane.pulse(now);
+            (frames, live) = (frames + lane.frames, live + lane.live_books);
+            let all = dark.into_iter().chain(lane.darkest);
             dark = all.min_by_key(|book| book.dark_since);
+            let all = late.into_iter().chain(lane.late);
+            late = all.max_by_key(|late| late.delay_ns);
         }
         worker.pulse.dark.show(dark);
+        worker.pulse.late.show(late);
         worker.pulse.frames.store(frames, Ordering::Relaxed);
         worker
             .pulse

@@ -85,3 +85,22 @@ fn one_message_in_time_says_that_the_line_is() {
     );
     assert_eq!(age.delays().late, 10);
 }
+
+#[test]
+fn a_delay_is_shown_while_data_comes_late_and_not_once_it_stops_or_is_in_time() {
+    let (mut age, mut now) = (Age::default(), 100_000 * MS);
+    second(&mut age, &mut now, 40);
+    assert_eq!(age.late_ns(Nanos(now)), None);
+    for delay_ms in [2_000, 4_200] {
+        second(&mut age, &mut now, delay_ms);
+        assert_eq!(age.late_ns(Nanos(now)), Some(delay_ms * MS));
+    }
+    assert_eq!(age.late_ns(Nanos(now + 4_999 * MS)), Some(4_200 * MS));
+    assert_eq!(
+        age.late_ns(Nanos(now + 5_000 * MS)),
+        None,
+        "nothing comes any more: what it was says nothing"
+    );
+    second(&mut age, &mut now, 40);
+    assert_eq!(age.late_ns(Nanos(now)), None);
+}

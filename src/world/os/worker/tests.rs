@@ -5,7 +5,7 @@ use crate::base::{
     Body, Event, Flags, Instrument, InstrumentId, ServerTime, Snapshot, Stamps, UnixNanos,
 };
 use crate::exchange::Rate;
-use crate::wiring::feed::BookTally;
+use crate::wiring::lane::LanePulse;
 use crate::wiring::ring::ring;
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -83,8 +83,8 @@ impl Lane<Socket> for Stalling {
 
     fn shut_down(&mut self, _: Nanos) {}
 
-    fn pulse(&self) -> (u64, usize, Option<BookTally>) {
-        (0, 0, None)
+    fn pulse(&self, _: Nanos) -> LanePulse {
+        LanePulse::default()
     }
 
     fn tally(&self, _: &mut Tally) {}
@@ -241,8 +241,8 @@ impl Lane<Socket> for Listening {
 
     fn shut_down(&mut self, _: Nanos) {}
 
-    fn pulse(&self) -> (u64, usize, Option<BookTally>) {
-        (0, 0, None)
+    fn pulse(&self, _: Nanos) -> LanePulse {
+        LanePulse::default()
     }
 
     fn tally(&self, _: &mut Tally) {}
@@ -322,4 +322,22 @@ fn a_read_that_the_kernel_could_not_fill_left_the_socket_empty() {
         "the first read may have left something"
     );
     assert!(second.kernel >= second.empty && second.kernel <= begun);
+}
+
+#[test]
+fn late_data_is_shown_whole_however_late_it_is_and_until_it_is_not() {
+    let pulse = LatePulse::default();
+    assert_eq!(pulse.look(), None);
+    let late = |index, delay_ns| Late {
+        instrument: InstrumentId(index),
+        delay_ns,
+    };
+    for shown in [late(0, 4_200_000_000), late(65_534, (1 << 48) - 1)] {
+        pulse.show(Some(shown));
+        assert_eq!(pulse.look(), Some(shown));
+    }
+    pulse.show(Some(late(3, u64::MAX)));
+    assert_eq!(pulse.look(), Some(late(3, (1 << 48) - 1)));
+    pulse.show(None);
+    assert_eq!(pulse.look(), None);
 }
