@@ -20,7 +20,7 @@ const BURST: u32 = 3;
 const QUICK: Nanos = Nanos::from_secs(300);
 /// A slow book is told of once in this time, and one book of a feed in [`SLOW_SAID`].
 const AGAIN: Nanos = Nanos::from_secs(3_600);
-/// See [`AGAIN`].
+/// One book of a feed is told of in this time.
 pub const SLOW_SAID: Nanos = Nanos::from_secs(60);
 
 /// One book's window.
