@@ -109,10 +109,11 @@ fn get(stream: &mut BufReader<Tls>, target: &str) -> (u16, String) {
     (status, String::from_utf8(body).unwrap())
 }
 
-/// The naive book: price to quantity, both at eight decimals.
+/// The naive book: price to quantity, prices at eight decimals.
 #[derive(Default)]
 struct Book {
     last: u64,
+    qty_scale: u8,
     sides: [BTreeMap<u64, u64>; 2],
 }
 
@@ -120,11 +121,12 @@ impl Book {
     fn apply(&mut self, levels: [&Value; 2]) {
         for (side, levels) in self.sides.iter_mut().zip(levels) {
             for level in levels.as_array().unwrap() {
-                let number =
-                    |n: usize| decimal::parse(level[n].as_str().unwrap().as_bytes(), 8).unwrap();
-                match number(1) {
-                    0 => side.remove(&number(0)),
-                    qty => side.insert(number(0), qty),
+                let number = |n: usize, scale| {
+                    decimal::parse(level[n].as_str().unwrap().as_bytes(), scale).unwrap()
+                };
+                match number(1, self.qty_scale) {
+                    0 => side.remove(&number(0, 8)),
+                    qty => side.insert(number(0, 8), qty),
                 };
             }
         }
@@ -170,6 +172,9 @@ fn books_rebuilt_from_snapshot_and_diffs_equal_the_truth_at_every_id() {
     let mut rest = BufReader::new(connect(&sim));
     let mut books = Vec::new();
     let first = next_json(&mut socket);
+    let (_, info) = get(&mut rest, "/api/v3/exchangeInfo");
+    let binance = tickwire::exchange::by_name("binance").unwrap();
+    let listed = binance.metadata(info.as_bytes()).unwrap().instruments;
     for symbol in sim.symbols("binance") {
         let (status, body) = get(
             &mut rest,
@@ -179,6 +184,11 @@ fn books_rebuilt_from_snapshot_and_diffs_equal_the_truth_at_every_id() {
         let body: Value = serde_json::from_str(&body).unwrap();
         let mut book = Book {
             last: body["lastUpdateId"].as_u64().unwrap(),
+            qty_scale: listed
+                .iter()
+                .find(|one| *one.symbol == **symbol)
+                .unwrap()
+                .qty_scale,
             ..Book::default()
         };
         book.apply([&body["bids"], &body["asks"]]);
