@@ -285,11 +285,10 @@ impl Words {
 
     #[inline]
     fn depth(&mut self, whole: bool, diff: Diff) -> Result<(), DecodeError> {
-        let nothing = |at: &Level| at.px <= Px(0) || (whole && at.qty == Qty(0));
-        if self.bids[self.open.0..].iter().any(nothing)
-            || self.asks[self.open.1..].iter().any(nothing)
-        {
-            self.drop_levels(nothing);
+        let (bids, asks) = (&self.bids[self.open.0..], &self.asks[self.open.1..]);
+        let empty = |levels: &[Level]| whole && levels.iter().any(|at| at.qty == Qty(0));
+        if priceless(bids) || priceless(asks) || empty(bids) || empty(asks) {
+            self.drop_levels(|at| at.px <= Px(0) || (whole && at.qty == Qty(0)));
         }
         let (bids, asks) = (self.bids.len(), self.asks.len());
         let entry = Entry::Depth {
@@ -331,6 +330,14 @@ impl Words {
         self.entries.push(entry);
         Ok(())
     }
+}
+
+/// Some of these levels have a price of zero or below. Signs are joined rather than looked at one by one: it runs over
+/// every level of every message.
+#[inline]
+fn priceless(levels: &[Level]) -> bool {
+    let join = |signs: i64, at: &Level| signs | at.px.0.wrapping_sub(1);
+    levels.iter().fold(0, join) < 0
 }
 
 #[cfg(test)]
