@@ -1,5 +1,5 @@
 //! How much memory a configuration's run takes, from the sizes that the engine is built with. An
-//! estimate from above: it takes every queue as used. `configs/sim.toml` comes to 37 MiB; a run of it
+//! estimate from above: it takes every queue as used. `configs/sim.toml` comes to 58 MiB; a run of it
 //! had 26 MiB resident after 4 s, and 32 MiB with the simulated exchange in the same process.
 
 use super::config::{Config, Feed};
@@ -16,8 +16,9 @@ use std::io::{self, Write};
 /// Books of an instrument: the one that is shown, and a spare that a fresh snapshot is merged into.
 const BOOKS: usize = 2;
 /// An instrument beside its books' levels and what waits for a snapshot: scratch of sweeps (16 KiB), which line was
-/// first with its last 256 updates (10 KiB), ids of its last 256 trades (2 KiB), counters. Measured; a test holds it.
-pub const INSTRUMENT_BYTES: usize = 29_900;
+/// first with its last 256 updates (10 KiB), identities of its last 2,048 trades (24 KiB), counters. Measured; a test
+/// holds it.
+pub const INSTRUMENT_BYTES: usize = 52_900;
 /// An instrument's place in each lane's publisher: news that find no room on the ring. Measured; a test holds it.
 pub const WAITING_BYTES: usize = 1_860;
 /// The words of a lane's frame: room for 8,192 levels a side, and for 1,024 words. Measured; a test holds it.
