@@ -23,6 +23,7 @@ pub mod app; //      the commands
 pub mod base; //     words that every room uses
 pub mod conn; //     bytes to frames
 pub mod exchange; // frames to words
+pub mod journal; //  what came in, readable again
 pub mod market; //   words to picture
 pub mod strategy; // picture to intent
 pub mod trading; //  intent to order

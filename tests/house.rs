@@ -10,12 +10,14 @@ const DOORS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "base", "conn", "exchange", "market", "strategy", "trading", "watch", "wiring", "world",
+            "base", "conn", "exchange", "journal", "market", "strategy", "trading", "watch",
+            "wiring", "world",
         ],
     ),
     ("base", &[]),
     ("conn", &["base"]),
     ("exchange", &["base", "conn"]),
+    ("journal", &["base"]),
     ("market", &["base"]),
     ("strategy", &["base", "market"]),
     ("trading", &["base", "market"]),
@@ -26,7 +28,10 @@ const DOORS: &[(&str, &[&str])] = &[
             "base", "conn", "exchange", "market", "strategy", "trading", "watch",
         ],
     ),
-    ("world", &["base", "conn", "exchange", "wiring", "watch"]),
+    (
+        "world",
+        &["base", "conn", "exchange", "journal", "wiring", "watch"],
+    ),
 ];
 
 /// Where the operating system may be touched.

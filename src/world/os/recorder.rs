@@ -8,13 +8,16 @@
 mod bodies;
 mod chain;
 mod folder;
-mod manifest;
 mod scan;
-mod series;
 mod verify;
 
 use super::sys;
 use crate::base::{Clock, InstrumentId, Nanos, Note, Severity, Value};
+use crate::journal::manifest::{End, Entry};
+pub use crate::journal::manifest::{NAME as MANIFEST, Segment};
+pub use crate::journal::segment::{
+    Message, SEGMENT_AGE, SEGMENT_BYTES, Series, Sink, Store, Written,
+};
 use crate::watch::log::{Anchor, rfc3339_millis};
 use crate::wiring::tap::{Head, Kind, TapEnd};
 use crate::wiring::turn::Notes;
@@ -22,9 +25,6 @@ use crate::world::sim::recording::LINE_BYTES_MAX;
 pub use bodies::{Body, BodyEnd, BodyTap, bare, bodies};
 pub use chain::{open as open_series, series};
 pub use folder::Folder;
-use manifest::{End, Entry};
-pub use manifest::{NAME as MANIFEST, Segment};
-pub use series::{Message, SEGMENT_AGE, SEGMENT_BYTES, Series, Sink, Store, Written};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! The segments of a series read as one recording. What a crash cut off is left out.
 
 use super::folder::segments;
-use super::manifest::{self, Entry};
 use super::scan::scan;
+use crate::journal::manifest::{self, Entry};
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufReader, Read};

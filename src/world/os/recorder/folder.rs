@@ -1,7 +1,7 @@
 //! A recording's folder on a disk: made once, never written into by a second recording.
 
-use super::manifest::{self, Begin, Entry};
-use super::series::{Sink, Store};
+use crate::journal::manifest::{self, Begin, Entry};
+use crate::journal::segment::{Sink, Store};
 use crate::watch::log::rfc3339_millis;
 use crate::world::os::sys;
 use std::fs::{self, File, OpenOptions};

@@ -1,7 +1,7 @@
 //! Reads a segment back, member by member: how much of it is whole, and what it holds.
 
-use super::manifest::Segment;
-use super::series::hex;
+use crate::journal::manifest::Segment;
+use crate::journal::segment::hex;
 use crate::world::sim::recording::{LINE_BYTES_MAX, Line};
 use flate2::bufread::GzDecoder;
 use sha2::{Digest as _, Sha256};

@@ -2,8 +2,8 @@
 //! Changes nothing.
 
 use super::folder::{segment_of, segments};
-use super::manifest::{self, Entry, Segment};
 use super::scan::{Ending, scan};
+use crate::journal::manifest::{self, Entry, Segment};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;

@@ -219,7 +219,7 @@ impl Member {
 }
 
 /// A digest as it is written.
-pub(super) fn hex(sha256: Sha256) -> String {
+pub(crate) fn hex(sha256: Sha256) -> String {
     let mut text = String::new();
     for byte in sha256.finalize() {
         let _ = write!(text, "{byte:02x}"); // Writing into a string cannot fail.
