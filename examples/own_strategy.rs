@@ -6,7 +6,7 @@
 use std::time::Duration;
 use tickwire::app::run::{Run, RunError};
 use tickwire::base::{Body, Event, Instrument, Intent, Nanos, Qty, Side, TimeInForce, Why};
-use tickwire::market::Ofi;
+use tickwire::market::{Ofi, Picture};
 use tickwire::strategy::{Intents, Strategy};
 
 const THRESHOLD: f64 = 0.5;
@@ -16,8 +16,9 @@ struct FollowFlow(Vec<(Ofi<1>, Qty)>);
 
 impl Strategy for FollowFlow {
     /// Called for every event, in order, on the desk's thread. `now` is the only clock. Do not wait,
-    /// read, write or allocate here. What is pushed to `out` is a wish: risk decides about it next.
-    fn handle_event(&mut self, _now: Nanos, event: &Event, out: &mut Intents) {
+    /// read, write or allocate here. `view` has every instrument's newest live book. What is pushed to
+    /// `out` is a wish: risk decides about it next.
+    fn handle_event(&mut self, _now: Nanos, event: &Event, _view: &Picture, out: &mut Intents) {
         let Body::Book(top) = &event.body else {
             return; // Trades, quotes, changes of state, reports of orders: not needed here.
         };

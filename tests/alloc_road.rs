@@ -430,7 +430,7 @@ fn desk(instruments: &[Instrument], inputs: Vec<Receiver<Event>>, tickets: Sende
     let mut risk = Risk::new(limits, instruments, 1);
     let mut ready = report(0, InstrumentId::NONE, Nanos(1));
     ready.body = Body::Gateway(true);
-    risk.handle_event(ready.as_of, &ready);
+    risk.handle_event(&ready);
     let params = imbalance::Params {
         depth: 5,
         threshold: 0.1,
@@ -438,7 +438,8 @@ fn desk(instruments: &[Instrument], inputs: Vec<Receiver<Event>>, tickets: Sende
         quantity: "0.5".to_owned(),
     };
     let strategy = Box::new(imbalance::Imbalance::new(&params, instruments).unwrap());
-    Desk::new(inputs, vec![strategy], risk, Exit::Gateway(tickets))
+    let exit = Exit::Gateway(tickets);
+    Desk::new(instruments, inputs, vec![strategy], risk, exit)
 }
 
 fn codec(exchange: &dyn Exchange, instruments: &[Instrument]) -> Box<dyn OrderCodec> {

@@ -13,9 +13,11 @@ use tickwire::base::{
     Body, ClientId, Event, InstrumentId, Intent, Nanos, News, Note, Outcome, Px, Qty, Report,
     Severity, Side, Status, Value,
 };
+use tickwire::market::Picture;
 use tickwire::strategy::{Intents, Strategy};
 use tickwire::trading::paper::Paper;
 use tickwire::trading::refusal::Refusal;
+use tickwire::trading::risk::Risk;
 use tickwire::watch::latency::Recorder;
 use tickwire::watch::stage::Stage;
 use tickwire::wiring::desk::{Desk, DeskCounters, DeskEnd, Exit, Ticket};
@@ -32,7 +34,7 @@ struct Script {
 struct Scripted(Arc<Mutex<Script>>);
 
 impl Strategy for Scripted {
-    fn handle_event(&mut self, _now: Nanos, event: &Event, out: &mut Intents) {
+    fn handle_event(&mut self, _now: Nanos, event: &Event, _view: &Picture, out: &mut Intents) {
         let mut script = self.0.lock().unwrap();
         script.seen.push(*event);
         out.extend(script.wants.drain(..));
@@ -50,6 +52,15 @@ struct Bench {
     log: Log<Note>,
 }
 
+fn desk(
+    input: Receiver<Event>,
+    strategies: Vec<Box<dyn Strategy>>,
+    risk: Risk,
+    exit: Exit,
+) -> Desk {
+    Desk::new(&instruments(), vec![input], strategies, risk, exit)
+}
+
 impl Bench {
     fn new(open_orders_max: u32, exit: Exit, tickets: Option<Receiver<Ticket>>) -> Self {
         let (events, input) = ring(512, Bell::new(|| {}));
@@ -57,7 +68,7 @@ impl Bench {
         let strategy = Box::new(Scripted(script.clone()));
         let (sender, log) = crossbeam_channel::bounded(1_024);
         Self {
-            desk: Desk::new(vec![input], vec![strategy], risk(open_orders_max), exit),
+            desk: desk(input, vec![strategy], risk(open_orders_max), exit),
             events,
             tickets,
             script,
@@ -77,7 +88,7 @@ impl Bench {
     }
 
     fn paper() -> Self {
-        Self::new(16, Exit::Paper(Paper::new(instruments().len())), None)
+        Self::new(16, Exit::Paper(Paper::new()), None)
     }
 
     fn turn(&mut self) -> usize {
@@ -301,6 +312,22 @@ fn strategies_see_every_event_as_it_was_published() {
 }
 
 #[test]
+fn a_late_book_of_an_earlier_connection_is_shown_to_no_strategy_and_traded_on_by_none() {
+    let mut bench = Bench::paper();
+    let of_epoch = |epoch| Event {
+        epoch,
+        ..book(START, BTC)
+    };
+    let stale = event(START, BTC, Body::Status(Status::Stale));
+    bench.handle(Event { epoch: 4, ..stale });
+    bench.handle(of_epoch(3));
+    bench.handle(of_epoch(4));
+    let epochs: Vec<u32> = bench.seen().iter().map(|event| event.epoch).collect();
+    assert_eq!(epochs, [4, 4]);
+    assert_eq!(bench.desk.counters().events, 3);
+}
+
+#[test]
 fn a_turn_takes_its_share_and_says_that_there_is_more() {
     let mut bench = Bench::live(8, 16);
     bench.seen();
@@ -458,7 +485,7 @@ fn only_the_strategy_that_wanted_an_order_hears_of_it() {
         Box::new(Scripted(other.clone())),
         Box::new(Scripted(bench.script.clone())),
     ];
-    bench.desk = Desk::new(vec![input], strategies, risk(16), Exit::Gateway(tickets));
+    bench.desk = desk(input, strategies, risk(16), Exit::Gateway(tickets));
     (bench.events, bench.tickets) = (events, Some(orders));
     bench.handle(event(START, InstrumentId::NONE, Body::Gateway(true)));
     bench.want(&[buy(BTC, 10), buy(BTC, 1_000_000)]);
@@ -517,7 +544,7 @@ fn on_paper_an_order_is_filled_from_the_book_and_strategies_hear_of_it() {
 /// Answers every book and every report with an order.
 struct Greedy;
 impl Strategy for Greedy {
-    fn handle_event(&mut self, _now: Nanos, event: &Event, out: &mut Intents) {
+    fn handle_event(&mut self, _now: Nanos, event: &Event, _view: &Picture, out: &mut Intents) {
         if matches!(event.body, Body::Report(_) | Body::Book(_)) {
             out.push(buy(BTC, 1));
         }
@@ -528,8 +555,8 @@ impl Bench {
     fn greedy() -> Self {
         let (events, input) = ring(8, Bell::new(|| {}));
         let mut bench = Self::paper();
-        let paper = Exit::Paper(Paper::new(2));
-        bench.desk = Desk::new(vec![input], vec![Box::new(Greedy)], risk(16), paper);
+        let paper = Exit::Paper(Paper::new());
+        bench.desk = desk(input, vec![Box::new(Greedy)], risk(16), paper);
         bench.events = events;
         bench
     }

@@ -5,6 +5,7 @@ use super::cli::{FAILED, complain, parse_time, print};
 use super::config::Config;
 use super::run::{Run, RunError, exit_code};
 use crate::base::{Event, Nanos};
+use crate::market::Picture;
 use crate::strategy::{Intents, Strategy};
 use crate::watch::summary::Summary;
 use crate::world::os::recorder::{self, Report, State, Verified};
@@ -56,7 +57,7 @@ fn record(args: RecordArgs) -> Result<Summary, RunError> {
 struct Watch;
 
 impl Strategy for Watch {
-    fn handle_event(&mut self, _now: Nanos, _event: &Event, _out: &mut Intents) {}
+    fn handle_event(&mut self, _: Nanos, _: &Event, _: &Picture, _: &mut Intents) {}
 }
 
 fn verify(dir: &Path) -> ExitCode {

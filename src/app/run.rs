@@ -80,12 +80,13 @@ enum Market {
 /// ```no_run
 /// use tickwire::app::run::Run;
 /// use tickwire::base::{Event, Nanos};
+/// use tickwire::market::Picture;
 /// use tickwire::strategy::{Intents, Strategy};
 ///
 /// struct Watch;
 ///
 /// impl Strategy for Watch {
-///     fn handle_event(&mut self, _now: Nanos, _event: &Event, _out: &mut Intents) {}
+///     fn handle_event(&mut self, _: Nanos, _: &Event, _: &Picture, _: &mut Intents) {}
 /// }
 ///
 /// let summary = Run::simulated(1)

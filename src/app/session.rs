@@ -109,11 +109,11 @@ impl Engine {
                 risk.only_at(&at.exchange);
                 build.add_gateway(keys, &at)?
             }
-            None => Exit::Paper(Paper::new(build.instruments.len())),
+            None => Exit::Paper(Paper::new()),
         };
         let inputs = std::mem::take(&mut build.inputs);
         let ranks = ranks(&*strategy, &build.instruments);
-        let desk = Desk::new(inputs, vec![strategy], risk, exit);
+        let desk = Desk::new(&build.instruments, inputs, vec![strategy], risk, exit);
         build.start(desk, hosts, &ranks)
     }
 

@@ -1,6 +1,7 @@
 //! One asset pair over several exchanges: whose bid and whose ask are best once fees are paid, and what lies between
 //! them. Compares in exact integers, and never a book that is not live and fresh.
 
+use super::picture::Picture;
 use crate::base::{Instrument, InstrumentId, Level, Nanos, Px, Qty, Side};
 
 /// Parts of one in which fees and edges are given: 1,000 ppm are 10 basis points.
@@ -15,10 +16,6 @@ struct Member {
     px_factor: i128,
     /// From its quantity times contract size to base units of the pair; of inverse contracts to quote units.
     size_factor: i128,
-    /// Best bid and ask of the live book, and when they were true.
-    touch: Option<(Level, Level, Nanos)>,
-    /// The exchange has not halted it.
-    trading: bool,
 }
 
 /// The best bid or ask of one member, as it counts against the others.
@@ -46,12 +43,21 @@ pub struct Cross {
     pub edge_ppm: i64,
 }
 
-/// The consolidated best bid and offer of one asset pair.
+/// One asset pair over its members: what compares their prices and quantities.
 #[derive(Debug, Clone)]
 pub struct Pair {
     members: Vec<Member>,
     px_scale: u8,
     base_scale: u8,
+}
+
+/// The consolidated best bid and offer of one asset pair, as its members' books are shown at one time.
+#[derive(Debug, Clone, Copy)]
+pub struct Bbo<'a> {
+    pair: &'a Pair,
+    view: &'a Picture,
+    now: Nanos,
+    age_max: Nanos,
 }
 
 impl Pair {
@@ -74,8 +80,6 @@ impl Pair {
             size_factor: i128::from(instrument.contract.size)
                 * ten(base_scale - instrument.qty_scale - instrument.contract.scale),
             instrument,
-            touch: None,
-            trading: true,
         };
         Self {
             members: instruments.iter().map(member).collect(),
@@ -106,80 +110,32 @@ impl Pair {
         &self.members[place].instrument
     }
 
-    /// A live book's best levels, and when they were true; `None` where there is no book that may be traded on.
-    pub fn handle_touch(&mut self, as_of: Nanos, place: usize, best: Option<(Level, Level)>) {
-        self.members[place].touch = best.map(|(bid, ask)| (bid, ask, as_of));
+    /// Members of the pair.
+    pub fn len(&self) -> usize {
+        self.members.len()
     }
 
-    /// The exchange halted a member (false) or resumed it: one that is halted offers nothing.
-    pub fn handle_trading(&mut self, place: usize, on: bool) {
-        self.members[place].trading = on;
+    /// It has no member.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
     }
 
-    /// The exchange lists a member anew. Scales of the pair may change, and its book is not known any more.
+    /// The exchange lists a member anew: scales of the pair may change.
     pub fn replace(&mut self, place: usize, instrument: Instrument) {
-        let mut members: Vec<(Instrument, u32)> = Vec::new();
-        members.extend(self.members.iter().map(|m| (m.instrument, m.taker_fee_ppm)));
+        let members = self.members.iter();
+        let mut members: Vec<_> = members.map(|m| (m.instrument, m.taker_fee_ppm)).collect();
         members[place].0 = instrument;
-        let mut fresh = Self::new(&members);
-        for (other, (new, old)) in fresh.members.iter_mut().zip(&self.members).enumerate() {
-            new.trading = old.trading;
-            new.touch = old.touch.filter(|_| other != place);
-        }
-        *self = fresh;
+        *self = Self::new(&members);
     }
 
-    /// What this member bids (`Side::Buy`) or asks, if its book is live and not older than `age_max`.
-    pub fn offer(&self, now: Nanos, place: usize, side: Side, age_max: Nanos) -> Option<Offer> {
-        let member = &self.members[place];
-        let (bid, ask, as_of) = member.touch.filter(|_| member.trading)?;
-        if now.since(as_of) > age_max.0 {
-            return None;
+    /// What the members offer at `now`. A book that is older than `age_max` offers nothing.
+    pub fn bbo<'a>(&'a self, view: &'a Picture, now: Nanos, age_max: Nanos) -> Bbo<'a> {
+        Bbo {
+            pair: self,
+            view,
+            now,
+            age_max,
         }
-        let level = match side {
-            Side::Buy => bid,
-            Side::Sell => ask,
-        };
-        Some(Offer {
-            place,
-            level,
-            net: self.net(place, level.px, side),
-            base: self.base(place, level.px, level.qty)?,
-        })
-    }
-
-    /// The highest net bid (`Side::Buy`) or the lowest net ask of all members that are live and fresh.
-    pub fn best(&self, now: Nanos, side: Side, age_max: Nanos) -> Option<Offer> {
-        let places = 0..self.members.len();
-        let offers = places.filter_map(|place| self.offer(now, place, side, age_max));
-        match side {
-            Side::Buy => offers.max_by_key(|offer| offer.net),
-            Side::Sell => offers.min_by_key(|offer| offer.net),
-        }
-    }
-
-    /// The best way to buy at one member and sell at another.
-    pub fn cross(&self, now: Nanos, age_max: Nanos) -> Option<Cross> {
-        let mut best: Option<Cross> = None;
-        for buy in 0..self.members.len() {
-            let Some(buy) = self.offer(now, buy, Side::Sell, age_max) else {
-                continue;
-            };
-            for sell in (0..self.members.len()).filter(|sell| *sell != buy.place) {
-                let Some(sell) = self.offer(now, sell, Side::Buy, age_max) else {
-                    continue;
-                };
-                let edge_ppm = edge_ppm(buy.net, sell.net);
-                if best.is_none_or(|best| edge_ppm > best.edge_ppm) {
-                    best = Some(Cross {
-                        buy,
-                        sell,
-                        edge_ppm,
-                    });
-                }
-            }
-        }
-        best
     }
 
     /// What one base unit at this price brings (a bid that is sold to) or costs (an ask that is bought).
@@ -249,6 +205,65 @@ impl Pair {
     }
 }
 
+impl Bbo<'_> {
+    /// What this member bids (`Side::Buy`) or asks, if its book is live, complete at its best level and not crossed, and
+    /// the exchange has not halted it.
+    pub fn offer(&self, place: usize, side: Side) -> Option<Offer> {
+        let id = self.pair.instrument(place).id;
+        let shown = self.view.live(id)?;
+        let trading = self
+            .view
+            .instrument(id)
+            .is_some_and(|listed| listed.trading);
+        let top = &shown.top;
+        let usable = trading && top.complete(1) && !top.crossed();
+        if !usable || shown.age_ns(self.now) > self.age_max.0 {
+            return None;
+        }
+        let (bid, ask) = top.best()?;
+        let level = match side {
+            Side::Buy => bid,
+            Side::Sell => ask,
+        };
+        Some(Offer {
+            place,
+            level,
+            net: self.pair.net(place, level.px, side),
+            base: self.pair.base(place, level.px, level.qty)?,
+        })
+    }
+
+    /// The highest net bid (`Side::Buy`) or the lowest net ask of all members.
+    pub fn best(&self, side: Side) -> Option<Offer> {
+        let offers = (0..self.pair.len()).filter_map(|place| self.offer(place, side));
+        match side {
+            Side::Buy => offers.max_by_key(|offer| offer.net),
+            Side::Sell => offers.min_by_key(|offer| offer.net),
+        }
+    }
+
+    /// The best way to buy at one member and sell at another.
+    pub fn cross(&self) -> Option<Cross> {
+        let mut best: Option<Cross> = None;
+        for buy in (0..self.pair.len()).filter_map(|place| self.offer(place, Side::Sell)) {
+            for sell in (0..self.pair.len()).filter(|sell| *sell != buy.place) {
+                let Some(sell) = self.offer(sell, Side::Buy) else {
+                    continue;
+                };
+                let edge_ppm = edge_ppm(buy.net, sell.net);
+                if best.is_none_or(|best| edge_ppm > best.edge_ppm) {
+                    best = Some(Cross {
+                        buy,
+                        sell,
+                        edge_ppm,
+                    });
+                }
+            }
+        }
+        best
+    }
+}
+
 /// `(revenue - cost) / cost` in parts per million, rounded down.
 fn edge_ppm(cost: i128, revenue: i128) -> i64 {
     if cost <= 0 {
@@ -262,7 +277,8 @@ fn edge_ppm(cost: i128, revenue: i128) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Contract, Symbol};
+    use crate::base::{Body, Contract, Event, Status, Symbol, Top};
+    use crate::market::picture::tests::event;
 
     const AGE: Nanos = Nanos::from_millis(500);
     const NOW: Nanos = Nanos::from_secs(9);
@@ -301,9 +317,24 @@ mod tests {
         }
     }
 
-    fn show(pair: &mut Pair, place: usize, bid: (i64, u64), ask: (i64, u64)) {
-        let best = (level(bid.0, bid.1), level(ask.0, ask.1));
-        pair.handle_touch(NOW, place, Some(best));
+    fn picture(pair: &Pair) -> Picture {
+        let instruments: Vec<_> = (0..pair.len()).map(|n| *pair.instrument(n)).collect();
+        Picture::new(&instruments)
+    }
+
+    fn tell(view: &mut Picture, place: u16, body: Body) {
+        let event = Event {
+            instrument: InstrumentId(place),
+            ..event(NOW, 1, body)
+        };
+        view.handle_event(NOW, &event);
+    }
+
+    fn show(view: &mut Picture, place: u16, bid: (i64, u64), ask: (i64, u64)) {
+        let mut top = Top::EMPTY;
+        top.set(Side::Buy, [level(bid.0, bid.1)].into_iter(), 1, false);
+        top.set(Side::Sell, [level(ask.0, ask.1)].into_iter(), 1, false);
+        tell(view, place, Body::Book(top));
     }
 
     #[test]
@@ -324,31 +355,54 @@ mod tests {
 
     #[test]
     fn the_best_bid_and_ask_are_those_that_are_best_after_fees() {
-        let mut pair = pair([1_000, 0, 0]);
-        show(&mut pair, 0, (4_000_000, 1), (4_000_100, 1));
-        show(&mut pair, 1, (399_990, 1), (400_200, 1));
+        let pair = pair([1_000, 0, 0]);
+        let mut view = picture(&pair);
+        show(&mut view, 0, (4_000_000, 1), (4_000_100, 1));
+        show(&mut view, 1, (399_990, 1), (400_200, 1));
+        let best = |view: &Picture, now, side| {
+            let best = pair.bbo(view, now, AGE).best(side);
+            best.map(|offer| offer.place)
+        };
         // 40,000.00 less 10 bps is less than 39,999.0.
-        assert_eq!(pair.best(NOW, Side::Buy, AGE).map(|o| o.place), Some(1));
-        assert_eq!(pair.best(NOW, Side::Sell, AGE).map(|o| o.place), Some(1));
+        assert_eq!(best(&view, NOW, Side::Buy), Some(1));
+        assert_eq!(best(&view, NOW, Side::Sell), Some(1));
         let late = NOW + AGE + Nanos(1);
-        assert_eq!(pair.best(late, Side::Buy, AGE), None);
-        pair.handle_touch(NOW, 1, None);
-        assert_eq!(pair.best(NOW, Side::Buy, AGE).map(|o| o.place), Some(0));
+        assert_eq!(best(&view, late, Side::Buy), None);
+        tell(&mut view, 1, Body::Status(Status::Stale));
+        assert_eq!(best(&view, NOW, Side::Buy), Some(0));
+        tell(&mut view, 0, Body::Trading(false));
+        assert_eq!(best(&view, NOW, Side::Buy), None);
+    }
+
+    #[test]
+    fn a_book_that_is_crossed_or_incomplete_at_its_best_level_offers_nothing() {
+        let pair = pair([0; 3]);
+        let mut view = picture(&pair);
+        show(&mut view, 0, (4_000_000, 1), (4_000_100, 1));
+        assert!(pair.bbo(&view, NOW, AGE).offer(0, Side::Buy).is_some());
+        show(&mut view, 0, (4_000_100, 1), (4_000_000, 1));
+        assert_eq!(pair.bbo(&view, NOW, AGE).offer(0, Side::Buy), None);
+        let mut incomplete = Top::EMPTY;
+        incomplete.set(Side::Buy, [level(4_000_000, 1)].into_iter(), 0, false);
+        incomplete.set(Side::Sell, [level(4_000_100, 1)].into_iter(), 1, false);
+        tell(&mut view, 0, Body::Book(incomplete));
+        assert_eq!(pair.bbo(&view, NOW, AGE).offer(0, Side::Buy), None);
     }
 
     #[test]
     fn a_cross_is_bought_at_one_exchange_and_sold_at_another() {
-        let mut pair = pair([100, 200, 0]);
-        show(&mut pair, 0, (4_000_000, 5), (4_000_100, 5));
-        assert_eq!(pair.cross(NOW, AGE), None);
-        show(&mut pair, 1, (402_000, 5), (402_100, 5));
-        let cross = pair.cross(NOW, AGE).unwrap();
+        let pair = pair([100, 200, 0]);
+        let mut view = picture(&pair);
+        show(&mut view, 0, (4_000_000, 5), (4_000_100, 5));
+        assert_eq!(pair.bbo(&view, NOW, AGE).cross(), None);
+        show(&mut view, 1, (402_000, 5), (402_100, 5));
+        let cross = pair.bbo(&view, NOW, AGE).cross().unwrap();
         assert_eq!((cross.buy.place, cross.sell.place), (0, 1));
         // 40,200.0 * 0.9998 against 40,001.00 * 1.0001.
         let exact: f64 = (402_000.0 * 10.0 * 0.9998) / (4_000_100.0 * 1.0001) - 1.0;
         assert_eq!(cross.edge_ppm, (exact * 1e6).floor() as i64);
-        show(&mut pair, 1, (400_000, 5), (400_100, 5));
-        assert!(pair.cross(NOW, AGE).unwrap().edge_ppm < 0);
+        show(&mut view, 1, (400_000, 5), (400_100, 5));
+        assert!(pair.bbo(&view, NOW, AGE).cross().unwrap().edge_ppm < 0);
     }
 
     #[test]

@@ -9,9 +9,10 @@
 
 use super::{Intents, Strategy, StrategyError};
 use crate::base::{
-    Body, Event, Instrument, InstrumentId, Intent, Nanos, Outcome, Px, Qty, Report, Side, Status,
+    Body, Event, Instrument, InstrumentId, Intent, Nanos, Outcome, Px, Qty, Report, Side,
     TimeInForce, Why, decimal,
 };
+use crate::market::Picture;
 use crate::market::consolidated::{Cross, Offer, PPM, Pair};
 
 /// The signals' names in decision logs.
@@ -55,10 +56,6 @@ struct PairDesk {
     pair: Pair,
     /// The most of a trade, in base units of the pair.
     base_max: i128,
-    /// The newest epoch of each member.
-    epochs: Vec<u32>,
-    /// What each member's newest book was, for the decision log.
-    seen: Vec<u64>,
     phase: Phase,
     ready_at: Nanos,
     /// The tag of the newest order.
@@ -150,7 +147,7 @@ impl Arbitrage {
 }
 
 impl Strategy for Arbitrage {
-    fn handle_event(&mut self, now: Nanos, event: &Event, out: &mut Intents) {
+    fn handle_event(&mut self, now: Nanos, event: &Event, view: &Picture, out: &mut Intents) {
         let pair = self
             .pair_of
             .get(event.instrument.index())
@@ -163,33 +160,16 @@ impl Strategy for Arbitrage {
             return;
         };
         match &event.body {
-            Body::Book(top) => {
-                if event.epoch < desk.epochs[place] {
-                    return;
-                }
-                (desk.epochs[place], desk.seen[place]) = (event.epoch, event.update_id);
-                let best = top.best().filter(|_| top.complete(1) && !top.crossed());
-                desk.pair.handle_touch(event.as_of, place, best);
-            }
-            Body::Status(status) => {
-                desk.epochs[place] = desk.epochs[place].max(event.epoch);
-                if *status != Status::Live {
-                    desk.pair.handle_touch(event.as_of, place, None);
-                }
-                return;
-            }
-            Body::Trading(on) => {
-                desk.pair.handle_trading(place, *on);
-                return;
-            }
+            Body::Book(_) => {}
+            Body::Report(report) => desk.handle_report(now, report, view, &self.params),
             Body::Instrument(instrument) => {
                 desk.replace(place, *instrument);
                 return;
             }
-            Body::Report(report) => desk.handle_report(now, report, &self.params),
+            Body::Status(_) | Body::Trading(_) => return, // The picture has them.
             Body::Trade(..) | Body::Quote(_) | Body::Gateway(_) | Body::News(_) => return,
         }
-        desk.act(now, &self.params, out);
+        desk.act(now, view, &self.params, out);
     }
 
     fn trades(&self, instrument: InstrumentId) -> bool {
@@ -211,8 +191,6 @@ impl PairDesk {
         Ok(Self {
             pair,
             base_max: i128::from(base_max),
-            epochs: vec![0; group.len()],
-            seen: vec![0; group.len()],
             phase: Phase::Idle,
             ready_at: Nanos::ZERO,
             tag: 0,
@@ -233,10 +211,12 @@ impl PairDesk {
         }
     }
 
-    fn act(&mut self, now: Nanos, params: &Params, out: &mut Intents) {
+    fn act(&mut self, now: Nanos, view: &Picture, params: &Params, out: &mut Intents) {
         match self.phase {
-            Phase::Idle if now >= self.ready_at => self.open(now, params, out),
-            Phase::Open(trade) if now >= self.ready_at => self.close(now, trade, params, out),
+            Phase::Idle if now >= self.ready_at => self.open(now, view, params, out),
+            Phase::Open(trade) if now >= self.ready_at => {
+                self.close(now, view, trade, params, out);
+            }
             Phase::Sent(_, order) if now.since(order.since) > ANSWER_NS_MAX.0 => {
                 self.phase = Phase::Lost;
             }
@@ -245,8 +225,9 @@ impl PairDesk {
     }
 
     /// The first leg, where there is enough between two exchanges.
-    fn open(&mut self, now: Nanos, params: &Params, out: &mut Intents) {
-        let Some(cross) = self.pair.cross(now, Nanos(params.age_max_ns)) else {
+    fn open(&mut self, now: Nanos, view: &Picture, params: &Params, out: &mut Intents) {
+        let bbo = self.pair.bbo(view, now, Nanos(params.age_max_ns));
+        let Some(cross) = bbo.cross() else {
             return;
         };
         if cross.edge_ppm < i64::from(params.edge_min_ppm) {
@@ -284,18 +265,21 @@ impl PairDesk {
         };
         let threshold = f64::from(params.edge_min_ppm);
         let signal = (OPEN, cross.edge_ppm as f64, threshold);
-        self.send(
-            now,
-            trade,
-            (first.place, side, first.level.px, qty),
-            signal,
-            out,
-        );
+        let order = (first.place, side, first.level.px, qty);
+        self.send(now, view, trade, order, signal, out);
     }
 
     /// The second leg, or what is left of it.
-    fn close(&mut self, now: Nanos, trade: Trade, params: &Params, out: &mut Intents) {
-        let (base, age) = (trade.open.abs(), Nanos(params.age_max_ns));
+    fn close(
+        &mut self,
+        now: Nanos,
+        view: &Picture,
+        trade: Trade,
+        params: &Params,
+        out: &mut Intents,
+    ) {
+        let bbo = self.pair.bbo(view, now, Nanos(params.age_max_ns));
+        let base = trade.open.abs();
         let side = if trade.open > 0 {
             Side::Sell
         } else {
@@ -308,7 +292,7 @@ impl PairDesk {
             let Some(limit) = self.pair.limit(trade.second, side, total, base) else {
                 return;
             };
-            let Some(offer) = self.pair.offer(now, trade.second, side.opposite(), age) else {
+            let Some(offer) = bbo.offer(trade.second, side.opposite()) else {
                 return;
             };
             let reaches = match side {
@@ -318,11 +302,12 @@ impl PairDesk {
             let qty = self.pair.lots(trade.second, offer.level.px, base);
             if reaches && qty.0 > 0 {
                 let signal = (HEDGE, open, 0.0);
-                self.send(now, trade, (trade.second, side, limit, qty), signal, out);
+                let order = (trade.second, side, limit, qty);
+                self.send(now, view, trade, order, signal, out);
             }
             return;
         }
-        let Some(best) = self.pair.best(now, side.opposite(), age) else {
+        let Some(best) = bbo.best(side.opposite()) else {
             return;
         };
         let instrument = self.pair.instrument(best.place);
@@ -335,32 +320,35 @@ impl PairDesk {
         let qty = self.pair.lots(best.place, best.level.px, base);
         if qty.0 > 0 {
             let signal = (UNWIND, open, 0.0);
-            self.send(now, trade, (best.place, side, px, qty), signal, out);
+            let order = (best.place, side, px, qty);
+            self.send(now, view, trade, order, signal, out);
         }
     }
 
     fn send(
         &mut self,
         now: Nanos,
+        view: &Picture,
         trade: Trade,
         (place, side, px, qty): (usize, Side, Px, Qty),
         (signal, value, threshold): (&'static str, f64, f64),
         out: &mut Intents,
     ) {
-        let touch = |side| self.pair.offer(now, place, side, Nanos::NEVER);
-        let level = |offer: Option<Offer>| offer.map(|offer| offer.level).unwrap_or_default();
+        let instrument = self.pair.instrument(place).id;
+        let shown = view.live(instrument);
+        let (bid, ask) = shown.and_then(|shown| shown.top.best()).unwrap_or_default();
         let why = Why {
             signal,
             value,
             threshold,
-            update_id: self.seen[place],
-            epoch: self.epochs[place],
-            bid: level(touch(Side::Buy)),
-            ask: level(touch(Side::Sell)),
+            update_id: shown.map_or(0, |shown| shown.update_id),
+            epoch: shown.map_or(0, |shown| shown.epoch),
+            bid,
+            ask,
         };
         let tag = self.tag + 1;
         let intent = Intent {
-            instrument: self.pair.instrument(place).id,
+            instrument,
             side,
             px,
             qty,
@@ -381,7 +369,7 @@ impl PairDesk {
         }
     }
 
-    fn handle_report(&mut self, now: Nanos, report: &Report, params: &Params) {
+    fn handle_report(&mut self, now: Nanos, report: &Report, view: &Picture, params: &Params) {
         let Phase::Sent(mut trade, mut order) = self.phase else {
             return;
         };
@@ -421,7 +409,7 @@ impl PairDesk {
             let base = trade.open.abs();
             trade.per_base = if base > 0 { order.worth / base } else { 0 };
         }
-        if self.flat(trade.open) {
+        if self.flat(view, trade.open) {
             self.phase = Phase::Idle;
             self.ready_at = now + Nanos(params.cooldown_ns);
         } else {
@@ -433,11 +421,10 @@ impl PairDesk {
     }
 
     /// Nothing is open, or less than any member takes.
-    fn flat(&self, open: i128) -> bool {
-        (0..self.epochs.len()).all(|place| {
-            let offer = self
-                .pair
-                .offer(Nanos::ZERO, place, Side::Sell, Nanos::NEVER);
+    fn flat(&self, view: &Picture, open: i128) -> bool {
+        let bbo = self.pair.bbo(view, Nanos::ZERO, Nanos::NEVER);
+        (0..self.pair.len()).all(|place| {
+            let offer = bbo.offer(place, Side::Sell);
             let px = offer.map_or(Px(0), |offer| offer.level.px);
             self.pair.lots(place, px, open.abs()).0 == 0
         })

@@ -7,7 +7,7 @@ use crate::base::{
     Body, Decimal, Event, Instrument, InstrumentId, Intent, Nanos, Qty, Side, TimeInForce, Top,
     Why, decimal,
 };
-use crate::market::signals;
+use crate::market::{Picture, signals};
 
 /// The name of the signal in decision logs.
 const SIGNAL: &str = "imbalance";
@@ -42,8 +42,6 @@ pub struct Imbalance {
 struct Seat {
     /// Zero where the configured quantity does not fit the instrument: it is not traded.
     qty: Qty,
-    /// The newest epoch that a book or a status named.
-    epoch: u32,
     /// No intent before this. A resync does not shorten it: a flapping feed must not trade faster.
     ready_at: Nanos,
 }
@@ -67,7 +65,6 @@ impl Imbalance {
                     misfit.get_or_insert(error);
                     Qty(0)
                 }),
-                epoch: 0,
                 ready_at: Nanos::ZERO,
             });
         }
@@ -114,23 +111,13 @@ impl Imbalance {
 }
 
 impl Strategy for Imbalance {
-    fn handle_event(&mut self, now: Nanos, event: &Event, out: &mut Intents) {
+    fn handle_event(&mut self, now: Nanos, event: &Event, _view: &Picture, out: &mut Intents) {
         let index = event.instrument.index();
-        let Some(&Seat {
-            qty,
-            epoch,
-            ready_at,
-        }) = self.seats.get(index)
-        else {
+        let Some(&Seat { qty, ready_at }) = self.seats.get(index) else {
             return; // A gateway's or a timer's event.
         };
         let top = match &event.body {
             Body::Book(top) => top,
-            Body::Status(_) => {
-                // From here on a late book of the connection before is not read.
-                self.seats[index].epoch = epoch.max(event.epoch);
-                return;
-            }
             Body::Instrument(instrument) => {
                 // A quantity that it cannot hold any more is zero: nothing is wanted of it.
                 self.seats[index].qty = order_qty(&self.quantity, instrument).unwrap_or(Qty(0));
@@ -138,15 +125,12 @@ impl Strategy for Imbalance {
             }
             Body::Trade(..)
             | Body::Quote(_)
+            | Body::Status(_)
             | Body::Trading(_)
             | Body::Gateway(_)
             | Body::News(_)
             | Body::Report(_) => return,
         };
-        if event.epoch < epoch {
-            return;
-        }
-        self.seats[index].epoch = event.epoch;
         if now < ready_at || qty == Qty(0) {
             return;
         }

@@ -4,6 +4,7 @@ pub mod arbitrage;
 pub mod imbalance;
 
 use crate::base::{Decimal, DecimalError, Event, Instrument, InstrumentId, Intent, Nanos, Symbol};
+use crate::market::Picture;
 use arrayvec::ArrayVec;
 use std::fmt;
 
@@ -15,12 +16,13 @@ pub type Intents = ArrayVec<Intent, INTENTS_MAX>;
 
 /// A strategy: a value that sees every event of the desk, in order, and may want orders.
 ///
-/// It sees only live books ([`crate::base::Body::Book`] is never published of another), must not block, and must
-/// decide from `now` and the events alone, so that a replay decides the same.
+/// It sees only live books of the newest connection ([`crate::base::Body::Book`] is never shown of another), must not
+/// block, and must decide from `now`, the events and the picture alone, so that a replay decides the same.
 pub trait Strategy: Send {
     /// Takes one event, and pushes what it wants now into `out`, which comes empty. What does not
-    /// fit is the strategy's own to keep or forget.
-    fn handle_event(&mut self, now: Nanos, event: &Event, out: &mut Intents);
+    /// fit is the strategy's own to keep or forget. `view` is every instrument's newest live book, `event`
+    /// included.
+    fn handle_event(&mut self, now: Nanos, event: &Event, view: &Picture, out: &mut Intents);
 
     /// Whether it may trade this instrument: those that no strategy trades get their first snapshots last.
     fn trades(&self, _instrument: InstrumentId) -> bool {

@@ -16,7 +16,6 @@
 pub mod limits;
 pub mod orders;
 pub mod paper;
-mod picture;
 mod rate;
 pub mod refusal;
 pub mod risk;

@@ -1,12 +1,12 @@
-//! Fills orders on paper, against the books that the desk is shown. Invents no liquidity beyond them.
+//! Fills orders on paper, against the picture that the desk keeps. Invents no liquidity beyond them.
 //!
 //! It is optimistic in three ways, which a live run is not: an order takes nothing out of the book, so that the
 //! next one meets the same levels; it arrives at once; and nobody reacts to it. Levels below the completeness
 //! horizon do exist at their price; a better level that is not seen there would only have filled better.
 
-use super::picture::Picture;
 use crate::base::event::EVENT_LEVELS;
-use crate::base::{Event, NewOrder, News, Outcome, Px, Qty, Side, TimeInForce, Top};
+use crate::base::{NewOrder, News, Outcome, Px, Qty, Side, TimeInForce, Top};
+use crate::market::Picture;
 use arrayvec::ArrayVec;
 
 /// What one order causes, at most: the ack, a fill a level, the end.
@@ -21,33 +21,21 @@ pub const REJECTED_BOOK_CROSSED: i32 = -900_002;
 pub type Reports = ArrayVec<News, REPORTS_MAX>;
 
 /// The exchange of a paper account.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Paper {
-    /// One an instrument, at the index of its id.
-    books: Vec<Picture<Top<EVENT_LEVELS>>>,
     /// The last exchange id that was given.
     exchange_id: u64,
 }
 
 impl Paper {
-    /// A paper account for the instruments with the ids `0 .. instruments`.
-    pub fn new(instruments: usize) -> Self {
-        Self {
-            books: vec![Picture::DARK; instruments],
-            exchange_id: 0,
-        }
-    }
-
-    /// Follows books and their status.
-    pub fn handle_event(&mut self, event: &Event) {
-        if let Some(book) = self.books.get_mut(event.instrument.index()) {
-            book.handle_event(event, |top| *top);
-        }
+    /// A paper account that took no order yet.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Takes a LIMIT IOC: acked, filled level by level at each level's own price up to the limit price, and then over,
     /// filled or with the rest expired; or rejected with one of the codes above.
-    pub fn handle_order(&mut self, order: &NewOrder) -> Reports {
+    pub fn handle_order(&mut self, order: &NewOrder, view: &Picture) -> Reports {
         assert!(order.qty.0 > 0, "risk admits no order of nothing");
         match order.tif {
             TimeInForce::ImmediateOrCancel => {}
@@ -60,15 +48,14 @@ impl Paper {
                 outcome,
             });
         };
-        let book = self.books.get(order.instrument.index());
-        match book.and_then(Picture::live) {
+        match view.live(order.instrument).map(|shown| &shown.top) {
             None => report(Outcome::Rejected {
                 code: REJECTED_BOOK_NOT_LIVE,
             }),
-            Some((top, _)) if top.crossed() => report(Outcome::Rejected {
+            Some(top) if top.crossed() => report(Outcome::Rejected {
                 code: REJECTED_BOOK_CROSSED,
             }),
-            Some((top, _)) => {
+            Some(top) => {
                 self.exchange_id += 1;
                 report(Outcome::Acked {
                     exchange_id: self.exchange_id,
@@ -109,7 +96,7 @@ fn reaches(order: &NewOrder, px: Px) -> bool {
 mod tests {
     use super::*;
     use crate::base::{Body, ClientId, InstrumentId, Level, Status};
-    use crate::trading::risk::tests::{book, status, top};
+    use crate::trading::risk::tests::{TAKEN, event, instrument, top};
     use proptest::{collection, prop_assert, prop_assert_eq, proptest};
 
     fn levels(levels: &[(i64, u64)]) -> impl Iterator<Item = Level> {
@@ -119,16 +106,24 @@ mod tests {
         })
     }
 
-    fn paper(bids: &[(i64, u64)], asks: &[(i64, u64)]) -> Paper {
+    /// A paper account, and the picture that it fills from.
+    type Bench = (Paper, Picture);
+
+    fn dark() -> Bench {
+        (Paper::new(), Picture::new(&[instrument(0)]))
+    }
+
+    fn show(bench: &mut Bench, body: Body) {
+        bench.1.handle_event(TAKEN, &event(1, body));
+    }
+
+    fn paper(bids: &[(i64, u64)], asks: &[(i64, u64)]) -> Bench {
         let mut top = Top::EMPTY;
         top.set(Side::Buy, levels(bids), bids.len(), false);
         top.set(Side::Sell, levels(asks), asks.len(), false);
-        let mut paper = Paper::new(1);
-        paper.handle_event(&Event {
-            body: Body::Book(top),
-            ..book(1)
-        });
-        paper
+        let mut bench = dark();
+        show(&mut bench, Body::Book(top));
+        bench
     }
 
     fn order(side: Side, px: i64, qty: u64) -> NewOrder {
@@ -142,11 +137,11 @@ mod tests {
         }
     }
 
-    fn outcomes(paper: &mut Paper, order: &NewOrder) -> Vec<Outcome> {
+    fn outcomes((paper, view): &mut Bench, order: &NewOrder) -> Vec<Outcome> {
         let ours = |report: &News| {
             (report.client_id, report.instrument) == (order.client_id, order.instrument)
         };
-        let reports = paper.handle_order(order);
+        let reports = paper.handle_order(order, view);
         assert!(reports.iter().all(ours));
         reports.iter().map(|report| report.outcome).collect()
     }
@@ -221,9 +216,9 @@ mod tests {
             code: REJECTED_BOOK_NOT_LIVE,
         }];
         let order = order(Side::Buy, 101, 1);
-        assert_eq!(outcomes(&mut Paper::new(1), &order), rejected);
+        assert_eq!(outcomes(&mut dark(), &order), rejected);
         let mut paper = paper(BIDS, ASKS);
-        paper.handle_event(&status(1, Status::Stale));
+        show(&mut paper, Body::Status(Status::Stale));
         assert_eq!(outcomes(&mut paper, &order), rejected);
         let foreign = NewOrder {
             instrument: InstrumentId(1),
@@ -234,11 +229,8 @@ mod tests {
 
     #[test]
     fn a_crossed_book_fills_nothing() {
-        let mut paper = Paper::new(1);
-        paper.handle_event(&Event {
-            body: Body::Book(top(101, 101, 1)),
-            ..book(1)
-        });
+        let mut paper = dark();
+        show(&mut paper, Body::Book(top(101, 101, 1)));
         assert_eq!(
             outcomes(&mut paper, &order(Side::Buy, 101, 1)),
             [Outcome::Rejected {

@@ -1,15 +1,15 @@
 //! The gate between wanting and ordering: only what passes every check becomes [`Admitted`].
-//! Believes no strategy about the market; it reads its own picture of each book.
+//! Believes no strategy about the market: it reads the desk's own picture of each book.
 
 use super::limits::{self, BPS, RiskLimits, RiskParams, SizeLimit};
-use super::picture::Picture;
 use super::rate::RateWindow;
 use super::refusal::{Compared, Refusal, Refusals, Refused, Unit};
-use crate::base::event::{EVENT_LEVELS, LATE_NS_MAX};
+use crate::base::event::LATE_NS_MAX;
 use crate::base::{
-    Body, ClientId, Event, Instrument, InstrumentId, Intent, Nanos, NewOrder, Px, Qty, Report,
-    Side, Top, Why,
+    Body, ClientId, Event, Instrument, Intent, Nanos, NewOrder, Px, Qty, Report, Side, Why,
 };
+use crate::market::Picture;
+use crate::market::picture::Shown;
 
 /// The oldest book that an order may rest on, in nanoseconds from when it was true: a market that is quiet for longer
 /// may have changed without our hearing of it.
@@ -38,13 +38,15 @@ impl Admitted {
 
 /// Every gate of the desk, and the state that they read.
 ///
-/// Invariant: `open.len() <= limits.open_orders_max <= open.capacity()`.
+/// Invariant: `open.len() <= open_orders_max <= open.capacity()`, and every open id is below `next_client_id`.
 #[derive(Debug)]
 pub struct Risk {
     killed: bool,
     gateway_ready: bool,
     /// What is admitted now will have a record.
     recorded: bool,
+    /// The exit writes numbers at the scales that the run began with.
+    keeps_scales: bool,
     collar_bps: u32,
     open_orders_max: usize,
     /// What was configured, for an instrument whose scales change.
@@ -59,29 +61,17 @@ pub struct Risk {
     refusals: Refusals,
 }
 
-/// What is known of one instrument.
+/// What risk allows of one instrument.
 #[derive(Debug)]
 struct Seat {
-    instrument: Instrument,
     limit: SizeLimit,
     /// The scales that the run began with, `(px, qty)`.
     scales: (u8, u8),
+    exchange: &'static str,
     /// There is an account at its exchange, or orders stay on paper.
     has_account: bool,
     /// It has other scales now than its exit writes, or limits that it cannot hold.
     frozen: bool,
-    picture: Picture<Touch>,
-}
-
-/// Best bid and ask of a live book.
-#[derive(Debug, Clone, Copy)]
-struct Touch {
-    best: Option<(Px, Px)>,
-    /// Both are provably the exchange's own best.
-    complete: bool,
-    as_of: Nanos,
-    /// How old it was when it came. Where that is much, newer data is on its way.
-    delay_ns: u64,
 }
 
 impl Risk {
@@ -96,12 +86,11 @@ impl Risk {
         let seat = |(index, (instrument, limit)): (usize, (&Instrument, &SizeLimit))| {
             assert_eq!(instrument.id.index(), index, "the table is in id order");
             Seat {
-                instrument: *instrument,
                 limit: *limit,
                 scales: (instrument.px_scale, instrument.qty_scale),
+                exchange: instrument.exchange,
                 has_account: true,
                 frozen: false,
-                picture: Picture::DARK,
             }
         };
         let table = instruments.iter().zip(&limits.sizes);
@@ -109,6 +98,7 @@ impl Risk {
             killed: false,
             gateway_ready: false,
             recorded: true,
+            keeps_scales: false,
             collar_bps: limits.collar_bps,
             open_orders_max: limits.open_orders_max,
             params: limits.params,
@@ -120,38 +110,31 @@ impl Risk {
         }
     }
 
-    /// Follows books, status, the gateway and reports. Every event of the desk comes here before
-    /// the strategies see it, at `now`.
-    pub fn handle_event(&mut self, now: Nanos, event: &Event) {
+    /// Follows listings, the gateway and reports. Every event of the desk comes here before the strategies see it.
+    pub fn handle_event(&mut self, event: &Event) {
         match &event.body {
-            Body::Book(_) | Body::Status(_) => {
-                if let Some(seat) = self.seats.get_mut(event.instrument.index()) {
-                    let picture = &mut seat.picture;
-                    picture.handle_event(event, |top| Touch::of(top, now, event.as_of));
-                }
-            }
-            Body::Trading(on) => {
-                if let Some(seat) = self.seats.get_mut(event.instrument.index()) {
-                    seat.instrument.trading = *on;
-                }
-            }
             Body::Instrument(instrument) => {
                 if let Some(seat) = self.seats.get_mut(event.instrument.index()) {
-                    seat.replace(instrument, &self.params);
-                    let picture = &mut seat.picture;
-                    picture.handle_event(event, |top| Touch::of(top, now, event.as_of));
+                    seat.replace(instrument, &self.params, self.keeps_scales);
                 }
             }
             Body::Gateway(ready) => self.gateway_ready = *ready,
             Body::Report(report) => self.handle_report(report),
+            Body::Book(_) | Body::Status(_) | Body::Trading(_) => {} // The picture has them.
             Body::Trade(..) | Body::Quote(_) | Body::News(_) => {}
         }
+        self.check();
     }
 
     /// Makes an order of `intent`, or names the first gate that it fails, in the order of
-    /// [`Refusal`]'s arms. A refusal changes nothing but its counter.
-    pub fn admit(&mut self, now: Nanos, intent: Intent) -> Result<Admitted, Refused> {
-        match self.check(now, &intent) {
+    /// [`Refusal`]'s arms. A refusal changes nothing but its counter. `view` is the desk's picture at `now`.
+    pub fn admit(
+        &mut self,
+        now: Nanos,
+        intent: Intent,
+        view: &Picture,
+    ) -> Result<Admitted, Refused> {
+        match self.judge(now, &intent, view) {
             Ok(()) => Ok(self.mint(now, intent)),
             Err(refused) => {
                 self.refusals.record(intent.instrument, &refused);
@@ -168,7 +151,7 @@ impl Risk {
     /// Refuses orders of every other exchange's instruments: the account is at this one.
     pub fn only_at(&mut self, exchange: &str) {
         for seat in &mut self.seats {
-            seat.has_account = seat.instrument.exchange == exchange;
+            seat.has_account = seat.exchange == exchange;
         }
     }
 
@@ -177,13 +160,10 @@ impl Risk {
         self.recorded = recorded;
     }
 
-    /// Refuses orders of an instrument whose scales are not those that the run began with: for an exit
-    /// that writes numbers at those.
-    pub fn halt_rescaled(&mut self, instrument: InstrumentId) {
-        if let Some(seat) = self.seats.get_mut(instrument.index()) {
-            let now = (seat.instrument.px_scale, seat.instrument.qty_scale);
-            seat.frozen = now != seat.scales;
-        }
+    /// Refuses orders of instruments whose scales are no longer those that the run began with, since the exit writes
+    /// numbers at those.
+    pub fn keep_scales(&mut self) {
+        self.keeps_scales = true;
     }
 
     /// Refused intents by gate, and what each gate compared.
@@ -196,15 +176,16 @@ impl Risk {
         self.open.len()
     }
 
-    fn check(&self, now: Nanos, intent: &Intent) -> Result<(), Refused> {
+    fn judge(&self, now: Nanos, intent: &Intent, view: &Picture) -> Result<(), Refused> {
         refuse_if(self.killed, Refusal::Killed)?;
         refuse_if(!self.gateway_ready, Refusal::GatewayDown)?;
         refuse_if(!self.recorded, Refusal::Unrecorded)?;
         let seat = self.seats.get(intent.instrument.index());
-        let seat = seat.ok_or(Refusal::UnknownInstrument)?;
-        seat.check_order(intent)?;
+        let instrument = view.instrument(intent.instrument);
+        let (seat, instrument) = seat.zip(instrument).ok_or(Refusal::UnknownInstrument)?;
+        seat.judge_order(intent, instrument)?;
         refuse_if(self.next_client_id == u64::MAX, Refusal::Overflow)?;
-        seat.check_book(now, intent, self.collar_bps)?;
+        judge_book(now, intent, view.live(intent.instrument), self.collar_bps)?;
         let orders = |limit: usize, found: usize| (Unit::Orders, limit as u128, found as u128);
         let (open, open_max) = (self.open.len(), self.open_orders_max);
         hold_if(open >= open_max, Refusal::OpenOrders, || {
@@ -232,7 +213,9 @@ impl Risk {
             tag: _,
             why,
         } = intent;
-        assert!(px.0 > 0 && qty.0 > 0, "an order of nothing");
+        assert!(px.0 > 0, "an order at no price");
+        assert!(qty.0 > 0, "an order of nothing");
+        self.check();
         Admitted {
             order: NewOrder {
                 client_id,
@@ -260,41 +243,27 @@ impl Risk {
         self.open_orders_max
     }
 
-    /// Instruments of the run's table.
-    pub fn instruments(&self) -> usize {
-        self.seats.len()
-    }
-
-    /// As it is listed now; `None` where it is not in the run's table.
-    pub fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {
-        self.seats.get(id.index()).map(|seat| &seat.instrument)
-    }
-}
-
-impl Touch {
-    fn of(top: &Top<EVENT_LEVELS>, now: Nanos, as_of: Nanos) -> Self {
-        Self {
-            best: top.best().map(|(bid, ask)| (bid.px, ask.px)),
-            complete: top.complete(1),
-            as_of,
-            delay_ns: now.since(as_of),
-        }
+    fn check(&self) {
+        assert!(self.open.len() <= self.open_orders_max);
+        assert!(self.open_orders_max <= self.open.capacity());
+        debug_assert!(self.open.iter().all(|id| id.0 < self.next_client_id));
     }
 }
 
 impl Seat {
-    /// Takes the instrument as it is listed now, with its limits at its new scales.
-    fn replace(&mut self, instrument: &Instrument, params: &RiskParams) {
-        self.instrument = *instrument;
+    /// Takes the limits at the scales of the instrument as it is listed now.
+    fn replace(&mut self, instrument: &Instrument, params: &RiskParams, keeps_scales: bool) {
+        let rescaled = self.scales != (instrument.px_scale, instrument.qty_scale);
+        self.frozen = keeps_scales && rescaled;
         match limits::SizeLimit::parse(params, instrument) {
-            Ok(limit) => (self.limit, self.frozen) = (limit, false),
+            Ok(limit) => self.limit = limit,
             Err(_) => self.frozen = true,
         }
     }
 
     /// What is wrong with an order by itself.
-    fn check_order(&self, intent: &Intent) -> Result<(), Refused> {
-        let (instrument, limit) = (&self.instrument, &self.limit);
+    fn judge_order(&self, intent: &Intent, instrument: &Instrument) -> Result<(), Refused> {
+        let limit = &self.limit;
         let (px, qty) = (intent.px.0, intent.qty);
         refuse_if(!self.has_account, Refusal::NoAccount)?;
         refuse_if(!instrument.trading || self.frozen, Refusal::NotTrading)?;
@@ -328,30 +297,36 @@ impl Seat {
             worth(notional_max)
         })
     }
+}
 
-    /// What the market, as we see it ourselves, says against it.
-    fn check_book(&self, now: Nanos, intent: &Intent, collar_bps: u32) -> Result<(), Refused> {
-        let (touch, epoch) = self.picture.live().ok_or(Refusal::BookNotLive)?;
-        refuse_if(intent.why.epoch != epoch, Refusal::BookMoved)?;
-        let delay_ns = touch.delay_ns;
-        hold_if(delay_ns > LATE_NS_MAX, Refusal::BookLate, || {
-            (Unit::Ns, LATE_NS_MAX.into(), delay_ns.into())
-        })?;
-        let age_ns = now.since(touch.as_of);
-        hold_if(age_ns > BOOK_AGE_NS_MAX, Refusal::BookStale, || {
-            (Unit::Ns, BOOK_AGE_NS_MAX.into(), age_ns.into())
-        })?;
-        refuse_if(!touch.complete, Refusal::BookIncomplete)?;
-        let (bid, ask) = touch.best.ok_or(Refusal::BookIncomplete)?;
-        refuse_if(bid >= ask, Refusal::BookCrossed)?;
-        let (outside, best) = match intent.side {
-            Side::Buy => (in_bps(intent.px, BPS) > in_bps(ask, BPS + collar_bps), ask),
-            Side::Sell => (in_bps(intent.px, BPS) < in_bps(bid, BPS - collar_bps), bid),
-        };
-        hold_if(outside, Refusal::PriceCollar, || {
-            (Unit::Bps, collar_bps.into(), bps_between(intent.px, best))
-        })
-    }
+/// What the market, as we see it ourselves, says against it.
+fn judge_book(
+    now: Nanos,
+    intent: &Intent,
+    shown: Option<&Shown>,
+    collar_bps: u32,
+) -> Result<(), Refused> {
+    let shown = shown.ok_or(Refusal::BookNotLive)?;
+    refuse_if(intent.why.epoch != shown.epoch, Refusal::BookMoved)?;
+    let delay_ns = shown.delay_ns;
+    hold_if(delay_ns > LATE_NS_MAX, Refusal::BookLate, || {
+        (Unit::Ns, LATE_NS_MAX.into(), delay_ns.into())
+    })?;
+    let age_ns = shown.age_ns(now);
+    hold_if(age_ns > BOOK_AGE_NS_MAX, Refusal::BookStale, || {
+        (Unit::Ns, BOOK_AGE_NS_MAX.into(), age_ns.into())
+    })?;
+    refuse_if(!shown.top.complete(1), Refusal::BookIncomplete)?;
+    let (bid, ask) = shown.top.best().ok_or(Refusal::BookIncomplete)?;
+    let (bid, ask) = (bid.px, ask.px);
+    refuse_if(bid >= ask, Refusal::BookCrossed)?;
+    let (outside, best) = match intent.side {
+        Side::Buy => (in_bps(intent.px, BPS) > in_bps(ask, BPS + collar_bps), ask),
+        Side::Sell => (in_bps(intent.px, BPS) < in_bps(bid, BPS - collar_bps), bid),
+    };
+    hold_if(outside, Refusal::PriceCollar, || {
+        (Unit::Bps, collar_bps.into(), bps_between(intent.px, best))
+    })
 }
 
 /// How far a price is from another in basis points, rounded up.
@@ -390,6 +365,8 @@ fn hold_if(
 
 #[cfg(test)]
 mod age_tests;
+#[cfg(test)]
+mod bench;
 #[cfg(test)]
 mod listing_tests;
 #[cfg(test)]

@@ -4,9 +4,10 @@
 use super::ring::{Receiver, Sender};
 use super::turn::Turn;
 use crate::base::{
-    Body, ClientId, Event, Flags, Intent, Nanos, News, Note, Outcome, Report, Severity, Side,
-    Stamps, UnixNanos, Value,
+    Body, ClientId, Event, Flags, Instrument, Intent, Nanos, News, Note, Outcome, Report, Severity,
+    Side, Stamps, UnixNanos, Value,
 };
+use crate::market::Picture;
 use crate::strategy::{Intents, Strategy};
 use crate::trading::orders::{Orders, Owner};
 use crate::trading::paper::{Paper, Reports};
@@ -107,6 +108,8 @@ pub struct DeskEnd {
 pub struct Desk {
     inputs: Vec<Receiver<Event>>,
     strategies: Vec<Box<dyn Strategy>>,
+    /// What the books say: lent to strategies, risk and paper.
+    picture: Picture,
     risk: Risk,
     exit: Exit,
     orders: Orders,
@@ -122,33 +125,33 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Every strategy sees every event of `inputs`. With [`Exit::Paper`] risk is told at once that
-    /// orders can be taken.
+    /// Every strategy sees every event of `inputs`. `instruments` is the run's table, for which `risk` has its
+    /// limits. With [`Exit::Paper`] risk is told at once that orders can be taken.
     pub fn new(
+        instruments: &[Instrument],
         inputs: Vec<Receiver<Event>>,
         strategies: Vec<Box<dyn Strategy>>,
-        risk: Risk,
+        mut risk: Risk,
         exit: Exit,
     ) -> Self {
-        let refusal_logged = [Nanos::ZERO; Refusal::ALL.len()];
-        let mut desk = Self {
+        match exit {
+            Exit::Gateway(_) => risk.keep_scales(),
+            // Paper is always ready; risk hears of it as it would of a gateway.
+            Exit::Paper(_) => risk.handle_event(&own_event(Nanos::ZERO, Body::Gateway(true))),
+        }
+        Self {
             inputs,
             strategies,
+            picture: Picture::new(instruments),
             orders: Orders::with_capacity(risk.open_orders_max()),
-            traded: vec![Traded::default(); risk.instruments()],
+            traded: vec![Traded::default(); instruments.len()],
             closed: false,
             risk,
             exit,
             own: VecDeque::with_capacity(OWN_REPORTS),
             counters: DeskCounters::default(),
-            refusal_logged,
-        };
-        if let Exit::Paper(_) = desk.exit {
-            // Paper is always ready; risk hears of it as it would of a gateway.
-            desk.risk
-                .handle_event(Nanos::ZERO, &own_event(Nanos::ZERO, Body::Gateway(true)));
+            refusal_logged: [Nanos::ZERO; Refusal::ALL.len()],
         }
-        desk
     }
 
     /// There is an event to take.
@@ -181,29 +184,25 @@ impl Desk {
     pub fn handle_event(&mut self, turn: &mut Turn, event: &Event) {
         let popped = turn.clock.now();
         self.counters.events += 1;
-        self.risk.handle_event(popped, event);
+        if let Body::Book(_) = event.body {
+            let queued_ns = popped.since(event.stamps.book);
+            turn.latency.record(Stage::Queue, queued_ns);
+        }
+        if !self.picture.handle_event(popped, event) {
+            return; // A late book of an earlier connection: nobody is to decide from it.
+        }
+        self.risk.handle_event(event);
         match event.body {
-            Body::Book(_) => turn
-                .latency
-                .record(Stage::Queue, popped.since(event.stamps.book)),
-            Body::News(news) => return self.handle_news(turn, popped, &news),
-            Body::Instrument(_) => {
-                if let Exit::Gateway(_) = self.exit {
-                    // The gateway encodes at the scales that the run began with.
-                    self.risk.halt_rescaled(event.instrument);
-                }
-            }
-            Body::Trade(..)
+            Body::News(news) => self.handle_news(turn, popped, &news),
+            Body::Book(_)
+            | Body::Trade(..)
             | Body::Quote(_)
             | Body::Status(_)
             | Body::Trading(_)
+            | Body::Instrument(_)
             | Body::Gateway(_)
-            | Body::Report(_) => {}
+            | Body::Report(_) => self.show(turn, popped, event),
         }
-        if let Exit::Paper(paper) = &mut self.exit {
-            paper.handle_event(event);
-        }
-        self.show(turn, popped, event);
     }
 
     /// The run is ending: nothing is decided any more; strategies still hear of their orders.
@@ -215,7 +214,8 @@ impl Desk {
     pub fn finish(&mut self, turn: &mut Turn) -> DeskEnd {
         self.close();
         while let Some((owner, report)) = self.orders.give_up() {
-            let event = self.take_in(turn, &report);
+            let now = turn.clock.now();
+            let event = self.take_in(turn, now, &report);
             self.own.push_back((owner, event));
         }
         while let Some((owner, event)) = self.own.pop_front() {
@@ -248,10 +248,11 @@ impl Desk {
         }
     }
 
-    /// Lets one strategy see an event, and takes what it wants to risk.
+    /// Lets one strategy see an event, and takes what it wants to risk. All of it is decided at `popped`: what is
+    /// read of the clock below is measured, and changes nothing.
     fn show_to(&mut self, turn: &mut Turn, popped: Nanos, owner: Owner, event: &Event) {
         let mut intents = Intents::new();
-        self.strategies[owner].handle_event(popped, event, &mut intents);
+        self.strategies[owner].handle_event(popped, event, &self.picture, &mut intents);
         if intents.is_empty() || self.closed {
             return;
         }
@@ -275,21 +276,22 @@ impl Desk {
         owner: Owner,
         intent: Intent,
     ) {
+        let now = receipt.popped;
         self.counters.intents += 1;
         self.risk.set_recorded(turn.notes.takes_orders());
-        match self.risk.admit(receipt.decided, intent) {
+        match self.risk.admit(now, intent, &self.picture) {
             Ok(order) => {
                 receipt.admitted = turn.clock.now();
                 turn.latency
                     .record(Stage::Admit, receipt.admitted.since(receipt.decided));
                 self.counters.admitted += 1;
-                let note = decision(receipt.admitted, Severity::Info, "order.admitted", &intent)
+                let note = decision(now, Severity::Info, "order.admitted", &intent)
                     .with("order", Value::Int(order.order().client_id.0 as i64));
                 self.orders.open(order.order(), intent.tag, owner);
                 let reports = self.dispatch(Ticket { order, receipt });
                 turn.notes.record(note); // After the order left: it can wait, and its place is kept.
                 for news in &reports {
-                    self.handle_own(turn, news);
+                    self.handle_own(turn, now, news);
                 }
             }
             Err(refused) => {
@@ -304,12 +306,12 @@ impl Desk {
                     remaining: intent.qty,
                     outcome: Outcome::Refused { gate: gate.name() },
                 };
-                let event = own_event(receipt.decided, Body::Report(report));
+                let event = own_event(now, Body::Report(report));
                 self.own.push_back((owner, event));
                 let last = &mut self.refusal_logged[gate as usize];
-                if *last == Nanos::ZERO || receipt.decided.since(*last) >= REFUSAL_SAMPLE.0 {
-                    *last = receipt.decided;
-                    let note = decision(receipt.decided, Severity::Info, "order.refused", &intent)
+                if *last == Nanos::ZERO || now.since(*last) >= REFUSAL_SAMPLE.0 {
+                    *last = now;
+                    let note = decision(now, Severity::Info, "order.refused", &intent)
                         .with("gate", Value::Word(gate.name()))
                         .text(gate.name());
                     let compared = refused.compared.iter().flat_map(Compared::fields);
@@ -336,31 +338,30 @@ impl Desk {
                 }
                 reports
             }
-            Exit::Paper(paper) => paper.handle_order(ticket.order.order()),
+            Exit::Paper(paper) => paper.handle_order(ticket.order.order(), &self.picture),
         }
     }
 
     /// News from the gateway: its strategy hears of it at once.
     fn handle_news(&mut self, turn: &mut Turn, now: Nanos, news: &News) {
         if let Some((owner, report)) = self.orders.hear(news) {
-            let event = self.take_in(turn, &report);
+            let event = self.take_in(turn, now, &report);
             self.show_to(turn, now, owner, &event);
         }
     }
 
     /// News that was made here: its strategy hears of it at the next turn.
-    fn handle_own(&mut self, turn: &mut Turn, news: &News) {
+    fn handle_own(&mut self, turn: &mut Turn, now: Nanos, news: &News) {
         if let Some((owner, report)) = self.orders.hear(news) {
-            let event = self.take_in(turn, &report);
+            let event = self.take_in(turn, now, &report);
             self.own.push_back((owner, event));
         }
     }
 
     /// Tells risk, the counters and the log of a report. Gives it back as the event that its strategy is to see.
-    fn take_in(&mut self, turn: &mut Turn, report: &Report) -> Event {
-        let now = turn.clock.now();
+    fn take_in(&mut self, turn: &mut Turn, now: Nanos, report: &Report) -> Event {
         let event = own_event(now, Body::Report(*report));
-        self.risk.handle_event(now, &event);
+        self.risk.handle_event(&event);
         self.count(report);
         turn.notes.record(report_note(now, report));
         event
@@ -384,7 +385,7 @@ impl Desk {
         let Outcome::Fill { px, qty } = report.outcome else {
             return;
         };
-        let instrument = self.risk.instrument(report.instrument);
+        let instrument = self.picture.instrument(report.instrument);
         let worth = instrument.and_then(|instrument| instrument.notional(px, qty));
         if let Some(traded) = self.traded.get_mut(report.instrument.index()) {
             let side = match report.side {
@@ -486,7 +487,7 @@ impl Desk {
             open_orders_max: 1,
         };
         let limits = RiskLimits::parse(&params, &[]).unwrap();
-        let exit = Exit::Paper(Paper::new(0));
-        Self::new(inputs, Vec::new(), Risk::new(limits, &[], 1), exit)
+        let exit = Exit::Paper(Paper::new());
+        Self::new(&[], inputs, Vec::new(), Risk::new(limits, &[], 1), exit)
     }
 }

@@ -1,10 +1,11 @@
 //! Books, intents and a risk gate for the tests of orders.
 
-use super::{BTC, ETH, instruments, snapshot};
+use super::{instruments, snapshot};
 use tickwire::base::{
     Body, Event, Flags, InstrumentId, Intent, Level, Nanos, Px, Qty, Side, Stamps, TimeInForce,
     Top, UnixNanos, Why,
 };
+use tickwire::market::Picture;
 use tickwire::trading::limits::{RiskLimits, RiskParams};
 use tickwire::trading::risk::{Admitted, Risk};
 
@@ -46,13 +47,10 @@ pub fn risk(open_orders_max: u32) -> Risk {
     Risk::new(limits, &instruments(), 1)
 }
 
-/// Risk with a ready gateway and live books.
+/// Risk with a ready gateway.
 pub fn ready_risk(at: Nanos) -> Risk {
     let mut risk = risk(256);
-    risk.handle_event(at, &event(at, InstrumentId::NONE, Body::Gateway(true)));
-    for id in [BTC, ETH] {
-        risk.handle_event(at, &book(at, id));
-    }
+    risk.handle_event(&event(at, InstrumentId::NONE, Body::Gateway(true)));
     risk
 }
 
@@ -78,6 +76,7 @@ pub fn buy(instrument: InstrumentId, qty: u64) -> Intent {
 
 /// An order that passed risk at `now`, whatever the age of the books.
 pub fn admit(risk: &mut Risk, now: Nanos, instrument: InstrumentId) -> Admitted {
-    risk.handle_event(now, &book(now, instrument));
-    risk.admit(now, buy(instrument, 1_000)).unwrap()
+    let mut view = Picture::new(&instruments());
+    view.handle_event(now, &book(now, instrument));
+    risk.admit(now, buy(instrument, 1_000), &view).unwrap()
 }

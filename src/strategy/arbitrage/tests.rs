@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::instrument::name;
-use crate::base::{Asset, ClientId, Flags, Level, Stamps, Symbol, Top, UnixNanos};
+use crate::base::{Asset, ClientId, Flags, Level, Stamps, Status, Symbol, Top, UnixNanos};
 
 const MS: u64 = 1_000_000;
 
@@ -33,6 +33,7 @@ fn params() -> Params {
 
 struct Bench {
     strategy: Arbitrage,
+    view: Picture,
     now: Nanos,
     /// The order that was wanted last, and how much of it is not filled.
     last: Option<(Intent, u64)>,
@@ -43,6 +44,7 @@ impl Bench {
         let all = [instrument(0, "a"), instrument(1, "b")];
         Self {
             strategy: Arbitrage::new(&params(), &all).unwrap(),
+            view: Picture::new(&all),
             now: Nanos::from_secs(5),
             last: None,
         }
@@ -65,7 +67,9 @@ impl Bench {
             body,
         };
         let mut out = Intents::new();
-        self.strategy.handle_event(self.now, &event, &mut out);
+        self.view.handle_event(self.now, &event);
+        let (now, view) = (self.now, &self.view);
+        self.strategy.handle_event(now, &event, view, &mut out);
         let last = out.first().map(|intent| (*intent, intent.qty.0));
         self.last = last.or(self.last);
         out.into_iter().collect()

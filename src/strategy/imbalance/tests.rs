@@ -64,7 +64,8 @@ fn book(bids: &[u64], asks: &[u64]) -> Event {
 
 fn wants(strategy: &mut Imbalance, now: u64, event: &Event) -> Option<Intent> {
     let mut out = Intents::new();
-    strategy.handle_event(Nanos(now), event, &mut out);
+    let view = Picture::new(&[]); // It looks at the event alone.
+    strategy.handle_event(Nanos(now), event, &view, &mut out);
     assert!(out.len() <= 1);
     out.pop()
 }
@@ -170,18 +171,6 @@ fn a_crossed_or_locked_book_is_not_read() {
 }
 
 #[test]
-fn after_a_book_went_stale_only_a_book_of_the_new_epoch_is_read() {
-    let (mut strategy, old) = (strategy(), book(&[400, 400], &[100, 100]));
-    let stale = Event {
-        epoch: 4,
-        ..event(Body::Status(Status::Stale))
-    };
-    assert_eq!(wants(&mut strategy, 1, &stale), None);
-    assert_eq!(wants(&mut strategy, 2, &old), None);
-    assert!(wants(&mut strategy, 3, &Event { epoch: 4, ..old }).is_some());
-}
-
-#[test]
 fn a_resync_does_not_shorten_the_cool_down() {
     let (mut strategy, book) = (strategy(), book(&[400, 400], &[100, 100]));
     assert!(wants(&mut strategy, 1, &book).is_some());
@@ -204,7 +193,7 @@ fn an_intent_that_does_not_fit_starts_no_cool_down() {
     let (mut strategy, book) = (strategy(), book(&[400, 400], &[100, 100]));
     let other = wants(&mut self::strategy(), 1, &book).unwrap();
     let mut full = Intents::from([other; super::super::INTENTS_MAX]);
-    strategy.handle_event(Nanos(1), &book, &mut full);
+    strategy.handle_event(Nanos(1), &book, &Picture::new(&[]), &mut full);
     assert!(wants(&mut strategy, 2, &book).is_some());
 }
 

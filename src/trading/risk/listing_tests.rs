@@ -2,7 +2,7 @@
 
 use super::tests::{self, TAKEN, book, buy, event, instrument, refused};
 use super::{Instrument, Intent, Refusal};
-use crate::base::{Body, InstrumentId, Qty};
+use crate::base::{Body, Qty};
 
 const BOOK_AT: u64 = 1_000;
 
@@ -37,14 +37,23 @@ fn an_instrument_that_is_listed_anew_has_its_limits_at_its_new_scales_and_no_boo
     risk.handle_event(TAKEN, &book(1));
     // The limit of 0.01 is 10,000 units now; the instrument's own is 5,000.
     assert_eq!(refused(&mut risk, BOOK_AT, order(5_000)), None);
-    // An exit that writes numbers at the scales of the beginning must not be given any of it.
-    risk.halt_rescaled(InstrumentId(0));
+}
+
+#[test]
+fn an_exit_that_writes_at_the_scales_of_the_beginning_is_given_no_order_at_others() {
+    let mut risk = tests::risk();
+    risk.keep_scales();
+    let finer = Instrument {
+        qty_scale: 6,
+        ..instrument(0)
+    };
+    risk.handle_event(TAKEN, &event(0, Body::Instrument(finer)));
+    risk.handle_event(TAKEN, &book(1));
     assert_eq!(
-        refused(&mut risk, BOOK_AT, order(5_000)),
+        refused(&mut risk, BOOK_AT, buy()),
         Some(Refusal::NotTrading)
     );
     risk.handle_event(TAKEN, &event(0, Body::Instrument(instrument(0))));
     risk.handle_event(TAKEN, &book(1));
-    risk.halt_rescaled(InstrumentId(0));
     assert_eq!(refused(&mut risk, BOOK_AT, buy()), None);
 }

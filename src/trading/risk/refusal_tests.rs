@@ -1,13 +1,13 @@
 //! What a refusal says beside its gate.
 
-use super::tests::{buy, risk, sell};
+use super::tests::{Gate, buy, risk, sell};
 use super::*;
 
 const BOOK_AT: u64 = 1_000;
 
 #[test]
 fn a_gate_that_compares_numbers_says_the_limit_and_what_was_found() {
-    let compared = |risk: &mut Risk, now: u64, intent: Intent| {
+    let compared = |risk: &mut Gate, now: u64, intent: Intent| {
         let refused = risk.admit(Nanos(now), intent).unwrap_err();
         let Compared { unit, limit, found } = refused.compared.unwrap();
         (refused.gate, unit, limit, found)

@@ -1,6 +1,8 @@
+pub use super::bench::Gate;
 use super::*;
+use crate::base::event::EVENT_LEVELS;
 use crate::base::{
-    Flags, InstrumentId, Level, Outcome, Qty, Stamps, Status, Symbol, TimeInForce, UnixNanos,
+    Flags, InstrumentId, Level, Outcome, Qty, Stamps, Status, Symbol, TimeInForce, Top, UnixNanos,
 };
 use crate::trading::{LimitError, RiskParams};
 use proptest::{collection, prop_assert, prop_assert_eq, proptest};
@@ -67,16 +69,14 @@ pub fn status(epoch: u32, status: Status) -> Event {
     event(epoch, Body::Status(status))
 }
 
-fn risk_with(params: &RiskParams, instrument: &Instrument) -> Risk {
-    let instruments = [*instrument];
-    let limits = RiskLimits::parse(params, &instruments).unwrap();
-    let mut risk = Risk::new(limits, &instruments, FIRST_ID);
+fn risk_with(params: &RiskParams, instrument: &Instrument) -> Gate {
+    let mut risk = Gate::new(params, &[*instrument], FIRST_ID);
     risk.handle_event(TAKEN, &event(0, Body::Gateway(true)));
     risk.handle_event(TAKEN, &book(1));
     risk
 }
 
-pub fn risk() -> Risk {
+pub fn risk() -> Gate {
     risk_with(&params(), &instrument(0))
 }
 
@@ -109,7 +109,7 @@ pub fn sell() -> Intent {
 }
 
 /// Which gate refuses; the counters must tell the same.
-pub fn refused(risk: &mut Risk, now: u64, intent: Intent) -> Option<Refusal> {
+pub fn refused(risk: &mut Gate, now: u64, intent: Intent) -> Option<Refusal> {
     let (before, open) = (risk.refusals().clone(), risk.open_orders());
     let refusal = risk
         .admit(Nanos(now), intent)
@@ -128,7 +128,7 @@ fn fresh(intent: Intent) -> Option<Refusal> {
     refused(&mut risk(), BOOK_AT, intent)
 }
 
-fn report(risk: &mut Risk, client_id: ClientId, outcome: Outcome) {
+fn report(risk: &mut Gate, client_id: ClientId, outcome: Outcome) {
     let instrument = InstrumentId(0);
     risk.handle_event(
         TAKEN,
@@ -385,9 +385,7 @@ fn incomplete_one_sided_and_crossed_books_are_refused() {
 
 #[test]
 fn no_order_without_a_gateway_that_says_it_is_ready() {
-    let instruments = [instrument(0)];
-    let limits = RiskLimits::parse(&params(), &instruments).unwrap();
-    let mut risk = Risk::new(limits, &instruments, FIRST_ID);
+    let mut risk = Gate::new(&params(), &[instrument(0)], FIRST_ID);
     risk.handle_event(TAKEN, &book(1));
     for (ready, gate) in [(None, true), (Some(true), false), (Some(false), true)] {
         if let Some(ready) = ready {
@@ -423,9 +421,7 @@ fn instruments_have_limits_and_books_of_their_own() {
         qty_scale: 6,
         ..instrument(1)
     };
-    let instruments = [instrument(0), finer];
-    let limits = RiskLimits::parse(&params(), &instruments).unwrap();
-    let mut risk = Risk::new(limits, &instruments, FIRST_ID);
+    let mut risk = Gate::new(&params(), &[instrument(0), finer], FIRST_ID);
     risk.handle_event(TAKEN, &event(0, Body::Gateway(true)));
     risk.handle_event(TAKEN, &book(1));
     let second = |qty| Intent {
