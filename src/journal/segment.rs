@@ -3,11 +3,11 @@
 
 use super::manifest::{Entry, Segment};
 use crate::base::Nanos;
+use crate::base::text::hex;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 /// A segment ends once its lines have this many bytes.
@@ -164,7 +164,7 @@ impl Series {
         open.finish_member()?;
         let (total, told) = self.lost;
         let mut segment = open.segment;
-        segment.sha256 = hex(open.sha256);
+        segment.sha256 = hex(&open.sha256.finalize());
         segment.lost = total - told;
         let line = Entry::Segment(segment.clone()).to_line();
         store.list(&line)?;
@@ -216,13 +216,4 @@ impl Member {
             raw_bytes: 0,
         }
     }
-}
-
-/// A digest as it is written.
-pub(crate) fn hex(sha256: Sha256) -> String {
-    let mut text = String::new();
-    for byte in sha256.finalize() {
-        let _ = write!(text, "{byte:02x}"); // Writing into a string cannot fail.
-    }
-    text
 }

@@ -1,5 +1,6 @@
 //! Books as they were shown, checked off the hot path: digests, completeness, and the exchange's truth.
 
+use crate::base::text::hex;
 use crate::base::{Instrument, InstrumentId, Level, Nanos, Px, Side, Symbol, Top};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
@@ -317,16 +318,6 @@ fn push_decimal(line: &mut Vec<u8>, units: u64, scale: usize) {
         line.push(b'.');
         line.extend_from_slice(&digits[point..DIGITS - zeros]);
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}"); // A string takes all.
-            text
-        })
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Notes to lines: for a person at a terminal, or JSON. Trusts no text from outside: all of it is escaped.
 
+use crate::base::text::rfc3339;
 use crate::base::{Decimal, Instrument, InstrumentId, Nanos, Note, Severity, UnixNanos, Value};
 use std::collections::HashMap;
 use std::fmt::{self, Write};
-use std::time::{Duration, UNIX_EPOCH};
 
 /// Lines of one event of one instrument in one second. What exceeds them becomes one line that counts it,
 /// so that a storm of garbage does not fill the disk.
@@ -244,18 +244,6 @@ impl fmt::Display for Shown<'_> {
             }
         }
     }
-}
-
-/// RFC 3339 in UTC with nanoseconds: `2026-11-22T16:38:00.123456789Z`.
-pub fn rfc3339(time: UnixNanos) -> String {
-    let since = Duration::from_nanos(u64::try_from(time.0).unwrap_or(0));
-    humantime::format_rfc3339_nanos(UNIX_EPOCH + since).to_string()
-}
-
-/// As [`rfc3339`], with milliseconds.
-pub fn rfc3339_millis(time: UnixNanos) -> String {
-    let since = Duration::from_nanos(u64::try_from(time.0).unwrap_or(0));
-    humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()
 }
 
 fn push_member(out: &mut String, name: &str, text: &str) {

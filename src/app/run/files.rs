@@ -1,8 +1,9 @@
 //! What is known of a run at its start and at its end. Writes no file.
 
+use crate::base::text::rfc3339;
 use crate::base::{Clock as _, Decimal, Instrument, Nanos, Note, Severity, Value};
 use crate::trading::refusal::{Compared, Refusal, Refusals, Unit};
-use crate::watch::log::{Anchor, rfc3339};
+use crate::watch::log::Anchor;
 use crate::watch::summary::{self, Summary};
 use crate::wiring::desk::{DeskEnd, Traded};
 use crate::wiring::feed::Delays;

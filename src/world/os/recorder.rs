@@ -12,13 +12,14 @@ mod scan;
 mod verify;
 
 use super::sys;
+use crate::base::text::rfc3339_millis;
 use crate::base::{Clock, InstrumentId, Nanos, Note, Severity, Value};
 use crate::journal::manifest::{End, Entry};
 pub use crate::journal::manifest::{NAME as MANIFEST, Segment};
 pub use crate::journal::segment::{
     Message, SEGMENT_AGE, SEGMENT_BYTES, Series, Sink, Store, Written,
 };
-use crate::watch::log::{Anchor, rfc3339_millis};
+use crate::watch::log::Anchor;
 use crate::wiring::tap::{Head, Kind, TapEnd};
 use crate::wiring::turn::Notes;
 use crate::world::sim::recording::LINE_BYTES_MAX;

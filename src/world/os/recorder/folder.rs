@@ -1,8 +1,8 @@
 //! A recording's folder on a disk: made once, never written into by a second recording.
 
+use crate::base::text::rfc3339_millis;
 use crate::journal::manifest::{self, Begin, Entry};
 use crate::journal::segment::{Sink, Store};
-use crate::watch::log::rfc3339_millis;
 use crate::world::os::sys;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};

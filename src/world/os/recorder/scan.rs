@@ -1,7 +1,7 @@
 //! Reads a segment back, member by member: how much of it is whole, and what it holds.
 
+use crate::base::text::hex;
 use crate::journal::manifest::Segment;
-use crate::journal::segment::hex;
 use crate::world::sim::recording::{LINE_BYTES_MAX, Line};
 use flate2::bufread::GzDecoder;
 use sha2::{Digest as _, Sha256};
@@ -69,7 +69,7 @@ pub fn scan(path: &Path) -> io::Result<Scan> {
     };
     io::copy(&mut bytes, &mut io::sink())?;
     segment.bytes = bytes.count;
-    segment.sha256 = hex(bytes.sha256);
+    segment.sha256 = hex(&bytes.sha256.finalize());
     Ok(Scan {
         segment,
         whole_bytes,
