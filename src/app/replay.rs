@@ -8,6 +8,7 @@ use crate::base::feed::SnapshotFrom;
 use crate::base::{Clock, Instrument, Nanos, Symbol, UnixNanos};
 use crate::exchange::survey::Said;
 use crate::exchange::{DepthStream, Exchange, Survey, Words};
+use crate::journal::{Entry, Kind};
 use crate::market::{Counters, LINES_MAX};
 use crate::watch::audit::{AUDIT_LEVELS, Auditor, BookAudit, Shown};
 use crate::watch::latency::{Collector, Recorder, Totals};
@@ -17,7 +18,6 @@ use crate::wiring::publisher::Publisher;
 use crate::wiring::ring::{Bell, Receiver, ring};
 use crate::wiring::turn::{Notes, Turn};
 use crate::world::os::recorder;
-use crate::world::sim::recording::Line;
 use serde::Serialize;
 use source::{Contents, For, Merged, Source};
 use std::cell::Cell;
@@ -488,8 +488,8 @@ impl<const N: usize> Replay<N> {
         Ok(())
     }
 
-    fn handle_line(&mut self, number: u8, line: &Line, ours: For, seen: &mut Seen) {
-        if line.rest {
+    fn handle_line(&mut self, number: u8, line: &Entry<'_>, ours: For, seen: &mut Seen) {
+        if line.kind == Kind::Rest {
             return self.handle_rest(line, seen);
         }
         let refused = |counters: FeedCounters| counters.bad_frames + counters.unfit;
@@ -507,7 +507,7 @@ impl<const N: usize> Replay<N> {
         }
     }
 
-    fn handle_rest(&mut self, line: &Line, seen: &mut Seen) {
+    fn handle_rest(&mut self, line: &Entry<'_>, seen: &mut Seen) {
         let exchange = self.exchange;
         let Some((symbol, levels)) = exchange.snapshot_asked(&line.conn) else {
             return;
@@ -516,7 +516,7 @@ impl<const N: usize> Replay<N> {
         let Some(&instrument) = known.find(|i| i.symbol.as_str() == symbol) else {
             return;
         };
-        let body = line.raw.clone().into_bytes();
+        let body = line.raw.as_bytes().to_vec();
         match exchange.snapshot(body, &instrument, levels) {
             Ok(snapshot) => {
                 seen.snapshots.insert(instrument.symbol);
@@ -534,7 +534,7 @@ impl<const N: usize> Replay<N> {
     }
 
     /// Finds out what a refused frame was, or a word of it, and why. Slow: it is made once more.
-    fn refused(&mut self, line: &Line, seen: &mut Seen) {
+    fn refused(&mut self, line: &Entry<'_>, seen: &mut Seen) {
         let exchange = self.exchange;
         let (mut decoder, mut words) = (
             exchange.decoder(&self.instruments, self.depth),

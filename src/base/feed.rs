@@ -5,6 +5,9 @@ use super::instrument::InstrumentId;
 use super::level::{Level, Px, Qty, Side};
 use super::time::{Nanos, UnixNanos};
 
+/// No exchange's messages may be larger: decoders and recordings have room for them.
+pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
+
 /// One thing that a frame said. Levels are borrowed from the scratch that it was decoded into.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Word<'s> {

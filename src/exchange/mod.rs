@@ -22,6 +22,7 @@ mod tape;
 pub mod text;
 pub mod words;
 
+pub use crate::base::feed::MESSAGE_BYTES_MAX;
 use crate::base::feed::SeqRule;
 use crate::base::{
     Channel, ClientId, DecimalError, Instrument, InstrumentId, Nanos, NewOrder, Px, Qty, Snapshot,
@@ -50,9 +51,6 @@ pub static ALL: &[&dyn Exchange] = &[
     &kraken_futures::KrakenFutures,
     &okx::Okx,
 ];
-
-/// No exchange's messages may be larger: recordings have room for them. A test holds it.
-pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
 /// The exchange with this name (`binance`), as configuration writes it.
 pub fn by_name(name: &str) -> Option<&'static dyn Exchange> {

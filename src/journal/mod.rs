@@ -1,5 +1,30 @@
-//! What came in, as it is kept: segments of lines, and the manifest that lists them.
+//! What came in, as it is kept: written, read back as one, verified and merged.
 //! A format over `Read` and `Write`: opens no file, starts no thread and reads no clock.
+//!
+//! | word | what it means |
+//! |---|---|
+//! | entry | one thing that came in, as one line of JSON |
+//! | member | entries in one whole gzip member: a crash costs at most the last one |
+//! | segment | a file: a row of members |
+//! | series | the segments of one exchange, numbered from 1 |
+//! | manifest | the file that lists the finished segments, each with its checksum |
+//! | recording | a folder with a manifest and its series |
 
-pub mod manifest;
-pub mod segment;
+mod chain;
+mod entry;
+mod manifest;
+mod scan;
+mod segment;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use chain::{Files, Reader, is_recording, series, series_names, unpacked};
+pub use entry::ReadError;
+pub(crate) use entry::{Entries, Entry, Kind, Place, writable};
+pub(crate) use manifest::{Item, NAME as MANIFEST};
+#[cfg(test)]
+pub(crate) use segment::SEGMENT_AGE;
+pub(crate) use segment::{Series, Sink, Store, Written};
+pub(crate) use verify::{Report, State, Verified, verify};

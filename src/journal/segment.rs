@@ -1,26 +1,27 @@
-//! The files of one exchange: lines in, segments out. A segment is a row of whole gzip members, so that a
-//! file that was cut is readable up to its last one. Opens no file itself.
+//! The files of one exchange: entries in, segments out. A segment is a row of whole gzip members,
+//! so that a file that was cut is readable up to its last one. Opens no file itself.
 
-use super::manifest::{Entry, Segment};
+use super::entry::Entry;
+use super::manifest::{Item, Segment};
 use crate::base::Nanos;
 use crate::base::text::hex;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Write};
+use std::ops::AddAssign;
 
 /// A segment ends once its lines have this many bytes.
-pub const SEGMENT_BYTES: u64 = 64 << 20;
+const SEGMENT_BYTES: u64 = 64 << 20;
 /// A segment ends at this age.
-pub const SEGMENT_AGE: Nanos = Nanos::from_secs(60);
-/// A member ends at this age: so much a crash may cost.
-pub const MEMBER_AGE: Nanos = Nanos::from_secs(1);
+pub(crate) const SEGMENT_AGE: Nanos = Nanos::from_secs(60);
+/// A member ends at this age: a crash costs no more.
+const MEMBER_AGE: Nanos = Nanos::from_secs(1);
 /// A member ends once its lines have this many bytes.
-pub const MEMBER_BYTES: u64 = 4 << 20;
+pub(super) const MEMBER_BYTES: u64 = 4 << 20;
 
 /// Where segments go.
-pub trait Store {
+pub(crate) trait Store {
     /// A new file of this name; an error where there is one.
     fn create(&mut self, name: &str) -> io::Result<Box<dyn Sink>>;
     /// Appends a line to the manifest. It is on the disk when this returns.
@@ -28,46 +29,59 @@ pub trait Store {
 }
 
 /// A file that is written once.
-pub trait Sink: Write + Send {
+pub(crate) trait Sink: Write + Send {
     /// Returns when what was written is on the disk.
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// A message on its way into a file, in the order of its keys there.
-#[derive(Debug, Serialize)]
-pub struct Message<'m> {
-    /// Receive time, in nanoseconds since 1970.
-    pub ts_ns: u64,
-    /// The URL of the connection or of the request.
-    pub conn: &'m str,
-    /// `ws` or `rest`.
-    pub kind: &'static str,
-    /// Exactly as it came.
-    pub raw: &'m str,
-}
-
 /// What was written, of one exchange or of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Written {
+pub(crate) struct Written {
     /// Finished segments.
-    pub files: u64,
+    pub(crate) files: u64,
     /// Lines in them.
-    pub lines: u64,
+    pub(crate) lines: u64,
     /// Their bytes, unpacked.
-    pub raw_bytes: u64,
+    pub(crate) raw_bytes: u64,
     /// The files' bytes.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
+}
+
+impl AddAssign for Written {
+    fn add_assign(&mut self, more: Self) {
+        self.files += more.files;
+        self.lines += more.lines;
+        self.raw_bytes += more.raw_bytes;
+        self.bytes += more.bytes;
+    }
+}
+
+/// The name of a segment's file.
+pub(super) fn file_name(series: &str, number: u32) -> String {
+    format!("{series}-{number:05}.jsonl.gz")
+}
+
+/// Series and number of the segment whose file has this name; `None` if it is no segment's.
+pub(super) fn name_of(file: &str) -> Option<(&str, u32)> {
+    let (series, number) = file.strip_suffix(".jsonl.gz")?.rsplit_once('-')?;
+    let digits = number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit());
+    (digits && !series.is_empty()).then(|| Some((series, number.parse().ok()?)))?
 }
 
 /// The files of one exchange.
-pub struct Series {
+///
+/// Invariant: `told <= lost` and `written.files <= number`; the open member is not empty, and a
+/// part of the open segment: `0 < member.raw_bytes <= segment.raw_bytes`.
+pub(crate) struct Series {
     name: &'static str,
     number: u32,
     open: Option<Open>,
     text: Vec<u8>,
     written: Written,
-    /// Messages that are lost, and those of them that the manifest has.
-    lost: (u64, u64),
+    /// Messages that are lost.
+    lost: u64,
+    /// Those of them that the manifest tells of.
+    told: u64,
 }
 
 /// The segment that is being written.
@@ -87,59 +101,63 @@ struct Member {
 
 impl Series {
     /// The files `<name>-00001.jsonl.gz` and so on.
-    pub fn new(name: &'static str) -> Self {
+    pub(crate) fn new(name: &'static str) -> Self {
         Self {
             name,
             number: 0,
             open: None,
             text: Vec::new(),
             written: Written::default(),
-            lost: (0, 0),
+            lost: 0,
+            told: 0,
         }
     }
 
     /// The exchange.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.name
     }
 
     /// What finished segments hold.
-    pub fn written(&self) -> Written {
+    pub(crate) fn written(&self) -> Written {
         self.written
     }
 
-    /// So many messages are lost, since the beginning.
-    pub fn set_lost(&mut self, lost: u64) {
-        self.lost.0 = lost;
+    /// This many messages are lost, since the beginning.
+    pub(crate) fn set_lost(&mut self, lost: u64) {
+        self.lost = lost;
+        self.check();
     }
 
-    /// Appends a line.
-    pub fn write(&mut self, store: &mut dyn Store, now: Nanos, m: &Message<'_>) -> io::Result<()> {
+    /// Appends an entry.
+    pub(crate) fn write(
+        &mut self,
+        store: &mut dyn Store,
+        now: Nanos,
+        entry: &Entry<'_>,
+    ) -> io::Result<()> {
         self.text.clear();
-        serde_json::to_writer(&mut self.text, m)?;
-        self.text.push(b'\n');
+        entry.write(&mut self.text)?;
         let open = match &mut self.open {
             Some(open) => open,
             None => {
                 self.number += 1;
-                let file = format!("{}-{:05}.jsonl.gz", self.name, self.number);
+                let file = file_name(self.name, self.number);
                 self.open.insert(Open::new(store, now, file)?)
             }
         };
-        let segment = &mut open.segment;
-        if segment.lines == 0 {
-            segment.first_ts_ns = m.ts_ns;
-        }
-        segment.last_ts_ns = m.ts_ns;
-        segment.lines += 1;
-        segment.raw_bytes += self.text.len() as u64;
+        let bytes = self.text.len() as u64;
+        open.segment.add_line(entry.ts_ns.unwrap_or(0));
+        open.segment.raw_bytes += bytes;
         let member = open.member.get_or_insert_with(|| Member::new(now));
-        member.raw_bytes += self.text.len() as u64;
-        member.gzip.write_all(&self.text)
+        member.raw_bytes += bytes;
+        member.gzip.write_all(&self.text)?;
+        self.check();
+        Ok(())
     }
 
     /// Ends the member and the segment that are old or large enough.
-    pub fn handle_time(&mut self, store: &mut dyn Store, now: Nanos) -> io::Result<()> {
+    pub(crate) fn handle_time(&mut self, store: &mut dyn Store, now: Nanos) -> io::Result<()> {
         let Some(open) = &mut self.open else {
             return Ok(());
         };
@@ -156,24 +174,37 @@ impl Series {
         }
     }
 
-    /// Ends the segment, where there is one: on the disk, and then in the manifest.
-    pub fn finish(&mut self, store: &mut dyn Store) -> io::Result<()> {
+    /// Ends the segment, if there is one: on the disk, and then in the manifest.
+    pub(crate) fn finish(&mut self, store: &mut dyn Store) -> io::Result<()> {
         let Some(mut open) = self.open.take() else {
             return Ok(());
         };
         open.finish_member()?;
-        let (total, told) = self.lost;
         let mut segment = open.segment;
         segment.sha256 = hex(&open.sha256.finalize());
-        segment.lost = total - told;
-        let line = Entry::Segment(segment.clone()).to_line();
-        store.list(&line)?;
-        self.lost.1 = total;
-        self.written.files += 1;
-        self.written.lines += segment.lines;
-        self.written.raw_bytes += segment.raw_bytes;
-        self.written.bytes += segment.bytes;
+        segment.lost = self.lost - self.told;
+        let written = Written {
+            files: 1,
+            lines: segment.lines,
+            raw_bytes: segment.raw_bytes,
+            bytes: segment.bytes,
+        };
+        store.list(&Item::Segment(segment).to_line())?;
+        self.written += written;
+        self.told = self.lost;
+        self.check();
         Ok(())
+    }
+
+    fn check(&self) {
+        debug_assert!(self.told <= self.lost);
+        debug_assert!(self.written.files <= u64::from(self.number));
+        let Some(open) = &self.open else { return };
+        debug_assert!(self.written.files < u64::from(self.number));
+        if let Some(member) = &open.member {
+            debug_assert!(0 < member.raw_bytes);
+            debug_assert!(member.raw_bytes <= open.segment.raw_bytes);
+        }
     }
 }
 
@@ -191,7 +222,8 @@ impl Open {
         })
     }
 
-    /// Writes the member through to the disk, so that little is left to write when the segment ends.
+    /// Writes the member through to the disk, so that little is left to write when the segment
+    /// ends.
     fn finish_member(&mut self) -> io::Result<()> {
         let Some(member) = self.member.take() else {
             return Ok(());
@@ -214,6 +246,28 @@ impl Member {
             gzip: GzEncoder::new(Vec::new(), Compression::fast()),
             began: now,
             raw_bytes: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_is_known_by_its_name_alone() {
+        assert_eq!(name_of(&file_name("okx", 7)), Some(("okx", 7)));
+        assert_eq!(
+            name_of(&file_name("binance-us", 123_456)),
+            Some(("binance-us", 123_456))
+        );
+        for other in [
+            "okx-7.jsonl.gz",
+            "okx-00007.jsonl",
+            "-00007.jsonl.gz",
+            "okx-0000x.jsonl.gz",
+        ] {
+            assert_eq!(name_of(other), None, "{other}");
         }
     }
 }

@@ -3,8 +3,8 @@
 use crate::base::{Instrument, Symbol};
 use crate::exchange::survey::Said;
 use crate::exchange::{self, DepthStream, Exchange, Survey};
-use crate::world::os::server::opener;
-use crate::world::sim::recording::{Line, Lines};
+use crate::journal::{Entries, Entry, Kind};
+use crate::world::os::recorder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -181,7 +181,11 @@ fn read(files: &[PathBuf], exact: bool) -> Result<Read, String> {
 }
 
 /// Tells the survey of the message's exchange about it; a new one where it is the first of its exchange.
-fn survey_line(line: &Line, found: &mut Vec<(&'static dyn Exchange, Survey)>, exact: bool) -> Of {
+fn survey_line(
+    line: &Entry<'_>,
+    found: &mut Vec<(&'static dyn Exchange, Survey)>,
+    exact: bool,
+) -> Of {
     let known = found
         .iter()
         .position(|(exchange, _)| exchange.owns(&line.conn));
@@ -200,9 +204,9 @@ fn survey_line(line: &Line, found: &mut Vec<(&'static dyn Exchange, Survey)>, ex
         return Of::None;
     };
     let (exchange, survey) = &mut found[at];
-    match line.rest {
-        false => exchange.survey(&line.raw, survey),
-        true => {
+    match line.kind {
+        Kind::Ws => exchange.survey(&line.raw, survey),
+        Kind::Rest => {
             if let Some((symbol, _)) = exchange.snapshot_asked(&line.conn) {
                 survey.snapshot(&symbol, &line.raw);
             }
@@ -215,21 +219,26 @@ fn survey_line(line: &Line, found: &mut Vec<(&'static dyn Exchange, Survey)>, ex
     }
 }
 
-fn lines(file: &Path) -> Result<Lines, String> {
-    let reader = opener(file.to_owned())().map_err(|error| error.to_string())?;
-    Ok(Lines::new(reader))
+fn entries(file: &Path) -> Result<Entries, String> {
+    let reader = recorder::open(file).map_err(|error| error.to_string())?;
+    Ok(Entries::new(reader))
+}
+
+fn next_of(entries: &mut Entries) -> Result<Option<Entry<'static>>, String> {
+    let next = entries.next_entry().map_err(|error| error.to_string())?;
+    Ok(next.map(Entry::into_owned))
 }
 
 /// Several recordings as one, by the time at which each line was received.
 pub(super) struct Merged {
-    files: Vec<(Lines, Option<Line>)>,
+    files: Vec<(Entries, Option<Entry<'static>>)>,
 }
 
 impl Merged {
     pub fn open(files: &[PathBuf]) -> Result<Self, String> {
         let open = |file: &PathBuf| {
-            let mut lines = lines(file)?;
-            let first = lines.next_line().map_err(|error| error.to_string())?;
+            let mut lines = entries(file)?;
+            let first = next_of(&mut lines)?;
             Ok((lines, first))
         };
         let files = files.iter().map(open).collect::<Result<_, String>>()?;
@@ -237,7 +246,7 @@ impl Merged {
     }
 
     /// The next line and the number of its file. One without a time comes at once.
-    pub fn next_line(&mut self) -> Result<Option<(u8, Line)>, String> {
+    pub fn next_line(&mut self) -> Result<Option<(u8, Entry<'static>)>, String> {
         let mut next = None;
         for (number, (_, line)) in self.files.iter().enumerate() {
             let Some(line) = line else { continue };
@@ -250,7 +259,7 @@ impl Merged {
             return Ok(None);
         };
         let (lines, line) = &mut self.files[number];
-        let after = lines.next_line().map_err(|error| error.to_string())?;
+        let after = next_of(lines)?;
         let line = std::mem::replace(line, after);
         Ok(line.map(|line| (number as u8, line)))
     }

@@ -6,7 +6,7 @@ pub mod console;
 pub mod container;
 pub mod files;
 pub mod placement;
-pub mod recorder;
+pub(crate) mod recorder;
 pub mod scribe;
 pub mod server;
 pub mod socket;

@@ -1,38 +1,30 @@
-//! The recorder: the thread that writes what lanes and the clerk took in, as it came, into files that any
-//! tool reads. No lane ever waits for it; what it could not take in is counted, and the recording says so.
+//! The recorder: the thread that writes what lanes and the clerk took in, as it came, into files
+//! that any tool reads. No lane ever waits for it; what it could not take in is counted, and the
+//! recording says so. What a file looks like is for `journal` to say.
 //!
-//! Lines of an exchange stand in the order in which the engine took them in, over all its lanes. So a replay
-//! sees what the books saw, snapshots included. The fragment of a URL says which connection it was:
-//! `#<lane>.<line>.<epoch>`, and of a snapshot the newest one of the lane that took it in.
+//! Entries of an exchange stand in the order in which the engine took them in, over all its lanes.
+//! So a replay sees what the books saw, snapshots included. The place of a snapshot is that of the
+//! newest connection of the lane that took it in.
 
 mod bodies;
-mod chain;
 mod folder;
-mod scan;
-mod verify;
+mod read;
 
 use super::sys;
-use crate::base::text::rfc3339_millis;
 use crate::base::{Clock, InstrumentId, Nanos, Note, Severity, Value};
-use crate::journal::manifest::{End, Entry};
-pub use crate::journal::manifest::{NAME as MANIFEST, Segment};
-pub use crate::journal::segment::{
-    Message, SEGMENT_AGE, SEGMENT_BYTES, Series, Sink, Store, Written,
-};
+use crate::journal::{self, Entry, Item, Place, Series, Store, Written};
 use crate::watch::log::Anchor;
 use crate::wiring::tap::{Head, Kind, TapEnd};
 use crate::wiring::turn::Notes;
-use crate::world::sim::recording::LINE_BYTES_MAX;
 pub use bodies::{Body, BodyEnd, BodyTap, bare, bodies};
-pub use chain::{open as open_series, series};
 pub use folder::Folder;
+pub use read::{open, series, verify};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-pub use verify::{Report, State, Verified, verify};
 
 /// How often the recorder looks for work. A tap must hold what comes in this time, and while a disk is slow.
 const POLL: Duration = Duration::from_millis(10);
@@ -215,16 +207,10 @@ impl Recorder {
         };
         for track in &mut self.tracks {
             track.series.finish(&mut *self.store)?;
-            let written = track.series.written();
-            recorded.written.files += written.files;
-            recorded.written.lines += written.lines;
-            recorded.written.raw_bytes += written.raw_bytes;
-            recorded.written.bytes += written.bytes;
+            recorded.written += track.series.written();
         }
-        let end = Entry::End(End {
-            ended: rfc3339_millis(self.anchor.unix(self.clock.now())),
-            lost: recorded.lost,
-        });
+        let ended = self.anchor.unix(self.clock.now());
+        let end = Item::end(ended, recorded.lost);
         self.store.list(&end.to_line())?;
         Ok(recorded)
     }
@@ -289,13 +275,18 @@ impl Track {
             taken += 1;
             let mut bytes = std::mem::take(&mut self.bytes);
             self.lanes[lane].end.take(&head, &mut bytes);
-            let place = format!("{lane}.{}.{}", head.line, head.epoch);
+            let place = Some(Place {
+                lane: lane as u16,
+                line: head.line,
+                epoch: head.epoch,
+            });
             match head.kind {
                 Kind::Frame => {
-                    let conn = format!("{}#{place}", self.lanes[lane].conn);
-                    self.write(out, head.at, &conn, "ws", &bytes)?;
+                    let conn = self.lanes[lane].conn.clone();
+                    let from = (&*conn, place, journal::Kind::Ws);
+                    self.write(out, head.at, from, &bytes)?;
                 }
-                Kind::Snapshot(id) => self.write_snapshot(out, head.at, &place, id)?,
+                Kind::Snapshot(id) => self.write_snapshot(out, head.at, place, id)?,
             }
             self.bytes = bytes;
         }
@@ -308,7 +299,8 @@ impl Track {
         heads.min_by_key(|(head, _)| head.at)
     }
 
-    /// Writes the bodies that came up to `until`: of snapshots only those that no lane has taken in in time.
+    /// Writes the bodies that came up to `until`: of snapshots only those that no lane has taken in
+    /// in time.
     fn write_bodies(&mut self, out: &mut Out<'_>, until: Nanos) -> io::Result<usize> {
         let mut taken = 0;
         let due = |body: &Body| match body.snapshot {
@@ -320,7 +312,7 @@ impl Track {
                 break;
             };
             taken += 1;
-            self.write(out, body.at, &body.conn, "rest", &body.bytes)?;
+            self.write_body(out, body.at, None, &body)?;
         }
         Ok(taken)
     }
@@ -330,41 +322,47 @@ impl Track {
         &mut self,
         out: &mut Out<'_>,
         at: Nanos,
-        place: &str,
+        place: Option<Place>,
         id: InstrumentId,
     ) -> io::Result<()> {
         let ours = |body: &Body| body.snapshot == Some(id);
         let found = self.bodies.iter().position(ours);
         match found.and_then(|found| self.bodies.remove(found)) {
-            Some(body) => {
-                let conn = format!("{}#{place}", body.conn);
-                self.write(out, at, &conn, "rest", &body.bytes)
-            }
+            Some(body) => self.write_body(out, at, place, &body),
             None => Ok(()), // It found no room, which is counted.
         }
+    }
+
+    fn write_body(
+        &mut self,
+        out: &mut Out<'_>,
+        at: Nanos,
+        place: Option<Place>,
+        body: &Body,
+    ) -> io::Result<()> {
+        let from = (&*body.conn, place, journal::Kind::Rest);
+        self.write(out, at, from, &body.bytes)
     }
 
     fn write(
         &mut self,
         out: &mut Out<'_>,
         at: Nanos,
-        conn: &str,
-        kind: &'static str,
+        (conn, place, kind): (&str, Option<Place>, journal::Kind),
         bytes: &[u8],
     ) -> io::Result<()> {
-        // Twice the length is room for what JSON escapes in JSON.
-        let fits = 2 * bytes.len() as u64 + 1_024 < LINE_BYTES_MAX;
-        let Some(raw) = std::str::from_utf8(bytes).ok().filter(|_| fits) else {
+        let Some(raw) = journal::writable(bytes) else {
             self.unwritable += 1;
             return Ok(());
         };
-        let message = Message {
-            ts_ns: out.anchor.unix(at).0.unsigned_abs(),
-            conn,
+        let entry = Entry {
+            ts_ns: Some(out.anchor.unix(at).0.unsigned_abs()),
+            conn: conn.into(),
+            place,
             kind,
-            raw,
+            raw: raw.into(),
         };
-        self.series.write(out.store, out.now, &message)?;
+        self.series.write(out.store, out.now, &entry)?;
         self.series.handle_time(out.store, out.now)
     }
 }

@@ -3,23 +3,21 @@
 mod thread;
 
 use super::clock::OsClock;
-use super::recorder::open_series;
+use super::recorder;
 use super::sys;
 use crate::base::{Nanos, UnixNanos};
 use crate::exchange::{self, Exchange};
 use crate::watch::audit::Truth;
 use crate::world::sim::market::{self, INSTRUMENTS_MAX};
-use crate::world::sim::recording::{Open, Reader, Recording, RecordingError};
+use crate::world::sim::recording::{Recording, RecordingError};
 use crate::world::sim::venue::Venue;
 use crate::world::sim::venues::{Venues, host_names};
 use crate::world::sim::{tls, tls::Certificates};
 use crossbeam_channel::Receiver;
-use flate2::bufread::MultiGzDecoder;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
@@ -303,7 +301,8 @@ fn venues(
         if let Some(other) = exchanges.iter().find(|other| other.name() != PLAYED) {
             return Err(SimError::NotPlayed(other.name().to_owned()));
         }
-        let indexed = Recording::index(opener(path.clone()));
+        let played = path.clone();
+        let indexed = Recording::index(Box::new(move || recorder::open(&played)));
         let indexed = indexed.map_err(|error| SimError::Recording(path.clone(), error))?;
         recording = Some((indexed, *speed));
     }
@@ -361,34 +360,4 @@ fn listed(venue: &Venue) -> Listed {
 
 fn unix_now() -> UnixNanos {
     sys::realtime().max(UnixNanos(0))
-}
-
-/// Opens this recording as often as it is asked to.
-pub fn opener(path: PathBuf) -> Open {
-    Box::new(move || open_recording(&path))
-}
-
-/// Opens a recording, unpacking gzip where its first bytes say so. `DIR/binance` is the series of that name in the
-/// recorder's folder `DIR`.
-fn open_recording(path: &Path) -> io::Result<Reader> {
-    if !path.exists()
-        && let Some(series) = open_series(path)?
-    {
-        return Ok(Box::new(BufReader::with_capacity(64 * 1024, series)));
-    }
-    let mut file = BufReader::with_capacity(64 * 1024, File::open(path)?);
-    let packed = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-    if packed {
-        return Ok(Box::new(BufReader::with_capacity(
-            64 * 1024,
-            MultiGzDecoder::new(file),
-        )));
-    }
-    if path.extension().is_some_and(|extension| extension == "gz") {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "is named .gz and is not gzip",
-        ));
-    }
-    Ok(Box::new(file))
 }

@@ -1,8 +1,10 @@
-//! Plays a recording to one session: what it subscribed to, in recorded order, at the speed that was asked for.
+//! Plays a recording to one session: what it subscribed to, in recorded order, at the speed that
+//! was asked for.
 //! Changes no byte of a frame.
 
-use super::recording::{Kind, Line, Lines, RecordingError};
+use super::recording::{Kind, kind};
 use crate::base::Nanos;
+use crate::journal::{Entries, Entry, ReadError};
 use std::collections::BTreeSet;
 
 /// How fast a recording is played.
@@ -50,18 +52,18 @@ pub enum Step {
 
 /// Where one session is in a recording.
 pub struct Playhead {
-    lines: Lines,
-    next: Option<Line>,
+    entries: Entries,
+    next: Option<Entry<'static>>,
     speed: Speed,
     /// A moment and the recorded time that belongs to it; none after a pause.
     anchor: Option<(Nanos, u64)>,
 }
 
 impl Playhead {
-    /// At the start of `lines`, to be played at `speed`.
-    pub fn new(lines: Lines, speed: Speed) -> Self {
+    /// At the first of `entries`, to be played at `speed`.
+    pub(super) fn new(entries: Entries, speed: Speed) -> Self {
         Self {
-            lines,
+            entries,
             next: None,
             speed,
             anchor: None,
@@ -72,27 +74,27 @@ impl Playhead {
     ///
     /// # Errors
     /// When the recording changed under us since it was indexed.
-    pub fn step(
+    pub(super) fn step(
         &mut self,
         now: Nanos,
         streams: &Subscriptions,
         asked: impl Fn(&str) -> bool,
-    ) -> Result<Step, RecordingError> {
+    ) -> Result<Step, ReadError> {
         loop {
-            let Some(line) = self
-                .next
-                .take()
-                .map_or_else(|| self.lines.next_line(), |l| Ok(Some(l)))?
-            else {
-                return Ok(Step::End);
+            let entry = match self.next.take() {
+                Some(entry) => entry,
+                None => match self.entries.next_entry()? {
+                    Some(entry) => entry.into_owned(),
+                    None => return Ok(Step::End),
+                },
             };
-            let wanted = match &line.kind() {
+            let wanted = match &kind(&entry) {
                 Kind::Stream(name) => streams.contains(name),
                 Kind::Symbol(symbol) => follows(streams, symbol, ""),
                 Kind::Snapshot(symbol, _)
                     if follows(streams, symbol, "depth") && !asked(symbol) =>
                 {
-                    (self.next, self.anchor) = (Some(line), None);
+                    (self.next, self.anchor) = (Some(entry), None);
                     return Ok(Step::NeedsSnapshot);
                 }
                 Kind::Snapshot(..) | Kind::Other => false,
@@ -100,12 +102,12 @@ impl Playhead {
             if !wanted {
                 continue;
             }
-            let due = self.due(now, line.ts_ns);
+            let due = self.due(now, entry.ts_ns);
             if due > now {
-                self.next = Some(line);
+                self.next = Some(entry);
                 return Ok(Step::Wait(due));
             }
-            return Ok(Step::Send(line.raw));
+            return Ok(Step::Send(entry.raw.into_owned()));
         }
     }
 
@@ -151,9 +153,9 @@ mod tests {
     );
 
     fn playhead(speed: Speed) -> (Playhead, Subscriptions) {
-        let lines = Lines::new(Box::new(TEXT.as_bytes()));
+        let entries = Entries::new(Box::new(TEXT.as_bytes()));
         (
-            Playhead::new(lines, speed),
+            Playhead::new(entries, speed),
             Subscriptions::from(["a@depth@100ms".to_owned()]),
         )
     }

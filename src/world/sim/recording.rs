@@ -1,22 +1,19 @@
-//! Recorded exchange messages: one JSON object a line, read line by line. Never holds a whole file.
+//! A recording as the simulated exchange plays it: its instruments, its snapshots, and what each
+//! message is to Binance spot. Never holds a whole file.
 
 use crate::base::instrument::SYMBOL_MAX;
 use crate::base::{Asset, Instrument, InstrumentId, Symbol};
+use crate::exchange::Exchange as _;
 use crate::exchange::binance_spot::mirror::{PRECISION, QTY_MAX};
 use crate::exchange::binance_spot::{BINANCE, BINANCE_US};
 use crate::exchange::mirror::Listing;
-use crate::exchange::{Exchange as _, MESSAGE_BYTES_MAX};
+use crate::journal::{self, Entries, Entry, ReadError, Reader};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, BufRead};
+use std::io;
 
-/// The longest line that is read, in bytes: the largest message of any exchange, every byte of it escaped, and its head.
-pub const LINE_BYTES_MAX: u64 = 2 * MESSAGE_BYTES_MAX as u64 + (64 << 10);
-
-/// A recording from its beginning; `world/os` opens the file.
-pub type Reader = Box<dyn BufRead + Send>;
 /// Opens the recording once more.
 pub type Open = Box<dyn Fn() -> io::Result<Reader> + Send>;
 
@@ -25,10 +22,8 @@ pub type Open = Box<dyn Fn() -> io::Result<Reader> + Send>;
 pub enum RecordingError {
     /// The file could not be opened.
     Open(io::Error),
-    /// Reading failed at this line (counted from 1): the file, or what compressed it.
-    Read(u64, io::Error),
-    /// This line is not one of a recording, and why.
-    BadLine(u64, String),
+    /// It could not be read through.
+    Read(ReadError),
     /// No line holds a message of Binance spot.
     NothingToPlay,
 }
@@ -37,10 +32,7 @@ impl fmt::Display for RecordingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open(error) => write!(f, "{error}"),
-            Self::Read(line, error) => write!(f, "line {line}: {error}"),
-            Self::BadLine(line, why) => {
-                write!(f, "line {line} is not a line of a recording: {why}")
-            }
+            Self::Read(error) => write!(f, "{error}"),
             Self::NothingToPlay => write!(f, "holds no message of Binance spot"),
         }
     }
@@ -48,30 +40,10 @@ impl fmt::Display for RecordingError {
 
 impl std::error::Error for RecordingError {}
 
-/// A connection among those of a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// The lane: its books are no other's.
-    pub lane: u16,
-    /// The line of the lane.
-    pub line: u8,
-    /// The number of the connection, counted over all lines of the lane; zero of none.
-    pub epoch: u32,
-}
-
-/// One recorded message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// Receive time in nanoseconds since 1970, where the recorder had one.
-    pub ts_ns: Option<u64>,
-    /// The URL of the connection or of the request, without a fragment.
-    pub conn: String,
-    /// Which connection it was, where the recorder says so in the fragment.
-    pub place: Option<Place>,
-    /// The body of a REST answer; else a frame.
-    pub rest: bool,
-    /// The message exactly as it came.
-    pub raw: String,
+impl From<ReadError> for RecordingError {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
 }
 
 /// What a recorded message belongs to.
@@ -88,16 +60,6 @@ pub enum Kind {
 }
 
 #[derive(Deserialize)]
-struct RawLine<'l> {
-    ts_ns: Option<u64>,
-    #[serde(borrow)]
-    conn: Cow<'l, str>,
-    #[serde(borrow)]
-    kind: Cow<'l, str>,
-    raw: String,
-}
-
-#[derive(Deserialize)]
 struct Head<'m> {
     #[serde(borrow)]
     stream: Option<Cow<'m, str>>,
@@ -105,65 +67,23 @@ struct Head<'m> {
     s: Option<Cow<'m, str>>,
 }
 
-impl Line {
-    /// One line of a recording.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let line: RawLine = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let rest = match line.kind.as_ref() {
-            "ws" => false,
-            "rest" => true,
-            other => {
-                return Err(format!(
-                    "kind is `{}`, not `ws` or `rest`",
-                    other.escape_debug()
-                ));
-            }
-        };
-        let (conn, place) = match line.conn.split_once('#') {
-            Some((conn, fragment)) => (conn.to_owned(), place(fragment)),
-            None => (line.conn.into_owned(), None),
-        };
-        Ok(Self {
-            ts_ns: line.ts_ns,
-            conn,
-            place,
-            rest,
-            raw: line.raw,
-        })
+/// What it is to Binance spot.
+pub(super) fn kind(entry: &Entry<'_>) -> Kind {
+    // Futures name their streams and symbols alike, but their books follow other rules.
+    if ![&BINANCE, &BINANCE_US]
+        .iter()
+        .any(|spot| spot.owns(&entry.conn))
+    {
+        return Kind::Other;
     }
-
-    /// What it is to Binance spot.
-    pub fn kind(&self) -> Kind {
-        // Futures name their streams and symbols alike, but their books follow other rules.
-        if ![&BINANCE, &BINANCE_US]
-            .iter()
-            .any(|spot| spot.owns(&self.conn))
-        {
-            return Kind::Other;
-        }
-        match self.rest {
-            false => frame_kind(&self.raw),
-            true => BINANCE
-                .snapshot_asked(&self.conn)
-                .map_or(Kind::Other, |(symbol, levels)| {
-                    Kind::Snapshot(symbol, levels)
-                }),
-        }
+    match entry.kind {
+        journal::Kind::Ws => frame_kind(&entry.raw),
+        journal::Kind::Rest => BINANCE
+            .snapshot_asked(&entry.conn)
+            .map_or(Kind::Other, |(symbol, levels)| {
+                Kind::Snapshot(symbol, levels)
+            }),
     }
-}
-
-/// `<lane>.<line>.<epoch>`
-fn place(fragment: &str) -> Option<Place> {
-    let (lane, rest) = fragment.split_once('.')?;
-    let (line, epoch) = rest.split_once('.')?;
-    Some(Place {
-        lane: lane.parse().ok()?,
-        line: line.parse().ok()?,
-        epoch: epoch.parse().ok()?,
-    })
 }
 
 fn frame_kind(raw: &str) -> Kind {
@@ -189,52 +109,6 @@ fn frame_kind(raw: &str) -> Kind {
     }
 }
 
-/// The lines of a recording, one at a time.
-pub struct Lines {
-    reader: Reader,
-    number: u64,
-    text: String,
-}
-
-impl Lines {
-    /// From the first line on.
-    pub fn new(reader: Reader) -> Self {
-        Self {
-            reader,
-            number: 0,
-            text: String::new(),
-        }
-    }
-
-    /// The next line; `None` at the end. Blank lines are skipped.
-    ///
-    /// # Errors
-    /// When reading fails, or the line is longer than [`LINE_BYTES_MAX`] or none of a recording.
-    pub fn next_line(&mut self) -> Result<Option<Line>, RecordingError> {
-        loop {
-            self.number += 1;
-            self.text.clear();
-            let read = io::Read::take(&mut self.reader, LINE_BYTES_MAX).read_line(&mut self.text);
-            let bytes = read.map_err(|error| RecordingError::Read(self.number, error))?;
-            if bytes == 0 {
-                return Ok(None);
-            }
-            if bytes as u64 == LINE_BYTES_MAX {
-                return Err(RecordingError::BadLine(
-                    self.number,
-                    "it is too long".to_owned(),
-                ));
-            }
-            if !self.text.trim().is_empty() {
-                let line = Line::parse(&self.text);
-                return line
-                    .map(Some)
-                    .map_err(|why| RecordingError::BadLine(self.number, why));
-            }
-        }
-    }
-}
-
 /// A recording that was read through once: its symbols and its snapshots.
 pub struct Recording {
     open: Open,
@@ -250,11 +124,11 @@ impl Recording {
     /// # Errors
     /// The first thing that is wrong with it.
     pub fn index(open: Open) -> Result<Self, RecordingError> {
-        let mut lines = Lines::new(open().map_err(RecordingError::Open)?);
+        let mut entries = Entries::new(open().map_err(RecordingError::Open)?);
         let mut symbols: Vec<String> = Vec::new();
         let mut snapshots: BTreeMap<String, (Vec<String>, usize)> = BTreeMap::new();
-        while let Some(line) = lines.next_line()? {
-            let symbol = match line.kind() {
+        while let Some(entry) = entries.next_entry()? {
+            let symbol = match kind(&entry) {
                 Kind::Stream(name) => match name.split_once('@') {
                     Some((symbol, _)) if !symbol.starts_with('!') => symbol.to_uppercase(),
                     _ => continue,
@@ -265,14 +139,14 @@ impl Recording {
                         .entry(symbol.clone())
                         .or_default()
                         .0
-                        .push(line.raw);
+                        .push(entry.raw.into_owned());
                     symbol
                 }
                 Kind::Other => continue,
             };
             if symbol.len() > SYMBOL_MAX {
                 let why = format!("symbol longer than {SYMBOL_MAX} bytes");
-                return Err(RecordingError::BadLine(lines.number, why));
+                return Err(entries.bad(why).into());
             }
             if !symbols.contains(&symbol) {
                 symbols.push(symbol);
@@ -322,8 +196,8 @@ impl Recording {
     ///
     /// # Errors
     /// When the file cannot be opened again.
-    pub fn lines(&self) -> io::Result<Lines> {
-        (self.open)().map(Lines::new)
+    pub(super) fn entries(&self) -> io::Result<Entries> {
+        (self.open)().map(Entries::new)
     }
 }
 
@@ -404,7 +278,7 @@ mod tests {
         ] {
             let error = recording(text).err().unwrap();
             assert!(
-                matches!(error, RecordingError::BadLine(n, _) if n == line),
+                matches!(error, RecordingError::Read(ReadError::BadLine(n, _)) if n == line),
                 "{error}"
             );
         }

@@ -1,8 +1,7 @@
 //! A recording's folder on a disk: made once, never written into by a second recording.
 
-use crate::base::text::rfc3339_millis;
-use crate::journal::manifest::{self, Begin, Entry};
-use crate::journal::segment::{Sink, Store};
+use super::read::Dir;
+use crate::journal::{self, Item, Sink, Store};
 use crate::world::os::sys;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -19,7 +18,7 @@ impl Folder {
     /// Makes the folder and begins its manifest.
     ///
     /// # Errors
-    /// Where it cannot be written, or holds a recording already.
+    /// If it cannot be written, or holds a recording already.
     pub fn create(dir: &Path) -> io::Result<Self> {
         let named =
             |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", dir.display()));
@@ -28,21 +27,16 @@ impl Folder {
             return Err(named(error));
         }
         fs::create_dir_all(dir).map_err(named)?;
-        let path = dir.join(manifest::NAME);
-        if path.exists() || !segments(dir).map_err(named)?.is_empty() {
+        if journal::is_recording(&Dir(dir.to_owned())).map_err(named)? {
             let error = "holds a recording already: give a new folder".to_owned();
             return Err(named(io::Error::new(io::ErrorKind::AlreadyExists, error)));
         }
+        let manifest = new_file(&dir.join(journal::MANIFEST)).map_err(named)?;
         let mut folder = Self {
             dir: dir.to_owned(),
-            manifest: new_file(&path).map_err(named)?,
+            manifest,
         };
-        let begin = Entry::Begin(Begin {
-            recording: manifest::VERSION,
-            tickwire: env!("CARGO_PKG_VERSION").to_owned(),
-            started: rfc3339_millis(sys::realtime()),
-        });
-        folder.list(&begin.to_line())?;
+        folder.list(&Item::begin(sys::realtime()).to_line())?;
         folder.sync().map_err(named)?;
         Ok(folder)
     }
@@ -68,8 +62,9 @@ impl Store for Folder {
             self.manifest.write_all(line.as_bytes())?;
             self.manifest.sync_data()
         };
-        write()
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", manifest::NAME)))
+        write().map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", journal::MANIFEST))
+        })
     }
 }
 
@@ -82,25 +77,4 @@ impl Sink for File {
 /// Makes a file that must not be there.
 fn new_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).open(path)
-}
-
-/// The segments in a folder, by series and number: `(series, number, path)`.
-pub fn segments(dir: &Path) -> io::Result<Vec<(String, u32, PathBuf)>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        if let Some((series, number)) = name.and_then(segment_of) {
-            found.push((series.to_owned(), number, path));
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// Series and number of a file of this name, where it is a segment's.
-pub fn segment_of(name: &str) -> Option<(&str, u32)> {
-    let (series, number) = name.strip_suffix(".jsonl.gz")?.rsplit_once('-')?;
-    let digits = number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit());
-    (digits && !series.is_empty()).then(|| Some((series, number.parse().ok()?)))?
 }

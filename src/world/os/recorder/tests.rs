@@ -4,9 +4,8 @@ use super::*;
 use crate::base::UnixNanos;
 use crate::exchange::RestRequest;
 use crate::exchange::binance_spot::BINANCE;
+use crate::journal::{Entries, MANIFEST, SEGMENT_AGE, Sink, State};
 use crate::wiring::tap::{Tap, tap};
-use crate::world::os::server::opener;
-use crate::world::sim::recording::{Line, Lines, Place};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -106,9 +105,10 @@ impl World {
     }
 }
 
-fn lines_of(path: &Path) -> Vec<Line> {
-    let mut lines = Lines::new(opener(path.to_owned())().unwrap());
-    std::iter::from_fn(|| lines.next_line().unwrap()).collect()
+fn lines_of(path: &Path) -> Vec<Entry<'static>> {
+    let mut entries = Entries::new(open(path).unwrap());
+    let mut next = || Some(entries.next_entry().unwrap()?.into_owned());
+    std::iter::from_fn(&mut next).collect()
 }
 
 fn folder() -> tempfile::TempDir {
@@ -170,7 +170,7 @@ fn lanes_are_merged_by_time_and_snapshots_stand_where_they_were_taken_in() {
     ];
     assert_eq!(raw, want);
     assert_eq!(lines[3].ts_ns, Some(EPOCH as u64 + 7));
-    assert!(lines[3].rest);
+    assert_eq!(lines[3].kind, journal::Kind::Rest);
     let url = "https://api.binance.com/api/v3/depth?symbol=BTCUSDT&limit=100";
     assert_eq!(lines[3].conn, url);
     assert_eq!(lines[6].conn, CONN);
@@ -280,10 +280,7 @@ fn files_that_are_missing_foreign_or_out_of_order_are_named() {
     let (name, state) = states(dir.path()).remove(1);
     assert_eq!(name, "binance-00002.jsonl.gz");
     assert_eq!(state, State::Damaged("is missing".into()));
-    let error = opener(dir.path().join("binance"))()
-        .err()
-        .unwrap()
-        .to_string();
+    let error = open(&dir.path().join("binance")).err().unwrap().to_string();
     assert!(error.contains("segment 2 of binance is missing"), "{error}");
 
     fs::copy(&first, &second).unwrap(); // Whole in itself, and not what belongs there.

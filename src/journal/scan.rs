@@ -1,20 +1,22 @@
 //! Reads a segment back, member by member: how much of it is whole, and what it holds.
 
+use super::chain::BUFFER_BYTES;
+use super::entry::{Entry, LINE_BYTES_MAX};
+use super::manifest::Segment;
+use super::segment::MEMBER_BYTES;
 use crate::base::text::hex;
-use crate::journal::manifest::Segment;
-use crate::world::sim::recording::{LINE_BYTES_MAX, Line};
 use flate2::bufread::GzDecoder;
 use sha2::{Digest as _, Sha256};
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
 
-/// The most that a member unpacks to: its own limit, and the line that went over it.
+/// The most that a member unpacks to.
 const MEMBER_BYTES_MAX: u64 = 2 * LINE_BYTES_MAX;
+// Its own limit, and the line that went over it.
+const _: () = assert!(MEMBER_BYTES + LINE_BYTES_MAX < MEMBER_BYTES_MAX);
 
 /// How a segment ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
+pub(super) enum Ending {
     /// With a whole member.
     Whole,
     /// Within a member.
@@ -24,29 +26,30 @@ pub enum Ending {
 }
 
 /// What a segment's file holds.
+///
+/// Invariant: `whole_bytes <= segment.bytes`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scan {
+pub(super) struct Scan {
     /// What its whole members hold; checksum and length are the file's.
-    pub segment: Segment,
+    pub(super) segment: Segment,
     /// Bytes of its whole members.
-    pub whole_bytes: u64,
+    pub(super) whole_bytes: u64,
     /// What comes after them.
-    pub ending: Ending,
+    pub(super) ending: Ending,
 }
 
-/// Reads every byte of a segment.
+/// Reads every byte of the segment of this name.
 ///
 /// # Errors
-/// Where the file cannot be read; what is in it is never an error.
-pub fn scan(path: &Path) -> io::Result<Scan> {
+/// If the file cannot be read; what is in it is never an error.
+pub(super) fn scan(name: &str, file: impl Read) -> io::Result<Scan> {
     let mut bytes = Counted {
-        inner: BufReader::with_capacity(64 * 1024, File::open(path)?),
+        inner: BufReader::with_capacity(BUFFER_BYTES, file),
         count: 0,
         sha256: Sha256::new(),
     };
-    let name = path.file_name().unwrap_or_default();
     let mut segment = Segment {
-        file: name.to_string_lossy().into_owned(),
+        file: name.to_owned(),
         ..Segment::default()
     };
     let (mut whole_bytes, mut text) = (0, Vec::new());
@@ -70,6 +73,7 @@ pub fn scan(path: &Path) -> io::Result<Scan> {
     io::copy(&mut bytes, &mut io::sink())?;
     segment.bytes = bytes.count;
     segment.sha256 = hex(&bytes.sha256.finalize());
+    debug_assert!(whole_bytes <= segment.bytes);
     Ok(Scan {
         segment,
         whole_bytes,
@@ -89,13 +93,8 @@ fn add(segment: &mut Segment, text: &[u8]) -> Result<(), String> {
     };
     for (n, line) in (0..).zip(lines.split(|byte| *byte == b'\n')) {
         let line = std::str::from_utf8(line).map_err(|error| bad(n, &error))?;
-        let line = Line::parse(line).map_err(|why| bad(n, &why))?;
-        let ts_ns = line.ts_ns.unwrap_or(0);
-        if segment.lines == 0 {
-            segment.first_ts_ns = ts_ns;
-        }
-        segment.last_ts_ns = ts_ns;
-        segment.lines += 1;
+        let entry = Entry::parse(line).map_err(|why| bad(n, &why))?;
+        segment.add_line(entry.ts_ns.unwrap_or(0));
     }
     segment.raw_bytes += text.len() as u64;
     Ok(())

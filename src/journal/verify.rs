@@ -1,19 +1,20 @@
-//! Reads a recording back, every byte of it, and says what is whole, what is cut and what is damaged.
-//! Changes nothing.
+//! Reads a recording back, every byte of it, and says what is whole, what is cut and what is
+//! damaged. Changes nothing.
 
-use super::folder::{segment_of, segments};
+use super::chain::{Files, segments};
+use super::manifest::{self, Item, Segment};
 use super::scan::{Ending, scan};
-use crate::journal::manifest::{self, Entry, Segment};
+use super::segment::{file_name, name_of};
 use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
+use std::io::{self, Read as _};
 
 /// How a file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// As it was written, and as the manifest says.
     Whole,
-    /// The last one of its series, never finished: so many bytes after its last whole line are of no use.
+    /// The last one of its series, never finished: this many bytes after its last whole line are
+    /// of no use.
     Cut(u64),
     /// Not as it was written, and how that shows.
     Damaged(String),
@@ -21,53 +22,46 @@ pub enum State {
 
 /// A file of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verified {
+pub(crate) struct Verified {
     /// Its name.
-    pub file: String,
+    pub(crate) file: String,
     /// How it is.
-    pub state: State,
+    pub(crate) state: State,
     /// Lines in it that are whole.
-    pub lines: u64,
+    pub(crate) lines: u64,
     /// The bytes of these lines.
-    pub raw_bytes: u64,
+    pub(crate) raw_bytes: u64,
 }
 
 /// What was found in a recording's folder.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Report {
-    /// Its files by name: the manifest first where it is not whole.
-    pub files: Vec<Verified>,
+pub(crate) struct Report {
+    /// Its files by name: the manifest first if it is not whole.
+    pub(crate) files: Vec<Verified>,
     /// The recording was ended in order.
-    pub ended: bool,
+    pub(crate) ended: bool,
     /// Messages that the recorder says are not in it.
-    pub lost: u64,
+    pub(crate) lost: u64,
 }
 
 impl Report {
-    /// True where nothing is damaged. What a crash cut off is not damage.
-    pub fn is_sound(&self) -> bool {
+    /// True if nothing is damaged. What a crash cut off is not damage.
+    pub(crate) fn is_sound(&self) -> bool {
         let damaged = |file: &Verified| matches!(file.state, State::Damaged(_));
         !self.files.iter().any(damaged)
     }
 }
 
-/// Verifies the recording in `dir`.
+/// Verifies the recording in a folder.
 ///
 /// # Errors
-/// Where there is none, or it cannot be read.
-pub fn verify(dir: &Path) -> Result<Report, String> {
-    let named = |error: io::Error| format!("{}: {error}", dir.display());
-    let manifest = std::fs::read(dir.join(manifest::NAME)).map_err(|error| {
-        if error.kind() == io::ErrorKind::NotFound && dir.is_dir() {
-            let what = format!("holds no recording: there is no {}", manifest::NAME);
-            return format!("{}: {what}", dir.display());
-        }
-        named(error)
-    })?;
-    let (mut report, listed) = read_manifest(&manifest);
+/// If there is none, or it cannot be read.
+pub(crate) fn verify(files: &dyn Files) -> io::Result<Report> {
+    let found = segments(files)?;
+    let (mut report, listed) = read_manifest(&manifest_bytes(files)?);
     let mut present = BTreeMap::new();
-    for (series, number, path) in segments(dir).map_err(named)? {
-        present.insert((series, number), path);
+    for (series, number, name) in found {
+        present.insert((series, number), name);
     }
     let mut all: Vec<(String, u32)> = listed.keys().chain(present.keys()).cloned().collect();
     all.sort();
@@ -86,12 +80,25 @@ pub fn verify(dir: &Path) -> Result<Report, String> {
         let last = all.get(at + 1).is_none_or(|(after, _)| after != series);
         let verified = match (listed.get(key), present.get(key)) {
             (Some(segment), None) => damaged(segment.file.clone(), "is missing"),
-            (said, Some(path)) => verify_segment(path, said, last).map_err(named)?,
+            (said, Some(name)) => verify_segment(files, name, said, last)?,
             (None, None) => continue,
         };
         report.files.push(verified);
     }
     Ok(report)
+}
+
+fn manifest_bytes(files: &dyn Files) -> io::Result<Vec<u8>> {
+    let mut file = files.open(manifest::NAME).map_err(|error| {
+        if error.kind() != io::ErrorKind::NotFound {
+            return error;
+        }
+        let what = format!("holds no recording: there is no {}", manifest::NAME);
+        io::Error::new(error.kind(), what)
+    })?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 type Listed = BTreeMap<(String, u32), Segment>;
@@ -108,15 +115,15 @@ fn read_manifest(bytes: &[u8]) -> (Report, Listed) {
         cut => State::Cut(cut as u64),
     };
     for (n, line) in lines.split(|byte| *byte == b'\n').enumerate() {
-        let entry = std::str::from_utf8(line).ok().and_then(Entry::parse);
-        let wrong = match entry {
-            Some(Entry::Begin(begin)) if n == 0 && begin.recording == manifest::VERSION => None,
-            Some(Entry::Begin(begin)) if n == 0 => {
+        let item = std::str::from_utf8(line).ok().and_then(Item::parse);
+        let wrong = match item {
+            Some(Item::Begin(begin)) if n == 0 && begin.recording == manifest::VERSION => None,
+            Some(Item::Begin(begin)) if n == 0 => {
                 Some(format!("is of version {}, not 1", begin.recording))
             }
-            Some(Entry::Segment(segment)) if n > 0 && !report.ended => {
+            Some(Item::Segment(segment)) if n > 0 && !report.ended => {
                 report.lost += segment.lost;
-                match segment_of(&segment.file) {
+                match name_of(&segment.file) {
                     Some((series, number)) => {
                         let key = (series.to_owned(), number);
                         let twice = listed.insert(key, segment).is_some();
@@ -125,7 +132,7 @@ fn read_manifest(bytes: &[u8]) -> (Report, Listed) {
                     None => Some(format!("line {}: names no segment", n + 1)),
                 }
             }
-            Some(Entry::End(end)) if n > 0 && !report.ended => {
+            Some(Item::End(end)) if n > 0 && !report.ended => {
                 report.ended = true;
                 report.lost = end.lost;
                 None
@@ -148,8 +155,13 @@ fn read_manifest(bytes: &[u8]) -> (Report, Listed) {
     (report, listed)
 }
 
-fn verify_segment(path: &Path, said: Option<&Segment>, last: bool) -> io::Result<Verified> {
-    let found = scan(path)?;
+fn verify_segment(
+    files: &dyn Files,
+    name: &str,
+    said: Option<&Segment>,
+    last: bool,
+) -> io::Result<Verified> {
+    let found = scan(name, files.open(name)?)?;
     let segment = found.segment;
     let state = match (found.ending, said) {
         (Ending::Damaged(why), _) => State::Damaged(format!(
@@ -197,8 +209,4 @@ fn damaged(file: String, why: &str) -> Verified {
         lines: 0,
         raw_bytes: 0,
     }
-}
-
-fn file_name(series: &str, number: u32) -> String {
-    format!("{series}-{number:05}.jsonl.gz")
 }

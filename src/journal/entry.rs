@@ -1,0 +1,321 @@
+//! An entry: one thing that came in, as one line of JSON. One definition reads and writes it.
+//! Knows no exchange: what a message means is for its reader to say.
+
+use super::chain::Reader;
+use crate::base::feed::MESSAGE_BYTES_MAX;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{self, BufRead as _, Read as _};
+
+/// The longest line that is read, in bytes: the largest message of any exchange with every byte of
+/// it escaped, and its head.
+pub(super) const LINE_BYTES_MAX: u64 = 2 * MESSAGE_BYTES_MAX as u64 + (64 << 10);
+/// Room for the head of a line that is written.
+const HEAD_BYTES_MAX: u64 = 1 << 10;
+
+/// What sort of entry a line is: its `kind`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A frame of a WebSocket.
+    Ws,
+    /// The body of a REST answer.
+    Rest,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ws => "ws",
+            Self::Rest => "rest",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Ws, Self::Rest]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+    }
+}
+
+/// A connection among those of a recording: the fragment of its URL, `<lane>.<line>.<epoch>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The lane: its books are no other's.
+    pub(crate) lane: u16,
+    /// The line of the lane.
+    pub(crate) line: u8,
+    /// The number of the connection, counted over all lines of the lane; zero of none.
+    pub(crate) epoch: u32,
+}
+
+impl Place {
+    fn parse(fragment: &str) -> Option<Self> {
+        let (lane, rest) = fragment.split_once('.')?;
+        let (line, epoch) = rest.split_once('.')?;
+        Some(Self {
+            lane: lane.parse().ok()?,
+            line: line.parse().ok()?,
+            epoch: epoch.parse().ok()?,
+        })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.lane, self.line, self.epoch)
+    }
+}
+
+/// One thing that came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry<'e> {
+    /// Receive time in nanoseconds since 1970; `None` if the recorder had none.
+    pub(crate) ts_ns: Option<u64>,
+    /// The URL of the connection or of the request, without a fragment.
+    pub(crate) conn: Cow<'e, str>,
+    /// Which connection it was, if the recorder says so.
+    pub(crate) place: Option<Place>,
+    /// How to read `raw`.
+    pub(crate) kind: Kind,
+    /// The message exactly as it came.
+    pub(crate) raw: Cow<'e, str>,
+}
+
+/// An entry as its line has it, in the order of the keys.
+#[derive(Serialize, Deserialize)]
+struct Line<'e> {
+    ts_ns: Option<u64>,
+    #[serde(borrow)]
+    conn: Cow<'e, str>,
+    #[serde(borrow)]
+    kind: Cow<'e, str>,
+    #[serde(borrow)]
+    raw: Cow<'e, str>,
+}
+
+impl<'e> Entry<'e> {
+    /// Reads a line, with or without its line feed.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn parse(line: &'e str) -> Result<Self, String> {
+        let line: Line<'e> = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        let Some(kind) = Kind::named(&line.kind) else {
+            let kind = line.kind.escape_debug();
+            return Err(format!("kind is `{kind}`, not `ws` or `rest`"));
+        };
+        let (conn, place) = split(line.conn);
+        Ok(Self {
+            ts_ns: line.ts_ns,
+            conn,
+            place,
+            kind,
+            raw: line.raw,
+        })
+    }
+
+    /// Appends its line, with its line feed.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        let conn = match self.place {
+            Some(place) => Cow::Owned(format!("{}#{place}", self.conn)),
+            None => Cow::Borrowed(&*self.conn),
+        };
+        let line = Line {
+            ts_ns: self.ts_ns,
+            conn,
+            kind: Cow::Borrowed(self.kind.name()),
+            raw: Cow::Borrowed(&*self.raw),
+        };
+        serde_json::to_writer(&mut *out, &line)?;
+        out.push(b'\n');
+        Ok(())
+    }
+
+    /// The same entry on its own.
+    pub(crate) fn into_owned(self) -> Entry<'static> {
+        Entry {
+            conn: Cow::Owned(self.conn.into_owned()),
+            raw: Cow::Owned(self.raw.into_owned()),
+            ts_ns: self.ts_ns,
+            place: self.place,
+            kind: self.kind,
+        }
+    }
+}
+
+/// The URL without its fragment, and the fragment if it names a connection.
+fn split(conn: Cow<'_, str>) -> (Cow<'_, str>, Option<Place>) {
+    let Some(at) = conn.find('#') else {
+        return (conn, None);
+    };
+    let place = Place::parse(&conn[at + 1..]);
+    let conn = match conn {
+        Cow::Borrowed(conn) => Cow::Borrowed(&conn[..at]),
+        Cow::Owned(mut conn) => {
+            conn.truncate(at);
+            Cow::Owned(conn)
+        }
+    };
+    (conn, place)
+}
+
+/// A message as text, if an entry can hold it.
+pub(crate) fn writable(message: &[u8]) -> Option<&str> {
+    // Twice the length is room for what JSON escapes in JSON.
+    let fits = 2 * message.len() as u64 + HEAD_BYTES_MAX < LINE_BYTES_MAX;
+    std::str::from_utf8(message).ok().filter(|_| fits)
+}
+
+/// Why entries cannot be read any further.
+#[derive(Debug)]
+pub enum ReadError {
+    /// Reading failed at this line (counted from 1): the file, or what compressed it.
+    Read(u64, io::Error),
+    /// This line is not one of a recording, and why.
+    BadLine(u64, String),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(line, error) => write!(f, "line {line}: {error}"),
+            Self::BadLine(line, why) => {
+                write!(f, "line {line} is not a line of a recording: {why}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+/// The entries of a recording, one at a time. Never holds a whole file.
+pub(crate) struct Entries {
+    reader: Reader,
+    number: u64,
+    text: String,
+}
+
+impl Entries {
+    /// From the first line on.
+    pub(crate) fn new(reader: Reader) -> Self {
+        Self {
+            reader,
+            number: 0,
+            text: String::new(),
+        }
+    }
+
+    /// The next entry; `None` at the end. Blank lines are skipped.
+    ///
+    /// # Errors
+    /// If reading fails, or the line is too long or not an entry.
+    pub(crate) fn next_entry(&mut self) -> Result<Option<Entry<'_>>, ReadError> {
+        loop {
+            self.number += 1;
+            self.text.clear();
+            let line = self.reader.by_ref().take(LINE_BYTES_MAX);
+            let read = { line }.read_line(&mut self.text);
+            let bytes = read.map_err(|error| ReadError::Read(self.number, error))?;
+            if bytes == 0 {
+                return Ok(None);
+            }
+            if bytes as u64 == LINE_BYTES_MAX {
+                return Err(self.bad("it is too long".to_owned()));
+            }
+            if !self.text.trim().is_empty() {
+                break;
+            }
+        }
+        match Entry::parse(&self.text) {
+            Ok(entry) => Ok(Some(entry)),
+            Err(why) => Err(ReadError::BadLine(self.number, why)),
+        }
+    }
+
+    /// The line that was read last is not one to go on with.
+    pub(crate) fn bad(&self, why: String) -> ReadError {
+        ReadError::BadLine(self.number, why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = concat!(
+        r#"{"ts_ns":7,"conn":"wss://a.example/ws#2.1.3","kind":"ws","raw":"{\"n\":\"\\u00e9\"}"}"#,
+        "\n",
+    );
+
+    fn entry() -> Entry<'static> {
+        Entry {
+            ts_ns: Some(7),
+            conn: "wss://a.example/ws".into(),
+            place: Some(Place {
+                lane: 2,
+                line: 1,
+                epoch: 3,
+            }),
+            kind: Kind::Ws,
+            raw: r#"{"n":"\u00e9"}"#.into(),
+        }
+    }
+
+    fn entries(text: &'static str) -> Entries {
+        Entries::new(Box::new(text.as_bytes()))
+    }
+
+    #[test]
+    fn an_entry_is_written_as_it_is_read_byte_for_byte() {
+        assert_eq!(Entry::parse(LINE), Ok(entry()));
+        let mut written = Vec::new();
+        entry().write(&mut written).unwrap();
+        assert_eq!(written, LINE.as_bytes());
+        let rest = LINE.replace("\"ws\"", "\"rest\"").replace("#2.1.3", "");
+        let mut written = Vec::new();
+        Entry::parse(&rest).unwrap().write(&mut written).unwrap();
+        assert_eq!(written, rest.as_bytes());
+    }
+
+    #[test]
+    fn a_line_that_other_tools_wrote_is_read_with_its_keys_in_any_order_and_without_a_time() {
+        let other = r#"{"more":[1],"raw":"x","kind":"rest","conn":"https:\/\/a.example\/b#c"}"#;
+        let entry = Entry::parse(other).unwrap();
+        assert_eq!((entry.ts_ns, entry.place), (None, None));
+        assert_eq!((&*entry.conn, &*entry.raw), ("https://a.example/b", "x"));
+        assert_eq!(entry.kind, Kind::Rest);
+        assert_eq!(entry.clone().into_owned(), entry);
+    }
+
+    #[test]
+    fn a_kind_that_this_build_does_not_know_is_named() {
+        let line = LINE.replace("\"ws\"", "\"t\\u0000cp\"");
+        let why = Entry::parse(&line).unwrap_err();
+        assert_eq!(why, r"kind is `t\0cp`, not `ws` or `rest`");
+    }
+
+    #[test]
+    fn blank_lines_are_skipped_and_a_bad_one_is_named_by_its_number() {
+        let mut entries = entries(concat!(
+            "\n",
+            r#"{"ts_ns":1,"conn":"c","kind":"ws","raw":"first"}"#,
+            "\n  \r\n",
+            r#"{"ts_ns":1}"#,
+        ));
+        assert_eq!(entries.next_entry().unwrap().unwrap().raw, "first");
+        let error = entries.next_entry().unwrap_err();
+        assert!(matches!(error, ReadError::BadLine(4, _)), "{error}");
+        assert!(entries.next_entry().unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_no_text_or_would_make_too_long_a_line_cannot_be_written() {
+        assert_eq!(writable("é".as_bytes()), Some("é"));
+        assert_eq!(writable(b"\xff"), None);
+        let most = (LINE_BYTES_MAX - HEAD_BYTES_MAX) as usize / 2;
+        let text = vec![b'"'; most];
+        assert_eq!(writable(&text), None);
+        assert!(writable(&text[1..]).is_some());
+    }
+}
