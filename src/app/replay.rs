@@ -19,7 +19,7 @@ use crate::wiring::ring::{Bell, Receiver, ring};
 use crate::wiring::turn::{Notes, Turn};
 use crate::world::os::recorder;
 use serde::Serialize;
-use source::{Contents, For, Merged, Source};
+use source::{Contents, For, Source, merge};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -421,16 +421,16 @@ impl<const N: usize> Replay<N> {
             source,
             ..
         } = replaying;
-        let mut merged = Merged::open(files)?;
+        let mut merge = merge(files)?;
         let mut left = files.len();
         let mut index = 0;
-        while let Some((number, line)) = merged.next_line()? {
+        while let Some((number, entry)) = merge.next_entry()? {
             let ours = contents.is_for(source, index);
             index += 1;
             let last = self.clock.0.get();
-            self.clock.0.set(line.ts_ns.unwrap_or(last).max(last));
-            let from = match (lane, line.place) {
-                (None, _) => Some((number, 1)),
+            self.clock.0.set(entry.ts_ns.unwrap_or(last).max(last));
+            let from = match (lane, entry.place) {
+                (None, _) => Some((number as u8, 1)),
                 (Some(lane), Some(place)) if place.lane == lane => Some((place.line, place.epoch)),
                 (Some(_), _) => None, // Another lane's, or metadata.
             };
@@ -440,9 +440,9 @@ impl<const N: usize> Replay<N> {
             self.connect(number, epoch)?;
             self.feed_do(|feed, turn, now| feed.handle_timeout(turn, now));
             if ours != For::Nobody {
-                self.handle_line(number, &line, ours, seen);
+                self.handle_entry(number, &entry, ours, seen);
             }
-            if lane.is_none() && merged.ended(number) {
+            if lane.is_none() && merge.ended(usize::from(number)) {
                 left -= 1;
                 if left > 0 {
                     self.feed_do(|feed, turn, now| feed.handle_disconnected(turn, now, number));
@@ -488,9 +488,9 @@ impl<const N: usize> Replay<N> {
         Ok(())
     }
 
-    fn handle_line(&mut self, number: u8, line: &Entry<'_>, ours: For, seen: &mut Seen) {
-        if line.kind == Kind::Rest {
-            return self.handle_rest(line, seen);
+    fn handle_entry(&mut self, number: u8, entry: &Entry<'_>, ours: For, seen: &mut Seen) {
+        if entry.kind == Kind::Rest {
+            return self.handle_rest(entry, seen);
         }
         let refused = |counters: FeedCounters| counters.bad_frames + counters.unfit;
         let before = refused(self.feed.counters());
@@ -499,24 +499,24 @@ impl<const N: usize> Replay<N> {
                 frame: now,
                 ..Arrival::default()
             };
-            feed.handle_frame(turn, number, arrival, line.raw.as_bytes());
+            feed.handle_frame(turn, number, arrival, entry.raw.as_bytes());
         });
         // What this build does not read is counted by its stream already.
         if refused(self.feed.counters()) > before && ours != For::Number {
-            self.refused(line, seen);
+            self.refused(entry, seen);
         }
     }
 
-    fn handle_rest(&mut self, line: &Entry<'_>, seen: &mut Seen) {
+    fn handle_rest(&mut self, entry: &Entry<'_>, seen: &mut Seen) {
         let exchange = self.exchange;
-        let Some((symbol, levels)) = exchange.snapshot_asked(&line.conn) else {
+        let Some((symbol, levels)) = exchange.snapshot_asked(&entry.conn) else {
             return;
         };
         let mut known = self.instruments.iter();
         let Some(&instrument) = known.find(|i| i.symbol.as_str() == symbol) else {
             return;
         };
-        let body = line.raw.as_bytes().to_vec();
+        let body = entry.raw.as_bytes().to_vec();
         match exchange.snapshot(body, &instrument, levels) {
             Ok(snapshot) => {
                 seen.snapshots.insert(instrument.symbol);
@@ -534,20 +534,20 @@ impl<const N: usize> Replay<N> {
     }
 
     /// Finds out what a refused frame was, or a word of it, and why. Slow: it is made once more.
-    fn refused(&mut self, line: &Entry<'_>, seen: &mut Seen) {
+    fn refused(&mut self, entry: &Entry<'_>, seen: &mut Seen) {
         let exchange = self.exchange;
         let (mut decoder, mut words) = (
             exchange.decoder(&self.instruments, self.depth),
             Words::new(),
         );
-        let decoded = decoder.decode(line.raw.as_bytes(), &mut words);
+        let decoded = decoder.decode(entry.raw.as_bytes(), &mut words);
         if decoded.is_ok() {
             seen.told
                 .refuse_words(exchange.name(), &self.instruments, &words);
             return;
         }
         let mut survey = Survey::default();
-        exchange.survey(&line.raw, &mut survey);
+        exchange.survey(&entry.raw, &mut survey);
         let symbol = survey
             .instruments(exchange.name())
             .first()

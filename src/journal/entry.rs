@@ -189,6 +189,12 @@ impl fmt::Display for ReadError {
 
 impl std::error::Error for ReadError {}
 
+impl From<ReadError> for String {
+    fn from(error: ReadError) -> Self {
+        error.to_string()
+    }
+}
+
 /// The entries of a recording, one at a time. Never holds a whole file.
 pub(crate) struct Entries {
     reader: Reader,

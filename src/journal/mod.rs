@@ -13,6 +13,7 @@
 mod chain;
 mod entry;
 mod manifest;
+mod merge;
 mod scan;
 mod segment;
 mod verify;
@@ -24,6 +25,7 @@ pub(crate) use chain::{Files, Reader, is_recording, series, series_names, unpack
 pub use entry::ReadError;
 pub(crate) use entry::{Entries, Entry, Kind, Place, writable};
 pub(crate) use manifest::{Item, NAME as MANIFEST};
+pub(crate) use merge::Merge;
 #[cfg(test)]
 pub(crate) use segment::SEGMENT_AGE;
 pub(crate) use segment::{Series, Sink, Store, Written};

@@ -1,12 +1,12 @@
-//! What recordings hold, and several of them as one. Replays nothing itself.
+//! What recordings hold. Replays nothing itself.
 
 use crate::base::{Instrument, Symbol};
 use crate::exchange::survey::Said;
 use crate::exchange::{self, DepthStream, Exchange, Survey};
-use crate::journal::{Entries, Entry, Kind};
+use crate::journal::{Entry, Kind, Merge};
 use crate::world::os::recorder;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The books of one stream of one exchange among what recordings hold.
 pub(super) struct Source {
@@ -27,7 +27,7 @@ pub(super) struct Contents {
     pub sources: Vec<Source>,
     /// Frames of streams that this build does not read, by exchange and name.
     pub others: BTreeMap<(&'static str, String), u64>,
-    /// Whose each message is, in the order of [`Merged`].
+    /// Whose each message is, in the order of [`Merge`].
     of: Vec<Of>,
 }
 
@@ -172,26 +172,27 @@ type Read = (Vec<(&'static dyn Exchange, Survey)>, Vec<Of>, BTreeSet<u16>);
 /// Surveys all messages; `exact` where every number must be seen.
 fn read(files: &[PathBuf], exact: bool) -> Result<Read, String> {
     let (mut found, mut of, mut lanes) = (Vec::new(), Vec::new(), BTreeSet::new());
-    let mut merged = Merged::open(files)?;
-    while let Some((_, line)) = merged.next_line()? {
-        lanes.extend(line.place.map(|place| place.lane));
-        of.push(survey_line(&line, &mut found, exact));
+    let mut merge = merge(files)?;
+    while let Some((_, entry)) = merge.next_entry()? {
+        lanes.extend(entry.place.map(|place| place.lane));
+        of.push(survey_entry(&entry, &mut found, exact));
     }
     Ok((found, of, lanes))
 }
 
-/// Tells the survey of the message's exchange about it; a new one where it is the first of its exchange.
-fn survey_line(
-    line: &Entry<'_>,
+/// Tells the survey of the message's exchange about it; a new one if it is the first of its
+/// exchange.
+fn survey_entry(
+    entry: &Entry<'_>,
     found: &mut Vec<(&'static dyn Exchange, Survey)>,
     exact: bool,
 ) -> Of {
     let known = found
         .iter()
-        .position(|(exchange, _)| exchange.owns(&line.conn));
+        .position(|(exchange, _)| exchange.owns(&entry.conn));
     let at = known.or_else(|| {
         let mut all = exchange::ALL.iter().copied();
-        let owner = all.find(|exchange| exchange.owns(&line.conn))?;
+        let owner = all.find(|exchange| exchange.owns(&entry.conn))?;
         let survey = if exact {
             Survey::exact()
         } else {
@@ -204,11 +205,11 @@ fn survey_line(
         return Of::None;
     };
     let (exchange, survey) = &mut found[at];
-    match line.kind {
-        Kind::Ws => exchange.survey(&line.raw, survey),
+    match entry.kind {
+        Kind::Ws => exchange.survey(&entry.raw, survey),
         Kind::Rest => {
-            if let Some((symbol, _)) = exchange.snapshot_asked(&line.conn) {
-                survey.snapshot(&symbol, &line.raw);
+            if let Some((symbol, _)) = exchange.snapshot_asked(&entry.conn) {
+                survey.snapshot(&symbol, &entry.raw);
             }
         }
     }
@@ -219,53 +220,12 @@ fn survey_line(
     }
 }
 
-fn entries(file: &Path) -> Result<Entries, String> {
-    let reader = recorder::open(file).map_err(|error| error.to_string())?;
-    Ok(Entries::new(reader))
-}
-
-fn next_of(entries: &mut Entries) -> Result<Option<Entry<'static>>, String> {
-    let next = entries.next_entry().map_err(|error| error.to_string())?;
-    Ok(next.map(Entry::into_owned))
-}
-
-/// Several recordings as one, by the time at which each line was received.
-pub(super) struct Merged {
-    files: Vec<(Entries, Option<Entry<'static>>)>,
-}
-
-impl Merged {
-    pub fn open(files: &[PathBuf]) -> Result<Self, String> {
-        let open = |file: &PathBuf| {
-            let mut lines = entries(file)?;
-            let first = next_of(&mut lines)?;
-            Ok((lines, first))
-        };
-        let files = files.iter().map(open).collect::<Result<_, String>>()?;
-        Ok(Self { files })
+/// Several recordings as one.
+pub(super) fn merge(files: &[PathBuf]) -> Result<Merge, String> {
+    let mut merge = Merge::default();
+    for file in files {
+        let reader = recorder::open(file).map_err(|error| error.to_string())?;
+        merge.add(reader)?;
     }
-
-    /// The next line and the number of its file. One without a time comes at once.
-    pub fn next_line(&mut self) -> Result<Option<(u8, Entry<'static>)>, String> {
-        let mut next = None;
-        for (number, (_, line)) in self.files.iter().enumerate() {
-            let Some(line) = line else { continue };
-            let time = line.ts_ns.unwrap_or(0);
-            if next.is_none_or(|(_, earliest)| time < earliest) {
-                next = Some((number, time));
-            }
-        }
-        let Some((number, _)) = next else {
-            return Ok(None);
-        };
-        let (lines, line) = &mut self.files[number];
-        let after = next_of(lines)?;
-        let line = std::mem::replace(line, after);
-        Ok(line.map(|line| (number as u8, line)))
-    }
-
-    /// Nothing more comes from this file.
-    pub fn ended(&self, number: u8) -> bool {
-        self.files[usize::from(number)].1.is_none()
-    }
+    Ok(merge)
 }

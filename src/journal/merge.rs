@@ -1,0 +1,144 @@
+//! Several recordings as one order: by the time at which each entry was received.
+
+use super::chain::Reader;
+use super::entry::{Entries, Entry, ReadError};
+
+/// Recordings that are read together, each numbered by its place.
+///
+/// Invariant: of a recording that has not ended, the next entry waits here.
+#[derive(Default)]
+pub(crate) struct Merge {
+    recordings: Vec<(Entries, Option<Entry<'static>>)>,
+}
+
+impl Merge {
+    /// One more recording. Add all of them before the first entry is asked for.
+    ///
+    /// # Errors
+    /// If its first line cannot be read.
+    pub(crate) fn add(&mut self, reader: Reader) -> Result<(), ReadError> {
+        let mut entries = Entries::new(reader);
+        let first = next_of(&mut entries)?;
+        self.recordings.push((entries, first));
+        Ok(())
+    }
+
+    /// The next entry and the number of its recording. One without a time comes at once; of two at
+    /// the same time, that of the first recording.
+    ///
+    /// # Errors
+    /// If the recording's line after it cannot be read.
+    pub(crate) fn next_entry(&mut self) -> Result<Option<(usize, Entry<'static>)>, ReadError> {
+        let waiting = self.recordings.iter().enumerate();
+        let waiting = waiting.filter_map(|(n, (_, entry))| Some((time_of(entry.as_ref()?), n)));
+        let Some((time, number)) = waiting.min() else {
+            return Ok(None);
+        };
+        self.check(time, number);
+        let (entries, waiting) = &mut self.recordings[number];
+        let after = next_of(entries)?;
+        let entry = std::mem::replace(waiting, after);
+        Ok(entry.map(|entry| (number, entry)))
+    }
+
+    /// Nothing more comes from this recording.
+    pub(crate) fn ended(&self, number: usize) -> bool {
+        self.recordings[number].1.is_none()
+    }
+
+    /// Nothing that waits comes before the entry of `number`, and nothing beside it before it in
+    /// place.
+    fn check(&self, time: u64, number: usize) {
+        for (n, (_, entry)) in self.recordings.iter().enumerate() {
+            let Some(entry) = entry else { continue };
+            debug_assert!(time <= time_of(entry));
+            debug_assert!(time < time_of(entry) || number <= n);
+        }
+    }
+}
+
+fn time_of(entry: &Entry<'_>) -> u64 {
+    entry.ts_ns.unwrap_or(0)
+}
+
+fn next_of(entries: &mut Entries) -> Result<Option<Entry<'static>>, ReadError> {
+    Ok(entries.next_entry()?.map(Entry::into_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A recording of entries at these times, each of which says its own.
+    fn recording(times: &[Option<u64>]) -> Reader {
+        let line = |time: &Option<u64>| {
+            let time = time.map_or("null".to_owned(), |time| time.to_string());
+            format!("{{\"ts_ns\":{time},\"conn\":\"c\",\"kind\":\"ws\",\"raw\":\"{time}\"}}\n")
+        };
+        let text: String = times.iter().map(line).collect();
+        Box::new(std::io::Cursor::new(text))
+    }
+
+    fn merged(recordings: &[&[Option<u64>]]) -> Vec<(usize, String)> {
+        let mut merge = Merge::default();
+        for times in recordings {
+            merge.add(recording(times)).unwrap();
+        }
+        let next = || merge.next_entry().unwrap();
+        let all = std::iter::from_fn(next).map(|(n, entry)| (n, entry.raw.into_owned()));
+        all.collect()
+    }
+
+    fn at(number: usize, raw: &str) -> (usize, String) {
+        (number, raw.to_owned())
+    }
+
+    #[test]
+    fn entries_come_by_time_and_those_of_one_time_by_the_place_of_their_recording() {
+        let (a, b) = ([Some(1), Some(5)], [Some(1), Some(2), Some(5), Some(6)]);
+        let want = [
+            at(0, "1"),
+            at(1, "1"),
+            at(1, "2"),
+            at(0, "5"),
+            at(1, "5"),
+            at(1, "6"),
+        ];
+        assert_eq!(merged(&[&a, &b]), want);
+        assert_eq!(merged(&[&[], &[]]), []);
+    }
+
+    #[test]
+    fn an_entry_without_a_time_comes_at_once_and_one_out_of_order_when_its_recording_gets_there() {
+        let (a, b) = ([Some(3), None, Some(1)], [Some(2), Some(4)]);
+        let want = [
+            at(1, "2"),
+            at(0, "3"),
+            at(0, "null"),
+            at(0, "1"),
+            at(1, "4"),
+        ];
+        assert_eq!(merged(&[&a, &b]), want);
+    }
+
+    #[test]
+    fn a_recording_has_ended_once_its_last_entry_was_given() {
+        let mut merge = Merge::default();
+        merge.add(recording(&[Some(1)])).unwrap();
+        merge.add(recording(&[Some(2)])).unwrap();
+        assert!(!merge.ended(0));
+        merge.next_entry().unwrap();
+        assert!(merge.ended(0) && !merge.ended(1));
+    }
+
+    #[test]
+    fn a_line_that_is_none_ends_the_merge_before_the_entry_in_front_of_it() {
+        let mut merge = Merge::default();
+        assert!(merge.add(Box::new(&b"nonsense"[..])).is_err());
+        let good = r#"{"ts_ns":1,"conn":"c","kind":"ws","raw":""}"#;
+        let text = format!("{good}\nnonsense\n");
+        merge.add(Box::new(std::io::Cursor::new(text))).unwrap();
+        let error = merge.next_entry().unwrap_err();
+        assert!(matches!(error, ReadError::BadLine(2, _)), "{error}");
+    }
+}
