@@ -86,6 +86,30 @@ pub struct Reply {
     pub weight: u32,
 }
 
+/// What a recorded message is to a client that is played it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// A frame of this stream, by the name that clients subscribe to: `btcusdt@trade`.
+    Stream(String),
+    /// A frame that names its symbol only: `BTCUSDT`.
+    Symbol(String),
+    /// The body of a depth snapshot of this symbol.
+    Snapshot(String),
+    /// Anything else: acknowledgements, other requests, another exchange's messages.
+    Other,
+}
+
+/// What an exchange's recordings say, so that the simulated exchange can play them.
+pub trait Player: Sync {
+    /// What a frame is that came from this URL.
+    fn frame(&self, url: &str, raw: &str) -> Recorded;
+    /// What the body is that answered a request to this URL.
+    fn body(&self, url: &str) -> Recorded;
+    /// How an instrument is listed of which nothing but its symbol is known. The id is left to the
+    /// caller.
+    fn list(&self, symbol: &str) -> Instrument;
+}
+
 /// What a client did that ends its connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offence {
@@ -114,6 +138,10 @@ pub trait Mirror: Sync {
     /// Whether a REST request is for this exchange and not for another one at the same host.
     fn is_asked(&self, _call: Call<'_>) -> bool {
         true
+    }
+    /// What its recordings say; `None` if they are not played.
+    fn player(&self) -> Option<&dyn Player> {
+        None
     }
     /// Answers a REST request.
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply;

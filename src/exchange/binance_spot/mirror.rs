@@ -4,13 +4,14 @@
 pub mod control;
 pub mod market;
 pub mod orders;
+mod recorded;
 pub mod route;
 mod session;
 
 use crate::base::instrument::name;
 use crate::base::{Asset, Instrument, Px, Qty, Side, Symbol, UnixNanos};
 use crate::exchange::listing;
-use crate::exchange::mirror::{Call, Listing, Market, Mirror, MirrorSession, Pace, Reply};
+use crate::exchange::mirror::{Call, Listing, Market, Mirror, MirrorSession, Pace, Player, Reply};
 use route::Get;
 pub use session::SpotSession;
 use std::fmt::Write;
@@ -159,6 +160,10 @@ impl Mirror for SpotMirror {
 
     fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>> {
         Some(Box::new(SpotSession::open(target)?))
+    }
+
+    fn player(&self) -> Option<&dyn Player> {
+        Some(self)
     }
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {

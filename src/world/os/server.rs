@@ -297,12 +297,14 @@ fn venues(
     exchanges: &[&'static dyn Exchange],
 ) -> Result<(Vec<Venue>, Instant), SimError> {
     let mut recording = None;
-    if let SimSource::Play { path, speed } = &options.source {
+    if let SimSource::Play { path, speed } = &options.source
+        && let Some(&played) = exchanges.first()
+    {
         if let Some(other) = exchanges.iter().find(|other| other.name() != PLAYED) {
             return Err(SimError::NotPlayed(other.name().to_owned()));
         }
-        let played = path.clone();
-        let indexed = Recording::index(Box::new(move || recorder::open(&played)));
+        let file = path.clone();
+        let indexed = Recording::index(Box::new(move || recorder::open(&file)), played);
         let indexed = indexed.map_err(|error| SimError::Recording(path.clone(), error))?;
         recording = Some((indexed, *speed));
     }

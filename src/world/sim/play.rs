@@ -1,9 +1,9 @@
 //! Plays a recording to one session: what it subscribed to, in recorded order, at the speed that
-//! was asked for.
-//! Changes no byte of a frame.
+//! was asked for. Changes no byte of a frame.
 
-use super::recording::{Kind, kind};
+use super::recording::recorded;
 use crate::base::Nanos;
+use crate::exchange::mirror::{Player, Recorded};
 use crate::journal::{Entries, Entry, ReadError};
 use std::collections::BTreeSet;
 
@@ -53,6 +53,7 @@ pub enum Step {
 /// Where one session is in a recording.
 pub struct Playhead {
     entries: Entries,
+    player: &'static dyn Player,
     next: Option<Entry<'static>>,
     speed: Speed,
     /// A moment and the recorded time that belongs to it; none after a pause.
@@ -61,9 +62,10 @@ pub struct Playhead {
 
 impl Playhead {
     /// At the first of `entries`, to be played at `speed`.
-    pub(super) fn new(entries: Entries, speed: Speed) -> Self {
+    pub(super) fn new(entries: Entries, player: &'static dyn Player, speed: Speed) -> Self {
         Self {
             entries,
+            player,
             next: None,
             speed,
             anchor: None,
@@ -88,16 +90,16 @@ impl Playhead {
                     None => return Ok(Step::End),
                 },
             };
-            let wanted = match &kind(&entry) {
-                Kind::Stream(name) => streams.contains(name),
-                Kind::Symbol(symbol) => follows(streams, symbol, ""),
-                Kind::Snapshot(symbol, _)
+            let wanted = match &recorded(self.player, &entry) {
+                Recorded::Stream(name) => streams.contains(name),
+                Recorded::Symbol(symbol) => follows(streams, symbol, ""),
+                Recorded::Snapshot(symbol)
                     if follows(streams, symbol, "depth") && !asked(symbol) =>
                 {
                     (self.next, self.anchor) = (Some(entry), None);
                     return Ok(Step::NeedsSnapshot);
                 }
-                Kind::Snapshot(..) | Kind::Other => false,
+                Recorded::Snapshot(_) | Recorded::Other => false,
             };
             if !wanted {
                 continue;
@@ -136,6 +138,7 @@ fn follows(streams: &Subscriptions, symbol: &str, kind: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::by_name;
 
     const TEXT: &str = concat!(
         r#"{"ts_ns":1000,"conn":"wss://stream.binance.com/stream","kind":"ws","raw":"{\"stream\":\"a@depth@100ms\",\"n\":1}"}"#,
@@ -154,8 +157,9 @@ mod tests {
 
     fn playhead(speed: Speed) -> (Playhead, Subscriptions) {
         let entries = Entries::new(Box::new(TEXT.as_bytes()));
+        let player = by_name("binance").unwrap().mirror().player().unwrap();
         (
-            Playhead::new(entries, speed),
+            Playhead::new(entries, player, speed),
             Subscriptions::from(["a@depth@100ms".to_owned()]),
         )
     }

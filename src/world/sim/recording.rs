@@ -1,15 +1,12 @@
-//! A recording as the simulated exchange plays it: its instruments, its snapshots, and what each
-//! message is to Binance spot. Never holds a whole file.
+//! A recording as the simulated exchange plays it: its instruments and its snapshots. Never holds a
+//! whole file; what a message means is for its exchange to say.
 
+use super::play::{Playhead, Speed};
 use crate::base::instrument::SYMBOL_MAX;
-use crate::base::{Asset, Instrument, InstrumentId, Symbol};
-use crate::exchange::Exchange as _;
-use crate::exchange::binance_spot::mirror::{PRECISION, QTY_MAX};
-use crate::exchange::binance_spot::{BINANCE, BINANCE_US};
-use crate::exchange::mirror::Listing;
-use crate::journal::{self, Entries, Entry, ReadError, Reader};
-use serde::Deserialize;
-use std::borrow::Cow;
+use crate::base::{Instrument, InstrumentId};
+use crate::exchange::Exchange;
+use crate::exchange::mirror::{Listing, Player, Recorded};
+use crate::journal::{Entries, Entry, Kind, ReadError, Reader};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -46,73 +43,19 @@ impl From<ReadError> for RecordingError {
     }
 }
 
-/// What a recorded message belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// A frame of this combined stream (`btcusdt@trade`).
-    Stream(String),
-    /// A bare frame of this symbol (`BTCUSDT`).
-    Symbol(String),
-    /// The body of a depth snapshot of this symbol, and how many levels a side were asked for.
-    Snapshot(String, u16),
-    /// Anything else: acknowledgements, other requests.
-    Other,
-}
-
-#[derive(Deserialize)]
-struct Head<'m> {
-    #[serde(borrow)]
-    stream: Option<Cow<'m, str>>,
-    #[serde(borrow)]
-    s: Option<Cow<'m, str>>,
-}
-
-/// What it is to Binance spot.
-pub(super) fn kind(entry: &Entry<'_>) -> Kind {
-    // Futures name their streams and symbols alike, but their books follow other rules.
-    if ![&BINANCE, &BINANCE_US]
-        .iter()
-        .any(|spot| spot.owns(&entry.conn))
-    {
-        return Kind::Other;
-    }
+/// What an entry is to a client that is played it.
+pub(super) fn recorded(player: &dyn Player, entry: &Entry<'_>) -> Recorded {
     match entry.kind {
-        journal::Kind::Ws => frame_kind(&entry.raw),
-        journal::Kind::Rest => BINANCE
-            .snapshot_asked(&entry.conn)
-            .map_or(Kind::Other, |(symbol, levels)| {
-                Kind::Snapshot(symbol, levels)
-            }),
-    }
-}
-
-fn frame_kind(raw: &str) -> Kind {
-    // Binance writes the stream's name first; reading on would parse every frame twice.
-    if let Some(name) = raw
-        .strip_prefix(r#"{"stream":""#)
-        .and_then(|rest| rest.split('"').next())
-    {
-        return Kind::Stream(name.to_owned());
-    }
-    match serde_json::from_str::<Head>(raw) {
-        Ok(Head {
-            stream: Some(name), ..
-        }) => Kind::Stream(name.into_owned()),
-        Ok(Head {
-            s: Some(symbol), ..
-        }) => Kind::Symbol(symbol.into_owned()),
-        Ok(Head {
-            stream: None,
-            s: None,
-        })
-        | Err(_) => Kind::Other,
+        Kind::Ws => player.frame(&entry.conn, &entry.raw),
+        Kind::Rest => player.body(&entry.conn),
     }
 }
 
 /// A recording that was read through once: its symbols and its snapshots.
 pub struct Recording {
     open: Open,
-    /// Its symbols, as its own exchangeInfo or its numbers describe them.
+    player: &'static dyn Player,
+    /// Its symbols, each as the exchange lists one of which nothing else is known.
     pub listings: Vec<Listing>,
     /// Each symbol's recorded snapshot bodies, in order, and how many were given out.
     snapshots: BTreeMap<String, (Vec<String>, usize)>,
@@ -123,18 +66,20 @@ impl Recording {
     ///
     /// # Errors
     /// The first thing that is wrong with it.
-    pub fn index(open: Open) -> Result<Self, RecordingError> {
+    pub fn index(open: Open, exchange: &dyn Exchange) -> Result<Self, RecordingError> {
+        let player = exchange.mirror().player();
+        let player = player.ok_or(RecordingError::NothingToPlay)?;
         let mut entries = Entries::new(open().map_err(RecordingError::Open)?);
         let mut symbols: Vec<String> = Vec::new();
         let mut snapshots: BTreeMap<String, (Vec<String>, usize)> = BTreeMap::new();
         while let Some(entry) = entries.next_entry()? {
-            let symbol = match kind(&entry) {
-                Kind::Stream(name) => match name.split_once('@') {
+            let symbol = match recorded(player, &entry) {
+                Recorded::Stream(name) => match name.split_once('@') {
                     Some((symbol, _)) if !symbol.starts_with('!') => symbol.to_uppercase(),
                     _ => continue,
                 },
-                Kind::Symbol(symbol) => symbol,
-                Kind::Snapshot(symbol, _) => {
+                Recorded::Symbol(symbol) => symbol,
+                Recorded::Snapshot(symbol) => {
                     snapshots
                         .entry(symbol.clone())
                         .or_default()
@@ -142,7 +87,7 @@ impl Recording {
                         .push(entry.raw.into_owned());
                     symbol
                 }
-                Kind::Other => continue,
+                Recorded::Other => continue,
             };
             if symbol.len() > SYMBOL_MAX {
                 let why = format!("symbol longer than {SYMBOL_MAX} bytes");
@@ -156,9 +101,12 @@ impl Recording {
             return Err(RecordingError::NothingToPlay);
         }
         let numbered = symbols.iter().enumerate();
-        let listings = numbered.map(|(n, symbol)| recorded(n, symbol)).collect();
+        let listings = numbered
+            .map(|(n, symbol)| listing(player, n, symbol))
+            .collect();
         Ok(Self {
             open,
+            player,
             listings,
             snapshots,
         })
@@ -178,7 +126,8 @@ impl Recording {
         Some(body)
     }
 
-    /// Whoever was given this symbol's snapshots has left: the next one is given them from the first.
+    /// Whoever was given this symbol's snapshots has left: the next one is given them from the
+    /// first.
     pub fn rewind(&mut self, symbol: &str) {
         if let Some((_, used)) = self.snapshots.get_mut(symbol) {
             *used = 0;
@@ -192,35 +141,20 @@ impl Recording {
             .is_some_and(|(_, used)| *used > 0)
     }
 
-    /// The recording from its beginning.
+    /// A playhead at its beginning.
     ///
     /// # Errors
-    /// When the file cannot be opened again.
-    pub(super) fn entries(&self) -> io::Result<Entries> {
-        (self.open)().map(Entries::new)
+    /// If the file cannot be opened again.
+    pub fn playhead(&self, speed: Speed) -> io::Result<Playhead> {
+        let entries = Entries::new((self.open)()?);
+        Ok(Playhead::new(entries, self.player, speed))
     }
 }
 
-/// A listing for a symbol of a recording: the finest tick and lot that the wire can carry.
-fn recorded(n: usize, symbol: &str) -> Listing {
-    const QUOTES: [&str; 11] = [
-        "USDT", "BUSD", "USDC", "FDUSD", "BTC", "ETH", "BNB", "EUR", "USD", "AUD", "BRL",
-    ];
-    let split = QUOTES
-        .iter()
-        .find_map(|quote| symbol.strip_suffix(quote).map(|base| (base, *quote)));
-    let (base, quote) = split
-        .filter(|(base, _)| !base.is_empty())
-        .unwrap_or((symbol, ""));
-    let name = Symbol::from(symbol).unwrap_or_default();
-    let asset = |text: &str| Asset::from(text).unwrap_or_default();
+fn listing(player: &dyn Player, n: usize, symbol: &str) -> Listing {
     let instrument = Instrument {
         id: InstrumentId(n as u16),
-        base: asset(base),
-        quote: asset(quote),
-        settle: asset(quote),
-        qty_max: QTY_MAX,
-        ..Instrument::bare(BINANCE.name(), name, (PRECISION, PRECISION))
+        ..player.list(symbol)
     };
     Listing {
         instrument,
@@ -231,9 +165,11 @@ fn recorded(n: usize, symbol: &str) -> Listing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::by_name;
 
     fn recording(text: &'static str) -> Result<Recording, RecordingError> {
-        Recording::index(Box::new(move || Ok(Box::new(text.as_bytes()))))
+        let exchange = by_name("binance").unwrap();
+        Recording::index(Box::new(move || Ok(Box::new(text.as_bytes()))), exchange)
     }
 
     const GOOD: &str = concat!(

@@ -174,8 +174,8 @@ impl Streams {
         if let Play::Settling(Some(since)) = play
             && now >= *since + SETTLE
         {
-            let entries = recording.entries().map_err(|_| Cut::Recording)?;
-            *play = Play::On(Box::new(Playhead::new(entries, *speed)), Waiting::Room);
+            let playhead = recording.playhead(*speed).map_err(|_| Cut::Recording)?;
+            *play = Play::On(Box::new(playhead), Waiting::Room);
         }
         let Play::On(playhead, waiting) = play else {
             return Ok(0);
