@@ -14,7 +14,8 @@ pub(super) const LINE_BYTES_MAX: u64 = 2 * MESSAGE_BYTES_MAX as u64 + (64 << 10)
 /// Room for the head of a line that is written.
 const HEAD_BYTES_MAX: u64 = 1 << 10;
 
-/// What sort of entry a line is: its `kind`.
+/// What sort of entry a line is: its `kind`. A further sort is a further arm, and each reader then
+/// has to say what it makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A frame of a WebSocket.
