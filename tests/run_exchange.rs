@@ -299,7 +299,7 @@ fn a_rest_host_that_hangs_delays_no_other_feed() {
         near.feed(&["BTCUSDT"]) + &unfit,
     )
     .unwrap();
-    let arguments = ["run", "c.toml", "--for", "40s", "--out", "o"];
+    let arguments = ["run", "c.toml", "--down-max", "1s", "--out", "o"];
     let mut engine = Process::start(tickwire(folder.path(), &arguments));
     engine.until("live", |_, err| err.contains("books 1/2").then_some(()));
 

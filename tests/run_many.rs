@@ -9,13 +9,10 @@ use std::process::Command;
 use std::time::Duration;
 use support::{Process, finished, folder, log, summary, tickwire};
 
-/// The file as it stands, or with the calmer markets that it offers: a slow build on a shared host does not keep up
-/// with several of these runs at once.
-fn many(folder: &Path, calm: bool) -> PathBuf {
+/// The file with the calmer markets that it offers: a slow build on a shared host does not keep up with several of
+/// these runs at once as they stand.
+fn many(folder: &Path) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/many.toml");
-    if !calm {
-        return path;
-    }
     let text = fs::read_to_string(path).unwrap();
     let calmer = text.replace("# messages_per_s = 100\n", "messages_per_s = 100\n");
     assert_ne!(calmer, text);
@@ -24,8 +21,8 @@ fn many(folder: &Path, calm: bool) -> PathBuf {
     path
 }
 
-fn run(folder: &Path, calm: bool, out: &str, more: &[&str]) -> Command {
-    let path = many(folder, calm);
+fn run(folder: &Path, out: &str, more: &[&str]) -> Command {
+    let path = many(folder);
     let arguments = ["run", path.to_str().unwrap(), "--out", out];
     tickwire(folder, &[&arguments[..], more].concat())
 }
@@ -62,7 +59,7 @@ fn check(dir: &Path) -> Value {
 fn ten_exchanges_at_once_have_no_fault_and_two_such_runs_share_nothing() {
     let dir = folder();
     let [one, two] =
-        ["one", "two"].map(|out| Process::start(run(dir.path(), true, out, &["--for", "8s"])));
+        ["one", "two"].map(|out| Process::start(run(dir.path(), out, &["--for", "8s"])));
     let (one, two) = (one.wait().expect(0), two.wait().expect(0));
     for (ran, out) in [(one, "one"), (two, "two")] {
         let told = check(&dir.path().join(out));
@@ -82,7 +79,7 @@ fn ten_exchanges_at_once_have_no_fault_and_two_such_runs_share_nothing() {
 #[test]
 fn an_interrupt_in_the_middle_ends_all_of_it_in_order() {
     let dir = folder();
-    let mut process = Process::start(run(dir.path(), false, "o", &[]));
+    let mut process = Process::start(run(dir.path(), "o", &[]));
     process.until("all live", |_, err| {
         err.contains("books 29/29").then_some(())
     });
@@ -96,7 +93,7 @@ fn an_interrupt_in_the_middle_ends_all_of_it_in_order() {
 #[test]
 fn on_one_cpu_ten_exchanges_run_on_one_worker() {
     let dir = folder();
-    let command = run(dir.path(), true, "o", &["--for", "8s"]);
+    let command = run(dir.path(), "o", &["--for", "8s"]);
     let mut pinned = Command::new("taskset");
     pinned
         .args(["-c", "0"])

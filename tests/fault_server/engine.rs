@@ -17,6 +17,9 @@ pub const EAGER: &str = "[strategy]\nname = \"imbalance\"\ndepth = 1\n\
     quantity = \"0.01\"\n[risk]\nquantity_max = \"1\"\nnotional_max = \"1000000\"\n\
     price_collar_bps = 500\norders_per_s = 1000\nopen_orders_max = 256\n";
 
+/// A book is live after this, also on a busy host.
+const LIVE_MAX: Duration = Duration::from_secs(200);
+
 /// Another binary may be measured by the same scenarios.
 pub fn binary() -> PathBuf {
     let other = std::env::var_os("TICKWIRE_BIN");
@@ -135,6 +138,25 @@ impl Engine {
         }
         let _ = self.child.kill();
         None
+    }
+
+    /// Waits until this book is live, however long a busy host takes for it.
+    pub fn until_live(&mut self, symbol: &str) {
+        let began = Instant::now();
+        let live = |engine: &Self| engine.changes(symbol).iter().any(|c| c.status == "live");
+        while !live(self) {
+            let ended = self.child.try_wait().unwrap();
+            assert!(
+                ended.is_none(),
+                "{symbol} is not live, and the engine ended: {ended:?}"
+            );
+            assert!(
+                began.elapsed() < LIVE_MAX,
+                "{symbol} is not live\n{}",
+                self.text("stderr")
+            );
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 
     pub fn summary(&self) -> Value {
