@@ -19,8 +19,8 @@ pub enum Word<'s> {
     Trade(Trade),
     /// The best bid and ask.
     Quote(Quote),
-    /// A number of this stream does not fit the instrument. Of a book something is missing from here on; a print or
-    /// a quote is not told. What else the frame says holds.
+    /// A number of this stream does not fit the instrument. Of a book something is missing from
+    /// here on; a print or a quote is not told. What else the frame says holds.
     Unfit {
         /// Whose stream.
         instrument: InstrumentId,
@@ -84,8 +84,8 @@ impl Channel {
 pub struct Diff {
     /// Whose book it changes.
     pub instrument: InstrumentId,
-    /// First and last update id that this message covers; `first_id <= last_id`. A [`Word::Book`] stands at
-    /// `last_id`. Zero where the exchange numbers nothing ([`Chain::Counted`]).
+    /// First and last update id that this message covers; `first_id <= last_id`. A [`Word::Book`]
+    /// stands at `last_id`. Zero where the exchange numbers nothing ([`Chain::Counted`]).
     pub first_id: u64,
     /// See `first_id`.
     pub last_id: u64,
@@ -102,8 +102,8 @@ pub struct Diff {
 pub struct Trade {
     /// What was traded.
     pub instrument: InstrumentId,
-    /// The exchange's number of it, or a hash of the text that identifies it; zero where it has neither. Two prints
-    /// of an instrument at one time have different ones.
+    /// The exchange's number of it, or a hash of the text that identifies it; zero where it has
+    /// neither. Two prints of an instrument at one time have different ones.
     pub id: u64,
     /// At which price, above zero.
     pub px: Px,
@@ -152,8 +152,8 @@ pub struct Snapshot {
 pub enum SnapshotFrom {
     /// Fetched beside the stream; diffs are buffered until it is there.
     Rest,
-    /// A [`Word::Book`] of the stream itself: its first message, and any later one replaces the book. Another
-    /// one is had by subscribing anew.
+    /// A [`Word::Book`] of the stream itself: its first message, and any later one replaces the
+    /// book. Another one is had by subscribing anew.
     Stream,
 }
 
@@ -162,14 +162,15 @@ pub enum SnapshotFrom {
 pub enum Chain {
     /// Ids are dense: the next message has `first_id <= L + 1`.
     Dense,
-    /// Each message names its predecessor: `prev_id == L`, whatever its own id: one that repeats `L` says that
-    /// nothing happened, a smaller one that the exchange counts anew. A message that names none is taken
-    /// for the next one where its id is larger and a checksum proves it.
+    /// Each message names its predecessor: `prev_id == L`, whatever its own id: one that repeats
+    /// `L` says that nothing happened, a smaller one that the exchange counts anew. A message that
+    /// names none is taken for the next one where its id is larger and a checksum proves it.
     Previous,
-    /// Ids only rise: `last_id >= L`. What is missing cannot be seen in them (or shows in the connection's own
-    /// numbers, see [`SeqRule::numbered_line`]).
+    /// Ids only rise: `last_id >= L`. What is missing cannot be seen in them (or shows in the
+    /// connection's own numbers, see [`SeqRule::numbered_line`]).
     Rising,
-    /// There are no ids: every message is the next one, and the book counts its updates itself, from 0.
+    /// There are no ids: every message is the next one, and the book counts its updates itself,
+    /// from 0.
     Counted,
 }
 
@@ -184,15 +185,15 @@ pub enum Splice {
     Newer,
 }
 
-/// What an exchange's checksum is made of. Both are CRC-32 (IEEE) of a text.
+/// What a book's checksum is made of. Each is the CRC-32 (IEEE) of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checksum {
-    /// Kraken: the ten lowest asks, then the ten highest bids, best first; of each level the digits of price and
-    /// quantity at the instrument's own scales, without point and leading zeros.
-    Kraken,
-    /// OKX: the 25 best levels a side, `bid_px:bid_qty:ask_px:ask_qty:…`, a side that is shorter left out; plain
-    /// decimals without trailing zeros. The exchange writes it as a signed number.
-    Okx,
+    /// The ten lowest asks, then the ten highest bids, best first; of each level the digits of
+    /// price and quantity at the instrument's own scales, without point and leading zeros.
+    Digits10,
+    /// The 25 best levels per side in turn, `bid_px:bid_qty:ask_px:ask_qty:…`, with nothing in the
+    /// place of a level that a side lacks; plain decimals without trailing zeros.
+    Decimals25,
 }
 
 /// An exchange's sequencing rule, as data: the exchange names it, `market` runs it.
@@ -204,26 +205,32 @@ pub struct SeqRule {
     pub splice: Splice,
     /// How each further diff follows.
     pub chain: Chain,
-    /// The stream tells of the best so many levels a side and of none beyond; `None` where it tells of all.
+    /// The stream tells of the best so many levels a side and of none beyond; `None` where it tells
+    /// of all.
     pub window: Option<u16>,
-    /// Whole books may also come with only so many levels a side: a side of exactly so many may have more beyond.
+    /// Whole books may also come with only so many levels a side: a side of exactly so many may
+    /// have more beyond.
     pub short: Option<u16>,
-    /// Levels that leave the window are not deleted by the exchange: the book is cut to it after each message.
-    pub cut: bool,
+    /// The exchange does not delete levels that leave the window: the book is truncated to it after
+    /// each message.
+    pub truncates: bool,
     /// The checksum of messages that carry one.
     pub checksum: Option<Checksum>,
-    /// The exchange numbers the frames of a connection: a number that is missing is a gap of all its books.
+    /// The exchange numbers the frames of a connection: a number that is missing is a gap of all
+    /// its books.
     pub numbered_line: bool,
 }
 
 impl SeqRule {
-    /// Messages of several connections can be merged into one book: they are numbered, and not by connection.
+    /// Messages of several connections can be merged into one book: they are numbered, and not by
+    /// connection.
     pub fn merges(&self) -> bool {
         self.chain != Chain::Counted && !self.numbered_line
     }
 
-    /// A lost message shows: in ids, in the connection's own numbers, or in a checksum. Where this is false, a message
-    /// that was not understood must count as a gap, and a snapshot must prove its own age.
+    /// A lost message shows: in ids, in the connection's own numbers, or in a checksum. Where this
+    /// is false, a message that was not understood must count as a gap, and a snapshot must prove
+    /// its own age.
     pub fn shows_losses(&self) -> bool {
         let by_ids = match self.chain {
             Chain::Dense | Chain::Previous => true,
@@ -239,7 +246,7 @@ impl SeqRule {
         chain: Chain::Dense,
         window: None,
         short: None,
-        cut: false,
+        truncates: false,
         checksum: None,
         numbered_line: false,
     };

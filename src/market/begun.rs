@@ -1,5 +1,5 @@
-//! The part of [`BookBuilder`] for whether its stream is there at all: confirmed, refused, or dead. A snapshot alone makes no
-//! book live. Reads no level.
+//! The part of [`BookBuilder`] for whether its stream is there at all: confirmed, refused, or dead.
+//! A snapshot alone makes no book live. Reads no level.
 
 use super::dark::{Dark, Trouble};
 use super::lines::LINES_MAX;
@@ -72,8 +72,8 @@ impl<const N: usize> BookBuilder<N> {
         }
     }
 
-    /// The stream is dead: it is subscribed to again, and where that does not help its connection is replaced, ever
-    /// more patiently.
+    /// The stream is dead: it is subscribed to again, and where that does not help its connection
+    /// is replaced, ever more patiently.
     pub(super) fn revive(&mut self, now: Nanos) {
         self.doubted = true;
         self.heard = [false; LINES_MAX];

@@ -1,5 +1,5 @@
-//! A bounded order book that knows how deep it is true. Never grows, never claims a level that it cannot prove,
-//! and knows nothing of sequence numbers.
+//! A bounded order book that knows how deep it is true. Never grows, never claims a level that it
+//! cannot prove, and knows nothing of sequence numbers.
 
 use crate::base::{Level, Px, Qty, Side, Top};
 
@@ -10,9 +10,9 @@ const SWEEP_MAX: usize = 128;
 
 /// Bids and asks of one instrument, at most `N` levels a side.
 ///
-/// Each side has a **completeness horizon**: the worst price up to which every level of the exchange is
-/// held. A snapshot sets it, a level dropped for want of room pulls it in. Levels beyond it are real, but
-/// there may be others between them.
+/// Each side has a **completeness horizon**: the worst price up to which every level of the
+/// exchange is held. A snapshot sets it, a level dropped for want of room pulls it in. Levels
+/// beyond it are real, but there may be others between them.
 #[derive(Debug, Clone)]
 pub struct Book<const N: usize> {
     bids: Half<N>,
@@ -26,12 +26,13 @@ impl<const N: usize> Book<N> {
         Self::windowed(None, false)
     }
 
-    /// As [`Self::new`], of a stream that tells of the best `window` levels a side and of none beyond. With
-    /// `cut` the stream does not say that a level left the window: it is dropped here.
-    pub fn windowed(window: Option<u16>, cut: bool) -> Self {
+    /// As [`Self::new`], of a stream that tells of the best `window` levels per side and of none
+    /// beyond. With `truncates` the stream does not say that a level left the window: it is dropped
+    /// here.
+    pub fn windowed(window: Option<u16>, truncates: bool) -> Self {
         Self {
-            bids: Half::new(Side::Buy, window, cut),
-            asks: Half::new(Side::Sell, window, cut),
+            bids: Half::new(Side::Buy, window, truncates),
+            asks: Half::new(Side::Sell, window, truncates),
         }
     }
 
@@ -41,12 +42,12 @@ impl<const N: usize> Book<N> {
         self.asks.copy_from(&other.asks);
     }
 
-    /// The end of a message, where there is a window: the book is cut to it, and what it holds of it is all that
-    /// there is. A window larger than `N` changes nothing.
+    /// A message is over. With a window the book is truncated to it, and what it holds of it is all
+    /// that there is. A window larger than `N` changes nothing.
     #[inline]
-    pub fn settle(&mut self) {
-        self.bids.settle();
-        self.asks.settle();
+    pub fn end_message(&mut self) {
+        self.bids.end_message();
+        self.asks.end_message();
     }
 
     /// Forgets every level, and that anything was known.
@@ -55,8 +56,8 @@ impl<const N: usize> Book<N> {
         self.asks.clear();
     }
 
-    /// Becomes these levels, cut to the best `N` a side. `whole` says that the exchange has no others on that
-    /// side. Best level first is fast; any other order is as good.
+    /// Becomes these levels, at most the best `N` per side. `whole` says that the exchange has no
+    /// others on that side. Best level first is fast; any other order is as good.
     pub fn load(&mut self, bids: &[Level], bids_whole: bool, asks: &[Level], asks_whole: bool) {
         self.bids.load(bids, bids_whole);
         self.asks.load(asks, asks_whole);
@@ -72,7 +73,8 @@ impl<const N: usize> Book<N> {
         (half.horizon, half.short) = (UNKNOWN, true);
     }
 
-    /// Sets what rests at a price; a zero quantity removes it, and removing what is not there is nothing.
+    /// Sets what rests at a price; a zero quantity removes it, and removing what is not there is
+    /// nothing.
     #[inline]
     pub fn set(&mut self, side: Side, level: Level) {
         match side {
@@ -81,8 +83,8 @@ impl<const N: usize> Book<N> {
         }
     }
 
-    /// Applies the changed bids and asks of one message: the same as [`Self::set`] for each in turn, and
-    /// faster where a side's changes come best level first.
+    /// Applies the changed bids and asks of one message: the same as [`Self::set`] for each in
+    /// turn, and faster where a side's changes come best level first.
     #[inline]
     pub fn apply(&mut self, bids: &[Level], asks: &[Level]) {
         self.bids.apply(bids);
@@ -158,8 +160,8 @@ impl<const N: usize> Book<N> {
 const WHOLE: i64 = i64::MIN;
 const UNKNOWN: i64 = i64::MAX;
 
-/// A price by rank: the better, the larger. For bids it is the price, for asks the price with its bits
-/// turned, which turns the order, fits every `i64`, and is its own inverse.
+/// A price by rank: the better, the larger. For bids it is the price, for asks the price with its
+/// bits flipped, which turns the order round, fits every `i64`, and is its own inverse.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 struct Ranked {
@@ -169,7 +171,7 @@ struct Ranked {
 
 /// Where a side changes its length: an insert before the level `at`, or its removal (no quantity).
 #[derive(Debug, Clone, Copy, Default)]
-struct Cut {
+struct Edit {
     at: usize,
     entry: Ranked,
     /// Inserts less removals up to and with this one: how far what follows moves.
@@ -178,8 +180,8 @@ struct Cut {
 
 /// One side. The best level is the last one, so that the common change moves little memory.
 ///
-/// Invariant: `outside <= len <= N`; ranks of `levels[..len]` rise strictly and no quantity is zero;
-/// exactly the levels `[..outside]` rank below `horizon`.
+/// Invariant: `outside <= len <= N`; ranks of `levels[..len]` rise strictly and no quantity is
+/// zero; exactly the levels `[..outside]` rank below `horizon`.
 #[derive(Debug, Clone)]
 struct Half<const N: usize> {
     levels: Box<[Ranked; N]>,
@@ -190,19 +192,19 @@ struct Half<const N: usize> {
     /// Levels that the stream tells of; more than `N` where it tells of all, or of more than fit.
     window: usize,
     /// Levels beyond the window are dropped at the end of a message.
-    cut: bool,
+    truncates: bool,
     /// Levels of the window were dropped for want of room, or never came, and are not known yet.
     short: bool,
-    /// 0 for bids, -1 for asks: `px ^ turn` is the rank.
-    turn: i64,
+    /// 0 for bids, -1 for asks: `px ^ flip` is the rank.
+    flip: i64,
     /// Scratch of a sweep, `SWEEP_MAX` long.
-    cuts: Box<[Cut]>,
+    edits: Box<[Edit]>,
 }
 
 impl<const N: usize> Half<N> {
-    fn new(side: Side, window: Option<u16>, cut: bool) -> Self {
+    fn new(side: Side, window: Option<u16>, truncates: bool) -> Self {
         const { assert!(N > 1) };
-        let turn = match side {
+        let flip = match side {
             Side::Buy => 0,
             Side::Sell => -1,
         };
@@ -215,10 +217,10 @@ impl<const N: usize> Half<N> {
             outside: 0,
             horizon: UNKNOWN,
             window: window.map_or(usize::MAX, usize::from),
-            cut,
+            truncates,
             short: false,
-            turn,
-            cuts: vec![Cut::default(); SWEEP_MAX].into(),
+            flip,
+            edits: vec![Edit::default(); SWEEP_MAX].into(),
         }
     }
 
@@ -233,13 +235,13 @@ impl<const N: usize> Half<N> {
         (self.horizon, self.short) = (other.horizon, other.short);
     }
 
-    fn settle(&mut self) {
+    fn end_message(&mut self) {
         if self.window > N {
             return; // Some of it never had room: the horizon says how much has.
         }
         self.short &= self.complete() < self.window;
         let beyond = self.len.saturating_sub(self.window);
-        if self.cut && beyond > 0 {
+        if self.truncates && beyond > 0 {
             self.levels.copy_within(beyond..self.len, 0);
             self.len -= beyond;
             self.outside = self.outside.saturating_sub(beyond);
@@ -256,8 +258,8 @@ impl<const N: usize> Half<N> {
 
     fn load(&mut self, levels: &[Level], whole: bool) {
         self.clear();
-        let turn = self.turn;
-        if !levels.is_sorted_by(|better, worse| better.px.0 ^ turn > worse.px.0 ^ turn) {
+        let flip = self.flip;
+        if !levels.is_sorted_by(|better, worse| better.px.0 ^ flip > worse.px.0 ^ flip) {
             return self.load_unsorted(levels, whole);
         }
         let kept = &levels[..levels.len().min(N)];
@@ -267,7 +269,7 @@ impl<const N: usize> Half<N> {
         }
         self.horizon = match kept.last() {
             _ if whole && kept.len() == levels.len() => WHOLE,
-            Some(worst) => worst.px.0 ^ turn,
+            Some(worst) => worst.px.0 ^ flip,
             None => UNKNOWN,
         };
         self.outside = self.search(self.horizon);
@@ -280,7 +282,7 @@ impl<const N: usize> Half<N> {
         for &level in levels {
             self.set(level);
         }
-        let worst = levels.iter().map(|level| level.px.0 ^ self.turn).min();
+        let worst = levels.iter().map(|level| level.px.0 ^ self.flip).min();
         if let (false, Some(worst)) = (whole, worst) {
             self.horizon = self.horizon.max(worst);
         }
@@ -291,7 +293,7 @@ impl<const N: usize> Half<N> {
 
     #[inline]
     fn set(&mut self, level: Level) {
-        let rank = level.px.0 ^ self.turn;
+        let rank = level.px.0 ^ self.flip;
         let at = self.search(rank);
         let found = at < self.len && self.levels[at].rank == rank;
         let entry = Ranked {
@@ -308,8 +310,8 @@ impl<const N: usize> Half<N> {
 
     /// How many levels rank below `rank`: the place where it is, or belongs.
     ///
-    /// Halving without branches beats a look at the nearest levels first, whose every end is a branch
-    /// mispredicted: `benches/book.rs` compares.
+    /// Halving without branches beats a look at the nearest levels first, whose every end is a
+    /// branch mispredicted: `benches/book.rs` compares.
     #[inline]
     fn search(&self, rank: i64) -> usize {
         self.levels[..self.len].partition_point(|level| level.rank < rank)
@@ -341,11 +343,12 @@ impl<const N: usize> Half<N> {
         self.check(at);
     }
 
-    /// Levels that a full side gives up at once. One at a time, every insert into a full side would move
-    /// all that is worse than it.
+    /// Levels that a full side gives up at once. One at a time, every insert into a full side would
+    /// move all that is worse than it.
     const SPARE: usize = N / 16;
 
-    /// Gives up the `count` worst levels, which the exchange has: the side is complete only above them.
+    /// Gives up the `count` worst levels, which the exchange has: the side is complete only above
+    /// them.
     fn drop_worst(&mut self, count: usize) -> usize {
         debug_assert!(0 < count);
         debug_assert!(count <= self.len);
@@ -360,11 +363,11 @@ impl<const N: usize> Half<N> {
     }
 
     fn apply(&mut self, changes: &[Level]) {
-        let turn = self.turn;
+        let flip = self.flip;
         let kept = changes.iter().filter(|change| change.qty != Qty(0)).count();
         let full = (self.len + kept).saturating_sub(N);
         let sorted =
-            || changes.is_sorted_by(|better, worse| better.px.0 ^ turn > worse.px.0 ^ turn);
+            || changes.is_sorted_by(|better, worse| better.px.0 ^ flip > worse.px.0 ^ flip);
         // A window that just fits must not lose levels to changes that only might need their room.
         let tight = full >= Self::SPARE || (full > 0 && self.window <= N);
         if changes.len() < SWEEP_MIN || tight || !sorted() {
@@ -382,19 +385,20 @@ impl<const N: usize> Half<N> {
         }
     }
 
-    /// Applies changes that come best first, each level moving once at the most: inserts and removals cut the
-    /// side into runs, and a run moves by the inserts less the removals below it. Often that is nothing.
+    /// Applies changes that come best first, each level moving once at the most: inserts and
+    /// removals divide the side into runs, and a run moves by the inserts less the removals below
+    /// it. Often that is nothing.
     fn sweep(&mut self, changes: &[Level]) {
-        // All places first: no search waits for another, or for a branch on what one found, so that the
-        // processor runs several at a time. The loop after it chooses without branches, which would be
-        // mispredicted every other time.
+        // All places first: no search waits for another, or for a branch on what one found, so that
+        // the processor runs several at a time. The loop after it chooses without branches, which
+        // would be mispredicted every other time.
         let mut places = [0; SWEEP_MAX];
         for (place, change) in places.iter_mut().zip(changes.iter().rev()) {
-            *place = self.search(change.px.0 ^ self.turn);
+            *place = self.search(change.px.0 ^ self.flip);
         }
         let (mut count, mut shift, mut nowhere) = (0, 0, Ranked::default());
         for (&at, change) in places.iter().zip(changes.iter().rev()) {
-            let (rank, qty) = (change.px.0 ^ self.turn, change.qty);
+            let (rank, qty) = (change.px.0 ^ self.flip, change.qty);
             let entry = Ranked { rank, qty };
             let (found, removes) = (self.holds(at, rank), qty == Qty(0));
             let held = if found {
@@ -404,12 +408,12 @@ impl<const N: usize> Half<N> {
             };
             *held = entry;
             shift += isize::from(!found & !removes) - isize::from(found & removes);
-            self.cuts[count] = Cut { at, entry, shift };
+            self.edits[count] = Edit { at, entry, shift };
             count += usize::from(found == removes);
         }
-        let cuts = std::mem::take(&mut self.cuts);
-        self.move_runs(&cuts[..count]);
-        self.cuts = cuts;
+        let edits = std::mem::take(&mut self.edits);
+        self.move_runs(&edits[..count]);
+        self.edits = edits;
         self.len = self.len.wrapping_add_signed(shift);
         self.outside = self.search(self.horizon);
         self.check(0);
@@ -420,26 +424,30 @@ impl<const N: usize> Half<N> {
         at < self.len && self.levels[at].rank == rank
     }
 
-    /// Moves the runs between `cuts`, and puts in what was inserted.
-    fn move_runs(&mut self, cuts: &[Cut]) {
-        // A run that moves up may end on the next one only where that moves up, too, and one that moves
-        // down may begin on the one before only where that moves down: so these two orders lose nothing.
-        for index in (0..cuts.len()).rev().filter(|&index| cuts[index].shift > 0) {
-            self.move_run(cuts, index);
+    /// Moves the runs between `edits`, and puts in what was inserted.
+    fn move_runs(&mut self, edits: &[Edit]) {
+        // A run that moves up may end on the next one only where that moves up, too, and one that
+        // moves down may begin on the one before only where that moves down: so these two orders
+        // lose nothing.
+        for index in (0..edits.len())
+            .rev()
+            .filter(|&index| edits[index].shift > 0)
+        {
+            self.move_run(edits, index);
         }
-        for index in (0..cuts.len()).filter(|&index| cuts[index].shift < 0) {
-            self.move_run(cuts, index);
+        for index in (0..edits.len()).filter(|&index| edits[index].shift < 0) {
+            self.move_run(edits, index);
         }
-        for cut in cuts.iter().filter(|cut| cut.entry.qty != Qty(0)) {
-            self.levels[cut.at.wrapping_add_signed(cut.shift) - 1] = cut.entry;
+        for edit in edits.iter().filter(|edit| edit.entry.qty != Qty(0)) {
+            self.levels[edit.at.wrapping_add_signed(edit.shift) - 1] = edit.entry;
         }
     }
 
-    /// Moves the levels between the cut `index` and the next one to where they belong.
-    fn move_run(&mut self, cuts: &[Cut], index: usize) {
-        let Cut { at, entry, shift } = cuts[index];
+    /// Moves the levels between the edit `index` and the next one to where they belong.
+    fn move_run(&mut self, edits: &[Edit], index: usize) {
+        let Edit { at, entry, shift } = edits[index];
         let begin = at + usize::from(entry.qty == Qty(0)); // A removed level is no part of it.
-        let end = cuts.get(index + 1).map_or(self.len, |next| next.at);
+        let end = edits.get(index + 1).map_or(self.len, |next| next.at);
         self.levels
             .copy_within(begin..end, begin.wrapping_add_signed(shift));
     }
@@ -451,7 +459,7 @@ impl<const N: usize> Half<N> {
 
     fn level(&self, rank: i64, qty: Qty) -> Level {
         Level {
-            px: Px(rank ^ self.turn),
+            px: Px(rank ^ self.flip),
             qty,
         }
     }

@@ -138,7 +138,8 @@ fn a_dropped_level_pulls_the_horizon_in_to_just_before_it() {
         // Now there is room again, and what comes beyond the horizon is held, not claimed.
         book.set(side, level(turn(510), 1));
         assert_eq!((book.depth(side), book.complete_depth(side)), (242, 241));
-        // It is the first to go when the side is full, and the horizon is pulled in behind the others.
+        // It is the first to go when the side is full, and the horizon is pulled in behind the
+        // others.
         for px in (1..=29).step_by(2) {
             book.set(side, level(turn(px), 1));
         }
@@ -205,20 +206,20 @@ fn a_long_snapshot_in_any_order_is_cut_to_the_best_levels_and_claims_no_other() 
 fn a_windowed_book_is_complete_to_its_window_and_whole_where_it_has_fewer() {
     let mut book = Book::<256>::windowed(Some(3), true);
     book.load(&levels(&[100, 99, 98]), false, &levels(&[101]), true);
-    book.settle();
+    book.end_message();
     assert_eq!(book.complete_depth(Side::Buy), 3);
     assert!(!book.whole(Side::Buy));
     assert!(book.whole(Side::Sell));
     // A better level pushes the worst one out, and it is not told again.
     book.set(Side::Buy, level(105, 1));
-    book.settle();
+    book.end_message();
     book.check_all();
     assert!(book.levels(Side::Buy).map(|l| l.px.0).eq([105, 100, 99]));
     book.set(Side::Buy, level(100, 0));
-    book.settle();
+    book.end_message();
     assert!(book.whole(Side::Buy), "two of three");
     book.set(Side::Buy, level(98, 2));
-    book.settle();
+    book.end_message();
     assert_eq!(
         (book.complete_depth(Side::Buy), book.whole(Side::Buy)),
         (3, false)
@@ -227,14 +228,15 @@ fn a_windowed_book_is_complete_to_its_window_and_whole_where_it_has_fewer() {
 
 #[test]
 fn a_window_that_once_found_no_room_claims_only_what_it_kept_until_all_is_known_again() {
-    // Room for 256, and the window is as large: a message that inserts before it removes loses some.
+    // Room for 256, and the window is as large: a message that inserts before it removes loses
+    // some.
     let prices: Vec<i64> = (0..256).map(|n| 10_000 - n).collect();
     let mut book = Book::<256>::windowed(Some(256), false);
     book.load(&levels(&prices), false, &[], true);
-    book.settle();
+    book.end_message();
     assert_eq!(book.complete_depth(Side::Buy), 256);
     book.apply(&[level(10_001, 1), level(10_000 - 255, 0)], &[]);
-    book.settle();
+    book.end_message();
     assert_eq!(
         (book.complete_depth(Side::Buy), book.whole(Side::Buy)),
         (241, false)
@@ -243,11 +245,11 @@ fn a_window_that_once_found_no_room_claims_only_what_it_kept_until_all_is_known_
     // What comes better than all fills it up again.
     for px in 10_002..10_017 {
         book.set(Side::Buy, level(px, 1));
-        book.settle();
+        book.end_message();
     }
     assert_eq!(book.complete_depth(Side::Buy), 256);
     book.set(Side::Buy, level(10_016, 0));
-    book.settle();
+    book.end_message();
     assert!(book.whole(Side::Buy));
     book.check_all();
 }
@@ -297,8 +299,8 @@ fn compare<const N: usize>(seed: u64, width: i64, updates: usize) -> (usize, usi
     (claimed, held)
 }
 
-/// Changes the book and its twin: by one level, or by a message of up to 40 a side, whose levels mostly come
-/// best first and sometimes not, or twice. Returns how many levels were changed.
+/// Changes the book and its twin: by one level, or by a message of up to 40 a side, whose levels
+/// mostly come best first and sometimes not, or twice. Returns how many levels were changed.
 fn change<const N: usize>(
     dice: &mut fastrand::Rng,
     width: i64,

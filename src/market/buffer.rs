@@ -1,4 +1,5 @@
-//! Diffs that wait for a snapshot, in order of arrival. Two rings made once; never grows, drops the oldest.
+//! Diffs that wait for a snapshot, in order of arrival. Two rings made once; never grows, drops the
+//! oldest.
 
 use crate::base::{Diff, Level, Nanos};
 use std::collections::VecDeque;
@@ -20,13 +21,14 @@ struct Head {
     asks: usize,
 }
 
-/// Invariant: the levels of all heads, bids then asks of each, are exactly `levels`; everything that came after the id
-/// `reach` is held.
+/// Invariant: the levels of all heads, bids then asks of each, are exactly `levels`; everything
+/// that came after the id `reach` is held.
 #[derive(Debug)]
 pub struct Buffer {
     heads: VecDeque<Head>,
     levels: VecDeque<Level>,
-    /// The id of the last diff that is gone, or else of the first one that came; `None` before any came.
+    /// The id of the last diff that is gone, or else of the first one that came; `None` before any
+    /// came.
     reach: Option<u64>,
 }
 
@@ -72,8 +74,8 @@ impl Buffer {
         self.reach = Some(id);
     }
 
-    /// A snapshot at this id or a later one misses nothing: what changed the book after it is held. `None` where
-    /// nothing came yet.
+    /// A snapshot at this id or a later one misses nothing: what changed the book after it is held.
+    /// `None` where nothing came yet.
     pub fn reach(&self) -> Option<u64> {
         self.reach
     }
@@ -107,7 +109,8 @@ impl Buffer {
         self.heads.front().map(|head| &head.diff)
     }
 
-    /// Keeps a diff; returns how many had to go for it, itself included where it is larger than all room.
+    /// Keeps a diff; returns how many had to go for it, itself included where it is larger than all
+    /// room.
     pub fn push(
         &mut self,
         (at, line): (Nanos, u8),

@@ -1,4 +1,5 @@
-//! The checksums that exchanges send with their books, made from ours. Never allocates, and keeps nothing.
+//! The checksums that exchanges send with their books, made from ours. Never allocates, and keeps
+//! nothing.
 
 use super::book::Book;
 use crate::base::feed::Checksum;
@@ -6,17 +7,17 @@ use crate::base::{Level, Side, decimal};
 use arrayvec::ArrayVec;
 use crc32fast::Hasher;
 
-/// Levels a side that Kraken's checksum is made of.
-const KRAKEN_LEVELS: usize = 10;
-/// Levels a side that OKX's checksum is made of.
-const OKX_LEVELS: usize = 25;
+/// Levels per side that [`Checksum::Digits10`] is made of.
+const DIGITS_LEVELS: usize = 10;
+/// Levels per side that [`Checksum::Decimals25`] is made of.
+const DECIMALS_LEVELS: usize = 25;
 
-/// The checksum of the best levels of `book`, whose prices and quantities have `scales` decimals. `None` where the
-/// book does not provably hold all of the levels that it is made of.
+/// The checksum of the best levels of `book`, whose prices and quantities have `scales` decimals.
+/// `None` where the book does not provably hold all of the levels that it is made of.
 pub fn of<const N: usize>(kind: Checksum, book: &Book<N>, scales: (u8, u8)) -> Option<u32> {
     let levels = match kind {
-        Checksum::Kraken => KRAKEN_LEVELS,
-        Checksum::Okx => OKX_LEVELS,
+        Checksum::Digits10 => DIGITS_LEVELS,
+        Checksum::Decimals25 => DECIMALS_LEVELS,
     };
     let known = |side| book.whole(side) || book.complete_depth(side) >= levels;
     if !known(Side::Buy) || !known(Side::Sell) {
@@ -24,16 +25,16 @@ pub fn of<const N: usize>(kind: Checksum, book: &Book<N>, scales: (u8, u8)) -> O
     }
     let mut hasher = Hasher::new();
     match kind {
-        Checksum::Kraken => kraken(&mut hasher, book),
-        Checksum::Okx => okx(&mut hasher, book, scales),
+        Checksum::Digits10 => digits(&mut hasher, book),
+        Checksum::Decimals25 => decimals(&mut hasher, book, scales),
     }
     Some(hasher.finalize())
 }
 
 /// At the instrument's own scales a level's integers are its digits, and have no leading zeros.
-fn kraken<const N: usize>(hasher: &mut Hasher, book: &Book<N>) {
+fn digits<const N: usize>(hasher: &mut Hasher, book: &Book<N>) {
     for side in [Side::Sell, Side::Buy] {
-        for level in book.levels(side).take(KRAKEN_LEVELS) {
+        for level in book.levels(side).take(DIGITS_LEVELS) {
             let mut text: ArrayVec<u8, { 2 * decimal::ENCODED_MAX }> = ArrayVec::new();
             for units in [level.px.0.unsigned_abs(), level.qty.0] {
                 if units > 0 {
@@ -45,7 +46,7 @@ fn kraken<const N: usize>(hasher: &mut Hasher, book: &Book<N>) {
     }
 }
 
-fn okx<const N: usize>(hasher: &mut Hasher, book: &Book<N>, scales: (u8, u8)) {
+fn decimals<const N: usize>(hasher: &mut Hasher, book: &Book<N>, scales: (u8, u8)) {
     let mut first = true;
     let mut add = |level: Option<Level>| {
         let Some(level) = level else { return };
@@ -62,7 +63,7 @@ fn okx<const N: usize>(hasher: &mut Hasher, book: &Book<N>, scales: (u8, u8)) {
         hasher.update(&text);
     };
     let (mut bids, mut asks) = (book.levels(Side::Buy), book.levels(Side::Sell));
-    for _ in 0..OKX_LEVELS {
+    for _ in 0..DECIMALS_LEVELS {
         add(bids.next());
         add(asks.next());
     }
@@ -111,7 +112,7 @@ mod tests {
             book.levels(Side::Sell).collect(),
         );
         let text = match kind {
-            Checksum::Kraken => {
+            Checksum::Digits10 => {
                 let bare = |text: String| text.replace('.', "").trim_start_matches('0').to_owned();
                 let part = |level: &Level| {
                     bare(fixed(level.px.0 as u64, scales.0)) + &bare(fixed(level.qty.0, scales.1))
@@ -119,7 +120,7 @@ mod tests {
                 let best = asks.iter().take(10).chain(bids.iter().take(10));
                 best.map(part).collect::<String>()
             }
-            Checksum::Okx => {
+            Checksum::Decimals25 => {
                 let part = |level: &Level| {
                     [
                         plain(level.px.0 as u64, scales.0),
@@ -152,7 +153,7 @@ mod tests {
                     book.set(side, level);
                 }
             }
-            for kind in [Checksum::Kraken, Checksum::Okx] {
+            for kind in [Checksum::Digits10, Checksum::Decimals25] {
                 assert_eq!(of(kind, &book, scales), Some(naive(kind, &book, scales)));
             }
         }
@@ -169,8 +170,8 @@ mod tests {
             (0..12).map(level).collect()
         };
         book.load(&levels(100, -1), false, &levels(101, 1), false);
-        assert!(of(Checksum::Kraken, &book, (0, 0)).is_some());
-        assert_eq!(of(Checksum::Okx, &book, (0, 0)), None);
+        assert!(of(Checksum::Digits10, &book, (0, 0)).is_some());
+        assert_eq!(of(Checksum::Decimals25, &book, (0, 0)), None);
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
     }
 }

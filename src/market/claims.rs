@@ -1,17 +1,21 @@
-//! What a snapshot claims of a side, "there are no more levels than these few", and whether to believe it: an answer that
-//! was cut, or made while the exchange's service began, claims the same. Holds counts, never a level.
+//! What a snapshot claims of a side, "there are no more levels than these few", and whether to
+//! believe it: an answer that was cut, or made while the exchange's service began, claims the same.
+//! Holds counts, never a level.
 
 use crate::base::Side;
 
-/// Two claims agree where their counts of levels differ by at most one part in this many of the larger one.
+/// Two claims agree where their counts of levels differ by at most one part in this many of the
+/// larger one.
 const ALIKE: usize = 4;
 
-/// The levels that the last snapshot called all there are; `None` where it called them no such thing.
+/// The levels that the last snapshot called all there are; `None` where it called them no such
+/// thing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Claims([Option<usize>; 2]);
 
 impl Claims {
-    /// Takes what a snapshot says of a side. True where it claims to be whole, and the one before it said the same.
+    /// Takes what a snapshot says of a side. True where it claims to be whole, and the one before
+    /// it said the same.
     pub fn confirm(&mut self, side: Side, whole: bool, levels: usize) -> bool {
         let before = std::mem::replace(&mut self.0[side as usize], whole.then_some(levels));
         let alike = |before: usize| before.abs_diff(levels) <= before.max(levels) / ALIKE;

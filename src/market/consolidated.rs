@@ -1,5 +1,5 @@
-//! One asset pair over several exchanges: whose bid and whose ask are best once fees are paid, and what lies between
-//! them. Compares in exact integers, and never a book that is not live and fresh.
+//! One asset pair over several exchanges: whose bid and whose ask are best once fees are paid, and
+//! what lies between them. Compares in exact integers, and never a book that is not live and fresh.
 
 use super::picture::Picture;
 use crate::base::{Instrument, InstrumentId, Level, Nanos, Px, Qty, Side};
@@ -14,7 +14,8 @@ struct Member {
     taker_fee_ppm: u32,
     /// From the instrument's price units to those of the pair.
     px_factor: i128,
-    /// From its quantity times contract size to base units of the pair; of inverse contracts to quote units.
+    /// From its quantity times contract size to base units of the pair; of inverse contracts to
+    /// quote units.
     size_factor: i128,
 }
 
@@ -25,8 +26,8 @@ pub struct Offer {
     pub place: usize,
     /// Its own price and quantity.
     pub level: Level,
-    /// What one base unit costs to buy there, or brings when sold there, taker fee included, in units of
-    /// 10^-([`Pair::px_scale`] + 6) of the quote asset.
+    /// What one base unit costs to buy there, or brings when sold there, taker fee included, in
+    /// units of 10^-([`Pair::px_scale`] + 6) of the quote asset.
     pub net: i128,
     /// How much there is, in units of 10^-[`Pair::base_scale`] of the base asset.
     pub base: i128,
@@ -39,7 +40,8 @@ pub struct Cross {
     pub buy: Offer,
     /// Where to sell: another member.
     pub sell: Offer,
-    /// What is left of a unit of cost after fees, in parts per million, rounded down; below zero for a loss.
+    /// What is left of a unit of cost after fees, in parts per million, rounded down; below zero
+    /// for a loss.
     pub edge_ppm: i64,
 }
 
@@ -51,7 +53,8 @@ pub struct Pair {
     base_scale: u8,
 }
 
-/// The consolidated best bid and offer of one asset pair, as its members' books are shown at one time.
+/// The consolidated best bid and offer of one asset pair, as its members' books are shown at one
+/// time.
 #[derive(Debug, Clone, Copy)]
 pub struct Bbo<'a> {
     pair: &'a Pair,
@@ -61,8 +64,8 @@ pub struct Bbo<'a> {
 }
 
 impl Pair {
-    /// A pair of these instruments, each with its taker fee in parts per million. All trade the same base asset for
-    /// the same quote asset.
+    /// A pair of these instruments, each with its taker fee in parts per million. All trade the
+    /// same base asset for the same quote asset.
     pub fn new(instruments: &[(Instrument, u32)]) -> Self {
         let scale = |of: fn(&Instrument) -> u8| {
             instruments
@@ -138,7 +141,8 @@ impl Pair {
         }
     }
 
-    /// What one base unit at this price brings (a bid that is sold to) or costs (an ask that is bought).
+    /// What one base unit at this price brings (a bid that is sold to) or costs (an ask that is
+    /// bought).
     pub fn net(&self, place: usize, px: Px, side: Side) -> i128 {
         let member = &self.members[place];
         let fee = i128::from(member.taker_fee_ppm);
@@ -149,7 +153,8 @@ impl Pair {
         i128::from(px.0) * member.px_factor * kept
     }
 
-    /// The base quantity of `qty` at this price, rounded down; `None` at a price that is not above zero.
+    /// The base quantity of `qty` at this price, rounded down; `None` at a price that is not above
+    /// zero.
     pub fn base(&self, place: usize, px: Px, qty: Qty) -> Option<i128> {
         let member = &self.members[place];
         let size = i128::from(qty.0) * member.size_factor;
@@ -161,8 +166,8 @@ impl Pair {
         (px > 0).then(|| size * 10i128.pow(u32::from(self.px_scale)) / px)
     }
 
-    /// The most whole lots of this member that are worth `base` at this price, at most; zero where that is less
-    /// than it takes, never more than it takes.
+    /// The most whole lots of this member that are worth `base` at this price, at most; zero where
+    /// that is less than it takes, never more than it takes.
     pub fn lots(&self, place: usize, px: Px, base: i128) -> Qty {
         let member = &self.members[place];
         let instrument = &member.instrument;
@@ -181,8 +186,9 @@ impl Pair {
         })
     }
 
-    /// The worst price at which taking `base` of this member still nets `total` (what was paid for as much, or
-    /// what it brought), on its ticks: the lowest to sell at, the highest to buy at. `None` where there is none.
+    /// The worst price at which taking `base` of this member still nets `total` (what was paid for
+    /// as much, or what it brought), on its ticks: the lowest to sell at, the highest to buy at.
+    /// `None` where there is none.
     pub fn limit(&self, place: usize, side: Side, total: i128, base: i128) -> Option<Px> {
         let member = &self.members[place];
         let fee = i128::from(member.taker_fee_ppm);
@@ -206,8 +212,8 @@ impl Pair {
 }
 
 impl Bbo<'_> {
-    /// What this member bids (`Side::Buy`) or asks, if its book is live, complete at its best level and not crossed, and
-    /// the exchange has not halted it.
+    /// What this member bids (`Side::Buy`) or asks, if its book is live, complete at its best level
+    /// and not crossed, and the exchange has not halted it.
     pub fn offer(&self, place: usize, side: Side) -> Option<Offer> {
         let id = self.pair.instrument(place).id;
         let shown = self.view.live(id)?;
@@ -291,7 +297,8 @@ mod tests {
         }
     }
 
-    /// Spot at cents and 10^-4, linear contracts of 0.01 at tenths, inverse contracts of 100 at tenths.
+    /// Spot at cents and 10^-4, linear contracts of 0.01 at tenths, inverse contracts of 100 at
+    /// tenths.
     fn pair(fees: [u32; 3]) -> Pair {
         let linear = Contract {
             size: 1,

@@ -1,18 +1,21 @@
-//! When to ask for a snapshot: one at a time, and less often when they are of no use, or when the book that they made did
-//! not last. Never fetches.
+//! When to ask for a snapshot: one at a time, and less often when they are of no use, or when the
+//! book that they made did not last. Never fetches.
 
 use crate::base::Nanos;
 
-/// The first and the longest wait after an answer that was of no use, or a book that did not last; doubled in between.
+/// The first and the longest wait after an answer that was of no use, or a book that did not last;
+/// doubled in between.
 pub const BACKOFF_MIN_NS: u64 = 1_000_000_000;
 pub const BACKOFF_MAX_NS: u64 = 30_000_000_000;
-/// A book that was live for this long without being lost is healthy: the next one that is lost is asked for at once.
+/// A book that was live for this long without being lost is healthy: the next one that is lost is
+/// asked for at once.
 pub const HEALTHY_NS: u64 = 20_000_000_000;
 /// From one request for a start to the next, also when the first one went well.
 pub const START_EVERY_NS: u64 = 1_000_000_000;
 /// From one request for a refresh of a live book to the next.
 pub const REFRESH_EVERY_NS: u64 = 5_000_000_000;
-/// How long the first diff of a confirmed stream is waited for: a quiet instrument has none for minutes.
+/// How long the first diff of a confirmed stream is waited for: a quiet instrument has none for
+/// minutes.
 pub const FIRST_DIFF_NS: u64 = 3_000_000_000;
 
 /// The state of the one request.
@@ -25,7 +28,8 @@ pub struct Fetch {
     in_flight: bool,
     /// The connection that it was asked on is gone: an answer that is too old is no failure.
     outlived: bool,
-    /// The wait after the next useless answer or lost book; it outlives connections, and only health ends it.
+    /// The wait after the next useless answer or lost book; it outlives connections, and only
+    /// health ends it.
     wait_ns: u64,
     /// No request for a start before this: the wait in force.
     from: Nanos,
@@ -54,7 +58,8 @@ impl Fetch {
         }
     }
 
-    /// No connection, or one whose stream has not begun: nothing to ask for. A request that is in flight stays so.
+    /// No connection, or one whose stream has not begun: nothing to ask for. A request that is in
+    /// flight stays so.
     pub fn stop(&mut self, now: Nanos) {
         self.judge_health(now);
         (self.due, self.wanted, self.outlived) = (Nanos::NEVER, false, self.in_flight);

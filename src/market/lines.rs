@@ -1,4 +1,5 @@
-//! Which lines feed a book, and which of them was first with each update. Holds ids and times, never a level.
+//! Which lines feed a book, and which of them was first with each update. Holds ids and times,
+//! never a level.
 
 use crate::base::Nanos;
 
@@ -81,7 +82,8 @@ impl Lines {
         self.len = (self.len + 1).min(LEAD_IDS);
     }
 
-    /// True where another line had brought this update before. The first time that is the winner's lead.
+    /// True where another line had brought this update before. The first time that is the winner's
+    /// lead.
     pub fn lost(&mut self, now: Nanos, line: u8, id: u64, prev_id: Option<u64>) -> bool {
         let known = &mut self.firsts[..self.len];
         let same =

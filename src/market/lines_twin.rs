@@ -1,5 +1,5 @@
-//! Random worlds of three lines that each lose messages: the merged book must be the exchange's own at every update,
-//! and must never be lost while some line has what another one lacks.
+//! Random worlds of three lines that each lose messages: the merged book must be the exchange's own
+//! at every update, and must never be lost while some line has what another one lacks.
 
 use super::checksum;
 use super::lines::LINES_MAX;

@@ -47,8 +47,8 @@ impl Place {
             }
             (false, _, Chain::Rising) => (diff.last_id < id, true),
             (_, _, Chain::Previous | Chain::Dense | Chain::Rising) => match diff.prev_id {
-                // Whatever its own id: one that repeats ours says that nothing happened, a smaller one that
-                // the exchange counts anew.
+                // Whatever its own id: one that repeats ours says that nothing happened, a smaller
+                // one that the exchange counts anew.
                 Some(prev) if prev == id => (false, true),
                 Some(_) => (!newer, false),
                 // A predecessor that is owed and not named proves nothing; a checksum may.

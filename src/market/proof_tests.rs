@@ -1,4 +1,5 @@
-//! What a snapshot, a diff or a stream must prove before it is believed, and how patiently the proof is asked for.
+//! What a snapshot, a diff or a stream must prove before it is believed, and how patiently the
+//! proof is asked for.
 
 use super::dark::Dark;
 use super::fetch::{FIRST_DIFF_NS, HEALTHY_NS, REFRESH_EVERY_NS};

@@ -1,4 +1,5 @@
-//! When to ask for a stream's own book again: paced, so that no exchange is flooded with subscriptions. Never sends.
+//! When to ask for a stream's own book again: paced, so that no exchange is flooded with
+//! subscriptions. Never sends.
 
 use crate::base::Nanos;
 
@@ -65,14 +66,16 @@ impl Resubscribe {
         self.wanted = true;
     }
 
-    /// The book rests on a claim that a second one must confirm: once as soon as may be, then at the pace of the thin.
+    /// The book rests on a claim that a second one must confirm: once as soon as may be, then at
+    /// the pace of the thin.
     pub fn confirm(&mut self, now: Nanos) {
         if self.due == Nanos::NEVER && self.may_renew(now) {
             self.due = now;
         }
     }
 
-    /// The book is silent, and says so: as soon as it may be had anew, or nothing would end that in a quiet market.
+    /// The book is silent, and says so: as soon as it may be had anew, or nothing would end that in
+    /// a quiet market.
     pub fn renew(&mut self, now: Nanos) {
         (self.due, self.wanted) = (now.max(self.renew_from).max(self.from), false);
         self.renew_from = self.due + Nanos(RENEW_EVERY_NS);

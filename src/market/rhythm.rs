@@ -1,4 +1,5 @@
-//! How often one stream speaks, and when its silence is suspicious. Knows nothing but arrival times.
+//! How often one stream speaks, and when its silence is suspicious. Knows nothing but arrival
+//! times.
 
 use crate::base::Nanos;
 
@@ -8,7 +9,8 @@ pub const SILENCE_MIN_NS: u64 = 3_000_000_000;
 pub const SILENCE_FACTOR: u64 = 20;
 /// Silence longer than this always is.
 pub const SILENCE_MAX_NS: u64 = 60_000_000_000;
-/// From one new connection that is asked for to the next: doubled while they do not make the stream speak.
+/// From one new connection that is asked for to the next: doubled while they do not make the stream
+/// speak.
 pub const PATIENCE_NS: u64 = 10_000_000_000;
 pub const PATIENCE_MAX_NS: u64 = 320_000_000_000;
 /// The longest gap is forgotten by one part in this many at each message.
@@ -16,9 +18,9 @@ const DECAY: u64 = 64;
 
 /// The decayed maximum of the gaps between messages.
 ///
-/// It outlives connections: a quiet instrument is quiet on the next one too. So does patience, which
-/// doubles until a second message shows that the stream is there: one that never speaks must not cut
-/// the connection that it shares with others for ever.
+/// It outlives connections: a quiet instrument is quiet on the next one too. So does patience,
+/// which doubles until a second message shows that the stream is there: one that never speaks must
+/// not cut the connection that it shares with others for ever.
 #[derive(Debug, Clone, Copy)]
 pub struct Rhythm {
     gap_ns: u64,

@@ -1,21 +1,24 @@
-//! What one look at the best levels tells. Gives `None` where a side is missing; never divides by zero, and never
-//! compares books that are not comparable.
+//! What one look at the best levels tells. Gives `None` where a side is missing; never divides by
+//! zero, and never compares books that are not comparable.
 
 use crate::base::{Level, Top};
 
-/// Best ask minus best bid in price units; negative where the book is crossed. `None` where a side is empty.
+/// Best ask minus best bid in price units; negative where the book is crossed. `None` where a side
+/// is empty.
 pub fn spread<const K: usize>(top: &Top<K>) -> Option<i64> {
     let (bid, ask) = top.best()?;
     ask.px.0.checked_sub(bid.px.0)
 }
 
-/// Twice the mid price in price units, exactly: half a unit is no integer. `None` where a side is empty.
+/// Twice the mid price in price units, exactly: half a unit is no integer. `None` where a side is
+/// empty.
 pub fn mid_doubled<const K: usize>(top: &Top<K>) -> Option<i128> {
     let (bid, ask) = top.best()?;
     Some(i128::from(bid.px.0) + i128::from(ask.px.0))
 }
 
-/// The microprice (Stoikov's weighted mid) in price units: each best price weighted by the *other* side's quantity,
+/// The microprice (Stoikov's weighted mid) in price units: each best price weighted by the *other*
+/// side's quantity,
 ///
 /// > (bid px · ask qty + ask px · bid qty) / (bid qty + ask qty),
 ///
@@ -31,10 +34,11 @@ pub fn microprice<const K: usize>(top: &Top<K>) -> Option<f64> {
     Some(bid.px.0 as f64 + spread as f64 * (bid_qty / (bid_qty + ask_qty)))
 }
 
-/// Queue imbalance over the best `k` levels of each side, in -1 ..= 1: (bids − asks) / (bids + asks).
+/// Queue imbalance over the best `k` levels of each side, in -1 ..= 1: (bids − asks) / (bids +
+/// asks).
 ///
-/// A side with fewer levels counts those that it has; `None` where one has none, or `k` is zero. Ask
-/// [`Top::complete`] whether the levels are the exchange's own best ones.
+/// A side with fewer levels counts those that it has; `None` where one has none, or `k` is zero.
+/// Ask [`Top::complete`] whether the levels are the exchange's own best ones.
 pub fn imbalance<const K: usize>(top: &Top<K>, k: usize) -> Option<f64> {
     let (bids, asks) = (sum(top.bids(), k)?, sum(top.asks(), k)?);
     let all = bids + asks; // At most 2 * 255 * (2^63 - 1): far from the end of i128.
@@ -46,14 +50,17 @@ fn sum(levels: &[Level], k: usize) -> Option<i128> {
     (!levels.is_empty()).then(|| levels.iter().map(|level| i128::from(level.qty.0)).sum())
 }
 
-/// Order-flow imbalance on the best `M` levels: how much was added to and taken from each, bids minus asks.
+/// Order-flow imbalance on the best `M` levels: how much was added to and taken from each, bids
+/// minus asks.
 ///
-/// From one book to the next, at level m with bid (P, q) and ask (R, r), and the former book's marked ':
+/// From one book to the next, at level m with bid (P, q) and ask (R, r), and the former book's
+/// marked ':
 ///
 /// > e_m = [P ≥ P'] q − [P ≤ P'] q' − [R ≤ R'] r + [R ≥ R'] r'
 ///
-/// in quantity units. For m = 1 that is Cont, Kukanov & Stoikov, *The Price Impact of Order Book Events*, Journal of
-/// Financial Econometrics 12 (2014), eq. 3; each level by the same formula is Xu, Gould & Howison,
+/// in quantity units. For m = 1 that is Cont, Kukanov & Stoikov, *The Price Impact of Order Book
+/// Events*, Journal of Financial Econometrics 12 (2014), eq. 3; each level by the same formula is
+/// Xu, Gould & Howison,
 /// *Multi-Level Order-Flow Imbalance in a Limit Order Book* (2018).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ofi<const M: usize> {
@@ -73,9 +80,9 @@ impl<const M: usize> Ofi<M> {
 
     /// The imbalance of each level from the former book to this one, best first.
     ///
-    /// `None`, instead of a false impulse, for the first book, one that is `fresh` or of another epoch, and wherever
-    /// one of the two has fewer than `M` levels on a side or cannot prove them complete: a level
-    /// that comes into view is no order.
+    /// `None`, instead of a false impulse, for the first book, one that is `fresh` or of another
+    /// epoch, and wherever one of the two has fewer than `M` levels on a side or cannot prove them
+    /// complete: a level that comes into view is no order.
     pub fn update<const K: usize>(
         &mut self,
         top: &Top<K>,

@@ -1,4 +1,5 @@
-//! The other half of [`BookBuilder`]: how a snapshot and the diffs held become a book. Asks for nothing and waits for nothing.
+//! The other half of [`BookBuilder`]: how a snapshot and the diffs held become a book. Asks for
+//! nothing and waits for nothing.
 
 use super::book::Book;
 use super::buffer::Buffer;
@@ -65,7 +66,8 @@ impl<const N: usize> BookBuilder<N> {
     /// True where messages between the snapshot and the first diff held may be missing.
     fn is_too_old(&self, place: Place) -> bool {
         if !self.rule.shows_losses() {
-            // Nothing in a diff names the one before it: the snapshot itself must be as new as the first.
+            // Nothing in a diff names the one before it: the snapshot itself must be as new as the
+            // first.
             let lost = self.fetch.asked() < self.lost_at;
             return lost || self.buffer.reach().is_some_and(|first| place.id < first);
         }
@@ -248,7 +250,8 @@ impl<const N: usize> BookBuilder<N> {
     }
 }
 
-/// A side that claims to have no more levels than these is whole once a second snapshot has said so.
+/// A side that claims to have no more levels than these is whole once a second snapshot has said
+/// so.
 fn load<const N: usize>(book: &mut Book<N>, claims: &mut Claims, snapshot: &Snapshot) {
     let Snapshot {
         bids,

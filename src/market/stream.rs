@@ -1,5 +1,5 @@
-//! The part of [`BookBuilder`] for what comes in the stream itself: whole books, changes, and what several lines make
-//! of each other's holes. Asks for nothing: it says when the book is lost.
+//! The part of [`BookBuilder`] for what comes in the stream itself: whole books, changes, and what
+//! several lines make of each other's holes. Asks for nothing: it says when the book is lost.
 
 use super::book::Book;
 use super::buffer::Buffer;
@@ -19,8 +19,8 @@ enum Healed {
 }
 
 impl<const N: usize> BookBuilder<N> {
-    /// Takes a whole book out of the stream: it replaces what is held, in one step. One that is older than the
-    /// book, where ids order, is left alone.
+    /// Takes a whole book out of the stream: it replaces what is held, in one step. One that is
+    /// older than the book, where ids order, is left alone.
     pub fn handle_book(
         &mut self,
         now: Nanos,
@@ -50,7 +50,7 @@ impl<const N: usize> BookBuilder<N> {
         };
         let (bids_whole, asks_whole) = (whole(bids), whole(asks));
         self.book.load(bids, bids_whole, asks, asks_whole);
-        self.book.settle();
+        self.book.end_message();
         self.shadowed = false;
         if self.book.crossed() {
             return self.unbelievable(now);
@@ -86,10 +86,11 @@ impl<const N: usize> BookBuilder<N> {
         DiffOutcome::Mismatch
     }
 
-    /// A side of a whole book without any level is believed once a second book has said so: until then nothing is
-    /// known of it. True where that is so. A side that is merely short is believed at once: it comes out of the same
-    /// sequence as the changes, nothing cuts it to a number of levels that were asked for, and a second one would cost
-    /// another subscription of each thin market.
+    /// A side of a whole book without any level is believed once a second book has said so: until
+    /// then nothing is known of it. True where that is so. A side that is merely short is believed
+    /// at once: it comes out of the same sequence as the changes, nothing cuts it to a number of
+    /// levels that were asked for, and a second one would cost another subscription of each thin
+    /// market.
     fn doubt_nothing(&mut self, bids: &[Level], asks: &[Level]) -> bool {
         let mut doubted = false;
         for (side, levels) in [(Side::Buy, bids), (Side::Sell, asks)] {
@@ -102,8 +103,8 @@ impl<const N: usize> BookBuilder<N> {
         doubted
     }
 
-    /// A book whose id says that what is held is newer, or as new and from another line. One that is as new as a
-    /// stale book was asked for, and says that there was nothing to say.
+    /// A book whose id says that what is held is newer, or as new and from another line. One that
+    /// is as new as a stale book was asked for, and says that there was nothing to say.
     fn is_older(&self, diff: &Diff, many: bool) -> bool {
         let many = many && self.status != Status::Stale;
         match self.rule.chain {
@@ -128,7 +129,8 @@ impl<const N: usize> BookBuilder<N> {
     ) -> DiffOutcome {
         let many = self.lines.many();
         let mut fit = self.at.fit(self.rule, diff);
-        // What another line brought is no news, also where it repeats the book's id, or the exchange counts anew.
+        // What another line brought is no news, also where it repeats the book's id, or the
+        // exchange counts anew.
         let unordered = fit == Fit::Gap || (fit == Fit::Next && diff.last_id <= self.at.id);
         let known = many
             && (unordered || fit == Fit::Duplicate)
@@ -166,7 +168,7 @@ impl<const N: usize> BookBuilder<N> {
                 let shadow = many && self.has_shadow(diff);
                 self.shadow(shadow);
                 self.book.apply(bids, asks);
-                self.book.settle();
+                self.book.end_message();
                 if !self.verify(diff) {
                     if !shadow {
                         return self.mismatch(now);
@@ -176,7 +178,7 @@ impl<const N: usize> BookBuilder<N> {
                 }
                 if shadow {
                     self.spare.apply(bids, asks);
-                    self.spare.settle();
+                    self.spare.end_message();
                 }
                 if self.refreshing {
                     // What it drops shortens its reach, no more.
@@ -254,8 +256,9 @@ impl<const N: usize> BookBuilder<N> {
         DiffOutcome::Mismatch
     }
 
-    /// Only its checksum can tell whether this message is the next one. It tells of the levels that it is made of: a
-    /// message that changes none of them and is missing shows once its levels come up.
+    /// Only its checksum can tell whether this message is the next one. It tells of the levels that
+    /// it is made of: a message that changes none of them and is missing shows once its levels come
+    /// up.
     fn has_shadow(&self, diff: &Diff) -> bool {
         let unnumbered = match self.rule.chain {
             Chain::Previous => diff.prev_id.is_none(),
@@ -292,7 +295,8 @@ impl<const N: usize> BookBuilder<N> {
         DiffOutcome::Held
     }
 
-    /// Applies what was held and follows now, in whatever order it came. False where the book proved wrong.
+    /// Applies what was held and follows now, in whatever order it came. False where the book
+    /// proved wrong.
     pub(super) fn heal(
         &mut self,
         now: Nanos,
@@ -343,7 +347,7 @@ impl<const N: usize> BookBuilder<N> {
             let shadow = self.has_shadow(diff);
             self.shadow(shadow);
             change(&mut self.book, bids, asks);
-            self.book.settle();
+            self.book.end_message();
             if !self.verify(diff) {
                 if !shadow {
                     return Healed::Mismatch;

@@ -22,8 +22,8 @@ pub(super) const RISING: SeqRule = SeqRule {
 const COUNTED: SeqRule = SeqRule {
     chain: Chain::Counted,
     window: Some(10),
-    cut: true,
-    checksum: Some(Checksum::Kraken),
+    truncates: true,
+    checksum: Some(Checksum::Digits10),
     ..SeqRule::STREAM
 };
 const TOP: SeqRule = SeqRule {
@@ -33,7 +33,7 @@ const TOP: SeqRule = SeqRule {
 /// Ids are times: only the checksum tells what is missing.
 pub(super) const TIMED: SeqRule = SeqRule {
     chain: Chain::Previous,
-    checksum: Some(Checksum::Okx),
+    checksum: Some(Checksum::Decimals25),
     ..SeqRule::STREAM
 };
 
@@ -181,8 +181,8 @@ fn a_checksum_is_verified_on_the_book_after_the_cut_and_a_bad_one_costs_it() {
     let asks = [level(101, 1)];
     let mut twin = Book::<256>::windowed(Some(10), true);
     twin.load(&bids, false, &asks, true);
-    twin.settle();
-    let right = checksum::of(Checksum::Kraken, &twin, (0, 0));
+    twin.end_message();
+    let right = checksum::of(Checksum::Digits10, &twin, (0, 0));
     assert_eq!(t.checked(0, &bids, &asks, right), DiffOutcome::Applied);
     assert_eq!(t.live().depth(Side::Buy), 10);
     let wrong = right.map(|sum| sum ^ 1);
@@ -413,7 +413,7 @@ fn where_only_checksums_tell_what_is_missing_a_message_that_does_not_fit_is_undo
         );
         let mut sum = |bid| {
             twin.set(Side::Buy, bid);
-            checksum::of(Checksum::Okx, &twin, (0, 0))
+            checksum::of(Checksum::Decimals25, &twin, (0, 0))
         };
         bids.iter().map(|&bid| sum(bid)).collect()
     };

@@ -1,5 +1,5 @@
-//! The sequencing machine of one instrument: diffs and snapshots in, a book that is true or not shown.
-//! Guesses nothing: what it cannot prove contiguous is a gap, and a gap costs the book.
+//! The sequencing machine of one instrument: diffs and snapshots in, a book that is true or not
+//! shown. Guesses nothing: what it cannot prove contiguous is a gap, and a gap costs the book.
 
 use super::book::Book;
 use super::buffer::Buffer;
@@ -15,10 +15,11 @@ use crate::base::{Channel, Diff, Level, Nanos, Side, Status};
 
 /// How long a crossed book is given to heal before it is thrown away.
 pub const CROSSED_NS_MAX: u64 = 1_000_000_000;
-/// A live book is refreshed when a side is provably complete to fewer levels than what is needed and this.
+/// A live book is refreshed when a side is provably complete to fewer levels than what is needed
+/// and this.
 pub const DEPTH_MARGIN: usize = 64;
-/// How long after a snapshot a silent stream may still bring what the snapshot has: the slowest one speaks
-/// once a second. What does not come by then is lost, and the stream with it.
+/// How long after a snapshot a silent stream may still bring what the snapshot has: the slowest one
+/// speaks once a second. What does not come by then is lost, and the stream with it.
 pub const OWED_NS_MAX: u64 = 3_000_000_000;
 /// Times that a dead stream is subscribed to again before its connection is replaced.
 pub const RENEWALS_MAX: u32 = 2;
@@ -28,18 +29,19 @@ pub const HELD_NS_MAX: u64 = 60_000_000_000;
 pub const BEHIND_NS_MAX: u64 = 10_000_000_000;
 
 /// What a builder asks of its owner. Each [`Want::Snapshot`] is answered by exactly one
-/// [`BookBuilder::handle_snapshot`] or [`BookBuilder::handle_snapshot_failed`]; before that no other is asked for.
+/// [`BookBuilder::handle_snapshot`] or [`BookBuilder::handle_snapshot_failed`]; before that no
+/// other is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
     /// Fetch a snapshot of this instrument.
     Snapshot,
-    /// Unsubscribe this instrument's book and subscribe it anew, on every line: the stream starts with a whole
-    /// book again, or speaks again. Needs no answer but that.
+    /// Unsubscribe this instrument's book and subscribe it anew, on every line: the stream starts
+    /// with a whole book again, or speaks again. Needs no answer but that.
     Resubscribe,
     /// The same of its trades or quotes: they are silent.
     Renew(Channel),
-    /// Replace the connection of this line: it is silent about changes although it stands, or lost some. Healthy
-    /// neighbours on it come first.
+    /// Replace the connection of this line: it is silent about changes although it stands, or lost
+    /// some. Healthy neighbours on it come first.
     Reconnect(u8),
     /// Fetch this instrument's metadata: its stream says numbers that its scales cannot hold.
     Metadata,
@@ -75,7 +77,8 @@ pub enum SnapshotOutcome {
     Gap,
     /// It replaced a live or stale book at the same update id.
     Refreshed,
-    /// Newer than the stale book, and no different: the stream was silent for there was nothing to say.
+    /// Newer than the stale book, and no different: the stream was silent for there was nothing to
+    /// say.
     Confirmed,
     /// Newer than the book: replaces it as soon as the stream is there.
     Held,
@@ -122,9 +125,10 @@ pub struct Counters {
 
 /// One instrument's book with everything that keeps it true.
 ///
-/// Calls of `applied(book, id, fresh)` come once for each update, the snapshot that starts a book included, and are
-/// the canonical sequence of book states. `fresh` marks the first one of an epoch or after a resync: what
-/// came before is not comparable. Whether the book may be *shown* is known after the call: [`BookBuilder::live`].
+/// Calls of `applied(book, id, fresh)` come once for each update, the snapshot that starts a book
+/// included, and are the canonical sequence of book states. `fresh` marks the first one of an epoch
+/// or after a resync: what came before is not comparable. Whether the book may be *shown* is known
+/// after the call: [`BookBuilder::live`].
 #[derive(Debug)]
 pub struct BookBuilder<const N: usize> {
     pub(super) rule: SeqRule,
@@ -147,7 +151,8 @@ pub struct BookBuilder<const N: usize> {
     pub(super) claimed: bool,
     /// The same of `spare`.
     pub(super) spare_claimed: bool,
-    /// The book began at a snapshot of unknown age: its stream shows no losses, and brought nothing to compare with.
+    /// The book began at a snapshot of unknown age: its stream shows no losses, and brought nothing
+    /// to compare with.
     pub(super) unproven: bool,
     /// Lines whose stream has said that it is there, in their connection.
     pub(super) heard: [bool; LINES_MAX],
@@ -165,7 +170,8 @@ pub struct BookBuilder<const N: usize> {
     pub(super) rhythm: Rhythm,
     /// When a crossed book is given up; [`Nanos::NEVER`] while it is not crossed.
     pub(super) crossed_until: Nanos,
-    /// When a stream that owes what a snapshot has is given up; [`Nanos::NEVER`] while it owes nothing.
+    /// When a stream that owes what a snapshot has is given up; [`Nanos::NEVER`] while it owes
+    /// nothing.
     pub(super) owed_until: Nanos,
     /// Lines that are to be connected anew.
     pub(super) reconnect: [bool; LINES_MAX],
@@ -182,17 +188,18 @@ pub struct BookBuilder<const N: usize> {
 }
 
 impl<const N: usize> BookBuilder<N> {
-    /// A builder without a connection. `scales` are the decimals of the instrument's prices and quantities;
-    /// `depth_needed` is how many levels a side its readers look at. Allocates all that it ever uses.
+    /// A builder without a connection. `scales` are the decimals of the instrument's prices and
+    /// quantities; `depth_needed` is how many levels a side its readers look at. Allocates all that
+    /// it ever uses.
     pub fn new(rule: SeqRule, scales: (u8, u8), depth_needed: usize) -> Self {
         Self {
             rule,
             depth_min: depth_needed + DEPTH_MARGIN,
             status: Status::Connecting,
             epoch: 0,
-            book: Book::windowed(rule.window, rule.cut),
+            book: Book::windowed(rule.window, rule.truncates),
             at: Place::default(),
-            spare: Book::windowed(rule.window, rule.cut),
+            spare: Book::windowed(rule.window, rule.truncates),
             held: None,
             buffer: Buffer::new(),
             newest: [0; LINES_MAX],
@@ -246,8 +253,8 @@ impl<const N: usize> BookBuilder<N> {
         self.counters
     }
 
-    /// A new connection is up, and is about to be subscribed. Where no other line is up the book is empty, and what
-    /// comes waits for a snapshot; else the line joins those that feed it.
+    /// A new connection is up, and is about to be subscribed. Where no other line is up the book is
+    /// empty, and what comes waits for a snapshot; else the line joins those that feed it.
     pub fn handle_connected(&mut self, now: Nanos, line: u8, epoch: u32) {
         assert!(usize::from(line) < LINES_MAX, "a line too many");
         self.lines.set_up(line, false);
@@ -326,8 +333,8 @@ impl<const N: usize> BookBuilder<N> {
         }
     }
 
-    /// Messages of the stream were lost, or not understood: the book is gone, and another one is asked for as soon as
-    /// that may be. Told again and again, it asks ever later.
+    /// Messages of the stream were lost, or not understood: the book is gone, and another one is
+    /// asked for as soon as that may be. Told again and again, it asks ever later.
     pub fn handle_lost(&mut self, now: Nanos) {
         if self.status == Status::Connecting {
             return;
@@ -435,8 +442,9 @@ impl<const N: usize> BookBuilder<N> {
         self.owed_until.max(self.rhythm.reconnect_from())
     }
 
-    /// Buffers a diff while there is no book. One that is not newer than the one before is no sign of life, and where
-    /// it is older the exchange counts on from there: what is newer than it was of another count.
+    /// Buffers a diff while there is no book. One that is not newer than the one before is no sign
+    /// of life, and where it is older the exchange counts on from there: what is newer than it was
+    /// of another count.
     pub(super) fn keep(
         &mut self,
         now: Nanos,
@@ -465,8 +473,8 @@ impl<const N: usize> BookBuilder<N> {
         self.tick(now);
     }
 
-    /// The book cannot be trusted any more: starts again within the connection, from the diffs that are
-    /// buffered and the next snapshot.
+    /// The book cannot be trusted any more: starts again within the connection, from the diffs that
+    /// are buffered and the next snapshot.
     pub(super) fn resync(&mut self, now: Nanos) {
         self.drop_book();
         self.status = Status::Resyncing;
@@ -539,7 +547,8 @@ impl<const N: usize> BookBuilder<N> {
         self.tick(now);
     }
 
-    /// A side of the book is provably complete to fewer levels than are wanted, and might be to more.
+    /// A side of the book is provably complete to fewer levels than are wanted, and might be to
+    /// more.
     pub(super) fn thin(&self) -> bool {
         let window = self.rule.window.map_or(usize::MAX, usize::from);
         let short = self.rule.short.map_or(usize::MAX, usize::from);
@@ -549,7 +558,8 @@ impl<const N: usize> BookBuilder<N> {
             .any(|side| !self.book.whole(side) && self.book.complete_depth(side) < wanted)
     }
 
-    /// Asks for a snapshot when it is time. Of a live book that is a refresh: from now on the diffs are kept.
+    /// Asks for a snapshot when it is time. Of a live book that is a refresh: from now on the diffs
+    /// are kept.
     pub(super) fn tick(&mut self, now: Nanos) {
         self.resub.tick(now);
         if self.heal_until == Nanos::NEVER && self.fetch.tick(now) {

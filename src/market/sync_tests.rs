@@ -442,7 +442,8 @@ impl Bench {
         t
     }
 
-    /// Live at `id + 1` with two levels a side; a refresh is wanted, and diffs are kept, since `id`.
+    /// Live at `id + 1` with two levels a side; a refresh is wanted, and diffs are kept, since
+    /// `id`.
     pub(super) fn thin(id: u64) -> Self {
         let mut t = Self::connected(SPOT);
         t.snapshot(id);

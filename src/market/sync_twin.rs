@@ -1,5 +1,6 @@
-//! Random worlds: an exchange whose truth is known, a stream that loses and repeats, snapshots that come when they
-//! like. The feed must equal the naive sequencer update for update, and the truth wherever it claims to.
+//! Random worlds: an exchange whose truth is known, a stream that loses and repeats, snapshots that
+//! come when they like. The feed must equal the naive sequencer update for update, and the truth
+//! wherever it claims to.
 
 use super::book::Book;
 use super::book_tests::Twin;

@@ -1,5 +1,5 @@
-//! Random books of which a stream tells the best levels only: what is held must be that window, and what is claimed
-//! must be true, whether the exchange says what leaves the window or not.
+//! Random books of which a stream tells the best levels only: what is held must be that window, and
+//! what is claimed must be true, whether the exchange says what leaves the window or not.
 
 use super::book_tests::Twin;
 use super::checksum;
@@ -14,10 +14,10 @@ const SIDES: [Side; 2] = [Side::Buy, Side::Sell];
 
 #[test]
 fn a_windowed_book_equals_the_best_levels_of_the_exchange_after_every_message() {
-    for cut in [false, true] {
+    for truncates in [false, true] {
         for window in [1, 10, 25, 200] {
             for seed in 0..5 {
-                let mut world = World::new(window, cut, seed);
+                let mut world = World::new(window, truncates, seed);
                 for step in 0..200 {
                     world.step();
                     world.check(step, true);
@@ -30,10 +30,10 @@ fn a_windowed_book_equals_the_best_levels_of_the_exchange_after_every_message() 
 
 #[test]
 fn a_window_that_does_not_fit_claims_nothing_that_is_not_so() {
-    for cut in [false, true] {
+    for truncates in [false, true] {
         for window in [250, 256, 300, 1_000] {
             for seed in 0..3 {
-                let mut world = World::new(window, cut, seed);
+                let mut world = World::new(window, truncates, seed);
                 for step in 0..120 {
                     world.step();
                     world.check(step, false);
@@ -46,7 +46,7 @@ fn a_window_that_does_not_fit_claims_nothing_that_is_not_so() {
 
 #[test]
 fn checksums_of_a_window_agree_with_the_exchanges() {
-    for kind in [Checksum::Kraken, Checksum::Okx] {
+    for kind in [Checksum::Digits10, Checksum::Decimals25] {
         let mut world = World::new(25, true, 5);
         world.checksum = Some(kind);
         world.bench = Bench::connected(SeqRule {
@@ -62,18 +62,18 @@ fn checksums_of_a_window_agree_with_the_exchanges() {
     }
 }
 
-fn rule(window: u16, cut: bool) -> SeqRule {
+fn rule(window: u16, truncates: bool) -> SeqRule {
     SeqRule {
         chain: Chain::Counted,
         window: Some(window),
-        cut,
+        truncates,
         ..SeqRule::STREAM
     }
 }
 
 struct World {
     window: usize,
-    cut: bool,
+    truncates: bool,
     dice: fastrand::Rng,
     truth: Twin,
     /// What the exchange has told of, bids and asks.
@@ -84,15 +84,15 @@ struct World {
 }
 
 impl World {
-    fn new(window: u16, cut: bool, seed: u64) -> Self {
+    fn new(window: u16, truncates: bool, seed: u64) -> Self {
         let mut world = Self {
             window: usize::from(window),
-            cut,
+            truncates,
             dice: fastrand::Rng::with_seed(seed),
             truth: Twin::default(),
             view: Default::default(),
             checksum: None,
-            bench: Bench::connected(rule(window, cut)),
+            bench: Bench::connected(rule(window, truncates)),
             claimed: 0,
         };
         // Sometimes fewer levels than the window has room for.
@@ -158,8 +158,8 @@ impl World {
         let all: HashSet<Px> = self.truth.best(side).map(|level| level.px).collect();
         let gone = old
             .iter()
-            // Where the reader cuts, only what is gone from the exchange is said to be.
-            .filter(|level| !(has(new, level.px) || self.cut && all.contains(&level.px)))
+            // Where the reader truncates, only what is gone from the exchange is said to be.
+            .filter(|level| !(has(new, level.px) || self.truncates && all.contains(&level.px)))
             .map(|level| Level {
                 qty: Qty(0),
                 ..*level

@@ -239,7 +239,7 @@ mod tests {
             assert_eq!(stream.rule.window, levels);
             assert_eq!(stream.rule.snapshot, SnapshotFrom::Stream);
             assert_eq!(stream.rule.chain, Chain::Dense);
-            assert!(!stream.rule.cut);
+            assert!(!stream.rule.truncates);
         }
     }
 }

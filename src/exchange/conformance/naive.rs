@@ -58,7 +58,7 @@ impl Naive {
         }
         self.set(Side::Buy, bids);
         self.set(Side::Sell, asks);
-        if let Some(window) = self.rule.window.filter(|_| self.rule.cut) {
+        if let Some(window) = self.rule.window.filter(|_| self.rule.truncates) {
             while self.sides[0].len() > usize::from(window) {
                 self.sides[0].pop_first();
             }
@@ -136,11 +136,11 @@ impl Naive {
         let (px_scale, qty_scale) = (self.instrument.px_scale, self.instrument.qty_scale);
         let (bids, asks) = (self.best(Side::Buy), self.best(Side::Sell));
         match kind {
-            Checksum::Kraken => {
+            Checksum::Digits10 => {
                 let all = asks.iter().take(10).chain(bids.iter().take(10));
                 all.map(|(px, qty)| format!("{px}{qty}")).collect()
             }
-            Checksum::Okx => {
+            Checksum::Decimals25 => {
                 let plain = |units: u64, scale: u8| {
                     crate::base::Decimal {
                         units: u128::from(units),

@@ -191,7 +191,7 @@ mod tests {
         for depth in Hyperliquid.depth_streams() {
             assert_eq!(depth.rule.snapshot, SnapshotFrom::Stream);
             assert_eq!(depth.rule.chain, Chain::Rising);
-            assert_eq!((depth.rule.window, depth.rule.cut), (Some(20), false));
+            assert_eq!((depth.rule.window, depth.rule.truncates), (Some(20), false));
             assert_eq!((depth.rule.short, depth.rule.checksum), (Some(5), None));
         }
     }

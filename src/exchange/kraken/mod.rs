@@ -31,8 +31,8 @@ const fn depth(name: &'static str, levels: u16) -> DepthStream {
         rule: SeqRule {
             chain: Chain::Counted,
             window: Some(levels),
-            cut: true,
-            checksum: Some(Checksum::Kraken),
+            truncates: true,
+            checksum: Some(Checksum::Digits10),
             ..SeqRule::STREAM
         },
         every_ms: None,
@@ -178,10 +178,10 @@ mod tests {
         for stream in &DEPTHS {
             let levels = stream.name.strip_prefix("book-").unwrap().parse().unwrap();
             assert_eq!(stream.rule.window, Some(levels));
-            assert!(stream.rule.cut);
+            assert!(stream.rule.truncates);
             assert_eq!(stream.rule.chain, Chain::Counted);
             assert_eq!(stream.rule.snapshot, SnapshotFrom::Stream);
-            assert_eq!(stream.rule.checksum, Some(Checksum::Kraken));
+            assert_eq!(stream.rule.checksum, Some(Checksum::Digits10));
         }
     }
 }

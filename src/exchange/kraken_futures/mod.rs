@@ -171,7 +171,10 @@ mod tests {
     #[test]
     fn the_book_is_whole_and_its_numbers_have_no_holes() {
         let rule = DEPTHS[0].rule;
-        assert_eq!((rule.window, rule.cut, rule.checksum), (None, false, None));
+        assert_eq!(
+            (rule.window, rule.truncates, rule.checksum),
+            (None, false, None)
+        );
         assert_eq!(rule.chain, Chain::Dense);
         assert_eq!(rule.snapshot, SnapshotFrom::Stream);
     }

@@ -1,5 +1,6 @@
-//! OKX: spot, perpetuals, dated futures and options, on one connection. Source: the exchange's V5 API documentation.
-//! Names what is peculiar to it; how connections and books work is not its business.
+//! OKX: spot, perpetuals, dated futures and options, on one connection. Source: the exchange's V5
+//! API documentation. Names what is peculiar to it; how connections and books work is not its
+//! business.
 
 mod decode;
 mod mirror;
@@ -24,13 +25,14 @@ const WHOLE: &str = "books5";
 
 /// Each message names the one before it; the first is the window itself.
 ///
-/// The server keeps the window complete: what comes into it is told, what leaves it is deleted. Checksums are
-/// zero since 2026-06-23, which the decoder takes for none; older recordings have them.
+/// The server keeps the window complete: what comes into it is told, what leaves it is deleted.
+/// Checksums are zero since 2026-06-23, which the decoder takes for none; older recordings have
+/// them, as signed numbers.
 const fn depth(name: &'static str, window: u16, every_ms: u32) -> DepthStream {
     let rule = SeqRule {
         chain: Chain::Previous,
         window: Some(window),
-        checksum: Some(Checksum::Okx),
+        checksum: Some(Checksum::Decimals25),
         ..SeqRule::STREAM
     };
     DepthStream {
@@ -40,7 +42,8 @@ const fn depth(name: &'static str, window: u16, every_ms: u32) -> DepthStream {
     }
 }
 
-/// The `-tbt` channels, every 10 ms, are for accounts of a high tier, and are refused without a login.
+/// The `-tbt` channels, every 10 ms, are for accounts of a high tier, and are refused without a
+/// login.
 static DEPTHS: [DepthStream; 4] = [
     depth("books", 400, 100),
     depth("books-l2-tbt", 400, 10),
@@ -86,7 +89,8 @@ impl Exchange for Okx {
             books_per_connection: 29,
             // 400 levels a side: 40 KB.
             message_bytes_max: 2 << 20,
-            // OKX advises fewer than 30 deep books a connection; nothing is said about other channels.
+            // OKX advises fewer than 30 deep books a connection; nothing is said about other
+            // channels.
             streams_per_connection: 29,
             // "WebSocket: request limit": subscriptions, their ends and logins, of one connection.
             messages: Rate {
@@ -205,7 +209,7 @@ mod tests {
         for stream in streams {
             assert_eq!(stream.rule.snapshot, SnapshotFrom::Stream);
             assert_eq!(stream.rule.chain, Chain::Previous);
-            assert!(!stream.rule.cut);
+            assert!(!stream.rule.truncates);
         }
     }
 
