@@ -234,3 +234,20 @@ fn garbage_ten_times_a_second_asks_for_no_more_snapshots_than_any_other_lasting_
     assert!((4..=9).contains(&asked), "{asked} in two minutes");
     assert!(live_ns < 1_000_000_000, "{live_ns}");
 }
+
+#[test]
+fn a_crossed_snapshot_takes_the_place_of_no_book_when_the_stream_reaches_the_one_before_it() {
+    let mut t = Bench::thin(10);
+    assert_eq!(t.want(), Some(Want::Snapshot));
+    assert_eq!(t.load(&deep(13)), SnapshotOutcome::Held);
+    t.diff(12, 12);
+    assert_eq!(t.seconds_to_want(), 5);
+    let crossed = Snapshot {
+        bids: vec![level(150, 1)],
+        ..deep(12)
+    };
+    assert_eq!(t.load(&crossed), SnapshotOutcome::Unbelieved);
+    t.diff(13, 13);
+    let book = t.feed.live().expect("live");
+    assert_eq!(book.best_bid(), Some(level(100, 1)));
+}

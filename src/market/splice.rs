@@ -160,6 +160,7 @@ impl<const N: usize> BookBuilder<N> {
 
     /// A newer picture of a book that is live: built beside it, so that it is never without one.
     fn refresh(&mut self, now: Nanos, snapshot: &Snapshot) -> SnapshotOutcome {
+        self.held = None; // The spare book becomes this one, whether or not it is believed.
         load(&mut self.spare, &mut self.claims, snapshot);
         if self.spare.crossed() {
             return self.unbelieved(now);
