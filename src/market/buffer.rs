@@ -1,8 +1,10 @@
 //! Diffs that wait for a snapshot, in order of arrival. Two rings made once; never grows, drops the
 //! oldest.
 
+use super::update::Update;
 use crate::base::{Diff, Level, Nanos};
-use std::collections::VecDeque;
+use std::collections::{VecDeque, vec_deque};
+use std::iter::Copied;
 
 /// The most that waits: at ten messages a second some three minutes of them.
 pub const BUFFER_DIFFS: usize = 2_048;
@@ -21,6 +23,21 @@ struct Head {
     asks: usize,
 }
 
+/// A diff that is held.
+pub struct Held<'a> {
+    /// When it came, and on which line.
+    pub at: Nanos,
+    pub line: u8,
+    pub diff: &'a Diff,
+    pub bids: Levels<'a>,
+    pub asks: Levels<'a>,
+}
+
+/// Levels of one side of a [`Held`].
+pub type Levels<'a> = Copied<vec_deque::Iter<'a, Level>>;
+
+/// Diffs in order of arrival.
+///
 /// Invariant: the levels of all heads, bids then asks of each, are exactly `levels`; everything
 /// that came after the id `reach` is held.
 #[derive(Debug)]
@@ -41,15 +58,6 @@ impl Buffer {
         }
     }
 
-    /// Without room for anything: what stands in while the real one is looked at.
-    pub fn none() -> Self {
-        Self {
-            heads: VecDeque::new(),
-            levels: VecDeque::new(),
-            reach: None,
-        }
-    }
-
     /// A message with these ids is held.
     pub fn holds(&self, diff: &Diff) -> bool {
         let ids = |diff: &Diff| (diff.first_id, diff.last_id, diff.prev_id);
@@ -57,21 +65,22 @@ impl Buffer {
         heads.any(|head| ids(&head.diff) == ids(diff))
     }
 
-    /// When and on which line the message at this place came.
-    pub fn arrival(&self, place: usize) -> Option<(Nanos, u8)> {
-        self.heads.get(place).map(|head| (head.at, head.line))
+    pub fn is_empty(&self) -> bool {
+        self.heads.is_empty()
     }
 
     pub fn clear(&mut self) {
         self.heads.clear();
         self.levels.clear();
         self.reach = None;
+        self.check();
     }
 
     /// Forgets all, and holds what follows a book at this id.
     pub fn begin(&mut self, id: u64) {
         self.clear();
         self.reach = Some(id);
+        debug_assert!(self.is_empty());
     }
 
     /// A snapshot at this id or a later one misses nothing: what changed the book after it is held.
@@ -111,13 +120,14 @@ impl Buffer {
 
     /// Keeps a diff; returns how many had to go for it, itself included where it is larger than all
     /// room.
-    pub fn push(
-        &mut self,
-        (at, line): (Nanos, u8),
-        diff: &Diff,
-        bids: &[Level],
-        asks: &[Level],
-    ) -> u64 {
+    pub fn push(&mut self, update: &Update<'_>) -> u64 {
+        let Update {
+            now,
+            line,
+            diff,
+            bids,
+            asks,
+        } = *update;
         let more = bids.len() + asks.len();
         let mut dropped = 0;
         while !self.heads.is_empty()
@@ -134,7 +144,7 @@ impl Buffer {
         self.levels.extend(bids);
         self.levels.extend(asks);
         self.heads.push_back(Head {
-            at,
+            at: now,
             line,
             diff: *diff,
             bids: bids.len(),
@@ -146,6 +156,7 @@ impl Buffer {
 
     /// Forgets the oldest `count` diffs.
     pub fn drop_first(&mut self, count: usize) {
+        debug_assert!(count <= self.heads.len());
         for head in self.heads.drain(..count) {
             self.levels.drain(..head.bids + head.asks);
             self.reach = self.reach.max(Some(head.diff.last_id));
@@ -153,27 +164,39 @@ impl Buffer {
         self.check();
     }
 
-    /// The diffs, oldest first, each with its bids and asks.
-    pub fn iter(
-        &self,
-    ) -> impl Iterator<
-        Item = (
-            &Diff,
-            impl Iterator<Item = Level>,
-            impl Iterator<Item = Level>,
-        ),
-    > {
+    /// The diffs, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = Held<'_>> {
         let mut from = 0;
         self.heads.iter().map(move |head| {
             let middle = from + head.bids;
             let bids = self.levels.range(from..middle).copied();
             from = middle + head.asks;
-            (&head.diff, bids, self.levels.range(middle..from).copied())
+            Held {
+                at: head.at,
+                line: head.line,
+                diff: &head.diff,
+                bids,
+                asks: self.levels.range(middle..from).copied(),
+            }
         })
     }
 
+    /// Looks at both ends; the others held before.
     fn check(&self) {
+        let fits = |head: &Head| head.bids + head.asks <= self.levels.len();
         debug_assert!(self.heads.len() <= BUFFER_DIFFS);
         debug_assert!(self.levels.len() <= BUFFER_LEVELS);
+        debug_assert!(!self.heads.is_empty() || self.levels.is_empty());
+        debug_assert!(self.heads.is_empty() || self.reach.is_some());
+        debug_assert!(self.heads.front().is_none_or(fits));
+        debug_assert!(self.heads.back().is_none_or(fits));
+    }
+
+    /// The whole invariant.
+    #[cfg(test)]
+    pub fn check_all(&self) {
+        let levels = self.heads.iter().map(|head| head.bids + head.asks);
+        assert_eq!(levels.sum::<usize>(), self.levels.len());
+        self.check();
     }
 }

@@ -20,7 +20,9 @@ pub const FIRST_DIFF_NS: u64 = 3_000_000_000;
 
 /// The state of the one request.
 ///
-/// Invariant: at most one of `wanted` and `in_flight` holds, and the timer waits for both.
+/// Invariant: at most one of `wanted` and `in_flight` holds, and the timer waits for both;
+/// `asked <= start_from <= refresh_from`; `wait_ns` is zero or within [`BACKOFF_MIN_NS`] `..=`
+/// [`BACKOFF_MAX_NS`].
 #[derive(Debug, Clone, Copy)]
 pub struct Fetch {
     due: Nanos,
@@ -37,6 +39,8 @@ pub struct Fetch {
     live_since: Nanos,
     /// When the last request was made.
     asked: Nanos,
+    /// When messages were lost last: an answer to an older request does not have what they said.
+    lost_at: Nanos,
     /// The earliest time of another request for a start, and for a refresh.
     start_from: Nanos,
     refresh_from: Nanos,
@@ -53,6 +57,7 @@ impl Fetch {
             from: Nanos::ZERO,
             live_since: Nanos::NEVER,
             asked: Nanos::ZERO,
+            lost_at: Nanos::ZERO,
             start_from: Nanos::ZERO,
             refresh_from: Nanos::ZERO,
         }
@@ -63,6 +68,7 @@ impl Fetch {
     pub fn stop(&mut self, now: Nanos) {
         self.judge_health(now);
         (self.due, self.wanted, self.outlived) = (Nanos::NEVER, false, self.in_flight);
+        self.check();
     }
 
     /// The stream has begun, and may be quiet: one request, at its first diff or a little later.
@@ -74,9 +80,11 @@ impl Fetch {
     pub fn restart(&mut self, now: Nanos) {
         self.judge_health(now);
         self.from = now + Nanos(self.wait_ns);
-        self.wait_ns = longer(self.wait_ns);
+        self.lengthen();
         (self.wanted, self.outlived) = (false, self.in_flight);
         self.due = (now + Nanos(FIRST_DIFF_NS)).max(self.from);
+        debug_assert!(now <= self.from);
+        self.check();
     }
 
     /// A diff waits in the buffer: ask as soon as may be.
@@ -99,32 +107,40 @@ impl Fetch {
     }
 
     /// The book is live, and nothing is needed.
-    pub fn rest(&mut self, now: Nanos) {
+    pub fn handle_live(&mut self, now: Nanos) {
         if self.live_since == Nanos::NEVER {
             self.live_since = now;
         } else if self.is_healthy(now) {
             self.wait_ns = 0;
         }
         (self.due, self.wanted) = (Nanos::NEVER, false);
+        self.check();
+    }
+
+    /// Messages of the stream were lost.
+    pub fn handle_lost(&mut self, now: Nanos) {
+        self.lost_at = now;
     }
 
     /// A request was answered, usefully or not.
-    pub fn answered(&mut self) {
+    pub fn handle_answer(&mut self) {
         self.in_flight = false;
     }
 
     /// The answer was of no use, or there was none. `live` says that it was asked for as a refresh.
-    pub fn failed(&mut self, now: Nanos, live: bool) {
+    pub fn handle_useless(&mut self, now: Nanos, live: bool) {
         if std::mem::take(&mut self.outlived) {
             self.due = self.from.max(now);
             return;
         }
-        self.wait_ns = longer(self.wait_ns);
+        self.lengthen();
         self.from = now + Nanos(self.wait_ns);
         self.due = self.from;
         if live {
             self.due = self.due.max(self.refresh_from);
         }
+        debug_assert!(self.from <= self.due);
+        self.check();
     }
 
     /// When the last request was made: its answer knows nothing of what came later.
@@ -132,13 +148,18 @@ impl Fetch {
         self.asked
     }
 
+    /// The last request was made before messages were lost: its answer does not have them.
+    pub fn is_outdated(&self) -> bool {
+        self.asked < self.lost_at
+    }
+
     /// A request is under way, or waits to be handed out.
     pub fn is_open(&self) -> bool {
         self.wanted || self.in_flight
     }
 
-    /// The next time at which [`Self::tick`] does something.
-    pub fn due(&self) -> Nanos {
+    /// When [`Self::handle_timeout`] asks.
+    pub fn poll_timeout(&self) -> Nanos {
         if self.is_open() {
             Nanos::NEVER
         } else {
@@ -147,21 +168,24 @@ impl Fetch {
     }
 
     /// True once, when it is time to ask.
-    pub fn tick(&mut self, now: Nanos) -> bool {
-        if now < self.due() || self.due() == Nanos::NEVER {
+    pub fn handle_timeout(&mut self, now: Nanos) -> bool {
+        let due = self.poll_timeout();
+        if now < due || due == Nanos::NEVER {
             return false;
         }
         (self.due, self.wanted, self.outlived) = (Nanos::NEVER, true, false);
         self.asked = now;
         self.start_from = now + Nanos(START_EVERY_NS);
         self.refresh_from = now + Nanos(REFRESH_EVERY_NS);
+        self.check();
         true
     }
 
     /// Hands out the request, once.
-    pub fn take(&mut self) -> bool {
+    pub fn poll_output(&mut self) -> bool {
         let wanted = std::mem::take(&mut self.wanted);
         self.in_flight |= wanted;
+        self.check();
         wanted
     }
 
@@ -176,8 +200,17 @@ impl Fetch {
         }
         self.live_since = Nanos::NEVER;
     }
-}
 
-fn longer(wait_ns: u64) -> u64 {
-    (wait_ns * 2).clamp(BACKOFF_MIN_NS, BACKOFF_MAX_NS)
+    /// Another trouble: the wait doubles.
+    fn lengthen(&mut self) {
+        self.wait_ns = (self.wait_ns * 2).clamp(BACKOFF_MIN_NS, BACKOFF_MAX_NS);
+    }
+
+    fn check(&self) {
+        debug_assert!(!(self.wanted && self.in_flight));
+        debug_assert!(self.asked <= self.start_from);
+        debug_assert!(self.start_from <= self.refresh_from);
+        debug_assert!(self.wait_ns == 0 || BACKOFF_MIN_NS <= self.wait_ns);
+        debug_assert!(self.wait_ns <= BACKOFF_MAX_NS);
+    }
 }

@@ -1,7 +1,8 @@
-//! Which lines feed a book, and which of them was first with each update. Holds ids and times,
-//! never a level.
+//! Which lines feed a book, and which of them was first with each update. Holds ids and times, never
+//! a level.
 
-use crate::base::Nanos;
+use crate::base::{Diff, Nanos};
+use std::cmp::Ordering;
 
 /// Lines that may feed one book.
 pub const LINES_MAX: usize = 4;
@@ -21,12 +22,22 @@ struct First {
     met: bool,
 }
 
+impl First {
+    fn is(&self, diff: &Diff) -> bool {
+        self.id == diff.last_id && self.prev_id == diff.prev_id
+    }
+}
+
 /// The lines of one book.
 ///
-/// Invariant: `len <= LEAD_IDS` and `next < LEAD_IDS`.
+/// Invariant: `next < LEAD_IDS`, and `next == len` until `len == LEAD_IDS`.
 #[derive(Debug)]
 pub struct Lines {
     up: [bool; LINES_MAX],
+    /// The newest id that each line brought while there was no book.
+    newest: [u64; LINES_MAX],
+    /// Those that are to be connected anew.
+    reconnect: [bool; LINES_MAX],
     firsts: Box<[First; LEAD_IDS]>,
     len: usize,
     next: usize,
@@ -37,6 +48,8 @@ impl Lines {
     pub fn new() -> Self {
         Self {
             up: [false; LINES_MAX],
+            newest: [0; LINES_MAX],
+            reconnect: [false; LINES_MAX],
             firsts: Box::new([First::default(); LEAD_IDS]),
             len: 0,
             next: 0,
@@ -44,68 +57,119 @@ impl Lines {
         }
     }
 
-    pub fn set_up(&mut self, line: u8, up: bool) {
-        if let Some(slot) = self.up.get_mut(usize::from(line)) {
-            *slot = up;
+    /// The line is up. True where no other one is.
+    pub fn handle_connected(&mut self, line: u8) -> bool {
+        let at = usize::from(line);
+        assert!(at < LINES_MAX, "a line too many");
+        self.up[at] = false;
+        let first = self.none();
+        if first {
+            self.reconnect = [false; LINES_MAX];
         }
+        (self.up[at], self.newest[at]) = (true, 0);
+        debug_assert!(!self.none());
+        first
+    }
+
+    /// The line ended. True where no other one is up.
+    pub fn handle_disconnected(&mut self, line: u8) -> bool {
+        self.up[usize::from(line)] = false;
+        let last = self.none();
+        if last {
+            self.reconnect = [false; LINES_MAX];
+        }
+        debug_assert!(!last || self.reconnect == [false; LINES_MAX]);
+        last
+    }
+
+    /// None is up.
+    pub fn none(&self) -> bool {
+        self.up == [false; LINES_MAX]
     }
 
     /// More than one is up.
     pub fn many(&self) -> bool {
-        self.count() > 1
-    }
-
-    pub fn count(&self) -> usize {
-        self.up.iter().filter(|up| **up).count()
-    }
-
-    /// Those that are up.
-    pub fn up(&self) -> [bool; LINES_MAX] {
-        self.up
+        self.up.iter().filter(|up| **up).count() > 1
     }
 
     /// The book starts anew: what came before is nothing to compare with.
     pub fn clear(&mut self) {
         (self.len, self.next, self.lead) = (0, 0, None);
+        self.newest = [0; LINES_MAX];
+        self.check();
+    }
+
+    /// How a diff that waits for a book compares with the newest one of its line.
+    pub fn handle_waiting(&mut self, line: u8, id: u64) -> Ordering {
+        let newest = &mut self.newest[usize::from(line)];
+        let order = id.cmp(newest);
+        *newest = id.max(*newest);
+        order
+    }
+
+    /// The exchange counts on from this id: what was newer was of another count.
+    pub fn step_back(&mut self, id: u64) {
+        self.newest = self.newest.map(|newest| newest.min(id));
+        debug_assert!(self.newest.iter().all(|newest| *newest <= id));
     }
 
     /// The line brought an update that was applied.
-    pub fn won(&mut self, now: Nanos, line: u8, id: u64, prev_id: Option<u64>) {
+    pub fn handle_first(&mut self, at: Nanos, line: u8, diff: &Diff) {
         self.firsts[self.next] = First {
-            id,
-            prev_id,
-            at: now,
+            id: diff.last_id,
+            prev_id: diff.prev_id,
+            at,
             line,
             met: false,
         };
         self.next = (self.next + 1) % LEAD_IDS;
         self.len = (self.len + 1).min(LEAD_IDS);
+        self.check();
     }
 
     /// True where another line had brought this update before. The first time that is the winner's
     /// lead.
-    pub fn lost(&mut self, now: Nanos, line: u8, id: u64, prev_id: Option<u64>) -> bool {
-        let known = &mut self.firsts[..self.len];
-        let same =
-            |first: &&mut First| first.id == id && first.prev_id == prev_id && first.line != line;
-        let Some(first) = known.iter_mut().find(same) else {
+    pub fn handle_again(&mut self, now: Nanos, line: u8, diff: &Diff) -> bool {
+        let mut known = self.firsts[..self.len].iter_mut();
+        let Some(first) = known.find(|first| first.is(diff) && first.line != line) else {
             return false;
         };
         if !std::mem::replace(&mut first.met, true) {
             self.lead = Some((first.line, now.since(first.at)));
         }
+        self.check();
         true
     }
 
     /// This update was applied lately.
-    pub fn knows(&self, id: u64, prev_id: Option<u64>) -> bool {
-        let known = &self.firsts[..self.len];
-        let same = |first: &First| first.id == id && first.prev_id == prev_id;
-        known.iter().any(same)
+    pub fn knows(&self, diff: &Diff) -> bool {
+        self.firsts[..self.len].iter().any(|first| first.is(diff))
+    }
+
+    /// Every line that is up is to be connected anew.
+    pub fn want_reconnect(&mut self) {
+        self.reconnect = self.up;
+    }
+
+    /// A line that is to be connected anew, once.
+    pub fn poll_output(&mut self) -> Option<u8> {
+        let line = self.reconnect.iter().position(|wanted| *wanted)?;
+        self.reconnect[line] = false;
+        Some(line as u8)
     }
 
     /// The winner's line and its lead in nanoseconds, once.
-    pub fn take_lead(&mut self) -> Option<(u8, u64)> {
+    pub fn poll_lead(&mut self) -> Option<(u8, u64)> {
         self.lead.take()
+    }
+
+    fn check(&self) {
+        debug_assert!(self.next < LEAD_IDS);
+        debug_assert!(self.len <= LEAD_IDS);
+        debug_assert!(self.len == LEAD_IDS || self.next == self.len);
+        debug_assert!(
+            self.lead
+                .is_none_or(|(line, _)| usize::from(line) < LINES_MAX)
+        );
     }
 }

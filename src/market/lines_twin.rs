@@ -6,7 +6,7 @@ use super::lines::LINES_MAX;
 use super::stream_tests::{LINKED, RISING, TIMED};
 use super::sync::{BookBuilder, SnapshotOutcome, Want};
 use super::sync_tests::{FUTURES, SPOT, level};
-use super::{Book, HEAL_NS_MAX};
+use super::{Book, HEAL_NS_MAX, Update};
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Diff, InstrumentId, Level, Nanos, Side, Snapshot, Status, UnixNanos};
 use std::collections::VecDeque;
@@ -160,7 +160,7 @@ impl World {
             let snapshot = self.snapshot.map(|(at, _)| (at, None));
             let Some((at, line)) = parcels.chain(snapshot).min() else {
                 let due = self.builder.poll_timeout();
-                let whole = self.builder.heal_until == Nanos::NEVER;
+                let whole = !self.builder.is_healing();
                 if (whole && self.builder.status() == Status::Live) || due == Nanos::NEVER {
                     break;
                 }
@@ -179,7 +179,7 @@ impl World {
                 Some(line) => self.deliver(now, line),
                 None => self.answer(now),
             }
-            self.leads += u64::from(self.builder.take_lead().is_some());
+            self.leads += u64::from(self.builder.poll_lead().is_some());
             self.serve(at);
         }
         self.end();
@@ -209,15 +209,19 @@ impl World {
             check(messages, book, id, seed);
             applied.push(id);
         };
-        let line = line as u8;
-        match whole {
-            true => self
-                .builder
-                .handle_book(now, line, diff, &book.bids, &book.asks, &mut note),
-            false => self
-                .builder
-                .handle_diff(now, line, diff, bids, asks, &mut note),
+        let mut update = Update {
+            now,
+            line: line as u8,
+            diff,
+            bids,
+            asks,
         };
+        if whole {
+            (update.bids, update.asks) = (&book.bids, &book.asks);
+            self.builder.handle_book(&update, &mut note);
+        } else {
+            self.builder.handle_diff(&update, &mut note);
+        }
     }
 
     fn serve(&mut self, at: u64) {

@@ -11,13 +11,17 @@ mod fetch;
 mod lines;
 pub mod picture;
 mod place;
+mod refresh;
 mod resubscribe;
 mod rhythm;
+mod seq_book;
 pub mod signals;
-mod splice;
-mod stream;
 pub mod sync;
+mod timers;
+mod update;
 
+#[cfg(test)]
+mod abuse_tests;
 #[cfg(test)]
 mod book_tests;
 #[cfg(test)]
@@ -41,3 +45,4 @@ pub use lines::{HEAL_NS_MAX, LINES_MAX};
 pub use picture::Picture;
 pub use signals::Ofi;
 pub use sync::{BookBuilder, Counters, DiffOutcome, SnapshotOutcome, Want};
+pub use update::Update;

@@ -1,15 +1,19 @@
 //! How one diff follows another, by the rule that the exchange names. Holds an id, never a book.
 
-use super::book::Book;
+use crate::base::Diff;
 use crate::base::feed::{Chain, SeqRule, Splice};
-use crate::base::{Diff, Level, Side};
 
 /// Where a book stands in the sequence.
+///
+/// Invariant: `unproven` => `first`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Place {
-    pub id: u64,
+    id: u64,
     /// No diff was applied since the snapshot: the rule of the splice holds, not that of the chain.
-    pub first: bool,
+    first: bool,
+    /// The snapshot is of unknown age: its stream shows no losses, and has brought nothing to compare
+    /// it with.
+    unproven: bool,
 }
 
 /// How a diff fits to where a book stands.
@@ -22,15 +26,53 @@ pub enum Fit {
 
 impl Place {
     pub fn snapshot(id: u64) -> Self {
-        Self { id, first: true }
+        Self {
+            id,
+            first: true,
+            unproven: false,
+        }
     }
 
+    /// Where a whole book of the stream stands. What follows it on its own line comes after it, also
+    /// with the same number.
+    pub fn of_stream(id: u64, chain: Chain) -> Self {
+        Self {
+            first: chain != Chain::Rising,
+            ..Self::snapshot(id)
+        }
+    }
+
+    pub fn id(self) -> u64 {
+        self.id
+    }
+
+    pub fn is_unproven(self) -> bool {
+        self.unproven
+    }
+
+    /// A diff was applied.
     pub fn step(&mut self, id: u64) {
-        (self.id, self.first) = (id, false);
+        *self = Self {
+            id,
+            ..Self::default()
+        };
+        self.check();
+    }
+
+    /// Nothing says how old the snapshot is.
+    pub fn doubt(&mut self) {
+        self.unproven = true;
+        self.check();
+    }
+
+    /// The snapshot has what the stream began with.
+    pub fn prove(&mut self) {
+        self.unproven = false;
+        self.check();
     }
 
     pub fn fit(self, rule: SeqRule, diff: &Diff) -> Fit {
-        let Self { id, first } = self;
+        let Self { id, first, .. } = self;
         let newer = diff.last_id > id;
         let (seen, follows) = match (first, rule.splice, rule.chain) {
             // The book counts its updates itself: each is the next one.
@@ -64,18 +106,8 @@ impl Place {
             (false, false) => Fit::Gap,
         }
     }
-}
 
-/// Applies one message whole.
-pub fn change<const N: usize>(
-    book: &mut Book<N>,
-    bids: impl Iterator<Item = Level>,
-    asks: impl Iterator<Item = Level>,
-) {
-    for level in bids {
-        book.set(Side::Buy, level);
-    }
-    for level in asks {
-        book.set(Side::Sell, level);
+    fn check(self) {
+        debug_assert!(!self.unproven || self.first);
     }
 }

@@ -13,6 +13,8 @@ pub const RESUBSCRIBE_MAX_NS: u64 = 60_000_000_000;
 pub const RENEW_EVERY_NS: u64 = 60_000_000_000;
 
 /// The state of the one request.
+///
+/// Invariant: `wait_ns` is zero or within [`RESUBSCRIBE_MIN_NS`] `..=` [`RESUBSCRIBE_MAX_NS`].
 #[derive(Debug, Clone, Copy)]
 pub struct Resubscribe {
     due: Nanos,
@@ -50,6 +52,8 @@ impl Resubscribe {
             self.wait_ns = 0; // The last one did help, for a while.
         }
         (self.due, self.wanted) = (self.from.max(now), false);
+        debug_assert!(now <= self.due);
+        self.check();
     }
 
     /// True where a book that is thin or silent may be had anew now.
@@ -79,20 +83,22 @@ impl Resubscribe {
     pub fn renew(&mut self, now: Nanos) {
         (self.due, self.wanted) = (now.max(self.renew_from).max(self.from), false);
         self.renew_from = self.due + Nanos(RENEW_EVERY_NS);
+        debug_assert!(self.due <= self.renew_from);
+        self.check();
     }
 
     /// No connection, or a book: nothing to ask for.
-    pub fn rest(&mut self) {
+    pub fn stop(&mut self) {
         (self.due, self.wanted) = (Nanos::NEVER, false);
     }
 
-    /// The next time at which [`Self::tick`] does something.
-    pub fn due(&self) -> Nanos {
+    /// When [`Self::handle_timeout`] asks.
+    pub fn poll_timeout(&self) -> Nanos {
         self.due
     }
 
     /// Asks when it is time.
-    pub fn tick(&mut self, now: Nanos) {
+    pub fn handle_timeout(&mut self, now: Nanos) {
         if now < self.due {
             return;
         }
@@ -100,10 +106,17 @@ impl Resubscribe {
         self.wait_ns = (self.wait_ns * 2).clamp(RESUBSCRIBE_MIN_NS, RESUBSCRIBE_MAX_NS);
         self.from = now + Nanos(self.wait_ns);
         self.due = self.from;
+        debug_assert!(now <= self.due);
+        self.check();
     }
 
     /// Hands out the request, once.
-    pub fn take(&mut self) -> bool {
+    pub fn poll_output(&mut self) -> bool {
         std::mem::take(&mut self.wanted)
+    }
+
+    fn check(&self) {
+        debug_assert!(self.wait_ns == 0 || RESUBSCRIBE_MIN_NS <= self.wait_ns);
+        debug_assert!(self.wait_ns <= RESUBSCRIBE_MAX_NS);
     }
 }

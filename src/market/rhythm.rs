@@ -18,6 +18,8 @@ const DECAY: u64 = 64;
 
 /// The decayed maximum of the gaps between messages.
 ///
+/// Invariant: [`PATIENCE_NS`] `<= patience_ns <=` [`PATIENCE_MAX_NS`].
+///
 /// It outlives connections: a quiet instrument is quiet on the next one too. So does patience,
 /// which doubles until a second message shows that the stream is there: one that never speaks must
 /// not cut the connection that it shares with others for ever.
@@ -64,6 +66,7 @@ impl Rhythm {
             self.gap_ns = self.gap_ns.max(until.since(from));
             self.since = until;
         }
+        self.check();
     }
 
     /// The stream said something new.
@@ -74,12 +77,16 @@ impl Rhythm {
             self.patience_ns = PATIENCE_NS;
         }
         (self.since, self.beat, self.revived) = (now, Some(now), 0);
+        self.check();
     }
 
     /// When silence becomes suspicious.
-    pub fn stale_at(&self) -> Nanos {
+    pub fn poll_timeout(&self) -> Nanos {
         let span = self.gap_ns.saturating_mul(SILENCE_FACTOR);
-        self.since + Nanos(span.clamp(SILENCE_MIN_NS, SILENCE_MAX_NS))
+        let at = self.since + Nanos(span.clamp(SILENCE_MIN_NS, SILENCE_MAX_NS));
+        debug_assert!(self.since + Nanos(SILENCE_MIN_NS) <= at);
+        debug_assert!(at <= self.since + Nanos(SILENCE_MAX_NS));
+        at
     }
 
     /// The earliest time at which the stream may be made to speak again.
@@ -92,6 +99,13 @@ impl Rhythm {
         self.reconnect_from = now + Nanos(self.patience_ns);
         self.patience_ns = (self.patience_ns * 2).min(PATIENCE_MAX_NS);
         self.revived += 1;
+        debug_assert!(now <= self.reconnect_from);
+        self.check();
         self.revived - 1
+    }
+
+    fn check(&self) {
+        debug_assert!(PATIENCE_NS <= self.patience_ns);
+        debug_assert!(self.patience_ns <= PATIENCE_MAX_NS);
     }
 }

@@ -6,7 +6,7 @@ use super::resubscribe::NO_BOOK_NS;
 use super::rhythm::SILENCE_MIN_NS;
 use super::sync::{BookBuilder, CROSSED_NS_MAX, DiffOutcome, Want};
 use super::sync_tests::{diff, level};
-use super::{Book, HEAL_NS_MAX};
+use super::{Book, HEAL_NS_MAX, Update};
 use crate::base::feed::{Chain, Checksum, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Diff, Level, Nanos, Side, Status};
 
@@ -343,13 +343,13 @@ fn a_second_line_joins_the_epoch_and_the_book_lives_until_the_last_one_goes() {
 fn the_first_arrival_wins_and_its_lead_is_told_once() {
     let mut t = Bench::lines(SeqRule::STREAM, 3, 10);
     t.change(1, 11, 90);
-    assert_eq!(t.builder.take_lead(), None);
+    assert_eq!(t.builder.poll_lead(), None);
     t.wait(2_000);
     assert_eq!(t.change(0, 11, 90), DiffOutcome::Duplicate);
-    assert_eq!(t.builder.take_lead(), Some((1, 2_000)));
+    assert_eq!(t.builder.poll_lead(), Some((1, 2_000)));
     t.wait(2_000);
     assert_eq!(t.change(2, 11, 90), DiffOutcome::Duplicate);
-    assert_eq!(t.builder.take_lead(), None);
+    assert_eq!(t.builder.poll_lead(), None);
 }
 
 #[test]
@@ -488,13 +488,16 @@ impl Bench {
     ) -> DiffOutcome {
         let applied = &mut self.applied;
         let mut note = |_: &_, id, fresh| applied.push((id, fresh));
+        let update = Update {
+            now: self.now,
+            line,
+            diff: head,
+            bids,
+            asks,
+        };
         match whole {
-            true => self
-                .builder
-                .handle_book(self.now, line, head, bids, asks, &mut note),
-            false => self
-                .builder
-                .handle_diff(self.now, line, head, bids, asks, &mut note),
+            true => self.builder.handle_book(&update, &mut note),
+            false => self.builder.handle_diff(&update, &mut note),
         }
     }
 

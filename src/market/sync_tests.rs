@@ -1,5 +1,6 @@
 //! Each rule of sequencing as a sentence.
 
+use super::Update;
 use super::fetch::{BACKOFF_MAX_NS, FIRST_DIFF_NS, REFRESH_EVERY_NS};
 use super::rhythm::SILENCE_MIN_NS;
 use super::sync::{
@@ -364,7 +365,7 @@ fn a_refresh_that_brings_no_depth_is_not_asked_for_again_at_once() {
         assert_eq!(t.diff(last_id + 1, last_id + 1), DiffOutcome::Applied);
         assert_eq!(t.seconds_to_want(), seconds);
         // The stream goes on meanwhile.
-        t.feed.rhythm.beat(t.now);
+        t.diff(last_id + 2, last_id + 2);
     }
     assert_eq!(REFRESH_EVERY_NS, 5_000_000_000);
 }
@@ -472,8 +473,14 @@ impl Bench {
     pub(super) fn take(&mut self, diff: &Diff, bids: &[Level], asks: &[Level]) -> DiffOutcome {
         let applied = &mut self.applied;
         let mut applied = |_: &_, id, fresh| applied.push((id, fresh));
-        self.feed
-            .handle_diff(self.now, 0, diff, bids, asks, &mut applied)
+        let update = Update {
+            now: self.now,
+            line: 0,
+            diff,
+            bids,
+            asks,
+        };
+        self.feed.handle_diff(&update, &mut applied)
     }
 
     pub(super) fn snapshot(&mut self, id: u64) -> SnapshotOutcome {

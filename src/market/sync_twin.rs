@@ -2,6 +2,7 @@
 //! come when they like. The feed must equal the naive sequencer update for update, and the truth
 //! wherever it claims to.
 
+use super::Update;
 use super::book::Book;
 use super::book_tests::Twin;
 use super::sync::{BookBuilder, SnapshotOutcome, Want};
@@ -208,8 +209,14 @@ impl World {
             let before = self.feed.live().is_some();
             let mut applied = Vec::new();
             let mut note = |book: &Book<256>, id, _| applied.push((id, book.top()));
-            self.feed
-                .handle_diff(self.now, 0, &diff, &bids, &asks, &mut note);
+            let update = Update {
+                now: self.now,
+                line: 0,
+                diff: &diff,
+                bids: &bids,
+                asks: &asks,
+            };
+            self.feed.handle_diff(&update, &mut note);
             let want = self.reference.diff(&diff, &bids, &asks);
             self.compare(&applied, &want);
             assert!(before || self.feed.live().is_none() || self.feed.last_id() == diff.last_id);

@@ -20,14 +20,14 @@ use crate::base::{
 };
 use crate::exchange::{DecodeError, Decoder, DepthStream, Exchange, LARGE_BYTES, Limits, Words};
 pub use crate::market::Dark;
-use crate::market::{BookBuilder, LINES_MAX, Want};
+use crate::market::{BookBuilder, LINES_MAX, Update, Want};
 use crate::watch::audit::Shown;
 use crate::wiring::their_clock::clock_note;
 use age::{Age, Arrived, age_note};
 pub use age::{Delays, Late, News};
 pub use arrival::Arrival;
 use arrival::record_arrival;
-pub use counters::FeedCounters;
+pub use counters::{BookTally, FeedCounters};
 pub use dark::{DARK_SAID, DARK_SAID_MAX};
 pub use lines::Heard;
 use lines::Lines;
@@ -36,7 +36,6 @@ pub use pace::SLOW_SAID;
 pub use prints::TRADES_KNOWN;
 pub use pulse::{FIRST_TRADES_SILENT, QUOTES_SILENT, TRADES_SILENT, UNSEEN_SILENT};
 use refused::{Missing, ends, printable};
-pub use slot::BookTally;
 pub use slot::METADATA_EVERY;
 use slot::{Depth, Outlet, Slot};
 
@@ -205,18 +204,22 @@ impl<const N: usize> Feed<N> {
                     let slot = &mut slots[place];
                     let depth = Depth {
                         whole: matches!(word, Word::Book(..)),
-                        diff: &diff,
                         as_of: self.age.as_of(arrived, diff.exch_time),
-                        bids,
-                        asks,
+                        update: Update {
+                            now: stamps.decode,
+                            line,
+                            diff: &diff,
+                            bids,
+                            asks,
+                        },
                     };
                     if slot.dates(&depth) {
                         self.age.note(stamps.decode, depth.as_of);
                     }
-                    if first && let Some(slow) = self.pace.beat(stamps.decode, place, &depth) {
+                    if first && let Some(slow) = self.pace.beat(place, &depth) {
                         turn.notes.send(slow.note(stamps.decode, diff.instrument));
                     }
-                    slot.depth(&mut out, turn, stamps, line, &depth);
+                    slot.depth(&mut out, turn, stamps, &depth);
                     slot.hear(&mut out, line, Channel::Depth);
                 }
                 Word::Trade(trade) => {

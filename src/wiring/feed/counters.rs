@@ -1,6 +1,8 @@
-//! What a feed counts. Decides nothing.
+//! What a feed counts, and what became of its books. Decides nothing.
 
+use crate::base::{InstrumentId, Nanos};
 use crate::exchange::Dropped;
+use crate::market::{Counters, Dark};
 
 /// What a feed counted over its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,4 +34,19 @@ impl FeedCounters {
         self.trades_dropped += u64::from(dropped.trades);
         self.quotes_dropped += u64::from(dropped.quotes);
     }
+}
+
+/// What became of one instrument's book, as the run's end and its status line tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BookTally {
+    /// Whose book.
+    pub instrument: InstrumentId,
+    /// The last epoch.
+    pub epoch: u32,
+    /// What was counted.
+    pub counters: Counters,
+    /// Why it is not live; `None` where it is, or where the feed keeps no book.
+    pub dark: Option<Dark>,
+    /// Since when it is not; [`Nanos::NEVER`] where it is, or nobody has looked yet.
+    pub dark_since: Nanos,
 }

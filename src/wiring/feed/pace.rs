@@ -6,6 +6,7 @@
 use super::slot::Depth;
 use crate::base::{InstrumentId, Nanos, Note, Severity, Value};
 use crate::exchange::DepthStream;
+use crate::market::Update;
 
 /// A book is judged by so many gaps between its messages, over at least so long.
 const GAPS: u32 = 12;
@@ -119,10 +120,13 @@ impl Pace {
 
     /// A message about the book in this place came; that of a line that carries the same again is left out.
     #[inline]
-    pub fn beat(&mut self, now: Nanos, place: usize, depth: &Depth<'_>) -> Option<Slow> {
+    pub fn beat(&mut self, place: usize, depth: &Depth<'_>) -> Option<Slow> {
+        let Update {
+            now, bids, asks, ..
+        } = depth.update;
         let book = self.books.get_mut(place)?;
-        let says = depth.whole || !depth.bids.is_empty() || !depth.asks.is_empty();
-        let id = depth.diff.last_id;
+        let says = depth.whole || !bids.is_empty() || !asks.is_empty();
+        let id = depth.update.diff.last_id;
         if !says || (id != 0 && id == book.last_id) {
             return None; // A heartbeat.
         }
@@ -201,6 +205,20 @@ mod tests {
         }
     }
 
+    fn depth<'a>(now: Nanos, diff: &'a Diff, bids: &'a [Level]) -> Depth<'a> {
+        Depth {
+            whole: false,
+            as_of: now,
+            update: Update {
+                now,
+                line: 0,
+                diff,
+                bids,
+                asks: &[],
+            },
+        }
+    }
+
     /// A message of the book in this place, with an id of its own unless one is given.
     fn beat(pace: &mut Pace, at: Nanos, place: usize, id: u64) -> Option<Slow> {
         let level = [Level {
@@ -208,14 +226,7 @@ mod tests {
             qty: Qty(1),
         }];
         let diff = diff(id);
-        let depth = Depth {
-            whole: false,
-            diff: &diff,
-            as_of: at,
-            bids: &level,
-            asks: &[],
-        };
-        pace.beat(at, place, &depth)
+        pace.beat(place, &depth(at, &diff, &level))
     }
 
     /// When and of which book something is said in messages at these milliseconds.
@@ -311,14 +322,8 @@ mod tests {
         }
         for n in 0..100 {
             let diff = diff(n + 1);
-            let empty = Depth {
-                whole: false,
-                diff: &diff,
-                as_of: BEGIN,
-                bids: &[],
-                asks: &[],
-            };
-            assert_eq!(pace.beat(BEGIN + ms(n * 60_000), 0, &empty), None);
+            let empty = depth(BEGIN + ms(n * 60_000), &diff, &[]);
+            assert_eq!(pace.beat(0, &empty), None);
         }
     }
 }

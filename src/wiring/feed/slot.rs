@@ -3,13 +3,13 @@
 use super::dark::Darkness;
 use super::prints::Prints;
 use super::pulse::Pulse;
-use super::{FeedCounters, Heard, Lines};
+use super::{BookTally, FeedCounters, Heard, Lines};
 use crate::base::event::LATE_NS_MAX;
 use crate::base::{
-    Body, Channel, Diff, Event, Flags, Instrument, InstrumentId, Level, Nanos, Note, Quote,
-    Severity, Snapshot, Stamps, Status, Trade, UnixNanos, Value,
+    Body, Channel, Event, Flags, Instrument, InstrumentId, Nanos, Note, Quote, Severity, Snapshot,
+    Stamps, Status, Trade, UnixNanos, Value,
 };
-use crate::market::{BookBuilder, Counters, Dark, DiffOutcome, LINES_MAX, Want};
+use crate::market::{Book, BookBuilder, Counters, DiffOutcome, LINES_MAX, Update, Want};
 use crate::watch::audit::Shown;
 use crate::watch::stage::Stage;
 use crate::wiring::publisher::Publisher;
@@ -46,21 +46,6 @@ pub(super) struct Slot<const N: usize> {
     metadata_from: Nanos,
 }
 
-/// What became of one instrument's book, as the run's end and its status line tell it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BookTally {
-    /// Whose book.
-    pub instrument: InstrumentId,
-    /// The last epoch.
-    pub epoch: u32,
-    /// What was counted.
-    pub counters: Counters,
-    /// Why it is not live; `None` where it is, or where the feed keeps no book.
-    pub dark: Option<Dark>,
-    /// Since when it is not; [`Nanos::NEVER`] where it is, or nobody has looked yet.
-    pub dark_since: Nanos,
-}
-
 /// Where the news of a slot go.
 pub(super) struct Outlet<'a> {
     pub publisher: &'a mut Publisher,
@@ -78,11 +63,9 @@ impl Outlet<'_> {
 /// A depth message: a whole book, or changes of one.
 pub(super) struct Depth<'a> {
     pub whole: bool,
-    pub diff: &'a Diff,
     /// When it was true.
     pub as_of: Nanos,
-    pub bids: &'a [Level],
-    pub asks: &'a [Level],
+    pub update: Update<'a>,
 }
 
 impl<const N: usize> Slot<N> {
@@ -286,105 +269,120 @@ impl<const N: usize> Slot<N> {
         }
     }
 
+    /// Takes a depth message: the book changes, is shown, and what it lacks is said.
     pub fn depth(
         &mut self,
         out: &mut Outlet<'_>,
         turn: &mut Turn,
-        mut stamps: Stamps,
-        line: u8,
+        stamps: Stamps,
         depth: &Depth<'_>,
     ) {
-        let Some(builder) = &mut self.book else {
+        if self.book.is_none() {
             return;
-        };
-        let (id, now) = (self.id, stamps.decode);
-        let Depth {
-            whole,
-            diff,
-            as_of,
-            bids,
-            asks,
-        } = *depth;
-        (self.newest, self.heard_at) = (self.newest.max(as_of), now);
-        let was = builder.counters();
-        let mut newest: Option<Shown> = None;
-        let (audit, lost) = (&mut *out.audit, &mut out.counters.audit_lost);
-        let mut applied = |book: &crate::market::Book<N>, update_id, _| {
-            let shown = Shown {
-                at: now,
-                instrument: id,
-                update_id,
-                top: Some(book.top()),
-                again: false,
-            };
-            // The newest one goes to the audit after the event has gone to the desk.
-            if let Some(older) = newest.replace(shown) {
-                *lost += u64::from(audit.push(older).is_err());
-            }
-        };
-        let outcome = match whole {
-            true => builder.handle_book(now, line, diff, bids, asks, &mut applied),
-            false => builder.handle_diff(now, line, diff, bids, asks, &mut applied),
-        };
-        let lead = builder.take_lead();
-        if outcome == DiffOutcome::Applied
-            && let Some(book) = builder.live()
-        {
-            let top = book.top();
-            if let Some((bid, ask)) = top.best() {
-                self.pulse.book((bid.px, ask.px));
-            }
-            stamps.book = turn.clock.now();
-            let event = self.event(stamps, (as_of, diff.exch_time), Body::Book(top));
-            // The ways to become live by a message: a whole book, or one that ends a silence.
-            self.tell(
-                out,
-                turn,
-                if whole { "book" } else { "heard again" },
-                stamps,
-            );
-            out.publisher.publish(event);
-            self.fresh = false;
-            turn.latency
-                .record(Stage::Book, stamps.book.since(stamps.decode));
-            if stamps.rx.read != Nanos::ZERO {
-                let from = match stamps.rx.kernel {
-                    Nanos::ZERO => stamps.rx.call,
-                    kernel => kernel,
-                };
-                turn.latency.record_tick(id, stamps.book.since(from));
-            }
+        }
+        (self.newest, self.heard_at) = (self.newest.max(depth.as_of), stamps.decode);
+        let was = self.counters();
+        let (outcome, newest) = self.sequence(out, turn, depth);
+        if outcome == DiffOutcome::Applied {
+            self.show(out, turn, stamps, depth);
         }
         if let Some(shown) = newest {
             out.audit(shown);
             self.lit = true;
         }
-        if let Some((line, ns)) = lead
+        let cause = self.say_missing(turn, was, &depth.update);
+        self.tell(out, turn, cause, stamps);
+    }
+
+    /// Hands the message to the book. What the book was after each update goes to the audit; the newest
+    /// one is returned, for it goes there after the event has gone to the desk.
+    fn sequence(
+        &mut self,
+        out: &mut Outlet<'_>,
+        turn: &mut Turn,
+        depth: &Depth<'_>,
+    ) -> (DiffOutcome, Option<Shown>) {
+        let Some(builder) = &mut self.book else {
+            return (DiffOutcome::Ignored, None);
+        };
+        let (instrument, at) = (self.id, depth.update.now);
+        let mut newest = None;
+        let mut applied = |book: &Book<N>, update_id, _| {
+            let shown = Shown {
+                at,
+                instrument,
+                update_id,
+                top: Some(book.top()),
+                again: false,
+            };
+            if let Some(older) = newest.replace(shown) {
+                out.audit(older);
+            }
+        };
+        let outcome = match depth.whole {
+            true => builder.handle_book(&depth.update, &mut applied),
+            false => builder.handle_diff(&depth.update, &mut applied),
+        };
+        if let Some((line, ns)) = builder.poll_lead()
             && let Some(&stage) = Stage::LEADS.get(usize::from(line))
         {
             turn.latency.record(stage, ns);
         }
-        let is = self.counters();
-        if is.gaps != was.gaps || is.checksum_bad != was.checksum_bad {
-            let event = match is.gaps == was.gaps {
-                true => "book.checksum",
-                false => "book.gap",
-            };
-            turn.notes.send(
-                Note::new(stamps.decode, Severity::Warn, event)
-                    .instrument(id)
-                    .epoch(self.epoch())
-                    .with("line", Value::Int(line.into()))
-                    .with("first_id", Value::Int(diff.first_id as i64))
-                    .with("last_id", Value::Int(diff.last_id as i64)),
-            );
-        }
-        let cause = match (is.gaps == was.gaps, is.checksum_bad == was.checksum_bad) {
-            (false, _) => "gap",
-            (true, false) => "checksum",
-            (true, true) => "crossed for too long",
+        (outcome, newest)
+    }
+
+    /// The desk gets the book that the message made, if it may be read.
+    fn show(
+        &mut self,
+        out: &mut Outlet<'_>,
+        turn: &mut Turn,
+        mut stamps: Stamps,
+        depth: &Depth<'_>,
+    ) {
+        let Some(book) = self.book.as_ref().and_then(BookBuilder::live) else {
+            return;
         };
+        let top = book.top();
+        if let Some((bid, ask)) = top.best() {
+            self.pulse.book((bid.px, ask.px));
+        }
+        stamps.book = turn.clock.now();
+        let times = (depth.as_of, depth.update.diff.exch_time);
+        let event = self.event(stamps, times, Body::Book(top));
+        // The ways to become live by a message: a whole book, or one that ends a silence.
+        let cause = if depth.whole { "book" } else { "heard again" };
         self.tell(out, turn, cause, stamps);
+        out.publisher.publish(event);
+        self.fresh = false;
+        let took_ns = stamps.book.since(stamps.decode);
+        turn.latency.record(Stage::Book, took_ns);
+        if stamps.rx.read != Nanos::ZERO {
+            let from = match stamps.rx.kernel {
+                Nanos::ZERO => stamps.rx.call,
+                kernel => kernel,
+            };
+            turn.latency.record_tick(self.id, stamps.book.since(from));
+        }
+    }
+
+    /// Says what the message showed to be missing or wrong. Returns why the book is not live, if it is
+    /// not.
+    fn say_missing(&self, turn: &mut Turn, was: Counters, update: &Update<'_>) -> &'static str {
+        let is = self.counters();
+        let (event, cause) = match (is.gaps == was.gaps, is.checksum_bad == was.checksum_bad) {
+            (false, _) => ("book.gap", "gap"),
+            (true, false) => ("book.checksum", "checksum"),
+            (true, true) => return "crossed for too long",
+        };
+        turn.notes.send(
+            Note::new(update.now, Severity::Warn, event)
+                .instrument(self.id)
+                .epoch(self.epoch())
+                .with("line", Value::Int(update.line.into()))
+                .with("first_id", Value::Int(update.diff.first_id as i64))
+                .with("last_id", Value::Int(update.diff.last_id as i64)),
+        );
+        cause
     }
 
     pub fn trade(

@@ -1,0 +1,133 @@
+//! The book beside the live one: a newer picture of it that is built, or the live book as its
+//! checksum proved it last. Is never shown itself.
+
+use super::buffer::Buffer;
+use super::claims::Claims;
+use super::seq_book::SeqBook;
+use crate::base::{Level, Snapshot};
+
+/// What the spare book is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Nothing,
+    /// A refresh: applied diffs are kept until a snapshot replaces the live book.
+    Keeping,
+    /// A refresh whose snapshot is newer than the stream: the spare book holds it.
+    Holding,
+    /// It is the live book before a message that only a checksum can prove.
+    Shadow,
+}
+
+/// The spare book, and what it is for.
+#[derive(Debug)]
+pub struct Refresh<const N: usize> {
+    spare: SeqBook<N>,
+    used: Use,
+}
+
+impl<const N: usize> Refresh<N> {
+    pub fn new(spare: SeqBook<N>) -> Self {
+        Self {
+            spare,
+            used: Use::Nothing,
+        }
+    }
+
+    /// A refresh is under way.
+    pub fn is_on(&self) -> bool {
+        matches!(self.used, Use::Keeping | Use::Holding)
+    }
+
+    /// The spare book is used for nothing.
+    pub fn is_idle(&self) -> bool {
+        self.used == Use::Nothing
+    }
+
+    /// The place of the snapshot that waits for the stream.
+    pub fn held(&self) -> Option<u64> {
+        (self.used == Use::Holding).then(|| self.spare.id())
+    }
+
+    /// The newer picture.
+    pub fn spare(&self) -> &SeqBook<N> {
+        &self.spare
+    }
+
+    /// From here on diffs are kept.
+    pub fn begin(&mut self) {
+        debug_assert!(!self.is_on());
+        self.used = Use::Keeping;
+    }
+
+    /// Whatever it was for is over.
+    pub fn end(&mut self) {
+        self.used = Use::Nothing;
+        debug_assert!(self.held().is_none());
+    }
+
+    /// The snapshot that was asked for; one that was held before is forgotten.
+    pub fn load(&mut self, snapshot: &Snapshot, claims: &mut Claims) {
+        debug_assert!(self.is_on());
+        self.used = Use::Keeping;
+        self.spare.load_snapshot(snapshot, claims);
+        debug_assert!(self.held().is_none());
+    }
+
+    /// The snapshot waits for the stream.
+    pub fn hold(&mut self) {
+        debug_assert_eq!(self.used, Use::Keeping);
+        self.used = Use::Holding;
+    }
+
+    /// The snapshot waits no longer.
+    pub fn release(&mut self) {
+        debug_assert!(self.is_on());
+        self.used = Use::Keeping;
+    }
+
+    /// Brings the snapshot to where `live` is, by the diffs kept. False where they do not reach there.
+    pub fn catch_up(&mut self, buffer: &Buffer, live: &SeqBook<N>) -> bool {
+        debug_assert_eq!(self.used, Use::Keeping);
+        self.spare.catch_up(buffer, |_, _| {});
+        self.spare.id() == live.id()
+    }
+
+    /// The live book becomes the newer picture.
+    pub fn finish(&mut self, live: &mut SeqBook<N>) {
+        debug_assert_eq!(self.used, Use::Keeping);
+        live.swap(&mut self.spare);
+    }
+
+    /// Sees to it that the live book can be had back as it is before the next message, where that is
+    /// `needed`.
+    #[inline]
+    pub fn shadow(&mut self, needed: bool, live: &SeqBook<N>) {
+        debug_assert!(!(needed && self.is_on()));
+        match (needed, self.used) {
+            (true, Use::Shadow) | (false, Use::Nothing | Use::Keeping | Use::Holding) => {}
+            (true, Use::Nothing | Use::Keeping | Use::Holding) => {
+                self.spare.copy_levels(live);
+                self.used = Use::Shadow;
+            }
+            (false, Use::Shadow) => self.used = Use::Nothing,
+        }
+    }
+
+    /// The live book took these changes, and its checksum proved them.
+    pub fn apply(&mut self, bids: &[Level], asks: &[Level]) {
+        debug_assert_eq!(self.used, Use::Shadow);
+        self.spare.apply(bids, asks);
+    }
+
+    /// The same of changes that were held.
+    pub fn follow(&mut self, live: &SeqBook<N>) {
+        debug_assert_eq!(self.used, Use::Shadow);
+        self.spare.copy_levels(live);
+    }
+
+    /// The live book as it was before a message that its checksum disproved.
+    pub fn undo(&self, live: &mut SeqBook<N>) {
+        debug_assert_eq!(self.used, Use::Shadow);
+        live.copy_levels(&self.spare);
+    }
+}

@@ -1,0 +1,98 @@
+//! What a [`super::BookBuilder`] says: what it wants, what became of what it was given, and its counts.
+
+use crate::base::Channel;
+
+/// What a builder asks of its owner. Each [`Want::Snapshot`] is answered by exactly one
+/// [`super::BookBuilder::handle_snapshot`] or [`super::BookBuilder::handle_snapshot_failed`]; before that no
+/// other is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// Fetch a snapshot of this instrument.
+    Snapshot,
+    /// Unsubscribe this instrument's book and subscribe it anew, on every line: the stream starts
+    /// with a whole book again, or speaks again. Needs no answer but that.
+    Resubscribe,
+    /// The same of its trades or quotes: they are silent.
+    Renew(Channel),
+    /// Replace the connection of this line: it is silent about changes although it stands, or lost
+    /// some. Healthy neighbours on it come first.
+    Reconnect(u8),
+    /// Fetch this instrument's metadata: its stream says numbers that its scales cannot hold.
+    Metadata,
+}
+
+/// What became of a diff, or of a whole book in the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiffOutcome {
+    /// The book changed, and was handed to `applied`.
+    Applied,
+    /// The book has it already.
+    Duplicate,
+    /// Waits for a snapshot.
+    Buffered,
+    /// Something is missing before it: the book is gone, and the diff waits for a snapshot.
+    Gap,
+    /// Something is missing before it: it waits for another line to bring that, and the book stays.
+    Held,
+    /// Its checksum says that the book is wrong: the book is gone.
+    Mismatch,
+    /// There is no connection that it could belong to, or no book yet that it could change.
+    Ignored,
+}
+
+/// What became of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnapshotOutcome {
+    /// The book starts from it and is live.
+    Live,
+    /// Older than the oldest diff that is held: of no use. Another one is asked for later.
+    TooOld,
+    /// It started the book, but the diffs held do not follow one another: resynchronising.
+    Gap,
+    /// It replaced a live or stale book at the same update id.
+    Refreshed,
+    /// Newer than the stale book, and no different: the stream was silent for there was nothing to
+    /// say.
+    Confirmed,
+    /// Newer than the book: replaces it as soon as the stream is there.
+    Held,
+    /// The book needs none, or there is no stream that could keep it true.
+    Ignored,
+    /// Crossed or locked: no exchange's book is. Another one is asked for later.
+    Unbelieved,
+}
+
+/// What happened so far; never reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Calls of `applied`: snapshots that started a book, and diffs.
+    pub updates: u64,
+    /// Diffs that the book had already.
+    pub duplicates: u64,
+    /// Diffs that waited for a snapshot.
+    pub buffered: u64,
+    /// Times that updates were missing.
+    pub gaps: u64,
+    /// Books thrown away within a connection, for a gap or a lasting cross.
+    pub resyncs: u64,
+    /// Live books replaced by a snapshot at the same update id.
+    pub refreshes: u64,
+    /// Snapshots that were older than the diffs that were held.
+    pub too_old: u64,
+    /// Snapshots and whole books that were crossed or locked: none was believed.
+    pub unbelieved: u64,
+    /// Times that the book became crossed.
+    pub crossed: u64,
+    /// Times that the book became stale.
+    pub stale: u64,
+    /// Messages whose checksum agreed with the book.
+    pub checksum_ok: u64,
+    /// Messages whose checksum did not.
+    pub checksum_bad: u64,
+    /// Gaps of a line that another line filled.
+    pub healed: u64,
+    /// Diffs dropped for want of a book that the stream must send first.
+    pub unsynced: u64,
+    /// Diffs dropped from the full buffer while there was no book.
+    pub overflow: u64,
+}

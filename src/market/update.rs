@@ -1,0 +1,18 @@
+//! One message of a book's stream: when it came, on which line, and what it says. Owns nothing.
+
+use crate::base::{Diff, Level, Nanos};
+
+/// A whole book, or the changes of one.
+#[derive(Debug, Clone, Copy)]
+pub struct Update<'a> {
+    /// When it came.
+    pub now: Nanos,
+    /// The line that brought it.
+    pub line: u8,
+    /// Its head.
+    pub diff: &'a Diff,
+    /// Bids, the best first where the exchange sends them so.
+    pub bids: &'a [Level],
+    /// Asks, as the bids.
+    pub asks: &'a [Level],
+}
