@@ -1,5 +1,5 @@
-//! Whatever comes, in whatever order: every rule, lines that lose, repeat and restart, snapshots that
-//! lag or are crossed, clocks that stand. No check of an invariant may fail.
+//! Whatever comes, in whatever order: every rule, lines that lose, repeat and restart, snapshots
+//! that lag or are crossed, clocks that stand. No check of an invariant may fail.
 
 use super::sync_tests::{FUTURES, RISING, SPOT, diff, level};
 use super::{Book, BookBuilder, Update, checksum};
@@ -207,7 +207,8 @@ impl World {
         Act::Timeout
     }
 
-    /// What the line brings: mostly the next message, sometimes one too many, too few, or an old one.
+    /// What the line brings: mostly the next message, sometimes one too many, too few, or an old
+    /// one.
     fn message(&mut self, line: u8, whole: bool) -> Act {
         let span = [0, 1, 1_000_000, 50_000_000, 2_000_000_000];
         self.now = self.now + Nanos(span[self.dice.usize(..span.len())]);

@@ -45,7 +45,8 @@ impl Begun {
         self.check();
     }
 
-    /// The exchange confirmed the stream. True where it is believed and was heard on no line before.
+    /// The exchange confirmed the stream. True where it is believed and was heard on no line
+    /// before.
     pub fn handle_confirmed(&mut self, line: u8) -> bool {
         !self.doubted && self.hear(line)
     }
@@ -57,7 +58,8 @@ impl Begun {
         self.check();
     }
 
-    /// The stream speaks: nothing proves better that it is there. True where no line was heard before.
+    /// The stream speaks: nothing proves better that it is there. True where no line was heard
+    /// before.
     pub fn handle_data(&mut self, line: u8) -> bool {
         self.doubted = false;
         self.hear(line)

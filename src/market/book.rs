@@ -71,6 +71,7 @@ impl<const N: usize> Book<N> {
         };
         debug_assert_eq!(half.len, 0);
         (half.horizon, half.short) = (UNKNOWN, true);
+        half.check(0);
     }
 
     /// Sets what rests at a price; a zero quantity removes it, and removing what is not there is
@@ -233,6 +234,9 @@ impl<const N: usize> Half<N> {
         self.levels[..other.len].copy_from_slice(&other.levels[..other.len]);
         (self.len, self.outside) = (other.len, other.outside);
         (self.horizon, self.short) = (other.horizon, other.short);
+        debug_assert_eq!(self.flip, other.flip);
+        debug_assert_eq!(self.window, other.window);
+        self.check(0);
     }
 
     fn end_message(&mut self) {
@@ -253,6 +257,8 @@ impl<const N: usize> Half<N> {
                 false => self.levels[self.outside].rank,
             };
         }
+        debug_assert!(!self.truncates || self.len <= self.window);
+        debug_assert!(self.short || self.complete() == self.len.min(self.window));
         self.check(0);
     }
 
@@ -274,6 +280,11 @@ impl<const N: usize> Half<N> {
         };
         self.outside = self.search(self.horizon);
         self.short = !whole && self.len < self.window;
+        debug_assert_eq!(
+            self.len,
+            kept.iter().filter(|level| level.qty != Qty(0)).count()
+        );
+        self.check(0);
     }
 
     /// One by one into a side that is known to be empty: what finds no room pulls the horizon in.
@@ -295,7 +306,7 @@ impl<const N: usize> Half<N> {
     fn set(&mut self, level: Level) {
         let rank = level.px.0 ^ self.flip;
         let at = self.search(rank);
-        let found = at < self.len && self.levels[at].rank == rank;
+        let found = self.holds(at, rank);
         let entry = Ranked {
             rank,
             qty: level.qty,
@@ -318,6 +329,7 @@ impl<const N: usize> Half<N> {
     }
 
     fn remove(&mut self, at: usize) {
+        debug_assert!(at < self.len);
         self.levels.copy_within(at + 1..self.len, at);
         self.len -= 1;
         self.outside -= usize::from(at < self.outside);
@@ -325,13 +337,15 @@ impl<const N: usize> Half<N> {
     }
 
     fn insert(&mut self, at: usize, entry: Ranked) {
+        debug_assert!(at <= self.len);
+        debug_assert!(entry.qty != Qty(0));
         let mut at = at;
         if self.len == N {
             if at == 0 {
                 // It is the worst of all, and is not kept itself.
                 self.horizon = self.horizon.max(entry.rank + 1);
                 self.short = true;
-                return;
+                return self.check(at);
             }
             let dropped = self.drop_worst(Self::SPARE.min(at));
             at -= dropped;
@@ -379,6 +393,7 @@ impl<const N: usize> Half<N> {
         if full > 0 {
             self.drop_worst(Self::SPARE);
         }
+        debug_assert!(self.len + kept <= N);
         // The worst first: what is better does not move what is worse.
         for part in changes.rchunks(SWEEP_MAX) {
             self.sweep(part);
@@ -389,6 +404,7 @@ impl<const N: usize> Half<N> {
     /// removals divide the side into runs, and a run moves by the inserts less the removals below
     /// it. Often that is nothing.
     fn sweep(&mut self, changes: &[Level]) {
+        debug_assert!(changes.len() <= SWEEP_MAX);
         // All places first: no search waits for another, or for a branch on what one found, so that
         // the processor runs several at a time. The loop after it chooses without branches, which
         // would be mispredicted every other time.
@@ -411,6 +427,7 @@ impl<const N: usize> Half<N> {
             self.edits[count] = Edit { at, entry, shift };
             count += usize::from(found == removes);
         }
+        debug_assert!(count <= changes.len());
         let edits = std::mem::take(&mut self.edits);
         self.move_runs(&edits[..count]);
         self.edits = edits;
@@ -472,7 +489,8 @@ impl<const N: usize> Half<N> {
         self.horizon == WHOLE
     }
 
-    /// Looks at the neighbourhood of a change; the rest held before and did not move.
+    /// Looks at the neighbourhood of a change and of the horizon; the others held before and did
+    /// not move.
     #[inline]
     fn check(&self, at: usize) {
         debug_assert!(self.outside <= self.len);
@@ -481,6 +499,13 @@ impl<const N: usize> Half<N> {
             let near = &self.levels[at.saturating_sub(1)..self.len.min(at + 2)];
             debug_assert!(near.is_sorted_by(|worse, better| worse.rank < better.rank));
             debug_assert!(near.iter().all(|level| level.qty != Qty(0)));
+            let (outside, inside) = self.levels[..self.len].split_at(self.outside);
+            debug_assert!(outside.last().is_none_or(|level| level.rank < self.horizon));
+            debug_assert!(
+                inside
+                    .first()
+                    .is_none_or(|level| self.horizon <= level.rank)
+            );
         }
     }
 

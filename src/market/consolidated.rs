@@ -128,7 +128,9 @@ impl Pair {
         let members = self.members.iter();
         let mut members: Vec<_> = members.map(|m| (m.instrument, m.taker_fee_ppm)).collect();
         members[place].0 = instrument;
+        assert_eq!(members.len(), self.members.len());
         *self = Self::new(&members);
+        assert_eq!(self.members[place].instrument, instrument);
     }
 
     /// What the members offer at `now`. A book that is older than `age_max` offers nothing.
@@ -179,11 +181,16 @@ impl Pair {
         let units = u64::try_from(size / member.size_factor).unwrap_or(0);
         let units = units.min(instrument.qty_max.0);
         let whole = units - units % instrument.lot.0;
-        Qty(if whole < instrument.qty_min.0 {
+        let qty = Qty(if whole < instrument.qty_min.0 {
             0
         } else {
             whole
-        })
+        });
+        assert!(qty <= instrument.qty_max, "more than it takes");
+        assert_eq!(qty.0 % instrument.lot.0, 0, "a part of a lot");
+        let worth = self.base(place, px, qty);
+        debug_assert!(worth.is_none_or(|worth| worth <= base.max(0)));
+        qty
     }
 
     /// The worst price at which taking `base` of this member still nets `total` (what was paid for
@@ -197,17 +204,28 @@ impl Pair {
             Side::Sell => (PPM - fee, true),
             Side::Buy => (PPM + fee, false),
         };
-        let unit = kept * member.px_factor * tick * base;
+        let unit = (kept * member.px_factor)
+            .checked_mul(tick)?
+            .checked_mul(base)?;
         if unit <= 0 || total <= 0 {
             return None;
         }
         let ticks = if up {
-            (total + unit - 1) / unit
+            total.checked_add(unit - 1)? / unit
         } else {
             total / unit
         };
-        let px = i64::try_from(ticks * tick).ok()?;
-        (px > 0).then_some(Px(px))
+        let px = i64::try_from(ticks * tick).ok().map(Px)?;
+        if px.0 <= 0 {
+            return None;
+        }
+        let nets = self.net(place, px, side.opposite()).checked_mul(base)?;
+        match side {
+            Side::Sell => assert!(nets >= total, "sold for too little"),
+            Side::Buy => assert!(nets <= total, "bought for too much"),
+        }
+        assert_eq!(i128::from(px.0) % tick, 0, "between two ticks");
+        Some(px)
     }
 }
 
@@ -257,6 +275,7 @@ impl Bbo<'_> {
                     continue;
                 };
                 let edge_ppm = edge_ppm(buy.net, sell.net);
+                assert_ne!(buy.place, sell.place, "a cross with itself");
                 if best.is_none_or(|best| edge_ppm > best.edge_ppm) {
                     best = Some(Cross {
                         buy,
@@ -275,9 +294,10 @@ fn edge_ppm(cost: i128, revenue: i128) -> i64 {
     if cost <= 0 {
         return i64::MIN;
     }
-    ((revenue - cost) * PPM)
-        .div_euclid(cost)
-        .clamp(i64::MIN.into(), i64::MAX.into()) as i64
+    let edge = (revenue - cost).saturating_mul(PPM).div_euclid(cost);
+    assert!(edge <= 0 || cost < revenue, "a gain out of nothing");
+    assert!(edge >= 0 || revenue < cost, "a loss out of nothing");
+    edge.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Which lines feed a book, and which of them was first with each update. Holds ids and times, never
-//! a level.
+//! Which lines feed a book, and which of them was first with each update. Holds ids and times,
+//! never a level.
 
 use crate::base::{Diff, Nanos};
 use std::cmp::Ordering;

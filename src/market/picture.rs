@@ -1,5 +1,5 @@
-//! What each instrument's newest live book says. The desk keeps it once, and lends it to whoever decides.
-//! Keeps no book over a change of epoch, and none that is no longer live.
+//! What each instrument's newest live book says. The desk keeps it once, and lends it to whoever
+//! decides. Keeps no book over a change of epoch, and none that is no longer live.
 
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{Body, Event, Instrument, InstrumentId, Nanos, Status, Top};
@@ -87,8 +87,8 @@ impl Picture {
         self.seats.get(id.index())?.shown.as_ref()
     }
 
-    /// Follows books, their status and listings. False for a late book of an earlier epoch: it changes nothing, and
-    /// nobody is to decide from it.
+    /// Follows books, their status and listings. False for a late book of an earlier epoch: it
+    /// changes nothing, and nobody is to decide from it.
     pub fn handle_event(&mut self, now: Nanos, event: &Event) -> bool {
         let Some(seat) = self.seats.get_mut(event.instrument.index()) else {
             return true;

@@ -11,8 +11,8 @@ pub struct Place {
     id: u64,
     /// No diff was applied since the snapshot: the rule of the splice holds, not that of the chain.
     first: bool,
-    /// The snapshot is of unknown age: its stream shows no losses, and has brought nothing to compare
-    /// it with.
+    /// The snapshot is of unknown age: its stream shows no losses, and has brought nothing to
+    /// compare it with.
     unproven: bool,
 }
 
@@ -33,8 +33,8 @@ impl Place {
         }
     }
 
-    /// Where a whole book of the stream stands. What follows it on its own line comes after it, also
-    /// with the same number.
+    /// Where a whole book of the stream stands. What follows it on its own line comes after it,
+    /// also with the same number.
     pub fn of_stream(id: u64, chain: Chain) -> Self {
         Self {
             first: chain != Chain::Rising,

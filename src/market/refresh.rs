@@ -85,7 +85,8 @@ impl<const N: usize> Refresh<N> {
         self.used = Use::Keeping;
     }
 
-    /// Brings the snapshot to where `live` is, by the diffs kept. False where they do not reach there.
+    /// Brings the snapshot to where `live` is, by the diffs kept. False where they do not reach
+    /// there.
     pub fn catch_up(&mut self, buffer: &Buffer, live: &SeqBook<N>) -> bool {
         debug_assert_eq!(self.used, Use::Keeping);
         self.spare.catch_up(buffer, |_, _| {});
@@ -98,8 +99,8 @@ impl<const N: usize> Refresh<N> {
         live.swap(&mut self.spare);
     }
 
-    /// Sees to it that the live book can be had back as it is before the next message, where that is
-    /// `needed`.
+    /// Sees to it that the live book can be had back as it is before the next message, where that
+    /// is `needed`.
     #[inline]
     pub fn shadow(&mut self, needed: bool, live: &SeqBook<N>) {
         debug_assert!(!(needed && self.is_on()));

@@ -1,5 +1,5 @@
-//! A book and where it stands in its sequence. Reads no time and asks for nothing: it says whether a
-//! message follows, and what the book is after it.
+//! A book and where it stands in its sequence. Reads no time and asks for nothing: it says whether
+//! a message follows, and what the book is after it.
 
 use super::book::Book;
 use super::buffer::{Buffer, Held};
@@ -71,8 +71,8 @@ impl<const N: usize> SeqBook<N> {
         debug_assert!(!self.at.is_unproven());
     }
 
-    /// Takes the levels of a whole book of the stream. Whether they are right, and where they stand, is
-    /// not known yet.
+    /// Takes the levels of a whole book of the stream. Whether they are right, and where they
+    /// stand, is not known yet.
     pub fn load_levels(&mut self, bids: &[Level], asks: &[Level]) {
         let window = self.rule.window.map_or(usize::MAX, usize::from);
         let short = self.rule.short.map(usize::from);
@@ -83,10 +83,11 @@ impl<const N: usize> SeqBook<N> {
 
     /// The whole book of the stream is right, and stands at `id`.
     ///
-    /// A side without any level is believed once a second book has said so: until then nothing is known
-    /// of it. A side that is merely short is believed at once: it comes out of the same sequence as the
-    /// changes, nothing cuts it to a number of levels that were asked for, and a second one would cost
-    /// another subscription of each thin market. A checksum is a second word about the same levels.
+    /// A side without any level is believed once a second book has said so: until then nothing is
+    /// known of it. A side that is merely short is believed at once: it comes out of the same
+    /// sequence as the changes, nothing cuts it to a number of levels that were asked for, and a
+    /// second one would cost another subscription of each thin market. A checksum is a second word
+    /// about the same levels.
     pub fn accept(&mut self, update: &Update<'_>, id: u64, claims: &mut Claims) {
         self.claimed = false;
         if !(self.rule.checksum.is_some() && update.diff.checksum.is_some()) {
@@ -160,8 +161,8 @@ impl<const N: usize> SeqBook<N> {
         debug_assert!(!self.at.is_unproven());
     }
 
-    /// Applies the diffs held, oldest first, and tells `told` how each one fitted. Returns the place of
-    /// the first one that does not follow.
+    /// Applies the diffs held, oldest first, and tells `told` how each one fitted. Returns the
+    /// place of the first one that does not follow.
     pub fn catch_up(&mut self, buffer: &Buffer, mut told: impl FnMut(&Self, Fit)) -> Option<usize> {
         for (number, held) in buffer.iter().enumerate() {
             let fit = self.fit(held.diff);
@@ -214,8 +215,8 @@ impl<const N: usize> SeqBook<N> {
         thin(Side::Buy) || thin(Side::Sell)
     }
 
-    /// Only its checksum can tell whether this message is the next one. The checksum covers only the
-    /// top levels: a lost message that changed none of them shows once its levels come up.
+    /// Only its checksum can tell whether this message is the next one. The checksum covers only
+    /// the top levels: a lost message that changed none of them shows once its levels come up.
     pub fn needs_proof(&self, diff: &Diff) -> bool {
         let unnumbered = match self.rule.chain {
             Chain::Previous => diff.prev_id.is_none(),

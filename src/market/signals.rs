@@ -31,7 +31,9 @@ pub fn microprice<const K: usize>(top: &Top<K>) -> Option<f64> {
     }
     // Measured from the bid: the spread is small, and a float keeps it exactly.
     let spread = i128::from(ask.px.0) - i128::from(bid.px.0);
-    Some(bid.px.0 as f64 + spread as f64 * (bid_qty / (bid_qty + ask_qty)))
+    let px = bid.px.0 as f64 + spread as f64 * (bid_qty / (bid_qty + ask_qty));
+    debug_assert!(px.is_finite());
+    Some(px)
 }
 
 /// Queue imbalance over the best `k` levels of each side, in -1 ..= 1: (bids − asks) / (bids +
@@ -42,6 +44,8 @@ pub fn microprice<const K: usize>(top: &Top<K>) -> Option<f64> {
 pub fn imbalance<const K: usize>(top: &Top<K>, k: usize) -> Option<f64> {
     let (bids, asks) = (sum(top.bids(), k)?, sum(top.asks(), k)?);
     let all = bids + asks; // At most 2 * 255 * (2^63 - 1): far from the end of i128.
+    debug_assert!(bids >= 0);
+    debug_assert!(asks >= 0);
     (all > 0).then(|| (bids - asks) as f64 / all as f64)
 }
 
@@ -141,7 +145,8 @@ mod tests {
         let top = book(&[(100, 30), (99, 7)], &[(103, 10), (104, 1)]);
         assert_eq!(spread(&top), Some(3));
         assert_eq!(mid_doubled(&top), Some(203));
-        assert_eq!(microprice(&top), Some(102.25)); // Three quarters rest at the bid: towards the ask.
+        // Three quarters rest at the bid: towards the ask.
+        assert_eq!(microprice(&top), Some(102.25));
     }
 
     #[test]

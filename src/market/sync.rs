@@ -76,8 +76,8 @@ pub struct BookBuilder<const N: usize> {
 
 impl<const N: usize> BookBuilder<N> {
     /// A builder without a connection. `scales` are the decimals of the instrument's prices and
-    /// quantities; `depth_needed` is how many levels per side its readers look at. Allocates all that
-    /// it ever uses.
+    /// quantities; `depth_needed` is how many levels per side its readers look at. Allocates all
+    /// that it ever uses.
     pub fn new(rule: SeqRule, scales: (u8, u8), depth_needed: usize) -> Self {
         Self {
             rule,
@@ -214,8 +214,8 @@ impl<const N: usize> BookBuilder<N> {
         self.check();
     }
 
-    /// Messages of the stream were lost, or not understood: the book is gone, and another one is asked
-    /// for as soon as that may be. Told again and again, it asks ever later.
+    /// Messages of the stream were lost, or not understood: the book is gone, and another one is
+    /// asked for as soon as that may be. Told again and again, it asks ever later.
     pub fn handle_lost(&mut self, now: Nanos) {
         if self.status == Status::Connecting {
             return;
@@ -303,8 +303,8 @@ impl<const N: usize> BookBuilder<N> {
         self.check();
     }
 
-    /// The stream is dead: it is subscribed to again, and where that does not help its connection is
-    /// replaced, ever more patiently.
+    /// The stream is dead: it is subscribed to again, and where that does not help its connection
+    /// is replaced, ever more patiently.
     fn revive(&mut self, now: Nanos) {
         self.begun.handle_dead();
         match self.rhythm.revive(now) < RENEWALS_MAX {
@@ -337,8 +337,8 @@ impl<const N: usize> BookBuilder<N> {
         self.timers.is_set(Timer::Heal)
     }
 
-    /// The book cannot be trusted any more: starts again within the connection, from the diffs that are
-    /// buffered and the next snapshot.
+    /// The book cannot be trusted any more: starts again within the connection, from the diffs that
+    /// are buffered and the next snapshot.
     fn resync(&mut self, now: Nanos) {
         self.drop_book();
         self.status = Status::Resyncing;
@@ -401,8 +401,8 @@ impl<const N: usize> BookBuilder<N> {
         self.ask(now);
     }
 
-    /// Asks for a snapshot when it is time. Of a live book that is a refresh: from now on the diffs are
-    /// kept.
+    /// Asks for a snapshot when it is time. Of a live book that is a refresh: from now on the diffs
+    /// are kept.
     fn ask(&mut self, now: Nanos) {
         self.resub.handle_timeout(now);
         let asks = !self.is_healing() && self.fetch.handle_timeout(now);

@@ -1,10 +1,11 @@
-//! What a [`super::BookBuilder`] says: what it wants, what became of what it was given, and its counts.
+//! What a [`super::BookBuilder`] says: what it wants, what became of what it was given, and its
+//! counts.
 
 use crate::base::Channel;
 
 /// What a builder asks of its owner. Each [`Want::Snapshot`] is answered by exactly one
-/// [`super::BookBuilder::handle_snapshot`] or [`super::BookBuilder::handle_snapshot_failed`]; before that no
-/// other is asked for.
+/// [`super::BookBuilder::handle_snapshot`] or [`super::BookBuilder::handle_snapshot_failed`];
+/// before that no other is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
     /// Fetch a snapshot of this instrument.

@@ -1,5 +1,5 @@
-//! The part of [`BookBuilder`] for snapshots: how one and the diffs held become a book, and how a live
-//! book is replaced by a newer picture. Waits for nothing.
+//! The part of [`BookBuilder`] for snapshots: how one and the diffs held become a book, and how a
+//! live book is replaced by a newer picture. Waits for nothing.
 
 use super::{BookBuilder, HELD_NS_MAX, OWED_NS_MAX, SnapshotOutcome};
 use crate::base::{Diff, Nanos, Snapshot, Status};
@@ -119,7 +119,8 @@ impl<const N: usize> BookBuilder<N> {
         SnapshotOutcome::Live
     }
 
-    /// Applies the diffs held; returns the place of the first one that does not follow, and will not.
+    /// Applies the diffs held; returns the place of the first one that does not follow, and will
+    /// not.
     fn catch_up(
         &mut self,
         now: Nanos,
@@ -179,7 +180,8 @@ impl<const N: usize> BookBuilder<N> {
         outcome
     }
 
-    /// The stale book was confirmed: it is live again, unless that was asked for before the silence.
+    /// The stale book was confirmed: it is live again, unless that was asked for before the
+    /// silence.
     fn end_silence(&mut self, now: Nanos) {
         if now < self.rhythm.poll_timeout() {
             self.status = Status::Live;

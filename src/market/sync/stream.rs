@@ -20,8 +20,8 @@ enum Healed {
 }
 
 impl<const N: usize> BookBuilder<N> {
-    /// Takes a whole book out of the stream: it replaces what is held, in one step. One that is older
-    /// than the book, where ids order, is left alone.
+    /// Takes a whole book out of the stream: it replaces what is held, in one step. One that is
+    /// older than the book, where ids order, is left alone.
     pub fn handle_book(
         &mut self,
         update: &Update<'_>,
@@ -83,8 +83,8 @@ impl<const N: usize> BookBuilder<N> {
         }
     }
 
-    /// A whole book whose id says that what is held is newer, or as new and from another line. One that
-    /// is as new as a stale book was asked for, and says that there was nothing to say.
+    /// A whole book whose id says that what is held is newer, or as new and from another line. One
+    /// that is as new as a stale book was asked for, and says that there was nothing to say.
     fn is_newer_than(&self, diff: &Diff) -> bool {
         let or_equal = self.lines.many() && self.status != Status::Stale;
         self.live.is_newer_than(diff, or_equal)
@@ -134,9 +134,9 @@ impl<const N: usize> BookBuilder<N> {
         DiffOutcome::Mismatch
     }
 
-    /// Buffers a diff while there is no book. One that is not newer than the one before is no sign of
-    /// life, and where it is older the exchange counts on from there: what is newer than it was of
-    /// another count.
+    /// Buffers a diff while there is no book. One that is not newer than the one before is no sign
+    /// of life, and where it is older the exchange counts on from there: what is newer than it was
+    /// of another count.
     fn keep(&mut self, update: &Update<'_>) {
         let Update {
             now, line, diff, ..
@@ -169,8 +169,8 @@ impl<const N: usize> BookBuilder<N> {
         } = *update;
         let many = self.lines.many();
         let fit = self.live.fit(diff);
-        // What another line brought is no news, also where it repeats the book's id, or the exchange
-        // counts anew.
+        // What another line brought is no news, also where it repeats the book's id, or the
+        // exchange counts anew.
         let in_order = fit == Fit::Next && diff.last_id > self.live.id();
         let known = many && !in_order && self.lines.handle_again(now, line, diff);
         match fit {
@@ -197,8 +197,8 @@ impl<const N: usize> BookBuilder<N> {
         }
     }
 
-    /// A duplicate says that the stream is behind the book: for how long? And that the snapshot has what
-    /// the stream began with.
+    /// A duplicate says that the stream is behind the book: for how long? And that the snapshot has
+    /// what the stream began with.
     fn handle_behind(&mut self, now: Nanos) -> DiffOutcome {
         self.counters.duplicates += 1;
         self.live.prove_age();
@@ -295,8 +295,8 @@ impl<const N: usize> BookBuilder<N> {
         DiffOutcome::Held
     }
 
-    /// Applies what was held and follows now, in whatever order it came. False where the book proved
-    /// wrong.
+    /// Applies what was held and follows now, in whatever order it came. False where the book
+    /// proved wrong.
     pub(super) fn heal(
         &mut self,
         now: Nanos,

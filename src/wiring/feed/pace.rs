@@ -1,7 +1,8 @@
 //! Whether the book messages come as often as their exchange documents. Knows arrival times only.
 //!
-//! A quiet market is slow, too, and no fault. What tells them apart: a market speaks at any moment, so that among
-//! many gaps there are short ones; a stream that is slowed down is a clock, of which no gap is short.
+//! A quiet market is slow, too, and no fault. What tells them apart: a market speaks at any moment,
+//! so that among many gaps there are short ones; a stream that is slowed down is a clock, of which
+//! no gap is short.
 
 use super::slot::Depth;
 use crate::base::{InstrumentId, Nanos, Note, Severity, Value};
@@ -30,8 +31,8 @@ struct Beats {
     /// The last message's time, and its id: one that comes again says nothing new.
     last: Nanos,
     last_id: u64,
-    /// When the window began; [`Nanos::NEVER`] up to the second message of a subscription. The first one comes at once,
-    /// at no beat of the stream's.
+    /// When the window began; [`Nanos::NEVER`] up to the second message of a subscription. The
+    /// first one comes at once, at no beat of the stream's.
     began: Nanos,
     shortest_ns: u64,
     gaps: u32,
@@ -118,7 +119,8 @@ impl Pace {
         }
     }
 
-    /// A message about the book in this place came; that of a line that carries the same again is left out.
+    /// A message about the book in this place came; that of a line that carries the same again is
+    /// left out.
     #[inline]
     pub fn beat(&mut self, place: usize, depth: &Depth<'_>) -> Option<Slow> {
         let Update {

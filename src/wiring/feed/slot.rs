@@ -33,7 +33,8 @@ pub(super) struct Slot<const N: usize> {
     lit: bool,
     /// Channels of each line that brought data in its epoch, a bit each.
     heard: [u8; LINES_MAX],
-    /// The newest data that its stream brought in this epoch, and when the stream brought anything last.
+    /// The newest data that its stream brought in this epoch, and when the stream brought anything
+    /// last.
     newest: Nanos,
     heard_at: Nanos,
     pub prints: Prints,
@@ -150,7 +151,8 @@ impl<const N: usize> Slot<N> {
     }
 
     pub fn handle_timeout(&mut self, out: &mut Outlet<'_>, turn: &mut Turn, now: Nanos) {
-        // Never the connection: a market may be without trades for hours, and its neighbours are not.
+        // Never the connection: a market may be without trades for hours, and its neighbours are
+        // not.
         if let Some((channel, _)) = self.pulse.handle_timeout(now) {
             self.renew = Some(Want::Renew(channel));
         }
@@ -195,10 +197,8 @@ impl<const N: usize> Slot<N> {
 
     /// A message that may have been its book's was not understood.
     pub fn miss(&mut self, out: &mut Outlet<'_>, turn: &mut Turn, now: Nanos) {
-        if let Some(book) = &mut self.book {
-            book.handle_lost(now);
-            self.tell_now(out, turn, now, "a message that was not understood");
-        }
+        self.lose(now);
+        self.tell_now(out, turn, now, "a message that was not understood");
     }
 
     pub fn poll_want(&mut self) -> Option<Want> {
@@ -218,17 +218,15 @@ impl<const N: usize> Slot<N> {
         }
     }
 
-    /// A stream says a number that does not fit: the instrument may be listed anew. With `lost` it was a book's, which
-    /// is unknown from here on; a print or a quote takes nothing along.
+    /// A stream says a number that does not fit: the instrument may be listed anew. With `lost` it
+    /// was a book's, which is unknown from here on; a print or a quote takes nothing along.
     pub fn unfit(&mut self, out: &mut Outlet<'_>, turn: &mut Turn, now: Nanos, lost: bool) {
         if now >= self.metadata_from {
             self.metadata = true;
             self.metadata_from = now + METADATA_EVERY;
         }
         if lost {
-            if let Some(book) = &mut self.book {
-                book.handle_lost(now);
-            }
+            self.lose(now);
             self.tell_now(out, turn, now, "a number that does not fit");
         }
     }
@@ -294,8 +292,8 @@ impl<const N: usize> Slot<N> {
         self.tell(out, turn, cause, stamps);
     }
 
-    /// Hands the message to the book. What the book was after each update goes to the audit; the newest
-    /// one is returned, for it goes there after the event has gone to the desk.
+    /// Hands the message to the book. What the book was after each update goes to the audit; the
+    /// newest one is returned, for it goes there after the event has gone to the desk.
     fn sequence(
         &mut self,
         out: &mut Outlet<'_>,
@@ -365,8 +363,8 @@ impl<const N: usize> Slot<N> {
         }
     }
 
-    /// Says what the message showed to be missing or wrong. Returns why the book is not live, if it is
-    /// not.
+    /// Says what the message showed to be missing or wrong. Returns why the book is not live, if it
+    /// is not.
     fn say_missing(&self, turn: &mut Turn, was: Counters, update: &Update<'_>) -> &'static str {
         let is = self.counters();
         let (event, cause) = match (is.gaps == was.gaps, is.checksum_bad == was.checksum_bad) {
@@ -496,7 +494,8 @@ impl<const N: usize> Slot<N> {
         let Some(book) = &self.book else { return };
         let (status, update_id) = (book.status(), book.last_id());
         let at = stamps.decode.max(stamps.book);
-        // Also where the status did not change: a book may come and go within one snapshot's catching up.
+        // Also where the status did not change: a book may come and go within one snapshot's
+        // catching up.
         if self.lit && status != Status::Live {
             out.audit(Shown {
                 at,
@@ -530,14 +529,15 @@ impl<const N: usize> Slot<N> {
         );
     }
 
-    /// The message's time is that of its data. A whole book that begins a series may carry the time of its last
-    /// change, which is long ago in a quiet market and no delay.
+    /// The message's time is that of its data. A whole book that begins a series may carry the time
+    /// of its last change, which is long ago in a quiet market and no delay.
     pub fn dates(&self, depth: &Depth<'_>) -> bool {
         !depth.whole || self.told == Status::Live
     }
 
-    /// When a book that begins with this snapshot was true: when it was asked for, or as of the newest change that
-    /// the stream brought beyond it. What a stream that is late will say of it is not known yet.
+    /// When a book that begins with this snapshot was true: when it was asked for, or as of the
+    /// newest change that the stream brought beyond it. What a stream that is late will say of it
+    /// is not known yet.
     fn snapshot_as_of(&self, now: Nanos, snapshot: &Snapshot) -> Nanos {
         let asked = match snapshot.asked {
             Nanos::ZERO => now,
