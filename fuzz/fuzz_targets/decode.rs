@@ -52,7 +52,7 @@ fuzz_target!(|data: &[u8]| {
     WARM.with_borrow_mut(|(decoders, words)| {
         let at = usize::from(*first) % decoders.len();
         if decoders[at].decode(frame, words).is_ok() {
-            assert!(words.iter().count() <= tickwire::exchange::words::WORDS_MAX);
+            assert!(words.iter().count() <= tickwire::exchange::kit::words::WORDS_MAX);
         }
     });
     if let Ok(text) = std::str::from_utf8(frame) {

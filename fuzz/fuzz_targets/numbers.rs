@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use tickwire::base::decimal::{SCALE_MAX, encode, parse};
-use tickwire::exchange::text::rfc3339;
+use tickwire::exchange::kit::text::rfc3339;
 
 fuzz_target!(|data: &[u8]| {
     let Some((first, text)) = data.split_first() else {

@@ -6,7 +6,7 @@ mod told;
 use super::cli::{FAILED, ReplayArgs, complain, print};
 use crate::base::feed::SnapshotFrom;
 use crate::base::{Clock, Instrument, Nanos, Symbol, UnixNanos};
-use crate::exchange::survey::Said;
+use crate::exchange::kit::survey::Said;
 use crate::exchange::{DepthStream, Exchange, Survey, Words};
 use crate::journal::{Entry, Kind};
 use crate::market::{Counters, LINES_MAX};

@@ -10,17 +10,11 @@ pub mod coinbase;
 mod conformance;
 pub mod deribit;
 pub mod hyperliquid;
+pub mod kit;
 pub mod kraken;
 pub mod kraken_futures;
-pub mod listing;
 pub mod mirror;
 pub mod okx;
-pub mod read;
-pub mod survey;
-mod symbols;
-mod tape;
-pub mod text;
-pub mod words;
 
 pub use crate::base::feed::MESSAGE_BYTES_MAX;
 use crate::base::feed::SeqRule;
@@ -28,11 +22,11 @@ use crate::base::{
     Channel, ClientId, DecimalError, Instrument, InstrumentId, Nanos, NewOrder, Px, Qty, Snapshot,
     Symbol, UnixNanos,
 };
-pub use listing::{LeftOut, Listings};
+pub use kit::listing::{LeftOut, Listings};
+pub use kit::survey::Survey;
+pub use kit::tape::LARGE_BYTES;
+pub use kit::words::{Dropped, Words};
 pub use mirror::Mirror;
-pub use survey::Survey;
-pub use tape::LARGE_BYTES;
-pub use words::{Dropped, Words};
 
 /// Exchanges that this build knows. One line here and one folder add another.
 pub static ALL: &[&dyn Exchange] = &[

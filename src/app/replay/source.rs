@@ -1,7 +1,7 @@
 //! What recordings hold. Replays nothing itself.
 
 use crate::base::{Instrument, Symbol};
-use crate::exchange::survey::Said;
+use crate::exchange::kit::survey::Said;
 use crate::exchange::{self, DepthStream, Exchange, Survey};
 use crate::journal::{Entry, Kind, Merge};
 use crate::world::os::recorder;

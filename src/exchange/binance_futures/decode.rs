@@ -3,7 +3,7 @@
 use super::request;
 use crate::base::{Channel, Diff, Instrument, Level, Side, Trade};
 use crate::exchange::binance_spot::decode::message;
-use crate::exchange::read::{self, Node, Scratch, Symbols, millis, node, text, unsigned};
+use crate::exchange::kit::read::{self, Node, Scratch, Symbols, millis, node, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
 use std::cell::RefCell;

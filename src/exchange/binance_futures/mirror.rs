@@ -9,7 +9,7 @@ use super::Facts;
 use crate::base::instrument::name;
 use crate::base::{Asset, Contract, Instrument, Kind, Px, Qty, Symbol};
 use crate::exchange::mirror::{Call, Happened, Market, MirrorSession, Offence, Pace, Reply};
-use crate::exchange::{Mirror, text};
+use crate::exchange::{Mirror, kit::text};
 use control::Control;
 use std::collections::BTreeSet;
 

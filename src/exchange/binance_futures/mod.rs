@@ -9,7 +9,7 @@ mod rest;
 use super::binance_spot::decode::snapshot;
 use super::{
     DecodeError, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate,
-    Request, RestRequest, Survey, Topic, text,
+    Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Channel, Instrument, Nanos, Snapshot, Symbol};

@@ -4,8 +4,8 @@ use super::Facts;
 use crate::base::instrument::name;
 use crate::base::{Contract, Instrument, Kind, Px, Qty, Symbol};
 use crate::exchange::binance_spot::Info;
-use crate::exchange::listing::{self, Listings};
-use crate::exchange::text;
+use crate::exchange::kit::listing::{self, Listings};
+use crate::exchange::kit::text;
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use super::unix_time;
 use crate::base::{Channel, Diff, Instrument, Level, Side, Snapshot, Trade, UnixNanos};
-use crate::exchange::read::{self, Node, Scratch, Symbols, node, text, unsigned};
+use crate::exchange::kit::read::{self, Node, Scratch, Symbols, node, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
 

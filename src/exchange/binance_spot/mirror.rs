@@ -10,7 +10,7 @@ mod session;
 
 use crate::base::instrument::name;
 use crate::base::{Asset, Instrument, Px, Qty, Side, Symbol, UnixNanos};
-use crate::exchange::listing;
+use crate::exchange::kit::listing;
 use crate::exchange::mirror::{Call, Listing, Market, Mirror, MirrorSession, Pace, Player, Reply};
 use route::Get;
 pub use session::SpotSession;

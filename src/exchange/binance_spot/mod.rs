@@ -10,7 +10,7 @@ mod rest;
 
 use super::{
     Account, DecodeError, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror,
-    OrderCodec, Rate, Request, RestRequest, Survey, Topic, text,
+    OrderCodec, Rate, Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Channel, Instrument, Nanos, Snapshot, Symbol, UnixNanos};

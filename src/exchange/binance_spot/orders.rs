@@ -7,7 +7,7 @@ use crate::base::{
     ClientId, Instrument, InstrumentId, NewOrder, Px, Qty, Side, Symbol, TimeInForce, UnixNanos,
     decimal,
 };
-use crate::exchange::tape::{self, Node, Scratch};
+use crate::exchange::kit::tape::{self, Node, Scratch};
 use crate::exchange::{Account, Answer, DecodeError, End, OrderCodec};
 use arrayvec::ArrayString;
 use base64::Engine;

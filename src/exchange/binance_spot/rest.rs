@@ -3,8 +3,8 @@
 use super::decode;
 use crate::base::instrument::name;
 use crate::base::{Instrument, Px, Qty, Symbol};
-use crate::exchange::listing::{self, Listings};
-use crate::exchange::{Survey, text};
+use crate::exchange::kit::listing::{self, Listings};
+use crate::exchange::{Survey, kit::text};
 use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;

@@ -3,7 +3,7 @@
 
 use super::request::{DIFFS, TRADES};
 use crate::base::{Channel, Diff, Instrument, Side, Snapshot, Trade, UnixNanos};
-use crate::exchange::read::{self, Listed, Node, Scratch, Symbols, text, unsigned};
+use crate::exchange::kit::read::{self, Listed, Node, Scratch, Symbols, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
 

@@ -9,11 +9,11 @@ use crate::base::instrument::name;
 use crate::base::{
     Asset, Channel, Diff, Instrument, Level, Px, Qty, Side, Symbol, Trade, UnixNanos,
 };
-use crate::exchange::listing;
+use crate::exchange::kit::listing;
+use crate::exchange::kit::text::{push_fixed, push_plain};
 use crate::exchange::mirror::{
     Call, Happened, Listing, Market, Mirror, MirrorSession, Offence, Pace, Reply,
 };
-use crate::exchange::text::{push_fixed, push_plain};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

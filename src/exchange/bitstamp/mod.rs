@@ -16,7 +16,7 @@ mod rest;
 
 use super::{
     DecodeError, Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror,
-    Rate, Request, RestRequest, Survey, Topic, text,
+    Rate, Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Channel, Instrument, Nanos, Snapshot, Symbol};

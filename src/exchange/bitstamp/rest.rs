@@ -3,7 +3,7 @@
 use super::SCALE;
 use crate::base::instrument::name;
 use crate::base::{Instrument, Px, Qty, Symbol};
-use crate::exchange::listing::{self, Listings};
+use crate::exchange::kit::listing::{self, Listings};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use super::BEST;
 use crate::base::{Channel, Diff, Instrument, Level, Qty, Side, Trade, UnixNanos};
-use crate::exchange::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
+use crate::exchange::kit::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, DepthStream, Survey, Words};
 use DecodeError::Shape;
 

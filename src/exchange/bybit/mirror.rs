@@ -5,8 +5,8 @@ mod session;
 use super::{Category, rest};
 use crate::base::instrument::{Contract, Kind};
 use crate::base::{Asset, Instrument, Px, Qty, Symbol};
+use crate::exchange::kit::text;
 use crate::exchange::mirror::{Call, Listing, Market, Mirror, MirrorSession, Reply};
-use crate::exchange::text;
 use serde_json::{Value, json};
 
 /// The largest order, in whole units of the base asset.

@@ -11,7 +11,7 @@ mod rest;
 
 use super::{
     Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate, Request,
-    RestRequest, Survey, Topic, text,
+    RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::SeqRule;
 use crate::base::instrument::Kind;

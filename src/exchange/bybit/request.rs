@@ -2,7 +2,7 @@
 
 use super::BEST;
 use crate::base::Channel;
-use crate::exchange::{DepthStream, Request, Topic, text};
+use crate::exchange::{DepthStream, Request, Topic, kit::text};
 
 /// Frames of `op` about these topics, ids counting from `first_id`, each naming at most `args_max`.
 ///

@@ -3,8 +3,8 @@
 use super::Category;
 use crate::base::instrument::{Contract, Kind, Name, name};
 use crate::base::{Instrument, Px, Qty, Symbol, decimal};
-use crate::exchange::listing::{self, Listings};
-use crate::exchange::{RestRequest, text};
+use crate::exchange::kit::listing::{self, Listings};
+use crate::exchange::{RestRequest, kit::text};
 use serde::Deserialize;
 use serde_json::Value;
 

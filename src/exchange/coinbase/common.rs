@@ -2,9 +2,9 @@
 
 use crate::base::instrument::name;
 use crate::base::{Channel, Instrument, Px, Qty, UnixNanos, decimal};
-use crate::exchange::listing;
-use crate::exchange::read::{self, Listed, Node, Symbols, node, text};
-use crate::exchange::{DecodeError, Words, text as texts};
+use crate::exchange::kit::listing;
+use crate::exchange::kit::read::{self, Listed, Node, Symbols, node, text};
+use crate::exchange::{DecodeError, Words, kit::text as texts};
 use DecodeError::Shape;
 
 /// Coinbase gives its refusals no number.

@@ -2,7 +2,7 @@
 
 use super::channel_of;
 use crate::base::{Channel, DecimalError, Diff, Instrument, Level, Px, Qty, Side, Trade};
-use crate::exchange::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
+use crate::exchange::kit::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
 

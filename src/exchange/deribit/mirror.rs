@@ -4,10 +4,10 @@
 use super::{CALL_WEIGHT, INSTRUMENTS_WEIGHT, channel_of, rest};
 use crate::base::instrument::{Asset, Contract, Kind, name};
 use crate::base::{Channel, Instrument, InstrumentId, Level, Qty, Side, Symbol, UnixNanos};
+use crate::exchange::kit::text;
 use crate::exchange::mirror::{
     Call, Happened, Listing, Market, Mirror, MirrorSession, Offence, Pace, Reply,
 };
-use crate::exchange::text;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

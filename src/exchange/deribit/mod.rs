@@ -11,7 +11,7 @@ mod tests;
 
 use super::{
     Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate, Request,
-    RestRequest, Survey, Topic, text,
+    RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, SeqRule};
 use crate::base::{Channel, Instrument, Nanos, Symbol};

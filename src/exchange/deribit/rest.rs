@@ -4,8 +4,8 @@
 use crate::base::instrument::{Contract, Kind, name};
 use crate::base::{Instrument, Px, Qty, Symbol, decimal};
 use crate::exchange::DecodeError;
-use crate::exchange::listing::{self, Listings};
-use crate::exchange::read::{self, Node, Scratch};
+use crate::exchange::kit::listing::{self, Listings};
+use crate::exchange::kit::read::{self, Node, Scratch};
 
 /// What is listed.
 pub const INSTRUMENTS: &str = "/api/v2/public/get_instruments";
@@ -161,7 +161,7 @@ fn plain(text: &str) -> Option<String> {
     const SCALE: u8 = 8;
     let mut out = String::new();
     let units = decimal::parse(text.as_bytes(), SCALE).ok()?;
-    crate::exchange::text::push_plain(&mut out, units, SCALE);
+    crate::exchange::kit::text::push_plain(&mut out, units, SCALE);
     Some(out)
 }
 

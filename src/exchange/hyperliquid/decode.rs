@@ -4,7 +4,7 @@ mod news;
 
 use super::channel;
 use crate::base::{Channel, Diff, Instrument, InstrumentId, Level, Side, Trade, UnixNanos};
-use crate::exchange::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
+use crate::exchange::kit::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, Words};
 use DecodeError::Shape;
 use news::News;

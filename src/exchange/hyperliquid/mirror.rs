@@ -8,7 +8,7 @@ use super::rest::{PERP_DECIMALS, SPOT_DECIMALS, bare};
 use crate::base::instrument::name;
 use crate::base::{Asset, Instrument, Kind, Symbol};
 use crate::exchange::mirror::{Call, Market, MirrorSession, Reply};
-use crate::exchange::{Exchange, Mirror, text};
+use crate::exchange::{Exchange, Mirror, kit::text};
 
 /// Hyperliquid's server half.
 pub struct HyperliquidMirror;

@@ -2,7 +2,7 @@
 
 use crate::base::instrument::name;
 use crate::base::{Channel, Instrument, Kind, Symbol};
-use crate::exchange::listing::{self, Listings};
+use crate::exchange::kit::listing::{self, Listings};
 use crate::exchange::{RestRequest, Survey};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

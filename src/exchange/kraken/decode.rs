@@ -3,8 +3,8 @@
 
 use super::{request, v1};
 use crate::base::{Channel, Diff, Instrument, InstrumentId, Side, Trade, UnixNanos};
-use crate::exchange::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
-use crate::exchange::{DecodeError, Decoder, Words, text as texts};
+use crate::exchange::kit::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
+use crate::exchange::{DecodeError, Decoder, Words, kit::text as texts};
 use DecodeError::Shape;
 
 /// Levels a side of the message that buffers are warmed with: the largest window, whole.

@@ -9,10 +9,10 @@ use super::request;
 use crate::base::instrument::name;
 use crate::base::{Asset, Channel, Instrument, Level, Px, Qty, Quote, Side, Symbol, Trade};
 use crate::base::{UnixNanos, decimal};
+use crate::exchange::kit::text::push_fixed;
 use crate::exchange::mirror::{
     Call, Happened, Market, Mirror, MirrorSession, Offence, Pace, Reply, Window,
 };
-use crate::exchange::text::push_fixed;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, UNIX_EPOCH};

@@ -2,7 +2,7 @@
 //! keeps to the limits.
 
 use crate::base::Channel;
-use crate::exchange::{DepthStream, Request, Topic, text};
+use crate::exchange::{DepthStream, Request, Topic, kit::text};
 
 /// Symbols that one frame names, at most. The documentation states no limit: frames stay under 2
 /// KiB.

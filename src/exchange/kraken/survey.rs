@@ -3,7 +3,7 @@
 use super::decode::price_and_qty;
 use super::v1;
 use crate::exchange::Survey;
-use crate::exchange::read::{self, Node, Scratch};
+use crate::exchange::kit::read::{self, Node, Scratch};
 
 /// Symbols, tokens and the depth of one frame, of either version. What is no market frame tells
 /// nothing.

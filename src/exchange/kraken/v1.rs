@@ -4,7 +4,7 @@
 use super::decode::{Listing, REFUSED, state};
 use super::request;
 use crate::base::{Channel, Diff, Side, Trade, UnixNanos, decimal};
-use crate::exchange::read::{self, Listed, Node, Symbols, node, text, unsigned};
+use crate::exchange::kit::read::{self, Listed, Node, Symbols, node, text, unsigned};
 use crate::exchange::{DecodeError, Words};
 use DecodeError::Shape;
 

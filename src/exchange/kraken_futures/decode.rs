@@ -3,7 +3,7 @@
 
 use super::request;
 use crate::base::{Channel, Diff, Instrument, Side, Trade};
-use crate::exchange::read::{self, Node, Scratch, Symbols, millis, node, text, unsigned};
+use crate::exchange::kit::read::{self, Node, Scratch, Symbols, millis, node, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, Words};
 use DecodeError::Shape;
 

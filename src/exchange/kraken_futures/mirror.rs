@@ -8,10 +8,10 @@ use crate::base::instrument::name;
 use crate::base::{
     Asset, Channel, Instrument, InstrumentId, Kind, Level, Quote, Side, Symbol, Trade, UnixNanos,
 };
+use crate::exchange::kit::text::push_plain;
 use crate::exchange::mirror::{
     Call, Happened, Market, Mirror, MirrorSession, Offence, Pace, Reply,
 };
-use crate::exchange::text::push_plain;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

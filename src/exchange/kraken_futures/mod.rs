@@ -20,7 +20,7 @@ mod survey;
 
 use super::{
     Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate, Request,
-    RestRequest, Survey, Topic, text,
+    RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::SeqRule;
 use crate::base::{Channel, Instrument, Nanos, Symbol};

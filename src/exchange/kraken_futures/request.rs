@@ -2,7 +2,7 @@
 //! keeps to the limits.
 
 use crate::base::Channel;
-use crate::exchange::{Request, Topic, text};
+use crate::exchange::{Request, Topic, kit::text};
 
 /// Products that one frame names, at most. The documentation states no limit.
 const PRODUCTS_PER_FRAME: usize = 100;

@@ -3,8 +3,8 @@
 
 use crate::base::instrument::name;
 use crate::base::{Contract, Instrument, Kind, Px, Qty, Symbol};
-use crate::exchange::listing::{self, Listings};
-use crate::exchange::read::{self, Node, Scratch};
+use crate::exchange::kit::listing::{self, Listings};
+use crate::exchange::kit::read::{self, Node, Scratch};
 use serde::Deserialize;
 use serde_json::Value;
 

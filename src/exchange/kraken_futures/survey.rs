@@ -2,7 +2,7 @@
 
 use super::decode::price_and_qty;
 use crate::exchange::Survey;
-use crate::exchange::read::{self, Node, Scratch};
+use crate::exchange::kit::read::{self, Node, Scratch};
 
 /// Symbols and tokens of one frame. What is no market frame tells nothing.
 pub fn frame(frame: &str, survey: &mut Survey) {

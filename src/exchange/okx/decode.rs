@@ -2,7 +2,7 @@
 
 use super::{WHOLE, channel};
 use crate::base::{Channel, Diff, Instrument, Level, Side, Trade, UnixNanos};
-use crate::exchange::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
+use crate::exchange::kit::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, DepthStream, Words};
 use DecodeError::Shape;
 

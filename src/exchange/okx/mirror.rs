@@ -7,7 +7,7 @@ mod session;
 use crate::base::instrument::name;
 use crate::base::{Asset, Instrument, Symbol};
 use crate::exchange::mirror::{Call, Market, MirrorSession, Reply};
-use crate::exchange::{Exchange, Mirror, text};
+use crate::exchange::{Exchange, Mirror, kit::text};
 
 /// OKX's server half.
 pub struct OkxMirror;

@@ -9,7 +9,7 @@ mod rest;
 
 use super::{
     Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate, Request,
-    RestRequest, Survey, Topic, text,
+    RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, Checksum, SeqRule};
 use crate::base::{Channel, Instrument, Nanos, Symbol};

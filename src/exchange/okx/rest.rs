@@ -3,8 +3,8 @@
 use super::{DEPTHS, QUOTES, TRADES};
 use crate::base::instrument::name;
 use crate::base::{Contract, Instrument, Kind, Px, Qty, Symbol, decimal};
-use crate::exchange::listing::{self, Listings};
-use crate::exchange::{RestRequest, Survey, text};
+use crate::exchange::kit::listing::{self, Listings};
+use crate::exchange::{RestRequest, Survey, kit::text};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -3,8 +3,8 @@
 use super::frames::Writer;
 use crate::base::{Decimal, Instrument, Kind, Side};
 use crate::exchange::binance_futures::{Facts, rest};
+use crate::exchange::kit::text;
 use crate::exchange::mirror::{Listing, Market, Pace, Reply};
-use crate::exchange::text;
 use serde_json::{Value, json};
 
 /// A refusal: HTTP status, Binance's code, and its message.

@@ -1,7 +1,7 @@
 //! Paths and queries that the exchange answers. Reads text only; says what was meant, and serves nothing.
 
 use super::{Fault, TimeUnit, market};
-use crate::exchange::text::percent_decode;
+use crate::exchange::kit::text::percent_decode;
 
 /// What a WebSocket upgrade asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 use super::super::ARGS_TEXT_MAX;
 use crate::base::instrument::Kind;
 use crate::base::{Diff, Instrument, Level, Quote, Side, Trade, UnixNanos};
+use crate::exchange::kit::text::{push_fixed, push_plain};
 use crate::exchange::mirror::{Happened, Market, MirrorSession, Offence, Pace, Window};
-use crate::exchange::text::{push_fixed, push_plain};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

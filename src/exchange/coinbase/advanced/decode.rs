@@ -3,7 +3,7 @@
 use super::channel_of;
 use crate::base::{Channel, Diff, Instrument, Side, Trade, UnixNanos};
 use crate::exchange::coinbase::common::{level, list, refusal, time};
-use crate::exchange::read::{self, Node, Scratch, Symbols, node, text, unsigned};
+use crate::exchange::kit::read::{self, Node, Scratch, Symbols, node, text, unsigned};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
 

@@ -4,10 +4,10 @@
 use super::{channel_name, channel_of, rest};
 use crate::base::instrument::{Asset, name};
 use crate::base::{Channel, Instrument, InstrumentId, Level, Qty, Side, Symbol, UnixNanos};
+use crate::exchange::kit::text;
 use crate::exchange::mirror::{
     Call, Happened, Listing, Market, Mirror, MirrorSession, Offence, Pace, Reply,
 };
-use crate::exchange::text;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,7 +3,7 @@
 use super::{channel_of, depth_of};
 use crate::base::{Channel, Diff, Instrument, Level, Side, Trade};
 use crate::exchange::coinbase::common::{level, list, refusal, time};
-use crate::exchange::read::{self, Listed, Node, Scratch, Symbols, text};
+use crate::exchange::kit::read::{self, Listed, Node, Scratch, Symbols, text};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
 

@@ -4,10 +4,10 @@
 use super::{channel_of, rest};
 use crate::base::{Channel, Instrument, InstrumentId, Level, Side, UnixNanos};
 use crate::exchange::coinbase::advanced::{list, notional, plain, rfc3339};
+use crate::exchange::kit::text;
 use crate::exchange::mirror::{
     Call, Happened, Listing, Market, Mirror, MirrorSession, Offence, Pace, Reply,
 };
-use crate::exchange::text;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -11,7 +11,7 @@ use crate::base::feed::{Chain, SeqRule};
 use crate::base::{Channel, Instrument, Nanos, Symbol};
 use crate::exchange::{
     Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate, Request,
-    RestRequest, Survey, Topic, text,
+    RestRequest, Survey, Topic, kit::text,
 };
 
 /// Coinbase by its Exchange feed.

@@ -2,7 +2,7 @@
 
 use crate::base::Symbol;
 use crate::exchange::coinbase::common::Product;
-use crate::exchange::listing::{self, Listings};
+use crate::exchange::kit::listing::{self, Listings};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;

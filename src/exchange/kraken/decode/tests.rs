@@ -1,8 +1,8 @@
 use super::*;
 use crate::base::{Channel, Level, Px, Qty, Quote, Symbol, Word};
 use crate::exchange::Exchange;
+use crate::exchange::kit::survey::Survey;
 use crate::exchange::kraken::Kraken;
-use crate::exchange::survey::Survey;
 use std::collections::BTreeMap;
 
 fn instrument(id: u16, symbol: &str, scales: (u8, u8)) -> Instrument {

@@ -1,8 +1,8 @@
 //! The REST answers of the simulated exchange: pairs and volumes.
 
 use crate::base::Decimal;
+use crate::exchange::kit::text::{push_fixed, push_plain};
 use crate::exchange::mirror::{Call, Listing, Market, Reply};
-use crate::exchange::text::{push_fixed, push_plain};
 use serde_json::{Map, Value, json};
 
 /// Answers one request.

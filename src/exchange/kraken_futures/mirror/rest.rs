@@ -1,7 +1,7 @@
 //! The REST answers of the simulated exchange: instruments and tickers.
 
+use crate::exchange::kit::text::push_plain;
 use crate::exchange::mirror::{Call, Listing, Market, Reply};
-use crate::exchange::text::push_plain;
 use serde_json::json;
 
 /// Answers one request.

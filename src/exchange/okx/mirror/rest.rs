@@ -2,8 +2,8 @@
 
 use super::plain;
 use crate::base::{Contract, Instrument, Kind, Qty, Side};
+use crate::exchange::kit::text;
 use crate::exchange::mirror::{Call, Listing, Market, Reply};
-use crate::exchange::text;
 use serde_json::{Value, json};
 
 /// Answers a request.

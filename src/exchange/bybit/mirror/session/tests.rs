@@ -48,7 +48,7 @@ fn tell(session: &mut Session, text: &str) -> Vec<String> {
 }
 
 fn subscribe(session: &mut Session, topics: &[&str]) -> Vec<String> {
-    let args = crate::exchange::text::json_list(topics);
+    let args = crate::exchange::kit::text::json_list(topics);
     let text = format!(r#"{{"req_id":"7","op":"subscribe","args":{args}}}"#);
     tell(session, &text)
 }

@@ -1,9 +1,10 @@
 //! What decoders do alike: values and levels off the tape. Every failure is a [`DecodeError`].
 
 pub use super::symbols::{Listed, Symbols};
+use super::tape;
 pub use super::tape::{Node, Scratch, boolean, entries, find, is_null, string};
-use super::{DecodeError, Words, tape};
 use crate::base::{DecimalError, Level, Px, Qty, Side, Snapshot, UnixNanos, Word, decimal};
+use crate::exchange::{DecodeError, Words};
 use DecodeError::Shape;
 
 /// The node at `at`; zero is the root's own place and stands for a key that is absent.

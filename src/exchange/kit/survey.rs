@@ -3,8 +3,8 @@
 //! Cold: recordings carry no metadata, so that scales come from the tokens themselves.
 
 use super::read::{self, Scratch};
-use super::{DepthStream, Exchange};
 use crate::base::{Instrument, InstrumentId, Symbol, decimal};
+use crate::exchange::{DepthStream, Exchange};
 use std::collections::{BTreeMap, HashMap};
 
 /// What a frame was, as far as a replay must know.

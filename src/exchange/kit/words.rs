@@ -1,15 +1,15 @@
 //! What one frame said, in buffers that are kept. Holds no protocol: decoders put words in, the feed takes them out.
 
-use super::DecodeError;
 use crate::base::feed::Channel;
 use crate::base::{DecimalError, Diff, InstrumentId, Level, Px, Qty, Quote, Side, Trade, Word};
+use crate::exchange::{self, DecodeError};
 use std::ops::Range;
 
 /// Levels a side of all books of one frame, at most. What bounds them is [`Limits::message_bytes_max`]: a level takes
 /// more than this many bytes of JSON.
 ///
-/// [`Limits::message_bytes_max`]: super::Limits::message_bytes_max
-pub const LEVELS_MAX: usize = super::MESSAGE_BYTES_MAX / LEVEL_BYTES_MIN;
+/// [`Limits::message_bytes_max`]: exchange::Limits::message_bytes_max
+pub const LEVELS_MAX: usize = exchange::MESSAGE_BYTES_MAX / LEVEL_BYTES_MIN;
 /// `["1","2"],`
 const LEVEL_BYTES_MIN: usize = 10;
 /// Words of one frame, at most. Bybit sends up to 1,024 trades in one.
