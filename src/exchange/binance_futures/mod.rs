@@ -1,18 +1,21 @@
 //! Binance futures, the USD-margined (USD-M) and the coin-margined (COIN-M) market. Source: the exchange's own
 //! documentation of both (`derivatives`). Names what is peculiar to them; two markets, one protocol.
 
-pub mod decode;
+mod market {
+    pub mod decode;
+    pub mod request;
+    pub mod rest;
+}
 mod mirror;
-mod request;
-mod rest;
 
-use super::binance_spot::decode::snapshot;
+use super::binance_spot::market::decode::snapshot;
 use super::{
     DecodeError, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate,
     Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Channel, Instrument, Nanos, Snapshot, Symbol};
+use market::{decode, request, rest};
 
 /// One of Binance's futures markets.
 pub struct BinanceFutures {

@@ -2,11 +2,15 @@
 //! (`binance-spot-api-docs`, `docs.binance.us`).
 //! Names what is peculiar to them; how connections and books work is not its business.
 
-pub mod decode;
+mod account {
+    pub mod orders;
+}
+pub(super) mod market {
+    pub mod decode;
+    pub mod request;
+    pub mod rest;
+}
 pub mod mirror;
-pub mod orders;
-mod request;
-mod rest;
 
 use super::{
     Account, DecodeError, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror,
@@ -14,8 +18,10 @@ use super::{
 };
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Channel, Instrument, Nanos, Snapshot, Symbol, UnixNanos};
+use account::orders;
+use market::{decode, request, rest};
 
-pub(in crate::exchange) use rest::Info;
+pub(in crate::exchange) use market::rest::Info;
 
 /// A spot market of Binance.
 pub struct BinanceSpot {

@@ -9,10 +9,12 @@
 //! side; 1,024 channels a connection; heartbeats, errors and `bts:request_reconnect`; the metadata and the
 //! tickers; the request limits; whether it closes a connection that says nothing.
 
-mod decode;
+mod market {
+    pub mod decode;
+    pub mod request;
+    pub mod rest;
+}
 mod mirror;
-mod request;
-mod rest;
 
 use super::{
     DecodeError, Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror,
@@ -20,6 +22,7 @@ use super::{
 };
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Channel, Instrument, Nanos, Snapshot, Symbol};
+use market::{decode, request, rest};
 
 /// Bitstamp's spot market.
 pub struct Bitstamp;

@@ -4,10 +4,12 @@
 //! Not verified against the exchange: that `u` is dense on the depth topics (the documents say so of the full
 //! book only, practice agrees), and how many messages a second a public connection may send.
 
-mod decode;
+mod market {
+    pub mod decode;
+    pub mod request;
+    pub mod rest;
+}
 mod mirror;
-mod request;
-mod rest;
 
 use super::{
     Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate, Request,
@@ -16,6 +18,7 @@ use super::{
 use crate::base::feed::SeqRule;
 use crate::base::instrument::Kind;
 use crate::base::{Channel, Instrument, Nanos, Symbol};
+use market::{decode, request, rest};
 
 /// What differs between the markets that speak this protocol.
 #[derive(Debug, PartialEq, Eq)]

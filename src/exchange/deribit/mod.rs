@@ -1,13 +1,13 @@
 //! Deribit: JSON-RPC over one WebSocket, all prices as JSON numbers. Source: the exchange's own API documentation
 //! (version 2.1.1). Orders are JSON-RPC calls too, and this build sends none.
 
-mod decode;
+mod market {
+    pub mod decode;
+    pub mod rest;
+    #[cfg(test)]
+    mod tests;
+}
 mod mirror;
-#[cfg(test)]
-mod mirror_tests;
-mod rest;
-#[cfg(test)]
-mod tests;
 
 use super::{
     Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate, Request,
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::base::feed::{Chain, SeqRule};
 use crate::base::{Channel, Instrument, Nanos, Symbol};
+use market::{decode, rest};
 
 /// Deribit's perpetuals, futures, options and spot pairs.
 pub struct Deribit;

@@ -1,10 +1,12 @@
 //! Hyperliquid: perpetuals and spot pairs. Source: the exchange's own documentation and SDK, and recordings.
 //! Names what is peculiar to it; how connections and books work is not its business.
 
-mod decode;
+mod market {
+    pub mod decode;
+    pub mod request;
+    pub mod rest;
+}
 mod mirror;
-mod request;
-mod rest;
 
 use super::{
     Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate, Request,
@@ -12,6 +14,7 @@ use super::{
 };
 use crate::base::feed::{Chain, SeqRule, Splice};
 use crate::base::{Channel, Instrument, Nanos, Symbol};
+use market::{decode, request, rest};
 
 /// All markets of Hyperliquid's own.
 pub struct Hyperliquid;

@@ -7,12 +7,14 @@
 //!
 //! Not verified against the exchange: the limits below, and the wording of refusals.
 
-pub mod decode;
+mod market {
+    pub mod decode;
+    pub mod request;
+    pub mod rest;
+    pub mod survey;
+    pub mod v1;
+}
 mod mirror;
-mod request;
-mod rest;
-mod survey;
-mod v1;
 
 use super::{
     Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate, Request,
@@ -20,6 +22,7 @@ use super::{
 };
 use crate::base::feed::{Chain, Checksum, SeqRule};
 use crate::base::{Channel, Instrument, Nanos, Symbol};
+use market::{decode, request, rest, survey};
 
 /// Kraken's spot market.
 pub struct Kraken;

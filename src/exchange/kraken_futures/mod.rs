@@ -12,11 +12,13 @@
 //! how often `heartbeat` comes, and that quantities of the book have no more decimals than
 //! `contractValueTradePrecision`.
 
-pub mod decode;
+mod market {
+    pub mod decode;
+    pub mod request;
+    pub mod rest;
+    pub mod survey;
+}
 mod mirror;
-mod request;
-mod rest;
-mod survey;
 
 use super::{
     Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate, Request,
@@ -24,6 +26,7 @@ use super::{
 };
 use crate::base::feed::SeqRule;
 use crate::base::{Channel, Instrument, Nanos, Symbol};
+use market::{decode, request, rest, survey};
 
 /// Kraken's derivatives market.
 pub struct KrakenFutures;

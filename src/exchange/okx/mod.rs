@@ -2,10 +2,12 @@
 //! API documentation. Names what is peculiar to it; how connections and books work is not its
 //! business.
 
-mod decode;
+mod market {
+    pub mod decode;
+    pub mod request;
+    pub mod rest;
+}
 mod mirror;
-mod request;
-mod rest;
 
 use super::{
     Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate, Request,
@@ -13,6 +15,7 @@ use super::{
 };
 use crate::base::feed::{Chain, Checksum, SeqRule};
 use crate::base::{Channel, Instrument, Nanos, Symbol};
+use market::{decode, request, rest};
 
 /// All markets of OKX.
 pub struct Okx;

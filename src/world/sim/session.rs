@@ -9,7 +9,7 @@ use super::venue::Venue;
 use super::venues::Venues;
 use super::ws::Peer;
 use crate::base::Nanos;
-use crate::exchange::binance_spot::mirror::orders::ApiSession;
+use crate::exchange::binance_spot::mirror::account::ApiSession;
 use crate::exchange::binance_spot::mirror::route::{self, Upgrade};
 use crate::exchange::mirror::{Happened, Market as _};
 use rustls::{ServerConfig, ServerConnection};

@@ -9,7 +9,7 @@ use super::recording::Recording;
 use crate::base::{Level, Nanos, Side, Top, UnixNanos};
 use crate::exchange::Exchange;
 use crate::exchange::binance_spot::mirror::Fault;
-use crate::exchange::binance_spot::mirror::orders::{Life, OPEN_ORDERS_MAX, Place, Placed};
+use crate::exchange::binance_spot::mirror::account::{Life, OPEN_ORDERS_MAX, Place, Placed};
 use crate::exchange::binance_spot::mirror::route::{self, Get};
 use crate::exchange::mirror::{Call, Happened, Listing, Market, Pace, Reply};
 use crate::watch::audit::{AUDIT_LEVELS, Truth};
@@ -352,7 +352,7 @@ mod tests {
     use super::super::market::listed;
     use super::*;
     use crate::base::{Px, Qty};
-    use crate::exchange::binance_spot::mirror::orders::Detail;
+    use crate::exchange::binance_spot::mirror::account::Detail;
     use crate::exchange::by_name;
 
     fn venue() -> Venue {

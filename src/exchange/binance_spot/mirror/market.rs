@@ -173,7 +173,7 @@ fn filters(instrument: &Instrument) -> Value {
         json!({"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": px(0), "tickSize": tick}),
         json!({"filterType": "LOT_SIZE", "minQty": qty(instrument.qty_min.0),
                "maxQty": qty(instrument.qty_max.0), "stepSize": qty(instrument.lot.0)}),
-        json!({"filterType": "MAX_NUM_ORDERS", "maxNumOrders": super::orders::OPEN_ORDERS_MAX}),
+        json!({"filterType": "MAX_NUM_ORDERS", "maxNumOrders": super::account::OPEN_ORDERS_MAX}),
     ];
     if instrument.notional_min > 0 {
         let scale = instrument.px_scale + instrument.qty_scale;

@@ -1,11 +1,13 @@
 //! Advanced Trade: one numbered line of messages for all channels. Source: the exchange's Advanced Trade
 //! WebSocket and REST pages. Orders go over REST there, and this build sends none.
 
-mod decode;
+mod market {
+    pub mod decode;
+    pub mod rest;
+    #[cfg(test)]
+    mod tests;
+}
 mod mirror;
-mod rest;
-#[cfg(test)]
-mod tests;
 
 pub(super) use mirror::{list, notional, plain, rfc3339};
 
@@ -15,6 +17,7 @@ use crate::exchange::{
     Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate, Request,
     RestRequest, Survey, Topic, kit::text,
 };
+use market::{decode, rest};
 
 /// Coinbase by its Advanced Trade API.
 pub struct AdvancedTrade;

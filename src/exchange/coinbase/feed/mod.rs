@@ -1,11 +1,13 @@
 //! The Exchange feed: whole books and changes without numbers. Source: the exchange's Exchange WebSocket and REST
 //! pages. Its orders go over FIX, and this build sends none.
 
-mod decode;
+mod market {
+    pub mod decode;
+    pub mod rest;
+    #[cfg(test)]
+    mod tests;
+}
 mod mirror;
-mod rest;
-#[cfg(test)]
-mod tests;
 
 use crate::base::feed::{Chain, SeqRule};
 use crate::base::{Channel, Instrument, Nanos, Symbol};
@@ -13,6 +15,7 @@ use crate::exchange::{
     Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate, Request,
     RestRequest, Survey, Topic, kit::text,
 };
+use market::{decode, rest};
 
 /// Coinbase by its Exchange feed.
 pub struct ExchangeFeed;

@@ -1,0 +1,220 @@
+//! The exchange's half of the protocol: what Binance itself writes and reads, for the simulated exchange.
+//! Pure functions of values: holds no socket, no clock and no book.
+
+pub mod account;
+pub mod control;
+pub mod market;
+mod recorded;
+pub mod route;
+mod session;
+
+use crate::base::instrument::name;
+use crate::base::{Asset, Instrument, Px, Qty, Side, Symbol, UnixNanos};
+use crate::exchange::kit::listing;
+use crate::exchange::mirror::{Call, Listing, Market, Mirror, MirrorSession, Pace, Player, Reply};
+use route::Get;
+pub use session::SpotSession;
+use std::fmt::Write;
+
+/// Decimals that Binance pads every price and quantity to.
+pub const PRECISION: u8 = 8;
+
+/// The unit of every timestamp on one connection (`timeUnit` in its URL).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TimeUnit {
+    /// Milliseconds, the exchange's default.
+    #[default]
+    Millis,
+    /// Microseconds, where the client asked for them.
+    Micros,
+}
+
+impl TimeUnit {
+    /// `at` in this unit since 1970.
+    pub const fn of(self, at: UnixNanos) -> i64 {
+        match self {
+            Self::Millis => at.as_millis(),
+            Self::Micros => at.as_micros(),
+        }
+    }
+}
+
+/// A refusal: HTTP-like status, Binance's code, and its message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// HTTP status, or the `status` of a WebSocket API answer.
+    pub status: u16,
+    /// Binance's error code, below zero.
+    pub code: i32,
+    /// Binance's words for it.
+    pub msg: String,
+}
+
+impl Fault {
+    /// A refusal of these three.
+    pub fn new(status: u16, code: i32, msg: impl Into<String>) -> Self {
+        let msg = msg.into();
+        Self { status, code, msg }
+    }
+
+    /// -1121: no such symbol here.
+    pub fn invalid_symbol() -> Self {
+        Self::new(400, -1121, "Invalid symbol.")
+    }
+
+    /// The body of a REST refusal.
+    pub fn body(&self) -> String {
+        serde_json::json!({"code": self.code, "msg": self.msg}).to_string()
+    }
+}
+
+/// Appends `units` of 10^-`scale` with at least [`PRECISION`] decimals: `30000.01000000`.
+pub fn push_padded(out: &mut String, units: u64, scale: u8) {
+    let one = 10u64.pow(u32::from(scale));
+    let (whole, part, width) = (units / one, units % one, usize::from(scale));
+    // Writing into a `String` cannot fail.
+    let _ = match scale {
+        0 => write!(out, "{whole}."),
+        _ => write!(out, "{whole}.{part:0width$}"),
+    };
+    out.extend((scale..PRECISION).map(|_| '0'));
+}
+
+fn padded(units: u64, scale: u8) -> String {
+    let mut text = String::with_capacity(24);
+    push_padded(&mut text, units, scale);
+    text
+}
+
+/// Largest quantity of a listing's orders when nothing smaller is wanted, at `qty_scale` 8.
+pub const QTY_MAX: Qty = Qty(900_000_000_000_000_000);
+
+/// Largest worth of an order, in whole units of the quote asset.
+pub const NOTIONAL_MAX: u64 = 9_000_000;
+
+/// The listing that the exchange calls so, and its place among `listings`.
+pub fn find<'l>(listings: &'l [Listing], symbol: &str) -> Option<(usize, &'l Listing)> {
+    let mut numbered = listings.iter().enumerate();
+    numbered.find(|(_, listing)| listing.instrument.symbol.as_str() == symbol)
+}
+
+/// The server half of a spot market of the Binance family.
+#[derive(Debug, Clone, Copy)]
+pub struct SpotMirror {
+    exchange: &'static str,
+}
+
+impl SpotMirror {
+    /// The market that the registry calls `exchange`.
+    pub const fn new(exchange: &'static str) -> Self {
+        Self { exchange }
+    }
+
+    fn answer(&self, call: Call<'_>, market: &mut dyn Market) -> Result<(String, u32), Fault> {
+        if !call.body.is_empty() {
+            let fault = "Only GET without a body is simulated.";
+            return Err(Fault::new(405, -1000, fault));
+        }
+        let get = route::get(call.target)?;
+        let weight = get.weight();
+        let now = market.now();
+        let body = match get {
+            Get::Ping => "{}".to_owned(),
+            Get::Time => market::server_time(TimeUnit::Millis, now).to_string(),
+            Get::Depth { symbol, levels } => depth(market, &symbol, levels)?,
+            Get::ExchangeInfo { symbols } => {
+                let listings = named(market, &symbols)?.into_iter();
+                market::exchange_info(TimeUnit::Millis, now, listings).to_string()
+            }
+            Get::Ticker { symbols } => {
+                let listings = named(market, &symbols)?;
+                market::tickers(TimeUnit::Millis, now, &listings).to_string()
+            }
+        };
+        Ok((body, weight))
+    }
+}
+
+impl Mirror for SpotMirror {
+    /// Prices have eight decimals, whatever the tick is, as at the exchange. A symbol that is too long is cut.
+    fn list(&self, base: &str, quote: &str, px_decimals: u8, qty_decimals: u8) -> Instrument {
+        let qty_decimals = qty_decimals.min(PRECISION);
+        let qty_scale = listing::qty_scale(qty_decimals, PRECISION);
+        let step = |scale: u8, decimals: u8| 10u64.pow(u32::from(scale - decimals.min(scale)));
+        let asset = |text: &str| Asset::from(text).unwrap_or_default();
+        let symbol = Symbol::from(&format!("{base}{quote}")).unwrap_or_default();
+        let lot = Qty(step(qty_scale, qty_decimals));
+        Instrument {
+            name: name(self.exchange, &[base, quote]),
+            base: asset(base),
+            quote: asset(quote),
+            settle: asset(quote),
+            tick: Px(step(PRECISION, px_decimals) as i64),
+            lot,
+            qty_min: lot,
+            qty_max: Qty(9_000 * step(qty_scale, 0)),
+            notional_min: 5 * 10u128.pow(u32::from(PRECISION + qty_scale)),
+            ..Instrument::bare(self.exchange, symbol, (PRECISION, qty_scale))
+        }
+    }
+
+    fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>> {
+        Some(Box::new(SpotSession::open(target)?))
+    }
+
+    fn player(&self) -> Option<&dyn Player> {
+        Some(self)
+    }
+
+    fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
+        match self.answer(call, market) {
+            Ok((body, weight)) => Reply {
+                status: 200,
+                body,
+                weight,
+            },
+            Err(fault) => Reply {
+                status: fault.status,
+                body: fault.body(),
+                weight: 1,
+            },
+        }
+    }
+}
+
+fn depth(market: &mut dyn Market, symbol: &str, levels: usize) -> Result<String, Fault> {
+    let n = market.find(symbol).ok_or_else(Fault::invalid_symbol)?;
+    // Both streams share the ids of the book: nothing needs to be published before it is shown.
+    let (last_id, _) = market.stands_at(n, Pace::Fast);
+    let side = |side| market.levels(n, side).take(levels);
+    let instrument = &market.listings()[n].instrument;
+    let (bids, asks) = (side(Side::Buy), side(Side::Sell));
+    Ok(market::snapshot(instrument, last_id, bids, asks))
+}
+
+/// The listings of these symbols, all where there is none.
+fn named<'m>(market: &'m dyn Market, symbols: &[String]) -> Result<Vec<&'m Listing>, Fault> {
+    let listings = market.listings();
+    if symbols.is_empty() {
+        return Ok(listings.iter().collect());
+    }
+    let found = symbols
+        .iter()
+        .map(|symbol| find(listings, symbol).map(|(_, listing)| listing));
+    found
+        .collect::<Option<_>>()
+        .ok_or_else(Fault::invalid_symbol)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_padded_to_eight_decimals() {
+        assert_eq!(padded(3_000_001, 2), "30000.01000000");
+        assert_eq!(padded(7, 0), "7.00000000");
+        assert_eq!(padded(5, 8), "0.00000005");
+        assert_eq!(padded(1_000_000_001, 9), "1.000000001");
+    }
+}
