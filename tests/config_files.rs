@@ -2,10 +2,11 @@
 //! ones, and each mistake is named with its line and with what to write instead.
 
 use std::path::Path;
-use tickwire::app::config::{Config, Imbalance, Known, SecretSource, Strategy, Wait};
+use tickwire::app::config::{Config, Known, SecretSource, Wait};
 use tickwire::base::Nanos;
 use tickwire::base::feed::{Chain, SeqRule};
 use tickwire::exchange::{DepthStream, Limits, Rate};
+use tickwire::strategy::{ALL, Value};
 
 const FEED: &str = "[[feed]]\nexchange = \"binance\"\ninstruments = [\"BTCUSDT\"]\n";
 
@@ -90,13 +91,20 @@ fn the_shortest_file_has_the_documented_defaults() {
         (1000, 50)
     );
     assert_eq!(feed.lines, 1);
-    let imbalance = Imbalance {
-        depth: 5,
-        threshold: 0.6,
-        cooldown_ms: 500,
-        quantity: "0.001".to_owned(),
-    };
-    assert_eq!(config.strategy, Strategy::Imbalance(imbalance));
+    let strategy = &config.strategy;
+    assert_eq!(strategy.kind, ALL[0]);
+    let values = strategy
+        .kind
+        .keys
+        .iter()
+        .map(|key| (key.name, strategy.values.get(key)));
+    let wanted = [
+        ("depth", Value::Int(5)),
+        ("threshold", Value::Ratio(0.6)),
+        ("cooldown_ms", Value::Int(500)),
+        ("quantity", Value::Quantity("0.001".to_owned())),
+    ];
+    assert_eq!(values.collect::<Vec<_>>(), wanted);
     assert_eq!(
         (
             config.risk.quantity_max.as_str(),

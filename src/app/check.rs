@@ -2,7 +2,7 @@
 //! connection; reads the secrets that it names, and shows none of them.
 
 use super::cli::{self, CheckArgs};
-use super::config::{Account, Config, Feed, SecretSource, Socket, Strategy, Way};
+use super::config::{self, Account, Config, Feed, SecretSource, Socket, Way};
 use super::memory::{self, count};
 use super::reality::{self, Intended};
 use super::{secrets, session};
@@ -254,22 +254,11 @@ fn live(out: &mut dyn Write, config: &Config) -> io::Result<()> {
 }
 
 fn strategy_and_risk(out: &mut dyn Write, config: &Config) -> io::Result<()> {
-    match &config.strategy {
-        Strategy::Imbalance(imbalance) => writeln!(
-            out,
-            "\nstrategy     imbalance over {} levels exceeds {}: {} an order, {} ms between two",
-            imbalance.depth, imbalance.threshold, imbalance.quantity, imbalance.cooldown_ms
-        )?,
-        Strategy::Arbitrage(arbitrage) => writeln!(
-            out,
-            "\nstrategy     arbitrage from {} ppm after fees, at most {} a trade, on books of \
-             {} ms;\n             what stays open is unwound after {} ms, {} ppm beyond the best price",
-            arbitrage.edge_min_ppm,
-            arbitrage.quantity,
-            arbitrage.age_max_ms,
-            arbitrage.unwind_after_ms,
-            arbitrage.unwind_slippage_ppm
-        )?,
+    let config::Strategy { kind, values } = &config.strategy;
+    writeln!(out, "\nstrategy     {}: {}", kind.name, kind.help)?;
+    for key in kind.keys {
+        let (name, value) = (key.name, values.get(key));
+        writeln!(out, "             {name} = {value}: {}", key.help)?;
     }
     let risk = &config.risk;
     let (quantity, notional) = (&risk.quantity_max, &risk.notional_max);

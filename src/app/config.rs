@@ -8,6 +8,9 @@ mod sections;
 mod values;
 
 use crate::exchange::{self, DepthStream, Limits, Streams};
+#[cfg(doc)]
+use crate::strategy;
+use crate::strategy::{Kind, Values};
 pub use network::{Way, proxy_to};
 use read::Reader;
 use std::fmt;
@@ -203,43 +206,13 @@ pub enum SecretSource {
     Env(String),
 }
 
-/// Which strategy decides, and its numbers.
+/// A strategy that decides: what its section says.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Strategy {
-    /// `imbalance`.
-    Imbalance(Imbalance),
-    /// `arbitrage`.
-    Arbitrage(Arbitrage),
-}
-
-/// Buys or sells one quantity when one side of the book outweighs the other.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Imbalance {
-    /// Levels a side that are weighed, 1 to 10.
-    pub depth: usize,
-    /// Imbalance that must be exceeded, above 0 and below 1.
-    pub threshold: f64,
-    /// Pause after an intent, for each instrument.
-    pub cooldown_ms: u64,
-    /// Quantity of an order: a plain decimal above zero, in base currency.
-    pub quantity: String,
-}
-
-/// Buys at one exchange and sells at another when enough is left after fees.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arbitrage {
-    /// The most of a trade: a plain decimal above zero, in base currency.
-    pub quantity: String,
-    /// What must be left of a unit of cost after both fees, in parts per million, 1 to 1,000,000.
-    pub edge_min_ppm: u32,
-    /// A book that was not updated for longer is not traded on, in milliseconds, 1 to 60,000.
-    pub age_max_ms: u64,
-    /// Pause of a pair after a trade, in milliseconds.
-    pub cooldown_ms: u64,
-    /// When what the second leg left open is closed at any exchange, in milliseconds after the first leg.
-    pub unwind_after_ms: u64,
-    /// How far beyond the best price an unwinding order may go, in parts per million, 0 to 100,000.
-    pub unwind_slippage_ppm: u32,
+pub struct Strategy {
+    /// One of [`strategy::ALL`].
+    pub kind: &'static Kind,
+    /// What its section says; the defaults of its kind for the rest.
+    pub values: Values,
 }
 
 /// Limits that every order must keep to. Decimals are plain text and above zero: they become

@@ -398,12 +398,12 @@ fn from_args(args: RunArgs) -> Result<Run, RunError> {
 /// that is against it at once, `mixed` too.
 fn may_be_live(config: &Config, mixed: Option<&String>) -> Result<(), RunError> {
     let wrong = |what: String| Err(RunError::Wrong(what));
-    if let config::Strategy::Arbitrage(_) = config.strategy {
-        return wrong(
-            "arbitrage trades on paper only: it needs accounts at two exchanges, and this build has one; \
-             leave --live out"
-                .into(),
-        );
+    let kind = config.strategy.kind;
+    if let Some(why) = kind.paper_only {
+        let name = kind.name;
+        return wrong(format!(
+            "{name} trades on paper only: {why}; leave --live out"
+        ));
     }
     let mut missing = String::new();
     for key in &config.unwritten {

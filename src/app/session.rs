@@ -8,7 +8,7 @@ use super::universe::{self, Universe};
 use crate::base::{Clock as _, Event, Instrument, Note, UnixNanos};
 use crate::conn::Proxy;
 use crate::exchange::{self, Account, Exchange};
-use crate::strategy::{self, Strategy, StrategyParams};
+use crate::strategy::{Strategy, Table};
 use crate::trading::limits::{RiskLimits, RiskParams};
 use crate::trading::paper::Paper;
 use crate::trading::risk::Risk;
@@ -455,31 +455,13 @@ pub fn configured_strategy(
     config: &Config,
     universe: &Universe,
 ) -> Result<Box<dyn Strategy>, String> {
-    let params = match &config.strategy {
-        config::Strategy::Imbalance(imbalance) => {
-            StrategyParams::Imbalance(strategy::imbalance::Params {
-                depth: imbalance.depth,
-                threshold: imbalance.threshold,
-                cooldown_ns: imbalance.cooldown_ms * NS_PER_MS,
-                quantity: imbalance.quantity.clone(),
-            })
-        }
-        config::Strategy::Arbitrage(arbitrage) => {
-            StrategyParams::Arbitrage(strategy::arbitrage::Params {
-                quantity: arbitrage.quantity.clone(),
-                edge_min_ppm: arbitrage.edge_min_ppm,
-                age_max_ns: arbitrage.age_max_ms * NS_PER_MS,
-                cooldown_ns: arbitrage.cooldown_ms * NS_PER_MS,
-                unwind_after_ns: arbitrage.unwind_after_ms * NS_PER_MS,
-                unwind_slippage_ppm: arbitrage.unwind_slippage_ppm,
-                taker_fees_ppm: universe.taker_fees_ppm(),
-            })
-        }
+    let config::Strategy { kind, values } = &config.strategy;
+    let table = Table {
+        instruments: &universe.instruments,
+        taker_fees_ppm: &universe.taker_fees_ppm(),
     };
-    strategy::build(&params, &universe.instruments).map_err(|error| error.to_string())
+    (kind.build)(values, &table).map_err(|error| error.to_string())
 }
-
-const NS_PER_MS: u64 = 1_000_000;
 
 /// What a worker times. Leads only where it has feeds of several lines, so many at the most.
 pub(super) fn stages(plan: &WorkerPlan, lines: usize) -> Vec<Stage> {

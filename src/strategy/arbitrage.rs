@@ -7,7 +7,7 @@
 //! lose. It is repeated until it is done or [`Params::unwind_after_ns`] is over; what is open then is sold (or
 //! bought back) at the best exchange there is, with a limit that gives way by [`Params::unwind_slippage_ppm`].
 
-use super::{Intents, Strategy, StrategyError};
+use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Table, Values};
 use crate::base::{
     Body, Event, Instrument, InstrumentId, Intent, Nanos, Outcome, Px, Qty, Report, Side,
     TimeInForce, Why, decimal,
@@ -24,6 +24,63 @@ const ANSWER_NS_MAX: Nanos = Nanos::from_secs(10);
 /// From one try at what is open to the next: books need to have moved.
 const RETRY_NS: Nanos = Nanos::from_millis(50);
 
+/// How it is configured and built.
+pub const KIND: Kind = Kind {
+    name: "arbitrage",
+    help: "buys at one exchange and sells at another when enough is left after fees",
+    keys: &[
+        EDGE_MIN_PPM,
+        AGE_MAX_MS,
+        UNWIND_AFTER_MS,
+        UNWIND_SLIPPAGE_PPM,
+        COOLDOWN_MS,
+        QUANTITY,
+    ],
+    paper_only: Some("it needs accounts at two exchanges, and this build has one"),
+    build: |values, table| Ok(Box::new(Arbitrage::new(&Params::of(values), table)?)),
+};
+
+const fn int(name: &'static str, (min, max): (u64, u64), default: u64, help: &'static str) -> Key {
+    let sort = Sort::Int { min, max, default };
+    Key { name, sort, help }
+}
+
+const EDGE_MIN_PPM: Key = int(
+    "edge_min_ppm",
+    (1, 1_000_000),
+    200,
+    "what must be left of a unit of cost after both fees, in parts per million",
+);
+const AGE_MAX_MS: Key = int(
+    "age_max_ms",
+    (1, 60_000),
+    500,
+    "a book that was not updated for longer is not traded on, in milliseconds",
+);
+const UNWIND_AFTER_MS: Key = int(
+    "unwind_after_ms",
+    (0, 600_000),
+    1_000,
+    "when what is still open is closed at any exchange, in milliseconds after the first leg",
+);
+const UNWIND_SLIPPAGE_PPM: Key = int(
+    "unwind_slippage_ppm",
+    (0, 100_000),
+    1_000,
+    "how far beyond the best price an unwinding order may go, in parts per million",
+);
+const COOLDOWN_MS: Key = int(
+    "cooldown_ms",
+    (0, 3_600_000),
+    500,
+    "pause of a pair after a trade, in milliseconds",
+);
+const QUANTITY: Key = Key {
+    name: "quantity",
+    sort: Sort::Quantity { default: "0.001" },
+    help: "the most of a trade, in base currency",
+};
+
 /// What configuration says of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Params {
@@ -39,8 +96,21 @@ pub struct Params {
     pub unwind_after_ns: u64,
     /// How far below the best bid (above the best ask) an unwinding order may go, in parts per million.
     pub unwind_slippage_ppm: u32,
-    /// Taker fee of each instrument, by id, in parts per million.
-    pub taker_fees_ppm: Vec<u32>,
+}
+
+impl Params {
+    fn of(values: &Values) -> Self {
+        let ppm = |key| u32::try_from(values.int(key)).unwrap_or(u32::MAX);
+        let ns = |key| Nanos::from_millis(values.int(key)).0;
+        Self {
+            quantity: values.quantity(&QUANTITY),
+            edge_min_ppm: ppm(&EDGE_MIN_PPM),
+            age_max_ns: ns(&AGE_MAX_MS),
+            cooldown_ns: ns(&COOLDOWN_MS),
+            unwind_after_ns: ns(&UNWIND_AFTER_MS),
+            unwind_slippage_ppm: ppm(&UNWIND_SLIPPAGE_PPM),
+        }
+    }
 }
 
 /// Arbitrage over every asset pair that two exchanges or more have.
@@ -102,18 +172,16 @@ struct Order {
 }
 
 impl Arbitrage {
-    /// `instruments` is the run's table: instrument `i` has the id `i`.
-    pub fn new(params: &Params, instruments: &[Instrument]) -> Result<Self, StrategyError> {
+    /// Trades every asset pair that two exchanges of the table have.
+    pub fn new(params: &Params, table: &Table<'_>) -> Result<Self, StrategyError> {
+        let instruments = table.instruments;
         if params.edge_min_ppm == 0 {
             return Err(StrategyError::Edge);
         }
         let mut groups: Vec<Vec<(Instrument, u32)>> = Vec::new();
         for instrument in instruments.iter().filter(|i| !i.base.is_empty()) {
-            let fee = params
-                .taker_fees_ppm
-                .get(instrument.id.index())
-                .copied()
-                .unwrap_or(0);
+            let fee = table.taker_fees_ppm.get(instrument.id.index());
+            let fee = fee.copied().unwrap_or(0);
             let same = |group: &&mut Vec<(Instrument, u32)>| {
                 let first = group[0].0;
                 (first.base, first.quote) == (instrument.base, instrument.quote)

@@ -1,7 +1,7 @@
 //! Buys when the best levels hold much more to buy than to sell, and sells in the opposite case.
 //! Reads no incomplete, crossed or outdated book, and keeps no position.
 
-use super::{Intents, Strategy, StrategyError};
+use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Values};
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
     Body, Decimal, Event, Instrument, InstrumentId, Intent, Nanos, Qty, Side, TimeInForce, Top,
@@ -11,6 +11,51 @@ use crate::market::{Picture, signals};
 
 /// The name of the signal in decision logs.
 const SIGNAL: &str = "imbalance";
+
+/// How it is configured and built.
+pub const KIND: Kind = Kind {
+    name: "imbalance",
+    help: "takes the side on which the best levels hold much more than on the other",
+    keys: &[DEPTH, THRESHOLD, COOLDOWN_MS, QUANTITY],
+    paper_only: None,
+    build: |values, table| {
+        let strategy = Imbalance::new(&Params::of(values), table.instruments)?;
+        Ok(Box::new(strategy))
+    },
+};
+
+const DEPTH: Key = Key {
+    name: "depth",
+    sort: Sort::Int {
+        min: 1,
+        max: EVENT_LEVELS as u64,
+        default: 5,
+    },
+    help: "levels per side that are weighed",
+};
+const THRESHOLD: Key = Key {
+    name: "threshold",
+    sort: Sort::Ratio {
+        above: 0.0,
+        below: 1.0,
+        default: 0.6,
+    },
+    help: "imbalance that must be exceeded",
+};
+const COOLDOWN_MS: Key = Key {
+    name: "cooldown_ms",
+    sort: Sort::Int {
+        min: 0,
+        max: 3_600_000,
+        default: 500,
+    },
+    help: "pause after an intent, per instrument, in milliseconds",
+};
+const QUANTITY: Key = Key {
+    name: "quantity",
+    sort: Sort::Quantity { default: "0.001" },
+    help: "quantity of an order, in base currency",
+};
 
 /// What configuration says of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +89,17 @@ struct Seat {
     qty: Qty,
     /// No intent before this. A resync does not shorten it: a flapping feed must not trade faster.
     ready_at: Nanos,
+}
+
+impl Params {
+    fn of(values: &Values) -> Self {
+        Self {
+            depth: values.int(&DEPTH) as usize,
+            threshold: values.ratio(&THRESHOLD),
+            cooldown_ns: Nanos::from_millis(values.int(&COOLDOWN_MS)).0,
+            quantity: values.quantity(&QUANTITY),
+        }
+    }
 }
 
 impl Imbalance {

@@ -1,11 +1,13 @@
-//! Picture to intent, one file a strategy. A strategy wants; it never sends.
+//! Picture to intent, one file per kind of strategy. A strategy wants; it never sends.
 
 pub mod arbitrage;
 pub mod imbalance;
+mod kind;
 
-use crate::base::{Decimal, DecimalError, Event, Instrument, InstrumentId, Intent, Nanos, Symbol};
+use crate::base::{Decimal, DecimalError, Event, InstrumentId, Intent, Nanos, Symbol};
 use crate::market::Picture;
 use arrayvec::ArrayVec;
+pub use kind::{Built, Key, Kind, Sort, Table, Value, Values};
 use std::fmt;
 
 /// Intents that one event may cause, at most.
@@ -30,29 +32,8 @@ pub trait Strategy: Send {
     }
 }
 
-/// What configuration says of a strategy: one line here and one file add another.
-#[derive(Debug, Clone, PartialEq)]
-pub enum StrategyParams {
-    /// `imbalance`.
-    Imbalance(imbalance::Params),
-    /// `arbitrage`.
-    Arbitrage(arbitrage::Params),
-}
-
-/// Builds the strategy for these instruments; instrument `i` has the id `i`.
-pub fn build(
-    params: &StrategyParams,
-    instruments: &[Instrument],
-) -> Result<Box<dyn Strategy>, StrategyError> {
-    Ok(match params {
-        StrategyParams::Imbalance(params) => {
-            Box::new(imbalance::Imbalance::new(params, instruments)?)
-        }
-        StrategyParams::Arbitrage(params) => {
-            Box::new(arbitrage::Arbitrage::new(params, instruments)?)
-        }
-    })
-}
+/// Every kind of strategy; a line here and a file add another. The first one is the default.
+pub static ALL: &[&Kind] = &[&imbalance::KIND, &arbitrage::KIND];
 
 /// Why a strategy was not built, for a person to read.
 #[derive(Debug, Clone, PartialEq)]

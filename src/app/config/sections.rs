@@ -5,11 +5,8 @@ use super::feeds::feeds;
 use super::network;
 use super::read::{Reader, Section};
 use super::values::{decimal, exchange, host_port, path, secret, units};
-use super::{
-    Account, Arbitrage, Config, Engine, Feed, Imbalance, Known, Risk, Simulate, Socket, Strategy,
-    Wait,
-};
-use crate::base::event::EVENT_LEVELS;
+use super::{Account, Config, Engine, Feed, Known, Risk, Simulate, Socket, Strategy, Wait};
+use crate::strategy::{ALL, Kind, Sort, Value, Values};
 use crate::world::sim::market::INSTRUMENTS_MAX;
 use std::time::Duration;
 use toml::de::DeTable;
@@ -167,56 +164,44 @@ fn account(
     })
 }
 
-/// Which strategies there are, as `name` writes them.
-#[derive(Clone, Copy)]
-enum Name {
-    Imbalance,
-    Arbitrage,
-}
-
 fn strategy(reader: &mut Reader, top: &mut Section, risk: &Risk) -> Strategy {
     let mut section = table(reader, top, "strategy", "[strategy]");
-    let names = [
-        ("imbalance", Name::Imbalance),
-        ("arbitrage", Name::Arbitrage),
-    ];
-    let name = section.choice(reader, "name", &names, Name::Imbalance);
-    let cooldown_ms = section.int_or(reader, "cooldown_ms", 0..=3_600_000, 500);
-    let quantity = decimal(reader, &mut section, "quantity", "0.001");
-    if let (Some(one), Some(max)) = (units(&quantity), units(&risk.quantity_max))
+    let names: Vec<(&str, &'static Kind)> = ALL.iter().map(|kind| (kind.name, *kind)).collect();
+    let kind = section.choice(reader, "name", &names, ALL[0]);
+    let mut values = Values::default();
+    for key in kind.keys {
+        let value = match &key.sort {
+            Sort::Int { min, max, default } => {
+                Value::Int(section.int_or(reader, key.name, *min..=*max, *default))
+            }
+            Sort::Ratio {
+                above,
+                below,
+                default,
+            } => Value::Ratio(section.ratio(reader, key.name, (*above, *below), *default)),
+            Sort::Quantity { default } => {
+                let quantity = decimal(reader, &mut section, key.name, default);
+                within_risk(reader, &section, key.name, &quantity, risk);
+                Value::Quantity(quantity)
+            }
+        };
+        values.set(key, value);
+    }
+    section.finish_noting(reader);
+    Strategy { kind, values }
+}
+
+/// A quantity that risk would refuse each time is a mistake.
+fn within_risk(reader: &mut Reader, section: &Section, key: &str, quantity: &str, risk: &Risk) {
+    if let (Some(one), Some(max)) = (units(quantity), units(&risk.quantity_max))
         && one > max
     {
         let what = format!(
-            "quantity \"{quantity}\" is above quantity_max \"{}\" of [risk]: every \
-                            order would be refused",
+            "{key} \"{quantity}\" is above quantity_max \"{}\" of [risk]: every order would be refused",
             risk.quantity_max
         );
         reader.refuse(section.span.clone(), what);
     }
-    let strategy = match name {
-        Name::Imbalance => {
-            let depth = section.int_or(reader, "depth", 1..=EVENT_LEVELS as u64, 5);
-            Strategy::Imbalance(Imbalance {
-                depth: depth as usize,
-                threshold: section.ratio(reader, "threshold", (0.0, 1.0), 0.6),
-                cooldown_ms,
-                quantity,
-            })
-        }
-        Name::Arbitrage => {
-            let mut int = |key, range, default| section.int_or(reader, key, range, default);
-            Strategy::Arbitrage(Arbitrage {
-                edge_min_ppm: int("edge_min_ppm", 1..=1_000_000, 200) as u32,
-                age_max_ms: int("age_max_ms", 1..=60_000, 500),
-                unwind_after_ms: int("unwind_after_ms", 0..=600_000, 1_000),
-                unwind_slippage_ppm: int("unwind_slippage_ppm", 0..=100_000, 1_000) as u32,
-                cooldown_ms,
-                quantity,
-            })
-        }
-    };
-    section.finish_noting(reader);
-    strategy
 }
 
 fn risk(reader: &mut Reader, top: &mut Section) -> Risk {

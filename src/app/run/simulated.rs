@@ -1,12 +1,16 @@
 //! The settings of a run against the simulated exchange of this process.
 
 use super::RunError;
-use crate::app::config::{self, Config};
-use crate::exchange::{Account, Exchange as _, Streams, binance_spot::BINANCE};
+use crate::app::config::{self, Config, Known};
+use crate::exchange::Account;
 use crate::world::os::server::{self, Sim, SimOptions, SimSource};
 use crate::world::sim::account::generate_account;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+
+/// What a run without a file does.
+const DEFAULT: &str = include_str!("../../../configs/default.toml");
+const DEFAULT_PATH: &str = "configs/default.toml";
 
 pub(super) fn start_sim(source: SimSource, seed: u64) -> Result<Sim, RunError> {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -59,51 +63,20 @@ pub(super) fn sim_config(
 ) -> Result<(Config, (Account, config::Account)), RunError> {
     let ca_file = write_ca(sim, dir)?;
     let at = Some(sim.addr().to_string());
-    let config = Config {
-        engine,
-        socket: config::Socket::default(),
-        proxy: config::Way::default(),
-        simulate: None,
-        feeds: vec![config::Feed {
-            exchange: "binance".into(),
-            stream: at.clone(),
-            rest: at.clone(),
-            via: None,
-            proxy: None,
-            ca_file: Some(ca_file.clone()),
-            instruments: sim.symbols("binance").to_vec(),
-            top: None,
-            taker_fee_ppm: 1_000,
-            streams: Streams {
-                depth: &BINANCE.depth_streams()[0],
-                trades: true,
-                quotes: true,
-            },
-            snapshot_levels: 1_000,
-            instruments_per_connection: 50,
-            lines: 1,
-        }],
-        account: None,
-        strategy: config::Strategy::Imbalance(config::Imbalance {
-            depth: 5,
-            threshold: 0.5,
-            cooldown_ms: 250,
-            quantity: "1".into(),
-        }),
-        risk: config::Risk {
-            quantity_max: "1".into(),
-            notional_max: "1000000".into(),
-            price_collar_bps: 50,
-            orders_per_s: 20,
-            open_orders_max: 4,
-        },
-        unwritten: Vec::new(),
-    };
+    let config = Config::parse(DEFAULT_PATH.as_ref(), DEFAULT, &Known::all());
+    let mut config = config.map_err(|error| RunError::Failed(error.to_string()))?;
+    config.engine = engine;
+    for feed in &mut config.feeds {
+        (feed.stream, feed.rest) = (at.clone(), at.clone());
+        feed.ca_file = Some(ca_file.clone());
+        feed.instruments = sim.symbols(&feed.exchange).to_vec();
+    }
+    let exchange = config.feeds.iter().map(|feed| feed.exchange.clone()).next();
     let keys = generate_account().map_err(RunError::Failed)?;
     // The keys were made here and are handed over as they are: these two name no source.
     let nowhere = || config::SecretSource::Env(String::new());
     let account = config::Account {
-        exchange: "binance".into(),
+        exchange: exchange.unwrap_or_default(),
         orders: at,
         ca_file: Some(ca_file),
         api_key: nowhere(),

@@ -19,6 +19,17 @@ fn instrument(id: u16, exchange: &'static str) -> Instrument {
     }
 }
 
+/// What each exchange takes of a trade.
+const FEES_PPM: [u32; 2] = [400, 600];
+
+fn build(params: &Params, instruments: &[Instrument]) -> Result<Arbitrage, StrategyError> {
+    let table = Table {
+        instruments,
+        taker_fees_ppm: &FEES_PPM,
+    };
+    Arbitrage::new(params, &table)
+}
+
 fn params() -> Params {
     Params {
         quantity: "1".into(),
@@ -27,7 +38,6 @@ fn params() -> Params {
         cooldown_ns: 100 * MS,
         unwind_after_ns: 1_000 * MS,
         unwind_slippage_ppm: 1_000,
-        taker_fees_ppm: vec![400, 600],
     }
 }
 
@@ -43,7 +53,7 @@ impl Bench {
     fn new() -> Self {
         let all = [instrument(0, "a"), instrument(1, "b")];
         Self {
-            strategy: Arbitrage::new(&params(), &all).unwrap(),
+            strategy: build(&params(), &all).unwrap(),
             view: Picture::new(&all),
             now: Nanos::from_secs(5),
             last: None,
@@ -260,7 +270,7 @@ fn what_has_no_partner_at_another_exchange_is_not_traded() {
     let mut alone = instrument(2, "b");
     alone.base = Asset::from("DOGE").unwrap();
     let all = [instrument(0, "a"), instrument(1, "b"), alone];
-    let strategy = Arbitrage::new(&params(), &all).unwrap();
+    let strategy = build(&params(), &all).unwrap();
     assert_eq!(
         [0, 1, 2, 3].map(|id| strategy.trades(InstrumentId(id))),
         [true, true, false, false]
@@ -269,7 +279,7 @@ fn what_has_no_partner_at_another_exchange_is_not_traded() {
 
 #[test]
 fn a_run_without_a_pair_is_refused() {
-    let error = |all: &[Instrument]| Arbitrage::new(&params(), all).err();
+    let error = |all: &[Instrument]| build(&params(), all).err();
     assert_eq!(error(&[instrument(0, "a")]), Some(StrategyError::NoPair));
     assert_eq!(
         error(&[instrument(0, "a"), instrument(1, "a")]),
@@ -280,10 +290,7 @@ fn a_run_without_a_pair_is_refused() {
         ..params()
     };
     let both = [instrument(0, "a"), instrument(1, "b")];
-    assert!(matches!(
-        Arbitrage::new(&none, &both),
-        Err(StrategyError::Edge)
-    ));
+    assert!(matches!(build(&none, &both), Err(StrategyError::Edge)));
 }
 
 /// On any drift: what is bought is sold, a trade that was hedged in time does not lose, and no order is for
@@ -339,7 +346,7 @@ fn over_random_drifts_every_trade_ends_flat() {
                 };
                 wanted = Vec::new();
                 if qty > 0 {
-                    let fee = i128::from(params().taker_fees_ppm[place]);
+                    let fee = i128::from(FEES_PPM[place]);
                     let (sign, kept) = match intent.side {
                         Side::Buy => (1, PPM + fee),
                         Side::Sell => (-1, PPM - fee),
