@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 use tickwire::app::run::{Run, RunError};
-use tickwire::base::{Body, Event, Instrument, Intent, Nanos, Qty, Side, TimeInForce, Why};
+use tickwire::base::{
+    Body, Event, Instrument, Intent, Nanos, Qty, Side, StrategyId, TimeInForce, Why,
+};
 use tickwire::market::{Ofi, Picture};
 use tickwire::strategy::{Intents, Strategy};
 
@@ -38,6 +40,7 @@ impl Strategy for FollowFlow {
             _ => return,
         };
         let _ = out.try_push(Intent {
+            strategy: StrategyId::NONE, // The desk writes whose it is.
             instrument: event.instrument,
             side,
             px,

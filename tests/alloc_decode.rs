@@ -8,7 +8,7 @@ use std::path::Path;
 use tickwire::base::feed::{SnapshotFrom, Splice};
 use tickwire::base::{
     ClientId, Clock, Diff, Event, Instrument, InstrumentId, Level, Nanos, NewOrder, Px, Qty, Side,
-    Snapshot, Symbol, TimeInForce, UnixNanos, Word,
+    Snapshot, StrategyId, Symbol, TimeInForce, UnixNanos, Word,
 };
 use tickwire::exchange::{self, Account, Answer, DepthStream, Exchange, Survey, Words};
 use tickwire::market::Want;
@@ -145,6 +145,7 @@ fn encoding_orders_and_reading_their_answers_allocates_nothing() {
         for n in 0..MESSAGES as u64 / 4 {
             let order = NewOrder {
                 client_id: ClientId(n * 0x1234_5678_9abc),
+                strategy: StrategyId(0),
                 instrument: InstrumentId((n % 2) as u16),
                 side: [Side::Buy, Side::Sell][(n % 2) as usize],
                 px: Px(6_173_763_000_000 + n as i64),

@@ -16,12 +16,12 @@ use tickwire::base::{
 };
 use tickwire::conn::{Link, LinkConfig, Output, Phase, Read, TlsStream};
 use tickwire::exchange::{self, Account, Exchange, OrderCodec};
-use tickwire::strategy::imbalance;
+use tickwire::strategy::{Table, imbalance};
 use tickwire::trading::limits::{RiskLimits, RiskParams};
 use tickwire::trading::risk::Risk;
 use tickwire::watch::latency::{Collector, Recorder, Totals};
 use tickwire::watch::stage::Stage;
-use tickwire::wiring::desk::{Desk, Exit, Receipt, Ticket};
+use tickwire::wiring::desk::{Desk, Exit, Receipt, Seated, Ticket};
 use tickwire::wiring::feed::{Arrival, Feed};
 use tickwire::wiring::publisher::Publisher;
 use tickwire::wiring::ring::{Bell, Receiver, Sender, ring};
@@ -437,9 +437,10 @@ fn desk(instruments: &[Instrument], inputs: Vec<Receiver<Event>>, tickets: Sende
         cooldown_ns: 1_000_000,
         quantity: "0.5".to_owned(),
     };
-    let strategy = Box::new(imbalance::Imbalance::new(&params, instruments).unwrap());
+    let strategy = Box::new(imbalance::Imbalance::new(&params, &Table::of(instruments)).unwrap());
     let exit = Exit::Gateway(tickets);
-    Desk::new(instruments, inputs, vec![strategy], risk, exit)
+    let strategies = vec![Seated::everywhere(strategy)];
+    Desk::new(instruments, inputs, strategies, risk, exit)
 }
 
 fn codec(exchange: &dyn Exchange, instruments: &[Instrument]) -> Box<dyn OrderCodec> {

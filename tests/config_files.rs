@@ -91,7 +91,10 @@ fn the_shortest_file_has_the_documented_defaults() {
         (1000, 50)
     );
     assert_eq!(feed.lines, 1);
-    let strategy = &config.strategy;
+    let [strategy] = &config.strategies[..] else {
+        panic!("one strategy");
+    };
+    assert_eq!(strategy.name, ALL[0].name);
     assert_eq!(strategy.kind, ALL[0]);
     let values = strategy
         .kind

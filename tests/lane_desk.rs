@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use tickwire::base::{
     Body, ClientId, Event, InstrumentId, Intent, Nanos, News, Note, Outcome, Px, Qty, Report,
-    Severity, Side, Status, Value,
+    Severity, Side, Status, StrategyId, Value,
 };
 use tickwire::market::Picture;
 use tickwire::strategy::{Intents, Strategy};
@@ -20,7 +20,7 @@ use tickwire::trading::refusal::Refusal;
 use tickwire::trading::risk::Risk;
 use tickwire::watch::latency::Recorder;
 use tickwire::watch::stage::Stage;
-use tickwire::wiring::desk::{Desk, DeskCounters, DeskEnd, Exit, Ticket};
+use tickwire::wiring::desk::{Desk, DeskCounters, DeskEnd, Exit, Seated, Ticket};
 use tickwire::wiring::ring::{Bell, Receiver, Sender, ring};
 use tickwire::wiring::turn::{Notes, Turn};
 
@@ -58,6 +58,7 @@ fn desk(
     risk: Risk,
     exit: Exit,
 ) -> Desk {
+    let strategies = strategies.into_iter().map(Seated::everywhere).collect();
     Desk::new(&instruments(), vec![input], strategies, risk, exit)
 }
 
@@ -628,4 +629,85 @@ fn a_full_ring_to_the_gateway_is_told_to_strategies_too() {
         |event| matches!(event.body, Body::Report(report) if report.outcome == Outcome::NotSent),
     );
     assert_eq!(reports.count(), 1);
+}
+
+/// Two strategies that do as they are told: the first one is for BTC only.
+fn two() -> (Bench, [Arc<Mutex<Script>>; 2]) {
+    let (events, input) = ring(8, Bell::new(|| {}));
+    let mut bench = Bench::paper();
+    let scripts: [Arc<Mutex<Script>>; 2] = Default::default();
+    let seated = |at: usize, own: Option<&[bool]>| Seated {
+        strategy: Box::new(Scripted(scripts[at].clone())) as Box<dyn Strategy>,
+        own: own.map(Box::from),
+    };
+    let strategies = vec![seated(0, Some(&[true, false])), seated(1, None)];
+    let paper = Exit::Paper(Paper::new());
+    bench.desk = Desk::new(&instruments(), vec![input], strategies, risk(16), paper);
+    bench.events = events;
+    (bench, scripts)
+}
+
+fn wants(script: &Arc<Mutex<Script>>, intents: &[Intent]) {
+    script.lock().unwrap().wants = intents.to_vec();
+}
+
+#[test]
+fn a_strategy_sees_and_trades_its_own_instruments_only() {
+    let (mut bench, [first, second]) = two();
+    bench.handle(book(START, ETH));
+    assert!(first.lock().unwrap().seen.is_empty());
+    assert_eq!(second.lock().unwrap().seen.len(), 1);
+    // What it is not shown it may still know of: the desk refuses it.
+    wants(&first, &[buy(ETH, 1), buy(BTC, 1)]);
+    bench.handle(book(START, BTC));
+    assert_eq!(bench.refused(Refusal::NotItsInstrument), 1);
+    assert_eq!(bench.desk.counters().admitted, 1);
+}
+
+#[test]
+fn each_strategy_has_counters_of_its_own_and_records_say_whose_an_order_is() {
+    let (mut bench, [first, second]) = two();
+    wants(&first, &[buy(BTC, 1), buy(BTC, 0)]);
+    wants(&second, &[buy(BTC, 2)]);
+    bench.handle(book(START, BTC));
+    while bench.desk.has_input() {
+        bench.turn();
+    }
+    for (script, own) in [(&first, StrategyId(0)), (&second, StrategyId(1))] {
+        let seen = std::mem::take(&mut script.lock().unwrap().seen);
+        let reports = told(&seen);
+        assert!(reports.len() >= 3, "{reports:?}");
+        assert!(reports.iter().all(|report| report.strategy == own));
+    }
+    let records = bench.log();
+    let of = |id| {
+        records
+            .iter()
+            .filter(move |note| note.strategy == id)
+            .count()
+    };
+    assert!(of(StrategyId(0)) >= 4 && of(StrategyId(1)) >= 3);
+    let end = bench.finish();
+    let [one, two] = &end.strategies[..] else {
+        panic!("two strategies");
+    };
+    assert_eq!([one.counters.intents, two.counters.intents], [2, 1]);
+    assert_eq!([one.counters.admitted, two.counters.admitted], [1, 1]);
+    assert_eq!([one.refusals.total(), two.refusals.total()], [1, 0]);
+    assert_eq!(end.counters.intents, 3);
+    assert_eq!(end.refusals.total(), 1);
+}
+
+#[test]
+fn the_refusals_of_one_strategy_do_not_silence_those_of_another() {
+    let (mut bench, [first, second]) = two();
+    for _ in 0..3 {
+        wants(&first, &[buy(BTC, 0)]);
+        wants(&second, &[buy(BTC, 0)]);
+        bench.handle(book(START, BTC));
+    }
+    let records = bench.log();
+    let refused = records.iter().filter(|note| note.event == "order.refused");
+    let whose: Vec<StrategyId> = refused.map(|note| note.strategy).collect();
+    assert_eq!(whose, [StrategyId(0), StrategyId(1)], "once a second each");
 }

@@ -252,6 +252,7 @@ fn inputs(notes: Receiver<Note>, console: &Shared, dir: Option<&Path>) -> Scribe
     ScribeInputs {
         clock: Box::new(Host(Instant::now())),
         instruments: Arc::new([instrument()]),
+        strategies: Arc::default(),
         notes,
         notes_lost: Arc::default(),
         unwritable: Arc::default(),

@@ -254,11 +254,26 @@ fn live(out: &mut dyn Write, config: &Config) -> io::Result<()> {
 }
 
 fn strategy_and_risk(out: &mut dyn Write, config: &Config) -> io::Result<()> {
-    let config::Strategy { kind, values } = &config.strategy;
-    writeln!(out, "\nstrategy     {}: {}", kind.name, kind.help)?;
-    for key in kind.keys {
-        let (name, value) = (key.name, values.get(key));
-        writeln!(out, "             {name} = {value}: {}", key.help)?;
+    writeln!(out)?;
+    for config::Strategy {
+        name,
+        kind,
+        instruments,
+        values,
+    } in &config.strategies
+    {
+        let kind_name = match name == kind.name {
+            true => String::new(),
+            false => format!(", {}", kind.name),
+        };
+        writeln!(out, "strategy     {name}{kind_name}: {}", kind.help)?;
+        for key in kind.keys {
+            let (name, value) = (key.name, values.get(key));
+            writeln!(out, "             {name} = {value}: {}", key.help)?;
+        }
+        if !instruments.is_empty() {
+            writeln!(out, "             instruments: {}", instruments.join(", "))?;
+        }
     }
     let risk = &config.risk;
     let (quantity, notional) = (&risk.quantity_max, &risk.notional_max);

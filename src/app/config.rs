@@ -36,8 +36,8 @@ pub struct Config {
     pub simulate: Option<Simulate>,
     /// Who trades: needed only for live orders.
     pub account: Option<Account>,
-    /// What decides.
-    pub strategy: Strategy,
+    /// What decides, each with a name of its own; at least one.
+    pub strategies: Vec<Strategy>,
     /// What every order must keep to.
     pub risk: Risk,
     /// Keys of `[strategy]` and `[risk]` that the file leaves to their defaults: orders that leave the process
@@ -209,8 +209,13 @@ pub enum SecretSource {
 /// A strategy that decides: what its section says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Strategy {
+    /// As logs and summaries name it: letters, digits, `-` and `_`.
+    pub name: String,
     /// One of [`strategy::ALL`].
     pub kind: &'static Kind,
+    /// Symbols, canonical names and patterns of the instruments that it sees and trades, as in `[[feed]]`; all of the
+    /// run if there is none.
+    pub instruments: Vec<String>,
     /// What its section says; the defaults of its kind for the rest.
     pub values: Values,
 }

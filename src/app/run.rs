@@ -4,7 +4,7 @@
 use super::cli::{DOWN, FAILED, LogForm, RunArgs, WRONG_USE, complain};
 use super::config::{self, Config};
 use super::reality::{self, Intended, Mode};
-use super::session::{Engine, Outputs, StrategyMaker, configured_strategy};
+use super::session::{Engine, Named, Outputs, StrategyMaker, configured_strategies};
 use super::signals::Stop;
 use super::universe::Universe;
 use super::{panics, secrets};
@@ -12,7 +12,7 @@ use crate::base::Clock as _;
 use crate::base::text::rfc3339_millis;
 use crate::exchange::Account;
 use crate::watch::audit::Truth;
-use crate::watch::summary::Summary;
+use crate::watch::summary::{self, Summary};
 use crate::world::os::clock::OsClock;
 use crate::world::os::container;
 use crate::world::os::recorder::RecorderHandle;
@@ -230,14 +230,15 @@ impl Run {
         if let Some((_, account)) = &account {
             reachable(&universe, account)?;
         }
-        let strategy = match self.strategy {
-            Some(make) => make(&universe.instruments),
-            None => configured_strategy(&config, &universe),
+        let strategies = match self.strategy {
+            Some(make) => make(&universe.instruments).map(|own| vec![Named::only(own)]),
+            None => configured_strategies(&config, &universe),
         };
-        let strategy = strategy.map_err(RunError::Wrong)?;
+        let strategies = strategies.map_err(RunError::Wrong)?;
+        let named: Vec<summary::Strategy> = strategies.iter().map(Named::told).collect();
         let cpus = container::cpus().map_err(|e| RunError::Failed(format!("no CPU: {e}")))?;
         let (engine, mut outputs) =
-            Engine::start(&config, universe, strategy, account, &cpus, self.record)
+            Engine::start(&config, universe, strategies, account, &cpus, self.record)
                 .map_err(RunError::Failed)?;
         let recorder = recording
             .map(|recording| recording.start(&mut outputs))
@@ -250,6 +251,7 @@ impl Run {
         let head = Summary {
             seed,
             left_out,
+            strategies: named,
             ..head
         };
         let scribe = start_scribe(
@@ -398,12 +400,13 @@ fn from_args(args: RunArgs) -> Result<Run, RunError> {
 /// that is against it at once, `mixed` too.
 fn may_be_live(config: &Config, mixed: Option<&String>) -> Result<(), RunError> {
     let wrong = |what: String| Err(RunError::Wrong(what));
-    let kind = config.strategy.kind;
-    if let Some(why) = kind.paper_only {
-        let name = kind.name;
-        return wrong(format!(
-            "{name} trades on paper only: {why}; leave --live out"
-        ));
+    for strategy in &config.strategies {
+        if let Some(why) = strategy.kind.paper_only {
+            let name = &strategy.name;
+            return wrong(format!(
+                "{name} trades on paper only: {why}; leave --live out"
+            ));
+        }
     }
     let mut missing = String::new();
     for key in &config.unwritten {
@@ -463,6 +466,7 @@ fn start_scribe(
     let inputs = ScribeInputs {
         clock: Box::new(OsClock),
         instruments: engine.instruments.clone(),
+        strategies: head.strategies.iter().map(|one| one.name.clone()).collect(),
         notes: outputs.notes,
         notes_lost: outputs.notes_to.lost(),
         unwritable: outputs.notes_to.unwritable(),

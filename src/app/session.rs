@@ -15,7 +15,8 @@ use crate::trading::risk::Risk;
 use crate::watch::Stage;
 use crate::watch::audit::Shown;
 use crate::watch::latency::{Collector, Recorder};
-use crate::wiring::desk::{Desk, Exit};
+use crate::watch::summary;
+use crate::wiring::desk::{Desk, Exit, Seated};
 use crate::wiring::gateway::Gateway;
 use crate::wiring::publisher::Publisher;
 use crate::wiring::ring::{Bell, Receiver, ring};
@@ -49,6 +50,36 @@ pub(super) const REPLIES: usize = 1_024;
 
 /// Builds the strategy of a run once its instruments are known.
 pub type StrategyMaker = Box<dyn FnOnce(&[Instrument]) -> Result<Box<dyn Strategy>, String>>;
+
+/// A strategy of a run, and what people call it.
+pub struct Named {
+    /// Its own name among the run's strategies.
+    pub name: String,
+    /// The name of its kind.
+    pub kind: &'static str,
+    /// The strategy, and its instruments.
+    pub seated: Seated,
+}
+
+impl Named {
+    /// The one strategy of a program of somebody's own.
+    pub fn only(strategy: Box<dyn Strategy>) -> Self {
+        Self {
+            name: "own".to_owned(),
+            kind: "own",
+            seated: Seated::everywhere(strategy),
+        }
+    }
+
+    /// As it stands in a summary before it did anything.
+    pub fn told(&self) -> summary::Strategy {
+        summary::Strategy {
+            name: self.name.clone(),
+            kind: self.kind.to_owned(),
+            ..summary::Strategy::default()
+        }
+    }
+}
 
 /// The engine's threads, and what hangs on them.
 pub struct Engine {
@@ -85,7 +116,7 @@ impl Engine {
     pub fn start(
         config: &Config,
         universe: Universe,
-        strategy: Box<dyn Strategy>,
+        strategies: Vec<Named>,
         account: Option<(Account, config::Account)>,
         cpus: &Cpus,
         record: bool,
@@ -112,8 +143,9 @@ impl Engine {
             None => Exit::Paper(Paper::new()),
         };
         let inputs = std::mem::take(&mut build.inputs);
-        let ranks = ranks(&*strategy, &build.instruments);
-        let desk = Desk::new(&build.instruments, inputs, vec![strategy], risk, exit);
+        let ranks = ranks(&strategies, &build.instruments);
+        let seated = strategies.into_iter().map(|named| named.seated).collect();
+        let desk = Desk::new(&build.instruments, inputs, seated, risk, exit);
         build.start(desk, hosts, &ranks)
     }
 
@@ -147,9 +179,13 @@ impl Engine {
     }
 }
 
-/// How urgent each instrument's snapshots are: those that the strategy trades come first.
-fn ranks(strategy: &dyn Strategy, instruments: &[Instrument]) -> Vec<u8> {
-    let rank = |instrument: &Instrument| u8::from(!strategy.trades(instrument.id));
+/// How urgent each instrument's snapshots are: those that some strategy trades come first.
+fn ranks(strategies: &[Named], instruments: &[Instrument]) -> Vec<u8> {
+    let traded = |id| {
+        let mut seated = strategies.iter().map(|named| &named.seated);
+        seated.any(|seated| seated.owns(id) && seated.strategy.trades(id))
+    };
+    let rank = |instrument: &Instrument| u8::from(!traded(instrument.id));
     instruments.iter().map(rank).collect()
 }
 
@@ -450,17 +486,55 @@ fn risk(config: &Config, instruments: &[Instrument]) -> Result<Risk, String> {
     Ok(Risk::new(limits, instruments, now.unsigned_abs() / 1_000))
 }
 
-/// The configured strategy for these instruments.
-pub fn configured_strategy(
-    config: &Config,
-    universe: &Universe,
-) -> Result<Box<dyn Strategy>, String> {
-    let config::Strategy { kind, values } = &config.strategy;
-    let table = Table {
-        instruments: &universe.instruments,
-        taker_fees_ppm: &universe.taker_fees_ppm(),
+/// The configured strategies for these instruments.
+pub fn configured_strategies(config: &Config, universe: &Universe) -> Result<Vec<Named>, String> {
+    let fees = universe.taker_fees_ppm();
+    let named = |configured: &config::Strategy| {
+        let own = own_instruments(configured, &universe.instruments)?;
+        let table = Table {
+            instruments: &universe.instruments,
+            taker_fees_ppm: &fees,
+            own: own.as_deref(),
+        };
+        let config::Strategy {
+            name, kind, values, ..
+        } = configured;
+        let strategy = (kind.build)(values, &table).map_err(|error| format!("{name}: {error}"))?;
+        Ok(Named {
+            name: name.clone(),
+            kind: kind.name,
+            seated: Seated { strategy, own },
+        })
     };
-    (kind.build)(values, &table).map_err(|error| error.to_string())
+    config.strategies.iter().map(named).collect()
+}
+
+/// Which instruments of the run a strategy is for; `None` for all of them.
+fn own_instruments(
+    configured: &config::Strategy,
+    instruments: &[Instrument],
+) -> Result<Option<Box<[bool]>>, String> {
+    if configured.instruments.is_empty() {
+        return Ok(None);
+    }
+    let mut own = vec![false; instruments.len()].into_boxed_slice();
+    for entry in &configured.instruments {
+        let mut any = false;
+        for instrument in instruments {
+            if universe::fits(entry, instrument) {
+                (own[instrument.id.index()], any) = (true, true);
+            }
+        }
+        if !any {
+            return Err(format!(
+                "strategy {}: {entry} is none of the run's instruments: write one that a [[feed]] \
+                 follows, like \"{}\"",
+                configured.name,
+                instruments.first().map_or("*", |first| first.name.as_str())
+            ));
+        }
+    }
+    Ok(Some(own))
 }
 
 /// What a worker times. Leads only where it has feeds of several lines, so many at the most.

@@ -10,6 +10,7 @@ use crate::exchange::{self, Exchange, LeftOut, Listings};
 use crate::world::os::clerk::{self, FetchError, Rest};
 use crate::world::os::recorder::BodyTap;
 use select::Selection;
+pub use select::fits;
 use std::path::Path;
 use std::thread::ScopedJoinHandle;
 

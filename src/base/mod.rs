@@ -16,5 +16,5 @@ pub use feed::{Channel, Diff, Quote, Snapshot, Trade, Word};
 pub use instrument::{Asset, Contract, Instrument, InstrumentId, Kind, Name, Symbol};
 pub use level::{Level, Px, Qty, Side, Top};
 pub use note::{Field, Note, Severity, Value};
-pub use order::{ClientId, Intent, NewOrder, News, Outcome, Report, TimeInForce, Why};
+pub use order::{ClientId, Intent, NewOrder, News, Outcome, Report, StrategyId, TimeInForce, Why};
 pub use time::{Clock, Nanos, RxStamps, ServerTime, UnixNanos};

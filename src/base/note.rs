@@ -2,6 +2,7 @@
 
 use super::instrument::InstrumentId;
 use super::level::{Px, Qty};
+use super::order::StrategyId;
 use super::time::Nanos;
 use arrayvec::{ArrayString, ArrayVec};
 
@@ -56,6 +57,8 @@ pub struct Note {
     pub instrument: InstrumentId,
     /// The connection's epoch; zero where no connection is meant.
     pub epoch: u32,
+    /// The strategy that it is about; [`StrategyId::NONE`] if it is about none.
+    pub strategy: StrategyId,
     /// In the order in which they were added.
     pub fields: ArrayVec<Field, NOTE_FIELDS_MAX>,
     /// Text from outside (an exchange's message, an error), cut to its capacity, not yet escaped.
@@ -72,6 +75,7 @@ impl Note {
             exchange: "",
             instrument: InstrumentId::NONE,
             epoch: 0,
+            strategy: StrategyId::NONE,
             fields: ArrayVec::new(),
             text: ArrayString::new(),
         }
@@ -92,6 +96,12 @@ impl Note {
     /// Says which connection it is about.
     pub fn epoch(mut self, epoch: u32) -> Self {
         self.epoch = epoch;
+        self
+    }
+
+    /// Says which strategy it is about.
+    pub fn strategy(mut self, id: StrategyId) -> Self {
+        self.strategy = id;
         self
     }
 

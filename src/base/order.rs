@@ -8,6 +8,21 @@ use super::level::{Level, Px, Qty, Side};
 #[repr(transparent)]
 pub struct ClientId(pub u64);
 
+/// A strategy of the run: its place in the configuration, from zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct StrategyId(pub u8);
+
+impl StrategyId {
+    /// No strategy.
+    pub const NONE: Self = Self(u8::MAX);
+
+    /// Its place in the run's list of strategies.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// How long an order may rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -38,6 +53,8 @@ pub struct Why {
 /// What a strategy wants. Becomes an order only through risk.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Intent {
+    /// Who wants it. The desk writes it, whatever the strategy wrote.
+    pub strategy: StrategyId,
     /// What to trade.
     pub instrument: InstrumentId,
     /// Buy or sell.
@@ -59,6 +76,8 @@ pub struct Intent {
 pub struct NewOrder {
     /// Our name for it, on the wire and in reports.
     pub client_id: ClientId,
+    /// Who wanted it.
+    pub strategy: StrategyId,
     /// What to trade.
     pub instrument: InstrumentId,
     /// Buy or sell.
@@ -160,6 +179,8 @@ pub struct News {
 pub struct Report {
     /// The order; zero where risk refused the intent.
     pub client_id: ClientId,
+    /// Who wanted it.
+    pub strategy: StrategyId,
     /// The intent's tag.
     pub tag: u64,
     /// Its instrument.

@@ -10,7 +10,7 @@
 use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Table, Values};
 use crate::base::{
     Body, Event, Instrument, InstrumentId, Intent, Nanos, Outcome, Px, Qty, Report, Side,
-    TimeInForce, Why, decimal,
+    StrategyId, TimeInForce, Why, decimal,
 };
 use crate::market::Picture;
 use crate::market::consolidated::{Cross, Offer, PPM, Pair};
@@ -174,12 +174,12 @@ struct Order {
 impl Arbitrage {
     /// Trades every asset pair that two exchanges of the table have.
     pub fn new(params: &Params, table: &Table<'_>) -> Result<Self, StrategyError> {
-        let instruments = table.instruments;
+        let own = table.instruments.iter().filter(|i| table.owns(i.id));
         if params.edge_min_ppm == 0 {
             return Err(StrategyError::Edge);
         }
         let mut groups: Vec<Vec<(Instrument, u32)>> = Vec::new();
-        for instrument in instruments.iter().filter(|i| !i.base.is_empty()) {
+        for instrument in own.filter(|i| !i.base.is_empty()) {
             let fee = table.taker_fees_ppm.get(instrument.id.index());
             let fee = fee.copied().unwrap_or(0);
             let same = |group: &&mut Vec<(Instrument, u32)>| {
@@ -204,7 +204,7 @@ impl Arbitrage {
             let id = InstrumentId(id as u16);
             desks.iter().position(|desk| desk.pair.place(id).is_some())
         };
-        let pair_of = (0..instruments.len()).map(place).collect();
+        let pair_of = (0..table.instruments.len()).map(place).collect();
         let params = params.clone();
         Ok(Self {
             params,
@@ -416,6 +416,7 @@ impl PairDesk {
         };
         let tag = self.tag + 1;
         let intent = Intent {
+            strategy: StrategyId::NONE, // The desk's to say.
             instrument,
             side,
             px,

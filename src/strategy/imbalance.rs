@@ -1,11 +1,11 @@
 //! Buys when the best levels hold much more to buy than to sell, and sells in the opposite case.
 //! Reads no incomplete, crossed or outdated book, and keeps no position.
 
-use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Values};
+use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Table, Values};
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
-    Body, Decimal, Event, Instrument, InstrumentId, Intent, Nanos, Qty, Side, TimeInForce, Top,
-    Why, decimal,
+    Body, Decimal, Event, Instrument, InstrumentId, Intent, Nanos, Qty, Side, StrategyId,
+    TimeInForce, Top, Why, decimal,
 };
 use crate::market::{Picture, signals};
 
@@ -19,7 +19,7 @@ pub const KIND: Kind = Kind {
     keys: &[DEPTH, THRESHOLD, COOLDOWN_MS, QUANTITY],
     paper_only: None,
     build: |values, table| {
-        let strategy = Imbalance::new(&Params::of(values), table.instruments)?;
+        let strategy = Imbalance::new(&Params::of(values), table)?;
         Ok(Box::new(strategy))
     },
 };
@@ -103,8 +103,8 @@ impl Params {
 }
 
 impl Imbalance {
-    /// `instruments` is the run's table: instrument `i` has the id `i`.
-    pub fn new(params: &Params, instruments: &[Instrument]) -> Result<Self, StrategyError> {
+    /// Trades the instruments of the table that are its own and that the quantity fits.
+    pub fn new(params: &Params, table: &Table<'_>) -> Result<Self, StrategyError> {
         if !(1..=EVENT_LEVELS).contains(&params.depth) {
             return Err(StrategyError::Depth(params.depth));
         }
@@ -112,20 +112,26 @@ impl Imbalance {
         if !(params.threshold > 0.0 && params.threshold < 1.0) {
             return Err(StrategyError::Threshold(params.threshold));
         }
-        let mut seats = Vec::with_capacity(instruments.len());
-        let mut misfit = None;
-        for (index, instrument) in instruments.iter().enumerate() {
+        let mut seats = Vec::with_capacity(table.instruments.len());
+        let (mut misfit, mut owned) = (None, 0);
+        for (index, instrument) in table.instruments.iter().enumerate() {
             assert_eq!(instrument.id.index(), index, "the table is in id order");
-            seats.push(Seat {
-                qty: order_qty(&params.quantity, instrument).unwrap_or_else(|error| {
+            let own = table.owns(instrument.id);
+            owned += usize::from(own);
+            let qty = match own {
+                true => order_qty(&params.quantity, instrument).unwrap_or_else(|error| {
                     misfit.get_or_insert(error);
                     Qty(0)
                 }),
+                false => Qty(0),
+            };
+            seats.push(Seat {
+                qty,
                 ready_at: Nanos::ZERO,
             });
         }
         if let Some(error) = misfit.filter(|_| seats.iter().all(|seat| seat.qty == Qty(0))) {
-            return Err(match seats.len() {
+            return Err(match owned {
                 1 => error,
                 _ => StrategyError::NothingFits(Box::new(error)),
             });
@@ -194,6 +200,7 @@ impl Strategy for Imbalance {
             return;
         };
         let intent = Intent {
+            strategy: StrategyId::NONE, // The desk's to say.
             instrument: event.instrument,
             side,
             px: match side {

@@ -1,7 +1,7 @@
 //! What configuration may say of a strategy, as data, and what it said. Reads no file and knows no strategy.
 
 use super::{Strategy, StrategyError};
-use crate::base::Instrument;
+use crate::base::{Instrument, InstrumentId};
 use std::fmt;
 
 /// A kind of strategy: its file and one line in [`super::ALL`] are all that there is of it.
@@ -85,15 +85,24 @@ pub struct Table<'a> {
     pub instruments: &'a [Instrument],
     /// The taker fee of each, in parts per million; zero beyond the end.
     pub taker_fees_ppm: &'a [u32],
+    /// Whether each is the strategy's own; all are if this says nothing.
+    pub own: Option<&'a [bool]>,
 }
 
 impl<'a> Table<'a> {
-    /// These instruments, without fees.
+    /// These instruments, without fees, all of them the strategy's own.
     pub fn of(instruments: &'a [Instrument]) -> Self {
         Self {
             instruments,
             taker_fees_ppm: &[],
+            own: None,
         }
+    }
+
+    /// Whether the strategy may trade this instrument. It is shown no event of another.
+    pub fn owns(&self, id: InstrumentId) -> bool {
+        self.own
+            .is_none_or(|own| own.get(id.index()) == Some(&true))
     }
 }
 

@@ -1,10 +1,9 @@
 //! Our open orders, from admission to their end: what the exit says of one becomes a report that its strategy can
 //! read. Asks nobody, sends nothing, and believes no word that contradicts the order.
 
-use crate::base::{ClientId, InstrumentId, NewOrder, News, Outcome, Px, Qty, Report, Side};
-
-/// Who wanted an order, by the place of the strategy in its desk.
-pub type Owner = usize;
+use crate::base::{
+    ClientId, InstrumentId, NewOrder, News, Outcome, Px, Qty, Report, Side, StrategyId,
+};
 
 /// The orders that have no end yet.
 ///
@@ -26,7 +25,7 @@ struct Open {
     filled: Qty,
     /// The strategy's own, from its intent.
     tag: u64,
-    owner: Owner,
+    strategy: StrategyId,
     acked: bool,
     in_doubt: bool,
 }
@@ -50,7 +49,7 @@ impl Orders {
     }
 
     /// An order was admitted: from here on it is waited for.
-    pub fn open(&mut self, order: &NewOrder, tag: u64, owner: Owner) {
+    pub fn open(&mut self, order: &NewOrder, tag: u64) {
         assert!(order.qty.0 > 0, "risk admits no order of nothing");
         let known = self
             .open
@@ -65,7 +64,7 @@ impl Orders {
             qty: order.qty,
             filled: Qty(0),
             tag,
-            owner,
+            strategy: order.strategy,
             acked: false,
             in_doubt: false,
         });
@@ -73,13 +72,13 @@ impl Orders {
 
     /// Takes in what the exit says. `None` where that is nothing new: of an order that has its end, or never was here;
     /// taken or doubted for a second time. A word that contradicts the order puts it in doubt.
-    pub fn hear(&mut self, news: &News) -> Option<(Owner, Report)> {
+    pub fn hear(&mut self, news: &News) -> Option<Report> {
         let at = self
             .open
             .iter()
             .position(|open| open.client_id == news.client_id)?;
         let outcome = self.open[at].hear(news.outcome)?;
-        let told = (self.open[at].owner, self.open[at].report(outcome));
+        let told = self.open[at].report(outcome);
         if outcome.is_end() {
             self.open.swap_remove(at);
         }
@@ -87,9 +86,8 @@ impl Orders {
     }
 
     /// The run is over: an order that has no end yet ends as one that nobody knows. To be asked until there is none.
-    pub fn give_up(&mut self) -> Option<(Owner, Report)> {
-        let open = self.open.pop()?;
-        Some((open.owner, open.report(Outcome::Unknown)))
+    pub fn give_up(&mut self) -> Option<Report> {
+        Some(self.open.pop()?.report(Outcome::Unknown))
     }
 }
 
@@ -134,6 +132,7 @@ impl Open {
     fn report(&self, outcome: Outcome) -> Report {
         Report {
             client_id: self.client_id,
+            strategy: self.strategy,
             tag: self.tag,
             instrument: self.instrument,
             side: self.side,
@@ -154,6 +153,7 @@ mod tests {
     fn order(id: u64, qty: u64) -> NewOrder {
         NewOrder {
             client_id: ClientId(id),
+            strategy: StrategyId(2),
             instrument: InstrumentId(3),
             side: Side::Sell,
             px: Px(100),
@@ -180,14 +180,12 @@ mod tests {
     /// What one order of 10 is told, and how much of it was left each time.
     fn told(said: &[Outcome]) -> Vec<(Outcome, u64)> {
         let mut orders = Orders::with_capacity(1);
-        orders.open(&order(1, 10), 77, 2);
+        orders.open(&order(1, 10), 77);
         let hear = |outcome: &Outcome| orders.hear(&news(1, *outcome));
         let told: Vec<_> = said.iter().filter_map(hear).collect();
-        assert!(
-            told.iter()
-                .all(|(owner, report)| (*owner, report.tag) == (2, 77))
-        );
-        let short = |(_, report): (Owner, Report)| (report.outcome, report.remaining.0);
+        let ours = |report: &Report| (report.strategy, report.tag) == (StrategyId(2), 77);
+        assert!(told.iter().all(ours));
+        let short = |report: Report| (report.outcome, report.remaining.0);
         told.into_iter().map(short).collect()
     }
 
@@ -196,10 +194,11 @@ mod tests {
     #[test]
     fn a_report_says_what_was_ordered_and_what_is_left_of_it() {
         let mut orders = Orders::with_capacity(1);
-        orders.open(&order(1, 10), 77, 0);
-        let (_, report) = orders.hear(&news(1, fill(4))).unwrap();
+        orders.open(&order(1, 10), 77);
+        let report = orders.hear(&news(1, fill(4))).unwrap();
         let expected = Report {
             client_id: ClientId(1),
+            strategy: StrategyId(2),
             tag: 77,
             instrument: InstrumentId(3),
             side: Side::Sell,
@@ -285,7 +284,7 @@ mod tests {
         ) {
             let mut orders = Orders::with_capacity(sizes.len());
             for (id, qty) in sizes.iter().enumerate() {
-                orders.open(&order(id as u64, *qty), id as u64, 0);
+                orders.open(&order(id as u64, *qty), id as u64);
             }
             let capacity = orders.open.capacity();
             let mut ends = vec![0; sizes.len()];
@@ -308,11 +307,11 @@ mod tests {
                 ends[id] += u32::from(report.outcome.is_end());
             };
             for (id, outcome) in said {
-                if let Some((_, report)) = orders.hear(&news(id, outcome)) {
+                if let Some(report) = orders.hear(&news(id, outcome)) {
                     check(report, &mut ends);
                 }
             }
-            while let Some((_, report)) = orders.give_up() {
+            while let Some(report) = orders.give_up() {
                 check(report, &mut ends);
             }
             prop_assert!(ends.iter().all(|ends| *ends == 1), "{:?}", ends);

@@ -95,7 +95,7 @@ fn reaches(order: &NewOrder, px: Px) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Body, ClientId, InstrumentId, Level, Status};
+    use crate::base::{Body, ClientId, InstrumentId, Level, Status, StrategyId};
     use crate::trading::risk::tests::{TAKEN, event, instrument, top};
     use proptest::{collection, prop_assert, prop_assert_eq, proptest};
 
@@ -129,6 +129,7 @@ mod tests {
     fn order(side: Side, px: i64, qty: u64) -> NewOrder {
         NewOrder {
             client_id: ClientId(9),
+            strategy: StrategyId(0),
             instrument: InstrumentId(0),
             side,
             px: Px(px),

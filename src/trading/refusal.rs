@@ -37,6 +37,8 @@ refusals! {
     Unrecorded => "unrecorded",
     /// Not in the run's table.
     UnknownInstrument => "unknown_instrument",
+    /// Not among the instruments that its strategy is configured for.
+    NotItsInstrument => "not_its_instrument",
     /// The instrument is of an exchange where there is no account.
     NoAccount => "no_account",
     /// The exchange takes no orders for the instrument.

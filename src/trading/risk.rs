@@ -143,6 +143,13 @@ impl Risk {
         }
     }
 
+    /// Refuses an intent for a reason that its desk knows.
+    pub fn refuse(&mut self, intent: &Intent, gate: Refusal) -> Refused {
+        let refused = Refused::from(gate);
+        self.refusals.record(intent.instrument, &refused);
+        refused
+    }
+
     /// Refuses every intent from now on. There is no way back but a new run.
     pub fn kill(&mut self) {
         self.killed = true;
@@ -205,6 +212,7 @@ impl Risk {
         self.open.push(client_id);
         self.rate.record(now);
         let Intent {
+            strategy,
             instrument,
             side,
             px,
@@ -219,6 +227,7 @@ impl Risk {
         Admitted {
             order: NewOrder {
                 client_id,
+                strategy,
                 instrument,
                 side,
                 px,

@@ -40,6 +40,8 @@ pub struct Renderer<'a> {
     pub anchor: Anchor,
     /// The run's table, by id.
     pub instruments: &'a [Instrument],
+    /// The names of the run's strategies, by id.
+    pub strategies: &'a [String],
 }
 
 impl Renderer<'_> {
@@ -70,6 +72,10 @@ impl Renderer<'_> {
         if note.epoch > 0 {
             push(out, format_args!(" epoch={}", note.epoch));
         }
+        if let Some(strategy) = self.strategies.get(note.strategy.index()) {
+            out.push_str(" strategy=");
+            escape(strategy, out);
+        }
         for (name, value) in &note.fields {
             push(out, format_args!(" {name}={}", Shown(*value, instrument)));
         }
@@ -82,7 +88,7 @@ impl Renderer<'_> {
     }
 
     /// Appends one JSON object and a newline: `time` (RFC 3339, UTC, nanoseconds), `level`, `event`, then where
-    /// they are known `exchange`, `instrument`, `epoch`, the note's own fields, and `reason`.
+    /// they are known `exchange`, `instrument`, `epoch`, `strategy`, the note's own fields, and `reason`.
     ///
     /// Prices and quantities are strings of plain decimals, so that no reader makes floats of them.
     pub fn json(&self, note: &Note, out: &mut String) {
@@ -108,6 +114,9 @@ impl Renderer<'_> {
         }
         if note.epoch > 0 {
             push(out, format_args!(",\"epoch\":{}", note.epoch));
+        }
+        if let Some(strategy) = self.strategies.get(note.strategy.index()) {
+            push_member(out, "strategy", strategy);
         }
         for (name, value) in &note.fields {
             match value {
@@ -267,7 +276,7 @@ fn push(out: &mut String, text: fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Px, Qty, Symbol};
+    use crate::base::{Px, Qty, StrategyId, Symbol};
     use proptest::prelude::*;
 
     const BTC: InstrumentId = InstrumentId(0);
@@ -312,6 +321,15 @@ mod tests {
              \"exchange\":\"binance\",\"instrument\":\"BTCUSDT\",\"epoch\":1,\"px\":\"-0.05\",\
              \"value\":null,\"side\":\"buy\",\"code\":-2010,\"reason\":\"no \\u202ebalance\\u000a\"}\n"
         );
+    }
+
+    #[test]
+    fn a_record_of_a_strategy_names_it() {
+        let note = Note::new(Nanos(1_000), Severity::Info, "order.acked").strategy(StrategyId(1));
+        assert!(human(&note, false).ends_with("order.acked strategy=fast\n"));
+        assert!(json(&note).contains("\"event\":\"order.acked\",\"strategy\":\"fast\""));
+        let nobodys = Note::new(Nanos(1_000), Severity::Info, "run.status");
+        assert!(!human(&nobodys, false).contains("strategy"));
     }
 
     #[test]
@@ -395,6 +413,7 @@ mod tests {
             &Renderer {
                 anchor,
                 instruments: &instruments,
+                strategies: &["slow".to_owned(), "fast".to_owned()],
             },
             &mut out,
         );

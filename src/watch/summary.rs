@@ -10,7 +10,7 @@ mod status;
 mod timing;
 
 pub use books::{Book, Exchange};
-pub use orders::{Orders, Refused, Traded};
+pub use orders::{Orders, Refused, Strategy, Traded};
 pub use outages::{DOWN_AT_END_MAX, Outage};
 use serde::{Deserialize, Serialize};
 pub use status::{DarkBook, LateData, Status};
@@ -51,6 +51,9 @@ pub struct Summary {
     pub stages: Vec<StageLatency>,
     /// What became of orders.
     pub orders: Orders,
+    /// The same of each strategy, in the order of the configuration.
+    #[serde(default)]
+    pub strategies: Vec<Strategy>,
     /// How evenly the workers turned, by worker number.
     pub workers: Vec<Worker>,
     /// Log records that did not reach the log because the scribe was behind.

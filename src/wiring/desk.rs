@@ -4,12 +4,12 @@
 use super::ring::{Receiver, Sender};
 use super::turn::Turn;
 use crate::base::{
-    Body, ClientId, Event, Flags, Instrument, Intent, Nanos, News, Note, Outcome, Report, Severity,
-    Side, Stamps, UnixNanos, Value,
+    Body, ClientId, Event, Flags, Instrument, InstrumentId, Intent, Nanos, News, Note, Outcome,
+    Report, Severity, Side, Stamps, StrategyId, UnixNanos, Value,
 };
 use crate::market::Picture;
 use crate::strategy::{Intents, Strategy};
-use crate::trading::orders::{Orders, Owner};
+use crate::trading::orders::Orders;
 use crate::trading::paper::{Paper, Reports};
 pub use crate::trading::refusal::Refusals;
 use crate::trading::refusal::{Compared, Refusal};
@@ -53,10 +53,35 @@ pub enum Exit {
     Paper(Paper),
 }
 
-/// What the desk counted.
+/// A strategy, and what it is there for.
+pub struct Seated {
+    /// What decides.
+    pub strategy: Box<dyn Strategy>,
+    /// Whether an instrument is one of its own, by instrument id; all are if this says nothing. It sees and trades no
+    /// other.
+    pub own: Option<Box<[bool]>>,
+}
+
+impl Seated {
+    /// A strategy for every instrument of the run.
+    pub fn everywhere(strategy: Box<dyn Strategy>) -> Self {
+        Self {
+            strategy,
+            own: None,
+        }
+    }
+
+    /// Whether it may see and trade this instrument. What is about no instrument is everybody's.
+    pub fn owns(&self, id: InstrumentId) -> bool {
+        let own = self.own.as_ref();
+        id == InstrumentId::NONE || own.is_none_or(|own| own.get(id.index()) == Some(&true))
+    }
+}
+
+/// What was counted, of all strategies or of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DeskCounters {
-    /// Events taken off the rings.
+    /// Events taken off the rings, or shown to the strategy.
     pub events: u64,
     /// What strategies wanted.
     pub intents: u64,
@@ -82,6 +107,24 @@ pub struct DeskCounters {
     pub in_doubt: u64,
 }
 
+impl DeskCounters {
+    fn count(&mut self, outcome: Outcome) {
+        let counter = match outcome {
+            Outcome::Acked { .. } => &mut self.acked,
+            Outcome::Fill { .. } => &mut self.fills,
+            Outcome::InDoubt => &mut self.in_doubt,
+            Outcome::Filled => &mut self.filled,
+            Outcome::Cancelled => &mut self.cancelled,
+            Outcome::Expired => &mut self.expired,
+            Outcome::Rejected { .. } => &mut self.rejected,
+            Outcome::NotSent => &mut self.not_sent,
+            Outcome::Unknown => &mut self.unknown,
+            Outcome::Refused { .. } => return, // Risk counts them by gate.
+        };
+        *counter += 1;
+    }
+}
+
 /// What was traded of one instrument, at its own scales.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traded {
@@ -100,14 +143,56 @@ pub struct DeskEnd {
     pub counters: DeskCounters,
     /// Intents that risk refused.
     pub refusals: Refusals,
+    /// The same of each strategy, by its id.
+    pub strategies: Vec<StrategyEnd>,
     /// What was traded, by instrument id.
     pub traded: Vec<Traded>,
+}
+
+/// What a strategy leaves behind.
+#[derive(Debug, Clone)]
+pub struct StrategyEnd {
+    /// What was counted of it.
+    pub counters: DeskCounters,
+    /// Its intents that risk refused.
+    pub refusals: Refusals,
+}
+
+/// A strategy at the desk, and what is kept of it.
+struct Chair {
+    seated: Seated,
+    counters: DeskCounters,
+    refusals: Refusals,
+    /// When a refusal by each gate was logged last: one strategy's refusals do not silence another's.
+    refusal_logged: [Nanos; Refusal::ALL.len()],
+}
+
+impl Chair {
+    fn new(seated: Seated) -> Self {
+        Self {
+            seated,
+            counters: DeskCounters::default(),
+            refusals: Refusals::default(),
+            refusal_logged: [Nanos::ZERO; Refusal::ALL.len()],
+        }
+    }
+
+    /// Whether a refusal by this gate is to be logged now.
+    fn logs_refusal(&mut self, now: Nanos, gate: Refusal) -> bool {
+        let last = &mut self.refusal_logged[gate as usize];
+        let due = *last == Nanos::ZERO || now.since(*last) >= REFUSAL_SAMPLE.0;
+        if due {
+            *last = now;
+        }
+        due
+    }
 }
 
 /// The strategies of a run, and the one gate before the market.
 pub struct Desk {
     inputs: Vec<Receiver<Event>>,
-    strategies: Vec<Box<dyn Strategy>>,
+    /// By strategy id.
+    chairs: Vec<Chair>,
     /// What the books say: lent to strategies, risk and paper.
     picture: Picture,
     risk: Risk,
@@ -119,18 +204,18 @@ pub struct Desk {
     closed: bool,
     /// Reports that were made here, and for whom. Risk has them; strategies see them at the next turn, so that one
     /// that answers a fill with an order cannot keep the desk from its rings.
-    own: VecDeque<(Owner, Event)>,
+    own: VecDeque<(StrategyId, Event)>,
     counters: DeskCounters,
-    refusal_logged: [Nanos; Refusal::ALL.len()],
 }
 
 impl Desk {
-    /// Every strategy sees every event of `inputs`. `instruments` is the run's table, for which `risk` has its
+    /// A strategy sees every event of `inputs` that is about its instruments, or about none; its place in the list is
+    /// its id. `instruments` is the run's table, for which `risk` has its
     /// limits. With [`Exit::Paper`] risk is told at once that orders can be taken.
     pub fn new(
         instruments: &[Instrument],
         inputs: Vec<Receiver<Event>>,
-        strategies: Vec<Box<dyn Strategy>>,
+        strategies: Vec<Seated>,
         mut risk: Risk,
         exit: Exit,
     ) -> Self {
@@ -139,9 +224,13 @@ impl Desk {
             // Paper is always ready; risk hears of it as it would of a gateway.
             Exit::Paper(_) => risk.handle_event(&own_event(Nanos::ZERO, Body::Gateway(true))),
         }
+        assert!(
+            strategies.len() <= StrategyId::NONE.index(),
+            "an id each, and one for none"
+        );
         Self {
             inputs,
-            strategies,
+            chairs: strategies.into_iter().map(Chair::new).collect(),
             picture: Picture::new(instruments),
             orders: Orders::with_capacity(risk.open_orders_max()),
             traded: vec![Traded::default(); instruments.len()],
@@ -150,7 +239,6 @@ impl Desk {
             exit,
             own: VecDeque::with_capacity(OWN_REPORTS),
             counters: DeskCounters::default(),
-            refusal_logged: [Nanos::ZERO; Refusal::ALL.len()],
         }
     }
 
@@ -163,9 +251,9 @@ impl Desk {
     pub fn handle_turn(&mut self, turn: &mut Turn) -> usize {
         let mut taken = self.own.len().min(EVENTS_PER_TURN);
         for _ in 0..taken {
-            if let Some((owner, event)) = self.own.pop_front() {
+            if let Some((strategy, event)) = self.own.pop_front() {
                 let now = turn.clock.now();
-                self.show_to(turn, now, owner, &event);
+                self.show_to(turn, now, strategy, &event);
             }
         }
         for ring in 0..self.inputs.len() {
@@ -213,17 +301,22 @@ impl Desk {
     /// The run is over: orders without an end get one, and every strategy hears of its own.
     pub fn finish(&mut self, turn: &mut Turn) -> DeskEnd {
         self.close();
-        while let Some((owner, report)) = self.orders.give_up() {
+        while let Some(report) = self.orders.give_up() {
             let now = turn.clock.now();
             let event = self.take_in(turn, now, &report);
-            self.own.push_back((owner, event));
+            self.own.push_back((report.strategy, event));
         }
-        while let Some((owner, event)) = self.own.pop_front() {
-            self.show_to(turn, event.stamps.book, owner, &event);
+        while let Some((strategy, event)) = self.own.pop_front() {
+            self.show_to(turn, event.stamps.book, strategy, &event);
         }
+        let end = |chair: &Chair| StrategyEnd {
+            counters: chair.counters,
+            refusals: chair.refusals.clone(),
+        };
         DeskEnd {
             counters: self.counters,
             refusals: self.risk.refusals().clone(),
+            strategies: self.chairs.iter().map(end).collect(),
             traded: self.traded.clone(),
         }
     }
@@ -238,56 +331,63 @@ impl Desk {
         self.risk.refusals()
     }
 
-    /// Lets every strategy see an event.
+    /// Lets every strategy see an event of its instruments.
     fn show(&mut self, turn: &mut Turn, popped: Nanos, event: &Event) {
         if self.closed {
             return;
         }
-        for strategy in 0..self.strategies.len() {
-            self.show_to(turn, popped, strategy, event);
+        for at in 0..self.chairs.len() {
+            if self.chairs[at].seated.owns(event.instrument) {
+                self.show_to(turn, popped, StrategyId(at as u8), event);
+            }
         }
     }
 
     /// Lets one strategy see an event, and takes what it wants to risk. All of it is decided at `popped`: what is
     /// read of the clock below is measured, and changes nothing.
-    fn show_to(&mut self, turn: &mut Turn, popped: Nanos, owner: Owner, event: &Event) {
+    fn show_to(&mut self, turn: &mut Turn, popped: Nanos, strategy: StrategyId, event: &Event) {
         let mut intents = Intents::new();
-        self.strategies[owner].handle_event(popped, event, &self.picture, &mut intents);
+        let chair = &mut self.chairs[strategy.index()];
+        chair.counters.events += 1;
+        let decides = &mut chair.seated.strategy;
+        decides.handle_event(popped, event, &self.picture, &mut intents);
         if intents.is_empty() || self.closed {
             return;
         }
         let decided = turn.clock.now();
         turn.latency.record(Stage::Decide, decided.since(popped));
-        for intent in intents {
+        for mut intent in intents {
+            intent.strategy = strategy;
             let receipt = Receipt {
                 stamps: event.stamps,
                 popped,
                 decided,
                 ..Receipt::default()
             };
-            self.handle_intent(turn, receipt, owner, intent);
+            self.handle_intent(turn, receipt, intent);
         }
     }
 
-    fn handle_intent(
-        &mut self,
-        turn: &mut Turn,
-        mut receipt: Receipt,
-        owner: Owner,
-        intent: Intent,
-    ) {
+    fn handle_intent(&mut self, turn: &mut Turn, mut receipt: Receipt, intent: Intent) {
         let now = receipt.popped;
+        let chair = &mut self.chairs[intent.strategy.index()];
         self.counters.intents += 1;
+        chair.counters.intents += 1;
         self.risk.set_recorded(turn.notes.takes_orders());
-        match self.risk.admit(now, intent, &self.picture) {
+        let admitted = match chair.seated.owns(intent.instrument) {
+            true => self.risk.admit(now, intent, &self.picture),
+            false => Err(self.risk.refuse(&intent, Refusal::NotItsInstrument)),
+        };
+        match admitted {
             Ok(order) => {
                 receipt.admitted = turn.clock.now();
                 turn.latency
                     .record(Stage::Admit, receipt.admitted.since(receipt.decided));
                 self.counters.admitted += 1;
+                chair.counters.admitted += 1;
                 let note = decision(now, Severity::Info, "order.admitted", &intent)
                     .with("order", Value::Int(order.order().client_id.0 as i64));
-                self.orders.open(order.order(), intent.tag, owner);
+                self.orders.open(order.order(), intent.tag);
                 let reports = self.dispatch(Ticket { order, receipt });
                 turn.notes.record(note); // After the order left: it can wait, and its place is kept.
                 for news in &reports {
@@ -296,8 +396,10 @@ impl Desk {
             }
             Err(refused) => {
                 let gate = refused.gate;
+                chair.refusals.record(intent.instrument, &refused);
                 let report = Report {
                     client_id: ClientId::default(),
+                    strategy: intent.strategy,
                     tag: intent.tag,
                     instrument: intent.instrument,
                     side: intent.side,
@@ -307,10 +409,8 @@ impl Desk {
                     outcome: Outcome::Refused { gate: gate.name() },
                 };
                 let event = own_event(now, Body::Report(report));
-                self.own.push_back((owner, event));
-                let last = &mut self.refusal_logged[gate as usize];
-                if *last == Nanos::ZERO || now.since(*last) >= REFUSAL_SAMPLE.0 {
-                    *last = now;
+                self.own.push_back((intent.strategy, event));
+                if chair.logs_refusal(now, gate) {
                     let note = decision(now, Severity::Info, "order.refused", &intent)
                         .with("gate", Value::Word(gate.name()))
                         .text(gate.name());
@@ -344,17 +444,17 @@ impl Desk {
 
     /// News from the gateway: its strategy hears of it at once.
     fn handle_news(&mut self, turn: &mut Turn, now: Nanos, news: &News) {
-        if let Some((owner, report)) = self.orders.hear(news) {
+        if let Some(report) = self.orders.hear(news) {
             let event = self.take_in(turn, now, &report);
-            self.show_to(turn, now, owner, &event);
+            self.show_to(turn, now, report.strategy, &event);
         }
     }
 
     /// News that was made here: its strategy hears of it at the next turn.
     fn handle_own(&mut self, turn: &mut Turn, now: Nanos, news: &News) {
-        if let Some((owner, report)) = self.orders.hear(news) {
+        if let Some(report) = self.orders.hear(news) {
             let event = self.take_in(turn, now, &report);
-            self.own.push_back((owner, event));
+            self.own.push_back((report.strategy, event));
         }
     }
 
@@ -368,20 +468,9 @@ impl Desk {
     }
 
     fn count(&mut self, report: &Report) {
-        let counters = &mut self.counters;
-        let counter = match report.outcome {
-            Outcome::Acked { .. } => &mut counters.acked,
-            Outcome::Fill { .. } => &mut counters.fills,
-            Outcome::InDoubt => &mut counters.in_doubt,
-            Outcome::Filled => &mut counters.filled,
-            Outcome::Cancelled => &mut counters.cancelled,
-            Outcome::Expired => &mut counters.expired,
-            Outcome::Rejected { .. } => &mut counters.rejected,
-            Outcome::NotSent => &mut counters.not_sent,
-            Outcome::Unknown => &mut counters.unknown,
-            Outcome::Refused { .. } => return, // Risk counts them by gate.
-        };
-        *counter += 1;
+        self.counters.count(report.outcome);
+        let chair = &mut self.chairs[report.strategy.index()];
+        chair.counters.count(report.outcome);
         let Outcome::Fill { px, qty } = report.outcome else {
             return;
         };
@@ -420,6 +509,7 @@ fn report_note(now: Nanos, report: &Report) -> Note {
     };
     let note = Note::new(now, severity, event)
         .instrument(report.instrument)
+        .strategy(report.strategy)
         .with("order", Value::Int(report.client_id.0 as i64))
         .with("side", Value::Word(report.side.name()))
         .with("px", Value::Px(px))
@@ -462,6 +552,7 @@ fn decision(at: Nanos, severity: Severity, event: &'static str, intent: &Intent)
     Note::new(at, severity, event)
         .instrument(intent.instrument)
         .epoch(intent.why.epoch)
+        .strategy(intent.strategy)
         .with("side", Value::Word(intent.side.name()))
         .with("px", Value::Px(intent.px))
         .with("qty", Value::Qty(intent.qty))

@@ -2,8 +2,8 @@
 
 use super::{instruments, snapshot};
 use tickwire::base::{
-    Body, Event, Flags, InstrumentId, Intent, Level, Nanos, Px, Qty, Side, Stamps, TimeInForce,
-    Top, UnixNanos, Why,
+    Body, Event, Flags, InstrumentId, Intent, Level, Nanos, Px, Qty, Side, Stamps, StrategyId,
+    TimeInForce, Top, UnixNanos, Why,
 };
 use tickwire::market::Picture;
 use tickwire::trading::limits::{RiskLimits, RiskParams};
@@ -56,6 +56,7 @@ pub fn ready_risk(at: Nanos) -> Risk {
 
 pub fn buy(instrument: InstrumentId, qty: u64) -> Intent {
     Intent {
+        strategy: StrategyId::NONE,
         instrument,
         side: Side::Buy,
         px: Px(10_001),

@@ -101,6 +101,11 @@ impl<'a> Section<'a> {
     /// The value of a key, if it is there. The key counts as known from now on.
     pub fn get(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.asked.push(key);
+        self.peek(key)
+    }
+
+    /// The value of a key, if it is there; whether the key is known is still to be said.
+    pub fn peek(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
         let mut entries = self.entries?.iter();
         entries
             .find(|(name, _)| name.get_ref() == key)

@@ -9,7 +9,7 @@ use super::{Account, Config, Engine, Feed, Known, Risk, Simulate, Socket, Strate
 use crate::strategy::{ALL, Kind, Sort, Value, Values};
 use crate::world::sim::market::INSTRUMENTS_MAX;
 use std::time::Duration;
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 /// Depths that are compiled in.
 const DEPTHS: [u64; 3] = [256, 1024, 4096];
@@ -33,7 +33,7 @@ pub(super) fn config(reader: &mut Reader, known: &[Known]) -> Option<Config> {
         proxy: network(reader, &mut top),
         simulate: simulate(reader, &mut top, &feeds),
         account: account(reader, &mut top, known, &feeds),
-        strategy: strategy(reader, &mut top, &risk),
+        strategies: strategies(reader, &mut top, &risk),
         feeds,
         risk,
         unwritten: Vec::new(),
@@ -164,10 +164,74 @@ fn account(
     })
 }
 
-fn strategy(reader: &mut Reader, top: &mut Section, risk: &Risk) -> Strategy {
-    let mut section = table(reader, top, "strategy", "[strategy]");
+/// More of them have no id, and nobody has a use for so many.
+const STRATEGIES_MAX: usize = 16;
+const STRATEGY_NAME_MAX: usize = 32;
+
+/// `[strategy]`, or `[[strategy]]` several times.
+fn strategies(reader: &mut Reader, top: &mut Section, risk: &Risk) -> Vec<Strategy> {
+    let several = top
+        .peek("strategy")
+        .and_then(|value| value.get_ref().as_array());
+    let Some(items) = several else {
+        let section = table(reader, top, "strategy", "[strategy]");
+        return vec![strategy(reader, section, risk, &[])];
+    };
+    let span = top.get("strategy").map_or(0..0, |value| value.span());
+    if !(1..=STRATEGIES_MAX).contains(&items.len()) {
+        let count = items.len();
+        let what = format!("{count} strategies: write 1 to {STRATEGIES_MAX} of them");
+        reader.refuse(span, what);
+    }
+    let mut strategies = Vec::new();
+    for item in items.iter() {
+        let entries = item.get_ref().as_table();
+        if entries.is_none() {
+            let what = "strategy: write [[strategy]] and its keys below it".to_owned();
+            reader.refuse(item.span(), what);
+        }
+        let section = Section::new("[[strategy]]", item.span(), entries);
+        strategies.push(strategy(reader, section, risk, &strategies));
+    }
+    strategies
+}
+
+/// `before` are the strategies of the sections before this one.
+fn strategy(
+    reader: &mut Reader,
+    mut section: Section,
+    risk: &Risk,
+    before: &[Strategy],
+) -> Strategy {
     let names: Vec<(&str, &'static Kind)> = ALL.iter().map(|kind| (kind.name, *kind)).collect();
-    let kind = section.choice(reader, "name", &names, ALL[0]);
+    // Without a kind the name says it.
+    let (kind, name) = match section.has("kind") {
+        false => {
+            let kind = section.choice(reader, "name", &names, ALL[0]);
+            (kind, kind.name.to_owned())
+        }
+        true => {
+            let kind = section.choice(reader, "kind", &names, ALL[0]);
+            let name = section.text(reader, "name", "\"slow\"");
+            let name = name.map_or(kind.name, |name| name.value);
+            (kind, name.to_owned())
+        }
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if name.len() > STRATEGY_NAME_MAX || !name.chars().all(plain) {
+        let instead = format!("write at most {STRATEGY_NAME_MAX} letters, digits, - and _");
+        let what = format!("name of {}: {instead}", section.name);
+        reader.refuse(section.span.clone(), what);
+    }
+    if before.iter().any(|other| other.name == name) {
+        let what = format!(
+            "two strategies are called \"{name}\": write a name of its own for each, and \
+             kind = \"{}\" beside it",
+            kind.name
+        );
+        reader.refuse(section.span.clone(), what);
+    }
+    let instruments = own_instruments(reader, &mut section);
     let mut values = Values::default();
     for key in kind.keys {
         let value = match &key.sort {
@@ -188,7 +252,32 @@ fn strategy(reader: &mut Reader, top: &mut Section, risk: &Risk) -> Strategy {
         values.set(key, value);
     }
     section.finish_noting(reader);
-    Strategy { kind, values }
+    Strategy {
+        name,
+        kind,
+        instruments,
+        values,
+    }
+}
+
+/// The instruments that a strategy is for; none is all of them.
+fn own_instruments(reader: &mut Reader, section: &mut Section) -> Vec<String> {
+    let Some(value) = section.get("instruments") else {
+        return Vec::new();
+    };
+    let items = value.get_ref().as_array();
+    let texts = items.and_then(|items| {
+        let text = |item: &toml::Spanned<DeValue>| item.get_ref().as_str().map(str::to_owned);
+        items.iter().map(text).collect::<Option<Vec<String>>>()
+    });
+    match texts.filter(|texts| !texts.is_empty()) {
+        Some(texts) => texts,
+        None => {
+            let instead = "write a list, like instruments = [\"binance:*-USDT\", \"BTC-USD\"]";
+            section.wrong(reader, "instruments", value, instead);
+            Vec::new()
+        }
+    }
 }
 
 /// A quantity that risk would refuse each time is a mistake.

@@ -5,7 +5,7 @@ use crate::base::{Clock as _, Decimal, Instrument, Nanos, Note, Severity, Value}
 use crate::trading::refusal::{Compared, Refusal, Refusals, Unit};
 use crate::watch::log::Anchor;
 use crate::watch::summary::{self, Summary};
-use crate::wiring::desk::{DeskEnd, Traded};
+use crate::wiring::desk::{DeskCounters, Traded};
 use crate::wiring::feed::Delays;
 use crate::wiring::lane::LaneOutage;
 use crate::wiring::outage::Downtime;
@@ -42,7 +42,15 @@ pub(super) fn summarize(
         });
         let Some(end) = end else { continue };
         if let Some(desk) = &end.desk {
-            summary.orders = orders(desk, instruments);
+            summary.orders = orders(&desk.counters, &desk.refusals, instruments);
+            let traded = instruments.iter().zip(&desk.traded);
+            let traded = traded.filter(|(_, traded)| traded.fills > 0);
+            summary.orders.traded = traded.map(traded_of).collect();
+            for (told, end) in summary.strategies.iter_mut().zip(&desk.strategies) {
+                told.intents = end.counters.intents;
+                told.orders = orders(&end.counters, &end.refusals, instruments);
+                told.orders.sent = end.counters.admitted;
+            }
             if placement.workers.iter().all(|worker| !worker.gateway) {
                 // On paper an admitted order has been handed over.
                 summary.orders.sent = desk.counters.admitted;
@@ -179,10 +187,12 @@ pub(super) fn say_down(notes: &Notes, outages: &[(&'static str, summary::Outage)
 }
 
 /// What became of orders.
-fn orders(desk: &DeskEnd, instruments: &[Instrument]) -> summary::Orders {
-    let counters = &desk.counters;
-    let refusals = refused(&desk.refusals, instruments);
-    let traded = instruments.iter().zip(&desk.traded);
+fn orders(
+    counters: &DeskCounters,
+    refusals: &Refusals,
+    instruments: &[Instrument],
+) -> summary::Orders {
+    let refusals = refused(refusals, instruments);
     summary::Orders {
         sent: 0,
         acked: counters.acked,
@@ -199,10 +209,7 @@ fn orders(desk: &DeskEnd, instruments: &[Instrument]) -> summary::Orders {
             .map(|of| (of.gate.clone(), of.count))
             .collect(),
         refusals,
-        traded: traded
-            .filter(|(_, traded)| traded.fills > 0)
-            .map(traded_of)
-            .collect(),
+        traded: Vec::new(),
     }
 }
 

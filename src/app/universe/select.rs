@@ -41,7 +41,7 @@ impl<'f> Selection<'f> {
         let (mut matched, mut patterns) = (Vec::new(), Vec::new());
         for entry in self.entries {
             if entry.contains('*') {
-                let fits = |i: &&Instrument| self.fits(entry, i) && i.trading;
+                let fits = |i: &&Instrument| fits(entry, i) && i.trading;
                 let found: Vec<Instrument> = listed.iter().filter(fits).copied().collect();
                 if found.is_empty() {
                     return Err(format!(
@@ -52,9 +52,7 @@ impl<'f> Selection<'f> {
                 patterns.push(format!("{entry} matches {}", found.len()));
                 matched.extend(found);
             } else {
-                let found = listed
-                    .iter()
-                    .find(|instrument| self.fits(entry, instrument));
+                let found = listed.iter().find(|instrument| fits(entry, instrument));
                 if found.is_none() && left_out.iter().any(|one| names(entry, one)) {
                     continue;
                 }
@@ -92,16 +90,6 @@ impl<'f> Selection<'f> {
         Ok((chosen, told))
     }
 
-    fn fits(&self, entry: &str, instrument: &Instrument) -> bool {
-        let canonical = entry.contains(':');
-        let text = if canonical {
-            instrument.name.as_str()
-        } else {
-            instrument.symbol.as_str()
-        };
-        matches(entry.as_bytes(), text.as_bytes())
-    }
-
     fn unlisted(&self, entry: &str, listed: &[Instrument]) -> String {
         let wanted = bare(entry.rsplit(':').next().unwrap_or(entry));
         let near = listed.iter().find(|instrument| {
@@ -116,6 +104,15 @@ impl<'f> Selection<'f> {
             None => format!("{entry}: the exchange does not list it"),
         }
     }
+}
+
+/// Whether an entry means this instrument: a symbol, a canonical name, or a pattern of either.
+pub fn fits(entry: &str, instrument: &Instrument) -> bool {
+    let text = match entry.contains(':') {
+        true => instrument.name.as_str(),
+        false => instrument.symbol.as_str(),
+    };
+    matches(entry.as_bytes(), text.as_bytes())
 }
 
 /// Letters and digits of a name, in capitals: what symbols and canonical names have in common.

@@ -26,6 +26,7 @@ fn build(params: &Params, instruments: &[Instrument]) -> Result<Arbitrage, Strat
     let table = Table {
         instruments,
         taker_fees_ppm: &FEES_PPM,
+        own: None,
     };
     Arbitrage::new(params, &table)
 }
@@ -102,6 +103,7 @@ impl Bench {
         let (intent, left) = self.last.expect("an order");
         let report = Report {
             client_id: ClientId(1),
+            strategy: StrategyId(0),
             tag: intent.tag,
             instrument: InstrumentId(id),
             side: intent.side,

@@ -26,7 +26,7 @@ fn params() -> Params {
 }
 
 fn strategy() -> Imbalance {
-    Imbalance::new(&params(), &[instrument(0), instrument(1)]).unwrap()
+    Imbalance::new(&params(), &Table::of(&[instrument(0), instrument(1)])).unwrap()
 }
 
 fn levels(best: i64, step: i64, qtys: &[u64]) -> impl Iterator<Item = Level> {
@@ -80,6 +80,7 @@ fn many_bids_make_it_buy_at_the_best_ask_and_say_why() {
     assert_eq!(
         intent,
         Intent {
+            strategy: StrategyId::NONE,
             instrument: InstrumentId(0),
             side: Side::Buy,
             px: Px(101),
@@ -204,7 +205,7 @@ fn the_largest_quantities_do_not_overflow() {
         depth: 10,
         ..params()
     };
-    let mut strategy = Imbalance::new(&params, &[instrument(0)]).unwrap();
+    let mut strategy = Imbalance::new(&params, &Table::of(&[instrument(0)])).unwrap();
     let intent = wants(&mut strategy, 1, &book(&most, &[1; 10])).unwrap();
     assert_eq!(intent.side, Side::Buy);
 }
@@ -239,7 +240,7 @@ fn parameters_out_of_range_are_refused() {
             threshold,
             ..params()
         };
-        Imbalance::new(&params, &[]).map(|_| ())
+        Imbalance::new(&params, &Table::of(&[])).map(|_| ())
     };
     assert_eq!(build(0, 0.5), Err(StrategyError::Depth(0)));
     assert_eq!(build(11, 0.5), Err(StrategyError::Depth(11)));
@@ -271,4 +272,21 @@ proptest! {
         prop_assert_eq!(first.map(|intent| intent.side), want);
         prop_assert_eq!(first, wants(&mut strategy(), 1, &event));
     }
+}
+
+#[test]
+fn only_its_own_instruments_are_traded_and_only_they_must_fit() {
+    let small = Instrument {
+        qty_min: Qty(1_000_000),
+        ..instrument(1)
+    };
+    let instruments = [instrument(0), small];
+    let table = |own| Table {
+        own: Some(own),
+        ..Table::of(&instruments)
+    };
+    let first = Imbalance::new(&params(), &table(&[true, false])).unwrap();
+    assert!(first.trades(InstrumentId(0)) && !first.trades(InstrumentId(1)));
+    let second = Imbalance::new(&params(), &table(&[false, true]));
+    assert!(matches!(second, Err(StrategyError::QuantityMin { .. })));
 }

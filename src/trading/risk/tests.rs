@@ -2,7 +2,8 @@ pub use super::bench::Gate;
 use super::*;
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
-    Flags, InstrumentId, Level, Outcome, Qty, Stamps, Status, Symbol, TimeInForce, Top, UnixNanos,
+    Flags, InstrumentId, Level, Outcome, Qty, Stamps, Status, StrategyId, Symbol, TimeInForce, Top,
+    UnixNanos,
 };
 use crate::trading::{LimitError, RiskParams};
 use proptest::{collection, prop_assert, prop_assert_eq, proptest};
@@ -82,6 +83,7 @@ pub fn risk() -> Gate {
 
 pub fn buy() -> Intent {
     Intent {
+        strategy: StrategyId(0),
         instrument: InstrumentId(0),
         side: Side::Buy,
         px: Px(10_000),
@@ -136,6 +138,7 @@ fn report(risk: &mut Gate, client_id: ClientId, outcome: Outcome) {
             0,
             Body::Report(Report {
                 client_id,
+                strategy: StrategyId(0),
                 tag: 0,
                 instrument,
                 side: Side::Buy,
@@ -156,6 +159,7 @@ fn what_passes_is_the_intent_under_an_id_of_ours() {
         *admitted.order(),
         NewOrder {
             client_id: ClientId(FIRST_ID),
+            strategy: StrategyId(0),
             instrument: InstrumentId(0),
             side,
             px,

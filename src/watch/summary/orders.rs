@@ -44,6 +44,19 @@ pub struct Orders {
     pub refusals: Vec<Refused>,
 }
 
+/// What became of one strategy's orders.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Strategy {
+    /// Its own name among the run's strategies.
+    pub name: String,
+    /// The name of its kind.
+    pub kind: String,
+    /// What it wanted: orders, and what risk refused.
+    pub intents: u64,
+    /// What became of its orders; what was traded is told of all strategies together.
+    pub orders: Orders,
+}
+
 /// What was traded of one instrument. Numbers are decimal text, and without fees.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Traded {

@@ -92,6 +92,7 @@ pub fn example() -> Summary {
         duration_ns: 15_000_000_000,
         wait: "spin".to_owned(),
         mode: "paper".to_owned(),
+        strategies: Vec::new(),
         left_out: Vec::new(),
         seed: Some(7),
         placement: vec![Placement {

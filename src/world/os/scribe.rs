@@ -45,6 +45,8 @@ pub struct ScribeInputs {
     pub clock: Box<dyn Clock + Send>,
     /// The run's instruments, by id.
     pub instruments: Arc<[Instrument]>,
+    /// The names of the run's strategies, by id.
+    pub strategies: Arc<[String]>,
     /// Bounded; senders use `try_send` and count what does not fit in `notes_lost`.
     pub notes: Receiver<Note>,
     /// Log records that found no room in `notes`, counted by their senders.
@@ -352,7 +354,7 @@ impl Scribe {
         self.orders.count(note.event);
         if let Some(dir) = &mut self.dir {
             self.line.clear();
-            renderer(self.anchor, &self.inputs.instruments).json(note, &mut self.line);
+            renderer(self.anchor, &self.inputs).json(note, &mut self.line);
             dir.take_line(&self.line, is_record(note.event));
         }
         self.show(note);
@@ -361,7 +363,7 @@ impl Scribe {
     /// Writes a note to the console only. A console that is gone is nobody's error.
     fn show(&mut self, note: &Note) {
         self.line.clear();
-        let renderer = renderer(self.anchor, &self.inputs.instruments);
+        let renderer = renderer(self.anchor, &self.inputs);
         match self.inputs.console.style {
             ConsoleStyle::Human { colour } => renderer.human(note, colour, &mut self.line),
             ConsoleStyle::Json => renderer.json(note, &mut self.line),
@@ -445,10 +447,11 @@ impl Scribe {
     }
 }
 
-fn renderer(anchor: Anchor, instruments: &[Instrument]) -> Renderer<'_> {
+fn renderer(anchor: Anchor, inputs: &ScribeInputs) -> Renderer<'_> {
     Renderer {
         anchor,
-        instruments,
+        instruments: &inputs.instruments,
+        strategies: &inputs.strategies,
     }
 }
 

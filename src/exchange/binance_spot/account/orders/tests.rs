@@ -1,6 +1,6 @@
 use super::*;
 use crate::base::instrument::SYMBOL_MAX;
-use crate::base::{Px, Qty};
+use crate::base::{Px, Qty, StrategyId};
 use crate::exchange::binance_spot::rest::test_instrument;
 use proptest::prelude::*;
 
@@ -31,6 +31,7 @@ fn codec() -> SpotOrders {
 fn order() -> NewOrder {
     NewOrder {
         client_id: ClientId(1_306),
+        strategy: StrategyId(0),
         instrument: InstrumentId(3),
         side: Side::Buy,
         px: Px(250_012_000_000),
