@@ -381,6 +381,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_is_whole_lots_and_no_less_than_the_smallest_order() {
+        let listed = Instrument {
+            lot: Qty(70),
+            qty_min: Qty(140),
+            qty_max: Qty(700),
+            ..instrument(0, (2, 4), Contract::ONE)
+        };
+        let pair = Pair::new(&[(listed, 0)]);
+        for (base, lots) in [(139, 0), (140, 140), (209, 140), (699, 630), (9_999, 700)] {
+            assert_eq!(pair.lots(0, Px(4_000_000), base), Qty(lots), "{base}");
+        }
+    }
+
+    #[test]
     fn the_best_bid_and_ask_are_those_that_are_best_after_fees() {
         let pair = pair([1_000, 0, 0]);
         let mut view = picture(&pair);
