@@ -1,11 +1,11 @@
 //! Buys when the best levels hold much more to buy than to sell, and sells in the opposite case.
 //! Reads no incomplete, crossed or outdated book, and keeps no position.
 
+use super::sizes::{order_qty, order_qtys};
 use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Table, Values};
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
-    Body, Decimal, Event, Instrument, InstrumentId, Intent, Nanos, Qty, Side, StrategyId,
-    TimeInForce, Top, Why, decimal,
+    Body, Event, InstrumentId, Intent, Nanos, Qty, Side, StrategyId, TimeInForce, Top, Why,
 };
 use crate::market::{Picture, signals};
 
@@ -112,36 +112,17 @@ impl Imbalance {
         if !(params.threshold > 0.0 && params.threshold < 1.0) {
             return Err(StrategyError::Threshold(params.threshold));
         }
-        let mut seats = Vec::with_capacity(table.instruments.len());
-        let (mut misfit, mut owned) = (None, 0);
-        for (index, instrument) in table.instruments.iter().enumerate() {
-            assert_eq!(instrument.id.index(), index, "the table is in id order");
-            let own = table.owns(instrument.id);
-            owned += usize::from(own);
-            let qty = match own {
-                true => order_qty(&params.quantity, instrument).unwrap_or_else(|error| {
-                    misfit.get_or_insert(error);
-                    Qty(0)
-                }),
-                false => Qty(0),
-            };
-            seats.push(Seat {
-                qty,
-                ready_at: Nanos::ZERO,
-            });
-        }
-        if let Some(error) = misfit.filter(|_| seats.iter().all(|seat| seat.qty == Qty(0))) {
-            return Err(match owned {
-                1 => error,
-                _ => StrategyError::NothingFits(Box::new(error)),
-            });
-        }
+        let seat = |qty| Seat {
+            qty,
+            ready_at: Nanos::ZERO,
+        };
+        let qtys = order_qtys(&params.quantity, table)?;
         Ok(Self {
             depth: params.depth,
             threshold: params.threshold,
             cooldown: Nanos(params.cooldown_ns),
             quantity: params.quantity.clone(),
-            seats,
+            seats: qtys.into_iter().map(seat).collect(),
         })
     }
 
@@ -222,37 +203,6 @@ impl Strategy for Imbalance {
         let seat = self.seats.get(instrument.index());
         seat.is_some_and(|seat| seat.qty > Qty(0))
     }
-}
-
-/// The configured quantity in whole lots of this instrument.
-fn order_qty(text: &str, instrument: &Instrument) -> Result<Qty, StrategyError> {
-    let symbol = instrument.symbol;
-    let scale = instrument.qty_scale;
-    let units =
-        decimal::parse(text.as_bytes(), scale).map_err(|error| StrategyError::Quantity {
-            symbol,
-            text: text.to_owned(),
-            scale,
-            error,
-        })?;
-    let as_decimal = |qty: u64| Decimal {
-        units: u128::from(qty),
-        scale,
-    };
-    assert!(instrument.lot.0 > 0, "a lot is at least 1");
-    let qty = units - units % instrument.lot.0;
-    if qty == 0 {
-        let lot = as_decimal(instrument.lot.0);
-        return Err(StrategyError::QuantityZero { symbol, lot });
-    }
-    if qty < instrument.qty_min.0 {
-        return Err(StrategyError::QuantityMin {
-            symbol,
-            quantity: as_decimal(qty),
-            qty_min: as_decimal(instrument.qty_min.0),
-        });
-    }
-    Ok(Qty(qty))
 }
 
 #[cfg(test)]

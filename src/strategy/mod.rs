@@ -3,6 +3,7 @@
 pub mod arbitrage;
 pub mod imbalance;
 mod kind;
+mod sizes;
 
 use crate::base::{Decimal, DecimalError, Event, InstrumentId, Intent, Nanos, Symbol};
 use crate::market::Picture;

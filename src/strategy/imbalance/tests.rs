@@ -1,7 +1,5 @@
 use super::*;
-use crate::base::{
-    DecimalError, Flags, InstrumentId, Level, Px, Stamps, Status, Symbol, UnixNanos,
-};
+use crate::base::{Flags, Instrument, InstrumentId, Level, Px, Stamps, Status, Symbol, UnixNanos};
 use proptest::{prop_assert_eq, proptest};
 
 const COOLDOWN_NS: u64 = 100;
@@ -211,28 +209,6 @@ fn the_largest_quantities_do_not_overflow() {
 }
 
 #[test]
-fn quantities_are_whole_lots_and_too_little_is_told_at_once() {
-    let qty = |text: &str| order_qty(text, &instrument(0));
-    assert_eq!(qty("0.00129"), Ok(Qty(120)));
-    assert_eq!(qty("0.0002"), Ok(Qty(20)));
-    assert_eq!(
-        qty("0.00009").unwrap_err().to_string(),
-        "quantity is less than one lot of BTCUSDT, 0.0001"
-    );
-    assert_eq!(
-        qty("0.00019").unwrap_err().to_string(),
-        "quantity is 0.0001 in whole lots, less than BTCUSDT takes: at least 0.0002"
-    );
-    assert!(matches!(
-        qty("0.000001"),
-        Err(StrategyError::Quantity {
-            error: DecimalError::TooFine,
-            ..
-        })
-    ));
-}
-
-#[test]
 fn parameters_out_of_range_are_refused() {
     let build = |depth, threshold| {
         let params = Params {
@@ -272,21 +248,4 @@ proptest! {
         prop_assert_eq!(first.map(|intent| intent.side), want);
         prop_assert_eq!(first, wants(&mut strategy(), 1, &event));
     }
-}
-
-#[test]
-fn only_its_own_instruments_are_traded_and_only_they_must_fit() {
-    let small = Instrument {
-        qty_min: Qty(1_000_000),
-        ..instrument(1)
-    };
-    let instruments = [instrument(0), small];
-    let table = |own| Table {
-        own: Some(own),
-        ..Table::of(&instruments)
-    };
-    let first = Imbalance::new(&params(), &table(&[true, false])).unwrap();
-    assert!(first.trades(InstrumentId(0)) && !first.trades(InstrumentId(1)));
-    let second = Imbalance::new(&params(), &table(&[false, true]));
-    assert!(matches!(second, Err(StrategyError::QuantityMin { .. })));
 }
