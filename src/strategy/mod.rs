@@ -3,6 +3,7 @@
 pub mod arbitrage;
 pub mod imbalance;
 mod kind;
+pub mod order_flow;
 mod sizes;
 
 use crate::base::{Decimal, DecimalError, Event, InstrumentId, Intent, Nanos, Symbol};
@@ -34,7 +35,7 @@ pub trait Strategy: Send {
 }
 
 /// Every kind of strategy; a line here and a file add another. The first one is the default.
-pub static ALL: &[&Kind] = &[&imbalance::KIND, &arbitrage::KIND];
+pub static ALL: &[&Kind] = &[&imbalance::KIND, &arbitrage::KIND, &order_flow::KIND];
 
 /// Why a strategy was not built, for a person to read.
 #[derive(Debug, Clone, PartialEq)]
