@@ -133,7 +133,7 @@ fn a_byte_that_was_changed_is_found() {
     let world = World::new(&["BTCUSDT"], "");
     finished(tickwire(
         world.path(),
-        &["record", "c.toml", "--out", "r", "--for", "3s"],
+        &["record", "c.toml", "--out", "r", "--for", "8s"],
     ))
     .expect(0);
     let path = world.path().join("r/binance-00001.jsonl.gz");

@@ -268,7 +268,7 @@ fn on_one_cpu_everything_is_one_worker_and_says_so() {
 fn the_way_of_waiting_is_chosen_and_said() {
     for wait in ["spin", "park"] {
         let folder = folder();
-        let arguments = ["run", "--wait", wait, "--for", "2s", "--out", "o"];
+        let arguments = ["run", "--wait", wait, "--for", "8s", "--out", "o"];
         let ran = finished(tickwire(folder.path(), &arguments)).expect(0);
         let chosen = format!("placement: {wait} ({wait} was asked for");
         assert!(ran.out.contains(&chosen), "{}", ran.out);

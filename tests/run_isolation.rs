@@ -118,9 +118,9 @@ fn exchanges_that_are_ill_at_the_start_are_left_out_and_the_others_run_as_ever()
         ),
     ];
     config(dir.path(), "ill.toml", &[&ill[..], &well[..]].concat());
-    let run = ["run", "ill.toml", "--for", "6s", "--out", "ill"];
+    let run = ["run", "ill.toml", "--for", "15s", "--out", "ill"];
     let beside = Process::start(tickwire(dir.path(), &run));
-    let run = ["run", "alone.toml", "--for", "6s", "--out", "alone"];
+    let run = ["run", "alone.toml", "--for", "15s", "--out", "alone"];
     finished(tickwire(dir.path(), &run)).expect(0);
     let ran = beside.wait().expect(3);
     check_well(&dir.path().join("ill"), &dir.path().join("alone"));
@@ -173,7 +173,7 @@ fn exchanges_that_fall_ill_later_take_only_their_own_books_with_them_and_come_ba
         .map(|((name, _), proxy)| feed(name, &proxy.addr, &sim));
     let feeds: Vec<String> = feeds.chain(well.clone()).collect();
     config(dir.path(), "ill.toml", &feeds);
-    let run = ["run", "alone.toml", "--for", "5s", "--out", "alone"];
+    let run = ["run", "alone.toml", "--for", "15s", "--out", "alone"];
     finished(tickwire(dir.path(), &run)).expect(0);
 
     let run = ["run", "ill.toml", "--out", "ill"];
