@@ -393,7 +393,7 @@ impl Road {
         while self.feed.poll_heard().is_some() {}
         // Each life has the snapshots that it is given, and no answer from the one before.
         while let Some((id, want)) = self.feed.poll_want() {
-            if want == Want::Snapshot {
+            if matches!(want, Want::Snapshot { .. }) {
                 self.feed.handle_snapshot_failed(self.clock.now(), id);
             }
         }

@@ -24,7 +24,7 @@ fn a_quiet_book_comes_back_by_a_snapshot_and_leaves_the_connection_alone() {
     t.lively_until(4);
     assert_eq!(t.states(QUIET), [Status::Live, Status::Stale]);
     t.lively_until(8); // From one refresh to the next it is five seconds.
-    assert_eq!(t.wants(), [(QUIET, Want::Snapshot)]);
+    assert_eq!(t.wants(), [(QUIET, Want::Snapshot { repeat: true })]);
     t.drain();
 
     t.answer(QUIET, 10, 5);
@@ -47,7 +47,7 @@ fn a_quiet_book_comes_back_by_a_snapshot_and_leaves_the_connection_alone() {
 fn a_stream_that_misses_changes_costs_the_connection_only_once_that_is_proved() {
     let mut t = Bench::live();
     t.lively_until(30);
-    assert_eq!(t.wants(), [(QUIET, Want::Snapshot)]);
+    assert_eq!(t.wants(), [(QUIET, Want::Snapshot { repeat: true })]);
     t.answer(QUIET, 11, 6);
     assert_eq!(t.wants(), []);
     t.lively_until(34);
@@ -110,7 +110,10 @@ impl Bench {
         t.answer(LIVELY, 10, 5);
         // That these few levels are all there are is believed when it is said twice.
         t.lively_until(3);
-        assert_eq!(t.wants(), [QUIET, LIVELY].map(|id| (id, Want::Snapshot)));
+        assert_eq!(
+            t.wants(),
+            [QUIET, LIVELY].map(|id| (id, Want::Snapshot { repeat: false }))
+        );
         t.answer(QUIET, 10, 5);
         t.answer(LIVELY, t.id, 5);
         t

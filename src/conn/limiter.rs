@@ -43,8 +43,18 @@ impl Limiter {
     /// Counts an event that weighs as much as `weight` of them, whole or not at all. One that is
     /// heavier than the limit waits until nothing else is in the window.
     pub fn admit_weighing(&mut self, now: Nanos, weight: u32) -> Result<(), Nanos> {
+        self.admit_weighing_sparing(now, weight, 0)
+    }
+
+    /// Both of these: it leaves room for `spare` more after its whole weight.
+    pub fn admit_weighing_sparing(
+        &mut self,
+        now: Nanos,
+        weight: u32,
+        spare: u32,
+    ) -> Result<(), Nanos> {
         let weight = (weight as usize).clamp(1, self.times.len());
-        self.admit_sparing(now, weight - 1)?;
+        self.admit_sparing(now, weight - 1 + spare as usize)?;
         (1..weight).for_each(|_| self.count(now));
         Ok(())
     }
@@ -127,8 +137,10 @@ mod tests {
             for step in 0..200 {
                 now = now + Nanos(rng.u64(0..400_000_000));
                 let weight = rng.u32(1..=limit + 2).min(limit);
-                let want = ledger.in_window(now) + weight as usize <= limit as usize;
-                let got = limiter.admit_weighing(now, weight).is_ok();
+                let spare = if rng.bool() { rng.u32(0..4) } else { 0 };
+                let needed = (weight + spare).min(limit) as usize;
+                let want = ledger.in_window(now) + needed <= limit as usize;
+                let got = limiter.admit_weighing_sparing(now, weight, spare).is_ok();
                 assert_eq!(got, want, "seed={seed} step={step}");
                 ledger.0.extend((0..weight).filter(|_| got).map(|_| now));
             }

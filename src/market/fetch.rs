@@ -35,6 +35,8 @@ pub struct Fetch {
     wait_ns: u64,
     /// No request for a start before this: the wait in force.
     from: Nanos,
+    /// The next request is one more since the book was healthy last: no healthy book waits for it.
+    repeat: bool,
     /// Since when the book has been live; [`Nanos::NEVER`] while it is not.
     live_since: Nanos,
     /// When the last request was made.
@@ -55,6 +57,7 @@ impl Fetch {
             outlived: false,
             wait_ns: 0,
             from: Nanos::ZERO,
+            repeat: false,
             live_since: Nanos::NEVER,
             asked: Nanos::ZERO,
             lost_at: Nanos::ZERO,
@@ -96,6 +99,7 @@ impl Fetch {
     pub fn refresh(&mut self, now: Nanos) {
         if self.due == Nanos::NEVER {
             self.due = self.refresh_from.max(now);
+            self.repeat |= self.due < self.asked + Nanos(HEALTHY_NS);
         }
     }
 
@@ -111,7 +115,7 @@ impl Fetch {
         if self.live_since == Nanos::NEVER {
             self.live_since = now;
         } else if self.is_healthy(now) {
-            self.wait_ns = 0;
+            (self.wait_ns, self.repeat) = (0, false);
         }
         (self.due, self.wanted) = (Nanos::NEVER, false);
         self.check();
@@ -151,6 +155,11 @@ impl Fetch {
     /// The last request was made before messages were lost: its answer does not have them.
     pub fn is_outdated(&self) -> bool {
         self.asked < self.lost_at
+    }
+
+    /// The request that is handed out next is one more since the book was healthy last.
+    pub fn is_repeat(&self) -> bool {
+        self.repeat
     }
 
     /// A request is under way, or waits to be handed out.
@@ -196,13 +205,14 @@ impl Fetch {
     /// The book ends: was it healthy?
     fn judge_health(&mut self, now: Nanos) {
         if self.is_healthy(now) {
-            self.wait_ns = 0;
+            (self.wait_ns, self.repeat) = (0, false);
         }
         self.live_since = Nanos::NEVER;
     }
 
-    /// Another trouble: the wait doubles.
+    /// Another trouble: the wait doubles, and from the second trouble on each request is a repeat.
     fn lengthen(&mut self) {
+        self.repeat |= self.wait_ns > 0;
         self.wait_ns = (self.wait_ns * 2).clamp(BACKOFF_MIN_NS, BACKOFF_MAX_NS);
     }
 

@@ -227,7 +227,7 @@ impl World {
     fn serve(&mut self, at: u64) {
         while let Some(want) = self.builder.poll_output() {
             match want {
-                Want::Snapshot => {
+                Want::Snapshot { .. } => {
                     let taken = (at / EVERY_NS) as usize;
                     let number = taken.min(self.messages.len() - 1);
                     self.snapshot = Some((at + self.dice.u64(..100_000_000), number));

@@ -34,7 +34,7 @@ fn a_crossed_or_locked_snapshot_is_never_believed() {
     for ask in [100, 99] {
         let mut t = Bench::connected(SPOT);
         t.diff(5, 6);
-        assert_eq!(t.want(), Some(Want::Snapshot));
+        assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
         let crossed = |last_id| Snapshot {
             asks: vec![level(ask, 1), level(102, 1)],
             ..small(last_id)
@@ -47,7 +47,7 @@ fn a_crossed_or_locked_snapshot_is_never_believed() {
         assert_eq!(t.load(&deep(6)), SnapshotOutcome::Live);
         // Nor does one replace a live book.
         let mut t = Bench::thin(10);
-        assert_eq!(t.want(), Some(Want::Snapshot));
+        assert_eq!(t.want(), Some(Want::Snapshot { repeat: true }));
         assert_eq!(t.load(&crossed(11)), SnapshotOutcome::Unbelieved);
         assert_eq!((t.status(), t.feed.last_id()), (Status::Live, 11));
     }
@@ -68,7 +68,10 @@ fn a_snapshot_makes_no_book_live_before_the_stream_is_confirmed_or_speaks() {
     t.diff(6, 6);
     assert_eq!(
         (t.want(), t.feed.dark()),
-        (Some(Want::Snapshot), Some(Dark::NoSnapshot))
+        (
+            Some(Want::Snapshot { repeat: false }),
+            Some(Dark::NoSnapshot)
+        )
     );
     assert_eq!(t.snapshot(5), SnapshotOutcome::Live);
     // A stream that is ended by the exchange takes the book with it.
@@ -124,7 +127,7 @@ fn what_waits_for_a_minute_and_joins_no_snapshot_is_forgotten() {
 fn where_nothing_shows_a_loss_a_snapshot_must_be_as_new_as_the_first_diff_held() {
     let mut t = Bench::connected(RISING);
     t.linked(0, 100, 0);
-    assert_eq!(t.want(), Some(Want::Snapshot));
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
     for seconds in [1, 2, 4] {
         assert_eq!(t.load(&deep(99)), SnapshotOutcome::TooOld);
         assert_eq!(t.feed.dark(), Some(Dark::TooOld));
@@ -149,7 +152,7 @@ fn where_nothing_shows_a_loss_a_refresh_must_be_as_new_as_the_diffs_that_were_ke
     t.load(&small(10));
     t.linked(0, 11, 0);
     t.wait(REFRESH_EVERY_NS);
-    assert_eq!(t.wants(), [Want::Snapshot]);
+    assert_eq!(t.wants(), [Want::Snapshot { repeat: true }]);
     t.linked(0, 12, 0);
     // What came between the ninth and the eleventh is in nobody's hands.
     assert_eq!(t.load(&deep(9)), SnapshotOutcome::TooOld);
@@ -162,7 +165,7 @@ fn where_nothing_shows_a_loss_the_first_message_judges_a_snapshot_that_came_befo
     for (first, live) in [(9, true), (10, true), (11, false)] {
         let mut t = Bench::connected(RISING);
         t.wait(FIRST_DIFF_NS);
-        assert_eq!(t.want(), Some(Want::Snapshot));
+        assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
         assert_eq!(t.load(&deep(10)), SnapshotOutcome::Live);
         t.linked(0, first, 0);
         assert_eq!(t.status() == Status::Live, live, "{first}");
@@ -181,7 +184,7 @@ fn a_lost_message_makes_snapshots_useless_that_were_asked_for_before_it() {
     t.feed.handle_lost(t.now);
     assert_eq!((t.status(), t.feed.last_id()), (Status::Resyncing, 0));
     t.linked(0, 13, 0);
-    assert_eq!(t.want(), Some(Want::Snapshot));
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
     t.wait(100_000_000);
     t.feed.handle_lost(t.now);
     t.linked(0, 15, 0);
@@ -202,7 +205,8 @@ fn a_book_that_is_lost_again_and_again_is_asked_for_ever_later_until_it_was_heal
         assert_eq!(t.status(), Status::Resyncing);
         id += 1;
         t.diff(id, id);
-        assert_eq!(t.seconds_to_want(), seconds);
+        // Every one but the first gives way to books that were healthy.
+        assert_eq!(t.next_want(), (seconds, seconds > 0));
         assert_eq!(t.load(&deep(id)), SnapshotOutcome::Live);
     }
     // It outlives the connection, and ends with a healthy time.
@@ -213,7 +217,7 @@ fn a_book_that_is_lost_again_and_again_is_asked_for_ever_later_until_it_was_heal
     }
     t.diff(id + 2, id + 2);
     assert_eq!(t.status(), Status::Resyncing);
-    assert_eq!(t.seconds_to_want(), 0);
+    assert_eq!(t.next_want(), (0, false));
 }
 
 #[test]
@@ -238,7 +242,7 @@ fn garbage_ten_times_a_second_asks_for_no_more_snapshots_than_any_other_lasting_
 #[test]
 fn a_crossed_snapshot_takes_the_place_of_no_book_when_the_stream_reaches_the_one_before_it() {
     let mut t = Bench::thin(10);
-    assert_eq!(t.want(), Some(Want::Snapshot));
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: true }));
     assert_eq!(t.load(&deep(13)), SnapshotOutcome::Held);
     t.diff(12, 12);
     assert_eq!(t.seconds_to_want(), 5);

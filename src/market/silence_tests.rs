@@ -66,7 +66,7 @@ fn a_quiet_book_is_live_again_when_a_snapshot_shows_that_nothing_happened() {
     t.wait(1);
     assert_eq!(
         (t.status(), t.want()),
-        (Status::Stale, Some(Want::Snapshot))
+        (Status::Stale, Some(Want::Snapshot { repeat: false }))
     );
 }
 
@@ -111,7 +111,7 @@ fn a_stream_that_was_found_dead_is_believed_only_by_its_data() {
     t.wait(PATIENCE_NS - 1);
     assert_eq!((t.wants(), t.feed.dark()), (vec![], Some(Dark::Dead)));
     t.diff(14, 14);
-    assert_eq!(t.wants(), [Want::Snapshot]);
+    assert_eq!(t.wants(), [Want::Snapshot { repeat: false }]);
     assert_eq!(t.load(&deep(14)), SnapshotOutcome::Live);
 }
 
@@ -145,7 +145,7 @@ fn silence_without_a_snapshot_to_judge_it_by_never_costs_the_connection() {
 #[test]
 fn a_snapshot_that_was_asked_for_before_the_silence_proves_nothing() {
     let mut t = Bench::thin(10);
-    assert_eq!(t.want(), Some(Want::Snapshot));
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: true }));
     t.wait(SILENCE_MIN_NS);
     assert_eq!(t.load(&deep(11)), SnapshotOutcome::Refreshed);
     assert_eq!(t.status(), Status::Stale);

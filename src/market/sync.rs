@@ -263,7 +263,9 @@ impl<const N: usize> BookBuilder<N> {
         if self.resub.poll_output() {
             return Some(Want::Resubscribe);
         }
-        self.fetch.poll_output().then_some(Want::Snapshot)
+        let repeat = self.fetch.is_repeat();
+        let wanted = self.fetch.poll_output();
+        wanted.then_some(Want::Snapshot { repeat })
     }
 
     /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] where nothing waits.

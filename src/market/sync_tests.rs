@@ -69,7 +69,7 @@ fn a_gap_makes_the_book_unreadable_and_its_diff_the_first_of_a_new_buffer() {
     assert_eq!(t.diff(12, 13), DiffOutcome::Gap);
     assert_eq!(t.status(), Status::Resyncing);
     assert!(t.feed.live().is_none());
-    assert_eq!(t.want(), Some(Want::Snapshot));
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
     assert_eq!(t.diff(14, 15), DiffOutcome::Buffered);
     assert_eq!(t.snapshot(10), SnapshotOutcome::TooOld);
     assert_eq!(t.snapshot(11), SnapshotOutcome::Live);
@@ -100,7 +100,7 @@ fn a_gap_inside_the_buffer_costs_the_book_that_the_snapshot_started() {
 fn a_snapshot_older_than_the_buffer_is_refused_and_asked_for_again_ever_later() {
     let mut t = Bench::connected(SPOT);
     t.diff(10, 11);
-    assert_eq!(t.want(), Some(Want::Snapshot));
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
     for seconds in [1, 2, 4, 8, 16, 30, 30] {
         assert_eq!(t.want(), None);
         assert_eq!(t.snapshot(8), SnapshotOutcome::TooOld);
@@ -116,7 +116,7 @@ fn a_snapshot_older_than_the_buffer_is_refused_and_asked_for_again_ever_later() 
 fn a_snapshot_that_fails_is_asked_for_again_ever_later() {
     let mut t = Bench::connected(SPOT);
     t.diff(10, 11);
-    assert_eq!(t.want(), Some(Want::Snapshot));
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
     for seconds in [1, 2, 4] {
         t.feed.handle_snapshot_failed(t.now);
         assert_eq!(t.diff(12, 12), DiffOutcome::Buffered);
@@ -172,7 +172,7 @@ fn a_snapshot_needs_no_diff_before_it_and_a_quiet_instrument_gets_one() {
     assert_eq!(t.want(), None);
     assert_eq!(t.feed.poll_timeout(), t.now + Nanos(FIRST_DIFF_NS));
     t.wait(FIRST_DIFF_NS);
-    assert_eq!(t.want(), Some(Want::Snapshot));
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
     assert_eq!(t.snapshot(7), SnapshotOutcome::Live);
     assert_eq!(t.diff(8, 8), DiffOutcome::Applied);
 }
@@ -181,7 +181,7 @@ fn a_snapshot_needs_no_diff_before_it_and_a_quiet_instrument_gets_one() {
 fn one_snapshot_is_in_flight_at_a_time_also_over_connections() {
     let mut t = Bench::connected(SPOT);
     t.diff(1, 1);
-    assert_eq!(t.want(), Some(Want::Snapshot));
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
     t.diff(2, 2);
     assert_eq!(t.want(), None);
     t.feed.handle_disconnected(t.now, 0);
@@ -191,7 +191,7 @@ fn one_snapshot_is_in_flight_at_a_time_also_over_connections() {
     assert_eq!(t.want(), None);
     // Too old, for it was asked for before: no fault of the exchange, so the next is due at once.
     assert_eq!(t.snapshot(1), SnapshotOutcome::TooOld);
-    assert_eq!(t.want(), Some(Want::Snapshot));
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn a_crossed_book_may_heal_but_is_given_up_after_a_second() {
         (2, 1, 0)
     );
     t.diff(14, 14);
-    assert_eq!(t.want(), Some(Want::Snapshot));
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
     assert_eq!(t.snapshot(14), SnapshotOutcome::Live);
     assert_eq!(t.applied.last(), Some(&(14, true)));
 }
@@ -306,7 +306,7 @@ fn futures_accept_a_snapshot_between_two_messages_where_the_predecessor_proves_i
 #[test]
 fn a_thin_book_is_refreshed_without_going_dark() {
     let mut t = Bench::thin(10);
-    assert_eq!(t.want(), Some(Want::Snapshot));
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: true }));
     for id in 12..=20 {
         assert_eq!(
             t.diff_with(id, id, &[level(100, id)], &[]),
@@ -330,7 +330,7 @@ fn a_thin_book_is_refreshed_without_going_dark() {
 #[test]
 fn a_refresh_ahead_of_the_stream_waits_until_the_stream_is_there() {
     let mut t = Bench::thin(10);
-    assert_eq!(t.want(), Some(Want::Snapshot));
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: true }));
     t.diff(12, 12);
     assert_eq!(t.load(&deep(15)), SnapshotOutcome::Held);
     t.diff(13, 14);
@@ -344,7 +344,7 @@ fn a_refresh_ahead_of_the_stream_waits_until_the_stream_is_there() {
 #[test]
 fn a_refresh_older_than_the_kept_diffs_is_refused_and_the_book_stays() {
     let mut t = Bench::thin(10);
-    assert_eq!(t.want(), Some(Want::Snapshot));
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: true }));
     t.diff(12, 12);
     t.diff(13, 13);
     assert_eq!(t.load(&deep(9)), SnapshotOutcome::TooOld);
@@ -358,7 +358,7 @@ fn a_refresh_older_than_the_kept_diffs_is_refused_and_the_book_stays() {
 #[test]
 fn a_refresh_that_brings_no_depth_is_not_asked_for_again_at_once() {
     let mut t = Bench::thin(10);
-    assert_eq!(t.want(), Some(Want::Snapshot));
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: true }));
     for seconds in [5, 5, 5, 8, 16, 30, 30] {
         let last_id = t.feed.last_id();
         assert_eq!(t.snapshot(last_id), SnapshotOutcome::Refreshed);
@@ -374,7 +374,7 @@ fn a_refresh_that_brings_no_depth_is_not_asked_for_again_at_once() {
 fn a_book_is_whole_once_a_second_snapshot_says_so_and_is_never_refreshed_then() {
     let mut t = Bench::connected(SPOT);
     t.diff(5, 6);
-    assert_eq!(t.want(), Some(Want::Snapshot));
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
     assert_eq!(t.load(&whole(6)), SnapshotOutcome::Live);
     let book = t.feed.live().expect("live");
     assert!(!book.whole(Side::Buy) && book.complete_depth(Side::Buy) == 2);
@@ -390,7 +390,7 @@ fn a_book_is_whole_once_a_second_snapshot_says_so_and_is_never_refreshed_then() 
 #[test]
 fn a_gap_during_a_refresh_makes_its_snapshot_the_start_of_the_next_book() {
     let mut t = Bench::thin(10);
-    assert_eq!(t.want(), Some(Want::Snapshot));
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: true }));
     assert_eq!(t.diff(15, 15), DiffOutcome::Gap);
     assert_eq!(t.want(), None);
     assert_eq!(t.load(&deep(14)), SnapshotOutcome::Live);
@@ -439,7 +439,7 @@ impl Bench {
         let mut t = Self::live(SPOT, id);
         t.wait(SILENCE_MIN_NS);
         assert_eq!(t.status(), Status::Stale);
-        assert_eq!(t.want(), Some(Want::Snapshot));
+        assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
         t
     }
 
@@ -508,13 +508,25 @@ impl Bench {
 
     /// Lets timers run until a snapshot is wanted; the stream stays silent.
     pub(super) fn seconds_to_want(&mut self) -> u64 {
+        self.next_want().0
+    }
+
+    /// The same, and whether it is a repeat.
+    pub(super) fn next_want(&mut self) -> (u64, bool) {
         let begin = self.now;
-        while !self.wants().contains(&Want::Snapshot) {
+        loop {
+            let wants = self.wants();
+            let snapshot = wants.iter().find_map(|want| match want {
+                Want::Snapshot { repeat } => Some(*repeat),
+                _ => None,
+            });
+            if let Some(repeat) = snapshot {
+                return (self.now.since(begin) / 1_000_000_000, repeat);
+            }
             self.now = self.feed.poll_timeout();
             assert_ne!(self.now, Nanos::NEVER);
             self.feed.handle_timeout(self.now);
         }
-        self.now.since(begin) / 1_000_000_000
     }
 
     pub(super) fn status(&self) -> Status {

@@ -230,7 +230,7 @@ impl World {
                 Want::Reconnect(_) => self.reconnect(),
                 Want::Resubscribe => {} // It would change nothing: this stream is alive.
                 Want::Renew(_) | Want::Metadata => unreachable!("not of this rule"),
-                Want::Snapshot => {
+                Want::Snapshot { .. } => {
                     assert!(!self.waiting, "two in flight, seed={}", self.seed);
                     self.waiting = true;
                     let levels = self.dice.usize(90..200);

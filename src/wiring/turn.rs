@@ -84,8 +84,13 @@ pub enum Ask {
     Resolve,
     /// A connection to this address.
     Dial(std::net::SocketAddr),
-    /// A snapshot of this instrument.
-    Snapshot(InstrumentId),
+    /// A snapshot.
+    Snapshot {
+        /// Of which instrument.
+        id: InstrumentId,
+        /// Its book was not healthy since the last one, so that others go first.
+        repeat: bool,
+    },
     /// What the exchange now says of this instrument.
     Metadata(InstrumentId),
 }

@@ -252,7 +252,7 @@ impl<L: Lane<Tap>> Rig<L> {
                     let refused = Err(ErrorKind::ConnectionRefused);
                     self.lane.handle_dialed(now, line, refused);
                 }
-                Ask::Snapshot(id) => self.snapshots_asked.push(id),
+                Ask::Snapshot { id, .. } => self.snapshots_asked.push(id),
                 Ask::Metadata(id) => self.metadata_asked.push(id),
             }
         }

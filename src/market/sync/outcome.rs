@@ -9,7 +9,10 @@ use crate::base::Channel;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
     /// Fetch a snapshot of this instrument.
-    Snapshot,
+    Snapshot {
+        /// It is one more since the book was healthy last, so that others go first.
+        repeat: bool,
+    },
     /// Unsubscribe this instrument's book and subscribe it anew, on every line: the stream starts
     /// with a whole book again, or speaks again. Needs no answer but that.
     Resubscribe,

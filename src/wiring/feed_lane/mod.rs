@@ -427,7 +427,7 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
         }
         while let Some((id, want)) = self.feed.poll_want() {
             match want {
-                Want::Snapshot => return Some((0, Ask::Snapshot(id))),
+                Want::Snapshot { repeat } => return Some((0, Ask::Snapshot { id, repeat })),
                 Want::Metadata => return Some((0, Ask::Metadata(id))),
                 Want::Resubscribe => {
                     self.resubscribe(now, id, Channel::Depth);

@@ -14,7 +14,7 @@ use crate::wiring::ring::Bell;
 use crate::wiring::turn::Notes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 pub use plan::Plan;
-use plan::{Queue, Waiting};
+use plan::{Queue, Urgency, Waiting};
 pub use rest::{FetchError, Rest, target};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -71,8 +71,13 @@ pub struct Job {
 pub enum Task {
     /// Addresses of the lane's stream host.
     Resolve,
-    /// A snapshot of this instrument.
-    Snapshot(InstrumentId),
+    /// A snapshot.
+    Snapshot {
+        /// Of which instrument.
+        id: InstrumentId,
+        /// Its book was not healthy since the last one, so that others go first.
+        repeat: bool,
+    },
     /// Fresh metadata of this instrument: a number of it did not fit.
     Metadata(InstrumentId),
 }
@@ -114,7 +119,7 @@ impl Jobs {
     pub fn send(&self, job: Job) -> bool {
         let queue = match job.task {
             Task::Resolve => Some(&self.resolver),
-            Task::Snapshot(_) | Task::Metadata(_) => {
+            Task::Snapshot { .. } | Task::Metadata(_) => {
                 self.hosts[job.lane].map(|host| &self.fetchers[host])
             }
         };
@@ -320,7 +325,7 @@ impl Fetcher {
 
     fn take(&mut self, job: Job) {
         match job.task {
-            Task::Snapshot(id) => match self.request(job, id) {
+            Task::Snapshot { id, repeat } => match self.request(job, id) {
                 Some(request) => {
                     let rank = self
                         .office
@@ -328,7 +333,8 @@ impl Fetcher {
                         .get(id.index())
                         .copied()
                         .unwrap_or(u8::MAX);
-                    self.queue.push(rank, request.weight, job);
+                    let urgency = Urgency { repeat, rank };
+                    self.queue.push(urgency, request.weight, job);
                 }
                 None => {
                     let why = FetchError::Decode("snapshots of this exchange come in its stream");
@@ -361,7 +367,7 @@ impl Fetcher {
             .waiting
             .store(schedule.len() as u64, Ordering::Relaxed);
         for (job, at) in schedule {
-            let (Task::Snapshot(id), wait_ns) = (job.task, at.since(now)) else {
+            let (Task::Snapshot { id, .. }, wait_ns) = (job.task, at.since(now)) else {
                 continue;
             };
             if wait_ns >= ETA_LOGGED.0 && !self.announced.contains(&job) {
@@ -377,7 +383,9 @@ impl Fetcher {
         let (job, left) = (waiting.job, self.queue.len() as u64);
         self.backlog.waiting.store(left, Ordering::Relaxed);
         self.announced.retain(|told| *told != job);
-        let Task::Snapshot(id) = job.task else { return };
+        let Task::Snapshot { id, .. } = job.task else {
+            return;
+        };
         let Some(request) = self.request(job, id) else {
             return;
         };

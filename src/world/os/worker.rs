@@ -442,7 +442,7 @@ impl Running {
             while let Some((line, ask)) = placed.lane.poll_ask(&mut turn, now) {
                 let task = match ask {
                     Ask::Resolve => Task::Resolve,
-                    Ask::Snapshot(id) => Task::Snapshot(id),
+                    Ask::Snapshot { id, repeat } => Task::Snapshot { id, repeat },
                     Ask::Metadata(id) => Task::Metadata(id),
                     Ask::Dial(address) => {
                         let purpose = if index < market_data {
@@ -477,7 +477,9 @@ impl Running {
                 if !jobs.send(job) {
                     match task {
                         Task::Resolve => placed.lane.handle_resolved(now, Err(())),
-                        Task::Snapshot(id) => placed.lane.handle_snapshot(&mut turn, now, id, None),
+                        Task::Snapshot { id, .. } => {
+                            placed.lane.handle_snapshot(&mut turn, now, id, None);
+                        }
                         Task::Metadata(_) => {} // The book asks again in its own time.
                     }
                 }

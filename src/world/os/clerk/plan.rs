@@ -8,26 +8,39 @@ use std::collections::BTreeMap;
 
 /// Of a host's budget, what is left for whatever else runs behind our address: a sixth.
 const SPARED_PART: u32 = 6;
+/// The part of our own budget that repeats leave free: half. Books that are lost again and again
+/// must not use up what a healthy book needs when it loses a message.
+const RESERVED_PART: u32 = 2;
 /// How long a host is left alone after a 429 or 418 that does not say for how long.
 const BAN_DEFAULT: Nanos = Nanos::from_secs(60);
 
-/// One request that waits. Of equal rank the older one goes first.
+/// How urgent a request is: the least of them is the most urgent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Urgency {
+    /// One more for a book that was not healthy since the last one: it goes behind all others, and
+    /// leaves a part of the budget to them.
+    pub repeat: bool,
+    /// Of its instrument; 0 is the most urgent.
+    pub rank: u8,
+}
+
+/// One request that waits. Of those that are equally urgent the older one goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting<J> {
-    /// 0 is the most urgent.
-    pub rank: u8,
+    /// Who goes first.
+    pub urgency: Urgency,
     /// Of the host's budget.
     pub weight: u32,
     /// What it is for.
     pub job: J,
-    /// Its place among those of its rank.
+    /// Its place among those that are as urgent.
     order: u64,
 }
 
 /// The queue of one host, generic over what waits in it.
 #[derive(Debug)]
 pub struct Queue<J> {
-    waiting: BTreeMap<(u8, u64), Waiting<J>>,
+    waiting: BTreeMap<(Urgency, u64), Waiting<J>>,
     next: u64,
 }
 
@@ -40,12 +53,12 @@ impl<J: Copy> Queue<J> {
         }
     }
 
-    /// Adds a request behind those of its rank.
-    pub fn push(&mut self, rank: u8, weight: u32, job: J) {
+    /// Adds a request behind those that are as urgent.
+    pub fn push(&mut self, urgency: Urgency, weight: u32, job: J) {
         let order = self.next;
         self.next += 1;
         self.put_back(Waiting {
-            rank,
+            urgency,
             weight,
             job,
             order,
@@ -54,7 +67,8 @@ impl<J: Copy> Queue<J> {
 
     /// Puts back what was taken and could not be done: it keeps its place.
     pub fn put_back(&mut self, waiting: Waiting<J>) {
-        self.waiting.insert((waiting.rank, waiting.order), waiting);
+        let place = (waiting.urgency, waiting.order);
+        self.waiting.insert(place, waiting);
     }
 
     /// Takes the most urgent request if the host takes it now; else says when to look again,
@@ -63,7 +77,7 @@ impl<J: Copy> Queue<J> {
         let Some(first) = self.waiting.first_entry() else {
             return Err(Nanos::NEVER);
         };
-        plan.spend(now, first.get().weight)?;
+        plan.spend_as(now, first.get().urgency, first.get().weight)?;
         Ok(first.remove())
     }
 
@@ -77,7 +91,7 @@ impl<J: Copy> Queue<J> {
     pub fn schedule(&self, now: Nanos, plan: &Plan) -> Vec<(J, Nanos)> {
         let (mut plan, mut at) = (plan.clone(), now);
         let one = |waiting: &Waiting<J>| {
-            while let Err(until) = plan.spend(at, waiting.weight) {
+            while let Err(until) = plan.spend_as(at, waiting.urgency, waiting.weight) {
                 at = until;
             }
             (waiting.job, at)
@@ -90,6 +104,8 @@ impl<J: Copy> Queue<J> {
 #[derive(Debug, Clone)]
 pub struct Plan {
     weight: Limiter,
+    /// What repeats leave of it.
+    reserve: u32,
     banned_until: Nanos,
 }
 
@@ -99,16 +115,27 @@ impl Plan {
         let ours = budget.count - budget.count / SPARED_PART;
         Self {
             weight: Limiter::new(ours, budget.per),
+            reserve: ours / RESERVED_PART,
             banned_until: Nanos::ZERO,
         }
     }
 
     /// Spends `weight`, or says when there will be room.
     pub fn spend(&mut self, now: Nanos, weight: u32) -> Result<(), Nanos> {
+        self.spend_sparing(now, weight, 0)
+    }
+
+    /// The same; a repeat leaves the reserve.
+    fn spend_as(&mut self, now: Nanos, urgency: Urgency, weight: u32) -> Result<(), Nanos> {
+        let spare = if urgency.repeat { self.reserve } else { 0 };
+        self.spend_sparing(now, weight, spare)
+    }
+
+    fn spend_sparing(&mut self, now: Nanos, weight: u32, spare: u32) -> Result<(), Nanos> {
         if now < self.banned_until {
             return Err(self.banned_until);
         }
-        self.weight.admit_weighing(now, weight)
+        self.weight.admit_weighing_sparing(now, weight, spare)
     }
 
     /// How long it takes from `now` until the last of requests of these weights may be sent.
@@ -168,6 +195,81 @@ mod tests {
         assert_eq!(plan.spend(Nanos::from_secs(61), 250), Ok(()));
     }
 
+    const fn urgency(repeat: bool, rank: u8) -> Urgency {
+        Urgency { repeat, rank }
+    }
+
+    /// With five thousand levels: 20 a minute.
+    const DEEP: u32 = 250;
+
+    #[test]
+    fn repeats_use_half_of_the_budget_and_the_rest_is_there_for_a_first_request() {
+        let (mut queue, mut plan) = (Queue::new(), Plan::new(BINANCE));
+        for n in 0..20 {
+            queue.push(urgency(true, 0), DEEP, n);
+        }
+        let sent = std::iter::from_fn(|| queue.pop(SECOND, &mut plan).ok());
+        assert_eq!(sent.count(), 10);
+        assert_eq!(
+            queue.pop(SECOND, &mut plan),
+            Err(Nanos::from_secs(61)),
+            "half is kept"
+        );
+        for n in 100..111 {
+            queue.push(urgency(false, 9), DEEP, n);
+        }
+        let later = Nanos::from_secs(2);
+        let sent = std::iter::from_fn(|| queue.pop(later, &mut plan).ok());
+        let sent: Vec<_> = sent.map(|waiting| waiting.job).collect();
+        assert_eq!(
+            sent,
+            (100..110).collect::<Vec<_>>(),
+            "at once, as far as the budget goes"
+        );
+    }
+
+    #[test]
+    fn repeats_wait_while_first_requests_use_more_than_half() {
+        let (mut queue, mut plan) = (Queue::new(), Plan::new(BINANCE));
+        for n in 0..11 {
+            let at = Nanos::from_secs(n);
+            assert_eq!(plan.spend(at, DEEP), Ok(()));
+        }
+        queue.push(urgency(true, 0), DEEP, 'r');
+        let eleventh = Nanos::from_secs(10);
+        // Half of twenty stays free: a repeat goes when two of the eleven have left the window.
+        assert_eq!(queue.pop(eleventh, &mut plan), Err(Nanos::from_secs(61)));
+        let schedule = queue.schedule(eleventh, &plan);
+        assert_eq!(schedule, [('r', Nanos::from_secs(61))]);
+        assert!(queue.pop(Nanos::from_secs(61), &mut plan).is_ok());
+    }
+
+    #[test]
+    fn a_repeat_of_what_the_strategy_trades_goes_behind_every_first_request() {
+        let (mut queue, mut plan) = (Queue::new(), Plan::new(BINANCE));
+        for (repeat, rank, job) in [
+            (true, 0, 'c'),
+            (true, 1, 'd'),
+            (false, 1, 'b'),
+            (false, 0, 'a'),
+        ] {
+            queue.push(urgency(repeat, rank), 50, job);
+        }
+        let all = std::iter::from_fn(|| queue.pop(SECOND, &mut plan).ok());
+        assert_eq!(all.map(|waiting| waiting.job).collect::<String>(), "abcd");
+    }
+
+    #[test]
+    fn a_host_that_takes_one_request_at_a_time_takes_repeats_too() {
+        let one = Rate {
+            count: 1,
+            per: SECOND,
+        };
+        let (mut queue, mut plan) = (Queue::new(), Plan::new(one));
+        queue.push(urgency(true, 0), 1, 'r');
+        assert!(queue.pop(SECOND, &mut plan).is_ok());
+    }
+
     #[test]
     fn whoever_is_sent_away_stays_away_whatever_the_status() {
         let s = Nanos::from_secs;
@@ -200,7 +302,7 @@ mod tests {
     fn the_most_urgent_goes_first_and_what_comes_back_keeps_its_place() {
         let (mut queue, mut plan) = (Queue::new(), Plan::new(BINANCE));
         for (rank, job) in [(1, 'c'), (1, 'd'), (0, 'a'), (0, 'b')] {
-            queue.push(rank, 50, job);
+            queue.push(urgency(false, rank), 50, job);
         }
         let first = queue.pop(SECOND, &mut plan).unwrap();
         assert_eq!(first.job, 'a');
@@ -214,7 +316,7 @@ mod tests {
     fn the_schedule_says_when_each_request_will_go_and_it_goes_then() {
         let (mut queue, mut plan) = (Queue::new(), Plan::new(BINANCE));
         for job in 0..300 {
-            queue.push(0, 50, job);
+            queue.push(urgency(false, 0), 50, job);
         }
         let schedule = queue.schedule(SECOND, &plan);
         let at = |job: usize| schedule[job].1;

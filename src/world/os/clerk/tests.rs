@@ -22,6 +22,13 @@ fn client(rest: usize, replies: &Sender<Reply>) -> Client {
     }
 }
 
+fn snapshot(id: u16) -> Task {
+    Task::Snapshot {
+        id: InstrumentId(id),
+        repeat: false,
+    }
+}
+
 fn instruments() -> Vec<Instrument> {
     let market = crate::world::sim::market::listed(BINANCE.mirror(), 3, None);
     let listed = market.into_iter().map(|(listing, _)| listing.instrument);
@@ -49,10 +56,10 @@ fn a_silent_host_holds_up_no_resolve_no_other_host_and_no_end() {
     let clients = vec![client(0, &replies_to), client(1, &replies_to)];
     let clerk = Clerk::start(clients, hosts, &instruments(), &[0; 3], notes().0).unwrap();
     let ask = |lane, task| assert!(clerk.jobs.send(Job { lane, task }));
-    ask(0, Task::Snapshot(InstrumentId(0)));
-    ask(0, Task::Snapshot(InstrumentId(1)));
+    ask(0, snapshot(0));
+    ask(0, snapshot(1));
     ask(0, Task::Resolve);
-    ask(1, Task::Snapshot(InstrumentId(1)));
+    ask(1, snapshot(1));
     for _ in 0..2 {
         match replies.recv_timeout(PATIENCE).unwrap().answer {
             Answer::Resolved(found) => assert_eq!(found.unwrap().len(), 1),
@@ -105,8 +112,8 @@ fn what_does_not_fit_into_the_budget_is_announced_and_waits() {
     let clerk = Clerk::start(clients, vec![host], &instruments(), &ranks, notes).unwrap();
     // A hundred a minute are ours, and a snapshot weighs fifty: the least urgent one has to wait.
     for id in 0..3 {
-        let task = Task::Snapshot(InstrumentId(id));
-        assert!(clerk.jobs.send(Job { lane: 0, task }));
+        let (lane, task) = (0, snapshot(id));
+        assert!(clerk.jobs.send(Job { lane, task }));
     }
     let planned = loop {
         let note = log.recv_timeout(PATIENCE).unwrap();
