@@ -1,10 +1,11 @@
-//! Streams that are refused, silent, crossed or huge: what they cost themselves and their
-//! neighbours, on a fault server.
+//! Streams that are refused, silent, crossed or huge, and listings that are odd: what they cost
+//! themselves and their neighbours, on a fault server.
 
 mod fault_server;
 
 use fault_server::book::{Book, Snapshot};
 use fault_server::engine::{EAGER, Engine, feed, live_ms, shown};
+use fault_server::wire::Http;
 use fault_server::{Channel, Dialect, Message, Script, Server, Setup, Subscribe};
 use std::thread;
 use std::time::Duration;
@@ -246,4 +247,63 @@ fn a_very_large_book_lives_beside_a_small_one() {
         scope.spawn(move || run(Dialect::Coinbase, 6));
         scope.spawn(move || run(Dialect::CoinbaseExchange, 16));
     });
+}
+
+/// Symbols of which the middle ones are listed in a way that the engine cannot represent.
+const LISTED: [&str; 6] = [
+    "BTCUSDT", "FINEUSDT", "LONGUSDT", "HUGEUSDT", "ODDUSDT", "ETHUSDT",
+];
+
+/// Lists [`LISTED`].
+struct OddListings;
+
+impl Script for OddListings {
+    fn rest(&self, path: &str, _nth: u64) -> Option<Http> {
+        if !path.starts_with("/api/v3/exchangeInfo") {
+            return None;
+        }
+        let text = Dialect::Binance.listing(path, &LISTED)?;
+        let mut listing: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let symbols = &mut listing["symbols"];
+        symbols[1]["filters"][0]["tickSize"] = "0.000000000001".into();
+        symbols[2]["baseAsset"] = "A-NAME-THAT-NO-ASSET-OF-ANY-EXCHANGE-HAS-SO-FAR".into();
+        symbols[3]["filters"][1]["maxQty"] = "9000000000000000000.00000000".into();
+        symbols[4]["quoteAsset"] = 7.into();
+        Some(Http::ok(listing.to_string()))
+    }
+}
+
+#[test]
+fn an_instrument_whose_listing_is_odd_is_left_out_by_name_and_the_others_run() {
+    let server = Server::start(Setup::new(Dialect::Binance, &LISTED), OddListings);
+    let config = feed(&server, BOOKS_ONLY) + EAGER;
+    let mut engine = Engine::start(&server, &config, &["--for", "600s"]);
+    let [good, odd] = [[0, 5].as_slice(), &[1, 2, 3, 4]].map(|places| {
+        let symbols = places.iter().map(|&at| LISTED[at]);
+        symbols.collect::<Vec<_>>()
+    });
+    for symbol in &good {
+        engine.until_live(symbol);
+    }
+    thread::sleep(Duration::from_secs(4));
+    engine.signal("TERM");
+    let code = engine.wait(Duration::from_secs(120));
+    let summary = engine.summary();
+    let left_out = summary["left_out"].as_array().unwrap();
+    println!("F7: exit {code:?}, left out {left_out:#?}");
+    let whys = ["tickSize", "32 bytes", "largest order", "shape"];
+    assert_eq!(left_out.len(), odd.len());
+    for ((symbol, why), said) in odd.iter().zip(whys).zip(left_out) {
+        let said = said.as_str().unwrap();
+        assert!(said.starts_with(&format!("binance: {symbol}: ")), "{said}");
+        assert!(said.contains(why), "{said}");
+        let told = format!("left out of this run: {said}");
+        assert!(engine.text("stderr").contains(&told), "{symbol}");
+        let asked = server.world.requests(&format!("symbol={symbol}"));
+        assert!(asked.is_empty(), "nobody follows {symbol}");
+    }
+    let tally = server.world.tally(&engine.orders(), 2000);
+    assert!(tally.orders > 0 && tally.wrong == 0, "{tally:?}");
+    println!("F7: outages {}", summary["outages"]);
+    assert_eq!(code, Some(0), "{}", engine.text("stderr"));
 }

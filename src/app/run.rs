@@ -226,7 +226,7 @@ impl Run {
             universe,
         } = prepared?;
         screen.announce_universe(&universe);
-        let left_out = universe.left_out.clone();
+        let (left_out, absent) = (universe.left_out.clone(), universe.absent.clone());
         if let Some((_, account)) = &account {
             reachable(&universe, account)?;
         }
@@ -251,6 +251,7 @@ impl Run {
         let head = Summary {
             seed,
             left_out,
+            absent,
             strategies: named,
             ..head
         };

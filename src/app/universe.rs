@@ -45,6 +45,8 @@ pub struct Universe {
     /// Feeds whose exchange could not be reached, and instruments that cannot be represented, and why: they are not
     /// followed in this run.
     pub left_out: Vec<String>,
+    /// Those feeds of which nothing is followed, and why: their exchange counts as down.
+    pub absent: Vec<String>,
 }
 
 impl Universe {
@@ -77,13 +79,17 @@ impl Universe {
             sources: Vec::new(),
             hosts: Vec::new(),
             left_out: Vec::new(),
+            absent: Vec::new(),
         };
         for (feed, asked) in config.feeds.iter().zip(asked) {
             let at = |why: String| format!("{}: {why}", feed.exchange);
             match asked {
                 Ok(asked) => universe.add(feed, asked).map_err(at)?,
                 Err(Fault::Mistake(why)) => return Err(at(why)),
-                Err(Fault::Unreachable(why)) => universe.left_out.push(at(why)),
+                Err(Fault::Unreachable(why)) => {
+                    universe.absent.push(at(why.clone()));
+                    universe.left_out.push(at(why));
+                }
             }
         }
         if universe.sources.is_empty() {
@@ -136,7 +142,10 @@ impl Universe {
         }
         let (chosen, told) = selection.choose(&listed, &left_out, volumes.as_deref(), feed.top)?;
         if chosen.is_empty() {
-            return Ok(()); // What is left out of it is named above.
+            // What is left out of it is named above.
+            let why = "none of its instruments can be represented";
+            self.absent.push(format!("{}: {why}", feed.exchange));
+            return Ok(());
         }
         let first = self.instruments.len();
         for (index, instrument) in chosen.into_iter().enumerate() {

@@ -32,8 +32,12 @@ pub struct Summary {
     pub mode: String,
     /// The seed of the simulated exchange and of all dice; absent where there was none.
     pub seed: Option<u64>,
-    /// Feeds whose exchange could not be reached at the start, and why: they were not followed.
+    /// Feeds whose exchange could not be reached at the start, and instruments that cannot be
+    /// represented, and why: they were not followed.
     pub left_out: Vec<String>,
+    /// Those feeds of which nothing was followed, and why: each is an outage of its exchange.
+    #[serde(skip)]
+    pub absent: Vec<String>,
     /// The workers and what ran on them, by worker number.
     pub placement: Vec<Placement>,
     /// The books, one object an instrument.

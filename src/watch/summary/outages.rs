@@ -76,7 +76,7 @@ impl Summary {
         down_max: Option<Duration>,
     ) {
         self.outages = outages.collect();
-        let left_out = self.left_out.iter().map(|why| {
+        let absent = self.absent.iter().map(|why| {
             let (exchange, why) = why.split_once(": ").unwrap_or((why, ""));
             Outage {
                 exchange: exchange.to_owned(),
@@ -89,8 +89,7 @@ impl Summary {
                 total_ns: self.duration_ns,
             }
         });
-        let left_out: Vec<Outage> = left_out.collect();
-        self.outages.extend(left_out);
+        self.outages.extend(absent.collect::<Vec<_>>());
         let max_ns = |max: Duration| max.as_nanos() as u64;
         let too_long = self.outages.iter().filter(|outage| match down_max {
             Some(max) => outage.longest_ns > max_ns(max),

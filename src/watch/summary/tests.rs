@@ -94,6 +94,7 @@ pub fn example() -> Summary {
         mode: "paper".to_owned(),
         strategies: Vec::new(),
         left_out: Vec::new(),
+        absent: Vec::new(),
         seed: Some(7),
         placement: vec![Placement {
             worker: 0,
