@@ -1,5 +1,5 @@
-//! Runs through a proxy over real TLS: streams and REST take the configured way and no other, the environment decides
-//! nothing by accident, and a proxy that is dead or refuses is named.
+//! Runs through a proxy over real TLS: streams, REST and orders take the configured way and no
+//! other, the environment decides nothing by accident, and a proxy that is dead or refuses is named.
 
 mod support;
 
@@ -9,7 +9,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use support::{EAGER, Ran, Sim, finished, folder, log, summary, tickwire};
+use support::{EAGER, Process, Ran, Sim, finished, folder, log, summary, tickwire, write_keys};
 
 /// What the proxy speaks, and what it wants to hear first.
 #[derive(Clone, Copy)]
@@ -254,4 +254,76 @@ fn a_feed_may_go_another_way_than_the_others() {
     );
     finished(command).expect(0);
     assert_eq!(proxy.asked().len(), 2);
+}
+
+/// Live orders to Binance's own name of its order entry, which nobody but a proxy can lead to
+/// `sim`. `feed`: keys of the feed besides. Ends once `said` stands on standard error.
+fn run_live(folder: &Path, sim: &Sim, network: &str, feed: &str, said: &[&str]) -> Ran {
+    write_keys(folder);
+    let ca = sim.ca_file.display();
+    let config = format!(
+        "{network}\n[[feed]]\nexchange = \"binance\"\nca_file = \"{ca}\"\n{feed}\n\
+         instruments = [\"BTCUSDT\", \"ETHUSDT\"]\n\
+         [account]\nexchange = \"binance\"\nca_file = \"{ca}\"\n\
+         api_key_file = \"api.key\"\nprivate_key_file = \"private.pem\"\n{EAGER}"
+    );
+    fs::write(folder.join("c.toml"), config).unwrap();
+    let _ = fs::remove_dir_all(folder.join("o"));
+    let arguments = ["run", "c.toml", "--out", "o", "--for", "600s", "--live"];
+    let mut process = Process::start(tickwire(folder, &arguments));
+    process.until(&format!("{said:?}"), |_, err| {
+        said.iter().all(|said| err.contains(said)).then_some(())
+    });
+    process.signal("INT");
+    process.wait()
+}
+
+const ORDERS: &str = "ws-api.binance.com:443";
+
+#[test]
+fn orders_reach_the_exchange_through_the_proxy() {
+    let folder = folder();
+    let sim = Sim::start(folder.path(), "127.0.0.1:0", "ca.pem", &[]);
+    for (kind, url) in [
+        (Kind::Connect(Some("bWU6czNjcmV0")), "http://me:s3cret@"),
+        (Kind::SocksWithLogin, "socks5://me:s3cret@"),
+    ] {
+        let proxy = Proxy::start(kind, &sim.addr);
+        let network = format!("[network]\nproxy = \"{url}{}\"", proxy.addr);
+        let ran = run_live(folder.path(), &sim, &network, "", &["order.acked"]).expect(0);
+        let out = folder.path().join("o");
+        let (summary, log) = (summary(&out), log(&out));
+        assert_eq!(summary["mode"], "live", "by the exchange's own names");
+        let acked = &summary["orders"]["acked"];
+        assert!(acked.as_u64().unwrap() > 0, "{}", summary["orders"]);
+        let names = ["api.binance.com:443", "stream.binance.com:9443", ORDERS];
+        assert_eq!(proxy.asked(), names, "{url}");
+        let said = format!("{}{}{log:?}", ran.out, ran.err);
+        assert!(!said.contains("s3cret"), "{said}");
+    }
+}
+
+#[test]
+fn orders_never_go_round_a_proxy_that_refuses_though_a_feed_has_a_way_of_its_own() {
+    let folder = folder();
+    let sim = Sim::start(folder.path(), "127.0.0.1:0", "ca.pem", &[]);
+    let refusing = Proxy::start(Kind::Refusing, &sim.addr);
+    for (kind, url) in [(Kind::Connect(None), "http://"), (Kind::Socks, "socks5://")] {
+        let way = Proxy::start(kind, &sim.addr);
+        let network = format!("[network]\nproxy = \"http://{}\"", refusing.addr);
+        let feed = format!("proxy = \"{url}{}\"", way.addr);
+        // The order connection is refused, and the prices came.
+        let said = ["HTTP 403", "books 2/2"];
+        run_live(folder.path(), &sim, &network, &feed, &said);
+        let out = folder.path().join("o");
+        let (summary, log) = (summary(&out), log(&out));
+        let frames = &summary["exchanges"];
+        assert!(!way.asked().contains(&ORDERS.to_owned()), "{frames}");
+        assert_eq!(way.asked().len(), 2, "prices came: {frames}");
+        for key in ["sent", "acked"] {
+            assert_eq!(summary["orders"][key], 0, "{}", summary["orders"]);
+        }
+        let named = |record: &serde_json::Value| record.to_string().contains("HTTP 403");
+        assert!(log.iter().any(named), "{log:?}");
+    }
 }
