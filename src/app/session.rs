@@ -579,3 +579,6 @@ fn socket_options(config: &Config) -> SocketOptions {
             .map(|bytes| bytes as usize),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,24 +73,37 @@ impl Watcher {
         seats: Vec<Arc<Seat>>,
         notes: Notes,
     ) -> std::io::Result<Self> {
-        let (ends, ended) = bounded(0);
         let mut watch = Watch::new(placement, cpus, seats, container::read().throttled);
+        Self::spawn(LOOK, move || {
+            let Ok(allowed) = sys::affinity() else {
+                return; // A kernel that does not say changes nothing.
+            };
+            let said = watch.look(sys::monotonic(), allowed, container::read());
+            said.into_iter().for_each(|note| notes.send(note));
+        })
+    }
+
+    /// Starts the thread; it looks again after each of these spans.
+    fn spawn(every: Duration, mut look: impl FnMut() + Send + 'static) -> std::io::Result<Self> {
+        let (ends, ended) = bounded(0);
         let thread = std::thread::Builder::new()
             .name("tickwire-host".into())
             .spawn(move || {
                 sys::step_back();
-                while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
-                    let Ok(allowed) = sys::affinity() else {
-                        continue; // A kernel that does not say changes nothing.
-                    };
-                    let said = watch.look(sys::monotonic(), allowed, container::read());
-                    said.into_iter().for_each(|note| notes.send(note));
+                while ended.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                    look();
                 }
             })?;
         Ok(Self {
             ends: Some(ends),
             thread: Some(thread),
         })
+    }
+
+    /// One whose first look panics.
+    #[cfg(test)]
+    pub fn that_dies() -> Self {
+        Self::spawn(Duration::ZERO, || panic!("a test's panic")).unwrap()
     }
 
     /// True while the thread runs. Where it does not, it has panicked.
@@ -319,6 +332,17 @@ mod tests {
             "another group"
         );
         assert_eq!(look(60, 3, 9_000_000), said(1, 4));
+    }
+
+    #[test]
+    fn a_thread_that_died_is_noticed_and_its_end_is_not_waited_for() {
+        let whole = Watcher::spawn(LOOK, || {}).unwrap();
+        assert!(whole.is_whole());
+        let dying = Watcher::that_dies();
+        while dying.is_whole() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        drop(dying);
     }
 
     #[test]

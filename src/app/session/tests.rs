@@ -1,0 +1,54 @@
+//! The threads of an engine: one that dies is named, so that the run ends with an error.
+
+use super::*;
+use crate::world::os::clerk::{Job, Task};
+use std::time::Duration;
+
+/// An engine without a lane.
+fn engine() -> Engine {
+    let cpus = Cpus::all(&[0]);
+    let placement = place(&cpus, 1, false, WaitChoice::Park);
+    let notes = Notes::new(crossbeam_channel::bounded(16).0);
+    let clerk = Clerk::start(Vec::new(), Vec::new(), &[], &[], notes.clone()).unwrap();
+    let watcher = Watcher::start(placement.clone(), cpus, Vec::new(), notes).unwrap();
+    Engine {
+        placement,
+        instruments: Arc::new([]),
+        pulses: Vec::new(),
+        stop: Arc::default(),
+        workers: Vec::new(),
+        clerk,
+        watcher,
+    }
+}
+
+/// Who is dead, once somebody is.
+fn first_dead(engine: &Engine) -> &'static str {
+    loop {
+        match engine.dead() {
+            Some(name) => return name,
+            None => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
+}
+
+#[test]
+fn every_thread_that_dies_is_named() {
+    let whole = engine();
+    assert_eq!(whole.dead(), None);
+
+    let mut engine_of = engine();
+    engine_of.watcher = Watcher::that_dies();
+    assert_eq!(first_dead(&engine_of), "the watcher of the host");
+
+    let mut engine_of = engine();
+    let worker = std::thread::spawn(|| panic!("a test's panic"));
+    engine_of.workers.push((Bell::new(|| {}), worker));
+    assert_eq!(first_dead(&engine_of), "a worker");
+
+    // Nobody has this number: the thread that resolves names finds no client.
+    let engine_of = engine();
+    let (lane, task) = (7, Task::Resolve);
+    assert!(engine_of.clerk.jobs.send(Job { lane, task }));
+    assert_eq!(first_dead(&engine_of), "the clerk");
+}
