@@ -43,6 +43,9 @@ pub struct Fetch {
     asked: Nanos,
     /// When messages were lost last: an answer to an older request does not have what they said.
     lost_at: Nanos,
+    /// When the exchange was seen to count anew: an answer to an older request is of the count that
+    /// is over.
+    recounted_at: Nanos,
     /// The earliest time of another request for a start, and for a refresh.
     start_from: Nanos,
     refresh_from: Nanos,
@@ -61,6 +64,7 @@ impl Fetch {
             live_since: Nanos::NEVER,
             asked: Nanos::ZERO,
             lost_at: Nanos::ZERO,
+            recounted_at: Nanos::ZERO,
             start_from: Nanos::ZERO,
             refresh_from: Nanos::ZERO,
         }
@@ -126,6 +130,11 @@ impl Fetch {
         self.lost_at = now;
     }
 
+    /// The exchange counts anew.
+    pub fn handle_recount(&mut self, now: Nanos) {
+        self.recounted_at = now;
+    }
+
     /// A request was answered, usefully or not.
     pub fn handle_answer(&mut self) {
         self.in_flight = false;
@@ -155,6 +164,11 @@ impl Fetch {
     /// The last request was made before messages were lost: its answer does not have them.
     pub fn is_outdated(&self) -> bool {
         self.asked < self.lost_at
+    }
+
+    /// The last request was made before the exchange counted anew: its answer is of another count.
+    pub fn is_of_another_count(&self) -> bool {
+        self.asked < self.recounted_at
     }
 
     /// The request that is handed out next is one more since the book was healthy last.

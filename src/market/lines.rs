@@ -34,7 +34,8 @@ impl First {
 #[derive(Debug)]
 pub struct Lines {
     up: [bool; LINES_MAX],
-    /// The newest id that each line brought while there was no book.
+    /// The newest id that each line's connection brought while there was no book. It outlives a
+    /// lost book, as what is held may do.
     newest: [u64; LINES_MAX],
     /// Those that are to be connected anew.
     reconnect: [bool; LINES_MAX],
@@ -95,7 +96,6 @@ impl Lines {
     /// The book starts anew: what came before is nothing to compare with.
     pub fn clear(&mut self) {
         (self.len, self.next, self.lead) = (0, 0, None);
-        self.newest = [0; LINES_MAX];
         self.check();
     }
 

@@ -194,6 +194,31 @@ fn a_lost_message_makes_snapshots_useless_that_were_asked_for_before_it() {
 }
 
 #[test]
+fn a_snapshot_that_was_asked_for_before_the_exchange_counts_anew_is_of_no_use() {
+    let mut t = Bench::connected(SPOT);
+    t.diff(5_001, 5_001);
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
+    t.wait(100_000_000);
+    t.diff(11, 11);
+    // By its id alone it would be ahead of the stream.
+    assert_eq!(t.snapshot(5_001), SnapshotOutcome::TooOld);
+    assert_eq!(t.seconds_to_want(), 1);
+    assert_eq!(t.snapshot(11), SnapshotOutcome::Live);
+}
+
+#[test]
+fn ids_that_go_back_drop_also_what_is_held_behind_a_hole() {
+    let mut t = Bench::connected(SPOT);
+    t.diff(5_001, 5_001);
+    t.diff(5_003, 5_003);
+    assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
+    assert_eq!(t.snapshot(5_001), SnapshotOutcome::Gap);
+    t.diff(11, 11);
+    t.seconds_to_want();
+    assert_eq!(t.snapshot(11), SnapshotOutcome::Live);
+}
+
+#[test]
 fn a_book_that_is_lost_again_and_again_is_asked_for_ever_later_until_it_was_healthy() {
     let mut t = Bench::live(SPOT, 10);
     let mut id = 10;

@@ -90,7 +90,8 @@ impl<const N: usize> BookBuilder<N> {
         applied: &mut impl FnMut(&Book<N>, u64, bool),
     ) -> SnapshotOutcome {
         let oldest = Nanos(now.0.saturating_sub(HELD_NS_MAX));
-        if self.is_too_old(snapshot.last_id) {
+        let another_count = asked && self.fetch.is_of_another_count();
+        if another_count || self.is_too_old(snapshot.last_id) {
             self.buffer.forget_before(oldest);
             return self.too_old(now);
         }

@@ -150,6 +150,7 @@ impl<const N: usize> BookBuilder<N> {
             if order == Ordering::Less {
                 self.lines.step_back(diff.last_id);
                 self.buffer.step_back(diff.last_id);
+                self.fetch.handle_recount(now);
             }
             self.counters.buffered += 1;
             self.counters.overflow += self.buffer.push(update);
