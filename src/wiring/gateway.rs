@@ -14,7 +14,7 @@ use super::turn::{Ask, Turn};
 use crate::base::event::LATE_NS_MAX;
 use crate::base::{
     Body, ClientId, Event, Flags, Instrument, InstrumentId, Nanos, News, Note, Outcome, ServerTime,
-    Severity, Snapshot, Stamps, TimeInForce, UnixNanos, Value,
+    Severity, Snapshot, Stamps, StrategyId, TimeInForce, UnixNanos, Value,
 };
 use crate::conn::{Close, Link, Output, Read, SendError, Transport};
 use crate::exchange::{Answer, DecodeError, End, OrderCodec};
@@ -37,6 +37,7 @@ const QUEUED: u64 = u64::MAX;
 #[derive(Debug, Clone, Copy)]
 struct InFlight {
     client_id: ClientId,
+    strategy: StrategyId,
     instrument: InstrumentId,
     tif: TimeInForce,
     receipt: Receipt,
@@ -182,6 +183,7 @@ impl<S: Transport> Gateway<S> {
         }
         self.in_flight.push_back(InFlight {
             client_id: order.client_id,
+            strategy: order.strategy,
             instrument: order.instrument,
             tif: order.tif,
             receipt: ticket.receipt,

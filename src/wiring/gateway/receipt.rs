@@ -15,6 +15,7 @@ impl<S: Transport> Gateway<S> {
         let note = self
             .note(at, Severity::Info, "order.receipt")
             .instrument(order.instrument)
+            .strategy(order.strategy)
             .with("order", Value::Int(order.client_id.0 as i64));
         // What was caused by no packet, or never saw a send stamp, has no such stretch.
         let note = match stamps.rx.kernel {
