@@ -68,6 +68,15 @@ fn rooms_name_only_the_rooms_that_they_may() {
 }
 
 #[test]
+fn what_the_exchanges_share_names_none_of_them() {
+    let kit = |(path, text): &(String, String)| match path.starts_with("exchange/kit/") {
+        true => exchanges_named(path, text),
+        false => Vec::new(),
+    };
+    assert_none(sources().iter().flat_map(kit).collect());
+}
+
+#[test]
 fn only_world_os_and_app_touch_the_operating_system() {
     assert_none(each_file(operating_system));
 }
@@ -156,6 +165,28 @@ fn doors(path: &str, text: &str) -> Vec<String> {
     }
     refused.dedup();
     refused
+}
+
+/// Folders of exchanges that a file of `exchange/kit` names.
+fn exchanges_named(path: &str, text: &str) -> Vec<String> {
+    let folders: Vec<String> = fs::read_dir(root().join("src/exchange"))
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().join("mod.rs").exists() && entry.file_name() != "kit")
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    assert!(
+        folders.len() > 5,
+        "the exchanges are not where this test looks"
+    );
+    let tokens = tokens(text);
+    let named = |(at, names): (usize, Vec<String>)| {
+        let outward = ["crate", "super"].contains(&names[0].as_str());
+        let folder = names.iter().find(|name| folders.contains(name))?;
+        let line = tokens[at].line;
+        outward.then(|| format!("{path}:{line}: exchange/kit names {folder}"))
+    };
+    paths(&tokens).into_iter().filter_map(named).collect()
 }
 
 fn operating_system(path: &str, text: &str) -> Vec<String> {
@@ -578,6 +609,23 @@ mod the_checker_itself {
         }
         let after = "#[cfg(test)] mod tests { fn f() {} }\nuse std::fs;";
         assert_eq!(operating_system("conn/a.rs", after).len(), 1);
+    }
+
+    #[test]
+    fn sees_an_exchange_in_what_they_share() {
+        for source in [
+            "use crate::exchange::{Words, okx::Okx};",
+            "use super::super::okx::Okx;",
+        ] {
+            let named = exchanges_named("exchange/kit/a.rs", source);
+            assert_eq!(
+                named,
+                ["exchange/kit/a.rs:1: exchange/kit names okx"],
+                "{source}"
+            );
+        }
+        let fine = "use crate::exchange::kit::Value; use super::words; // okx";
+        assert_eq!(exchanges_named("exchange/kit/a.rs", fine), [""; 0]);
     }
 
     #[test]
