@@ -192,7 +192,7 @@ impl Exchange for BinanceFutures {
         instruments: &[Instrument],
         _depth: &'static DepthStream,
     ) -> Box<dyn Decoder> {
-        Box::new(decode::FuturesDecoder::new(instruments))
+        decode::decoder(instruments)
     }
 
     fn snapshot_request(&self, symbol: &str, levels: u16) -> Option<RestRequest> {

@@ -202,7 +202,7 @@ impl Exchange for BinanceSpot {
         instruments: &[Instrument],
         _depth: &'static DepthStream,
     ) -> Box<dyn Decoder> {
-        Box::new(decode::SpotDecoder::new(instruments))
+        decode::decoder(instruments)
     }
 
     fn snapshot_request(&self, symbol: &str, levels: u16) -> Option<RestRequest> {

@@ -127,7 +127,7 @@ impl Exchange for Bitstamp {
         instruments: &[Instrument],
         _depth: &'static DepthStream,
     ) -> Box<dyn Decoder> {
-        Box::new(decode::BitstampDecoder::new(instruments))
+        decode::decoder(instruments)
     }
 
     /// The whole book, always: the exchange takes no number of levels.

@@ -179,7 +179,7 @@ impl Exchange for Bybit {
     }
 
     fn decoder(&self, instruments: &[Instrument], depth: &'static DepthStream) -> Box<dyn Decoder> {
-        Box::new(decode::BybitDecoder::new(instruments, depth))
+        decode::decoder(instruments, depth)
     }
 
     fn metadata_requests(&self, _symbols: &[&str]) -> Vec<RestRequest> {

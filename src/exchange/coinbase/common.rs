@@ -1,65 +1,65 @@
 //! What both protocols do alike: refusals, products, ticks. Knows neither's messages.
 
 use crate::base::instrument::name;
-use crate::base::{Channel, Instrument, Px, Qty, UnixNanos, decimal};
-use crate::exchange::kit::listing;
-use crate::exchange::kit::read::{self, Listed, Node, Symbols, node, text};
-use crate::exchange::{DecodeError, Words, kit::text as texts};
-use DecodeError::Shape;
+use crate::base::{Channel, Instrument, Level, Px, Qty, UnixNanos, decimal};
+use crate::exchange::kit::cursor::{self, Items};
+use crate::exchange::kit::{Listed, Symbols, Value, listing};
+use crate::exchange::{DecodeError, Words};
 
 /// Coinbase gives its refusals no number.
 pub const REFUSED: i64 = -1;
 
-/// The elements of the array at `at`. An empty one may be written as `null`.
+/// The elements of an array. An empty one may be written as `null`.
 #[inline]
-pub fn list<'t, 'i>(
-    nodes: &'t [Node<'i>],
-    at: usize,
-) -> Result<impl Iterator<Item = usize> + use<'t, 'i>, DecodeError> {
-    let found = node(nodes, at)?;
-    if matches!(found, Node::Array { .. }) || read::is_null(found) {
-        Ok(read::items(nodes, at))
-    } else {
-        Err(Shape)
+pub fn list(value: Value<'_>) -> Result<Items<'_>, DecodeError> {
+    match value.is_null() {
+        true => Ok(value.items()),
+        false => value.array(),
     }
 }
 
-/// The RFC 3339 time at `at`; zero where the message has none.
+/// The RFC 3339 time; zero where the message has none.
 #[inline]
-pub fn time(nodes: &[Node<'_>], at: usize) -> Result<UnixNanos, DecodeError> {
-    match at {
-        0 => Ok(UnixNanos(0)),
-        _ => texts::rfc3339(text(nodes, at)?).ok_or(Shape),
-    }
+pub fn time(value: Value<'_>) -> Result<UnixNanos, DecodeError> {
+    value.some().map_or(Ok(UnixNanos(0)), Value::rfc3339)
 }
 
 /// A side of the book that a quote may lack: `None` where a text is absent, null or empty.
-pub fn level(
-    nodes: &[Node<'_>],
-    (px, qty): (usize, usize),
-    listed: &Listed,
-) -> Result<Option<crate::base::Level>, DecodeError> {
-    for at in [px, qty] {
-        if at == 0 || read::is_null(node(nodes, at)?) || text(nodes, at)?.is_empty() {
+pub fn level([px, qty]: [Value<'_>; 2], listed: &Listed) -> Result<Option<Level>, DecodeError> {
+    for part in [px, qty] {
+        if part.is_absent() || part.is_null() || part.text()?.is_empty() {
             return Ok(None);
         }
     }
-    read::level(text(nodes, px)?, text(nodes, qty)?, listed).map(Some)
+    cursor::level(px, qty, listed).map(Some)
+}
+
+/// The products that the connection follows on this channel, by the exchange's list of them all.
+pub fn subscribed(
+    channel: Channel,
+    products: Value<'_>,
+    symbols: &Symbols,
+    words: &mut Words,
+) -> Result<(), DecodeError> {
+    for product in list(products)? {
+        if let Some(listed) = symbols.find(product.text()?) {
+            words.subscribed(listed.id, channel, None)?;
+        }
+    }
+    Ok(())
 }
 
 /// `{"type":"error","message":"…","reason":"…"}`: it names neither a request nor a channel. Each product of ours
 /// that its text names is refused on every channel; where it names none, no request of ours is known to be meant.
 pub fn refusal(
-    nodes: &[Node<'_>],
-    at: [usize; 2],
+    said: [Value<'_>; 2],
     symbols: &Symbols,
     words: &mut Words,
 ) -> Result<(), DecodeError> {
     let mut named = false;
-    for at in at {
-        let said = nodes.get(at).and_then(read::string).unwrap_or_default();
+    for text in said.into_iter().filter_map(Value::string) {
         let apart = |c: char| !(c.is_alphanumeric() || c == '-');
-        for listed in said.split(apart).filter_map(|word| symbols.find(word)) {
+        for listed in text.split(apart).filter_map(|word| symbols.find(word)) {
             named = true;
             for channel in Channel::ALL {
                 words.subscribed(listed.id, channel, Some(REFUSED))?;

@@ -161,7 +161,7 @@ impl Exchange for Deribit {
         instruments: &[Instrument],
         _depth: &'static DepthStream,
     ) -> Box<dyn Decoder> {
-        Box::new(decode::DeribitDecoder::new(instruments))
+        decode::decoder(instruments)
     }
 
     fn metadata_requests(&self, _symbols: &[&str]) -> Vec<RestRequest> {

@@ -147,7 +147,7 @@ impl Exchange for Hyperliquid {
         instruments: &[Instrument],
         _depth: &'static DepthStream,
     ) -> Box<dyn Decoder> {
-        Box::new(decode::HyperliquidDecoder::new(instruments))
+        decode::decoder(instruments)
     }
 
     fn metadata_requests(&self, symbols: &[&str]) -> Vec<RestRequest> {

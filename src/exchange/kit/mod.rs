@@ -1,9 +1,16 @@
 //! What the exchanges' folders share: JSON to words, symbols, texts, listings, surveys. Names no exchange.
 
+pub(super) mod cursor;
+pub(super) mod decoder;
+pub(super) mod keys;
 pub mod listing;
-pub mod read;
 pub mod survey;
-mod symbols;
+pub(super) mod symbols;
 pub(super) mod tape;
 pub mod text;
 pub mod words;
+
+pub(super) use cursor::Value;
+pub(super) use decoder::Prices;
+pub(super) use keys::keys;
+pub(super) use symbols::{Listed, Symbols};

@@ -2,9 +2,11 @@
 //! their books came by.
 //! Cold: recordings carry no metadata, so that scales come from the tokens themselves.
 
-use super::read::{self, Scratch};
+use super::cursor::Value;
+use super::tape::Scratch;
 use crate::base::{Instrument, InstrumentId, Symbol, decimal};
-use crate::exchange::{DepthStream, Exchange};
+use crate::exchange::{DecodeError, DepthStream, Exchange};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
 /// What a frame was, as far as a replay must know.
@@ -68,6 +70,17 @@ struct Digits {
 /// Digits that fit into `i64`, whatever they are.
 const DIGITS_MAX: u8 = 18;
 
+std::thread_local! {
+    /// Kept between the frames of a recording: making one takes longer than reading a frame.
+    static SCRATCH: RefCell<Scratch> = Scratch::warmed(b"{}").into();
+}
+
+/// Shows `walk` a recorded text with every number as a string. What cannot be read tells nothing;
+/// it is refused and counted where it is decoded.
+pub fn read(text: &str, walk: impl FnMut(Value<'_>) -> Result<(), DecodeError>) {
+    let _ = SCRATCH.with_borrow_mut(|scratch| scratch.read_exact(text.as_bytes(), walk));
+}
+
 impl Survey {
     /// One that wants to see every number: see [`Self::again`].
     pub fn exact() -> Self {
@@ -101,14 +114,9 @@ impl Survey {
     /// The body of a snapshot of this symbol: `{"bids":[["price","quantity",…],…],"asks":…}`.
     pub fn snapshot(&mut self, symbol: &str, body: &str) {
         self.symbol(symbol);
-        // What cannot be read tells nothing; it is refused where it is used.
-        let _ = Scratch::warmed(b"{}").read_exact(body.as_bytes(), |nodes| {
-            for side in [b"bids", b"asks"] {
-                for item in read::items(nodes, read::find(nodes, 0, side).unwrap_or(0)) {
-                    let (px, qty) = (read::text(nodes, item + 1)?, read::text(nodes, item + 2)?);
-                    self.level(symbol, px, qty);
-                }
-            }
+        read(body, |root| {
+            self.levels(symbol, root.find(b"bids"));
+            self.levels(symbol, root.find(b"asks"));
             Ok(())
         });
     }
@@ -232,6 +240,19 @@ impl Survey {
             seen.px.see(px);
             seen.qty.see(qty);
             self.large |= seen.px.are_many() || seen.qty.are_many();
+        }
+    }
+
+    /// As [`Self::level`]; `None` if one of the two is no text.
+    pub fn both(&mut self, symbol: &str, [px, qty]: [Value<'_>; 2]) -> Option<()> {
+        self.level(symbol, px.string()?, qty.string()?);
+        Some(())
+    }
+
+    /// `[["price","quantity",…],…]` of this symbol.
+    pub fn levels(&mut self, symbol: &str, list: Value<'_>) {
+        for level in list.items().flat_map(Value::texts) {
+            self.both(symbol, level);
         }
     }
 

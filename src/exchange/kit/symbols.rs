@@ -1,6 +1,7 @@
 //! Symbols of one connection, found by name without a general hasher. Never grows once built.
 
-use crate::base::{Instrument, InstrumentId, Symbol};
+use crate::base::{Diff, Instrument, InstrumentId, Symbol, UnixNanos};
+use crate::exchange::DecodeError;
 
 /// What a decoder must know of an instrument.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +14,21 @@ pub struct Listed {
     pub px_scale: u8,
     /// Decimals of its quantities.
     pub qty_scale: u8,
+}
+
+impl Listed {
+    /// The head of a message about its book that stands at `id`, and says no more.
+    #[inline]
+    pub fn head(&self, id: u64, exch_time: UnixNanos) -> Diff {
+        Diff {
+            instrument: self.id,
+            first_id: id,
+            last_id: id,
+            prev_id: None,
+            checksum: None,
+            exch_time,
+        }
+    }
 }
 
 /// An open-addressed table, at most half full: a search ends at the first empty slot.
@@ -40,6 +56,12 @@ impl Symbols {
             });
         }
         Self { slots }
+    }
+
+    /// The instrument that the exchange calls so; an error if nobody follows it.
+    #[inline]
+    pub fn listed(&self, symbol: &str) -> Result<&Listed, DecodeError> {
+        self.find(symbol).ok_or(DecodeError::UnknownSymbol)
     }
 
     /// The instrument that the exchange calls so.

@@ -3,9 +3,9 @@
 //! A tape's numbers are binary floats, which have lost the decimals that were sent. Exchanges that write prices as
 //! JSON numbers are read through [`Scratch::read_exact`], which puts every number in quotes on the way.
 
+use super::cursor::Value;
 use crate::exchange::DecodeError;
-pub use simd_json::Node;
-use simd_json::{Buffers, INPUT_PADDING, StaticNode, Tape, fill_tape_padded};
+use simd_json::{Buffers, INPUT_PADDING, Tape, fill_tape_padded};
 
 /// A longer frame (a first book of some 10,000 levels) gets buffers of its own, which go with it: those that are kept
 /// would stay as large for good.
@@ -43,7 +43,7 @@ impl Scratch {
         scratch
     }
 
-    /// Parses `frame` and shows its nodes to `walk`; never an empty tape.
+    /// Parses `frame` and shows its value to `walk`; never an absent one.
     ///
     /// Prices are strings here. Where `walk` finds another shape it is shown the frame once more with every number
     /// as a string: an exchange that changes from one to the other is still understood.
@@ -51,7 +51,7 @@ impl Scratch {
     pub fn read<R>(
         &mut self,
         frame: &[u8],
-        mut walk: impl FnMut(&[Node<'_>]) -> Result<R, DecodeError>,
+        mut walk: impl FnMut(Value<'_>) -> Result<R, DecodeError>,
     ) -> Result<R, DecodeError> {
         if frame.len() > LARGE_BYTES {
             return Self::read_large(frame, walk);
@@ -71,7 +71,7 @@ impl Scratch {
     #[inline(never)]
     fn read_large<R>(
         frame: &[u8],
-        mut walk: impl FnMut(&[Node<'_>]) -> Result<R, DecodeError>,
+        mut walk: impl FnMut(Value<'_>) -> Result<R, DecodeError>,
     ) -> Result<R, DecodeError> {
         let mut scratch = Self::cold();
         scratch.text = Vec::with_capacity(frame.len() + INPUT_PADDING);
@@ -88,7 +88,7 @@ impl Scratch {
     pub fn read_exact<R>(
         &mut self,
         frame: &[u8],
-        mut walk: impl FnMut(&[Node<'_>]) -> Result<R, DecodeError>,
+        mut walk: impl FnMut(Value<'_>) -> Result<R, DecodeError>,
     ) -> Result<R, DecodeError> {
         match frame.len() > LARGE_BYTES {
             true => Self::cold().quote_and_parse(frame, &mut walk),
@@ -99,7 +99,7 @@ impl Scratch {
     fn quote_and_parse<R>(
         &mut self,
         frame: &[u8],
-        walk: &mut impl FnMut(&[Node<'_>]) -> Result<R, DecodeError>,
+        walk: &mut impl FnMut(Value<'_>) -> Result<R, DecodeError>,
     ) -> Result<R, DecodeError> {
         // A number of one digit becomes three bytes.
         let most = 3 * frame.len() + INPUT_PADDING;
@@ -115,12 +115,12 @@ impl Scratch {
     fn parse<R>(
         &mut self,
         len: usize,
-        walk: &mut impl FnMut(&[Node<'_>]) -> Result<R, DecodeError>,
+        walk: &mut impl FnMut(Value<'_>) -> Result<R, DecodeError>,
     ) -> Result<R, DecodeError> {
         let text = &mut self.text[..len + INPUT_PADDING];
         let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let result = match fill_tape_padded(text, len, &mut self.buffers, &mut tape) {
-            Ok(()) => walk(&tape.0),
+            Ok(()) => walk(Value::new(&tape.0)),
             Err(_) => Err(DecodeError::Json),
         };
         self.tape = tape.reset();
@@ -156,109 +156,6 @@ fn quote_numbers(frame: &[u8], out: &mut [u8]) -> usize {
     to
 }
 
-/// The indices of the elements of the array at `at`; none where no array is.
-#[inline]
-pub fn items<'t, 'i>(
-    nodes: &'t [Node<'i>],
-    at: usize,
-) -> impl Iterator<Item = usize> + use<'t, 'i> {
-    let (mut next, end) = match nodes.get(at) {
-        Some(Node::Array { count, .. }) => (at + 1, at + 1 + count),
-        _ => (at, at),
-    };
-    std::iter::from_fn(move || {
-        if next >= end {
-            return None;
-        }
-        let item = next;
-        next = item + width(nodes.get(item)?);
-        Some(item)
-    })
-}
-
-/// The keys of the object at `at`, each with the index of its value; nothing where no object is.
-#[inline]
-pub fn entries<'t, 'i>(
-    nodes: &'t [Node<'i>],
-    at: usize,
-) -> impl Iterator<Item = (&'i [u8], usize)> + use<'t, 'i> {
-    let (mut key, end) = match nodes.get(at) {
-        Some(Node::Object { count, .. }) => (at + 1, at + 1 + count),
-        _ => (at, at),
-    };
-    std::iter::from_fn(move || {
-        if key >= end {
-            return None;
-        }
-        let Some(Node::String(name)) = nodes.get(key) else {
-            return None;
-        };
-        let value = key + 1;
-        key = value + width(nodes.get(value)?);
-        Some((name.as_bytes(), value))
-    })
-}
-
-/// The index of the value with this key in the object at `at`.
-pub fn find(nodes: &[Node<'_>], at: usize, name: &[u8]) -> Option<usize> {
-    entries(nodes, at)
-        .find(|(key, _)| *key == name)
-        .map(|(_, value)| value)
-}
-
-/// Nodes that this one and all in it take.
-#[inline]
-fn width(node: &Node<'_>) -> usize {
-    match node {
-        Node::Object { count, .. } | Node::Array { count, .. } => 1 + count,
-        Node::String(_) | Node::Static(_) => 1,
-    }
-}
-
-#[inline]
-/// A text.
-pub fn string<'i>(node: &Node<'i>) -> Option<&'i str> {
-    match node {
-        Node::String(text) => Some(text),
-        Node::Object { .. } | Node::Array { .. } | Node::Static(_) => None,
-    }
-}
-
-/// A whole number that is not negative, also where it is written as a string.
-#[inline]
-pub fn unsigned(node: &Node<'_>) -> Option<u64> {
-    match node {
-        Node::Static(StaticNode::U64(number)) => Some(*number),
-        Node::Static(StaticNode::I64(number)) => u64::try_from(*number).ok(),
-        Node::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
-        _ => None,
-    }
-}
-
-/// A whole number that fits into `i64`, also where it is written as a string.
-pub fn signed(node: &Node<'_>) -> Option<i64> {
-    match node {
-        Node::String(text) if !text.starts_with('+') => text.parse().ok(),
-        Node::Static(StaticNode::I64(number)) => Some(*number),
-        Node::Static(StaticNode::U64(number)) => i64::try_from(*number).ok(),
-        _ => None,
-    }
-}
-
-#[inline]
-/// `true` or `false`.
-pub fn boolean(node: &Node<'_>) -> Option<bool> {
-    match node {
-        Node::Static(StaticNode::Bool(truth)) => Some(*truth),
-        _ => None,
-    }
-}
-
-/// `null`.
-pub fn is_null(node: &Node<'_>) -> bool {
-    matches!(node, Node::Static(StaticNode::Null))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,11 +167,11 @@ mod tests {
     #[test]
     fn nested_values_are_stepped_over() {
         let frame = br#"{"a":{"b":[1,{"c":2}],"d":{}},"e":[[],[3]],"f":"x"}"#;
-        let keys = scratch().read(frame, |nodes| {
-            let at = find(nodes, 0, b"f").unwrap();
-            assert_eq!(string(&nodes[at]), Some("x"));
-            assert_eq!(find(nodes, 0, b"c"), None);
-            Ok(entries(nodes, 0).map(|(key, _)| key[0]).collect::<Vec<_>>())
+        let keys = scratch().read(frame, |root| {
+            assert_eq!(root.find(b"f").string(), Some("x"));
+            assert!(root.find(b"c").is_absent());
+            assert_eq!(root.find(b"e").items().count(), 2);
+            Ok(root.entries().map(|(key, _)| key[0]).collect::<Vec<_>>())
         });
         assert_eq!(keys.unwrap(), b"aef");
     }
@@ -299,9 +196,9 @@ mod tests {
         let large = format!("[{}7]", "\"1.50\",7,".repeat(200_000));
         for frame in [large.clone(), large.replace('"', "")] {
             let mut count = |exact| {
-                let walk = |nodes: &[Node<'_>]| match (exact, string(&nodes[1])) {
-                    (_, None) => Err(DecodeError::Shape),
-                    (_, Some(px)) => Ok((px.to_owned(), nodes.len())),
+                let walk = |root: Value<'_>| {
+                    let px = root.items().next().unwrap_or_default().text()?;
+                    Ok((px.to_owned(), root.items().count()))
                 };
                 match exact {
                     true => scratch.read_exact(frame.as_bytes(), walk),
@@ -309,7 +206,7 @@ mod tests {
                 }
             };
             for exact in [true, false] {
-                assert_eq!(count(exact), Ok(("1.50".to_owned(), 400_002)));
+                assert_eq!(count(exact), Ok(("1.50".to_owned(), 400_001)));
             }
         }
         assert!(scratch.text.len() < 100);
@@ -318,11 +215,15 @@ mod tests {
     #[test]
     fn every_number_is_shown_as_its_text_where_that_is_asked_for() {
         let frame = br#"{"a":[1.50,-2e-5,{"b\"3":"4\\"},true,null,7],"c":"x 8"}"#;
-        let texts = scratch().read_exact(frame, |nodes| {
-            let texts = nodes.iter().filter_map(string).map(str::to_owned);
-            Ok(texts.collect::<Vec<_>>())
+        let texts = scratch().read_exact(frame, |root| {
+            let list = root.find(b"a");
+            let object = list.items().nth(2).unwrap_or_default();
+            let all = list.items().chain([object.find(b"b\"3"), root.find(b"c")]);
+            Ok(all
+                .filter_map(|value| value.string().map(str::to_owned))
+                .collect::<Vec<_>>())
         });
-        let expected = ["a", "1.50", "-2e-5", "b\"3", "4\\", "7", "c", "x 8"];
+        let expected = ["1.50", "-2e-5", "7", "4\\", "x 8"];
         assert_eq!(texts.unwrap(), expected);
         let none = scratch().read_exact(b"[1 2]", |_| Ok(()));
         assert_eq!(none, Err(DecodeError::Json));
@@ -332,12 +233,12 @@ mod tests {
     fn a_frame_of_another_shape_is_tried_with_its_numbers_as_strings() {
         let mut scratch = scratch();
         let mut price = |frame: &[u8]| {
-            scratch.read(frame, |nodes| {
-                let px = string(&nodes[1]).ok_or(DecodeError::Shape)?;
-                Ok((px.to_owned(), unsigned(&nodes[2])))
+            scratch.read(frame, |root| {
+                let [px, number] = root.texts()?;
+                Ok((px.text()?.to_owned(), number.unsigned()))
             })
         };
-        let both = Ok(("1.50".to_owned(), Some(7)));
+        let both = Ok(("1.50".to_owned(), Ok(7)));
         assert_eq!(price(br#"["1.50",7]"#), both);
         assert_eq!(price(br#"[1.50,"7"]"#), both);
         assert_eq!(price(b"[true,7]"), Err(DecodeError::Shape));
@@ -346,12 +247,10 @@ mod tests {
     #[test]
     fn numbers_of_another_kind_are_none() {
         let (mut scratch, frame) = (scratch(), b"[1.0,-1,18446744073709551615,true]");
-        let read = scratch.read(frame, |nodes| {
-            Ok((
-                nodes[1..].iter().map(unsigned).collect::<Vec<_>>(),
-                signed(&nodes[2]),
-            ))
+        let read = scratch.read(frame, |root| {
+            let numbers: Vec<_> = root.items().map(|item| item.unsigned().ok()).collect();
+            Ok((numbers, root.items().nth(1).unwrap_or_default().signed()))
         });
-        assert_eq!(read, Ok((vec![None, None, Some(u64::MAX), None], Some(-1))));
+        assert_eq!(read, Ok((vec![None, None, Some(u64::MAX), None], Ok(-1))));
     }
 }

@@ -283,8 +283,9 @@ impl Words {
         self.asks.truncate(self.open.1);
     }
 
+    /// A whole book, or changed levels: all that were added since the last depth word.
     #[inline]
-    fn depth(&mut self, whole: bool, diff: Diff) -> Result<(), DecodeError> {
+    pub fn depth(&mut self, whole: bool, diff: Diff) -> Result<(), DecodeError> {
         let (bids, asks) = (&self.bids[self.open.0..], &self.asks[self.open.1..]);
         let empty = |levels: &[Level]| whole && levels.iter().any(|at| at.qty == Qty(0));
         if priceless(bids) || priceless(asks) || empty(bids) || empty(asks) {

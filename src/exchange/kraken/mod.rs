@@ -133,7 +133,7 @@ impl Exchange for Kraken {
         instruments: &[Instrument],
         _depth: &'static DepthStream,
     ) -> Box<dyn Decoder> {
-        Box::new(decode::KrakenDecoder::new(instruments))
+        decode::decoder(instruments)
     }
 
     /// All pairs: a query by pair wants names of another spelling.

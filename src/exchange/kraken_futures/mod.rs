@@ -130,7 +130,7 @@ impl Exchange for KrakenFutures {
         instruments: &[Instrument],
         _depth: &'static DepthStream,
     ) -> Box<dyn Decoder> {
-        Box::new(decode::FuturesDecoder::new(instruments))
+        decode::decoder(instruments)
     }
 
     fn metadata_requests(&self, _symbols: &[&str]) -> Vec<RestRequest> {

@@ -150,7 +150,7 @@ impl Exchange for Okx {
     }
 
     fn decoder(&self, instruments: &[Instrument], depth: &'static DepthStream) -> Box<dyn Decoder> {
-        Box::new(decode::OkxDecoder::new(instruments, depth))
+        decode::decoder(instruments, depth)
     }
 
     fn metadata_requests(&self, symbols: &[&str]) -> Vec<RestRequest> {

@@ -7,7 +7,8 @@ use crate::base::{
     decimal,
 };
 use crate::exchange::binance_spot::unix_time;
-use crate::exchange::kit::tape::{self, Node, Scratch};
+use crate::exchange::kit::Value;
+use crate::exchange::kit::tape::Scratch;
 use crate::exchange::{Account, Answer, DecodeError, End, OrderCodec};
 use arrayvec::ArrayString;
 use base64::Engine;
@@ -181,10 +182,10 @@ impl OrderCodec for SpotOrders {
             listed,
             ..
         } = self;
-        scratch.read(frame, |nodes| {
+        scratch.read(frame, |root| {
             last_error.clear();
             fills.clear();
-            answer(nodes, last_error, listed, fills)
+            answer(root, last_error, listed, fills)
         })
     }
 
@@ -232,43 +233,42 @@ fn parse_wire_id(text: &str) -> Option<ClientId> {
     plain.then(|| digits.parse().ok().map(ClientId))?
 }
 
-/// Where the parts of an answer stand on the tape.
-struct Reply<'t, 'i> {
-    nodes: &'t [Node<'i>],
+/// An answer.
+struct Reply<'t> {
+    /// Absent if it is none of success.
+    result: Value<'t>,
     status: u64,
     /// The exchange's error code; zero where it gave none.
     code: i32,
 }
 
 fn answer(
-    nodes: &[Node<'_>],
+    root: Value<'_>,
     last_error: &mut ErrorText,
     listed: &[Listed],
     fills: &mut Vec<(Px, Qty)>,
 ) -> Result<Answer, DecodeError> {
-    if let Some(event) = tape::find(nodes, 0, b"event") {
-        return Ok(match text_at(nodes, event, b"e") {
+    if let Some(event) = root.find(b"event").some() {
+        return Ok(match event.find(b"e").string() {
             Some("serverShutdown") => Answer::Shutdown,
             _ => Answer::Ignored,
         });
     }
-    let id = tape::find(nodes, 0, b"id").ok_or(DecodeError::Shape)?;
-    let status = tape::find(nodes, 0, b"status").ok_or(DecodeError::Shape)?;
-    let status = tape::unsigned(&nodes[status]).ok_or(DecodeError::Shape)?;
+    let id = root.find(b"id").some().ok_or(DecodeError::Shape)?;
     let mut reply = Reply {
-        nodes,
-        status,
+        result: root.find(b"result"),
+        status: root.find(b"status").unsigned()?,
         code: 0,
     };
-    if let Some(error) = tape::find(nodes, 0, b"error") {
-        let code = tape::find(nodes, error, b"code").and_then(|at| tape::signed(&nodes[at]));
+    if let Some(error) = root.find(b"error").some() {
+        let code = error.find(b"code").signed().ok();
         reply.code = code.and_then(|code| i32::try_from(code).ok()).unwrap_or(0);
-        let message = text_at(nodes, error, b"msg").unwrap_or("");
+        let message = error.find(b"msg").string().unwrap_or("");
         let fits = |character: char| last_error.try_push(character).is_ok();
         let _cut = message.chars().all(fits);
     }
-    let code = reply.code;
-    Ok(match tape::string(&nodes[id]) {
+    let Reply { status, code, .. } = reply;
+    Ok(match id.string() {
         Some(LOGON_ID) if status == 200 => Answer::LoggedOn,
         Some(LOGON_ID) => Answer::LogonRefused { code },
         Some(TIME_ID) => reply.server_time().map_or(Answer::Ignored, Answer::Time),
@@ -276,12 +276,12 @@ fn answer(
             Some(client_id) => reply.of_order(client_id, last_error, listed, fills),
             None => Answer::Ignored,
         },
-        None if tape::is_null(&nodes[id]) && status == 401 => Answer::LoggedOff { code },
+        None if id.is_null() && status == 401 => Answer::LoggedOff { code },
         None => Answer::Ignored,
     })
 }
 
-impl Reply<'_, '_> {
+impl Reply<'_> {
     /// What became of an order. An answer that says neither yes nor no leaves it unknown.
     fn of_order(
         &self,
@@ -301,9 +301,7 @@ impl Reply<'_, '_> {
     }
 
     fn server_time(&self) -> Option<UnixNanos> {
-        let result = tape::find(self.nodes, 0, b"result")?;
-        let at = tape::find(self.nodes, result, b"serverTime")?;
-        tape::unsigned(&self.nodes[at]).and_then(unix_time)
+        time_of(self.result, b"serverTime")
     }
 
     fn acked(
@@ -312,44 +310,41 @@ impl Reply<'_, '_> {
         listed: &[Listed],
         fills: &mut Vec<(Px, Qty)>,
     ) -> Option<Answer> {
-        let result = tape::find(self.nodes, 0, b"result")?;
-        let number = |key| tape::unsigned(&self.nodes[tape::find(self.nodes, result, key)?]);
-        let exchange_id = number(b"orderId")?;
-        let end = self.ended(result, listed, fills);
+        let exchange_id = self.result.find(b"orderId").unsigned().ok()?;
+        let end = self.ended(listed, fills);
         if end.is_none() {
             fills.clear();
         }
         Some(Answer::Acked {
             client_id,
             exchange_id,
-            exch_time: number(b"transactTime")
-                .and_then(unix_time)
-                .unwrap_or_default(),
+            exch_time: time_of(self.result, b"transactTime").unwrap_or_default(),
             end,
         })
     }
 
     /// How the order ended, and what it traded: one fill a price, in order. `None` where the answer does not say all
     /// of it, or contradicts itself.
-    fn ended(&self, result: usize, listed: &[Listed], fills: &mut Vec<(Px, Qty)>) -> Option<End> {
-        let text = |object, key| text_at(self.nodes, object, key);
-        let end = match text(result, b"status")? {
+    fn ended(&self, listed: &[Listed], fills: &mut Vec<(Px, Qty)>) -> Option<End> {
+        let end = match self.result.find(b"status").string()? {
             "FILLED" => End::Filled,
             "CANCELED" => End::Cancelled,
             "EXPIRED" | "EXPIRED_IN_MATCH" => End::Expired,
             _ => return None,
         };
-        let symbol = text(result, b"symbol")?;
+        let symbol = self.result.find(b"symbol").string()?;
         let listed = listed
             .iter()
             .find(|listed| listed.plain.as_str() == symbol)?;
-        let qty =
-            |object, key| decimal::parse(text(object, key)?.as_bytes(), listed.qty_scale).ok();
-        let executed = qty(result, b"executedQty")?;
+        let units = |object: Value<'_>, key: &[u8], scale| {
+            decimal::parse(object.find(key).string()?.as_bytes(), scale).ok()
+        };
+        let executed = units(self.result, b"executedQty", listed.qty_scale)?;
         let mut sum = 0u64;
-        for fill in tape::items(self.nodes, tape::find(self.nodes, result, b"fills")?) {
-            let px = decimal::parse(text(fill, b"price")?.as_bytes(), listed.px_scale).ok()?;
-            let (px, qty) = (Px(i64::try_from(px).ok()?), qty(fill, b"qty")?);
+        for fill in self.result.find(b"fills").some()?.items() {
+            let px = units(fill, b"price", listed.px_scale)?;
+            let qty = units(fill, b"qty", listed.qty_scale)?;
+            let px = Px(i64::try_from(px).ok()?);
             sum = sum.checked_add(qty)?;
             match fills.last_mut() {
                 Some((last, sum)) if *last == px => sum.0 += qty,
@@ -370,8 +365,8 @@ fn leaves_unknown(code: i32, message: &str) -> bool {
     }
 }
 
-fn text_at<'i>(nodes: &[Node<'i>], object: usize, key: &[u8]) -> Option<&'i str> {
-    tape::string(&nodes[tape::find(nodes, object, key)?])
+fn time_of(object: Value<'_>, key: &[u8]) -> Option<UnixNanos> {
+    unix_time(object.find(key).unsigned().ok()?)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! frame, and never applies half of one.
 
 use super::request::{DIFFS, TRADES};
-use crate::base::{Channel, Diff, Instrument, Side, Snapshot, Trade, UnixNanos};
-use crate::exchange::kit::read::{self, Listed, Node, Scratch, Symbols, text, unsigned};
+use crate::base::{Channel, Diff, Instrument, Side, Snapshot, Trade};
+use crate::exchange::kit::{self, Listed, Prices, Symbols, Value, keys};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
 
@@ -11,86 +11,46 @@ use DecodeError::Shape;
 const WARM_LEVELS: usize = 1_024;
 
 /// Decodes diffs, trades and answers.
-pub struct BitstampDecoder {
-    scratch: Scratch,
-    symbols: Symbols,
+pub fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
+    let levels = (r#"["61737.63000000","0.02000000"]"#, 2 * WARM_LEVELS);
+    kit::decoder::warm(instruments, Prices::Texts, levels, message)
 }
 
-impl BitstampDecoder {
-    /// A warm decoder for the frames of a connection that carries these instruments.
-    pub fn new(instruments: &[Instrument]) -> Self {
-        let levels = vec![r#"["61737.63000000","0.02000000"]"#; WARM_LEVELS].join(",");
-        let sample = format!(r#"{{"bids":[{levels}],"asks":[{levels}]}}"#);
-        Self {
-            scratch: Scratch::warmed(sample.as_bytes()),
-            symbols: Symbols::new(instruments),
-        }
-    }
-}
-
-impl Decoder for BitstampDecoder {
-    fn decode(&mut self, frame: &[u8], words: &mut Words) -> Result<(), DecodeError> {
-        let Self { scratch, symbols } = self;
-        scratch.read(frame, |nodes| {
-            words.clear();
-            message(nodes, symbols, words)?;
-            words.end()
-        })
-    }
-}
-
-/// Where the values of a root object stand; zero, the root's own place, where the key is absent.
-#[derive(Default)]
-struct Envelope {
-    event: usize,
-    channel: usize,
-    data: usize,
-}
-
-impl Envelope {
-    #[inline]
-    fn of(nodes: &[Node<'_>]) -> Self {
-        let mut at = Self::default();
-        for (key, value) in read::entries(nodes, 0) {
-            match key {
-                b"event" => at.event = value,
-                b"channel" => at.channel = value,
-                b"data" => at.data = value,
-                _ => {}
-            }
-        }
-        at
-    }
+keys! {
+    /// A root object.
+    struct Envelope { event, channel, data }
 }
 
 /// One whole frame: data of a channel, or something about one.
 #[inline]
-fn message(nodes: &[Node<'_>], symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
-    let at = Envelope::of(nodes);
-    if at.event == 0 {
+fn message(root: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+    let at = Envelope::of(root);
+    if at.event.is_absent() {
         return Ok(());
     }
-    match text(nodes, at.event)? {
-        "data" => match split(text(nodes, at.channel)?) {
+    match at.event.text()? {
+        "data" => match split(at.channel.text()?) {
             Some((Channel::Depth, symbol)) => words.one(Channel::Depth, |words| {
-                let head = depth(nodes, at.data, find(symbol, symbols)?, words)?;
+                let head = depth(at.data, symbols.listed(symbol)?, words)?;
                 words.diff(head)
             }),
             Some((Channel::Trades | Channel::Quotes, _)) | None => Ok(()),
         },
-        "trade" => match split(text(nodes, at.channel)?) {
+        "trade" => match split(at.channel.text()?) {
             Some((Channel::Trades, symbol)) => words.one(Channel::Trades, |words| {
-                trade(nodes, at.data, find(symbol, symbols)?, words)
+                trade(at.data, symbols.listed(symbol)?, words)
             }),
             Some((Channel::Depth | Channel::Quotes, _)) | None => Ok(()),
         },
         "bts:subscription_succeeded" | "bts:unsubscription_succeeded" => {
-            match split(text(nodes, at.channel)?) {
-                Some((channel, symbol)) => subscribed(find(symbol, symbols)?, channel, None, words),
+            match split(at.channel.text()?) {
+                Some((channel, symbol)) => {
+                    subscribed(symbols.listed(symbol)?, channel, None, words)
+                }
                 None => Ok(()),
             }
         }
-        "bts:error" => refused(nodes, &at, symbols, words),
+        "bts:error" => refused(&at, symbols, words),
         "bts:request_reconnect" => words.shutdown(),
         _ => Ok(()),
     }
@@ -105,11 +65,6 @@ fn split(channel: &str) -> Option<(Channel, &str)> {
         let symbol = channel.strip_prefix(TRADES)?;
         Some((Channel::Trades, symbol))
     }
-}
-
-#[inline]
-fn find<'l>(symbol: &str, symbols: &'l Symbols) -> Result<&'l Listed, DecodeError> {
-    symbols.find(symbol).ok_or(DecodeError::UnknownSymbol)
 }
 
 /// The answer about a channel. There is none for quotes: what is said of diffs is said of them, too.
@@ -128,147 +83,70 @@ fn subscribed(
 
 /// `{"event":"bts:error","channel":"","data":{"code":null,"message":"Bad subscription string."}}`. Where it does not
 /// say which channel it is about it answers nobody's request: the id zero. A code that is no number is -1.
-fn refused(
-    nodes: &[Node<'_>],
-    at: &Envelope,
-    symbols: &Symbols,
-    words: &mut Words,
-) -> Result<(), DecodeError> {
-    let code = read::find(nodes, at.data, b"code").unwrap_or(0);
-    let code = Some(read::signed(nodes, code).unwrap_or(-1));
-    let channel = text(nodes, at.channel).unwrap_or("");
+fn refused(at: &Envelope<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+    let code = Some(at.data.find(b"code").signed().unwrap_or(-1));
+    let channel = at.channel.string().unwrap_or_default();
     match split(channel).map(|(channel, symbol)| (channel, symbols.find(symbol))) {
         Some((channel, Some(listed))) => subscribed(listed, channel, code, words),
         Some((_, None)) | None => words.answer(0, code),
     }
 }
 
-/// Where the values of a diff or of a snapshot stand.
-#[derive(Default)]
-struct Book {
-    time: usize,
-    bids: usize,
-    asks: usize,
-}
-
-impl Book {
-    #[inline]
-    fn of(nodes: &[Node<'_>], at: usize) -> Self {
-        let mut keys = Self::default();
-        for (key, value) in read::entries(nodes, at) {
-            match key {
-                b"microtimestamp" => keys.time = value,
-                b"bids" => keys.bids = value,
-                b"asks" => keys.asks = value,
-                _ => {}
-            }
-        }
-        keys
-    }
+keys! {
+    /// A diff or a snapshot.
+    struct Book { time = "microtimestamp", bids, asks }
 }
 
 /// The levels of a diff or of a snapshot, and its head: its id is its time.
 #[inline]
-fn depth(
-    nodes: &[Node<'_>],
-    at: usize,
-    listed: &Listed,
-    words: &mut Words,
-) -> Result<Diff, DecodeError> {
-    let keys = Book::of(nodes, at);
-    let id = unsigned(nodes, keys.time)?;
-    read::levels(nodes, keys.bids, listed, Side::Buy, words)?;
-    read::levels(nodes, keys.asks, listed, Side::Sell, words)?;
-    Ok(Diff {
-        instrument: listed.id,
-        first_id: id,
-        last_id: id,
-        prev_id: None,
-        checksum: None,
-        exch_time: micros(nodes, keys.time)?,
-    })
+fn depth(data: Value<'_>, listed: &Listed, words: &mut Words) -> Result<Diff, DecodeError> {
+    let keys = Book::of(data);
+    let id = keys.time.unsigned()?;
+    keys.bids.levels(listed, Side::Buy, words)?;
+    keys.asks.levels(listed, Side::Sell, words)?;
+    Ok(listed.head(id, keys.time.micros()?))
 }
 
-/// `microtimestamp` is the time in microseconds since 1970, as a string.
-#[inline]
-fn micros(nodes: &[Node<'_>], at: usize) -> Result<UnixNanos, DecodeError> {
-    let us = i64::try_from(unsigned(nodes, at)?).map_err(|_| Shape)?;
-    us.checked_mul(1_000).map(UnixNanos).ok_or(Shape)
-}
-
-/// Where the values of a trade stand.
-#[derive(Default)]
-struct Print {
-    id: usize,
-    time: usize,
-    side: usize,
-    px: usize,
-    qty: usize,
-}
-
-impl Print {
-    /// `price` and `amount` are the same numbers after a detour over binary floats.
-    fn of(nodes: &[Node<'_>], at: usize) -> Self {
-        let mut keys = Self::default();
-        for (key, value) in read::entries(nodes, at) {
-            match key {
-                b"id" => keys.id = value,
-                b"microtimestamp" => keys.time = value,
-                b"type" => keys.side = value,
-                b"price_str" => keys.px = value,
-                b"amount_str" => keys.qty = value,
-                _ => {}
-            }
-        }
-        keys
+keys! {
+    /// A trade. `price` and `amount` are the same numbers after a detour over binary floats.
+    struct Print {
+        id, time = "microtimestamp", side = "type", px = "price_str", qty = "amount_str",
     }
 }
 
 /// `type` is the side of the order that took: 0 bought, 1 sold.
-fn trade(
-    nodes: &[Node<'_>],
-    at: usize,
-    listed: &Listed,
-    words: &mut Words,
-) -> Result<(), DecodeError> {
-    let keys = Print::of(nodes, at);
+fn trade(data: Value<'_>, listed: &Listed, words: &mut Words) -> Result<(), DecodeError> {
+    let keys = Print::of(data);
     words.trade(Trade {
         instrument: listed.id,
-        id: read::identity(nodes, keys.id)?,
-        px: read::px(text(nodes, keys.px)?, listed)?,
-        qty: read::qty(text(nodes, keys.qty)?, listed)?,
-        taker: match unsigned(nodes, keys.side)? {
+        id: keys.id.identity()?,
+        px: keys.px.px(listed)?,
+        qty: keys.qty.qty(listed)?,
+        taker: match keys.side.unsigned()? {
             0 => Side::Buy,
             1 => Side::Sell,
             _ => return Err(Shape),
         },
-        exch_time: micros(nodes, keys.time)?,
+        exch_time: keys.time.micros()?,
     })
 }
 
 /// Decodes `{"timestamp":"…","microtimestamp":"…","bids":[["price","quantity"],…],"asks":…}`, which is always the
-/// whole book. See [`read::snapshot`].
+/// whole book. See [`kit::decoder::snapshot`].
 pub fn snapshot(body: &[u8], instrument: &Instrument) -> Result<Snapshot, DecodeError> {
-    let symbols = Symbols::new(std::slice::from_ref(instrument));
-    let listed = find(instrument.symbol.as_str(), &symbols)?;
-    let (mut scratch, mut words) = (Scratch::warmed(b"[]"), Words::new());
-    scratch.read(body, |nodes| {
-        words.clear();
-        let head = depth(nodes, 0, listed, &mut words)?;
+    kit::decoder::snapshot(body, instrument, usize::MAX, |root, listed, words| {
+        let head = depth(root, listed, words)?;
         words.book(head)
-    })?;
-    read::snapshot(&words, usize::MAX)
+    })
 }
 
 /// Symbols of a recorded frame with its numbers. A snapshot names no symbol and may have finer numbers than the
 /// diffs: every instrument has the decimals that metadata would give it, at least.
 pub fn survey(frame: &str, survey: &mut Survey) {
     const EIGHT: &str = "0.00000000";
-    let mut scratch = Scratch::warmed(b"[]");
-    // What is no JSON tells nothing.
-    let _ = scratch.read_exact(frame.as_bytes(), |nodes| {
-        let at = Envelope::of(nodes);
-        let (name, event) = (text(nodes, at.channel)?, text(nodes, at.event)?);
+    kit::survey::read(frame, |root| {
+        let at = Envelope::of(root);
+        let (name, event) = (at.channel.text()?, at.event.text()?);
         let Some((channel, symbol)) = split(name) else {
             if !event.starts_with("bts:") {
                 survey.other(name.rsplit_once('_').map_or(name, |(kind, _)| kind));
@@ -284,13 +162,12 @@ pub fn survey(frame: &str, survey: &mut Survey) {
                 true => survey.subscribed(symbol, super::super::DEPTHS[0].name),
                 false => survey.book(symbol, Some(super::super::DEPTHS[0].name)),
             }
-            let keys = Book::of(nodes, at.data);
-            for item in read::items(nodes, keys.bids).chain(read::items(nodes, keys.asks)) {
-                survey.level(symbol, text(nodes, item + 1)?, text(nodes, item + 2)?);
-            }
+            let keys = Book::of(at.data);
+            survey.levels(symbol, keys.bids);
+            survey.levels(symbol, keys.asks);
         } else {
-            let keys = Print::of(nodes, at.data);
-            survey.level(symbol, text(nodes, keys.px)?, text(nodes, keys.qty)?);
+            let keys = Print::of(at.data);
+            survey.both(symbol, [keys.px, keys.qty]);
         }
         Ok(())
     });

@@ -1,107 +1,55 @@
 //! Market frames to words, walked straight off the tape. Never keeps a frame, and never applies half of one.
 
-use crate::base::{Channel, Diff, Instrument, Level, Qty, Side, Trade, UnixNanos};
+use crate::base::{Channel, Instrument, Level, Qty, Side, Trade};
 use crate::exchange::bybit::BEST;
-use crate::exchange::kit::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
+use crate::exchange::kit::{self, Listed, Prices, Symbols, Value, cursor, keys};
 use crate::exchange::{DecodeError, Decoder, DepthStream, Survey, Words};
-use DecodeError::Shape;
 
 /// Levels a side of the message that buffers are warmed with: the deepest stream's snapshot. A frame of 1,024
 /// trades is longer and makes the buffers grow, once.
 const WARM_LEVELS: usize = 1_000;
 
 /// Decodes one depth stream, trades, quotes and answers.
-pub struct BybitDecoder {
-    scratch: Scratch,
-    symbols: Symbols,
-    depth: &'static str,
+pub fn decoder(instruments: &[Instrument], depth: &'static DepthStream) -> Box<dyn Decoder> {
+    let levels = (r#"["61737.63000000","0.02000000"]"#, 2 * WARM_LEVELS);
+    kit::decoder::warm(
+        instruments,
+        Prices::Texts,
+        levels,
+        |root, symbols, words| message(root, symbols, depth.name, words),
+    )
 }
 
-impl BybitDecoder {
-    /// A warm decoder for the frames of a connection that carries these instruments.
-    pub fn new(instruments: &[Instrument], depth: &'static DepthStream) -> Self {
-        let levels = vec![r#"["61737.63000000","0.02000000"]"#; WARM_LEVELS].join(",");
-        let sample = format!(r#"{{"b":[{levels}],"a":[{levels}]}}"#);
-        Self {
-            scratch: Scratch::warmed(sample.as_bytes()),
-            symbols: Symbols::new(instruments),
-            depth: depth.name,
-        }
-    }
-}
-
-impl Decoder for BybitDecoder {
-    fn decode(&mut self, frame: &[u8], words: &mut Words) -> Result<(), DecodeError> {
-        let Self {
-            scratch,
-            symbols,
-            depth,
-        } = self;
-        scratch.read(frame, |nodes| {
-            words.clear();
-            message(nodes, symbols, depth, words)?;
-            words.end()
-        })
-    }
-}
-
-/// Where the values of a root object stand; zero, the root's own place, where the key is absent.
-#[derive(Default)]
-struct Envelope {
-    topic: usize,
-    kind: usize,
-    ts: usize,
-    cts: usize,
-    data: usize,
-    op: usize,
-    success: usize,
-    req_id: usize,
-    ret_msg: usize,
-}
-
-impl Envelope {
-    #[inline]
-    fn of(nodes: &[Node<'_>]) -> Self {
-        let mut at = Self::default();
-        for (key, value) in read::entries(nodes, 0) {
-            match key {
-                b"topic" => at.topic = value,
-                b"type" => at.kind = value,
-                b"ts" => at.ts = value,
-                b"cts" => at.cts = value,
-                b"data" => at.data = value,
-                b"op" => at.op = value,
-                b"success" => at.success = value,
-                b"req_id" => at.req_id = value,
-                b"ret_msg" => at.ret_msg = value,
-                _ => {}
-            }
-        }
-        at
-    }
+keys! {
+    /// A root object.
+    struct Envelope { topic, kind = "type", ts, cts, data, op, success, req_id, ret_msg }
 }
 
 /// One whole frame: data of a topic, or the answer to something that we sent.
 #[inline]
 fn message(
-    nodes: &[Node<'_>],
+    root: Value<'_>,
     symbols: &Symbols,
     depth: &str,
     words: &mut Words,
 ) -> Result<(), DecodeError> {
-    let at = Envelope::of(nodes);
-    if at.topic == 0 {
-        return answer(nodes, &at, symbols, depth, words);
+    let at = Envelope::of(root);
+    if at.topic.is_absent() {
+        return answer(&at, symbols, depth, words);
     }
-    let Some((stream, _)) = text(nodes, at.topic)?.rsplit_once('.') else {
+    let Some((stream, _)) = at.topic.text()?.rsplit_once('.') else {
         return Ok(());
     };
     if stream == depth {
-        words.one(Channel::Depth, |words| book(nodes, &at, symbols, words))?;
+        words.one(Channel::Depth, |words| book(&at, symbols, words))?;
     }
     match stream {
-        BEST => words.one(Channel::Quotes, |words| quote(nodes, &at, symbols, words)),
-        "publicTrade" => trades(nodes, at.data, symbols, words),
+        BEST => words.one(Channel::Quotes, |words| quote(&at, symbols, words)),
+        // Trades are always called a snapshot, and are always new.
+        "publicTrade" => at
+            .data
+            .array()?
+            .try_for_each(|item| words.one(Channel::Trades, |words| trade(item, symbols, words))),
         _ => Ok(()),
     }
 }
@@ -111,30 +59,27 @@ fn message(
 /// (`error:already subscribed,topic:publicTrade.BTCUSDT`) confirms that topic, and leaves the others of its request
 /// unanswered.
 fn answer(
-    nodes: &[Node<'_>],
-    at: &Envelope,
+    at: &Envelope<'_>,
     symbols: &Symbols,
     depth: &str,
     words: &mut Words,
 ) -> Result<(), DecodeError> {
-    if at.op == 0 {
-        let refused = at.success != 0 && read::boolean(node(nodes, at.success)?) == Some(false);
-        return if refused {
-            words.answer(0, Some(-1))
-        } else {
-            Ok(())
+    if at.op.is_absent() {
+        return match at.success.boolean() {
+            Ok(false) => words.answer(0, Some(-1)),
+            Ok(true) | Err(_) => Ok(()),
         };
     }
-    match text(nodes, at.op)? {
+    match at.op.text()? {
         "subscribe" | "unsubscribe" | "" => {
-            let accepted = read::boolean(node(nodes, at.success)?).ok_or(Shape)?;
-            let id = unsigned(nodes, at.req_id).unwrap_or(0);
-            let why = nodes.get(at.ret_msg).and_then(read::string);
+            let accepted = at.success.boolean()?;
+            let id = at.req_id.unsigned().unwrap_or(0);
+            let why = at.ret_msg.string();
             let held = why.and_then(|why| why.strip_prefix("error:already subscribed,topic:"));
             let Some((stream, symbol)) = held.and_then(|topic| topic.rsplit_once('.')) else {
                 return words.answer(id, (!accepted).then_some(-1));
             };
-            let listed = symbols.find(symbol).ok_or(DecodeError::UnknownSymbol)?;
+            let listed = symbols.listed(symbol)?;
             let channels = [
                 (depth, Channel::Depth),
                 (BEST, Channel::Quotes),
@@ -147,94 +92,38 @@ fn answer(
     }
 }
 
-/// Where the values of a book stand.
-#[derive(Default)]
-struct Book {
-    s: usize,
-    b: usize,
-    a: usize,
-    u: usize,
-}
-
-impl Book {
-    #[inline]
-    fn of(nodes: &[Node<'_>], at: usize) -> Self {
-        let mut keys = Self::default();
-        for (key, value) in read::entries(nodes, at) {
-            match key {
-                b"s" => keys.s = value,
-                b"b" => keys.b = value,
-                b"a" => keys.a = value,
-                b"u" => keys.u = value,
-                _ => {}
-            }
-        }
-        keys
-    }
+keys! {
+    /// A book.
+    struct Book { s, b, a, u }
 }
 
 /// A snapshot replaces the book at any time, and so does `u` = 1, which says that the service began anew.
 #[inline]
-fn book(
-    nodes: &[Node<'_>],
-    at: &Envelope,
-    symbols: &Symbols,
-    words: &mut Words,
-) -> Result<(), DecodeError> {
-    let keys = Book::of(nodes, at.data);
-    let listed = read::listed(nodes, keys.s, symbols)?;
-    let id = unsigned(nodes, keys.u)?;
-    let snapshot = match text(nodes, at.kind)? {
-        "snapshot" => true,
-        "delta" => false,
-        _ => return Err(Shape),
-    };
-    let diff = Diff {
-        instrument: listed.id,
-        first_id: id,
-        last_id: id,
-        prev_id: None,
-        checksum: None,
-        exch_time: book_time(nodes, at)?,
-    };
-    read::levels(nodes, keys.b, listed, Side::Buy, words)?;
-    read::levels(nodes, keys.a, listed, Side::Sell, words)?;
-    if snapshot || id == 1 {
-        words.book(diff)
-    } else {
-        words.diff(diff)
-    }
-}
-
-/// The matching engine's own time, as trades have it; where it is absent, the time of sending.
-#[inline]
-fn book_time(nodes: &[Node<'_>], at: &Envelope) -> Result<UnixNanos, DecodeError> {
-    read::millis(nodes, if at.cts == 0 { at.ts } else { at.cts })
+fn book(at: &Envelope<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+    let keys = Book::of(at.data);
+    let listed = keys.s.listed(symbols)?;
+    let id = keys.u.unsigned()?;
+    let snapshot = at.kind.is_first(["snapshot", "delta"])?;
+    // The matching engine's own time, as trades have it; where it is absent, the time of sending.
+    let head = listed.head(id, at.cts.or(at.ts).millis()?);
+    keys.b.levels(listed, Side::Buy, words)?;
+    keys.a.levels(listed, Side::Sell, words)?;
+    words.depth(snapshot || id == 1, head)
 }
 
 /// The best level of both sides. `u` counts the messages of this topic, and is no id of a deeper book. A side that
 /// is empty, or that a change leaves out, makes no quote.
-fn quote(
-    nodes: &[Node<'_>],
-    at: &Envelope,
-    symbols: &Symbols,
-    words: &mut Words,
-) -> Result<(), DecodeError> {
-    let keys = Book::of(nodes, at.data);
-    let listed = read::listed(nodes, keys.s, symbols)?;
-    let (bid, ask) = (best(nodes, keys.b, listed)?, best(nodes, keys.a, listed)?);
+fn quote(at: &Envelope<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+    let keys = Book::of(at.data);
+    let listed = keys.s.listed(symbols)?;
+    let (bid, ask) = (best(keys.b, listed)?, best(keys.a, listed)?);
     words.quote(listed.id, 0, bid, ask)
 }
 
-fn best(nodes: &[Node<'_>], at: usize, listed: &Listed) -> Result<Option<Level>, DecodeError> {
-    let Node::Array { .. } = node(nodes, at)? else {
-        return Err(Shape);
-    };
-    for item in read::items(nodes, at) {
-        let Some(Node::Array { len: 2.., .. }) = nodes.get(item) else {
-            return Err(Shape);
-        };
-        let level = read::level(text(nodes, item + 1)?, text(nodes, item + 2)?, listed)?;
+fn best(levels: Value<'_>, listed: &Listed) -> Result<Option<Level>, DecodeError> {
+    for item in levels.array()? {
+        let [px, qty] = item.texts()?;
+        let level = cursor::level(px, qty, listed)?;
         if level.qty != Qty(0) {
             return Ok(Some(level));
         }
@@ -242,86 +131,36 @@ fn best(nodes: &[Node<'_>], at: usize, listed: &Listed) -> Result<Option<Level>,
     Ok(None)
 }
 
-/// Where the values of a trade stand.
-#[derive(Default)]
-struct Print {
-    time: usize,
-    symbol: usize,
-    side: usize,
-    qty: usize,
-    px: usize,
-    id: usize,
-}
-
-impl Print {
-    #[inline]
-    fn of(nodes: &[Node<'_>], at: usize) -> Self {
-        let mut keys = Self::default();
-        for (key, value) in read::entries(nodes, at) {
-            match key {
-                b"T" => keys.time = value,
-                b"s" => keys.symbol = value,
-                b"S" => keys.side = value,
-                b"v" => keys.qty = value,
-                b"p" => keys.px = value,
-                b"i" => keys.id = value,
-                _ => {}
-            }
-        }
-        keys
-    }
-}
-
-/// Trades are always called a snapshot, and are always new.
-fn trades(
-    nodes: &[Node<'_>],
-    at: usize,
-    symbols: &Symbols,
-    words: &mut Words,
-) -> Result<(), DecodeError> {
-    let Node::Array { .. } = node(nodes, at)? else {
-        return Err(Shape);
-    };
-    read::items(nodes, at)
-        .try_for_each(|item| words.one(Channel::Trades, |words| trade(nodes, item, symbols, words)))
+keys! {
+    /// A trade.
+    struct Print { time = "T", symbol = "s", side = "S", qty = "v", px = "p", id = "i" }
 }
 
 /// Spot numbers its trades, those of contracts have UUIDs. `seq` is no identity: trades of one message share it.
-fn trade(
-    nodes: &[Node<'_>],
-    item: usize,
-    symbols: &Symbols,
-    words: &mut Words,
-) -> Result<(), DecodeError> {
-    let keys = Print::of(nodes, item);
-    let listed = read::listed(nodes, keys.symbol, symbols)?;
+fn trade(item: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+    let keys = Print::of(item);
+    let listed = keys.symbol.listed(symbols)?;
     words.trade(Trade {
         instrument: listed.id,
-        id: read::identity(nodes, keys.id)?,
-        px: read::px(text(nodes, keys.px)?, listed)?,
-        qty: read::qty(text(nodes, keys.qty)?, listed)?,
-        taker: match text(nodes, keys.side)? {
-            "Buy" => Side::Buy,
-            "Sell" => Side::Sell,
-            _ => return Err(Shape),
-        },
-        exch_time: read::millis(nodes, keys.time)?,
+        id: keys.id.identity()?,
+        px: keys.px.px(listed)?,
+        qty: keys.qty.qty(listed)?,
+        taker: keys.side.side(["Buy", "Sell"])?,
+        exch_time: keys.time.millis()?,
     })
 }
 
 /// Symbols of a recorded frame with its numbers, and the depth stream that it is of.
 pub fn survey(frame: &str, survey: &mut Survey) {
-    let mut scratch = Scratch::warmed(b"[]");
-    // What is no JSON tells nothing.
-    let _ = scratch.read_exact(frame.as_bytes(), |nodes| {
-        let at = Envelope::of(nodes);
-        let Some((stream, symbol)) = text(nodes, at.topic)?.rsplit_once('.') else {
+    kit::survey::read(frame, |root| {
+        let at = Envelope::of(root);
+        let Some((stream, symbol)) = at.topic.text()?.rsplit_once('.') else {
             return Ok(());
         };
         if stream == "publicTrade" {
-            for item in read::items(nodes, at.data) {
-                let keys = Print::of(nodes, item);
-                survey.level(symbol, text(nodes, keys.px)?, text(nodes, keys.qty)?);
+            for item in at.data.items() {
+                let keys = Print::of(item);
+                survey.both(symbol, [keys.px, keys.qty]);
             }
         } else if stream.starts_with("orderbook.") {
             if stream == BEST {
@@ -329,10 +168,9 @@ pub fn survey(frame: &str, survey: &mut Survey) {
             } else {
                 survey.book(symbol, Some(stream));
             }
-            let keys = Book::of(nodes, at.data);
-            for item in read::items(nodes, keys.b).chain(read::items(nodes, keys.a)) {
-                survey.level(symbol, text(nodes, item + 1)?, text(nodes, item + 2)?);
-            }
+            let keys = Book::of(at.data);
+            survey.levels(symbol, keys.b);
+            survey.levels(symbol, keys.a);
         } else {
             survey.other(stream);
         }

@@ -129,7 +129,7 @@ impl Exchange for AdvancedTrade {
         instruments: &[Instrument],
         _depth: &'static DepthStream,
     ) -> Box<dyn Decoder> {
-        Box::new(decode::AdvancedDecoder::new(instruments))
+        decode::decoder(instruments)
     }
 
     fn metadata_requests(&self, symbols: &[&str]) -> Vec<RestRequest> {

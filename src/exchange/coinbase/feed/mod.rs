@@ -134,7 +134,7 @@ impl Exchange for ExchangeFeed {
         instruments: &[Instrument],
         _depth: &'static DepthStream,
     ) -> Box<dyn Decoder> {
-        Box::new(decode::FeedDecoder::new(instruments))
+        decode::decoder(instruments)
     }
 
     fn metadata_requests(&self, _symbols: &[&str]) -> Vec<RestRequest> {

@@ -3,9 +3,9 @@
 
 use crate::base::instrument::{Contract, Kind, name};
 use crate::base::{Instrument, Px, Qty, Symbol, decimal};
-use crate::exchange::DecodeError;
+use crate::exchange::kit::Value;
 use crate::exchange::kit::listing::{self, Listings};
-use crate::exchange::kit::read::{self, Node, Scratch};
+use crate::exchange::kit::tape::Scratch;
 
 /// What is listed.
 pub const INSTRUMENTS: &str = "/api/v2/public/get_instruments";
@@ -16,54 +16,39 @@ pub const SUMMARIES: &str = "/api/v2/public/get_book_summary_by_currency";
 fn results<R>(
     body: &[u8],
     what: &str,
-    each: impl Fn(&Entry<'_, '_>) -> Option<R>,
+    each: impl Fn(&Entry<'_>) -> Option<R>,
 ) -> Result<Vec<R>, String> {
-    let mut scratch = Scratch::warmed(b"[]");
-    let found = scratch.read_exact(body, |nodes| {
-        let result = read::find(nodes, 0, b"result").ok_or(DecodeError::Shape)?;
-        let Some(Node::Array { .. }) = nodes.get(result) else {
-            return Err(DecodeError::Shape);
-        };
-        let entries = read::items(nodes, result);
-        Ok(entries
-            .filter_map(|at| each(&Entry { nodes, at }))
-            .collect())
+    let found = Scratch::warmed(b"[]").read_exact(body, |root| {
+        let entries = root.find(b"result").array()?;
+        Ok(entries.filter_map(|entry| each(&Entry(entry))).collect())
     });
     found.map_err(|why| format!("{what} is not of the documented shape: {}", why.name()))
 }
 
 /// One object of an answer.
-struct Entry<'t, 'i> {
-    nodes: &'t [Node<'i>],
-    at: usize,
-}
+struct Entry<'t>(Value<'t>);
 
-impl<'i> Entry<'_, 'i> {
+impl<'t> Entry<'t> {
     /// A text, or a number as its text.
-    fn text(&self, key: &str) -> Option<&'i str> {
-        let at = read::find(self.nodes, self.at, key.as_bytes())?;
-        self.nodes.get(at).and_then(read::string)
+    fn text(&self, key: &str) -> Option<&'t str> {
+        self.0.find(key.as_bytes()).string()
     }
 
     fn truth(&self, key: &str) -> bool {
-        let at = read::find(self.nodes, self.at, key.as_bytes());
-        let node = at.and_then(|at| self.nodes.get(at));
-        node.and_then(read::boolean).unwrap_or(false)
+        self.0.find(key.as_bytes()).boolean() == Ok(true)
     }
 
     /// Ticks of prices: below some price smaller ones hold.
-    fn ticks(&self) -> impl Iterator<Item = &'i str> {
-        let steps = read::find(self.nodes, self.at, b"tick_size_steps").unwrap_or_default();
-        let step = |at| read::find(self.nodes, at, b"tick_size");
-        let steps = read::items(self.nodes, steps).filter_map(step);
-        let steps = steps.filter_map(|at| self.nodes.get(at).and_then(read::string));
+    fn ticks(&self) -> impl Iterator<Item = &'t str> {
+        let steps = self.0.find(b"tick_size_steps").items();
+        let steps = steps.filter_map(|step| step.find(b"tick_size").string());
         self.text("tick_size").into_iter().chain(steps)
     }
 }
 
 /// Decodes `get_instruments`.
 pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
-    let read = |entry: &Entry<'_, '_>| {
+    let read = |entry: &Entry<'_>| {
         let symbol = entry.text("instrument_name").unwrap_or_default();
         Some((symbol.to_owned(), instrument(entry, symbol, exchange)))
     };
@@ -76,7 +61,7 @@ pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String>
 
 /// Nothing for combinations of instruments, whose prices may be negative.
 fn instrument(
-    entry: &Entry<'_, '_>,
+    entry: &Entry<'_>,
     symbol: &str,
     exchange: &'static str,
 ) -> Result<Option<Instrument>, String> {

@@ -2,9 +2,9 @@
 
 mod news;
 
-use crate::base::{Channel, Diff, Instrument, InstrumentId, Level, Side, Trade, UnixNanos};
+use crate::base::{Channel, Instrument, InstrumentId, Level, Side, Trade, UnixNanos};
 use crate::exchange::hyperliquid::channel;
-use crate::exchange::kit::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
+use crate::exchange::kit::{Listed, Prices, Symbols, Value, cursor, decoder, keys};
 use crate::exchange::{DecodeError, Decoder, Words};
 use DecodeError::Shape;
 use news::News;
@@ -15,203 +15,116 @@ const WARM_ITEMS: usize = 256;
 const REFUSED: i64 = -1;
 
 /// Decodes books, trades and quotes, and the answers to subscriptions.
-pub struct HyperliquidDecoder {
-    scratch: Scratch,
-    symbols: Symbols,
-    news: News,
+pub fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
+    const TRADE: &str = r#"{"coin":"BTC","hash":"0x0000000000000000000000000000000000000000000000000000000000000000","px":"105056.0","side":"B","sz":"0.00219","tid":121451470284048,"time":1737918794873,"users":["0x0000000000000000000000000000000000000000","0x0000000000000000000000000000000000000000"]}"#;
+    let (trades, mut news) = ((TRADE, WARM_ITEMS), News::new(instruments));
+    decoder::warm(
+        instruments,
+        Prices::Texts,
+        trades,
+        move |root, symbols, words| message(root, symbols, &mut news, words),
+    )
 }
 
-impl HyperliquidDecoder {
-    /// A warm decoder for the frames of a connection that carries these instruments.
-    pub fn new(instruments: &[Instrument]) -> Self {
-        let trade = r#"{"coin":"BTC","hash":"0x0000000000000000000000000000000000000000000000000000000000000000","px":"105056.0","side":"B","sz":"0.00219","tid":121451470284048,"time":1737918794873,"users":["0x0000000000000000000000000000000000000000","0x0000000000000000000000000000000000000000"]}"#;
-        let sample = format!("[{}]", vec![trade; WARM_ITEMS].join(","));
-        Self {
-            scratch: Scratch::warmed(sample.as_bytes()),
-            symbols: Symbols::new(instruments),
-            news: News::new(instruments),
-        }
-    }
-}
-
-impl Decoder for HyperliquidDecoder {
-    fn decode(&mut self, frame: &[u8], words: &mut Words) -> Result<(), DecodeError> {
-        let Self {
-            scratch,
-            symbols,
-            news,
-        } = self;
-        scratch.read(frame, |nodes| {
-            words.clear();
-            message(nodes, symbols, news, words)?;
-            words.end()
-        })
-    }
+keys! {
+    /// A root object.
+    struct Envelope { channel, data }
 }
 
 /// One whole frame: `{"channel":…,"data":…}`.
 #[inline]
 fn message(
-    nodes: &[Node<'_>],
+    root: Value<'_>,
     symbols: &Symbols,
     news: &mut News,
     words: &mut Words,
 ) -> Result<(), DecodeError> {
-    let (mut name, mut data) = (0, 0);
-    for (key, value) in read::entries(nodes, 0) {
-        match key {
-            b"channel" => name = value,
-            b"data" => data = value,
-            _ => {}
-        }
-    }
-    if name == 0 {
+    let at = Envelope::of(root);
+    if at.channel.is_absent() {
         return Ok(());
     }
-    let name = text(nodes, name)?;
+    let (name, data) = (at.channel.text()?, at.data);
     match channel(name) {
-        Some(Channel::Depth) => words.one(Channel::Depth, |words| {
-            book(nodes, data, symbols, news, words)
-        }),
-        Some(Channel::Trades) => trades(nodes, data, symbols, news, words),
-        Some(Channel::Quotes) => {
-            words.one(Channel::Quotes, |words| quote(nodes, data, symbols, words))
-        }
-        None if name == "subscriptionResponse" => answer(nodes, data, symbols, news, words),
-        None if name == "error" => error(text(nodes, data)?, symbols, words),
+        Some(Channel::Depth) => words.one(Channel::Depth, |words| book(data, symbols, news, words)),
+        Some(Channel::Trades) => trades(data, symbols, news, words),
+        Some(Channel::Quotes) => words.one(Channel::Quotes, |words| quote(data, symbols, words)),
+        None if name == "subscriptionResponse" => answer(data, symbols, news, words),
+        None if name == "error" => error(data.text()?, symbols, words),
         None => Ok(()), // `pong` too.
     }
 }
 
-/// Where the values of a book or of a quote stand; zero where the key is absent.
-#[derive(Default)]
-struct Keys {
-    coin: usize,
-    time: usize,
-    levels: usize,
-    bbo: usize,
-}
-
-impl Keys {
-    #[inline]
-    fn of(nodes: &[Node<'_>], at: usize) -> Result<Self, DecodeError> {
-        let Node::Object { .. } = node(nodes, at)? else {
-            return Err(Shape);
-        };
-        let mut keys = Self::default();
-        for (key, value) in read::entries(nodes, at) {
-            match key {
-                b"coin" => keys.coin = value,
-                b"time" => keys.time = value,
-                b"levels" => keys.levels = value,
-                b"bbo" => keys.bbo = value,
-                _ => {}
-            }
-        }
-        Ok(keys)
-    }
+keys! {
+    /// A book or a quote.
+    struct Keys { coin, time, levels, bbo }
 }
 
 /// Two elements: of the bids and of the asks.
 #[inline]
-fn sides(nodes: &[Node<'_>], at: usize) -> Result<(usize, usize), DecodeError> {
-    let Node::Array { len: 2, .. } = node(nodes, at)? else {
-        return Err(Shape);
-    };
-    let mut both = read::items(nodes, at);
-    Ok((both.next().ok_or(Shape)?, both.next().ok_or(Shape)?))
+fn sides(pair: Value<'_>) -> Result<(Value<'_>, Value<'_>), DecodeError> {
+    let mut both = pair.array()?;
+    match (both.next(), both.next(), both.next()) {
+        (Some(bids), Some(asks), None) => Ok((bids, asks)),
+        _ => Err(Shape),
+    }
 }
 
 #[inline]
 fn book(
-    nodes: &[Node<'_>],
-    at: usize,
+    data: Value<'_>,
     symbols: &Symbols,
     news: &mut News,
     words: &mut Words,
 ) -> Result<(), DecodeError> {
-    let keys = Keys::of(nodes, at)?;
-    let listed = read::listed(nodes, keys.coin, symbols)?;
-    let (time_ms, time) = (unsigned(nodes, keys.time)?, read::millis(nodes, keys.time)?);
-    let (bids, asks) = sides(nodes, keys.levels)?;
-    levels(nodes, bids, listed, Side::Buy, words)?;
-    levels(nodes, asks, listed, Side::Sell, words)?;
-    words.book(Diff {
-        instrument: listed.id,
-        first_id: time_ms,
-        last_id: time_ms,
-        prev_id: None,
-        checksum: None,
-        exch_time: time,
-    })?;
+    let keys = Keys::of(data);
+    let listed = keys.coin.listed(symbols)?;
+    let (time_ms, time) = (keys.time.unsigned()?, keys.time.millis()?);
+    let (bids, asks) = sides(keys.levels)?;
+    for (side, list) in [(Side::Buy, bids), (Side::Sell, asks)] {
+        for item in list.array()? {
+            words.push(side, level(item, listed)?)?;
+        }
+    }
+    words.book(listed.head(time_ms, time))?;
     news.start(listed.id, time);
     Ok(())
 }
 
-#[inline]
-fn levels(
-    nodes: &[Node<'_>],
-    at: usize,
-    listed: &Listed,
-    side: Side,
-    words: &mut Words,
-) -> Result<(), DecodeError> {
-    let Node::Array { .. } = node(nodes, at)? else {
-        return Err(Shape);
-    };
-    for item in read::items(nodes, at) {
-        words.push(side, level(nodes, item, listed)?)?;
-    }
-    Ok(())
+keys! {
+    /// `{"px":"…","sz":"…","n":…}`.
+    struct Rung { px, sz }
 }
 
-/// `{"px":"…","sz":"…","n":…}`.
 #[inline]
-fn level(nodes: &[Node<'_>], at: usize, listed: &Listed) -> Result<Level, DecodeError> {
-    let (mut px, mut sz) = (0, 0);
-    for (key, value) in read::entries(nodes, at) {
-        match key {
-            b"px" => px = value,
-            b"sz" => sz = value,
-            _ => {}
-        }
-    }
-    read::level(text(nodes, px)?, text(nodes, sz)?, listed)
+fn level(item: Value<'_>, listed: &Listed) -> Result<Level, DecodeError> {
+    let keys = Rung::of(item);
+    cursor::level(keys.px, keys.sz, listed)
 }
 
 /// The best levels; a side without any is null.
-fn quote(
-    nodes: &[Node<'_>],
-    at: usize,
-    symbols: &Symbols,
-    words: &mut Words,
-) -> Result<(), DecodeError> {
-    let keys = Keys::of(nodes, at)?;
-    let listed = read::listed(nodes, keys.coin, symbols)?;
-    let update_id = unsigned(nodes, keys.time)?;
-    let (bid, ask) = sides(nodes, keys.bbo)?;
-    let side = |at| match read::is_null(node(nodes, at)?) {
+fn quote(data: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+    let keys = Keys::of(data);
+    let listed = keys.coin.listed(symbols)?;
+    let update_id = keys.time.unsigned()?;
+    let (bid, ask) = sides(keys.bbo)?;
+    let side = |item: Value<'_>| match item.is_null() {
         true => Ok(None),
-        false => level(nodes, at, listed).map(Some),
+        false => level(item, listed).map(Some),
     };
     words.quote(listed.id, update_id, side(bid)?, side(ask)?)
 }
 
 /// Prints of one coin, oldest first. What is no news is read, too: it must be of the documented shape.
 fn trades(
-    nodes: &[Node<'_>],
-    at: usize,
+    data: Value<'_>,
     symbols: &Symbols,
     news: &mut News,
     words: &mut Words,
 ) -> Result<(), DecodeError> {
-    let Node::Array { .. } = node(nodes, at)? else {
-        return Err(Shape);
-    };
     let mut last: Option<(InstrumentId, UnixNanos)> = None;
-    for item in read::items(nodes, at) {
+    for item in data.array()? {
         words.one(Channel::Trades, |words| {
-            let trade = trade(nodes, item, symbols)?;
+            let trade = trade(item, symbols)?;
             let before = last.map_or(UnixNanos(0), |(_, time)| time);
             last = Some((trade.instrument, trade.exch_time.max(before)));
             match news.is_new(trade.instrument, trade.exch_time) {
@@ -226,52 +139,37 @@ fn trades(
     Ok(())
 }
 
-fn trade(nodes: &[Node<'_>], at: usize, symbols: &Symbols) -> Result<Trade, DecodeError> {
-    let (mut coin, mut side, mut px, mut sz, mut time, mut tid) = (0, 0, 0, 0, 0, 0);
-    for (key, value) in read::entries(nodes, at) {
-        match key {
-            b"coin" => coin = value,
-            b"side" => side = value,
-            b"px" => px = value,
-            b"sz" => sz = value,
-            b"time" => time = value,
-            b"tid" => tid = value,
-            _ => {}
-        }
-    }
-    let listed = read::listed(nodes, coin, symbols)?;
-    let Level { px, qty } = read::level(text(nodes, px)?, text(nodes, sz)?, listed)?;
-    let taker = match text(nodes, side)? {
-        "B" => Side::Buy,
-        "A" => Side::Sell,
-        _ => return Err(Shape),
-    };
+keys! {
+    /// A trade.
+    struct Print { coin, side, px, sz, time, tid }
+}
+
+fn trade(item: Value<'_>, symbols: &Symbols) -> Result<Trade, DecodeError> {
+    let keys = Print::of(item);
+    let listed = keys.coin.listed(symbols)?;
+    let Level { px, qty } = cursor::level(keys.px, keys.sz, listed)?;
     Ok(Trade {
         instrument: listed.id,
-        id: read::identity(nodes, tid)?,
+        taker: keys.side.side(["B", "A"])?,
+        id: keys.tid.identity()?,
         px,
         qty,
-        taker,
-        exch_time: read::millis(nodes, time)?,
+        exch_time: keys.time.millis()?,
     })
 }
 
 /// `{"method":"subscribe","subscription":{"type":"l2Book","coin":"BTC"}}`.
 fn answer(
-    nodes: &[Node<'_>],
-    at: usize,
+    data: Value<'_>,
     symbols: &Symbols,
     news: &mut News,
     words: &mut Words,
 ) -> Result<(), DecodeError> {
-    node(nodes, at)?;
-    let subscription = read::find(nodes, at, b"subscription").ok_or(Shape)?;
-    let kind = read::find(nodes, subscription, b"type").ok_or(Shape)?;
-    let Some(channel) = channel(text(nodes, kind)?) else {
+    let subscription = data.find(b"subscription");
+    let Some(channel) = channel(subscription.find(b"type").text()?) else {
         return Ok(());
     };
-    let coin = read::find(nodes, subscription, b"coin").ok_or(Shape)?;
-    let listed = read::listed(nodes, coin, symbols)?;
+    let listed = subscription.find(b"coin").listed(symbols)?;
     if channel == Channel::Trades {
         news.forget(listed.id);
     }

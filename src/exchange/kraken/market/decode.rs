@@ -3,315 +3,201 @@
 
 use super::{request, v1};
 use crate::base::{Channel, Diff, Instrument, InstrumentId, Side, Trade, UnixNanos};
-use crate::exchange::kit::read::{self, Listed, Node, Scratch, Symbols, node, text, unsigned};
-use crate::exchange::{DecodeError, Decoder, Words, kit::text as texts};
+use crate::exchange::kit::{Listed, Prices, Symbols, Value, cursor, decoder, keys};
+use crate::exchange::{DecodeError, Decoder, Words};
 use DecodeError::Shape;
 
 /// Levels a side of the message that buffers are warmed with: the largest window, whole.
 const WARM_LEVELS: usize = 1_000;
 
+/// The keys of a level, in the exchange's order.
+pub const PRICE_AND_QTY: [&str; 2] = ["price", "qty"];
 /// The code of a refusal: the exchange gives words, no number.
 pub const REFUSED: i64 = -1;
 
 /// Decodes books, trades, tickers, states of the exchange and answers, of both versions of the
 /// protocol.
-pub struct KrakenDecoder {
-    scratch: Scratch,
-    market: Listing,
+pub fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
+    let open = instruments.iter().filter(|instrument| instrument.trading);
+    let open = Open(open.map(|instrument| instrument.id).collect());
+    let levels = (
+        r#"{"price":12345678.9,"qty":123456.12345678}"#,
+        2 * WARM_LEVELS,
+    );
+    decoder::warm(
+        instruments,
+        Prices::Numbers,
+        levels,
+        move |root, symbols, words| {
+            if root.is_object() {
+                message(root, symbols, &open, words)
+            } else {
+                v1::message(root, symbols, words)
+            }
+        },
+    )
 }
 
-/// What is known of the instruments of a connection.
-pub struct Listing {
-    /// By name.
-    pub symbols: Symbols,
-    /// Those that can be traded as far as they are concerned: a halt of the exchange concerns all
-    /// of them.
-    pub open: Box<[InstrumentId]>,
-}
+/// Instruments that can be traded as far as they are concerned: a halt of the exchange concerns all
+/// of them.
+pub struct Open(Box<[InstrumentId]>);
 
-impl KrakenDecoder {
-    /// A warm decoder for the frames of a connection that carries these instruments.
-    pub fn new(instruments: &[Instrument]) -> Self {
-        // Both sides, three times over: quoted numbers are given three times the room of a frame.
-        let level = r#"{"price":12345678.9,"qty":123456.12345678}"#;
-        let sample = format!("[{}]", vec![level; 6 * WARM_LEVELS].join(","));
-        let open = instruments.iter().filter(|instrument| instrument.trading);
-        Self {
-            scratch: Scratch::warmed(sample.as_bytes()),
-            market: Listing {
-                symbols: Symbols::new(instruments),
-                open: open.map(|instrument| instrument.id).collect(),
-            },
-        }
+impl Open {
+    /// The state of the whole exchange: `online`, `cancel_only`, `post_only`, `limit_only`,
+    /// `maintenance`. Only the first one takes every order.
+    pub fn state(&self, state: Value<'_>, words: &mut Words) -> Result<(), DecodeError> {
+        let on = state.text()? == "online";
+        self.0.iter().try_for_each(|id| words.trading(*id, on))
     }
 }
 
-impl Decoder for KrakenDecoder {
-    fn decode(&mut self, frame: &[u8], words: &mut Words) -> Result<(), DecodeError> {
-        let Self { scratch, market } = self;
-        scratch.read_exact(frame, |nodes| {
-            words.clear();
-            match nodes.first() {
-                Some(Node::Object { .. }) => message(nodes, market, words),
-                Some(Node::Array { .. }) => v1::message(nodes, &market.symbols, words),
-                _ => Err(Shape),
-            }?;
-            words.end()
-        })
+keys! {
+    /// A root object.
+    struct Envelope {
+        channel, kind = "type", data, method, event, error, success, result, req_id,
     }
-}
-
-/// Where the values of a root object stand; zero, the root's own place, where the key is absent.
-#[derive(Default)]
-struct Envelope {
-    channel: usize,
-    kind: usize,
-    data: usize,
-    method: usize,
-    event: usize,
-    error: usize,
-    success: usize,
-    result: usize,
-    req_id: usize,
 }
 
 #[inline]
-fn message(nodes: &[Node<'_>], market: &Listing, words: &mut Words) -> Result<(), DecodeError> {
-    let mut at = Envelope::default();
-    for (key, value) in read::entries(nodes, 0) {
-        match key {
-            b"channel" => at.channel = value,
-            b"type" => at.kind = value,
-            b"data" => at.data = value,
-            b"method" => at.method = value,
-            b"event" => at.event = value,
-            b"error" => at.error = value,
-            b"success" => at.success = value,
-            b"result" => at.result = value,
-            b"req_id" => at.req_id = value,
-            _ => {}
-        }
-    }
-    if at.channel == 0 {
-        return match at.event {
-            0 => answer(nodes, &at, &market.symbols, words),
-            event => v1::event(nodes, event, market, words),
+fn message(
+    root: Value<'_>,
+    symbols: &Symbols,
+    open: &Open,
+    words: &mut Words,
+) -> Result<(), DecodeError> {
+    let at = Envelope::of(root);
+    if at.channel.is_absent() {
+        return match at.event.is_absent() {
+            true => answer(&at, symbols, words),
+            false => v1::event(root, symbols, open, words),
         };
     }
-    let symbols = &market.symbols;
-    match text(nodes, at.channel)? {
+    match at.channel.text()? {
         "book" => {
-            let whole = is_snapshot(nodes, at.kind)?;
-            each(nodes, at.data, |item| {
-                words.one(Channel::Depth, |words| {
-                    book(nodes, item, whole, symbols, words)
-                })
+            let whole = is_snapshot(at.kind)?;
+            at.data.array()?.try_for_each(|item| {
+                words.one(Channel::Depth, |words| book(item, whole, symbols, words))
             })
         }
         // The trades of the past that a subscription begins with are no news.
-        "trade" if is_snapshot(nodes, at.kind)? => Ok(()),
-        "trade" => each(nodes, at.data, |item| {
-            words.one(Channel::Trades, |words| trade(nodes, item, symbols, words))
-        }),
-        "ticker" => each(nodes, at.data, |item| {
-            words.one(Channel::Quotes, |words| quote(nodes, item, symbols, words))
-        }),
-        "status" => each(nodes, at.data, |item| {
-            state(nodes, find(nodes, item, b"system")?, market, words)
-        }),
+        "trade" if is_snapshot(at.kind)? => Ok(()),
+        "trade" => at
+            .data
+            .array()?
+            .try_for_each(|item| words.one(Channel::Trades, |words| trade(item, symbols, words))),
+        "ticker" => at
+            .data
+            .array()?
+            .try_for_each(|item| words.one(Channel::Quotes, |words| quote(item, symbols, words))),
+        "status" => {
+            let mut all = at.data.array()?;
+            all.try_for_each(|item| open.state(item.find(b"system"), words))
+        }
         _ => Ok(()),
     }
 }
 
-fn is_snapshot(nodes: &[Node<'_>], kind: usize) -> Result<bool, DecodeError> {
-    match text(nodes, kind)? {
-        "snapshot" => Ok(true),
-        "update" => Ok(false),
-        _ => Err(Shape),
-    }
+fn is_snapshot(kind: Value<'_>) -> Result<bool, DecodeError> {
+    kind.is_first(["snapshot", "update"])
 }
 
-/// Does something with every object of the array at `data`.
-#[inline]
-fn each(
-    nodes: &[Node<'_>],
-    data: usize,
-    mut what: impl FnMut(usize) -> Result<(), DecodeError>,
-) -> Result<(), DecodeError> {
-    let Node::Array { .. } = node(nodes, data)? else {
-        return Err(Shape);
-    };
-    read::items(nodes, data).try_for_each(&mut what)
+keys! {
+    /// `{"symbol":…,"bids":[{"price":…,"qty":…}],"asks":[…],"checksum":…,"timestamp":"…"}`; older
+    /// snapshots come without a time.
+    struct Book { symbol, bids, asks, checksum, timestamp }
 }
 
-fn find(nodes: &[Node<'_>], at: usize, key: &[u8]) -> Result<usize, DecodeError> {
-    read::find(nodes, at, key).ok_or(Shape)
-}
-
-/// `{"symbol":…,"bids":[{"price":…,"qty":…}],"asks":[…],"checksum":…,"timestamp":"…"}`; older
-/// snapshots come without a time.
 fn book(
-    nodes: &[Node<'_>],
-    at: usize,
+    item: Value<'_>,
     whole: bool,
     symbols: &Symbols,
     words: &mut Words,
 ) -> Result<(), DecodeError> {
-    let (mut symbol, mut bids, mut asks, mut checksum, mut time) = (0, 0, 0, 0, 0);
-    for (key, value) in read::entries(nodes, at) {
-        match key {
-            b"symbol" => symbol = value,
-            b"bids" => bids = value,
-            b"asks" => asks = value,
-            b"checksum" => checksum = value,
-            b"timestamp" => time = value,
-            _ => {}
-        }
-    }
-    let listed = read::listed(nodes, symbol, symbols)?;
-    levels(nodes, bids, listed, Side::Buy, words)?;
-    levels(nodes, asks, listed, Side::Sell, words)?;
-    let checksum = u32::try_from(unsigned(nodes, checksum)?).map_err(|_| Shape)?;
-    let exch_time = match time {
-        0 => UnixNanos(0),
-        time => rfc3339(nodes, time)?,
-    };
+    let keys = Book::of(item);
+    let listed = keys.symbol.listed(symbols)?;
+    levels(keys.bids, listed, Side::Buy, words)?;
+    levels(keys.asks, listed, Side::Sell, words)?;
+    let checksum = u32::try_from(keys.checksum.unsigned()?).map_err(|_| Shape)?;
+    let time = keys
+        .timestamp
+        .some()
+        .map_or(Ok(UnixNanos(0)), Value::rfc3339)?;
     let diff = Diff {
-        instrument: listed.id,
-        first_id: 0,
-        last_id: 0,
-        prev_id: None,
         checksum: Some(checksum),
-        exch_time,
+        ..listed.head(0, time)
     };
-    if whole {
-        words.book(diff)
-    } else {
-        words.diff(diff)
-    }
+    words.depth(whole, diff)
 }
 
 #[inline]
 fn levels(
-    nodes: &[Node<'_>],
-    at: usize,
+    list: Value<'_>,
     listed: &Listed,
     side: Side,
     words: &mut Words,
 ) -> Result<(), DecodeError> {
-    each(nodes, at, |item| {
-        let (px_text, qty_text) = price_and_qty(nodes, item)?;
-        words.push(side, read::level(px_text, qty_text, listed)?)
+    list.array()?.try_for_each(|item| {
+        let [px, qty] = item.two(PRICE_AND_QTY);
+        words.push(side, cursor::level(px, qty, listed)?)
     })
 }
 
-/// `{"price":…,"qty":…}`: as the exchange orders them, else by name.
-#[inline]
-pub fn price_and_qty<'i>(nodes: &[Node<'i>], at: usize) -> Result<(&'i str, &'i str), DecodeError> {
-    if let Some(
-        [
-            Node::Object { len: 2, .. },
-            Node::String("price"),
-            Node::String(px),
-            Node::String("qty"),
-            Node::String(qty),
-        ],
-    ) = nodes.get(at..at + 5)
-    {
-        return Ok((px, qty));
-    }
-    let value = |key: &[u8]| text(nodes, find(nodes, at, key)?);
-    Ok((value(b"price")?, value(b"qty")?))
+keys! {
+    /// A trade.
+    struct Print { symbol, trade_id, price, qty, side, timestamp }
 }
 
-fn trade(
-    nodes: &[Node<'_>],
-    at: usize,
-    symbols: &Symbols,
-    words: &mut Words,
-) -> Result<(), DecodeError> {
-    let listed = read::listed(nodes, find(nodes, at, b"symbol")?, symbols)?;
-    let (px, qty) = price_and_qty(nodes, at)?;
+fn trade(item: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+    let keys = Print::of(item);
+    let listed = keys.symbol.listed(symbols)?;
     words.trade(Trade {
         instrument: listed.id,
-        id: read::identity(nodes, find(nodes, at, b"trade_id")?)?,
-        px: read::px(px, listed)?,
-        qty: read::qty(qty, listed)?,
-        taker: match text(nodes, find(nodes, at, b"side")?)? {
-            "buy" => Side::Buy,
-            "sell" => Side::Sell,
-            _ => return Err(Shape),
-        },
-        exch_time: rfc3339(nodes, find(nodes, at, b"timestamp")?)?,
+        id: keys.trade_id.identity()?,
+        px: keys.price.px(listed)?,
+        qty: keys.qty.qty(listed)?,
+        taker: keys.side.side(["buy", "sell"])?,
+        exch_time: keys.timestamp.rfc3339()?,
     })
 }
 
-fn quote(
-    nodes: &[Node<'_>],
-    at: usize,
-    symbols: &Symbols,
-    words: &mut Words,
-) -> Result<(), DecodeError> {
-    let listed = read::listed(nodes, find(nodes, at, b"symbol")?, symbols)?;
-    let level = |px: &[u8], qty: &[u8]| {
-        let (px, qty) = (find(nodes, at, px)?, find(nodes, at, qty)?);
-        if read::is_null(node(nodes, px)?) || read::is_null(node(nodes, qty)?) {
-            return Ok(None);
-        }
-        read::level(text(nodes, px)?, text(nodes, qty)?, listed).map(Some)
-    };
-    let (bid, ask) = (level(b"bid", b"bid_qty")?, level(b"ask", b"ask_qty")?);
-    words.quote(listed.id, 0, bid, ask)
+keys! {
+    /// The best bid and ask.
+    struct Ticker { symbol, bid, bid_qty, ask, ask_qty }
 }
 
-/// The state of the whole exchange: `online`, `cancel_only`, `post_only`, `limit_only`,
-/// `maintenance`. Only the first one takes every order.
-pub fn state(
-    nodes: &[Node<'_>],
-    at: usize,
-    market: &Listing,
-    words: &mut Words,
-) -> Result<(), DecodeError> {
-    let on = text(nodes, at)? == "online";
-    market.open.iter().try_for_each(|id| words.trading(*id, on))
+fn quote(item: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+    let keys = Ticker::of(item);
+    let listed = keys.symbol.listed(symbols)?;
+    let bid = cursor::best([keys.bid, keys.bid_qty], listed)?;
+    let ask = cursor::best([keys.ask, keys.ask_qty], listed)?;
+    words.quote(listed.id, 0, bid, ask)
 }
 
 /// `{"method":"subscribe","result":{"channel":…,"symbol":…},"success":true,"req_id":1}`, one a
 /// symbol. A refusal names the symbol and not the channel, so that only the request's id tells what
 /// was refused. What is followed already is no refusal.
-fn answer(
-    nodes: &[Node<'_>],
-    at: &Envelope,
-    symbols: &Symbols,
-    words: &mut Words,
-) -> Result<(), DecodeError> {
-    let refused = match (at.success, at.error) {
-        (0, 0) => return Ok(()), // A pong.
-        (0, _) => true,
-        (success, _) => !read::boolean(node(nodes, success)?).ok_or(Shape)?,
+fn answer(at: &Envelope<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+    let refused = match (at.success.is_absent(), at.error.is_absent()) {
+        (true, true) => return Ok(()), // A pong.
+        (true, false) => true,
+        (false, _) => !at.success.boolean()?,
     };
-    let subscribing = at.method != 0 && text(nodes, at.method)? == "subscribe";
+    let subscribing = !at.method.is_absent() && at.method.text()? == "subscribe";
     if subscribing && !refused {
-        let channel = text(nodes, find(nodes, at.result, b"channel")?)?;
-        return match request::channel_of(channel) {
+        return match request::channel_of(at.result.find(b"channel").text()?) {
             None => Ok(()),
             Some(channel) => {
-                let listed = read::listed(nodes, find(nodes, at.result, b"symbol")?, symbols)?;
+                let listed = at.result.find(b"symbol").listed(symbols)?;
                 words.subscribed(listed.id, channel, None)
             }
         };
     }
-    let why = nodes.get(at.error).and_then(read::string);
-    let refused = refused && why != Some("Already subscribed");
-    match at.req_id {
-        0 if refused => words.answer(0, Some(REFUSED)),
-        0 => Ok(()),
-        id => words.answer(unsigned(nodes, id)?, refused.then_some(REFUSED)),
+    let refused = refused && at.error.string() != Some("Already subscribed");
+    match at.req_id.is_absent() {
+        true if refused => words.answer(0, Some(REFUSED)),
+        true => Ok(()),
+        false => words.answer(at.req_id.unsigned()?, refused.then_some(REFUSED)),
     }
-}
-
-fn rfc3339(nodes: &[Node<'_>], at: usize) -> Result<UnixNanos, DecodeError> {
-    texts::rfc3339(text(nodes, at)?).ok_or(Shape)
 }
 
 #[cfg(test)]

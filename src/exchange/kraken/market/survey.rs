@@ -1,43 +1,37 @@
 //! What a recording tells of its pairs. Cold: it parses each frame once more.
 
-use super::decode::price_and_qty;
+use super::decode::PRICE_AND_QTY;
 use super::v1;
 use crate::exchange::Survey;
-use crate::exchange::kit::read::{self, Node, Scratch};
+use crate::exchange::kit::{Value, survey as kit};
 
 /// Symbols, tokens and the depth of one frame, of either version. What is no market frame tells
 /// nothing.
 pub fn frame(frame: &str, survey: &mut Survey) {
-    // What is not understood here is counted where it is decoded.
-    let _ = Scratch::warmed(b"[]").read_exact(frame.as_bytes(), |nodes| {
-        match nodes.first() {
-            Some(Node::Object { .. }) => object(nodes, survey),
-            Some(Node::Array { .. }) => array(nodes, survey),
-            _ => None,
+    kit::read(frame, |root| {
+        match root.is_object() {
+            true => object(root, survey),
+            false => array(root, survey),
         };
         Ok(())
     });
 }
 
-fn text<'i>(nodes: &[Node<'i>], at: usize, key: &[u8]) -> Option<&'i str> {
-    read::string(nodes.get(read::find(nodes, at, key)?)?)
-}
-
-fn object(nodes: &[Node<'_>], survey: &mut Survey) -> Option<()> {
-    if let Some(pair) = text(nodes, 0, b"pair") {
+fn object(root: Value<'_>, survey: &mut Survey) -> Option<()> {
+    if let Some(pair) = root.find(b"pair").string() {
         survey.symbol(pair);
         return Some(());
     }
-    if let Some(result) = read::find(nodes, 0, b"result") {
-        let symbol = text(nodes, result, b"symbol")?;
+    if let Some(result) = root.find(b"result").some() {
+        let symbol = result.find(b"symbol").string()?;
         survey.symbol(symbol);
-        if text(nodes, result, b"channel")? == "book" {
-            let stream = format!("book-{}", text(nodes, result, b"depth")?);
+        if result.find(b"channel").string()? == "book" {
+            let stream = format!("book-{}", result.find(b"depth").string()?);
             survey.subscribed(symbol, &stream);
         }
         return Some(());
     }
-    let channel = text(nodes, 0, b"channel")?;
+    let channel = root.find(b"channel").string()?;
     match channel {
         "book" | "trade" | "ticker" => {}
         "heartbeat" | "status" | "pong" => return Some(()),
@@ -46,27 +40,22 @@ fn object(nodes: &[Node<'_>], survey: &mut Survey) -> Option<()> {
             return Some(());
         }
     }
-    for item in read::items(nodes, read::find(nodes, 0, b"data")?) {
-        let symbol = text(nodes, item, b"symbol")?;
+    for item in root.find(b"data").items() {
+        let symbol = item.find(b"symbol").string()?;
         match channel {
             "book" => {
                 survey.book(symbol, None);
-                for side in [b"bids", b"asks"] {
-                    for level in read::items(nodes, read::find(nodes, item, side)?) {
-                        let (px, qty) = price_and_qty(nodes, level).ok()?;
-                        survey.level(symbol, px, qty);
-                    }
+                for level in [b"bids", b"asks"]
+                    .into_iter()
+                    .flat_map(|side| item.find(side).items())
+                {
+                    survey.both(symbol, level.two(PRICE_AND_QTY))?;
                 }
             }
-            "trade" => {
-                let (px, qty) = price_and_qty(nodes, item).ok()?;
-                survey.level(symbol, px, qty);
-            }
+            "trade" => survey.both(symbol, item.two(PRICE_AND_QTY))?,
             "ticker" => {
-                for (px, qty) in [("bid", "bid_qty"), ("ask", "ask_qty")] {
-                    let value = |key: &str| text(nodes, item, key.as_bytes());
-                    survey.level(symbol, value(px)?, value(qty)?);
-                }
+                survey.both(symbol, item.two(["bid", "bid_qty"]))?;
+                survey.both(symbol, item.two(["ask", "ask_qty"]))?;
             }
             _ => {}
         }
@@ -74,35 +63,21 @@ fn object(nodes: &[Node<'_>], survey: &mut Survey) -> Option<()> {
     Some(())
 }
 
-fn array(nodes: &[Node<'_>], survey: &mut Survey) -> Option<()> {
-    let frame = v1::Frame::of(nodes).ok()?;
-    let pair = read::string(nodes.get(frame.pair)?)?;
-    let mut pairs_in = |list: usize| -> Option<()> {
-        for item in read::items(nodes, list) {
-            let mut parts = read::items(nodes, item);
-            let (px, qty) = (parts.next()?, parts.next()?);
-            survey.level(
-                pair,
-                read::string(nodes.get(px)?)?,
-                read::string(nodes.get(qty)?)?,
-            );
-        }
-        Some(())
-    };
+fn array(root: Value<'_>, survey: &mut Survey) -> Option<()> {
+    let frame = v1::Frame::of(root).ok()?;
+    let pair = frame.pair.string()?;
     match frame.channel {
-        "trade" => pairs_in(frame.bodies[0])?,
+        "trade" => survey.levels(pair, frame.bodies[0]),
         "ticker" => {
             for side in [b"a", b"b"] {
-                let (px, qty) = v1::best(nodes, frame.bodies[0], side).ok()?;
-                survey.level(pair, px, qty);
+                let [px, _, qty] = frame.bodies[0].find(side).texts().ok()?;
+                survey.both(pair, [px, qty]);
             }
         }
         book if book.starts_with("book-") => {
-            for body in frame.bodies.into_iter().filter(|body| *body != 0) {
-                for (key, list) in read::entries(nodes, body) {
-                    if matches!(key, b"as" | b"bs" | b"a" | b"b") {
-                        pairs_in(list)?;
-                    }
+            for (key, list) in frame.bodies.into_iter().flat_map(Value::entries) {
+                if matches!(key, b"as" | b"bs" | b"a" | b"b") {
+                    survey.levels(pair, list);
                 }
             }
             survey.book(pair, Some(book));

@@ -3,8 +3,9 @@
 
 use crate::base::instrument::name;
 use crate::base::{Contract, Instrument, Kind, Px, Qty, Symbol};
+use crate::exchange::kit::cursor;
 use crate::exchange::kit::listing::{self, Listings};
-use crate::exchange::kit::read::{self, Node, Scratch};
+use crate::exchange::kit::tape::Scratch;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -37,14 +38,13 @@ fn asset_name(old: &str) -> &str {
 
 /// Decodes `instruments`. Numbers are read as text: a tick may be 1e-10.
 pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
-    let read = Scratch::warmed(b"[]").read_exact(body, |nodes| {
-        let list =
-            read::find(nodes, 0, b"instruments").ok_or(crate::exchange::DecodeError::Shape)?;
+    let read = Scratch::warmed(b"[]").read_exact(body, |root| {
+        let list = root.find(b"instruments").some();
+        let list = list.ok_or(crate::exchange::DecodeError::Shape)?;
         let mut listings = Listings::default();
-        for at in read::items(nodes, list) {
-            let symbol = read::find(nodes, at, b"symbol").and_then(|at| nodes.get(at));
-            let symbol = symbol.and_then(read::string).unwrap_or_default();
-            listings.add(symbol, instrument(nodes, at, symbol, exchange));
+        for item in list.items() {
+            let symbol = item.find(b"symbol").string().unwrap_or_default();
+            listings.add(symbol, instrument(item, symbol, exchange));
         }
         Ok(listings)
     });
@@ -53,13 +53,11 @@ pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String>
 
 /// Nothing for indices and reference rates.
 fn instrument(
-    nodes: &[Node<'_>],
-    at: usize,
+    item: cursor::Value<'_>,
     symbol: &str,
     exchange: &'static str,
 ) -> Result<Option<Instrument>, String> {
-    let field = |key: &str| nodes.get(read::find(nodes, at, key.as_bytes())?);
-    let text = |key: &str| read::string(field(key)?);
+    let text = |key: &str| item.find(key.as_bytes()).string();
     let mut parts = symbol.split('_');
     let Some(family) = parts.next().and_then(family) else {
         return Ok(None);
@@ -103,7 +101,7 @@ fn instrument(
         tick: Px(tick as i64), // At most `i64::MAX`.
         lot: Qty(lot),
         qty_min: Qty(lot),
-        trading: field("tradeable").and_then(read::boolean) == Some(true),
+        trading: item.find(b"tradeable").boolean() == Ok(true),
         ..Instrument::bare(exchange, symbol, (px_scale, qty_scale))
     }))
 }

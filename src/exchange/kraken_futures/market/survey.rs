@@ -1,57 +1,48 @@
 //! What a recording tells of its instruments. Cold: it parses each frame once more.
 
-use super::decode::price_and_qty;
+use super::decode::PRICE_AND_QTY;
 use crate::exchange::Survey;
-use crate::exchange::kit::read::{self, Node, Scratch};
+use crate::exchange::kit::{Value, survey as kit};
 
 /// Symbols and tokens of one frame. What is no market frame tells nothing.
 pub fn frame(frame: &str, survey: &mut Survey) {
-    // What is not understood here is counted where it is decoded.
-    let _ = Scratch::warmed(b"[]").read_exact(frame.as_bytes(), |nodes| {
-        let _ = message(nodes, survey);
+    kit::read(frame, |root| {
+        message(root, survey);
         Ok(())
     });
 }
 
-fn text<'i>(nodes: &[Node<'i>], key: &str) -> Option<&'i str> {
-    read::string(nodes.get(read::find(nodes, 0, key.as_bytes())?)?)
-}
-
-fn message(nodes: &[Node<'_>], survey: &mut Survey) -> Option<()> {
-    if let Some(list) = read::find(nodes, 0, b"product_ids") {
-        for item in read::items(nodes, list) {
-            survey.symbol(read::string(nodes.get(item)?)?);
+fn message(root: Value<'_>, survey: &mut Survey) -> Option<()> {
+    if let Some(list) = root.find(b"product_ids").some() {
+        for item in list.items() {
+            survey.symbol(item.string()?);
         }
         return Some(());
     }
-    let feed = text(nodes, "feed")?;
+    let feed = root.find(b"feed").string()?;
     let known = ["book_snapshot", "book", "trade", "trade_snapshot", "ticker"];
-    if !known.contains(&feed) && feed != "heartbeat" && read::find(nodes, 0, b"event").is_none() {
+    if !known.contains(&feed) && feed != "heartbeat" && root.find(b"event").is_absent() {
         survey.other(feed);
         return Some(());
     }
-    let symbol = text(nodes, "product_id")?;
+    let symbol = root.find(b"product_id").string()?;
     survey.symbol(symbol);
     if feed.starts_with("book") {
         survey.book(symbol, None);
     }
     match feed {
         "book_snapshot" => {
-            for side in [b"bids", b"asks"] {
-                for level in read::items(nodes, read::find(nodes, 0, side)?) {
-                    let (px, qty) = price_and_qty(nodes, level).ok()?;
-                    survey.level(symbol, px, qty);
-                }
+            for level in [b"bids", b"asks"]
+                .into_iter()
+                .flat_map(|side| root.find(side).items())
+            {
+                survey.both(symbol, level.two(PRICE_AND_QTY))?;
             }
         }
-        "book" | "trade" => {
-            let (px, qty) = price_and_qty(nodes, 0).ok()?;
-            survey.level(symbol, px, qty);
-        }
+        "book" | "trade" => survey.both(symbol, root.two(PRICE_AND_QTY))?,
         "ticker" => {
-            for (px, qty) in [("bid", "bid_size"), ("ask", "ask_size")] {
-                survey.level(symbol, text(nodes, px)?, text(nodes, qty)?);
-            }
+            survey.both(symbol, root.two(["bid", "bid_size"]))?;
+            survey.both(symbol, root.two(["ask", "ask_size"]))?;
         }
         _ => {}
     }

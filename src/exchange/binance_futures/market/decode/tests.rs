@@ -1,21 +1,21 @@
 use super::*;
-use crate::base::{DecimalError, InstrumentId, Px, Qty, Symbol, UnixNanos, Word};
+use crate::base::{DecimalError, InstrumentId, Level, Px, Qty, Symbol, UnixNanos, Word};
 
 const DEPTH: &str = r#"{"e":"depthUpdate","E":1750000000125,"T":1750000000123,"s":"ETHUSDT","U":157,"u":160,"pu":149,"b":[["2500.10","1.20"],["2500.00","0.00"]],"a":[["2501","3"]]}"#;
 const TRADE: &str = r#"{"e":"aggTrade","E":1750000000123,"a":77,"s":"BTCUSDT","p":"30000.10","q":"0.25","f":100,"l":105,"T":1750000000120,"m":true}"#;
 const QUOTE: &str = r#"{"e":"bookTicker","u":400,"E":1750000000123,"T":1750000000121,"s":"BTCUSDT","b":"30000.10","B":"1.25","a":"30000.20","A":"0.80"}"#;
 
-fn decoder() -> FuturesDecoder {
+fn decoder() -> Box<dyn Decoder> {
     let instrument = |(n, symbol): (u16, &str)| Instrument {
         id: InstrumentId(n),
         ..Instrument::bare("binance-usdm", Symbol::from(symbol).unwrap(), (2, 2))
     };
     let all: Vec<_> = (0..).zip(["BTCUSDT", "ETHUSDT"]).map(instrument).collect();
-    FuturesDecoder::new(&all)
+    super::decoder(&all)
 }
 
 /// The first word of a frame as a person would read it; empty where there is none.
-fn said(decoder: &mut FuturesDecoder, frame: &str) -> Result<String, DecodeError> {
+fn said(decoder: &mut Box<dyn Decoder>, frame: &str) -> Result<String, DecodeError> {
     let mut words = Words::new();
     decoder.decode(frame.as_bytes(), &mut words)?;
     let word = words.iter().next();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::base::{DecimalError, InstrumentId, Px, Qty, Quote, Word};
+use crate::base::{DecimalError, InstrumentId, Level, Px, Qty, Quote, Word};
 use crate::exchange::binance_spot::rest::test_instrument;
 use proptest::prelude::*;
 
@@ -7,8 +7,8 @@ const DEPTH: &str = r#"{"e":"depthUpdate","E":1750000000123456,"s":"ETHUSDT","U"
 const TRADE: &str = r#"{"e":"trade","E":1750000000123,"s":"BTCUSDT","t":5012345678,"p":"30000.01000000","q":"0.00250000","T":1750000000122,"m":true,"M":true}"#;
 const QUOTE: &str = r#"{"u":400900217,"s":"币USDT","b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"40.66000000"}"#;
 
-fn decoder() -> SpotDecoder {
-    SpotDecoder::new(&[
+fn decoder() -> Box<dyn Decoder> {
+    super::decoder(&[
         test_instrument(0, "BTCUSDT"),
         test_instrument(1, "ETHUSDT"),
         test_instrument(2, "币USDT"),
@@ -28,7 +28,7 @@ fn combined(data: &str) -> String {
 
 std::thread_local! {
     /// Kept between cases: warming one takes longer than a case.
-    static WARM: std::cell::RefCell<(SpotDecoder, Words)> = (decoder(), Words::new()).into();
+    static WARM: std::cell::RefCell<(Box<dyn Decoder>, Words)> = (decoder(), Words::new()).into();
 }
 
 /// The word of a frame without its levels, none where it says nothing of use, or why it was refused.

@@ -10,7 +10,7 @@ fn instrument(n: u16, symbol: &str) -> Instrument {
 
 /// What a frame says, in the debug form of its words.
 fn said(frame: &str) -> Result<Vec<String>, DecodeError> {
-    let mut decoder = BitstampDecoder::new(&[instrument(0, "abcusd"), instrument(1, "xyzbtc")]);
+    let mut decoder = super::decoder(&[instrument(0, "abcusd"), instrument(1, "xyzbtc")]);
     let mut words = Words::new();
     decoder.decode(frame.as_bytes(), &mut words)?;
     Ok(words.iter().map(|word| format!("{word:?}")).collect())
@@ -21,7 +21,7 @@ const TRADE: &str = r#"{"channel":"live_trades_abcusd","data":{"amount":0.1,"amo
 
 #[test]
 fn the_id_of_a_diff_is_its_time() {
-    let mut decoder = BitstampDecoder::new(&[instrument(0, "abcusd"), instrument(1, "xyzbtc")]);
+    let mut decoder = super::decoder(&[instrument(0, "abcusd"), instrument(1, "xyzbtc")]);
     let mut words = Words::new();
     decoder.decode(DIFF.as_bytes(), &mut words).unwrap();
     let Some(Word::Diff(diff, bids, asks)) = words.iter().next() else {

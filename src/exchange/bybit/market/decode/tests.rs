@@ -1,6 +1,7 @@
 use super::*;
 use crate::base::{InstrumentId, Px, Word};
 use crate::exchange::bybit::DEPTHS;
+use DecodeError::Shape;
 
 fn instruments() -> Vec<Instrument> {
     let one = |(n, symbol): (u16, &str)| Instrument {
@@ -12,7 +13,7 @@ fn instruments() -> Vec<Instrument> {
 
 /// What a frame says to a decoder of this depth stream, levels left out.
 fn said(depth: usize, frame: &str) -> Result<Vec<String>, DecodeError> {
-    let mut decoder = BybitDecoder::new(&instruments(), &DEPTHS[depth]);
+    let mut decoder = super::decoder(&instruments(), &DEPTHS[depth]);
     let mut words = Words::new();
     decoder.decode(frame.as_bytes(), &mut words)?;
     let short = |word: Word<'_>| match word {
@@ -62,7 +63,7 @@ fn a_snapshot_or_the_first_message_of_a_new_service_is_a_whole_book() {
 fn a_book_has_the_time_of_the_matching_engine() {
     let time = |frame: &str| {
         let mut words = Words::new();
-        let mut decoder = BybitDecoder::new(&instruments(), &DEPTHS[0]);
+        let mut decoder = super::decoder(&instruments(), &DEPTHS[0]);
         decoder.decode(frame.as_bytes(), &mut words).unwrap();
         let Some(Word::Diff(diff, ..)) = words.iter().next() else {
             panic!("{frame}")
@@ -151,7 +152,7 @@ fn what_is_wrong_with_a_frame_is_told_by_kind() {
 #[test]
 fn levels_are_kept_as_they_were_sent() {
     let mut words = Words::new();
-    let mut decoder = BybitDecoder::new(&instruments(), &DEPTHS[0]);
+    let mut decoder = super::decoder(&instruments(), &DEPTHS[0]);
     let frame = depth("orderbook.50", "delta", 8).replace(r#""1.5""#, r#""0""#);
     decoder.decode(frame.as_bytes(), &mut words).unwrap();
     let Some(Word::Diff(_, bids, asks)) = words.iter().next() else {

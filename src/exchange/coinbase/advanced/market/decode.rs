@@ -1,9 +1,9 @@
 //! Advanced Trade frames to words, walked straight off the tape. Never keeps a frame, and never applies half of one.
 
-use crate::base::{Channel, Diff, Instrument, Side, Trade, UnixNanos};
+use crate::base::{Channel, Instrument, Side, Trade, UnixNanos};
 use crate::exchange::coinbase::advanced::channel_of;
-use crate::exchange::coinbase::common::{level, list, refusal, time};
-use crate::exchange::kit::read::{self, Node, Scratch, Symbols, node, text, unsigned};
+use crate::exchange::coinbase::common::{level, list, refusal, subscribed, time};
+use crate::exchange::kit::{self, Prices, Symbols, Value, cursor, keys};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
 
@@ -12,257 +12,147 @@ use DecodeError::Shape;
 const WARM_LEVELS: usize = 8_192;
 
 /// Decodes `l2_data`, `market_trades`, `ticker` and `subscriptions`.
-pub struct AdvancedDecoder {
-    scratch: Scratch,
-    symbols: Symbols,
+pub fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
+    const LEVEL: &str = r#"{"side":"offer","event_time":"2026-01-02T03:04:05.123456Z","price_level":"68900.00","new_quantity":"1.50000000"}"#;
+    kit::decoder::warm(instruments, Prices::Texts, (LEVEL, WARM_LEVELS), message)
 }
 
-impl AdvancedDecoder {
-    /// A warm decoder for the frames of a connection that carries these instruments.
-    pub fn new(instruments: &[Instrument]) -> Self {
-        const LEVEL: &str = r#"{"side":"offer","event_time":"2026-01-02T03:04:05.123456Z","price_level":"68900.00","new_quantity":"1.50000000"}"#;
-        let sample = format!("[{}]", vec![LEVEL; WARM_LEVELS].join(","));
-        Self {
-            scratch: Scratch::warmed(sample.as_bytes()),
-            symbols: Symbols::new(instruments),
-        }
-    }
-}
-
-impl Decoder for AdvancedDecoder {
-    fn decode(&mut self, frame: &[u8], words: &mut Words) -> Result<(), DecodeError> {
-        let Self { scratch, symbols } = self;
-        scratch.read(frame, |nodes| {
-            words.clear();
-            message(nodes, symbols, words)?;
-            words.end()
-        })
-    }
-}
-
-/// Where the values of a root object stand; zero where the key is absent.
-#[derive(Default)]
-struct Envelope {
-    channel: usize,
-    kind: usize,
-    timestamp: usize,
-    sequence_num: usize,
-    events: usize,
-    message: usize,
-    reason: usize,
-}
-
-impl Envelope {
-    #[inline]
-    fn of(nodes: &[Node<'_>]) -> Self {
-        let mut at = Self::default();
-        for (key, value) in read::entries(nodes, 0) {
-            match key {
-                b"channel" => at.channel = value,
-                b"type" => at.kind = value,
-                b"timestamp" => at.timestamp = value,
-                b"sequence_num" => at.sequence_num = value,
-                b"events" => at.events = value,
-                b"message" => at.message = value,
-                b"reason" => at.reason = value,
-                _ => {}
-            }
-        }
-        at
-    }
+keys! {
+    /// A root object.
+    struct Envelope { channel, kind = "type", timestamp, sequence_num, events, message, reason }
 }
 
 #[inline]
-fn message(nodes: &[Node<'_>], symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
-    let at = Envelope::of(nodes);
+fn message(root: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+    let at = Envelope::of(root);
     // Every message of a connection is counted, also of channels that are not read here.
-    if at.sequence_num != 0 {
-        words.set_line_seq(unsigned(nodes, at.sequence_num)?);
+    if !at.sequence_num.is_absent() {
+        words.set_line_seq(at.sequence_num.unsigned()?);
     }
-    if at.channel == 0 {
-        return match nodes.get(at.kind).and_then(read::string) {
-            Some("error") => refusal(nodes, [at.message, at.reason], symbols, words),
+    if at.channel.is_absent() {
+        return match at.kind.string() {
+            Some("error") => refusal([at.message, at.reason], symbols, words),
             _ => Ok(()),
         };
     }
-    match text(nodes, at.channel)? {
+    match at.channel.text()? {
         "l2_data" => {
-            let seq = unsigned(nodes, at.sequence_num)?;
-            let time = time(nodes, at.timestamp)?;
-            list(nodes, at.events)?.try_for_each(|event| {
+            let (seq, time) = (at.sequence_num.unsigned()?, time(at.timestamp)?);
+            list(at.events)?.try_for_each(|event| {
                 words.one(Channel::Depth, |words| {
-                    depth(nodes, event, (seq, time), symbols, words)
+                    depth(event, (seq, time), symbols, words)
                 })
             })
         }
-        "market_trades" => trades(nodes, at.events, symbols, words),
-        "ticker" => tickers(nodes, at.events, symbols, words),
-        "subscriptions" => subscriptions(nodes, at.events, symbols, words),
+        "market_trades" => trades(at.events, symbols, words),
+        "ticker" => tickers(at.events, symbols, words),
+        "subscriptions" => subscriptions(at.events, symbols, words),
         _ => Ok(()),
     }
 }
 
-/// One element of `events`: the whole book of a product, or changes of it.
+keys! {
+    /// The whole book of a product, or changes of it.
+    struct Book { kind = "type", product_id, updates }
+}
+
+keys! {
+    /// A level.
+    struct Update { side, px = "price_level", qty = "new_quantity" }
+}
+
+/// One element of `events`.
 #[inline]
 fn depth(
-    nodes: &[Node<'_>],
-    event: usize,
+    event: Value<'_>,
     (seq, exch_time): (u64, UnixNanos),
     symbols: &Symbols,
     words: &mut Words,
 ) -> Result<(), DecodeError> {
-    let (mut kind, mut product, mut updates) = (0, 0, 0);
-    for (key, value) in read::entries(nodes, event) {
-        match key {
-            b"type" => kind = value,
-            b"product_id" => product = value,
-            b"updates" => updates = value,
-            _ => {}
-        }
-    }
-    let listed = read::listed(nodes, product, symbols)?;
-    for update in list(nodes, updates)? {
-        let (mut side, mut px, mut qty) = (0, 0, 0);
-        for (key, value) in read::entries(nodes, update) {
-            match key {
-                b"side" => side = value,
-                b"price_level" => px = value,
-                b"new_quantity" => qty = value,
-                _ => {}
-            }
-        }
-        let side = match text(nodes, side)? {
+    let keys = Book::of(event);
+    let listed = keys.product_id.listed(symbols)?;
+    for update in list(keys.updates)? {
+        let keys = Update::of(update);
+        let side = match keys.side.text()? {
             "bid" => Side::Buy,
             "offer" | "ask" => Side::Sell,
             _ => return Err(Shape),
         };
-        let level = read::level(text(nodes, px)?, text(nodes, qty)?, listed)?;
-        words.push(side, level)?;
+        words.push(side, cursor::level(keys.px, keys.qty, listed)?)?;
     }
-    let diff = Diff {
-        instrument: listed.id,
-        first_id: seq,
-        last_id: seq,
-        prev_id: None,
-        checksum: None,
-        exch_time,
-    };
-    match text(nodes, kind)? {
-        "snapshot" => words.book(diff),
-        "update" => words.diff(diff),
-        _ => Err(Shape),
-    }
+    let whole = keys.kind.is_first(["snapshot", "update"])?;
+    words.depth(whole, listed.head(seq, exch_time))
 }
 
 /// New trades. A snapshot repeats some that are past: it says nothing new.
-fn trades(
-    nodes: &[Node<'_>],
-    events: usize,
-    symbols: &Symbols,
-    words: &mut Words,
-) -> Result<(), DecodeError> {
-    for event in list(nodes, events)? {
-        let kind = read::find(nodes, event, b"type").ok_or(Shape)?;
-        let trades = read::find(nodes, event, b"trades").ok_or(Shape)?;
-        match text(nodes, kind)? {
-            "snapshot" => continue,
-            "update" => {}
-            _ => return Err(Shape),
+fn trades(events: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+    for event in list(events)? {
+        let trades = event.find(b"trades").some().ok_or(Shape)?;
+        if event.find(b"type").is_first(["snapshot", "update"])? {
+            continue;
         }
-        for at in list(nodes, trades)? {
-            words.one(Channel::Trades, |words| {
-                words.trade(trade(nodes, at, symbols)?)
-            })?;
+        for item in list(trades)? {
+            words.one(Channel::Trades, |words| trade(item, symbols, words))?;
         }
     }
     Ok(())
 }
 
-fn trade(nodes: &[Node<'_>], at: usize, symbols: &Symbols) -> Result<Trade, DecodeError> {
-    let (mut id, mut product, mut px, mut qty, mut side, mut when) = (0, 0, 0, 0, 0, 0);
-    for (key, value) in read::entries(nodes, at) {
-        match key {
-            b"trade_id" => id = value,
-            b"product_id" => product = value,
-            b"price" => px = value,
-            b"size" => qty = value,
-            b"side" => side = value,
-            b"time" => when = value,
-            _ => {}
-        }
-    }
-    let listed = read::listed(nodes, product, symbols)?;
+keys! {
+    /// A trade.
+    struct Print { trade_id, product_id, price, size, side, time }
+}
+
+fn trade(item: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+    let keys = Print::of(item);
+    let listed = keys.product_id.listed(symbols)?;
     // The side is that of the order that was in the book.
-    let maker = match text(nodes, side)? {
-        "BUY" => Side::Buy,
-        "SELL" => Side::Sell,
-        _ => return Err(Shape),
-    };
-    Ok(Trade {
+    let maker = keys.side.side(["BUY", "SELL"])?;
+    words.trade(Trade {
         instrument: listed.id,
-        id: read::identity(nodes, id)?,
-        px: read::px(text(nodes, px)?, listed)?,
-        qty: read::qty(text(nodes, qty)?, listed)?,
+        id: keys.trade_id.identity()?,
+        px: keys.price.px(listed)?,
+        qty: keys.size.qty(listed)?,
         taker: maker.opposite(),
-        exch_time: time(nodes, when)?,
+        exch_time: time(keys.time)?,
     })
 }
 
 /// The best bid and ask at a trade. A side that is empty makes no quote.
-fn tickers(
-    nodes: &[Node<'_>],
-    events: usize,
-    symbols: &Symbols,
-    words: &mut Words,
-) -> Result<(), DecodeError> {
-    for event in list(nodes, events)? {
-        let tickers = read::find(nodes, event, b"tickers").ok_or(Shape)?;
-        for at in list(nodes, tickers)? {
-            words.one(Channel::Quotes, |words| quote(nodes, at, symbols, words))?;
+fn tickers(events: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+    for event in list(events)? {
+        for item in list(event.find(b"tickers"))? {
+            words.one(Channel::Quotes, |words| quote(item, symbols, words))?;
         }
     }
     Ok(())
 }
 
-fn quote(
-    nodes: &[Node<'_>],
-    at: usize,
-    symbols: &Symbols,
-    words: &mut Words,
-) -> Result<(), DecodeError> {
-    let (mut product, mut bid, mut ask) = (0, (0, 0), (0, 0));
-    for (key, value) in read::entries(nodes, at) {
-        match key {
-            b"product_id" => product = value,
-            b"best_bid" => bid.0 = value,
-            b"best_bid_quantity" => bid.1 = value,
-            b"best_ask" => ask.0 = value,
-            b"best_ask_quantity" => ask.1 = value,
-            _ => {}
-        }
-    }
-    let listed = read::listed(nodes, product, symbols)?;
-    let (bid, ask) = (level(nodes, bid, listed)?, level(nodes, ask, listed)?);
+keys! {
+    /// A ticker.
+    struct Ticker { product_id, best_bid, best_bid_quantity, best_ask, best_ask_quantity }
+}
+
+fn quote(item: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+    let keys = Ticker::of(item);
+    let listed = keys.product_id.listed(symbols)?;
+    let bid = level([keys.best_bid, keys.best_bid_quantity], listed)?;
+    let ask = level([keys.best_ask, keys.best_ask_quantity], listed)?;
     words.quote(listed.id, 0, bid, ask)
 }
 
 /// All that the connection is subscribed to: `[{"subscriptions":{"level2":["BTC-USD"],…}}]`.
 fn subscriptions(
-    nodes: &[Node<'_>],
-    events: usize,
+    events: Value<'_>,
     symbols: &Symbols,
     words: &mut Words,
 ) -> Result<(), DecodeError> {
-    for event in list(nodes, events)? {
-        let all = read::find(nodes, event, b"subscriptions").ok_or(Shape)?;
-        for (name, products) in read::entries(nodes, all) {
-            let Some(channel) = std::str::from_utf8(name).ok().and_then(channel_of) else {
-                continue; // Heartbeats.
-            };
-            for product in list(nodes, products)? {
-                if let Some(listed) = symbols.find(text(nodes, product)?) {
-                    words.subscribed(listed.id, channel, None)?;
-                }
+    for event in list(events)? {
+        let all = event.find(b"subscriptions").some().ok_or(Shape)?;
+        for (name, products) in all.entries() {
+            // Heartbeats are no channel.
+            if let Some(channel) = std::str::from_utf8(name).ok().and_then(channel_of) {
+                subscribed(channel, products, symbols, words)?;
             }
         }
     }
@@ -271,44 +161,20 @@ fn subscriptions(
 
 /// Symbols of a recorded frame, with the texts of its levels and prints.
 pub fn survey(frame: &str, survey: &mut Survey) {
-    let mut scratch = Scratch::warmed(b"[]");
-    // What cannot be read tells nothing; the decoder says so when it is replayed.
-    let _ = scratch.read_exact(frame.as_bytes(), |nodes| {
-        let at = Envelope::of(nodes);
-        let name = nodes.get(at.channel).and_then(read::string);
-        for event in read::items(nodes, at.events) {
-            match name {
+    kit::survey::read(frame, |root| {
+        let at = Envelope::of(root);
+        for event in at.events.items() {
+            match at.channel.string() {
                 Some("l2_data") => {
-                    let product = read::find(nodes, event, b"product_id");
-                    if let Some(symbol) = product.and_then(|at| read::string(nodes.get(at)?)) {
+                    if let Some(symbol) = event.find(b"product_id").string() {
                         survey.book(symbol, Some("level2"));
                     }
-                    tell(
-                        nodes,
-                        event,
-                        b"updates",
-                        (b"price_level", b"new_quantity"),
-                        survey,
-                    );
+                    tell(event, b"updates", ["price_level", "new_quantity"], survey);
                 }
-                Some("market_trades") => {
-                    tell(nodes, event, b"trades", (b"price", b"size"), survey);
-                }
+                Some("market_trades") => tell(event, b"trades", ["price", "size"], survey),
                 Some("ticker") => {
-                    tell(
-                        nodes,
-                        event,
-                        b"tickers",
-                        (b"best_bid", b"best_bid_quantity"),
-                        survey,
-                    );
-                    tell(
-                        nodes,
-                        event,
-                        b"tickers",
-                        (b"best_ask", b"best_ask_quantity"),
-                        survey,
-                    );
+                    tell(event, b"tickers", ["best_bid", "best_bid_quantity"], survey);
+                    tell(event, b"tickers", ["best_ask", "best_ask_quantity"], survey);
                 }
                 Some("heartbeats" | "subscriptions") | None => {}
                 Some(other) => survey.other(other),
@@ -319,30 +185,17 @@ pub fn survey(frame: &str, survey: &mut Survey) {
 }
 
 /// Tells of each element of `event[key]` its two numbers. The product stands in the event or in the element.
-fn tell(
-    nodes: &[Node<'_>],
-    event: usize,
-    key: &[u8],
-    (px, qty): (&[u8], &[u8]),
-    survey: &mut Survey,
-) {
-    let value = |at, key: &[u8]| {
-        let at = read::find(nodes, at, key)?;
-        node(nodes, at).ok().and_then(read::string)
-    };
-    let Some(list) = read::find(nodes, event, key) else {
+fn tell(event: Value<'_>, key: &[u8], px_and_qty: [&str; 2], survey: &mut Survey) {
+    let Some(list) = event.find(key).some() else {
         return;
     };
-    let named = value(event, b"product_id");
+    let named = event.find(b"product_id").string();
     if let Some(symbol) = named {
         survey.symbol(symbol);
     }
-    for item in read::items(nodes, list) {
-        let Some(symbol) = named.or(value(item, b"product_id")) else {
-            continue;
-        };
-        if let (Some(px), Some(qty)) = (value(item, px), value(item, qty)) {
-            survey.level(symbol, px, qty);
+    for item in list.items() {
+        if let Some(symbol) = named.or(item.find(b"product_id").string()) {
+            survey.both(symbol, item.two(px_and_qty));
         }
     }
 }

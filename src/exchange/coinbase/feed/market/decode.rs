@@ -1,9 +1,9 @@
 //! Exchange feed frames to words, walked straight off the tape. Never keeps a frame, and never applies half of one.
 
-use crate::base::{Channel, Diff, Instrument, Level, Side, Trade};
-use crate::exchange::coinbase::common::{level, list, refusal, time};
+use crate::base::{Channel, Diff, Instrument, Side, Trade};
+use crate::exchange::coinbase::common::{level, list, refusal, subscribed, time};
 use crate::exchange::coinbase::feed::{channel_of, depth_of};
-use crate::exchange::kit::read::{self, Listed, Node, Scratch, Symbols, text};
+use crate::exchange::kit::{self, Listed, Prices, Symbols, Value, cursor, keys};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
 
@@ -12,195 +12,100 @@ use DecodeError::Shape;
 const WARM_LEVELS: usize = 8_192;
 
 /// Decodes `snapshot`, `l2update`, `match`, `ticker`, `subscriptions` and `error`.
-pub struct FeedDecoder {
-    scratch: Scratch,
-    symbols: Symbols,
+pub fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
+    let levels = (r#"["68900.00","1.50000000"]"#, 2 * WARM_LEVELS);
+    kit::decoder::warm(instruments, Prices::Texts, levels, message)
 }
 
-impl FeedDecoder {
-    /// A warm decoder for the frames of a connection that carries these instruments.
-    pub fn new(instruments: &[Instrument]) -> Self {
-        let levels = vec![r#"["68900.00","1.50000000"]"#; WARM_LEVELS].join(",");
-        let sample = format!(r#"{{"bids":[{levels}],"asks":[{levels}]}}"#);
-        Self {
-            scratch: Scratch::warmed(sample.as_bytes()),
-            symbols: Symbols::new(instruments),
-        }
+keys! {
+    /// A message of any kind.
+    struct Keys {
+        kind = "type", product_id, changes, bids, asks, time, trade_id, price, size, side,
+        best_bid, best_bid_size, best_ask, best_ask_size, channels, message, reason,
     }
 }
 
-impl Decoder for FeedDecoder {
-    fn decode(&mut self, frame: &[u8], words: &mut Words) -> Result<(), DecodeError> {
-        let Self { scratch, symbols } = self;
-        scratch.read(frame, |nodes| {
-            words.clear();
-            message(nodes, symbols, words)?;
-            words.end()
-        })
+impl<'t> Keys<'t> {
+    fn bid(&self) -> [Value<'t>; 2] {
+        [self.best_bid, self.best_bid_size]
     }
-}
 
-/// Where the values of a message stand; zero where the key is absent.
-#[derive(Default)]
-struct Keys {
-    kind: usize,
-    product_id: usize,
-    changes: usize,
-    bids: usize,
-    asks: usize,
-    time: usize,
-    trade_id: usize,
-    price: usize,
-    size: usize,
-    side: usize,
-    best_bid: (usize, usize),
-    best_ask: (usize, usize),
-    channels: usize,
-    message: usize,
-    reason: usize,
-}
-
-impl Keys {
-    #[inline]
-    fn of(nodes: &[Node<'_>]) -> Self {
-        let mut at = Self::default();
-        for (key, value) in read::entries(nodes, 0) {
-            match key {
-                b"type" => at.kind = value,
-                b"product_id" => at.product_id = value,
-                b"changes" => at.changes = value,
-                b"bids" => at.bids = value,
-                b"asks" => at.asks = value,
-                b"time" => at.time = value,
-                b"trade_id" => at.trade_id = value,
-                b"price" => at.price = value,
-                b"size" => at.size = value,
-                b"side" => at.side = value,
-                b"best_bid" => at.best_bid.0 = value,
-                b"best_bid_size" => at.best_bid.1 = value,
-                b"best_ask" => at.best_ask.0 = value,
-                b"best_ask_size" => at.best_ask.1 = value,
-                b"channels" => at.channels = value,
-                b"message" => at.message = value,
-                b"reason" => at.reason = value,
-                _ => {}
-            }
-        }
-        at
+    fn ask(&self) -> [Value<'t>; 2] {
+        [self.best_ask, self.best_ask_size]
     }
 }
 
 #[inline]
-fn message(nodes: &[Node<'_>], symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
-    let at = Keys::of(nodes);
-    if at.kind == 0 {
+fn message(root: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+    let at = Keys::of(root);
+    if at.kind.is_absent() {
         return Ok(());
     }
-    match text(nodes, at.kind)? {
+    match at.kind.text()? {
         "l2update" => words.one(Channel::Depth, |words| {
-            let listed = read::listed(nodes, at.product_id, symbols)?;
-            for item in list(nodes, at.changes)? {
-                let (side, level) = change(nodes, item, listed)?;
-                words.push(side, level)?;
+            let listed = at.product_id.listed(symbols)?;
+            for item in list(at.changes)? {
+                let [side, px, qty] = item.texts()?;
+                let side = side_of(side)?;
+                words.push(side, cursor::level(px, qty, listed)?)?;
             }
-            words.diff(head(nodes, &at, listed)?)
+            words.diff(head(&at, listed)?)
         }),
         "snapshot" => words.one(Channel::Depth, |words| {
-            let listed = read::listed(nodes, at.product_id, symbols)?;
-            read::levels(nodes, at.bids, listed, Side::Buy, words)?;
-            read::levels(nodes, at.asks, listed, Side::Sell, words)?;
-            words.book(head(nodes, &at, listed)?)
+            let listed = at.product_id.listed(symbols)?;
+            at.bids.levels(listed, Side::Buy, words)?;
+            at.asks.levels(listed, Side::Sell, words)?;
+            words.book(head(&at, listed)?)
         }),
         // A `last_match` is the one before the subscription: it says nothing new.
-        "match" => words.one(Channel::Trades, |words| trade(nodes, &at, symbols, words)),
-        "ticker" => words.one(Channel::Quotes, |words| quote(nodes, &at, symbols, words)),
-        "subscriptions" => subscriptions(nodes, at.channels, symbols, words),
-        "error" => refusal(nodes, [at.message, at.reason], symbols, words),
+        "match" => words.one(Channel::Trades, |words| trade(&at, symbols, words)),
+        "ticker" => words.one(Channel::Quotes, |words| quote(&at, symbols, words)),
+        "subscriptions" => subscriptions(at.channels, symbols, words),
+        "error" => refusal([at.message, at.reason], symbols, words),
         _ => Ok(()),
     }
 }
 
 /// The exchange numbers nothing: the book counts its updates.
-fn head(nodes: &[Node<'_>], at: &Keys, listed: &Listed) -> Result<Diff, DecodeError> {
-    Ok(Diff {
-        instrument: listed.id,
-        first_id: 0,
-        last_id: 0,
-        prev_id: None,
-        checksum: None,
-        exch_time: time(nodes, at.time)?,
-    })
+fn head(at: &Keys<'_>, listed: &Listed) -> Result<Diff, DecodeError> {
+    Ok(listed.head(0, time(at.time)?))
 }
 
-/// `["buy","68900.00","1.5"]`.
-#[inline]
-fn change(nodes: &[Node<'_>], item: usize, listed: &Listed) -> Result<(Side, Level), DecodeError> {
-    let Some(Node::Array { len: 3.., .. }) = nodes.get(item) else {
-        return Err(Shape);
-    };
-    // The first three are texts, one node each, or an error: their places are known.
-    let side = side(text(nodes, item + 1)?)?;
-    let level = read::level(text(nodes, item + 2)?, text(nodes, item + 3)?, listed)?;
-    Ok((side, level))
+fn side_of(word: Value<'_>) -> Result<Side, DecodeError> {
+    word.side(["buy", "sell"])
 }
 
-fn side(word: &str) -> Result<Side, DecodeError> {
-    match word {
-        "buy" => Ok(Side::Buy),
-        "sell" => Ok(Side::Sell),
-        _ => Err(Shape),
-    }
-}
-
-fn trade(
-    nodes: &[Node<'_>],
-    at: &Keys,
-    symbols: &Symbols,
-    words: &mut Words,
-) -> Result<(), DecodeError> {
-    let listed = read::listed(nodes, at.product_id, symbols)?;
+fn trade(at: &Keys<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+    let listed = at.product_id.listed(symbols)?;
     // The side is that of the order that was in the book.
-    let maker = side(text(nodes, at.side)?)?;
+    let maker = side_of(at.side)?;
     words.trade(Trade {
         instrument: listed.id,
-        id: read::identity(nodes, at.trade_id)?,
-        px: read::px(text(nodes, at.price)?, listed)?,
-        qty: read::qty(text(nodes, at.size)?, listed)?,
+        id: at.trade_id.identity()?,
+        px: at.price.px(listed)?,
+        qty: at.size.qty(listed)?,
         taker: maker.opposite(),
-        exch_time: time(nodes, at.time)?,
+        exch_time: time(at.time)?,
     })
 }
 
 /// The best bid and ask at a trade. Without both sides and their sizes, which old messages lack, it is no quote.
-fn quote(
-    nodes: &[Node<'_>],
-    at: &Keys,
-    symbols: &Symbols,
-    words: &mut Words,
-) -> Result<(), DecodeError> {
-    let listed = read::listed(nodes, at.product_id, symbols)?;
-    let bid = level(nodes, at.best_bid, listed)?;
-    let ask = level(nodes, at.best_ask, listed)?;
+fn quote(at: &Keys<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+    let listed = at.product_id.listed(symbols)?;
+    let (bid, ask) = (level(at.bid(), listed)?, level(at.ask(), listed)?);
     words.quote(listed.id, 0, bid, ask)
 }
 
 /// All that the connection is subscribed to: `[{"name":"level2","product_ids":["BTC-USD"]},…]`.
 fn subscriptions(
-    nodes: &[Node<'_>],
-    channels: usize,
+    channels: Value<'_>,
     symbols: &Symbols,
     words: &mut Words,
 ) -> Result<(), DecodeError> {
-    for item in list(nodes, channels)? {
-        let name = read::find(nodes, item, b"name").ok_or(Shape)?;
-        let products = read::find(nodes, item, b"product_ids").ok_or(Shape)?;
-        let Some(channel) = channel_of(text(nodes, name)?) else {
-            continue;
-        };
-        for product in list(nodes, products)? {
-            if let Some(listed) = symbols.find(text(nodes, product)?) {
-                words.subscribed(listed.id, channel, None)?;
-            }
+    for item in list(channels)? {
+        let products = item.find(b"product_ids").some().ok_or(Shape)?;
+        if let Some(channel) = channel_of(item.find(b"name").text()?) {
+            subscribed(channel, products, symbols, words)?;
         }
     }
     Ok(())
@@ -208,29 +113,23 @@ fn subscriptions(
 
 /// Symbols of a recorded frame, with the texts of its levels and prints, and which depth channel was recorded.
 pub fn survey(frame: &str, survey: &mut Survey) {
-    let mut scratch = Scratch::warmed(b"[]");
-    // What cannot be read tells nothing; the decoder says so when it is replayed.
-    let _ = scratch.read_exact(frame.as_bytes(), |nodes| {
-        let at = Keys::of(nodes);
-        for item in read::items(nodes, at.channels) {
-            let name = read::find(nodes, item, b"name");
-            let name = name.map_or(Ok(""), |name| text(nodes, name))?;
+    kit::survey::read(frame, |root| {
+        let at = Keys::of(root);
+        for item in at.channels.items() {
+            let name = item.find(b"name").some().map_or(Ok(""), Value::text)?;
             let depth = depth_of(name).filter(|_| channel_of(name) == Some(Channel::Depth));
-            for product in read::find(nodes, item, b"product_ids")
-                .into_iter()
-                .flat_map(|products| read::items(nodes, products))
-            {
+            for product in item.find(b"product_ids").items() {
                 match depth {
-                    Some(depth) => survey.subscribed(text(nodes, product)?, depth.name),
-                    None => survey.symbol(text(nodes, product)?),
+                    Some(depth) => survey.subscribed(product.text()?, depth.name),
+                    None => survey.symbol(product.text()?),
                 }
             }
         }
-        if at.product_id == 0 {
+        if at.product_id.is_absent() {
             return Ok(());
         }
-        let symbol = text(nodes, at.product_id)?;
-        match text(nodes, at.kind)? {
+        let symbol = at.product_id.text()?;
+        match at.kind.text()? {
             "snapshot" | "l2update" => survey.book(symbol, None),
             "match" | "last_match" | "ticker" | "heartbeat" => survey.symbol(symbol),
             other => {
@@ -238,16 +137,13 @@ pub fn survey(frame: &str, survey: &mut Survey) {
                 return Ok(());
             }
         }
-        for (side, first) in [(at.bids, 1), (at.asks, 1), (at.changes, 2)] {
-            for item in read::items(nodes, side) {
-                let (px, qty) = (text(nodes, item + first)?, text(nodes, item + first + 1)?);
-                survey.level(symbol, px, qty);
-            }
+        survey.levels(symbol, at.bids);
+        survey.levels(symbol, at.asks);
+        for [_, px, qty] in at.changes.items().flat_map(Value::texts) {
+            survey.both(symbol, [px, qty]);
         }
-        for (px, qty) in [(at.price, at.size), at.best_bid, at.best_ask] {
-            if px != 0 && qty != 0 {
-                survey.level(symbol, text(nodes, px)?, text(nodes, qty)?);
-            }
+        for pair in [[at.price, at.size], at.bid(), at.ask()] {
+            survey.both(symbol, pair);
         }
         Ok(())
     });

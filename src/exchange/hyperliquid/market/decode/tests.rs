@@ -1,5 +1,5 @@
 use super::*;
-use crate::base::{Px, Qty, Quote, Symbol, Word};
+use crate::base::{Diff, Px, Qty, Quote, Symbol, Word};
 
 fn instrument(id: u16, symbol: &str, scales: (u8, u8)) -> Instrument {
     Instrument {
@@ -10,7 +10,7 @@ fn instrument(id: u16, symbol: &str, scales: (u8, u8)) -> Instrument {
 
 /// A decoder and the words of its last frame. The run's table has other instruments in between.
 struct Heard {
-    decoder: HyperliquidDecoder,
+    decoder: Box<dyn Decoder>,
     words: Words,
 }
 
@@ -20,7 +20,7 @@ fn heard() -> Heard {
         instrument(9, "PURR/USDC", (8, 0)),
     ];
     Heard {
-        decoder: HyperliquidDecoder::new(&listed),
+        decoder: super::decoder(&listed),
         words: Words::new(),
     }
 }

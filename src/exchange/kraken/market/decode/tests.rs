@@ -13,12 +13,12 @@ fn instrument(id: u16, symbol: &str, scales: (u8, u8)) -> Instrument {
 }
 
 /// `BTC/USD` is 0, `XBT/EUR` of the old names is 1, and 2 is not open to trading.
-fn decoder() -> KrakenDecoder {
+fn decoder() -> Box<dyn Decoder> {
     let closed = Instrument {
         trading: false,
         ..instrument(2, "OLD/USD", (1, 8))
     };
-    KrakenDecoder::new(&[
+    super::decoder(&[
         instrument(0, "BTC/USD", (1, 8)),
         instrument(1, "XBT/EUR", (5, 8)),
         closed,

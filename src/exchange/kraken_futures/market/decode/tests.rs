@@ -1,9 +1,9 @@
 use super::*;
 use crate::base::{Channel, InstrumentId, Level, Px, Qty, Quote, Symbol, UnixNanos, Word};
 
-fn decoder() -> FuturesDecoder {
+fn decoder() -> Box<dyn Decoder> {
     let symbol = Symbol::from("PI_XBTUSD").unwrap();
-    FuturesDecoder::new(&[Instrument::bare("kraken-futures", symbol, (1, 0))])
+    super::decoder(&[Instrument::bare("kraken-futures", symbol, (1, 0))])
 }
 
 fn said(frame: &str) -> Result<Vec<String>, DecodeError> {

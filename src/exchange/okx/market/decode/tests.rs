@@ -11,12 +11,12 @@ fn instrument(id: u16, symbol: &str, scales: (u8, u8)) -> Instrument {
     }
 }
 
-fn decoder(depth: &'static DepthStream) -> OkxDecoder {
+fn decoder(depth: &'static DepthStream) -> Box<dyn Decoder> {
     let listed = [
         instrument(0, "BTC-USDT-SWAP", (1, 2)),
         instrument(1, "ETH-USDT", (2, 6)),
     ];
-    OkxDecoder::new(&listed, depth)
+    super::decoder(&listed, depth)
 }
 
 /// What a frame of this depth channel says, as text.

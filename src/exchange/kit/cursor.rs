@@ -1,0 +1,378 @@
+//! One value on a tape, and what decoders read off it alike. Every failure is a [`DecodeError`].
+
+use super::symbols::{Listed, Symbols};
+use super::text::rfc3339;
+use super::words::Words;
+use crate::base::{DecimalError, Level, Px, Qty, Side, UnixNanos, decimal};
+use crate::exchange::DecodeError;
+use DecodeError::Shape;
+use simd_json::{Node, StaticNode};
+
+/// A value: its node and whatever follows it on the tape. Empty stands for a key that is absent.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Value<'t>(&'t [Node<'t>]);
+
+impl<'t> Value<'t> {
+    /// The value that begins with the first of these nodes.
+    pub fn new(nodes: &'t [Node<'t>]) -> Self {
+        Self(nodes)
+    }
+
+    /// True if the key of this value is absent.
+    #[inline]
+    pub fn is_absent(self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `null`.
+    #[inline]
+    pub fn is_null(self) -> bool {
+        matches!(self.0.first(), Some(Node::Static(StaticNode::Null)))
+    }
+
+    /// `[…]`.
+    pub fn is_array(self) -> bool {
+        matches!(self.0.first(), Some(Node::Array { .. }))
+    }
+
+    /// `{…}`.
+    pub fn is_object(self) -> bool {
+        matches!(self.0.first(), Some(Node::Object { .. }))
+    }
+
+    /// `None` if the key of this value is absent.
+    #[inline]
+    pub fn some(self) -> Option<Self> {
+        (!self.is_absent()).then_some(self)
+    }
+
+    /// This value, or the other one if this one is absent.
+    #[inline]
+    pub fn or(self, other: Self) -> Self {
+        if self.is_absent() { other } else { self }
+    }
+
+    /// The value that begins this many nodes further on.
+    #[inline]
+    fn after(self, nodes: usize) -> Self {
+        Self(self.0.get(nodes..).unwrap_or_default())
+    }
+
+    /// The elements of this array, each a node or more.
+    #[inline]
+    pub fn array(self) -> Result<Items<'t>, DecodeError> {
+        if self.is_array() {
+            Ok(self.items())
+        } else {
+            Err(Shape)
+        }
+    }
+
+    /// As [`Self::array`]; no elements if this is no array.
+    #[inline]
+    pub fn items(self) -> Items<'t> {
+        match self.0 {
+            [Node::Array { count, .. }, rest @ ..] => Items(rest.get(..*count).unwrap_or_default()),
+            _ => Items(&[]),
+        }
+    }
+
+    /// The keys of this object, each with its value; nothing if this is no object.
+    #[inline]
+    pub fn entries(self) -> Entries<'t> {
+        match self.0 {
+            [Node::Object { count, .. }, rest @ ..] => {
+                Entries(rest.get(..*count).unwrap_or_default())
+            }
+            _ => Entries(&[]),
+        }
+    }
+
+    /// The value with this key in this object; absent if there is none.
+    pub fn find(self, name: &[u8]) -> Self {
+        let found = self.entries().find(|(key, _)| *key == name);
+        found.map_or(Self::default(), |(_, value)| value)
+    }
+
+    /// The text here, if this is one.
+    #[inline]
+    pub fn string(self) -> Option<&'t str> {
+        match self.0.first() {
+            Some(Node::String(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The text here.
+    #[inline]
+    pub fn text(self) -> Result<&'t str, DecodeError> {
+        self.string().ok_or(Shape)
+    }
+
+    /// `true` or `false`.
+    #[inline]
+    pub fn boolean(self) -> Result<bool, DecodeError> {
+        match self.0.first() {
+            Some(Node::Static(StaticNode::Bool(truth))) => Ok(*truth),
+            _ => Err(Shape),
+        }
+    }
+
+    /// A whole number that is not negative, also if it is written as a string of digits.
+    #[inline]
+    pub fn unsigned(self) -> Result<u64, DecodeError> {
+        let number = match self.0.first() {
+            Some(Node::Static(StaticNode::U64(number))) => Some(*number),
+            Some(Node::Static(StaticNode::I64(number))) => u64::try_from(*number).ok(),
+            Some(Node::String(text)) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                text.parse().ok()
+            }
+            _ => None,
+        };
+        number.ok_or(Shape)
+    }
+
+    /// A whole number that fits into `i64`, also if it is written as a string.
+    pub fn signed(self) -> Result<i64, DecodeError> {
+        let number = match self.0.first() {
+            Some(Node::String(text)) if !text.starts_with('+') => text.parse().ok(),
+            Some(Node::Static(StaticNode::I64(number))) => Some(*number),
+            Some(Node::Static(StaticNode::U64(number))) => i64::try_from(*number).ok(),
+            _ => None,
+        };
+        number.ok_or(Shape)
+    }
+
+    /// What identifies a print: its number, or a hash of the text that an exchange has instead.
+    /// Never zero, which stands for a print without an identity.
+    #[inline]
+    pub fn identity(self) -> Result<u64, DecodeError> {
+        match (self.unsigned(), self.string()) {
+            (Ok(number), _) if number != 0 => Ok(number),
+            (_, Some(text)) => Ok(hash(text)),
+            (_, None) => Err(Shape),
+        }
+    }
+
+    /// The time here, in milliseconds since 1970.
+    #[inline]
+    pub fn millis(self) -> Result<UnixNanos, DecodeError> {
+        self.units_since_1970(1_000_000)
+    }
+
+    /// The time here, in microseconds since 1970.
+    #[inline]
+    pub fn micros(self) -> Result<UnixNanos, DecodeError> {
+        self.units_since_1970(1_000)
+    }
+
+    #[inline]
+    fn units_since_1970(self, unit_ns: i64) -> Result<UnixNanos, DecodeError> {
+        let units = i64::try_from(self.unsigned()?).map_err(|_| Shape)?;
+        units.checked_mul(unit_ns).map(UnixNanos).ok_or(Shape)
+    }
+
+    /// The RFC 3339 time here.
+    #[inline]
+    pub fn rfc3339(self) -> Result<UnixNanos, DecodeError> {
+        rfc3339(self.text()?).ok_or(Shape)
+    }
+
+    /// The instrument whose symbol is here.
+    #[inline]
+    pub fn listed(self, symbols: &Symbols) -> Result<&Listed, DecodeError> {
+        symbols.listed(self.text()?)
+    }
+
+    /// The side that one of these two words names: that of buyers, that of sellers.
+    #[inline]
+    pub fn side(self, [buy, sell]: [&str; 2]) -> Result<Side, DecodeError> {
+        let bought = self.is_first([buy, sell])?;
+        Ok(if bought { Side::Buy } else { Side::Sell })
+    }
+
+    /// Which of two words is here: true for the first one.
+    #[inline]
+    pub fn is_first(self, [first, second]: [&str; 2]) -> Result<bool, DecodeError> {
+        match self.text()? {
+            word if word == first => Ok(true),
+            word if word == second => Ok(false),
+            _ => Err(Shape),
+        }
+    }
+
+    /// The price here. See [`px`].
+    #[inline]
+    pub fn px(self, listed: &Listed) -> Result<Px, DecodeError> {
+        px(self.text()?, listed)
+    }
+
+    /// The quantity here, at the instrument's scale, exactly.
+    #[inline]
+    pub fn qty(self, listed: &Listed) -> Result<Qty, DecodeError> {
+        qty(self.text()?, listed)
+    }
+
+    /// `[["price","quantity",…],…]` into `words`. What follows the first two of each is passed over.
+    #[inline]
+    pub fn levels(self, listed: &Listed, side: Side, words: &mut Words) -> Result<(), DecodeError> {
+        let [Node::Array { len, count }, rest @ ..] = self.0 else {
+            return Err(Shape);
+        };
+        let body = rest.get(..*count).ok_or(Shape)?;
+        let (pairs, rest) = body.as_chunks();
+        if pairs.len() != *len || !rest.is_empty() {
+            return self.wide_levels(listed, side, words);
+        }
+        // A level of two is three nodes in a row, and nothing but pairs of strings can be.
+        let slots = words.room(side, *len)?;
+        for (slot, pair) in slots.iter_mut().zip(pairs) {
+            let [
+                Node::Array { len: 2, .. },
+                Node::String(px),
+                Node::String(qty),
+            ] = pair
+            else {
+                return Err(Shape);
+            };
+            *slot = level_of(px, qty, listed)?;
+        }
+        Ok(())
+    }
+
+    /// As [`Self::levels`], of levels with more than two elements.
+    fn wide_levels(
+        self,
+        listed: &Listed,
+        side: Side,
+        words: &mut Words,
+    ) -> Result<(), DecodeError> {
+        self.items().try_for_each(|item| {
+            let [px, qty] = item.texts()?;
+            words.push(side, level(px, qty, listed)?)
+        })
+    }
+
+    /// The first elements of an array that begins with this many texts, one node each. If one is
+    /// no text it is no value of use, and neither are those that follow it.
+    #[inline]
+    pub fn texts<const N: usize>(self) -> Result<[Self; N], DecodeError> {
+        match self.0.first() {
+            Some(Node::Array { len, .. }) if *len >= N => {
+                Ok(std::array::from_fn(|n| self.after(n + 1)))
+            }
+            _ => Err(Shape),
+        }
+    }
+
+    /// The values of two keys of this object: at once if it has nothing else, in this order.
+    #[inline]
+    pub fn two(self, [first, second]: [&str; 2]) -> [Self; 2] {
+        match self.0 {
+            [
+                Node::Object { len: 2, .. },
+                Node::String(a),
+                Node::String(_),
+                Node::String(b),
+                ..,
+            ] if *a == first && *b == second => [self.after(2), self.after(4)],
+            _ => [first, second].map(|name| self.find(name.as_bytes())),
+        }
+    }
+}
+
+/// The elements of an array.
+#[derive(Debug, Clone)]
+pub struct Items<'t>(&'t [Node<'t>]);
+
+impl<'t> Iterator for Items<'t> {
+    type Item = Value<'t>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Value<'t>> {
+        let value = self.0;
+        self.0 = value.get(width(value.first()?)..).unwrap_or_default();
+        Some(Value(value))
+    }
+}
+
+/// The keys and values of an object.
+#[derive(Debug, Clone)]
+pub struct Entries<'t>(&'t [Node<'t>]);
+
+impl<'t> Iterator for Entries<'t> {
+    type Item = (&'t [u8], Value<'t>);
+
+    #[inline]
+    fn next(&mut self) -> Option<(&'t [u8], Value<'t>)> {
+        let [Node::String(name), value @ ..] = self.0 else {
+            return None;
+        };
+        self.0 = value.get(width(value.first()?)..).unwrap_or_default();
+        Some((name.as_bytes(), Value(value)))
+    }
+}
+
+/// Nodes that this one and all in it take.
+#[inline]
+fn width(node: &Node<'_>) -> usize {
+    match node {
+        Node::Object { count, .. } | Node::Array { count, .. } => 1 + count,
+        Node::String(_) | Node::Static(_) => 1,
+    }
+}
+
+/// FNV-1a, never zero. The exchange's own words are no attack: two of the few hundred prints that
+/// are known at a time are alike once in some 10^14.
+fn hash(text: &str) -> u64 {
+    let mix = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, mix).max(1)
+}
+
+/// Price and quantity.
+#[inline]
+pub fn level(px: Value<'_>, qty: Value<'_>, listed: &Listed) -> Result<Level, DecodeError> {
+    level_of(px.text()?, qty.text()?, listed)
+}
+
+/// A side of a quote; `None` if either part is null.
+#[inline]
+pub fn best([px, qty]: [Value<'_>; 2], listed: &Listed) -> Result<Option<Level>, DecodeError> {
+    match px.is_null() || qty.is_null() {
+        true => Ok(None),
+        false => level(px, qty, listed).map(Some),
+    }
+}
+
+#[inline(always)]
+fn level_of(px_text: &str, qty_text: &str, listed: &Listed) -> Result<Level, DecodeError> {
+    let (px, qty) = (px(px_text, listed)?, qty(qty_text, listed)?);
+    Ok(Level { px, qty })
+}
+
+/// A price at the instrument's scale, exactly; -1 for any price below zero, which no word keeps.
+#[inline(always)] // Twice a level: a call each is 3 % of a message's instructions.
+fn px(text: &str, listed: &Listed) -> Result<Px, DecodeError> {
+    match decimal::parse(text.as_bytes(), listed.px_scale) {
+        Ok(units) => Ok(Px(units as i64)), // `parse` gives at most `i64::MAX`.
+        Err(error) => below_zero(text, listed, error),
+    }
+}
+
+/// What a price is that is no number of zero or more.
+#[cold]
+fn below_zero(text: &str, listed: &Listed, error: DecimalError) -> Result<Px, DecodeError> {
+    let positive = text.strip_prefix('-').unwrap_or("-");
+    match decimal::parse(positive.as_bytes(), listed.px_scale) {
+        Err(DecimalError::Malformed) => Err(DecodeError::Number(listed.id, error)),
+        _ => Ok(Px(-1)),
+    }
+}
+
+#[inline(always)] // As `px`.
+fn qty(text: &str, listed: &Listed) -> Result<Qty, DecodeError> {
+    match decimal::parse(text.as_bytes(), listed.qty_scale) {
+        Ok(units) => Ok(Qty(units)),
+        Err(error) => Err(DecodeError::Number(listed.id, error)),
+    }
+}
