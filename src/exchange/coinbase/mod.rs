@@ -5,8 +5,7 @@
 pub mod advanced;
 mod common;
 pub mod feed;
-#[cfg(test)]
-mod mirror_tests;
+mod mirror;
 
 pub use advanced::AdvancedTrade;
 pub use feed::ExchangeFeed;

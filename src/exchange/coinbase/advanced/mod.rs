@@ -9,8 +9,6 @@ mod market {
 }
 mod mirror;
 
-pub(super) use mirror::{list, notional, plain, rfc3339};
-
 use crate::base::feed::{Chain, SeqRule};
 use crate::base::{Channel, Instrument, Nanos, Symbol};
 use crate::exchange::{

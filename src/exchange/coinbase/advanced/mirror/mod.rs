@@ -2,14 +2,15 @@
 //! of messages; no socket and no book.
 
 use super::{channel_name, channel_of, rest};
-use crate::base::instrument::{Asset, name};
-use crate::base::{Channel, Instrument, InstrumentId, Level, Qty, Side, Symbol, UnixNanos};
+use crate::base::{Channel, Instrument, Level, Qty, Side, UnixNanos};
+use crate::exchange::coinbase::mirror::{
+    FIRST_SUBSCRIPTION_NS, Followed, dropped, is_subscribe, list, notional, plain, px, qty, rfc3339,
+};
 use crate::exchange::kit::text;
 use crate::exchange::mirror::{
-    Call, Happened, Listing, Market, Mirror, MirrorSession, Offence, Pace, Reply,
+    Call, Happened, Listing, Market, Mirror, MirrorSession, Offence, Reply,
 };
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// The simulated Advanced Trade service.
 pub struct AdvancedMirror;
@@ -29,8 +30,8 @@ impl Mirror for AdvancedMirror {
     }
 
     fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>> {
-        (text::path(&format!("wss://x{target}")) == "/")
-            .then(|| Box::new(Session::default()) as Box<dyn MirrorSession>)
+        let root = text::path(&format!("wss://x{target}")) == "/";
+        root.then(|| Box::new(Session::default()) as Box<dyn MirrorSession>)
     }
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
@@ -65,33 +66,6 @@ impl Mirror for AdvancedMirror {
     }
 }
 
-/// How either of Coinbase's services lists an instrument.
-pub fn list(exchange: &'static str, base: &str, quote: &str, scales: (u8, u8)) -> Instrument {
-    let symbol = Symbol::from(&format!("{base}-{quote}")).unwrap_or_default();
-    let asset = |code: &str| Asset::from(code).unwrap_or_default();
-    Instrument {
-        name: name(exchange, &[base, quote]),
-        base: asset(base),
-        quote: asset(quote),
-        settle: asset(quote),
-        notional_min: 10u128.pow(u32::from(scales.0 + scales.1)),
-        ..Instrument::bare(exchange, symbol, scales)
-    }
-}
-
-/// `units` as Coinbase writes a step or a limit.
-pub fn plain(units: u64, scale: u8) -> String {
-    let mut out = String::new();
-    text::push_plain(&mut out, units, scale);
-    out
-}
-
-fn fixed(units: u64, scale: u8) -> String {
-    let mut out = String::new();
-    text::push_fixed(&mut out, units, scale);
-    out
-}
-
 fn product(listing: &Listing) -> Value {
     let found = &listing.instrument;
     json!({
@@ -112,17 +86,6 @@ fn product(listing: &Listing) -> Value {
     })
 }
 
-/// The smallest notional as a text.
-pub fn notional(found: &Instrument) -> String {
-    crate::base::decimal::Decimal {
-        units: found.notional_min,
-        scale: found.px_scale + found.qty_scale,
-    }
-    .to_string()
-}
-
-/// A client that has not subscribed so long after the upgrade is dropped.
-const FIRST_SUBSCRIPTION_NS: i64 = 5_000_000_000;
 /// Heartbeats come so often.
 const HEARTBEAT_NS: i64 = 1_000_000_000;
 /// A connection that had nothing to say for so long is closed: 60 to 90 s.
@@ -131,8 +94,7 @@ const SILENCE_NS: i64 = 90_000_000_000;
 /// One client.
 #[derive(Default)]
 struct Session {
-    /// Listings that each channel is followed for.
-    followed: BTreeMap<Channel, BTreeSet<usize>>,
+    followed: Followed,
     heartbeats: bool,
     /// The number of the next message.
     sequence_num: u64,
@@ -142,8 +104,6 @@ struct Session {
     subscribed: bool,
     said: UnixNanos,
     beat_due: UnixNanos,
-    /// The id that each followed book was last shown at.
-    shown: BTreeMap<usize, u64>,
 }
 
 impl Session {
@@ -160,11 +120,6 @@ impl Session {
         out.push(message.to_string());
     }
 
-    fn follows(&self, channel: Channel, id: InstrumentId) -> bool {
-        let listings = self.followed.get(&channel);
-        listings.is_some_and(|listings| listings.contains(&id.index()))
-    }
-
     /// What the exchange sends of a channel before anything happens.
     fn begin(
         &mut self,
@@ -176,10 +131,7 @@ impl Session {
         let now = market.now();
         match channel {
             Channel::Depth => {
-                market.flush(listing, Pace::Fast);
-                let (id, _) = market.stands_at(listing, Pace::Fast);
-                self.shown.insert(listing, id);
-                let found = market.listings()[listing].instrument;
+                let found = self.followed.show(listing, market);
                 let sides = [Side::Buy, Side::Sell];
                 let updates: Vec<Value> = sides
                     .into_iter()
@@ -200,12 +152,8 @@ impl Session {
 
     fn subscriptions(&mut self, market: &dyn Market, out: &mut Vec<String>) {
         let mut all = serde_json::Map::new();
-        for (channel, listings) in &self.followed {
-            let symbol = |listing: &usize| market.listings()[*listing].instrument.symbol;
-            let symbols: Vec<String> = listings.iter().map(|l| symbol(l).to_string()).collect();
-            if !symbols.is_empty() {
-                all.insert(channel_name(*channel).to_owned(), json!(symbols));
-            }
+        for (channel, symbols) in self.followed.all(market) {
+            all.insert(channel_name(channel).to_owned(), json!(symbols));
         }
         if self.heartbeats {
             all.insert("heartbeats".to_owned(), json!(["heartbeats"]));
@@ -234,13 +182,9 @@ impl MirrorSession for Session {
             out.push(refuse("invalid JSON"));
             return Ok(());
         };
-        let on = match request["type"].as_str() {
-            Some("subscribe") => true,
-            Some("unsubscribe") => false,
-            _ => {
-                out.push(refuse("unknown message type"));
-                return Ok(());
-            }
+        let Some(on) = is_subscribe(&request) else {
+            out.push(refuse("unknown message type"));
+            return Ok(());
         };
         self.subscribed |= on;
         let name = request["channel"].as_str().unwrap_or_default();
@@ -254,22 +198,9 @@ impl MirrorSession for Session {
             out.push(refuse(&format!("{name} is not a valid channel")));
             return Ok(());
         };
-        let mut new = Vec::new();
-        for product in request["product_ids"].as_array().into_iter().flatten() {
-            let product = product.as_str().unwrap_or_default();
-            let Some(listing) = market.find(product) else {
-                out.push(refuse(&format!("{product} is not a valid product")));
-                continue;
-            };
-            let listings = self.followed.entry(channel).or_default();
-            if on {
-                listings.insert(listing);
-                new.push(listing);
-            } else {
-                listings.remove(&listing);
-            }
-        }
-        for listing in new {
+        let (products, refuse) = (&request["product_ids"], |why: &str| out.push(refuse(why)));
+        let begun = self.followed.change(on, channel, products, market, refuse);
+        for (listing, _) in begun {
             self.begin(channel, listing, market, out);
         }
         self.subscriptions(market, out);
@@ -278,21 +209,13 @@ impl MirrorSession for Session {
 
     fn handle_event(&mut self, event: &Happened, market: &dyn Market, out: &mut Vec<String>) {
         let now = market.now();
-        let instrument = |id: InstrumentId| market.listings().get(id.index()).map(|l| l.instrument);
+        let Some(found) = self.followed.news(event, market) else {
+            return;
+        };
         match event {
             Happened::Depth {
-                pace: Pace::Fast,
-                diff,
-                bids,
-                asks,
-                ..
-            } if self.follows(Channel::Depth, diff.instrument) => {
-                let shown = self.shown.entry(diff.instrument.index()).or_default();
-                let Some(found) = instrument(diff.instrument).filter(|_| diff.last_id > *shown)
-                else {
-                    return; // The snapshot had it.
-                };
-                *shown = diff.last_id;
+                diff, bids, asks, ..
+            } => {
                 let of = |side, levels: &[Level]| -> Vec<Value> {
                     let time = diff.exch_time;
                     let one = |level: &Level| update(side, *level, &found, time);
@@ -302,43 +225,38 @@ impl MirrorSession for Session {
                 let event = book_event("update", &found, updates);
                 self.say("l2_data", json!([event]), now, out);
             }
-            Happened::Trade(trade) if self.follows(Channel::Trades, trade.instrument) => {
-                let Some(found) = instrument(trade.instrument) else {
-                    return;
-                };
+            Happened::Trade(trade) => {
                 let maker = match trade.taker {
                     Side::Buy => "SELL",
                     Side::Sell => "BUY",
                 };
+                let level = Level {
+                    px: trade.px,
+                    qty: trade.qty,
+                };
                 let trade = json!({
                     "trade_id": trade.id.to_string(),
                     "product_id": found.symbol.as_str(),
-                    "price": fixed(trade.px.0 as u64, found.px_scale),
-                    "size": fixed(trade.qty.0, found.qty_scale),
+                    "price": px(level, &found),
+                    "size": qty(level, &found),
                     "side": maker,
                     "time": rfc3339(trade.exch_time),
                 });
                 let events = json!([{"type": "update", "trades": [trade]}]);
                 self.say("market_trades", events, now, out);
             }
-            Happened::Quote(quote) if self.follows(Channel::Quotes, quote.instrument) => {
-                let Some(found) = instrument(quote.instrument) else {
-                    return;
-                };
-                let px = |level: Level| fixed(level.px.0 as u64, found.px_scale);
-                let qty = |level: Level| fixed(level.qty.0, found.qty_scale);
+            Happened::Quote(quote) => {
                 let ticker = json!({
                     "type": "ticker",
                     "product_id": found.symbol.as_str(),
-                    "best_bid": px(quote.bid),
-                    "best_bid_quantity": qty(quote.bid),
-                    "best_ask": px(quote.ask),
-                    "best_ask_quantity": qty(quote.ask),
+                    "best_bid": px(quote.bid, &found),
+                    "best_bid_quantity": qty(quote.bid, &found),
+                    "best_ask": px(quote.ask, &found),
+                    "best_ask_quantity": qty(quote.ask, &found),
                 });
                 let events = json!([{"type": "update", "tickers": [ticker]}]);
                 self.say("ticker", events, now, out);
             }
-            Happened::Depth { .. } | Happened::Trade(_) | Happened::Quote(_) => {}
         }
     }
 
@@ -357,16 +275,11 @@ impl MirrorSession for Session {
         if self.poll_timeout().is_none_or(|due| now < due) {
             return Ok(());
         }
-        if !self.subscribed || !self.heartbeats {
-            let reason = if self.subscribed {
-                "no updates"
-            } else {
-                "no subscription in time"
-            };
-            return Err(Offence {
-                code: 1000,
-                reason: reason.to_owned(),
-            });
+        if !self.subscribed {
+            return dropped("no subscription in time");
+        }
+        if !self.heartbeats {
+            return dropped("no updates");
         }
         self.beat_due = UnixNanos(now.0 + HEARTBEAT_NS);
         self.beats += 1;
@@ -376,7 +289,7 @@ impl MirrorSession for Session {
     }
 
     fn streams(&self) -> usize {
-        self.followed.values().map(BTreeSet::len).sum()
+        self.followed.streams()
     }
 }
 
@@ -389,26 +302,19 @@ fn update(side: Side, level: Level, found: &Instrument, time: UnixNanos) -> Valu
         Side::Buy => "bid",
         Side::Sell => "offer",
     };
-    let qty = if level.qty == Qty(0) {
+    let left = if level.qty == Qty(0) {
         "0".to_owned()
     } else {
-        fixed(level.qty.0, found.qty_scale)
+        qty(level, found)
     };
     json!({
         "side": side,
         "event_time": rfc3339(time),
-        "price_level": fixed(level.px.0 as u64, found.px_scale),
-        "new_quantity": qty,
+        "price_level": px(level, found),
+        "new_quantity": left,
     })
 }
 
 fn refuse(why: &str) -> String {
     json!({"type": "error", "message": why}).to_string()
-}
-
-/// A time as either of Coinbase's services writes it, to the microsecond.
-pub fn rfc3339(at: UnixNanos) -> String {
-    let nanos = u64::try_from(at.0).unwrap_or_default();
-    let time = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(nanos);
-    humantime::format_rfc3339_micros(time).to_string()
 }

@@ -1,15 +1,16 @@
 //! The exchange's half of the Exchange feed, for the simulated exchange. Holds one client's subscriptions; no socket
 //! and no book.
 
-use super::{channel_of, rest};
-use crate::base::{Channel, Instrument, InstrumentId, Level, Side, UnixNanos};
-use crate::exchange::coinbase::advanced::{list, notional, plain, rfc3339};
+use super::rest;
+use crate::base::{Channel, Instrument, Level, Side, UnixNanos};
+use crate::exchange::coinbase::mirror::{
+    FIRST_SUBSCRIPTION_NS, Followed, dropped, is_subscribe, list, notional, plain, px, qty, rfc3339,
+};
 use crate::exchange::kit::text;
 use crate::exchange::mirror::{
-    Call, Happened, Listing, Market, Mirror, MirrorSession, Offence, Pace, Reply,
+    Call, Happened, Listing, Market, Mirror, MirrorSession, Offence, Reply,
 };
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// The simulated Exchange feed and its REST service.
 pub struct FeedMirror;
@@ -34,8 +35,8 @@ impl Mirror for FeedMirror {
     }
 
     fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>> {
-        (text::path(&format!("wss://x{target}")) == "/")
-            .then(|| Box::new(Session::default()) as Box<dyn MirrorSession>)
+        let root = text::path(&format!("wss://x{target}")) == "/";
+        root.then(|| Box::new(Session::default()) as Box<dyn MirrorSession>)
     }
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
@@ -77,37 +78,28 @@ fn stats(listing: &Listing) -> Value {
     json!({"stats_24hour": {"last": "1", "volume": listing.volume.to_string()}})
 }
 
-/// A client that has not subscribed so long after the upgrade is dropped.
-const FIRST_SUBSCRIPTION_NS: i64 = 5_000_000_000;
-
 /// One client.
 #[derive(Default)]
 struct Session {
-    /// Listings that each channel is followed for, by the channel's name.
-    followed: BTreeMap<&'static str, BTreeSet<usize>>,
+    followed: Followed,
     opened: Option<UnixNanos>,
-    /// The id that each followed book was last shown at.
-    shown: BTreeMap<usize, u64>,
 }
 
-/// Channels that are served. `level2` needs an authenticated client: this service knows none.
-const SERVED: [&str; 3] = ["level2_batch", "matches", "ticker"];
+/// The name of each channel that is served. `level2` needs an authenticated client: this service
+/// knows none.
+const SERVED: [(&str, Channel); 3] = [
+    ("level2_batch", Channel::Depth),
+    ("matches", Channel::Trades),
+    ("ticker", Channel::Quotes),
+];
 
 impl Session {
-    fn follows(&self, channel: &str, id: InstrumentId) -> bool {
-        let listings = self.followed.get(channel);
-        listings.is_some_and(|listings| listings.contains(&id.index()))
-    }
-
     fn subscriptions(&self, market: &dyn Market) -> String {
-        let symbol = |listing: &usize| market.listings()[*listing].instrument.symbol;
-        let followed = self.followed.iter().filter(|(_, all)| !all.is_empty());
-        let channels: Vec<Value> = followed
-            .map(|(name, listings)| {
-                let symbols: Vec<String> = listings.iter().map(|l| symbol(l).to_string()).collect();
-                json!({"name": name, "product_ids": symbols})
-            })
-            .collect();
+        let channel = |(channel, symbols): (Channel, Vec<String>)| {
+            let name = SERVED.iter().find(|(_, served)| *served == channel);
+            json!({"name": name.map(|(name, _)| name), "product_ids": symbols})
+        };
+        let channels: Vec<Value> = self.followed.all(market).into_iter().map(channel).collect();
         json!({"type": "subscriptions", "channels": channels}).to_string()
     }
 
@@ -120,7 +112,7 @@ impl Session {
         market: &dyn Market,
         out: &mut Vec<String>,
     ) -> Vec<usize> {
-        let Some(served) = SERVED.into_iter().find(|served| *served == name) else {
+        let Some((_, channel)) = SERVED.into_iter().find(|(served, _)| *served == name) else {
             out.push(refuse(&match name {
                 "level2" | "level3" | "full" => {
                     "level2, level3, and full channels now require authentication.".to_owned()
@@ -129,21 +121,12 @@ impl Session {
             }));
             return Vec::new();
         };
-        let mut books = Vec::new();
-        for product in products.as_array().into_iter().flatten() {
-            let product = product.as_str().unwrap_or_default();
-            let Some(listing) = market.find(product) else {
-                out.push(refuse(&format!("{product} is not a valid product")));
-                continue;
-            };
-            let listings = self.followed.entry(served).or_default();
-            if !on {
-                listings.remove(&listing);
-            } else if listings.insert(listing) && channel_of(served) == Some(Channel::Depth) {
-                books.push(listing);
-            }
-        }
-        books
+        let refuse = |why: &str| out.push(refuse(why));
+        let begun = self.followed.change(on, channel, products, market, refuse);
+        let books = begun
+            .into_iter()
+            .filter(|(_, new)| *new && channel == Channel::Depth);
+        books.map(|(listing, _)| listing).collect()
     }
 }
 
@@ -159,13 +142,9 @@ impl MirrorSession for Session {
         out: &mut Vec<String>,
     ) -> Result<(), Offence> {
         let request: Value = serde_json::from_str(text).unwrap_or_default();
-        let on = match request["type"].as_str() {
-            Some("subscribe") => true,
-            Some("unsubscribe") => false,
-            _ => {
-                out.push(refuse("Malformed JSON"));
-                return Ok(());
-            }
+        let Some(on) = is_subscribe(&request) else {
+            out.push(refuse("Malformed JSON"));
+            return Ok(());
         };
         self.opened = None;
         let mut books = Vec::new();
@@ -182,10 +161,7 @@ impl MirrorSession for Session {
         }
         out.push(self.subscriptions(market));
         for listing in books {
-            market.flush(listing, Pace::Fast);
-            self.shown
-                .insert(listing, market.stands_at(listing, Pace::Fast).0);
-            let found = market.listings()[listing].instrument;
+            let found = self.followed.show(listing, market);
             let side = |side| -> Vec<Value> {
                 let levels = market.levels(listing, side);
                 levels
@@ -205,21 +181,13 @@ impl MirrorSession for Session {
     }
 
     fn handle_event(&mut self, event: &Happened, market: &dyn Market, out: &mut Vec<String>) {
-        let instrument = |id: InstrumentId| market.listings().get(id.index()).map(|l| l.instrument);
+        let Some(found) = self.followed.news(event, market) else {
+            return;
+        };
         match event {
             Happened::Depth {
-                pace: Pace::Fast,
-                diff,
-                bids,
-                asks,
-                ..
-            } if self.follows("level2_batch", diff.instrument) => {
-                let shown = self.shown.entry(diff.instrument.index()).or_default();
-                let Some(found) = instrument(diff.instrument).filter(|_| diff.last_id > *shown)
-                else {
-                    return; // The snapshot had it.
-                };
-                *shown = diff.last_id;
+                diff, bids, asks, ..
+            } => {
                 let of = |side: Side, levels: &[Level]| -> Vec<Value> {
                     let one = |level: &Level| {
                         json!([side.name(), px(*level, &found), qty(*level, &found)])
@@ -235,10 +203,7 @@ impl MirrorSession for Session {
                 });
                 out.push(update.to_string());
             }
-            Happened::Trade(trade) if self.follows("matches", trade.instrument) => {
-                let Some(found) = instrument(trade.instrument) else {
-                    return;
-                };
+            Happened::Trade(trade) => {
                 let level = Level {
                     px: trade.px,
                     qty: trade.qty,
@@ -255,10 +220,7 @@ impl MirrorSession for Session {
                 });
                 out.push(message.to_string());
             }
-            Happened::Quote(quote) if self.follows("ticker", quote.instrument) => {
-                let Some(found) = instrument(quote.instrument) else {
-                    return;
-                };
+            Happened::Quote(quote) => {
                 let message = json!({
                     "type": "ticker",
                     "sequence": quote.update_id,
@@ -271,7 +233,6 @@ impl MirrorSession for Session {
                 });
                 out.push(message.to_string());
             }
-            Happened::Depth { .. } | Happened::Trade(_) | Happened::Quote(_) => {}
         }
     }
 
@@ -283,27 +244,12 @@ impl MirrorSession for Session {
         if self.poll_timeout().is_none_or(|due| now < due) {
             return Ok(());
         }
-        Err(Offence {
-            code: 1000,
-            reason: "no subscription in time".to_owned(),
-        })
+        dropped("no subscription in time")
     }
 
     fn streams(&self) -> usize {
-        self.followed.values().map(BTreeSet::len).sum()
+        self.followed.streams()
     }
-}
-
-fn px(level: Level, found: &Instrument) -> String {
-    let mut out = String::new();
-    text::push_fixed(&mut out, level.px.0 as u64, found.px_scale);
-    out
-}
-
-fn qty(level: Level, found: &Instrument) -> String {
-    let mut out = String::new();
-    text::push_fixed(&mut out, level.qty.0, found.qty_scale);
-    out
 }
 
 fn refuse(reason: &str) -> String {

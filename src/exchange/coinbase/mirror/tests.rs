@@ -1,9 +1,9 @@
 //! What both mirrors refuse, and what they do at their time. The conversations themselves are tried on every exchange
 //! alike.
 
-use super::{AdvancedTrade, ExchangeFeed};
 use crate::base::{Level, Side, UnixNanos};
 use crate::exchange::Exchange;
+use crate::exchange::coinbase::{AdvancedTrade, ExchangeFeed};
 use crate::exchange::mirror::{Call, Listing, Market, MirrorSession, Pace};
 
 /// A market with one empty book, BTC-USD.

@@ -1,0 +1,166 @@
+//! What the mirrors of both protocols do alike: how products and numbers are written, and what a
+//! client follows. Knows neither's messages; holds no socket and no book.
+
+use crate::base::instrument::{Asset, name};
+use crate::base::{Channel, Decimal, Instrument, Level, Symbol, UnixNanos};
+use crate::exchange::kit::text;
+use crate::exchange::mirror::{Happened, Market, Offence, Pace};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A client that has not subscribed so long after the upgrade is dropped.
+pub const FIRST_SUBSCRIPTION_NS: i64 = 5_000_000_000;
+
+/// How either service lists an instrument.
+pub fn list(exchange: &'static str, base: &str, quote: &str, scales: (u8, u8)) -> Instrument {
+    let symbol = Symbol::from(&format!("{base}-{quote}")).unwrap_or_default();
+    let asset = |code: &str| Asset::from(code).unwrap_or_default();
+    Instrument {
+        name: name(exchange, &[base, quote]),
+        base: asset(base),
+        quote: asset(quote),
+        settle: asset(quote),
+        notional_min: 10u128.pow(u32::from(scales.0 + scales.1)),
+        ..Instrument::bare(exchange, symbol, scales)
+    }
+}
+
+/// `units` as Coinbase writes a step or a limit.
+pub fn plain(units: u64, scale: u8) -> String {
+    let mut out = String::new();
+    text::push_plain(&mut out, units, scale);
+    out
+}
+
+fn fixed(units: u64, scale: u8) -> String {
+    let mut out = String::new();
+    text::push_fixed(&mut out, units, scale);
+    out
+}
+
+/// The price of a level as a text.
+pub fn px(level: Level, found: &Instrument) -> String {
+    fixed(level.px.0 as u64, found.px_scale)
+}
+
+/// The quantity of a level as a text.
+pub fn qty(level: Level, found: &Instrument) -> String {
+    fixed(level.qty.0, found.qty_scale)
+}
+
+/// The smallest notional as a text.
+pub fn notional(found: &Instrument) -> String {
+    Decimal {
+        units: found.notional_min,
+        scale: found.px_scale + found.qty_scale,
+    }
+    .to_string()
+}
+
+/// A time as either service writes it, to the microsecond.
+pub fn rfc3339(at: UnixNanos) -> String {
+    let nanos = u64::try_from(at.0).unwrap_or_default();
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(nanos);
+    humantime::format_rfc3339_micros(time).to_string()
+}
+
+/// Whether a request subscribes (true) or unsubscribes; `None` for any other.
+pub fn is_subscribe(request: &Value) -> Option<bool> {
+    match request["type"].as_str() {
+        Some("subscribe") => Some(true),
+        Some("unsubscribe") => Some(false),
+        _ => None,
+    }
+}
+
+/// The end of a connection.
+pub fn dropped(reason: &str) -> Result<(), Offence> {
+    Err(Offence {
+        code: 1000,
+        reason: reason.to_owned(),
+    })
+}
+
+/// The listings that one client follows, and how far it knows their books.
+#[derive(Default)]
+pub struct Followed {
+    listings: BTreeMap<Channel, BTreeSet<usize>>,
+    /// The id that each followed book was last shown at.
+    shown: BTreeMap<usize, u64>,
+}
+
+impl Followed {
+    /// Follows (`on`) or leaves one channel of these products. Gives the listings to follow, each
+    /// with whether it is new to the client; products that are none are refused with `refuse`.
+    pub fn change(
+        &mut self,
+        on: bool,
+        channel: Channel,
+        products: &Value,
+        market: &dyn Market,
+        mut refuse: impl FnMut(&str),
+    ) -> Vec<(usize, bool)> {
+        let mut begun = Vec::new();
+        for product in products.as_array().into_iter().flatten() {
+            let product = product.as_str().unwrap_or_default();
+            let Some(listing) = market.find(product) else {
+                refuse(&format!("{product} is not a valid product"));
+                continue;
+            };
+            let listings = self.listings.entry(channel).or_default();
+            if on {
+                begun.push((listing, listings.insert(listing)));
+            } else {
+                listings.remove(&listing);
+            }
+        }
+        begun
+    }
+
+    /// The book of this listing is about to be shown as it stands now.
+    pub fn show(&mut self, listing: usize, market: &mut dyn Market) -> Instrument {
+        market.flush(listing, Pace::Fast);
+        let (id, _) = market.stands_at(listing, Pace::Fast);
+        self.shown.insert(listing, id);
+        market.listings()[listing].instrument
+    }
+
+    /// The instrument that something happened to, if the client follows it and does not know yet.
+    pub fn news(&mut self, event: &Happened, market: &dyn Market) -> Option<Instrument> {
+        let (channel, id) = match event {
+            Happened::Depth { pace, diff, .. } if *pace == Pace::Fast => {
+                (Channel::Depth, diff.instrument)
+            }
+            Happened::Depth { .. } => return None,
+            Happened::Trade(trade) => (Channel::Trades, trade.instrument),
+            Happened::Quote(quote) => (Channel::Quotes, quote.instrument),
+        };
+        self.listings.get(&channel)?.get(&id.index())?;
+        let found = market.listings().get(id.index())?.instrument;
+        if let Happened::Depth { diff, .. } = event {
+            let shown = self.shown.entry(id.index()).or_default();
+            if diff.last_id <= *shown {
+                return None; // The snapshot had it.
+            }
+            *shown = diff.last_id;
+        }
+        Some(found)
+    }
+
+    /// The channels that are followed, each with its products.
+    pub fn all(&self, market: &dyn Market) -> Vec<(Channel, Vec<String>)> {
+        let symbol = |listing: &usize| market.listings()[*listing].instrument.symbol.to_string();
+        let followed = self.listings.iter().filter(|(_, all)| !all.is_empty());
+        followed
+            .map(|(channel, all)| (*channel, all.iter().map(symbol).collect()))
+            .collect()
+    }
+
+    /// How many streams the client follows.
+    pub fn streams(&self) -> usize {
+        self.listings.values().map(BTreeSet::len).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests;
