@@ -210,21 +210,34 @@ pub trait Exchange: Sync {
     fn keep_alive(&self) -> Option<KeepAlive> {
         None
     }
-    /// Frames that subscribe to these topics, in their order. Ids, where the protocol has any, count from
-    /// `first_id`, one a frame; each is answered by `Word::Answer` of its id or `Word::Subscribed` of its topics.
+    /// Frames that ask `method` (`subscribe` or `unsubscribe`) for these topics, in their order. Ids,
+    /// if the protocol has any, count from `first_id`, one a frame; each is answered by
+    /// `Word::Answer` of its id or `Word::Subscribed` of its topics.
+    fn requests(
+        &self,
+        method: &str,
+        topics: &[Topic<'_>],
+        depth: &'static DepthStream,
+        first_id: u64,
+    ) -> Vec<Request>;
+    /// Frames that subscribe to these topics. See [`Self::requests`].
     fn subscribe(
         &self,
         topics: &[Topic<'_>],
         depth: &'static DepthStream,
         first_id: u64,
-    ) -> Vec<Request>;
-    /// Frames that end these subscriptions, as [`Self::subscribe`].
+    ) -> Vec<Request> {
+        self.requests("subscribe", topics, depth, first_id)
+    }
+    /// Frames that end these subscriptions. See [`Self::requests`].
     fn unsubscribe(
         &self,
         topics: &[Topic<'_>],
         depth: &'static DepthStream,
         first_id: u64,
-    ) -> Vec<Request>;
+    ) -> Vec<Request> {
+        self.requests("unsubscribe", topics, depth, first_id)
+    }
     /// A decoder for the frames of one connection that carries these instruments.
     fn decoder(&self, instruments: &[Instrument], depth: &'static DepthStream) -> Box<dyn Decoder>;
 

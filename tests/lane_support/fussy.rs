@@ -58,22 +58,15 @@ impl Exchange for Fussy {
         })
     }
 
-    fn subscribe(
+    fn requests(
         &self,
+        method: &str,
         topics: &[Topic<'_>],
         _: &'static DepthStream,
         first_id: u64,
     ) -> Vec<Request> {
-        requests("+", topics, first_id)
-    }
-
-    fn unsubscribe(
-        &self,
-        topics: &[Topic<'_>],
-        _: &'static DepthStream,
-        first_id: u64,
-    ) -> Vec<Request> {
-        requests("-", topics, first_id)
+        let sign = if method == "subscribe" { "+" } else { "-" };
+        requests(sign, topics, first_id)
     }
 
     fn decoder(&self, instruments: &[Instrument], depth: &'static DepthStream) -> Box<dyn Decoder> {

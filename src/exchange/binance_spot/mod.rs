@@ -179,22 +179,14 @@ impl Exchange for BinanceSpot {
         self.facts.stream_path.to_owned()
     }
 
-    fn subscribe(
+    fn requests(
         &self,
+        method: &str,
         topics: &[Topic<'_>],
         depth: &'static DepthStream,
         first_id: u64,
     ) -> Vec<Request> {
-        request::about("SUBSCRIBE", topics, depth, first_id)
-    }
-
-    fn unsubscribe(
-        &self,
-        topics: &[Topic<'_>],
-        depth: &'static DepthStream,
-        first_id: u64,
-    ) -> Vec<Request> {
-        request::about("UNSUBSCRIBE", topics, depth, first_id)
+        request::about(&method.to_uppercase(), topics, depth, first_id)
     }
 
     fn decoder(

@@ -104,22 +104,14 @@ impl Exchange for Bitstamp {
         })
     }
 
-    fn subscribe(
+    fn requests(
         &self,
+        method: &str,
         topics: &[Topic<'_>],
         _depth: &'static DepthStream,
         _first_id: u64,
     ) -> Vec<Request> {
-        request::about("bts:subscribe", topics)
-    }
-
-    fn unsubscribe(
-        &self,
-        topics: &[Topic<'_>],
-        _depth: &'static DepthStream,
-        _first_id: u64,
-    ) -> Vec<Request> {
-        request::about("bts:unsubscribe", topics)
+        request::about(&format!("bts:{method}"), topics)
     }
 
     fn decoder(

@@ -160,22 +160,14 @@ impl Exchange for Bybit {
         })
     }
 
-    fn subscribe(
+    fn requests(
         &self,
+        method: &str,
         topics: &[Topic<'_>],
         depth: &'static DepthStream,
         first_id: u64,
     ) -> Vec<Request> {
-        request::about("subscribe", topics, depth, first_id, self.0.args_max)
-    }
-
-    fn unsubscribe(
-        &self,
-        topics: &[Topic<'_>],
-        depth: &'static DepthStream,
-        first_id: u64,
-    ) -> Vec<Request> {
-        request::about("unsubscribe", topics, depth, first_id, self.0.args_max)
+        request::about(method, topics, depth, first_id, self.0.args_max)
     }
 
     fn decoder(&self, instruments: &[Instrument], depth: &'static DepthStream) -> Box<dyn Decoder> {

@@ -138,22 +138,14 @@ impl Exchange for Deribit {
         &[r#"{"jsonrpc":"2.0","id":0,"method":"public/set_heartbeat","params":{"interval":30}}"#]
     }
 
-    fn subscribe(
+    fn requests(
         &self,
+        method: &str,
         topics: &[Topic<'_>],
         depth: &'static DepthStream,
         first_id: u64,
     ) -> Vec<Request> {
-        about("subscribe", topics, depth, first_id)
-    }
-
-    fn unsubscribe(
-        &self,
-        topics: &[Topic<'_>],
-        depth: &'static DepthStream,
-        first_id: u64,
-    ) -> Vec<Request> {
-        about("unsubscribe", topics, depth, first_id)
+        about(method, topics, depth, first_id)
     }
 
     fn decoder(

@@ -124,22 +124,14 @@ impl Exchange for Hyperliquid {
         })
     }
 
-    fn subscribe(
+    fn requests(
         &self,
+        method: &str,
         topics: &[Topic<'_>],
         depth: &'static DepthStream,
         _first_id: u64,
     ) -> Vec<Request> {
-        request::about("subscribe", topics, depth)
-    }
-
-    fn unsubscribe(
-        &self,
-        topics: &[Topic<'_>],
-        depth: &'static DepthStream,
-        _first_id: u64,
-    ) -> Vec<Request> {
-        request::about("unsubscribe", topics, depth)
+        request::about(method, topics, depth)
     }
 
     fn decoder(

@@ -110,22 +110,14 @@ impl Exchange for Kraken {
         })
     }
 
-    fn subscribe(
+    fn requests(
         &self,
+        method: &str,
         topics: &[Topic<'_>],
         depth: &'static DepthStream,
         first_id: u64,
     ) -> Vec<Request> {
-        request::about("subscribe", topics, depth, first_id)
-    }
-
-    fn unsubscribe(
-        &self,
-        topics: &[Topic<'_>],
-        depth: &'static DepthStream,
-        first_id: u64,
-    ) -> Vec<Request> {
-        request::about("unsubscribe", topics, depth, first_id)
+        request::about(method, topics, depth, first_id)
     }
 
     fn decoder(

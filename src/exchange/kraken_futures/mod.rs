@@ -107,22 +107,14 @@ impl Exchange for KrakenFutures {
     }
 
     /// Requests have no ids: each is answered by the topics that it named.
-    fn subscribe(
+    fn requests(
         &self,
+        method: &str,
         topics: &[Topic<'_>],
         _depth: &'static DepthStream,
         _first_id: u64,
     ) -> Vec<Request> {
-        request::about("subscribe", topics)
-    }
-
-    fn unsubscribe(
-        &self,
-        topics: &[Topic<'_>],
-        _depth: &'static DepthStream,
-        _first_id: u64,
-    ) -> Vec<Request> {
-        request::about("unsubscribe", topics)
+        request::about(method, topics)
     }
 
     fn decoder(

@@ -131,22 +131,14 @@ impl Exchange for Okx {
         })
     }
 
-    fn subscribe(
+    fn requests(
         &self,
+        method: &str,
         topics: &[Topic<'_>],
         depth: &'static DepthStream,
         first_id: u64,
     ) -> Vec<Request> {
-        request::about("subscribe", topics, depth, first_id)
-    }
-
-    fn unsubscribe(
-        &self,
-        topics: &[Topic<'_>],
-        depth: &'static DepthStream,
-        first_id: u64,
-    ) -> Vec<Request> {
-        request::about("unsubscribe", topics, depth, first_id)
+        request::about(method, topics, depth, first_id)
     }
 
     fn decoder(&self, instruments: &[Instrument], depth: &'static DepthStream) -> Box<dyn Decoder> {

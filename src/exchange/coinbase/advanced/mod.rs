@@ -104,22 +104,14 @@ impl Exchange for AdvancedTrade {
         &[r#"{"type":"subscribe","channel":"heartbeats"}"#]
     }
 
-    fn subscribe(
+    fn requests(
         &self,
+        method: &str,
         topics: &[Topic<'_>],
         _depth: &'static DepthStream,
         _first_id: u64,
     ) -> Vec<Request> {
-        about("subscribe", topics)
-    }
-
-    fn unsubscribe(
-        &self,
-        topics: &[Topic<'_>],
-        _depth: &'static DepthStream,
-        _first_id: u64,
-    ) -> Vec<Request> {
-        about("unsubscribe", topics)
+        about(method, topics)
     }
 
     fn decoder(

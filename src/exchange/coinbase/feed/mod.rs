@@ -111,22 +111,14 @@ impl Exchange for ExchangeFeed {
         "/".to_owned()
     }
 
-    fn subscribe(
+    fn requests(
         &self,
+        method: &str,
         topics: &[Topic<'_>],
         depth: &'static DepthStream,
         _first_id: u64,
     ) -> Vec<Request> {
-        about("subscribe", topics, depth)
-    }
-
-    fn unsubscribe(
-        &self,
-        topics: &[Topic<'_>],
-        depth: &'static DepthStream,
-        _first_id: u64,
-    ) -> Vec<Request> {
-        about("unsubscribe", topics, depth)
+        about(method, topics, depth)
     }
 
     fn decoder(
