@@ -7,13 +7,14 @@ mod support;
 use conn_support::Authority;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{EAGER, finished, folder, log, summary, tickwire};
+use support::{EAGER, finished, folder, json_lines, log, summary, tickwire};
 use tungstenite::{Message, WebSocket};
 
 type Client = WebSocket<StreamOwned<ServerConnection, TcpStream>>;
@@ -59,6 +60,11 @@ impl Coinbase {
                 self.products.len()
             ),
         }
+    }
+
+    /// The product's book is the large one, which comes late and changes never.
+    fn is_large(&self, product: &str) -> bool {
+        self.large > 0 && product == self.products[0]
     }
 
     /// The whole book of a product.
@@ -142,7 +148,7 @@ impl Coinbase {
                         client.send(Message::text(refusal)).unwrap();
                         continue;
                     }
-                    for product in named.iter().filter(|product| **product != self.products[0]) {
+                    for product in named.iter().filter(|product| !self.is_large(product)) {
                         if say(&mut client, "l2_data", self.book(product)).is_err() {
                             return;
                         }
@@ -165,17 +171,14 @@ impl Coinbase {
                 Err(_) => return,
             }
             // The large book comes last, when its neighbours are in full swing.
-            let large = followed.contains(&self.products[0]);
+            let large = followed.iter().any(|product| self.is_large(product));
             if large && !large_sent && began.elapsed() > Duration::from_secs(2) {
                 large_sent = true;
                 if say(&mut client, "l2_data", self.book(&self.products[0])).is_err() {
                     return;
                 }
             }
-            for product in followed
-                .iter()
-                .filter(|product| **product != self.products[0])
-            {
+            for product in followed.iter().filter(|product| !self.is_large(product)) {
                 if say(&mut client, "l2_data", self.change(product, n)).is_err() {
                     return;
                 }
@@ -185,6 +188,18 @@ impl Coinbase {
 
     /// Runs the engine against it for so long, and gives the summary and the log.
     fn run(&self, seconds: u64) -> (Value, Vec<Value>) {
+        let folder = self.open();
+        let span = format!("{seconds}s");
+        let _ = finished(tickwire(
+            folder.path(),
+            &["run", "c.toml", "--out", "o", "--for", &span],
+        ));
+        let out = folder.path().join("o");
+        (summary(&out), log(&out))
+    }
+
+    /// Serves for as long as the test lives. The folder has the configuration that leads there.
+    fn open(&self) -> tempfile::TempDir {
         let (folder, authority) = (folder(), Authority::new());
         let tls = authority.server("127.0.0.1", 2100);
         fs::write(folder.path().join("ca.pem"), &authority.pem).unwrap();
@@ -218,13 +233,7 @@ impl Coinbase {
             self.name, self.products
         );
         fs::write(folder.path().join("c.toml"), config).unwrap();
-        let span = format!("{seconds}s");
-        let _ = finished(tickwire(
-            folder.path(),
-            &["run", "c.toml", "--out", "o", "--for", &span],
-        ));
-        let out = folder.path().join("o");
-        (summary(&out), log(&out))
+        folder
     }
 }
 
@@ -306,7 +315,7 @@ fn a_book_beyond_the_limit_is_named_and_costs_no_neighbour() {
 #[test]
 fn twenty_books_are_live_though_a_session_takes_sixteen() {
     let names: Vec<String> = (0..20).map(|n| format!("C{n:02}-USD")).collect();
-    let mut exchange = Coinbase {
+    let exchange = Coinbase {
         name: "coinbase",
         products: names.clone(),
         large: 0,
@@ -316,17 +325,59 @@ fn twenty_books_are_live_though_a_session_takes_sixteen() {
     let dark: Vec<_> = names.iter().filter(|name| !is_live(&log, name)).collect();
     assert!(dark.is_empty(), "{dark:?}");
     assert!(of(&log, "request.refused").is_empty());
-    // One that takes fewer than is known refuses the rest, each by name, in its own words.
-    exchange.books_max = 8;
-    let (_, log) = exchange.run(10);
-    let live = names.iter().filter(|name| is_live(&log, name)).count();
-    let refused = of(&log, "subscribe.refused");
-    assert_eq!((live, refused.len()), (12, 8), "8 and 4 are live");
-    let words = |record: &&Value| {
-        record["reason"]
-            .as_str()
-            .is_some_and(|t| t.contains("too many L2"))
+}
+
+/// Symbol, updates and digest of each book.
+fn digests(books: &[Value], updates: &str) -> BTreeSet<(String, u64, String)> {
+    let text = |book: &Value, key: &str| book[key].as_str().unwrap().to_owned();
+    let one = |book: &Value| {
+        let updates = book[updates].as_u64().unwrap();
+        (text(book, "symbol"), updates, text(book, "sha256"))
     };
-    assert!(refused.iter().all(words), "{refused:?}");
-    assert!(of(&log, "request.refused").iter().all(words));
+    books.iter().map(one).collect()
+}
+
+/// The limit that is known is 16: what the exchange takes shows only when it refuses.
+#[test]
+fn twenty_books_are_live_though_a_session_takes_five() {
+    let names: Vec<String> = (0..20).map(|n| format!("C{n:02}-USD")).collect();
+    let exchange = Coinbase {
+        name: "coinbase",
+        products: names.clone(),
+        large: 0,
+        books_max: 5,
+    };
+    let folder = exchange.open();
+    let args = ["record", "c.toml", "--out", "r", "--for", "25s"];
+    finished(tickwire(folder.path(), &args)).expect(0);
+    let (out, folder) = (folder.path().join("r"), folder.path());
+    let log = log(&out);
+    let dark: Vec<_> = names.iter().filter(|name| !is_live(&log, name)).collect();
+    assert!(dark.is_empty(), "{dark:?}");
+    assert!(of(&log, "subscribe.refused").is_empty());
+    assert_eq!(of(&log, "link.open").len(), 4 + 1, "of 16 books and of 4");
+    // Nothing is lost, and a book that is live goes on; a host that stops makes it stale at most.
+    for event in ["book.gap", "line.gap", "link.closed"] {
+        assert!(of(&log, event).is_empty(), "{event}");
+    }
+    let mut lit = BTreeSet::new();
+    for record in of(&log, "book.status") {
+        let (book, status) = (record["instrument"].to_string(), &record["status"]);
+        if status == "live" {
+            lit.insert(book);
+        } else {
+            assert!(status == "stale" || !lit.contains(&book), "{record}");
+        }
+    }
+    // A person sees what was found out, in the exchange's own words.
+    let moved = of(&log, "subscribe.moved");
+    let first = moved.first().expect("said");
+    let seen = (first["books"].as_u64(), first["books_known"].as_u64());
+    assert_eq!(seen, (Some(5), Some(16)));
+    assert!(first["reason"].as_str().unwrap().contains("too many L2"));
+    // And the recording has every book as it was.
+    let live = digests(summary(&out)["books"].as_array().unwrap(), "updates");
+    assert_eq!(live.len(), 20);
+    let replayed = finished(tickwire(folder, &["replay", "r", "--digest"])).expect(0);
+    assert_eq!(digests(&json_lines(&replayed.out), "applied"), live);
 }

@@ -1,5 +1,6 @@
 //! `tickwire replay`: a recording through the same lanes as live, without sockets.
 
+mod leads;
 mod source;
 mod told;
 
@@ -11,13 +12,17 @@ use crate::exchange::{DepthStream, Exchange, Survey, Words};
 use crate::journal::{Entry, Kind};
 use crate::market::{Counters, LINES_MAX};
 use crate::watch::audit::{AUDIT_LEVELS, Auditor, BookAudit, Shown};
-use crate::watch::latency::{Collector, Recorder, Totals};
+use crate::watch::latency::{Collector, Recorder};
 use crate::watch::stage::Stage;
 use crate::wiring::feed::{Arrival, Feed, FeedCounters};
+use crate::wiring::feed_lane::OVERFLOW_PARTS;
 use crate::wiring::publisher::Publisher;
 use crate::wiring::ring::{Bell, Receiver, ring};
+use crate::wiring::tap::{line_and_part, recorded_line};
 use crate::wiring::turn::{Notes, Turn};
 use crate::world::os::recorder;
+pub use leads::Lead;
+use leads::leads;
 use serde::Serialize;
 use source::{Contents, For, Source, merge};
 use std::cell::Cell;
@@ -62,21 +67,6 @@ pub struct Replayed {
     pub leads: Vec<Lead>,
     /// What did not come out, and why.
     pub told: Told,
-}
-
-/// How one of several lines did, as `replay --lines` prints it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Lead {
-    /// Its number, in the order of the files.
-    pub line: usize,
-    /// The file as it was named.
-    pub file: String,
-    /// Updates that it brought first and another line brought later.
-    pub won: u64,
-    /// How much earlier, in microseconds: the median.
-    pub lead_us_p50: u64,
-    /// As `lead_us_p50`, the 99th percentile.
-    pub lead_us_p99: u64,
 }
 
 /// The command. Every file is replayed; one that cannot be does not keep the others from it. What is not in the
@@ -300,9 +290,10 @@ fn replay_source(
         depth,
         ..
     } = replaying;
-    if files.len() > LINES_MAX {
+    let files_max = Stage::LEADS.len();
+    if files.len() > files_max {
         return Err(format!(
-            "{} files: a book has at most {LINES_MAX} lines",
+            "{} files: a book has at most {files_max} lines",
             files.len()
         ));
     }
@@ -437,7 +428,8 @@ impl<const N: usize> Replay<N> {
             let Some((number, epoch)) = from else {
                 continue;
             };
-            self.connect(number, epoch)?;
+            let (number, part) = line_and_part(number);
+            self.connect(number, part, epoch)?;
             self.feed_do(|feed, turn, now| feed.handle_timeout(turn, now));
             if ours != For::Nobody {
                 self.handle_entry(number, &entry, ours, seen);
@@ -472,9 +464,12 @@ impl<const N: usize> Replay<N> {
     }
 
     /// A message of this connection comes: where it is the first one, the line's last connection has ended.
-    fn connect(&mut self, number: u8, epoch: u32) -> Result<(), String> {
+    fn connect(&mut self, number: u8, part: u8, epoch: u32) -> Result<(), String> {
         let before = self.epochs.get_mut(usize::from(number));
-        let before = before.ok_or_else(|| format!("line {number}: a book has {LINES_MAX}"))?;
+        let before = before.filter(|_| part <= OVERFLOW_PARTS).ok_or_else(|| {
+            let recorded = recorded_line(number, part);
+            format!("line {recorded}: no lane has so many")
+        })?;
         if epoch == 0 {
             return Ok(()); // A snapshot that came while no line was up.
         }
@@ -483,6 +478,7 @@ impl<const N: usize> Replay<N> {
             0 => {}
             _ => self.feed_do(|feed, turn, now| feed.handle_disconnected(turn, now, number)),
         }
+        self.feed.join(number, part);
         self.feed_do(|feed, turn, now| feed.handle_connected(turn, now, number, epoch));
         self.feed_do(|feed, turn, now| feed.handle_recorded(turn, now, number));
         Ok(())
@@ -490,7 +486,7 @@ impl<const N: usize> Replay<N> {
 
     fn handle_entry(&mut self, number: u8, entry: &Entry<'_>, ours: For, seen: &mut Seen) {
         if entry.kind == Kind::Rest {
-            return self.handle_rest(entry, seen);
+            return self.handle_rest(number, entry, seen);
         }
         let refused = |counters: FeedCounters| counters.bad_frames + counters.unfit;
         let before = refused(self.feed.counters());
@@ -507,7 +503,7 @@ impl<const N: usize> Replay<N> {
         }
     }
 
-    fn handle_rest(&mut self, entry: &Entry<'_>, seen: &mut Seen) {
+    fn handle_rest(&mut self, number: u8, entry: &Entry<'_>, seen: &mut Seen) {
         let exchange = self.exchange;
         let Some((symbol, levels)) = exchange.snapshot_asked(&entry.conn) else {
             return;
@@ -520,7 +516,11 @@ impl<const N: usize> Replay<N> {
         match exchange.snapshot(body, &instrument, levels) {
             Ok(snapshot) => {
                 seen.snapshots.insert(instrument.symbol);
+                let carried = entry.place.is_some_and(|place| place.epoch != 0);
                 self.feed_do(|feed, turn, now| {
+                    if carried {
+                        feed.handle_snapshot_recorded(turn, now, number, instrument.id);
+                    }
                     feed.handle_snapshot(turn, now, instrument.id, &snapshot);
                 });
             }
@@ -569,27 +569,6 @@ impl<const N: usize> Replay<N> {
         };
         act(&mut self.feed, &mut turn, self.clock.now());
     }
-}
-
-/// What the lead stages hold.
-fn leads(files: &[PathBuf], mut stages: Collector) -> Vec<Lead> {
-    let lead = |(line, file): (usize, &PathBuf)| Lead {
-        line,
-        file: file.display().to_string(),
-        won: 0,
-        lead_us_p50: 0,
-        lead_us_p99: 0,
-    };
-    let mut leads: Vec<Lead> = files.iter().enumerate().map(lead).collect();
-    stages.collect(&mut Totals::default(), &mut |stage, values, _, _| {
-        let line = Stage::LEADS.iter().position(|&lead| lead == stage);
-        if let Some(lead) = line.and_then(|line| leads.get_mut(line)) {
-            lead.won = values.len();
-            lead.lead_us_p50 = values.value_at_quantile(0.5) / 1_000;
-            lead.lead_us_p99 = values.value_at_quantile(0.99) / 1_000;
-        }
-    });
-    leads
 }
 
 #[cfg(test)]

@@ -189,8 +189,25 @@ pub struct Link<S> {
 impl<S: Transport> Link<S> {
     /// A link that starts its first attempt at the first timeout, which is due at once.
     pub fn new(config: LinkConfig, tls: Arc<ClientConfig>, seed: u64) -> Result<Self, LinkError> {
-        Ok(Self {
-            server_name: config.server_name()?,
+        let server_name = config.server_name()?;
+        Ok(Self::fresh(config, server_name, tls, seed))
+    }
+
+    /// A link to the same endpoint that was never opened, with dice of its own.
+    pub fn another(&mut self) -> Self {
+        let seed = self.rng.u64(..);
+        let (config, name) = (self.config.clone(), self.server_name.clone());
+        Self::fresh(config, name, self.tls.clone(), seed)
+    }
+
+    fn fresh(
+        config: LinkConfig,
+        server_name: ServerName<'static>,
+        tls: Arc<ClientConfig>,
+        seed: u64,
+    ) -> Self {
+        Self {
+            server_name,
             limiter: config
                 .messages
                 .map(|(count, per)| Limiter::new(count, widened(per))),
@@ -221,7 +238,7 @@ impl<S: Transport> Link<S> {
             counters: Counters::default(),
             upgrade_asked: Nanos::ZERO,
             peer_time: None,
-        })
+        }
     }
 
     /// The endpoint, as configured.

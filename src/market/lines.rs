@@ -4,8 +4,9 @@
 use crate::base::{Diff, Nanos};
 use std::cmp::Ordering;
 
-/// Lines that may feed one book.
-pub const LINES_MAX: usize = 4;
+/// Lines that a lane may have: three that carry the same, one that takes the place of another, and
+/// four for what a session of the exchange does not take beside the rest.
+pub const LINES_MAX: usize = 8;
 /// How long a message with a hole before it waits for another line to fill it.
 pub const HEAL_NS_MAX: u64 = 500_000_000;
 /// Updates that a line may be behind the first one and still be compared with it.
@@ -86,6 +87,11 @@ impl Lines {
     /// None is up.
     pub fn none(&self) -> bool {
         self.up == [false; LINES_MAX]
+    }
+
+    /// This line feeds the book.
+    pub fn is_up(&self, line: u8) -> bool {
+        self.up.get(usize::from(line)) == Some(&true)
     }
 
     /// More than one is up.

@@ -194,7 +194,7 @@ impl<const N: usize> BookBuilder<N> {
 
     /// The exchange confirmed the stream on this line. What was found dead must speak itself.
     pub fn handle_started(&mut self, now: Nanos, line: u8) {
-        if self.status != Status::Connecting && !self.begun.is_doubted() {
+        if self.lines.is_up(line) && !self.begun.is_doubted() {
             let first = self.begun.handle_confirmed(line);
             self.handle_heard(now, first);
             self.ask(now);

@@ -7,6 +7,7 @@ mod counters;
 mod dark;
 mod lines;
 mod pace;
+mod parts;
 mod prints;
 mod pulse;
 mod refused;
@@ -16,7 +17,7 @@ use super::publisher::{Publisher, PublisherCounters};
 use super::turn::Turn;
 use crate::base::{
     Channel, DecimalError, Instrument, InstrumentId, Nanos, Note, ServerTime, Severity, Snapshot,
-    Stamps, Status, UnixNanos, Value, Word,
+    Stamps, UnixNanos, Value, Word,
 };
 use crate::exchange::{DecodeError, Decoder, DepthStream, Exchange, LARGE_BYTES, Limits, Words};
 pub use crate::market::Dark;
@@ -105,60 +106,6 @@ impl<const N: usize> Feed<N> {
         }
     }
 
-    /// The line is up, on its connection number `epoch`. Where no other was, every book starts empty.
-    pub fn handle_connected(&mut self, turn: &mut Turn, now: Nanos, line: u8, epoch: u32) {
-        assert!(usize::from(line) < LINES_MAX, "a line too many");
-        self.age.look(now, turn.clock.unix());
-        self.lines.set_up(line, false);
-        let first = self.lines.first().is_none();
-        self.lines.set_up(line, true);
-        self.pace.restart();
-        self.each(|slot, out| {
-            slot.connected(now, line, epoch, first);
-            slot.tell_now(out, turn, now, "connected");
-        });
-    }
-
-    /// The line ended. With the last one every book goes dark at once.
-    pub fn handle_disconnected(&mut self, turn: &mut Turn, now: Nanos, line: u8) {
-        self.lines.set_up(line, false);
-        self.pace.restart();
-        let last = self.lines.first().is_none();
-        self.each(|slot, out| {
-            slot.disconnected(now, line, last);
-            slot.tell_now(out, turn, now, "disconnected");
-        });
-    }
-
-    /// The exchange confirmed this stream on this line, or refused it: only a stream that is there keeps a book.
-    pub fn handle_subscribed(
-        &mut self,
-        turn: &mut Turn,
-        now: Nanos,
-        line: u8,
-        (id, channel): (InstrumentId, Channel),
-        confirmed: bool,
-    ) {
-        if channel == Channel::Depth
-            && let Some(&place) = self.places.get(id.index())
-        {
-            self.pace.restart_one(place.into());
-        }
-        self.with(id, |slot, out| {
-            slot.subscribed(now, line, channel, confirmed);
-            slot.tell_now(out, turn, now, "refused");
-        });
-    }
-
-    /// As [`Self::handle_subscribed`], of every book on this line: what was recorded was subscribed to, whether or not
-    /// the answers are in the recording.
-    pub fn handle_recorded(&mut self, turn: &mut Turn, now: Nanos, line: u8) {
-        for place in 0..self.instruments.len() {
-            let stream = (self.instruments[place].id, Channel::Depth);
-            self.handle_subscribed(turn, now, line, stream, true);
-        }
-    }
-
     /// One text frame of a line. What its owner must know of it is had from [`Feed::poll_heard`].
     pub fn handle_frame(&mut self, turn: &mut Turn, line: u8, arrival: Arrival, frame: &[u8]) {
         if frame.len() > self.limits.message_bytes_max {
@@ -177,7 +124,7 @@ impl<const N: usize> Feed<N> {
         record_arrival(turn, &stamps);
         let arrived = Arrived::of(&arrival);
         if let Err(why) = decoded {
-            self.refuse(turn, stamps.decode, why, frame);
+            self.refuse(turn, (stamps.decode, line), why, frame);
             return;
         }
         if self.depth.rule.numbered_line
@@ -188,7 +135,7 @@ impl<const N: usize> Feed<N> {
         }
         self.counters.count(self.words.dropped());
         let mut misfit = None;
-        let (many, first) = (self.lines.many(), self.lines.first() == Some(line));
+        let (many, first) = (self.lines.many(), self.lines.is_first(line));
         let mut out = Outlet {
             publisher: &mut self.publisher,
             audit: &mut self.audit,
@@ -219,11 +166,12 @@ impl<const N: usize> Feed<N> {
                     if first && let Some(slow) = self.pace.beat(place, &depth) {
                         turn.notes.send(slow.note(stamps.decode, diff.instrument));
                     }
+                    slot.hear(&mut out, stamps.decode, line, Channel::Depth);
                     slot.depth(&mut out, turn, stamps, &depth);
-                    slot.hear(&mut out, line, Channel::Depth);
                 }
                 Word::Trade(trade) => {
                     let slot = &mut slots[at(trade.instrument)];
+                    slot.hear(&mut out, stamps.decode, line, Channel::Trades);
                     match slot.prints.is_new_trade(&trade, many, first) {
                         true => {
                             let as_of = self.age.as_of(arrived, trade.exch_time);
@@ -231,10 +179,10 @@ impl<const N: usize> Feed<N> {
                         }
                         false => out.counters.repeats += 1,
                     }
-                    slot.hear(&mut out, line, Channel::Trades);
                 }
                 Word::Quote(quote) => {
                     let slot = &mut slots[at(quote.instrument)];
+                    slot.hear(&mut out, stamps.decode, line, Channel::Quotes);
                     match slot.prints.is_new_quote(&quote, many, first) {
                         true => {
                             let as_of = self.age.as_of(arrived, UnixNanos(0));
@@ -242,7 +190,6 @@ impl<const N: usize> Feed<N> {
                         }
                         false => out.counters.repeats += 1,
                     }
-                    slot.hear(&mut out, line, Channel::Quotes);
                 }
                 Word::Unfit {
                     instrument,
@@ -252,8 +199,10 @@ impl<const N: usize> Feed<N> {
                     out.counters.unfit += 1;
                     // Where the next message shows what is missing, a number that is none is as a lost message.
                     let shown = why == DecimalError::Malformed && self.depth.rule.shows_losses();
-                    let lost = channel == Channel::Depth && !shown;
-                    slots[at(instrument)].unfit(&mut out, turn, stamps.decode, lost);
+                    let slot = &mut slots[at(instrument)];
+                    let carried = slot.is_in(channel, out.lines.part(line));
+                    let lost = channel == Channel::Depth && !shown && carried;
+                    slot.unfit(&mut out, turn, stamps.decode, lost);
                     misfit = Some((instrument, channel, why));
                 }
                 Word::Trading(instrument, on) => {
@@ -330,13 +279,15 @@ impl<const N: usize> Feed<N> {
             .with("limit", Value::Int(limit as i64));
         let Some(id) = named else {
             turn.notes.send(note.text(&printable(excerpt)));
-            return self.refuse(turn, now, DecodeError::TooLong, excerpt);
+            return self.refuse(turn, (now, line), DecodeError::TooLong, excerpt);
         };
         self.counters.bad_frames += 1;
         turn.notes.send(note.instrument(id));
         self.with(id, |slot, out| {
-            slot.lose(now);
-            slot.tell_now(out, turn, now, "a message of it is too long");
+            if slot.is_in(Channel::Depth, out.lines.part(line)) {
+                slot.lose(now);
+                slot.tell_now(out, turn, now, "a message of it is too long");
+            }
             out.lines.hear(line, Heard::TooLong { instrument: id });
         });
     }
@@ -480,26 +431,6 @@ impl<const N: usize> Feed<N> {
         self.exchange
     }
 
-    /// Frames of the line are missing: what they changed is unknown, of every book.
-    fn handle_line_gap(&mut self, turn: &mut Turn, now: Nanos, line: u8, number: u64) {
-        self.counters.line_gaps += 1;
-        self.lines.want_reconnect(line);
-        turn.notes.send(
-            Note::new(now, Severity::Warn, "line.gap")
-                .exchange(self.exchange.name())
-                .with("line", Value::Int(line.into()))
-                .with("number", Value::Int(number as i64)),
-        );
-        self.each(|slot, out| {
-            if let Some(book) = &mut slot.book
-                && book.status() != Status::Buffering
-            {
-                book.handle_line_lost(now);
-                slot.tell_now(out, turn, now, "frames are missing");
-            }
-        });
-    }
-
     /// Says once a second whether the exchange's data comes late, and whether the host's clock can be right.
     #[cold]
     fn judge_age(&mut self, turn: &mut Turn, now: Nanos) {
@@ -514,14 +445,22 @@ impl<const N: usize> Feed<N> {
     }
 
     /// A frame changed nothing. What it may have said is missing from here on, where nothing else would show that.
-    fn refuse(&mut self, turn: &mut Turn, now: Nanos, why: DecodeError, frame: &[u8]) {
+    fn refuse(
+        &mut self,
+        turn: &mut Turn,
+        (now, line): (Nanos, u8),
+        why: DecodeError,
+        frame: &[u8],
+    ) {
         self.counters.bad_frames += 1;
+        let part = self.lines.part(line);
         let missing = Missing::by(why, self.depth.rule);
         if missing != Missing::Nobodys {
             let all = missing == Missing::Named && !self.is_named(frame);
             for place in 0..self.instruments.len() {
                 let instrument = self.instruments[place];
-                if all || refused::names(frame, &instrument.symbol) {
+                let carried = self.slots[place].is_in(Channel::Depth, part);
+                if carried && (all || refused::names(frame, &instrument.symbol)) {
                     self.with(instrument.id, |slot, out| slot.miss(out, turn, now));
                 }
             }

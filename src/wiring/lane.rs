@@ -9,7 +9,8 @@ use crate::market::LINES_MAX;
 use crate::wiring::feed::{BookTally, Delays, FeedCounters, Late};
 use std::net::SocketAddr;
 
-/// Lines that one lane has at most: three that carry the same, and one that takes the place of another.
+/// Lines that one lane has at most: three that carry the same, one that takes the place of another,
+/// and four for what does not fit on one of them.
 pub const LINES: usize = LINES_MAX;
 
 /// What lanes counted, added up over a worker.

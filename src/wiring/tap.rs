@@ -1,6 +1,7 @@
 //! A copy of what a feed lane takes in, for a recorder on another thread. Never blocks the lane, and allocates for
 //! large messages only: what finds no room is counted, and is not in the recording.
 
+use super::lane::LINES;
 use crate::base::{InstrumentId, Nanos};
 use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
@@ -18,6 +19,17 @@ const LARGE_WAITING: usize = 256;
 /// In front of every item: time, length, epoch, line, kind, instrument.
 const HEAD: usize = 20;
 
+/// The number that a line has in a recording: a replay must know which part of its lane's streams
+/// it carried.
+pub fn recorded_line(line: u8, part: u8) -> u8 {
+    part * LINES as u8 + line
+}
+
+/// The line of this number in a recording, and its part.
+pub fn line_and_part(recorded: u8) -> (u8, u8) {
+    (recorded % LINES as u8, recorded / LINES as u8)
+}
+
 /// What a lane took in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -32,7 +44,8 @@ pub enum Kind {
 pub struct Head {
     /// When the lane had it.
     pub at: Nanos,
-    /// The line of the lane that brought it; of a snapshot the one with the newest connection.
+    /// The line of the lane that brought it, as [`recorded_line`] has it; of a snapshot the one
+    /// with the newest connection among those that carry the book.
     pub line: u8,
     /// The number of that connection, counted over all lines of the lane; zero where there is none.
     pub epoch: u32,

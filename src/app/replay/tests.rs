@@ -78,9 +78,9 @@ fn connections_of_a_recorder_come_and_go_as_they_did() {
     let book = only(digest(&file, 256).unwrap());
     assert_eq!((book.applied, book.gaps), (11, 0));
 
-    let file = write(dir.path(), "bad", &[diff(11, 1, "#0.9.1")]);
+    let file = write(dir.path(), "bad", &[diff(11, 1, "#0.99.1")]);
     let error = digest(&file, 256).unwrap_err();
-    assert!(error.contains("line 9"), "{error}");
+    assert!(error.contains("line 99"), "{error}");
 }
 
 #[test]

@@ -40,7 +40,8 @@ pub enum DiffOutcome {
     Held,
     /// Its checksum says that the book is wrong: the book is gone.
     Mismatch,
-    /// There is no connection that it could belong to, or no book yet that it could change.
+    /// There is no connection that it could belong to, or another one carries the book, or there is
+    /// no book yet that it could change.
     Ignored,
 }
 

@@ -27,7 +27,9 @@ impl<const N: usize> BookBuilder<N> {
         update: &Update<'_>,
         applied: &mut impl FnMut(&Book<N>, u64, bool),
     ) -> DiffOutcome {
-        self.handle_data(update);
+        if !self.handle_data(update) {
+            return DiffOutcome::Ignored;
+        }
         let outcome = match self.status {
             Status::Connecting => DiffOutcome::Ignored,
             Status::Buffering | Status::Resyncing => self.replace(update, true, applied),
@@ -49,7 +51,9 @@ impl<const N: usize> BookBuilder<N> {
         update: &Update<'_>,
         applied: &mut impl FnMut(&Book<N>, u64, bool),
     ) -> DiffOutcome {
-        self.handle_data(update);
+        if !self.handle_data(update) {
+            return DiffOutcome::Ignored;
+        }
         let outcome = match (self.status, self.rule.snapshot) {
             (Status::Connecting, _) => DiffOutcome::Ignored,
             (Status::Buffering | Status::Resyncing, SnapshotFrom::Rest) => {
@@ -67,20 +71,21 @@ impl<const N: usize> BookBuilder<N> {
         outcome
     }
 
-    /// The stream speaks: nothing proves better that it is there.
+    /// The stream speaks: nothing proves better that it is there. False if this line does not carry
+    /// the book: another one does, and knows nothing of this line's messages.
     #[inline]
-    fn handle_data(&mut self, update: &Update<'_>) {
-        if !self.begun.is_heard_on(update.line) {
-            self.handle_first_data(update);
-        }
+    fn handle_data(&mut self, update: &Update<'_>) -> bool {
+        self.begun.is_heard_on(update.line) || self.handle_first_data(update)
     }
 
     #[cold]
-    fn handle_first_data(&mut self, update: &Update<'_>) {
-        if self.status != Status::Connecting {
+    fn handle_first_data(&mut self, update: &Update<'_>) -> bool {
+        let carries = self.lines.is_up(update.line);
+        if carries {
             let first = self.begun.handle_data(update.line);
             self.handle_heard(update.now, first);
         }
+        carries
     }
 
     /// A whole book whose id says that what is held is newer, or as new and from another line. One

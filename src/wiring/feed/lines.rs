@@ -48,9 +48,21 @@ pub enum Heard {
 const HEARD: usize = 256;
 
 /// The lines of one feed.
+///
+/// A feed's streams are in parts. All of them begin in part 0; what a session of the exchange does
+/// not take beside the others moves on to the next part. Each stream is in one part, and so is each
+/// line: lines of one part carry the same.
+///
+/// Invariant: `many` says that more than one line is up.
 #[derive(Debug)]
 pub(super) struct Lines {
     up: [bool; LINES_MAX],
+    many: bool,
+    parts: [u8; LINES_MAX],
+    /// The number of each line's newest connection.
+    epochs: [u32; LINES_MAX],
+    /// What comes is a recording: where a stream comes is where it was carried.
+    recorded: bool,
     /// The number of the last frame, where the exchange numbers them.
     seq: [Option<u64>; LINES_MAX],
     reconnect: [bool; LINES_MAX],
@@ -63,6 +75,10 @@ impl Lines {
     pub fn new() -> Self {
         Self {
             up: [false; LINES_MAX],
+            many: false,
+            parts: [0; LINES_MAX],
+            epochs: [0; LINES_MAX],
+            recorded: false,
             seq: [None; LINES_MAX],
             reconnect: [false; LINES_MAX],
             heard: VecDeque::with_capacity(HEARD),
@@ -70,22 +86,65 @@ impl Lines {
         }
     }
 
-    /// The line begins, or ends: nothing of what it counted holds any more.
-    pub fn set_up(&mut self, line: u8, up: bool) {
+    /// From its next connection on the line carries this part.
+    pub fn join(&mut self, line: u8, part: u8) {
+        self.parts[usize::from(line)] = part;
+    }
+
+    /// The part that the line carries.
+    pub fn part(&self, line: u8) -> u8 {
+        self.parts[usize::from(line)]
+    }
+
+    /// The line begins. True if no other line of its part is up.
+    pub fn connect(&mut self, line: u8, epoch: u32) -> bool {
+        self.set_up(line, false);
+        let first = self.up_in(self.part(line)).next().is_none();
+        self.set_up(line, true);
+        self.epochs[usize::from(line)] = epoch;
+        first
+    }
+
+    /// The line ends. True if no other line of its part is up.
+    pub fn disconnect(&mut self, line: u8) -> bool {
+        self.set_up(line, false);
+        self.up_in(self.part(line)).next().is_none()
+    }
+
+    /// Nothing of what the line counted holds any more.
+    fn set_up(&mut self, line: u8, up: bool) {
         let at = usize::from(line);
         (self.up[at], self.seq[at], self.reconnect[at]) = (up, None, false);
+        self.many = self.up.iter().filter(|up| **up).count() > 1;
     }
 
     /// More than one is up: the same news may come more than once.
     pub fn many(&self) -> bool {
-        self.up.iter().filter(|up| **up).count() > 1
+        self.many
     }
 
-    /// The first one that is up.
-    pub fn first(&self) -> Option<u8> {
-        (0..)
-            .zip(&self.up)
-            .find_map(|(line, up)| up.then_some(line))
+    /// No line before this one is up in the same part.
+    pub fn is_first(&self, line: u8) -> bool {
+        let at = usize::from(line);
+        let mut before = self.up[..at].iter().zip(&self.parts[..at]);
+        !before.any(|(up, part)| *up && *part == self.parts[at])
+    }
+
+    /// The lines of this part that are up, with their epochs.
+    pub fn up_in(&self, part: u8) -> impl Iterator<Item = (u8, u32)> {
+        let lines = (0..).zip(self.up.iter().zip(self.parts.iter().zip(&self.epochs)));
+        let ours = lines.filter(move |(_, (up, (of, _)))| **up && **of == part);
+        ours.map(|(line, (_, (_, epoch)))| (line, *epoch))
+    }
+
+    /// What comes from here on is a recording.
+    pub fn set_recorded(&mut self) {
+        self.recorded = true;
+    }
+
+    /// See [`Self::set_recorded`].
+    pub fn is_recorded(&self) -> bool {
+        self.recorded
     }
 
     /// A frame whose number was not read came.

@@ -106,12 +106,6 @@ impl Pace {
     }
 
     /// A connection began or ended: what lies between is no gap.
-    pub fn restart(&mut self) {
-        for book in &mut self.books {
-            (book.began, book.last) = (Nanos::NEVER, Nanos::NEVER);
-        }
-    }
-
     /// The book in this place was subscribed to anew.
     pub fn restart_one(&mut self, place: usize) {
         if let Some(book) = self.books.get_mut(place) {
@@ -257,7 +251,7 @@ mod tests {
         let mut pace = pace("hyperliquid");
         for n in 0..120 {
             if n % 10 == 0 {
-                pace.restart();
+                pace.restart_one(0);
             }
             assert_eq!(beat(&mut pace, BEGIN + ms(n * 5_000), 0, n + 1), None);
         }

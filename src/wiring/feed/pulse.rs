@@ -119,11 +119,6 @@ impl Pulse {
         }
     }
 
-    /// No line carries the streams any more.
-    pub fn disconnected(&mut self) {
-        (self.trades.since, self.quotes.since) = (Nanos::NEVER, Nanos::NEVER);
-    }
-
     #[inline]
     pub fn trade(&mut self, now: Nanos) {
         self.trades.beat(now);

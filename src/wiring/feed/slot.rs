@@ -1,9 +1,11 @@
 //! One instrument of a feed: its book, what was told of it, and how news of it become events.
 
+mod carried;
+
 use super::dark::Darkness;
 use super::prints::Prints;
 use super::pulse::Pulse;
-use super::{BookTally, FeedCounters, Heard, Lines};
+use super::{BookTally, FeedCounters, Lines};
 use crate::base::event::LATE_NS_MAX;
 use crate::base::{
     Body, Channel, Event, Flags, Instrument, InstrumentId, Nanos, Note, Quote, Severity, Snapshot,
@@ -25,6 +27,8 @@ pub(super) struct Slot<const N: usize> {
     pub book: Option<BookBuilder<N>>,
     /// Of a feed without books; a book has its own.
     epoch: u32,
+    /// The part that each of its streams is in, by channel: its lines carry the stream.
+    parts: [u8; Channel::ALL.len()],
     /// The status that the desk was told last.
     told: Status,
     /// The next book that is shown starts a new, incomparable series.
@@ -76,6 +80,7 @@ impl<const N: usize> Slot<N> {
             id,
             book,
             epoch: 0,
+            parts: [0; Channel::ALL.len()],
             told: Status::Connecting,
             fresh: true,
             lit: false,
@@ -88,27 +93,6 @@ impl<const N: usize> Slot<N> {
             dark: Darkness::new(),
             metadata: false,
             metadata_from: Nanos::ZERO,
-        }
-    }
-
-    pub fn connected(&mut self, now: Nanos, line: u8, epoch: u32, first: bool) {
-        self.heard[usize::from(line)] = 0;
-        if first {
-            (self.newest, self.heard_at) = (Nanos::ZERO, Nanos::ZERO);
-            self.epoch = epoch.max(self.epoch + 1);
-        }
-        if let Some(book) = &mut self.book {
-            book.handle_connected(now, line, epoch);
-        }
-    }
-
-    /// The line ended; `last` says that no other is up.
-    pub fn disconnected(&mut self, now: Nanos, line: u8, last: bool) {
-        if last {
-            self.pulse.disconnected();
-        }
-        if let Some(book) = &mut self.book {
-            book.handle_disconnected(now, line);
         }
     }
 
@@ -184,17 +168,6 @@ impl<const N: usize> Slot<N> {
         );
     }
 
-    /// The exchange confirmed or refused one of its streams on this line.
-    pub fn subscribed(&mut self, now: Nanos, line: u8, channel: Channel, confirmed: bool) {
-        self.pulse.subscribed(now, channel, confirmed);
-        let Some(book) = &mut self.book else { return };
-        match (channel, confirmed) {
-            (Channel::Depth, true) => book.handle_started(now, line),
-            (Channel::Depth, false) => book.handle_refused(now, line),
-            (Channel::Trades | Channel::Quotes, _) => {}
-        }
-    }
-
     /// A message that may have been its book's was not understood.
     pub fn miss(&mut self, out: &mut Outlet<'_>, turn: &mut Turn, now: Nanos) {
         self.lose(now);
@@ -248,23 +221,6 @@ impl<const N: usize> Slot<N> {
         };
         let body = Body::Instrument(*instrument);
         out.publisher.publish(self.news(stamps, body));
-    }
-
-    /// Notes that data of this channel came on this line.
-    pub fn hear(&mut self, out: &mut Outlet<'_>, line: u8, channel: Channel) {
-        let seen = &mut self.heard[usize::from(line)];
-        let bit = 1 << channel as u8;
-        if *seen & bit == 0 {
-            *seen |= bit;
-            let instrument = self.id;
-            out.lines.hear(
-                line,
-                Heard::Data {
-                    instrument,
-                    channel,
-                },
-            );
-        }
     }
 
     /// Takes a depth message: the book changes, is shown, and what it lacks is said.

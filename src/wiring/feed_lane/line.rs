@@ -17,11 +17,11 @@ pub const SAME_ENDS_TOLD: u32 = 3;
 /// What a line is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// It carries the lane's streams.
+    /// It carries the streams of its part.
     Regular,
     /// It takes the place of this line, as soon as it carries what that one does.
     Replaces(u8),
-    /// It has no connection, and wants none before one is to be replaced.
+    /// It has no connection, and wants none before one is to be replaced, or full.
     Resting,
 }
 
@@ -29,6 +29,12 @@ pub enum Role {
 pub struct Line<S: Transport> {
     pub link: Link<S>,
     pub role: Role,
+    /// The part of the lane's streams that it carries; of no meaning while it rests.
+    pub part: u8,
+    /// The exchange has confirmed something of that part on it.
+    pub proven: bool,
+    /// Topics that left it, for its session was full, and of which nothing was said yet.
+    pub moved: usize,
     pub subscriptions: Subscriptions,
     /// The lane's epoch in which it opened; zero while it is not open.
     pub epoch: u32,
@@ -54,6 +60,9 @@ impl<S: Transport> Line<S> {
         Self {
             link,
             role,
+            part: 0,
+            proven: false,
+            moved: 0,
             keep_alive: desired.exchange().keep_alive(),
             subscriptions: Subscriptions::new(desired),
             epoch: 0,
@@ -70,6 +79,16 @@ impl<S: Transport> Line<S> {
 
     pub fn is_open(&self) -> bool {
         self.epoch != 0
+    }
+
+    /// It carries this part, or is about to.
+    pub fn is_of(&self, part: u8) -> bool {
+        self.role != Role::Resting && self.part == part
+    }
+
+    /// It has no connection, and nothing to do.
+    pub fn is_idle(&self) -> bool {
+        self.role == Role::Resting && !self.is_open()
     }
 
     pub fn handle_opened(&mut self, now: Nanos, epoch: u32) {

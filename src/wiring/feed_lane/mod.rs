@@ -1,11 +1,13 @@
 //! A feed lane: lines that carry the same streams of some instruments, and the feed that they all run into.
 //! Opens no socket itself: it asks for one.
 //!
-//! A line that fails is made anew and touches no other. One whose connection is about to end is replaced by
-//! a fresh one that carries everything before the old one is closed.
+//! A line that fails is made anew and touches no other. One whose connection is about to end is
+//! replaced by a fresh one that carries everything before the old one is closed. What a session of
+//! the exchange does not take moves onto a line of its own.
 
 mod departures;
 mod line;
+mod overflow;
 mod refusals;
 mod repair;
 mod subscriptions;
@@ -13,7 +15,7 @@ mod subscriptions;
 use super::feed::{Arrival, Feed, Heard};
 use super::lane::{ExchangeTally, LINES, Lane, LaneOutage, LanePulse, Tally};
 use super::outage::Outage;
-use super::tap::Tap;
+use super::tap::{Tap, recorded_line};
 use super::turn::{Ask, Turn};
 use crate::base::{
     Channel, Instrument, InstrumentId, Nanos, Note, ServerTime, Severity, Snapshot, Value,
@@ -24,6 +26,8 @@ use arrayvec::ArrayVec;
 use departures::Departures;
 pub use line::{HEALTHY, REPLACE_LEAD, SAME_ENDS_TOLD};
 use line::{Line, Role};
+use overflow::Homes;
+pub use overflow::OVERFLOW_PARTS;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use subscriptions::Due;
@@ -41,6 +45,9 @@ const ADDRESSES_MAX: usize = 16;
 pub struct FeedLane<S: Transport, const N: usize> {
     lines: ArrayVec<Line<S>, LINES>,
     feed: Feed<N>,
+    /// A line rests until it takes the place of another one.
+    heirs: bool,
+    homes: Homes,
     /// Connections that went live; each has its number of them as its epoch.
     epoch: u32,
     /// When none of its lines was up.
@@ -59,6 +66,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
     /// a line that replaces another; without it a line is closed before the next one is opened.
     pub fn new(links: Vec<Link<S>>, lines: usize, feed: Feed<N>, desired: Desired) -> Self {
         let (seed, desired) = (desired.seed(), Arc::new(desired));
+        let (heirs, homes) = (links.len() > lines, Homes::new(desired.clone()));
         let line = |(index, mut link): (usize, Link<S>)| {
             let role = if index < lines {
                 Role::Regular
@@ -76,6 +84,8 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
                 .map(line)
                 .collect(),
             feed,
+            heirs,
+            homes,
             epoch: 0,
             outage: Outage::new(),
             departures: Departures::new(seed),
@@ -129,6 +139,9 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
 
     fn handle_closed(&mut self, turn: &mut Turn, now: Nanos, at: usize, why: Close) {
         let note = match self.lines[at].role {
+            Role::Resting if self.lines[at].subscriptions.ours() == 0 => {
+                self.note(now, Severity::Info, "link.unneeded", at)
+            }
             Role::Resting => self.note(now, Severity::Info, "link.replaced", at),
             Role::Regular | Role::Replaces(_) => {
                 let retry_ms = self.lines[at].link.poll_timeout().since(now) / 1_000_000;
@@ -161,6 +174,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
             self.lines[heir].role = Role::Regular;
             self.lines[heir].takes_over = Nanos::NEVER;
         }
+        self.relieve_all(turn, now);
     }
 
     /// The line that is to replace this one.
@@ -171,7 +185,8 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
 
     /// The line that is to be replaced next, and when; none while that cannot be.
     fn replaceable(&self) -> Option<(Nanos, usize)> {
-        self.lines.iter().find(|line| line.role == Role::Resting)?;
+        let mut lines = self.lines.iter().filter(|_| self.heirs);
+        lines.find(|line| line.role == Role::Resting)?;
         let regular = self.lines.iter().enumerate();
         regular
             .filter(|(_, line)| line.role == Role::Regular && line.replace_from != Nanos::NEVER)
@@ -184,11 +199,11 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         let Some((from, old)) = self.replaceable() else {
             return;
         };
-        let resting = |line: &Line<S>| line.role == Role::Resting;
         if now < from || self.heir(old).is_some() {
             return;
         }
-        if let Some(heir) = self.lines.iter().position(resting) {
+        if let Some(heir) = self.lines.iter().position(Line::is_idle) {
+            self.assign(heir, self.lines[old].part);
             self.lines[heir].role = Role::Replaces(old as u8);
             self.lines[heir].link.start(now);
             let note = self.note(now, Severity::Info, "link.replacing", old);
@@ -233,7 +248,9 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
             } => {
                 let refusal = line.subscriptions.handle_nameless_refusal(now, code);
                 self.tell_nameless(turn, now, at, code);
-                self.tell_refusal(turn, now, at, refusal);
+                if !self.relieve(turn, now, at) {
+                    self.tell_refusal(turn, now, at, refusal);
+                }
             }
             Heard::Answer { id, refused } => {
                 let refusal = line.subscriptions.handle_answer(now, id, refused);
@@ -261,8 +278,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
                     return; // It was said of this connection before.
                 }
                 line.replace_from = self.departures.next(now);
-                let spared = self.lines.iter().any(|line| line.role != Role::Regular);
-                if !spared {
+                if !self.heirs {
                     self.lines[at].link.restart(now);
                 }
                 let note = self.note(now, Severity::Warn, "link.shutdown_announced", at);
@@ -326,13 +342,13 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
         }
         self.lines[at].more = true;
         for _ in 0..self.frames_per_call {
-            let epoch = self.lines[at].epoch;
+            let Line { epoch, part, .. } = self.lines[at];
             match self.lines[at].link.read(turn.clock) {
                 Read::Frame { text, rx, at: came } => {
                     let arrival = Arrival { rx, frame: came };
                     self.feed.handle_frame(turn, line, arrival, text);
                     if let Some(tap) = &mut self.tap {
-                        tap.frame((line, epoch), came, text);
+                        tap.frame((recorded_line(line, part), epoch), came, text);
                     }
                     while let Some((line, heard)) = self.feed.poll_heard() {
                         self.handle_heard(turn, came, line.into(), heard);
@@ -485,11 +501,9 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
         id: InstrumentId,
         snapshot: Option<&Snapshot>,
     ) {
+        let (epoch, number) = self.newest_line(id);
         if let (Some(tap), Some(_)) = (&mut self.tap, snapshot) {
-            let lines = self.lines.iter().zip(0..);
-            let newest = lines.map(|(line, at)| (line.epoch, at)).max();
-            let (epoch, at) = newest.unwrap_or_default();
-            tap.snapshot((at, epoch), now, id);
+            tap.snapshot((number, epoch), now, id);
         }
         match snapshot {
             Some(snapshot) => self.feed.handle_snapshot(turn, now, id, snapshot),

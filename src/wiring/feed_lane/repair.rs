@@ -12,15 +12,21 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         while let Some((stream, confirmed)) = self.lines[at].subscriptions.poll_settled() {
             self.feed
                 .handle_subscribed(turn, now, at as u8, stream, confirmed);
+            if confirmed {
+                self.lines[at].proven = true;
+                self.homes.handle_confirmed(stream);
+            }
         }
+        self.tell_moved(turn, now, at);
+        self.send_home(turn, now, at);
     }
 
     /// A stream on this line is dead: a fresh connection takes its place where there is one to spare; without, the
     /// connection ends only if it feeds no other book.
     pub(super) fn revive(&mut self, turn: &mut Turn, now: Nanos, id: InstrumentId, at: usize) {
         let whole = id == InstrumentId::NONE;
-        let spared = self.lines.iter().any(|line| line.role == Role::Resting);
-        let kept = !whole && !spared && self.feed.live_books() > 0;
+        let spared = self.heirs && self.lines.iter().any(|line| line.role == Role::Resting);
+        let kept = !whole && !spared && self.feed.live_books_on(at as u8) > 0;
         let does = match (whole, spared, kept) {
             (false, true, _) => "replaced",
             (_, _, true) => "kept for its neighbours",

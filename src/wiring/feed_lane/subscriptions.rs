@@ -1,6 +1,8 @@
 //! What one line is to be subscribed to, against what the exchange has confirmed in this epoch.
 //! Never sees a connection: it names frames, and is told when they left.
 
+mod elsewhere;
+
 use crate::base::{Channel, Instrument, InstrumentId, Nanos, Symbol};
 use crate::exchange::{DepthStream, Exchange, Request, Topic};
 use std::collections::VecDeque;
@@ -66,7 +68,18 @@ impl Desired {
         first.map_or(0, |(id, _, channel)| u64::from(id.0) << 2 | *channel as u64)
     }
 
-    fn place(&self, instrument: InstrumentId, channel: Channel) -> Option<usize> {
+    /// How many topics there are.
+    pub(super) fn topics(&self) -> usize {
+        self.topics.len()
+    }
+
+    /// The stream of this topic.
+    pub(super) fn stream(&self, topic: usize) -> (InstrumentId, Channel) {
+        let (instrument, _, channel) = self.topics[topic];
+        (instrument, channel)
+    }
+
+    pub(super) fn place(&self, instrument: InstrumentId, channel: Channel) -> Option<usize> {
         let places = self.places.get(instrument.index())?;
         let place = places[channel as usize];
         (place != NO_TOPIC).then_some(usize::from(place))
@@ -88,21 +101,26 @@ enum State {
     Absent,
     /// Tried again in its time. Without a code the exchange kept silent about it, again and again.
     Refused,
+    /// Refused without a name, alone, by a session that carries others: it may be full. Tried again
+    /// in its time.
+    Crowded,
     /// We ended it, for what it sends is too long. What still comes of it confirms nothing; tried again in its time.
     LeftAlone,
+    /// Another part of the lane's lines carries it: there is nothing to ask for.
+    Elsewhere,
 }
 
 impl State {
     fn is_open(self) -> bool {
         match self {
             Self::Wanted | Self::Queued | Self::Sent(_) => true,
-            Self::Confirmed | Self::Absent => false,
-            Self::Refused | Self::LeftAlone => false,
+            Self::Confirmed | Self::Absent | Self::Elsewhere => false,
+            Self::Refused | Self::Crowded | Self::LeftAlone => false,
         }
     }
 
     fn is_refused(self) -> bool {
-        matches!(self, Self::Refused | Self::LeftAlone)
+        matches!(self, Self::Refused | Self::Crowded | Self::LeftAlone)
     }
 }
 
@@ -139,8 +157,8 @@ pub enum Due {
 
 /// The subscriptions of one line.
 ///
-/// Invariant: `open` topics are Wanted, Queued or Sent, `refused` are Refused or LeftAlone, and all others are Confirmed
-/// or Absent.
+/// Invariant: `open` topics are Wanted, Queued or Sent, `refused` are Refused, Crowded or
+/// LeftAlone, and all others are Confirmed, Absent or Elsewhere.
 pub struct Subscriptions {
     desired: Arc<Desired>,
     states: Box<[State]>,
@@ -204,8 +222,9 @@ impl Subscriptions {
         if self.open == 0 && self.refused == 0 {
             self.together = usize::MAX; // Nothing among them keeps the others back.
         }
-        self.states.fill(State::Wanted);
-        (self.open, self.refused) = (self.states.len(), 0);
+        let ours = self.states.iter_mut();
+        let ours = ours.filter(|state| **state != State::Elsewhere);
+        (self.open, self.refused) = (ours.map(|state| *state = State::Wanted).count(), 0);
         self.renewed.clear();
         self.queue.clear();
         self.settled.clear();
@@ -265,18 +284,6 @@ impl Subscriptions {
         news
     }
 
-    /// The exchange refused a request without saying which one. It answers in order: the oldest one without an answer
-    /// is meant, and is divided as in [`Self::handle_answer`].
-    pub fn handle_nameless_refusal(&mut self, now: Nanos, code: i64) -> Option<Refusal> {
-        let sent = |state: &State| match state {
-            State::Sent(id) => Some(*id),
-            State::Wanted | State::Queued | State::Confirmed | State::Absent => None,
-            State::Refused | State::LeftAlone => None,
-        };
-        let oldest = self.states.iter().filter_map(sent).min()?;
-        self.handle_answer(now, oldest, Some(code))
-    }
-
     /// The exchange answered about one stream. Tells of a refusal that is news.
     pub fn handle_subscribed(
         &mut self,
@@ -287,8 +294,8 @@ impl Subscriptions {
         let topic = self.desired.place(instrument, channel)?;
         let awaited = match self.states[topic] {
             State::Sent(_) => true,
-            State::Wanted | State::Queued | State::Confirmed => false,
-            State::Absent | State::Refused | State::LeftAlone => false,
+            State::Wanted | State::Queued | State::Confirmed | State::Elsewhere => false,
+            State::Absent | State::Refused | State::Crowded | State::LeftAlone => false,
         };
         let news = awaited.then(|| self.settle(now, topic, refused));
         self.check();
@@ -301,8 +308,15 @@ impl Subscriptions {
             return;
         };
         let ends = self.renewed.contains(&(topic as u16));
-        if !ends && self.states[topic] != State::LeftAlone {
-            self.set(topic, State::Confirmed);
+        match self.states[topic] {
+            _ if ends => {}
+            State::LeftAlone => {}
+            // No stream may come on two connections: it ends here.
+            State::Elsewhere => self.renewed.push(topic as u16),
+            State::Wanted | State::Queued | State::Sent(_) | State::Confirmed => {
+                self.set(topic, State::Confirmed);
+            }
+            State::Absent | State::Refused | State::Crowded => self.set(topic, State::Confirmed),
         }
     }
 
@@ -314,7 +328,8 @@ impl Subscriptions {
         };
         match self.states[topic] {
             State::Wanted | State::Queued | State::Sent(_) => false,
-            State::Refused | State::LeftAlone | State::Absent => false,
+            State::Refused | State::Crowded | State::LeftAlone => false,
+            State::Absent | State::Elsewhere => false,
             State::Confirmed => {
                 self.renewed.push(topic as u16);
                 self.want(topic);
@@ -335,6 +350,9 @@ impl Subscriptions {
         let Some(topic) = self.desired.place(instrument, Channel::Depth) else {
             return;
         };
+        if self.states[topic] == State::Elsewhere {
+            return;
+        }
         if !self.renewed.contains(&(topic as u16)) {
             self.renewed.push(topic as u16);
         }
@@ -363,7 +381,7 @@ impl Subscriptions {
             return Due::Nothing;
         }
         let lost = self.open;
-        let heard = lost < self.states.len();
+        let heard = lost < self.ours();
         self.divide();
         if heard && self.repairs < REPAIRS_MAX {
             self.repairs += 1;
@@ -525,6 +543,7 @@ impl Subscriptions {
                 self.settled.push_back((topic as u16, confirmed));
             }
             State::Wanted | State::Queued | State::Sent(_) | State::Absent => {}
+            State::Crowded | State::Elsewhere => {}
         }
     }
 

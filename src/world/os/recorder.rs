@@ -4,7 +4,7 @@
 //!
 //! Entries of an exchange stand in the order in which the engine took them in, over all its lanes.
 //! So a replay sees what the books saw, snapshots included. The place of a snapshot is that of the
-//! newest connection of the lane that took it in.
+//! newest connection which carries the book, in the lane that took it in.
 
 mod bodies;
 mod folder;
