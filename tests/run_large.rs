@@ -14,7 +14,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{EAGER, finished, folder, json_lines, log, summary, tickwire};
+use support::{EAGER, Process, finished, folder, json_lines, log, summary, tickwire};
 use tungstenite::{Message, WebSocket};
 
 type Client = WebSocket<StreamOwned<ServerConnection, TcpStream>>;
@@ -186,16 +186,24 @@ impl Coinbase {
         }
     }
 
-    /// Runs the engine against it for so long, and gives the summary and the log.
-    fn run(&self, seconds: u64) -> (Value, Vec<Value>) {
+    /// Runs the engine against it until its log has what is awaited, however long a busy host takes for that, and for
+    /// two seconds more. Gives the log.
+    fn run_until(&self, awaited: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let folder = self.open();
-        let span = format!("{seconds}s");
-        let _ = finished(tickwire(
-            folder.path(),
-            &["run", "c.toml", "--out", "o", "--for", &span],
-        ));
         let out = folder.path().join("o");
-        (summary(&out), log(&out))
+        let arguments = ["run", "c.toml", "--out", "o"];
+        let mut process = Process::start(tickwire(folder.path(), &arguments));
+        process.until("what is awaited", |_, _| {
+            let text = fs::read_to_string(out.join("log.jsonl")).unwrap_or_default();
+            let records = text
+                .lines()
+                .map_while(|line| serde_json::from_str(line).ok());
+            awaited(&records.collect::<Vec<Value>>()).then_some(())
+        });
+        thread::sleep(Duration::from_secs(2));
+        process.signal("INT");
+        process.wait();
+        log(&out)
     }
 
     /// Serves for as long as the test lives. The folder has the configuration that leads there.
@@ -286,9 +294,8 @@ fn the_largest_books_go_live_beside_a_small_one() {
             large,
             books_max: 100,
         };
-        let (_, log) = exchange.run(12);
-        assert!(is_live(&log, "BTC-USD"), "{name}: {log:?}");
-        assert!(is_live(&log, "ETH-USD"), "{name}");
+        let both = |log: &[Value]| is_live(log, "BTC-USD") && is_live(log, "ETH-USD");
+        let log = exchange.run_until(both);
         assert_eq!(of(&log, "link.open").len(), 1, "{name}: one connection");
         assert!(of(&log, "message.too_long").is_empty());
     }
@@ -302,7 +309,9 @@ fn a_book_beyond_the_limit_is_named_and_costs_no_neighbour() {
         large: 36_000_000,
         books_max: 100,
     };
-    let (_, log) = exchange.run(12);
+    let awaited =
+        |log: &[Value]| !of(log, "message.too_long").is_empty() && is_live(log, "ETH-USD");
+    let log = exchange.run_until(awaited);
     let told = of(&log, "message.too_long");
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0]["instrument"].as_str().unwrap().ends_with("BTC-USD"));
@@ -321,9 +330,7 @@ fn twenty_books_are_live_though_a_session_takes_sixteen() {
         large: 0,
         books_max: 16,
     };
-    let (_, log) = exchange.run(6);
-    let dark: Vec<_> = names.iter().filter(|name| !is_live(&log, name)).collect();
-    assert!(dark.is_empty(), "{dark:?}");
+    let log = exchange.run_until(|log| names.iter().all(|name| is_live(log, name)));
     assert!(of(&log, "request.refused").is_empty());
 }
 
