@@ -49,8 +49,9 @@ pub fn subscribed(
     Ok(())
 }
 
-/// `{"type":"error","message":"…","reason":"…"}`: it names neither a request nor a channel. Each product of ours
-/// that its text names is refused on every channel; where it names none, no request of ours is known to be meant.
+/// `{"type":"error","message":"…","reason":"…"}`: it names neither a request nor a channel. Each
+/// product of ours that its text names is refused on every channel; where it names none, no request
+/// of ours is known to be meant.
 pub fn refusal(
     said: [Value<'_>; 2],
     symbols: &Symbols,

@@ -213,7 +213,8 @@ impl<'t> Value<'t> {
         qty(self.text()?, listed)
     }
 
-    /// `[["price","quantity",…],…]` into `words`. What follows the first two of each is passed over.
+    /// `[["price","quantity",…],…]` into `words`. What follows the first two of each is passed
+    /// over.
     #[inline]
     pub fn levels(self, listed: &Listed, side: Side, words: &mut Words) -> Result<(), DecodeError> {
         let [Node::Array { len, count }, rest @ ..] = self.0 else {

@@ -1,5 +1,5 @@
-//! What an exchange lists, each listing read by itself: one that this engine cannot represent costs no other. Cold:
-//! allocates freely, and makes no request.
+//! What an exchange lists, each listing read by itself: one that this engine cannot represent costs
+//! no other. Cold: allocates freely, and makes no request.
 
 use crate::base::instrument::{ASSET_MAX, SYMBOL_MAX};
 use crate::base::{Asset, DecimalError, Instrument, Symbol, decimal};
@@ -25,7 +25,8 @@ pub struct LeftOut {
 }
 
 impl Listings {
-    /// Adds one listing: an instrument, nothing where it is of a sort that nobody follows, or why it is left out.
+    /// Adds one listing: an instrument, nothing where it is of a sort that nobody follows, or why
+    /// it is left out.
     pub fn add(&mut self, symbol: &str, read: Result<Option<Instrument>, String>) {
         let symbol = symbol.to_owned();
         match read {
@@ -105,12 +106,13 @@ pub fn scale(decimals: impl Into<u32>) -> Result<u8, String> {
         .ok_or_else(|| format!("its numbers have more than {} decimals", decimal::SCALE_MAX))
 }
 
-/// How much finer than their lot quantities are kept, where the exchange itself is finer: orders from before the lot
-/// was made coarser may still rest.
+/// How much finer than their lot quantities are kept, where the exchange itself is finer: orders
+/// from before the lot was made coarser may still rest.
 const FINER: u8 = 2;
 
-/// Decimals of the quantities of an instrument whose lot has `lot` of them, at an exchange that keeps `precision`.
-/// Not simply the precision: a level must have room for more lots than are ever traded, here for some 10^16.
+/// Decimals of the quantities of an instrument whose lot has `lot` of them, at an exchange that
+/// keeps `precision`. Not simply the precision: a level must have room for more lots than are ever
+/// traded, here for some 10^16.
 pub fn qty_scale(lot: u8, precision: u8) -> u8 {
     precision.min(lot.saturating_add(FINER)).max(lot)
 }

@@ -1,4 +1,5 @@
-//! What the exchanges' folders share: JSON to words, symbols, texts, listings, surveys. Names no exchange.
+//! What the exchanges' folders share: JSON to words, symbols, texts, listings, surveys. Names no
+//! exchange.
 
 pub(super) mod cursor;
 pub(super) mod decoder;

@@ -1,6 +1,6 @@
-//! What a recording tells of its instruments: their symbols, the digits that their numbers have, and which streams
-//! their books came by.
-//! Cold: recordings carry no metadata, so that scales come from the tokens themselves.
+//! What a recording tells of its instruments: their symbols, the digits that their numbers have,
+//! and which streams their books came by. Cold: recordings carry no metadata, so that scales come
+//! from the tokens themselves.
 
 use super::cursor::Value;
 use super::tape::Scratch;
@@ -24,8 +24,8 @@ pub enum Said {
 /// A book stream that was recorded.
 #[derive(Debug)]
 pub struct Stream {
-    /// As `Exchange::depth_streams` names it, or as the exchange does where this build does not know it; empty where
-    /// frames do not say.
+    /// As `Exchange::depth_streams` names it, or as the exchange does where this build does not
+    /// know it; empty where frames do not say.
     pub name: String,
     /// It carries the quotes beside a deeper one: it counts as a book where no frame is of another.
     pub quotes: bool,
@@ -43,8 +43,8 @@ struct Seen {
     stream: Option<usize>,
 }
 
-/// Symbols in the order in which they were first seen, with the most decimals of their prices and quantities; and
-/// which streams were recorded.
+/// Symbols in the order in which they were first seen, with the most decimals of their prices and
+/// quantities; and which streams were recorded.
 #[derive(Debug, Default)]
 pub struct Survey {
     seen: Vec<Seen>,
@@ -95,8 +95,8 @@ impl Survey {
         self.exact
     }
 
-    /// Some number is so large that its written decimals may not fit beside it. The decimals that are needed are
-    /// known once an [`Self::exact`] survey has seen the recording, too.
+    /// Some number is so large that its written decimals may not fit beside it. The decimals that
+    /// are needed are known once an [`Self::exact`] survey has seen the recording, too.
     pub fn again(&self) -> bool {
         self.large && !self.exact
     }
@@ -121,7 +121,8 @@ impl Survey {
         });
     }
 
-    /// This symbol is followed, whatever it has said. A name that is too long is left out, and counted.
+    /// This symbol is followed, whatever it has said. A name that is too long is left out, and
+    /// counted.
     pub fn symbol(&mut self, symbol: &str) {
         self.place(symbol);
     }
@@ -133,7 +134,8 @@ impl Survey {
         }
     }
 
-    /// The frame is of this symbol's book, by this depth stream; without a name by the one that was answered.
+    /// The frame is of this symbol's book, by this depth stream; without a name by the one that was
+    /// answered.
     pub fn book(&mut self, symbol: &str, stream: Option<&str>) {
         if let Some(place) = self.place(symbol) {
             let answered = self.seen[place].stream.filter(|_| stream.is_none());
@@ -175,7 +177,8 @@ impl Survey {
         &self.others
     }
 
-    /// The depth stream of this exchange that a recorded one is; none where this build does not know it.
+    /// The depth stream of this exchange that a recorded one is; none where this build does not
+    /// know it.
     pub fn depth_of(exchange: &dyn Exchange, stream: &Stream) -> Option<&'static DepthStream> {
         let streams = exchange.depth_streams();
         match stream.name.as_str() {
@@ -184,7 +187,8 @@ impl Survey {
         }
     }
 
-    /// The recorded streams to make books of: those that this build knows, and quotes where there is no other.
+    /// The recorded streams to make books of: those that this build knows, and quotes where there
+    /// is no other.
     pub fn books(&self, exchange: &dyn Exchange) -> Vec<(usize, &'static DepthStream)> {
         let frames = |at: usize| -> u64 {
             let of_it = self.streams.iter().enumerate();
@@ -212,7 +216,8 @@ impl Survey {
         }
     }
 
-    /// The depth stream of this exchange that was recorded first: the default one where nothing names it.
+    /// The depth stream of this exchange that was recorded first: the default one where nothing
+    /// names it.
     pub fn recorded_depth(&self, exchange: &dyn Exchange) -> Option<&'static DepthStream> {
         if self.streams.is_empty() {
             return exchange.depth_streams().first();
@@ -256,7 +261,8 @@ impl Survey {
         }
     }
 
-    /// The instruments of this exchange, ids counting from zero, at scales that hold every number seen where any do.
+    /// The instruments of this exchange, ids counting from zero, at scales that hold every number
+    /// seen where any do.
     pub fn instruments(&self, exchange: &'static str) -> Vec<Instrument> {
         let instrument = |(n, seen): (usize, &Seen)| Instrument {
             id: InstrumentId(n as u16),
@@ -340,8 +346,8 @@ impl Digits {
         self.whole + self.written > DIGITS_MAX
     }
 
-    /// The decimals as they are written. Where they leave no room for the largest number, as many as do, and those
-    /// that are needed.
+    /// The decimals as they are written. Where they leave no room for the largest number, as many
+    /// as do, and those that are needed.
     fn scale(&self) -> u8 {
         match self.are_many() {
             false => self.written,

@@ -1,14 +1,16 @@
-//! JSON text to a flat tape of nodes, in buffers that are kept. Builds no tree and copies a frame once.
+//! JSON text to a flat tape of nodes, in buffers that are kept. Builds no tree and copies a frame
+//! once.
 //!
-//! A tape's numbers are binary floats, which have lost the decimals that were sent. Exchanges that write prices as
-//! JSON numbers are read through [`Scratch::read_exact`], which puts every number in quotes on the way.
+//! A tape's numbers are binary floats, which have lost the decimals that were sent. Exchanges that
+//! write prices as JSON numbers are read through [`Scratch::read_exact`], which puts every number
+//! in quotes on the way.
 
 use super::cursor::Value;
 use crate::exchange::DecodeError;
 use simd_json::{Buffers, INPUT_PADDING, Tape, fill_tape_padded};
 
-/// A longer frame (a first book of some 10,000 levels) gets buffers of its own, which go with it: those that are kept
-/// would stay as large for good.
+/// A longer frame (a first book of some 10,000 levels) gets buffers of its own, which go with it:
+/// those that are kept would stay as large for good.
 pub const LARGE_BYTES: usize = 1 << 20;
 /// How deep JSON may be nested. Binance's own messages need five levels.
 const DEPTH_MAX: usize = 32;
@@ -45,8 +47,9 @@ impl Scratch {
 
     /// Parses `frame` and shows its value to `walk`; never an absent one.
     ///
-    /// Prices are strings here. Where `walk` finds another shape it is shown the frame once more with every number
-    /// as a string: an exchange that changes from one to the other is still understood.
+    /// Prices are strings here. Where `walk` finds another shape it is shown the frame once more
+    /// with every number as a string: an exchange that changes from one to the other is still
+    /// understood.
     #[inline]
     pub fn read<R>(
         &mut self,
@@ -128,8 +131,8 @@ impl Scratch {
     }
 }
 
-/// Copies `frame` with every number outside of strings in quotes; gives the length of the copy. What is no JSON
-/// stays none.
+/// Copies `frame` with every number outside of strings in quotes; gives the length of the copy.
+/// What is no JSON stays none.
 fn quote_numbers(frame: &[u8], out: &mut [u8]) -> usize {
     let (mut at, mut to, mut in_string) = (0, 0, false);
     while at < frame.len() {

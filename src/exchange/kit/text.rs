@@ -1,4 +1,5 @@
-//! Text in the forms that exchanges share: JSON lists, encoded queries, RFC 3339 times. Holds no protocol.
+//! Text in the forms that exchanges share: JSON lists, encoded queries, RFC 3339 times. Holds no
+//! protocol.
 
 use crate::base::UnixNanos;
 use std::borrow::Cow;
@@ -74,8 +75,8 @@ pub fn path(url: &str) -> &str {
     path.split('?').next().unwrap_or_default()
 }
 
-/// `2026-01-02T03:04:05.123456Z` with any number of decimals, exactly to the nanosecond; what is finer is cut
-/// off. `None` for anything else.
+/// `2026-01-02T03:04:05.123456Z` with any number of decimals, exactly to the nanosecond; what is
+/// finer is cut off. `None` for anything else.
 pub fn rfc3339(text: &str) -> Option<UnixNanos> {
     let bytes = text.as_bytes();
     let digits = |from: usize, to: usize| -> Option<i64> {
@@ -107,8 +108,8 @@ pub fn rfc3339(text: &str) -> Option<UnixNanos> {
     if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
-    // Days since 1970 in the Gregorian calendar, with years that begin in March, so that the leap day is
-    // the last one.
+    // Days since 1970 in the Gregorian calendar, with years that begin in March, so that the leap
+    // day is the last one.
     let (year, month) = if month > 2 {
         (year, month - 3)
     } else {

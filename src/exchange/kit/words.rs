@@ -1,12 +1,13 @@
-//! What one frame said, in buffers that are kept. Holds no protocol: decoders put words in, the feed takes them out.
+//! What one frame said, in buffers that are kept. Holds no protocol: decoders put words in, the
+//! feed takes them out.
 
 use crate::base::feed::Channel;
 use crate::base::{DecimalError, Diff, InstrumentId, Level, Px, Qty, Quote, Side, Trade, Word};
 use crate::exchange::{self, DecodeError};
 use std::ops::Range;
 
-/// Levels a side of all books of one frame, at most. What bounds them is [`Limits::message_bytes_max`]: a level takes
-/// more than this many bytes of JSON.
+/// Levels a side of all books of one frame, at most. What bounds them is
+/// [`Limits::message_bytes_max`]: a level takes more than this many bytes of JSON.
 ///
 /// [`Limits::message_bytes_max`]: exchange::Limits::message_bytes_max
 pub const LEVELS_MAX: usize = exchange::MESSAGE_BYTES_MAX / LEVEL_BYTES_MIN;
@@ -18,8 +19,8 @@ pub const WORDS_MAX: usize = 4_096;
 const WARM_LEVELS: usize = 8_192;
 const WARM_WORDS: usize = 1_024;
 
-/// What a frame said that no word may say: nothing trades at a price of zero or below, and nothing without a
-/// quantity is a print, a quote or a level of a whole book. The rest of the frame counts.
+/// What a frame said that no word may say: nothing trades at a price of zero or below, and nothing
+/// without a quantity is a print, a quote or a level of a whole book. The rest of the frame counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Dropped {
     /// Levels, of both sides.
@@ -32,10 +33,11 @@ pub struct Dropped {
 
 /// The words of one frame.
 ///
-/// A decoder puts levels in with [`Self::push`] or [`Self::room`], and closes them with [`Self::diff`] or
-/// [`Self::book`], which take all levels since the one before.
+/// A decoder puts levels in with [`Self::push`] or [`Self::room`], and closes them with
+/// [`Self::diff`] or [`Self::book`], which take all levels since the one before.
 ///
-/// Invariant: no word has a price of zero or below, and only a level of a diff has a quantity of zero.
+/// Invariant: no word has a price of zero or below, and only a level of a diff has a quantity of
+/// zero.
 pub struct Words {
     entries: Vec<Entry>,
     bids: Vec<Level>,
@@ -92,8 +94,8 @@ impl Words {
         self.strangers = 0;
     }
 
-    /// Reads one word of the frame. What is wrong with it alone costs it alone: a number that does not fit is said
-    /// as [`Word::Unfit`], and an instrument that nobody follows is passed over.
+    /// Reads one word of the frame. What is wrong with it alone costs it alone: a number that does
+    /// not fit is said as [`Word::Unfit`], and an instrument that nobody follows is passed over.
     #[inline]
     pub fn one(
         &mut self,
@@ -167,8 +169,8 @@ impl Words {
         self.plain(Word::Trade(trade))
     }
 
-    /// The best bid and ask. There is no quote of one side: a side that is absent, or empty in the exchange's
-    /// way (a price or a quantity of zero), leaves nothing to say.
+    /// The best bid and ask. There is no quote of one side: a side that is absent, or empty in the
+    /// exchange's way (a price or a quantity of zero), leaves nothing to say.
     pub fn quote(
         &mut self,
         instrument: InstrumentId,
@@ -333,8 +335,8 @@ impl Words {
     }
 }
 
-/// Some of these levels have a price of zero or below. Signs are joined rather than looked at one by one: it runs over
-/// every level of every message.
+/// Some of these levels have a price of zero or below. Signs are joined rather than looked at one
+/// by one: it runs over every level of every message.
 #[inline]
 fn priceless(levels: &[Level]) -> bool {
     let join = |signs: i64, at: &Level| signs | at.px.0.wrapping_sub(1);

@@ -1,4 +1,5 @@
-//! Market frames to words, walked straight off the tape. Never keeps a frame, and never applies half of one.
+//! Market frames to words, walked straight off the tape. Never keeps a frame, and never applies
+//! half of one.
 
 use super::request;
 use crate::base::{Channel, Diff, Instrument, Side, Trade};
@@ -11,7 +12,8 @@ use DecodeError::Shape;
 /// the exchange sends in 100 ms. A larger message makes the buffers grow, once.
 const WARM_LEVELS: usize = 4_096;
 
-/// Decodes depth updates, trades, quotes and contract states, combined (`{"stream":…,"data":…}`) or raw.
+/// Decodes depth updates, trades, quotes and contract states, combined (`{"stream":…,"data":…}`) or
+/// raw.
 pub fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
     let levels = (r#"["61737.60","0.020"]"#, 2 * WARM_LEVELS);
     kit::decoder::warm(
@@ -97,8 +99,8 @@ fn quote(keys: &Keys<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), De
     words.quote(listed.id, keys.u.unsigned()?, Some(bid), Some(ask))
 }
 
-/// A contract was listed, halted, settled, or got other margin brackets. It comes for all contracts of both
-/// markets: those that nobody follows are no error.
+/// A contract was listed, halted, settled, or got other margin brackets. It comes for all contracts
+/// of both markets: those that nobody follows are no error.
 fn contract_info(keys: &Keys<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
     let (symbol, state) = (keys.s.text()?, keys.cs.text()?);
     match symbols.find(symbol) {
@@ -107,7 +109,8 @@ fn contract_info(keys: &Keys<'_>, symbols: &Symbols, words: &mut Words) -> Resul
     }
 }
 
-/// The symbol of a recorded frame with the texts of its prices and quantities, and its depth stream.
+/// The symbol of a recorded frame with the texts of its prices and quantities, and its depth
+/// stream.
 pub fn survey(frame: &str, survey: &mut Survey) {
     kit::survey::read(frame, |root| {
         let keys = Keys::of(root.find(b"data").or(root));

@@ -1,4 +1,5 @@
-//! Market frames to words, and the body of a snapshot to a book, walked straight off the tape. Never keeps a frame, and never applies half of one.
+//! Market frames to words, and the body of a snapshot to a book, walked straight off the tape.
+//! Never keeps a frame, and never applies half of one.
 
 use crate::base::{Channel, Diff, Instrument, Side, Snapshot, Trade, UnixNanos};
 use crate::exchange::binance_spot::unix_time;
@@ -43,8 +44,9 @@ pub(in crate::exchange) fn message(
     event(root, words)
 }
 
-/// `{"result":null,"id":1}`, `{"code":2,"msg":"…","id":1}` or `{"error":{"code":2,"msg":"…"},"id":1}`.
-/// A request that the exchange could not read is answered with a null id: zero, which is none of ours.
+/// `{"result":null,"id":1}`, `{"code":2,"msg":"…","id":1}` or
+/// `{"error":{"code":2,"msg":"…"},"id":1}`. A request that the exchange could not read is answered
+/// with a null id: zero, which is none of ours.
 fn answer(at: &Envelope<'_>, words: &mut Words) -> Result<(), DecodeError> {
     let id = if at.id.is_null() {
         0

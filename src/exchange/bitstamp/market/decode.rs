@@ -1,5 +1,5 @@
-//! Market frames to words, and the body of a snapshot to a book, walked straight off the tape. Never keeps a
-//! frame, and never applies half of one.
+//! Market frames to words, and the body of a snapshot to a book, walked straight off the tape.
+//! Never keeps a frame, and never applies half of one.
 
 use super::request::{DIFFS, TRADES};
 use crate::base::{Channel, Diff, Instrument, Side, Snapshot, Trade};
@@ -67,7 +67,8 @@ fn split(channel: &str) -> Option<(Channel, &str)> {
     }
 }
 
-/// The answer about a channel. There is none for quotes: what is said of diffs is said of them, too.
+/// The answer about a channel. There is none for quotes: what is said of diffs is said of them,
+/// too.
 fn subscribed(
     listed: &Listed,
     channel: Channel,
@@ -81,8 +82,9 @@ fn subscribed(
     Ok(())
 }
 
-/// `{"event":"bts:error","channel":"","data":{"code":null,"message":"Bad subscription string."}}`. Where it does not
-/// say which channel it is about it answers nobody's request: the id zero. A code that is no number is -1.
+/// `{"event":"bts:error","channel":"","data":{"code":null,"message":"Bad subscription string."}}`.
+/// Where it does not say which channel it is about it answers nobody's request: the id zero. A code
+/// that is no number is -1.
 fn refused(at: &Envelope<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
     let code = Some(at.data.find(b"code").signed().unwrap_or(-1));
     let channel = at.channel.string().unwrap_or_default();
@@ -131,8 +133,8 @@ fn trade(data: Value<'_>, listed: &Listed, words: &mut Words) -> Result<(), Deco
     })
 }
 
-/// Decodes `{"timestamp":"…","microtimestamp":"…","bids":[["price","quantity"],…],"asks":…}`, which is always the
-/// whole book. See [`kit::decoder::snapshot`].
+/// Decodes `{"timestamp":"…","microtimestamp":"…","bids":[["price","quantity"],…],"asks":…}`, which
+/// is always the whole book. See [`kit::decoder::snapshot`].
 pub fn snapshot(body: &[u8], instrument: &Instrument) -> Result<Snapshot, DecodeError> {
     kit::decoder::snapshot(body, instrument, usize::MAX, |root, listed, words| {
         let head = depth(root, listed, words)?;
@@ -140,8 +142,8 @@ pub fn snapshot(body: &[u8], instrument: &Instrument) -> Result<Snapshot, Decode
     })
 }
 
-/// Symbols of a recorded frame with its numbers. A snapshot names no symbol and may have finer numbers than the
-/// diffs: every instrument has the decimals that metadata would give it, at least.
+/// Symbols of a recorded frame with its numbers. A snapshot names no symbol and may have finer
+/// numbers than the diffs: every instrument has the decimals that metadata would give it, at least.
 pub fn survey(frame: &str, survey: &mut Survey) {
     const EIGHT: &str = "0.00000000";
     kit::survey::read(frame, |root| {

@@ -1,12 +1,13 @@
-//! Market frames to words, walked straight off the tape. Never keeps a frame, and never applies half of one.
+//! Market frames to words, walked straight off the tape. Never keeps a frame, and never applies
+//! half of one.
 
 use crate::base::{Channel, Instrument, Level, Qty, Side, Trade};
 use crate::exchange::bybit::BEST;
 use crate::exchange::kit::{self, Listed, Prices, Symbols, Value, cursor, keys};
 use crate::exchange::{DecodeError, Decoder, DepthStream, Survey, Words};
 
-/// Levels a side of the message that buffers are warmed with: the deepest stream's snapshot. A frame of 1,024
-/// trades is longer and makes the buffers grow, once.
+/// Levels a side of the message that buffers are warmed with: the deepest stream's snapshot. A
+/// frame of 1,024 trades is longer and makes the buffers grow, once.
 const WARM_LEVELS: usize = 1_000;
 
 /// Decodes one depth stream, trades, quotes and answers.
@@ -54,10 +55,10 @@ fn message(
     }
 }
 
-/// `{"success":true,"ret_msg":"","conn_id":"…","req_id":"1","op":"subscribe"}`. An answer without an id of ours
-/// has the id zero. The pong has the `op` of the ping. Refusals have no code. One for a topic that is followed already
-/// (`error:already subscribed,topic:publicTrade.BTCUSDT`) confirms that topic, and leaves the others of its request
-/// unanswered.
+/// `{"success":true,"ret_msg":"","conn_id":"…","req_id":"1","op":"subscribe"}`. An answer without
+/// an id of ours has the id zero. The pong has the `op` of the ping. Refusals have no code. One for
+/// a topic that is followed already (`error:already subscribed,topic:publicTrade.BTCUSDT`) confirms
+/// that topic, and leaves the others of its request unanswered.
 fn answer(
     at: &Envelope<'_>,
     symbols: &Symbols,
@@ -97,7 +98,8 @@ keys! {
     struct Book { s, b, a, u }
 }
 
-/// A snapshot replaces the book at any time, and so does `u` = 1, which says that the service began anew.
+/// A snapshot replaces the book at any time, and so does `u` = 1, which says that the service began
+/// anew.
 #[inline]
 fn book(at: &Envelope<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
     let keys = Book::of(at.data);
@@ -111,8 +113,8 @@ fn book(at: &Envelope<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), D
     words.depth(snapshot || id == 1, head)
 }
 
-/// The best level of both sides. `u` counts the messages of this topic, and is no id of a deeper book. A side that
-/// is empty, or that a change leaves out, makes no quote.
+/// The best level of both sides. `u` counts the messages of this topic, and is no id of a deeper
+/// book. A side that is empty, or that a change leaves out, makes no quote.
 fn quote(at: &Envelope<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
     let keys = Book::of(at.data);
     let listed = keys.s.listed(symbols)?;
@@ -136,7 +138,8 @@ keys! {
     struct Print { time = "T", symbol = "s", side = "S", qty = "v", px = "p", id = "i" }
 }
 
-/// Spot numbers its trades, those of contracts have UUIDs. `seq` is no identity: trades of one message share it.
+/// Spot numbers its trades, those of contracts have UUIDs. `seq` is no identity: trades of one
+/// message share it.
 fn trade(item: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
     let keys = Print::of(item);
     let listed = keys.symbol.listed(symbols)?;

@@ -1,4 +1,5 @@
-//! Deribit frames to words, walked straight off the tape. Never keeps a frame, and never applies half of one.
+//! Deribit frames to words, walked straight off the tape. Never keeps a frame, and never applies
+//! half of one.
 
 use crate::base::{Channel, DecimalError, Diff, Instrument, Level, Px, Qty, Side, Trade};
 use crate::exchange::deribit::channel_of;
@@ -6,8 +7,8 @@ use crate::exchange::kit::{self, Listed, Prices, Symbols, Value, cursor, keys};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
 
-/// Levels a side of the message that buffers are warmed with: some 200 KiB of text. A larger message makes the
-/// buffers grow, once.
+/// Levels a side of the message that buffers are warmed with: some 200 KiB of text. A larger
+/// message makes the buffers grow, once.
 const WARM_LEVELS: usize = 4_096;
 
 /// What a `test_request` must be answered with, or the connection is closed.
@@ -40,8 +41,9 @@ fn message(root: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), 
     }
 }
 
-/// `{"id":7,"result":["book.BTC-PERPETUAL.100ms"]}`: the channels that were accepted; one that is missing was not.
-/// `{"id":7,"error":{"code":13778,"message":"…"}}`: none was. An error without an id is about nothing of ours: zero.
+/// `{"id":7,"result":["book.BTC-PERPETUAL.100ms"]}`: the channels that were accepted; one that is
+/// missing was not. `{"id":7,"error":{"code":13778,"message":"…"}}`: none was. An error without an
+/// id is about nothing of ours: zero.
 fn answer(at: &Rpc<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
     if !at.error.is_absent() {
         let nobody = at.id.is_absent() || at.id.is_null();
@@ -113,7 +115,8 @@ fn depth(data: Value<'_>, listed: &Listed, words: &mut Words) -> Result<(), Deco
     }
 }
 
-/// `[["new",104250.5,12500.0],…]` into `words`. A deleted level has nothing left, whatever is written there.
+/// `[["new",104250.5,12500.0],…]` into `words`. A deleted level has nothing left, whatever is
+/// written there.
 #[inline]
 fn levels(
     list: Value<'_>,
@@ -137,8 +140,8 @@ fn levels(
     Ok(())
 }
 
-/// Combinations of instruments, like `BTC-FS-25SEP26_PERP`, may cost nothing or less than that: then their book has
-/// prices that this engine does not know.
+/// Combinations of instruments, like `BTC-FS-25SEP26_PERP`, may cost nothing or less than that:
+/// then their book has prices that this engine does not know.
 #[cold]
 fn is_combo(symbol: &str) -> bool {
     symbol.split('-').skip(1).any(|part| part.contains('_'))
@@ -179,7 +182,8 @@ fn quote(data: Value<'_>, listed: &Listed, words: &mut Words) -> Result<(), Deco
     words.quote(listed.id, 0, bid, ask)
 }
 
-/// Symbols of a recorded frame, with the texts of its levels and prints, and at which interval books were recorded.
+/// Symbols of a recorded frame, with the texts of its levels and prints, and at which interval
+/// books were recorded.
 pub fn survey(frame: &str, survey: &mut Survey) {
     kit::survey::read(frame, |root| {
         let at = Rpc::of(root);

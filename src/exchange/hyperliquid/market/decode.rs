@@ -1,4 +1,5 @@
-//! Market frames to words, walked straight off the tape. Never keeps a frame, and never applies half of one.
+//! Market frames to words, walked straight off the tape. Never keeps a frame, and never applies
+//! half of one.
 
 mod news;
 
@@ -9,7 +10,8 @@ use crate::exchange::{DecodeError, Decoder, Words};
 use DecodeError::Shape;
 use news::News;
 
-/// Objects of the message that buffers are warmed with: a burst of trades, far more than two sides of a book.
+/// Objects of the message that buffers are warmed with: a burst of trades, far more than two sides
+/// of a book.
 const WARM_ITEMS: usize = 256;
 /// The code of a refusal: the exchange gives words only.
 const REFUSED: i64 = -1;
@@ -114,7 +116,8 @@ fn quote(data: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), De
     words.quote(listed.id, update_id, side(bid)?, side(ask)?)
 }
 
-/// Prints of one coin, oldest first. What is no news is read, too: it must be of the documented shape.
+/// Prints of one coin, oldest first. What is no news is read, too: it must be of the documented
+/// shape.
 fn trades(
     data: Value<'_>,
     symbols: &Symbols,
@@ -176,8 +179,8 @@ fn answer(
     words.subscribed(listed.id, channel, None)
 }
 
-/// `Already subscribed: {"type":"l2Book","coin":"BTC"}` or `Invalid subscription {…}`: a text with the subscription
-/// that it is about. The first one is as good as an acceptance.
+/// `Already subscribed: {"type":"l2Book","coin":"BTC"}` or `Invalid subscription {…}`: a text with
+/// the subscription that it is about. The first one is as good as an acceptance.
 fn error(text: &str, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
     let refused = (!text.starts_with("Already ")).then_some(REFUSED);
     let kind = quoted(text, r#""type":""#).and_then(channel);

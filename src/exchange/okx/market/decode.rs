@@ -1,4 +1,5 @@
-//! Market frames to words, walked straight off the tape. Never keeps a frame, and never applies half of one.
+//! Market frames to words, walked straight off the tape. Never keeps a frame, and never applies
+//! half of one.
 
 use crate::base::{Channel, Diff, Instrument, Level, Side, Trade, UnixNanos};
 use crate::exchange::kit::{Listed, Prices, Symbols, Value, cursor, decoder, keys};
@@ -92,7 +93,8 @@ keys! {
     struct Book { asks, bids, ts, checksum, prev = "prevSeqId", seq = "seqId" }
 }
 
-/// The value, or an absent one where nothing is said: OKX writes an empty string for what there is not.
+/// The value, or an absent one where nothing is said: OKX writes an empty string for what there is
+/// not.
 #[inline]
 fn present(value: Value<'_>) -> Value<'_> {
     match value.string() {
@@ -130,7 +132,8 @@ fn prev_id(value: Value<'_>) -> Result<Option<u64>, DecodeError> {
     Ok(stated.and_then(|id| u64::try_from(id).ok()))
 }
 
-/// The bits of a signed 32-bit number; zero is what the exchange writes since it makes no checksums any more.
+/// The bits of a signed 32-bit number; zero is what the exchange writes since it makes no checksums
+/// any more.
 #[inline]
 fn checksum(value: Value<'_>) -> Result<Option<u32>, DecodeError> {
     if value.is_absent() {

@@ -1,4 +1,5 @@
-//! Advanced Trade frames to words, walked straight off the tape. Never keeps a frame, and never applies half of one.
+//! Advanced Trade frames to words, walked straight off the tape. Never keeps a frame, and never
+//! applies half of one.
 
 use crate::base::{Channel, Instrument, Side, Trade, UnixNanos};
 use crate::exchange::coinbase::advanced::channel_of;
@@ -7,8 +8,8 @@ use crate::exchange::kit::{self, Prices, Symbols, Value, cursor, keys};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
 
-/// Levels of the message that buffers are warmed with: one MiB of text. Only a first book is larger; it makes the
-/// buffers grow, once.
+/// Levels of the message that buffers are warmed with: one MiB of text. Only a first book is
+/// larger; it makes the buffers grow, once.
 const WARM_LEVELS: usize = 8_192;
 
 /// Decodes `l2_data`, `market_trades`, `ticker` and `subscriptions`.
@@ -184,7 +185,8 @@ pub fn survey(frame: &str, survey: &mut Survey) {
     });
 }
 
-/// Tells of each element of `event[key]` its two numbers. The product stands in the event or in the element.
+/// Tells of each element of `event[key]` its two numbers. The product stands in the event or in the
+/// element.
 fn tell(event: Value<'_>, key: &[u8], px_and_qty: [&str; 2], survey: &mut Survey) {
     let Some(list) = event.find(key).some() else {
         return;

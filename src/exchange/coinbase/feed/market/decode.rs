@@ -1,4 +1,5 @@
-//! Exchange feed frames to words, walked straight off the tape. Never keeps a frame, and never applies half of one.
+//! Exchange feed frames to words, walked straight off the tape. Never keeps a frame, and never
+//! applies half of one.
 
 use crate::base::{Channel, Diff, Instrument, Side, Trade};
 use crate::exchange::coinbase::common::{level, list, refusal, subscribed, time};
@@ -7,8 +8,8 @@ use crate::exchange::kit::{self, Listed, Prices, Symbols, Value, cursor, keys};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
 
-/// Levels a side of the message that buffers are warmed with. Only a first book is larger; it makes the buffers
-/// grow, once.
+/// Levels a side of the message that buffers are warmed with. Only a first book is larger; it makes
+/// the buffers grow, once.
 const WARM_LEVELS: usize = 8_192;
 
 /// Decodes `snapshot`, `l2update`, `match`, `ticker`, `subscriptions` and `error`.
@@ -89,7 +90,8 @@ fn trade(at: &Keys<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), Deco
     })
 }
 
-/// The best bid and ask at a trade. Without both sides and their sizes, which old messages lack, it is no quote.
+/// The best bid and ask at a trade. Without both sides and their sizes, which old messages lack, it
+/// is no quote.
 fn quote(at: &Keys<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
     let listed = at.product_id.listed(symbols)?;
     let (bid, ask) = (level(at.bid(), listed)?, level(at.ask(), listed)?);
@@ -111,7 +113,8 @@ fn subscriptions(
     Ok(())
 }
 
-/// Symbols of a recorded frame, with the texts of its levels and prints, and which depth channel was recorded.
+/// Symbols of a recorded frame, with the texts of its levels and prints, and which depth channel
+/// was recorded.
 pub fn survey(frame: &str, survey: &mut Survey) {
     kit::survey::read(frame, |root| {
         let at = Keys::of(root);
