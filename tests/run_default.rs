@@ -221,7 +221,7 @@ fn an_interrupt_ends_a_run_in_order_and_its_files_are_whole() {
 fn two_runs_at_once_share_nothing() {
     let folder = folder();
     // Neither says where its files go, so both find a folder of their own under `runs/`.
-    let start = || Process::start(tickwire(folder.path(), &["run", "--for", "2s"]));
+    let start = || Process::start(tickwire(folder.path(), &["run", "--for", "8s"]));
     let runs = [start(), start()];
     for run in runs {
         run.wait().expect(0);
@@ -245,7 +245,7 @@ fn on_one_cpu_everything_is_one_worker_and_says_so() {
         env!("CARGO_BIN_EXE_tickwire"),
         "run",
         "--for",
-        "2s",
+        "10s",
         "--out",
         "o",
     ]);
@@ -301,7 +301,7 @@ fn check_books_moved(summary: &Value) {
 #[test]
 fn with_json_logs_every_line_is_a_record() {
     let folder = folder();
-    let arguments = ["run", "--for", "3s", "--log", "json", "--out", "o"];
+    let arguments = ["run", "--for", "8s", "--log", "json", "--out", "o"];
     let ran = finished(tickwire(folder.path(), &arguments)).expect(0);
     let records = json_lines(&ran.err);
     let of = |event: &'static str| {

@@ -230,7 +230,7 @@ impl Coinbase {
             if let Ok(client) = tungstenite::accept(stream) {
                 let socket = &client.get_ref().sock;
                 socket
-                    .set_read_timeout(Some(Duration::from_millis(5)))
+                    .set_read_timeout(Some(Duration::from_millis(20)))
                     .unwrap();
                 exchange.serve(client);
             }

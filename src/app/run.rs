@@ -40,6 +40,8 @@ const DEMO: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(50);
 /// After the last frame of a recording, frames must have stopped arriving for this long.
 const QUIET: Duration = Duration::from_millis(300);
+/// Frames of a recording that have not arrived for this long are not waited for: their connection is gone.
+const LOST: Duration = Duration::from_secs(30);
 /// The default seed: a run without arguments has the same order flow each time.
 const SEED: u64 = 1;
 
@@ -519,8 +521,11 @@ impl Threads<'_> {
             if frames() != seen {
                 (seen, seen_at) = (frames(), Instant::now());
             }
-            let played_out = self.sim.is_some_and(|sim| sim.progress().played_out);
-            if played_out && seen_at.elapsed() > QUIET {
+            let progress = self.sim.map(Sim::progress).unwrap_or_default();
+            // A host that stops the workers for a while makes them quiet, too.
+            let arrived = progress.frames_sent <= seen;
+            let quiet = if arrived { QUIET } else { LOST };
+            if progress.played_out && seen_at.elapsed() > quiet {
                 return None;
             }
             std::thread::sleep(LOOK);
