@@ -64,6 +64,24 @@ fn check_says_what_the_binance_example_would_run() {
 }
 
 #[test]
+fn books_with_too_few_levels_for_the_strategy_are_named_by_check_and_at_the_start_of_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.toml");
+    let text = "[simulate]\n[[feed]]\nexchange = \"hyperliquid\"\ninstruments = [\"*\"]\n\
+                [strategy]\ndepth = 10\n";
+    std::fs::write(&path, text).unwrap();
+    let (path, out) = (path.to_str().unwrap(), folder.path().join("o"));
+    let warning = "hyperliquid: depth_stream \"fast\" has 5 levels per side";
+    let checked = tickwire(&["check", path]);
+    let said = String::from_utf8(checked.stdout).unwrap();
+    assert!(said.contains(warning), "{said}");
+    let out = out.to_str().unwrap();
+    let ran = tickwire(&["run", path, "--out", out, "--for", "1s"]);
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(said.contains(warning), "{said}");
+}
+
+#[test]
 fn a_reader_that_goes_away_causes_no_panic() {
     let arguments: &[&[&str]] = &[&["--help"], &["check", "configs/binance.toml"]];
     for arguments in arguments {

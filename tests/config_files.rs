@@ -510,6 +510,7 @@ static COUNTED: [DepthStream; 1] = [DepthStream {
         chain: Chain::Counted,
         ..SeqRule::STREAM
     },
+    levels: None,
     every_ms: None,
 }];
 

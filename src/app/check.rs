@@ -60,6 +60,9 @@ fn describe(out: &mut dyn Write, path: &Path, config: &Config, cpus: &Cpus) -> i
     account(out, config.account.as_ref())?;
     live(out, config)?;
     strategy_and_risk(out, config)?;
+    for shallow in config.too_shallow() {
+        writeln!(out, "warning      {shallow}")?;
+    }
     placement(out, config, cpus)?;
     memory::describe(out, config, cpus)
 }
@@ -405,6 +408,22 @@ mod tests {
         ] {
             assert!(text.contains(line), "no {line:?} in\n{text}");
         }
+    }
+
+    #[test]
+    fn a_depth_stream_with_fewer_levels_than_the_strategy_looks_at_is_a_warning() {
+        let text = |depth| {
+            let config = config(&format!(
+                "[[feed]]\nexchange = \"hyperliquid\"\ninstruments = [\"BTC\"]\n\
+                 [strategy]\ndepth = {depth}\n"
+            ));
+            let mut out = Vec::new();
+            describe(&mut out, Path::new("my.toml"), &config, &Cpus::all(&[0])).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let warning = "warning      hyperliquid: depth_stream \"fast\" has 5 levels per side";
+        assert!(text(10).contains(warning), "{}", text(10));
+        assert!(!text(5).contains("warning"), "{}", text(5));
     }
 
     #[test]

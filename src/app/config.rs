@@ -2,6 +2,7 @@
 //! Opens no connection and reads no secret; a key that it does not know is refused, never ignored.
 
 mod feeds;
+mod levels;
 mod network;
 mod read;
 mod sections;

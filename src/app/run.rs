@@ -228,6 +228,9 @@ impl Run {
             universe,
         } = prepared?;
         screen.announce_universe(&universe);
+        if !self.record && self.strategy.is_none() {
+            screen.warn_of_shallow_books(&config);
+        }
         let (left_out, absent) = (universe.left_out.clone(), universe.absent.clone());
         if let Some((_, account)) = &account {
             reachable(&universe, account)?;

@@ -286,6 +286,11 @@ fn names_are_unique_and_limits_are_set() {
             exchange.name()
         );
         assert!(!exchange.depth_streams().is_empty());
+        for stream in exchange.depth_streams() {
+            // Who keeps a window says how many levels that is, and tells of no more.
+            assert_eq!(stream.levels.is_some(), stream.rule.window.is_some());
+            assert!(stream.levels <= stream.rule.window, "{}", stream.name);
+        }
         let limits = exchange.limits();
         assert!(limits.streams_per_connection > 0 && limits.messages.count > 0);
         assert!(limits.connects.count > 0 && limits.rest_weight.count > 0);

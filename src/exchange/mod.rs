@@ -58,6 +58,8 @@ pub struct DepthStream {
     pub name: &'static str,
     /// How its messages make a book.
     pub rule: SeqRule,
+    /// Levels per side that it tells of, at most; `None` if it tells of every level.
+    pub levels: Option<u16>,
     /// Milliseconds between two messages about a book that changes all the time, as documented; `None` where that is
     /// not documented, or every change is told at once.
     pub every_ms: Option<u32>,

@@ -36,6 +36,7 @@ pub const KIND: Kind = Kind {
         COOLDOWN_MS,
         QUANTITY,
     ],
+    levels: None,
     paper_only: Some("it needs accounts at two exchanges, and this build has one"),
     build: |values, table| Ok(Box::new(Arbitrage::new(&Params::of(values), table)?)),
 };

@@ -17,6 +17,7 @@ pub const KIND: Kind = Kind {
     name: "imbalance",
     help: "takes the side on which the best levels hold much more than on the other",
     keys: &[DEPTH, THRESHOLD, COOLDOWN_MS, QUANTITY],
+    levels: Some(&DEPTH),
     paper_only: None,
     build: |values, table| {
         let strategy = Imbalance::new(&Params::of(values), table)?;

@@ -12,6 +12,9 @@ pub struct Kind {
     pub help: &'static str,
     /// What configuration may say of it.
     pub keys: &'static [Key],
+    /// The key that says how many levels per side it needs of a book; `None` if the best one is
+    /// enough.
+    pub levels: Option<&'static Key>,
     /// Why it must not send real orders; `None` if it may.
     pub paper_only: Option<&'static str>,
     /// Builds one for the instruments of a run.
@@ -193,6 +196,8 @@ mod tests {
             assert!(!kind.help.is_empty(), "{kind:?}");
             let keys: BTreeSet<&str> = kind.keys.iter().map(|key| key.name).collect();
             assert_eq!(keys.len(), kind.keys.len(), "{kind:?}");
+            let listed = |of: &Key| kind.keys.iter().any(|key| key.name == of.name);
+            assert!(kind.levels.is_none_or(listed), "{kind:?}");
             for key in kind.keys {
                 assert!(!key.help.is_empty(), "{kind:?} {}", key.name);
                 let taken = ["name", "kind", "instruments"].contains(&key.name);

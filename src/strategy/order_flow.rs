@@ -22,6 +22,7 @@ pub const KIND: Kind = Kind {
     name: "order_flow",
     help: "takes the side to which more was added than taken at the best price over a window",
     keys: &[WINDOW_MS, THRESHOLD, COOLDOWN_MS, QUANTITY],
+    levels: None,
     paper_only: None,
     build: |values, table| Ok(Box::new(OrderFlow::new(values, table)?)),
 };

@@ -21,6 +21,7 @@ const _: () = assert!((LINES_MAX as usize) < crate::wiring::lane::LINES);
 static UNKNOWN_DEPTH: DepthStream = DepthStream {
     name: "",
     rule: crate::base::feed::SeqRule::STREAM,
+    levels: None,
     every_ms: None,
 };
 

@@ -43,6 +43,13 @@ impl Screen {
         self.out.finish();
     }
 
+    /// Feeds on whose books the strategy can never act.
+    pub(super) fn warn_of_shallow_books(&self, config: &Config) {
+        for shallow in config.too_shallow() {
+            console::complain(&format!("warning: {shallow}"));
+        }
+    }
+
     /// Which instruments patterns chose, and how long the first snapshots will take where that is more than a moment.
     pub(super) fn announce_universe(&mut self, universe: &Universe) {
         for why in &universe.left_out {

@@ -272,6 +272,7 @@ mod tests {
                 chain: crate::base::feed::Chain::Counted,
                 ..crate::base::feed::SeqRule::STREAM
             },
+            levels: None,
             every_ms: None,
         };
         assert_eq!(links(&source(&COUNTED).config), 1);

@@ -88,6 +88,7 @@ const fn depth_stream(name: &'static str, every_ms: Option<u32>) -> DepthStream 
     DepthStream {
         name,
         rule: RULE,
+        levels: None,
         every_ms,
     }
 }

@@ -117,11 +117,13 @@ static DEPTHS: [DepthStream; 2] = [
     DepthStream {
         name: "100ms",
         rule: RULE,
+        levels: None,
         every_ms: Some(100),
     },
     DepthStream {
         name: "1000ms",
         rule: RULE,
+        levels: None,
         every_ms: Some(1_000),
     },
 ];

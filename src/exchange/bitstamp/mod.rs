@@ -35,6 +35,7 @@ static DEPTHS: [DepthStream; 1] = [DepthStream {
         chain: Chain::Rising,
         ..SeqRule::STREAM
     },
+    levels: None,
     every_ms: None,
 }];
 

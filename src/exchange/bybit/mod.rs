@@ -68,6 +68,7 @@ const fn depth(name: &'static str, levels: u16, every_ms: u32) -> DepthStream {
     DepthStream {
         name,
         rule,
+        levels: Some(levels),
         every_ms: Some(every_ms),
     }
 }

@@ -31,16 +31,19 @@ static DEPTHS: [DepthStream; 3] = [
     DepthStream {
         name: "100ms",
         rule: RULE,
+        levels: None,
         every_ms: Some(100),
     },
     DepthStream {
         name: "raw", // Each change at once; refused (13778) on a connection that is not authenticated.
         rule: RULE,
+        levels: None,
         every_ms: None,
     },
     DepthStream {
         name: "agg2",
         rule: RULE,
+        levels: None,
         every_ms: Some(1_000), // About.
     },
 ];

@@ -30,7 +30,7 @@ const WINDOW: u16 = 20;
 
 /// Every message is the whole window, and is numbered by its time. Messages of either window may come, and not
 /// every one says which: a side of exactly five levels is never taken for all there is.
-const fn depth(name: &'static str, every_ms: u32) -> DepthStream {
+const fn depth(name: &'static str, levels: u16, every_ms: u32) -> DepthStream {
     let rule = SeqRule {
         splice: Splice::Newer,
         chain: Chain::Rising,
@@ -41,12 +41,13 @@ const fn depth(name: &'static str, every_ms: u32) -> DepthStream {
     DepthStream {
         name,
         rule,
+        levels: Some(levels),
         every_ms: Some(every_ms),
     }
 }
 
 /// `fast` has five levels every half a second; `l2Book` has twenty, every five seconds since 2026-07-25.
-static DEPTHS: [DepthStream; 2] = [depth(FAST, 500), depth(BOOK, 5_000)];
+static DEPTHS: [DepthStream; 2] = [depth(FAST, FAST_WINDOW, 500), depth(BOOK, WINDOW, 5_000)];
 
 /// The fast one of the two: `"fast":true` in its subscription.
 const FAST: &str = "fast";
@@ -189,6 +190,8 @@ mod tests {
             assert_eq!((depth.rule.window, depth.rule.truncates), (Some(20), false));
             assert_eq!((depth.rule.short, depth.rule.checksum), (Some(5), None));
         }
+        let levels = Hyperliquid.depth_streams().iter().map(|depth| depth.levels);
+        assert!(levels.eq([Some(5), Some(20)]), "as their messages have");
     }
 
     #[test]

@@ -38,6 +38,7 @@ const fn depth(name: &'static str, levels: u16) -> DepthStream {
             checksum: Some(Checksum::Digits10),
             ..SeqRule::STREAM
         },
+        levels: Some(levels),
         every_ms: None,
     }
 }

@@ -35,6 +35,7 @@ pub struct KrakenFutures;
 static DEPTHS: [DepthStream; 1] = [DepthStream {
     name: "book",
     rule: SeqRule::STREAM,
+    levels: None,
     every_ms: None,
 }];
 

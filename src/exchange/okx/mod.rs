@@ -41,6 +41,7 @@ const fn depth(name: &'static str, window: u16, every_ms: u32) -> DepthStream {
     DepthStream {
         name,
         rule,
+        levels: Some(window),
         every_ms: Some(every_ms),
     }
 }

@@ -28,6 +28,7 @@ static DEPTHS: [DepthStream; 1] = [DepthStream {
         numbered_line: true,
         ..SeqRule::STREAM
     },
+    levels: None,
     every_ms: None,
 }];
 

@@ -30,11 +30,13 @@ static DEPTHS: [DepthStream; 2] = [
     DepthStream {
         name: "level2_batch",
         rule: RULE,
+        levels: None,
         every_ms: Some(50),
     },
     DepthStream {
         name: "level2", // At once; needs an authenticated subscription today.
         rule: RULE,
+        levels: None,
         every_ms: None,
     },
 ];
