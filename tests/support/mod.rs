@@ -2,6 +2,7 @@
 #![allow(dead_code)] // Each test binary uses its own part.
 
 pub mod corpus;
+pub mod proxy;
 
 use serde_json::Value;
 use std::collections::BTreeMap;

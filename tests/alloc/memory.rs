@@ -1,0 +1,111 @@
+//! The sizes that `tickwire check` counts with are those that are allocated.
+
+use crate::counting::held;
+use tickwire::app::memory::{
+    BUFFER_BYTES, DECODER_BYTES, INSTRUMENT_BYTES, LARGE_FACTOR, STAGE_BYTES, WAITING_BYTES,
+    WORDS_BYTES,
+};
+use tickwire::base::{Instrument, InstrumentId, Level, Symbol};
+use tickwire::exchange::{self, Exchange, Words};
+use tickwire::watch::{Recorder, Stage, Totals};
+use tickwire::wiring::feed::Feed;
+use tickwire::wiring::publisher::Publisher;
+use tickwire::wiring::ring::{Bell, ring};
+
+#[test]
+fn what_is_allocated_is_what_check_says() {
+    let depth = |exchange: &dyn Exchange| &exchange.depth_streams()[0];
+    let decoders = exchange::ALL
+        .iter()
+        .map(|exchange| bytes_of(|| exchange.decoder(&[], depth(*exchange))));
+    assert_near(
+        decoders.max().unwrap_or(0),
+        DECODER_BYTES,
+        "largest decoder",
+    );
+    assert_near(bytes_of(Words::new), WORDS_BYTES, "words");
+
+    for (name, level) in [
+        ("coinbase-exchange", r#"["68900.00","1.50000000"]"#),
+        (
+            "coinbase",
+            r#"{"side":"bid","event_time":"2026-01-02T03:04:05.123456Z","price_level":"68900.00","new_quantity":"1.5"}"#,
+        ),
+    ] {
+        let levels = vec![level; (8 << 20) / level.len()].join(",");
+        let whole = match name {
+            "coinbase" => format!(
+                r#"{{"channel":"l2_data","timestamp":"2026-01-02T03:04:05Z","sequence_num":0,"events":[{{"type":"snapshot","product_id":"A-B","updates":[{levels}]}}]}}"#
+            ),
+            _ => format!(r#"{{"type":"snapshot","product_id":"A-B","bids":[{levels}],"asks":[]}}"#),
+        };
+        let exchange = exchange::by_name(name).expect("it is in the registry");
+        let listed = Instrument::bare(name, Symbol::from("A-B").expect("it is short"), (2, 8));
+        let (mut decoder, mut words) = (exchange.decoder(&[listed], depth(exchange)), Words::new());
+        let ((), kept, peak) = held(|| {
+            assert_eq!(decoder.decode(whole.as_bytes(), &mut words), Ok(()));
+            words.shrink();
+        });
+        let factor = peak / whole.len();
+        assert!(
+            (LARGE_FACTOR / 3..LARGE_FACTOR).contains(&factor),
+            "{name}: {factor}"
+        );
+        assert!(
+            kept < 64 << 10,
+            "{name} keeps {kept} bytes of a large message"
+        );
+    }
+
+    let (one, two) = (bytes_of(|| feed(1)), bytes_of(|| feed(2)));
+    let books = 2 * 2 * DEPTH * size_of::<Level>();
+    let rest = two - one - books - BUFFER_BYTES;
+    assert_near(rest, INSTRUMENT_BYTES, "instrument");
+    let of = |instruments| bytes_of(|| Publisher::new(ring(1, Bell::new(|| {})).0, instruments));
+    assert_near(of(2) - of(1), WAITING_BYTES, "news");
+
+    let of = |stages: &[Stage]| {
+        bytes_of(|| {
+            let (mut recorder, mut collector) = Recorder::new(0, stages);
+            stages.iter().for_each(|&stage| recorder.record(stage, 1));
+            recorder.finish(tickwire::base::Nanos(1));
+            let mut totals = Totals::default();
+            collector.collect(&mut totals, &mut |_, _, _, _| {});
+            (collector, totals)
+        })
+    };
+    let (one, two) = (of(&[Stage::Ack]), of(&[Stage::Ack, Stage::Book]));
+    assert_near(two - one, 2 * STAGE_BYTES, "stage");
+}
+
+/// Levels a side.
+const DEPTH: usize = 256;
+
+/// A feed of so many instruments, out of two.
+fn feed(instruments: usize) -> Feed<DEPTH> {
+    let exchange = exchange::by_name("okx").expect("it is in the registry");
+    let one = |(id, symbol)| Instrument {
+        id: InstrumentId(id),
+        ..Instrument::bare("okx", Symbol::from(symbol).expect("it is short"), (2, 2))
+    };
+    let both: Vec<Instrument> = (0..).zip(["A-B", "C-D"]).map(one).collect();
+    Feed::new(
+        (exchange, &exchange.depth_streams()[0]),
+        &both[..instruments],
+        both.len(),
+        20,
+        true,
+        Publisher::new(ring(1, Bell::new(|| {})).0, both.len()),
+        rtrb::RingBuffer::new(1).0,
+    )
+}
+
+fn bytes_of<T>(make: impl FnOnce() -> T) -> usize {
+    let (_made, bytes, _) = held(make);
+    bytes
+}
+
+fn assert_near(bytes: usize, said: usize, what: &str) {
+    let far = bytes.abs_diff(said);
+    assert!(far < said / 20, "{what}: {bytes} bytes, check says {said}");
+}

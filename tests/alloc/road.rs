@@ -1,0 +1,549 @@
+//! Zero allocations from frame payload to event and from event to encoded order, over a million messages;
+//! and what TLS and WebSocket allocate a frame, measured and printed.
+
+use crate::conn_support::{Authority, End, pipe};
+use crate::counting::counted;
+use rustls::ServerConnection;
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::time::Instant;
+use tickwire::base::{
+    Body, Clock, Event, Flags, Instrument, InstrumentId, Level, Nanos, News, Outcome, Px, Qty,
+    RxStamps, Snapshot, Stamps, Symbol, UnixNanos,
+};
+use tickwire::conn::{Link, LinkConfig, Output, Phase, Read, TlsStream};
+use tickwire::exchange::{self, Account, Exchange, OrderCodec};
+use tickwire::strategy::{Table, imbalance};
+use tickwire::trading::limits::{RiskLimits, RiskParams};
+use tickwire::trading::risk::Risk;
+use tickwire::watch::latency::{Collector, Recorder, Totals};
+use tickwire::watch::stage::Stage;
+use tickwire::wiring::desk::{Desk, Exit, Receipt, Seated, Ticket};
+use tickwire::wiring::feed::{Arrival, Feed};
+use tickwire::wiring::publisher::Publisher;
+use tickwire::wiring::ring::{Bell, Receiver, Sender, ring};
+use tickwire::wiring::turn::{Notes, Turn};
+use tungstenite::handshake::HandshakeError;
+use tungstenite::{Message, WebSocket};
+
+/// A million where the code is optimized; fewer where a debug build would take minutes.
+const MESSAGES: u64 = if cfg!(debug_assertions) {
+    40_000
+} else {
+    1_000_000
+};
+/// Messages before the counting begins: every buffer has had its largest, every histogram its set.
+const WARM_UP: u64 = 5_000;
+/// Levels a side that the books start with.
+const LEVELS: i64 = 1_000;
+const MID: [i64; 2] = [6_000_000, 300_000];
+
+#[test]
+fn from_payload_to_event_and_from_event_to_encoded_order_nothing_is_allocated() {
+    let began = Instant::now();
+    let mut road = Road::new();
+    (0..WARM_UP).for_each(|_| road.message());
+    (road.to_event, road.to_order) = ((0, 0), (0, 0));
+    let before = road.seen;
+    (0..MESSAGES).for_each(|_| road.message());
+    println!(
+        "road: {MESSAGES} messages{}, {} diffs of 2, 20 and 100 levels, {} events at the desk, {} orders encoded, \
+         {} intents refused, {} states conflated, in {:.1} s",
+        if cfg!(debug_assertions) {
+            " (debug build: a million with --release)"
+        } else {
+            ""
+        },
+        road.seen.diffs - before.diffs,
+        road.seen.events - before.events,
+        road.seen.orders - before.orders,
+        road.desk.refusals().total(),
+        road.feed.publisher_counters().conflated,
+        began.elapsed().as_secs_f64()
+    );
+    println!(
+        "road: {:?} from frame payload to event, {:?} from event to encoded order (allocations, bytes)",
+        road.to_event, road.to_order
+    );
+    assert_eq!(road.to_event, (0, 0), "from frame payload to event");
+    assert_eq!(road.to_order, (0, 0), "from event to encoded order");
+    road.check(before);
+}
+
+/// What went over the road.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    diffs: u64,
+    events: u64,
+    orders: u64,
+    shown: u64,
+}
+
+/// A feed, a desk and an order codec, with the rings between them: all of the road that is ours.
+struct Road {
+    clock: StepClock,
+    recorder: Recorder,
+    collector: Collector,
+    totals: Totals,
+    notes: Notes,
+    log: crossbeam_channel::Receiver<tickwire::base::Note>,
+    feed: Feed<1024>,
+    audit: rtrb::Consumer<tickwire::watch::audit::Shown>,
+    desk: Desk,
+    orders: Receiver<Ticket>,
+    reports: Sender<Event>,
+    codec: Box<dyn OrderCodec>,
+    /// The exchange's side.
+    dice: fastrand::Rng,
+    ids: [u64; 2],
+    number: u64,
+    text: String,
+    seen: Seen,
+    to_event: (u64, u64),
+    to_order: (u64, u64),
+}
+
+impl Road {
+    fn new() -> Self {
+        let exchange = exchange::by_name("binance").unwrap();
+        let instruments = instruments();
+        let clock = StepClock(Cell::new(1_000_000_000));
+        let (mut recorder, collector) = Recorder::with_exchanges(0, &Stage::ALL, &instruments);
+        let (sender, log) = crossbeam_channel::bounded(256);
+        let notes = Notes::new(sender);
+        let bell = Bell::new(|| {});
+        let (events, input) = ring(128, bell.clone());
+        let (reports, reports_in) = ring(64, bell.clone());
+        let (tickets, orders) = ring(64, bell);
+        let (audit_in, audit) = rtrb::RingBuffer::new(1_024);
+        let publisher = Publisher::new(events, instruments.len());
+        let mut feed = Feed::new(
+            (exchange, &exchange.depth_streams()[0]),
+            &instruments,
+            2,
+            20,
+            true,
+            publisher,
+            audit_in,
+        );
+        let mut turn = Turn {
+            clock: &clock,
+            latency: &mut recorder,
+            notes: &notes,
+        };
+        let now = turn.clock.now();
+        feed.handle_connected(&mut turn, now, 0, 1);
+        feed.handle_recorded(&mut turn, now, 0);
+        for instrument in &instruments {
+            let start = snapshot(instrument.id.index());
+            feed.handle_snapshot(&mut turn, now, instrument.id, &start);
+        }
+        assert_eq!(feed.live_books(), 2);
+        let desk = desk(&instruments, vec![input, reports_in], tickets);
+        Self {
+            clock,
+            recorder,
+            collector,
+            totals: Totals::default(),
+            notes,
+            log,
+            feed,
+            audit,
+            desk,
+            orders,
+            reports,
+            codec: codec(exchange, &instruments),
+            dice: fastrand::Rng::with_seed(7),
+            ids: [1_000; 2],
+            number: 0,
+            text: String::with_capacity(1 << 16),
+            seen: Seen::default(),
+            to_event: (0, 0),
+            to_order: (0, 0),
+        }
+    }
+
+    /// One message, from its payload to whatever it causes, and now and then a desk that is late.
+    fn message(&mut self) {
+        self.number += 1;
+        self.seen.diffs += u64::from(self.write_frame());
+        let call = self.clock.now();
+        let rx = RxStamps {
+            kernel: Nanos(call.0 - 9_000),
+            empty: Nanos(call.0 - 50_000),
+            call,
+            read: self.clock.now(),
+        };
+        let frame = self.clock.now();
+        let Self {
+            clock,
+            recorder,
+            notes,
+            feed,
+            text,
+            to_event,
+            ..
+        } = self;
+        counted(to_event, || {
+            let mut turn = Turn {
+                clock,
+                latency: recorder,
+                notes,
+            };
+            feed.handle_frame(&mut turn, 0, Arrival { rx, frame }, text.as_bytes());
+            while feed.poll_heard().is_some() {}
+            let now = turn.clock.now();
+            feed.handle_timeout(&mut turn, now);
+            feed.flush();
+            recorder.rotate(now);
+        });
+        while self.audit.pop().is_ok() {
+            self.seen.shown += 1;
+        }
+        let desk_is_late = self.number % 10_000 < 400;
+        if !desk_is_late {
+            self.turn_desk();
+        }
+        if self.number.is_multiple_of(500) {
+            self.log.try_iter().for_each(drop);
+            self.collector
+                .collect(&mut self.totals, &mut |_, _, _, _| ());
+        }
+        self.clock.advance(500_000);
+    }
+
+    fn turn_desk(&mut self) {
+        let Self {
+            clock,
+            recorder,
+            notes,
+            desk,
+            orders,
+            codec,
+            reports,
+            seen,
+            to_order,
+            ..
+        } = self;
+        counted(to_order, || {
+            let mut turn = Turn {
+                clock,
+                latency: recorder,
+                notes,
+            };
+            seen.events += desk.handle_turn(&mut turn) as u64;
+            while let Ok(ticket) = orders.pop() {
+                assert_monotone(&ticket.receipt);
+                let order = ticket.order.order();
+                assert!(!codec.encode(order, clock.unix()).is_empty());
+                seen.orders += 1;
+                let answer = report(order.client_id.0, order.instrument, clock.now());
+                assert!(reports.push(answer).is_ok());
+            }
+        });
+    }
+
+    /// The exchange's next message in `self.text`. True when it is a diff.
+    fn write_frame(&mut self) -> bool {
+        let which = self.dice.usize(0..2);
+        let symbol = ["BTCUSDT", "ETHUSDT"][which];
+        let (number, time) = (self.number, self.clock.unix().as_micros());
+        let text = &mut self.text;
+        text.clear();
+        let px = MID[which] + self.dice.i64(-50..50);
+        match self.dice.u8(0..10) {
+            0..2 => {
+                let _ = write!(
+                    text,
+                    r#"{{"stream":"x","data":{{"e":"trade","E":{time},"s":"{symbol}","t":{number},"p":"{}.{:02}000000","q":"0.{:08}","T":{time},"m":{},"M":true}}}}"#,
+                    px / 100,
+                    px % 100,
+                    self.dice.u32(1..99_999_999) / 100_000 * 100_000,
+                    self.dice.bool()
+                );
+                return false;
+            }
+            2..4 => {
+                let _ = write!(
+                    text,
+                    r#"{{"stream":"x","data":{{"u":{number},"s":"{symbol}","b":"{}.01","B":"1.500","a":"{}.02","A":"{}.000"}}}}"#,
+                    px / 100,
+                    px / 100,
+                    number % 90 + 1
+                );
+                return false;
+            }
+            _ => {}
+        }
+        let levels = [2, 20, 100][self.dice.usize(0..3)];
+        let first = self.ids[which] + 1;
+        self.ids[which] += self.dice.u64(1..4);
+        let last = self.ids[which];
+        let _ = write!(
+            text,
+            r#"{{"stream":"x","data":{{"e":"depthUpdate","E":{time},"s":"{symbol}","U":{first},"u":{last},"b":["#
+        );
+        write_levels(text, &mut self.dice, levels, MID[which], -1);
+        text.push_str(r#"],"a":["#);
+        write_levels(text, &mut self.dice, levels, MID[which] + 1, 1);
+        text.push_str("]}}");
+        true
+    }
+
+    /// The road was travelled: a run that did nothing would allocate nothing.
+    fn check(&mut self, before: Seen) {
+        let share = MESSAGES / 10;
+        assert!(self.seen.diffs - before.diffs > 5 * share, "diffs");
+        assert!(self.seen.events - before.events > 8 * share, "events");
+        assert!(self.seen.orders - before.orders > share, "orders");
+        assert_eq!(self.feed.counters().bad_frames, 0);
+        assert_eq!(self.feed.counters().audit_lost, 0);
+        assert_eq!(self.seen.shown, self.seen.diffs + 2, "every diff was shown");
+        assert!(self.feed.publisher_counters().conflated > 0);
+        assert!(self.desk.refusals().total() > 0);
+        assert_eq!(self.feed.live_books(), 2);
+        self.recorder
+            .rotate(self.clock.now() + Nanos::from_secs(10));
+        self.collector
+            .collect(&mut self.totals, &mut |_, _, _, _| ());
+        for stage in [Stage::KernelSafe, Stage::Book, Stage::Queue, Stage::Admit] {
+            let values = self.totals.stage(stage).map_or(0, |all| all.len());
+            assert!(values > share, "{}", stage.name());
+        }
+    }
+}
+
+fn write_levels(text: &mut String, dice: &mut fastrand::Rng, levels: usize, best: i64, away: i64) {
+    // Small updates are near the best price, large ones go deep.
+    for n in 0..levels {
+        let px = best + away * dice.i64(0..(levels as i64 * 9).min(LEVELS));
+        let qty = if dice.u8(0..10) == 0 {
+            0
+        } else {
+            dice.u32(1..5_000)
+        };
+        let comma = if n == 0 { "" } else { "," };
+        let (whole, part) = (px / 100, px % 100);
+        let _ = write!(
+            text,
+            r#"{comma}["{whole}.{part:02}000000","{}.{:03}00000"]"#,
+            qty / 1_000,
+            qty % 1_000
+        );
+    }
+}
+
+fn report(client_id: u64, instrument: InstrumentId, now: Nanos) -> Event {
+    let outcome = match client_id % 3 {
+        0 => Outcome::Rejected { code: -2010 },
+        _ => Outcome::Expired,
+    };
+    let news = News {
+        client_id: tickwire::base::ClientId(client_id),
+        instrument,
+        outcome,
+    };
+    Event {
+        stamps: Stamps {
+            book: now,
+            ..Stamps::default()
+        },
+        exch_time: UnixNanos(0),
+        as_of: now,
+        update_id: 0,
+        epoch: 1,
+        instrument,
+        flags: Flags::default(),
+        body: Body::News(news),
+    }
+}
+
+fn desk(instruments: &[Instrument], inputs: Vec<Receiver<Event>>, tickets: Sender<Ticket>) -> Desk {
+    let params = RiskParams {
+        qty_max: "10".to_owned(),
+        notional_max: "10000000".to_owned(),
+        collar_bps: 500,
+        orders_per_s: 400,
+        open_orders_max: 16,
+    };
+    let limits = RiskLimits::parse(&params, instruments).unwrap();
+    let mut risk = Risk::new(limits, instruments, 1);
+    let mut ready = report(0, InstrumentId::NONE, Nanos(1));
+    ready.body = Body::Gateway(true);
+    risk.handle_event(&ready);
+    let params = imbalance::Params {
+        depth: 5,
+        threshold: 0.1,
+        cooldown_ns: 1_000_000,
+        quantity: "0.5".to_owned(),
+    };
+    let strategy = Box::new(imbalance::Imbalance::new(&params, &Table::of(instruments)).unwrap());
+    let exit = Exit::Gateway(tickets);
+    let strategies = vec![Seated::everywhere(strategy)];
+    Desk::new(instruments, inputs, strategies, risk, exit)
+}
+
+fn codec(exchange: &dyn Exchange, instruments: &[Instrument]) -> Box<dyn OrderCodec> {
+    let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n-----END PRIVATE KEY-----\n";
+    let account = Account {
+        api_key: "test-key-0001".to_owned().into(),
+        private_key_pem: key.to_owned().into(),
+    };
+    exchange.order_codec(account, instruments).unwrap()
+}
+
+fn instruments() -> Vec<Instrument> {
+    let one = |(id, symbol)| Instrument {
+        id: InstrumentId(id),
+        qty_max: Qty(1_000_000),
+        ..Instrument::bare("binance", Symbol::from(symbol).unwrap(), (2, 3))
+    };
+    (0..).zip(["BTCUSDT", "ETHUSDT"]).map(one).collect()
+}
+
+fn snapshot(which: usize) -> Snapshot {
+    let side = |best: i64, away: i64| -> Vec<Level> {
+        let level = |n| Level {
+            px: Px(best + away * n),
+            qty: Qty(1_000),
+        };
+        (0..LEVELS).map(level).collect()
+    };
+    Snapshot {
+        asked: Nanos::ZERO,
+        dropped: 0,
+        last_id: 1_000,
+        bids: side(MID[which], -1),
+        asks: side(MID[which] + 1, 1),
+        bids_whole: false,
+        asks_whole: false,
+    }
+}
+
+/// A receipt's stamps stand in the order of the road.
+fn assert_monotone(receipt: &Receipt) {
+    let Stamps {
+        rx,
+        frame,
+        decode,
+        book,
+    } = receipt.stamps;
+    let desk = [receipt.popped, receipt.decided, receipt.admitted];
+    let feed = [rx.empty, rx.kernel, rx.call, rx.read, frame, decode, book];
+    assert!(feed.is_sorted_by(|a, b| a < b), "{receipt:?}");
+    assert!(book < desk[0], "{receipt:?}");
+    assert!(desk.is_sorted_by(|a, b| a < b), "{receipt:?}");
+}
+
+/// A clock that goes on by itself, so that every span is longer than nothing.
+struct StepClock(Cell<u64>);
+
+impl StepClock {
+    fn advance(&self, span: u64) {
+        self.0.set(self.0.get() + span);
+    }
+}
+
+impl Clock for StepClock {
+    fn now(&self) -> Nanos {
+        self.advance(300);
+        Nanos(self.0.get())
+    }
+
+    fn unix(&self) -> UnixNanos {
+        UnixNanos(1_750_000_000_000_000_000 + self.0.get() as i64)
+    }
+}
+
+/// The most that TLS and WebSocket may allocate for one frame in or one order out.
+const CALLS_MAX: u64 = 8;
+/// The same in bytes, beside the frame's own length: a record is copied out of TLS once.
+const BYTES_SPARE: u64 = 20_000;
+const FRAMES: u64 = 2_000;
+
+#[test]
+fn what_tls_and_websocket_allocate_is_bounded_and_printed() {
+    let (mut link, mut server) = connected();
+    let clock = StepClock(Cell::new(1_000_000_000_000));
+    let mut dice = fastrand::Rng::with_seed(3);
+    for levels in [2usize, 20, 100] {
+        let mut text = String::from(r#"{"stream":"x","data":{"e":"depthUpdate","b":["#);
+        write_levels(&mut text, &mut dice, levels, MID[0], -1);
+        text.push_str("]}}");
+        let mut sum = (0, 0);
+        for n in 0..FRAMES + 100 {
+            if n == 100 {
+                sum = (0, 0); // Warm.
+            }
+            server.send(Message::text(text.clone())).unwrap();
+            counted(&mut sum, || {
+                let Read::Frame { text: got, .. } = link.read(&clock) else {
+                    panic!("no frame");
+                };
+                assert_eq!(got.len(), text.len());
+                assert_eq!(link.read(&clock), Read::Blocked);
+            });
+        }
+        let (calls, bytes) = (sum.0 as f64 / FRAMES as f64, sum.1 / FRAMES);
+        println!(
+            "TLS + WebSocket: {calls:.2} allocations, {bytes} bytes a frame of {} bytes in",
+            text.len()
+        );
+        assert!(sum.0 <= CALLS_MAX * FRAMES, "{calls} allocations a frame");
+        let bytes_max = 4 * text.len() as u64 + BYTES_SPARE;
+        assert!(bytes <= bytes_max, "{bytes} bytes a frame");
+    }
+    let order = [b'x'; 300];
+    let mut sum = (0, 0);
+    for n in 0..FRAMES + 100 {
+        if n == 100 {
+            sum = (0, 0);
+        }
+        let sent = counted(&mut sum, || link.send(clock.now(), &order).unwrap());
+        assert!(sent.flushed);
+        assert_eq!(server.read().unwrap().len(), order.len());
+    }
+    let (calls, bytes) = (sum.0 as f64 / FRAMES as f64, sum.1 / FRAMES);
+    println!(
+        "TLS + WebSocket: {calls:.2} allocations, {bytes} bytes an order of {} bytes out",
+        order.len()
+    );
+    assert!(sum.0 <= CALLS_MAX * FRAMES, "{calls} allocations an order");
+    assert!(bytes <= 4 * order.len() as u64 + BYTES_SPARE);
+}
+
+/// A live link and its server, with a pipe in memory between them.
+fn connected() -> (Link<End>, WebSocket<TlsStream<End>>) {
+    let authority = Authority::new();
+    let config = LinkConfig::new("localhost", 443, "/stream");
+    let mut link = Link::new(config, authority.client(), 1).unwrap();
+    let clock = StepClock(Cell::new(1_000_000_000));
+    let (ours, theirs) = pipe(1 << 20, None);
+    let (mut ours, address) = (Some(ours), SocketAddr::from(([10, 0, 0, 1], 443)));
+    let tls = ServerConnection::new(authority.server("localhost", 2100)).unwrap();
+    let mut server = tungstenite::accept(TlsStream::new(tls, theirs));
+    for _ in 0..20 {
+        link.read(&clock);
+        link.handle_timeout(clock.now());
+        while let Some(output) = link.poll_output() {
+            match output {
+                Output::Resolve => link.handle_resolved(clock.now(), Ok(&[address])),
+                Output::Dial(_) => link.handle_dialed(clock.now(), Ok(ours.take().unwrap())),
+                Output::Opened => {}
+                Output::Closed { reason } => panic!("{reason:?}: {}", link.last_error()),
+            }
+        }
+        server = match server {
+            Err(HandshakeError::Interrupted(mid)) => mid.handshake(),
+            other => other,
+        };
+        if let (Phase::Live, Ok(_)) = (link.phase(), &server) {
+            break;
+        }
+    }
+    let Ok(server) = server else {
+        panic!("the upgrade is not done");
+    };
+    (link, server)
+}

@@ -1,0 +1,5 @@
+//! Configuration: what `check` says of files, commands and the host.
+
+mod command;
+mod files;
+mod host;

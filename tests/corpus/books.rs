@@ -1,0 +1,239 @@
+//! Recordings of every exchange, our own and real ones, through the road, offline and over TLS, against the digests of an independent
+//! checker.
+
+use crate::support::corpus::{Corpus, On, Test, beginning, name};
+use crate::support::{finished, folder, json_lines, summary, tickwire};
+use std::collections::BTreeMap;
+use std::path::Path;
+use tickwire::app::replay::{digest, replay};
+use tickwire::base::Symbol;
+use tickwire::exchange;
+use tickwire::watch::audit::Shown;
+
+/// Levels a side of a line of a digest.
+const TOP: usize = 20;
+
+pub const TESTS: &[Test] = &[
+    (
+        "digests_of_every_recording_equal_the_references",
+        On::Both,
+        digests_of_every_recording_equal_the_references,
+    ),
+    (
+        "the_command_prints_a_line_for_each_book_of_several_recordings",
+        On::Both,
+        the_command_prints_a_line_for_each_book_of_several_recordings,
+    ),
+    (
+        "what_books_of_fewer_levels_call_complete_equals_the_reference",
+        On::Both,
+        what_books_of_fewer_levels_call_complete_equals_the_reference,
+    ),
+    (
+        "a_recording_that_is_played_over_tls_arrives_to_the_bit",
+        On::Both,
+        a_recording_that_is_played_over_tls_arrives_to_the_bit,
+    ),
+    (
+        "a_recording_of_an_unknown_exchange_is_refused",
+        On::Both,
+        a_recording_of_an_unknown_exchange_is_refused,
+    ),
+    (
+        "only_recordings_of_binance_spot_are_played",
+        On::Both,
+        only_recordings_of_binance_spot_are_played,
+    ),
+];
+
+fn digests_of_every_recording_equal_the_references(corpus: &Corpus) {
+    let mut books = 0;
+    for path in &corpus.books {
+        let wanted = corpus.symbols(path);
+        let digests = digest(path, 4_096).unwrap();
+        // A symbol without a book has no digest, and none is missing.
+        let symbols: Vec<&str> = digests
+            .iter()
+            .map(|digest| digest.symbol.as_str())
+            .collect();
+        let mut want: Vec<&str> = wanted.keys().map(String::as_str).collect();
+        want.sort_unstable();
+        assert_eq!(symbols, want, "{}", name(path));
+        for got in &digests {
+            let (want, place) = (&wanted[&got.symbol], (name(path), &got.symbol));
+            assert_eq!(want["sha256"], got.sha256, "sha256 of {place:?}");
+            assert_eq!(want["applied"], got.applied, "applied of {place:?}");
+            assert_eq!(want["gaps"], got.gaps, "gaps of {place:?}");
+            let verified = want["checksum_ok"].as_u64().unwrap_or(0);
+            assert_eq!(verified, got.checksums_ok, "checksums of {place:?}");
+            assert_eq!(got.checksums_bad, 0, "bad checksums of {place:?}");
+            books += 1;
+        }
+    }
+    println!("{books} books of {} recordings", corpus.books.len());
+    // The exchanges of this build, by the file names of recordings.
+    assert!(corpus.real || corpus.books.len() == exchange::ALL.len());
+}
+
+fn the_command_prints_a_line_for_each_book_of_several_recordings(corpus: &Corpus) {
+    // The smallest ones: what is in the lines is compared elsewhere.
+    let mut paths = corpus.books.clone();
+    paths.sort_by_key(|path| path.metadata().unwrap().len());
+    paths.truncate(4);
+    let folder = folder();
+    let mut command = tickwire(folder.path(), &["replay", "--digest", "--depth", "4096"]);
+    command.args(&paths);
+    let digests = json_lines(&finished(command).expect(0).out);
+    let mut lines = digests.iter();
+    for path in &paths {
+        for got in digest(path, 4_096).unwrap() {
+            assert_eq!(lines.next(), Some(&serde_json::to_value(got).unwrap()));
+        }
+    }
+    assert_eq!(lines.next(), None);
+}
+
+/// Lines of a recording that are compared where a debug build would take minutes; all of them in a release build.
+const LINES_MAX: usize = if cfg!(debug_assertions) {
+    12_000
+} else {
+    usize::MAX
+};
+
+/// The books of 4,096 levels are the reference: their digests are the checker's, see above.
+fn what_books_of_fewer_levels_call_complete_equals_the_reference(corpus: &Corpus) {
+    let (folder, mut counts) = (folder(), [Compared::default(); 2]);
+    for path in &corpus.books {
+        let path = beginning(path, folder.path(), LINES_MAX);
+        let reference = books(&path, 4_096);
+        for (depth, count) in [256, 1_024].into_iter().zip(&mut counts) {
+            let place = format!("at depth {depth} in {}", name(&path));
+            compare(&books(&path, depth), &reference, count, &place);
+        }
+    }
+    println!("at 256 and 1,024 levels: {counts:?}");
+    assert!(
+        counts[0].shallow > 0 || !corpus.real,
+        "a deep book was cut, and never said so"
+    );
+    // With 1,024 levels it takes some minutes of the longest recording.
+    assert!(counts[1].shallow > 0 || LINES_MAX < usize::MAX || !corpus.real);
+    assert!(counts.iter().all(|count| count.complete > count.lines / 2));
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Compared {
+    lines: u64,
+    /// The book says that it knows all of the line.
+    complete: u64,
+    /// It does not, and the one of 4,096 levels does.
+    shallow: u64,
+}
+
+fn compare(books: &Books, reference: &Books, count: &mut Compared, place: &str) {
+    assert!(reference.keys().eq(books.keys()), "{place}");
+    for (symbol, shown) in books {
+        let reference = &reference[symbol];
+        assert_eq!(shown.len(), reference.len(), "{symbol} {place}");
+        for (n, (ours, theirs)) in shown.iter().zip(reference).enumerate() {
+            let place = || format!("in line {n} of {symbol} {place}");
+            assert_eq!(ours.update_id, theirs.update_id, "{}", place());
+            let (ours, theirs) = (ours.top.unwrap(), theirs.top.unwrap());
+            count.lines += 1;
+            if ours.complete(TOP) {
+                count.complete += 1;
+                assert_eq!(ours.bids(), theirs.bids(), "bids {}", place());
+                assert_eq!(ours.asks(), theirs.asks(), "asks {}", place());
+            } else if theirs.complete(TOP) {
+                count.shallow += 1;
+            }
+        }
+    }
+}
+
+/// Every state of every book, by symbol.
+type Books = BTreeMap<Symbol, Vec<Shown>>;
+
+fn books(path: &Path, depth: usize) -> Books {
+    let mut books = Books::new();
+    let replayed = replay(path, depth, &mut |instruments, shown| {
+        if shown.top.is_some() {
+            let symbol = instruments[shown.instrument.index()].symbol;
+            books.entry(symbol).or_default().push(*shown);
+        }
+    });
+    replayed.unwrap_or_else(|error| panic!("{error}"));
+    books
+}
+
+fn a_recording_that_is_played_over_tls_arrives_to_the_bit(corpus: &Corpus) {
+    let folder = folder();
+    let mut played = 0;
+    for path in corpus.spot() {
+        let out = format!("run-{played}");
+        let mut command = tickwire(folder.path(), &["run", "--depth", "4096", "--out", &out]);
+        command.arg("--play").arg(path);
+        finished(command).expect(0);
+        played += 1;
+
+        let summary = summary(&folder.path().join(&out));
+        assert_eq!(summary["audit_lost"], 0, "{}", name(path));
+        let wanted = corpus.symbols(path);
+        let books = summary["books"].as_array().unwrap();
+        assert_eq!(books.len(), wanted.len(), "{}", name(path));
+        for book in books {
+            let symbol = book["symbol"].as_str().unwrap();
+            let want = &wanted[symbol];
+            for (ours, theirs) in [
+                ("sha256", "sha256"),
+                ("updates", "applied"),
+                ("gaps", "gaps"),
+            ] {
+                let place = format!("{ours} of {symbol} in {}", name(path));
+                assert_eq!(book[ours], want[theirs], "{place}");
+            }
+            assert_eq!(book["epoch"], 1, "{symbol} in {}", name(path));
+        }
+    }
+    assert!(
+        played >= if corpus.real { 4 } else { 2 },
+        "{played} recordings"
+    );
+}
+
+fn a_recording_of_an_unknown_exchange_is_refused(corpus: &Corpus) {
+    let folder = folder();
+    for path in &corpus.others {
+        let file = path.to_str().unwrap();
+        let arguments = ["replay", "--digest", file];
+        let ran = finished(tickwire(folder.path(), &arguments)).expect(1);
+        let why = "holds no message of an exchange of this build";
+        assert!(
+            ran.err.contains(why) && ran.err.contains(file),
+            "{}",
+            ran.err
+        );
+        assert!(ran.out.is_empty(), "{}", ran.out);
+    }
+    assert!(!corpus.others.is_empty());
+}
+
+fn only_recordings_of_binance_spot_are_played(corpus: &Corpus) {
+    let folder = folder();
+    let spot: Vec<_> = corpus.spot().collect();
+    let other = corpus.books.iter().find(|path| !spot.contains(path));
+    let file = other.unwrap().to_str().unwrap();
+    for arguments in [
+        &["run", "--out", "out", "--play", file][..],
+        &["sim", "--play", file],
+    ] {
+        let ran = finished(tickwire(folder.path(), arguments)).expect(1);
+        let why = "holds no message of Binance spot";
+        assert!(
+            ran.err.contains(why) && ran.err.contains(file),
+            "{}",
+            ran.err
+        );
+        assert!(ran.out.is_empty(), "{}", ran.out);
+    }
+}

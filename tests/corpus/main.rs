@@ -1,0 +1,13 @@
+//! What the engine makes of recordings: those beside this file, and those of `../shared/corpus`.
+
+mod books;
+mod decode;
+mod holes;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    support::corpus::run(&[books::TESTS, decode::TESTS, holes::TESTS].concat())
+}

@@ -1,0 +1,14 @@
+//! Every exchange of the registry: its golden frames, odd ones, its life on a virtual clock, and the simulated one.
+
+mod bench;
+#[path = "../support/conn.rs"]
+mod conn_support;
+mod forms;
+mod frames;
+mod golden;
+#[path = "../support/lane/mod.rs"]
+mod lane_support;
+mod life;
+mod life_support;
+mod odd;
+mod sim;

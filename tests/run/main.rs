@@ -1,0 +1,24 @@
+//! The built binary, run as its users run it.
+
+mod arbitrage;
+mod bad_input;
+#[path = "../support/conn.rs"]
+mod conn_support;
+mod default;
+mod exchange;
+mod fault_server;
+mod faults_age;
+mod faults_books;
+mod faults_host;
+mod faults_streams;
+mod host;
+mod isolation;
+mod large;
+mod many;
+mod proxy;
+mod record;
+mod report;
+mod scribe;
+mod simulate;
+#[path = "../support/mod.rs"]
+mod support;
