@@ -7,6 +7,7 @@ pub mod instrument;
 pub mod level;
 pub mod note;
 pub mod order;
+pub mod shown;
 pub mod text;
 pub mod time;
 
