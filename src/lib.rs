@@ -27,6 +27,7 @@ pub mod journal; //  what came in, readable again
 pub mod market; //   words to picture
 pub mod strategy; // picture to intent
 pub mod trading; //  intent to order
+pub mod venue; //    order to fill, where the exchange is ours
 pub mod watch; //    what people see
 pub mod wiring; //   rooms joined into lanes, lanes joined by rings
-pub mod world; //    os: every system call; sim: the exchange that we make
+pub mod world; //    os: every system call; sim: connections to the exchange that we make

@@ -10,8 +10,8 @@ const DOORS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "base", "conn", "exchange", "journal", "market", "strategy", "trading", "watch",
-            "wiring", "world",
+            "base", "conn", "exchange", "journal", "market", "strategy", "trading", "venue",
+            "watch", "wiring", "world",
         ],
     ),
     ("base", &[]),
@@ -21,16 +21,19 @@ const DOORS: &[(&str, &[&str])] = &[
     ("market", &["base"]),
     ("strategy", &["base", "market"]),
     ("trading", &["base", "market"]),
+    ("venue", &["base", "exchange", "journal", "market"]),
     ("watch", &["base"]),
     (
         "wiring",
         &[
-            "base", "conn", "exchange", "market", "strategy", "trading", "watch",
+            "base", "conn", "exchange", "market", "strategy", "trading", "venue", "watch",
         ],
     ),
     (
         "world",
-        &["base", "conn", "exchange", "journal", "wiring", "watch"],
+        &[
+            "base", "conn", "exchange", "journal", "venue", "watch", "wiring",
+        ],
     ),
 ];
 

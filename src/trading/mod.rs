@@ -1,7 +1,7 @@
-//! Intent to order: risk and paper fills. Sees neither a strategy nor a wire format.
+//! Intent to order: risk, and each order's life. Sees neither a strategy nor a wire format.
 //!
 //! An [`Intent`](crate::base::Intent) passes [`Risk::admit`], which alone can make an [`Admitted`]; the
-//! gateway sends its order, or [`Paper`] fills it, and [`News`](crate::base::News) come back. [`Orders`] joins them with
+//! gateway sends its order, or it is filled on paper, and [`News`](crate::base::News) come back. [`Orders`] joins them with
 //! the order, into [`Report`](crate::base::Report)s of which exactly one is its end.
 //!
 //! Where the rest of a trading desk joins:
@@ -15,13 +15,11 @@
 
 pub mod limits;
 pub mod orders;
-pub mod paper;
 mod rate;
 pub mod refusal;
 pub mod risk;
 
 pub use limits::{LimitError, RiskLimits, RiskParams};
 pub use orders::Orders;
-pub use paper::Paper;
 pub use refusal::Refusal;
 pub use risk::{Admitted, Risk};

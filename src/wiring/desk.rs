@@ -10,10 +10,10 @@ use crate::base::{
 use crate::market::Picture;
 use crate::strategy::{Intents, Strategy};
 use crate::trading::orders::Orders;
-use crate::trading::paper::{Paper, Reports};
 pub use crate::trading::refusal::Refusals;
 use crate::trading::refusal::{Compared, Refusal};
 use crate::trading::risk::{Admitted, Risk};
+use crate::venue::paper::{Paper, Reports};
 use crate::watch::stage::Stage;
 use std::collections::VecDeque;
 

@@ -1,4 +1,5 @@
-//! The world around the engine. `os`: every system call, clock, thread, socket and file. `sim`: an exchange made from one seed.
+//! The world around the engine. `os`: every system call, clock, thread, socket and file. `sim`: the simulated exchange's
+//! connections.
 
 pub mod os;
 pub mod sim;

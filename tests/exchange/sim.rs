@@ -18,9 +18,9 @@ use rustls::{
 use serde_json::{Value, json};
 use tickwire::base::decimal;
 use tickwire::conn::tls;
+use tickwire::venue::account;
 use tickwire::watch::audit::{AUDIT_LEVELS, Truth};
 use tickwire::world::os::server::{self, Sim, SimOptions, SimProgress, SimSource, Speed};
-use tickwire::world::sim::account;
 use tungstenite::{Message, WebSocket};
 
 type Tls = StreamOwned<ClientConnection, TcpStream>;

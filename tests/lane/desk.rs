@@ -12,9 +12,9 @@ use tickwire::base::{
 };
 use tickwire::market::Picture;
 use tickwire::strategy::{Intents, Strategy};
-use tickwire::trading::paper::Paper;
 use tickwire::trading::refusal::Refusal;
 use tickwire::trading::risk::Risk;
+use tickwire::venue::paper::Paper;
 use tickwire::watch::latency::Recorder;
 use tickwire::watch::stage::Stage;
 use tickwire::wiring::desk::{Desk, DeskCounters, DeskEnd, Exit, Seated, Ticket};

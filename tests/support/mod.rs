@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use tickwire::exchange::Account;
-use tickwire::world::sim::account::generate_account;
+use tickwire::venue::account::generate_account;
 
 /// No process of a test lives longer. A busy host may take long, and that is no fault.
 const LIFE_MAX: Duration = Duration::from_secs(300);

@@ -7,7 +7,7 @@ use super::read::{Reader, Section};
 use super::values::{decimal, exchange, host_port, path, secret, units};
 use super::{Account, Config, Engine, Feed, Known, Risk, Simulate, Socket, Strategy, Wait};
 use crate::strategy::{ALL, Kind, Sort, Value, Values};
-use crate::world::sim::market::INSTRUMENTS_MAX;
+use crate::venue::market::INSTRUMENTS_MAX;
 use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 

@@ -3,8 +3,8 @@
 use super::RunError;
 use crate::app::config::{self, Config, Known};
 use crate::exchange::Account;
+use crate::venue::account::generate_account;
 use crate::world::os::server::{self, Sim, SimOptions, SimSource};
-use crate::world::sim::account::generate_account;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 

@@ -7,11 +7,11 @@ use super::recorder;
 use super::sys;
 use crate::base::{Nanos, UnixNanos};
 use crate::exchange::{self, Exchange};
+use crate::venue::directory::{Venues, host_names};
+use crate::venue::market::{self, INSTRUMENTS_MAX};
+use crate::venue::recording::{Recording, RecordingError};
+use crate::venue::simulated::Venue;
 use crate::watch::audit::Truth;
-use crate::world::sim::market::{self, INSTRUMENTS_MAX};
-use crate::world::sim::recording::{Recording, RecordingError};
-use crate::world::sim::venue::Venue;
-use crate::world::sim::venues::{Venues, host_names};
 use crate::world::sim::{tls, tls::Certificates};
 use crossbeam_channel::Receiver;
 use std::fmt;
@@ -24,8 +24,8 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 use thread::{Shared, Thread};
 
-pub use crate::world::sim::limits::Exceeded;
-pub use crate::world::sim::play::Speed;
+pub use crate::venue::limits::Exceeded;
+pub use crate::venue::play::Speed;
 
 /// Truths that may wait for a reader; further ones are dropped and counted.
 pub const TRUTHS_MAX: usize = 4096;

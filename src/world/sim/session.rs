@@ -4,14 +4,14 @@
 mod http;
 mod streams;
 
-use super::play::Subscriptions;
-use super::venue::Venue;
-use super::venues::Venues;
 use super::ws::Peer;
 use crate::base::Nanos;
 use crate::exchange::binance_spot::mirror::account::ApiSession;
 use crate::exchange::binance_spot::mirror::route::{self, Upgrade};
 use crate::exchange::mirror::{Happened, Market as _};
+use crate::venue::directory::Venues;
+use crate::venue::play::Subscriptions;
+use crate::venue::simulated::Venue;
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, Read, Write};
 use std::net::IpAddr;

@@ -30,7 +30,7 @@ fn snapshot(id: u16) -> Task {
 }
 
 fn instruments() -> Vec<Instrument> {
-    let market = crate::world::sim::market::listed(BINANCE.mirror(), 3, None);
+    let market = crate::venue::market::listed(BINANCE.mirror(), 3, None);
     let listed = market.into_iter().map(|(listing, _)| listing.instrument);
     listed.collect()
 }

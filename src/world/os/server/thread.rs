@@ -3,12 +3,12 @@
 
 use super::SimProgress;
 use crate::base::Nanos;
+use crate::venue::directory::Venues;
+use crate::venue::limits::{self, Exceeded};
+use crate::venue::play::Subscriptions;
+use crate::venue::simulated::Source;
 use crate::watch::audit::Truth;
-use crate::world::sim::limits::{self, Exceeded};
-use crate::world::sim::play::Subscriptions;
 use crate::world::sim::session::{Cut, Session};
-use crate::world::sim::venue::Source;
-use crate::world::sim::venues::Venues;
 use crossbeam_channel::{Sender, TrySendError};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};

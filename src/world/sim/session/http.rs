@@ -1,11 +1,11 @@
 //! HTTP/1.1 on one connection: keep-alive requests and the upgrade to a WebSocket.
 
-use super::super::limits::Refusal;
-use super::super::venues::Venues;
 use super::{Cut, OUT_BYTES_MAX, Pipe};
 use crate::base::Nanos;
 use crate::exchange::binance_spot::mirror::Fault;
 use crate::exchange::mirror::Call;
+use crate::venue::directory::Venues;
+use crate::venue::limits::Refusal;
 use std::io::Write;
 use std::net::IpAddr;
 use tungstenite::handshake::machine::TryParse;

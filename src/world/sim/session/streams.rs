@@ -1,13 +1,13 @@
 //! A market connection: the exchange's half of its protocol, and the events or the recording that flow down it.
 //! Holds its client to the exchange's limits.
 
-use super::super::play::{Playhead, Step, Subscriptions};
-use super::super::venue::{Source, Venue};
 use super::super::ws::Peer;
 use super::{Cut, Pipe};
 use crate::base::Nanos;
 use crate::exchange::binance_spot::mirror::SpotSession;
 use crate::exchange::mirror::{Happened, MirrorSession, Offence};
+use crate::venue::play::{Playhead, Step, Subscriptions};
+use crate::venue::simulated::{Source, Venue};
 use tungstenite::protocol::frame::coding::CloseCode;
 
 /// A recording starts this long after the last subscription, so that one which a client

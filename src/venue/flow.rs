@@ -2,9 +2,9 @@
 //! Runs on virtual time only: the same seed gives the same events, however often and late it is driven.
 
 use super::matching::{Effects, Matching, OrderId};
+use crate::base::shown::AUDIT_LEVELS;
 use crate::base::{Diff, Instrument, Level, Nanos, Px, Qty, Quote, Side, Top, Trade, UnixNanos};
 use crate::exchange::mirror::{Happened, Pace};
-use crate::watch::audit::AUDIT_LEVELS;
 use std::collections::BTreeSet;
 
 /// How lively one instrument is.

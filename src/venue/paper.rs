@@ -95,8 +95,10 @@ fn reaches(order: &NewOrder, px: Px) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Body, ClientId, InstrumentId, Level, Status, StrategyId};
-    use crate::trading::risk::tests::{TAKEN, event, instrument, top};
+    use crate::base::{
+        Body, ClientId, Event, Flags, Instrument, InstrumentId, Level, Nanos, Stamps, Status,
+        StrategyId, Symbol, UnixNanos,
+    };
     use proptest::{collection, prop_assert, prop_assert_eq, proptest};
 
     fn levels(levels: &[(i64, u64)]) -> impl Iterator<Item = Level> {
@@ -110,11 +112,27 @@ mod tests {
     type Bench = (Paper, Picture);
 
     fn dark() -> Bench {
-        (Paper::new(), Picture::new(&[instrument(0)]))
+        let symbol = Symbol::from("BTCUSDT").unwrap();
+        let instrument = Instrument::bare("binance", symbol, (2, 5));
+        (Paper::new(), Picture::new(&[instrument]))
     }
 
     fn show(bench: &mut Bench, body: Body) {
-        bench.1.handle_event(TAKEN, &event(1, body));
+        const NOW: Nanos = Nanos::from_secs(1);
+        let event = Event {
+            stamps: Stamps {
+                book: NOW,
+                ..Stamps::default()
+            },
+            exch_time: UnixNanos(0),
+            as_of: NOW,
+            update_id: 1,
+            epoch: 1,
+            instrument: InstrumentId(0),
+            flags: Flags::default(),
+            body,
+        };
+        bench.1.handle_event(NOW, &event);
     }
 
     fn paper(bids: &[(i64, u64)], asks: &[(i64, u64)]) -> Bench {
@@ -230,10 +248,11 @@ mod tests {
 
     #[test]
     fn a_crossed_book_fills_nothing() {
-        let mut paper = dark();
-        show(&mut paper, Body::Book(top(101, 101, 1)));
         assert_eq!(
-            outcomes(&mut paper, &order(Side::Buy, 101, 1)),
+            outcomes(
+                &mut paper(&[(101, 7)], &[(101, 7)]),
+                &order(Side::Buy, 101, 1)
+            ),
             [Outcome::Rejected {
                 code: REJECTED_BOOK_CROSSED
             }]

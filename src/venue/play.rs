@@ -76,7 +76,7 @@ impl Playhead {
     ///
     /// # Errors
     /// When the recording changed under us since it was indexed.
-    pub(super) fn step(
+    pub fn step(
         &mut self,
         now: Nanos,
         streams: &Subscriptions,

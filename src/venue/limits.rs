@@ -1,6 +1,6 @@
 //! What one exchange takes from one address, counted by the exchange itself. Keeps no clock.
 
-use super::venue::Venue;
+use super::simulated::Venue;
 use crate::base::Nanos;
 use crate::exchange::{Limits, Rate};
 use std::collections::{BTreeMap, VecDeque};

@@ -1,7 +1,7 @@
 //! All simulated exchanges behind one port, told apart by the name of the host that a client asks for.
 
 use super::limits::Refusal;
-use super::venue::Venue;
+use super::simulated::Venue;
 use crate::base::Nanos;
 use crate::exchange::Exchange;
 use crate::exchange::mirror::{Call, MirrorSession, Reply};

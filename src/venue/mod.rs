@@ -1,0 +1,17 @@
+//! Order to fill, where the exchange is ours: matching, order flow, limits, sessions, played recordings, paper.
+//! Values only: owns no socket, no thread and no clock.
+
+pub mod account;
+pub mod directory;
+pub mod flow;
+pub mod limits;
+pub mod market;
+pub mod matching;
+pub mod paper;
+pub mod play;
+pub mod recording;
+pub mod simulated;
+
+pub use directory::Venues;
+pub use paper::Paper;
+pub use simulated::Venue;
