@@ -333,11 +333,9 @@ impl<S: Transport> Link<S> {
         }
     }
 
-    /// The resolver's answer. A failure is made good by the addresses of an earlier answer.
-    pub fn handle_resolved(&mut self, now: Nanos, answer: Result<&[SocketAddr], ()>) {
-        if let Ok(addrs) = answer
-            && !addrs.is_empty()
-        {
+    /// The resolver's answer: none where it has failed. Those of an earlier answer make that good.
+    pub fn handle_resolved(&mut self, now: Nanos, addrs: &[SocketAddr]) {
+        if !addrs.is_empty() {
             self.addrs = addrs.iter().copied().take(ADDRS_MAX).collect();
         }
         if self.phase != Phase::Resolving {

@@ -4,23 +4,24 @@
 mod clock;
 mod receipt;
 
+use super::ask::{Answer, Ask};
 use super::desk::{Receipt, Ticket};
 use super::feed::REFUSAL_SAMPLE;
-use super::lane::{Lane, LaneOutage, LanePulse, Tally};
+use super::lane::{Lane, Output};
 use super::outage::Outage;
 use super::ring::{Receiver, Sender};
+use super::tally::{GatewayCounters, LaneOutage, LanePulse, Tally};
 use super::their_clock::TheirClock;
-use super::turn::{Ask, Turn};
+use super::turn::Turn;
 use crate::base::event::LATE_NS_MAX;
 use crate::base::{
-    Body, ClientId, Event, Flags, Instrument, InstrumentId, Nanos, News, Note, Outcome, ServerTime,
-    Severity, Snapshot, Stamps, StrategyId, TimeInForce, UnixNanos, Value,
+    Body, ClientId, Event, Flags, InstrumentId, Nanos, News, Note, Outcome, Severity, Stamps,
+    StrategyId, TimeInForce, UnixNanos, Value,
 };
-use crate::conn::{Close, Link, Output, Read, SendError, Transport};
-use crate::exchange::{Answer, DecodeError, End, OrderCodec};
+use crate::conn::{Close, Link, Output as LinkOutput, Read, SendError, Transport};
+use crate::exchange::{Answer as OrderAnswer, DecodeError, End, OrderCodec};
 use crate::watch::stage::Stage;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
 /// An order that has no answer by then is in doubt (Binance itself gives up after 10 s).
 pub const ANSWER_DEADLINE: Nanos = Nanos::from_secs(12);
@@ -49,17 +50,6 @@ struct InFlight {
     wired: Nanos,
     /// Its deadline has passed, and it was reported as in doubt. A late answer still settles it.
     overdue: bool,
-}
-
-/// What the gateway counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct GatewayCounters {
-    /// Orders handed to the connection.
-    pub sent: u64,
-    /// Text frames that came in.
-    pub frames: u64,
-    /// Frames that were refused whole.
-    pub bad_frames: u64,
 }
 
 /// The order connection of one account.
@@ -230,21 +220,21 @@ impl<S: Transport> Gateway<S> {
         }
     }
 
-    fn handle_answer(&mut self, turn: &mut Turn, at: Nanos, answer: Answer) {
+    fn handle_order_answer(&mut self, turn: &mut Turn, at: Nanos, answer: OrderAnswer) {
         match answer {
-            Answer::LoggedOn => {
+            OrderAnswer::LoggedOn => {
                 self.logon_due = Nanos::NEVER;
                 self.outage.up(at);
                 self.set_ready(at, true);
                 turn.notes
                     .send(self.note(at, Severity::Info, "gateway.ready"));
             }
-            Answer::LogonRefused { code }
+            OrderAnswer::LogonRefused { code }
                 if self.codec.blames_clock(code) && self.time_asked.is_none() =>
             {
                 self.ask_time(at); // Its answer logs on again; the deadline stays.
             }
-            Answer::Time(shown) => {
+            OrderAnswer::Time(shown) => {
                 if let Some(sent) = self.time_asked.take() {
                     self.told_time(turn, (sent, at), shown);
                 }
@@ -252,7 +242,7 @@ impl<S: Transport> Gateway<S> {
                     self.log_on(turn, at);
                 }
             }
-            Answer::LogonRefused { code } | Answer::LoggedOff { code } => {
+            OrderAnswer::LogonRefused { code } | OrderAnswer::LoggedOff { code } => {
                 self.logon_due = Nanos::NEVER;
                 self.outage.down(at, "logged off");
                 self.set_ready(at, false);
@@ -263,7 +253,7 @@ impl<S: Transport> Gateway<S> {
                 turn.notes.send(note);
                 self.link.restart(at);
             }
-            Answer::Acked {
+            OrderAnswer::Acked {
                 client_id,
                 exchange_id,
                 exch_time,
@@ -275,7 +265,7 @@ impl<S: Transport> Gateway<S> {
                 }
                 self.settle_acked(turn, at, client_id, exchange_id, end);
             }
-            Answer::Rejected { client_id, code } => {
+            OrderAnswer::Rejected { client_id, code } => {
                 let note = self
                     .note(at, Severity::Warn, "gateway.reject")
                     .with("order", Value::Int(client_id.0 as i64))
@@ -290,20 +280,20 @@ impl<S: Transport> Gateway<S> {
                     self.report(at, client_id, order.instrument, rejected);
                 }
             }
-            Answer::Unknown { client_id, code: _ } => {
+            OrderAnswer::Unknown { client_id, code: _ } => {
                 if let Some(order) = self.settle(turn, at, client_id)
                     && !order.overdue
                 {
                     self.report(at, client_id, order.instrument, Outcome::InDoubt);
                 }
             }
-            Answer::Shutdown => {
+            OrderAnswer::Shutdown => {
                 turn.notes
                     .send(self.note(at, Severity::Warn, "gateway.shutdown_announced"));
                 self.set_ready(at, false);
                 self.leaving = true;
             }
-            Answer::Ignored => {}
+            OrderAnswer::Ignored => {}
         }
     }
 
@@ -424,7 +414,7 @@ impl<S: Transport> Lane<S> for Gateway<S> {
                 Read::Frame { text, rx: _, at } => {
                     self.counters.frames += 1;
                     match self.codec.decode(text) {
-                        Ok(answer) => self.handle_answer(turn, at, answer),
+                        Ok(answer) => self.handle_order_answer(turn, at, answer),
                         Err(why) => self.refuse_frame(turn, at, why),
                     }
                 }
@@ -493,34 +483,41 @@ impl<S: Transport> Lane<S> for Gateway<S> {
         }
     }
 
-    /// What the lane asks of the world; to be polled after every other call.
-    fn poll_ask(&mut self, turn: &mut Turn, now: Nanos) -> Option<(u8, Ask)> {
+    fn poll_output(&mut self, turn: &mut Turn, now: Nanos) -> Option<Output> {
         if self.leaving && self.in_flight.iter().all(|order| order.overdue) {
             self.leaving = false;
             self.link.restart(now);
         }
         while let Some(output) = self.link.poll_output() {
             match output {
-                Output::Resolve => return Some((LINE, Ask::Resolve)),
-                Output::Dial(address) => return Some((LINE, Ask::Dial(address))),
-                Output::Opened => self.handle_opened(turn, now),
-                Output::Closed { reason: why } => self.handle_closed(turn, now, why),
+                LinkOutput::Resolve => return Some(Output::Ask(Ask::Addresses)),
+                LinkOutput::Dial(address) => {
+                    return Some(Output::Dial {
+                        line: LINE,
+                        address,
+                    });
+                }
+                LinkOutput::Opened => self.handle_opened(turn, now),
+                LinkOutput::Closed { reason: why } => self.handle_closed(turn, now, why),
             }
         }
         None
     }
 
-    /// The answer to [`Ask::Resolve`]; `Err` where it failed.
-    fn handle_resolved(&mut self, now: Nanos, addresses: Result<&[SocketAddr], ()>) {
-        self.link.handle_resolved(now, addresses);
+    /// Its own answers tell it more of the exchange's time than this does.
+    fn handle_answer(&mut self, _: &mut Turn, now: Nanos, answer: Answer) {
+        match answer {
+            Answer::Addresses(addresses) => self.link.handle_resolved(now, &addresses),
+            Answer::Snapshot(..) | Answer::Instrument(_) | Answer::Time(_) => {}
+        }
     }
 
-    /// The answer to [`Ask::Dial`]: a socket that is connecting, or why there is none.
+    /// The answer to [`Output::Dial`]: a socket that is connecting, or why there is none.
     fn handle_dialed(&mut self, now: Nanos, _: u8, socket: Result<S, std::io::ErrorKind>) {
         self.link.handle_dialed(now, socket);
     }
 
-    /// Another answer to [`Ask::Dial`]: not before `until`.
+    /// Another answer to [`Output::Dial`]: not before `until`.
     fn handle_postponed(&mut self, _: u8, until: Nanos) -> bool {
         self.link.handle_postponed(until)
     }
@@ -534,15 +531,6 @@ impl<S: Transport> Lane<S> for Gateway<S> {
     fn shut_down(&mut self, now: Nanos) {
         self.link.shutdown(now);
     }
-
-    /// A gateway asks for no snapshots.
-    fn handle_snapshot(&mut self, _: &mut Turn, _: Nanos, _: InstrumentId, _: Option<&Snapshot>) {}
-
-    /// Its own answers tell it more.
-    fn handle_time(&mut self, _: &mut Turn, _: Nanos, _: ServerTime) {}
-
-    /// Nor for metadata.
-    fn handle_instrument(&mut self, _: &mut Turn, _: Nanos, _: Instrument) {}
 
     fn pulse(&self, _: Nanos) -> LanePulse {
         LanePulse::default()

@@ -1,5 +1,6 @@
 //! Rooms joined into lanes, lanes joined by SPSC rings. Owns no thread and no socket.
 
+pub mod ask;
 pub mod desk;
 pub mod feed;
 pub mod feed_lane;
@@ -8,6 +9,7 @@ pub mod lane;
 pub mod outage;
 pub mod publisher;
 pub mod ring;
+pub mod tally;
 pub mod tap;
 pub mod their_clock;
 pub mod turn;

@@ -1,6 +1,6 @@
 //! What a worker lends its lanes for one turn. Owns nothing.
 
-use crate::base::{Clock, InstrumentId, Note};
+use crate::base::{Clock, Note};
 use crate::watch::latency::Recorder;
 use crossbeam_channel::Sender;
 use std::sync::Arc;
@@ -75,22 +75,4 @@ impl Notes {
     pub fn unwritable(&self) -> Arc<AtomicBool> {
         self.unwritable.clone()
     }
-}
-
-/// What a lane asks of the world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ask {
-    /// The addresses of its host.
-    Resolve,
-    /// A connection to this address.
-    Dial(std::net::SocketAddr),
-    /// A snapshot.
-    Snapshot {
-        /// Of which instrument.
-        id: InstrumentId,
-        /// Its book was not healthy since the last one, so that others go first.
-        repeat: bool,
-    },
-    /// What the exchange now says of this instrument.
-    Metadata(InstrumentId),
 }

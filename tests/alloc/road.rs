@@ -528,7 +528,7 @@ fn connected() -> (Link<End>, WebSocket<TlsStream<End>>) {
         link.handle_timeout(clock.now());
         while let Some(output) = link.poll_output() {
             match output {
-                Output::Resolve => link.handle_resolved(clock.now(), Ok(&[address])),
+                Output::Resolve => link.handle_resolved(clock.now(), &[address]),
                 Output::Dial(_) => link.handle_dialed(clock.now(), Ok(ours.take().unwrap())),
                 Output::Opened => {}
                 Output::Closed { reason } => panic!("{reason:?}: {}", link.last_error()),

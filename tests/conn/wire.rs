@@ -74,7 +74,7 @@ impl Client {
         while let Some(output) = self.link.poll_output() {
             self.outputs.push(output);
             match output {
-                Output::Resolve => self.link.handle_resolved(OsClock.now(), Ok(&[self.addr])),
+                Output::Resolve => self.link.handle_resolved(OsClock.now(), &[self.addr]),
                 Output::Dial(addr) => {
                     let dialed = Socket::connect(addr, &SocketOptions::default(), true);
                     self.link

@@ -5,13 +5,15 @@ use tickwire::base::{
     Body, Channel, Event, Instrument, InstrumentId, Nanos, Status, Symbol, Value,
 };
 use tickwire::watch::audit::Shown;
+use tickwire::wiring::ask::Answer;
 use tickwire::wiring::feed::Feed;
 use tickwire::wiring::feed_lane::{
     Desired, FRAMES_PER_TURN, FeedLane, SUBSCRIBE_DEADLINE, TOO_LONG_RETRY,
 };
-use tickwire::wiring::lane::{Lane, Tally};
+use tickwire::wiring::lane::Lane;
 use tickwire::wiring::publisher::Publisher;
 use tickwire::wiring::ring::{Bell, Receiver, ring};
+use tickwire::wiring::tally::Tally;
 
 type Feeds = FeedLane<Tap, 256>;
 
@@ -79,10 +81,9 @@ impl Bench {
     }
 
     fn snapshot(&mut self, id: tickwire::base::InstrumentId, last_id: u64) {
-        let now = self.rig.now();
         let answer = snapshot(last_id);
         self.rig
-            .with(|lane, turn| lane.handle_snapshot(turn, now, id, Some(&answer)));
+            .answer(Answer::Snapshot(id, Some(Box::new(answer))));
         self.rig.settle();
     }
 
@@ -356,10 +357,7 @@ fn a_snapshot_is_asked_for_at_the_first_diff_and_again_after_a_failure() {
     bench.rig.say(&diff("ETHUSDT", 9, 9));
     bench.rig.settle();
     assert_eq!(bench.rig.snapshots_asked, [ETH], "one at a time");
-    let now = bench.rig.now();
-    bench
-        .rig
-        .with(|lane, turn| lane.handle_snapshot(turn, now, ETH, None));
+    bench.rig.answer(Answer::Snapshot(ETH, None));
     bench.rig.settle();
     assert_eq!(bench.rig.snapshots_asked, [ETH], "not at once");
     bench.rig.later(ms(1_100));
@@ -414,14 +412,11 @@ fn a_number_that_does_not_fit_darkens_the_book_until_the_metadata_is_there() {
     bench.rig.settle();
     assert_eq!(bench.rig.metadata_asked, [BTC]);
     assert_eq!(bench.rig.lane.feed().live_books(), 1);
-    let now = bench.rig.now();
     let listed = Instrument {
         px_scale: 3,
         ..instruments()[0]
     };
-    bench
-        .rig
-        .with(|lane, turn| lane.handle_instrument(turn, now, listed));
+    bench.rig.answer(Answer::Instrument(Box::new(listed)));
     bench.rig.settle();
     assert!(bench.rig.log().contains(&"instrument.replaced"));
     bench.rig.say(fine);

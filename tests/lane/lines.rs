@@ -8,6 +8,7 @@ use tickwire::base::{
 };
 use tickwire::conn::Phase;
 use tickwire::exchange::Exchange;
+use tickwire::wiring::ask::Answer;
 use tickwire::wiring::feed::Feed;
 use tickwire::wiring::feed_lane::{
     Desired, FeedLane, REFUSED_RETRY, REPAIRS_MAX, SUBSCRIBE_DEADLINE,
@@ -82,9 +83,9 @@ impl Bench {
     fn go_live(&mut self) {
         self.update();
         for id in [BTC, ETH] {
-            let (now, answer) = (self.rig.now(), snapshot(self.id - 1));
+            let answer = snapshot(self.id - 1);
             self.rig
-                .with(|lane, turn| lane.handle_snapshot(turn, now, id, Some(&answer)));
+                .answer(Answer::Snapshot(id, Some(Box::new(answer))));
         }
         self.rig.settle();
         assert_eq!(self.live_books(), 2);

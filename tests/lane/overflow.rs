@@ -9,9 +9,10 @@ use tickwire::base::{
     Body, Channel, Event, Instrument, InstrumentId, Nanos, Note, Status, Symbol, Value,
 };
 use tickwire::exchange::{self, Exchange};
+use tickwire::wiring::ask::Answer;
 use tickwire::wiring::feed::Feed;
 use tickwire::wiring::feed_lane::{Desired, FeedLane, OVERFLOW_PARTS, REFUSED_RETRY};
-use tickwire::wiring::lane::{LINES, Lane};
+use tickwire::wiring::lane::LINES;
 use tickwire::wiring::publisher::Publisher;
 use tickwire::wiring::ring::{Bell, Receiver, ring};
 
@@ -488,9 +489,9 @@ impl Merging {
             }
             self.rig.settle();
             for id in std::mem::take(&mut self.rig.snapshots_asked) {
-                let (now, answer) = (self.rig.now(), snapshot(self.id));
+                let answer = snapshot(self.id);
                 self.rig
-                    .with(|lane, turn| lane.handle_snapshot(turn, now, id, Some(&answer)));
+                    .answer(Answer::Snapshot(id, Some(Box::new(answer))));
             }
             self.rig.settle();
         }

@@ -6,9 +6,10 @@ use tickwire::conn::Phase;
 use tickwire::exchange::{Exchange, by_name};
 use tickwire::wiring::feed::{Feed, SLOW_SAID};
 use tickwire::wiring::feed_lane::{Desired, FeedLane, HEALTHY, SAME_ENDS_TOLD};
-use tickwire::wiring::lane::{Lane, Tally};
+use tickwire::wiring::lane::Lane;
 use tickwire::wiring::publisher::Publisher;
 use tickwire::wiring::ring::{Bell, Receiver, ring};
+use tickwire::wiring::tally::Tally;
 
 struct Bench {
     rig: Rig<FeedLane<Tap, 256>>,

@@ -1,7 +1,8 @@
 //! The threads of an engine: one that dies is named, so that the run ends with an error.
 
 use super::*;
-use crate::world::os::clerk::{Job, Task};
+use crate::wiring::ask::Ask;
+use crate::world::os::clerk::Job;
 use std::time::Duration;
 
 /// An engine without a lane.
@@ -48,7 +49,7 @@ fn every_thread_that_dies_is_named() {
 
     // Nobody has this number: the thread that resolves names finds no client.
     let engine_of = engine();
-    let (lane, task) = (7, Task::Resolve);
-    assert!(engine_of.clerk.jobs.send(Job { lane, task }));
+    let (lane, ask) = (7, Ask::Addresses);
+    assert!(engine_of.clerk.jobs.send(Job { lane, ask }));
     assert_eq!(first_dead(&engine_of), "the clerk");
 }

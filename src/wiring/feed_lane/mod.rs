@@ -12,15 +12,15 @@ mod refusals;
 mod repair;
 mod subscriptions;
 
+use super::ask::{Answer, Ask};
 use super::feed::{Arrival, Feed, Heard};
-use super::lane::{ExchangeTally, LINES, Lane, LaneOutage, LanePulse, Tally};
+use super::lane::{LINES, Lane, Output};
 use super::outage::Outage;
+use super::tally::{ExchangeTally, LaneOutage, LanePulse, Tally};
 use super::tap::{Tap, recorded_line};
-use super::turn::{Ask, Turn};
-use crate::base::{
-    Channel, Instrument, InstrumentId, Nanos, Note, ServerTime, Severity, Snapshot, Value,
-};
-use crate::conn::{Close, Link, Output, Phase, Read, Transport};
+use super::turn::Turn;
+use crate::base::{Channel, InstrumentId, Nanos, Note, Severity, Snapshot, Value};
+use crate::conn::{Close, Link, Output as LinkOutput, Phase, Read, Transport};
 use crate::market::Want;
 use arrayvec::ArrayVec;
 use departures::Departures;
@@ -306,6 +306,37 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         self.handle_settled(turn, now, at);
     }
 
+    /// The host's addresses, for every line that waits for them; none where they could not be found.
+    fn handle_addresses(&mut self, now: Nanos, all: &[SocketAddr]) {
+        for at in 0..self.lines.len() {
+            match self.lines[at].link.phase() {
+                Phase::Live => continue,
+                Phase::Waiting if self.lines[at].role == Role::Resting => continue,
+                Phase::Waiting | Phase::Resolving | Phase::Connecting => {}
+                Phase::Tunnelling | Phase::Securing | Phase::Upgrading => {}
+            }
+            let spread = self.spread(at, all);
+            self.lines[at].link.handle_resolved(now, &spread);
+        }
+    }
+
+    fn handle_snapshot(
+        &mut self,
+        turn: &mut Turn,
+        now: Nanos,
+        id: InstrumentId,
+        snapshot: Option<&Snapshot>,
+    ) {
+        let (epoch, number) = self.newest_line(id);
+        if let (Some(tap), Some(_)) = (&mut self.tap, snapshot) {
+            tap.snapshot((number, epoch), now, id);
+        }
+        match snapshot {
+            Some(snapshot) => self.feed.handle_snapshot(turn, now, id, snapshot),
+            None => self.feed.handle_snapshot_failed(now, id),
+        }
+    }
+
     /// The host's addresses for one line, those first that no other line uses.
     fn spread(&self, at: usize, all: &[SocketAddr]) -> ArrayVec<SocketAddr, ADDRESSES_MAX> {
         let used = |address: &&SocketAddr| {
@@ -424,9 +455,9 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
         self.replace(turn, now);
     }
 
-    /// What the lane asks of the world. Also carries the links' news to the books, so it is to be
+    /// What the lane wants of the world. Also carries the links' news to the books, so it is to be
     /// polled after every other call.
-    fn poll_ask(&mut self, turn: &mut Turn, now: Nanos) -> Option<(u8, Ask)> {
+    fn poll_output(&mut self, turn: &mut Turn, now: Nanos) -> Option<Output> {
         for at in 0..self.lines.len() {
             self.take_over(now, at);
         }
@@ -434,17 +465,19 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
             while let Some(output) = self.lines[at].link.poll_output() {
                 let line = at as u8;
                 match output {
-                    Output::Resolve => return Some((line, Ask::Resolve)),
-                    Output::Dial(address) => return Some((line, Ask::Dial(address))),
-                    Output::Opened => self.handle_opened(turn, now, at),
-                    Output::Closed { reason: why } => self.handle_closed(turn, now, at, why),
+                    LinkOutput::Resolve => return Some(Output::Ask(Ask::Addresses)),
+                    LinkOutput::Dial(address) => return Some(Output::Dial { line, address }),
+                    LinkOutput::Opened => self.handle_opened(turn, now, at),
+                    LinkOutput::Closed { reason: why } => self.handle_closed(turn, now, at, why),
                 }
             }
         }
         while let Some((id, want)) = self.feed.poll_want() {
             match want {
-                Want::Snapshot { repeat } => return Some((0, Ask::Snapshot { id, repeat })),
-                Want::Metadata => return Some((0, Ask::Metadata(id))),
+                Want::Snapshot { repeat } => {
+                    return Some(Output::Ask(Ask::Snapshot { id, repeat }));
+                }
+                Want::Metadata => return Some(Output::Ask(Ask::Instrument(id))),
                 Want::Resubscribe => {
                     self.resubscribe(now, id, Channel::Depth);
                 }
@@ -453,7 +486,7 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
                     let at = usize::from(line);
                     if at < self.lines.len() {
                         self.revive(turn, now, id, at);
-                        return self.poll_ask(turn, now);
+                        return self.poll_output(turn, now);
                     }
                 }
             }
@@ -461,63 +494,28 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
         None
     }
 
-    /// The answer to [`Ask::Resolve`], for every line that waits for it; `Err` where it failed.
-    fn handle_resolved(&mut self, now: Nanos, addresses: Result<&[SocketAddr], ()>) {
-        for at in 0..self.lines.len() {
-            match self.lines[at].link.phase() {
-                Phase::Live => continue,
-                Phase::Waiting if self.lines[at].role == Role::Resting => continue,
-                Phase::Waiting | Phase::Resolving | Phase::Connecting => {}
-                Phase::Tunnelling | Phase::Securing | Phase::Upgrading => {}
+    fn handle_answer(&mut self, turn: &mut Turn, now: Nanos, answer: Answer) {
+        match answer {
+            Answer::Addresses(addresses) => self.handle_addresses(now, &addresses),
+            Answer::Snapshot(id, snapshot) => {
+                self.handle_snapshot(turn, now, id, snapshot.as_deref());
             }
-            match addresses {
-                Ok(all) => {
-                    let spread = self.spread(at, all);
-                    self.lines[at].link.handle_resolved(now, Ok(&spread));
-                }
-                Err(()) => self.lines[at].link.handle_resolved(now, Err(())),
-            }
+            Answer::Instrument(fresh) => self.feed.replace_instrument(turn, now, *fresh),
+            Answer::Time(time) => self.feed.handle_time(turn, now, time),
         }
     }
 
-    /// The answer to [`Ask::Dial`]: a socket that is connecting, or why there is none.
+    /// The answer to [`Output::Dial`]: a socket that is connecting, or why there is none.
     fn handle_dialed(&mut self, now: Nanos, line: u8, socket: Result<S, std::io::ErrorKind>) {
         if let Some(line) = self.lines.get_mut(usize::from(line)) {
             line.link.handle_dialed(now, socket);
         }
     }
 
-    /// Another answer to [`Ask::Dial`]: not before `until`.
+    /// Another answer to [`Output::Dial`]: not before `until`.
     fn handle_postponed(&mut self, line: u8, until: Nanos) -> bool {
         let line = self.lines.get_mut(usize::from(line));
         line.is_some_and(|line| line.link.handle_postponed(until))
-    }
-
-    /// The answer to [`Ask::Snapshot`]; `None` where it cannot be had.
-    fn handle_snapshot(
-        &mut self,
-        turn: &mut Turn,
-        now: Nanos,
-        id: InstrumentId,
-        snapshot: Option<&Snapshot>,
-    ) {
-        let (epoch, number) = self.newest_line(id);
-        if let (Some(tap), Some(_)) = (&mut self.tap, snapshot) {
-            tap.snapshot((number, epoch), now, id);
-        }
-        match snapshot {
-            Some(snapshot) => self.feed.handle_snapshot(turn, now, id, snapshot),
-            None => self.feed.handle_snapshot_failed(now, id),
-        }
-    }
-
-    /// The answer to [`Ask::Metadata`].
-    fn handle_instrument(&mut self, turn: &mut Turn, now: Nanos, instrument: Instrument) {
-        self.feed.replace_instrument(turn, now, instrument);
-    }
-
-    fn handle_time(&mut self, turn: &mut Turn, now: Nanos, time: ServerTime) {
-        self.feed.handle_time(turn, now, time);
     }
 
     /// A line's socket, to register and to mark as empty; `None` while there is none.

@@ -2,6 +2,7 @@
 
 use super::super::their_clock::clock_note;
 use super::*;
+use crate::base::ServerTime;
 
 /// Exchanges count their time in milliseconds at the coarsest.
 const TIME_UNIT_NS: i64 = 1_000_000;

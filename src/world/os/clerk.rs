@@ -8,8 +8,9 @@ mod plan;
 mod rest;
 
 use super::sys;
-use crate::base::{Instrument, InstrumentId, Nanos, Note, ServerTime, Severity, Snapshot, Value};
+use crate::base::{Instrument, InstrumentId, Nanos, Note, Severity, Snapshot, Value};
 use crate::exchange::{Exchange, Listings, RestRequest};
+use crate::wiring::ask::{Answer, Ask};
 use crate::wiring::ring::Bell;
 use crate::wiring::turn::Notes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
@@ -62,24 +63,8 @@ pub struct MarketSource {
 pub struct Job {
     /// Index into the clerk's clients.
     pub lane: usize,
-    /// What to do.
-    pub task: Task,
-}
-
-/// What the clerk is asked to do for a lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Task {
-    /// Addresses of the lane's stream host.
-    Resolve,
-    /// A snapshot.
-    Snapshot {
-        /// Of which instrument.
-        id: InstrumentId,
-        /// Its book was not healthy since the last one, so that others go first.
-        repeat: bool,
-    },
-    /// Fresh metadata of this instrument: a number of it did not fit.
-    Metadata(InstrumentId),
+    /// What it asks.
+    pub ask: Ask,
 }
 
 /// The clerk's answer to a lane.
@@ -89,19 +74,6 @@ pub struct Reply {
     pub lane: usize,
     /// What came of it.
     pub answer: Answer,
-}
-
-/// What came of a task.
-#[derive(Debug)]
-pub enum Answer {
-    /// To [`Task::Resolve`]: at least one address, or the resolver's words.
-    Resolved(Result<Vec<SocketAddr>, String>),
-    /// To [`Task::Snapshot`]: decoded, or why there is none.
-    Snapshot(InstrumentId, Result<Box<Snapshot>, FetchError>),
-    /// The host told its time with an answer. Nobody need have asked.
-    Time(ServerTime),
-    /// The exchange changed something about this instrument. Nobody need have asked.
-    Instrument(Box<Instrument>),
 }
 
 /// The way to the clerk. Never blocks.
@@ -117,9 +89,9 @@ pub struct Jobs {
 impl Jobs {
     /// Hands a job over. False when it cannot be taken: then no answer follows.
     pub fn send(&self, job: Job) -> bool {
-        let queue = match job.task {
-            Task::Resolve => Some(&self.resolver),
-            Task::Snapshot { .. } | Task::Metadata(_) => {
+        let queue = match job.ask {
+            Ask::Addresses => Some(&self.resolver),
+            Ask::Snapshot { .. } | Ask::Instrument(_) => {
                 self.hosts[job.lane].map(|host| &self.fetchers[host])
             }
         };
@@ -232,9 +204,27 @@ impl Office {
             if self.stopped() {
                 return;
             }
-            let found = resolve(&self.clients[job.lane].stream);
-            self.reply(job.lane, Answer::Resolved(found));
+            let found = resolve(&self.clients[job.lane].stream).unwrap_or_else(|error| {
+                let note = Note::new(sys::monotonic(), Severity::Warn, "resolve.failed");
+                self.notes.send(note.text(&error));
+                Vec::new()
+            });
+            self.reply(job.lane, Answer::Addresses(found));
         }
+    }
+
+    fn reply_snapshot(
+        &self,
+        lane: usize,
+        id: InstrumentId,
+        fetched: Result<Box<Snapshot>, FetchError>,
+    ) {
+        if let Err(error) = &fetched {
+            let note = Note::new(sys::monotonic(), Severity::Warn, "snapshot.failed");
+            self.notes
+                .send(note.instrument(id).text(&error.to_string()));
+        }
+        self.reply(lane, Answer::Snapshot(id, fetched.ok()));
     }
 
     fn reply(&self, lane: usize, answer: Answer) {
@@ -324,8 +314,8 @@ impl Fetcher {
     }
 
     fn take(&mut self, job: Job) {
-        match job.task {
-            Task::Snapshot { id, repeat } => match self.request(job, id) {
+        match job.ask {
+            Ask::Snapshot { id, repeat } => match self.request(job, id) {
                 Some(request) => {
                     let rank = self
                         .office
@@ -338,14 +328,14 @@ impl Fetcher {
                 }
                 None => {
                     let why = FetchError::Decode("snapshots of this exchange come in its stream");
-                    self.office.reply(job.lane, Answer::Snapshot(id, Err(why)));
+                    self.office.reply_snapshot(job.lane, id, Err(why));
                 }
             },
-            Task::Metadata(_) => {
+            Ask::Instrument(_) => {
                 let soonest = self.metadata_asked + METADATA_SOONEST;
                 self.metadata_due = self.metadata_due.min(soonest);
             }
-            Task::Resolve => {} // The other thread's.
+            Ask::Addresses => {} // The other thread's.
         }
     }
 
@@ -367,7 +357,7 @@ impl Fetcher {
             .waiting
             .store(schedule.len() as u64, Ordering::Relaxed);
         for (job, at) in schedule {
-            let (Task::Snapshot { id, .. }, wait_ns) = (job.task, at.since(now)) else {
+            let (Ask::Snapshot { id, .. }, wait_ns) = (job.ask, at.since(now)) else {
                 continue;
             };
             if wait_ns >= ETA_LOGGED.0 && !self.announced.contains(&job) {
@@ -383,7 +373,7 @@ impl Fetcher {
         let (job, left) = (waiting.job, self.queue.len() as u64);
         self.backlog.waiting.store(left, Ordering::Relaxed);
         self.announced.retain(|told| *told != job);
-        let Task::Snapshot { id, .. } = job.task else {
+        let Ask::Snapshot { id, .. } = job.ask else {
             return;
         };
         let Some(request) = self.request(job, id) else {
@@ -412,7 +402,7 @@ impl Fetcher {
         if let Some(time) = self.rest.take_time() {
             self.office.reply(job.lane, Answer::Time(time));
         }
-        self.office.reply(job.lane, Answer::Snapshot(id, fetched));
+        self.office.reply_snapshot(job.lane, id, fetched);
     }
 
     fn decode(

@@ -5,7 +5,7 @@ mod dial;
 mod look;
 mod scheduled;
 
-use super::clerk::{Answer, Job, Jobs, Reply, Task};
+use super::clerk::{Job, Jobs, Reply};
 use super::clock::OsClock;
 use super::placement::Wait;
 use super::socket::{Socket, SocketOptions};
@@ -16,9 +16,10 @@ use crate::watch::latency::{Recorder, Usage};
 use crate::wiring::desk::{Desk, DeskEnd};
 use crate::wiring::feed::{BookTally, Dark, Late};
 use crate::wiring::feed_lane::FRAMES_PER_TURN;
-use crate::wiring::lane::{LINES, Lane, Tally};
+use crate::wiring::lane::{LINES, Lane, Output};
 use crate::wiring::ring::Bell;
-use crate::wiring::turn::{Ask, Notes, Turn};
+use crate::wiring::tally::Tally;
+use crate::wiring::turn::{Notes, Turn};
 use crossbeam_channel::Receiver;
 pub use dial::Attempts;
 use dial::{Purpose, dial};
@@ -382,26 +383,7 @@ impl Running {
             let Some(placed) = lanes.find(|placed| placed.clerk_id == reply.lane) else {
                 continue;
             };
-            match reply.answer {
-                Answer::Resolved(Ok(addresses)) => placed.lane.handle_resolved(now, Ok(&addresses)),
-                Answer::Resolved(Err(error)) => {
-                    let note = Note::new(now, Severity::Warn, "resolve.failed");
-                    worker.notes.send(note.text(&error));
-                    placed.lane.handle_resolved(now, Err(()));
-                }
-                Answer::Time(time) => placed.lane.handle_time(&mut turn, now, time),
-                Answer::Instrument(fresh) => placed.lane.handle_instrument(&mut turn, now, *fresh),
-                Answer::Snapshot(id, Ok(snapshot)) => {
-                    placed
-                        .lane
-                        .handle_snapshot(&mut turn, now, id, Some(&snapshot));
-                }
-                Answer::Snapshot(id, Err(error)) => {
-                    let note = Note::new(now, Severity::Warn, "snapshot.failed").instrument(id);
-                    worker.notes.send(note.text(&error.to_string()));
-                    placed.lane.handle_snapshot(&mut turn, now, id, None);
-                }
-            }
+            placed.lane.handle_answer(&mut turn, now, reply.answer);
         }
     }
 
@@ -439,50 +421,40 @@ impl Running {
                 *idle = false;
                 placed.lane.handle_timeout(&mut turn, *polled);
             }
-            while let Some((line, ask)) = placed.lane.poll_ask(&mut turn, now) {
-                let task = match ask {
-                    Ask::Resolve => Task::Resolve,
-                    Ask::Snapshot { id, repeat } => Task::Snapshot { id, repeat },
-                    Ask::Metadata(id) => Task::Metadata(id),
-                    Ask::Dial(address) => {
-                        let purpose = if index < market_data {
-                            Purpose::MarketData
-                        } else {
-                            Purpose::Orders
-                        };
-                        let (token, at) = (token(index, line), (&turn, now));
-                        if let Err(until) = placed.attempts.admit(purpose, now) {
-                            if placed.lane.handle_postponed(line, until) {
-                                let wait_ms = (until.since(now) / 1_000_000) as i64;
-                                let note = Note::new(now, Severity::Info, "dial.postponed");
-                                turn.notes.send(note.with("wait_ms", Value::Int(wait_ms)));
-                            }
-                            continue;
+            while let Some(output) = placed.lane.poll_output(&mut turn, now) {
+                let (line, address) = match output {
+                    Output::Dial { line, address } => (line, address),
+                    Output::Ask(ask) => {
+                        let lane = placed.clerk_id;
+                        if !jobs.send(Job { lane, ask })
+                            && let Some(answer) = ask.unanswered()
+                        {
+                            placed.lane.handle_answer(&mut turn, now, answer);
                         }
-                        let socket = dial(poll, token, address, purpose, socket_options, at);
-                        if let Err(error) = &socket {
-                            let note = Note::new(now, Severity::Warn, "dial.failed");
-                            turn.notes.send(note.text(&error.to_string()));
-                        }
-                        placed
-                            .lane
-                            .handle_dialed(now, line, socket.map_err(|error| error.kind()));
                         continue;
                     }
                 };
-                let job = Job {
-                    lane: placed.clerk_id,
-                    task,
+                let purpose = if index < market_data {
+                    Purpose::MarketData
+                } else {
+                    Purpose::Orders
                 };
-                if !jobs.send(job) {
-                    match task {
-                        Task::Resolve => placed.lane.handle_resolved(now, Err(())),
-                        Task::Snapshot { id, .. } => {
-                            placed.lane.handle_snapshot(&mut turn, now, id, None);
-                        }
-                        Task::Metadata(_) => {} // The book asks again in its own time.
+                if let Err(until) = placed.attempts.admit(purpose, now) {
+                    if placed.lane.handle_postponed(line, until) {
+                        let wait_ms = (until.since(now) / 1_000_000) as i64;
+                        let note = Note::new(now, Severity::Info, "dial.postponed");
+                        turn.notes.send(note.with("wait_ms", Value::Int(wait_ms)));
                     }
+                    continue;
                 }
+                let (token, at) = (token(index, line), (&turn, now));
+                let socket = dial(poll, token, address, purpose, socket_options, at);
+                if let Err(error) = &socket {
+                    let note = Note::new(now, Severity::Warn, "dial.failed");
+                    turn.notes.send(note.text(&error.to_string()));
+                }
+                let socket = socket.map_err(|error| error.kind());
+                placed.lane.handle_dialed(now, line, socket);
             }
         }
         self.timers_due = self.next_timeout();

@@ -13,6 +13,7 @@ use tickwire::exchange::mirror::{Call, Market as _, MirrorSession};
 use tickwire::exchange::{Decoder, DepthStream, Exchange, Words};
 use tickwire::market::Counters;
 use tickwire::watch::audit::{AUDIT_LEVELS, Shown};
+use tickwire::wiring::ask::Answer;
 use tickwire::wiring::feed::Feed;
 use tickwire::wiring::feed_lane::{Desired, FeedLane};
 use tickwire::wiring::lane::{LINES, Lane};
@@ -414,7 +415,6 @@ impl World {
 
     /// Answers the lane's requests for snapshots and metadata.
     fn answer_requests(&mut self) -> bool {
-        let now = self.rig.now();
         let asked = std::mem::take(&mut self.rig.snapshots_asked);
         for &id in &asked {
             let exchange = self.route.exchange;
@@ -433,7 +433,7 @@ impl World {
             });
             self.snapshots += 1;
             self.rig
-                .with(|lane, turn| lane.handle_snapshot(turn, now, id, snapshot.as_ref()));
+                .answer(Answer::Snapshot(id, snapshot.map(Box::new)));
         }
         assert!(self.rig.metadata_asked.is_empty(), "{}", self.place());
         !asked.is_empty()

@@ -18,8 +18,9 @@ use tickwire::conn::{Link, LinkConfig, TlsStream, Transport, TxMark, TxStamp};
 use tickwire::exchange::{self, Exchange};
 use tickwire::watch::latency::{Collector, Recorder, Totals};
 use tickwire::watch::stage::Stage;
-use tickwire::wiring::lane::{LINES, Lane};
-use tickwire::wiring::turn::{Ask, Notes, Turn};
+use tickwire::wiring::ask::{Answer, Ask};
+use tickwire::wiring::lane::{LINES, Lane, Output};
+use tickwire::wiring::turn::{Notes, Turn};
 use tungstenite::handshake::HandshakeError;
 use tungstenite::handshake::MidHandshake;
 use tungstenite::handshake::server::{NoCallback, ServerHandshake};
@@ -219,6 +220,12 @@ impl<L: Lane<Tap>> Rig<L> {
         work(&mut self.lane, &mut turn)
     }
 
+    /// Answers what the lane asked.
+    pub fn answer(&mut self, answer: Answer) {
+        let now = self.now();
+        self.with(|lane, turn| lane.handle_answer(turn, now, answer));
+    }
+
     /// Both sides turn until nothing moves any more.
     pub fn settle(&mut self) {
         for _ in 0..12 {
@@ -244,16 +251,19 @@ impl<L: Lane<Tap>> Rig<L> {
         if self.lane.poll_timeout() <= now {
             self.with(|lane, turn| lane.handle_timeout(turn, now));
         }
-        while let Some((line, ask)) = self.with(|lane, turn| lane.poll_ask(turn, now)) {
-            match ask {
-                Ask::Resolve => self.lane.handle_resolved(now, Ok(&self.addresses)),
-                Ask::Dial(address) if self.accepts => self.dial(now, line, address),
-                Ask::Dial(_) => {
+        while let Some(output) = self.with(|lane, turn| lane.poll_output(turn, now)) {
+            match output {
+                Output::Dial { line, address } if self.accepts => self.dial(now, line, address),
+                Output::Dial { line, .. } => {
                     let refused = Err(ErrorKind::ConnectionRefused);
                     self.lane.handle_dialed(now, line, refused);
                 }
-                Ask::Snapshot { id, .. } => self.snapshots_asked.push(id),
-                Ask::Metadata(id) => self.metadata_asked.push(id),
+                Output::Ask(Ask::Addresses) => {
+                    let answer = Answer::Addresses(self.addresses.clone());
+                    self.answer(answer);
+                }
+                Output::Ask(Ask::Snapshot { id, .. }) => self.snapshots_asked.push(id),
+                Output::Ask(Ask::Instrument(id)) => self.metadata_asked.push(id),
             }
         }
         self.turn_peer();

@@ -22,8 +22,8 @@ fn client(rest: usize, replies: &Sender<Reply>) -> Client {
     }
 }
 
-fn snapshot(id: u16) -> Task {
-    Task::Snapshot {
+fn snapshot(id: u16) -> Ask {
+    Ask::Snapshot {
         id: InstrumentId(id),
         repeat: false,
     }
@@ -55,14 +55,14 @@ fn a_silent_host_holds_up_no_resolve_no_other_host_and_no_end() {
     let (replies_to, replies) = crossbeam_channel::bounded(8);
     let clients = vec![client(0, &replies_to), client(1, &replies_to)];
     let clerk = Clerk::start(clients, hosts, &instruments(), &[0; 3], notes().0).unwrap();
-    let ask = |lane, task| assert!(clerk.jobs.send(Job { lane, task }));
+    let ask = |lane, ask| assert!(clerk.jobs.send(Job { lane, ask }));
     ask(0, snapshot(0));
     ask(0, snapshot(1));
-    ask(0, Task::Resolve);
+    ask(0, Ask::Addresses);
     ask(1, snapshot(1));
     for _ in 0..2 {
         match replies.recv_timeout(PATIENCE).unwrap().answer {
-            Answer::Resolved(found) => assert_eq!(found.unwrap().len(), 1),
+            Answer::Addresses(found) => assert_eq!(found.len(), 1),
             Answer::Snapshot(id, fetched) => {
                 assert_eq!(id, InstrumentId(1), "the silent host's come last");
                 assert!(!fetched.unwrap().bids.is_empty());
@@ -127,8 +127,8 @@ fn what_does_not_fit_into_the_budget_is_announced_and_waits() {
     let clerk = Clerk::start(clients, vec![host], &instruments(), &ranks, notes).unwrap();
     // A hundred a minute are ours, and a snapshot weighs fifty: the least urgent one has to wait.
     for id in 0..3 {
-        let (lane, task) = (0, snapshot(id));
-        assert!(clerk.jobs.send(Job { lane, task }));
+        let (lane, ask) = (0, snapshot(id));
+        assert!(clerk.jobs.send(Job { lane, ask }));
     }
     let planned = loop {
         let note = log.recv_timeout(PATIENCE).unwrap();
@@ -139,7 +139,7 @@ fn what_does_not_fit_into_the_budget_is_announced_and_waits() {
     let mut served = Vec::new();
     for _ in 0..2 {
         let reply = replies.recv_timeout(PATIENCE).unwrap();
-        let Answer::Snapshot(id, Ok(_)) = reply.answer else {
+        let Answer::Snapshot(id, Some(_)) = reply.answer else {
             panic!("{:?}", reply.answer);
         };
         served.push(id);

@@ -1,13 +1,11 @@
 //! A worker's turns with lanes that only remember what was asked of them.
 
 use super::*;
-use crate::base::{
-    Body, Event, Flags, Instrument, InstrumentId, ServerTime, Snapshot, Stamps, UnixNanos,
-};
+use crate::base::{Body, Event, Flags, InstrumentId, Stamps, UnixNanos};
 use crate::exchange::Rate;
-use crate::wiring::lane::LanePulse;
+use crate::wiring::ask::Answer;
 use crate::wiring::ring::ring;
-use std::net::SocketAddr;
+use crate::wiring::tally::LanePulse;
 use std::sync::Mutex;
 
 /// What a stub lane saw, in order.
@@ -62,21 +60,16 @@ impl Lane<Socket> for Stalling {
         self.saw.lock().unwrap().push(Saw::Timeout);
     }
 
-    fn poll_ask(&mut self, _: &mut Turn, _: Nanos) -> Option<(u8, Ask)> {
+    fn poll_output(&mut self, _: &mut Turn, _: Nanos) -> Option<Output> {
         None
     }
 
-    fn handle_resolved(&mut self, _: Nanos, _: Result<&[SocketAddr], ()>) {}
+    fn handle_answer(&mut self, _: &mut Turn, _: Nanos, _: Answer) {}
+
     fn handle_postponed(&mut self, _: u8, _: Nanos) -> bool {
         false
     }
     fn handle_dialed(&mut self, _: Nanos, _: u8, _: Result<Socket, std::io::ErrorKind>) {}
-    fn handle_snapshot(&mut self, _: &mut Turn, _: Nanos, _: InstrumentId, _: Option<&Snapshot>) {}
-
-    fn handle_instrument(&mut self, _: &mut Turn, _: Nanos, _: Instrument) {}
-
-    fn handle_time(&mut self, _: &mut Turn, _: Nanos, _: ServerTime) {}
-
     fn stream_mut(&mut self, _: u8) -> Option<&mut Socket> {
         None
     }
@@ -231,16 +224,13 @@ impl Lane<Socket> for Listening {
         false
     }
 
-    fn poll_ask(&mut self, _: &mut Turn, _: Nanos) -> Option<(u8, Ask)> {
+    fn poll_output(&mut self, _: &mut Turn, _: Nanos) -> Option<Output> {
         None
     }
 
-    fn handle_resolved(&mut self, _: Nanos, _: Result<&[SocketAddr], ()>) {}
-    fn handle_dialed(&mut self, _: Nanos, _: u8, _: Result<Socket, std::io::ErrorKind>) {}
-    fn handle_snapshot(&mut self, _: &mut Turn, _: Nanos, _: InstrumentId, _: Option<&Snapshot>) {}
-    fn handle_instrument(&mut self, _: &mut Turn, _: Nanos, _: Instrument) {}
-    fn handle_time(&mut self, _: &mut Turn, _: Nanos, _: ServerTime) {}
+    fn handle_answer(&mut self, _: &mut Turn, _: Nanos, _: Answer) {}
 
+    fn handle_dialed(&mut self, _: Nanos, _: u8, _: Result<Socket, std::io::ErrorKind>) {}
     fn stream_mut(&mut self, line: u8) -> Option<&mut Socket> {
         (line == 0).then_some(&mut self.0)
     }

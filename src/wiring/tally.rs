@@ -1,0 +1,90 @@
+//! What lanes count, and how it is added up over a worker. Data only.
+
+use super::feed::{BookTally, Delays, FeedCounters, Late};
+use super::outage::Outage;
+use super::publisher::PublisherCounters;
+use crate::base::Nanos;
+
+/// What lanes counted, added up over a worker.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// When it was taken: the run's end.
+    pub at: Nanos,
+    /// Of all feed lanes.
+    pub feed: FeedCounters,
+    /// Of all rings from feeds to the desk.
+    pub published: PublisherCounters,
+    /// Of all gateway lanes.
+    pub gateway: GatewayCounters,
+    /// Connections that went live.
+    pub connects: u64,
+    /// What became of each book.
+    pub books: Vec<BookTally>,
+    /// Of the feed lanes of each exchange; one may be there more than once.
+    pub exchanges: Vec<ExchangeTally>,
+    /// Of each lane.
+    pub outages: Vec<LaneOutage>,
+}
+
+/// When a lane had no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneOutage {
+    /// Its exchange.
+    pub exchange: &'static str,
+    /// What the connection is for: `market data` or `orders`.
+    pub of: &'static str,
+    /// The times without one.
+    pub outage: Outage,
+}
+
+/// What a feed lane counted, for its exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExchangeTally {
+    /// Its name.
+    pub exchange: &'static str,
+    /// Text frames that came in.
+    pub frames: u64,
+    /// Frames that were refused whole.
+    pub bad_frames: u64,
+    /// Books, prints and quotes with a number that does not fit their instrument.
+    pub unfit: u64,
+    /// Levels without a price or, in a whole book, without a quantity.
+    pub levels_dropped: u64,
+    /// Prints without a price or a quantity.
+    pub trades_dropped: u64,
+    /// Quotes of one side.
+    pub quotes_dropped: u64,
+    /// Connections that went live.
+    pub connects: u64,
+    /// Books that strategies could read when the run ended.
+    pub books_live: usize,
+    /// How late its data came.
+    pub delays: Delays,
+    /// Why its connections end again and again without a healthy time in between, and how often in a row; `None`
+    /// where none does.
+    pub keeps_closing: Option<(&'static str, u32)>,
+}
+
+/// What is shown of a lane while it works; nothing where it has no market data.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LanePulse {
+    /// Frames of market data so far.
+    pub frames: u64,
+    /// Books that are live now.
+    pub live_books: usize,
+    /// The book that has been dark for the longest time.
+    pub darkest: Option<BookTally>,
+    /// Its data comes late.
+    pub late: Option<Late>,
+}
+
+/// What the gateway counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GatewayCounters {
+    /// Orders handed to the connection.
+    pub sent: u64,
+    /// Text frames that came in.
+    pub frames: u64,
+    /// Frames that were refused whole.
+    pub bad_frames: u64,
+}
