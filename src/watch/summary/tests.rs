@@ -49,6 +49,46 @@ fn a_summary_survives_its_own_json_and_has_the_promised_keys() {
 }
 
 #[test]
+fn the_page_about_the_summary_names_every_field() {
+    fn fields(json: &serde_json::Value, found: &mut Vec<String>) {
+        let inner: Vec<&serde_json::Value> = match json {
+            serde_json::Value::Object(fields) => {
+                found.extend(fields.keys().cloned());
+                fields.values().collect()
+            }
+            serde_json::Value::Array(items) => items.iter().collect(),
+            _ => Vec::new(),
+        };
+        inner.into_iter().for_each(|json| fields(json, found));
+    }
+    let page = include_str!("../../../docs/summary.md");
+    let summary = Summary {
+        outages: vec![Outage::default()],
+        strategies: vec![Strategy {
+            orders: Orders {
+                refusals: vec![Refused::default()],
+                ..Orders::default()
+            },
+            ..Strategy::default()
+        }],
+        ..example()
+    };
+    let mut found = Vec::new();
+    let json = serde_json::to_value(&summary).expect("plain data");
+    fields(&json, &mut found);
+    assert!(found.len() > 100, "{found:?}");
+    for field in found {
+        let named = [
+            format!("`{field}`"),
+            format!("`{field}[]`"),
+            format!("## {field}\n"),
+            format!("## {field}[]\n"),
+        ];
+        assert!(named.iter().any(|name| page.contains(name)), "{field}");
+    }
+}
+
+#[test]
 fn quantiles_come_from_all_values_of_the_run() {
     let (mut recorder, mut collector) = Recorder::new(2, &[Stage::Ack, Stage::Book]);
     (1..=1_000).for_each(|us| recorder.record(Stage::Ack, us * 1_000));
