@@ -1,4 +1,5 @@
-//! Decimal text to integers and back, exactly. No float on the way, and no rounding: what does not fit is an error.
+//! Decimal text to integers and back, exactly. No float on the way, and no rounding: what does not
+//! fit is an error.
 
 use arrayvec::ArrayVec;
 use std::fmt;
@@ -6,13 +7,14 @@ use std::fmt;
 /// Why a decimal was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecimalError {
-    /// Not `digits` or `digits.digits`, with or without an exponent: a sign, a blank, nothing at all.
+    /// Not `digits` or `digits.digits`, with or without an exponent: a sign, a blank, nothing at
+    /// all.
     Malformed,
     /// A non-zero digit beyond the instrument's scale.
     TooFine,
     /// Does not fit into `i64` at this scale, or is longer than [`TEXT_MAX`] bytes.
     TooLarge,
-    /// A price below zero, of an instrument that may have one.
+    /// A price below zero, for an instrument that may have one.
     Negative,
 }
 
@@ -28,7 +30,7 @@ impl DecimalError {
     }
 }
 
-/// The longest number text that is looked at, in bytes.
+/// The longest number text that [`parse`] accepts, in bytes.
 pub const TEXT_MAX: usize = 40;
 /// The largest scale: 10^18 is the last power of ten in an `i64`.
 pub const SCALE_MAX: u8 = 18;
@@ -36,10 +38,11 @@ pub const SCALE_MAX: u8 = 18;
 /// The longest text that [`encode`] makes: `u64::MAX` with a point in it.
 pub const ENCODED_MAX: usize = 21;
 
-/// Parses `text` (`[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?`) into units of 10^-`scale`, at most `i64::MAX`.
+/// Parses `text` (`[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?`) into units of 10^-`scale`, at most
+/// `i64::MAX`.
 ///
-/// Exchanges that pad to eight decimals (`61737.63000000`) take the fast path; what it does not
-/// know, errors above all, is left to the slow one.
+/// Exchanges that pad to eight decimals (`61737.63000000`) take the fast path; everything else,
+/// errors above all, goes to the slow one.
 #[inline]
 pub fn parse(text: &[u8], scale: u8) -> Result<u64, DecimalError> {
     debug_assert!(scale <= SCALE_MAX);
@@ -49,7 +52,8 @@ pub fn parse(text: &[u8], scale: u8) -> Result<u64, DecimalError> {
     }
 }
 
-/// One to eight digits, a point, eight digits: two words, with no loop and no branch a digit.
+/// One to eight digits, a point, eight digits: two 64-bit words, with no loop and no branch per
+/// digit.
 #[inline]
 fn parse_padded(text: &[u8], scale: u8) -> Option<u64> {
     const PADDED: usize = 8;
@@ -75,10 +79,10 @@ fn parse_padded(text: &[u8], scale: u8) -> Option<u64> {
     }
 }
 
-/// Moves units of 10^-8 to another scale, if they fit there exactly.
+/// Moves units of 10^-8 to another scale; `None` if they do not fit there exactly.
 #[inline(never)] // Binance's own scale is eight: this must not stand in the way of that.
 fn rescale(units: u64, scale: u8) -> Option<u64> {
-    /// By the scale: 10^8, 10^7, … 10.
+    /// Indexed by the scale: 10^8, 10^7, … 10.
     const STEPS: [u64; 8] = [
         100_000_000,
         10_000_000,
@@ -96,7 +100,8 @@ fn rescale(units: u64, scale: u8) -> Option<u64> {
     (units <= i64::MAX as u64).then_some(units)
 }
 
-/// The upper half of each byte of an ASCII digit is 3, also with 6 added: zero where all eight are.
+/// Zero if all eight bytes are ASCII digits: the upper half of a digit's byte is 3, also after 6 is
+/// added.
 #[inline]
 fn not_digits(word: u64) -> u64 {
     const THREES: u64 = u64::from_le_bytes([b'0'; 8]);
@@ -107,15 +112,16 @@ fn not_digits(word: u64) -> u64 {
 /// The value of eight ASCII digits, the first one in the lowest byte.
 #[inline]
 fn eight_digits(word: u64) -> u64 {
-    // Neighbours are joined in pairs, then fours, then all eight: each sum stands in the lower half of
-    // its place, and the mask drops what stands beside it.
+    // Neighbours are joined in pairs, then fours, then all eight: each sum stands in the lower half
+    // of its place, and the mask drops what stands beside it.
     let digits = word & u64::from_le_bytes([0x0f; 8]);
     let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
     fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
 }
 
-/// A digit at a time: any length, any exponent, and the word on every error. The fast path's twin.
+/// One digit at a time: any length and any exponent. It alone decides about errors. The fast path's
+/// twin.
 #[inline(never)]
 fn parse_any(text: &[u8], scale: u8) -> Result<u64, DecimalError> {
     if text.len() > TEXT_MAX {
@@ -161,10 +167,11 @@ fn parse_any(text: &[u8], scale: u8) -> Result<u64, DecimalError> {
     }
 }
 
-/// The largest exponent that is looked at, up and down: beyond it no number fits any scale.
+/// The largest exponent, up and down, that can matter: beyond it no number fits any scale.
 const EXPONENT_MAX: i32 = 18;
 
-/// The plain decimal that `mantissa` times ten to the `exponent` is: the point moves, the digits stay.
+/// The plain decimal that `mantissa` times ten to the `exponent` is: the point moves, the digits
+/// stay.
 fn without_exponent(
     mantissa: &[u8],
     exponent: &[u8],
@@ -240,7 +247,8 @@ fn push_digits(text: &mut ArrayVec<u8, ENCODED_MAX>, mut value: u64, width: usiz
     text.extend(digits[start..].iter().copied());
 }
 
-/// Writes `units` of 10^-`scale` as a plain decimal without trailing zeros or exponent: `0.1`, `100`, `0.00005`.
+/// Writes `units` of 10^-`scale` as a plain decimal without trailing zeros or exponent: `0.1`,
+/// `100`, `0.00005`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decimal {
     /// The number, as an integer of 10^-`scale`.
@@ -353,7 +361,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4_000))]
 
-        /// Near the padded form: every width, and now and then a byte that is none of a number's.
+        /// Near the padded form: every width, and now and then a byte that is not part of any
+        /// number.
         #[test]
         fn the_fast_path_equals_the_naive_one(
             whole in "[0-9]{0,12}",

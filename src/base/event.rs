@@ -6,17 +6,17 @@ use super::level::Top;
 use super::order::{News, Report};
 use super::time::{Nanos, RxStamps, UnixNanos};
 
-/// Levels a side that a book event carries by value.
+/// Levels per side that a book event carries by value.
 pub const EVENT_LEVELS: usize = 10;
 
 /// Data that is older than this when it is taken in is late: newer data is already on its way.
 pub const LATE_NS_MAX: u64 = 500_000_000;
 
-/// Where a frame was, and when: the beginning of an order's receipt.
+/// When a frame passed each point of the road: the beginning of an order's receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct Stamps {
-    /// Of the socket read that completed the frame.
+    /// The stamps of the socket read that completed the frame.
     pub rx: RxStamps,
     /// TLS and WebSocket gave up the frame.
     pub frame: Nanos,
@@ -31,7 +31,7 @@ pub struct Stamps {
 pub struct Flags {
     /// Earlier states of this book were left out because the ring was full.
     pub conflated: bool,
-    /// First book of an epoch or after a resync: what came before is not comparable.
+    /// The first book of an epoch or after a resync: it cannot be compared with earlier ones.
     pub fresh: bool,
 }
 
@@ -42,7 +42,8 @@ pub enum Status {
     Connecting,
     /// Connected: diffs wait for a snapshot.
     Buffering,
-    /// Contiguous with the exchange and arriving in its rhythm: the one state in which it is shown.
+    /// Contiguous with the exchange and arriving in its rhythm: the only state in which strategies
+    /// see it.
     Live,
     /// Contiguous, but its stream has been silent for longer than its own rhythm allows.
     Stale,
@@ -65,12 +66,12 @@ pub enum Body {
     Status(Status),
     /// The exchange halted trading of the instrument (false), or resumed it.
     Trading(bool),
-    /// The exchange lists the instrument anew: scales, tick, lot or limits changed. Every price and quantity
-    /// after it is at its scales; the last book is unusable.
+    /// The exchange changed the instrument's listing: scales, tick, lot or limits. From here on
+    /// every price and quantity is at the new scales; the last book is unusable.
     Instrument(Instrument),
     /// The order connection became ready (true) or unready.
     Gateway(bool),
-    /// What the exit says of one of our orders, on its way to the desk. No strategy is shown it.
+    /// What the exit says of one of our orders, on its way to the desk. Strategies do not see it.
     News(News),
     /// News of one of our own orders, for the strategy that wanted it.
     Report(Report),
@@ -80,19 +81,20 @@ pub enum Body {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C, align(64))]
 pub struct Event {
-    /// Of the frame that caused it; where there was none only `book` is set.
+    /// The stamps of the frame that caused it; if there was none, only `book` is set.
     pub stamps: Stamps,
-    /// The exchange's own time of it; zero where it states none.
+    /// The exchange's own time of the event; zero if it states none.
     pub exch_time: UnixNanos,
-    /// Its data was true then, and may have changed since: the age of the data is the time since. Never later than
-    /// the bytes came, nor than the exchange's own time of them; what is known of neither is as old as can be.
+    /// The data was true at this time and may have changed since: its age counts from here. This is
+    /// never later than the arrival of the bytes, nor than the exchange's own time of them. If
+    /// neither is known, the data counts as infinitely old.
     pub as_of: Nanos,
-    /// The id that the instrument's book stands at, also beside a trade or a quote; zero where there is
-    /// no book.
+    /// The id that the instrument's book stands at, also beside a trade or a quote; zero if there
+    /// is no book.
     pub update_id: u64,
     /// Counts connections: a new epoch starts with an empty book.
     pub epoch: u32,
-    /// [`InstrumentId::NONE`] where no instrument is meant.
+    /// [`InstrumentId::NONE`] if no instrument is meant.
     pub instrument: InstrumentId,
     /// How the body relates to the events before it.
     pub flags: Flags,

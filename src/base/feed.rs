@@ -19,8 +19,9 @@ pub enum Word<'s> {
     Trade(Trade),
     /// The best bid and ask.
     Quote(Quote),
-    /// A number of this stream does not fit the instrument. Of a book something is missing from
-    /// here on; a print or a quote is not told. What else the frame says holds.
+    /// A number of this stream does not fit the instrument. If the stream is a book, something is
+    /// missing from it from here on; a print or a quote is dropped. The other words of the frame
+    /// are good.
     Unfit {
         /// Whose stream.
         instrument: InstrumentId,
@@ -35,7 +36,7 @@ pub enum Word<'s> {
     Answer {
         /// The request's number, counting from 1.
         id: u64,
-        /// The exchange's code where it refused; `None` where it accepted.
+        /// The exchange's code where it refused; `None` if it accepted.
         refused: Option<i64>,
     },
     /// The exchange's answer about one stream of one instrument.
@@ -44,7 +45,7 @@ pub enum Word<'s> {
         instrument: InstrumentId,
         /// Which stream.
         channel: Channel,
-        /// The exchange's code where it refused; `None` where it accepted.
+        /// The exchange's code where it refused; `None` if it accepted.
         refused: Option<i64>,
     },
     /// The exchange wants this text back at once, or it cuts the connection.
@@ -85,15 +86,15 @@ pub struct Diff {
     /// Whose book it changes.
     pub instrument: InstrumentId,
     /// First and last update id that this message covers; `first_id <= last_id`. A [`Word::Book`]
-    /// stands at `last_id`. Zero where the exchange numbers nothing ([`Chain::Counted`]).
+    /// stands at `last_id`. Zero if the exchange numbers nothing ([`Chain::Counted`]).
     pub first_id: u64,
     /// See `first_id`.
     pub last_id: u64,
-    /// The last id of the message before it, where the exchange states one.
+    /// The last id of the message before it, if the exchange states one.
     pub prev_id: Option<u64>,
-    /// The checksum of the book after it, where the exchange sends one.
+    /// The checksum of the book after it, if the exchange sends one.
     pub checksum: Option<u32>,
-    /// The exchange's own time of it; zero where it states none.
+    /// The exchange's own time of it; zero if it states none.
     pub exch_time: UnixNanos,
 }
 
@@ -102,7 +103,7 @@ pub struct Diff {
 pub struct Trade {
     /// What was traded.
     pub instrument: InstrumentId,
-    /// The exchange's number of it, or a hash of the text that identifies it; zero where it has
+    /// The exchange's number of it, or a hash of the text that identifies it; zero if it has
     /// neither. Two prints of an instrument at one time have different ones.
     pub id: u64,
     /// At which price, above zero.
@@ -111,7 +112,7 @@ pub struct Trade {
     pub qty: Qty,
     /// The side of the order that took.
     pub taker: Side,
-    /// The exchange's own time of it; zero where it states none.
+    /// The exchange's own time of it; zero if it states none.
     pub exch_time: UnixNanos,
 }
 
@@ -120,7 +121,7 @@ pub struct Trade {
 pub struct Quote {
     /// Whose best levels they are.
     pub instrument: InstrumentId,
-    /// The id of the book update that it belongs to, where the exchange states one; else zero.
+    /// The id of the book update that it belongs to; zero if the exchange states none.
     pub update_id: u64,
     /// The highest bid and all that rests there.
     pub bid: Level,
@@ -133,7 +134,7 @@ pub struct Quote {
 pub struct Snapshot {
     /// The update id that it stands at.
     pub last_id: u64,
-    /// When it was asked for: it is true as of then at the earliest. Zero where nobody knows.
+    /// When we asked for it: its data is at least this recent. Zero if nobody knows.
     pub asked: Nanos,
     /// Highest price first.
     pub bids: Vec<Level>,
@@ -141,9 +142,9 @@ pub struct Snapshot {
     pub asks: Vec<Level>,
     /// Fewer levels came than were asked for, so that there are no more on that side.
     pub bids_whole: bool,
-    /// As `bids_whole`, of the asks.
+    /// The same for the asks.
     pub asks_whole: bool,
-    /// Levels without a price or a quantity that came in it and are left out.
+    /// Levels that came in it without a price or a quantity, and were left out.
     pub dropped: u32,
 }
 
@@ -152,8 +153,8 @@ pub struct Snapshot {
 pub enum SnapshotFrom {
     /// Fetched beside the stream; diffs are buffered until it is there.
     Rest,
-    /// A [`Word::Book`] of the stream itself: its first message, and any later one replaces the
-    /// book. Another one is had by subscribing anew.
+    /// A [`Word::Book`] of the stream itself. It is the first message, and any later one replaces
+    /// the book. To get another one, we subscribe again.
     Stream,
 }
 
@@ -162,12 +163,13 @@ pub enum SnapshotFrom {
 pub enum Chain {
     /// Ids are dense: the next message has `first_id <= L + 1`.
     Dense,
-    /// Each message names its predecessor: `prev_id == L`, whatever its own id: one that repeats
-    /// `L` says that nothing happened, a smaller one that the exchange counts anew. A message that
-    /// names none is taken for the next one where its id is larger and a checksum proves it.
+    /// Each message names its predecessor: `prev_id == L`. Its own id may be anything: if it
+    /// repeats `L`, nothing happened; if it is smaller, the exchange has begun to count again. A
+    /// message that names no predecessor counts as the next one if its id is larger and a checksum
+    /// proves it.
     Previous,
-    /// Ids only rise: `last_id >= L`. What is missing cannot be seen in them (or shows in the
-    /// connection's own numbers, see [`SeqRule::numbered_line`]).
+    /// Ids only rise: `last_id >= L`. They do not show a lost message; the connection's own numbers
+    /// may (see [`SeqRule::numbered_line`]).
     Rising,
     /// There are no ids: every message is the next one, and the book counts its updates itself,
     /// from 0.
@@ -188,11 +190,11 @@ pub enum Splice {
 /// What a book's checksum is made of. Each is the CRC-32 (IEEE) of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checksum {
-    /// The ten lowest asks, then the ten highest bids, best first; of each level the digits of
+    /// The ten lowest asks, then the ten highest bids, best first; for each level the digits of
     /// price and quantity at the instrument's own scales, without point and leading zeros.
     Digits10,
-    /// The 25 best levels per side in turn, `bid_px:bid_qty:ask_px:ask_qty:…`, with nothing in the
-    /// place of a level that a side lacks; plain decimals without trailing zeros.
+    /// The 25 best levels per side in turn, `bid_px:bid_qty:ask_px:ask_qty:…`, in plain decimals
+    /// without trailing zeros. A level that a side lacks adds nothing.
     Decimals25,
 }
 
@@ -205,32 +207,31 @@ pub struct SeqRule {
     pub splice: Splice,
     /// How each further diff follows.
     pub chain: Chain,
-    /// The stream tells of the best so many levels a side and of none beyond; `None` where it tells
-    /// of all.
+    /// The stream carries this many of the best levels per side and none beyond; `None` if it
+    /// carries all.
     pub window: Option<u16>,
-    /// Whole books may also come with only so many levels a side: a side of exactly so many may
-    /// have more beyond.
+    /// Whole books may also come with only this many levels per side. A side of exactly this many
+    /// may have more beyond.
     pub short: Option<u16>,
-    /// The exchange does not delete levels that leave the window: the book is truncated to it after
+    /// The exchange does not delete levels that leave the window: we truncate the book to it after
     /// each message.
     pub truncates: bool,
     /// The checksum of messages that carry one.
     pub checksum: Option<Checksum>,
-    /// The exchange numbers the frames of a connection: a number that is missing is a gap of all
-    /// its books.
+    /// The exchange numbers the frames of a connection: a missing number is a gap in all its books.
     pub numbered_line: bool,
 }
 
 impl SeqRule {
-    /// Messages of several connections can be merged into one book: they are numbered, and not by
-    /// connection.
+    /// Whether messages of several connections can be merged into one book: they are numbered, and
+    /// not by connection.
     pub fn merges(&self) -> bool {
         self.chain != Chain::Counted && !self.numbered_line
     }
 
-    /// A lost message shows: in ids, in the connection's own numbers, or in a checksum. Where this
-    /// is false, a message that was not understood must count as a gap, and a snapshot must prove
-    /// its own age.
+    /// Whether a lost message shows: in ids, in the connection's own numbers, or in a checksum. If
+    /// not, a message that was not understood must count as a gap, and a snapshot must prove its
+    /// own age.
     pub fn shows_losses(&self) -> bool {
         let by_ids = match self.chain {
             Chain::Dense | Chain::Previous => true,

@@ -5,7 +5,8 @@ use arrayvec::ArrayString;
 
 /// The longest symbol that is accepted, in bytes of UTF-8: two assets and what sort of contract.
 pub const SYMBOL_MAX: usize = 48;
-/// The longest asset code, in bytes of UTF-8: ten letters of the longest sort, Chinese ones among them.
+/// The longest asset code, in bytes of UTF-8: ten letters of the longest sort, Chinese ones among
+/// them.
 pub const ASSET_MAX: usize = 32;
 /// The longest canonical name: an exchange, a colon, two assets and what sort of contract.
 pub const NAME_MAX: usize = 96;
@@ -46,15 +47,16 @@ pub enum Kind {
     Option,
 }
 
-/// What one unit of quantity stands for: `size / 10^scale` of the base asset, or, where `inverse`, of the
-/// quote asset. Of spot and of contracts that count in the base asset it is one.
+/// What one unit of quantity stands for: `size / 10^scale` of the base asset, or of the quote asset
+/// if `inverse`. It is one for spot and for contracts that count in the base asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Contract {
     /// Above zero.
     pub size: u64,
     /// Decimals of `size`, 0 ..= 18.
     pub scale: u8,
-    /// Quoted in one asset, settled in the other: a contract is worth `size / price` of the base asset.
+    /// Quoted in one asset, settled in the other: a contract is worth `size / price` of the base
+    /// asset.
     pub inverse: bool,
 }
 
@@ -69,8 +71,9 @@ impl Contract {
 
 /// One instrument of one exchange, from the exchange's own metadata.
 ///
-/// A price of `Px(n)` is `n / 10^px_scale` in quote currency for one unit of base currency; a quantity of
-/// `Qty(n)` is `n / 10^qty_scale` units of [`Contract`]. What they are worth says [`Self::notional`].
+/// A price of `Px(n)` is `n / 10^px_scale` in quote currency for one unit of base currency; a
+/// quantity of `Qty(n)` is `n / 10^qty_scale` units of [`Contract`]. [`Self::notional`] says what
+/// they are worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Instrument {
     /// Its place in the run's table, and what messages between threads name it by.
@@ -85,7 +88,7 @@ pub struct Instrument {
     pub base: Asset,
     /// What prices are in.
     pub quote: Asset,
-    /// What profit and loss are paid in; of spot the quote asset.
+    /// What profit and loss are paid in; for spot the quote asset.
     pub settle: Asset,
     /// What sort of thing it is.
     pub kind: Kind,
@@ -110,8 +113,9 @@ pub struct Instrument {
 }
 
 impl Instrument {
-    /// What `qty` is worth at this price in the quote asset, in units of 10^-[`Self::notional_scale`]; `None` where
-    /// that does not fit. An inverse contract is worth its size whatever the price.
+    /// What `qty` is worth at this price in the quote asset, in units of
+    /// 10^-[`Self::notional_scale`]; `None` if that does not fit. An inverse contract is worth its
+    /// size whatever the price.
     pub fn notional(&self, px: Px, qty: Qty) -> Option<u128> {
         let size = u128::from(qty.0).checked_mul(u128::from(self.contract.size))?;
         match self.contract.inverse {
@@ -129,8 +133,9 @@ impl Instrument {
         }
     }
 
-    /// A spot instrument of which nothing is known but its symbol and its scales, as in a recording: every
-    /// price is a tick, every quantity a lot, and its name is the exchange's own.
+    /// A spot instrument for which only symbol and scales are known, as in a recording. Every price
+    /// is a multiple of its tick, every quantity one of its lot, and its name is the exchange's
+    /// own.
     pub fn bare(exchange: &'static str, symbol: Symbol, (px_scale, qty_scale): (u8, u8)) -> Self {
         Self {
             id: InstrumentId(0),
@@ -154,7 +159,7 @@ impl Instrument {
     }
 }
 
-/// The canonical name `exchange:PART-PART`, cut where it would be too long.
+/// The canonical name `exchange:PART-PART`, cut if it would be too long.
 pub fn name(exchange: &str, parts: &[&str]) -> Name {
     let mut name = Name::new_const();
     let mut push = |text: &str| {

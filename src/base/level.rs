@@ -5,7 +5,8 @@
 #[repr(transparent)]
 pub struct Px(pub i64);
 
-/// A quantity in units of 10^-`qty_scale` of its instrument, at most `i64::MAX`. Zero removes a level.
+/// A quantity in units of 10^-`qty_scale` of its instrument, at most `i64::MAX`. Zero removes a
+/// level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(transparent)]
 pub struct Qty(pub u64);
@@ -20,13 +21,13 @@ pub struct Level {
     pub qty: Qty,
 }
 
-/// Buy or sell; of a book, the bids or the asks; of a trade, the taker's side.
+/// Buy or sell. In a book it means the bids or the asks, in a trade the taker's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Side {
-    /// Of a book: the bids.
+    /// In a book, the bids.
     Buy,
-    /// Of a book: the asks.
+    /// In a book, the asks.
     Sell,
 }
 
@@ -48,7 +49,7 @@ impl Side {
     }
 }
 
-/// The best levels of a book by value, best first, at most `K` a side.
+/// The best levels of a book by value, best first, at most `K` per side.
 ///
 /// Invariant: `*_complete <= *_len <= K`; levels from `*_len` on are zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,7 +144,7 @@ impl<const K: usize> Top<K> {
             && (self.ask_whole || usize::from(self.ask_complete) >= k)
     }
 
-    /// Best bid and best ask; `None` where a side is empty.
+    /// Best bid and best ask; `None` if a side is empty.
     pub fn best(&self) -> Option<(Level, Level)> {
         Some((*self.bids().first()?, *self.asks().first()?))
     }

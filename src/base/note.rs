@@ -6,7 +6,7 @@ use super::order::StrategyId;
 use super::time::Nanos;
 use arrayvec::{ArrayString, ArrayVec};
 
-/// Fields of one note, and bytes of foreign text in it, at most.
+/// Fields of one note, at most.
 pub const NOTE_FIELDS_MAX: usize = 12;
 /// Bytes of foreign text in one note, at most.
 pub const NOTE_TEXT_MAX: usize = 160;
@@ -51,11 +51,11 @@ pub struct Note {
     pub severity: Severity,
     /// A dotted static name, e.g. `book.gap`, `order.sent`, `link.closed`.
     pub event: &'static str,
-    /// The exchange that it is about; empty where none is.
+    /// The exchange that it is about; empty if it is about none.
     pub exchange: &'static str,
-    /// The instrument that it is about; [`InstrumentId::NONE`] where none is.
+    /// The instrument that it is about; [`InstrumentId::NONE`] if it is about none.
     pub instrument: InstrumentId,
-    /// The connection's epoch; zero where no connection is meant.
+    /// The connection's epoch; zero if it is about no connection.
     pub epoch: u32,
     /// The strategy that it is about; [`StrategyId::NONE`] if it is about none.
     pub strategy: StrategyId,

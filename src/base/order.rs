@@ -27,20 +27,20 @@ impl StrategyId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum TimeInForce {
-    /// Fills what it can at once; the rest expires.
+    /// Fills what it can at once; what remains expires.
     ImmediateOrCancel,
 }
 
 /// The inputs that made a strategy want an order: they go into the decision log.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Why {
-    /// What was looked at, e.g. `imbalance`.
+    /// The name of the signal, e.g. `imbalance`.
     pub signal: &'static str,
-    /// What the signal was.
+    /// The signal's value.
     pub value: f64,
-    /// What it had to exceed.
+    /// What the value had to exceed.
     pub threshold: f64,
-    /// The book that it was read from.
+    /// The update id of the book that it was read from.
     pub update_id: u64,
     /// The connection that the book belonged to.
     pub epoch: u32,
@@ -65,7 +65,8 @@ pub struct Intent {
     pub qty: Qty,
     /// How long it may rest.
     pub tif: TimeInForce,
-    /// The strategy's own name for it: comes back with each report, and means nothing to anybody else.
+    /// The strategy's own name for it: comes back with each report, and means nothing to anybody
+    /// else.
     pub tag: u64,
     /// The inputs, for the decision log.
     pub why: Why,
@@ -74,7 +75,7 @@ pub struct Intent {
 /// What an order codec needs to know of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewOrder {
-    /// Our name for it, on the wire and in reports.
+    /// Our name for the order, on the wire and in reports.
     pub client_id: ClientId,
     /// Who wanted it.
     pub strategy: StrategyId,
@@ -90,7 +91,8 @@ pub struct NewOrder {
     pub tif: TimeInForce,
 }
 
-/// What became of an order: how it stands, or how it ended. After an end there is no further news of it.
+/// What became of an order: how it stands, or how it ended. After an end there is no further news
+/// of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The exchange took it, and gave it this id.
@@ -105,8 +107,8 @@ pub enum Outcome {
         /// How much was filled.
         qty: Qty,
     },
-    /// Nobody knows at present: it may exist, and it may have traded. It is never sent again, and keeps its place
-    /// among the open orders until the exchange's own word ends it.
+    /// Nobody knows at present: the order may exist, and it may have traded. It is never sent
+    /// again, and keeps its place among the open orders until the exchange's own word ends it.
     InDoubt,
     /// The end: all of it was filled.
     Filled,
@@ -126,8 +128,8 @@ pub enum Outcome {
         /// The gate's name.
         gate: &'static str,
     },
-    /// The end: nobody ever said how much of it traded. The run was over, or the exchange took an order that cannot
-    /// rest and told no more.
+    /// The end: nobody ever said how much of it traded. Either the run was over, or the exchange
+    /// took an order that cannot rest and said nothing more.
     Unknown,
 }
 
@@ -148,7 +150,7 @@ impl Outcome {
         }
     }
 
-    /// The order is over with it.
+    /// Whether the order is over with it.
     pub const fn is_end(self) -> bool {
         match self {
             Self::Acked { .. } | Self::Fill { .. } | Self::InDoubt => false,
@@ -174,10 +176,11 @@ pub struct News {
     pub outcome: Outcome,
 }
 
-/// A report to the strategy that wanted the order. Of each order exactly one carries an end ([`Outcome::is_end`]).
+/// A report to the strategy that wanted the order. Exactly one report per order carries an end
+/// ([`Outcome::is_end`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report {
-    /// The order; zero where risk refused the intent.
+    /// The order; zero if risk refused the intent.
     pub client_id: ClientId,
     /// Who wanted it.
     pub strategy: StrategyId,

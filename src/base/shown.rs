@@ -2,7 +2,7 @@
 
 use super::{InstrumentId, Nanos, Symbol, Top};
 
-/// Levels a side that are audited: those of the canonical dump.
+/// Levels per side that are audited: those of the canonical dump.
 pub const AUDIT_LEVELS: usize = 20;
 
 /// A book was shown to the strategies, or stopped being shown.
@@ -14,9 +14,10 @@ pub struct Shown {
     pub instrument: InstrumentId,
     /// The id that it stood at.
     pub update_id: u64,
-    /// The best levels; `None` when the book went dark (it is not `Live` any more).
+    /// The best levels; `None` when the book went dark (it is no longer `Live`).
     pub top: Option<Top<AUDIT_LEVELS>>,
-    /// Shown before, and after a dark time again, for it proved to be right: it has its line already.
+    /// The same book was shown before it went dark, and proved to be right: the dump has its line
+    /// already.
     pub again: bool,
 }
 
@@ -27,8 +28,8 @@ pub struct Truth {
     pub exchange: &'static str,
     /// The instrument, as that exchange calls it.
     pub symbol: Symbol,
-    /// The id that it stood at; `None` where the exchange shows none, or other ones: then books are compared by
-    /// their content, and one that is like none of the exchange's is unverified, never wrong.
+    /// The id that it stood at; `None` if the exchange's messages show no such id. Books are then
+    /// compared by content, and one that is like none of the exchange's is unverified, never wrong.
     pub update_id: Option<u64>,
     /// Its best levels.
     pub top: Top<AUDIT_LEVELS>,

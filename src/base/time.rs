@@ -2,7 +2,8 @@
 
 use std::ops::{Add, Sub};
 
-/// A reading of the host's monotonic clock (`CLOCK_BOOTTIME`: it counts suspends), in nanoseconds. Zero means "never".
+/// A reading of the host's monotonic clock (`CLOCK_BOOTTIME`: it counts suspends), in nanoseconds.
+/// Zero means "never".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(transparent)]
 pub struct Nanos(pub u64);
@@ -23,8 +24,8 @@ impl Nanos {
         Self(s * 1_000_000_000)
     }
 
-    /// Nanoseconds from `earlier` to `self`; zero where `earlier` is the later one, so that
-    /// two stamps from different sources never make a span of centuries.
+    /// Nanoseconds from `earlier` to `self`; zero if `earlier` is the later one, so that two stamps
+    /// from different sources never make a span of centuries.
     pub const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
@@ -62,8 +63,8 @@ impl UnixNanos {
     }
 }
 
-/// Where a lane takes its stamps from. Live it is the host's clock; in replay and simulation a
-/// value that the driver sets.
+/// The clock from which a lane takes its stamps. In a live run it is the host's clock; in replay
+/// and simulation the driver sets it.
 pub trait Clock {
     /// The monotonic clock, now.
     fn now(&self) -> Nanos;
@@ -78,25 +79,27 @@ pub trait Clock {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct RxStamps {
-    /// The kernel's receive stamp of the newest byte, on the monotonic scale; zero where there is none.
+    /// The kernel's receive stamp of the newest byte, on the monotonic scale; zero if there is
+    /// none.
     pub kernel: Nanos,
     /// The last time that the socket was seen with nothing to read.
     pub empty: Nanos,
-    /// Just before the read was asked of the kernel.
+    /// Just before the read call.
     pub call: Nanos,
     /// Just after the kernel returned the bytes.
     pub read: Nanos,
 }
 
-/// What another's clock showed at some instant between a request of ours and its answer.
+/// What a server's clock showed at some instant between our request and its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerTime {
-    /// The request was not on its way before.
+    /// The request left no earlier than this.
     pub sent: Nanos,
-    /// The answer was here by then.
+    /// The answer had arrived by then.
     pub received: Nanos,
     /// What the answer says.
     pub shown: UnixNanos,
-    /// Its clock may have gone on by so much since what it says: one unit of what it counts in.
+    /// How far its clock may be ahead of what it says: one unit of the resolution in which it
+    /// answers.
     pub unit_ns: i64,
 }

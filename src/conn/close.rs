@@ -55,7 +55,7 @@ pub enum Close {
     Protocol,
     /// The peer sent more than a message may have.
     TooLong,
-    /// The peer closed with this code (RFC 6455 §7.4; 1005 where it gave none).
+    /// The peer closed with this code (RFC 6455 §7.4; 1005 if it gave none).
     PeerClosed(u16),
     /// Nothing at all arrived for too long, our ping's answer included.
     Idle,
@@ -93,7 +93,7 @@ impl Close {
         }
     }
 
-    /// True where we wanted it: no fault of anybody's.
+    /// Whether we closed it on purpose: nothing failed.
     pub const fn is_ours(self) -> bool {
         matches!(self, Self::Expired | Self::Restarted | Self::Shutdown)
     }

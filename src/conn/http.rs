@@ -1,5 +1,6 @@
-//! Heads and bodies of HTTP answers, as far as handshakes need them. Lenient where that is safe: an intermediary
-//! may answer instead of the exchange, and what it says must not be lost. Holds no stream.
+//! Heads and bodies of HTTP answers, as far as handshakes need them. Lenient where that is safe: an
+//! intermediary may answer instead of the exchange, and what it says must not be lost. Holds no
+//! stream.
 
 /// Headers that an answer may have: intermediaries set many cookies.
 const HEADERS_MAX: usize = 512;
@@ -7,13 +8,13 @@ const HEADERS_MAX: usize = 512;
 pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a body that are kept for people to read.
 pub(super) const BODY_BYTES_MAX: usize = 256;
-/// Bytes of a chunked body that are looked at: its sizes and extensions stand between the text.
+/// How many bytes of a chunked body we read: its sizes and extensions stand between the text.
 const CHUNKED_BYTES_MAX: usize = 8 * 1024;
 
 /// The status line and headers of one answer.
 #[derive(Debug)]
 pub(super) struct Head {
-    /// Of the bytes that were parsed.
+    /// How many of the parsed bytes the head takes.
     pub bytes: usize,
     pub status: u16,
     /// HTTP/1.0: it can refuse, and upgrades nothing.
@@ -101,7 +102,7 @@ impl Head {
 /// How a body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Body {
-    /// After so many bytes.
+    /// After this many bytes.
     Sized(usize),
     /// With an empty chunk.
     Chunked,
@@ -110,7 +111,8 @@ pub(super) enum Body {
 }
 
 impl Body {
-    /// The beginning of the body's text in `raw`, and whether that is as much as is worth waiting for.
+    /// The beginning of the body's text in `raw`, and whether that is as much as is worth waiting
+    /// for.
     pub fn read(self, raw: &[u8]) -> (Vec<u8>, bool) {
         let (mut text, whole) = match self {
             Self::Sized(bytes) => (raw[..raw.len().min(bytes)].to_vec(), raw.len() >= bytes),
@@ -123,8 +125,8 @@ impl Body {
     }
 }
 
-/// The text of as many chunks as there are, the last one perhaps cut, and whether the body ended. What is no chunk
-/// ends it.
+/// The text of as many chunks as there are, the last one perhaps cut, and whether the body ended.
+/// What is no chunk ends it.
 fn dechunked(mut raw: &[u8]) -> (Vec<u8>, bool) {
     let mut text = Vec::new();
     loop {

@@ -1,17 +1,19 @@
-//! The time that an HTTP answer states, and what that tells of the other's clock. Reads no clock.
+//! The time that an HTTP answer states, and what that says about the server's clock. Reads no
+//! clock.
 
 use crate::base::{Nanos, ServerTime, UnixNanos};
 
 /// It counts in seconds, and a server may look at its clock once a second.
 const UNIT_NS: i64 = 2_000_000_000;
 
-/// The time that a Date states; `None` for any other text, and for a time that no [`UnixNanos`] holds.
+/// The time that a Date states; `None` for any other text, and for a time that no [`UnixNanos`]
+/// holds.
 pub fn parse(text: &str) -> Option<UnixNanos> {
     let ns = seconds_since_1970(text.trim())?.checked_mul(1_000_000_000)?;
     Some(UnixNanos(ns))
 }
 
-/// What an answer with this Date tells of the other's clock.
+/// What an answer with this Date says about the server's clock.
 pub fn told(shown: UnixNanos, sent: Nanos, received: Nanos) -> ServerTime {
     ServerTime {
         sent,
@@ -55,7 +57,7 @@ pub(super) fn seconds_since_1970(text: &str) -> Option<i64> {
     valid.then(|| days_since_1970(year, month, day) * 86_400 + h * 3_600 + m * 60 + s)
 }
 
-/// Of the proleptic Gregorian calendar.
+/// In the proleptic Gregorian calendar.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     // Years begin in March, so that a leap day is their last one.
     let (year, month) = if month > 2 {

@@ -1,12 +1,12 @@
-//! An exact rolling window: never more than `limit` events in any span of the given length.
-//! It is not a token bucket, which lets twice the limit through around a refill, and gets clients banned.
+//! An exact rolling window: never more than `limit` events in any span of the given length. It is
+//! not a token bucket, which lets twice the limit through around a refill, and gets clients banned.
 
 use crate::base::Nanos;
 
 /// Remembers the times of the newest `limit` events, and nothing else.
 #[derive(Debug, Clone)]
 pub struct Limiter {
-    /// A ring of event times; `next` is where the oldest stands and the next one goes.
+    /// A ring of event times; `next` is the place of the oldest, which the next one overwrites.
     times: Box<[Option<Nanos>]>,
     next: usize,
     span: Nanos,
@@ -65,7 +65,7 @@ impl Limiter {
         self.next = (self.next + 1) % self.times.len();
     }
 
-    /// The newest event, which weighed `weight`, may have counted on the other side as late as `now`.
+    /// The peer may have counted the newest event, which weighed `weight`, as late as `now`.
     pub fn settle_weighing(&mut self, now: Nanos, weight: u32) {
         let all = self.times.len();
         for back in 1..=(weight as usize).clamp(1, all) {
@@ -73,7 +73,8 @@ impl Limiter {
         }
     }
 
-    /// From when on `spare + 1` more events fit: when the `(limit - spare)`-th newest leaves the window.
+    /// From when on `spare + 1` more events fit: when the `(limit - spare)`-th newest leaves the
+    /// window.
     fn room_at(&self, spare: usize) -> Nanos {
         let oldest = self.times[(self.next + spare) % self.times.len()];
         oldest.map_or(Nanos::ZERO, |at| at + self.span)

@@ -1,9 +1,10 @@
 //! The life of one WebSocket connection as a value: resolve, connect, secure, upgrade, live, and
-//! again after a delay. Opens no socket, asks no resolver and reads no clock: its owner does.
+//! again after a delay. Opens no socket, asks no resolver and reads no clock; its owner does.
 //!
-//! Polling is edge-triggered, so the owner's duty on any readiness is one loop: [`Link::read`]
-//! until [`Read::Blocked`] or [`Read::Closed`], then [`Link::poll_output`] until `None`. Read
-//! before [`Link::handle_timeout`]: after a stall of the host, the proof of life lies in the kernel.
+//! Polling is edge-triggered, so on any readiness the owner must run one loop: [`Link::read`] until
+//! [`Read::Blocked`] or [`Read::Closed`], then [`Link::poll_output`] until `None`. The owner reads
+//! before it calls [`Link::handle_timeout`]: after a stall of the host, the proof of life still
+//! waits in the kernel.
 
 mod attempt;
 mod live;
@@ -64,7 +65,8 @@ pub enum Read<'a> {
     TooLong {
         /// How many bytes it had.
         bytes: u64,
-        /// Its beginning and its end, [`EXCERPT_BYTES`](super::EXCERPT_BYTES) each at most; not checked to be UTF-8.
+        /// Its beginning and its end, [`EXCERPT_BYTES`](super::EXCERPT_BYTES) each at most; not
+        /// checked to be UTF-8.
         excerpt: &'a [u8],
         /// When its end stood here.
         at: Nanos,
@@ -73,7 +75,7 @@ pub enum Read<'a> {
     Yielded,
     /// Nothing before the stream is ready again.
     Blocked,
-    /// There is no stream, or none any more.
+    /// There is no stream, or no longer one.
     Closed,
 }
 
@@ -82,7 +84,7 @@ pub enum Read<'a> {
 pub struct Sent {
     /// False while some of it waits for the socket: `mark` does not cover it yet.
     pub flushed: bool,
-    /// The socket's mark after the write: the message's last byte, where it is flushed.
+    /// The socket's mark after the write: the message's last byte, if it was flushed.
     pub mark: TxMark,
 }
 
@@ -93,7 +95,7 @@ pub enum SendError {
     NotLive,
     /// The peer's message limit; nothing was sent. There is room at `until`.
     Limited {
-        /// When there is room again.
+        /// When there will be room again.
         until: Nanos,
     },
     /// Too much waits already for a peer that does not read. Nothing was sent.
@@ -156,11 +158,11 @@ pub struct Link<S> {
     backoff: Backoff,
     limiter: Option<Limiter>,
     rng: Rng,
-    /// The last good answer of the resolver, which one is next, and how many this attempt tried.
+    /// The resolver's last good answer, which address is next, and how many this attempt has tried.
     addrs: ArrayVec<SocketAddr, { ADDRS_MAX }>,
     next_addr: usize,
     tried: usize,
-    /// Where the latest attempt went.
+    /// The address of the latest attempt.
     dialed: Option<SocketAddr>,
     /// The owner had no room for this attempt at first.
     postponed: bool,
@@ -181,7 +183,8 @@ pub struct Link<S> {
     cut: Vec<u8>,
     last_error: ArrayString<ERROR_BYTES_MAX>,
     counters: Counters,
-    /// When the upgrade of the newest connection was asked for, and what its answer told of the peer's clock.
+    /// When the upgrade of the newest connection was asked for, and what its answer told of the
+    /// peer's clock.
     upgrade_asked: Nanos,
     peer_time: Option<ServerTime>,
 }
@@ -260,7 +263,8 @@ impl<S: Transport> Link<S> {
         }
     }
 
-    /// When a live connection is closed for its age, [`LinkConfig::life_max`] or a little less after it opened.
+    /// When a live connection is closed for its age, [`LinkConfig::life_max`] or a little less
+    /// after it opened.
     pub fn expires(&self) -> Nanos {
         self.expires
     }
@@ -280,7 +284,7 @@ impl<S: Transport> Link<S> {
         &self.last_error
     }
 
-    /// What the peer's clock showed when it accepted the newest connection, where it said so.
+    /// What the peer's clock showed when it accepted the newest connection, if it said so.
     pub fn peer_time(&self) -> Option<ServerTime> {
         self.peer_time
     }
@@ -296,7 +300,7 @@ impl<S: Transport> Link<S> {
         }
     }
 
-    /// What the link asks of its owner or tells it; call until `None` after every other call.
+    /// What the link asks of its owner, or reports to it. Call until `None` after every other call.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_at(0)
     }
@@ -310,7 +314,7 @@ impl<S: Transport> Link<S> {
         }
     }
 
-    /// Does what is due at `now`: a deadline, a ping, the next attempt. Nothing where it is too
+    /// Does what is due at `now`: a deadline, a ping, the next attempt. Does nothing if it is too
     /// early.
     pub fn handle_timeout(&mut self, now: Nanos) {
         if now < self.poll_timeout() {
@@ -333,7 +337,7 @@ impl<S: Transport> Link<S> {
         }
     }
 
-    /// The resolver's answer: none where it has failed. Those of an earlier answer make that good.
+    /// The resolver's answer; empty if it failed, and then an earlier answer's addresses serve.
     pub fn handle_resolved(&mut self, now: Nanos, addrs: &[SocketAddr]) {
         if !addrs.is_empty() {
             self.addrs = addrs.iter().copied().take(ADDRS_MAX).collect();
@@ -370,7 +374,8 @@ impl<S: Transport> Link<S> {
         }
     }
 
-    /// The owner may not dial before `until`, and is asked again then. True if this attempt was not put off before.
+    /// The owner may not dial before `until`, and is asked again then. True if this attempt was not
+    /// put off before.
     pub fn handle_postponed(&mut self, until: Nanos) -> bool {
         let awaited = self.phase == Phase::Connecting && matches!(self.wire, Wire::None);
         if awaited {
@@ -437,13 +442,14 @@ impl<S: Transport> Link<S> {
         self.send_sparing(now, text, HEARTBEAT_SPARE)
     }
 
-    /// As [`send`](Self::send), also into the room that the peer's limit leaves for pings and pongs: for
-    /// what keeps the connection open.
+    /// Like [`send`](Self::send), but may also use the room that the peer's limit keeps for pings
+    /// and pongs: for messages that keep the connection open.
     pub fn send_first(&mut self, now: Nanos, text: &[u8]) -> Result<Sent, SendError> {
         self.send_sparing(now, text, 0)
     }
 
-    /// Sends what the peer asked for at once, as its pings are answered: it counts, and never waits for room.
+    /// Sends what the peer asked for at once, as its pings are answered: it counts, and never waits
+    /// for room.
     pub fn reply(&mut self, now: Nanos, text: &[u8]) -> Result<Sent, SendError> {
         self.count_heartbeat(now);
         self.put_text(now, text)
@@ -483,7 +489,7 @@ impl<S: Transport> Link<S> {
         !self.unflushed
     }
 
-    /// How far writing got on this connection; `None` where there is none.
+    /// How far this connection has written; `None` if there is none.
     pub fn tx(&self) -> Option<TxMark> {
         self.wire.stream().map(Transport::tx)
     }
@@ -503,7 +509,8 @@ impl<S: Transport> Link<S> {
         self.close(now, Close::Shutdown);
     }
 
-    /// Ends the rest after a [`shutdown`](Self::shutdown). A delay that failures had earned is waited for.
+    /// Ends the rest after a [`shutdown`](Self::shutdown). A delay that failures had earned is
+    /// waited for.
     pub fn start(&mut self, now: Nanos) {
         if self.phase == Phase::Waiting && self.timer == Nanos::NEVER {
             self.timer = self.backoff.poll_timeout().max(now);
@@ -525,27 +532,28 @@ impl<const N: usize> fmt::Write for Capped<'_, N> {
     }
 }
 
-/// The peer counts in a span of its own, and the network bunches what we spaced: a quarter is added.
+/// The peer counts in a span of its own, and the network bunches what we spaced: a quarter is
+/// added.
 fn widened(span: Nanos) -> Nanos {
     span + Nanos(span.0 / 4).min(BUNCHING_MAX)
 }
 
 /// Addresses of a host that are remembered.
 const ADDRS_MAX: usize = 16;
-/// Bytes of a failure in words: a refusal's body and what stands before it.
+/// Bytes of a failure's text: a refusal's body and what stands before it.
 const ERROR_BYTES_MAX: usize = 320;
 /// Messages that are no text, one behind the other. A peer that sends more has lost its mind, and
 /// reading on would keep the owner from its other connections.
 const OTHERS_MAX: usize = 1_024;
-/// Text messages must flow for this long before the backoff starts anew.
+/// Text messages must flow for this long before the backoff starts again from its shortest delay.
 const PROOF: Nanos = Nanos::from_secs(60);
 /// The most that [`widened`] adds.
 const BUNCHING_MAX: Nanos = Nanos::from_secs(1);
 /// Messages of the limit that are kept for pings and pongs.
 const HEARTBEAT_SPARE: usize = 1;
-/// Added to the delay where the peer is under maintenance: it will take a while.
+/// Added to the delay if the peer is under maintenance: it will take a while.
 const MAINTENANCE_PAUSE: Nanos = Nanos::from_secs(10);
-/// Added to the delay where the peer found us too busy, and did not say for how long.
+/// Added to the delay if the peer banned us for too many requests and did not say for how long.
 const BANNED_PAUSE: Nanos = Nanos::from_secs(60);
 /// "No status received", RFC 6455 §7.4.1.
 const NO_CLOSE_CODE: u16 = 1005;

@@ -1,5 +1,5 @@
-//! A way through a proxy, before TLS: HTTP `CONNECT` and SOCKS5 (RFC 1928, 1929). The proxy resolves the name. Holds no
-//! stream of its own and never waits: the deadline is its owner's.
+//! A way through a proxy, before TLS: HTTP `CONNECT` and SOCKS5 (RFC 1928, 1929). The proxy
+//! resolves the name. Holds no stream of its own and never waits: the deadline is its owner's.
 
 use super::http::Head;
 use base64::Engine;
@@ -27,7 +27,8 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// `http://host:port` or `socks5://host:port`, with `user:password@` before the host where the proxy wants it.
+    /// `http://host:port` or `socks5://host:port`, with `user:password@` before the host if the
+    /// proxy wants it.
     pub fn parse(url: &str) -> Result<Self, &'static str> {
         let (scheme, rest) = url.split_once("://").ok_or(HOW)?;
         let scheme = match scheme {
@@ -63,7 +64,7 @@ impl Proxy {
         })
     }
 
-    /// Where it is.
+    /// The proxy's own address.
     pub fn host_port(&self) -> &str {
         &self.host_port
     }
@@ -108,7 +109,7 @@ const HOW: &str = "write \"http://host:port\" or \"socks5://host:port\"";
 const LOGIN: &str =
     "user and password have 1 to 255 bytes each, with % before what a URL cannot hold";
 
-/// Where the proxy is to connect to.
+/// The address to which the proxy connects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// A name or an address, without brackets.
@@ -142,7 +143,7 @@ pub struct Tunnel<T> {
     target: Target,
     step: Step,
     words: Zeroizing<Vec<u8>>,
-    /// Of `words`.
+    /// How many bytes of `words` were sent.
     sent: usize,
     answer: Vec<u8>,
 }
@@ -174,14 +175,15 @@ impl<T> Tunnel<T> {
         &mut self.stream
     }
 
-    /// The stream, which is the target's once [`Self::advance`] was `Ok`.
+    /// The stream, which leads to the target once [`Self::advance`] has returned `Ok`.
     pub fn into_inner(self) -> T {
         self.stream
     }
 }
 
 impl<T: Read + Write> Tunnel<T> {
-    /// Talks as far as the stream lets it: `Ok` when the stream is the target's, `WouldBlock` when it is the proxy's turn.
+    /// Talks as far as the stream lets it. `Ok` when the stream leads to the target, `WouldBlock`
+    /// while we wait for the proxy.
     pub fn advance(&mut self) -> io::Result<()> {
         loop {
             while self.sent < self.words.len() {
@@ -259,13 +261,14 @@ impl<T: Read + Write> Tunnel<T> {
                 }
                 Some(head) if (200..300).contains(&head.status) => return Ok(true),
                 Some(head) => return Err(refused(&format!("HTTP {}", head.status))),
-                // The target speaks only after us: one byte at a time loses nothing that is its own.
+                // The target speaks only after us: one byte at a time loses nothing that is its
+                // own.
                 None => self.fill(self.answer.len() + 1)?,
             }
         }
     }
 
-    /// Reads until the answer has so many bytes, and none more.
+    /// Reads until the answer has this many bytes, and no more.
     fn fill(&mut self, bytes: usize) -> io::Result<()> {
         while self.answer.len() < bytes {
             let mut piece = [0; 1];

@@ -1,4 +1,4 @@
-//! What a link is told about its peer, checked before the first attempt. Decides nothing later.
+//! A link's settings for its peer, checked before the first attempt. Decides nothing later.
 
 use super::proxy::{Proxy, Target};
 use crate::base::Nanos;
@@ -54,14 +54,16 @@ pub struct LinkConfig {
     pub port: u16,
     /// Path and query of the upgrade, from its `/` on.
     pub path: String,
-    /// Of each phase.
+    /// The deadline of each phase.
     pub deadlines: Deadlines,
-    /// Without any frame for half of this we ping; for all of it we connect anew.
+    /// After half of this without any frame the link pings; after all of it the link connects
+    /// again.
     pub idle_after: Nanos,
-    /// The age at which a connection is replaced, before the peer cuts it. Up to a tenth is taken
-    /// off by chance, so that connections opened together do not end together.
+    /// The age at which the link replaces a connection, before the peer cuts it. A random part, up
+    /// to a tenth, is taken off, so that connections opened together do not end together.
     pub life_max: Nanos,
-    /// Messages that the peer takes from us, pings and pongs included: so many in any span of this length.
+    /// How many messages, pings and pongs included, the peer takes from us in any span of this
+    /// length.
     pub messages: Option<(u32, Nanos)>,
     /// Bytes that one message of the peer may have; a longer one is dropped, and said.
     pub message_bytes_max: usize,
@@ -75,7 +77,7 @@ impl LinkConfig {
     /// Exchanges cut connections after 24 h.
     pub const LIFE_MAX: Nanos = Nanos::from_secs(23 * 3600);
 
-    /// Of a peer that sends small messages only: answers about orders, and the like.
+    /// For a peer that sends small messages only, such as answers about orders.
     pub const MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
     /// An endpoint with the default deadlines, idle time and life, and no message limit.
@@ -102,7 +104,7 @@ impl LinkConfig {
         ServerName::try_from(self.host.clone()).map_err(|_| LinkError::Host)
     }
 
-    /// The Host header: the port is named where it is not HTTPS's own.
+    /// The Host header. It names the port unless that is HTTPS's own.
     pub(super) fn host_header(&self) -> String {
         let host = match self.host.contains(':') {
             true => format!("[{}]", self.host),

@@ -1,6 +1,6 @@
-//! Takes messages of unusual size out of the bytes that WebSocket reads. Large ones are gathered here, so that no
-//! buffer stays large after them; those over the limit are read and dropped, and the connection lives. Answers
-//! nothing and judges no protocol: whatever else comes passes.
+//! Takes messages of unusual size out of the bytes that WebSocket reads. It gathers large ones
+//! itself, so that no buffer stays large after them. It reads and drops those over the limit, so
+//! that the connection lives. Answers nothing and judges no protocol: everything else passes.
 
 use arrayvec::ArrayVec;
 use std::io::{self, ErrorKind, Read, Write};
@@ -8,11 +8,13 @@ use std::mem;
 
 /// Whole messages from this size on are gathered here.
 pub const LARGE_BYTES: usize = 256 * 1024;
-/// Bytes after which the owner looks after its other connections.
+/// Bytes after which the owner turns to its other connections.
 pub const TURN_BYTES: usize = 512 * 1024;
-/// Of a message that is too long: this much of its beginning, and of its end, is kept to tell what it was about.
+/// How much of the beginning and of the end of a too long message is kept, to say what it was
+/// about.
 pub const EXCERPT_BYTES: usize = 1024;
-/// The longest header of a frame without a mask; whoever masks breaks the rules, and WebSocket says so.
+/// The longest header of a frame without a mask. A server that masks breaks the rules, and
+/// WebSocket says so.
 const HEADER_MAX: usize = 10;
 
 /// What was taken out.
@@ -20,9 +22,10 @@ const HEADER_MAX: usize = 10;
 pub enum Sifted {
     /// The payload of a large text message.
     Large(Vec<u8>),
-    /// A message of so many bytes was too long; its beginning and its end.
+    /// A message of this many bytes was too long; its beginning and its end.
     TooLong(u64, Vec<u8>),
-    /// As before, but its beginning has passed, as a message that ends where the limit was reached.
+    /// A message of this many bytes was too long, but its beginning has already passed on, as a
+    /// message that ends where the limit was reached.
     Cut(u64),
 }
 
@@ -36,8 +39,8 @@ enum Way {
 
 /// A stream of WebSocket frames without what is large.
 ///
-/// Invariant: while the payload of a frame comes in, `left` of it is still to come; between frames `held` has the
-/// beginning of the next header, and `left` is zero.
+/// Invariant: while the payload of a frame comes in, `left` of it is still to come; between frames
+/// `held` has the beginning of the next header, and `left` is zero.
 pub struct Sieve<T> {
     stream: T,
     limit: u64,
@@ -125,7 +128,8 @@ impl<T> Sieve<T> {
         mem::take(&mut self.moved)
     }
 
-    /// Takes out of `bytes` what must not pass, and moves the rest to their beginning. Returns how many those are.
+    /// Takes out of `bytes` what must not pass, and moves the rest to their beginning. Returns how
+    /// many those are.
     fn sift(&mut self, bytes: &mut [u8]) -> usize {
         let (mut at, mut to) = (0, 0);
         while at < bytes.len() {

@@ -1,5 +1,5 @@
-//! TLS as every connection uses it: version, roots and cryptography, named once.
-//! Certificates are always verified; there is no way to switch that off, only a CA to add.
+//! TLS as every connection uses it: version, roots and cryptography, named once. Certificates are
+//! always verified. Nothing switches that off; one can only add a CA.
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
@@ -66,8 +66,8 @@ pub fn root_certs(
     Ok(certs)
 }
 
-/// A client that trusts [`root_certs`], and judges certificates by the clock `time`. TLS 1.2 or 1.3, no client
-/// certificate.
+/// A client that trusts [`root_certs`], and judges certificates by the clock `time`. TLS 1.2 or
+/// 1.3, no client certificate.
 pub fn client_config(
     extra_ca_pem: Option<&[u8]>,
     time: Arc<dyn TimeProvider>,

@@ -4,8 +4,8 @@
 use rustls::Connection;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 
-/// Bytes that one read may take from the stream. rustls itself asks for 4 KiB at a time, which
-/// would be 16 system calls for what one can give.
+/// Bytes that one read may take from the stream. rustls itself asks for 4 KiB at a time: 16 system
+/// calls for what one can bring.
 const READ_BYTES: usize = 64 * 1024;
 
 /// A stream with a read buffer. Stamps of the stream's newest read belong to the newest refill.
@@ -86,8 +86,8 @@ impl<S: Read + Write> TlsStream<S> {
         &mut self.io.stream
     }
 
-    /// Drives the handshake as far as the stream lets it. `Ok` when keys are agreed and the peer
-    /// is verified, `WouldBlock` when the peer's turn has come.
+    /// Drives the handshake as far as the stream lets it. `Ok` when keys are agreed and the peer is
+    /// verified, `WouldBlock` while we wait for the peer.
     pub fn handshake(&mut self) -> io::Result<()> {
         loop {
             no_block(self.push_out())?;
@@ -116,9 +116,9 @@ impl<S: Read + Write> TlsStream<S> {
             self.broken = self.tls.process_new_packets().err();
         }
         if self.tls.wants_write() {
-            // What waits goes out also where nothing is read, or two sides that wait for room
-            // would wait for ever. A failure is left to the next write: what was received before
-            // it must still be read.
+            // Waiting bytes go out even if nothing is read: otherwise two sides that wait for room
+            // would wait for ever. A failure is left to the next write, because what was received
+            // before it must still be read.
             let _ = self.push_out();
         }
         let n = read?;
@@ -164,7 +164,7 @@ fn no_block(result: io::Result<()>) -> io::Result<()> {
 }
 
 impl<S: Read + Write> Read for TlsStream<S> {
-    /// Plaintext; `Ok(0)` after the peer's close_notify, `UnexpectedEof` where the stream ended
+    /// Plaintext; `Ok(0)` after the peer's close_notify, `UnexpectedEof` if the stream ended
     /// without one. All data before either is given first.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         loop {
@@ -172,7 +172,7 @@ impl<S: Read + Write> Read for TlsStream<S> {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 done => return done,
             }
-            // The end of the stream is rustls's to judge: its reader tells it in the next round.
+            // rustls judges the end of the stream: its reader reports it in the next round.
             self.pull_in()?;
         }
     }

@@ -1,8 +1,8 @@
-//! The HTTP upgrade of one connection to WebSocket, from the client's side. Never gives up by
-//! itself on a slow peer: the deadline is its owner's.
+//! The HTTP upgrade of one connection to WebSocket, from the client's side. Never gives up on a
+//! slow peer by itself: its owner holds the deadline.
 //!
-//! tungstenite's own client handshake takes a head that comes in many small pieces for an attack,
-//! and drops a refusal's body unless it came in one piece with its head. Here both are read.
+//! tungstenite's own client handshake mistakes a head in many small pieces for an attack, and drops
+//! a refusal's body unless body and head came in one piece. This one reads both.
 
 use super::close::Close;
 use super::http::{Body, HEAD_BYTES_MAX, Head};
@@ -22,7 +22,7 @@ pub(super) struct Upgrade<T> {
     request: Vec<u8>,
     /// Bytes of the request that the stream took.
     sent: usize,
-    /// What was answered so far: the head, or the body once there is a refusal.
+    /// The answer so far: its head, or its body once it is a refusal.
     answer: Vec<u8>,
     /// Bytes of heads that announced another one (RFC 9110 §15.2).
     interim_bytes: usize,
@@ -92,7 +92,7 @@ impl<T: Read + Write> Upgrade<T> {
         Some((refusal, words))
     }
 
-    /// When the peer accepted, by its own clock and to the second, where it says so.
+    /// When the peer accepted, by its own clock and to the second, if it says so.
     pub fn date(&self) -> Option<UnixNanos> {
         self.date
     }
@@ -120,7 +120,7 @@ impl<T: Read + Write> Upgrade<T> {
             self.sent += self.stream.write(&self.request[self.sent..])?;
         }
         match self.stream.flush() {
-            // What is not flushed is with TLS, which sends it as soon as it can.
+            // TLS holds what is not flushed, and sends it as soon as it can.
             Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
             Err(_) | Ok(()) => {}
         }
@@ -150,8 +150,8 @@ impl<T: Read + Write> Upgrade<T> {
         }
     }
 
-    /// True when the head is whole and accepts; a head that refuses is kept in `refusal`. Heads that only announce
-    /// another one are stepped over.
+    /// True when the head is whole and accepts; a head that refuses is kept in `refusal`. Heads
+    /// that only announce another one are stepped over.
     fn parse_heads(&mut self, unix: UnixNanos) -> Result<bool, String> {
         while let Some(head) = Head::parse(&self.answer)? {
             self.answer.drain(..head.bytes);

@@ -1,5 +1,5 @@
-//! A recording's bytes as they are read: a file of its own, packed or not, or the segments of a
-//! series as one. What a crash cut off is left out.
+//! The bytes of a recording as one stream: from a file of its own, packed or not, or from the
+//! segments of a series. Leaves out what a crash cut off.
 
 use super::manifest::{self, Item};
 use super::scan::scan;

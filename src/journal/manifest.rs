@@ -1,5 +1,5 @@
-//! `MANIFEST.jsonl`: what a recording's folder holds, a JSON object a line, each with a checksum
-//! of its own.
+//! `MANIFEST.jsonl`: what a recording's folder holds, one JSON object per line, each with a
+//! checksum of its own.
 
 use crate::base::UnixNanos;
 use crate::base::text::rfc3339_millis;
@@ -64,7 +64,7 @@ pub(crate) struct Segment {
 pub(crate) struct End {
     /// When, RFC 3339 in UTC.
     pub(super) ended: String,
-    /// Messages that are not in the recording, of all its series.
+    /// Messages of all series that the recording lacks.
     pub(super) lost: u64,
 }
 
@@ -89,7 +89,7 @@ impl Item {
         })
     }
 
-    /// The last line, of a recording that ends in order and lacks this many messages.
+    /// The last line of a recording that ends in order and lacks this many messages.
     pub(crate) fn end(ended: UnixNanos, lost: u64) -> Self {
         Self::End(End {
             ended: rfc3339_millis(ended),

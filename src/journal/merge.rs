@@ -5,7 +5,7 @@ use super::entry::{Entries, Entry, ReadError};
 
 /// Recordings that are read together, each numbered by its place.
 ///
-/// Invariant: of a recording that has not ended, the next entry waits here.
+/// Invariant: the next entry of every recording that has not ended waits here.
 #[derive(Default)]
 pub(crate) struct Merge {
     recordings: Vec<(Entries, Option<Entry<'static>>)>,
@@ -23,8 +23,8 @@ impl Merge {
         Ok(())
     }
 
-    /// The next entry and the number of its recording. One without a time comes at once; of two at
-    /// the same time, that of the first recording.
+    /// The next entry and the number of its recording. An entry without a time comes at once. If
+    /// two have the same time, the first recording's comes first.
     ///
     /// # Errors
     /// If the recording's line after it cannot be read.
@@ -69,7 +69,7 @@ fn next_of(entries: &mut Entries) -> Result<Option<Entry<'static>>, ReadError> {
 mod tests {
     use super::*;
 
-    /// A recording of entries at these times, each of which says its own.
+    /// A recording of entries at these times; each entry says its own time.
     fn recording(times: &[Option<u64>]) -> Reader {
         let line = |time: &Option<u64>| {
             let time = time.map_or("null".to_owned(), |time| time.to_string());

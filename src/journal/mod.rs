@@ -1,5 +1,5 @@
-//! What came in, as it is kept: written, read back as one, verified and merged.
-//! A format over `Read` and `Write`: opens no file, starts no thread and reads no clock.
+//! Keeps what came in: writes it, reads it back as one, verifies and merges it. A format over
+//! `Read` and `Write`: opens no file, starts no thread and reads no clock.
 //!
 //! | word | what it means |
 //! |---|---|

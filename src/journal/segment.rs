@@ -22,7 +22,7 @@ pub(super) const MEMBER_BYTES: u64 = 4 << 20;
 
 /// Where segments go.
 pub(crate) trait Store {
-    /// A new file of this name; an error where there is one.
+    /// A new file of this name; an error if there is one already.
     fn create(&mut self, name: &str) -> io::Result<Box<dyn Sink>>;
     /// Appends a line to the manifest. It is on the disk when this returns.
     fn list(&mut self, line: &str) -> io::Result<()>;
@@ -34,7 +34,7 @@ pub(crate) trait Sink: Write + Send {
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// What was written, of one exchange or of all.
+/// What was written, for one exchange or for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Written {
     /// Finished segments.
@@ -80,7 +80,7 @@ pub(crate) struct Series {
     written: Written,
     /// Messages that are lost.
     lost: u64,
-    /// Those of them that the manifest tells of.
+    /// Those of them that the manifest lists.
     told: u64,
 }
 
@@ -174,7 +174,7 @@ impl Series {
         }
     }
 
-    /// Ends the segment, if there is one: on the disk, and then in the manifest.
+    /// Ends the segment, if there is one: first on the disk, then in the manifest.
     pub(crate) fn finish(&mut self, store: &mut dyn Store) -> io::Result<()> {
         let Some(mut open) = self.open.take() else {
             return Ok(());

@@ -1,5 +1,5 @@
-//! Reads a recording back, every byte of it, and says what is whole, what is cut and what is
-//! damaged. Changes nothing.
+//! Reads every byte of a recording back, and says what is whole, what is cut and what is damaged.
+//! Changes nothing.
 
 use super::chain::{Files, segments};
 use super::manifest::{self, Item, Segment};

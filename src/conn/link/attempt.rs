@@ -1,4 +1,5 @@
-//! The phases of an attempt, from the name to the upgrade, and what follows a failure. Sends no message.
+//! The phases of an attempt, from the name to the upgrade, and what follows a failure. Sends no
+//! message.
 
 use super::*;
 
@@ -8,7 +9,7 @@ impl<S: Transport> Link<S> {
     }
 
     pub(super) fn say(&mut self, output: Output) {
-        // A close takes back what was asked for: `Opened, Closed, Resolve` is the longest line.
+        // A close takes back what was asked for: `Opened, Closed, Resolve` is the longest queue.
         let full = self.outputs.try_push(output).is_err();
         debug_assert!(!full, "outputs are bounded");
     }

@@ -1,4 +1,4 @@
-//! What a live connection does beside frames: heartbeat, closing, the peer's limit. Never dials.
+//! What a live connection does besides frames: heartbeat, closing, the peer's limit. Never dials.
 
 use super::super::sieve::excerpt;
 use super::*;
@@ -12,8 +12,8 @@ impl<S: Transport> Link<S> {
         }
     }
 
-    /// Reading blocked: because the stream is empty, because a message of unusual size was taken out of it, or
-    /// because others must have their turn.
+    /// Reading blocked: because the stream is empty, because a message of unusual size was taken
+    /// out of it, or because others must have their turn.
     pub(super) fn sifted(&mut self, clock: &dyn Clock) -> Read<'_> {
         let Wire::Ws(ws) = &mut self.wire else {
             return self.blocked();
@@ -58,7 +58,8 @@ impl<S: Transport> Link<S> {
         }
     }
 
-    /// The text in hand is the beginning of a message that was too long: an excerpt of it is kept until its end.
+    /// The text in hand is the beginning of a message that was too long: an excerpt of it is kept
+    /// until its end.
     pub(super) fn cut_short(&mut self) -> bool {
         let Wire::Ws(ws) = &mut self.wire else {
             return false;
