@@ -1,11 +1,13 @@
-//! Buys an asset at one exchange and sells it at another when what is left after fees is enough. Two legs, one after
-//! the other; what the second leg leaves open is closed wherever that costs least. Trades on no book that is not
-//! live, fresh and complete at its best level, and knows of no position but its own legs.
+//! Buys an asset at one exchange and sells it at another when enough is left after fees. It trades
+//! two legs, one after the other, and closes what the second leg leaves open wherever that costs
+//! least. Trades on no book unless it is live, recent and complete at its best level, and knows of
+//! no position but its own legs.
 //!
-//! The thinner leg goes first, as a LIMIT IOC at the price that was seen: what it does not get costs nothing. The
-//! second leg is for as much as the first one got, with the worst price at which the two together still do not
-//! lose. It is repeated until it is done or [`Params::unwind_after_ns`] is over; what is open then is sold (or
-//! bought back) at the best exchange there is, with a limit that gives way by [`Params::unwind_slippage_ppm`].
+//! The thinner leg goes first, as a LIMIT IOC at the price that was seen: what it does not get
+//! costs nothing. The second leg is for as much as the first one got, at the worst price at which
+//! the two together still do not lose. The strategy repeats it until nothing is open or
+//! [`Params::unwind_after_ns`] is over. It then sells (or buys back) the open part at the best
+//! exchange, with a limit that gives way by [`Params::unwind_slippage_ppm`].
 
 use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Table, Values};
 use crate::base::{
@@ -19,9 +21,10 @@ use crate::market::consolidated::{Cross, Offer, PPM, Pair};
 const OPEN: &str = "arbitrage";
 const HEDGE: &str = "arbitrage_hedge";
 const UNWIND: &str = "arbitrage_unwind";
-/// An order without an end is not waited for any longer: nobody can say what became of it, and the pair rests.
+/// How long the strategy waits for an order's end. After that nobody can say what became of the
+/// order, and the pair stops trading.
 const ANSWER_NS_MAX: Nanos = Nanos::from_secs(10);
-/// From one try at what is open to the next: books need to have moved.
+/// The pause between two tries to close what is open: books need to have moved.
 const RETRY_NS: Nanos = Nanos::from_millis(50);
 
 /// How it is configured and built.
@@ -82,20 +85,22 @@ const QUANTITY: Key = Key {
     help: "the most of a trade, in base currency",
 };
 
-/// What configuration says of it.
+/// Its configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Params {
-    /// Base quantity of a trade, as decimal text; less where a book has less.
+    /// Base quantity of a trade, as decimal text; less if a book has less.
     pub quantity: String,
-    /// What must be left of a unit of cost after both fees, in parts per million, above 0.
+    /// What must be left per unit of cost after both fees, in parts per million, above 0.
     pub edge_min_ppm: u32,
-    /// A book that was not updated for longer is not traded on, in nanoseconds.
+    /// The age up to which it trades on a book, in nanoseconds.
     pub age_max_ns: u64,
     /// Pause of a pair after a trade, in nanoseconds.
     pub cooldown_ns: u64,
-    /// From the first leg's end until what is open is closed at any exchange, in nanoseconds.
+    /// The time from the first leg's end until it closes what is open at any exchange, in
+    /// nanoseconds.
     pub unwind_after_ns: u64,
-    /// How far below the best bid (above the best ask) an unwinding order may go, in parts per million.
+    /// How far below the best bid (above the best ask) an unwinding order may go, in parts per
+    /// million.
     pub unwind_slippage_ppm: u32,
 }
 
@@ -141,7 +146,7 @@ enum Phase {
     Sent(Trade, Order),
     /// The first leg is done, and something is still open.
     Open(Trade),
-    /// An order's end never came: nothing more is done until a run begins anew.
+    /// An order's end never came: the pair does not trade again in this run.
     Lost,
 }
 
@@ -151,11 +156,12 @@ struct Trade {
     /// Where the second leg goes, and its side.
     second: usize,
     side: Side,
-    /// Bought less sold, in base units: above zero where too much was bought.
+    /// Bought less sold, in base units: above zero if too much was bought.
     open: i128,
-    /// Net worth of the open part at the first leg's own price: what the rest must cover.
+    /// Net worth per unit of the open part, at the first leg's own price: what the second leg must
+    /// cover.
     per_base: i128,
-    /// When what is still open goes anywhere.
+    /// From when on the open part may be closed at any exchange.
     unwind_at: Nanos,
     /// The first leg is over.
     hedging: bool,
@@ -173,7 +179,7 @@ struct Order {
 }
 
 impl Arbitrage {
-    /// Trades every asset pair that two exchanges of the table have.
+    /// Trades every asset pair that at least two exchanges of the table have.
     pub fn new(params: &Params, table: &Table<'_>) -> Result<Self, StrategyError> {
         let own = table.instruments.iter().filter(|i| table.owns(i.id));
         if params.edge_min_ppm == 0 {
@@ -266,7 +272,8 @@ impl PairDesk {
         })
     }
 
-    /// The exchange lists a member anew. At other scales an open trade could not be counted any more.
+    /// The exchange changed a member's listing. At other scales an open trade could no longer be
+    /// counted.
     fn replace(&mut self, place: usize, instrument: Instrument) {
         let scales = (self.pair.px_scale(), self.pair.base_scale());
         self.pair.replace(place, instrument);
@@ -293,7 +300,7 @@ impl PairDesk {
         }
     }
 
-    /// The first leg, where there is enough between two exchanges.
+    /// The first leg, if there is enough between two exchanges.
     fn open(&mut self, now: Nanos, view: &Picture, params: &Params, out: &mut Intents) {
         let bbo = self.pair.bbo(view, now, Nanos(params.age_max_ns));
         let Some(cross) = bbo.cross() else {

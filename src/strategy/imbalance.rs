@@ -58,16 +58,17 @@ const QUANTITY: Key = Key {
     help: "quantity of an order, in base currency",
 };
 
-/// What configuration says of it.
+/// Its configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Params {
-    /// Levels a side that the signal reads, 1 ..= 10 (what an event carries).
+    /// Levels per side that the signal reads, 1 ..= 10 (what an event carries).
     pub depth: usize,
     /// The signal's absolute value that must be exceeded, above 0 and below 1.
     pub threshold: f64,
-    /// Nanoseconds of silence after an intent, for each instrument by itself.
+    /// Nanoseconds of silence after an intent, separately for each instrument.
     pub cooldown_ns: u64,
-    /// Order quantity, as decimal text, in the instrument's own unit; rounded down to each instrument's lot.
+    /// Order quantity, as decimal text, in the instrument's own unit; rounded down to each
+    /// instrument's lot.
     pub quantity: String,
 }
 
@@ -79,14 +80,14 @@ pub struct Imbalance {
     cooldown: Nanos,
     /// What to order, in base currency, as decimal text.
     quantity: String,
-    /// One an instrument, at the index of its id.
+    /// One per instrument, at the index of its id.
     seats: Vec<Seat>,
 }
 
-/// What is remembered of one instrument.
+/// What it remembers about one instrument.
 #[derive(Debug, Clone, Copy)]
 struct Seat {
-    /// Zero where the configured quantity does not fit the instrument: it is not traded.
+    /// Zero if the configured quantity does not fit the instrument: it is not traded.
     qty: Qty,
     /// No intent before this. A resync does not shorten it: a flapping feed must not trade faster.
     ready_at: Nanos,
@@ -104,7 +105,7 @@ impl Params {
 }
 
 impl Imbalance {
-    /// Trades the instruments of the table that are its own and that the quantity fits.
+    /// Trades those instruments of the table that are its own and that the quantity fits.
     pub fn new(params: &Params, table: &Table<'_>) -> Result<Self, StrategyError> {
         if !(1..=EVENT_LEVELS).contains(&params.depth) {
             return Err(StrategyError::Depth(params.depth));

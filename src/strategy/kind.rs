@@ -1,16 +1,17 @@
-//! What configuration may say of a strategy, as data, and what it said. Reads no file and knows no strategy.
+//! The keys of a strategy's configuration, as data, and their values. Reads no file and knows no
+//! strategy.
 
 use super::{Strategy, StrategyError};
 use crate::base::{Instrument, InstrumentId};
 use std::fmt;
 
-/// A kind of strategy: its file and one line in [`super::ALL`] are all that there is of it.
+/// A kind of strategy: one file and one line in [`super::ALL`].
 pub struct Kind {
-    /// As configuration names it.
+    /// Its name in configuration.
     pub name: &'static str,
     /// What it does, in one line.
     pub help: &'static str,
-    /// What configuration may say of it.
+    /// Its configuration keys.
     pub keys: &'static [Key],
     /// The key that says how many levels per side it needs of a book; `None` if the best one is
     /// enough.
@@ -20,7 +21,7 @@ pub struct Kind {
     /// Builds one for the instruments of a run.
     ///
     /// # Errors
-    /// If a value does not fit the instruments: the error says what to write instead.
+    /// If a value does not fit the instruments. The error says what to write instead.
     pub build: fn(&Values, &Table<'_>) -> Built,
 }
 
@@ -30,9 +31,9 @@ pub type Built = Result<Box<dyn Strategy>, StrategyError>;
 /// A key of a strategy's section.
 #[derive(Debug)]
 pub struct Key {
-    /// As configuration writes it.
+    /// Its name in configuration.
     pub name: &'static str,
-    /// What may be written, and what holds if nothing is.
+    /// What may be written, and the default.
     pub sort: Sort,
     /// What it means, in one line.
     pub help: &'static str,
@@ -77,7 +78,7 @@ pub enum Value {
     Quantity(String),
 }
 
-/// What configuration said of one strategy; the defaults of its keys for the rest.
+/// The values that configuration gave to one strategy's keys; the other keys have their defaults.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Values(Vec<(&'static str, Value)>);
 
@@ -88,7 +89,7 @@ pub struct Table<'a> {
     pub instruments: &'a [Instrument],
     /// The taker fee of each, in parts per million; zero beyond the end.
     pub taker_fees_ppm: &'a [u32],
-    /// Whether each is the strategy's own; all are if this says nothing.
+    /// Whether each is the strategy's own; `None` if all are.
     pub own: Option<&'a [bool]>,
 }
 
@@ -102,7 +103,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Whether the strategy may trade this instrument. It is shown no event of another.
+    /// Whether the strategy may trade this instrument. It sees no event of another.
     pub fn owns(&self, id: InstrumentId) -> bool {
         self.own
             .is_none_or(|own| own.get(id.index()) == Some(&true))
@@ -120,13 +121,13 @@ impl Sort {
 }
 
 impl Values {
-    /// This is written for the key.
+    /// Sets the key's value.
     pub fn set(&mut self, key: &Key, value: Value) {
         self.0.retain(|(name, _)| *name != key.name);
         self.0.push((key.name, value));
     }
 
-    /// What is written for the key, or its default.
+    /// The key's value, or its default.
     pub fn get(&self, key: &Key) -> Value {
         let written = self.0.iter().find(|(name, _)| *name == key.name);
         written.map_or_else(|| key.sort.default(), |(_, value)| value.clone())

@@ -20,35 +20,37 @@ pub type Intents = ArrayVec<Intent, INTENTS_MAX>;
 
 /// A strategy: a value that sees every event of the desk, in order, and may want orders.
 ///
-/// It sees only live books of the newest connection ([`crate::base::Body::Book`] is never shown of another), must not
-/// block, and must decide from `now`, the events and the picture alone, so that a replay decides the same.
+/// Every [`Body::Book`](crate::base::Body::Book) that it sees is live and of the newest connection.
+/// It must not block, and must decide from `now`, the events and the picture alone, so that a
+/// replay decides the same.
 pub trait Strategy: Send {
-    /// Takes one event, and pushes what it wants now into `out`, which comes empty. What does not
-    /// fit is the strategy's own to keep or forget. `view` is every instrument's newest live book, `event`
-    /// included.
+    /// Handles one event, and pushes what it wants now into `out`, which is empty at the call. If
+    /// more does not fit, the strategy decides whether it keeps or forgets that. `view` has every
+    /// instrument's newest live book, and already includes `event`.
     fn handle_event(&mut self, now: Nanos, event: &Event, view: &Picture, out: &mut Intents);
 
-    /// Whether it may trade this instrument: those that no strategy trades get their first snapshots last.
+    /// Whether it may trade this instrument. Instruments that no strategy trades get their first
+    /// snapshots last.
     fn trades(&self, _instrument: InstrumentId) -> bool {
         true
     }
 }
 
-/// Every kind of strategy; a line here and a file add another. The first one is the default.
+/// Every kind of strategy. One line here and one file add another. The first one is the default.
 pub static ALL: &[&Kind] = &[&imbalance::KIND, &arbitrage::KIND, &order_flow::KIND];
 
 /// Why a strategy was not built, for a person to read.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StrategyError {
-    /// An edge of nothing: fees alone would be traded for.
+    /// The edge is zero: it would trade for the fees alone.
     Edge,
-    /// No asset is traded for the same other one at two exchanges of the run.
+    /// No two exchanges of the run trade the same asset for the same other one.
     NoPair,
-    /// What every instrument of the run says to the quantity: the first one's words.
+    /// The quantity fits no instrument of the run: the first one's reason.
     NothingFits(Box<StrategyError>),
     /// Levels outside 1 ..= 10.
     Depth(usize),
-    /// Not above 0 and at most 1, or no number.
+    /// Not a number above 0 and below 1.
     Threshold(f64),
     /// Not a decimal that the instrument's quantity scale can hold.
     Quantity {
@@ -61,14 +63,14 @@ pub enum StrategyError {
         /// What is wrong with it.
         error: DecimalError,
     },
-    /// Nothing is left once it is rounded down to the lot.
+    /// Rounded down to whole lots, nothing is left of the quantity.
     QuantityZero {
         /// Whose lot it is.
         symbol: Symbol,
         /// The lot.
         lot: Decimal,
     },
-    /// Less, rounded down to the lot, than the exchange takes.
+    /// Rounded down to whole lots, the quantity is less than the exchange takes.
     QuantityMin {
         /// Who refuses it.
         symbol: Symbol,

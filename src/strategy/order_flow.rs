@@ -1,10 +1,10 @@
 //! Follows the order flow: takes the side to which more was added than taken over a window of time.
-//! Compares no books that are not comparable, and keeps no position.
+//! Compares books only within one epoch without gaps, and keeps no position.
 //!
 //! The signal is the order-flow imbalance of the best level (Cont, Kukanov & Stoikov, *The Price
 //! Impact of Order Book Events*, 2014: [`Ofi`]), summed over a window and divided by the mean
 //! quantity at the best price of a side in that window. In their model the price moves by half of
-//! it, in ticks, while the window lasts. The strategy bets that it goes on.
+//! it, in ticks, while the window lasts. The strategy bets that the flow continues.
 
 use super::sizes::{order_qty, order_qtys};
 use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Table, Values};
@@ -72,7 +72,7 @@ pub struct OrderFlow {
     seats: Vec<Seat>,
 }
 
-/// What is remembered of one instrument.
+/// What it remembers about one instrument.
 #[derive(Debug)]
 struct Seat {
     /// Zero if the configured quantity does not fit the instrument: it is not traded.
@@ -85,7 +85,7 @@ struct Seat {
 
 /// The flow since a comparable book.
 ///
-/// Invariant: `books > 0`, and `2 * books <= resting`, since no level is of nothing.
+/// Invariant: `books > 0`, and `2 * books <= resting`, since no level is empty.
 #[derive(Debug, Clone, Copy)]
 struct Window {
     since: Nanos,
@@ -97,7 +97,7 @@ struct Window {
 }
 
 impl OrderFlow {
-    /// Trades the instruments of the table that are its own and that the quantity fits.
+    /// Trades those instruments of the table that are its own and that the quantity fits.
     fn new(values: &Values, table: &Table<'_>) -> Result<Self, StrategyError> {
         let quantity = values.quantity(&QUANTITY);
         let seat = |qty| Seat {
@@ -118,7 +118,7 @@ impl OrderFlow {
 }
 
 impl Seat {
-    /// Takes a book in. Gives the signal if a window is over with it.
+    /// Takes a book in. Returns the signal if this book ends a window.
     fn judge(
         &mut self,
         now: Nanos,
@@ -271,7 +271,7 @@ mod tests {
         out.pop()
     }
 
-    /// What is wanted after books at these times.
+    /// What the strategy wants after books at these times.
     fn after(books: &[(u64, u64, u64)]) -> Option<Intent> {
         let mut strategy = strategy();
         let each = books.iter().map(|(now, bid, ask)| {

@@ -3,11 +3,11 @@
 use super::{StrategyError, Table};
 use crate::base::{Decimal, Instrument, Qty, decimal};
 
-/// The order quantity of each instrument, by its id; zero for one that is not the strategy's own, or that the quantity
-/// does not fit.
+/// The order quantity of each instrument, by its id. Zero if the instrument is not the strategy's
+/// own, or the quantity does not fit it.
 ///
 /// # Errors
-/// If it fits none of the strategy's own instruments: the first one's reason.
+/// If the quantity fits none of the strategy's own instruments: the first one's reason.
 pub fn order_qtys(text: &str, table: &Table<'_>) -> Result<Vec<Qty>, StrategyError> {
     let mut qtys = Vec::with_capacity(table.instruments.len());
     let (mut misfit, mut own) = (None, 0);
@@ -35,7 +35,8 @@ pub fn order_qtys(text: &str, table: &Table<'_>) -> Result<Vec<Qty>, StrategyErr
 /// The configured quantity in whole lots of this instrument.
 ///
 /// # Errors
-/// If it is no decimal of the instrument's scale, or less than a lot or than the exchange takes.
+/// If it is not a decimal of the instrument's scale, is less than a lot, or is less than the
+/// exchange takes.
 pub fn order_qty(text: &str, instrument: &Instrument) -> Result<Qty, StrategyError> {
     let symbol = instrument.symbol;
     let scale = instrument.qty_scale;

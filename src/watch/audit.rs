@@ -1,4 +1,5 @@
-//! Books as they were shown, checked off the hot path: digests, completeness, and the exchange's truth.
+//! Checks, off the hot path, the books that were shown: digests, completeness, and the exchange's
+//! truth.
 
 pub use crate::base::shown::{AUDIT_LEVELS, Shown, Truth};
 use crate::base::text::hex;
@@ -6,9 +7,11 @@ use crate::base::{Instrument, InstrumentId, Level, Nanos, Px, Side, Symbol, Top}
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
 
-/// Truths, and judgements waiting for one, that are kept an instrument. The oldest gives way.
+/// How many truths, and how many books that wait for one, are kept per instrument. The oldest gives
+/// way.
 pub const UNMATCHED_MAX: usize = 256;
-/// Bytes of one side of a line at most: a sign, 20 digits and a point, twice, and two separators, a level.
+/// Bytes of one side of a line, at most. Each level takes a sign, 20 digits and a point, twice, and
+/// two separators.
 const LINE_MAX: usize = 2 * AUDIT_LEVELS * 48 + 128;
 
 /// Checks every book that was shown. A value: the scribe feeds it.
@@ -27,7 +30,8 @@ pub struct BookAudit {
     pub updates: u64,
     /// Lines of books that did not provably hold the best 20 levels of both sides.
     pub incomplete: u64,
-    /// Nanoseconds for which a book was shown that differed from the exchange's. `None` without a truth.
+    /// Nanoseconds for which a book was shown that differed from the exchange's. `None` without a
+    /// truth.
     pub wrong_ns: Option<u64>,
     /// Books for which no truth came, or came too late. Zero without a truth.
     pub unverified: u64,
@@ -36,7 +40,7 @@ pub struct BookAudit {
 }
 
 impl Auditor {
-    /// An auditor of these instruments, by id. `truth`: whether the exchange's truth will be told.
+    /// An auditor of these instruments, by id. `truth` says whether the exchange's truth will come.
     pub fn new(instruments: &[Instrument], truth: bool) -> Self {
         Self {
             books: instruments.iter().map(Book::new).collect(),
@@ -50,7 +54,7 @@ impl Auditor {
         }
     }
 
-    /// A book was shown or went dark. Of an unknown instrument: nothing happens.
+    /// A book was shown or went dark. Ignores unknown instruments.
     pub fn shown(&mut self, shown: &Shown) {
         let Some(book) = self.books.get_mut(shown.instrument.index()) else {
             return;
@@ -71,15 +75,15 @@ impl Auditor {
         }
     }
 
-    /// The exchange says what its book was: before or after we show ours. Of one that we do not follow: nothing
-    /// happens.
+    /// The exchange says what its book was, before or after we show ours. Ignores instruments that
+    /// we do not follow.
     pub fn truth(&mut self, truth: &Truth) {
         if let Some(&place) = self.by_symbol.get(&(truth.exchange, truth.symbol)) {
             self.books[place].learn(truth);
         }
     }
 
-    /// The run is over: books that are still shown stop being shown.
+    /// The run is over: no book is shown any longer.
     pub fn finish(&mut self, now: Nanos) {
         for book in &mut self.books {
             book.close(now);
@@ -88,7 +92,7 @@ impl Auditor {
         }
     }
 
-    /// What was found of an instrument up to now; `None` for an unknown one.
+    /// What was found about an instrument up to now; `None` for an unknown one.
     pub fn result(&self, instrument: InstrumentId) -> Option<BookAudit> {
         let book = self.books.get(instrument.index())?;
         Some(BookAudit {
@@ -112,7 +116,7 @@ struct Book {
     wrong_ns: u64,
     unverified: u64,
     showing: Option<Showing>,
-    /// Books that have been shown for this long, and of which no truth is known yet.
+    /// Books that were shown for this long, and whose truth is not known yet.
     waiting: VecDeque<(u64, Top<AUDIT_LEVELS>, u64)>,
     truths: VecDeque<(Option<u64>, Top<AUDIT_LEVELS>)>,
 }
@@ -190,7 +194,7 @@ impl Book {
     }
 }
 
-/// Whether a book that stands at `shown_id` is wrong; `None` where this truth does not tell.
+/// Whether a book that stands at `shown_id` is wrong; `None` if this truth does not say.
 fn verdict(
     shown_id: u64,
     shown: &Top<AUDIT_LEVELS>,
@@ -203,7 +207,8 @@ fn verdict(
     }
 }
 
-/// Whether a book differs from the truth, on either side as far as that side says that it is complete.
+/// Whether a book differs from the truth. Compares each side as far as the side says that it is
+/// complete.
 fn differs(shown: &Top<AUDIT_LEVELS>, truth: &Top<AUDIT_LEVELS>) -> bool {
     [Side::Buy, Side::Sell].into_iter().any(|side| {
         let levels = levels_complete(shown, side);
@@ -266,7 +271,7 @@ fn push_px(line: &mut Vec<u8>, px: Px, scale: usize) {
     push_decimal(line, px.0.unsigned_abs(), scale);
 }
 
-/// As [`crate::base::Decimal`] prints it, without `core::fmt`: 40 of these make a line.
+/// Writes what [`crate::base::Decimal`] prints, without `core::fmt`: 40 of these make a line.
 fn push_decimal(line: &mut Vec<u8>, units: u64, scale: usize) {
     const DIGITS: usize = 40; // 20 of a `u64`, and room for the zeros of a scale up to 18.
     let mut digits = [b'0'; DIGITS];
@@ -453,7 +458,7 @@ mod tests {
         }
     }
 
-    /// A book of `(price, quantity)`; whole where `complete` is more than it has.
+    /// A book of `(price, quantity)`; whole if `complete` is more than it has.
     fn top(bids: &[(i64, u64)], asks: &[(i64, u64)], complete: usize) -> Top<AUDIT_LEVELS> {
         let mut top = Top::EMPTY;
         for (side, levels) in [(Side::Buy, bids), (Side::Sell, asks)] {

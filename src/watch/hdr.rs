@@ -1,6 +1,7 @@
-//! HdrHistogram's own file formats: interval logs (`.hlog`, V2) and percentile distributions (`.hgrm`).
+//! HdrHistogram's own file formats: interval logs (`.hlog`, V2) and percentile distributions
+//! (`.hgrm`).
 //!
-//! Both are what the Java tools write, so that they read ours. Opens no file: it writes to what it is given.
+//! The Java tools write both, and read ours. Opens no file: the caller hands in what to write to.
 
 use super::latency::DIGITS;
 use crate::base::UnixNanos;
@@ -11,15 +12,16 @@ use hdrhistogram::{Counter, Histogram};
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// Nanoseconds in the unit of an interval's `Interval_Max` column, as in the Java writer: values are
-/// nanoseconds, the column is milliseconds.
+/// Nanoseconds in the unit of an interval's `Interval_Max` column, as in the Java writer: values
+/// are nanoseconds, the column is milliseconds.
 const INTERVAL_MAX_DIVISOR: f64 = 1e6;
 /// Nanoseconds in the unit of a `.hgrm` file's values: microseconds.
 pub const HGRM_UNIT_NS: f64 = 1e3;
 /// Lines for each halving of the distance to 100 %.
 const TICKS_PER_HALF_DISTANCE: u64 = 5;
 
-/// Writes the lines of interval logs. One serves all logs of a run: its buffers are large.
+/// Writes the lines of interval logs. One writer serves all logs of a run, because its buffers are
+/// large.
 #[derive(Default)]
 pub struct IntervalEncoder {
     serializer: V2DeflateSerializer,
@@ -45,8 +47,8 @@ impl IntervalEncoder {
 
     /// Writes one interval that began at `began` and lasted `length_ns`.
     ///
-    /// The line is made here and not by the crate's log writer, because that one borrows the file and the
-    /// serializer for as long as the log is open.
+    /// It makes the line itself, because the crate's log writer borrows the file and the serializer
+    /// for as long as the log is open.
     pub fn interval<T: Counter>(
         &mut self,
         out: &mut impl Write,
@@ -71,8 +73,8 @@ impl IntervalEncoder {
     }
 }
 
-/// Writes the percentile distribution of `values` (nanoseconds) in microseconds, line for line what Java's
-/// `outputPercentileDistribution(out, 5, 1000.0)` prints.
+/// Writes the percentile distribution of `values` (nanoseconds) in microseconds, line for line what
+/// Java's `outputPercentileDistribution(out, 5, 1000.0)` prints.
 pub fn write_hgrm<T: Counter>(out: &mut impl Write, values: &Histogram<T>) -> io::Result<()> {
     let digits = usize::from(DIGITS);
     let (value, percentile) = ("Value", "Percentile");
@@ -86,7 +88,8 @@ pub fn write_hgrm<T: Counter>(out: &mut impl Write, values: &Histogram<T>) -> io
         total += step.count_since_last_iteration();
         let us = step.value_iterated_to() as f64 / HGRM_UNIT_NS;
         while 100.0 * total as f64 / values.len() as f64 >= level {
-            // Levels are often exact ties in the 13th digit: Java rounds those up, `{:.12}` to even.
+            // Levels are often exact ties in the 13th digit: Java rounds those up, `{:.12}` to
+            // even.
             let trillionths = (level * 1e10).round() as u64;
             let inverse = 1.0 / (1.0 - level / 100.0);
             writeln!(
@@ -120,8 +123,8 @@ pub fn write_hgrm<T: Counter>(out: &mut impl Write, values: &Histogram<T>) -> io
     )
 }
 
-/// All values of an interval log together, up to the last whole line. `None` where it has none: a run that was
-/// killed may leave half a line behind.
+/// All values of an interval log together, up to its last whole line: a run that was killed may
+/// leave half a line behind. `None` if it has no values.
 pub fn read_hlog(log: &[u8]) -> Option<Histogram<u64>> {
     let whole = log.iter().rposition(|byte| *byte == b'\n')? + 1;
     let mut all: Option<Histogram<u64>> = None;
@@ -148,7 +151,7 @@ pub struct Point {
     pub us: f64,
 }
 
-/// Reads the curve of a `.hgrm` file; the error names the line that is not understood.
+/// Reads the curve of a `.hgrm` file. The error names the line that it cannot read.
 pub fn parse_hgrm(text: &str) -> Result<Vec<Point>, String> {
     let mut points = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -172,8 +175,8 @@ pub fn parse_hgrm(text: &str) -> Result<Vec<Point>, String> {
     Ok(points)
 }
 
-/// How far the next line is from the one at `level` (percent): the distance to 100 % that was last halved,
-/// cut into ticks.
+/// How far the next line is from the one at `level` (percent): the distance to 100 % that was last
+/// halved, cut into ticks.
 fn level_step(level: f64) -> f64 {
     let halvings = (100.0 / (100.0 - level)).log2() as i32;
     100.0 / (TICKS_PER_HALF_DISTANCE as f64 * 2f64.powi(halvings + 1))

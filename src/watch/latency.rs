@@ -1,22 +1,24 @@
-//! Latency histograms of one worker, double-buffered. The worker's side never allocates, waits or formats.
+//! Latency histograms of one worker, double-buffered. The worker's side never allocates, waits or
+//! formats.
 //!
-//! There are two interval sets a worker. The worker records into one; once a second it hands that one to the
-//! scribe and goes on with the other, if the scribe has given it back. If not, it keeps recording in the same
-//! one: an interval gets longer, no value is lost.
+//! Each worker has two interval sets. It records into one. Once per second it hands that one to the
+//! scribe and continues with the other, if the scribe has given it back. If not, it keeps recording
+//! in the same one: the interval gets longer, and no value is lost.
 
 use super::stage::Stage;
 use crate::base::{Instrument, InstrumentId, Nanos};
 use hdrhistogram::Histogram;
 
-/// Values are kept between 1 ns and this; longer ones count as this long.
+/// Recorded values are between 1 ns and this; longer ones count as this long.
 pub const VALUE_MAX_NS: u64 = 60_000_000_000;
 /// Significant decimal digits of a stage's values.
 pub const DIGITS: u8 = 3;
-/// Significant decimal digits of turn times and of each exchange's ticks, which are only looked at coarsely.
+/// Significant decimal digits of turn times and of each exchange's ticks, for which a coarse view
+/// is enough.
 const TURN_DIGITS: u8 = 2;
 /// How long one interval lasts.
 pub const INTERVAL: Nanos = Nanos::from_secs(1);
-/// A turn longer than this is counted: at this age a tick is no news any more.
+/// A turn longer than this counts as over budget: a tick this old is no longer news.
 pub const TURN_BUDGET_NS: u64 = 100_000;
 /// Interval sets of one worker.
 const SETS: usize = 2;
@@ -33,15 +35,15 @@ pub struct Usage {
     pub switches_involuntary: u64,
 }
 
-/// How evenly a worker turns: so that a tail can be told apart, the host's or ours.
+/// How evenly a worker turns. It shows whether a slow tail is the host's or ours.
 #[derive(Debug)]
 pub struct Meter {
     turn_ns: Histogram<u32>,
     gap_ns_max: u64,
     turns_over_budget: u64,
-    /// End of the turn before, or zero when the time since then is no gap.
+    /// The end of the turn before; zero when the time since then is no gap.
     ended: Nanos,
-    /// The first and the last hand-in of this interval.
+    /// The kernel's first and last counts of this interval.
     usage: Option<(Usage, Usage)>,
 }
 
@@ -72,7 +74,7 @@ impl Meter {
         self.ended = Nanos::ZERO;
     }
 
-    /// Hands in the kernel's counts for this thread. The first hand-in is the zero that totals count from.
+    /// Takes the kernel's counts for this thread. Totals count from the first ones.
     pub fn usage(&mut self, usage: Usage) {
         let (first, _) = self.usage.unwrap_or((usage, usage));
         self.usage = Some((first, usage));
@@ -91,7 +93,7 @@ struct Interval {
     began: Nanos,
     ended: Nanos,
     stages: Vec<Histogram<u32>>,
-    /// One an exchange of this worker.
+    /// One per exchange of this worker.
     ticks: Vec<Histogram<u32>>,
     meter: Meter,
 }
@@ -120,13 +122,13 @@ pub struct Collector {
 impl Recorder {
     /// Both sides for one worker that times `stages` (others that it records are ignored).
     ///
-    /// All memory is allocated and touched here: about 220 KB a stage.
+    /// It allocates and touches all memory: about 220 KB per stage.
     pub fn new(worker: u8, stages: &[Stage]) -> (Self, Collector) {
         Self::with_exchanges(worker, stages, &[])
     }
 
-    /// As [`Self::new`], and times the ticks of each exchange that these instruments of the worker's feeds are of:
-    /// about 30 KB an exchange.
+    /// Like [`Self::new`], and also times the ticks of each exchange of these instruments, which
+    /// the worker's feeds follow: about 30 KB per exchange.
     pub fn with_exchanges(
         worker: u8,
         stages: &[Stage],
@@ -169,7 +171,7 @@ impl Recorder {
         (recorder, collector)
     }
 
-    /// Counts one value. Longer than [`VALUE_MAX_NS`] counts as that long.
+    /// Counts one value. A value longer than [`VALUE_MAX_NS`] counts as that long.
     pub fn record(&mut self, stage: Stage, ns: u64) {
         let slot = usize::from(self.slots[stage as usize]);
         if let Some(histogram) = self.current.stages.get_mut(slot) {
@@ -177,7 +179,8 @@ impl Recorder {
         }
     }
 
-    /// Counts how long a tick of this instrument took from the socket to its event, for its exchange.
+    /// Counts how long a tick of this instrument took from the socket to its event, for its
+    /// exchange.
     pub fn record_tick(&mut self, id: InstrumentId, ns: u64) {
         let place = self.exchange_of.get(id.index()).copied();
         let place = usize::from(place.unwrap_or(NOT_RECORDED));
@@ -191,9 +194,10 @@ impl Recorder {
         &mut self.current.meter
     }
 
-    /// Ends the interval if its second is over: call it every turn.
+    /// Ends the interval if its second is over. The worker calls it every turn.
     ///
-    /// True when an interval has just been handed over: the time to read `getrusage` and hand it in.
+    /// True when an interval has just been handed over: the worker then reads `getrusage` and hands
+    /// it in.
     pub fn rotate(&mut self, now: Nanos) -> bool {
         if self.current.began == Nanos::ZERO {
             self.current.began = now;
@@ -212,19 +216,19 @@ impl Recorder {
         true
     }
 
-    /// Hands over what there is, whatever its age. The worker is done.
+    /// Hands over the current interval, however short. The worker is done.
     pub fn finish(mut self, now: Nanos) {
         self.current.ended = now;
         let _ = self.full.push(self.current); // As above.
     }
 }
 
-/// Is shown one stage's values of one interval, and when that began and ended.
+/// Receives one stage's values of one interval, and when the interval began and ended.
 pub type EachInterval<'a> = dyn FnMut(Stage, &Histogram<u32>, Nanos, Nanos) + 'a;
 
 impl Collector {
-    /// Takes in every interval that is there: adds it to `totals` and shows each stage that has values to
-    /// `each(stage, values, began, ended)`. Returns the cleared sets to the worker.
+    /// Takes every interval that waits: adds it to `totals`, and calls `each(stage, values, began,
+    /// ended)` for each stage with values. Returns the cleared sets to the worker.
     pub fn collect(&mut self, totals: &mut Totals, each: &mut EachInterval<'_>) {
         while let Ok(mut interval) = self.full.pop() {
             for (&stage, values) in self.stages.iter().zip(&mut interval.stages) {
@@ -281,7 +285,7 @@ impl WorkerTotals {
         }
     }
 
-    /// The kernel's counts between the worker's first hand-in and its last.
+    /// The difference between the kernel's last and first counts for the worker.
     pub fn usage(&self) -> Usage {
         let (first, last) = (self.usage_first.unwrap_or_default(), self.usage_last);
         let since = u64::saturating_sub;
@@ -299,7 +303,8 @@ impl Totals {
         self.stages[stage as usize].as_deref()
     }
 
-    /// How long the ticks of this exchange took from the socket to their events, or none if there was never one.
+    /// How long the ticks of this exchange took from the socket to their events, or none if there
+    /// was never one.
     pub fn ticks(&self, exchange: &str) -> Option<&Histogram<u64>> {
         let known = self.ticks.iter().find(|(name, _)| *name == exchange);
         known.map(|(_, ticks)| ticks)
@@ -347,7 +352,8 @@ impl Totals {
     }
 }
 
-/// The exchanges of these instruments, each once, and the place of each instrument's exchange among them, by its id.
+/// The exchanges of these instruments, each once, and the place of each instrument's exchange among
+/// them, by its id.
 fn exchanges(instruments: &[Instrument]) -> (Vec<&'static str>, Box<[u8]>) {
     let ids = instruments.iter().map(|instrument| instrument.id.index());
     let mut of = vec![NOT_RECORDED; ids.max().map_or(0, |last| last + 1)];
@@ -370,7 +376,7 @@ fn add_all(total: &mut Histogram<u64>, values: &Histogram<u32>) {
     }
 }
 
-/// An empty histogram of 1 ns to [`VALUE_MAX_NS`] whose memory is already there.
+/// An empty histogram of 1 ns to [`VALUE_MAX_NS`] whose memory is already touched.
 pub fn new_histogram<T: hdrhistogram::Counter>(digits: u8) -> Histogram<T> {
     #[expect(
         clippy::expect_used,

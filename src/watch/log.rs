@@ -1,22 +1,24 @@
-//! Notes to lines: for a person at a terminal, or JSON. Trusts no text from outside: all of it is escaped.
+//! Notes to lines: for a person at a terminal, or JSON. Trusts no text from outside: all of it is
+//! escaped.
 
 use crate::base::text::rfc3339;
 use crate::base::{Decimal, Instrument, InstrumentId, Nanos, Note, Severity, UnixNanos, Value};
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 
-/// Lines of one event of one instrument in one second. What exceeds them becomes one line that counts it,
-/// so that a storm of garbage does not fill the disk.
+/// Lines per event, instrument and second. One line counts those beyond them, so that a storm of
+/// garbage does not fill the disk.
 pub const REPEATS_MAX: u32 = 20;
 /// Events of this name are records of an order. They are never thinned out.
 const RECORD: &str = "order.";
 
-/// Whether it is the record of an order, which has its place in the log also when others have none.
+/// Whether it is the record of an order, which has a place in the log even if other records have
+/// none.
 pub fn is_record(event: &str) -> bool {
     event.starts_with(RECORD)
 }
 
-/// One moment on both clocks, to tell the time of a monotonic stamp.
+/// One moment on both clocks, to convert monotonic stamps to wall-clock time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Anchor {
     /// The moment on the monotonic clock.
@@ -36,7 +38,7 @@ impl Anchor {
 
 /// Writes notes as lines. Knows the run's instruments, to name them and to scale their numbers.
 pub struct Renderer<'a> {
-    /// To tell wall-clock times.
+    /// Converts stamps to wall-clock times.
     pub anchor: Anchor,
     /// The run's table, by id.
     pub instruments: &'a [Instrument],
@@ -45,7 +47,8 @@ pub struct Renderer<'a> {
 }
 
 impl Renderer<'_> {
-    /// Appends a line for a person: `16:38:00.123456 WARN  book.gap binance BTCUSDT epoch=2 missing=3`.
+    /// Appends a line for a person, like `16:38:00.123456 WARN book.gap binance BTCUSDT epoch=2
+    /// missing=3`.
     pub fn human(&self, note: &Note, colour: bool, out: &mut String) {
         let time = rfc3339(self.anchor.unix(note.at));
         let (name, ansi) = match note.severity {
@@ -87,8 +90,9 @@ impl Renderer<'_> {
         out.push('\n');
     }
 
-    /// Appends one JSON object and a newline: `time` (RFC 3339, UTC, nanoseconds), `level`, `event`, then where
-    /// they are known `exchange`, `instrument`, `epoch`, `strategy`, the note's own fields, and `reason`.
+    /// Appends one JSON object and a newline: `time` (RFC 3339, UTC, nanoseconds), `level`,
+    /// `event`, then, if they are known, `exchange`, `instrument`, `epoch`, `strategy`, the note's
+    /// own fields, and `reason`.
     ///
     /// Prices and quantities are strings of plain decimals, so that no reader makes floats of them.
     pub fn json(&self, note: &Note, out: &mut String) {
@@ -145,7 +149,7 @@ impl Renderer<'_> {
     }
 }
 
-/// Thins out repeats: at most [`REPEATS_MAX`] notes of one event and instrument a second.
+/// Thins out repeats: at most [`REPEATS_MAX`] notes per event, instrument and second.
 ///
 /// Its memory is bounded by the events of the program times the instruments of the run.
 #[derive(Debug, Default)]
@@ -161,7 +165,7 @@ struct Seen {
 }
 
 impl Repeats {
-    /// Whether this note is to be written. Where not, it is counted.
+    /// Whether this note is to be written. If not, it is counted.
     pub fn admit(&mut self, note: &Note) -> bool {
         if is_record(note.event) {
             return true;
@@ -179,7 +183,8 @@ impl Repeats {
         seen.count <= REPEATS_MAX
     }
 
-    /// Ends the second: shows one note for each event that was thinned out, `repeated` times.
+    /// Ends the second: passes on one note for each event that was thinned out, with how often as
+    /// `repeated`.
     pub fn end_second(&mut self, now: Nanos, mut each: impl FnMut(&Note)) {
         for ((event, instrument), seen) in self.seen.drain() {
             let repeated = seen.count.saturating_sub(REPEATS_MAX);
@@ -195,7 +200,8 @@ impl Repeats {
     }
 }
 
-/// Appends `text` with everything escaped that could move a cursor, hide, turn round or end a quoted word.
+/// Appends `text`, and escapes everything that could move a cursor, hide, change the direction of
+/// writing or end a quoted word.
 pub fn escape(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
@@ -206,7 +212,7 @@ pub fn escape(text: &str, out: &mut String) {
     }
 }
 
-/// As [`escape`], in JSON's own words: what a parser reads back is `text`.
+/// Like [`escape`], with JSON's own escapes: a parser reads back `text`.
 fn escape_json(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
@@ -221,7 +227,8 @@ fn escape_json(text: &str, out: &mut String) {
     }
 }
 
-/// Control characters, line and paragraph separators, and Unicode's invisible or direction-turning ones.
+/// Control characters, line and paragraph separators, and Unicode's invisible or direction-turning
+/// ones.
 fn unsafe_to_show(c: char) -> bool {
     c.is_control()
         || matches!(c,

@@ -1,5 +1,5 @@
-//! What people see: latency stages, HDR files, logs, audit of the books, reports.
-//! Holds values only; the scribe thread in `world/os` drives them.
+//! What people see: latency stages, HDR files, logs, audit of the books, reports. Holds values
+//! only; the scribe, a thread in `world/os`, drives them.
 
 pub mod audit;
 pub mod hdr;

@@ -1,5 +1,5 @@
-//! Percentile curves as SVG: the axis that HdrHistogram's plotter draws, where every nine gets the same room.
-//! Draws with the page's CSS classes only: no colour, font or script of its own.
+//! Percentile curves as SVG. As in HdrHistogram's plotter, every nine of the axis gets the same
+//! room. Draws with the page's CSS classes only: no colour, font or script of its own.
 
 use super::hdr::Point;
 use super::table::span;
@@ -29,7 +29,7 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 36.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 34.0;
-/// Nines that the axis shows at most: past them there is only the maximum.
+/// Nines that the axis shows, at most: beyond them there is only the maximum.
 const NINES_MAX: f64 = 7.0;
 
 impl Range {

@@ -1,6 +1,6 @@
-//! A run, or two beside each other, as one HTML page that needs nothing from anywhere. Reads and writes no file.
+//! A run, or two side by side, as one HTML page that loads nothing else. Reads and writes no file.
 //!
-//! Everything that a run's files say is escaped: they may come from somebody else.
+//! It escapes everything that a run's files say: the files may come from somebody else.
 
 use super::hdr::Point;
 use super::plot::{Curve, Range, chart, nines};
@@ -21,7 +21,7 @@ pub struct Run {
     pub curves: Vec<(String, Vec<Point>)>,
 }
 
-/// Charts of the page, and the stages on each: spans of one size and one side of the engine.
+/// The charts of the page, and the stages on each: spans of similar size on one side of the engine.
 const CHARTS: [(&str, &[&str]); 4] = [
     ("Tick to wire", &["tick_to_wire", "tick_to_wire_safe"]),
     (
@@ -88,7 +88,7 @@ pub fn html(run: &Run, against: Option<&Run>) -> String {
     page
 }
 
-/// The same chart of every run, on the same axes; `None` where no run has any of its stages.
+/// The same chart of every run, on the same axes; `None` if no run has any of its stages.
 fn chart_row(title: &str, stages: &[&str], runs: &[&Run]) -> Option<String> {
     let of = |run: &'_ Run| -> Vec<(usize, String)> {
         let known = |stage: &&str| run.curves.iter().position(|(name, _)| name == stage);
@@ -130,7 +130,8 @@ fn chart_row(title: &str, stages: &[&str], runs: &[&Run]) -> Option<String> {
     Some(out)
 }
 
-/// Names of the curves that have points. The class is the curve's, so that it has the same colour in both runs.
+/// Names of the curves that have points. Each has its curve's class, and so the same colour in both
+/// runs.
 fn legend(curves: &[Curve<'_>]) -> String {
     let mut out = String::from("<figcaption>");
     for (number, curve) in curves.iter().enumerate() {
@@ -230,7 +231,8 @@ fn table<const N: usize>(heads: &[&str; N], rows: &[[String; N]]) -> String {
     out + "</tbody></table></div>\n"
 }
 
-/// Two runs are named at each of their parts: on a narrow screen they stand below each other.
+/// If there are two runs, each part says whose it is: on a narrow screen the parts stand below each
+/// other.
 fn columns(page: &mut String, runs: &[&Run], each: impl Fn(&Run) -> String) {
     *page += "<div class=\"runs\">";
     for run in runs {

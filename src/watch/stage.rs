@@ -1,14 +1,17 @@
-//! The stretches of the road that are timed. Names and meanings only: the stamps are taken where the work is done.
+//! The stretches of the road that are timed. Names and meanings only: the stamps are taken where
+//! the work is done.
 
 /// A stretch of the road from an exchange's byte to our order, in the order that a byte takes.
 ///
-/// Every stage is a span in nanoseconds on the monotonic clock; a span that came out negative counts as zero.
+/// Every stage is a span in nanoseconds on the monotonic clock; a span that came out negative
+/// counts as zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Stage {
     /// The kernel's receive stamp → our read call. The stamp is of the newest byte: a lower bound.
     Kernel,
-    /// As `Kernel`, but never less than the time since the socket was last seen empty: an upper bound.
+    /// Like `Kernel`, but never less than the time since the socket was last seen empty: an upper
+    /// bound.
     KernelSafe,
     /// The read call itself.
     Read,
@@ -30,18 +33,19 @@ pub enum Stage {
     Wire,
     /// The write call → the exchange's answer, decoded.
     Ack,
-    /// The kernel's receive stamp (the read call where there is none) → the kernel's send stamp
-    /// (the write call where there is none).
+    /// The kernel's receive stamp (the read call if there is none) → the kernel's send stamp (the
+    /// write call if there is none).
     TickToWire,
-    /// As `TickToWire`, counted from the time that the socket was last seen empty: an upper bound.
+    /// Like `TickToWire`, but from when the socket was last seen empty: an upper bound.
     TickToWireSafe,
-    /// How much earlier an update came on line 0 than on the next of the lines that feed the same book.
+    /// How much earlier an update came on line 0 than on the next of the lines that feed the same
+    /// book.
     Lead0,
-    /// As `Lead0`, of line 1.
+    /// Like `Lead0`, for line 1.
     Lead1,
-    /// As `Lead0`, of line 2.
+    /// Like `Lead0`, for line 2.
     Lead2,
-    /// As `Lead0`, of line 3.
+    /// Like `Lead0`, for line 3.
     Lead3,
 }
 
@@ -68,7 +72,7 @@ impl Stage {
         Self::Lead3,
     ];
 
-    /// The lead of each of the lines that may feed one book, by the line's number.
+    /// The lead stage of each line that may feed a book, by the line's number.
     pub const LEADS: [Self; 4] = [Self::Lead0, Self::Lead1, Self::Lead2, Self::Lead3];
 
     /// The name in files, tables and `summary.json`.

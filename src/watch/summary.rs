@@ -1,7 +1,8 @@
-//! `summary.json`: what a run was and what it measured. Its schema is the fields below; nothing is computed here
-//! but quantiles.
+//! `summary.json`: what a run was and what it measured. Its schema is the fields below; nothing is
+//! computed here but quantiles.
 //!
-//! Spans are integers in nanoseconds. Readers must ignore fields that they do not know: later versions add some.
+//! Spans are integers in nanoseconds. Readers must ignore fields that they do not know: later
+//! versions add some.
 
 mod books;
 mod orders;
@@ -25,37 +26,38 @@ pub struct Summary {
     pub started: String,
     /// How long it ran.
     pub duration_ns: u64,
-    /// How workers waited: `spin` or `park` (what `auto` chose, where it chose).
+    /// How workers waited: `spin` or `park`, also if `auto` chose it.
     pub wait: String,
-    /// What happened to orders: `paper`, or where they and the prices were of one world `live`, `testnet`, `demo`
-    /// or `simulated`; `none` where a recording was made.
+    /// Where orders went: `paper` if they stayed in the process; else the world of orders and
+    /// prices, `live`, `testnet`, `demo` or `simulated`; `none` if a recording was made.
     pub mode: String,
-    /// The seed of the simulated exchange and of all dice; absent where there was none.
+    /// The seed of the simulated exchange and of all dice; absent if there was none.
     pub seed: Option<u64>,
     /// Feeds whose exchange could not be reached at the start, and instruments that cannot be
     /// represented, and why: they were not followed.
     pub left_out: Vec<String>,
-    /// Those feeds of which nothing was followed, and why: each is an outage of its exchange.
+    /// The feeds of which nothing was followed, and why. Each counts as an outage of its exchange.
     #[serde(skip)]
     pub absent: Vec<String>,
     /// The workers and what ran on them, by worker number.
     pub placement: Vec<Placement>,
-    /// The books, one object an instrument.
+    /// The books, one object per instrument.
     pub books: Vec<Book>,
     /// The exchanges that were followed, in the order of the configuration.
     #[serde(default)]
     pub exchanges: Vec<Exchange>,
-    /// When exchanges had no connection, market data and orders apart: those that lost one, or never had one.
+    /// When exchanges had no connection, separately for market data and for orders. Lists those
+    /// that lost a connection or never had one.
     #[serde(default)]
     pub outages: Vec<Outage>,
-    /// What was down for too long, in words: where there is any, the exit code is 3.
+    /// What was down for too long, in words. If there is any, the exit code is 3.
     #[serde(default)]
     pub too_long: Vec<String>,
     /// The stages that had at least one value, in road order.
     pub stages: Vec<StageLatency>,
     /// What became of orders.
     pub orders: Orders,
-    /// The same of each strategy, in the order of the configuration.
+    /// The same for each strategy, in the order of the configuration.
     #[serde(default)]
     pub strategies: Vec<Strategy>,
     /// How evenly the workers turned, by worker number.
@@ -63,22 +65,22 @@ pub struct Summary {
     /// Log records that did not reach the log because the scribe was behind.
     #[serde(default)]
     pub notes_lost: u64,
-    /// Shown books that found no room on the way to the audit. Where there are any, no book has a `sha256`
-    /// (it is empty) or a `wrong_ns` (it is absent).
+    /// Shown books that found no room on the way to the audit. If there are any, no book has a
+    /// `sha256` (it is empty) or a `wrong_ns` (it is absent).
     #[serde(default)]
     pub audit_lost: u64,
-    /// How often the engine went over a limit of the exchanges, by their own count; absent where they were not
-    /// simulated.
+    /// How often the engine exceeded a limit of the exchanges, by their own count; absent if they
+    /// were not simulated.
     #[serde(default)]
     pub limits_exceeded: Option<u64>,
-    /// Writes into the run's directory that failed. Where this is not zero, its files are not whole.
+    /// Writes into the run's directory that failed. If this is not zero, its files are not whole.
     #[serde(default)]
     pub disk_errors: u64,
     /// Lines that no reader of the console took; they are in `log.jsonl`.
     #[serde(default)]
     pub console_lost: u64,
-    /// The run ended. False in what is written while it goes on: one that stays so was killed, and what it did
-    /// since is missing.
+    /// Whether the run ended. False in what is written while it goes on. If it stays false, the run
+    /// was killed, and the file lacks what the run did after its last write.
     #[serde(default = "yes")]
     pub ended: bool,
 }
@@ -93,7 +95,7 @@ fn yes() -> bool {
 pub struct Placement {
     /// Its number, from zero.
     pub worker: u8,
-    /// The CPU it was pinned to; absent where pinning was refused.
+    /// The CPU it was pinned to; absent if pinning was refused.
     pub cpu: Option<usize>,
     /// `spin` or `park`.
     pub wait: String,
@@ -102,7 +104,7 @@ pub struct Placement {
 }
 
 impl Summary {
-    /// As it stands in `summary.json`.
+    /// The text of `summary.json`.
     ///
     /// # Errors
     /// None that is known: it is plain data.
@@ -112,8 +114,8 @@ impl Summary {
         Ok(text)
     }
 
-    /// `lost` shown books did not reach the audit: what it says of all books together is void, for nobody
-    /// knows whose they were. An empty digest equals no other's.
+    /// `lost` shown books did not reach the audit. Nobody knows whose they were, so what the audit
+    /// says of every book is void. An empty digest equals no other.
     pub fn set_audit_lost(&mut self, lost: u64) {
         self.audit_lost = lost;
         if lost > 0 {

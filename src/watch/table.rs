@@ -3,7 +3,8 @@
 use super::log::escape;
 use super::summary::{Refused, Status, Summary};
 
-/// A span with three significant digits in the unit that suits it: `950 ns`, `1.45 µs`, `20.0 ms`, `3.20 s`.
+/// A span with three significant digits in the unit that suits it: `950 ns`, `1.45 µs`, `20.0 ms`,
+/// `3.20 s`.
 pub fn span(ns: u64) -> String {
     const UNITS: [(&str, f64); 4] = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
     if ns < 1_000 {
@@ -94,7 +95,7 @@ pub fn exchange_rows(summary: &Summary) -> Vec<[String; 8]> {
     summary.exchanges.iter().map(row).collect()
 }
 
-/// The rows of the books table. A book that nobody could check is wrong for `-`.
+/// The rows of the books table. A book that nobody could check has `-` for `wrong for`.
 pub fn book_rows(summary: &Summary) -> Vec<[String; 8]> {
     let books = summary.books.iter();
     let row = |b: &super::summary::Book| {
@@ -115,7 +116,8 @@ pub fn book_rows(summary: &Summary) -> Vec<[String; 8]> {
     books.map(row).collect()
 }
 
-/// The stage table, then one of exchanges where there are several, then the books table, for a terminal.
+/// The stage table, then the exchanges table if there are several, then the books table, for a
+/// terminal.
 pub fn render_table(summary: &Summary) -> String {
     let mut out = columns(1, &STAGE_HEADS, &stage_rows(summary));
     if summary.exchanges.len() > 1 {
@@ -144,7 +146,7 @@ pub fn render_table(summary: &Summary) -> String {
     out
 }
 
-/// How late the data of each exchange came; nothing where all of it came in time.
+/// How late the data of each exchange came; nothing if all of it came in time.
 fn late_lines(summary: &Summary) -> String {
     let late = summary.exchanges.iter().filter(|e| e.late_updates > 0);
     let line = |e: &super::summary::Exchange| {
@@ -165,7 +167,7 @@ fn late_lines(summary: &Summary) -> String {
     }
 }
 
-/// What became of orders, and what they traded; nothing where there were none.
+/// What became of orders, and what they traded; nothing if there were none.
 fn order_lines(summary: &Summary) -> String {
     let orders = &summary.orders;
     if orders.sent + orders.not_sent == 0 {
@@ -199,7 +201,7 @@ fn order_lines(summary: &Summary) -> String {
     out
 }
 
-/// What risk refused, a line a gate: `price_collar 12 × (limit 50 bps, worst 63 bps)`.
+/// What risk refused, one line per gate: `price_collar 12 × (limit 50 bps, worst 63 bps)`.
 pub fn refusal_lines(summary: &Summary) -> Vec<String> {
     summary.orders.refusals.iter().map(refusal_line).collect()
 }
@@ -222,7 +224,7 @@ fn refusal_line(refused: &Refused) -> String {
     escaped(line)
 }
 
-/// Every book, or, where they are many, those that have something to tell.
+/// Every book, or, if they are many, only those with something to report.
 fn books(summary: &Summary) -> String {
     let mut rows = book_rows(summary);
     let all = rows.len();
@@ -254,7 +256,8 @@ fn books(summary: &Summary) -> String {
     out
 }
 
-/// One line on where a run is: `  12 s  books 3/3  2,481 msg/s  orders 14  tick-to-wire p50 13.0 µs  p99 41.2 µs`.
+/// One line on the state of a run: `12 s books 3/3 2,481 msg/s orders 14 tick-to-wire p50 13.0 µs
+/// p99 41.2 µs`, in columns.
 pub fn status_line(status: &Status) -> String {
     let latency = match status.tick_to_wire_ns {
         Some((p50, p99)) => format!("p50 {:>7}  p99 {:>7}", span(p50), span(p99)),
@@ -288,7 +291,7 @@ pub fn status_line(status: &Status) -> String {
     )
 }
 
-/// The first columns, so many as `words`, are set to the left; the others are numbers, set to the right.
+/// Sets the first `words` columns to the left. The others are numbers, set to the right.
 fn columns<const N: usize>(words: usize, heads: &[&str; N], rows: &[[String; N]]) -> String {
     let rows: Vec<[String; N]> = rows.iter().map(|row| row.clone().map(escaped)).collect();
     let width = |column: usize| {

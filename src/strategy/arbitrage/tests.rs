@@ -1,4 +1,5 @@
-//! Two exchanges that drift apart, and what is made of it. Fills are made here, as books would.
+//! Two exchanges that drift apart, and what the strategy makes of it. The tests make fills, as
+//! books would.
 
 use super::*;
 use crate::base::instrument::name;
@@ -115,7 +116,7 @@ impl Bench {
         self.event(id, Body::Report(report))
     }
 
-    /// A fill, and the end where nothing is left.
+    /// A fill, and the end if nothing is left.
     fn fill(&mut self, id: u16, px: i64, qty: u64) -> Vec<Intent> {
         if let Some((_, left)) = &mut self.last {
             *left -= qty;
@@ -295,8 +296,8 @@ fn a_run_without_a_pair_is_refused() {
     assert!(matches!(build(&none, &both), Err(StrategyError::Edge)));
 }
 
-/// On any drift: what is bought is sold, a trade that was hedged in time does not lose, and no order is for
-/// more than was wanted.
+/// On any drift, what is bought is sold, a trade that was hedged in time does not lose, and no
+/// order is for more than was wanted.
 #[test]
 fn over_random_drifts_every_trade_ends_flat() {
     for seed in 0..300 {

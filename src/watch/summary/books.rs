@@ -23,15 +23,15 @@ pub struct Book {
     pub gaps: u64,
     /// Times that the book was thrown away and begun again.
     pub resyncs: u64,
-    /// How long a book was shown that differed from the exchange's; absent where nobody knew the truth, or
-    /// the audit missed some books.
+    /// How long a book was shown that differed from the exchange's; absent if nobody knew the
+    /// truth, or the audit missed some books.
     pub wrong_ns: Option<u64>,
-    /// Of `updates`, those whose best 20 levels were not all provably the exchange's.
+    /// Those `updates` whose best 20 levels were not all provably the exchange's.
     pub incomplete: u64,
-    /// SHA-256 of the canonical dump of all shown books, lower-case hexadecimal; empty where the audit missed
-    /// some of them.
+    /// SHA-256 of the canonical dump of all shown books, lower-case hexadecimal; empty if the audit
+    /// missed some of them.
     pub sha256: String,
-    /// Of `updates`, those that no truth was found for; zero where nobody knew the truth.
+    /// Those `updates` for which no truth was found; zero if nobody knew the truth.
     #[serde(default)]
     pub unverified: u64,
     /// Updates that were dropped because the book already had them.
@@ -40,13 +40,13 @@ pub struct Book {
     /// Snapshots merged into the live book, to make it complete again.
     #[serde(default)]
     pub refreshes: u64,
-    /// The last connection epoch: 1 where the connection never broke.
+    /// The last connection epoch: 1 if the connection never broke.
     #[serde(default)]
     pub epoch: u32,
-    /// Why strategies could not read it when the run ended; empty where they could.
+    /// Why strategies could not read it when the run ended; empty if they could.
     #[serde(default)]
     pub dark: String,
-    /// How long they could not by then; zero where they could.
+    /// For how long they could not, by then; zero if they could.
     #[serde(default)]
     pub dark_ns: u64,
     /// Snapshots that were older than the stream, and of no use.
@@ -64,7 +64,7 @@ pub struct Exchange {
     pub exchange: String,
     /// Text frames that came in.
     pub frames: u64,
-    /// Of `frames`, those that were refused whole.
+    /// Those `frames` that were refused whole.
     pub bad_frames: u64,
     /// Books, prints and quotes with a number that does not fit their instrument.
     #[serde(default)]
@@ -83,21 +83,22 @@ pub struct Exchange {
     /// Updates of books that were more than 500 ms old when they came.
     #[serde(default)]
     pub late_updates: u64,
-    /// How long all of its data was as late as that; of several feeds, the one that was for
-    /// longest.
+    /// How long all of its data was as late as that. If it has several feeds, this is the longest
+    /// one's.
     #[serde(default)]
     pub late_ns: u64,
-    /// The longest delay: the least of a second, so that one late message among others is none.
+    /// The longest delay. Each second counts with its smallest delay, so that one late message
+    /// among others does not count.
     #[serde(default)]
     pub delay_max_ns: u64,
     /// Its instruments.
     pub books: usize,
     /// Books that strategies could read when the run ended.
     pub books_live: usize,
-    /// Updates whose time from the socket to the book's event was taken: from the kernel's receive stamp (the
-    /// read call where there is none) until the book was changed and its event ready for the ring.
+    /// Updates that were timed from the kernel's receive stamp (the read call if there is none)
+    /// until the book was changed and its event ready for the ring.
     pub ticks: u64,
-    /// The median of that time; this and the others are exact to a hundredth.
+    /// The median of that time. This and the next two are exact to one percent.
     pub p50_ns: u64,
     /// The 99th percentile.
     pub p99_ns: u64,

@@ -33,10 +33,10 @@ pub struct Orders {
     /// Orders that were in doubt for a time, whatever their end.
     #[serde(default)]
     pub in_doubt: u64,
-    /// What was traded, an object an instrument that had fills.
+    /// What was traded, an object per instrument that had fills.
     #[serde(default)]
     pub traded: Vec<Traded>,
-    /// Intents that risk refused, by the gate that did.
+    /// Intents that risk refused, by gate.
     #[serde(default)]
     pub refused: BTreeMap<String, u64>,
     /// The same with what each gate compared, in the order in which gates are asked.
@@ -53,7 +53,7 @@ pub struct Strategy {
     pub kind: String,
     /// What it wanted: orders, and what risk refused.
     pub intents: u64,
-    /// What became of its orders; what was traded is told of all strategies together.
+    /// What became of its orders. `traded` is empty: only the run's own orders have it.
     pub orders: Orders,
 }
 
@@ -81,20 +81,21 @@ pub struct Refused {
     pub gate: String,
     /// Intents that it stopped.
     pub count: u64,
-    /// What `limit` and `found` are numbers of: `bps`, `ns`, `orders`, `price`, `quantity` or `notional`; absent,
-    /// as they are, where the gate compares no numbers.
+    /// What `limit` and `found` are numbers of: `bps`, `ns`, `orders`, `price`, `quantity` or
+    /// `notional`; absent, as they are, if the gate compares no numbers.
     pub unit: Option<String>,
     /// The limit, as decimal text.
     pub limit: Option<String>,
-    /// What was found beyond it, as decimal text: the worst of the run, or where instruments cannot be compared
-    /// (prices, quantities, notionals) the latest.
+    /// What was found beyond it, as decimal text: the worst of the run, or the latest if
+    /// instruments cannot be compared (prices, quantities, notionals).
     pub found: Option<String>,
-    /// The instrument of the latest, where instruments cannot be compared.
+    /// The instrument of the latest, if instruments cannot be compared.
     pub instrument: Option<String>,
 }
 
 impl Orders {
-    /// Counts a record of the log by its name. Refusals are not counted: the log has only some of them.
+    /// Counts a record of the log by its name. Refusals are not counted: the log has only some of
+    /// them.
     pub fn count(&mut self, event: &str) {
         match event {
             "order.admitted" => self.sent += 1,

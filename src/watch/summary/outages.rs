@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-/// The times in which an exchange had no connection. Of several connections to it the one that was without one for
-/// longest speaks for all.
+/// The times in which an exchange had no connection. If it has several connections, the one that
+/// was down for longest speaks for all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Outage {
     /// Its name.
     pub exchange: String,
     /// What the connection is for: `market data` or `orders`.
     pub of: String,
-    /// Since when it was down when the run ended, RFC 3339 in UTC; absent where it was up.
+    /// Since when it was down when the run ended, RFC 3339 in UTC; absent if it was up.
     pub down_since: Option<String>,
-    /// For how long it was, by then; zero where it was up.
+    /// For how long it was, by then; zero if it was up.
     pub down_ns: u64,
     /// Why the last connection ended, or was not made.
     pub why: String,
@@ -59,16 +59,17 @@ impl fmt::Display for Outage {
     }
 }
 
-/// Where nobody said how long an exchange may be down: for so long at the end.
+/// How long an exchange may be down at the end of a run, if nobody said otherwise.
 pub const DOWN_AT_END_MAX: Duration = Duration::from_secs(3);
 
-/// Connections that were lost, before they end again and again.
+/// From this many lost connections on, connections end "again and again".
 const LOST_MIN: u64 = 3;
 
 impl Summary {
-    /// What was down when, and what of it counts as too long: what was down for more than `down_max` at any time, or
-    /// where nobody said what is too long, for more than [`DOWN_AT_END_MAX`] at the end. So counts an exchange that
-    /// could not be followed at all.
+    /// Sets what was down when, and which of that counts as too long: what was down for more than
+    /// `down_max` at any time. If nobody said how long is too long, it is what was down for more
+    /// than [`DOWN_AT_END_MAX`] at the end. An exchange that could not be followed at all counts as
+    /// down for the whole run.
     pub fn set_outages(
         &mut self,
         outages: impl Iterator<Item = Outage>,
@@ -96,7 +97,7 @@ impl Summary {
             None => outage.down_ns > max_ns(DOWN_AT_END_MAX),
         });
         let down: Vec<&Outage> = too_long.collect();
-        // Of an exchange that is down, no book is live.
+        // While an exchange is down, none of its books is live.
         let dark = self.books.iter().filter(|book| {
             let at_end_max = down_max.unwrap_or(DOWN_AT_END_MAX);
             let told = down.iter().any(|outage| outage.exchange == book.exchange);
@@ -106,7 +107,8 @@ impl Summary {
             let Book { name, dark, .. } = book;
             format!("{name}: not live for {}, {dark}", span(book.dark_ns))
         });
-        // A dial that fails is no connection that ends: one outage is judged by its time, however often was dialled.
+        // A failed dial is not a connection that ends: an outage is judged by its length, however
+        // often we dialled.
         let flaps = |exchange: &String| {
             let mut outages = self.outages.iter();
             outages.any(|outage| outage.exchange == *exchange && outage.times >= LOST_MIN)

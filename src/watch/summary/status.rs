@@ -1,4 +1,4 @@
-//! Where a run is while it goes on.
+//! The state of a run while it goes on.
 
 use crate::base::{Nanos, Symbol};
 
@@ -24,7 +24,7 @@ pub struct LateData {
     pub delay: Nanos,
 }
 
-/// Where a run is, for its status line.
+/// The state of a run, for its status line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Status {
     /// Since the run began.
@@ -33,12 +33,12 @@ pub struct Status {
     pub books_live: usize,
     /// All books of the run.
     pub books: usize,
-    /// The book that has been dark for the longest time, where that is worth a word.
+    /// The book that has been dark for the longest time, if that is worth a word.
     pub dark: Option<DarkBook>,
     /// The exchange whose data comes latest now; `None` while all of it comes in time.
     pub late: Option<LateData>,
-    /// How long from now the last snapshot that waits for an exchange's budget will be asked for; `None` where
-    /// none waits.
+    /// How long from now the last snapshot that waits for an exchange's budget will be asked for;
+    /// `None` if none waits.
     pub snapshots_in: Option<Nanos>,
     /// Frames of market data in the second before.
     pub messages_per_s: u64,

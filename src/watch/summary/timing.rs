@@ -29,7 +29,7 @@ pub struct StageLatency {
 pub struct Worker {
     /// Its number, from zero.
     pub worker: u8,
-    /// The longest time between two turns when it did not wait on purpose.
+    /// The longest time between two turns, unless it waited on purpose.
     pub gap_max_ns: u64,
     /// Turns of its loop.
     pub turns: u64,
@@ -59,7 +59,7 @@ impl StageLatency {
             .collect()
     }
 
-    /// What these values of a stage come to.
+    /// The quantiles of these values.
     pub fn of(stage: Stage, values: &Histogram<u64>) -> Self {
         let at = |quantile| values.value_at_quantile(quantile);
         Self {
