@@ -1,7 +1,8 @@
 //! A strategy of your own, as a whole program: `cargo run --release --example own_strategy`.
 //!
-//! It follows order flow: where more was added to the best bid and taken from the best ask since the
-//! last book than threshold × what rests there now, it buys. The simulated exchange answers, for 5 s.
+//! It follows order flow: where more was added to the best bid and taken from the best ask since
+//! the last book than threshold × what rests there now, it buys. The simulated exchange answers,
+//! for 5 s.
 
 use std::time::Duration;
 use tickwire::app::run::{Run, RunError};
@@ -13,13 +14,13 @@ use tickwire::strategy::{Intents, Strategy};
 
 const THRESHOLD: f64 = 0.5;
 
-/// One place an instrument, whose id is its index: its order flow, and how much an order is for.
+/// One place per instrument, whose id is its index: its order flow, and how much an order is for.
 struct FollowFlow(Vec<(Ofi<1>, Qty)>);
 
 impl Strategy for FollowFlow {
-    /// Called for every event, in order, on the desk's thread. `now` is the only clock. Do not wait,
-    /// read, write or allocate here. `view` has every instrument's newest live book. What is pushed to
-    /// `out` is a wish: risk decides about it next.
+    /// Called for every event, in order, on the desk's thread. `now` is the only clock. Do not
+    /// wait, read, write or allocate here. `view` has every instrument's newest live book. What is
+    /// pushed to `out` is a wish: risk decides about it next.
     fn handle_event(&mut self, _now: Nanos, event: &Event, _view: &Picture, out: &mut Intents) {
         let Body::Book(top) = &event.body else {
             return; // Trades, quotes, changes of state, reports of orders: not needed here.

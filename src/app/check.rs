@@ -16,7 +16,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Runs the command. Code 2: the file is wrong; code 1: it is right, and a run would still fail now.
+/// Runs the command. Code 2 means that the file is wrong; code 1 that it is right, but a run would
+/// fail now.
 pub fn run(args: CheckArgs) -> ExitCode {
     let config = match Config::load(&args.config) {
         Ok(config) => config,
@@ -41,7 +42,7 @@ pub fn run(args: CheckArgs) -> ExitCode {
     }
 }
 
-/// Prints what `config` makes of a process that may use `cpus`.
+/// Prints what `config` would run in a process that may use `cpus`.
 fn describe(out: &mut dyn Write, path: &Path, config: &Config, cpus: &Cpus) -> io::Result<()> {
     writeln!(out, "{} is right", path.display())?;
     let (wait, depth) = (config.engine.wait.name(), config.engine.depth);
@@ -162,7 +163,7 @@ fn snapshots(
     }
 }
 
-/// What the connections carry. What patterns match is only known to the exchange.
+/// What the connections carry. Only the exchange knows what patterns match.
 fn connections(out: &mut dyn Write, exchange: &dyn Exchange, feed: &Feed) -> io::Result<()> {
     let patterns: Vec<&str> = feed.patterns().collect();
     if !patterns.is_empty() {
@@ -292,7 +293,7 @@ fn strategy_and_risk(out: &mut dyn Write, config: &Config) -> io::Result<()> {
     )
 }
 
-/// What would run on which CPU. The order connection is there with `--live` only.
+/// What would run on which CPU. Only `--live` has the order connection.
 fn placement(out: &mut dyn Write, config: &Config, cpus: &Cpus) -> io::Result<()> {
     let feeds = config.feeds.iter().map(session::lanes).sum();
     let placed = |gateway| place(cpus, feeds, gateway, session::wait_choice(config));
@@ -303,7 +304,7 @@ fn placement(out: &mut dyn Write, config: &Config, cpus: &Cpus) -> io::Result<()
     Ok(())
 }
 
-/// What a run needs and does not find.
+/// What a run needs and would not find.
 fn missing(config: &Config) -> Vec<String> {
     let feeds = config.feeds.iter().filter_map(|feed| feed.ca_file.as_ref());
     let account = config.account.as_ref();

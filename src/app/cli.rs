@@ -85,7 +85,8 @@ pub struct RunArgs {
     /// What a worker does while idle
     #[arg(long)]
     pub wait: Option<Wait>,
-    /// How long an exchange may be down: longer at any time, and the exit code is 3 [default: 3s, at the end]
+    /// How long an exchange may be down: longer at any time, and the exit code is 3 [default: 3s,
+    /// at the end]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub down_max: Option<Duration>,
     /// Log lines for people or as JSON
@@ -176,7 +177,8 @@ pub fn complain(code: u8, what: &dyn std::fmt::Display) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Bytes of a time, and digits of one number in it: their sum stays far below what a `Duration` holds.
+/// Bytes of a time, and digits of one number in it: their sum stays far below what a `Duration`
+/// holds.
 const TIME_TEXT_MAX: usize = 64;
 const TIME_DIGITS_MAX: usize = 10;
 

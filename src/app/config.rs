@@ -33,16 +33,16 @@ pub struct Config {
     pub proxy: Way,
     /// At least one.
     pub feeds: Vec<Feed>,
-    /// Exchanges are simulated in this process where it is there.
+    /// The exchanges that this process simulates, if it does.
     pub simulate: Option<Simulate>,
     /// Who trades: needed only for live orders.
     pub account: Option<Account>,
-    /// What decides, each with a name of its own; at least one.
+    /// The strategies that decide, each with a name of its own; at least one.
     pub strategies: Vec<Strategy>,
     /// What every order must keep to.
     pub risk: Risk,
-    /// Keys of `[strategy]` and `[risk]` that the file leaves to their defaults: orders that leave the process
-    /// need all of them written out.
+    /// Keys of `[strategy]` and `[risk]` that the file leaves to their defaults. Orders that leave
+    /// the process need all of them written out.
     pub unwritten: Vec<ConfigError>,
 }
 
@@ -51,10 +51,10 @@ pub struct Config {
 pub struct Engine {
     /// What a worker does while there is nothing to do.
     pub wait: Wait,
-    /// Levels a side that a book keeps: 256, 1024 or 4096.
+    /// Levels per side that a book keeps: 256, 1024 or 4096.
     pub depth: usize,
-    /// How long an exchange may be without a connection, at any time of a run; `None`: only what is down at the
-    /// end counts.
+    /// How long an exchange may be without a connection, at any time of a run. If `None`, only what
+    /// is down at the end counts.
     pub down_max: Option<Duration>,
 }
 
@@ -109,7 +109,7 @@ pub struct Simulate {
     pub seed: u64,
     /// Instruments of each exchange, 1 to 1,000.
     pub instruments: usize,
-    /// Messages in a second that they make together, about: books, prints and quotes.
+    /// About how many messages per second they make together: books, prints and quotes.
     pub messages_per_s: Option<u64>,
 }
 
@@ -128,31 +128,33 @@ pub struct Feed {
     pub proxy: Option<Way>,
     /// PEM file of one more certificate authority to trust, beside the public ones.
     pub ca_file: Option<PathBuf>,
-    /// Symbols as the exchange writes them, canonical names (`binance:BTC-USDT`), and patterns of either with `*`:
-    /// 1 to 1,000, none twice.
+    /// Symbols as the exchange writes them, canonical names (`binance:BTC-USDT`), and patterns of
+    /// either with `*`: 1 to 1,000, none twice.
     pub instruments: Vec<String>,
-    /// Of what patterns match, so many of the most traded: 1 to 1,000; `None` for all.
+    /// How many of the most traded to follow, of those that patterns match: 1 to 1,000; `None` for
+    /// all.
     pub top: Option<usize>,
-    /// What the exchange takes of an order that trades at once, in parts per million of its worth: 0 to 100,000.
+    /// The exchange's fee for an order that trades at once, in parts per million of its worth: 0 to
+    /// 100,000.
     pub taker_fee_ppm: u32,
-    /// What each instrument is followed on.
+    /// The streams of each instrument.
     pub streams: Streams,
-    /// Levels a side that snapshots are asked for.
+    /// How many levels per side a snapshot is to have.
     pub snapshot_levels: u16,
     /// Instruments that share one connection.
     pub instruments_per_connection: usize,
-    /// Connections that carry the same, 1 to 3: the first arrival of an update counts.
+    /// How many connections carry the same streams, 1 to 3: the first arrival of an update counts.
     pub lines: usize,
 }
 
 impl Feed {
-    /// Whether the section `[simulate]` is about it: it has no hosts of its own.
+    /// Whether the section `[simulate]` applies to it: it has no hosts of its own.
     pub fn is_simulated(&self) -> bool {
         self.stream.is_none() && self.rest.is_none() && self.via.is_none()
     }
 
-    /// How many instruments it has at most, before its exchange is asked; `None` where that depends on what patterns
-    /// match.
+    /// How many instruments it has at most, before its exchange is asked; `None` if that depends on
+    /// what patterns match.
     pub fn instruments_max(&self) -> Option<usize> {
         let patterns = self.patterns().count();
         let named = self.instruments.len() - patterns;
@@ -169,19 +171,20 @@ impl Feed {
         entries.filter(|entry| entry.contains('*'))
     }
 
-    /// Connections that share its instruments, at most; at least where only its exchange knows how many it has.
+    /// The most connections among which its instruments are split. If only its exchange knows how
+    /// many instruments it has, there may be more.
     pub fn shards(&self) -> usize {
         let instruments = self.instruments_max().unwrap_or(self.instruments.len());
         instruments.div_ceil(self.instruments_per_connection)
     }
 
-    /// Streams that one instrument is followed on.
+    /// How many streams each instrument has.
     pub fn streams_per_instrument(&self) -> usize {
         1 + usize::from(self.streams.trades) + usize::from(self.streams.quotes)
     }
 }
 
-/// An account at an exchange. Where its keys are, not what they are.
+/// An account at an exchange. It says where its keys are, not what they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// A name from the registry of exchanges; one that has a feed.
@@ -207,17 +210,17 @@ pub enum SecretSource {
     Env(String),
 }
 
-/// A strategy that decides: what its section says.
+/// A strategy, as its section configures it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Strategy {
     /// As logs and summaries name it: letters, digits, `-` and `_`.
     pub name: String,
     /// One of [`strategy::ALL`].
     pub kind: &'static Kind,
-    /// Symbols, canonical names and patterns of the instruments that it sees and trades, as in `[[feed]]`; all of the
-    /// run if there is none.
+    /// The instruments that it sees and trades, as symbols, canonical names and patterns like in
+    /// `[[feed]]`. If empty, all instruments of the run.
     pub instruments: Vec<String>,
-    /// What its section says; the defaults of its kind for the rest.
+    /// The values that its section gives; its kind's defaults for the other keys.
     pub values: Values,
 }
 
@@ -242,7 +245,7 @@ pub struct Risk {
 pub struct Known {
     /// As configuration writes it.
     pub name: &'static str,
-    /// Of its connections and snapshots.
+    /// The limits of its connections and snapshots.
     pub limits: Limits,
     /// Its depth streams, the default first.
     pub depth_streams: &'static [DepthStream],
@@ -295,9 +298,9 @@ pub struct ConfigErrors(pub Vec<ConfigError>);
 pub struct ConfigError {
     /// The file's path, as it was given.
     pub file: String,
-    /// Counts from 1; zero where the whole file is meant.
+    /// Counts from 1; zero if the whole file is meant.
     pub line: usize,
-    /// In characters, counts from 1.
+    /// Counts characters from 1.
     pub column: usize,
     /// The mistake and the remedy, on one line.
     pub what: String,

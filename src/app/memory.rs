@@ -1,6 +1,6 @@
-//! How much memory a configuration's run takes, from the sizes that the engine is built with. An
-//! estimate from above: it takes every queue as used. `configs/sim.toml` comes to 58 MiB; a run of it
-//! had 26 MiB resident after 4 s, and 32 MiB with the simulated exchange in the same process.
+//! How much memory a run of a configuration takes, from the sizes with which the engine is built.
+//! An estimate from above: it counts every queue as full. `configs/sim.toml` comes to 58 MiB; a run
+//! of it had 26 MiB resident after 4 s, and 32 MiB with the simulated exchange in the same process.
 
 use super::config::{Config, Feed};
 use super::session::{AUDITS, EVENTS, NOTES, lanes, links, stages, wait_choice};
@@ -13,26 +13,29 @@ use crate::world::os::placement::{Cpus, Placement, place};
 use std::fmt;
 use std::io::{self, Write};
 
-/// Books of an instrument: the one that is shown, and a spare that a fresh snapshot is merged into.
+/// Books per instrument: the one that is shown, and a spare into which a new snapshot is merged.
 const BOOKS: usize = 2;
-/// An instrument beside its books' levels and what waits for a snapshot: scratch of sweeps (16 KiB), which line was
-/// first with its last 256 updates (10 KiB), identities of its last 2,048 trades (24 KiB), counters. Measured; a test
-/// holds it.
+/// What an instrument takes besides its books' levels and the diffs that wait for a snapshot:
+/// scratch of sweeps (16 KiB), which line was first with its last 256 updates (10 KiB), identities
+/// of its last 2,048 trades (24 KiB), counters. Measured; a test holds it.
 pub const INSTRUMENT_BYTES: usize = 52_900;
-/// An instrument's place in each lane's publisher: news that find no room on the ring. Measured; a test holds it.
+/// An instrument's place in each lane's publisher, for news that finds no room on the ring.
+/// Measured; a test holds it.
 pub const WAITING_BYTES: usize = 1_860;
-/// The words of a lane's frame: room for 8,192 levels a side, and for 1,024 words. Measured; a test holds it.
+/// The words of a lane's frame: room for 8,192 levels per side, and for 1,024 words. Measured; a
+/// test holds it.
 pub const WORDS_BYTES: usize = 369_000;
-/// A lane's decoder: a scratch that is warm for large frames of its exchange. That of the exchange with the largest
-/// ones; a test holds it.
+/// A lane's decoder, with scratch that is warm for large frames: the one of the exchange with the
+/// largest frames. A test holds it.
 pub const DECODER_BYTES: usize = 7_416_000;
-/// Bytes that decoding takes, for a byte of a message that is too large for the kept buffers: its copy, its tape, its
-/// levels. A worker decodes one at a time. Measured; a test holds it.
+/// Bytes that decoding takes per byte of a message that is too large for the kept buffers: its
+/// copy, its tape, its levels. A worker decodes one message at a time. Measured; a test holds it.
 pub const LARGE_FACTOR: usize = 10;
-/// The rest of a connection: the reader under TLS (64 KiB), TLS records, and WebSocket's own buffer.
+/// What else a connection takes: the reader under TLS (64 KiB), TLS records, and WebSocket's own
+/// buffer.
 const CONNECTION_BYTES: usize = (64 + 2 * 16 + 8) * 1024;
-/// A stage's two histograms in a worker that times it, and as much again for the scribe's total. Measured; a test
-/// holds it.
+/// A stage's two histograms in a worker that times it. The scribe's total takes as much again.
+/// Measured; a test holds it.
 pub const STAGE_BYTES: usize = 221_000;
 /// An allowance for code, certificate authorities, stacks of the threads and what libraries keep.
 const PROCESS_BYTES: usize = 8 << 20;
@@ -40,16 +43,16 @@ const PROCESS_BYTES: usize = 8 << 20;
 /// One line of the estimate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// What takes it.
+    /// What takes the memory.
     pub name: &'static str,
-    /// Bytes, when all of it is in use.
+    /// How many bytes, when all of it is in use.
     pub bytes: usize,
     /// The arithmetic, so that it can be checked.
     pub how: String,
 }
 
-/// Everything that grows with the configuration, and what does not in the last lines. `cpus` are those that the
-/// process may use.
+/// Everything that grows with the configuration, and in the last lines what does not. `cpus` are
+/// those that the process may use.
 pub fn parts(config: &Config, cpus: &Cpus) -> Vec<Part> {
     let instruments: usize = config.feeds.iter().map(instruments_of).sum();
     let connections_of = |feed: &Feed| lanes(feed) * links(feed);
@@ -127,7 +130,7 @@ pub fn parts(config: &Config, cpus: &Cpus) -> Vec<Part> {
     ]
 }
 
-/// What large messages take: one that comes in on each connection, and one that each worker decodes.
+/// What large messages take: one that arrives on each connection, and one that each worker decodes.
 fn large(config: &Config, placed: &Placement) -> usize {
     let most = |feed: &Feed| {
         let exchange = exchange::by_name(&feed.exchange);
@@ -151,7 +154,8 @@ fn book_bytes(config: &Config) -> usize {
     2 * config.engine.depth * size_of::<Level>() * BOOKS
 }
 
-/// How many instruments a feed has at most, before anybody asked its exchange; a pattern without a limit counts as one.
+/// How many instruments a feed has at most, as far as that is known before its exchange is asked. A
+/// pattern without a limit counts as one.
 fn instruments_of(feed: &Feed) -> usize {
     feed.instruments_max().unwrap_or(feed.instruments.len())
 }

@@ -1,5 +1,5 @@
-//! What a panic leaves behind: the words of the last one, for the error that the command ends with. A panic is a
-//! mistake of ours; it ends the command with a code, and never waits for a console.
+//! Keeps the words of the last panic, for the error with which the command ends. A panic is a
+//! mistake of ours. It ends the command with a code, and never waits for a console.
 
 use crate::world::os::console;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -8,7 +8,8 @@ use std::thread;
 
 static LAST: Mutex<Option<String>> = Mutex::new(None);
 
-/// Lets panics of this process be told by [`last`], and said on standard error without waiting for its reader.
+/// From now on [`last`] knows the panics of this process, and standard error gets their words
+/// without a wait for its reader.
 pub fn keep() {
     std::panic::set_hook(Box::new(|info| {
         let current = thread::current();
@@ -22,7 +23,7 @@ pub fn keep() {
     }));
 }
 
-/// The words of the last panic, where there was one.
+/// The words of the last panic, if there was one.
 pub fn last() -> Option<String> {
     LAST.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }

@@ -1,8 +1,8 @@
-//! Whether the prices and the orders of a run are real. The one place that decides it, from the configuration alone;
-//! refuses every mixture of worlds before anything is dialled.
+//! Whether the prices and the orders of a run are real. The one place that decides it, from the
+//! configuration alone; refuses every mixture of worlds before anything is dialled.
 //!
-//! TLS is always verified, so that a connection's world follows from the name that the other side must prove, and from
-//! who may vouch for it:
+//! TLS is always verified. The name that the other side must prove, and who may vouch for it,
+//! therefore decide a connection's world:
 //!
 //! | reached | by public authorities | with a `ca_file` beside them |
 //! |---|---|---|
@@ -13,7 +13,7 @@
 //! | by an address of this host or this network | simulated | simulated |
 //! | by any other name | nobody can tell | nobody can tell |
 //!
-//! What nobody can tell may be read on paper, and sends no orders.
+//! If nobody can tell, a run may trade on paper, and sends no orders.
 
 use super::config::{Account, Config, Feed};
 use crate::exchange::{self, Exchange};
@@ -25,7 +25,7 @@ use std::net::IpAddr;
 pub enum World {
     /// The exchange itself.
     Exchange,
-    /// A site of the exchange's own for trying things out, by its name.
+    /// A test site of the exchange itself, by its name.
     Test(&'static str),
     /// A simulated exchange in another process.
     Simulated,
@@ -47,7 +47,7 @@ impl fmt::Display for World {
     }
 }
 
-/// What is to become of orders.
+/// What the user wants to happen to orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intended {
     /// There are none: a recording is made.
@@ -58,7 +58,7 @@ pub enum Intended {
     Live,
 }
 
-/// What a run is, as output calls it.
+/// What a run is. Output names it so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// A recording: no orders.
@@ -67,7 +67,7 @@ pub enum Mode {
     Paper,
     /// Prices and orders are of a simulated exchange.
     Simulated,
-    /// Prices and orders are of a test site of the exchange's own.
+    /// Prices and orders are of a test site of the exchange itself.
     Test(&'static str),
     /// Prices and orders are of the exchange itself.
     Live,
@@ -132,7 +132,8 @@ impl fmt::Display for Reached<'_> {
     }
 }
 
-/// Where a feed's prices come from. A book of snapshots of one world and changes of another is none.
+/// Where a feed's prices come from. Snapshots of one world and changes of another do not make a
+/// book.
 fn prices_of(feed: &Feed, simulated: bool) -> Result<Reached<'_>, String> {
     let known = known(&feed.exchange)?;
     let own = known.endpoints();
@@ -167,7 +168,7 @@ fn prices_of(feed: &Feed, simulated: bool) -> Result<Reached<'_>, String> {
     }
 }
 
-/// Orders may leave where every price and the account are of one and the same world.
+/// Orders may leave if every price and the account are of one and the same world.
 fn live(prices: &[Reached<'_>], account: &Account) -> Result<Mode, String> {
     let known = known(&account.exchange)?;
     let own = known.endpoints().orders;
@@ -207,7 +208,7 @@ fn known(name: &str) -> Result<&'static dyn Exchange, String> {
     exchange::by_name(name).ok_or_else(|| format!("{name}: this build does not know it"))
 }
 
-/// Whose connection it is: the table above.
+/// The world of a connection, by the table above.
 fn world_of(known: &dyn Exchange, host_port: &str, via: Option<&str>, own_ca: bool) -> World {
     let host = host(host_port);
     let own = own_site(known, host);
@@ -224,7 +225,7 @@ fn world_of(known: &dyn Exchange, host_port: &str, via: Option<&str>, own_ca: bo
     }
 }
 
-/// The exchange or its test site, where the host has one of its names.
+/// The exchange or its test site, if the host has one of their names.
 fn own_site(known: &dyn Exchange, of: &str) -> Option<World> {
     let below = |domain: &str| {
         let front = of.strip_suffix(domain);

@@ -1,5 +1,5 @@
-//! `tickwire record`: what the exchanges of a configuration send, into files; and whether such files are whole.
-//! Sends no orders.
+//! `tickwire record`: keeps what the exchanges of a configuration send, in files, and verifies such
+//! files. Sends no orders.
 
 use super::cli::{FAILED, complain, parse_time, print};
 use super::config::Config;

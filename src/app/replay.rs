@@ -31,15 +31,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 pub use told::{Missing, Refused, Told};
 
-/// Events and shown books that one message may cause: a snapshot replays all diffs that waited for it.
+/// Events and shown books that one message may cause: a snapshot replays all diffs that waited for
+/// it.
 const RING: usize = 4_096;
 
 /// One book of a recording, as `replay --digest` prints it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Digest {
-    /// The file as it was named; of several lines all of them, with a blank between.
+    /// The file as it was named. If it was read as several lines, all their files, with a blank
+    /// between.
     pub file: String,
-    /// As the exchange writes it.
+    /// The instrument, as the exchange writes it.
     pub symbol: String,
     /// Updates that were applied, snapshots included: lines of the canonical dump.
     pub applied: u64,
@@ -51,26 +53,26 @@ pub struct Digest {
     pub checksums_bad: u64,
     /// Lines whose best 20 levels were not provably the exchange's own.
     pub incomplete: u64,
-    /// Of the canonical dump.
+    /// SHA-256 of the canonical dump.
     pub sha256: String,
-    /// The exchange and its book stream, where the file has books of several.
+    /// The exchange and its book stream, if the file has books of several.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub stream: String,
 }
 
-/// What a replay gives.
+/// The result of a replay.
 #[derive(Debug, Default)]
 pub struct Replayed {
-    /// Of every book that came out.
+    /// The digest of every book that came out.
     pub digests: Vec<Digest>,
-    /// Of several lines, how each did.
+    /// If there were several lines, how each did.
     pub leads: Vec<Lead>,
     /// What did not come out, and why.
     pub told: Told,
 }
 
-/// The command. Every file is replayed; one that cannot be does not keep the others from it. What is not in the
-/// digests is said on standard error; the code is 0 only if no recorded book is missing.
+/// The command. It replays every file, also if another one cannot be read. Standard error says what
+/// is not in the digests. The code is 0 only if no recorded book is missing.
 pub fn run(args: ReplayArgs) -> ExitCode {
     let mut failed = None;
     let files = args.files.iter().flat_map(|file| series_of(file));
@@ -98,7 +100,7 @@ pub fn run(args: ReplayArgs) -> ExitCode {
     failed.unwrap_or(printed)
 }
 
-/// Each as one JSON object a line.
+/// Writes each as one JSON object per line.
 fn write_lines<T: Serialize>(out: &mut dyn std::io::Write, each: &[T]) -> std::io::Result<()> {
     for one in each {
         serde_json::to_writer(&mut *out, one)?;
@@ -107,13 +109,14 @@ fn write_lines<T: Serialize>(out: &mut dyn std::io::Write, each: &[T]) -> std::i
     Ok(())
 }
 
-/// What a name on the command line stands for: a recorder's folder for each of its series.
+/// The series that a name on the command line stands for: a recorder's folder stands for all of its
+/// series.
 fn series_of(file: &Path) -> Vec<PathBuf> {
     let series = match file.is_dir() {
         true => recorder::series(file).unwrap_or_default(),
         false => Vec::new(),
     };
-    // Where there is none, opening it says so.
+    // If there is none, opening it says so.
     if series.is_empty() {
         vec![file.to_owned()]
     } else {
@@ -121,10 +124,10 @@ fn series_of(file: &Path) -> Vec<PathBuf> {
     }
 }
 
-/// The digests of all books of `file`, kept with `depth` levels a side (256, 1,024 or 4,096).
+/// The digests of all books of `file`, kept with `depth` levels per side (256, 1,024 or 4,096).
 ///
 /// # Errors
-/// When it cannot be read, or a recorded book is missing.
+/// If it cannot be read, or a recorded book is missing.
 pub fn digest(file: &Path, depth: usize) -> Result<Vec<Digest>, String> {
     let replayed = digest_lines(&[file.to_owned()], depth)?;
     match replayed.told.missing.is_empty() {
@@ -133,10 +136,11 @@ pub fn digest(file: &Path, depth: usize) -> Result<Vec<Digest>, String> {
     }
 }
 
-/// What `files` make together, as lines 0, 1, … of one feed; and, where there are several, each line's lead.
+/// The digests of `files` as lines 0, 1, … of one feed, and, if there are several, each line's
+/// lead.
 ///
 /// # Errors
-/// When one cannot be read, or holds nothing that this build knows.
+/// If one cannot be read, or holds nothing that this build knows.
 pub fn digest_lines(files: &[PathBuf], depth: usize) -> Result<Replayed, String> {
     let failed = |error: String| format!("{}: {error}", named(files));
     let contents = Contents::survey(files).map_err(failed)?;
@@ -195,7 +199,7 @@ pub fn digest_lines(files: &[PathBuf], depth: usize) -> Result<Replayed, String>
     Ok(all)
 }
 
-/// Recorded books of this source that have no digest, or one without something that was refused.
+/// Recorded books of this source that have no digest, or whose digest lacks a refused message.
 fn missing(source: &Source, digests: &[Digest], seen: &Seen) -> Vec<Missing> {
     let exchange = source.exchange.name();
     let why = |symbol: &Symbol| {
@@ -231,10 +235,10 @@ fn named(files: &[PathBuf]) -> String {
     names.join(" ")
 }
 
-/// Replays `file` and shows every book state in order. Gives the instruments with their gaps.
+/// Replays `file` and shows every book state in order. Returns the instruments with their gaps.
 ///
 /// # Errors
-/// When it cannot be read, or holds nothing that this build knows.
+/// If it cannot be read, or holds nothing that this build knows.
 pub fn replay(
     file: &Path,
     depth: usize,
@@ -258,12 +262,12 @@ pub fn replay(
     Ok(all)
 }
 
-/// Is shown the run's instruments and one book state.
+/// Receives the run's instruments and one book state.
 type Each<'a> = dyn FnMut(&[Instrument], &Shown) + 'a;
-/// Every book's counters, and the lines' leads where there are several.
+/// Every book's counters, and the lines' leads if there are several.
 type Books = (Vec<(Instrument, Counters)>, Vec<Lead>);
 
-/// What is replayed, of which files.
+/// What is replayed, and from which files.
 struct Replaying<'a> {
     files: &'a [PathBuf],
     contents: &'a Contents,
@@ -271,7 +275,7 @@ struct Replaying<'a> {
     depth: usize,
 }
 
-/// What was met on the way.
+/// What a replay met on the way.
 #[derive(Default)]
 struct Seen {
     told: Told,
@@ -311,7 +315,8 @@ fn replay_source(
     }
 }
 
-/// Replays each lane of a recording alone, as it ran: its lines come and go without touching another's books.
+/// Replays each lane of a recording alone, as it ran: its lines come and go without touching
+/// another's books.
 fn replay_lanes<const N: usize>(
     replaying: &Replaying<'_>,
     seen: &mut Seen,
@@ -338,7 +343,7 @@ fn replay_lanes<const N: usize>(
     Ok((all, Vec::new()))
 }
 
-/// A clock that stands where the recording stands.
+/// A clock that shows the recording's time.
 struct RecordedTime(Cell<u64>);
 
 impl Clock for RecordedTime {
@@ -362,7 +367,7 @@ struct Replay<const N: usize> {
     latency: Recorder,
     leads: Collector,
     notes: Notes,
-    /// The connection of each line; zero of one that had none yet.
+    /// The connection of each line; zero if it had none yet.
     epochs: [u32; LINES_MAX],
 }
 
@@ -398,7 +403,7 @@ impl<const N: usize> Replay<N> {
         }
     }
 
-    /// Of one lane where one is named; else every file is a line.
+    /// Replays one lane if one is named; else every file is a line.
     fn run(
         mut self,
         replaying: &Replaying<'_>,
@@ -463,7 +468,8 @@ impl<const N: usize> Replay<N> {
         Ok((books, leads))
     }
 
-    /// A message of this connection comes: where it is the first one, the line's last connection has ended.
+    /// A message of this connection comes. If it is the first one, the line's last connection has
+    /// ended.
     fn connect(&mut self, number: u8, part: u8, epoch: u32) -> Result<(), String> {
         let before = self.epochs.get_mut(usize::from(number));
         let before = before.filter(|_| part <= OVERFLOW_PARTS).ok_or_else(|| {
@@ -533,7 +539,8 @@ impl<const N: usize> Replay<N> {
         }
     }
 
-    /// Finds out what a refused frame was, or a word of it, and why. Slow: it is made once more.
+    /// Finds out what a refused frame, or a word of it, was, and why. Slow: it decodes the frame
+    /// again.
     fn refused(&mut self, entry: &Entry<'_>, seen: &mut Seen) {
         let exchange = self.exchange;
         let (mut decoder, mut words) = (

@@ -1,4 +1,5 @@
-//! `tickwire report`: the stage table of a run again, and its page. Changes nothing but `report.html`.
+//! `tickwire report`: the stage table of a run again, and its page. Changes nothing but
+//! `report.html`.
 
 mod killed;
 
@@ -25,7 +26,8 @@ pub struct ReportArgs {
     pub against: Option<PathBuf>,
 }
 
-/// Prints the tables, writes `DIR/report.html`. What is wrong goes to standard error, with exit code 1.
+/// Prints the tables, writes `DIR/report.html`. What is wrong goes to standard error, with exit
+/// code 1.
 pub fn run(args: &ReportArgs) -> ExitCode {
     match report(args) {
         Ok(text) => cli::print(|out| out.write_all(text.as_bytes())),
@@ -83,7 +85,8 @@ fn read_run(dir: &Path) -> Result<Run, String> {
     })
 }
 
-/// The curve of every stage that the summary has. Names of stages are checked before they become paths.
+/// The curve of every stage that the summary has. Names of stages are checked before they become
+/// paths.
 fn read_curves(dir: &Path, summary: &Summary) -> Result<Vec<(String, Vec<Point>)>, String> {
     let mut curves = Vec::new();
     for latency in &summary.stages {

@@ -1,5 +1,5 @@
 //! `tickwire run`: against a configured exchange, or against a simulated one in this process.
-//! [`Run`] is also the way for a program of one's own to start the engine with its own strategy.
+//! Programs start the engine with a strategy of their own through [`Run`], too.
 
 use super::cli::{DOWN, FAILED, LogForm, RunArgs, WRONG_USE, complain};
 use super::config::{self, Config};
@@ -40,12 +40,13 @@ const DEMO: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(50);
 /// After the last frame of a recording, frames must have stopped arriving for this long.
 const QUIET: Duration = Duration::from_millis(300);
-/// Frames of a recording that have not arrived for this long are not waited for: their connection is gone.
+/// How long a run waits for frames of a recording that do not arrive: after that their connection
+/// counts as gone.
 const LOST: Duration = Duration::from_secs(30);
 /// The default seed: a run without arguments has the same order flow each time.
 const SEED: u64 = 1;
 
-/// Why a run did not happen, or did not end as it should.
+/// Why a run did not start, or did not end as it should.
 #[derive(Debug)]
 pub enum RunError {
     /// The configuration or the arguments are wrong: nothing was started.
@@ -64,7 +65,7 @@ impl std::fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
-/// Whom the engine trades with.
+/// With whom the engine trades.
 #[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 enum Market {
     /// The exchanges of a configuration file.
@@ -145,8 +146,8 @@ impl Run {
         self
     }
 
-    /// Also writes all that comes in into this folder, which must not hold a recording yet. The run's files
-    /// go there, too.
+    /// Also records everything that comes in into this folder, which must not hold a recording yet.
+    /// The run's files go there, too.
     pub fn recording(self, dir: PathBuf) -> Self {
         Self {
             out: Some(dir),
@@ -181,10 +182,10 @@ impl Run {
         }
     }
 
-    /// Runs to the end, prints what happened, and gives the summary that is in `summary.json`.
+    /// Runs to the end, prints what happened, and returns the summary that is in `summary.json`.
     ///
     /// # Errors
-    /// Where it was not started, or did not end as it should: its files then say what there is to say.
+    /// If it did not start, or did not end as it should: its files then say what happened.
     pub fn start(self) -> Result<Summary, RunError> {
         let stop = Stop::listen().map_err(failed_to("take signals"))?;
         let started = rfc3339_millis(start::wall_clock()?);
@@ -402,8 +403,8 @@ fn from_args(args: RunArgs) -> Result<Run, RunError> {
     })
 }
 
-/// Orders that leave the process follow no default: the strategy and every limit are somebody's own words. Says all
-/// that is against it at once, `mixed` too.
+/// Orders that leave the process follow no default: a person must have written the strategy and
+/// every limit. The error names everything that is missing at once, and `mixed` too.
 fn may_be_live(config: &Config, mixed: Option<&String>) -> Result<(), RunError> {
     let wrong = |what: String| Err(RunError::Wrong(what));
     for strategy in &config.strategies {
@@ -491,7 +492,7 @@ fn start_scribe(
         .map_err(|error| RunError::Failed(format!("cannot write into {}: {error}", dir.display())))
 }
 
-/// The threads of a run, each of which ends it by dying.
+/// The threads of a run. If one dies, the run ends.
 struct Threads<'a> {
     engine: &'a Engine,
     scribe: &'a ScribeHandle,
@@ -500,8 +501,9 @@ struct Threads<'a> {
 }
 
 impl Threads<'_> {
-    /// Returns when the time is over, when somebody interrupts, when a recording has been played and taken in, when
-    /// one can no longer be written, or when a thread died: then its name, and its last words.
+    /// Returns when the time is over, when somebody interrupts, when a recording has been played
+    /// and taken in, when one can no longer be written, or when a thread died. In that case it
+    /// returns the thread's name and last words.
     fn until_the_end(&self, time: Option<Duration>, stop: &Stop) -> Option<String> {
         let begun = Instant::now();
         let pulses = &self.engine.pulses;

@@ -1,5 +1,5 @@
-//! Reads the keys of an account from where the configuration says they are. Never shows one: not in
-//! an error, not in `Debug`, and what is read is wiped when dropped.
+//! Reads the keys of an account from where the configuration says they are. Never shows a key, in
+//! an error or in `Debug`, and wipes what it read when that is dropped.
 
 use super::config::{Account as Source, SecretSource};
 use crate::exchange::Account;
@@ -17,7 +17,7 @@ const SECRET_BYTES_MAX: usize = 16 * 1024;
 /// Why a secret cannot be used. Names the place and what to do, never the content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretError {
-    /// The key of `[account]` that is meant.
+    /// The name of the key in `[account]`.
     pub key: &'static str,
     /// What is wrong and what to do, on one line.
     pub what: String,

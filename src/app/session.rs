@@ -1,5 +1,5 @@
-//! One run of the engine from a configuration to its summary: builds lanes, rings and threads, waits, and
-//! takes everything down in order.
+//! One run of the engine, from a configuration to its summary: builds lanes, rings and threads,
+//! waits, and takes everything down in order.
 
 mod lanes;
 
@@ -39,7 +39,7 @@ use std::thread::JoinHandle;
 pub(super) const EVENTS: usize = 2_048;
 /// Shown books that may wait for the scribe: 10 ms of a very busy feed.
 pub(super) const AUDITS: usize = 8_192;
-/// Orders between the desk and the gateway; risk's limit on open orders is below.
+/// Orders between the desk and the gateway: as many as risk may allow to be open.
 pub(super) const TICKETS: usize = 256;
 /// Reports between the gateway and the desk: several for each order that may be open.
 pub(super) const REPORTS: usize = 1_024;
@@ -62,7 +62,7 @@ pub struct Named {
 }
 
 impl Named {
-    /// The one strategy of a program of somebody's own.
+    /// The only strategy of a program that brings its own.
     pub fn only(strategy: Box<dyn Strategy>) -> Self {
         Self {
             name: "own".to_owned(),
@@ -71,7 +71,7 @@ impl Named {
         }
     }
 
-    /// As it stands in a summary before it did anything.
+    /// Its place in a summary, before it has done anything.
     pub fn told(&self) -> summary::Strategy {
         summary::Strategy {
             name: self.name.clone(),
@@ -81,38 +81,38 @@ impl Named {
     }
 }
 
-/// The engine's threads, and what hangs on them.
+/// The engine's threads, and what belongs to them.
 pub struct Engine {
     /// Which lane runs on which worker and CPU.
     pub placement: Placement,
     /// The run's table, by id.
     pub instruments: Arc<[Instrument]>,
-    /// What each worker shows of itself, by worker number.
+    /// What each worker shows about itself, by worker number.
     pub pulses: Vec<Arc<Pulse>>,
     stop: Arc<AtomicBool>,
     workers: Vec<(Arc<Bell>, JoinHandle<Ended>)>,
     clerk: Clerk,
-    /// Ends with the engine.
+    /// It ends with the engine.
     watcher: Watcher,
 }
 
-/// What the scribe takes in of an engine.
+/// What the scribe takes in from an engine.
 pub struct Outputs {
-    /// Shown books, one ring a feed lane.
+    /// Shown books, one ring per feed lane.
     pub audits: Vec<rtrb::Consumer<Shown>>,
-    /// Histograms, one collector a worker.
+    /// Histograms, one collector per worker.
     pub collectors: Vec<Collector>,
     /// Log records of every worker.
     pub notes: crossbeam_channel::Receiver<Note>,
-    /// The way to `notes`, for a recorder, and what it counts.
+    /// The sending end of `notes`, for a recorder, and its counters.
     pub notes_to: Notes,
-    /// What feed lanes take in, where a recording is made.
+    /// What feed lanes take in, if a recording is made.
     pub taps: Vec<LaneTap>,
 }
 
 impl Engine {
-    /// Builds and starts everything. `account` sends orders; without it they stay on paper. `record` taps the
-    /// feed lanes.
+    /// Builds and starts everything. `account` sends orders; without it they stay on paper.
+    /// `record` taps the feed lanes.
     pub fn start(
         config: &Config,
         universe: Universe,
@@ -149,7 +149,7 @@ impl Engine {
         build.start(desk, hosts, &ranks)
     }
 
-    /// A thread that no longer runs although nobody stopped it: it has panicked.
+    /// The name of a thread that no longer runs although nobody stopped it: it has panicked.
     pub fn dead(&self) -> Option<&'static str> {
         let gone = |(_, thread): &(_, JoinHandle<Ended>)| thread.is_finished();
         if self.workers.iter().any(gone) {
@@ -166,7 +166,8 @@ impl Engine {
         &self.clerk.backlogs
     }
 
-    /// Stops the workers and the clerk, and gives what each worker counted; none of one that panicked.
+    /// Stops the workers and the clerk. Returns what each worker counted; `None` for one that
+    /// panicked.
     pub fn stop(self) -> Vec<Option<Ended>> {
         self.stop.store(true, Ordering::Relaxed);
         let mut ended = Vec::new();
@@ -179,7 +180,7 @@ impl Engine {
     }
 }
 
-/// How urgent each instrument's snapshots are: those that some strategy trades come first.
+/// How urgent each instrument's snapshots are: instruments that some strategy trades come first.
 fn ranks(strategies: &[Named], instruments: &[Instrument]) -> Vec<u8> {
     let traded = |id| {
         let mut seated = strategies.iter().map(|named| &named.seated);
@@ -189,7 +190,7 @@ fn ranks(strategies: &[Named], instruments: &[Instrument]) -> Vec<u8> {
     instruments.iter().map(rank).collect()
 }
 
-/// What a worker is given while its lanes are still being made.
+/// What a worker will get; its lanes are still being made.
 struct Station {
     poll: mio::Poll,
     bell: Arc<Bell>,
@@ -197,7 +198,7 @@ struct Station {
     replies_to: crossbeam_channel::Sender<Reply>,
     feeds: Vec<Placed>,
     gateways: Vec<Placed>,
-    /// The most connections that carry the same, of all its feeds.
+    /// The most lines that any of its feeds has.
     lines: usize,
     /// Instruments of its feeds.
     carried: Vec<Instrument>,
@@ -223,7 +224,8 @@ impl Station {
     }
 }
 
-/// An engine whose lanes and rings are being made. The clerk knows a lane by the place of its client.
+/// An engine whose lanes and rings are being made. The clerk identifies a lane by the place of its
+/// client.
 struct Build<'a> {
     config: &'a Config,
     cpus: Cpus,
@@ -236,7 +238,7 @@ struct Build<'a> {
     audits: Vec<rtrb::Consumer<Shown>>,
     taps: Vec<LaneTap>,
     clients: Vec<Client>,
-    /// What may be dialled, by exchange.
+    /// The shared limits on dialling, by exchange.
     attempts: Vec<(&'static str, Attempts)>,
 }
 
@@ -322,7 +324,8 @@ impl<'a> Build<'a> {
         let (tickets, orders) = ring(TICKETS, self.stations[at].bell.clone());
         let (reports, input) = ring(REPORTS, self.desk_bell.clone());
         self.inputs.push(input);
-        // An instrument of another exchange may have the same symbol: its orders must not come here.
+        // An instrument of another exchange may have the same symbol: its orders must not come
+        // here.
         let of_account = |i: &&Instrument| i.exchange == exchange.name();
         let ours: Vec<Instrument> = self
             .instruments
@@ -537,7 +540,8 @@ fn own_instruments(
     Ok(Some(own))
 }
 
-/// What a worker times. Leads only where it has feeds of several lines, so many at the most.
+/// The stages that a worker times. Leads are among them only if it has feeds with several lines, at
+/// most `lines`.
 pub(super) fn stages(plan: &WorkerPlan, lines: usize) -> Vec<Stage> {
     let mut stages = Vec::new();
     if !plan.feeds.is_empty() {

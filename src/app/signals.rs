@@ -1,5 +1,5 @@
-//! How a person, a shell or a service manager ends a command: in order, at any moment. Ends nothing itself, but for
-//! a person who asks a second time.
+//! How a person, a shell or a service manager ends a command: in order, at any moment. Ends nothing
+//! itself, unless a person asks a second time.
 
 use crossbeam_channel::RecvTimeoutError;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
@@ -10,25 +10,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A second Ctrl-C that comes sooner is the first one told twice: by a terminal and a shell, or by a finger.
+/// A second Ctrl-C that comes sooner than this is the first one again: a terminal and a shell both
+/// sent it, or a finger bounced.
 const TWICE: Duration = Duration::from_millis(250);
-/// The exit code of whoever was ended by SIGINT.
+/// The exit code of a process that SIGINT ended.
 const INTERRUPTED: i32 = 128 + SIGINT;
-/// How often somebody who waits looks whether it was asked to stop.
+/// How often a waiting thread checks whether it was asked to stop.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Raised by SIGHUP, SIGTERM and SIGINT, from the moment it is made until it is dropped.
+/// A flag that SIGHUP, SIGTERM and SIGINT raise, from the moment it is made until it is dropped.
 pub struct Stop {
     asked: Arc<AtomicBool>,
     handle: Handle,
 }
 
 impl Stop {
-    /// Takes the signals from now on, on a thread of its own. A SIGHUP that whoever started us ignores (`nohup`)
-    /// stays ignored.
+    /// Takes the signals from now on, on a thread of its own. If our parent ignores SIGHUP
+    /// (`nohup`), it stays ignored.
     ///
     /// # Errors
-    /// Where the system does not let us.
+    /// If the system does not allow it.
     pub fn listen() -> io::Result<Self> {
         let mut taken = vec![SIGINT, SIGTERM];
         if !is_ignored(SIGHUP) {
@@ -59,16 +60,16 @@ impl Stop {
         Ok(Self { asked, handle })
     }
 
-    /// It is time to end.
+    /// Whether it is time to end.
     pub fn is_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// Does work that may take long or hang on a thread of its own. `None`: it is time to end, and the work is left
-    /// to end with the process.
+    /// Does work that may take long or hang, on a thread of its own. Returns `None` if it is time
+    /// to end: the work is left to end with the process.
     ///
     /// # Errors
-    /// Where the system gives no thread, or the work panicked.
+    /// If the system gives no thread, or the work panicked.
     pub fn unless_asked<T: Send + 'static>(
         &self,
         name: &str,
@@ -97,14 +98,14 @@ impl Drop for Stop {
     }
 }
 
-/// A file that may not grow further is an error of that write, and does not end the process. (A reader that closes
-/// its pipe does not either: the standard library sees to that.)
+/// If a file may not grow further, the write fails and the process goes on. (It also goes on if a
+/// reader closes its pipe: the standard library sees to that.)
 pub fn survive_limits() {
     // Without it the process ends as it always did.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
 }
 
-/// Whether whoever started us set this signal to be ignored.
+/// Whether our parent set this signal to be ignored.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

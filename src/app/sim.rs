@@ -1,4 +1,5 @@
-//! `tickwire sim`: the simulated exchange on its own, until Ctrl-C. Prints what a configuration needs to reach it.
+//! `tickwire sim`: the simulated exchange on its own, until Ctrl-C. Prints what a configuration
+//! needs to reach it.
 
 use super::panics;
 use super::signals::Stop;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 /// Symbols of an exchange that are printed.
 const SYMBOLS_SHOWN: usize = 5;
-/// How often a run looks whether it was told to end.
+/// How often a run checks whether it was told to end.
 const LOOK_PERIOD: Duration = Duration::from_millis(50);
 
 /// Arguments of `tickwire sim`.
@@ -106,7 +107,7 @@ fn serve(args: SimArgs) -> Result<(), Failure> {
     if let Some(path) = &args.ca_out {
         std::fs::write(path, sim.ca_pem()).map_err(|error| Failure::Ca(path.clone(), error))?;
     }
-    // A standard output that is closed, or that nobody reads, is no reason to end the exchange.
+    // If standard output is closed, or nobody reads it, the exchange does not end.
     let mut screen = Outlet::start("tickwire-print", io::stdout()).map_err(Failure::Start)?;
     let mut text = Vec::new();
     let _ = announce(&sim, args.ca_out.as_deref(), &mut text); // A vector takes all.

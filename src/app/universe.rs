@@ -1,4 +1,4 @@
-//! What a run trades, and where: the configured feeds joined with the exchanges' own metadata.
+//! What a run trades, and where: the configured feeds, joined with the exchanges' own metadata.
 //! Decides nothing about threads.
 
 mod select;
@@ -18,7 +18,7 @@ use std::thread::ScopedJoinHandle;
 pub struct Source {
     /// Its protocol.
     pub exchange: &'static dyn Exchange,
-    /// What configuration says of it.
+    /// Its configuration.
     pub config: Feed,
     /// `host:port` of the market streams.
     pub stream: String,
@@ -30,7 +30,7 @@ pub struct Source {
     pub ca_pem: Option<Vec<u8>>,
     /// Its instruments in the run's table, in the order of the configuration.
     pub instruments: Vec<InstrumentId>,
-    /// What its patterns chose, for a person to read; nothing where it has none.
+    /// What its patterns chose, for a person to read; nothing if it has none.
     pub chosen: Option<String>,
 }
 
@@ -40,18 +40,19 @@ pub struct Universe {
     pub instruments: Vec<Instrument>,
     /// The feeds, in the order of the configuration.
     pub sources: Vec<Source>,
-    /// Each host once: it counts our requests by address, not by feed.
+    /// Each host once, because a host counts our requests by address, not by feed.
     pub hosts: Vec<Rest>,
-    /// Feeds whose exchange could not be reached, and instruments that cannot be represented, and why: they are not
-    /// followed in this run.
+    /// Feeds whose exchange could not be reached, and instruments that cannot be represented, and
+    /// why: they are not followed in this run.
     pub left_out: Vec<String>,
     /// Those feeds of which nothing is followed, and why: their exchange counts as down.
     pub absent: Vec<String>,
 }
 
 impl Universe {
-    /// Asks every exchange for its metadata, all at once; `tap` gets all bodies for a recording. One that cannot be reached is left out, and does not keep
-    /// the others from running; a name that an exchange does not list is an error, which says which feed it is of.
+    /// Asks every exchange for its metadata, all at once; `tap` gets all bodies for a recording. An
+    /// exchange that cannot be reached is left out, and the others run. A name that an exchange
+    /// does not list is an error, which names the feed.
     pub fn fetch(config: &Config, tap: Option<BodyTap>) -> Result<Self, String> {
         let ask = |feed: &Feed, tap| Asked::of(config, feed, tap);
         let asked: Vec<_> = std::thread::scope(|scope| {
@@ -98,7 +99,7 @@ impl Universe {
         Ok(universe)
     }
 
-    /// What each instrument's exchange takes of an order that trades at once, by id.
+    /// The fee of each instrument's exchange for an order that trades at once, by id.
     pub fn taker_fees_ppm(&self) -> Vec<u32> {
         let mut fees = vec![0; self.instruments.len()];
         for source in &self.sources {
@@ -170,7 +171,7 @@ impl Universe {
         Ok(())
     }
 
-    /// The place of this host: that of an earlier feed's, where it is the same.
+    /// The place of this host: an earlier feed's, if the host is the same.
     fn host(&mut self, rest: Rest) -> usize {
         if let Some(known) = self.hosts.iter().position(|host| host.is(&rest)) {
             return known;
@@ -180,12 +181,12 @@ impl Universe {
     }
 }
 
-/// Instruments of a feed that are left out and named one by one; of more it is told how many.
+/// How many left-out instruments of a feed are named one by one; the others are counted.
 const LEFT_OUT_NAMED: usize = 10;
 
 /// Why a feed has no instruments.
 enum Fault {
-    /// Somebody wrote something wrong.
+    /// The configuration is wrong.
     Mistake(String),
     /// The exchange does not answer, or not sensibly.
     Unreachable(String),
@@ -253,7 +254,8 @@ fn listed(
     exchange: &dyn Exchange,
     selection: &Selection,
 ) -> Result<Listings, Fault> {
-    // Where only symbols are named, only they are asked for: an exchange's whole list may have ten megabytes.
+    // If the entries are all symbols, it asks for those only: an exchange's whole list may have ten
+    // megabytes.
     let symbols = selection.symbols().unwrap_or_default();
     match clerk::metadata(host, exchange, &symbols) {
         Ok(listed) => Ok(listed),
@@ -278,7 +280,8 @@ fn volumes(host: &mut Rest, exchange: &dyn Exchange) -> Result<Vec<(Symbol, f64)
     Ok(all)
 }
 
-/// The symbol for which a request of all these was refused. Exchanges do not name it, so it is sought by halves.
+/// The symbol because of which the exchange refused a request for all of these. Exchanges do not
+/// name it, so a search by halves finds it.
 fn refused<'s>(host: &mut Rest, exchange: &dyn Exchange, mut symbols: &[&'s str]) -> &'s str {
     while symbols.len() > 1 {
         let (first, second) = symbols.split_at(symbols.len() / 2);

@@ -1,5 +1,5 @@
 //! The `[[feed]]` sections: which instruments, from where, in which shards. Refuses an instrument
-//! that is there twice, and more streams on a connection than the exchange allows.
+//! that occurs twice, and more streams per connection than the exchange allows.
 
 use super::network;
 use super::read::{Reader, Section};
@@ -13,11 +13,11 @@ use toml::de::DeValue;
 /// With [`INSTRUMENTS_MAX`], all instruments of a run fit into an `InstrumentId`.
 const FEEDS_MAX: usize = 32;
 const INSTRUMENTS_MAX: usize = 1000;
-/// A lane has room for one more, which replaces another.
+/// A lane has room for one more line, which replaces another.
 const LINES_MAX: u64 = 3;
 const _: () = assert!((LINES_MAX as usize) < crate::wiring::lane::LINES);
 
-/// Stands in for the stream of an exchange that is not known: that mistake is in the reader already.
+/// Stands in for the stream of an unknown exchange: the reader has already noted that mistake.
 static UNKNOWN_DEPTH: DepthStream = DepthStream {
     name: "",
     rule: crate::base::feed::SeqRule::STREAM,

@@ -1,12 +1,12 @@
-//! Whether the books of each feed can ever have the levels that a strategy looks at. Refuses
-//! nothing: such a feed may still be there for its trades, or to be recorded.
+//! Whether the books of each feed can ever have the levels that a strategy reads. Refuses nothing:
+//! a shallow feed may be there for its trades, or to be recorded.
 
 use super::{Config, Feed, Strategy};
 use crate::exchange::{self, DepthStream};
 
 impl Config {
-    /// A sentence for each strategy and each of its feeds on whose books it can never act, because
-    /// the depth stream has fewer levels than it looks at; and what to write instead.
+    /// One sentence per strategy and feed on whose books it can never act, because the depth stream
+    /// has fewer levels than the strategy reads. It says what to write instead.
     pub fn too_shallow(&self) -> Vec<String> {
         let strategies = self.strategies.iter();
         let pairs = strategies.flat_map(|strategy| {
@@ -23,8 +23,8 @@ impl Config {
 }
 
 impl Strategy {
-    /// Some instrument of the feed may be one of its own: what a pattern matches, only the exchange
-    /// knows.
+    /// Whether some instrument of the feed may be one of its own: only the exchange knows what a
+    /// pattern matches.
     fn may_see(&self, feed: &Feed) -> bool {
         let means = |entry: &String| match entry.split_once(':') {
             Some((exchange, _)) => exchange == feed.exchange || exchange.contains('*'),

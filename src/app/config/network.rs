@@ -1,5 +1,5 @@
-//! The section `[network]`, and the way to each host: straight, or through a proxy. Streams, REST and order
-//! connections ask here alike. Loopback addresses are always reached straight.
+//! The section `[network]`, and the way to each host: straight, or through a proxy. Streams, REST
+//! and order connections all ask here. Loopback addresses are always reached straight.
 
 use super::read::{Reader, Section};
 use super::{Config, Feed};
@@ -18,7 +18,7 @@ pub enum Way {
     By(Proxy),
 }
 
-/// The key `proxy` of a section. Its value may hold a password, so that no mistake repeats it.
+/// The key `proxy` of a section. Its value may hold a password, so no error message repeats it.
 pub(super) fn proxy(reader: &mut Reader, section: &mut Section) -> Option<Way> {
     let value = section.get("proxy")?;
     let way = match value.get_ref().as_str() {
@@ -37,7 +37,7 @@ pub(super) fn proxy(reader: &mut Reader, section: &mut Section) -> Option<Way> {
     }
 }
 
-/// The proxy on the way to `host_port`, for a feed or for what is no feed's.
+/// The proxy on the way to `host_port`, for a feed or for another connection.
 pub fn proxy_to(
     config: &Config,
     feed: Option<&Feed>,

@@ -15,7 +15,8 @@ pub(super) struct Reader<'a> {
     pub path: &'a Path,
     pub text: &'a str,
     pub errors: Vec<ConfigError>,
-    /// Keys of `[strategy]` and `[risk]` that took their defaults: paper may, and live may not.
+    /// Keys of `[strategy]` and `[risk]` that took their defaults: on paper they may, live they may
+    /// not.
     pub unwritten: Vec<ConfigError>,
 }
 
@@ -68,10 +69,10 @@ pub(super) struct Text<'a> {
 
 /// One table of the file. Remembers which keys were asked for, so that the others can be refused.
 pub(super) struct Section<'a> {
-    /// As messages name it: `[engine]`.
+    /// Its name in messages: `[engine]`.
     pub name: &'static str,
     pub span: Range<usize>,
-    /// `None` where the file has no such table: every key takes its default.
+    /// `None` if the file has no such table: every key takes its default.
     entries: Option<&'a DeTable<'a>>,
     asked: Vec<&'static str>,
     /// Values are not repeated in errors.
@@ -104,7 +105,7 @@ impl<'a> Section<'a> {
         self.peek(key)
     }
 
-    /// The value of a key, if it is there; whether the key is known is still to be said.
+    /// The value of a key, if it is there. The key does not count as known yet.
     pub fn peek(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
         let mut entries = self.entries?.iter();
         entries
@@ -172,7 +173,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// As [`Self::int`], with a default.
+    /// Like [`Self::int`], with a default.
     pub fn int_or(
         &mut self,
         reader: &mut Reader,
@@ -276,7 +277,7 @@ impl<'a> Section<'a> {
         format!("{} needs {key}: write {key} = {example}", self.name)
     }
 
-    /// As [`Self::finish`], and notes the keys that took their defaults.
+    /// Like [`Self::finish`], and notes the keys that took their defaults.
     pub fn finish_noting(self, reader: &mut Reader) {
         for (key, default) in &self.defaulted {
             let error = reader.at(self.span.clone(), self.needs(key, default));
@@ -351,7 +352,7 @@ pub(super) fn one_of(words: &[String]) -> String {
     }
 }
 
-/// The known word that is at most a third of its letters away.
+/// The known word that differs from this one by at most a third of its letters.
 pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let near = known
         .iter()

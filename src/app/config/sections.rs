@@ -1,5 +1,5 @@
-//! The sections of the configuration file, key by key: ranges, defaults, and what must agree with
-//! what. Collects mistakes and goes on, so that one run of the check shows them all.
+//! The sections of the configuration file, key by key: ranges, defaults, and which values must
+//! agree. Collects mistakes and continues, so that one check shows them all.
 
 use super::feeds::feeds;
 use super::network;
@@ -14,7 +14,7 @@ use toml::de::{DeTable, DeValue};
 /// Depths that are compiled in.
 const DEPTHS: [u64; 3] = [256, 1024, 4096];
 
-/// Reads the whole file. `None` where it is not TOML at all; mistakes are in the reader.
+/// Reads the whole file. `None` if it is not TOML at all; mistakes are in the reader.
 pub(super) fn config(reader: &mut Reader, known: &[Known]) -> Option<Config> {
     let (root, errors) = DeTable::parse_recoverable(reader.text);
     for error in &errors {
@@ -164,7 +164,7 @@ fn account(
     })
 }
 
-/// More of them have no id, and nobody has a use for so many.
+/// There are no ids for more, and nobody has a use for so many.
 const STRATEGIES_MAX: usize = 16;
 const STRATEGY_NAME_MAX: usize = 32;
 
@@ -196,7 +196,7 @@ fn strategies(reader: &mut Reader, top: &mut Section, risk: &Risk) -> Vec<Strate
     strategies
 }
 
-/// `before` are the strategies of the sections before this one.
+/// `before` holds the strategies of the sections before this one.
 fn strategy(
     reader: &mut Reader,
     mut section: Section,
@@ -260,7 +260,7 @@ fn strategy(
     }
 }
 
-/// The instruments that a strategy is for; none is all of them.
+/// A strategy's own instruments; an empty list means all.
 fn own_instruments(reader: &mut Reader, section: &mut Section) -> Vec<String> {
     let Some(value) = section.get("instruments") else {
         return Vec::new();
@@ -280,7 +280,7 @@ fn own_instruments(reader: &mut Reader, section: &mut Section) -> Vec<String> {
     }
 }
 
-/// A quantity that risk would refuse each time is a mistake.
+/// A quantity that risk would always refuse is a mistake.
 fn within_risk(reader: &mut Reader, section: &Section, key: &str, quantity: &str, risk: &Risk) {
     if let (Some(one), Some(max)) = (units(quantity), units(&risk.quantity_max))
         && one > max

@@ -1,5 +1,5 @@
 //! Kinds of values that several sections share: exchanges, decimals, endpoints, paths, secrets.
-//! Opens no path and looks no name up.
+//! Opens no path and looks up no name.
 
 use super::read::{Reader, Section, Text, nearest, one_of};
 use super::{Known, SecretSource};
@@ -148,7 +148,7 @@ fn looks_like_a_key(value: &str) -> bool {
         || (value.len() >= 40 && !path_like && value.chars().all(wordy))
 }
 
-/// A path of the file: relative ones start at the file's own folder, wherever the command runs.
+/// A path in the file. A relative one starts at the file's own folder, wherever the command runs.
 fn beside(reader: &Reader, path: &str) -> PathBuf {
     reader
         .path

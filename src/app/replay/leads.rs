@@ -16,7 +16,7 @@ pub struct Lead {
     pub won: u64,
     /// How much earlier, in microseconds: the median.
     pub lead_us_p50: u64,
-    /// As `lead_us_p50`, the 99th percentile.
+    /// The same: the 99th percentile.
     pub lead_us_p99: u64,
 }
 

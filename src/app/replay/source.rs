@@ -12,11 +12,11 @@ use std::path::PathBuf;
 pub(super) struct Source {
     pub exchange: &'static dyn Exchange,
     pub depth: &'static DepthStream,
-    /// Every instrument of the exchange that was recorded, whatever stream its book came by.
+    /// Every recorded instrument of the exchange, whichever stream brought its book.
     pub instruments: Vec<Instrument>,
-    /// Those whose books came by this stream.
+    /// Those whose books this stream brought.
     pub asked: Vec<Symbol>,
-    /// The lanes that a recorder names; none where the messages say nothing of their connections.
+    /// The lanes that a recorder names; empty if the messages say nothing about their connections.
     pub lanes: BTreeSet<u16>,
     /// Which of the exchanges it is, and which of its streams.
     at: (u8, usize),
@@ -27,29 +27,29 @@ pub(super) struct Contents {
     pub sources: Vec<Source>,
     /// Frames of streams that this build does not read, by exchange and name.
     pub others: BTreeMap<(&'static str, String), u64>,
-    /// Whose each message is, in the order of [`Merge`].
+    /// To whom each message belongs, in the order of [`Merge`].
     of: Vec<Of>,
 }
 
-/// What a source is to do with a message.
+/// What a source does with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum For {
     /// Take it in.
     Books,
-    /// Take its number in: it is of a stream that is not read.
+    /// Takes only its number in: it is of a stream that is not read.
     Number,
     /// Nothing.
     Nobody,
 }
 
-/// Whose a message is.
+/// To whom a message belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Of {
     /// Of no exchange of this build.
     None,
     /// An exchange's, of a stream that is not read.
     Other(u8),
-    /// An exchange's: prints, answers, snapshots, and what says nothing of books.
+    /// An exchange's: prints, answers, snapshots, and what says nothing about books.
     Exchange(u8),
     /// A book's of this stream.
     Book(u8, usize),
@@ -91,7 +91,7 @@ impl Contents {
         Ok(contents)
     }
 
-    /// What message `index` is to this source.
+    /// What this source does with message `index`.
     pub fn is_for(&self, source: &Source, index: usize) -> For {
         let (exchange, stream) = source.at;
         match self.of.get(index) {
@@ -166,10 +166,10 @@ impl Contents {
     }
 }
 
-/// What was found of each exchange, whose each message is, and the lanes of a recorder.
+/// What was found for each exchange, to whom each message belongs, and the lanes of a recorder.
 type Read = (Vec<(&'static dyn Exchange, Survey)>, Vec<Of>, BTreeSet<u16>);
 
-/// Surveys all messages; `exact` where every number must be seen.
+/// Surveys all messages; `exact` if it must see every number.
 fn read(files: &[PathBuf], exact: bool) -> Result<Read, String> {
     let (mut found, mut of, mut lanes) = (Vec::new(), Vec::new(), BTreeSet::new());
     let mut merge = merge(files)?;
@@ -180,8 +180,7 @@ fn read(files: &[PathBuf], exact: bool) -> Result<Read, String> {
     Ok((found, of, lanes))
 }
 
-/// Tells the survey of the message's exchange about it; a new one if it is the first of its
-/// exchange.
+/// Hands the message to the survey of its exchange, and begins that survey if it is the first.
 fn survey_entry(
     entry: &Entry<'_>,
     found: &mut Vec<(&'static dyn Exchange, Survey)>,

@@ -1,4 +1,5 @@
-//! What a replay could not take in: refused, missing, left out. Decides what an exit code says of it.
+//! What a replay could not take in: refused, missing, left out. Decides what the exit code says
+//! about it.
 
 use crate::base::{Channel, Instrument, Word};
 use crate::exchange::Words;
@@ -8,11 +9,11 @@ use std::fmt;
 /// Messages that were refused, all of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refused {
-    /// Whose they were.
+    /// The exchange that sent them.
     pub exchange: &'static str,
-    /// The instrument; empty where the message could not be read so far.
+    /// The instrument; empty if the message could not be read so far.
     pub symbol: String,
-    /// They were a book's, or may have been: without them the book is not the exchange's.
+    /// Whether they were a book's, or may have been: without them the book is not the exchange's.
     pub of_book: bool,
     /// What was wrong, as logs call it.
     pub why: &'static str,
@@ -38,12 +39,12 @@ pub struct Missing {
     pub why: String,
 }
 
-/// What became of all that is no digest.
+/// What became of everything that is not in a digest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Told {
     /// How many messages of each kind were refused.
     pub refused: BTreeMap<Refused, u64>,
-    /// Books that were asked for by being recorded: where there is one, the exit code is not 0.
+    /// Recorded books that did not come out. If there is one, the exit code is not 0.
     pub missing: Vec<Missing>,
     /// Messages of streams that this build does not read, by exchange and stream.
     pub left_out: BTreeMap<(&'static str, String), u64>,
@@ -54,7 +55,7 @@ impl Told {
         *self.refused.entry(one).or_default() += 1;
     }
 
-    /// What of these words did not fit its instrument.
+    /// Notes which of these words did not fit their instrument.
     pub(super) fn refuse_words(
         &mut self,
         exchange: &'static str,
@@ -79,7 +80,7 @@ impl Told {
         }
     }
 
-    /// Refused messages of this book, and of what may have been it.
+    /// Refused messages that were of this book, or may have been.
     pub(super) fn refused_of(&self, exchange: &str, symbol: &str) -> u64 {
         let its = |one: &Refused| {
             let named = one.symbol == symbol || one.symbol.is_empty();
@@ -91,7 +92,7 @@ impl Told {
 }
 
 impl fmt::Display for Told {
-    /// One line for each thing, without a line's end after the last.
+    /// One line per thing, without a line feed after the last.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = Vec::new();
         if !self.left_out.is_empty() {

@@ -1,4 +1,4 @@
-//! A run that did not end: what can be said of it from what it had written. Its interval files and its log go on
+//! A run that did not end, and what its files say about it. Its interval files and its log go on
 //! where its last `summary.json` stops.
 
 use crate::app::run::claim;
@@ -23,7 +23,7 @@ pub(super) fn fate(dir: &Path) -> &'static str {
     }
 }
 
-/// Brings `summary`, the last that the run wrote, up to what its other files say.
+/// Brings `summary`, the last one that the run wrote, up to date with its other files.
 pub(super) fn read(dir: &Path, mut summary: Summary) -> Run {
     let mut curves = Vec::new();
     let mut stages = Vec::new();
@@ -64,7 +64,7 @@ fn curve(values: &Histogram<u64>) -> Vec<Point> {
         .unwrap_or_default()
 }
 
-/// What the log says of orders, and when it ends.
+/// What the log says about orders, and when it ends.
 #[derive(Default)]
 struct Log {
     orders: Orders,

@@ -1,4 +1,5 @@
-//! A run's folder belongs to one run. A lock says so while it goes on, and stays behind where it was killed.
+//! A run's folder belongs to one run. A lock says so while the run goes on, and stays behind if it
+//! was killed.
 
 use super::RunError;
 use crate::watch::summary::Summary;
@@ -9,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 /// Folder of all runs' folders, under the current one.
 const RUNS: &str = "runs";
-/// Locked by the run, and taken away when it ends.
+/// The run locks this file, and removes it when it ends.
 const LOCK: &str = "run.lock";
-/// What shows that a run was here.
+/// Files that show that a run was here.
 const TRACES: [&str; 3] = ["summary.json", "log.jsonl", "latency"];
 
 /// The folder of this run, until it is dropped.
@@ -23,7 +24,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// The folder that was asked for, or a new one that is named after `started`, an RFC 3339 time.
+    /// Takes the folder that was asked for, or a new one that is named after `started`, an RFC 3339
+    /// time.
     pub(super) fn take(asked: Option<&Path>, started: &str) -> Result<Self, RunError> {
         let failed = |path: &Path, error| RunError::Failed(format!("{}: {error}", path.display()));
         if let Some(dir) = asked {
@@ -81,7 +83,8 @@ impl Claim {
             }
             Err(error) => return Err(RunError::Failed(format!("{}: {error}", path.display()))),
         };
-        // That the file was not there is the claim. A file system without locks only makes `report` say less.
+        // That the file was not there is the claim. A file system without locks only makes `report`
+        // say less.
         let _ = lock.try_lock();
         let _ = writeln!(lock, "{}", std::process::id());
         Ok(Self {

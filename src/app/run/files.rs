@@ -1,4 +1,4 @@
-//! What is known of a run at its start and at its end. Writes no file.
+//! What is known about a run at its start and at its end. Writes no file.
 
 use crate::base::text::rfc3339;
 use crate::base::{Clock as _, Decimal, Instrument, Nanos, Note, Severity, Value};
@@ -15,7 +15,7 @@ use crate::world::os::placement::Placement;
 use crate::world::os::scribe::ScribeTotals;
 use crate::world::os::worker::Ended;
 
-/// Adds to `head`, what was known at the start, what everybody counted.
+/// Adds what everybody counted to `head`, which has what was known at the start.
 pub(super) fn summarize(
     head: Summary,
     placement: &Placement,
@@ -63,7 +63,7 @@ pub(super) fn summarize(
     let audit_lost: u64 = feeds().map(|tally| tally.feed.audit_lost).sum();
     for (instrument, audit) in instruments.iter().zip(totals.audits) {
         let mut book = summary::Book::of(instrument, audit);
-        // Where trades come by a route of their own, only one lane has the book.
+        // If trades come by a route of their own, only one lane has the book.
         let told = feeds()
             .flat_map(|tally| tally.books.iter().map(|told| (tally.at, told)))
             .filter(|(_, told)| told.instrument == instrument.id)
@@ -108,15 +108,15 @@ pub(super) fn summarize(
     summary
 }
 
-/// An exchange may have several feeds, which are late at the same time: their times are not added.
+/// Does not add the times of an exchange's feeds up: they are late at the same time.
 fn add_delays(of: &mut summary::Exchange, delays: Delays) {
     of.late_updates += delays.late;
     of.late_ns = of.late_ns.max(delays.late_ns);
     of.delay_max_ns = of.delay_max_ns.max(delays.max_ns);
 }
 
-/// When each exchange had no connection, by what it is for: of several connections the one that was without longest
-/// speaks for all.
+/// When each exchange had no connection, by what the connection is for. If there are several, the
+/// one that was down for longest speaks for all.
 pub(super) fn outages(
     ended: &[Option<Ended>],
     began: Nanos,
@@ -160,7 +160,7 @@ pub(super) fn outages(
     down.map(outage).collect()
 }
 
-/// Connections that ended again and again, at the last.
+/// Connections that ended again and again, up to the end.
 pub(super) fn keep_closing(ended: &[Option<Ended>]) -> Vec<(String, String)> {
     let tallies = ended.iter().flatten().flat_map(|end| &end.tally.exchanges);
     let said = tallies.filter_map(|of| {

@@ -1,4 +1,5 @@
-//! The recording that a run makes: begun before the first request, ended after the last frame.
+//! The recording that a run makes. It begins before the first request and ends after the last
+//! frame.
 
 use super::RunError;
 use super::screen::Screen;
@@ -9,7 +10,7 @@ use crate::world::os::recorder::{Inputs, RecorderHandle};
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// A recording whose folder is there, and whose thread is not yet.
+/// A recording that has its folder but no thread yet.
 pub(super) struct Recording {
     folder: Folder,
     bodies: (BodyTap, BodyEnd),
@@ -49,7 +50,7 @@ impl Recording {
     }
 }
 
-/// Says what was recorded. An error where that is not all that came.
+/// Says what was recorded. It is an error if that is not everything that came.
 pub(super) fn conclude(
     recorded: Result<Recorded, String>,
     dir: &Path,

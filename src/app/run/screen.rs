@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Standard output, which is never waited for: files are what counts.
+/// Standard output. The run never waits for it: files are what counts.
 pub(super) struct Screen {
     out: Outlet,
     dir: PathBuf,
@@ -43,14 +43,15 @@ impl Screen {
         self.out.finish();
     }
 
-    /// Feeds on whose books the strategy can never act.
+    /// Warns of feeds on whose books a strategy can never act.
     pub(super) fn warn_of_shallow_books(&self, config: &Config) {
         for shallow in config.too_shallow() {
             console::complain(&format!("warning: {shallow}"));
         }
     }
 
-    /// Which instruments patterns chose, and how long the first snapshots will take where that is more than a moment.
+    /// Which instruments patterns chose, and how long the first snapshots will take if that is more
+    /// than a moment.
     pub(super) fn announce_universe(&mut self, universe: &Universe) {
         for why in &universe.left_out {
             console::complain(&format!("left out of this run: {why}"));

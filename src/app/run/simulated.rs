@@ -23,7 +23,7 @@ pub(super) fn start_sim(source: SimSource, seed: u64) -> Result<Sim, RunError> {
     .map_err(|error| RunError::Failed(error.to_string()))
 }
 
-/// Starts the simulated exchanges of a configuration, and lets the feeds that are meant reach them.
+/// Starts the simulated exchanges of a configuration, and points their feeds at them.
 pub(super) fn start_configured(
     config: &mut Config,
     simulate: config::Simulate,
@@ -54,8 +54,8 @@ fn write_ca(sim: &Sim, dir: &Path) -> Result<PathBuf, RunError> {
     Ok(path)
 }
 
-/// The settings of a run against the simulated exchange of this process: every instrument, every stream,
-/// orders sent for real, to an account that exists only there.
+/// The settings of a run against the simulated exchange of this process: every instrument, every
+/// stream, and real orders to an account that exists only there.
 pub(super) fn sim_config(
     sim: &Sim,
     engine: config::Engine,

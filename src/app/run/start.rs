@@ -1,4 +1,5 @@
-//! What a run needs before its first lane: simulated exchanges, and what real ones list. May take long, or hang.
+//! What a run needs before its first lane: simulated exchanges, and the listings of real ones. May
+//! take long, or hang.
 
 use super::simulated;
 use super::{Market, RunError};
@@ -20,7 +21,8 @@ pub(super) struct Prepared {
     pub(super) universe: Universe,
 }
 
-/// Starts what is simulated, and asks every exchange for its metadata; a recording gets the `bodies`.
+/// Starts the simulated exchanges, and asks every exchange for its metadata; a recording gets the
+/// `bodies`.
 pub(super) fn prepare(
     market: Market,
     account: Option<(Account, config::Account)>,
@@ -56,10 +58,10 @@ pub(super) fn prepare(
     })
 }
 
-/// The last moment that 64 bits of nanoseconds can say is in 2262.
+/// The latest time that a run may begin: 64 bits of nanoseconds end in 2262.
 const LAST: UnixNanos = UnixNanos(9_190_000_000_000_000_000);
 
-/// The time by the wall clock, where it is one that certificates, requests and files can carry.
+/// The wall clock's time, if certificates, requests and files can carry it.
 pub(super) fn wall_clock() -> Result<UnixNanos, RunError> {
     let now = OsClock.unix();
     if now < UnixNanos(0) || now > LAST {

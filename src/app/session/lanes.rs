@@ -1,4 +1,4 @@
-//! What of a feed goes on which lane, and how its lines are made. Starts nothing.
+//! Which part of a feed goes on which lane, and how its lines are made. Starts nothing.
 
 use super::super::config::{Config, Feed as FeedConfig};
 use super::super::universe::Source;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 pub struct Route {
     /// Path and query of the upgrade.
     pub path: String,
-    /// In the order of [`Channel::ALL`].
+    /// The channels, in the order of [`Channel::ALL`].
     pub channels: Vec<Channel>,
 }
 
@@ -49,7 +49,7 @@ fn by_path(
     routes
 }
 
-/// How many lanes a feed has, as far as that is known before its exchange is asked.
+/// How many lanes a feed has, as far as one knows before its exchange is asked.
 pub fn lanes(feed: &FeedConfig) -> usize {
     let routes = exchange::by_name(&feed.exchange).map(|known| routes(known, &feed.streams).len());
     routes.unwrap_or(1) * feed.shards()
@@ -57,7 +57,7 @@ pub fn lanes(feed: &FeedConfig) -> usize {
 
 /// One lane's share of a source: some channels of some instruments.
 pub struct Shard<'a> {
-    /// Whose it is.
+    /// The source.
     pub source: &'a Source,
     route: Route,
     /// Which instruments.
@@ -91,7 +91,7 @@ pub fn lane_tap(shard: &Shard, bytes: usize) -> (Tap, LaneTap) {
     (tap, lane)
 }
 
-/// The lane of a shard, with the ends of its rings; `with_desk` where its worker runs the desk, too.
+/// The lane of a shard, with the ends of its rings; `with_desk` if its worker runs the desk, too.
 pub fn feed_lane(
     config: &Config,
     shard: &Shard,
@@ -138,8 +138,9 @@ fn lane_of<const N: usize>(
     })
 }
 
-/// The connections of a lane: the feed's lines, and one that takes the place of another. Books without update ids cannot be
-/// carried on by another line: theirs is closed before the next one opens.
+/// The connections of a lane: the feed's lines, and a spare one that takes the place of another.
+/// Books without update ids cannot continue on another line: their line is closed before the next
+/// one opens.
 pub fn links(feed: &FeedConfig) -> usize {
     match feed.streams.depth.rule.merges() {
         true => feed.lines + 1,
@@ -147,7 +148,7 @@ pub fn links(feed: &FeedConfig) -> usize {
     }
 }
 
-/// A link for market streams: it keeps to what the exchange says of its connections.
+/// A link for market streams, with the limits that the exchange states for its connections.
 fn market_link(shard: &Shard) -> Result<Link<Socket>, String> {
     let Source {
         exchange,

@@ -1,11 +1,13 @@
-//! Which of an exchange's instruments a feed follows: by name, by pattern, the most traded of those. Asks nobody.
+//! Which of an exchange's instruments a feed follows: by name, by pattern, and the most traded of
+//! those. Asks nobody.
 
 use crate::base::{Instrument, Symbol};
 use crate::exchange::LeftOut;
 use std::collections::{HashMap, HashSet};
 
-/// The `instruments` of a feed, as they are written: the exchange's own symbols (`BTCUSDT`), canonical names
-/// (`binance:BTC-USDT`), and patterns of either, in which `*` stands for any text (`binance:*-USDT`).
+/// The `instruments` of a feed, as they are written: the exchange's own symbols (`BTCUSDT`),
+/// canonical names (`binance:BTC-USDT`), and patterns of either, in which `*` stands for any text
+/// (`binance:*-USDT`).
 pub struct Selection<'f> {
     entries: &'f [String],
 }
@@ -15,21 +17,23 @@ impl<'f> Selection<'f> {
         Self { entries }
     }
 
-    /// The symbols, where nothing but the exchange's own symbols is written.
+    /// The symbols, if all entries are the exchange's own symbols.
     pub fn symbols(&self) -> Option<Vec<&'f str>> {
         let own = |entry: &'f String| (!entry.contains([':', '*'])).then_some(entry.as_str());
         self.entries.iter().map(own).collect()
     }
 
-    /// Those of the listings that cannot be represented that are meant, as far as their symbols tell.
+    /// The listings that cannot be represented and that the entries mean, as far as their symbols
+    /// show.
     pub fn left_out<'l>(&self, left_out: &'l [LeftOut]) -> Vec<&'l LeftOut> {
         let means = |one: &&LeftOut| self.entries.iter().any(|entry| names(entry, one));
         left_out.iter().filter(means).collect()
     }
 
-    /// The instruments that are meant, in the order of the entries, none twice, and a sentence about what the
-    /// patterns chose. With `top`, patterns give the most traded so many of all that they match, the most
-    /// traded first; what is named is there in any case, unless it is among those `left_out`.
+    /// The instruments that the entries mean, in the order of the entries, none twice, and a
+    /// sentence about what the patterns chose. With `top`, the patterns give this many of all that
+    /// they match, the most traded first. An instrument that is named is there in any case, unless
+    /// it is among those `left_out`.
     pub fn choose(
         &self,
         listed: &[Instrument],
@@ -121,7 +125,8 @@ fn bare(text: &str) -> String {
     letters.flat_map(char::to_uppercase).collect()
 }
 
-/// Whether an entry means this listing, of which only the symbol is known. A canonical pattern may mean anything.
+/// Whether an entry means this listing, whose symbol alone is known. A canonical pattern may mean
+/// anything.
 fn names(entry: &str, one: &LeftOut) -> bool {
     match entry.split_once(':') {
         Some((_, pattern)) if pattern.contains('*') => true,
@@ -133,7 +138,7 @@ fn names(entry: &str, one: &LeftOut) -> bool {
 /// Whether `text` has the form of `pattern`, in which `*` stands for any text, also none.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut from) = (0, 0);
-    // Where the last star is, and the text that it stands for up to now.
+    // The place of the last star, and the text that it stands for up to now.
     let mut star: Option<(usize, usize)> = None;
     while from < text.len() {
         if pattern.get(at) == Some(&b'*') {
