@@ -3,6 +3,7 @@
 
 use super::panics;
 use super::signals::Stop;
+use crate::base::Channel;
 use crate::exchange;
 use crate::world::os::console::{self, Outlet};
 use crate::world::os::server::{self, Exceeded, Sim, SimOptions, SimProgress, SimSource, Speed};
@@ -34,8 +35,8 @@ pub struct SimArgs {
     /// Book messages a second that all instruments of all exchanges make together, about
     #[arg(long, value_name = "N")]
     pub messages_per_s: Option<u64>,
-    /// Play this recording of Binance spot (JSON lines, gzip or plain) instead of an order flow
-    #[arg(long, value_name = "FILE")]
+    /// Play this recording (JSON lines, gzip or plain) instead of an order flow
+    #[arg(long, value_name = "FILE", help = play_help())]
     pub play: Option<PathBuf>,
     /// How fast to play it: `recorded`, `max` (as fast as the client reads), or a factor such as 10
     #[arg(long, default_value = "recorded", requires = "play")]
@@ -43,6 +44,12 @@ pub struct SimArgs {
     /// Write the certificate authority to this file; without it, it is printed
     #[arg(long, value_name = "FILE")]
     pub ca_out: Option<PathBuf>,
+}
+
+fn play_help() -> String {
+    let player = exchange::unnamed().mirror().player();
+    let whose = player.map_or("", |player| player.whose());
+    format!("Play this recording of {whose} (JSON lines, gzip or plain) instead of an order flow")
 }
 
 /// Why the command ended badly.
@@ -140,20 +147,26 @@ fn announce(sim: &Sim, ca_file: Option<&Path>, out: &mut impl Write) -> io::Resu
         writeln!(out, "  {:<16} {shown}{more}", listed.exchange)?;
     }
     writeln!(out, "in each [[feed]] of a configuration: via = \"{addr}\"")?;
+    let unnamed = exchange::unnamed();
+    let (name, accounts) = (unnamed.name(), unnamed.mirror().accounts());
     writeln!(
         out,
-        "binance is also who is meant by the bare address: stream, rest, orders = \"{addr}\""
+        "{name} is also who is meant by the bare address: stream, rest, orders = \"{addr}\""
     )?;
-    writeln!(out, "  market streams  wss://{addr}/stream")?;
-    writeln!(out, "  order entry     wss://{addr}/ws-api/v3")?;
+    let path = unnamed.stream_path(Channel::Depth);
+    let path = path.split('?').next().unwrap_or_default();
+    writeln!(out, "  market streams  wss://{addr}{path}")?;
+    if let Some(accounts) = accounts {
+        writeln!(out, "  order entry     wss://{addr}{}", accounts.path())?;
+    }
     match ca_file {
         Some(path) => writeln!(out, "certificate authority: {}", path.display())?,
         None => write!(out, "certificate authority:\n{}", sim.ca_pem())?,
     }
-    writeln!(
-        out,
-        "a binance account's API key is the lowercase hex of its Ed25519 public key"
-    )?;
+    if let Some(accounts) = accounts {
+        let key = accounts.api_key();
+        writeln!(out, "a {name} account's API key is {key}")?;
+    }
     writeln!(out, "Ctrl-C ends it")?;
     out.flush()
 }

@@ -1,8 +1,10 @@
 //! The exchanges' half of their protocols, for the simulated exchange: what they read, and what they write.
 //! Values only: holds no socket, no clock and no market; those are lent.
 
-use crate::base::{Diff, Instrument, Level, Qty, Quote, Side, Trade, UnixNanos};
-use std::collections::BTreeMap;
+use super::Account;
+use crate::base::{Diff, Instrument, Level, Px, Qty, Quote, Side, Trade, UnixNanos};
+use std::collections::{BTreeMap, BTreeSet};
+use zeroize::Zeroizing;
 
 /// How often a market's book stream speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,12 +60,60 @@ pub trait Market {
     fn stands_at(&self, listing: usize, pace: Pace) -> (u64, u64);
     /// The book now, best level first.
     fn levels(&self, listing: usize, side: Side) -> Box<dyn Iterator<Item = Level> + '_>;
+    /// Where a recording is played: the next recorded snapshot of this book, `Some(None)` when there is no
+    /// further one. `None` where the book is what [`Self::levels`] says.
+    fn take_recorded(&mut self, _listing: usize) -> Option<Option<String>> {
+        None
+    }
 
     /// The listing that the exchange calls so.
     fn find(&self, symbol: &str) -> Option<usize> {
         let named = |listing: &Listing| listing.instrument.symbol.as_str() == symbol;
         self.listings().iter().position(named)
     }
+}
+
+/// How long an order may live in the simulated market.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// Until it is filled or the exchange stops.
+    GoodTillCancel,
+    /// What does not fill at once expires.
+    ImmediateOrCancel,
+}
+
+/// A limit order that the exchange's own rules let into the market.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Index of the listing.
+    pub listing: usize,
+    /// Buy or sell.
+    pub side: Side,
+    /// The limit price.
+    pub px: Px,
+    /// How much.
+    pub qty: Qty,
+    /// How long it may live.
+    pub life: Life,
+    /// Empty when the client sent none.
+    pub client_id: String,
+}
+
+/// What a market made of an order at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Placed {
+    /// The exchange's own number of it.
+    pub order_id: u64,
+    /// What it traded, with the trade's number.
+    pub fills: Vec<(Px, Qty, u64)>,
+}
+
+/// A simulated market that takes orders.
+pub trait Matcher: Market {
+    /// The client ids of the orders of this account that rest in this listing.
+    fn resting(&self, account: &str, listing: usize) -> Vec<&str>;
+    /// Puts an order of this account into its market, and says what it traded at once.
+    fn place(&mut self, account: &str, order: &Place) -> Placed;
 }
 
 /// A REST request.
@@ -89,9 +139,10 @@ pub struct Reply {
 /// What a recorded message is to a client that is played it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
-    /// A frame of this stream, by the name that clients subscribe to: `btcusdt@trade`.
+    /// A frame of this stream, by the name that clients subscribe to: the symbol in small letters, `@`, and what
+    /// it tells of, which of a book begins with `depth`.
     Stream(String),
-    /// A frame that names its symbol only: `BTCUSDT`.
+    /// A frame that names its symbol only, as it is listed.
     Symbol(String),
     /// The body of a depth snapshot of this symbol.
     Snapshot(String),
@@ -101,6 +152,8 @@ pub enum Recorded {
 
 /// What an exchange's recordings say, so that the simulated exchange can play them.
 pub trait Player: Sync {
+    /// Whose recordings it reads, as a person calls the exchange.
+    fn whose(&self) -> &'static str;
     /// What a frame is that came from this URL.
     fn frame(&self, url: &str, raw: &str) -> Recorded;
     /// What the body is that answered a request to this URL.
@@ -139,8 +192,13 @@ pub trait Mirror: Sync {
     fn is_asked(&self, _call: Call<'_>) -> bool {
         true
     }
-    /// What its recordings say; `None` if they are not played.
+    /// What its recordings say; `None` if they are not played. Its sessions then have
+    /// [`MirrorSession::names`].
     fn player(&self) -> Option<&dyn Player> {
+        None
+    }
+    /// Its accounts; `None` where no orders are simulated.
+    fn accounts(&self) -> Option<&dyn Accounts> {
         None
     }
     /// Answers a REST request.
@@ -170,6 +228,28 @@ pub trait MirrorSession: Send {
     }
     /// Streams that it is subscribed to.
     fn streams(&self) -> usize;
+    /// Their names, as [`Recorded::Stream`] has them; `None` where no recording is played.
+    fn names(&self) -> Option<&BTreeSet<String>> {
+        None
+    }
+}
+
+/// The account side of one exchange: who may trade, and order entry.
+pub trait Accounts: Sync {
+    /// Path of the WebSocket for order entry.
+    fn path(&self) -> &'static str;
+    /// An order connection whose upgrade asked for this path and query at `now`; `None` where nothing listens.
+    fn session(&self, target: &str, now: UnixNanos) -> Option<Box<dyn AccountSession>>;
+    /// An account that may trade, made of 32 random bytes. None is registered: the keys themselves prove it.
+    fn account(&self, seed: &Zeroizing<[u8; 32]>) -> Result<Account, String>;
+    /// What the API key of an account is, for whoever makes one.
+    fn api_key(&self) -> &'static str;
+}
+
+/// The server half of one order connection. Frames for the client are appended to `out`.
+pub trait AccountSession: Send {
+    /// A text frame of the client.
+    fn handle_text(&mut self, text: &str, market: &mut dyn Matcher, out: &mut Vec<String>);
 }
 
 /// The best levels of one book as a client was told of them: what exchanges that keep a window themselves compare
@@ -207,10 +287,7 @@ impl Window {
                 .collect();
             let before = std::mem::replace(&mut self.sides[side as usize], now);
             let now = &self.sides[side as usize];
-            let level = |px: &i64, qty: Qty| Level {
-                px: crate::base::Px(*px),
-                qty,
-            };
+            let level = |px: &i64, qty: Qty| Level { px: Px(*px), qty };
             let gone = before.keys().filter(|px| !now.contains_key(px));
             let gone = gone.map(|px| level(px, Qty(0)));
             let changed = now.iter().filter(|(px, qty)| before.get(px) != Some(qty));

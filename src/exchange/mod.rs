@@ -46,6 +46,11 @@ pub static ALL: &[&dyn Exchange] = &[
     &okx::Okx,
 ];
 
+/// The exchange that is meant where nothing names one: the first.
+pub fn unnamed() -> &'static dyn Exchange {
+    ALL[0]
+}
+
 /// The exchange with this name (`binance`), as configuration writes it.
 pub fn by_name(name: &str) -> Option<&'static dyn Exchange> {
     ALL.iter().copied().find(|exchange| exchange.name() == name)

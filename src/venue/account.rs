@@ -1,55 +1,35 @@
-//! An account at the simulated exchange: a fresh key pair. Registers nothing, because the API key is the public key.
+//! An account at the simulated exchange: fresh keys, registered nowhere.
 
-use crate::exchange::Account;
-use ed25519_dalek::{SigningKey, pkcs8::EncodePrivateKey, pkcs8::spki::der::pem::LineEnding};
-use std::fmt::Write;
+use crate::exchange::{Account, Exchange};
 use zeroize::Zeroizing;
-
-/// Makes an account from 32 random bytes: its private key as PKCS#8 PEM, and as API key the lowercase
-/// hex of the Ed25519 public key, which is what the simulated exchange verifies a logon against.
-///
-/// # Errors
-/// When the key cannot be written as PKCS#8.
-pub fn account_from(seed: &Zeroizing<[u8; 32]>) -> Result<Account, String> {
-    let key = SigningKey::from_bytes(seed);
-    let mut api_key = Zeroizing::new(String::with_capacity(64));
-    for byte in key.verifying_key().as_bytes() {
-        let _ = write!(api_key, "{byte:02x}");
-    }
-    let private_key_pem = key
-        .to_pkcs8_pem(LineEnding::LF)
-        .map_err(|error| error.to_string())?;
-    Ok(Account {
-        api_key,
-        private_key_pem,
-    })
-}
 
 /// Makes an account from fresh dice. For the simulated exchange only: `fastrand` is no source of secrets.
 ///
 /// # Errors
-/// As [`account_from`].
-pub fn generate_account() -> Result<Account, String> {
+/// When no orders are simulated at this exchange, or the keys cannot be written.
+pub fn generate_account(exchange: &dyn Exchange) -> Result<Account, String> {
+    let accounts = exchange.mirror().accounts();
+    let accounts =
+        accounts.ok_or_else(|| format!("no orders are simulated at {}", exchange.name()))?;
     let mut seed = Zeroizing::new([0; 32]);
     fastrand::Rng::new().fill(&mut *seed);
-    account_from(&seed)
+    accounts.account(&seed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ed25519_dalek::pkcs8::DecodePrivateKey;
+    use crate::exchange::by_name;
 
     #[test]
-    fn the_api_key_is_the_hex_of_the_public_key() {
-        let account = generate_account().unwrap();
-        let key = SigningKey::from_pkcs8_pem(&account.private_key_pem).unwrap();
-        let public = key.verifying_key();
-        let hex: String = public
-            .as_bytes()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        assert_eq!(*account.api_key, hex);
+    fn each_account_has_keys_of_its_own_and_only_where_orders_are_simulated() {
+        let keys = || {
+            generate_account(by_name("binance").unwrap())
+                .unwrap()
+                .api_key
+        };
+        assert_ne!(*keys(), *keys());
+        let refused = generate_account(by_name("okx").unwrap()).err().unwrap();
+        assert_eq!(refused, "no orders are simulated at okx");
     }
 }

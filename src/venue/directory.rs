@@ -1,14 +1,12 @@
 //! All simulated exchanges behind one port, told apart by the name of the host that a client asks for.
 
 use super::limits::Refusal;
+use super::session::Session;
 use super::simulated::Venue;
 use crate::base::Nanos;
-use crate::exchange::Exchange;
-use crate::exchange::mirror::{Call, MirrorSession, Reply};
+use crate::exchange::mirror::{Call, Reply};
+use crate::exchange::{self, Exchange};
 use std::net::IpAddr;
-
-/// Who is meant by an address, or by a name that no exchange has.
-const UNNAMED: &str = "binance";
 
 /// The exchanges, by place.
 pub struct Venues {
@@ -16,6 +14,7 @@ pub struct Venues {
     pub all: Vec<Venue>,
     /// Names of their hosts; several exchanges may share one.
     hosts: Vec<(String, usize)>,
+    /// Who is meant by an address, or by a name that no exchange has.
     unnamed: usize,
 }
 
@@ -24,7 +23,8 @@ impl Venues {
     pub fn new(all: Vec<Venue>) -> Self {
         let hosts = all.iter().enumerate();
         let hosts = hosts.flat_map(|(n, venue)| host_names(venue.exchange).map(move |h| (h, n)));
-        let unnamed = all.iter().position(|v| v.exchange.name() == UNNAMED);
+        let unnamed = exchange::unnamed().name();
+        let unnamed = all.iter().position(|v| v.exchange.name() == unnamed);
         Self {
             hosts: hosts.collect(),
             unnamed: unnamed.unwrap_or(0),
@@ -34,10 +34,10 @@ impl Venues {
 
     /// The exchange that a WebSocket with this host and target is for, and its session; `None` where nobody
     /// listens.
-    pub fn session(&self, host: &str, target: &str) -> (usize, Option<Box<dyn MirrorSession>>) {
+    pub fn session(&self, now: Nanos, host: &str, target: &str) -> (usize, Option<Session>) {
         let asked = self.asked(host);
         let mut open = asked.iter().filter_map(|&n| {
-            let session = self.all[n].exchange.mirror().session(target)?;
+            let session = Session::new(now, &self.all[n], target)?;
             Some((n, Some(session)))
         });
         open.next().unwrap_or((asked[0], None))
@@ -114,14 +114,14 @@ mod tests {
         for (n, exchange) in ALL.iter().enumerate() {
             let at = exchange.endpoints();
             let path = exchange.stream_path(crate::base::Channel::Depth);
-            let (found, session) = venues.session(&at.stream, &path);
+            let (found, session) = venues.session(Nanos::ZERO, &at.stream, &path);
             assert_eq!(found, n, "{}", exchange.name());
             assert!(session.is_some(), "{}", exchange.name());
         }
     }
 
     #[test]
-    fn an_address_or_a_strange_name_is_binance() {
+    fn an_address_or_a_strange_name_is_the_first_of_the_registry() {
         let venues = venues();
         for host in [
             "127.0.0.1:9443",
@@ -130,7 +130,7 @@ mod tests {
             "example.com",
             "",
         ] {
-            let (found, session) = venues.session(host, "/stream");
+            let (found, session) = venues.session(Nanos::ZERO, host, "/stream");
             assert_eq!(venues.all[found].exchange.name(), "binance");
             assert!(session.is_some());
         }

@@ -10,8 +10,10 @@ pub mod matching;
 pub mod paper;
 pub mod play;
 pub mod recording;
+pub mod session;
 pub mod simulated;
 
 pub use directory::Venues;
 pub use paper::Paper;
+pub use session::Session;
 pub use simulated::Venue;

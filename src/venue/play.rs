@@ -76,7 +76,7 @@ impl Playhead {
     ///
     /// # Errors
     /// When the recording changed under us since it was indexed.
-    pub fn step(
+    pub(super) fn step(
         &mut self,
         now: Nanos,
         streams: &Subscriptions,

@@ -4,7 +4,6 @@
 use super::play::{Playhead, Speed};
 use crate::base::instrument::SYMBOL_MAX;
 use crate::base::{Instrument, InstrumentId};
-use crate::exchange::Exchange;
 use crate::exchange::mirror::{Listing, Player, Recorded};
 use crate::journal::{Entries, Entry, Kind, ReadError, Reader};
 use std::collections::BTreeMap;
@@ -21,8 +20,8 @@ pub enum RecordingError {
     Open(io::Error),
     /// It could not be read through.
     Read(ReadError),
-    /// No line holds a message of Binance spot.
-    NothingToPlay,
+    /// No line holds a message of this exchange.
+    NothingToPlay(&'static str),
 }
 
 impl fmt::Display for RecordingError {
@@ -30,7 +29,7 @@ impl fmt::Display for RecordingError {
         match self {
             Self::Open(error) => write!(f, "{error}"),
             Self::Read(error) => write!(f, "{error}"),
-            Self::NothingToPlay => write!(f, "holds no message of Binance spot"),
+            Self::NothingToPlay(exchange) => write!(f, "holds no message of {exchange}"),
         }
     }
 }
@@ -66,9 +65,7 @@ impl Recording {
     ///
     /// # Errors
     /// The first thing that is wrong with it.
-    pub fn index(open: Open, exchange: &dyn Exchange) -> Result<Self, RecordingError> {
-        let player = exchange.mirror().player();
-        let player = player.ok_or(RecordingError::NothingToPlay)?;
+    pub fn index(open: Open, player: &'static dyn Player) -> Result<Self, RecordingError> {
         let mut entries = Entries::new(open().map_err(RecordingError::Open)?);
         let mut symbols: Vec<String> = Vec::new();
         let mut snapshots: BTreeMap<String, (Vec<String>, usize)> = BTreeMap::new();
@@ -98,7 +95,7 @@ impl Recording {
             }
         }
         if symbols.is_empty() {
-            return Err(RecordingError::NothingToPlay);
+            return Err(RecordingError::NothingToPlay(player.whose()));
         }
         let numbered = symbols.iter().enumerate();
         let listings = numbered
@@ -110,12 +107,6 @@ impl Recording {
             listings,
             snapshots,
         })
-    }
-
-    /// True for a symbol that it has messages of.
-    pub fn lists(&self, symbol: &str) -> bool {
-        let mut listings = self.listings.iter();
-        listings.any(|listing| listing.instrument.symbol.as_str() == symbol)
     }
 
     /// The symbol's first snapshot that was not given out yet; `None` when there is no further one.
@@ -168,8 +159,8 @@ mod tests {
     use crate::exchange::by_name;
 
     fn recording(text: &'static str) -> Result<Recording, RecordingError> {
-        let exchange = by_name("binance").unwrap();
-        Recording::index(Box::new(move || Ok(Box::new(text.as_bytes()))), exchange)
+        let player = by_name("binance").unwrap().mirror().player().unwrap();
+        Recording::index(Box::new(move || Ok(Box::new(text.as_bytes()))), player)
     }
 
     const GOOD: &str = concat!(
@@ -218,7 +209,8 @@ mod tests {
                 "{error}"
             );
         }
-        assert!(matches!(recording(""), Err(RecordingError::NothingToPlay)));
+        let error = recording("").err().unwrap().to_string();
+        assert_eq!(error, "holds no message of Binance spot");
     }
 
     #[test]
@@ -228,6 +220,6 @@ mod tests {
             "\n",
             r#"{"ts_ns":2,"conn":"https://fapi.binance.com/fapi/v1/depth?symbol=ABUSDT","kind":"rest","raw":"{}"}"#,
         ));
-        assert!(matches!(futures, Err(RecordingError::NothingToPlay)));
+        assert!(matches!(futures, Err(RecordingError::NothingToPlay(_))));
     }
 }

@@ -9,10 +9,9 @@ use super::recording::Recording;
 use crate::base::shown::{AUDIT_LEVELS, Truth};
 use crate::base::{Level, Nanos, Side, Top, UnixNanos};
 use crate::exchange::Exchange;
-use crate::exchange::binance_spot::mirror::Fault;
-use crate::exchange::binance_spot::mirror::account::{Life, OPEN_ORDERS_MAX, Place, Placed};
-use crate::exchange::binance_spot::mirror::route::{self, Get};
-use crate::exchange::mirror::{Call, Happened, Listing, Market, Pace, Reply};
+use crate::exchange::mirror::{
+    Call, Happened, Life, Listing, Market, Matcher, Pace, Place, Placed, Reply,
+};
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -175,35 +174,9 @@ impl Venue {
         false
     }
 
-    /// Answers a REST request. A recording gives the snapshots that it has.
+    /// Answers a REST request.
     pub fn rest(&mut self, call: Call<'_>) -> Reply {
-        let mirror = self.exchange.mirror();
-        let (Source::Play(recording, _), Ok(get)) = (&mut self.source, route::get(call.target))
-        else {
-            return mirror.rest(call, self);
-        };
-        match &get {
-            Get::Depth { symbol, .. } if recording.lists(symbol) => {
-                let (status, body) = match recording.take_snapshot(symbol) {
-                    Some(body) => (200, body),
-                    None => {
-                        let fault = Fault::new(503, -1001, "no further snapshot was recorded");
-                        (fault.status, fault.body())
-                    }
-                };
-                let weight = get.weight();
-                Reply {
-                    status,
-                    body,
-                    weight,
-                }
-            }
-            Get::Depth { .. }
-            | Get::Ping
-            | Get::Time
-            | Get::ExchangeInfo { .. }
-            | Get::Ticker { .. } => mirror.rest(call, self),
-        }
+        self.exchange.mirror().rest(call, self)
     }
 
     /// Nobody follows this stream any more: a client that comes back is played it from its beginning.
@@ -214,46 +187,6 @@ impl Venue {
         {
             recording.rewind(&symbol.to_uppercase());
         }
-    }
-
-    /// Puts a client's order into its market, which stands at `now`, and says what it traded at once. In a recording
-    /// it is taken and never trades.
-    pub fn place(&mut self, account: &str, order: &Place) -> Result<Placed, Fault> {
-        let first = self.events.len();
-        let open = &mut self.open[order.listing];
-        if let Source::Flow(flows) = &self.source {
-            let book = flows.markets[order.listing].book();
-            open.retain(|(_, _, id)| book.rests(*id));
-        }
-        let mine = open.iter().filter(|(owner, ..)| owner == account);
-        if !order.client_id.is_empty() && mine.clone().any(|(_, name, _)| *name == order.client_id)
-        {
-            return Err(Fault::new(400, -2010, "Duplicate order sent."));
-        }
-        let rest = order.life == Life::GoodTillCancel;
-        if rest && mine.count() >= OPEN_ORDERS_MAX {
-            return Err(Fault::new(400, -1013, "Filter failure: MAX_NUM_ORDERS"));
-        }
-        let id = match &mut self.source {
-            Source::Flow(flows) => {
-                let limit = (order.side, order.px, order.qty);
-                flows.markets[order.listing].place(self.now, limit, rest, &mut self.events)
-            }
-            Source::Play(..) => self.orders + 1,
-        };
-        if rest {
-            open.push((account.to_owned(), order.client_id.clone(), id));
-        }
-        self.orders += 1;
-        self.tell_events(first);
-        let fill = |event: &Happened| match event {
-            Happened::Trade(trade) => Some((trade.px, trade.qty, trade.id)),
-            Happened::Depth { .. } | Happened::Quote(_) => None,
-        };
-        Ok(Placed {
-            order_id: id,
-            fills: self.events[first..].iter().filter_map(fill).collect(),
-        })
     }
 
     /// The truths that were told since the driver last took them.
@@ -332,6 +265,57 @@ impl Market for Venue {
             Source::Play(..) => Box::new(std::iter::empty()),
         }
     }
+
+    fn take_recorded(&mut self, listing: usize) -> Option<Option<String>> {
+        match &mut self.source {
+            Source::Flow(_) => None,
+            Source::Play(recording, _) => {
+                let symbol = self.listings[listing].instrument.symbol;
+                Some(recording.take_snapshot(symbol.as_str()))
+            }
+        }
+    }
+}
+
+impl Matcher for Venue {
+    fn resting(&self, account: &str, listing: usize) -> Vec<&str> {
+        let rests = |id: OrderId| match &self.source {
+            Source::Flow(flows) => flows.markets[listing].book().rests(id),
+            Source::Play(..) => true,
+        };
+        let open = self.open[listing].iter();
+        let mine = open.filter(|(owner, _, id)| owner == account && rests(*id));
+        mine.map(|(_, client_id, _)| client_id.as_str()).collect()
+    }
+
+    /// The market stands at `now`. In a recording an order is taken and never trades.
+    fn place(&mut self, account: &str, order: &Place) -> Placed {
+        let first = self.events.len();
+        let open = &mut self.open[order.listing];
+        let rest = order.life == Life::GoodTillCancel;
+        let id = match &mut self.source {
+            Source::Flow(flows) => {
+                let flow = &mut flows.markets[order.listing];
+                open.retain(|(_, _, id)| flow.book().rests(*id));
+                let limit = (order.side, order.px, order.qty);
+                flow.place(self.now, limit, rest, &mut self.events)
+            }
+            Source::Play(..) => self.orders + 1,
+        };
+        if rest {
+            open.push((account.to_owned(), order.client_id.clone(), id));
+        }
+        self.orders += 1;
+        self.tell_events(first);
+        let fill = |event: &Happened| match event {
+            Happened::Trade(trade) => Some((trade.px, trade.qty, trade.id)),
+            Happened::Depth { .. } | Happened::Quote(_) => None,
+        };
+        Placed {
+            order_id: id,
+            fills: self.events[first..].iter().filter_map(fill).collect(),
+        }
+    }
 }
 
 /// Each market's own: a further instrument or exchange changes none of the others.
@@ -352,7 +336,6 @@ mod tests {
     use super::super::market::listed;
     use super::*;
     use crate::base::{Px, Qty};
-    use crate::exchange::binance_spot::mirror::account::Detail;
     use crate::exchange::by_name;
 
     fn venue() -> Venue {
@@ -371,35 +354,33 @@ mod tests {
             qty,
             life,
             client_id: client_id.to_owned(),
-            answer: Detail::Full,
         }
     }
 
     #[test]
-    fn a_client_id_is_unique_among_the_accounts_open_orders_only() {
+    fn only_what_rests_is_an_accounts_open_order() {
         let mut venue = venue();
-        let mut place = |account, life, id| venue.place(account, &order(life, id)).map(|_| ());
-        assert_eq!(place("a", Life::ImmediateOrCancel, "x"), Ok(()));
-        assert_eq!(place("a", Life::GoodTillCancel, "x"), Ok(()));
-        assert_eq!(
-            place("a", Life::GoodTillCancel, "x").unwrap_err().msg,
-            "Duplicate order sent."
-        );
-        assert_eq!(place("b", Life::GoodTillCancel, "x"), Ok(()));
+        let mut place = |account, life, id| venue.place(account, &order(life, id)).order_id;
+        place("a", Life::ImmediateOrCancel, "w");
+        place("a", Life::GoodTillCancel, "x");
+        place("a", Life::GoodTillCancel, "y");
+        place("b", Life::GoodTillCancel, "x");
+        assert_eq!(venue.resting("a", 0), ["x", "y"]);
+        assert_eq!(venue.resting("b", 0), ["x"]);
+        assert_eq!(venue.resting("a", 1), [""; 0]);
+        assert_eq!(venue.orders, 4);
     }
 
     #[test]
-    fn an_account_may_not_have_more_open_orders_than_the_filter_says() {
+    fn an_order_that_traded_whole_rests_no_more() {
         let mut venue = venue();
-        for n in 0..OPEN_ORDERS_MAX {
-            venue
-                .place("a", &order(Life::GoodTillCancel, &format!("c{n}")))
-                .unwrap();
-        }
-        let fault = venue
-            .place("a", &order(Life::GoodTillCancel, "more"))
-            .unwrap_err();
-        assert_eq!(fault.code, -1013);
+        let mut bid = order(Life::GoodTillCancel, "x");
+        // Above everything that is asked: the market's own asks fill it at once.
+        bid.px = Px(i64::MAX / 4);
+        bid.qty = venue.listings[0].instrument.lot;
+        let placed = venue.place("a", &bid);
+        assert_eq!(placed.fills.len(), 1);
+        assert_eq!(venue.resting("a", 0), [""; 0]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use rustls::{
 use serde_json::{Value, json};
 use tickwire::base::decimal;
 use tickwire::conn::tls;
+use tickwire::exchange;
 use tickwire::venue::account;
 use tickwire::watch::audit::{AUDIT_LEVELS, Truth};
 use tickwire::world::os::server::{self, Sim, SimOptions, SimProgress, SimSource, Speed};
@@ -301,7 +302,7 @@ fn logon(signer: &SigningKey, api_key: &str) -> Value {
 #[test]
 fn orders_are_acked_rejected_and_refused_without_a_good_signature() {
     let sim = flow(4);
-    let account = account::generate_account().unwrap();
+    let account = account::generate_account(exchange::unnamed()).unwrap();
     let key = SigningKey::from_pkcs8_pem(&account.private_key_pem).unwrap();
     let order = |price: &str| {
         json!({"id": 2, "method": "order.place", "params": {"symbol": "BTCUSDT", "side": "BUY",

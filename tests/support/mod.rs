@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use tickwire::exchange::Account;
+use tickwire::exchange::{self, Account};
 use tickwire::venue::account::generate_account;
 
 /// No process of a test lives longer. A busy host may take long, and that is no fault.
@@ -310,7 +310,7 @@ pub const EAGER: &str = "[strategy]\nname = \"imbalance\"\ndepth = 5\nthreshold 
 
 /// Writes the keys of a fresh account, and gives what must never be shown: every line of both.
 pub fn write_keys(folder: &Path) -> (Account, Vec<String>) {
-    let account = generate_account().unwrap();
+    let account = generate_account(exchange::unnamed()).unwrap();
     write_secret(&folder.join("api.key"), &account.api_key);
     write_secret(&folder.join("private.pem"), &account.private_key_pem);
     let pem = account.private_key_pem.lines();

@@ -2,7 +2,7 @@
 
 use super::RunError;
 use crate::app::config::{self, Config, Known};
-use crate::exchange::Account;
+use crate::exchange::{self, Account};
 use crate::venue::account::generate_account;
 use crate::world::os::server::{self, Sim, SimOptions, SimSource};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -71,12 +71,14 @@ pub(super) fn sim_config(
         feed.ca_file = Some(ca_file.clone());
         feed.instruments = sim.symbols(&feed.exchange).to_vec();
     }
-    let exchange = config.feeds.iter().map(|feed| feed.exchange.clone()).next();
-    let keys = generate_account().map_err(RunError::Failed)?;
+    let feed = config.feeds.first();
+    let exchange = feed.and_then(|feed| exchange::by_name(&feed.exchange));
+    let exchange = exchange.unwrap_or_else(exchange::unnamed);
+    let keys = generate_account(exchange).map_err(RunError::Failed)?;
     // The keys were made here and are handed over as they are: these two name no source.
     let nowhere = || config::SecretSource::Env(String::new());
     let account = config::Account {
-        exchange: exchange.unwrap_or_default(),
+        exchange: exchange.name().to_owned(),
         orders: at,
         ca_file: Some(ca_file),
         api_key: nowhere(),

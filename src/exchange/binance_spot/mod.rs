@@ -10,7 +10,7 @@ pub(super) mod market {
     pub mod request;
     pub mod rest;
 }
-pub mod mirror;
+mod mirror;
 
 use super::{
     Account, DecodeError, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror,
@@ -58,7 +58,7 @@ pub static BINANCE: BinanceSpot = BinanceSpot {
         info_query: "showPermissionSets=false",
         tickers_query: "?type=MINI",
         rest_weight: 6_000,
-        mirror: mirror::SpotMirror::new("binance"),
+        mirror: mirror::SpotMirror::whole("binance"),
     },
 };
 
@@ -77,7 +77,7 @@ pub static BINANCE_US: BinanceSpot = BinanceSpot {
         tickers_query: "",
         // 6,000 from 2026-08-31 on, and 1,200 until then: the careful one.
         rest_weight: 1_200,
-        mirror: mirror::SpotMirror::new("binance-us"),
+        mirror: mirror::SpotMirror::market("binance-us"),
     },
 };
 

@@ -58,7 +58,7 @@ impl Default for SimOptions {
         Self {
             listen,
             seed: 1,
-            exchanges: vec![PLAYED.to_owned()],
+            exchanges: vec![exchange::unnamed().name().to_owned()],
             instruments: 3,
             messages_per_s: None,
             truth: true,
@@ -68,15 +68,12 @@ impl Default for SimOptions {
     }
 }
 
-/// The one exchange whose recordings can be played.
-const PLAYED: &str = "binance";
-
 /// Where its market data comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SimSource {
     /// Seeded order flow into matching engines: BTC, ETH, SOL, then invented assets.
     Flow,
-    /// A recording (JSON lines, gzip or plain) of Binance spot.
+    /// A recording (JSON lines, gzip or plain) of the one exchange that is simulated.
     Play {
         /// The file.
         path: PathBuf,
@@ -115,10 +112,16 @@ impl fmt::Display for SimError {
                 )
             }
             Self::Exchange(name) => write!(f, "\"{name}\": no such exchange to simulate"),
-            Self::NotPlayed(name) => write!(
-                f,
-                "recordings of {PLAYED} are played, not those of \"{name}\""
-            ),
+            Self::NotPlayed(name) => {
+                let played = exchange::ALL.iter();
+                let played = played.filter(|exchange| exchange.mirror().player().is_some());
+                let played: Vec<&str> = played.map(|exchange| exchange.name()).collect();
+                let played = played.join(", ");
+                write!(
+                    f,
+                    "recordings of {played} are played, not those of \"{name}\""
+                )
+            }
             Self::Recording(path, error) => write!(f, "recording {}: {error}", path.display()),
             Self::Certificates(why) => write!(f, "cannot make certificates: {why}"),
             Self::Thread(error) => write!(f, "cannot start the thread tickwire-sim: {error}"),
@@ -298,13 +301,15 @@ fn venues(
 ) -> Result<(Vec<Venue>, Instant), SimError> {
     let mut recording = None;
     if let SimSource::Play { path, speed } = &options.source
-        && let Some(&played) = exchanges.first()
+        && let [played, others @ ..] = exchanges
     {
-        if let Some(other) = exchanges.iter().find(|other| other.name() != PLAYED) {
+        let player = played.mirror().player();
+        let (Some(player), None) = (player, others.first()) else {
+            let other = others.first().unwrap_or(played);
             return Err(SimError::NotPlayed(other.name().to_owned()));
-        }
+        };
         let file = path.clone();
-        let indexed = Recording::index(Box::new(move || recorder::open(&file)), played);
+        let indexed = Recording::index(Box::new(move || recorder::open(&file)), player);
         let indexed = indexed.map_err(|error| SimError::Recording(path.clone(), error))?;
         recording = Some((indexed, *speed));
     }

@@ -1,7 +1,7 @@
 //! The exchange's end of one WebSocket: framing, keep-alive and the limits that it holds clients to.
 //! Understands no message; reads and writes plaintext buffers, never a socket.
 
-use super::session::{Cut, Pipe};
+use super::connection::{Cut, Pipe};
 use crate::base::Nanos;
 use crate::exchange::Rate;
 use std::collections::VecDeque;

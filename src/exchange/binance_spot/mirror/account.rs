@@ -1,49 +1,26 @@
 //! Order entry over the WebSocket API: session logon with a real Ed25519 signature, and LIMIT orders.
 //! Checks a request in full and hands it on; matches nothing itself.
 
-use super::{Fault, NOTIONAL_MAX, TimeUnit, find, market};
+use super::route::{self, Upgrade};
+use super::{Fault, NOTIONAL_MAX, SpotMirror, TimeUnit, find, market};
 use crate::base::{DecimalError, Instrument, Px, Qty, Side, UnixNanos, decimal};
-use crate::exchange::mirror::Listing;
+use crate::exchange::Account;
+use crate::exchange::mirror::{AccountSession, Accounts, Life, Listing, Matcher, Place, Placed};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ed25519_dalek::{Signature, VerifyingKey};
+use ed25519_dalek::pkcs8::{EncodePrivateKey, spki::der::pem::LineEnding};
+use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
 use serde_json::{Map, Value, json};
+use std::fmt::Write;
+use zeroize::Zeroizing;
 
 /// Open orders that one account may have in one instrument.
 pub const OPEN_ORDERS_MAX: usize = 200;
 const RECV_WINDOW_MS: i64 = 5000;
 const RECV_WINDOW_MS_MAX: i64 = 60_000;
 
-/// How long a simulated order may live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Life {
-    /// Until it is filled or the session ends.
-    GoodTillCancel,
-    /// What does not fill at once expires.
-    ImmediateOrCancel,
-}
-
-/// An order that passed every filter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// Index of the listing.
-    pub listing: usize,
-    /// Buy or sell.
-    pub side: Side,
-    /// The limit price.
-    pub px: Px,
-    /// How much.
-    pub qty: Qty,
-    /// How long it may live.
-    pub life: Life,
-    /// Empty when the client sent none.
-    pub client_id: String,
-    /// How much the answer is to say.
-    pub answer: Detail,
-}
-
 /// `newOrderRespType`: each says all that the one before it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Detail {
+enum Detail {
     /// That it was taken.
     Ack,
     /// How it stands.
@@ -52,24 +29,50 @@ pub enum Detail {
     Full,
 }
 
-/// What a market made of an order at once.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Placed {
-    /// The exchange's own number of it.
-    pub order_id: u64,
-    /// What it traded, with the trade's number.
-    pub fills: Vec<(Px, Qty, u64)>,
+/// A key pair is an account: the API key is the public key.
+impl Accounts for SpotMirror {
+    fn path(&self) -> &'static str {
+        route::API
+    }
+
+    fn session(&self, target: &str, now: UnixNanos) -> Option<Box<dyn AccountSession>> {
+        match route::upgrade(target)? {
+            Upgrade::Api { unit, rate_limits } => {
+                Some(Box::new(ApiSession::new(unit, rate_limits, now)))
+            }
+            Upgrade::Streams { .. } => None,
+        }
+    }
+
+    fn account(&self, seed: &Zeroizing<[u8; 32]>) -> Result<Account, String> {
+        let key = SigningKey::from_bytes(seed);
+        let mut api_key = Zeroizing::new(String::with_capacity(64));
+        for byte in key.verifying_key().as_bytes() {
+            let _ = write!(api_key, "{byte:02x}");
+        }
+        let private_key_pem = key
+            .to_pkcs8_pem(LineEnding::LF)
+            .map_err(|error| error.to_string())?;
+        Ok(Account {
+            api_key,
+            private_key_pem,
+        })
+    }
+
+    fn api_key(&self) -> &'static str {
+        "the lowercase hex of its Ed25519 public key"
+    }
 }
 
 /// The protocol state of one order connection.
 #[derive(Debug, Clone, Default)]
-pub struct ApiSession {
+struct ApiSession {
     /// The unit of times in its answers.
-    pub unit: TimeUnit,
+    unit: TimeUnit,
     /// Answers carry `rateLimits` unless the URL or the request says otherwise.
-    pub rate_limits: bool,
+    rate_limits: bool,
     /// When this connection was opened.
-    pub connected: UnixNanos,
+    connected: UnixNanos,
     /// The API key that logged on, and when.
     account: Option<(String, UnixNanos)>,
 }
@@ -78,7 +81,7 @@ type Params = Map<String, Value>;
 
 impl ApiSession {
     /// A connection opened at `connected` whose times are in `unit`.
-    pub fn new(unit: TimeUnit, rate_limits: bool, connected: UnixNanos) -> Self {
+    fn new(unit: TimeUnit, rate_limits: bool, connected: UnixNanos) -> Self {
         Self {
             unit,
             rate_limits,
@@ -87,14 +90,8 @@ impl ApiSession {
         }
     }
 
-    /// Answers one request. `place` puts an accepted order into the market and gives its id.
-    pub fn handle(
-        &mut self,
-        text: &str,
-        now: UnixNanos,
-        listings: &[Listing],
-        place: impl FnOnce(&str, &Place) -> Result<Placed, Fault>,
-    ) -> String {
+    /// Answers one request.
+    fn answer(&mut self, text: &str, market: &mut dyn Matcher) -> String {
         let Ok(request) = serde_json::from_str::<Params>(text) else {
             let fault = Fault::new(400, -1135, "The field `id` or `method` is malformed.");
             return self.envelope(&Value::Null, Err(fault), self.rate_limits);
@@ -107,6 +104,7 @@ impl ApiSession {
             .unwrap_or(&none);
         let limits = params.get("returnRateLimits").and_then(Value::as_bool);
         let method = request.get("method").and_then(Value::as_str).unwrap_or("");
+        let now = market.now();
         let result = match method.strip_prefix("v3/").unwrap_or(method) {
             "ping" => Ok(json!({})),
             "time" => Ok(market::server_time(self.unit, now)),
@@ -116,7 +114,7 @@ impl ApiSession {
                 self.account = None;
                 Ok(self.status(now))
             }
-            "order.place" => self.place(params, now, listings, place),
+            "order.place" => self.place(params, now, market),
             _ => Err(Fault::new(
                 400,
                 -1,
@@ -148,8 +146,7 @@ impl ApiSession {
         &mut self,
         params: &Params,
         now: UnixNanos,
-        listings: &[Listing],
-        place: impl FnOnce(&str, &Place) -> Result<Placed, Fault>,
+        market: &mut dyn Matcher,
     ) -> Result<Value, Fault> {
         let account = match (&self.account, params.contains_key("signature")) {
             (_, true) => verify(params)?,
@@ -157,10 +154,12 @@ impl ApiSession {
             (None, false) => return Err(unauthorised()),
         };
         check_time(params, now)?;
-        let order = check_place(params, listings)?;
-        let placed = place(&account, &order)?;
-        let instrument = &listings[order.listing].instrument;
-        Ok(answer(instrument, self.unit.of(now), &order, &placed))
+        let (order, detail) = check_place(params, market.listings())?;
+        check_open(&order, &market.resting(&account, order.listing))?;
+        let placed = market.place(&account, &order);
+        let instrument = &market.listings()[order.listing].instrument;
+        let now = self.unit.of(now);
+        Ok(answer(instrument, now, &order, detail, &placed))
     }
 
     fn envelope(&self, id: &Value, result: Result<Value, Fault>, limits: bool) -> String {
@@ -177,8 +176,20 @@ impl ApiSession {
     }
 }
 
+impl AccountSession for ApiSession {
+    fn handle_text(&mut self, text: &str, market: &mut dyn Matcher, out: &mut Vec<String>) {
+        out.push(self.answer(text, market));
+    }
+}
+
 /// What is said of an order that was taken.
-fn answer(instrument: &Instrument, now: i64, order: &Place, placed: &Placed) -> Value {
+fn answer(
+    instrument: &Instrument,
+    now: i64,
+    order: &Place,
+    detail: Detail,
+    placed: &Placed,
+) -> Value {
     let mut said = json!({
         "symbol": instrument.symbol.as_str(),
         "orderId": placed.order_id,
@@ -186,7 +197,7 @@ fn answer(instrument: &Instrument, now: i64, order: &Place, placed: &Placed) -> 
         "clientOrderId": order.client_id,
         "transactTime": now,
     });
-    if order.answer == Detail::Ack {
+    if detail == Detail::Ack {
         return said;
     }
     // Eight decimals each, as Binance writes them, however coarse the instrument is.
@@ -223,7 +234,7 @@ fn answer(instrument: &Instrument, now: i64, order: &Place, placed: &Placed) -> 
     };
     said["workingTime"] = said["transactTime"].clone();
     said["selfTradePreventionMode"] = "EXPIRE_MAKER".into();
-    if order.answer == Detail::Full {
+    if detail == Detail::Full {
         let fill = |(at, much, id): &(Px, Qty, u64)| {
             json!({"price": px(*at), "qty": qty(much.0), "commission": "0.00000000",
                 "commissionAsset": "BNB", "tradeId": id})
@@ -332,8 +343,9 @@ fn payload(params: &Params) -> String {
     joined.collect::<Vec<_>>().join("&")
 }
 
-/// Reads and checks an order in the order in which Binance does: parameters, then filters.
-fn check_place(params: &Params, listings: &[Listing]) -> Result<Place, Fault> {
+/// Reads and checks an order in the order in which Binance does: parameters, then filters. Also says how much
+/// the answer is to say.
+fn check_place(params: &Params, listings: &[Listing]) -> Result<(Place, Detail), Fault> {
     let symbol = text(params, "symbol")?;
     let (listing, Listing { instrument, .. }) =
         find(listings, symbol).ok_or_else(Fault::invalid_symbol)?;
@@ -350,7 +362,7 @@ fn check_place(params: &Params, listings: &[Listing]) -> Result<Place, Fault> {
         "IOC" => Life::ImmediateOrCancel,
         _ => return Err(Fault::new(400, -1115, "Invalid timeInForce.")),
     };
-    let answer = match params.get("newOrderRespType").map(Value::as_str) {
+    let detail = match params.get("newOrderRespType").map(Value::as_str) {
         None | Some(Some("FULL")) => Detail::Full, // What a LIMIT order is answered with unasked.
         Some(Some("RESULT")) => Detail::Result,
         Some(Some("ACK")) => Detail::Ack,
@@ -367,15 +379,26 @@ fn check_place(params: &Params, listings: &[Listing]) -> Result<Place, Fault> {
     let px = Px(i64::try_from(px).map_err(|_| filter("PRICE_FILTER"))?);
     let client_id = client_id(params)?;
     check_filters(instrument, px, qty)?;
-    Ok(Place {
+    let order = Place {
         listing,
         side,
         px,
         qty,
         life,
         client_id,
-        answer,
-    })
+    };
+    Ok((order, detail))
+}
+
+/// Checks an order against those of its account and instrument that rest.
+fn check_open(order: &Place, resting: &[&str]) -> Result<(), Fault> {
+    if !order.client_id.is_empty() && resting.contains(&order.client_id.as_str()) {
+        return Err(Fault::new(400, -2010, "Duplicate order sent."));
+    }
+    if order.life == Life::GoodTillCancel && resting.len() >= OPEN_ORDERS_MAX {
+        return Err(filter("MAX_NUM_ORDERS"));
+    }
+    Ok(())
 }
 
 fn number(params: &Params, name: &str, scale: u8) -> Result<u64, Fault> {

@@ -1,19 +1,21 @@
 //! The exchange's half of the protocol: what Binance itself writes and reads, for the simulated exchange.
 //! Pure functions of values: holds no socket, no clock and no book.
 
-pub mod account;
-pub mod control;
-pub mod market;
+mod account;
+mod control;
+mod market;
 mod recorded;
-pub mod route;
+mod route;
 mod session;
 
 use crate::base::instrument::name;
 use crate::base::{Asset, Instrument, Px, Qty, Side, Symbol, UnixNanos};
 use crate::exchange::kit::listing;
-use crate::exchange::mirror::{Call, Listing, Market, Mirror, MirrorSession, Pace, Player, Reply};
+use crate::exchange::mirror::{
+    Accounts, Call, Listing, Market, Mirror, MirrorSession, Pace, Player, Reply,
+};
 use route::Get;
-pub use session::SpotSession;
+use session::SpotSession;
 use std::fmt::Write;
 
 /// Decimals that Binance pads every price and quantity to.
@@ -102,15 +104,24 @@ pub fn find<'l>(listings: &'l [Listing], symbol: &str) -> Option<(usize, &'l Lis
 #[derive(Debug, Clone, Copy)]
 pub struct SpotMirror {
     exchange: &'static str,
+    /// It takes orders and plays recordings, too.
+    whole: bool,
 }
 
 impl SpotMirror {
-    /// The market that the registry calls `exchange`.
-    pub const fn new(exchange: &'static str) -> Self {
-        Self { exchange }
+    /// The market that the registry calls `exchange`, with order entry and recordings.
+    pub const fn whole(exchange: &'static str) -> Self {
+        let whole = true;
+        Self { exchange, whole }
     }
 
-    fn answer(&self, call: Call<'_>, market: &mut dyn Market) -> Result<(String, u32), Fault> {
+    /// The market that the registry calls `exchange`, market data only.
+    pub const fn market(exchange: &'static str) -> Self {
+        let whole = false;
+        Self { exchange, whole }
+    }
+
+    fn answer(&self, call: Call<'_>, market: &mut dyn Market) -> Result<Reply, Fault> {
         if !call.body.is_empty() {
             let fault = "Only GET without a body is simulated.";
             return Err(Fault::new(405, -1000, fault));
@@ -118,10 +129,21 @@ impl SpotMirror {
         let get = route::get(call.target)?;
         let weight = get.weight();
         let now = market.now();
+        let mut status = 200;
         let body = match get {
             Get::Ping => "{}".to_owned(),
             Get::Time => market::server_time(TimeUnit::Millis, now).to_string(),
-            Get::Depth { symbol, levels } => depth(market, &symbol, levels)?,
+            Get::Depth { symbol, levels } => {
+                let n = market.find(&symbol).ok_or_else(Fault::invalid_symbol)?;
+                match market.take_recorded(n) {
+                    None => depth(market, n, levels),
+                    Some(Some(body)) => body,
+                    Some(None) => {
+                        status = 503;
+                        Fault::new(status, -1001, "no further snapshot was recorded").body()
+                    }
+                }
+            }
             Get::ExchangeInfo { symbols } => {
                 let listings = named(market, &symbols)?.into_iter();
                 market::exchange_info(TimeUnit::Millis, now, listings).to_string()
@@ -131,7 +153,11 @@ impl SpotMirror {
                 market::tickers(TimeUnit::Millis, now, &listings).to_string()
             }
         };
-        Ok((body, weight))
+        Ok(Reply {
+            status,
+            body,
+            weight,
+        })
     }
 }
 
@@ -163,33 +189,29 @@ impl Mirror for SpotMirror {
     }
 
     fn player(&self) -> Option<&dyn Player> {
-        Some(self)
+        self.whole.then_some(self)
+    }
+
+    fn accounts(&self) -> Option<&dyn Accounts> {
+        self.whole.then_some(self)
     }
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
-        match self.answer(call, market) {
-            Ok((body, weight)) => Reply {
-                status: 200,
-                body,
-                weight,
-            },
-            Err(fault) => Reply {
-                status: fault.status,
-                body: fault.body(),
-                weight: 1,
-            },
-        }
+        self.answer(call, market).unwrap_or_else(|fault| Reply {
+            status: fault.status,
+            body: fault.body(),
+            weight: 1,
+        })
     }
 }
 
-fn depth(market: &mut dyn Market, symbol: &str, levels: usize) -> Result<String, Fault> {
-    let n = market.find(symbol).ok_or_else(Fault::invalid_symbol)?;
+fn depth(market: &dyn Market, n: usize, levels: usize) -> String {
     // Both streams share the ids of the book: nothing needs to be published before it is shown.
     let (last_id, _) = market.stands_at(n, Pace::Fast);
     let side = |side| market.levels(n, side).take(levels);
     let instrument = &market.listings()[n].instrument;
     let (bids, asks) = (side(Side::Buy), side(Side::Sell));
-    Ok(market::snapshot(instrument, last_id, bids, asks))
+    market::snapshot(instrument, last_id, bids, asks)
 }
 
 /// The listings of these symbols, all where there is none.

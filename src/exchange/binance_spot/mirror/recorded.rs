@@ -17,6 +17,10 @@ struct Head<'m> {
 }
 
 impl Player for SpotMirror {
+    fn whose(&self) -> &'static str {
+        "Binance spot"
+    }
+
     fn frame(&self, url: &str, raw: &str) -> Recorded {
         if !is_ours(url) {
             return Recorded::Other;

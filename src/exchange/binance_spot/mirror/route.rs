@@ -3,6 +3,9 @@
 use super::{Fault, TimeUnit, market};
 use crate::exchange::kit::text::percent_decode;
 
+/// Path of order entry.
+pub const API: &str = "/ws-api/v3";
+
 /// What a WebSocket upgrade asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Upgrade {
@@ -88,7 +91,7 @@ pub fn upgrade(target: &str) -> Option<Upgrade> {
             .collect()
     };
     match path {
-        "/ws-api/v3" => Some(Upgrade::Api {
+        API => Some(Upgrade::Api {
             unit,
             rate_limits: param(query, "returnRateLimits") != Some("false"),
         }),

@@ -59,11 +59,6 @@ impl SpotSession {
         }
     }
 
-    /// What it is subscribed to.
-    pub fn names(&self) -> &BTreeSet<String> {
-        &self.names
-    }
-
     fn follow(&mut self, market: &dyn Market) {
         let meaning = |name: &String| {
             let (symbol, kind) = name.split_once('@')?;
@@ -131,5 +126,9 @@ impl MirrorSession for SpotSession {
 
     fn streams(&self) -> usize {
         self.names.len()
+    }
+
+    fn names(&self) -> Option<&BTreeSet<String>> {
+        Some(&self.names)
     }
 }

@@ -8,7 +8,7 @@ use crate::venue::limits::{self, Exceeded};
 use crate::venue::play::Subscriptions;
 use crate::venue::simulated::Source;
 use crate::watch::audit::Truth;
-use crate::world::sim::session::{Cut, Session};
+use crate::world::sim::connection::{Connection, Cut};
 use crossbeam_channel::{Sender, TrySendError};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -59,7 +59,7 @@ impl Shared {
 
 struct Client {
     socket: TcpStream,
-    session: Session,
+    connection: Connection,
     /// The socket may have bytes, or room: edges are remembered until they are used up.
     readable: bool,
     writable: bool,
@@ -156,10 +156,10 @@ impl Thread {
     }
 
     fn timeout(&self) -> Duration {
-        let sessions = self.clients.values();
-        let sessions = sessions.map(|client| client.session.poll_timeout(&self.venues));
+        let clients = self.clients.values();
+        let clients = clients.map(|client| client.connection.poll_timeout(&self.venues));
         let markets = self.venues.all.iter().map(|venue| venue.poll_timeout());
-        let due = sessions.chain(markets).min().unwrap_or(Nanos::NEVER);
+        let due = clients.chain(markets).min().unwrap_or(Nanos::NEVER);
         Duration::from_nanos(due.since(self.now())).min(PARK_MAX)
     }
 
@@ -183,13 +183,13 @@ impl Thread {
                     .registry()
                     .register(&mut socket, Token(token), interest)
                     .is_ok();
-            let session = Session::new(self.now(), from.ip(), Arc::clone(&self.tls));
-            if let (true, Ok(session)) = (ready, session) {
+            let connection = Connection::new(self.now(), from.ip(), Arc::clone(&self.tls));
+            if let (true, Ok(connection)) = (ready, connection) {
                 self.next_token += 1;
                 self.shared.sessions.fetch_add(1, Relaxed);
                 let client = Client {
                     socket,
-                    session,
+                    connection,
                     readable: true,
                     writable: true,
                     gone: false,
@@ -217,21 +217,21 @@ impl Thread {
                 continue;
             };
             client.read(now, buffer, venues);
-            let Some(at) = client.session.venue() else {
+            let Some(at) = client.connection.venue() else {
                 continue;
             };
-            // Also to the session that caused them: what it has shown already it knows by its ids.
+            // Also to the connection that caused them: what it has shown already it knows by its ids.
             let events = std::mem::take(&mut venues.all[at].events);
             if events.is_empty() {
                 continue;
             }
-            let sessions = clients.values_mut().map(|client| &mut client.session);
-            for session in sessions.filter(|session| session.venue() == Some(at)) {
-                frames += session.handle_events(&venues.all[at], &events);
+            let all = clients.values_mut().map(|client| &mut client.connection);
+            for connection in all.filter(|connection| connection.venue() == Some(at)) {
+                frames += connection.handle_events(&venues.all[at], &events);
             }
         }
         for client in clients.values_mut() {
-            frames += client.session.handle_timeout(now, venues);
+            frames += client.connection.handle_timeout(now, venues);
         }
         shared.frames_sent.fetch_add(frames, Relaxed);
         let orders = venues.all.iter().map(|venue| venue.orders).sum();
@@ -248,19 +248,19 @@ impl Thread {
     /// sees it as of that event. Gives the frames sent.
     fn advance(&mut self, now: Nanos) -> u64 {
         let mut frames = 0;
-        let mut sessions: Vec<Vec<&mut Session>> = Vec::new();
-        sessions.resize_with(self.venues.all.len(), Vec::new);
+        let mut connections: Vec<Vec<&mut Connection>> = Vec::new();
+        connections.resize_with(self.venues.all.len(), Vec::new);
         for client in self.clients.values_mut() {
-            if let Some(at) = client.session.venue() {
-                sessions[at].push(&mut client.session);
+            if let Some(at) = client.connection.venue() {
+                connections[at].push(&mut client.connection);
             }
         }
-        for (venue, sessions) in self.venues.all.iter_mut().zip(&mut sessions) {
+        for (venue, connections) in self.venues.all.iter_mut().zip(&mut connections) {
             let mut events = Vec::new();
             while venue.step(now) {
                 std::mem::swap(&mut events, &mut venue.events);
-                for session in sessions.iter_mut() {
-                    frames += session.handle_events(venue, &events);
+                for connection in connections.iter_mut() {
+                    frames += connection.handle_events(venue, &events);
                 }
                 events.clear();
             }
@@ -292,7 +292,7 @@ impl Thread {
             let mut ends = self
                 .clients
                 .values()
-                .filter_map(|client| client.session.played_out());
+                .filter_map(|client| client.connection.played_out());
             if let Some(first) = ends.next() {
                 self.shared
                     .played_out
@@ -308,11 +308,11 @@ impl Thread {
         } = self;
         let mut left: Vec<(usize, String)> = Vec::new();
         clients.retain(|_, client| {
-            let over = client.session.over(now);
+            let over = client.connection.over(now);
             let keep = !client.gone && over.is_none();
             if !keep {
                 if let (Some(at), Some(names)) =
-                    (client.session.venue(), client.session.played_names())
+                    (client.connection.venue(), client.connection.played_names())
                 {
                     left.extend(names.iter().map(|name| (at, name.clone())));
                 }
@@ -324,10 +324,10 @@ impl Thread {
             keep
         });
         for (at, stream) in left {
-            let others = clients.values().map(|client| &client.session);
-            let mut others = others.filter(|session| session.venue() == Some(at));
+            let others = clients.values().map(|client| &client.connection);
+            let mut others = others.filter(|other| other.venue() == Some(at));
             let follows = |names: &Subscriptions| names.contains(&stream);
-            if !others.any(|session| session.played_names().is_some_and(follows)) {
+            if !others.any(|other| other.played_names().is_some_and(follows)) {
                 venues.all[at].abandon(&stream);
             }
         }
@@ -342,7 +342,7 @@ impl Client {
             match self.socket.read(buffer) {
                 Ok(0) => self.gone = true,
                 Ok(n) => {
-                    self.session.handle_input(now, &buffer[..n], venues);
+                    self.connection.handle_input(now, &buffer[..n], venues);
                     continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -356,9 +356,9 @@ impl Client {
 
     /// Writes until there is nothing more, or no room.
     fn write(&mut self) {
-        while !self.session.output().is_empty() {
-            match self.socket.write(self.session.output()) {
-                Ok(n) => self.session.consume(n),
+        while !self.connection.output().is_empty() {
+            match self.socket.write(self.connection.output()) {
+                Ok(n) => self.connection.consume(n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
                 Err(error) => {
                     self.gone |= error.kind() != io::ErrorKind::WouldBlock;

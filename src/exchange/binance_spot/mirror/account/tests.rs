@@ -1,6 +1,8 @@
 use super::*;
-use crate::base::Symbol;
-use ed25519_dalek::{Signer, SigningKey};
+use crate::base::{Level, Symbol};
+use crate::exchange::mirror::{Market, Pace};
+use ed25519_dalek::Signer;
+use ed25519_dalek::pkcs8::DecodePrivateKey;
 
 const NOW: UnixNanos = UnixNanos(1_750_000_000_000_000_000);
 const NOW_MS: i64 = NOW.as_millis();
@@ -18,6 +20,62 @@ fn listings() -> Vec<Listing> {
         instrument,
         volume: 0,
     }]
+}
+
+/// A market where nothing rests but what it was told to: account and client id.
+struct Still {
+    listings: Vec<Listing>,
+    resting: Vec<(String, String)>,
+}
+
+impl Still {
+    fn new() -> Self {
+        Self {
+            listings: listings(),
+            resting: Vec::new(),
+        }
+    }
+}
+
+impl Market for Still {
+    fn now(&self) -> UnixNanos {
+        NOW
+    }
+
+    fn listings(&self) -> &[Listing] {
+        &self.listings
+    }
+
+    fn flush(&mut self, _listing: usize, _pace: Pace) {}
+
+    fn stands_at(&self, _listing: usize, _pace: Pace) -> (u64, u64) {
+        (0, 0)
+    }
+
+    fn levels(&self, _listing: usize, _side: Side) -> Box<dyn Iterator<Item = Level> + '_> {
+        Box::new(std::iter::empty())
+    }
+}
+
+impl Matcher for Still {
+    fn resting(&self, account: &str, _listing: usize) -> Vec<&str> {
+        let mine = self.resting.iter().filter(|(owner, _)| owner == account);
+        mine.map(|(_, client_id)| client_id.as_str()).collect()
+    }
+
+    /// Number 42: a quarter of it at its own price, and as much a tick below.
+    fn place(&mut self, account: &str, order: &Place) -> Placed {
+        if order.life == Life::GoodTillCancel {
+            self.resting
+                .push((account.to_owned(), order.client_id.clone()));
+        }
+        let quarter = Qty(order.qty.0 / 4);
+        let below = Px(order.px.0 - 1_000_000);
+        Placed {
+            order_id: 42,
+            fills: vec![(order.px, quarter, 7), (below, quarter, 8)],
+        }
+    }
 }
 
 fn key() -> SigningKey {
@@ -42,18 +100,14 @@ fn logon(timestamp: i64, signer: &SigningKey) -> String {
 }
 
 fn ask(session: &mut ApiSession, request: &str) -> Value {
-    let answer = session.handle(request, NOW, &listings(), |_, order| Ok(placed(order)));
-    serde_json::from_str(&answer).unwrap()
+    ask_at(session, request, &mut Still::new())
 }
 
-/// Number 42: a quarter of it at its own price, and as much a tick below.
-fn placed(order: &Place) -> Placed {
-    let quarter = Qty(order.qty.0 / 4);
-    let below = Px(order.px.0 - 1_000_000);
-    Placed {
-        order_id: 42,
-        fills: vec![(order.px, quarter, 7), (below, quarter, 8)],
-    }
+fn ask_at(session: &mut ApiSession, request: &str, market: &mut Still) -> Value {
+    let mut out = Vec::new();
+    session.handle_text(request, market, &mut out);
+    assert_eq!(out.len(), 1);
+    serde_json::from_str(&out[0]).unwrap()
 }
 
 fn logged_on() -> ApiSession {
@@ -177,6 +231,69 @@ fn timestamps_hold_to_the_very_edge_of_the_window_in_both_units() {
         );
         assert_eq!(answer["status"], 200, "{edge}");
     }
+}
+
+/// An order that rests, under this client id.
+fn resting(client_id: &str) -> String {
+    order(|params| {
+        params["timeInForce"] = json!("GTC");
+        params["newClientOrderId"] = json!(client_id);
+    })
+}
+
+#[test]
+fn a_client_id_is_unique_among_the_accounts_open_orders_only() {
+    let (mut session, mut market) = (logged_on(), Still::new());
+    let mut status = |request: &str| {
+        let answer = ask_at(&mut session, request, &mut market);
+        (answer["status"].clone(), answer["error"]["msg"].clone())
+    };
+    let taken = (json!(200), Value::Null);
+    let refused = (json!(400), json!("Duplicate order sent."));
+    let once = order(|params| params["newClientOrderId"] = json!("x"));
+    assert_eq!(status(&once), taken);
+    assert_eq!(status(&resting("x")), taken);
+    assert_eq!(status(&resting("x")), refused);
+    assert_eq!(status(&once), refused);
+    assert_eq!(status(&resting("y")), taken);
+    market.resting = vec![("another".to_owned(), "x".to_owned())];
+    let answer = ask_at(&mut session, &resting("x"), &mut market);
+    assert_eq!(answer["status"], 200);
+}
+
+#[test]
+fn an_account_may_not_have_more_open_orders_than_the_filter_says() {
+    let (mut session, mut market) = (logged_on(), Still::new());
+    for n in 0..OPEN_ORDERS_MAX {
+        let answer = ask_at(&mut session, &resting(&format!("c{n}")), &mut market);
+        assert_eq!(answer["status"], 200);
+    }
+    let answer = ask_at(&mut session, &resting("more"), &mut market);
+    assert_eq!(answer["error"]["code"], -1013);
+    let one_more = ask_at(&mut session, &order(|_| ()), &mut market);
+    assert_eq!(one_more["status"], 200, "it does not rest");
+}
+
+#[test]
+fn an_account_is_a_key_pair_and_its_api_key_the_hex_of_the_public_key() {
+    let seed = Zeroizing::new([7; 32]);
+    let account = SpotMirror::whole("binance").account(&seed).unwrap();
+    let key = SigningKey::from_pkcs8_pem(&account.private_key_pem).unwrap();
+    assert_eq!(key.to_bytes(), *seed);
+    assert_eq!(*account.api_key, api_key());
+}
+
+#[test]
+fn order_entry_has_a_path_of_its_own_where_it_is_simulated() {
+    let listens = |path: &str| {
+        let mirror = SpotMirror::whole("binance");
+        let session = Accounts::session(&mirror, path, NOW);
+        session.is_some()
+    };
+    assert!(listens("/ws-api/v3") && listens("/ws-api/v3?timeUnit=MICROSECOND"));
+    assert!(!listens("/ws-api") && !listens("/stream") && !listens("/ws"));
+    use crate::exchange::Mirror;
+    assert!(SpotMirror::market("binance-us").accounts().is_none());
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use super::{Cut, OUT_BYTES_MAX, Pipe};
 use crate::base::Nanos;
-use crate::exchange::binance_spot::mirror::Fault;
 use crate::exchange::mirror::Call;
 use crate::venue::directory::Venues;
 use crate::venue::limits::Refusal;
@@ -149,15 +148,19 @@ fn upgrade(pipe: &mut Pipe, head: Head) -> Result<Turn, Cut> {
 
 /// Refuses a request; the connection ends.
 pub fn refuse(pipe: &mut Pipe, status: u16, why: &str) {
-    let fault = Fault::new(status, -1000, why);
-    write(pipe, fault.status, "", &fault.body(), false);
+    write(pipe, status, "", &fault(-1000, why), false);
 }
 
 /// Refuses a request for now.
 pub fn limited(pipe: &mut Pipe, refusal: Refusal, keep_alive: bool) {
-    let fault = Fault::new(refusal.status, -1003, "Too many requests.");
+    let fault = fault(-1003, "Too many requests.");
     let retry = format!("Retry-After: {}\r\n", refusal.retry_after_s);
-    write(pipe, fault.status, &retry, &fault.body(), keep_alive);
+    write(pipe, refusal.status, &retry, &fault, keep_alive);
+}
+
+/// The body of a refusal by this server, which all exchanges here share.
+fn fault(code: i32, why: &str) -> String {
+    serde_json::json!({"code": code, "msg": why}).to_string()
 }
 
 fn write(pipe: &mut Pipe, status: u16, header: &str, body: &str, keep_alive: bool) {

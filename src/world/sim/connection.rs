@@ -1,22 +1,20 @@
-//! One accepted connection as a value: bytes, TLS, HTTP, and then market streams or order entry.
+//! One accepted connection as a value: bytes, TLS, HTTP, and then a WebSocket with a session of the exchange.
 //! Owns no socket: ciphertext goes in, ciphertext comes out, and time is an argument.
 
 mod http;
-mod streams;
 
 use super::ws::Peer;
 use crate::base::Nanos;
-use crate::exchange::binance_spot::mirror::account::ApiSession;
-use crate::exchange::binance_spot::mirror::route::{self, Upgrade};
-use crate::exchange::mirror::{Happened, Market as _};
+use crate::exchange::mirror::Happened;
 use crate::venue::directory::Venues;
 use crate::venue::play::Subscriptions;
+use crate::venue::session::{Broken, Session};
 use crate::venue::simulated::Venue;
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
-use streams::Streams;
+use tungstenite::protocol::frame::coding::CloseCode;
 
 /// Bytes that may wait for a client when more come, however large a message is. One that reads slower than that is cut.
 pub const OUT_BYTES_MAX: usize = 4 << 20;
@@ -27,7 +25,7 @@ const IDLE_MAX: Nanos = Nanos::from_secs(75);
 /// A closed connection lingers so that its last bytes arrive before the socket's end does.
 const LINGER_MAX: Nanos = Nanos::from_millis(500);
 
-/// Why a session ends.
+/// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
     /// The client closed.
@@ -113,14 +111,73 @@ impl Write for Pipe {
 
 enum Phase {
     Http,
-    Streams(Box<Streams>),
-    Api(Box<(Peer, ApiSession)>),
+    Open(Box<Open>),
+}
+
+/// A WebSocket, and what the exchange says on it.
+struct Open {
+    peer: Peer,
+    session: Session,
+    /// Frames on their way from the session to the peer; empty between calls.
+    out: Vec<String>,
+}
+
+impl Open {
+    /// Answers the client's messages.
+    fn handle_input(&mut self, now: Nanos, pipe: &mut Pipe, venue: &mut Venue) -> Result<(), Cut> {
+        while let Some(text) = self.peer.read(now, pipe)? {
+            let (session, out) = (&mut self.session, &mut self.out);
+            let done = session.handle_text(now, &text, venue, out);
+            self.send(pipe);
+            self.keep(done, pipe)?;
+        }
+        Ok(())
+    }
+
+    /// Does what is due: keep-alive, heartbeats, and the recording. Gives the recording's frames.
+    fn handle_timeout(
+        &mut self,
+        now: Nanos,
+        pipe: &mut Pipe,
+        venue: &Venue,
+        room: usize,
+    ) -> Result<u64, Cut> {
+        let payload = venue.unix(now).as_millis();
+        self.peer.handle_timeout(now, pipe, payload)?;
+        let done = self.session.handle_timeout(now, venue, &mut self.out);
+        self.send(pipe);
+        self.keep(done, pipe)?;
+        let done = self.session.play(now, venue, room, &mut self.out);
+        let frames = self.send(pipe);
+        self.keep(done, pipe)?;
+        Ok(frames)
+    }
+
+    /// Hands the session's frames to the peer; gives how many went out.
+    fn send(&mut self, pipe: &mut Pipe) -> u64 {
+        let mut frames = 0;
+        for text in self.out.drain(..) {
+            frames += u64::from(self.peer.send(pipe, text));
+        }
+        frames
+    }
+
+    fn keep(&mut self, done: Result<(), Broken>, pipe: &mut Pipe) -> Result<(), Cut> {
+        done.map_err(|broken| match broken {
+            Broken::TooManyStreams => self.peer.cut(pipe, CloseCode::Policy, Cut::TooManyStreams),
+            Broken::Offence(offence) => {
+                self.peer.close(pipe, offence.code.into(), &offence.reason);
+                Cut::Offence
+            }
+            Broken::Recording => Cut::Recording,
+        })
+    }
 }
 
 /// One connection.
 ///
 /// Invariant: `sent <= out.len()`; bytes wait in `out` only, and at most [`OUT_BYTES_MAX`] and one batch of them.
-pub struct Session {
+pub struct Connection {
     tls: ServerConnection,
     pipe: Pipe,
     phase: Phase,
@@ -133,7 +190,7 @@ pub struct Session {
     venue: Option<usize>,
 }
 
-impl Session {
+impl Connection {
     /// A connection that was accepted at `now` from this address.
     ///
     /// # Errors
@@ -183,10 +240,11 @@ impl Session {
     /// Gives the frames sent.
     pub fn handle_events(&mut self, venue: &Venue, events: &[Happened]) -> u64 {
         match &mut self.phase {
-            Phase::Streams(streams) if self.cut.is_none() => {
-                streams.handle_events(&mut self.pipe, venue, events)
+            Phase::Open(open) if self.cut.is_none() => {
+                open.session.handle_events(venue, events, &mut open.out);
+                open.send(&mut self.pipe)
             }
-            Phase::Streams(_) | Phase::Http | Phase::Api(_) => 0,
+            Phase::Open(_) | Phase::Http => 0,
         }
     }
 
@@ -200,10 +258,8 @@ impl Session {
             let done = match &mut self.phase {
                 Phase::Http if now >= self.last_request + IDLE_MAX => Err(Cut::Idle),
                 Phase::Http => Ok(()),
-                Phase::Api(api) => api.0.handle_timeout(now, pipe, venue.unix(now).as_millis()),
-                Phase::Streams(streams) => streams
-                    .handle_timeout(now, pipe, venue)
-                    .and_then(|()| streams.play(now, pipe, venue, room))
+                Phase::Open(open) => open
+                    .handle_timeout(now, pipe, venue, room)
                     .map(|sent| frames = sent),
             };
             if let Err(why) = done {
@@ -220,9 +276,10 @@ impl Session {
         match (&self.cut, &self.phase) {
             (Some((_, since)), _) => *since + LINGER_MAX,
             (None, Phase::Http) => self.last_request + IDLE_MAX,
-            (None, Phase::Api(api)) => api.0.poll_timeout(),
-            (None, Phase::Streams(streams)) => {
-                streams.poll_timeout(self.queued() < PLAY_BYTES_MAX, venue)
+            (None, Phase::Open(open)) => {
+                let room = self.queued() < PLAY_BYTES_MAX;
+                let session = open.session.poll_timeout(room, venue);
+                session.min(open.peer.poll_timeout())
             }
         }
     }
@@ -253,16 +310,16 @@ impl Session {
     /// Whether it plays a recording, and if so, whether all of it was handed to the socket.
     pub fn played_out(&self) -> Option<bool> {
         match &self.phase {
-            Phase::Streams(streams) => streams.played().map(|end| end && self.queued() == 0),
-            Phase::Http | Phase::Api(_) => None,
+            Phase::Open(open) => open.session.played().map(|end| end && self.queued() == 0),
+            Phase::Http => None,
         }
     }
 
     /// The streams of a recording that it follows, if it plays one.
     pub fn played_names(&self) -> Option<&Subscriptions> {
         match &self.phase {
-            Phase::Streams(streams) => streams.played_names(),
-            Phase::Http | Phase::Api(_) => None,
+            Phase::Open(open) => open.session.played_names(),
+            Phase::Http => None,
         }
     }
 
@@ -296,10 +353,7 @@ impl Session {
                     }
                     Err(why) => break Err(why),
                 },
-                Phase::Streams(streams) => {
-                    break streams.handle_input(now, pipe, &mut venues.all[at]);
-                }
-                Phase::Api(api) => break answer_orders(now, pipe, api, &mut venues.all[at]),
+                Phase::Open(open) => break open.handle_input(now, pipe, &mut venues.all[at]),
             }
         };
         if let Err(why) = done {
@@ -318,38 +372,33 @@ impl Session {
         venues: &mut Venues,
     ) -> Result<(), Cut> {
         let pipe = &mut self.pipe;
-        let (at, session) = venues.session(&asked.host, &asked.target);
+        let (at, session) = venues.session(now, &asked.host, &asked.target);
         let venue = &mut venues.all[at];
         self.venue = Some(at);
         let limits = venue.exchange.limits();
-        let orders = match route::upgrade(&asked.target) {
-            // Order entry is simulated at Binance spot only.
-            Some(Upgrade::Api { unit, rate_limits }) if venue.exchange.name() == "binance" => {
-                Some(ApiSession::new(unit, rate_limits, venue.unix(now)))
-            }
-            Some(Upgrade::Api { .. } | Upgrade::Streams { .. }) | None => None,
-        };
-        if session.is_none() && orders.is_none() {
+        let Some(session) = session else {
             http::refuse(pipe, 404, "No such endpoint.");
             return Err(Cut::Answered);
-        }
+        };
         if let Err(refusal) = venue.gate.admit_connect(now, self.from) {
             http::limited(pipe, refusal, false);
             return Err(Cut::TooManyConnects);
         }
-        if let Some(orders) = orders {
-            asked.accept(pipe);
-            let peer = Peer::new(now, None, limits.connection_life);
-            self.phase = Phase::Api(Box::new((peer, orders)));
-        } else if let Some(session) = session {
-            if session.streams() > limits.streams_per_connection {
-                http::refuse(pipe, 400, "Too many streams.");
-                return Err(Cut::TooManyStreams);
-            }
-            asked.accept(pipe);
-            let streams = Streams::open(now, session, &asked.target, venue, pipe);
-            self.phase = Phase::Streams(Box::new(streams));
+        if session.is_too_wide() {
+            http::refuse(pipe, 400, "Too many streams.");
+            return Err(Cut::TooManyStreams);
         }
+        asked.accept(pipe);
+        // Order entry is not limited in messages.
+        let messages = (!session.is_account()).then_some(limits.messages);
+        let mut open = Open {
+            peer: Peer::new(now, messages, limits.connection_life),
+            session,
+            out: Vec::new(),
+        };
+        open.session.handle_open(venue, &mut open.out);
+        open.send(pipe);
+        self.phase = Phase::Open(Box::new(open));
         Ok(())
     }
 
@@ -370,23 +419,4 @@ impl Session {
             self.cut = Some((Cut::SlowConsumer, now));
         }
     }
-}
-
-fn answer_orders(
-    now: Nanos,
-    pipe: &mut Pipe,
-    (peer, session): &mut (Peer, ApiSession),
-    venue: &mut Venue,
-) -> Result<(), Cut> {
-    while let Some(text) = peer.read(now, pipe)? {
-        let unix = venue.now();
-        // The session reads the listings while the venue takes the order.
-        let listings = std::mem::take(&mut venue.listings);
-        let answer = session.handle(&text, unix, &listings, |account, order| {
-            venue.place(account, order)
-        });
-        venue.listings = listings;
-        peer.send(pipe, answer);
-    }
-    Ok(())
 }
