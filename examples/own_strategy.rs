@@ -1,16 +1,14 @@
 //! A strategy of your own, as a whole program: `cargo run --release --example own_strategy`.
 //!
-//! It follows order flow: where more was added to the best bid and taken from the best ask since
-//! the last book than threshold × what rests there now, it buys. The simulated exchange answers,
-//! for 5 s.
+//! It follows order flow. It buys if more was added to the best bid and taken from the best ask
+//! since the last book than threshold × what rests there now, and sells in the opposite case. The
+//! simulated exchange answers, for 5 s.
 
 use std::time::Duration;
-use tickwire::app::run::{Run, RunError};
-use tickwire::base::{
-    Body, Event, Instrument, Intent, Nanos, Qty, Side, StrategyId, TimeInForce, Why,
+use tickwire::{
+    Body, Event, Instrument, Intent, Intents, Nanos, Ofi, Picture, Qty, Run, RunError, Side,
+    Strategy, StrategyId, TimeInForce, Why,
 };
-use tickwire::market::{Ofi, Picture};
-use tickwire::strategy::{Intents, Strategy};
 
 const THRESHOLD: f64 = 0.5;
 

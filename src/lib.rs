@@ -1,9 +1,27 @@
 //! Tickwire: a low-latency trading engine for crypto exchanges. Thread per core, no async runtime.
 //!
-//! The rooms stand in the order of the road that a byte takes; `ARCHITECTURE.md` walks one through them.
+//! A program of your own gives a [`Strategy`] to a [`Run`], and reads the [`Summary`] at its end.
+//! [`Run`] shows the shortest one; `examples/own_strategy.rs` is a whole one that trades on order
+//! flow: `cargo run --release --example own_strategy`. Everything that such a program names is
+//! here:
+//!
+//! | for | names |
+//! |---|---|
+//! | starting the engine | [`Run`], [`RunError`], [`Config`], [`ConfigErrors`], [`Summary`] |
+//! | deciding | [`Strategy`], [`StrategyMaker`], [`Intents`], [`Intent`], [`TimeInForce`], [`Why`] |
+//! | what happens | [`Event`], [`Body`], [`Flags`], [`Status`], [`Trade`], [`Quote`], [`Stamps`] |
+//! | your own orders | [`Report`], [`Outcome`], [`ClientId`], [`StrategyId`] |
+//! | books | [`Picture`], [`Shown`], [`Top`], [`Level`], [`Side`], [`Px`], [`Qty`], [`Ofi`] |
+//! | instruments | [`Instrument`], [`InstrumentId`], [`InstrumentKind`], [`Contract`] |
+//! | names and numbers | [`Name`], [`Symbol`], [`Asset`], [`Decimal`] |
+//! | time | [`Nanos`], [`UnixNanos`], [`RxStamps`] |
+//!
+//! The modules are the engine's inside, and change without notice. They stand in the order of the
+//! road that a byte takes; `ARCHITECTURE.md` walks one through them.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
-// No input of a host, a shell or an exchange may end the process, and nothing may wait for a console.
+// No input of a host, a shell or an exchange may end the process, and nothing may wait for a
+// console.
 #![cfg_attr(
     not(test),
     deny(
@@ -31,3 +49,24 @@ pub mod venue; //    order to fill, where the exchange is ours
 pub mod watch; //    what people see
 pub mod wiring; //   rooms joined into lanes, lanes joined by rings
 pub mod world; //    os: every system call; sim: connections to the exchange that we make
+
+#[doc(inline)]
+pub use app::config::{Config, ConfigErrors};
+#[doc(inline)]
+pub use app::run::{Run, RunError};
+#[doc(inline)]
+pub use app::session::StrategyMaker;
+#[doc(inline)]
+pub use base::{
+    Asset, Body, ClientId, Contract, Decimal, Event, Flags, Instrument, InstrumentId, Intent,
+    Kind as InstrumentKind, Level, Name, Nanos, Outcome, Px, Qty, Quote, Report, RxStamps, Side,
+    Stamps, Status, StrategyId, Symbol, TimeInForce, Top, Trade, UnixNanos, Why,
+};
+#[doc(inline)]
+pub use market::picture::{Picture, Shown};
+#[doc(inline)]
+pub use market::signals::Ofi;
+#[doc(inline)]
+pub use strategy::{Intents, Strategy};
+#[doc(inline)]
+pub use watch::summary::Summary;

@@ -81,10 +81,7 @@ enum Market {
 /// One run of the engine, ready to start.
 ///
 /// ```no_run
-/// use tickwire::app::run::Run;
-/// use tickwire::base::{Event, Nanos};
-/// use tickwire::market::Picture;
-/// use tickwire::strategy::{Intents, Strategy};
+/// use tickwire::{Event, Intents, Nanos, Picture, Run, RunError, Strategy};
 ///
 /// struct Watch;
 ///
@@ -97,7 +94,7 @@ enum Market {
 ///     .strategy(Box::new(|_instruments| Ok(Box::new(Watch))))
 ///     .start()?;
 /// println!("{} orders", summary.orders.sent);
-/// # Ok::<(), tickwire::app::run::RunError>(())
+/// # Ok::<(), RunError>(())
 /// ```
 pub struct Run {
     market: Market,
@@ -423,7 +420,8 @@ fn may_be_live(config: &Config, mixed: Option<&String>) -> Result<(), RunError> 
         (true, None) => Ok(()),
         (true, Some(mixed)) => wrong(mixed.clone()),
         (false, mixed) => wrong(format!(
-            "{}--live sends orders by nothing but what is written out; this is left to defaults:{missing}",
+            "{}--live sends orders by nothing but what is written out; this is left to \
+             defaults:{missing}",
             mixed.map(|mixed| format!("{mixed}\n")).unwrap_or_default()
         )),
     }
