@@ -352,7 +352,8 @@ mod tests {
         let config = config(
             "[engine]\ndepth = 256\n[socket]\nbusy_poll_us = 50\n[[feed]]\n\
              exchange = \"binance\"\ninstruments = [\"A\", \"B\", \"C\"]\nquotes = false\n\
-             instruments_per_connection = 2\nstream = \"127.0.0.1:9443\"\n[risk]\nnotional_max = \"77\"\n",
+             instruments_per_connection = 2\nstream = \"127.0.0.1:9443\"\n[risk]\n\
+             notional_max = \"77\"\n",
         );
         let mut out = Vec::new();
         describe(
@@ -385,7 +386,8 @@ mod tests {
     #[test]
     fn patterns_lines_routes_and_fees_are_shown_before_an_exchange_is_asked() {
         let config = config(
-            "[simulate]\nseed = 4\n[[feed]]\nexchange = \"binance-usdm\"\ninstruments = [\"*USDT\"]\n\
+            "[simulate]\nseed = 4\n[[feed]]\nexchange = \"binance-usdm\"\n\
+             instruments = [\"*USDT\"]\n\
              top = 60\nlines = 2\ntaker_fee_ppm = 450\n[[feed]]\nexchange = \"okx\"\n\
              instruments = [\"*\"]\nvia = \"127.0.0.1:9\"\n[[feed]]\nexchange = \"binance\"\n\
              instruments = [\"*USDT\"]\ntop = 300\n",

@@ -183,8 +183,8 @@ pub(super) fn describe(out: &mut dyn Write, config: &Config, cpus: &Cpus) -> io:
         let each = Size(book_bytes(config) + BUFFER_BYTES + INSTRUMENT_BYTES + WAITING_BYTES);
         writeln!(
             out,
-            "{:<12} {}: how many its patterns match is known at the start of a run: each counts as one instrument \
-             here, and one more takes {each}",
+            "{:<12} {}: how many its patterns match is known at the start of a run: each counts as \
+             one instrument here, and one more takes {each}",
             "", feed.exchange
         )?;
     }

@@ -6,14 +6,16 @@
 //!
 //! | reached | by public authorities | with a `ca_file` beside them |
 //! |---|---|---|
-//! | by one of the exchange's own names | the exchange, or its test site | the same: the name leads there |
+//! | by one of the exchange's own names | the exchange, or its test site | the same |
 //! | by such a name, `via` an address of this host | simulated | simulated |
-//! | by such a name, `via` an address of this network | the exchange: nobody else can prove the name | simulated |
-//! | by such a name, `via` any other address | the exchange: as before | nobody can tell |
+//! | by such a name, `via` an address of this network | the exchange | simulated |
+//! | by such a name, `via` any other address | the exchange | nobody can tell |
 //! | by an address of this host or this network | simulated | simulated |
 //! | by any other name | nobody can tell | nobody can tell |
 //!
-//! If nobody can tell, a run may trade on paper, and sends no orders.
+//! Without `via` such a name leads to the exchange, whoever vouches for it. By public authorities
+//! nobody else can prove it, so that `via` another host changes nothing. If nobody can tell, a run
+//! may trade on paper, and sends no orders.
 
 use super::config::{Account, Config, Feed};
 use crate::exchange::{self, Exchange};
@@ -97,7 +99,9 @@ pub fn decide(config: &Config, intended: Intended) -> Result<Mode, String> {
     let prices = prices?;
     match (intended, &config.account) {
         (Intended::Live, _) if simulated => Err(
-            "--live with [simulate]: its orders would follow invented prices; leave one of them out".into(),
+            "--live with [simulate]: its orders would follow invented prices; leave one of them \
+             out"
+            .into(),
         ),
         (Intended::None, _) => Ok(Mode::Recording),
         (Intended::Paper, _) => Ok(Mode::Paper),
@@ -162,8 +166,8 @@ fn prices_of(feed: &Feed, simulated: bool) -> Result<Reached<'_>, String> {
         (World::Unknown, _) => Ok(stream),
         (_, World::Unknown) => Ok(rest),
         _ => Err(format!(
-            "{stream}, and {rest}: a book cannot be made of both; write stream and rest of one [[feed]] for the \
-             same world"
+            "{stream}, and {rest}: a book cannot be made of both; write stream and rest of one \
+             [[feed]] for the same world"
         )),
     }
 }
@@ -188,8 +192,8 @@ fn live(prices: &[Reached<'_>], account: &Account) -> Result<Mode, String> {
     for price in prices {
         if price.world != orders.world {
             return Err(format!(
-                "--live: {price}, and {orders}: prices and orders must be of the same world; change stream, rest and \
-                 via of [[feed]] or orders of [account], or leave --live out"
+                "--live: {price}, and {orders}: prices and orders must be of the same world; \
+                 change stream, rest and via of [[feed]] or orders of [account], or leave --live out"
             ));
         }
     }
@@ -198,8 +202,8 @@ fn live(prices: &[Reached<'_>], account: &Account) -> Result<Mode, String> {
         World::Test(name) => Ok(Mode::Test(name)),
         World::Simulated => Ok(Mode::Simulated),
         World::InProcess | World::Unknown => Err(format!(
-            "--live: {orders}; orders go to a name of the exchange's own, or to a simulated exchange at an address \
-             of this host or network"
+            "--live: {orders}; orders go to a name of the exchange's own, or to a simulated \
+             exchange at an address of this host or network"
         )),
     }
 }

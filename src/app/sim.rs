@@ -193,8 +193,8 @@ fn total(progress: SimProgress, out: &mut impl Write) -> io::Result<()> {
     } = exceeded;
     writeln!(
         out,
-        "limits exceeded by the exchanges' own count: {} ({requests} requests, {messages} messages, \
-         {connects} connects, {streams} streams)",
+        "limits exceeded by the exchanges' own count: {} ({requests} requests, {messages} \
+         messages, {connects} connects, {streams} streams)",
         exceeded.total()
     )
 }

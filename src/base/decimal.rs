@@ -403,7 +403,11 @@ mod tests {
 
         #[test]
         fn what_is_written_is_read_back_and_equals_display(
-            units in prop_oneof![any::<u64>(), 0u64..1_000, (0u64..1_000).prop_map(|n| n * 10u64.pow(15))],
+            units in prop_oneof![
+                any::<u64>(),
+                0u64..1_000,
+                (0u64..1_000).prop_map(|n| n * 10u64.pow(15))
+            ],
             scale in 0u8..=SCALE_MAX,
         ) {
             let text = encode(units, scale);

@@ -238,7 +238,7 @@ impl<T: Read> Read for Sieve<T> {
                 match self.stream.read(&mut out[held..]) {
                     Ok(n) => n,
                     Err(error) => {
-                        self.spent = 0; // Nothing waits: whoever shares our thread was not kept from it.
+                        self.spent = 0; // Nothing waits: this connection kept nobody waiting.
                         return Err(error);
                     }
                 }

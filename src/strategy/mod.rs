@@ -101,7 +101,8 @@ impl fmt::Display for StrategyError {
                 error: _,
             } => write!(
                 f,
-                "quantity {text:?} is not a plain decimal that {symbol} can hold at {scale} decimals"
+                "quantity {text:?} is not a plain decimal that {symbol} can hold at {scale} \
+                 decimals"
             ),
             Self::QuantityZero { symbol, lot } => {
                 write!(f, "quantity is less than one lot of {symbol}, {lot}")

@@ -442,7 +442,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_decimal_is_written_as_the_slow_way_writes_it(units: u64, shift in 0u32..64, scale in 0u8..=18) {
+        fn a_decimal_is_written_as_the_slow_way_writes_it(
+            units: u64,
+            shift in 0u32..64,
+            scale in 0u8..=18,
+        ) {
             let (units, mut text) = (units >> shift, Vec::new());
             push_decimal(&mut text, units, usize::from(scale));
             let naive = Decimal { units: u128::from(units), scale }.to_string();

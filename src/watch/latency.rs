@@ -524,7 +524,8 @@ mod tests {
         });
         recorder.rotate(Nanos(1));
         assert!(recorder.rotate(Nanos(1) + INTERVAL));
-        recorder.meter().turn(Nanos(1_200_300), Nanos(1_200_400)); // 300: the gap spans the hand-over
+        // 300: the gap spans the hand-over.
+        recorder.meter().turn(Nanos(1_200_300), Nanos(1_200_400));
         recorder.meter().usage(Usage {
             faults_minor: 105,
             faults_major: 1,

@@ -232,8 +232,9 @@ fn escape_json(text: &str, out: &mut String) {
 fn unsafe_to_show(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A value as text: numbers of an unknown instrument are written as they are kept.
@@ -324,9 +325,11 @@ mod tests {
             .text("no \u{202e}balance\n");
         assert_eq!(
             json(&note),
-            "{\"time\":\"2023-11-14T22:13:20.000000234Z\",\"level\":\"error\",\"event\":\"order.rejected\",\
+            "{\"time\":\"2023-11-14T22:13:20.000000234Z\",\"level\":\"error\",\
+             \"event\":\"order.rejected\",\
              \"exchange\":\"binance\",\"instrument\":\"BTCUSDT\",\"epoch\":1,\"px\":\"-0.05\",\
-             \"value\":null,\"side\":\"buy\",\"code\":-2010,\"reason\":\"no \\u202ebalance\\u000a\"}\n"
+             \"value\":null,\"side\":\"buy\",\"code\":-2010,\"reason\":\"no \
+             \\u202ebalance\\u000a\"}\n"
         );
     }
 
@@ -376,7 +379,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_can_move_a_cursor_or_leave_its_quotes(text in any::<String>(), more in "[\\x00-\\x9f\u{202a}-\u{202e}\u{2066}-\u{2069}\"\\\\]{0,40}") {
+        fn no_text_can_move_a_cursor_or_leave_its_quotes(
+            text in any::<String>(),
+            more in "[\\x00-\\x9f\u{202a}-\u{202e}\u{2066}-\u{2069}\"\\\\]{0,40}",
+        ) {
             let (text, mut out) = (text + &more, String::new());
             escape(&text, &mut out);
             prop_assert!(!out.chars().any(unsafe_to_show));

@@ -38,7 +38,8 @@ pub fn html(run: &Run, against: Option<&Run>) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <title>tickwire: {}</title>\n<style>{STYLE}</style></head>\n<body><h1>tickwire report</h1>\n",
+         <title>tickwire: {}</title>\n<style>{STYLE}</style></head>\n<body><h1>tickwire \
+         report</h1>\n",
         text(&run.name)
     );
     if against.is_none() {

@@ -282,7 +282,8 @@ pub fn status_line(status: &Status) -> String {
         None => String::new(),
     };
     format!(
-        "{:>4} s  books {}/{}{planned}{dark}{late}  {:>7} msg/s  orders {:>5}  tick-to-wire {latency}",
+        "{:>4} s  books {}/{}{planned}{dark}{late}  {:>7} msg/s  orders {:>5}  tick-to-wire \
+         {latency}",
         status.elapsed.0 / 1_000_000_000,
         status.books_live,
         status.books,

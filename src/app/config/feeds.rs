@@ -122,8 +122,8 @@ fn lines(reader: &mut Reader, section: &mut Section, depth: &DepthStream) -> usi
         && let Some(value) = asked
     {
         let what = format!(
-            "lines = {lines}: the messages of depth_stream \"{}\" have no numbers of their own by which those \
-             of two lines could be joined: write lines = 1",
+            "lines = {lines}: the messages of depth_stream \"{}\" have no numbers of their own by \
+             which those of two lines could be joined: write lines = 1",
             depth.name
         );
         reader.refuse(value.span(), what);

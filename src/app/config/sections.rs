@@ -286,7 +286,8 @@ fn within_risk(reader: &mut Reader, section: &Section, key: &str, quantity: &str
         && one > max
     {
         let what = format!(
-            "{key} \"{quantity}\" is above quantity_max \"{}\" of [risk]: every order would be refused",
+            "{key} \"{quantity}\" is above quantity_max \"{}\" of [risk]: every order would be \
+             refused",
             risk.quantity_max
         );
         reader.refuse(section.span.clone(), what);

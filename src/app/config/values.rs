@@ -45,7 +45,8 @@ pub(super) fn decimal(
         }
         _ => {
             let instead = format!(
-                "write a plain decimal above zero with at most 18 decimals, like {key} = \"{default}\""
+                "write a plain decimal above zero with at most 18 decimals, like {key} = \
+                 \"{default}\""
             );
             section.wrong(reader, key, value, &instead);
         }

@@ -128,7 +128,8 @@ fn feed(world: World) -> &'static str {
     match world {
         World::Exchange | World::InProcess => "",
         World::Test(_) => {
-            "stream = \"stream.testnet.binance.vision:443\"\nrest = \"testnet.binance.vision:443\"\n"
+            "stream = \"stream.testnet.binance.vision:443\"\n\
+             rest = \"testnet.binance.vision:443\"\n"
         }
         World::Simulated => "via = \"127.0.0.1:9443\"\nca_file = \"sim-ca.pem\"\n",
         World::Unknown => "stream = \"a.example.com:443\"\nrest = \"a.example.com:443\"\n",
@@ -163,7 +164,8 @@ fn orders_leave_only_where_every_price_and_the_account_are_of_one_world() {
                 let config = config(&format!(
                     "{simulate}[[feed]]\nexchange = \"binance\"\ninstruments = [\"A\"]\n{}\
                      [[feed]]\nexchange = \"binance\"\ninstruments = [\"B\"]\n{}\
-                     [account]\nexchange = \"binance\"\napi_key_file = \"k\"\nprivate_key_file = \"p\"\n{}",
+                     [account]\nexchange = \"binance\"\napi_key_file = \"k\"\n\
+                     private_key_file = \"p\"\n{}",
                     hosts(first),
                     hosts(second),
                     account(orders)
@@ -198,15 +200,16 @@ fn orders_leave_only_where_every_price_and_the_account_are_of_one_world() {
 #[test]
 fn a_refusal_names_both_sides_and_what_to_change() {
     let file = format!(
-        "[[feed]]\nexchange = \"binance\"\ninstruments = [\"A\"]\n{}[account]\nexchange = \"binance\"\n\
-         api_key_file = \"k\"\nprivate_key_file = \"p\"\n",
+        "[[feed]]\nexchange = \"binance\"\ninstruments = [\"A\"]\n{}[account]\n\
+         exchange = \"binance\"\napi_key_file = \"k\"\nprivate_key_file = \"p\"\n",
         feed(SIM)
     );
     assert_eq!(
         decide(&config(&file), Intended::Live).unwrap_err(),
-        "--live: the stream of binance is a simulated exchange (stream.binance.com:9443 by way of 127.0.0.1:9443), \
-         and the account at binance is the exchange itself (ws-api.binance.com:443): prices and orders must be of \
-         the same world; change stream, rest and via of [[feed]] or orders of [account], or leave --live out"
+        "--live: the stream of binance is a simulated exchange (stream.binance.com:9443 by way of \
+         127.0.0.1:9443), and the account at binance is the exchange itself \
+         (ws-api.binance.com:443): prices and orders must be of the same world; change stream, \
+         rest and via of [[feed]] or orders of [account], or leave --live out"
     );
 }
 

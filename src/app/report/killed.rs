@@ -42,7 +42,8 @@ pub(super) fn read(dir: &Path, mut summary: Summary) -> Run {
         false => format!(" Its log ends at {}.", log.last),
     };
     let name = format!(
-        "{}: this run {}.{until} Missing: what was in memory then, refusals by gate, gaps and resyncs of books.",
+        "{}: this run {}.{until} Missing: what was in memory then, refusals by gate, gaps and \
+         resyncs of books.",
         dir.display(),
         fate(dir)
     );

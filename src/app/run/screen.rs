@@ -81,8 +81,8 @@ impl Screen {
                 let names: Vec<&str> = sources.map(|source| source.exchange.name()).collect();
                 let (names, needed_s) = (names.join(", "), needed.0.div_ceil(1_000_000_000));
                 self.say(&format!(
-                    "{names}: {count} snapshots weigh {weight} of the exchange's budget: all books are live \
-                     after about {needed_s} s\n"
+                    "{names}: {count} snapshots weigh {weight} of the exchange's budget: all books \
+                     are live after about {needed_s} s\n"
                 ));
             }
         }

@@ -52,7 +52,8 @@ impl fmt::Display for Outage {
                 let times = self.times;
                 write!(
                     f,
-                    "{exchange}{orders}: was down {times} time(s), {longest} at the longest, {total} in all, {why}"
+                    "{exchange}{orders}: was down {times} time(s), {longest} at the longest, \
+                     {total} in all, {why}"
                 )
             }
         }
