@@ -1,5 +1,6 @@
-//! The few rules that keep the house standing: who may name whom, where the operating system may be
-//! touched, where `unsafe` lives, and how long a file may be. Taste is not a test.
+//! The few rules that keep the house standing: who may name whom, that no exchange and no strategy
+//! is named outside its own room, where the operating system may be touched, where `unsafe` lives,
+//! and how long a file may be. Taste is not a test.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -77,6 +78,26 @@ fn what_the_exchanges_share_names_none_of_them() {
         false => Vec::new(),
     };
     assert_none(sources().iter().flat_map(kit).collect());
+}
+
+#[test]
+fn no_exchange_is_named_outside_of_its_own_room() {
+    let names = exchanges();
+    let outside = |path: &str, text: &str| match path.starts_with("exchange/") {
+        true => Vec::new(),
+        false => named_like(path, text, &names),
+    };
+    assert_none(each_product_file(outside));
+}
+
+#[test]
+fn no_strategy_is_named_outside_of_its_own_room() {
+    let kinds = strategies();
+    let outside = |path: &str, text: &str| match path.starts_with("strategy/") {
+        true => Vec::new(),
+        false => strategies_named(path, text, &kinds),
+    };
+    assert_none(each_product_file(outside));
 }
 
 #[test]
@@ -170,8 +191,8 @@ fn doors(path: &str, text: &str) -> Vec<String> {
     refused
 }
 
-/// Folders of exchanges that a file of `exchange/kit` names.
-fn exchanges_named(path: &str, text: &str) -> Vec<String> {
+/// The folders of the exchanges.
+fn exchanges() -> Vec<String> {
     let folders: Vec<String> = fs::read_dir(root().join("src/exchange"))
         .unwrap()
         .map(|entry| entry.unwrap())
@@ -182,6 +203,54 @@ fn exchanges_named(path: &str, text: &str) -> Vec<String> {
         folders.len() > 5,
         "the exchanges are not where this test looks"
     );
+    folders
+}
+
+/// The modules of the strategies' kinds: the registry's lines say `&module::KIND`.
+fn strategies() -> Vec<String> {
+    let text = fs::read_to_string(root().join("src/strategy/mod.rs")).unwrap();
+    let kinds = paths(&tokens(&text)).into_iter().map(|(_, names)| names);
+    let kinds = kinds.filter(|names| names.len() == 2 && names[1] == "KIND");
+    let modules: Vec<String> = kinds.map(|names| names[0].clone()).collect();
+    assert!(
+        modules.len() > 1,
+        "the strategies are not where this test looks"
+    );
+    modules
+}
+
+/// Words and strings of the product that begin as the name of an exchange's folder does:
+/// `binance_spot`, `BINANCE`, `BinanceSpot`, `"binance"`.
+fn named_like(path: &str, text: &str, folders: &[String]) -> Vec<String> {
+    let stem = |folder: &String| folder.split('_').next().unwrap_or_default().to_owned();
+    let stems: Vec<String> = folders.iter().map(stem).collect();
+    let named = |token: &Token| {
+        let word = token.text.trim_start_matches('"').to_lowercase();
+        let found = is_name(&word) && stems.iter().any(|stem| word.starts_with(stem));
+        found.then(|| format!("{path}:{}: {} is for src/exchange", token.line, token.text))
+    };
+    without_tests(tokens_and_strings(text))
+        .iter()
+        .filter_map(named)
+        .collect()
+}
+
+/// Paths of the product to a module of one of these strategies.
+fn strategies_named(path: &str, text: &str, modules: &[String]) -> Vec<String> {
+    let tokens = without_tests(tokens(text));
+    let named = |(at, names): (usize, Vec<String>)| {
+        let two = names
+            .windows(2)
+            .find(|two| two[0] == "strategy" && modules.contains(&two[1]))?;
+        let line = tokens[at].line;
+        Some(format!("{path}:{line}: {} is for src/strategy", two[1]))
+    };
+    paths(&tokens).into_iter().filter_map(named).collect()
+}
+
+/// Folders of exchanges that a file of `exchange/kit` names.
+fn exchanges_named(path: &str, text: &str) -> Vec<String> {
+    let folders = exchanges();
     let tokens = tokens(text);
     let named = |(at, names): (usize, Vec<String>)| {
         let outward = ["crate", "super"].contains(&names[0].as_str());
@@ -320,13 +389,19 @@ struct Token {
 
 /// Splits Rust source into identifiers, `::` and single marks; drops comments, strings and characters.
 fn tokens(text: &str) -> Vec<Token> {
+    let mut tokens = tokens_and_strings(text);
+    tokens.retain(|token| !token.text.starts_with('"'));
+    tokens
+}
+
+/// As [`tokens`], and ordinary strings with their first quote.
+fn tokens_and_strings(text: &str) -> Vec<Token> {
     let chars: Vec<char> = text.chars().collect();
     let (mut tokens, mut at, mut line) = (Vec::new(), 0, 1);
     while at < chars.len() {
         let end = token_end(&chars, at);
         let word: String = chars[at..end].iter().collect();
-        let foreign =
-            word.starts_with(['"', '\'']) || word.starts_with("//") || word.starts_with("/*");
+        let foreign = word.starts_with('\'') || word.starts_with("//") || word.starts_with("/*");
         let raw = word.starts_with('r') && word.ends_with(['"', '#']);
         if !foreign && !raw && !word.trim().is_empty() {
             tokens.push(Token { line, text: word });
@@ -495,6 +570,43 @@ fn each_file(check: fn(&str, &str) -> Vec<String>) -> Vec<String> {
         .collect()
 }
 
+/// As [`each_file`], without the files that are compiled for tests only.
+fn each_product_file(check: impl Fn(&str, &str) -> Vec<String>) -> Vec<String> {
+    let sources = sources();
+    let tests: Vec<String> = sources
+        .iter()
+        .flat_map(|(path, text)| test_modules(path, text))
+        .collect();
+    let is_test = |path: &str| {
+        let of =
+            |test: &String| path == format!("{test}.rs") || path.starts_with(&format!("{test}/"));
+        tests.iter().any(of)
+    };
+    let product = sources.iter().filter(|(path, _)| !is_test(path));
+    product.flat_map(|(path, text)| check(path, text)).collect()
+}
+
+/// The modules that a file declares for tests only, as paths from src without their ending.
+fn test_modules(path: &str, text: &str) -> Vec<String> {
+    let folder = match path.strip_suffix("/mod.rs") {
+        Some(folder) => format!("{folder}/"),
+        None if ["lib.rs", "main.rs"].contains(&path) => String::new(),
+        None => format!("{}/", path.strip_suffix(".rs").unwrap_or(path)),
+    };
+    let declared = |tokens: &[Token]| -> Vec<String> {
+        let three = tokens.windows(3);
+        let three = three.filter(|three| three[0].text == "mod" && three[2].text == ";");
+        three.map(|three| three[1].text.clone()).collect()
+    };
+    let all = tokens(text);
+    let product = declared(&without_tests(all.clone()));
+    let tests = declared(&all).into_iter();
+    tests
+        .filter(|module| !product.contains(module))
+        .map(|module| format!("{folder}{module}"))
+        .collect()
+}
+
 /// Every source file under src, its path from there with `/`.
 fn sources() -> Vec<(String, String)> {
     let (src, mut sources) = (root().join("src"), Vec::new());
@@ -629,6 +741,48 @@ mod the_checker_itself {
         }
         let fine = "use crate::exchange::kit::Value; use super::words; // okx";
         assert_eq!(exchanges_named("exchange/kit/a.rs", fine), [""; 0]);
+    }
+
+    #[test]
+    fn sees_an_exchange_and_a_strategy_outside_of_their_rooms() {
+        let names = ["binance_spot", "okx"].map(str::to_owned);
+        for source in [
+            "use crate::exchange::binance_spot::mirror;",
+            "use crate::exchange::{self, binance_spot as spot};",
+            "use crate::exchange; fn f() { exchange::okx::go() }",
+            "use crate::exchange::BINANCE;",
+            "use tickwire::exchange::okx::Okx as It;",
+            "fn f() -> bool { exchange.name() == \"okx\" }",
+        ] {
+            assert!(
+                !named_like("app/a.rs", source, &names).is_empty(),
+                "{source}"
+            );
+        }
+        let fine = "/// binance\n#[cfg(test)]\nmod tests { use crate::exchange::okx::Okx; }\n\
+                    const A: &str = \"such as okx\"; // okx";
+        assert_eq!(named_like("app/a.rs", fine, &names), [""; 0]);
+
+        let kinds = ["imbalance".to_owned()];
+        for source in [
+            "use crate::strategy::imbalance::Imbalance;",
+            "use crate::strategy::{Kind, imbalance::KIND};",
+            "use crate::strategy;\nfn f() { strategy::imbalance::new() }",
+        ] {
+            let named = strategies_named("app/a.rs", source, &kinds);
+            assert_eq!(named.len(), 1, "{source}");
+        }
+        let fine = "use crate::strategy::ALL; fn f(imbalance: f64) { market::imbalance(); }\n\
+                    #[cfg(test)]\nuse crate::strategy::imbalance;";
+        assert_eq!(strategies_named("app/a.rs", fine, &kinds), [""; 0]);
+    }
+
+    #[test]
+    fn knows_the_files_of_tests() {
+        let source = "mod a;\n#[cfg(test)]\nmod tests;\n#[cfg(test)]\npub mod b;\nmod c {}";
+        assert_eq!(test_modules("x/y.rs", source), ["x/y/tests", "x/y/b"]);
+        assert_eq!(test_modules("x/mod.rs", source), ["x/tests", "x/b"]);
+        assert_eq!(test_modules("lib.rs", source), ["tests", "b"]);
     }
 
     #[test]

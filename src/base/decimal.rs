@@ -80,7 +80,7 @@ fn parse_padded(text: &[u8], scale: u8) -> Option<u64> {
 }
 
 /// Moves units of 10^-8 to another scale; `None` if they do not fit there exactly.
-#[inline(never)] // Binance's own scale is eight: this must not stand in the way of that.
+#[inline(never)] // The commonest scale is eight: this must not stand in the way of that.
 fn rescale(units: u64, scale: u8) -> Option<u64> {
     /// Indexed by the scale: 10^8, 10^7, … 10.
     const STEPS: [u64; 8] = [

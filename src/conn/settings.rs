@@ -72,7 +72,7 @@ pub struct LinkConfig {
 }
 
 impl LinkConfig {
-    /// Binance pings every 20 s: a peer this quiet is gone.
+    /// Twice the usual time between an exchange's own pings: a peer this quiet is gone.
     pub const IDLE_AFTER: Nanos = Nanos::from_secs(40);
     /// Exchanges cut connections after 24 h.
     pub const LIFE_MAX: Nanos = Nanos::from_secs(23 * 3600);

@@ -23,7 +23,7 @@ use crate::exchange::{Answer as OrderAnswer, DecodeError, End, OrderCodec};
 use crate::watch::stage::Stage;
 use std::collections::VecDeque;
 
-/// An order that has no answer by then is in doubt (Binance itself gives up after 10 s).
+/// An order that has no answer by then is in doubt. An exchange itself gives up sooner (10 s).
 pub const ANSWER_DEADLINE: Nanos = Nanos::from_secs(12);
 /// A logon that has no answer by then: the connection is made anew.
 pub const LOGON_DEADLINE: Nanos = Nanos::from_secs(5);

@@ -6,7 +6,7 @@ use super::read::{Reader, Section};
 use super::values::{exchange, host_port, path};
 use super::{Feed, Known};
 use crate::base::instrument::NAME_MAX;
-use crate::exchange::{DepthStream, Streams};
+use crate::exchange::{DepthStream, Streams, unnamed};
 use std::collections::HashSet;
 use toml::de::DeValue;
 
@@ -28,9 +28,12 @@ static UNKNOWN_DEPTH: DepthStream = DepthStream {
 const _: () = assert!(FEEDS_MAX * INSTRUMENTS_MAX < u16::MAX as usize);
 
 pub(super) fn feeds(reader: &mut Reader, top: &mut Section, known: &[Known]) -> Vec<Feed> {
-    const EXAMPLE: &str = "write [[feed]], exchange = \"binance\" and instruments = [\"BTCUSDT\"]";
+    let example = || {
+        let name = unnamed().name();
+        format!("write [[feed]], exchange = \"{name}\" and instruments = [\"BTCUSDT\"]")
+    };
     let Some(value) = top.get("feed") else {
-        reader.refuse(0..0, format!("there is no feed: {EXAMPLE}"));
+        reader.refuse(0..0, format!("there is no feed: {}", example()));
         return Vec::new();
     };
     let Some(items) = value.get_ref().as_array().filter(|items| !items.is_empty()) else {
@@ -50,7 +53,7 @@ pub(super) fn feeds(reader: &mut Reader, top: &mut Section, known: &[Known]) -> 
     for item in items.iter() {
         let entries = item.get_ref().as_table();
         if entries.is_none() {
-            reader.refuse(item.span(), format!("feed: {EXAMPLE}"));
+            reader.refuse(item.span(), format!("feed: {}", example()));
         }
         let section = Section::new("[[feed]]", item.span(), entries);
         feeds.extend(feed(reader, section, known, &mut seen));
@@ -71,16 +74,12 @@ fn feed<'a>(
     let depths: Vec<(&'static str, &'static DepthStream)> =
         streams.iter().map(|stream| (stream.name, stream)).collect();
     let default = depths.first().map_or(&UNKNOWN_DEPTH, |(_, stream)| stream);
+    let example = unnamed().endpoints();
     let mut feed = Feed {
         exchange: String::new(),
-        stream: host_port(
-            reader,
-            &mut section,
-            "stream",
-            "\"stream.binance.com:9443\"",
-        ),
-        rest: host_port(reader, &mut section, "rest", "\"api.binance.com:443\""),
-        via: host_port(reader, &mut section, "via", "\"127.0.0.1:9443\""),
+        stream: host_port(reader, &mut section, "stream", &example.stream),
+        rest: host_port(reader, &mut section, "rest", &example.rest),
+        via: host_port(reader, &mut section, "via", "127.0.0.1:9443"),
         proxy: network::proxy(reader, &mut section),
         ca_file: path(reader, &mut section, "ca_file"),
         instruments,

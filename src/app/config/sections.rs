@@ -6,6 +6,7 @@ use super::network;
 use super::read::{Reader, Section};
 use super::values::{decimal, exchange, host_port, path, secret, units};
 use super::{Account, Config, Engine, Feed, Known, Risk, Simulate, Socket, Strategy, Wait};
+use crate::exchange::unnamed;
 use crate::strategy::{ALL, Kind, Sort, Value, Values};
 use crate::venue::market::INSTRUMENTS_MAX;
 use std::time::Duration;
@@ -149,7 +150,8 @@ fn account(
         );
         reader.refuse(section.span.clone(), what);
     }
-    let orders = host_port(reader, &mut section, "orders", "\"ws-api.binance.com:443\"");
+    let example = unnamed().endpoints().orders;
+    let orders = host_port(reader, &mut section, "orders", &example);
     let ca_file = path(reader, &mut section, "ca_file");
     let api_key = secret(reader, &mut section, "api_key_file");
     let private_key = secret(reader, &mut section, "private_key_file");
@@ -273,8 +275,10 @@ fn own_instruments(reader: &mut Reader, section: &mut Section) -> Vec<String> {
     match texts.filter(|texts| !texts.is_empty()) {
         Some(texts) => texts,
         None => {
-            let instead = "write a list, like instruments = [\"binance:*-USDT\", \"BTC-USD\"]";
-            section.wrong(reader, "instruments", value, instead);
+            let name = unnamed().name();
+            let instead =
+                format!("write a list, like instruments = [\"{name}:*-USDT\", \"BTC-USD\"]");
+            section.wrong(reader, "instruments", value, &instead);
             Vec::new()
         }
     }

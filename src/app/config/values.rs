@@ -4,6 +4,7 @@
 use super::read::{Reader, Section, Text, nearest, one_of};
 use super::{Known, SecretSource};
 use crate::base::decimal;
+use crate::exchange::unnamed;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
@@ -12,7 +13,8 @@ pub(super) fn exchange<'k>(
     section: &mut Section,
     known: &'k [Known],
 ) -> Option<&'k Known> {
-    let written = section.required(reader, "exchange", "\"binance\"")?;
+    let example = format!("\"{}\"", unnamed().name());
+    let written = section.required(reader, "exchange", &example)?;
     let found = known.iter().find(|known| known.name == written.value);
     if found.is_none() {
         let names: Vec<&str> = known.iter().map(|known| known.name).collect();
@@ -70,7 +72,8 @@ pub(super) fn host_port(
     key: &'static str,
     example: &str,
 ) -> Option<String> {
-    let Text { value, span } = section.text(reader, key, example)?;
+    let example = format!("\"{example}\"");
+    let Text { value, span } = section.text(reader, key, &example)?;
     if is_host_port(value) {
         return Some(value.to_owned());
     }

@@ -244,7 +244,7 @@ struct Fetcher {
     backlog: Arc<Backlog>,
     /// Its own copy of the run's table: what the exchange said last.
     instruments: Vec<Instrument>,
-    /// The exchanges that it serves (Binance's two futures markets share no host, but feeds of one exchange do).
+    /// The exchanges that it serves: feeds of one exchange share its host.
     exchanges: Vec<&'static dyn Exchange>,
     metadata_due: Nanos,
     metadata_asked: Nanos,
