@@ -36,7 +36,7 @@ pub enum Word<'s> {
     Answer {
         /// The request's number, counting from 1.
         id: u64,
-        /// The exchange's code where it refused; `None` if it accepted.
+        /// The exchange's code if it refused; `None` if it accepted.
         refused: Option<i64>,
     },
     /// The exchange's answer about one stream of one instrument.
@@ -45,7 +45,7 @@ pub enum Word<'s> {
         instrument: InstrumentId,
         /// Which stream.
         channel: Channel,
-        /// The exchange's code where it refused; `None` if it accepted.
+        /// The exchange's code if it refused; `None` if it accepted.
         refused: Option<i64>,
     },
     /// The exchange wants this text back at once, or it cuts the connection.

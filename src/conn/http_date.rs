@@ -3,7 +3,7 @@
 
 use crate::base::{Nanos, ServerTime, UnixNanos};
 
-/// It counts in seconds, and a server may look at its clock once a second.
+/// A Date counts in seconds, and a server may read its clock only once per second.
 const UNIT_NS: i64 = 2_000_000_000;
 
 /// The time that a Date states; `None` for any other text, and for a time that no [`UnixNanos`]

@@ -183,7 +183,7 @@ pub struct Link<S> {
     cut: Vec<u8>,
     last_error: ArrayString<ERROR_BYTES_MAX>,
     counters: Counters,
-    /// When the upgrade of the newest connection was asked for, and what its answer told of the
+    /// When the upgrade of the newest connection was asked for, and what its answer said about the
     /// peer's clock.
     upgrade_asked: Nanos,
     peer_time: Option<ServerTime>,

@@ -48,7 +48,7 @@ pub(crate) struct Segment {
     pub(super) raw_bytes: u64,
     /// Its bytes as they are in the file.
     pub(super) bytes: u64,
-    /// Of the file as it is.
+    /// The SHA-256 of the file as it is on the disk.
     pub(super) sha256: String,
     /// Receive time of its first line, in nanoseconds since 1970.
     pub(super) first_ts_ns: u64,

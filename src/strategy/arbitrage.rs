@@ -138,7 +138,7 @@ struct PairDesk {
     tag: u64,
 }
 
-/// Where a trade is.
+/// How far a trade has come.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Phase {
     Idle,

@@ -164,7 +164,8 @@ impl Strategy for Imbalance {
         let top = match &event.body {
             Body::Book(top) => top,
             Body::Instrument(instrument) => {
-                // A quantity that it cannot hold any more is zero: nothing is wanted of it.
+                // A quantity that it can no longer hold becomes zero: the strategy then wants
+                // nothing of it.
                 self.seats[index].qty = order_qty(&self.quantity, instrument).unwrap_or(Qty(0));
                 return;
             }

@@ -70,11 +70,11 @@ pub enum Sort {
 /// What is written for a key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// Of a [`Sort::Int`].
+    /// For a [`Sort::Int`].
     Int(u64),
-    /// Of a [`Sort::Ratio`].
+    /// For a [`Sort::Ratio`].
     Ratio(f64),
-    /// Of a [`Sort::Quantity`].
+    /// For a [`Sort::Quantity`].
     Quantity(String),
 }
 

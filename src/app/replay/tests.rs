@@ -21,7 +21,7 @@ fn recordings_that_each_have_holes_make_one_book_without_any() {
     assert_eq!((merged.applied, merged.gaps), (25, 0));
     assert_eq!(merged.sha256, want.sha256);
     assert!(merged.file.ends_with("b.jsonl.gz"), "{}", merged.file);
-    // Where the first one has a hole and the second one has not, nobody was met.
+    // If the first one has a hole and the second one does not, no lead is counted.
     let won: Vec<u64> = leads.iter().map(|lead| lead.won).collect();
     assert!(won[0] >= 10, "{won:?}");
     assert_eq!(leads[0].lead_us_p50 / 100, 30, "three milliseconds");
@@ -50,7 +50,8 @@ fn connections_of_a_recorder_come_and_go_as_they_did() {
     let ws = |ids: std::ops::RangeInclusive<u64>, fragment: &'static str| {
         ids.map(move |id| diff(id, id * 20_000_000 + 1, fragment))
     };
-    // The connection ends after 15 and nothing is missed. Live, a book begins anew all the same.
+    // The connection ends after 15 and nothing is missed. In a live run the book begins again all
+    // the same.
     let lines: Vec<String> = [rest(10, "#0.0.1")]
         .into_iter()
         .chain(ws(11..=15, "#0.0.1"))

@@ -141,7 +141,7 @@ pub(super) fn shortened(symbols: &[&str]) -> String {
     }
 }
 
-/// Says each second where the run is, from the workers' pulses.
+/// Says once per second how the run stands, from the workers' pulses.
 pub(super) fn status(engine: &Engine) -> StatusOf {
     let (pulses, books) = (engine.pulses.clone(), engine.instruments.len());
     let instruments = engine.instruments.clone();
