@@ -8,9 +8,9 @@
 //! | for | names |
 //! |---|---|
 //! | starting the engine | [`Run`], [`RunError`], [`Config`], [`ConfigErrors`], [`Summary`] |
-//! | deciding | [`Strategy`], [`StrategyMaker`], [`Intents`], [`Intent`], [`TimeInForce`], [`Why`] |
+//! | deciding | [`Strategy`], [`StrategyMaker`], [`Intents`], [`Intent`], [`Why`] |
 //! | what happens | [`Event`], [`Body`], [`Flags`], [`Status`], [`Trade`], [`Quote`], [`Stamps`] |
-//! | your own orders | [`Report`], [`Outcome`], [`ClientId`], [`StrategyId`] |
+//! | your own orders | [`Report`], [`Outcome`], [`ClientId`], [`StrategyId`], [`TimeInForce`] |
 //! | books | [`Picture`], [`Shown`], [`Top`], [`Level`], [`Side`], [`Px`], [`Qty`], [`Ofi`] |
 //! | instruments | [`Instrument`], [`InstrumentId`], [`InstrumentKind`], [`Contract`] |
 //! | names and numbers | [`Name`], [`Symbol`], [`Asset`], [`Decimal`] |

@@ -193,7 +193,8 @@ fn live(prices: &[Reached<'_>], account: &Account) -> Result<Mode, String> {
         if price.world != orders.world {
             return Err(format!(
                 "--live: {price}, and {orders}: prices and orders must be of the same world; \
-                 change stream, rest and via of [[feed]] or orders of [account], or leave --live out"
+                 change stream, rest and via of [[feed]] or orders of [account], or leave --live \
+                 out"
             ));
         }
     }
