@@ -1,5 +1,5 @@
-//! The exchanges' half of their protocols, for the simulated exchange: what they read, and what they write.
-//! Values only: holds no socket, no clock and no market; those are lent.
+//! The exchanges' half of their protocols, for the simulated exchange: what they read, and what
+//! they write. Values only: holds no socket, no clock and no market; those are lent.
 
 use super::Account;
 use crate::base::{Diff, Instrument, Level, Px, Qty, Quote, Side, Trade, UnixNanos};
@@ -15,15 +15,16 @@ pub enum Pace {
     Slow,
 }
 
-/// Something that happened in the simulated market. Instruments are named by their place in [`Market::listings`].
+/// Something that happened in the simulated market. Instruments are named by their place in
+/// [`Market::listings`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Happened {
     /// Levels changed since the last message of this pace.
     Depth {
         /// Of which stream.
         pace: Pace,
-        /// The head: ids are dense over the market's single changes, `prev_id` is the last one of the message
-        /// of this pace before it.
+        /// The head: ids are dense over the market's single changes, `prev_id` is the last one of
+        /// the message of this pace before it.
         diff: Diff,
         /// This message's number among those of its instrument and pace, from 1, without holes.
         number: u64,
@@ -53,15 +54,15 @@ pub trait Market {
     fn now(&self) -> UnixNanos;
     /// What is listed.
     fn listings(&self) -> &[Listing];
-    /// Publishes what has changed in this instrument's book since its last message of this pace: a book that is
-    /// shown next stands exactly at the ids that [`Self::stands_at`] gives.
+    /// Publishes what has changed in this instrument's book since its last message of this pace: a
+    /// book that is shown next stands exactly at the ids that [`Self::stands_at`] gives.
     fn flush(&mut self, listing: usize, pace: Pace);
     /// The newest update id of the book, and the number of its last message of this pace.
     fn stands_at(&self, listing: usize, pace: Pace) -> (u64, u64);
     /// The book now, best level first.
     fn levels(&self, listing: usize, side: Side) -> Box<dyn Iterator<Item = Level> + '_>;
-    /// Where a recording is played: the next recorded snapshot of this book, `Some(None)` when there is no
-    /// further one. `None` where the book is what [`Self::levels`] says.
+    /// Where a recording is played: the next recorded snapshot of this book, `Some(None)` when
+    /// there is no further one. `None` where the book is what [`Self::levels`] says.
     fn take_recorded(&mut self, _listing: usize) -> Option<Option<String>> {
         None
     }
@@ -139,8 +140,8 @@ pub struct Reply {
 /// What a recorded message is to a client that is played it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
-    /// A frame of this stream, by the name that clients subscribe to: the symbol in small letters, `@`, and what
-    /// it tells of, which of a book begins with `depth`.
+    /// A frame of this stream, by the name that clients subscribe to: the symbol in small letters,
+    /// `@`, and what it tells of, which of a book begins with `depth`.
     Stream(String),
     /// A frame that names its symbol only, as it is listed.
     Symbol(String),
@@ -174,17 +175,18 @@ pub struct Offence {
 
 /// The server half of one exchange.
 pub trait Mirror: Sync {
-    /// How the exchange would list an instrument that trades `base` for `quote`; a price of it needs
-    /// `px_decimals`, a quantity `qty_decimals`. The id is left to the caller.
+    /// How the exchange would list an instrument that trades `base` for `quote`; a price of it
+    /// needs `px_decimals`, a quantity `qty_decimals`. The id is left to the caller.
     fn list(&self, base: &str, quote: &str, px_decimals: u8, qty_decimals: u8) -> Instrument;
     /// What prices are in at this exchange, as a rule.
     fn quote(&self) -> &'static str {
         "USDT"
     }
-    /// A market connection whose upgrade asked for this path and query; `None` where nothing listens.
+    /// A market connection whose upgrade asked for this path and query; `None` where nothing
+    /// listens.
     fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>>;
-    /// Whether its books stand at the market's own update ids. Where they do not, a client's book can be compared
-    /// with the exchange's by its content only.
+    /// Whether its books stand at the market's own update ids. Where they do not, a client's book
+    /// can be compared with the exchange's by its content only.
     fn shows_ids(&self) -> bool {
         true
     }
@@ -238,9 +240,11 @@ pub trait MirrorSession: Send {
 pub trait Accounts: Sync {
     /// Path of the WebSocket for order entry.
     fn path(&self) -> &'static str;
-    /// An order connection whose upgrade asked for this path and query at `now`; `None` where nothing listens.
+    /// An order connection whose upgrade asked for this path and query at `now`; `None` where
+    /// nothing listens.
     fn session(&self, target: &str, now: UnixNanos) -> Option<Box<dyn AccountSession>>;
-    /// An account that may trade, made of 32 random bytes. None is registered: the keys themselves prove it.
+    /// An account that may trade, made of 32 random bytes. None is registered: the keys themselves
+    /// prove it.
     fn account(&self, seed: &Zeroizing<[u8; 32]>) -> Result<Account, String>;
     /// What the API key of an account is, for whoever makes one.
     fn api_key(&self) -> &'static str;
@@ -252,8 +256,8 @@ pub trait AccountSession: Send {
     fn handle_text(&mut self, text: &str, market: &mut dyn Matcher, out: &mut Vec<String>);
 }
 
-/// The best levels of one book as a client was told of them: what exchanges that keep a window themselves compare
-/// with.
+/// The best levels of one book as a client was told of them: what exchanges that keep a window
+/// themselves compare with.
 #[derive(Debug, Clone, Default)]
 pub struct Window {
     sides: [BTreeMap<i64, Qty>; 2],
@@ -271,8 +275,8 @@ impl Window {
         (window, bids, asks)
     }
 
-    /// What changed since the last look: levels that came in or changed, and with zero quantity those that
-    /// were removed or left the window. Bids and asks, best first.
+    /// What changed since the last look: levels that came in or changed, and with zero quantity
+    /// those that were removed or left the window. Bids and asks, best first.
     pub fn step(
         &mut self,
         market: &dyn Market,

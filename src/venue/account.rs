@@ -3,7 +3,8 @@
 use crate::exchange::{Account, Exchange};
 use zeroize::Zeroizing;
 
-/// Makes an account from fresh dice. For the simulated exchange only: `fastrand` is no source of secrets.
+/// Makes an account from fresh dice. For the simulated exchange only: `fastrand` is no source of
+/// secrets.
 ///
 /// # Errors
 /// When no orders are simulated at this exchange, or the keys cannot be written.

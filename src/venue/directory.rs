@@ -1,4 +1,5 @@
-//! All simulated exchanges behind one port, told apart by the name of the host that a client asks for.
+//! All simulated exchanges behind one port, told apart by the name of the host that a client asks
+//! for.
 
 use super::limits::Refusal;
 use super::session::Session;
@@ -32,8 +33,8 @@ impl Venues {
         }
     }
 
-    /// The exchange that a WebSocket with this host and target is for, and its session; `None` where nobody
-    /// listens.
+    /// The exchange that a WebSocket with this host and target is for, and its session; `None`
+    /// where nobody listens.
     pub fn session(&self, now: Nanos, host: &str, target: &str) -> (usize, Option<Session>) {
         let asked = self.asked(host);
         let mut open = asked.iter().filter_map(|&n| {

@@ -1,5 +1,6 @@
-//! A seeded flow of orders into one instrument's matching engine, and the market data that it makes.
-//! Runs on virtual time only: the same seed gives the same events, however often and late it is driven.
+//! A seeded flow of orders into one instrument's matching engine, and the market data that it
+//! makes. Runs on virtual time only: the same seed gives the same events, however often and late it
+//! is driven.
 
 use super::matching::{Effects, Matching, OrderId};
 use crate::base::shown::AUDIT_LEVELS;
@@ -103,7 +104,8 @@ impl Flow {
         due.min(self.next_action)
     }
 
-    /// Plays the one next thing, at [`Self::poll_timeout`]: an action, or the depth messages that are due.
+    /// Plays the one next thing, at [`Self::poll_timeout`]: an action, or the depth messages that
+    /// are due.
     pub fn step(&mut self, out: &mut Vec<Happened>) {
         let at = self.poll_timeout();
         if self.next_action == at {

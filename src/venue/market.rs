@@ -22,8 +22,9 @@ struct Coin {
     pause: Nanos,
 }
 
-/// The first `instruments` that this exchange lists, and how lively each is: BTC, ETH and SOL, then invented
-/// assets, which are calmer. `pause` is the mean time between two actions on each, where it is given.
+/// The first `instruments` that this exchange lists, and how lively each is: BTC, ETH and SOL, then
+/// invented assets, which are calmer. `pause` is the mean time between two actions on each, where
+/// it is given.
 pub fn listed(
     mirror: &dyn Mirror,
     instruments: usize,

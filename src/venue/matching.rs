@@ -1,5 +1,5 @@
-//! A matching engine for one instrument: price first, then time. Correct before fast: it is the exchange, not the engine.
-//! Knows no accounts, no filters and no clock.
+//! A matching engine for one instrument: price first, then time. Correct before fast: it is the
+//! exchange, not the engine. Knows no accounts, no filters and no clock.
 
 use crate::base::{Level, Px, Qty, Side};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -26,7 +26,8 @@ pub struct Fill {
     pub qty: Qty,
 }
 
-/// What one call did: fills in order, and the levels that changed (one may be named more than once).
+/// What one call did: fills in order, and the levels that changed (one may be named more than
+/// once).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Effects {
     /// In the order in which they happened.
@@ -39,7 +40,8 @@ type Queues = BTreeMap<Px, VecDeque<Resting>>;
 
 /// The book of one instrument.
 ///
-/// Invariant: best bid < best ask; no queue is empty; each resting order is in `places` once, with a quantity above zero.
+/// Invariant: best bid < best ask; no queue is empty; each resting order is in `places` once, with
+/// a quantity above zero.
 #[derive(Debug, Clone, Default)]
 pub struct Matching {
     bids: Queues,
@@ -96,7 +98,8 @@ impl Matching {
         self.queues(side).get(&px).map_or(Qty(0), total)
     }
 
-    /// Matches a limit order; what is left rests when `rest` is set, and expires otherwise. Gives its id.
+    /// Matches a limit order; what is left rests when `rest` is set, and expires otherwise. Gives
+    /// its id.
     pub fn place(
         &mut self,
         side: Side,

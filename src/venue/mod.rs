@@ -1,5 +1,5 @@
-//! Order to fill, where the exchange is ours: matching, order flow, limits, sessions, played recordings, paper.
-//! Values only: owns no socket, no thread and no clock.
+//! Order to fill, where the exchange is ours: matching, order flow, limits, sessions, played
+//! recordings, paper. Values only: owns no socket, no thread and no clock.
 
 pub mod account;
 pub mod directory;

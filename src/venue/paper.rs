@@ -1,8 +1,10 @@
-//! Fills orders on paper, against the picture that the desk keeps. Invents no liquidity beyond them.
+//! Fills orders on paper, against the picture that the desk keeps. Invents no liquidity beyond
+//! them.
 //!
-//! It is optimistic in three ways, which a live run is not: an order takes nothing out of the book, so that the
-//! next one meets the same levels; it arrives at once; and nobody reacts to it. Levels below the completeness
-//! horizon do exist at their price; a better level that is not seen there would only have filled better.
+//! It is optimistic in three ways, which a live run is not: an order takes nothing out of the book,
+//! so that the next one meets the same levels; it arrives at once; and nobody reacts to it. Levels
+//! below the completeness horizon do exist at their price; a better level that is not seen there
+//! would only have filled better.
 
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{NewOrder, News, Outcome, Px, Qty, Side, TimeInForce, Top};
@@ -14,7 +16,8 @@ pub const REPORTS_MAX: usize = EVENT_LEVELS + 2;
 
 /// Rejected: there is no live book to fill from. Our own code, far from any exchange's.
 pub const REJECTED_BOOK_NOT_LIVE: i32 = -900_001;
-/// Rejected: the best bid is at or above the best ask, so that these prices cannot be had. Our own code.
+/// Rejected: the best bid is at or above the best ask, so that these prices cannot be had. Our own
+/// code.
 pub const REJECTED_BOOK_CROSSED: i32 = -900_002;
 
 /// What becomes of one order, in order.
@@ -33,8 +36,9 @@ impl Paper {
         Self::default()
     }
 
-    /// Takes a LIMIT IOC: acked, filled level by level at each level's own price up to the limit price, and then over,
-    /// filled or with the rest expired; or rejected with one of the codes above.
+    /// Takes a LIMIT IOC: acked, filled level by level at each level's own price up to the limit
+    /// price, and then over, filled or with the rest expired; or rejected with one of the codes
+    /// above.
     pub fn handle_order(&mut self, order: &NewOrder, view: &Picture) -> Reports {
         assert!(order.qty.0 > 0, "risk admits no order of nothing");
         match order.tif {

@@ -1,5 +1,5 @@
-//! One WebSocket of a client, in messages: the exchange's half of its protocol, and the events or the recording that
-//! flow down it. Knows no framing and counts no bytes on a wire.
+//! One WebSocket of a client, in messages: the exchange's half of its protocol, and the events or
+//! the recording that flow down it. Knows no framing and counts no bytes on a wire.
 
 use super::play::{Playhead, Step, Subscriptions};
 use super::simulated::{Source, Venue};
@@ -96,7 +96,8 @@ impl Session {
         }
     }
 
-    /// Answers a text frame of the client. Where the connection ends, what was said before it counts still.
+    /// Answers a text frame of the client. Where the connection ends, what was said before it
+    /// counts still.
     pub fn handle_text(
         &mut self,
         now: Nanos,

@@ -1,5 +1,6 @@
-//! One simulated exchange that its sessions share: its listings, its markets or its recording, and the orders that
-//! rest. Knows no connection; what it publishes waits here until the driver hands it round.
+//! One simulated exchange that its sessions share: its listings, its markets or its recording, and
+//! the orders that rest. Knows no connection; what it publishes waits here until the driver hands
+//! it round.
 
 use super::flow::{Flow, Profile};
 use super::limits::Gate;
@@ -154,8 +155,9 @@ impl Venue {
         }
     }
 
-    /// Moves the one market on that is due next, if it is by `now`, and stands at that moment: what sessions see
-    /// of its book is then as of its newest events. False: nothing is due, and it stands at `now`.
+    /// Moves the one market on that is due next, if it is by `now`, and stands at that moment: what
+    /// sessions see of its book is then as of its newest events. False: nothing is due, and it
+    /// stands at `now`.
     pub fn step(&mut self, now: Nanos) -> bool {
         let first = self.events.len();
         if let Source::Flow(flows) = &mut self.source
@@ -179,7 +181,8 @@ impl Venue {
         self.exchange.mirror().rest(call, self)
     }
 
-    /// Nobody follows this stream any more: a client that comes back is played it from its beginning.
+    /// Nobody follows this stream any more: a client that comes back is played it from its
+    /// beginning.
     pub fn abandon(&mut self, stream: &str) {
         if let (Source::Play(recording, _), Some((symbol, kind))) =
             (&mut self.source, stream.split_once('@'))
@@ -202,7 +205,8 @@ impl Venue {
         }
     }
 
-    /// Tells the truth behind each depth message among the events from `first` on: the book stands at its id.
+    /// Tells the truth behind each depth message among the events from `first` on: the book stands
+    /// at its id.
     fn tell_events(&self, first: usize) {
         for event in &self.events[first..] {
             if let Happened::Depth { diff, .. } = event {

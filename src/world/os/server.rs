@@ -1,4 +1,5 @@
-//! The thread `tickwire-sim`: sockets and clocks around the simulated exchange. Parks in epoll; knows no protocol.
+//! The thread `tickwire-sim`: sockets and clocks around the simulated exchange. Parks in epoll;
+//! knows no protocol.
 
 mod thread;
 
@@ -41,8 +42,8 @@ pub struct SimOptions {
     pub exchanges: Vec<String>,
     /// Instruments of each exchange, 1 to 1,000.
     pub instruments: usize,
-    /// Messages in a second that all instruments of all exchanges make together, about: books (at most ten an
-    /// instrument), prints and quotes. `None` leaves each as lively as it is.
+    /// Messages in a second that all instruments of all exchanges make together, about: books (at
+    /// most ten an instrument), prints and quotes. `None` leaves each as lively as it is.
     pub messages_per_s: Option<u64>,
     /// Tells the truth behind its books; see [`Sim::truth`].
     pub truth: bool,
@@ -136,7 +137,8 @@ impl std::error::Error for SimError {}
 pub struct SimProgress {
     /// Market data frames, over all sessions.
     pub frames_sent: u64,
-    /// A recording was played to its end on every connection that it is played on, down to the last byte.
+    /// A recording was played to its end on every connection that it is played on, down to the last
+    /// byte.
     pub played_out: bool,
     /// Orders that were accepted.
     pub orders: u64,
@@ -174,7 +176,8 @@ pub struct Sim {
 /// Starts the simulated exchange on a thread of its own.
 ///
 /// # Errors
-/// When the address cannot be listened on, or the recording cannot be played from its first line to its last.
+/// When the address cannot be listened on, or the recording cannot be played from its first line to
+/// its last.
 pub fn start(options: SimOptions) -> Result<Sim, SimError> {
     if !options.listen.ip().is_loopback() {
         return Err(SimError::NotLoopback(options.listen));
@@ -238,8 +241,8 @@ impl Sim {
         found.map_or(&[], |listed| &listed.symbols)
     }
 
-    /// The truth at each published update id and shown book, at the scales of the exchange's own metadata. Always
-    /// sent before the bytes that it is about; a recording has none.
+    /// The truth at each published update id and shown book, at the scales of the exchange's own
+    /// metadata. Always sent before the bytes that it is about; a recording has none.
     pub fn truth(&self) -> &Receiver<Truth> {
         &self.truth
     }
@@ -249,7 +252,8 @@ impl Sim {
         self.shared.progress()
     }
 
-    /// True while the thread runs. Where it does not although nobody stopped it, it has panicked, or cannot poll.
+    /// True while the thread runs. Where it does not although nobody stopped it, it has panicked,
+    /// or cannot poll.
     pub fn is_whole(&self) -> bool {
         self.thread
             .as_ref()
@@ -336,11 +340,13 @@ fn venues(
 /// Prints and changes of the best bid or ask that one action makes, on average: measured.
 const BESIDE: f64 = 0.5;
 
-/// The mean time between two actions on one of `books` that together make so many messages a second, about.
+/// The mean time between two actions on one of `books` that together make so many messages a
+/// second, about.
 fn pause(messages_per_s: u64, books: u64) -> Nanos {
     let wanted = messages_per_s as f64 / books as f64;
-    // A depth stream speaks ten times a second, if anything happened: of `x` actions in a tenth of a second,
-    // the chance of none is about exp(-x). Prints and quotes come beside, as many as there are actions for.
+    // A depth stream speaks ten times a second, if anything happened: of `x` actions in a tenth of
+    // a second, the chance of none is about exp(-x). Prints and quotes come beside, as many as
+    // there are actions for.
     let made = |actions: f64| 10.0 * (1.0 - (-actions / 10.0).exp()) + BESIDE * actions;
     let (mut few, mut many) = (0.01, 1e6);
     for _ in 0..60 {

@@ -1,5 +1,5 @@
-//! One accepted connection as a value: bytes, TLS, HTTP, and then a WebSocket with a session of the exchange.
-//! Owns no socket: ciphertext goes in, ciphertext comes out, and time is an argument.
+//! One accepted connection as a value: bytes, TLS, HTTP, and then a WebSocket with a session of the
+//! exchange. Owns no socket: ciphertext goes in, ciphertext comes out, and time is an argument.
 
 mod http;
 
@@ -16,7 +16,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-/// Bytes that may wait for a client when more come, however large a message is. One that reads slower than that is cut.
+/// Bytes that may wait for a client when more come, however large a message is. One that reads
+/// slower than that is cut.
 pub const OUT_BYTES_MAX: usize = 4 << 20;
 /// A recording goes on only while fewer bytes than this wait.
 pub const PLAY_BYTES_MAX: usize = 64 * 1024;
@@ -176,7 +177,8 @@ impl Open {
 
 /// One connection.
 ///
-/// Invariant: `sent <= out.len()`; bytes wait in `out` only, and at most [`OUT_BYTES_MAX`] and one batch of them.
+/// Invariant: `sent <= out.len()`; bytes wait in `out` only, and at most [`OUT_BYTES_MAX`] and one
+/// batch of them.
 pub struct Connection {
     tls: ServerConnection,
     pipe: Pipe,
@@ -236,8 +238,8 @@ impl Connection {
         self.venue
     }
 
-    /// Publishes what its market did, as far as its client follows it; the market stands at these events.
-    /// Gives the frames sent.
+    /// Publishes what its market did, as far as its client follows it; the market stands at these
+    /// events. Gives the frames sent.
     pub fn handle_events(&mut self, venue: &Venue, events: &[Happened]) -> u64 {
         match &mut self.phase {
             Phase::Open(open) if self.cut.is_none() => {

@@ -1,4 +1,5 @@
-//! The simulated exchange's own certificate authority, made at start. Writes no file and trusts nobody.
+//! The simulated exchange's own certificate authority, made at start. Writes no file and trusts
+//! nobody.
 
 use crate::conn::tls::provider;
 use rcgen::{
@@ -17,7 +18,8 @@ pub struct Certificates {
     pub server: Arc<ServerConfig>,
 }
 
-/// Makes an authority and a certificate for `localhost`, `127.0.0.1`, `::1` and these names, by the clock `time`.
+/// Makes an authority and a certificate for `localhost`, `127.0.0.1`, `::1` and these names, by the
+/// clock `time`.
 ///
 /// # Errors
 /// What the cryptography under TLS says, as text.

@@ -1,5 +1,5 @@
-//! The exchange's end of one WebSocket: framing, keep-alive and the limits that it holds clients to.
-//! Understands no message; reads and writes plaintext buffers, never a socket.
+//! The exchange's end of one WebSocket: framing, keep-alive and the limits that it holds clients
+//! to. Understands no message; reads and writes plaintext buffers, never a socket.
 
 use super::connection::{Cut, Pipe};
 use crate::base::Nanos;
@@ -45,7 +45,8 @@ impl Peer {
         }
     }
 
-    /// The next text that the client sent, or why the connection ends; `None` when there is no more.
+    /// The next text that the client sent, or why the connection ends; `None` when there is no
+    /// more.
     pub fn read(&mut self, now: Nanos, pipe: &mut Pipe) -> Result<Option<String>, Cut> {
         loop {
             let message = match self.context.read(pipe) {

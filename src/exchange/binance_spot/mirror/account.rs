@@ -1,5 +1,5 @@
-//! Order entry over the WebSocket API: session logon with a real Ed25519 signature, and LIMIT orders.
-//! Checks a request in full and hands it on; matches nothing itself.
+//! Order entry over the WebSocket API: session logon with a real Ed25519 signature, and LIMIT
+//! orders. Checks a request in full and hands it on; matches nothing itself.
 
 use super::route::{self, Upgrade};
 use super::{Fault, NOTIONAL_MAX, SpotMirror, TimeUnit, find, market};
@@ -299,7 +299,8 @@ fn check_time(params: &Params, now: UnixNanos) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Checks the request's signature; gives the API key. Here a key *is* the hex of its Ed25519 public key.
+/// Checks the request's signature; gives the API key. Here a key *is* the hex of its Ed25519 public
+/// key.
 fn verify(params: &Params) -> Result<String, Fault> {
     let api_key = text(params, "apiKey")?;
     let key =
@@ -343,8 +344,8 @@ fn payload(params: &Params) -> String {
     joined.collect::<Vec<_>>().join("&")
 }
 
-/// Reads and checks an order in the order in which Binance does: parameters, then filters. Also says how much
-/// the answer is to say.
+/// Reads and checks an order in the order in which Binance does: parameters, then filters. Also
+/// says how much the answer is to say.
 fn check_place(params: &Params, listings: &[Listing]) -> Result<(Place, Detail), Fault> {
     let symbol = text(params, "symbol")?;
     let (listing, Listing { instrument, .. }) =

@@ -119,7 +119,8 @@ pub fn exchange_info<'l>(
     })
 }
 
-/// The body of `ticker/24hr?type=MINI` for these listings: what was traded is the listing's own, in both assets.
+/// The body of `ticker/24hr?type=MINI` for these listings: what was traded is the listing's own, in
+/// both assets.
 pub fn tickers(unit: TimeUnit, now: UnixNanos, listings: &[&Listing]) -> Value {
     let now = unit.of(now);
     let ticker = |listing: &&Listing| {

@@ -1,5 +1,5 @@
-//! The exchange's half of the protocol: what Binance itself writes and reads, for the simulated exchange.
-//! Pure functions of values: holds no socket, no clock and no book.
+//! The exchange's half of the protocol: what Binance itself writes and reads, for the simulated
+//! exchange. Pure functions of values: holds no socket, no clock and no book.
 
 mod account;
 mod control;
@@ -162,7 +162,8 @@ impl SpotMirror {
 }
 
 impl Mirror for SpotMirror {
-    /// Prices have eight decimals, whatever the tick is, as at the exchange. A symbol that is too long is cut.
+    /// Prices have eight decimals, whatever the tick is, as at the exchange. A symbol that is too
+    /// long is cut.
     fn list(&self, base: &str, quote: &str, px_decimals: u8, qty_decimals: u8) -> Instrument {
         let qty_decimals = qty_decimals.min(PRECISION);
         let qty_scale = listing::qty_scale(qty_decimals, PRECISION);

@@ -1,4 +1,5 @@
-//! Paths and queries that the exchange answers. Reads text only; says what was meant, and serves nothing.
+//! Paths and queries that the exchange answers. Reads text only; says what was meant, and serves
+//! nothing.
 
 use super::{Fault, TimeUnit, market};
 use crate::exchange::kit::text::percent_decode;

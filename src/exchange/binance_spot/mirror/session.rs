@@ -42,7 +42,8 @@ pub struct SpotSession {
 }
 
 impl SpotSession {
-    /// A connection whose upgrade asked for this path and query, with the streams that are named there.
+    /// A connection whose upgrade asked for this path and query, with the streams that are named
+    /// there.
     pub fn open(target: &str) -> Option<Self> {
         match route::upgrade(target)? {
             Upgrade::Streams {

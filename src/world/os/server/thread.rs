@@ -1,5 +1,5 @@
-//! The loop of `tickwire-sim`: waits in epoll until a socket or a timer is due, and hands bytes and time on.
-//! Decides nothing about the exchange.
+//! The loop of `tickwire-sim`: waits in epoll until a socket or a timer is due, and hands bytes and
+//! time on. Decides nothing about the exchange.
 
 use super::SimProgress;
 use crate::base::Nanos;
@@ -220,7 +220,8 @@ impl Thread {
             let Some(at) = client.connection.venue() else {
                 continue;
             };
-            // Also to the connection that caused them: what it has shown already it knows by its ids.
+            // Also to the connection that caused them: what it has shown already it knows by its
+            // ids.
             let events = std::mem::take(&mut venues.all[at].events);
             if events.is_empty() {
                 continue;
@@ -244,8 +245,8 @@ impl Thread {
         self.write(now);
     }
 
-    /// Moves the markets up to `now`, one event at a time: whoever looks at a book while it is told of an event
-    /// sees it as of that event. Gives the frames sent.
+    /// Moves the markets up to `now`, one event at a time: whoever looks at a book while it is told
+    /// of an event sees it as of that event. Gives the frames sent.
     fn advance(&mut self, now: Nanos) -> u64 {
         let mut frames = 0;
         let mut connections: Vec<Vec<&mut Connection>> = Vec::new();
