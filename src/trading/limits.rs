@@ -1,5 +1,5 @@
-//! The limits that risk holds orders to: decimal text to each instrument's own integers.
-//! Rounds down where an instrument is coarser than the text: a limit never allows more than it says.
+//! The limits that risk holds orders to: decimal text to each instrument's own integers. Rounds
+//! down where an instrument is coarser than the text: a limit never allows more than it says.
 
 use crate::base::decimal::{self, SCALE_MAX};
 use crate::base::{DecimalError, Instrument, Qty, Symbol};
@@ -15,8 +15,9 @@ pub const BPS: u32 = 10_000;
 /// What configuration says of risk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RiskParams {
-    /// Largest order quantity in base currency, as decimal text; above 0. Contracts count as what they stand for;
-    /// of inverse ones, whose base quantity depends on the price, only the notional is limited.
+    /// Largest order quantity in base currency, as decimal text; above 0. Contracts count as what
+    /// they stand for; of inverse ones, whose base quantity depends on the price, only the notional
+    /// is limited.
     pub qty_max: String,
     /// Largest price times quantity of an order in quote currency, as decimal text; above 0.
     pub notional_max: String,
@@ -123,7 +124,8 @@ impl RiskLimits {
             .iter()
             .map(|instrument| SizeLimit::parse(params, instrument));
         let sizes: Vec<SizeLimit> = sizes.collect::<Result<_, _>>()?;
-        // An instrument that is too coarse for the limit is not traded; where all are, it is a mistake.
+        // An instrument that is too coarse for the limit is not traded; where all are, it is a
+        // mistake.
         for (key, allows) in [
             (
                 "qty_max",
@@ -208,7 +210,8 @@ fn parse_floor(text: &str, scale: u8) -> Result<u128, DecimalError> {
     }
 }
 
-/// [`decimal::parse`] for scales up to 54, as notionals have: read at the text's own scale, then widened.
+/// [`decimal::parse`] for scales up to 54, as notionals have: read at the text's own scale, then
+/// widened.
 fn parse_wide(text: &str, scale: u8) -> Result<u128, DecimalError> {
     debug_assert!(scale <= 3 * SCALE_MAX);
     let decimals = text
@@ -292,7 +295,8 @@ mod tests {
             notional_max: "1000.55".into(),
             ..params()
         };
-        // Contracts of 0.01 base, of 100 quote whatever the price, and of 3 base: too coarse for the quantity.
+        // Contracts of 0.01 base, of 100 quote whatever the price, and of 3 base: too coarse for
+        // the quantity.
         let all = [
             contract(1, 2, false),
             contract(100, 0, true),

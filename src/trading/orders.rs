@@ -1,5 +1,6 @@
-//! Our open orders, from admission to their end: what the exit says of one becomes a report that its strategy can
-//! read. Asks nobody, sends nothing, and believes no word that contradicts the order.
+//! Our open orders, from admission to their end: what the exit says of one becomes a report that
+//! its strategy can read. Asks nobody, sends nothing, and believes no word that contradicts the
+//! order.
 
 use crate::base::{
     ClientId, InstrumentId, NewOrder, News, Outcome, Px, Qty, Report, Side, StrategyId,
@@ -7,8 +8,8 @@ use crate::base::{
 
 /// The orders that have no end yet.
 ///
-/// Each has exactly one end: the report that carries it removes the order, and what is heard of an order that is not
-/// here makes no report. Room for all that may be open is made at once.
+/// Each has exactly one end: the report that carries it removes the order, and what is heard of an
+/// order that is not here makes no report. Room for all that may be open is made at once.
 #[derive(Debug)]
 pub struct Orders {
     open: Vec<Open>,
@@ -70,8 +71,9 @@ impl Orders {
         });
     }
 
-    /// Takes in what the exit says. `None` where that is nothing new: of an order that has its end, or never was here;
-    /// taken or doubted for a second time. A word that contradicts the order puts it in doubt.
+    /// Takes in what the exit says. `None` where that is nothing new: of an order that has its end,
+    /// or never was here; taken or doubted for a second time. A word that contradicts the order
+    /// puts it in doubt.
     pub fn hear(&mut self, news: &News) -> Option<Report> {
         let at = self
             .open
@@ -85,7 +87,8 @@ impl Orders {
         Some(told)
     }
 
-    /// The run is over: an order that has no end yet ends as one that nobody knows. To be asked until there is none.
+    /// The run is over: an order that has no end yet ends as one that nobody knows. To be asked
+    /// until there is none.
     pub fn give_up(&mut self) -> Option<Report> {
         Some(self.open.pop()?.report(Outcome::Unknown))
     }
@@ -275,8 +278,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is said, in any order and of any order: each has one end, and the fills and what is left make
-        /// up what was ordered.
+        /// Whatever is said, in any order and of any order: each has one end, and the fills and
+        /// what is left make up what was ordered.
         #[test]
         fn every_order_has_exactly_one_end_and_its_parts_make_up_the_whole(
             sizes in prop::collection::vec(1u64..10, 1..6),

@@ -1,5 +1,5 @@
-//! How many orders were admitted within the last second, exactly. Never lets a burst straddle a boundary,
-//! as counters by the calendar second and token buckets do.
+//! How many orders were admitted within the last second, exactly. Never lets a burst straddle a
+//! boundary, as counters by the calendar second and token buckets do.
 
 use crate::base::Nanos;
 use std::collections::VecDeque;

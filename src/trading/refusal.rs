@@ -1,5 +1,5 @@
-//! Why an intent did not become an order: one word a gate, how often each refused, and what it compared. Decides
-//! nothing itself.
+//! Why an intent did not become an order: one word a gate, how often each refused, and what it
+//! compared. Decides nothing itself.
 
 use crate::base::{Field, InstrumentId, Px, Qty, Value};
 
@@ -63,8 +63,8 @@ refusals! {
     BookNotLive => "book_not_live",
     /// The intent was argued from a book of another epoch.
     BookMoved => "book_moved",
-    /// The book's last change was older than [`crate::base::event::LATE_NS_MAX`] when it came: the exchange's data is
-    /// late, or we are.
+    /// The book's last change was older than [`crate::base::event::LATE_NS_MAX`] when it came: the
+    /// exchange's data is late, or we are.
     BookLate => "book_late",
     /// The book is older than [`super::risk::BOOK_AGE_NS_MAX`].
     BookStale => "book_stale",

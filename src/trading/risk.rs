@@ -11,8 +11,8 @@ use crate::base::{
 use crate::market::Picture;
 use crate::market::picture::Shown;
 
-/// The oldest book that an order may rest on, in nanoseconds from when it was true: a market that is quiet for longer
-/// may have changed without our hearing of it.
+/// The oldest book that an order may rest on, in nanoseconds from when it was true: a market that
+/// is quiet for longer may have changed without our hearing of it.
 pub const BOOK_AGE_NS_MAX: u64 = 3_000_000_000;
 
 /// An order that passed risk. Only [`Risk::admit`] makes one, and it cannot be copied: to send it
@@ -38,7 +38,8 @@ impl Admitted {
 
 /// Every gate of the desk, and the state that they read.
 ///
-/// Invariant: `open.len() <= open_orders_max <= open.capacity()`, and every open id is below `next_client_id`.
+/// Invariant: `open.len() <= open_orders_max <= open.capacity()`, and every open id is below
+/// `next_client_id`.
 #[derive(Debug)]
 pub struct Risk {
     killed: bool,
@@ -110,7 +111,8 @@ impl Risk {
         }
     }
 
-    /// Follows listings, the gateway and reports. Every event of the desk comes here before the strategies see it.
+    /// Follows listings, the gateway and reports. Every event of the desk comes here before the
+    /// strategies see it.
     pub fn handle_event(&mut self, event: &Event) {
         match &event.body {
             Body::Instrument(instrument) => {
@@ -127,7 +129,8 @@ impl Risk {
     }
 
     /// Makes an order of `intent`, or names the first gate that it fails, in the order of
-    /// [`Refusal`]'s arms. A refusal changes nothing but its counter. `view` is the desk's picture at `now`.
+    /// [`Refusal`]'s arms. A refusal changes nothing but its counter. `view` is the desk's picture
+    /// at `now`.
     pub fn admit(
         &mut self,
         now: Nanos,
@@ -162,13 +165,14 @@ impl Risk {
         }
     }
 
-    /// Refuses every intent while records of orders cannot be kept. Not the cancelling of what is open.
+    /// Refuses every intent while records of orders cannot be kept. Not the cancelling of what is
+    /// open.
     pub fn set_recorded(&mut self, recorded: bool) {
         self.recorded = recorded;
     }
 
-    /// Refuses orders of instruments whose scales are no longer those that the run began with, since the exit writes
-    /// numbers at those.
+    /// Refuses orders of instruments whose scales are no longer those that the run began with,
+    /// since the exit writes numbers at those.
     pub fn keep_scales(&mut self) {
         self.keeps_scales = true;
     }
@@ -238,8 +242,8 @@ impl Risk {
         }
     }
 
-    /// Closes an order when its end is known; one in doubt keeps its slot. Reports of orders that are not open change
-    /// nothing.
+    /// Closes an order when its end is known; one in doubt keeps its slot. Reports of orders that
+    /// are not open change nothing.
     fn handle_report(&mut self, report: &Report) {
         let open = self.open.iter().position(|id| *id == report.client_id);
         if let Some(at) = open.filter(|_| report.outcome.is_end()) {

@@ -43,7 +43,8 @@ impl Outage {
         }
     }
 
-    /// There is no connection, for this reason. The first word of an outage begins it; later ones say why it lasts.
+    /// There is no connection, for this reason. The first word of an outage begins it; later ones
+    /// say why it lasts.
     pub fn down(&mut self, now: Nanos, why: &'static str) {
         self.why = why;
         if self.since == Nanos::NEVER {

@@ -1,5 +1,6 @@
-//! The feed's end of its ring to the desk. A full ring never blocks it and never loses anything silently:
-//! books, quotes and states are conflated to the latest per instrument, trades leave a count behind.
+//! The feed's end of its ring to the desk. A full ring never blocks it and never loses anything
+//! silently: books, quotes and states are conflated to the latest per instrument, trades leave a
+//! count behind.
 
 use super::ring::Sender;
 use crate::base::{Body, Event, InstrumentId};
@@ -120,7 +121,8 @@ impl Publisher {
             Body::Book(_) | Body::Status(_) => {
                 if let Some(older) = slot.book.replace(event) {
                     self.counters.conflated += 1;
-                    // A book that follows a lost change of state must not be compared with the one before.
+                    // A book that follows a lost change of state must not be compared with the one
+                    // before.
                     let was_state = matches!(older.body, Body::Status(_));
                     event.flags.conflated = true;
                     event.flags.fresh |= older.flags.fresh || was_state;

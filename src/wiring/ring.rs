@@ -12,7 +12,8 @@ pub struct Bell {
 }
 
 impl Bell {
-    /// `wake` is the system call that ends the wait; it must also end a wait that has not begun yet.
+    /// `wake` is the system call that ends the wait; it must also end a wait that has not begun
+    /// yet.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self {
             asleep: AtomicBool::new(false),
@@ -21,7 +22,8 @@ impl Bell {
     }
 
     /// Producer: something was pushed. The fence orders the push before the look at the flag; its
-    /// partner is in [`Bell::sleep`], so that either this sees the flag or the sleeper sees the item.
+    /// partner is in [`Bell::sleep`], so that either this sees the flag or the sleeper sees the
+    /// item.
     pub fn ring(&self) {
         fence(Ordering::SeqCst);
         if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel) {
@@ -29,7 +31,8 @@ impl Bell {
         }
     }
 
-    /// Consumer: about to wait. Look at every ring once more after this, and wait only if all are empty.
+    /// Consumer: about to wait. Look at every ring once more after this, and wait only if all are
+    /// empty.
     pub fn sleep(&self) {
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);

@@ -1,5 +1,6 @@
-//! A copy of what a feed lane takes in, for a recorder on another thread. Never blocks the lane, and allocates for
-//! large messages only: what finds no room is counted, and is not in the recording.
+//! A copy of what a feed lane takes in, for a recorder on another thread. Never blocks the lane,
+//! and allocates for large messages only: what finds no room is counted, and is not in the
+//! recording.
 
 use super::lane::LINES;
 use crate::base::{InstrumentId, Nanos};
@@ -110,8 +111,9 @@ impl Tap {
         self.push(at, from, None, frame);
     }
 
-    /// Marks the place at which the lane took in a snapshot of `id`: a replay must do the same. `newest` is the
-    /// line, and its epoch, that connected last: it may not have brought anything yet.
+    /// Marks the place at which the lane took in a snapshot of `id`: a replay must do the same.
+    /// `newest` is the line, and its epoch, that connected last: it may not have brought anything
+    /// yet.
     pub fn snapshot(&mut self, newest: (u8, u32), at: Nanos, id: InstrumentId) {
         self.push(at, newest, Some(id), &[]);
     }

@@ -1,21 +1,23 @@
-//! What another's clock shows at an instant of ours: the host's clock, as far as nothing that the other said
-//! contradicts it. Reads no clock, and judges no data: it says when data was true.
+//! What another's clock shows at an instant of ours: the host's clock, as far as nothing that the
+//! other said contradicts it. Reads no clock, and judges no data: it says when data was true.
 //!
-//! Everything is on the monotonic scale, and stays there when the wall clock steps: what that shows afterwards is
-//! believed only if the other confirms it.
+//! Everything is on the monotonic scale, and stays there when the wall clock steps: what that shows
+//! afterwards is believed only if the other confirms it.
 
 use crate::base::{Nanos, Note, ServerTime, Severity, UnixNanos, Value};
 
-/// What the host's clock and the other's may be apart before it is the host's clock that is wrong: machines that
-/// follow NTP are within some milliseconds. A delay that was there from the first message on is not told from it.
+/// What the host's clock and the other's may be apart before it is the host's clock that is wrong:
+/// machines that follow NTP are within some milliseconds. A delay that was there from the first
+/// message on is not told from it.
 pub const APART_NS_MAX: i64 = 250_000_000;
 /// The quickest message of this time, and of the time before, counts as having had no delay.
 pub const WINDOW: Nanos = Nanos::from_secs(60);
-/// Messages must come from the future for so long before the host's clock is taken to be behind, with no longer
-/// pause between two: one wrong time in one message makes no other message old.
+/// Messages must come from the future for so long before the host's clock is taken to be behind,
+/// with no longer pause between two: one wrong time in one message makes no other message old.
 pub const SETTLE: Nanos = Nanos::from_secs(1);
 
-/// Times that are further apart are not of this day: a recording is played, and its times say nothing of age.
+/// Times that are further apart are not of this day: a recording is played, and its times say
+/// nothing of age.
 pub const DAY_NS: i64 = 24 * 3_600 * 1_000_000_000;
 
 /// A span of what the other's clock is ahead of the monotonic clock, in nanoseconds.
@@ -26,18 +28,23 @@ type Span = (i64, i64);
 /// Invariant: `told.0 <= told.1`, and `bound.0 <= bound.1` where there is one.
 #[derive(Debug, Clone)]
 pub struct TheirClock {
-    /// The host's own clock ahead of the monotonic one, as it was looked at last; `None` before that.
+    /// The host's own clock ahead of the monotonic one, as it was looked at last; `None` before
+    /// that.
     host: Option<i64>,
-    /// What answers to requests prove. Narrowed by each; one that contradicts the ones before takes their place.
+    /// What answers to requests prove. Narrowed by each; one that contradicts the ones before takes
+    /// their place.
     told: Span,
-    /// Where the estimate must lie: around the host's clock, or around what was told where that contradicts it.
+    /// Where the estimate must lie: around the host's clock, or around what was told where that
+    /// contradicts it.
     bound: Option<Span>,
-    /// The largest lead of a message's own time over its arrival, in this window and in the one before.
+    /// The largest lead of a message's own time over its arrival, in this window and in the one
+    /// before.
     lead: i64,
     lead_before: i64,
     window_ends: Nanos,
     future: Future,
-    /// What was last said about the host's clock, in nanoseconds that the other is ahead; 0 while they agree.
+    /// What was last said about the host's clock, in nanoseconds that the other is ahead; 0 while
+    /// they agree.
     said: i64,
 }
 
@@ -75,8 +82,9 @@ impl Default for TheirClock {
 }
 
 impl TheirClock {
-    /// Looks at the host's clock, which shows `unix` at `now`. The first look counts; a later one only if messages fit
-    /// what it shows, and not what it showed before. A clock that shows nothing (zero) is none.
+    /// Looks at the host's clock, which shows `unix` at `now`. The first look counts; a later one
+    /// only if messages fit what it shows, and not what it showed before. A clock that shows
+    /// nothing (zero) is none.
     pub fn look(&mut self, now: Nanos, unix: UnixNanos) {
         if unix.0 == 0 {
             return;
@@ -113,9 +121,10 @@ impl TheirClock {
         self.verdict()
     }
 
-    /// When data was true that the other says is of `theirs`, and that arrived at `at`: never later than that.
-    /// [`Nanos::ZERO`], as old as can be, where it comes from a future that no clock explains; `at` where nothing is
-    /// known of either clock, and where the times are of another day.
+    /// When data was true that the other says is of `theirs`, and that arrived at `at`: never later
+    /// than that. [`Nanos::ZERO`], as old as can be, where it comes from a future that no clock
+    /// explains; `at` where nothing is known of either clock, and where the times are of another
+    /// day.
     #[inline]
     pub fn as_of(&mut self, at: Nanos, theirs: UnixNanos) -> Nanos {
         let (Some((least, most)), true) = (self.bound, theirs.0 > 0) else {
@@ -142,8 +151,8 @@ impl TheirClock {
         Nanos(theirs.0.saturating_sub(estimate).max(0) as u64)
     }
 
-    /// What the other's clock shows at `now`, when the host's shows `unix`: the same, unless what the other told
-    /// contradicts it. Then the middle of what it can be.
+    /// What the other's clock shows at `now`, when the host's shows `unix`: the same, unless what
+    /// the other told contradicts it. Then the middle of what it can be.
     pub fn shows(&self, now: Nanos, unix: UnixNanos) -> UnixNanos {
         let (least, most) = self.told;
         match ahead(unix, now) {
@@ -170,7 +179,8 @@ impl TheirClock {
         })
     }
 
-    /// Messages come before they happened by any clock within the bound: where that lasts, the bound is wrong.
+    /// Messages come before they happened by any clock within the bound: where that lasts, the
+    /// bound is wrong.
     #[cold]
     fn handle_future(&mut self, at: Nanos, lead: i64) {
         let future = &mut self.future;
@@ -191,7 +201,8 @@ impl TheirClock {
         }
     }
 
-    /// Draws the bound anew: around the host's clock if nothing contradicts it, else around what was told.
+    /// Draws the bound anew: around the host's clock if nothing contradicts it, else around what
+    /// was told.
     fn settle(&mut self) {
         let widen = |(least, most): Span| {
             (

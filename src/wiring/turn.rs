@@ -18,9 +18,10 @@ pub struct Turn<'a> {
 
 /// The way to the scribe for log records. Never blocks: what finds no room is counted.
 ///
-/// Its room is shared out, so that the record of an order always finds some: ordinary records take up to a half, and
-/// while more than five eighths are taken no order is admitted ([`Self::takes_orders`]). What is left holds six records
-/// of each order that is open by then, of which risk allows 256: its receipt, its ack, its end, and three fills.
+/// Its room is shared out, so that the record of an order always finds some: ordinary records take
+/// up to a half, and while more than five eighths are taken no order is admitted
+/// ([`Self::takes_orders`]). What is left holds six records of each order that is open by then, of
+/// which risk allows 256: its receipt, its ack, its end, and three fills.
 #[derive(Clone)]
 pub struct Notes {
     sender: Sender<Note>,
@@ -61,7 +62,8 @@ impl Notes {
         }
     }
 
-    /// Whether an order that is admitted now has a place for its record and its outcome, and the log takes them.
+    /// Whether an order that is admitted now has a place for its record and its outcome, and the
+    /// log takes them.
     pub fn takes_orders(&self) -> bool {
         !self.unwritable.load(Ordering::Relaxed) && self.sender.len() <= self.orders
     }

@@ -1,5 +1,5 @@
-//! How old the data of a feed is: of each message as of when it is true, and of all of them whether the exchange's
-//! data comes late. Publishes nothing, and refuses nothing: risk does.
+//! How old the data of a feed is: of each message as of when it is true, and of all of them whether
+//! the exchange's data comes late. Publishes nothing, and refuses nothing: risk does.
 
 use super::Arrival;
 use crate::base::event::LATE_NS_MAX;
@@ -18,7 +18,8 @@ const AGAIN: Nanos = Nanos::from_secs(60);
 pub struct Delays {
     /// Depth messages that were late.
     pub late: u64,
-    /// The least delay of a second in which messages came, in nanoseconds: now, and the longest of the run.
+    /// The least delay of a second in which messages came, in nanoseconds: now, and the longest of
+    /// the run.
     pub now_ns: u64,
     /// See `now_ns`.
     pub max_ns: u64,
@@ -80,7 +81,8 @@ impl Age {
         self.clock.verdict()
     }
 
-    /// As of when a message that arrived then is true, by the exchange's time of it where it states one.
+    /// As of when a message that arrived then is true, by the exchange's time of it where it states
+    /// one.
     #[inline]
     pub fn as_of(&mut self, Arrived { surely, at }: Arrived, exch_time: UnixNanos) -> Nanos {
         self.clock.as_of(at, exch_time).min(surely)
@@ -171,7 +173,8 @@ pub(super) struct Arrived {
 }
 
 impl Arrived {
-    /// A frame's bytes came after the socket was last seen empty. After a stop that is long before the stamp.
+    /// A frame's bytes came after the socket was last seen empty. After a stop that is long before
+    /// the stamp.
     #[inline]
     pub fn of(arrival: &Arrival) -> Self {
         let Arrival { rx, frame } = arrival;

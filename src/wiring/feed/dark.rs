@@ -1,4 +1,5 @@
-//! How long a book has been dark, and when that is said: soon, and then ever less often. Decides nothing about the book.
+//! How long a book has been dark, and when that is said: soon, and then ever less often. Decides
+//! nothing about the book.
 
 use crate::base::Nanos;
 

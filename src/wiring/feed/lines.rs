@@ -1,5 +1,5 @@
-//! What a feed knows of its lines: which are up, how their frames are numbered, and what they said to their owner.
-//! Knows no book.
+//! What a feed knows of its lines: which are up, how their frames are numbered, and what they said
+//! to their owner. Knows no book.
 
 use crate::base::note::NOTE_TEXT_MAX;
 use crate::base::{Channel, InstrumentId};
@@ -7,7 +7,8 @@ use crate::market::LINES_MAX;
 use arrayvec::ArrayVec;
 use std::collections::VecDeque;
 
-/// What a line said that its owner must know: answers, evidence, and requests of the exchange's own.
+/// What a line said that its owner must know: answers, evidence, and requests of the exchange's
+/// own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
     /// The exchange answered a request of ours.

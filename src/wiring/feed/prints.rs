@@ -2,8 +2,8 @@
 
 use crate::base::{Quote, Trade};
 
-/// Recent trades that are known: one line may lag behind another by so many, two of the largest messages that an
-/// exchange sends.
+/// Recent trades that are known: one line may lag behind another by so many, two of the largest
+/// messages that an exchange sends.
 pub const TRADES_KNOWN: usize = 2_048;
 /// Places of the index, twice as many as there are trades, so that a search is short.
 const PLACES: usize = 2 * TRADES_KNOWN;
@@ -27,8 +27,8 @@ impl Prints {
         *self = Self::new();
     }
 
-    /// True where this trade is news. `many`: other lines bring it, too. Trades without ids are only taken
-    /// from the `first` line that is up.
+    /// True where this trade is news. `many`: other lines bring it, too. Trades without ids are
+    /// only taken from the `first` line that is up.
     pub fn is_new_trade(&mut self, trade: &Trade, many: bool, first: bool) -> bool {
         if trade.id == 0 {
             return first;
@@ -43,8 +43,8 @@ impl Prints {
         true
     }
 
-    /// True where this quote is news. Quotes without ids have no order among lines: then only those of the
-    /// `first` line that is up are.
+    /// True where this quote is news. Quotes without ids have no order among lines: then only those
+    /// of the `first` line that is up are.
     pub fn is_new_quote(&mut self, quote: &Quote, many: bool, first: bool) -> bool {
         let older = |last: &Quote| quote.update_id < last.update_id || quote == last;
         let unordered = quote.update_id == 0 && !first;
@@ -61,7 +61,8 @@ const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The last [`TRADES_KNOWN`] keys, in a ring, and where each one is.
 ///
-/// Invariant: every key of the ring is found by a search that begins at its home and ends at a free place.
+/// Invariant: every key of the ring is found by a search that begins at its home and ends at a free
+/// place.
 struct Known {
     ring: Box<[u64; TRADES_KNOWN]>,
     len: usize,
@@ -101,7 +102,8 @@ impl Known {
         self.len = (self.len + 1).min(TRADES_KNOWN);
     }
 
-    /// Takes what is at this place of the ring out of the index; what was moved on because of it moves back.
+    /// Takes what is at this place of the ring out of the index; what was moved on because of it
+    /// moves back.
     fn forget(&mut self, slot: usize) {
         let mut places = self.places(self.ring[slot]);
         let Some(mut hole) = places.find(|at| self.index[*at] == slot as u16 + 1) else {

@@ -1,16 +1,17 @@
-//! Whether an instrument's trades or quotes are silent while its book is not: every stream has a rhythm. Knows arrival
-//! times and how the book moved; says when to subscribe again.
+//! Whether an instrument's trades or quotes are silent while its book is not: every stream has a
+//! rhythm. Knows arrival times and how the book moved; says when to subscribe again.
 
 use crate::base::{Channel, Nanos, Px};
 
-/// Silence shorter than this is never suspicious: of trades, of trades of which few or none came or whose book
-/// cannot be seen, and of quotes.
+/// Silence shorter than this is never suspicious: of trades, of trades of which few or none came or
+/// whose book cannot be seen, and of quotes.
 pub const TRADES_SILENT: Nanos = Nanos::from_secs(30);
 /// See [`TRADES_SILENT`].
 pub const FIRST_TRADES_SILENT: Nanos = Nanos::from_secs(120);
 /// See [`TRADES_SILENT`].
 pub const QUOTES_SILENT: Nanos = Nanos::from_secs(10);
-/// Trades or quotes of which few or none came, and whose book cannot be seen: told of once after this, until they speak.
+/// Trades or quotes of which few or none came, and whose book cannot be seen: told of once after
+/// this, until they speak.
 pub const UNSEEN_SILENT: Nanos = Nanos::from_secs(600);
 /// Silence of this many times the longest gap lately is suspicious.
 const FACTOR: u64 = 20;
@@ -21,7 +22,8 @@ const CHANGES_MIN: u32 = 100;
 const BEST_CHANGES_MIN: u32 = 20;
 /// The longest gap is that of this span and the one before.
 const SPAN: Nanos = Nanos::from_secs(300);
-/// From one new subscription to the next while it stays silent: doubled each time, up to the longest.
+/// From one new subscription to the next while it stays silent: doubled each time, up to the
+/// longest.
 const WAIT_MIN: Nanos = Nanos::from_secs(30);
 const WAIT_MAX: Nanos = Nanos::from_secs(1_920);
 

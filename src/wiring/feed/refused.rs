@@ -4,7 +4,8 @@ use crate::base::feed::SeqRule;
 use crate::conn::EXCERPT_BYTES;
 use crate::exchange::DecodeError;
 
-/// Bytes at each end of a frame that are searched for names: exchanges put them before or after the levels.
+/// Bytes at each end of a frame that are searched for names: exchanges put them before or after the
+/// levels.
 const SEARCHED: usize = 4_096;
 
 /// Whose books miss what a refused frame may have said.

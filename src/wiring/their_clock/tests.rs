@@ -1,4 +1,5 @@
-//! Clocks that are right, off by minutes, stepped and frozen, on an exchange that says so or does not.
+//! Clocks that are right, off by minutes, stepped and frozen, on an exchange that says so or does
+//! not.
 
 use super::*;
 
@@ -186,7 +187,8 @@ fn a_step_of_the_wall_clock_changes_the_age_of_nothing() {
         world.clock.look(now, wall);
         assert_eq!(world.stream(0), 0);
         assert!(world.age(10 * S) >= 10 * S - APART_NS_MAX);
-        // The next answer tells that it is the wall clock that is wrong now, and later that it is right.
+        // The next answer tells that it is the wall clock that is wrong now, and later that it is
+        // right.
         assert!(matches!(world.ask(), Some(Verdict::Wrong(ahead)) if (ahead + step).abs() <= S));
         assert_eq!(world.stream(0), 0);
         world.host = 0;
@@ -213,7 +215,8 @@ fn a_machine_that_was_frozen_believes_nothing_until_messages_come_evenly_again()
     let mut world = World::new(0);
     world.stream(0);
     world.frozen = 8 * S;
-    // What was sent meanwhile comes in one burst, oldest first: all but its beginning is from the future.
+    // What was sent meanwhile comes in one burst, oldest first: all but its beginning is from the
+    // future.
     let ages = (1..=80).map(|n| world.age(8 * S - n * 100 * MS));
     let young = ages.filter(|age| *age < 400 * MS).count();
     assert!(young <= 3, "{young}: as many as the bound lets through");
