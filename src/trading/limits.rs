@@ -222,8 +222,10 @@ fn parse_wide(text: &str, scale: u8) -> Result<u128, DecimalError> {
         return Err(DecimalError::TooFine);
     }
     let units = decimal::parse(text.as_bytes(), own)?;
-    u128::from(units)
-        .checked_mul(10u128.pow(u32::from(scale - own)))
+    debug_assert!(own <= scale);
+    let wider = 10u128.checked_pow(u32::from(scale - own));
+    wider
+        .and_then(|wider| u128::from(units).checked_mul(wider))
         .ok_or(DecimalError::TooLarge)
 }
 
@@ -349,6 +351,10 @@ mod tests {
         assert_eq!(parse_wide("1000000", 16), Ok(10u128.pow(22)));
         assert_eq!(parse_wide("0.5", 36), Ok(5 * 10u128.pow(35)));
         assert_eq!(parse_wide("1000", 36), Err(DecimalError::TooLarge));
+        // Listings may be this fine: what one of them cannot hold is refused, and nothing wraps.
+        for scale in 39..=3 * SCALE_MAX {
+            assert_eq!(parse_wide("1", scale), Err(DecimalError::TooLarge));
+        }
         assert_eq!(
             parse_wide("0.0000000000000000001", 36),
             Err(DecimalError::TooFine)
