@@ -151,7 +151,7 @@ impl Lines {
     /// A frame whose number was not read came.
     pub fn step_over(&mut self, line: u8) {
         if let Some(number) = &mut self.seq[usize::from(line)] {
-            *number += 1;
+            *number = number.saturating_add(1); // The exchange's own, and the largest may be next.
         }
     }
 
@@ -191,5 +191,39 @@ impl Lines {
 
     pub fn take_heard(&mut self) -> Option<(u8, Heard)> {
         self.heard.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers are the exchange's: whatever it counts to ends no process.
+    #[test]
+    fn nothing_follows_the_largest_number_and_stepping_over_it_is_none() {
+        let mut lines = Lines::new();
+        assert!(lines.follows(0, u64::MAX));
+        lines.step_over(0);
+        assert!(!lines.follows(0, 0));
+        lines.step_over(0);
+        assert!(lines.follows(0, 2));
+    }
+
+    #[test]
+    fn many_says_that_more_than_one_is_up_and_first_and_last_are_of_their_part() {
+        let mut lines = Lines::new();
+        lines.join(2, 1);
+        assert_eq!(
+            [0, 1, 2].map(|line| lines.connect(line, 7)),
+            [true, false, true]
+        );
+        assert_eq!(
+            [0, 1, 2].map(|line| lines.is_first(line)),
+            [true, false, true]
+        );
+        assert_eq!(lines.up_in(0).collect::<Vec<_>>(), [(0, 7), (1, 7)]);
+        let down = [0, 1].map(|line| (lines.disconnect(line), lines.many()));
+        assert_eq!(down, [(false, true), (true, false)]);
+        assert!(lines.disconnect(2));
     }
 }
