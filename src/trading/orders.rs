@@ -10,12 +10,19 @@ use crate::base::{
 ///
 /// Each has exactly one end: the report that carries it removes the order, and what is heard of an
 /// order that is not here makes no report. Room for all that may be open is made at once.
+///
+/// Invariant: ids rise: every open id is below `next_id`, and each is there once.
 #[derive(Debug)]
 pub struct Orders {
     open: Vec<Open>,
+    /// Every id below it is used up.
+    next_id: u64,
 }
 
-/// Invariant: `filled <= qty`.
+/// An order without an end. It only steps forward: more is filled, never less; what was acked or
+/// doubted stays so.
+///
+/// Invariant: `0 < qty`, `filled <= qty`; what was contradicted is in doubt.
 #[derive(Debug)]
 struct Open {
     client_id: ClientId,
@@ -29,6 +36,8 @@ struct Open {
     strategy: StrategyId,
     acked: bool,
     in_doubt: bool,
+    /// What was said of it cannot all be true: only that nothing is left of it ends it.
+    contradicted: bool,
 }
 
 impl Orders {
@@ -36,6 +45,7 @@ impl Orders {
     pub fn with_capacity(orders: usize) -> Self {
         Self {
             open: Vec::with_capacity(orders),
+            next_id: 0,
         }
     }
 
@@ -51,12 +61,13 @@ impl Orders {
 
     /// An order was admitted: from here on it is waited for.
     pub fn open(&mut self, order: &NewOrder, tag: u64) {
+        let id = order.client_id.0;
         assert!(order.qty.0 > 0, "risk admits no order of nothing");
-        let known = self
-            .open
-            .iter()
-            .any(|open| open.client_id == order.client_id);
-        assert!(!known, "risk gives each id once");
+        assert!(order.px.0 > 0, "risk admits no order at no price");
+        assert!(self.next_id <= id, "risk gives each id once");
+        assert!(id < u64::MAX, "risk keeps the largest id back");
+        assert!(self.open.len() < self.open.capacity(), "an order too many");
+        self.next_id = id + 1;
         self.open.push(Open {
             client_id: order.client_id,
             instrument: order.instrument,
@@ -68,12 +79,15 @@ impl Orders {
             strategy: order.strategy,
             acked: false,
             in_doubt: false,
+            contradicted: false,
         });
+        self.check();
     }
 
     /// Takes in what the exit says. `None` where that is nothing new: of an order that has its end,
     /// or never was here; taken or doubted for a second time. A word that contradicts the order
-    /// puts it in doubt.
+    /// puts it in doubt, which no end with something left of it takes away again: the exchange said
+    /// more of it than was believed.
     pub fn hear(&mut self, news: &News) -> Option<Report> {
         let at = self
             .open
@@ -84,6 +98,7 @@ impl Orders {
         if outcome.is_end() {
             self.open.swap_remove(at);
         }
+        self.check();
         Some(told)
     }
 
@@ -92,47 +107,74 @@ impl Orders {
     pub fn give_up(&mut self) -> Option<Report> {
         Some(self.open.pop()?.report(Outcome::Unknown))
     }
+
+    /// Looks at the newest order; in debug builds at all.
+    fn check(&self) {
+        let below = |open: &Open| open.client_id.0 < self.next_id;
+        assert!(self.open.last().is_none_or(below));
+        debug_assert!(self.open.iter().all(below));
+        debug_assert!(self.open.iter().all(|open| {
+            let same = |other: &&Open| other.client_id == open.client_id;
+            self.open.iter().filter(same).count() == 1
+        }));
+    }
 }
 
 impl Open {
     /// What is new in it.
     fn hear(&mut self, said: Outcome) -> Option<Outcome> {
-        let nothing_filled = self.filled == Qty(0);
+        let left = self.remaining();
+        let (untouched, whole) = (left == self.qty, left == Qty(0));
         match said {
             Outcome::Acked { .. } if self.acked => None,
             Outcome::Acked { .. } => {
                 self.acked = true;
                 Some(said)
             }
-            Outcome::Fill { qty, .. } if qty.0 > 0 && qty <= self.remaining() => {
-                self.filled = Qty(self.filled.0 + qty.0);
+            Outcome::Fill { qty, .. } if qty.0 > 0 && qty <= left => {
+                let before = self.filled;
+                self.filled = Qty(before.0 + qty.0);
+                assert!(before < self.filled, "a fill was taken back");
+                self.check();
                 Some(said)
             }
-            Outcome::Filled if self.remaining() == Qty(0) => Some(said),
             // Whatever it is called: nothing of it is left.
-            Outcome::Cancelled | Outcome::Expired if self.remaining() == Qty(0) => {
+            Outcome::Filled | Outcome::Cancelled | Outcome::Expired if whole => {
                 Some(Outcome::Filled)
             }
-            Outcome::Cancelled | Outcome::Expired | Outcome::Unknown => Some(said),
-            Outcome::Rejected { .. } | Outcome::NotSent if nothing_filled => Some(said),
+            Outcome::Unknown => Some(said),
+            Outcome::Cancelled | Outcome::Expired if !self.contradicted => Some(said),
+            Outcome::Rejected { .. } | Outcome::NotSent if untouched && !self.contradicted => {
+                Some(said)
+            }
+            Outcome::InDoubt => self.doubt(),
             Outcome::Fill { .. }
             | Outcome::Filled
+            | Outcome::Cancelled
+            | Outcome::Expired
             | Outcome::Rejected { .. }
             | Outcome::NotSent
-            | Outcome::Refused { .. }
-            | Outcome::InDoubt => {
-                let new = !std::mem::replace(&mut self.in_doubt, true);
-                new.then_some(Outcome::InDoubt)
+            | Outcome::Refused { .. } => {
+                self.contradicted = true;
+                self.doubt()
             }
         }
     }
 
+    /// Doubt is said once.
+    fn doubt(&mut self) -> Option<Outcome> {
+        let new = !std::mem::replace(&mut self.in_doubt, true);
+        self.check();
+        new.then_some(Outcome::InDoubt)
+    }
+
     fn remaining(&self) -> Qty {
-        debug_assert!(self.filled <= self.qty, "more was filled than was ordered");
+        assert!(self.filled <= self.qty, "more was filled than was ordered");
         Qty(self.qty.0 - self.filled.0)
     }
 
     fn report(&self, outcome: Outcome) -> Report {
+        self.check_told(outcome);
         Report {
             client_id: self.client_id,
             strategy: self.strategy,
@@ -144,6 +186,37 @@ impl Open {
             remaining: self.remaining(),
             outcome,
         }
+    }
+
+    /// A strategy is told nothing that contradicts what it ordered and what was filled of that.
+    fn check_told(&self, outcome: Outcome) {
+        let left = self.remaining();
+        let refused = matches!(outcome, Outcome::Refused { .. });
+        assert!(!refused, "what risk refused never was an order");
+        match outcome {
+            Outcome::Acked { .. } => assert!(self.acked),
+            Outcome::Fill { qty, .. } => {
+                assert!(qty.0 > 0, "a fill of nothing");
+                assert!(qty <= self.filled, "a fill that is not in the sum");
+            }
+            Outcome::InDoubt => assert!(self.in_doubt),
+            Outcome::Filled => assert!(left == Qty(0), "filled, with something left"),
+            Outcome::Cancelled | Outcome::Expired => {
+                assert!(left.0 > 0, "over, and filled whole");
+                assert!(!self.contradicted, "an end that is not believed");
+            }
+            Outcome::Rejected { .. } | Outcome::NotSent => {
+                assert!(left == self.qty, "filled, and never was there");
+                assert!(!self.contradicted, "an end that is not believed");
+            }
+            Outcome::Unknown | Outcome::Refused { .. } => {}
+        }
+    }
+
+    fn check(&self) {
+        assert!(0 < self.qty.0);
+        assert!(self.filled <= self.qty);
+        assert!(self.in_doubt || !self.contradicted);
     }
 }
 
@@ -260,6 +333,33 @@ mod tests {
         ] {
             let said = [(fill(4), 6), (Outcome::InDoubt, 6)];
             assert_eq!(told(&[fill(4), lie]), said, "{lie:?}");
+        }
+    }
+
+    /// An exchange that said that more was filled than was ordered does not make that undone by
+    /// saying that the order is over: it may have traded, and keeps its place.
+    #[test]
+    fn an_order_of_which_more_was_said_than_can_be_is_not_over_while_something_is_left() {
+        let ends = [
+            Outcome::Cancelled,
+            Outcome::Expired,
+            Outcome::NotSent,
+            Outcome::Rejected { code: -1 },
+            Outcome::Filled,
+        ];
+        for lie in [fill(11), fill(0), Outcome::Filled] {
+            for end in ends {
+                assert_eq!(
+                    told(&[lie, end]),
+                    [(Outcome::InDoubt, 10)],
+                    "{lie:?} {end:?}"
+                );
+            }
+            let said = [lie, Outcome::Expired, fill(10), Outcome::Expired];
+            let whole = [(Outcome::InDoubt, 10), (fill(10), 0), (Outcome::Filled, 0)];
+            assert_eq!(told(&said), whole, "{lie:?}");
+            let unknown = [(Outcome::InDoubt, 10), (Outcome::Unknown, 10)];
+            assert_eq!(told(&[lie, Outcome::Unknown]), unknown, "{lie:?}");
         }
     }
 
