@@ -30,6 +30,9 @@ pub struct RiskParams {
 }
 
 /// Checked limits, resolved for each instrument of the run.
+///
+/// Invariant: `collar_bps <=` [`BPS`]; `1 <= orders_per_s <=` [`ORDERS_PER_S_MAX`];
+/// `1 <= open_orders_max <=` [`OPEN_ORDERS_MAX`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RiskLimits {
     /// One an instrument, at the index of its id.
@@ -137,13 +140,24 @@ impl RiskLimits {
                 return Err(LimitError::Zero { key });
             }
         }
-        Ok(Self {
+        let limits = Self {
             sizes,
             params: params.clone(),
             collar_bps: params.collar_bps,
             orders_per_s: params.orders_per_s as usize,
             open_orders_max: params.open_orders_max as usize,
-        })
+        };
+        assert_eq!(limits.sizes.len(), instruments.len());
+        limits.check();
+        Ok(limits)
+    }
+
+    fn check(&self) {
+        assert!(self.collar_bps <= BPS);
+        assert!(0 < self.orders_per_s);
+        assert!(self.orders_per_s <= ORDERS_PER_S_MAX as usize);
+        assert!(0 < self.open_orders_max);
+        assert!(self.open_orders_max <= OPEN_ORDERS_MAX as usize);
     }
 }
 
@@ -177,8 +191,10 @@ impl SizeLimit {
             &params.qty_max,
             instrument.qty_scale + contract.scale,
         )?;
-        let qty = base / u128::from(contract.size.max(1));
-        let qty = u64::try_from(qty).unwrap_or(u64::MAX).min(i64::MAX as u64);
+        let size = u128::from(contract.size.max(1));
+        let qty = u64::try_from(base / size).unwrap_or(u64::MAX);
+        let qty = qty.min(i64::MAX as u64);
+        assert!(u128::from(qty) * size <= base, "a limit above what it says");
         let scale = instrument.notional_scale();
         Ok(Self {
             qty_max: if contract.inverse {

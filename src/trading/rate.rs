@@ -9,7 +9,8 @@ const WINDOW_NS: u64 = 1_000_000_000;
 
 /// Times of the newest admissions; at most `max` within any half-open second `[t, t + 1 s)`.
 ///
-/// Invariant: `admitted.len() <= max <= admitted.capacity()`, so that it never grows.
+/// Invariant: `1 <= max`; `admitted.len() <= max <= admitted.capacity()`, so that it never grows;
+/// each admission is a second or more after the one that came `max` before it.
 #[derive(Debug)]
 pub struct RateWindow {
     admitted: VecDeque<Nanos>,
@@ -19,10 +20,12 @@ pub struct RateWindow {
 impl RateWindow {
     pub fn new(max: usize) -> Self {
         assert!(max > 0, "a rate of nothing is a kill switch");
-        Self {
+        let window = Self {
             admitted: VecDeque::with_capacity(max),
             max,
-        }
+        };
+        window.check();
+        window
     }
 
     /// The most within any second.
@@ -42,10 +45,18 @@ impl RateWindow {
     pub fn record(&mut self, now: Nanos) {
         assert!(self.has_room(now), "an order beyond its rate");
         if self.admitted.len() == self.max {
-            self.admitted.pop_front();
+            let before = self.admitted.pop_front();
+            debug_assert!(before.is_some_and(|before| now.since(before) >= WINDOW_NS));
         }
         self.admitted.push_back(now);
-        debug_assert!(self.admitted.len() <= self.max);
+        debug_assert_eq!(self.admitted.back(), Some(&now));
+        self.check();
+    }
+
+    fn check(&self) {
+        debug_assert!(0 < self.max);
+        assert!(self.admitted.len() <= self.max);
+        assert!(self.max <= self.admitted.capacity());
     }
 }
 

@@ -158,6 +158,9 @@ impl From<Refusal> for Refused {
 }
 
 /// Refused intents by gate. Fixed in size: counting one allocates nothing.
+///
+/// Invariant: a comparison is shown only of a gate that refused; where instruments can be compared
+/// it never gets milder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusals {
     counts: [u64; Refusal::ALL.len()],
@@ -178,7 +181,7 @@ impl Refusals {
         let at = refused.gate as usize;
         self.counts[at] += 1;
         let Some(compared) = refused.compared else {
-            return;
+            return self.check(at);
         };
         let milder = |shown: &(InstrumentId, Compared)| {
             compared.comparable() && shown.1.unit == compared.unit && compared.found < shown.1.found
@@ -186,6 +189,15 @@ impl Refusals {
         if !self.shown[at].as_ref().is_some_and(milder) {
             self.shown[at] = Some((instrument, compared));
         }
+        debug_assert!(self.shown[at].is_some_and(|(_, worst)| {
+            worst.unit != compared.unit || !compared.comparable() || compared.found <= worst.found
+        }));
+        self.check(at);
+    }
+
+    fn check(&self, at: usize) {
+        debug_assert!(0 < self.counts[at]);
+        debug_assert_eq!(Refusal::ALL[at] as usize, at);
     }
 
     /// How many intents this gate refused.

@@ -11,8 +11,8 @@ use crate::base::{
 use crate::market::Picture;
 use crate::market::picture::Shown;
 
-/// The oldest book that an order may rest on, in nanoseconds from when it was true: a market that
-/// is quiet for longer may have changed without our hearing of it.
+/// The oldest book that an order may be argued from, in nanoseconds from when it was true: a market
+/// that is quiet for longer may have changed without our hearing of it.
 pub const BOOK_AGE_NS_MAX: u64 = 3_000_000_000;
 
 /// An order that passed risk. Only [`Risk::admit`] makes one, and it cannot be copied: to send it
@@ -38,8 +38,8 @@ impl Admitted {
 
 /// Every gate of the desk, and the state that they read.
 ///
-/// Invariant: `open.len() <= open_orders_max <= open.capacity()`, and every open id is below
-/// `next_client_id`.
+/// Invariant: `open.len() <= open_orders_max <= open.capacity()`; ids rise: every open id is below
+/// `next_client_id`, and each is there once; `collar_bps <=` [`BPS`].
 #[derive(Debug)]
 pub struct Risk {
     killed: bool,
@@ -63,6 +63,8 @@ pub struct Risk {
 }
 
 /// What risk allows of one instrument.
+///
+/// Invariant: it is frozen while its limit is not at the scales that the exit writes.
 #[derive(Debug)]
 struct Seat {
     limit: SizeLimit,
@@ -84,6 +86,8 @@ impl Risk {
             instruments.len(),
             "limits of another table"
         );
+        assert!(limits.collar_bps <= BPS, "a collar wider than the price");
+        assert!(0 < limits.open_orders_max, "no order could ever be sent");
         let seat = |(index, (instrument, limit)): (usize, (&Instrument, &SizeLimit))| {
             assert_eq!(instrument.id.index(), index, "the table is in id order");
             Seat {
@@ -210,11 +214,15 @@ impl Risk {
 
     fn mint(&mut self, now: Nanos, intent: Intent) -> Admitted {
         assert!(!self.killed, "an order after the kill switch");
+        assert!(self.gateway_ready, "an order that nobody takes");
+        assert!(self.recorded, "an order without a record");
         assert!(self.open.len() < self.open_orders_max, "an order too many");
+        assert!(self.next_client_id < u64::MAX, "no id is left");
         let client_id = ClientId(self.next_client_id);
-        self.next_client_id += 1; // Checked: the largest id is never given.
+        self.next_client_id += 1;
         self.open.push(client_id);
         self.rate.record(now);
+        self.seats[intent.instrument.index()].check_admitted(&intent);
         let Intent {
             strategy,
             instrument,
@@ -249,6 +257,7 @@ impl Risk {
         if let Some(at) = open.filter(|_| report.outcome.is_end()) {
             self.open.swap_remove(at);
         }
+        debug_assert!(!report.outcome.is_end() || !self.open.contains(&report.client_id));
     }
 
     /// Orders that may be open at once.
@@ -259,7 +268,12 @@ impl Risk {
     fn check(&self) {
         assert!(self.open.len() <= self.open_orders_max);
         assert!(self.open_orders_max <= self.open.capacity());
+        debug_assert!(self.collar_bps <= BPS);
         debug_assert!(self.open.iter().all(|id| id.0 < self.next_client_id));
+        debug_assert!(self.open.iter().all(|id| {
+            let same = |other: &&ClientId| *other == id;
+            self.open.iter().filter(same).count() == 1
+        }));
     }
 }
 
@@ -272,6 +286,14 @@ impl Seat {
             Ok(limit) => self.limit = limit,
             Err(_) => self.frozen = true,
         }
+        assert!(self.frozen || !(keeps_scales && rescaled));
+    }
+
+    /// What was judged holds of what is sent.
+    fn check_admitted(&self, intent: &Intent) {
+        assert!(self.has_account, "an order without an account");
+        assert!(!self.frozen, "an order at other scales");
+        assert!(intent.qty <= self.limit.qty_max, "an order above its limit");
     }
 
     /// What is wrong with an order by itself.
