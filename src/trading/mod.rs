@@ -22,6 +22,11 @@ mod rate;
 pub mod refusal;
 pub mod risk;
 
+#[cfg(test)]
+mod abuse_tests;
+#[cfg(test)]
+mod abuse_twin;
+
 pub use limits::{LimitError, RiskLimits, RiskParams};
 pub use orders::Orders;
 pub use refusal::Refusal;
