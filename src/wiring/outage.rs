@@ -5,7 +5,8 @@ use crate::base::Nanos;
 /// The times without a connection. A lane begins without one, which is an outage only if it never
 /// gets one.
 ///
-/// Invariant: `longest <= total`.
+/// Invariant: `longest <= total`; without a loss there is no time without a connection: `times ==
+/// 0` means `total == 0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outage {
     /// Since when there is none; unset while there is one. Zero: since the beginning.
@@ -47,29 +48,35 @@ impl Outage {
     /// say why it lasts.
     pub fn down(&mut self, now: Nanos, why: &'static str) {
         self.why = why;
-        if self.since == Nanos::NEVER {
+        if !self.is_down() {
             self.since = now;
             self.times += 1;
         }
+        debug_assert!(self.is_down());
+        self.check();
     }
 
     /// There is a connection.
     pub fn up(&mut self, now: Nanos) {
-        if self.since == Nanos::NEVER {
+        if !self.is_down() {
             return;
         }
         if self.times > 0 {
             self.add(Nanos(now.since(self.since)));
         }
         self.since = Nanos::NEVER;
+        debug_assert!(!self.is_down());
+        self.check();
     }
 
     /// All of it, at the end of a run that began then.
     pub fn at(mut self, began: Nanos, now: Nanos) -> Downtime {
-        let since = (self.since != Nanos::NEVER).then_some(self.since.max(began));
+        let since = self.is_down().then_some(self.since.max(began));
         if let Some(since) = since {
             self.add(Nanos(now.since(since)));
+            debug_assert!(began <= since);
         }
+        debug_assert!(self.longest <= self.total);
         Downtime {
             since,
             why: self.why,
@@ -82,7 +89,16 @@ impl Outage {
     fn add(&mut self, span: Nanos) {
         self.total = self.total + span;
         self.longest = self.longest.max(span);
+        debug_assert!(span <= self.longest);
+    }
+
+    fn is_down(&self) -> bool {
+        self.since != Nanos::NEVER
+    }
+
+    fn check(&self) {
         debug_assert!(self.longest <= self.total);
+        debug_assert!(self.times > 0 || self.total == Nanos::ZERO);
     }
 }
 

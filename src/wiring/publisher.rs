@@ -7,6 +7,8 @@ use crate::base::{Body, Event, InstrumentId};
 use std::collections::VecDeque;
 
 /// What waits for room, per instrument.
+///
+/// Invariant: it is queued exactly while something waits.
 #[derive(Clone, Default)]
 struct Waiting {
     /// The latest book, or the status that took its place.
@@ -26,6 +28,11 @@ impl Waiting {
         |waiting| &mut waiting.book,
         |waiting| &mut waiting.quote,
     ];
+
+    fn check(&self) {
+        let states = [&self.book, &self.quote, &self.trading, &self.instrument];
+        debug_assert_eq!(self.queued, states.iter().any(|state| state.is_some()));
+    }
 }
 
 /// How often the ring was full.
@@ -40,6 +47,8 @@ pub struct PublisherCounters {
 }
 
 /// Publishes events of the instruments `0..count` of a run.
+///
+/// Invariant: `queue.len() <= waiting.len() <= queue.capacity()`; each instrument is queued once.
 pub struct Publisher {
     ring: Sender<Event>,
     waiting: Box<[Waiting]>,
@@ -81,12 +90,14 @@ impl Publisher {
                     && let Err(event) = self.try_push(event)
                 {
                     *slot(&mut self.waiting[index]) = Some(event);
-                    return;
+                    return self.check(instrument);
                 }
             }
             self.waiting[index].queued = false;
             self.queue.pop_front();
+            self.check(instrument);
         }
+        debug_assert!(self.is_idle());
     }
 
     /// True when nothing waits for room.
@@ -155,7 +166,20 @@ impl Publisher {
             slot.queued = true;
             self.queue.push_back(event.instrument);
         }
+        debug_assert!(!self.is_idle());
+        self.check(event.instrument);
+    }
+
+    /// Looks at one instrument; the others held before and did not change.
+    fn check(&self, instrument: InstrumentId) {
+        let waiting = &self.waiting[instrument.index()];
+        waiting.check();
         debug_assert!(self.queue.len() <= self.waiting.len());
+        debug_assert!(self.waiting.len() <= self.queue.capacity());
+        debug_assert_eq!(
+            self.queue.iter().filter(|id| **id == instrument).count(),
+            usize::from(waiting.queued)
+        );
     }
 }
 

@@ -23,7 +23,10 @@ const HEAD: usize = 20;
 /// The number that a line has in a recording: a replay must know which part of its lane's streams
 /// it carried.
 pub fn recorded_line(line: u8, part: u8) -> u8 {
-    part * LINES as u8 + line
+    debug_assert!(usize::from(line) < LINES);
+    let recorded = part * LINES as u8 + line;
+    debug_assert_eq!(line_and_part(recorded), (line, part));
+    recorded
 }
 
 /// The line of this number in a recording, and its part.
@@ -58,6 +61,9 @@ pub struct Head {
 }
 
 /// The lane's end.
+///
+/// Invariant: an item is whole: its head stands in the ring with its bytes behind it, or with them
+/// beside the ring; `large_bytes <= LARGE_WAITING_BYTES`.
 pub struct Tap {
     ring: rtrb::Producer<u8>,
     large: Sender<Vec<u8>>,
@@ -138,8 +144,9 @@ impl Tap {
         };
         head[18..].copy_from_slice(&snapshot.unwrap_or(InstrumentId::NONE).0.to_le_bytes());
         // Neither can fail: there is room, and nobody else takes it.
-        let _ = self.ring.push_entire_slice(&head);
-        let _ = self.ring.push_entire_slice(in_ring);
+        let whole = self.ring.push_entire_slice(&head).is_ok()
+            & self.ring.push_entire_slice(in_ring).is_ok();
+        debug_assert!(whole, "a head without its bytes");
     }
 
     /// Copies a large frame, if there is room for it: a cold event, a whole book.
@@ -149,7 +156,8 @@ impl Tap {
         if waiting + bytes.len() > LARGE_WAITING_BYTES || self.large.is_full() {
             return false;
         }
-        self.large_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+        let before = self.large_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+        debug_assert!(before + bytes.len() <= LARGE_WAITING_BYTES);
         self.large.try_send(bytes.to_vec()).is_ok()
     }
 }
@@ -166,8 +174,8 @@ impl TapEnd {
         let (one, two) = chunk.as_slices();
         head[..one.len()].copy_from_slice(one);
         head[one.len()..].copy_from_slice(two); // It stays in the ring: the chunk is not committed.
-        let [t0, t1, t2, t3, t4, t5, t6, t7, rest @ ..] = head;
-        let [l0, l1, l2, l3, e0, e1, e2, e3, line, kind, i0, i1] = rest;
+        let [t0, t1, t2, t3, t4, t5, t6, t7, behind @ ..] = head;
+        let [l0, l1, l2, l3, e0, e1, e2, e3, line, kind, i0, i1] = behind;
         let len = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
         let large = kind == LARGE_FRAME;
         let in_ring = if large { 0 } else { len };
@@ -189,7 +197,8 @@ impl TapEnd {
         into.clear();
         if head.large {
             if let (Ok(bytes), Ok(chunk)) = (self.large.try_recv(), self.ring.read_chunk(HEAD)) {
-                self.large_bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
+                let before = self.large_bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
+                debug_assert!(bytes.len() <= before);
                 *into = bytes;
                 chunk.commit_all();
             }
@@ -200,6 +209,7 @@ impl TapEnd {
             into.extend_from_slice(&two[HEAD - in_one..]);
             chunk.commit_all();
         }
+        debug_assert_eq!(into.len(), head.len);
     }
 
     /// Items that found no room, since the beginning.

@@ -14,7 +14,7 @@ pub const APART_NS_MAX: i64 = 250_000_000;
 pub const WINDOW: Nanos = Nanos::from_secs(60);
 /// Messages must come from the future for so long before the host's clock is taken to be behind,
 /// with no longer pause between two: one wrong time in one message makes no other message old.
-pub const SETTLE: Nanos = Nanos::from_secs(1);
+pub const FUTURE_LASTS: Nanos = Nanos::from_secs(1);
 
 /// Times that are further apart are not of this day: a recording is played, and its times say
 /// nothing of age.
@@ -25,7 +25,8 @@ type Span = (i64, i64);
 
 /// An estimate of another's clock, within a bound.
 ///
-/// Invariant: `told.0 <= told.1`, and `bound.0 <= bound.1` where there is one.
+/// Invariant: `told.0 <= told.1`; where there is a bound, `bound.0 <= bound.1`, and both leads are
+/// at most `bound.1`; there is none while nothing is known of either clock.
 #[derive(Debug, Clone)]
 pub struct TheirClock {
     /// The host's own clock ahead of the monotonic one, as it was looked at last; `None` before
@@ -93,7 +94,7 @@ impl TheirClock {
         let fits = |host: i64| lead.abs_diff(host) <= APART_NS_MAX as u64;
         if self.host.is_none_or(|host| !fits(host) && fits(shown)) {
             self.host = Some(shown);
-            self.settle();
+            self.draw_bound();
         }
     }
 
@@ -117,7 +118,7 @@ impl TheirClock {
         if unix.0 != 0 {
             self.host = Some(ahead(unix, now));
         }
-        self.settle();
+        self.draw_bound();
         self.verdict()
     }
 
@@ -148,7 +149,10 @@ impl TheirClock {
         self.lead = self.lead.max(lead);
         let estimate = self.lead.max(self.lead_before).max(least);
         debug_assert!(estimate >= lead, "nothing arrives before it happened");
-        Nanos(theirs.0.saturating_sub(estimate).max(0) as u64)
+        self.check();
+        let as_of = Nanos(theirs.0.saturating_sub(estimate).max(0) as u64);
+        debug_assert!(as_of <= at);
+        as_of
     }
 
     /// What the other's clock shows at `now`, when the host's shows `unix`: the same, unless what
@@ -165,11 +169,10 @@ impl TheirClock {
     pub fn verdict(&mut self) -> Option<Verdict> {
         let ((least, most), host) = (self.bound?, self.host?);
         let off = match host {
-            host if host < least => least.midpoint(most) - host,
-            host if host > most => least.midpoint(most) - host,
-            _ => 0,
+            host if (least..=most).contains(&host) => 0,
+            host => least.midpoint(most).saturating_sub(host),
         };
-        if (off - self.said).abs() <= APART_NS_MAX {
+        if off.abs_diff(self.said) <= APART_NS_MAX as u64 {
             return None;
         }
         self.said = off;
@@ -184,7 +187,7 @@ impl TheirClock {
     #[cold]
     fn handle_future(&mut self, at: Nanos, lead: i64) {
         let future = &mut self.future;
-        if future.last == Nanos::ZERO || at.since(future.last) > SETTLE.0 {
+        if future.last == Nanos::ZERO || at.since(future.last) > FUTURE_LASTS.0 {
             *future = Future {
                 since: at,
                 last: at,
@@ -193,17 +196,17 @@ impl TheirClock {
             return;
         }
         (future.last, future.lead) = (at, future.lead.min(lead));
-        if at.since(future.since) >= SETTLE.0 {
+        if at.since(future.since) >= FUTURE_LASTS.0 {
             let lead = future.lead;
             // What was told before cannot be: their clock has gone on by more than ours since.
             self.told = (lead, lead.saturating_add(APART_NS_MAX));
-            self.settle();
+            self.draw_bound();
         }
     }
 
     /// Draws the bound anew: around the host's clock if nothing contradicts it, else around what
     /// was told.
-    fn settle(&mut self) {
+    fn draw_bound(&mut self) {
         let widen = |(least, most): Span| {
             (
                 least.saturating_sub(APART_NS_MAX),
@@ -221,10 +224,19 @@ impl TheirClock {
         if let Some((_, most)) = self.bound {
             for lead in [&mut self.lead, &mut self.lead_before] {
                 if *lead > most {
-                    *lead = i64::MIN; // Of a clock that is not theirs any more.
+                    *lead = i64::MIN; // Of a clock that is no longer theirs.
                 }
             }
         }
+        self.check();
+    }
+
+    fn check(&self) {
+        debug_assert!(self.told.0 <= self.told.1);
+        debug_assert!(self.host.is_none() || self.bound.is_some());
+        debug_assert!(self.bound.is_none_or(|(least, most)| least <= most));
+        debug_assert!(self.bound.is_none_or(|(_, most)| self.lead <= most));
+        debug_assert!(self.bound.is_none_or(|(_, most)| self.lead_before <= most));
     }
 }
 

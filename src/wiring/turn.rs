@@ -22,6 +22,8 @@ pub struct Turn<'a> {
 /// up to a half, and while more than five eighths are taken no order is admitted
 /// ([`Self::takes_orders`]). What is left holds six records of each order that is open by then, of
 /// which risk allows 256: its receipt, its ack, its end, and three fills.
+///
+/// Invariant: `ordinary <= room` and `orders <= room` of the channel.
 #[derive(Clone)]
 pub struct Notes {
     sender: Sender<Note>,
@@ -36,13 +38,16 @@ impl Notes {
     /// The way through `sender`, a bounded channel.
     pub fn new(sender: Sender<Note>) -> Self {
         let room = sender.capacity().unwrap_or(usize::MAX / 8);
-        Self {
+        let notes = Self {
             sender,
             ordinary: room.div_ceil(2),
             orders: room / 8 * 5,
             lost: Arc::default(),
             unwritable: Arc::default(),
-        }
+        };
+        assert!(notes.ordinary <= room);
+        assert!(notes.orders <= room);
+        notes
     }
 
     /// Sends an ordinary record, or counts it as lost. Never waits.
