@@ -46,6 +46,8 @@ pub enum News {
 }
 
 /// The age of the data of one feed, over all its lines: the quickest of them counts.
+///
+/// Invariant: `now_ns <= max_ns`; while data is late it is known when that is said again.
 #[derive(Debug, Default)]
 pub(super) struct Age {
     clock: TheirClock,
@@ -85,7 +87,9 @@ impl Age {
     /// one.
     #[inline]
     pub fn as_of(&mut self, Arrived { surely, at }: Arrived, exch_time: UnixNanos) -> Nanos {
-        self.clock.as_of(at, exch_time).min(surely)
+        let as_of = self.clock.as_of(at, exch_time).min(surely);
+        debug_assert!(as_of <= at);
+        as_of
     }
 
     /// Notes a depth message that was true as of `as_of` and taken in at `now`.
@@ -98,6 +102,7 @@ impl Age {
             _ => self.least_ns.min(delay_ns),
         };
         self.messages += 1;
+        debug_assert!(self.least_ns <= delay_ns);
     }
 
     /// True once a second, as long as messages come: then [`Self::judge`] has something to say.
@@ -109,12 +114,19 @@ impl Age {
     /// Looks at the messages since it was called last.
     pub fn judge(&mut self, now: Nanos) -> Option<News> {
         self.look_at = now + LOOK;
+        debug_assert!(now <= self.look_at);
         if std::mem::take(&mut self.messages) == 0 {
             return None;
         }
         let delay_ns = self.least_ns;
         self.delays.now_ns = delay_ns;
         self.delays.max_ns = self.delays.max_ns.max(delay_ns);
+        let news = self.news(now, delay_ns);
+        self.check();
+        news
+    }
+
+    fn news(&mut self, now: Nanos, delay_ns: u64) -> Option<News> {
         match (delay_ns > LATE_NS_MAX, self.late_since) {
             (true, None) => {
                 (self.late_since, self.late_until) = (Some(now), now);
@@ -147,6 +159,12 @@ impl Age {
     pub fn delays(&self) -> Delays {
         self.delays
     }
+
+    fn check(&self) {
+        debug_assert!(self.delays.now_ns <= self.delays.max_ns);
+        debug_assert!(self.late_since.is_none() || Nanos::ZERO < self.say_at);
+        debug_assert!(self.late_since.is_some() || self.delays.now_ns <= LATE_NS_MAX);
+    }
 }
 
 /// What is said of it.
@@ -164,6 +182,8 @@ pub(super) fn age_note(now: Nanos, news: News) -> Note {
 }
 
 /// When a frame arrived.
+///
+/// Invariant: `surely <= at`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Arrived {
     /// Not before this.
@@ -187,6 +207,7 @@ impl Arrived {
             Nanos::ZERO => at,
             empty => empty.min(at),
         };
+        debug_assert!(surely <= at);
         Self { surely, at }
     }
 }

@@ -10,7 +10,8 @@ pub const DARK_SAID_MAX: Nanos = Nanos::from_secs(640);
 
 /// Since when a book has been dark.
 ///
-/// Invariant: while the book is live both times are [`Nanos::NEVER`].
+/// Invariant: while the book is live both times are [`Nanos::NEVER`]; while it is dark
+/// `since <= say_at`; [`DARK_SAID`] `<= wait <=` [`DARK_SAID_MAX`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Darkness {
     since: Nanos,
@@ -33,11 +34,13 @@ impl Darkness {
         if self.since == Nanos::NEVER {
             (self.since, self.say_at, self.wait) = (now, now + DARK_SAID, DARK_SAID);
         }
+        self.check();
     }
 
     /// The book is live.
     pub fn end(&mut self) {
         (self.since, self.say_at) = (Nanos::NEVER, Nanos::NEVER);
+        self.check();
     }
 
     /// Since when; [`Nanos::NEVER`] while the book is live.
@@ -61,7 +64,15 @@ impl Darkness {
         }
         self.say_at = now + self.wait;
         self.wait = Nanos((self.wait.0 * 2).min(DARK_SAID_MAX.0));
+        debug_assert!(now <= self.say_at);
+        self.check();
         Some(now.since(self.since))
+    }
+
+    fn check(&self) {
+        debug_assert!(self.since == Nanos::NEVER || self.since <= self.say_at);
+        debug_assert!(DARK_SAID <= self.wait);
+        debug_assert!(self.wait <= DARK_SAID_MAX);
     }
 }
 

@@ -103,12 +103,14 @@ impl Lines {
         let first = self.up_in(self.part(line)).next().is_none();
         self.set_up(line, true);
         self.epochs[usize::from(line)] = epoch;
+        debug_assert!(self.up_in(self.part(line)).any(|up| up == (line, epoch)));
         first
     }
 
     /// The line ends. True if no other line of its part is up.
     pub fn disconnect(&mut self, line: u8) -> bool {
         self.set_up(line, false);
+        debug_assert!(!self.up_in(self.part(line)).any(|(up, _)| up == line));
         self.up_in(self.part(line)).next().is_none()
     }
 
@@ -117,6 +119,8 @@ impl Lines {
         let at = usize::from(line);
         (self.up[at], self.seq[at], self.reconnect[at]) = (up, None, false);
         self.many = self.up.iter().filter(|up| **up).count() > 1;
+        debug_assert!(!self.many || self.up != [false; LINES_MAX]);
+        debug_assert_eq!(self.up[at], up);
     }
 
     /// More than one is up: the same news may come more than once.
@@ -170,6 +174,7 @@ impl Lines {
     pub fn take_reconnect(&mut self) -> Option<u8> {
         let at = self.reconnect.iter().position(|wanted| *wanted)?;
         self.reconnect[at] = false;
+        debug_assert!(at < LINES_MAX);
         Some(at as u8)
     }
 
@@ -178,6 +183,7 @@ impl Lines {
         self.refusal.clear();
         let n = frame.len().min(NOTE_TEXT_MAX);
         self.refusal.extend(frame[..n].iter().copied());
+        debug_assert_eq!(self.refusal.len(), n);
     }
 
     /// What the exchange said with its last refusal.

@@ -26,6 +26,9 @@ const AGAIN: Nanos = Nanos::from_secs(3_600);
 pub const SLOW_SAID: Nanos = Nanos::from_secs(60);
 
 /// One book's window.
+///
+/// Invariant: `began <= last`; no gap is shorter than `shortest_ns`, so that `gaps * shortest_ns`
+/// is at most `last - began`; a window that has not begun has no gap.
 #[derive(Debug, Clone, Copy)]
 struct Beats {
     /// The last message's time, and its id: one that comes again says nothing new.
@@ -58,6 +61,15 @@ impl Beats {
     fn begin(&mut self, now: Nanos) {
         (self.began, self.last) = (now, now);
         (self.shortest_ns, self.gaps) = (u64::MAX, 0);
+        self.check();
+    }
+
+    fn check(&self) {
+        debug_assert!(self.began == Nanos::NEVER || self.began <= self.last);
+        if self.gaps > 0 {
+            let span_ns = self.last.since(self.began);
+            debug_assert!(u64::from(self.gaps).saturating_mul(self.shortest_ns) <= span_ns);
+        }
     }
 }
 
@@ -105,11 +117,12 @@ impl Pace {
         }
     }
 
-    /// A connection began or ended: what lies between is no gap.
-    /// The book in this place was subscribed to anew.
+    /// The book in this place was subscribed to again, or its connection began or ended: what lies
+    /// between is no gap.
     pub fn restart_one(&mut self, place: usize) {
         if let Some(book) = self.books.get_mut(place) {
-            (book.began, book.last) = (Nanos::NEVER, Nanos::NEVER);
+            (book.began, book.last, book.gaps) = (Nanos::NEVER, Nanos::NEVER, 0);
+            book.check();
         }
     }
 
@@ -146,6 +159,8 @@ impl Pace {
         (book.last, book.short) = (now, 0);
         book.shortest_ns = book.shortest_ns.min(gap_ns);
         book.gaps += 1;
+        debug_assert!(self.far_ns <= book.shortest_ns);
+        book.check();
         self.judge(now, place)
     }
 
@@ -166,6 +181,7 @@ impl Pace {
             return None;
         }
         (book.say_from, self.say_from) = (now + AGAIN, now + SLOW_SAID);
+        debug_assert!(self.say_from <= book.say_from);
         Some(Slow {
             documented_ms: self.documented_ms,
             seen_ms,

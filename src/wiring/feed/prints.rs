@@ -61,8 +61,8 @@ const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The last [`TRADES_KNOWN`] keys, in a ring, and where each one is.
 ///
-/// Invariant: every key of the ring is found by a search that begins at its home and ends at a free
-/// place.
+/// Invariant: `next < TRADES_KNOWN`, and `next == len` until `len == TRADES_KNOWN`; every key of
+/// the ring is found by a search that begins at its home and ends at a free place.
 struct Known {
     ring: Box<[u64; TRADES_KNOWN]>,
     len: usize,
@@ -100,6 +100,16 @@ impl Known {
         }
         self.next = (self.next + 1) % TRADES_KNOWN;
         self.len = (self.len + 1).min(TRADES_KNOWN);
+        debug_assert!(self.has(key));
+        self.check();
+    }
+
+    /// Looks at the ring, and at its oldest key; the others were found before.
+    fn check(&self) {
+        debug_assert!(self.next < TRADES_KNOWN);
+        debug_assert!(self.len <= TRADES_KNOWN);
+        debug_assert!(self.len == TRADES_KNOWN || self.next == self.len);
+        debug_assert!(self.len < TRADES_KNOWN || self.has(self.ring[self.next]));
     }
 
     /// Takes what is at this place of the ring out of the index; what was moved on because of it
@@ -121,6 +131,7 @@ impl Known {
             }
         }
         self.index[hole] = 0;
+        debug_assert_eq!(self.key(hole), None);
     }
 
     /// The key that the index names at this place.

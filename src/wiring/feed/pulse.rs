@@ -28,6 +28,8 @@ const WAIT_MIN: Nanos = Nanos::from_secs(30);
 const WAIT_MAX: Nanos = Nanos::from_secs(1_920);
 
 /// One stream's rhythm.
+///
+/// Invariant: [`WAIT_MIN`] `<= wait <=` [`WAIT_MAX`], and it is the shortest until a renewal.
 #[derive(Debug, Clone, Copy)]
 struct Rhythm {
     /// Silence counts from here; [`Nanos::NEVER`] while the stream is not confirmed.
@@ -71,20 +73,32 @@ impl Rhythm {
         (self.since, self.owed) = (now, 0);
         self.heard = self.heard.saturating_add(1);
         (self.wait, self.renewals) = (WAIT_MIN, 0);
+        self.check();
     }
 
     /// When its silence is suspicious, unless it is by then that nothing happened.
     fn silent_at(&self, least: Nanos) -> Nanos {
         let longest = self.longest[0].max(self.longest[1]);
         let span = least.0.max(longest.saturating_mul(FACTOR));
-        (self.since + Nanos(span)).max(self.renew_from)
+        let at = (self.since + Nanos(span)).max(self.renew_from);
+        debug_assert!(self.since <= at);
+        debug_assert!(self.renew_from <= at);
+        at
     }
 
     fn renew(&mut self, now: Nanos) -> u32 {
         self.renew_from = now + self.wait;
         self.wait = Nanos((self.wait.0 * 2).min(WAIT_MAX.0));
         self.renewals += 1;
+        debug_assert!(now <= self.renew_from);
+        self.check();
         self.renewals
+    }
+
+    fn check(&self) {
+        debug_assert!(WAIT_MIN <= self.wait);
+        debug_assert!(self.wait <= WAIT_MAX);
+        debug_assert!(self.renewals > 0 || self.wait == WAIT_MIN);
     }
 }
 
@@ -185,7 +199,8 @@ impl Pulse {
             if self.quotes.owed >= BEST_CHANGES_MIN {
                 return Some((Channel::Quotes, self.quotes.renew(now)));
             }
-            self.quotes.renew_from = now + QUOTES_SILENT; // Nothing to tell of: looked at again later.
+            // Nothing to tell of: looked at again later.
+            self.quotes.renew_from = now + QUOTES_SILENT;
         }
         if now >= self.trades_silent_at() {
             if self.trades.owed >= CHANGES_MIN {

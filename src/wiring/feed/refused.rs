@@ -42,6 +42,8 @@ pub(super) fn names(frame: &[u8], symbol: &str) -> bool {
         .saturating_sub(SEARCHED)
         .max(SEARCHED.min(frame.len()));
     let ends = [&frame[..frame.len().min(SEARCHED)], &frame[tail..]];
+    debug_assert!(ends[0].len() + ends[1].len() <= frame.len());
+    debug_assert!(ends.iter().all(|end| end.len() <= SEARCHED));
     // JSON may write a slash behind a backslash.
     let plain = |end: &[u8]| {
         end.iter()
