@@ -15,12 +15,13 @@ use tickwire::base::event::EVENT_LEVELS;
 use tickwire::base::{Clock, Event, InstrumentId, Nanos, RxStamps, Snapshot};
 use tickwire::exchange::Exchange as _;
 use tickwire::exchange::binance_spot::BINANCE;
-use tickwire::watch::audit::{AUDIT_LEVELS, Shown};
+use tickwire::watch::audit::Shown;
 use tickwire::watch::latency::Recorder;
 use tickwire::watch::stage::Stage;
 use tickwire::wiring::feed::{Arrival, Feed};
-use tickwire::wiring::publisher::Publisher;
-use tickwire::wiring::ring::{Bell, Receiver, ring};
+use tickwire::wiring::plan::FeedPlan;
+use tickwire::wiring::ring::{Bell, Receiver};
+use tickwire::wiring::road;
 use tickwire::wiring::turn::{Notes, Turn};
 use tickwire::world::os::clock::OsClock;
 
@@ -153,22 +154,16 @@ struct Road {
 
 impl Road {
     fn new() -> Self {
-        let (sender, events) = ring(RING, Bell::new(|| {}));
-        let (audit, shown) = rtrb::RingBuffer::new(RING);
-        let publisher = Publisher::new(sender, 1);
-        let instruments = [instrument()];
+        let plan = FeedPlan {
+            events: RING,
+            audits: RING,
+            ..FeedPlan::new(&BINANCE, &BINANCE.depth_streams()[0], &[instrument()])
+        };
+        let ends = road::feed(&plan, Bell::new(|| {}));
         Self {
-            feed: Feed::new(
-                (&BINANCE, &BINANCE.depth_streams()[0]),
-                &instruments,
-                1,
-                AUDIT_LEVELS,
-                true,
-                publisher,
-                audit,
-            ),
-            events,
-            shown,
+            feed: ends.feed,
+            events: ends.events,
+            shown: ends.shown,
             clock: OsClock,
             latency: Recorder::new(0, &Stage::ALL).0,
             notes: Notes::new(crossbeam_channel::bounded(0).0),

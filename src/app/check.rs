@@ -8,6 +8,7 @@ use super::reality::{self, Intended};
 use super::{secrets, session};
 use crate::base::Nanos;
 use crate::exchange::{self, Exchange};
+use crate::wiring::plan;
 use crate::world::os::clerk;
 use crate::world::os::container;
 use crate::world::os::placement::{Cpus, place};
@@ -174,7 +175,7 @@ fn connections(out: &mut dyn Write, exchange: &dyn Exchange, feed: &Feed) -> io:
         let patterns = patterns.join(" ");
         writeln!(out, "             patterns {patterns}: {kept}")?;
     }
-    let routes = session::routes(exchange, &feed.streams);
+    let routes = plan::routes(exchange, &feed.streams);
     let (several, share) = (routes.len() > 1, feed.instruments_per_connection);
     let mut n = 0;
     for route in &routes {

@@ -3,12 +3,14 @@
 //! of it had 26 MiB resident after 4 s, and 32 MiB with the simulated exchange in the same process.
 
 use super::config::{Config, Feed};
-use super::session::{AUDITS, EVENTS, NOTES, lanes, links, stages, wait_choice};
+use super::session::{lanes, links, wait_choice};
 use crate::base::{Event, Level, Note};
 use crate::exchange;
 pub use crate::market::buffer::BUFFER_BYTES;
 use crate::watch::Stage;
 use crate::watch::audit::Shown;
+use crate::wiring::plan::{AUDITS, EVENTS};
+use crate::world::os::engine::{NOTES, stages};
 use crate::world::os::placement::{Cpus, Placement, place};
 use std::fmt;
 use std::io::{self, Write};

@@ -11,13 +11,14 @@ use crate::exchange::kit::survey::Said;
 use crate::exchange::{DepthStream, Exchange, Survey, Words};
 use crate::journal::{Entry, Kind};
 use crate::market::{Counters, LINES_MAX};
-use crate::watch::audit::{AUDIT_LEVELS, Auditor, BookAudit, Shown};
+use crate::watch::audit::{Auditor, BookAudit, Shown};
 use crate::watch::latency::{Collector, Recorder};
 use crate::watch::stage::Stage;
 use crate::wiring::feed::{Arrival, Feed, FeedCounters};
 use crate::wiring::feed_lane::OVERFLOW_PARTS;
-use crate::wiring::publisher::Publisher;
-use crate::wiring::ring::{Bell, Receiver, ring};
+use crate::wiring::plan::{FeedPlan, with_levels};
+use crate::wiring::ring::{Bell, Receiver};
+use crate::wiring::road;
 use crate::wiring::tap::{line_and_part, recorded_line};
 use crate::wiring::turn::{Notes, Turn};
 use crate::world::os::recorder;
@@ -307,12 +308,7 @@ fn replay_source(
             source.exchange.name()
         ));
     }
-    match depth {
-        256 => replay_lanes::<256>(replaying, seen, each),
-        1_024 => replay_lanes::<1_024>(replaying, seen, each),
-        4_096 => replay_lanes::<4_096>(replaying, seen, each),
-        other => Err(format!("no book of {other} levels is compiled in")),
-    }
+    with_levels!(*depth, N => replay_lanes::<N>(replaying, seen, each))
 }
 
 /// Replays each lane of a recording alone, as it ran: its lines come and go without touching
@@ -373,27 +369,21 @@ struct Replay<const N: usize> {
 
 impl<const N: usize> Replay<N> {
     fn new(source: &Source) -> Self {
-        let (exchange, instruments) = (source.exchange, source.instruments.clone());
-        let (sender, events) = ring(RING, Bell::new(|| {}));
-        let (audit, shown) = rtrb::RingBuffer::new(RING);
-        let publisher = Publisher::new(sender, instruments.len());
-        let feed = Feed::new(
-            (exchange, source.depth),
-            &instruments,
-            instruments.len(),
-            AUDIT_LEVELS,
-            true,
-            publisher,
-            audit,
-        );
+        let exchange = source.exchange;
+        let plan = FeedPlan {
+            events: RING,
+            audits: RING,
+            ..FeedPlan::new(exchange, source.depth, &source.instruments)
+        };
+        let ends = road::feed(&plan, Bell::new(|| {}));
         let (latency, leads) = Recorder::new(0, &Stage::LEADS);
         Self {
             exchange,
             depth: source.depth,
-            instruments,
-            feed,
-            events,
-            shown,
+            instruments: plan.instruments,
+            feed: ends.feed,
+            events: ends.events,
+            shown: ends.shown,
             clock: RecordedTime(Cell::new(0)),
             latency,
             leads,

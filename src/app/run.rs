@@ -4,7 +4,7 @@
 use super::cli::{DOWN, FAILED, LogForm, RunArgs, WRONG_USE, complain};
 use super::config::{self, Config};
 use super::reality::{self, Intended, Mode};
-use super::session::{Engine, Named, Outputs, StrategyMaker, configured_strategies};
+use super::session::{Named, StrategyMaker, configured_strategies, engine_parts};
 use super::signals::Stop;
 use super::universe::Universe;
 use super::{panics, secrets};
@@ -15,6 +15,7 @@ use crate::watch::audit::Truth;
 use crate::watch::summary::{self, Summary};
 use crate::world::os::clock::OsClock;
 use crate::world::os::container;
+use crate::world::os::engine::{Engine, Outputs};
 use crate::world::os::recorder::RecorderHandle;
 use crate::world::os::scribe::{Console, ConsoleStyle, Scribe, ScribeHandle, ScribeInputs};
 use crate::world::os::server::{self, Sim, SimSource};
@@ -240,9 +241,8 @@ impl Run {
         let strategies = strategies.map_err(RunError::Wrong)?;
         let named: Vec<summary::Strategy> = strategies.iter().map(Named::told).collect();
         let cpus = container::cpus().map_err(|e| RunError::Failed(format!("no CPU: {e}")))?;
-        let (engine, mut outputs) =
-            Engine::start(&config, universe, strategies, account, &cpus, self.record)
-                .map_err(RunError::Failed)?;
+        let parts = engine_parts(&config, universe, strategies, account, &cpus, self.record);
+        let (engine, mut outputs) = parts.and_then(Engine::start).map_err(RunError::Failed)?;
         let recorder = recording
             .map(|recording| recording.start(&mut outputs))
             .transpose()?;

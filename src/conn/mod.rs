@@ -20,7 +20,7 @@ pub use backoff::Backoff;
 pub use close::{Close, Phase};
 pub use limiter::Limiter;
 pub use link::{Counters, Link, Output, Read, SendError, Sent};
-pub use proxy::Proxy;
+pub use proxy::{Proxy, Target};
 pub use settings::{Deadlines, LinkConfig, LinkError};
 pub use sieve::EXCERPT_BYTES;
 pub use tls_stream::TlsStream;

@@ -16,8 +16,9 @@ use tickwire::watch::audit::Shown;
 use tickwire::watch::latency::Recorder;
 use tickwire::watch::stage::Stage;
 use tickwire::wiring::feed::{Arrival, Feed};
-use tickwire::wiring::publisher::Publisher;
-use tickwire::wiring::ring::{Bell, Receiver, ring};
+use tickwire::wiring::plan::FeedPlan;
+use tickwire::wiring::ring::{Bell, Receiver};
+use tickwire::wiring::road;
 use tickwire::wiring::turn::{Notes, Turn};
 
 /// A million where the code is optimized; fewer where a debug build would take minutes.
@@ -284,27 +285,16 @@ struct Counts {
 impl Road {
     fn new(golden: &Golden) -> Self {
         let (sender, log) = crossbeam_channel::bounded(256);
-        let (events_in, events) = ring(256, Bell::new(|| {}));
-        let (audit_in, audit) = rtrb::RingBuffer::new(256);
-        let instruments = &golden.instruments;
-        let publisher = Publisher::new(events_in, instruments.len());
-        let feed = Feed::new(
-            (golden.exchange, golden.depth),
-            instruments,
-            instruments.len(),
-            20,
-            true,
-            publisher,
-            audit_in,
-        );
+        let plan = FeedPlan::new(golden.exchange, golden.depth, &golden.instruments);
+        let ends = road::feed(&plan, Bell::new(|| {}));
         Self {
             clock: StepClock(Cell::new(1_000_000_000)),
             recorder: Recorder::new(0, &Stage::ALL).0,
             notes: Notes::new(sender),
             log,
-            feed,
-            events,
-            audit,
+            feed: ends.feed,
+            events: ends.events,
+            audit: ends.shown,
             epoch: 0,
         }
     }

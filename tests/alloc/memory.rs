@@ -9,8 +9,10 @@ use tickwire::base::{Instrument, InstrumentId, Level, Symbol};
 use tickwire::exchange::{self, Exchange, Words};
 use tickwire::watch::{Recorder, Stage, Totals};
 use tickwire::wiring::feed::Feed;
+use tickwire::wiring::plan::FeedPlan;
 use tickwire::wiring::publisher::Publisher;
 use tickwire::wiring::ring::{Bell, ring};
+use tickwire::wiring::road;
 
 #[test]
 fn what_is_allocated_is_what_check_says() {
@@ -89,15 +91,14 @@ fn feed(instruments: usize) -> Feed<DEPTH> {
         ..Instrument::bare("okx", Symbol::from(symbol).expect("it is short"), (2, 2))
     };
     let both: Vec<Instrument> = (0..).zip(["A-B", "C-D"]).map(one).collect();
-    Feed::new(
-        (exchange, &exchange.depth_streams()[0]),
-        &both[..instruments],
-        both.len(),
-        20,
-        true,
-        Publisher::new(ring(1, Bell::new(|| {})).0, both.len()),
-        rtrb::RingBuffer::new(1).0,
-    )
+    let depth = &exchange.depth_streams()[0];
+    let plan = FeedPlan {
+        total: both.len(),
+        events: 1,
+        audits: 1,
+        ..FeedPlan::new(exchange, depth, &both[..instruments])
+    };
+    road::feed(&plan, Bell::new(|| {})).feed
 }
 
 fn bytes_of<T>(make: impl FnOnce() -> T) -> usize {

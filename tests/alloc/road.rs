@@ -21,8 +21,9 @@ use tickwire::watch::latency::{Collector, Recorder, Totals};
 use tickwire::watch::stage::Stage;
 use tickwire::wiring::desk::{Desk, Exit, Receipt, Seated, Ticket};
 use tickwire::wiring::feed::{Arrival, Feed};
-use tickwire::wiring::publisher::Publisher;
+use tickwire::wiring::plan::FeedPlan;
 use tickwire::wiring::ring::{Bell, Receiver, Sender, ring};
+use tickwire::wiring::road::{self, FeedEnds};
 use tickwire::wiring::turn::{Notes, Turn};
 use tungstenite::handshake::HandshakeError;
 use tungstenite::{Message, WebSocket};
@@ -113,20 +114,19 @@ impl Road {
         let (sender, log) = crossbeam_channel::bounded(256);
         let notes = Notes::new(sender);
         let bell = Bell::new(|| {});
-        let (events, input) = ring(128, bell.clone());
         let (reports, reports_in) = ring(64, bell.clone());
-        let (tickets, orders) = ring(64, bell);
-        let (audit_in, audit) = rtrb::RingBuffer::new(1_024);
-        let publisher = Publisher::new(events, instruments.len());
-        let mut feed = Feed::new(
-            (exchange, &exchange.depth_streams()[0]),
-            &instruments,
-            2,
-            20,
-            true,
-            publisher,
-            audit_in,
-        );
+        let (tickets, orders) = ring(64, bell.clone());
+        // Small: books are to be conflated, too.
+        let plan = FeedPlan {
+            events: 128,
+            ..FeedPlan::new(exchange, &exchange.depth_streams()[0], &instruments)
+        };
+        let FeedEnds {
+            mut feed,
+            events: input,
+            shown: audit,
+            ..
+        } = road::feed(&plan, bell);
         let mut turn = Turn {
             clock: &clock,
             latency: &mut recorder,

@@ -6,8 +6,9 @@ use tickwire::exchange::{DepthStream, Exchange};
 use tickwire::watch::audit::Shown;
 use tickwire::watch::latency::Recorder;
 use tickwire::wiring::feed::{Arrival, Feed};
-use tickwire::wiring::publisher::Publisher;
-use tickwire::wiring::ring::{Bell, Receiver, ring};
+use tickwire::wiring::plan::FeedPlan;
+use tickwire::wiring::ring::{Bell, Receiver};
+use tickwire::wiring::road;
 use tickwire::wiring::turn::{Notes, Turn};
 
 pub struct Bench {
@@ -37,23 +38,15 @@ impl Bench {
         depth: &'static DepthStream,
         instruments: &[Instrument],
     ) -> Self {
-        let (sender, events) = ring(4_096, Bell::new(|| {}));
-        let (audit, shown) = rtrb::RingBuffer::new(4_096);
-        let publisher = Publisher::new(sender, instruments.len());
-        let feed = Feed::new(
-            (exchange, depth),
-            instruments,
-            instruments.len(),
-            20,
-            true,
-            publisher,
-            audit,
+        let ends = road::feed(
+            &FeedPlan::new(exchange, depth, instruments),
+            Bell::new(|| {}),
         );
         let (latency, _) = Recorder::new(0, &[]);
         let mut bench = Self {
-            feed,
-            events,
-            shown,
+            feed: ends.feed,
+            events: ends.events,
+            shown: ends.shown,
             clock: Tick(Cell::new(1_000_000_000)),
             latency,
             notes: Notes::new(crossbeam_channel::bounded(0).0),

@@ -1,18 +1,13 @@
 //! The feed lane over TLS in memory: subscriptions, snapshots, epochs, bad frames, and a turn's budget.
 
 use crate::lane_support::{BTC, ETH, Rig, Tap, binance, diff, instruments, snapshot};
-use tickwire::base::{
-    Body, Channel, Event, Instrument, InstrumentId, Nanos, Status, Symbol, Value,
-};
+use tickwire::base::{Body, Event, Instrument, InstrumentId, Nanos, Status, Symbol, Value};
 use tickwire::watch::audit::Shown;
 use tickwire::wiring::ask::Answer;
-use tickwire::wiring::feed::Feed;
-use tickwire::wiring::feed_lane::{
-    Desired, FRAMES_PER_TURN, FeedLane, SUBSCRIBE_DEADLINE, TOO_LONG_RETRY,
-};
+use tickwire::wiring::feed_lane::{FRAMES_PER_TURN, FeedLane, SUBSCRIBE_DEADLINE, TOO_LONG_RETRY};
 use tickwire::wiring::lane::Lane;
-use tickwire::wiring::publisher::Publisher;
-use tickwire::wiring::ring::{Bell, Receiver, ring};
+use tickwire::wiring::plan::{FeedPlan, LanePlan};
+use tickwire::wiring::ring::Receiver;
 use tickwire::wiring::tally::Tally;
 
 type Feeds = FeedLane<Tap, 256>;
@@ -32,18 +27,16 @@ fn bench() -> Bench {
 }
 
 fn bench_of(instruments: &[Instrument]) -> Bench {
-    let (sender, events) = ring(1_024, Bell::new(|| {}));
-    let (audit_in, audit) = rtrb::RingBuffer::new(1_024);
-    let (total, kind) = (instruments.len(), (binance(), depth()));
-    let publisher = Publisher::new(sender, total);
-    let feed = Feed::new(kind, instruments, total, 10, true, publisher, audit_in);
-    let desired = Desired::new(kind, instruments, &Channel::ALL);
-    let rig = Rig::with_links(
-        2,
-        |config| config.messages = Some((5, Nanos::from_secs(1))),
-        |links| FeedLane::new(links, 1, feed, desired),
-    );
-    Bench { rig, events, audit }
+    let feed = FeedPlan {
+        depth_needed: 10,
+        ..FeedPlan::new(binance(), depth(), instruments)
+    };
+    let (rig, ends) = Rig::of_feed(|endpoint| LanePlan::new(feed, endpoint));
+    Bench {
+        rig,
+        events: ends.events,
+        audit: ends.shown,
+    }
 }
 
 fn depth() -> &'static tickwire::exchange::DepthStream {

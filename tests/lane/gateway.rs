@@ -9,7 +9,9 @@ use tickwire::watch::stage::Stage;
 use tickwire::wiring::desk::{Receipt, Ticket};
 use tickwire::wiring::gateway::{ANSWER_DEADLINE, Gateway, LOGON_DEADLINE};
 use tickwire::wiring::lane::Lane;
-use tickwire::wiring::ring::{Bell, Receiver, Sender, ring};
+use tickwire::wiring::plan::GatewayPlan;
+use tickwire::wiring::ring::{Receiver, Sender};
+use tickwire::wiring::road::{self, Bells};
 
 const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n-----END PRIVATE KEY-----\n";
 const LOGGED_ON: &str = r#"{"id":"logon","status":200,"result":{"apiKey":"k"}}"#;
@@ -23,17 +25,20 @@ struct Bench {
 
 /// A gateway whose ring to the desk holds `room` events.
 fn bench(room: usize) -> Bench {
-    let (orders, tickets) = ring(300, Bell::new(|| {}));
-    let (sender, events) = ring(room, Bell::new(|| {}));
     let account = Account {
         api_key: "test-key-0001".to_owned().into(),
         private_key_pem: KEY.to_owned().into(),
     };
     let codec = binance().order_codec(account, &instruments()).unwrap();
-    let rig = Rig::new(
-        |_| (),
-        |link| Gateway::new(link, codec, "binance", tickets, sender),
-    );
+    let (rig, (orders, events)) = Rig::of(|endpoint| {
+        let plan = GatewayPlan {
+            tickets: 300,
+            reports: room,
+            ..GatewayPlan::new(binance(), codec, endpoint)
+        };
+        let ends = road::gateway(plan, &Bells::silent()).unwrap();
+        (ends.gateway, (ends.tickets, ends.reports))
+    });
     Bench {
         rig,
         orders,

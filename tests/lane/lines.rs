@@ -9,18 +9,12 @@ use tickwire::base::{
 use tickwire::conn::Phase;
 use tickwire::exchange::Exchange;
 use tickwire::wiring::ask::Answer;
-use tickwire::wiring::feed::Feed;
-use tickwire::wiring::feed_lane::{
-    Desired, FeedLane, REFUSED_RETRY, REPAIRS_MAX, SUBSCRIBE_DEADLINE,
-};
+use tickwire::wiring::feed_lane::{FeedLane, REFUSED_RETRY, REPAIRS_MAX, SUBSCRIBE_DEADLINE};
 use tickwire::wiring::lane::{LINES, Lane};
-use tickwire::wiring::publisher::Publisher;
-use tickwire::wiring::ring::{Bell, Receiver, ring};
+use tickwire::wiring::plan::{FeedPlan, LanePlan};
+use tickwire::wiring::ring::Receiver;
 
 type Feeds = FeedLane<Tap, 256>;
-
-/// How long a connection lives, before up to a tenth is taken off.
-const LIFE: Nanos = Nanos::from_secs(23 * 3_600);
 
 struct Bench {
     rig: Rig<Feeds>,
@@ -46,26 +40,22 @@ fn bench(lines: usize) -> Bench {
 
 impl Bench {
     fn new(lines: usize, instruments: &[Instrument], channels: &[Channel]) -> Self {
-        let (sender, events) = ring(4_096, Bell::new(|| {}));
-        let (audit_in, audit) = rtrb::RingBuffer::new(1_024);
         let exchange: &'static dyn Exchange = &FUSSY;
-        let (total, kind) = (instruments.len(), (exchange, &exchange.depth_streams()[0]));
-        let publisher = Publisher::new(sender, total);
-        let books = channels.contains(&Channel::Depth);
-        let feed = Feed::new(kind, instruments, total, 10, books, publisher, audit_in);
-        let desired = Desired::new(kind, instruments, channels);
-        let rig = Rig::with_links(
-            lines as u64 + 1,
-            |config| {
-                config.messages = Some((5, Nanos::from_secs(1)));
-                config.life_max = LIFE;
-            },
-            |links| FeedLane::new(links, lines, feed, desired),
-        );
+        let feed = FeedPlan {
+            channels: channels.to_vec(),
+            depth_needed: 10,
+            events: 4_096,
+            ..FeedPlan::new(exchange, &exchange.depth_streams()[0], instruments)
+        };
+        let (rig, ends) = Rig::of_feed(|endpoint| LanePlan {
+            lines,
+            links: lines + 1,
+            ..LanePlan::new(feed, endpoint)
+        });
         Self {
             rig,
-            events,
-            _audit: audit,
+            events: ends.events,
+            _audit: ends.shown,
             deaf: None,
             id: 100,
         }

@@ -10,11 +10,10 @@ use tickwire::base::{
 };
 use tickwire::exchange::{self, Exchange};
 use tickwire::wiring::ask::Answer;
-use tickwire::wiring::feed::Feed;
-use tickwire::wiring::feed_lane::{Desired, FeedLane, OVERFLOW_PARTS, REFUSED_RETRY};
+use tickwire::wiring::feed_lane::{FeedLane, OVERFLOW_PARTS, REFUSED_RETRY};
 use tickwire::wiring::lane::LINES;
-use tickwire::wiring::publisher::Publisher;
-use tickwire::wiring::ring::{Bell, Receiver, ring};
+use tickwire::wiring::plan::{FeedPlan, LanePlan};
+use tickwire::wiring::ring::Receiver;
 
 type Lanes = FeedLane<Tap, 256>;
 
@@ -69,25 +68,24 @@ fn lane(
     exchange: &'static dyn Exchange,
     instruments: &[Instrument],
     channels: &[Channel],
-    (links, lines): (u64, usize),
+    (links, lines): (usize, usize),
 ) -> (
     Rig<Lanes>,
     Receiver<Event>,
     rtrb::Consumer<tickwire::watch::audit::Shown>,
 ) {
-    let (sender, events) = ring(65_536, Bell::new(|| {}));
-    let (audit_in, audit) = rtrb::RingBuffer::new(1_024);
-    let (total, kind) = (instruments.len(), (exchange, &exchange.depth_streams()[0]));
-    let publisher = Publisher::new(sender, total);
-    let feed = Feed::new(kind, instruments, total, 10, true, publisher, audit_in);
-    let desired = Desired::new(kind, instruments, channels);
-    let limit = exchange.limits().messages;
-    let rig = Rig::with_links(
+    let feed = FeedPlan {
+        channels: channels.to_vec(),
+        depth_needed: 10,
+        events: 65_536,
+        ..FeedPlan::new(exchange, &exchange.depth_streams()[0], instruments)
+    };
+    let (rig, ends) = Rig::of_feed(|endpoint| LanePlan {
+        lines,
         links,
-        |config| config.messages = Some((limit.count, limit.per)),
-        |links| FeedLane::new(links, lines, feed, desired),
-    );
-    (rig, events, audit)
+        ..LanePlan::new(feed, endpoint)
+    });
+    (rig, ends.events, ends.shown)
 }
 
 impl Bench {
@@ -463,7 +461,7 @@ struct Merging {
 impl Merging {
     fn new(lines: usize, streams_max: [usize; LINES]) -> Self {
         let instruments = products("binance", 4);
-        let links = (lines as u64 + 1, lines);
+        let links = (lines + 1, lines);
         let (rig, events, audit) = lane(&FUSSY, &instruments, &[Channel::Depth], links);
         Self {
             rig,

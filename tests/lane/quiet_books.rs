@@ -11,8 +11,9 @@ use tickwire::market::Want;
 use tickwire::watch::audit::Shown;
 use tickwire::watch::latency::Recorder;
 use tickwire::wiring::feed::{Arrival, Feed};
-use tickwire::wiring::publisher::Publisher;
-use tickwire::wiring::ring::{Bell, Receiver, ring};
+use tickwire::wiring::plan::FeedPlan;
+use tickwire::wiring::ring::{Bell, Receiver};
+use tickwire::wiring::road;
 use tickwire::wiring::turn::{Notes, Turn};
 
 const QUIET: InstrumentId = InstrumentId(0);
@@ -84,21 +85,15 @@ struct Bench {
 impl Bench {
     fn live() -> Self {
         let instruments = [instrument(QUIET, "QUIET"), instrument(LIVELY, "LIVELY")];
-        let (sender, events) = ring(1_024, Bell::new(|| {}));
-        let (audit, shown) = rtrb::RingBuffer::new(1_024);
-        let publisher = Publisher::new(sender, 2);
+        let plan = FeedPlan {
+            depth_needed: 10,
+            ..FeedPlan::new(&BINANCE, &BINANCE.depth_streams()[0], &instruments)
+        };
+        let ends = road::feed(&plan, Bell::new(|| {}));
         let mut t = Self {
-            feed: Feed::new(
-                (&BINANCE, &BINANCE.depth_streams()[0]),
-                &instruments,
-                2,
-                10,
-                true,
-                publisher,
-                audit,
-            ),
-            events,
-            shown,
+            feed: ends.feed,
+            events: ends.events,
+            shown: ends.shown,
             clock: At(Cell::new(1_000_000_000)),
             latency: Recorder::new(0, &[]).0,
             notes: Notes::new(crossbeam_channel::bounded(0).0),

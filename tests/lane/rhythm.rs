@@ -4,11 +4,11 @@ use crate::lane_support::{BTC, ETH, Rig, Tap, diff, instruments};
 use tickwire::base::{Channel, Event, Nanos, Note, Severity, Value};
 use tickwire::conn::Phase;
 use tickwire::exchange::{Exchange, by_name};
-use tickwire::wiring::feed::{Feed, SLOW_SAID};
-use tickwire::wiring::feed_lane::{Desired, FeedLane, HEALTHY, SAME_ENDS_TOLD};
+use tickwire::wiring::feed::SLOW_SAID;
+use tickwire::wiring::feed_lane::{FeedLane, HEALTHY, SAME_ENDS_TOLD};
 use tickwire::wiring::lane::Lane;
-use tickwire::wiring::publisher::Publisher;
-use tickwire::wiring::ring::{Bell, Receiver, ring};
+use tickwire::wiring::plan::{FeedPlan, LanePlan};
+use tickwire::wiring::ring::Receiver;
 use tickwire::wiring::tally::Tally;
 
 struct Bench {
@@ -28,19 +28,23 @@ fn ms(ms: u64) -> Nanos {
 impl Bench {
     /// Connected, with the books of both instruments asked for.
     fn new(exchange: &str) -> Self {
-        let (sender, events) = ring(4_096, Bell::new(|| {}));
-        let (audit_in, audit) = rtrb::RingBuffer::new(16_384);
         let exchange: &'static dyn Exchange = by_name(exchange).unwrap();
         let instruments = instruments();
-        let (total, kind) = (instruments.len(), (exchange, &exchange.depth_streams()[0]));
-        let publisher = Publisher::new(sender, total);
-        let feed = Feed::new(kind, &instruments, total, 10, true, publisher, audit_in);
-        let desired = Desired::new(kind, &instruments, &[Channel::Depth]);
-        let rig = Rig::with_links(1, |_| {}, |links| FeedLane::new(links, 1, feed, desired));
+        let feed = FeedPlan {
+            channels: vec![Channel::Depth],
+            depth_needed: 10,
+            events: 4_096,
+            audits: 16_384,
+            ..FeedPlan::new(exchange, &exchange.depth_streams()[0], &instruments)
+        };
+        let (rig, ends) = Rig::of_feed(|endpoint| LanePlan {
+            links: 1,
+            ..LanePlan::new(feed, endpoint)
+        });
         let mut bench = Self {
             rig,
-            events,
-            _audit: audit,
+            events: ends.events,
+            _audit: ends.shown,
         };
         bench.come_up();
         bench

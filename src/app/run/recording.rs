@@ -3,8 +3,8 @@
 
 use super::RunError;
 use super::screen::Screen;
-use crate::app::session::Outputs;
 use crate::world::os::clock::OsClock;
+use crate::world::os::engine::Outputs;
 use crate::world::os::recorder::{self, BodyEnd, BodyTap, Folder, Recorded, Recorder};
 use crate::world::os::recorder::{Inputs, RecorderHandle};
 use std::io::ErrorKind;

@@ -1,7 +1,6 @@
 //! What a run prints for the person who started it. A reader that has gone does not end the run.
 
 use crate::app::config::Config;
-use crate::app::session::Engine;
 use crate::app::universe::Universe;
 use crate::base::{Clock as _, Instrument, Nanos};
 use crate::watch::summary::{self, Summary};
@@ -10,6 +9,7 @@ use crate::wiring::feed::DARK_SAID;
 use crate::world::os::clerk::Backlog;
 use crate::world::os::clock::OsClock;
 use crate::world::os::console::{self, Outlet};
+use crate::world::os::engine::Engine;
 use crate::world::os::scribe::StatusOf;
 use crate::world::os::server::Sim;
 use crate::world::os::worker::Pulse;

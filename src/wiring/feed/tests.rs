@@ -9,8 +9,9 @@ use crate::exchange::{self, Exchange};
 use crate::market::Want;
 use crate::watch::audit::Shown;
 use crate::watch::latency::Recorder;
-use crate::wiring::publisher::Publisher;
-use crate::wiring::ring::{Bell, Receiver, ring};
+use crate::wiring::plan::FeedPlan;
+use crate::wiring::ring::{Bell, Receiver};
+use crate::wiring::road;
 use crate::wiring::turn::{Notes, Turn};
 use std::cell::Cell;
 
@@ -251,22 +252,16 @@ impl Bench {
         let exchange: &'static dyn Exchange = exchange::by_name(exchange).unwrap();
         let symbol = Symbol::from(symbol).unwrap();
         let instrument = Instrument::bare(exchange.name(), symbol, (2, 2));
-        let (sender, events) = ring(1_024, Bell::new(|| {}));
-        let (audit, _shown) = rtrb::RingBuffer::new(1_024);
-        let feed = Feed::new(
-            (exchange, &exchange.depth_streams()[0]),
-            &[instrument],
-            1,
-            10,
-            books,
-            Publisher::new(sender, 1),
-            audit,
-        );
+        let mut plan = FeedPlan::new(exchange, &exchange.depth_streams()[0], &[instrument]);
+        plan.depth_needed = 10;
+        plan.channels
+            .retain(|&channel| books || channel != Channel::Depth);
+        let ends = road::feed(&plan, Bell::new(|| {}));
         Self {
-            feed,
+            feed: ends.feed,
             instrument,
-            events,
-            _shown,
+            events: ends.events,
+            _shown: ends.shown,
             clock: At(Cell::new(1_000_000_000)),
             latency: Recorder::new(0, &[]).0,
             notes: Notes::new(crossbeam_channel::bounded(0).0),

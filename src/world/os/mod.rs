@@ -4,6 +4,7 @@ pub mod clerk;
 pub mod clock;
 pub mod console;
 pub mod container;
+pub mod engine;
 pub mod files;
 pub mod placement;
 pub(crate) mod recorder;

@@ -9,16 +9,16 @@ use tickwire::base::{
     Channel, Event, Instrument, InstrumentId, Level, Nanos, Note, Side, Top, UnixNanos, Value, Word,
 };
 use tickwire::conn::Phase;
+use tickwire::exchange::Streams;
 use tickwire::exchange::mirror::{Call, Market as _, MirrorSession};
 use tickwire::exchange::{Decoder, DepthStream, Exchange, Words};
 use tickwire::market::Counters;
 use tickwire::watch::audit::{AUDIT_LEVELS, Shown};
 use tickwire::wiring::ask::Answer;
-use tickwire::wiring::feed::Feed;
-use tickwire::wiring::feed_lane::{Desired, FeedLane};
+use tickwire::wiring::feed_lane::FeedLane;
 use tickwire::wiring::lane::{LINES, Lane};
-use tickwire::wiring::publisher::Publisher;
-use tickwire::wiring::ring::{Bell, Receiver, ring};
+use tickwire::wiring::plan::{self, FeedPlan, LanePlan};
+use tickwire::wiring::ring::Receiver;
 use town::Town;
 
 /// Levels a side that the books hold: more than the market has.
@@ -42,20 +42,21 @@ pub struct Route {
 impl Route {
     /// All routes of an exchange with this depth stream.
     pub fn all(exchange: &'static dyn Exchange, depth: &'static DepthStream) -> Vec<Self> {
-        let mut routes: Vec<Self> = Vec::new();
-        for channel in Channel::ALL {
-            let path = exchange.stream_path(channel);
-            match routes.iter_mut().find(|route| route.path == path) {
-                Some(route) => route.channels.push(channel),
-                None => routes.push(Self {
-                    exchange,
-                    depth,
-                    path,
-                    channels: vec![channel],
-                }),
-            }
-        }
-        routes
+        let streams = Streams {
+            depth,
+            trades: true,
+            quotes: true,
+        };
+        let one = |route: plan::Route| Self {
+            exchange,
+            depth,
+            path: route.path,
+            channels: route.channels,
+        };
+        plan::routes(exchange, &streams)
+            .into_iter()
+            .map(one)
+            .collect()
     }
 
     pub fn has_books(&self) -> bool {
@@ -158,37 +159,17 @@ impl World {
             instruments.push(bad);
         }
         let total = instruments.len();
-        let (sender, events) = ring(4_096, Bell::new(|| {}));
-        let (audit_in, audit) = rtrb::RingBuffer::new(4_096);
-        let (kind, publisher) = ((exchange, depth), Publisher::new(sender, total));
-        let books = route.has_books();
-        let feed = Feed::new(
-            kind,
-            &instruments,
-            total,
-            AUDIT_LEVELS,
-            books,
-            publisher,
-            audit_in,
-        );
-        let desired = Desired::new(kind, &instruments, &route.channels);
-        let spare = u64::from(depth.rule.merges());
-        // As `app::session` configures a market link.
-        let rig = Rig::with_links(
-            lines as u64 + spare,
-            |config| {
-                let limits = exchange.limits();
-                config.path.clone_from(&route.path);
-                config.messages = Some((limits.messages.count, limits.messages.per));
-                config.life_max = limits.connection_life;
-                if let Some(keep_alive) = exchange.keep_alive()
-                    && keep_alive.every > config.idle_after
-                {
-                    config.idle_after = keep_alive.every + keep_alive.every;
-                }
-            },
-            |links| FeedLane::new(links, lines, feed, desired),
-        );
+        let feed = FeedPlan {
+            channels: route.channels.clone(),
+            events: 4_096,
+            ..FeedPlan::new(exchange, depth, &instruments)
+        };
+        let (rig, ends) = Rig::of_feed(|endpoint| LanePlan {
+            path: route.path.clone(),
+            lines,
+            links: plan::links(depth, lines),
+            ..LanePlan::new(feed, endpoint)
+        });
         let mut world = Self {
             route: route.clone(),
             town,
@@ -201,8 +182,8 @@ impl World {
             notes: Vec::new(),
             snapshots: 0,
             epochs: Vec::new(),
-            events,
-            audit,
+            events: ends.events,
+            audit: ends.shown,
             sessions: std::array::from_fn(|_| None),
             spy: exchange.decoder(&instruments, depth),
             words: Words::new(),

@@ -11,15 +11,21 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use tickwire::base::Event;
 use tickwire::base::{
     Clock, Instrument, InstrumentId, Level, Nanos, Note, Px, Qty, RxStamps, Snapshot, Symbol,
 };
-use tickwire::conn::{Link, LinkConfig, TlsStream, Transport, TxMark, TxStamp};
+use tickwire::conn::{TlsStream, Transport, TxMark, TxStamp};
 use tickwire::exchange::{self, Exchange};
+use tickwire::watch::audit::Shown;
 use tickwire::watch::latency::{Collector, Recorder, Totals};
 use tickwire::watch::stage::Stage;
 use tickwire::wiring::ask::{Answer, Ask};
+use tickwire::wiring::feed_lane::FeedLane;
 use tickwire::wiring::lane::{LINES, Lane, Output};
+use tickwire::wiring::plan::{Endpoint, LanePlan};
+use tickwire::wiring::ring::Bell;
+use tickwire::wiring::road;
 use tickwire::wiring::turn::{Notes, Turn};
 use tungstenite::handshake::HandshakeError;
 use tungstenite::handshake::MidHandshake;
@@ -163,28 +169,41 @@ pub struct Rig<L> {
     far: [Far; LINES],
 }
 
-impl<L: Lane<Tap>> Rig<L> {
-    /// `make` builds the lane around the link that it is given.
-    pub fn new(change: impl FnOnce(&mut LinkConfig), make: impl FnOnce(Link<Tap>) -> L) -> Self {
-        Self::with_links(1, change, |mut links| make(links.remove(0)))
-    }
+/// What a feed publishes to.
+pub struct FeedOut {
+    pub events: tickwire::wiring::ring::Receiver<Event>,
+    pub shown: rtrb::Consumer<Shown>,
+}
 
-    /// `make` builds the lane around so many links, all configured alike.
-    pub fn with_links(
-        links: u64,
-        change: impl FnOnce(&mut LinkConfig),
-        make: impl FnOnce(Vec<Link<Tap>>) -> L,
-    ) -> Self {
+impl<const N: usize> Rig<FeedLane<Tap, N>> {
+    /// A feed lane as the product builds it.
+    pub fn of_feed(plan: impl FnOnce(Endpoint) -> LanePlan) -> (Self, FeedOut) {
+        Self::of(|endpoint| {
+            let ends = road::feed_lane(&plan(endpoint), Bell::new(|| {})).unwrap();
+            let out = FeedOut {
+                events: ends.events,
+                shown: ends.shown,
+            };
+            (ends.feed, out)
+        })
+    }
+}
+
+impl<L: Lane<Tap>> Rig<L> {
+    /// `make` builds the lane for the exchange at this endpoint, and something beside it.
+    pub fn of<T>(make: impl FnOnce(Endpoint) -> (L, T)) -> (Self, T) {
         let authority = Authority::new();
-        let mut config = LinkConfig::new("localhost", 443, "/stream");
-        change(&mut config);
-        let link = |n| Link::new(config.clone(), authority.client(), 42 + n).unwrap();
-        let links = (0..links).map(link).collect();
+        let (lane, beside) = make(Endpoint {
+            host_port: "localhost:443".to_owned(),
+            tls: authority.client(),
+            proxy: None,
+            seed: 42,
+        });
         let (sender, log) = crossbeam_channel::bounded(4_096);
         let (mut recorder, collector) = Recorder::new(0, &Stage::ALL);
         recorder.rotate(START);
-        Self {
-            lane: make(links),
+        let rig = Self {
+            lane,
             clock: TestClock::at(START),
             heard: Vec::new(),
             snapshots_asked: Vec::new(),
@@ -203,7 +222,8 @@ impl<L: Lane<Tap>> Rig<L> {
                 wire: Arc::default(),
                 heard: Vec::new(),
             }),
-        }
+        };
+        (rig, beside)
     }
 
     pub fn now(&self) -> Nanos {

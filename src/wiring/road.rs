@@ -1,0 +1,198 @@
+//! Builds the road: feed lanes, the desk, the gateway, and the rings between them, for any
+//! transport. Starts nothing and dials nothing: whoever runs the lanes does.
+
+use super::desk::{Desk, Exit, Ticket};
+use super::feed::Feed;
+use super::feed_lane::{Desired, FeedLane};
+use super::gateway::Gateway;
+use super::lane::Lane;
+use super::plan::{FeedPlan, GatewayPlan, LanePlan, Plan, with_levels};
+use super::publisher::Publisher;
+use super::ring::{Bell, Receiver, Sender, ring};
+use super::tap::{TapEnd, tap};
+use crate::base::{Channel, Event};
+use crate::conn::Transport;
+use crate::venue::paper::Paper;
+use crate::watch::audit::Shown;
+use std::sync::Arc;
+
+/// What a feed publishes to, and the feed itself or the lane that it is on.
+pub struct FeedEnds<F> {
+    /// The feed, or its lane.
+    pub feed: F,
+    /// The desk's end of its events.
+    pub events: Receiver<Event>,
+    /// The scribe's end of its shown books.
+    pub shown: rtrb::Consumer<Shown>,
+    /// The recorder's end of what it takes in, where that was wanted.
+    pub tap: Option<TapEnd>,
+}
+
+/// A gateway lane, and the desk's ends of its rings.
+pub struct GatewayEnds<S: Transport> {
+    /// The lane.
+    pub gateway: Gateway<S>,
+    /// Orders to it.
+    pub tickets: Sender<Ticket>,
+    /// Its reports.
+    pub reports: Receiver<Event>,
+}
+
+/// Whom a ring wakes when there is something on it.
+pub struct Bells {
+    /// Whoever runs the desk.
+    pub desk: Arc<Bell>,
+    /// Whoever runs the gateway.
+    pub gateway: Arc<Bell>,
+}
+
+impl Bells {
+    /// Nobody sleeps: one thread runs all of the road.
+    pub fn silent() -> Self {
+        let silent = || Bell::new(|| {});
+        Self {
+            desk: silent(),
+            gateway: silent(),
+        }
+    }
+}
+
+/// All lanes of a run.
+pub struct Road<S> {
+    /// In the order of [`Plan::lanes`]; the desk has their events.
+    pub feeds: Vec<FeedRoad<S>>,
+    /// The one desk.
+    pub desk: Desk,
+    /// Where orders go, if they are not on paper.
+    pub gateway: Option<Box<dyn Lane<S>>>,
+}
+
+/// A feed lane, and its ends beside the road.
+pub struct FeedRoad<S> {
+    /// The lane.
+    pub lane: Box<dyn Lane<S>>,
+    /// The scribe's end of its shown books.
+    pub shown: rtrb::Consumer<Shown>,
+    /// The recorder's end of what it takes in.
+    pub tap: Option<TapEnd>,
+}
+
+impl<S: Transport + Send + 'static> Road<S> {
+    /// Builds all of it.
+    ///
+    /// # Errors
+    /// In words, when a host, a path or a book size is none.
+    pub fn build(plan: Plan, bells: &Bells) -> Result<Self, String> {
+        let Plan {
+            instruments,
+            levels,
+            lanes,
+            gateway,
+            strategies,
+            mut risk,
+        } = plan;
+        let (mut feeds, mut inputs) = (Vec::new(), Vec::new());
+        for lane in &lanes {
+            let desk = bells.desk.clone();
+            let (events, road) = with_levels!(levels, N => boxed::<S, N>(lane, desk))?;
+            inputs.push(events);
+            feeds.push(road);
+        }
+        let (exit, gateway) = match gateway {
+            Some(plan) => {
+                risk.only_at(plan.exchange.name());
+                let ends = self::gateway(plan, bells)?;
+                inputs.push(ends.reports);
+                let lane: Box<dyn Lane<S>> = Box::new(ends.gateway);
+                (Exit::Gateway(ends.tickets), Some(lane))
+            }
+            None => (Exit::Paper(Paper::new()), None),
+        };
+        Ok(Self {
+            feeds,
+            desk: Desk::new(&instruments, inputs, strategies, risk, exit),
+            gateway,
+        })
+    }
+}
+
+fn boxed<S: Transport + Send + 'static, const N: usize>(
+    plan: &LanePlan,
+    desk: Arc<Bell>,
+) -> Result<(Receiver<Event>, FeedRoad<S>), String> {
+    let ends = feed_lane::<S, N>(plan, desk)?;
+    let road = FeedRoad {
+        lane: Box::new(ends.feed),
+        shown: ends.shown,
+        tap: ends.tap,
+    };
+    Ok((ends.events, road))
+}
+
+/// A feed by itself, with the rings that it publishes to; `desk` rings when there are events.
+pub fn feed<const N: usize>(plan: &FeedPlan, desk: Arc<Bell>) -> FeedEnds<Feed<N>> {
+    let (sender, events) = ring(plan.events, desk);
+    let (audit, shown) = rtrb::RingBuffer::new(plan.audits);
+    let feed = Feed::new(
+        (plan.exchange, plan.depth),
+        &plan.instruments,
+        plan.total,
+        plan.depth_needed,
+        plan.channels.contains(&Channel::Depth),
+        Publisher::new(sender, plan.total),
+        audit,
+    );
+    FeedEnds {
+        feed,
+        events,
+        shown,
+        tap: None,
+    }
+}
+
+/// A feed lane with its connections, of which none is open.
+///
+/// # Errors
+/// In words, when the host and port, or the path, are none.
+pub fn feed_lane<S: Transport, const N: usize>(
+    plan: &LanePlan,
+    desk: Arc<Bell>,
+) -> Result<FeedEnds<FeedLane<S, N>>, String> {
+    let FeedPlan {
+        exchange, depth, ..
+    } = plan.feed;
+    let link = |n| plan.endpoint.market_link(exchange, &plan.path, n);
+    let links: Result<Vec<_>, String> = (0..plan.links as u64).map(link).collect();
+    let ends = feed::<N>(&plan.feed, desk);
+    let desired = Desired::new(
+        (exchange, depth),
+        &plan.feed.instruments,
+        &plan.feed.channels,
+    );
+    let (tap, end) = plan.tap_bytes.map(tap).unzip();
+    let lane = FeedLane::new(links?, plan.lines, ends.feed, desired).tapped(tap);
+    Ok(FeedEnds {
+        feed: match plan.with_desk {
+            true => lane.frame_by_frame(),
+            false => lane,
+        },
+        events: ends.events,
+        shown: ends.shown,
+        tap: end,
+    })
+}
+
+/// A gateway lane with its connection, which is not open.
+///
+/// # Errors
+/// In words, when the host and port, or the path, are none.
+pub fn gateway<S: Transport>(plan: GatewayPlan, bells: &Bells) -> Result<GatewayEnds<S>, String> {
+    let (tickets, orders) = ring(plan.tickets, bells.gateway.clone());
+    let (events, reports) = ring(plan.reports, bells.desk.clone());
+    let link = plan.endpoint.link(&plan.codec.path(), 0, |_| {})?;
+    Ok(GatewayEnds {
+        gateway: Gateway::new(link, plan.codec, plan.exchange.name(), orders, events),
+        tickets,
+        reports,
+    })
+}

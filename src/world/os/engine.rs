@@ -1,0 +1,404 @@
+//! The engine's threads: the road on pinned workers, the clerk, the watcher of the host. Started
+//! together, and taken down in order.
+
+use super::clerk::{Backlog, Clerk, Client, MarketSource, Reply, Rest};
+use super::placement::{Cpus, Placement, WaitChoice, WorkerPlan, place};
+use super::recorder::{LaneTap, bare};
+use super::socket::{Socket, SocketOptions};
+use super::watcher::{Seat, Watcher};
+use super::worker::{Attempts, BELL, Ended, Placed, Pulse, Worker};
+use crate::base::{Instrument, Note};
+use crate::exchange::Exchange;
+use crate::watch::Stage;
+use crate::watch::audit::Shown;
+use crate::watch::latency::{Collector, Recorder};
+use crate::wiring::desk::Desk;
+use crate::wiring::plan::{LanePlan, Plan};
+use crate::wiring::ring::Bell;
+use crate::wiring::road::{Bells, Road};
+use crate::wiring::turn::Notes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+/// Log records that may wait for the scribe.
+pub const NOTES: usize = 4_096;
+/// Answers of the clerk that may wait for a worker.
+const REPLIES: usize = 1_024;
+
+/// What an engine is started with.
+pub struct EngineParts {
+    /// The road, whose feed lanes do not know yet which worker they are on.
+    pub road: Plan,
+    /// How each feed lane is served, in the order of the road's.
+    pub lanes: Vec<LaneService>,
+    /// `host:port` that the gateway's connection is opened to.
+    pub gateway_reached_at: Option<String>,
+    /// The REST hosts that lanes name by their place.
+    pub hosts: Vec<Rest>,
+    /// How urgent each instrument's snapshots are, by id; 0 the most.
+    pub ranks: Vec<u8>,
+    /// Where workers may run.
+    pub cpus: Cpus,
+    /// How they wait.
+    pub wait: WaitChoice,
+    /// For each socket.
+    pub sockets: SocketOptions,
+}
+
+/// What a feed lane needs beside its road.
+pub struct LaneService {
+    /// `host:port` that its connections are opened to.
+    pub reached_at: String,
+    /// Where its snapshots and metadata come from.
+    pub market: MarketSource,
+}
+
+/// The engine's threads, and what belongs to them.
+pub struct Engine {
+    /// Which lane runs on which worker and CPU.
+    pub placement: Placement,
+    /// The run's table, by id.
+    pub instruments: Arc<[Instrument]>,
+    /// What each worker shows about itself, by worker number.
+    pub pulses: Vec<Arc<Pulse>>,
+    stop: Arc<AtomicBool>,
+    workers: Vec<(Arc<Bell>, JoinHandle<Ended>)>,
+    clerk: Clerk,
+    /// It ends with the engine.
+    watcher: Watcher,
+}
+
+/// What the scribe takes in from an engine.
+pub struct Outputs {
+    /// Shown books, one ring per feed lane.
+    pub audits: Vec<rtrb::Consumer<Shown>>,
+    /// Histograms, one collector per worker.
+    pub collectors: Vec<Collector>,
+    /// Log records of every worker.
+    pub notes: crossbeam_channel::Receiver<Note>,
+    /// The sending end of `notes`, for a recorder, and its counters.
+    pub notes_to: Notes,
+    /// What feed lanes take in, if a recording is made.
+    pub taps: Vec<LaneTap>,
+}
+
+impl Engine {
+    /// Builds the road and starts everything.
+    ///
+    /// # Errors
+    /// In words, when the road cannot be built or the system gives no thread.
+    pub fn start(parts: EngineParts) -> Result<(Self, Outputs), String> {
+        let EngineParts {
+            road: mut plan,
+            lanes,
+            gateway_reached_at,
+            hosts,
+            ranks,
+            cpus,
+            wait,
+            sockets,
+        } = parts;
+        debug_assert_eq!(plan.lanes.len(), lanes.len());
+        let placement = place(&cpus, plan.lanes.len(), plan.gateway.is_some(), wait);
+        for (index, lane) in plan.lanes.iter_mut().enumerate() {
+            let at = home(&placement, |worker| worker.feeds.contains(&index));
+            lane.with_desk = placement.workers[at].desk;
+        }
+        let stations: Result<Vec<Station>, _> =
+            placement.workers.iter().map(|_| Station::new()).collect();
+        let mut stations = stations.map_err(|error| format!("cannot poll: {error}"))?;
+        let desk_at = home(&placement, |worker| worker.desk);
+        let gateway_at = match &plan.gateway {
+            Some(_) => home(&placement, |worker| worker.gateway),
+            None => desk_at,
+        };
+        let bells = Bells {
+            desk: stations[desk_at].bell.clone(),
+            gateway: stations[gateway_at].bell.clone(),
+        };
+        let instruments = plan.instruments.clone();
+        let gateway_of = plan.gateway.as_ref().map(|gateway| gateway.exchange);
+        let carried: Vec<Carried> = plan.lanes.iter().map(Carried::of).collect();
+        let road: Road<Socket> = Road::build(plan, &bells)?;
+        let (mut office, mut ends) = (Office::default(), Ends::default());
+        let feeds = road.feeds.into_iter().zip(carried).zip(lanes);
+        for (index, ((feed, carried), service)) in feeds.enumerate() {
+            let at = home(&placement, |worker| worker.feeds.contains(&index));
+            let station = &mut stations[at];
+            let LaneService { reached_at, market } = service;
+            let clerk_id = office.add_client(station, reached_at, Some(market));
+            station.lines = station.lines.max(carried.leads);
+            station.carried.extend(carried.instruments);
+            let attempts = office.attempts(carried.exchange);
+            station.feeds.push(Placed {
+                lane: feed.lane,
+                clerk_id,
+                attempts,
+            });
+            ends.audits.push(feed.shown);
+            ends.taps.extend(feed.tap.map(|end| LaneTap {
+                end,
+                exchange: carried.exchange.name(),
+                conn: carried.url,
+            }));
+        }
+        if let (Some(lane), Some(exchange), Some(reached_at)) =
+            (road.gateway, gateway_of, gateway_reached_at)
+        {
+            let station = &mut stations[gateway_at];
+            let clerk_id = office.add_client(station, reached_at, None);
+            let attempts = office.attempts(exchange);
+            station.gateways.push(Placed {
+                lane,
+                clerk_id,
+                attempts,
+            });
+        }
+        let (notes_to, notes) = crossbeam_channel::bounded(NOTES);
+        let notes_to = Notes::new(notes_to);
+        let clerk = Clerk::start(
+            office.clients,
+            hosts,
+            &instruments,
+            &ranks,
+            notes_to.clone(),
+        )
+        .map_err(|error| format!("cannot start the clerk thread: {error}"))?;
+        let seat = |plan: &WorkerPlan| Arc::new(Seat::new(plan.cpu, placement.wait));
+        let seats: Vec<Arc<Seat>> = placement.workers.iter().map(seat).collect();
+        let watcher = Watcher::start(placement.clone(), cpus, seats.clone(), notes_to.clone())
+            .map_err(|error| format!("cannot start the thread that watches the host: {error}"))?;
+        let mut engine = Self {
+            placement,
+            instruments,
+            pulses: Vec::new(),
+            stop: Arc::new(AtomicBool::new(false)),
+            workers: Vec::new(),
+            clerk,
+            watcher,
+        };
+        let mut desk = Some(road.desk);
+        let mut collectors = Vec::new();
+        for (index, (station, seat)) in stations.into_iter().zip(seats).enumerate() {
+            let desk = if index == desk_at { desk.take() } else { None };
+            let (worker, collector) =
+                engine.worker(index, station, seat, desk, &sockets, &notes_to);
+            let bell = worker.bell.clone();
+            let thread = worker
+                .start(index)
+                .map_err(|error| format!("cannot start a worker: {error}"))?;
+            collectors.push(collector);
+            engine.workers.push((bell, thread));
+        }
+        let outputs = Outputs {
+            audits: ends.audits,
+            collectors,
+            notes,
+            notes_to,
+            taps: ends.taps,
+        };
+        Ok((engine, outputs))
+    }
+
+    /// The worker of this number, which shows itself to the engine from now on.
+    fn worker(
+        &mut self,
+        index: usize,
+        station: Station,
+        seat: Arc<Seat>,
+        desk: Option<Desk>,
+        sockets: &SocketOptions,
+        notes: &Notes,
+    ) -> (Worker, Collector) {
+        let timed = stages(&self.placement.workers[index], station.lines);
+        let (recorder, collector) = Recorder::with_exchanges(index as u8, &timed, &station.carried);
+        let pulse = Arc::new(Pulse::default());
+        self.pulses.push(pulse.clone());
+        let worker = Worker {
+            seat,
+            poll: station.poll,
+            bell: station.bell,
+            feeds: station.feeds,
+            desk,
+            gateways: station.gateways,
+            socket_options: *sockets,
+            recorder,
+            notes: notes.clone(),
+            jobs: self.clerk.jobs.clone(),
+            replies: station.replies,
+            pulse,
+            stop: self.stop.clone(),
+        };
+        (worker, collector)
+    }
+
+    /// The name of a thread that no longer runs although nobody stopped it: it has panicked.
+    pub fn dead(&self) -> Option<&'static str> {
+        let gone = |(_, thread): &(_, JoinHandle<Ended>)| thread.is_finished();
+        if self.workers.iter().any(gone) {
+            return Some("a worker");
+        }
+        if !self.watcher.is_whole() {
+            return Some("the watcher of the host");
+        }
+        (!self.clerk.is_whole()).then_some("the clerk")
+    }
+
+    /// What waits at each REST host.
+    pub fn backlogs(&self) -> &[Arc<Backlog>] {
+        &self.clerk.backlogs
+    }
+
+    /// Stops the workers and the clerk. Returns what each worker counted; `None` for one that
+    /// panicked.
+    pub fn stop(self) -> Vec<Option<Ended>> {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut ended = Vec::new();
+        for (bell, thread) in self.workers {
+            bell.wake();
+            ended.push(thread.join().ok());
+        }
+        self.clerk.stop();
+        ended
+    }
+}
+
+/// What a worker must know of a lane besides the lane.
+struct Carried {
+    exchange: &'static dyn Exchange,
+    instruments: Vec<Instrument>,
+    /// Connections whose lead is timed, with the one that takes the place of another; none of a
+    /// single line.
+    leads: usize,
+    /// URL of its connections, at the exchange's own host.
+    url: String,
+}
+
+impl Carried {
+    fn of(lane: &LanePlan) -> Self {
+        let exchange = lane.feed.exchange;
+        let host = exchange.endpoints().stream;
+        Self {
+            exchange,
+            instruments: lane.feed.instruments.clone(),
+            leads: if lane.lines > 1 { lane.links } else { 0 },
+            url: format!("wss://{}{}", bare(&host), lane.path),
+        }
+    }
+}
+
+/// What a worker will get; lanes are still being placed.
+struct Station {
+    poll: mio::Poll,
+    bell: Arc<Bell>,
+    replies: crossbeam_channel::Receiver<Reply>,
+    replies_to: crossbeam_channel::Sender<Reply>,
+    feeds: Vec<Placed>,
+    gateways: Vec<Placed>,
+    /// The most lines that any of its feeds has.
+    lines: usize,
+    /// Instruments of its feeds.
+    carried: Vec<Instrument>,
+}
+
+impl Station {
+    fn new() -> std::io::Result<Self> {
+        let poll = mio::Poll::new()?;
+        let waker = mio::Waker::new(poll.registry(), BELL)?;
+        // If the wake fails, the worker notices at its next poll, half a second later at most.
+        let bell = Bell::new(move || drop(waker.wake()));
+        let (replies_to, replies) = crossbeam_channel::bounded(REPLIES);
+        Ok(Self {
+            poll,
+            bell,
+            replies,
+            replies_to,
+            feeds: Vec::new(),
+            gateways: Vec::new(),
+            lines: 0,
+            carried: Vec::new(),
+        })
+    }
+}
+
+/// Ends of the road that the scribe and the recorder take.
+#[derive(Default)]
+struct Ends {
+    audits: Vec<rtrb::Consumer<Shown>>,
+    taps: Vec<LaneTap>,
+}
+
+/// What lanes share beside the road. The clerk identifies a lane by the place of its client.
+#[derive(Default)]
+struct Office {
+    clients: Vec<Client>,
+    /// The shared limits on dialling, by exchange.
+    attempts: Vec<(&'static str, Attempts)>,
+}
+
+impl Office {
+    fn add_client(
+        &mut self,
+        station: &Station,
+        reached_at: String,
+        market: Option<MarketSource>,
+    ) -> usize {
+        self.clients.push(Client {
+            stream: reached_at,
+            market,
+            replies: station.replies_to.clone(),
+            bell: station.bell.clone(),
+        });
+        self.clients.len() - 1
+    }
+
+    /// The attempts that all connections to this exchange share.
+    fn attempts(&mut self, exchange: &dyn Exchange) -> Attempts {
+        let mut known = self.attempts.iter();
+        if let Some((_, attempts)) = known.find(|(name, _)| *name == exchange.name()) {
+            return attempts.clone();
+        }
+        let attempts = Attempts::new(exchange.limits().connects);
+        self.attempts.push((exchange.name(), attempts.clone()));
+        attempts
+    }
+}
+
+/// The worker that has this lane.
+fn home(placement: &Placement, has_it: impl Fn(&WorkerPlan) -> bool) -> usize {
+    let found = placement.workers.iter().position(has_it);
+    #[expect(
+        clippy::expect_used,
+        reason = "`place` gives every lane exactly one worker; its tests hold that"
+    )]
+    found.expect("a worker")
+}
+
+/// The stages that a worker times. Leads are among them only if it has feeds with several lines, at
+/// most `lines`.
+pub fn stages(plan: &WorkerPlan, lines: usize) -> Vec<Stage> {
+    let mut stages = Vec::new();
+    if !plan.feeds.is_empty() {
+        stages.extend([
+            Stage::Kernel,
+            Stage::KernelSafe,
+            Stage::Read,
+            Stage::Frame,
+            Stage::Decode,
+        ]);
+        stages.push(Stage::Book);
+        stages.extend(Stage::LEADS.iter().take(lines));
+    }
+    if plan.desk {
+        stages.extend([Stage::Queue, Stage::Decide, Stage::Admit]);
+    }
+    if plan.gateway {
+        stages.extend([Stage::Send, Stage::Wire, Stage::Ack]);
+        stages.extend([Stage::TickToWire, Stage::TickToWireSafe]);
+    }
+    stages
+}
+
+#[cfg(test)]
+mod tests;
