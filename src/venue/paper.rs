@@ -24,6 +24,8 @@ pub const REJECTED_BOOK_CROSSED: i32 = -900_002;
 pub type Reports = ArrayVec<News, REPORTS_MAX>;
 
 /// The exchange of a paper account.
+///
+/// Invariant: exchange ids rise, and each order is told one end, as the last thing.
 #[derive(Debug, Default)]
 pub struct Paper {
     /// The last exchange id that was given.
@@ -37,10 +39,11 @@ impl Paper {
     }
 
     /// Takes a LIMIT IOC: acked, filled level by level at each level's own price up to the limit
-    /// price, and then over, filled or with the rest expired; or rejected with one of the codes
+    /// price, and then over, filled or with what is left expired; or rejected with one of the codes
     /// above.
     pub fn handle_order(&mut self, order: &NewOrder, view: &Picture) -> Reports {
         assert!(order.qty.0 > 0, "risk admits no order of nothing");
+        assert!(order.px.0 > 0, "risk admits no order at no price");
         match order.tif {
             TimeInForce::ImmediateOrCancel => {}
         }
@@ -67,8 +70,21 @@ impl Paper {
                 fill(order, top, report);
             }
         }
+        check_told(order, &reports);
         reports
     }
+}
+
+/// The fills of an order are at most the order, and it ends once, as the last thing.
+fn check_told(order: &NewOrder, reports: &[News]) {
+    assert!(reports.last().is_some_and(|last| last.outcome.is_end()));
+    let fills = reports.iter().map(|news| match news.outcome {
+        Outcome::Fill { qty, .. } => qty.0,
+        _ => 0,
+    });
+    let ends = reports.iter().filter(|news| news.outcome.is_end());
+    debug_assert!(fills.sum::<u64>() <= order.qty.0);
+    debug_assert_eq!(ends.count(), 1);
 }
 
 /// Walks the opposite side, best level first, and tells what was taken of each.
@@ -79,9 +95,11 @@ fn fill(order: &NewOrder, top: &Top<EVENT_LEVELS>, mut report: impl FnMut(Outcom
             break;
         }
         let qty = left.min(level.qty);
+        debug_assert!(qty.0 > 0, "a book keeps no level of nothing");
         report(Outcome::Fill { px: level.px, qty });
         left = Qty(left.0 - qty.0);
     }
+    assert!(left <= order.qty, "more was filled than was ordered");
     report(match left {
         Qty(0) => Outcome::Filled,
         Qty(_) => Outcome::Expired,
