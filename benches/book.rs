@@ -1,5 +1,5 @@
-//! Applying diffs of 2, 20 and 100 levels to a book of a thousand levels a side: the array book beside the ordinary
-//! way (`BTreeMap`), and the array's search beside its alternatives.
+//! Applying diffs of 2, 20 and 100 levels to a book of a thousand levels a side: the array book
+//! beside the ordinary way (`BTreeMap`), and the array's search beside its alternatives.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::collections::BTreeMap;
@@ -199,7 +199,8 @@ fn snapshot() -> Snapshot {
     }
 }
 
-/// Most changes are near the touch, some anywhere; one in two removes what is there or adds what is not.
+/// Most changes are near the touch, some anywhere; one in two removes what is there or adds what is
+/// not.
 fn diffs(size: usize) -> Vec<Diff> {
     let mut dice = fastrand::Rng::with_seed(size as u64);
     let mut diff = || {

@@ -1,6 +1,8 @@
-//! Decode + apply of messages of one size, for callgrind: `counts LEVELS PASSES`. No timing, no criterion.
+//! Decode + apply of messages of one size, for callgrind: `counts LEVELS PASSES`. No timing, no
+//! criterion.
 //!
-//! `scripts/counts` runs it with two numbers of passes: the difference has neither start nor warm-up in it.
+//! `scripts/counts` runs it with two numbers of passes: the difference has neither start nor
+//! warm-up in it.
 
 mod support;
 

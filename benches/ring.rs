@@ -1,5 +1,6 @@
-//! One hop of a market event between two threads: our ring (rtrb and the bell), bare rtrb, and the ordinary
-//! way, a crossbeam channel. Each figure is half of a round trip over two rings of the same kind.
+//! One hop of a market event between two threads: our ring (rtrb and the bell), bare rtrb, and the
+//! ordinary way, a crossbeam channel. Each figure is half of a round trip over two rings of the
+//! same kind.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::{black_box, spin_loop};

@@ -1,8 +1,8 @@
 //! The engine's part of the road beside the ordinary one, on depth updates of 2, 20 and 100 levels.
 //!
-//! `decode_apply` is a frame's text to a changed book. `road` is the whole way: frame, decode, sequencing, book,
-//! event with the best levels, ring, and off the ring; with our stamps and histograms, which the ordinary way
-//! does without.
+//! `decode_apply` is a frame's text to a changed book. `road` is the whole way: frame, decode,
+//! sequencing, book, event with the best levels, ring, and off the ring; with our stamps and
+//! histograms, which the ordinary way does without.
 
 mod support;
 
@@ -65,8 +65,8 @@ fn decode_apply(criterion: &mut Criterion) {
 /// Passes of each way in [`paired`].
 const PASSES: usize = 60;
 
-/// The two ways pass by pass in turn, so that a host whose speed drifts slows both: prints the median of the
-/// ratios of neighbouring passes, and each way's median.
+/// The two ways pass by pass in turn, so that a host whose speed drifts slows both: prints the
+/// median of the ratios of neighbouring passes, and each way's median.
 fn paired(_: &mut Criterion) {
     for size in SIZES {
         let script = Script::new(size);

@@ -387,7 +387,8 @@ struct Token {
     text: String,
 }
 
-/// Splits Rust source into identifiers, `::` and single marks; drops comments, strings and characters.
+/// Splits Rust source into identifiers, `::` and single marks; drops comments, strings and
+/// characters.
 fn tokens(text: &str) -> Vec<Token> {
     let mut tokens = tokens_and_strings(text);
     tokens.retain(|token| !token.text.starts_with('"'));

@@ -1,10 +1,11 @@
-//! Depth updates as `btcusdt@depth@100ms` sends them, from a seed. Keeps the book they belong to, so that each
-//! one removes what is there and adds what is not.
+//! Depth updates as `btcusdt@depth@100ms` sends them, from a seed. Keeps the book they belong to,
+//! so that each one removes what is there and adds what is not.
 //!
-//! The shape follows 6,492 updates of a recording (August 2024, 298,078 changed levels): every side comes best
-//! level first; 40 % of the changes add a level, 39 % remove one, 12 % change a quantity, 9 % remove what the
-//! book does not have; ranks are as in [`RANKS`], and at the touch quantities change more often. The
-//! recording's median update has 22 levels, and one in ten has more than 104.
+//! The shape follows 6,492 updates of a recording (August 2024, 298,078 changed levels): every side
+//! comes best level first; 40 % of the changes add a level, 39 % remove one, 12 % change a
+//! quantity, 9 % remove what the book does not have; ranks are as in [`RANKS`], and at the touch
+//! quantities change more often. The recording's median update has 22 levels, and one in ten has
+//! more than 104.
 
 use std::collections::BTreeSet;
 use tickwire::base::{Instrument, Level, Px, Qty, Snapshot, Symbol};
@@ -66,7 +67,8 @@ impl Script {
     }
 }
 
-/// One side as the exchange has it: prices in cents, with the bids' turned, so that the best is the smallest.
+/// One side as the exchange has it: prices in cents, with the bids' turned, so that the best is the
+/// smallest.
 struct HalfBook {
     sign: i64,
     prices: Vec<i64>,
@@ -116,7 +118,8 @@ impl HalfBook {
         changes.iter().map(text).collect::<Vec<_>>().join(",")
     }
 
-    /// A change near `rank`, as price and lots of 10^-5; `None` where this message had that price already.
+    /// A change near `rank`, as price and lots of 10^-5; `None` where this message had that price
+    /// already.
     fn change(
         &mut self,
         rank: usize,

@@ -8,8 +8,8 @@ pub mod ours;
 pub use messages::{MESSAGES, Script};
 use std::time::{Duration, Instant};
 
-/// Runs `rounds` messages of a script in turn and gives the time that `handle` took. Before each pass over
-/// the script `reset` puts the book back, on time that is not counted.
+/// Runs `rounds` messages of a script in turn and gives the time that `handle` took. Before each
+/// pass over the script `reset` puts the book back, on time that is not counted.
 pub fn timed<W>(
     script: &Script,
     rounds: u64,

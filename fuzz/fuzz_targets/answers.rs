@@ -1,4 +1,5 @@
-//! Any bytes as an answer of any exchange's REST service: metadata, volumes, snapshots. The first byte chooses the exchange.
+//! Any bytes as an answer of any exchange's REST service: metadata, volumes, snapshots. The first
+//! byte chooses the exchange.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

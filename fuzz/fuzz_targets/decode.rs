@@ -1,4 +1,5 @@
-//! Any bytes as a frame of any exchange of the registry: decoder and survey. The first byte chooses the exchange.
+//! Any bytes as a frame of any exchange of the registry: decoder and survey. The first byte chooses
+//! the exchange.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! What every exchange of the registry must do in a conversation with its own mirror. Names no exchange; golden
-//! frames are tried in `tests/exchange/golden.rs`.
+//! What every exchange of the registry must do in a conversation with its own mirror. Names no
+//! exchange; golden frames are tried in `tests/exchange/golden.rs`.
 
 mod answers;
 mod fake;

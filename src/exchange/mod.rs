@@ -1,5 +1,5 @@
-//! Frames to words, one folder an exchange: decode, sequencing rule, subscribe, encode, sign, mirror.
-//! Never sees a socket or a clock; what differs between exchanges as data stays data.
+//! Frames to words, one folder an exchange: decode, sequencing rule, subscribe, encode, sign,
+//! mirror. Never sees a socket or a clock; what differs between exchanges as data stays data.
 
 pub mod binance_futures;
 pub mod binance_spot;
@@ -59,14 +59,15 @@ pub fn by_name(name: &str) -> Option<&'static dyn Exchange> {
 /// One of the depth streams that an exchange offers, and the rule that its messages follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DepthStream {
-    /// As configuration names it, and as close to the exchange's own word as can be: `100ms`, `orderbook.50`.
+    /// As configuration names it, and as close to the exchange's own word as can be: `100ms`,
+    /// `orderbook.50`.
     pub name: &'static str,
     /// How its messages make a book.
     pub rule: SeqRule,
     /// Levels per side that it tells of, at most; `None` if it tells of every level.
     pub levels: Option<u16>,
-    /// Milliseconds between two messages about a book that changes all the time, as documented; `None` where that is
-    /// not documented, or every change is told at once.
+    /// Milliseconds between two messages about a book that changes all the time, as documented;
+    /// `None` where that is not documented, or every change is told at once.
     pub every_ms: Option<u32>,
 }
 
@@ -109,8 +110,8 @@ pub struct Topic<'s> {
 pub struct Request {
     /// The text frame.
     pub text: String,
-    /// How many of the topics it is about: the first request about the first so many, the next one about those
-    /// that follow, and so on.
+    /// How many of the topics it is about: the first request about the first so many, the next one
+    /// about those that follow, and so on.
     pub topics: usize,
 }
 
@@ -141,11 +142,12 @@ pub struct Limits {
     pub streams_per_connection: usize,
     /// Books that one connection may follow.
     pub books_per_connection: usize,
-    /// Bytes that one message of a stream may have: the largest that the exchange sends, with room to grow. A longer
-    /// one costs the instrument that it is about, and no other. The socket, replay and the simulated exchange keep
-    /// to it alike.
+    /// Bytes that one message of a stream may have: the largest that the exchange sends, with room
+    /// to grow. A longer one costs the instrument that it is about, and no other. The socket,
+    /// replay and the simulated exchange keep to it alike.
     pub message_bytes_max: usize,
-    /// Messages that the exchange takes from us on one connection, pongs and subscriptions included.
+    /// Messages that the exchange takes from us on one connection, pongs and subscriptions
+    /// included.
     pub messages: Rate,
     /// Connections that it lets one address open.
     pub connects: Rate,
@@ -197,7 +199,8 @@ pub trait Exchange: Sync {
     fn owns(&self, url: &str) -> bool;
     /// The exchange's public endpoints.
     fn endpoints(&self) -> Endpoints;
-    /// Its own sites for trying things out, with what it calls each: domains, whose hosts are all of that site.
+    /// Its own sites for trying things out, with what it calls each: domains, whose hosts are all
+    /// of that site.
     fn test_sites(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
@@ -206,8 +209,8 @@ pub trait Exchange: Sync {
     /// Its depth streams, the default first.
     fn depth_streams(&self) -> &'static [DepthStream];
 
-    /// Path and query of the WebSocket upgrade for streams of this sort. Sorts with the same path share a
-    /// connection. Streams are subscribed to after it.
+    /// Path and query of the WebSocket upgrade for streams of this sort. Sorts with the same path
+    /// share a connection. Streams are subscribed to after it.
     fn stream_path(&self, channel: Channel) -> String;
     /// Frames to send as soon as a connection is open, before any subscription.
     fn greeting(&self) -> &'static [&'static str] {
@@ -217,8 +220,8 @@ pub trait Exchange: Sync {
     fn keep_alive(&self) -> Option<KeepAlive> {
         None
     }
-    /// Frames that ask `method` (`subscribe` or `unsubscribe`) for these topics, in their order. Ids,
-    /// if the protocol has any, count from `first_id`, one a frame; each is answered by
+    /// Frames that ask `method` (`subscribe` or `unsubscribe`) for these topics, in their order.
+    /// Ids, if the protocol has any, count from `first_id`, one a frame; each is answered by
     /// `Word::Answer` of its id or `Word::Subscribed` of its topics.
     fn requests(
         &self,
@@ -248,7 +251,8 @@ pub trait Exchange: Sync {
     /// A decoder for the frames of one connection that carries these instruments.
     fn decoder(&self, instruments: &[Instrument], depth: &'static DepthStream) -> Box<dyn Decoder>;
 
-    /// The request for a snapshot of at most `levels` a side; `None` where snapshots come in the stream.
+    /// The request for a snapshot of at most `levels` a side; `None` where snapshots come in the
+    /// stream.
     fn snapshot_request(&self, _symbol: &str, _levels: u16) -> Option<RestRequest> {
         None
     }
@@ -262,24 +266,27 @@ pub trait Exchange: Sync {
         Err(DecodeError::Shape)
     }
 
-    /// Requests for metadata of these symbols, of all where there is none. An exchange may answer with more
-    /// than was asked for.
+    /// Requests for metadata of these symbols, of all where there is none. An exchange may answer
+    /// with more than was asked for.
     fn metadata_requests(&self, symbols: &[&str]) -> Vec<RestRequest>;
     /// The request for the next page, where this answer has one.
     fn metadata_next(&self, _body: &[u8]) -> Option<RestRequest> {
         None
     }
-    /// Decodes one answer, each listing in it by itself. The error, where the answer as a whole cannot be read, is
-    /// for a person to read.
+    /// Decodes one answer, each listing in it by itself. The error, where the answer as a whole
+    /// cannot be read, is for a person to read.
     fn metadata(&self, body: &[u8]) -> Result<Listings, String>;
     /// The request for what was traded in the last 24 hours.
     fn volume_requests(&self) -> Vec<RestRequest>;
-    /// Decodes one answer: symbols with their volume, all in one currency or close to it: it ranks, no more.
+    /// Decodes one answer: symbols with their volume, all in one currency or close to it: it ranks,
+    /// no more.
     fn volumes(&self, body: &[u8]) -> Result<Vec<(Symbol, f64)>, String>;
 
-    /// Tells `survey` which symbols a recorded frame names, with the texts of its prices and quantities.
+    /// Tells `survey` which symbols a recorded frame names, with the texts of its prices and
+    /// quantities.
     fn survey(&self, frame: &str, survey: &mut Survey);
-    /// The symbol whose snapshot a recorded request was for, and how many levels a side it asked for.
+    /// The symbol whose snapshot a recorded request was for, and how many levels a side it asked
+    /// for.
     fn snapshot_asked(&self, _url: &str) -> Option<(String, u16)> {
         None
     }
@@ -299,22 +306,24 @@ pub trait Exchange: Sync {
 
 /// Frames of one market connection to words.
 pub trait Decoder: Send {
-    /// Decodes one text frame whole into `words`, which it clears first, or says why not: then `words` means
-    /// nothing. Allocates nothing once warm.
+    /// Decodes one text frame whole into `words`, which it clears first, or says why not: then
+    /// `words` means nothing. Allocates nothing once warm.
     fn decode(&mut self, frame: &[u8], words: &mut Words) -> Result<(), DecodeError>;
 }
 /// Orders to frames, and the answers back, on one order connection.
 pub trait OrderCodec: Send {
     /// Path and query of the WebSocket upgrade for order entry.
     fn path(&self) -> String;
-    /// The frame that authenticates the connection, at `now` by the exchange's clock; answered by [`Answer::LoggedOn`] or [`Answer::LogonRefused`].
+    /// The frame that authenticates the connection, at `now` by the exchange's clock; answered by
+    /// [`Answer::LoggedOn`] or [`Answer::LogonRefused`].
     fn logon(&mut self, now: UnixNanos) -> String;
     /// The frame that asks for the exchange's time; answered by [`Answer::Time`].
     fn ask_time(&self) -> &'static str;
     /// A refusal with this code says that the time in our request was wrong.
     fn blames_clock(&self, code: i32) -> bool;
-    /// Encodes an order into the codec's own buffer. `now` is by the exchange's clock. Allocates nothing once warm. Empty, and not to
-    /// be sent, where the order's instrument is none of the codec's.
+    /// Encodes an order into the codec's own buffer. `now` is by the exchange's clock. Allocates
+    /// nothing once warm. Empty, and not to be sent, where the order's instrument is none of the
+    /// codec's.
     fn encode(&mut self, order: &NewOrder, now: UnixNanos) -> &[u8];
     /// Decodes one text frame. Allocates nothing once warm.
     fn decode(&mut self, frame: &[u8]) -> Result<Answer, DecodeError>;
@@ -354,7 +363,8 @@ pub enum Answer {
         exchange_id: u64,
         /// When the exchange took it; zero where it does not say.
         exch_time: UnixNanos,
-        /// How it ended, where the answer says that it did. [`OrderCodec::fills`] has what it traded.
+        /// How it ended, where the answer says that it did. [`OrderCodec::fills`] has what it
+        /// traded.
         end: Option<End>,
     },
     /// The order was refused: it does not exist.
@@ -405,8 +415,9 @@ pub enum DecodeError {
     UnknownSymbol,
     /// More levels a side, or more words, than a message may have.
     TooManyLevels,
-    /// A price or a quantity of this instrument that its scale cannot hold exactly. Of a frame, which may say more,
-    /// it becomes [`crate::base::Word::Unfit`]; of a snapshot nothing else is left.
+    /// A price or a quantity of this instrument that its scale cannot hold exactly. Of a frame,
+    /// which may say more, it becomes [`crate::base::Word::Unfit`]; of a snapshot nothing else is
+    /// left.
     Number(InstrumentId, DecimalError),
 }
 

@@ -1,5 +1,5 @@
-//! The world around the engine. `os`: every system call, clock, thread, socket and file. `sim`: the simulated exchange's
-//! connections.
+//! The world around the engine. `os`: every system call, clock, thread, socket and file. `sim`: the
+//! simulated exchange's connections.
 
 pub mod os;
 pub mod sim;

@@ -8,8 +8,8 @@ use std::cell::Cell;
 struct Asked {
     calls: u64,
     bytes: u64,
-    /// Bytes that are allocated now, and the most that were at once. A thread that frees what another
-    /// allocated goes below zero.
+    /// Bytes that are allocated now, and the most that were at once. A thread that frees what
+    /// another allocated goes below zero.
     held: i64,
     peak: i64,
 }

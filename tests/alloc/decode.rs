@@ -1,5 +1,6 @@
-//! Zero allocations a message, once the buffers are warm: from frame payload to words and from order to frame, and
-//! for every exchange of the registry also from its golden frames to books that two lines feed.
+//! Zero allocations a message, once the buffers are warm: from frame payload to words and from
+//! order to frame, and for every exchange of the registry also from its golden frames to books that
+//! two lines feed.
 
 use crate::counting::allocations;
 use std::cell::Cell;
@@ -122,7 +123,8 @@ fn encoding_orders_and_reading_their_answers_allocates_nothing() {
     assert_eq!(count, 0);
 }
 
-/// Times that all golden frames of an exchange are gone through once the first pass made everything warm.
+/// Times that all golden frames of an exchange are gone through once the first pass made everything
+/// warm.
 const PASSES: usize = 1_000;
 /// Times that all connections of a feed live and end, counted as [`PASSES`].
 const LIVES: u64 = 100;
@@ -299,8 +301,8 @@ impl Road {
         }
     }
 
-    /// The life of all connections. Where there are two, line 1 brings everything two frames after line 0, which
-    /// leaves out every fourth one.
+    /// The life of all connections. Where there are two, line 1 brings everything two frames after
+    /// line 0, which leaves out every fourth one.
     fn pass(&mut self, golden: &Golden) {
         self.epoch += 1;
         let epoch = self.epoch;

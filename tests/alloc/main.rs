@@ -1,4 +1,5 @@
-//! What is allocated: nothing on the road once warm, and elsewhere as much as `tickwire check` says.
+//! What is allocated: nothing on the road once warm, and elsewhere as much as `tickwire check`
+//! says.
 
 #[path = "../support/conn.rs"]
 mod conn_support;

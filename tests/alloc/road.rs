@@ -1,5 +1,5 @@
-//! Zero allocations from frame payload to event and from event to encoded order, over a million messages;
-//! and what TLS and WebSocket allocate a frame, measured and printed.
+//! Zero allocations from frame payload to event and from event to encoded order, over a million
+//! messages; and what TLS and WebSocket allocate a frame, measured and printed.
 
 use crate::conn_support::{Authority, End, pipe};
 use crate::counting::counted;

@@ -1,5 +1,5 @@
-//! Answers to the upgrade as exchanges and what stands before them give them: which are accepted, which are refused,
-//! and what of a refusal is understood and obeyed.
+//! Answers to the upgrade as exchanges and what stands before them give them: which are accepted,
+//! which are refused, and what of a refusal is understood and obeyed.
 
 use crate::conn_support::{Authority, End, TestClock, pipe};
 use rustls::ServerConnection;
@@ -14,7 +14,8 @@ use tungstenite::handshake::derive_accept_key;
 enum Outcome {
     /// Frames flow; these came right behind the head.
     Live(Vec<String>),
-    /// The status, how many whole seconds the link stays away beyond its ordinary delay, and the words.
+    /// The status, how many whole seconds the link stays away beyond its ordinary delay, and the
+    /// words.
     Refused(u16, u64, String),
     /// HTTP's or WebSocket's rules were broken, in our words.
     Broken(String),
@@ -37,7 +38,8 @@ fn with(extra: &str) -> String {
     format!("{}{extra}\r\n", all.strip_suffix("\r\n").unwrap())
 }
 
-/// What a link makes of the answer, which comes in pieces of `piece` bytes, and of the connection's end behind it.
+/// What a link makes of the answer, which comes in pieces of `piece` bytes, and of the connection's
+/// end behind it.
 fn outcome_in_pieces(answer: &str, behind: &[u8], piece: usize) -> Outcome {
     let (authority, clock) = (Authority::new(), TestClock::at(START));
     let config = LinkConfig::new("localhost", 443, "/stream");

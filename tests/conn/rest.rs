@@ -1,5 +1,5 @@
-//! REST answers over real TLS as hosts and what stands before them give them: whoever asks us to come back later is
-//! obeyed, and the text of a refusal is kept.
+//! REST answers over real TLS as hosts and what stands before them give them: whoever asks us to
+//! come back later is obeyed, and the text of a refusal is kept.
 
 use crate::conn_support::Authority;
 use rustls::{ServerConnection, StreamOwned};

@@ -1,5 +1,5 @@
-//! Recordings of every exchange, our own and real ones, through the road, offline and over TLS, against the digests of an independent
-//! checker.
+//! Recordings of every exchange, our own and real ones, through the road, offline and over TLS,
+//! against the digests of an independent checker.
 
 use crate::support::corpus::{Corpus, On, Test, beginning, name};
 use crate::support::{finished, folder, json_lines, summary, tickwire};
@@ -93,7 +93,8 @@ fn the_command_prints_a_line_for_each_book_of_several_recordings(corpus: &Corpus
     assert_eq!(lines.next(), None);
 }
 
-/// Lines of a recording that are compared where a debug build would take minutes; all of them in a release build.
+/// Lines of a recording that are compared where a debug build would take minutes; all of them in a
+/// release build.
 const LINES_MAX: usize = if cfg!(debug_assertions) {
     12_000
 } else {

@@ -1,4 +1,5 @@
-//! Binance's own recorded frames, decoded by the engine and by a naive twin that walks a `serde_json` tree.
+//! Binance's own recorded frames, decoded by the engine and by a naive twin that walks a
+//! `serde_json` tree.
 
 use crate::support::corpus::{Corpus, On, Test, name};
 use flate2::read::MultiGzDecoder;

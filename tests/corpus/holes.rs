@@ -1,4 +1,5 @@
-//! Recordings with a message left out: what a sequence or a checksum shows, and what other lines make good.
+//! Recordings with a message left out: what a sequence or a checksum shows, and what other lines
+//! make good.
 
 use crate::support::corpus::{Corpus, Message, On, Recording, Test, name};
 use crate::support::folder;
@@ -40,7 +41,8 @@ pub const TESTS: &[Test] = &[
 enum Noticed {
     /// The numbers of those that come after it.
     ByNumber,
-    /// Checksums, where it changes one of the levels that they are made of, and nothing changes that again.
+    /// Checksums, where it changes one of the levels that they are made of, and nothing changes
+    /// that again.
     ByChecksum,
     /// Nothing: the exchange sends nothing that could show it.
     Never,
@@ -109,8 +111,8 @@ fn a_message_that_is_left_out_is_noticed_wherever_the_protocol_shows_it(corpus: 
     assert!(2 * shown > all, "{shown} of {all}");
 }
 
-/// A change of this book with others before and after it. Where every message is a whole book there is none, and
-/// none is needed: the next one tells all.
+/// A change of this book with others before and after it. Where every message is a whole book there
+/// is none, and none is needed: the next one tells all.
 fn middle<'r>(
     recording: &'r Recording,
     instrument: &Instrument,
@@ -155,8 +157,8 @@ fn three_recorded_lines_make_one_book_that_has_every_update_once(corpus: &Corpus
     let files = lines(corpus);
     let Replayed { digests, leads, .. } = digest_lines(&files, 4_096).unwrap();
     assert_whole(corpus, &files[0], &digests, "with all lines");
-    // The lines of the digest are numbered, and they are those of the first line: its ids rise, and no other line
-    // has an update after its first book that is not among them.
+    // The lines of the digest are numbered, and they are those of the first line: its ids rise, and
+    // no other line has an update after its first book that is not among them.
     let ids: Vec<BTreeMap<String, Vec<u64>>> = files.iter().map(|file| ids(file)).collect();
     for line in &ids {
         assert_eq!(line.len(), digests.len());

@@ -56,7 +56,8 @@ pub fn of_numbers(frame: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Writes each number, and each string that is one and no key, as `form` says: its text, and whether in quotes.
+/// Writes each number, and each string that is one and no key, as `form` says: its text, and
+/// whether in quotes.
 fn rewrite(frame: &str, form: impl Fn(&str, bool) -> (String, bool)) -> String {
     let mut out = String::new();
     for (kind, from, to) in tokens(frame) {
@@ -100,7 +101,8 @@ pub enum Token {
     Other,
 }
 
-/// The tokens of a JSON text with their places; single characters where they are neither string nor number.
+/// The tokens of a JSON text with their places; single characters where they are neither string nor
+/// number.
 pub fn tokens(frame: &str) -> Vec<(Token, usize, usize)> {
     let (bytes, mut found, mut at) = (frame.as_bytes(), Vec::new(), 0);
     while at < bytes.len() {

@@ -1,5 +1,6 @@
-//! Golden frames of every exchange of the registry: what they say, and that they say the same when an exchange
-//! changes what it may change. Names no exchange: each has its frames in `src/exchange/*/golden/<name>.frames`.
+//! Golden frames of every exchange of the registry: what they say, and that they say the same when
+//! an exchange changes what it may change. Names no exchange: each has its frames in
+//! `src/exchange/*/golden/<name>.frames`.
 
 use crate::forms;
 use crate::frames::Golden;
@@ -29,7 +30,8 @@ fn golden_frames_say_what_is_written_beside_them() {
             "{path} differs; UPDATE_GOLDEN=1 rewrites it, `git diff` judges it"
         );
         for word in ["Book(", "Diff(", "Trade("] {
-            // Where a snapshot is fetched there is no whole book in the stream, and some streams have nothing else.
+            // Where a snapshot is fetched there is no whole book in the stream, and some streams
+            // have nothing else.
             let needed = word == "Trade(" || got.contains("Book(") == got.contains("Diff(");
             assert!(
                 !needed || got.contains(word),

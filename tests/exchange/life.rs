@@ -1,5 +1,6 @@
-//! The life of a connection to each exchange of the registry: a real feed lane talks to the exchange's own mirror,
-//! through real TLS and WebSocket, on a virtual clock. Names no exchange: what may differ is asked of its rule.
+//! The life of a connection to each exchange of the registry: a real feed lane talks to the
+//! exchange's own mirror, through real TLS and WebSocket, on a virtual clock. Names no exchange:
+//! what may differ is asked of its rule.
 
 use crate::life_support::{Heard, Route, Said, World, told};
 use std::cell::RefCell;
@@ -11,7 +12,8 @@ use tickwire::base::{Channel, Nanos, Side};
 use tickwire::exchange::{ALL, Rate};
 use tickwire::wiring::feed_lane::SUBSCRIBE_DEADLINE;
 
-/// How long a new connection, with a snapshot or a book of the stream, may take until its books are live.
+/// How long a new connection, with a snapshot or a book of the stream, may take until its books are
+/// live.
 const START_MAX: Nanos = Nanos::from_secs(5);
 /// How long a book may stay dark after a message was lost, whatever has to be asked for anew.
 const REPAIR_MAX: Nanos = Nanos::from_secs(15);
@@ -32,8 +34,8 @@ fn each(routes: impl Iterator<Item = Route>, work: impl Fn(&Route)) {
     }
     assert!(failed.is_empty(), "{failed:#?}");
 }
-/// How long one bad symbol may keep those back that were asked for with it: where an exchange refuses a request
-/// whole and does not say which one, silence must tell.
+/// How long one bad symbol may keep those back that were asked for with it: where an exchange
+/// refuses a request whole and does not say which one, silence must tell.
 const UNKNOWN_MAX: Nanos = Nanos::from_secs(20);
 
 fn s(s: u64) -> Nanos {
@@ -54,7 +56,8 @@ fn every_depth() -> impl Iterator<Item = Route> {
     })
 }
 
-/// Whether the mirror has this depth stream for a client without an account; the default it must have.
+/// Whether the mirror has this depth stream for a client without an account; the default it must
+/// have.
 fn accepted(world: &World) -> bool {
     let (exchange, depth) = (world.route.exchange, world.route.depth);
     let accepted = !world.route.has_books() || world.live() > 0;
@@ -331,7 +334,8 @@ fn an_unknown_symbol_is_refused_once_and_hurts_nobody() {
             let dark = (0..2).map(|n| world.counters(n).resyncs).max();
             assert_eq!(dark, Some(0), "{}", world.place());
         }
-        // Where nothing says that it was refused it is asked for again, and then given up; or it is taken, like any.
+        // Where nothing says that it was refused it is asked for again, and then given up; or it is
+        // taken, like any.
         let asked_again = !world.noted("subscribe.repaired").is_empty();
         let given_up = !world.noted("subscribe.given_up").is_empty();
         assert_eq!(asked_again, given_up, "{}", world.place());
@@ -424,7 +428,8 @@ fn of_two_lines_one_may_die_or_lose_a_message_and_the_books_stay() {
             world.touch(0, Side::Buy, 0);
             assert!(*gone.borrow(), "{}", world.place());
             if route.depth.rule.numbered_line {
-                // A frame that is missing may have been of any book, and nothing tells which line had it first.
+                // A frame that is missing may have been of any book, and nothing tells which line
+                // had it first.
                 world.may_be_wrong = true;
                 world.move_every(s(1), REPAIR_MAX, &[0, 1]);
                 world.assert_live();

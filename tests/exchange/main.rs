@@ -1,4 +1,5 @@
-//! Every exchange of the registry: its golden frames, odd ones, its life on a virtual clock, and the simulated one.
+//! Every exchange of the registry: its golden frames, odd ones, its life on a virtual clock, and
+//! the simulated one.
 
 mod bench;
 #[path = "../support/conn.rs"]

@@ -1,5 +1,6 @@
-//! What an exchange may say that is odd, tried on every exchange of the registry: prints that share all but their
-//! identity, numbers that do not fit, quotes of one side, levels without a price, and thousands of damaged frames.
+//! What an exchange may say that is odd, tried on every exchange of the registry: prints that share
+//! all but their identity, numbers that do not fit, quotes of one side, levels without a price, and
+//! thousands of damaged frames.
 
 use crate::bench::Bench;
 use crate::forms::{Token, is_number, tokens};
@@ -132,7 +133,8 @@ fn a_number_that_does_not_fit_takes_its_own_word_and_no_other() {
                         continue; // A number that nobody reads.
                     }
                     if said.starts_with("refused") {
-                        // Kraken's first protocol has times that are decimals: there is no time without one.
+                        // Kraken's first protocol has times that are decimals: there is no time
+                        // without one.
                         let far = number.starts_with("98") && frame.starts_with('[');
                         assert!(far, "{name}: {odd}\n{said}");
                         continue;

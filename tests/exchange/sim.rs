@@ -1,4 +1,5 @@
-//! The simulated exchange from outside: real TLS, real WebSockets, and books rebuilt by a naive client.
+//! The simulated exchange from outside: real TLS, real WebSockets, and books rebuilt by a naive
+//! client.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,4 +1,5 @@
-//! The desk lane with a strategy that does as it is told: what passes, what is refused, and who hears of it.
+//! The desk lane with a strategy that does as it is told: what passes, what is refused, and who
+//! hears of it.
 
 use crate::conn_support::TestClock;
 use crate::lane_support::desk::{book, buy, event, risk};

@@ -1,4 +1,5 @@
-//! The feed lane over TLS in memory: subscriptions, snapshots, epochs, bad frames, and a turn's budget.
+//! The feed lane over TLS in memory: subscriptions, snapshots, epochs, bad frames, and a turn's
+//! budget.
 
 use crate::lane_support::{BTC, ETH, Rig, Tap, binance, diff, instruments, snapshot};
 use tickwire::base::{Body, Event, Instrument, InstrumentId, Nanos, Status, Symbol, Value};
@@ -436,7 +437,8 @@ fn a_gap_darkens_the_book_until_a_snapshot_and_is_logged() {
     assert_eq!((book.update_id, book.flags.fresh), (104, true));
 }
 
-/// The snapshot joins, but the diffs held have a hole: what the audit saw of it was never shown for long.
+/// The snapshot joins, but the diffs held have a hole: what the audit saw of it was never shown for
+/// long.
 #[test]
 fn a_book_that_a_gap_takes_away_while_it_catches_up_is_dark_in_the_audit() {
     let mut bench = bench();

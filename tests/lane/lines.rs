@@ -1,4 +1,5 @@
-//! A feed lane's lines: what they subscribe to and say, how they fail alone, and how one replaces another.
+//! A feed lane's lines: what they subscribe to and say, how they fail alone, and how one replaces
+//! another.
 
 use crate::lane_support::fussy::{FUSSY, KEEP_ALIVE, STREAMLESS};
 use crate::lane_support::{BTC, ETH, Rig, Tap, diff, instruments, snapshot};
@@ -397,7 +398,8 @@ fn lines_spread_over_the_addresses_of_the_host() {
     assert_ne!(first, second, "also after a name was resolved again");
 }
 
-/// Life ends at 20.7 to 23 hours: in 25 every connection was replaced once, and no book was dark for a moment.
+/// Life ends at 20.7 to 23 hours: in 25 every connection was replaced once, and no book was dark
+/// for a moment.
 #[test]
 fn a_line_is_replaced_before_its_end_and_no_book_is_dark_in_25_hours() {
     for lines in [1, 2] {
@@ -525,7 +527,8 @@ fn an_exchange_that_announces_an_end_again_and_again_is_dialled_ever_less_often(
         }
         dials.push(bench.rig.dials - before);
     }
-    // Doubling from 1 s to 30 s makes at most nine attempts in the first minute, and then at most four.
+    // Doubling from 1 s to 30 s makes at most nine attempts in the first minute, and then at most
+    // four.
     assert!(dials[0] <= 9, "{dials:?}");
     assert!(
         dials[1..].iter().all(|minute| (1..=4).contains(minute)),

@@ -1,4 +1,5 @@
-//! A book that falls silent, and what a snapshot makes of it: through the decoder, the book and the ring.
+//! A book that falls silent, and what a snapshot makes of it: through the decoder, the book and the
+//! ring.
 
 use std::cell::Cell;
 use tickwire::base::{

@@ -1,4 +1,5 @@
-//! A feed lane over a long time: streams that speak far too seldom, and connections that end again and again.
+//! A feed lane over a long time: streams that speak far too seldom, and connections that end again
+//! and again.
 
 use crate::lane_support::{BTC, ETH, Rig, Tap, diff, instruments};
 use tickwire::base::{Channel, Event, Nanos, Note, Severity, Value};

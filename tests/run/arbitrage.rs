@@ -1,4 +1,5 @@
-//! Arbitrage between simulated exchanges, on paper: both legs, nothing left open, a reason for each order.
+//! Arbitrage between simulated exchanges, on paper: both legs, nothing left open, a reason for each
+//! order.
 
 use crate::support::{Process, Sim, finished, folder, log, summary, tickwire};
 use serde_json::Value;
@@ -150,7 +151,8 @@ fn real_orders_are_refused_because_a_second_leg_must_know_the_first_ones_fills()
     assert!(!dir.path().join("runs").exists(), "nothing was started");
 }
 
-/// The exchange is stopped like a process whose host hangs: its connection stays up, and says nothing.
+/// The exchange is stopped like a process whose host hangs: its connection stays up, and says
+/// nothing.
 #[test]
 fn nothing_is_traded_on_a_book_that_has_become_old() {
     let dir = folder();

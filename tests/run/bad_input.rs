@@ -1,5 +1,5 @@
-//! Bad input from the command line inwards: each is refused with its own exit code, and named so that a person
-//! can mend it.
+//! Bad input from the command line inwards: each is refused with its own exit code, and named so
+//! that a person can mend it.
 
 use crate::support::{EAGER, Sim, finished, folder, recording, tickwire, write_gz, write_keys};
 use std::fs;

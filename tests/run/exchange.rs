@@ -1,4 +1,5 @@
-//! The engine against exchanges in processes of their own: live orders, wrong keys, and an exchange that dies.
+//! The engine against exchanges in processes of their own: live orders, wrong keys, and an exchange
+//! that dies.
 
 use crate::support::{
     EAGER, FairClock, Process, Ran, Sim, files_below, finished, folder, log, summary, tickwire,

@@ -164,7 +164,7 @@ fn no_order_goes_out_once_the_disk_takes_no_record() {
     assert!(engine.text("stderr").contains("No space left on device"));
     assert_eq!((code, late), (Some(1), 0));
     assert!(count > 10);
-    // What went out before the first write failed, on a host that lets the scribe run once a second; without
-    // the gate it is nearly all of some 400.
+    // What went out before the first write failed, on a host that lets the scribe run once a
+    // second; without the gate it is nearly all of some 400.
     assert!(missing <= 100);
 }

@@ -1,5 +1,6 @@
-//! `tickwire run` on a host that is not kind: consoles that nobody reads, signals, disks that are full, logs that are
-//! rotated, folders that are taken. Each run ends in order, with whole files and a true exit code.
+//! `tickwire run` on a host that is not kind: consoles that nobody reads, signals, disks that are
+//! full, logs that are rotated, folders that are taken. Each run ends in order, with whole files
+//! and a true exit code.
 
 use crate::support::{Process, finished, folder, log, summary, tickwire};
 use serde_json::Value;
@@ -67,7 +68,8 @@ fn a_console_that_nobody_reads_holds_up_nothing() {
 fn a_console_that_is_gone_is_nobodys_error() {
     let dir = folder();
     let config = dir.path().join("left.toml");
-    // One feed is simulated and one cannot be reached: that is said on a standard error without a reader.
+    // One feed is simulated and one cannot be reached: that is said on a standard error without a
+    // reader.
     let text = include_str!("../../configs/many.toml");
     let from = text.find("[strategy]").unwrap();
     let feeds = "[simulate]\nseed = 1\n[[feed]]\nexchange = \"binance\"\ninstruments = [\"BTCUSDT\"]\n\

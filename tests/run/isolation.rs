@@ -1,4 +1,5 @@
-//! Exchanges that are ill, from the start or from some time on, beside others that are well: these must not notice.
+//! Exchanges that are ill, from the start or from some time on, beside others that are well: these
+//! must not notice.
 
 use crate::support::proxy::{Health, Proxy, garbage_behind_tls};
 use crate::support::{Process, Sim, finished, folder, log, summary, tickwire};

@@ -1,5 +1,5 @@
-//! Whole books of many megabytes over real TLS, and an exchange that takes only so many books a session: what does not
-//! fit costs no neighbour, and is said.
+//! Whole books of many megabytes over real TLS, and an exchange that takes only so many books a
+//! session: what does not fit costs no neighbour, and is said.
 
 use crate::conn_support::Authority;
 use crate::support::{EAGER, Process, finished, folder, json_lines, log, summary, tickwire};
@@ -183,8 +183,8 @@ impl Coinbase {
         }
     }
 
-    /// Runs the engine against it until its log has what is awaited, however long a busy host takes for that, and for
-    /// two seconds more. Gives the log.
+    /// Runs the engine against it until its log has what is awaited, however long a busy host takes
+    /// for that, and for two seconds more. Gives the log.
     fn run_until(&self, awaited: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let folder = self.open();
         let out = folder.path().join("o");

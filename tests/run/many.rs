@@ -1,4 +1,5 @@
-//! `configs/many.toml`: ten exchanges at once, with patterns and lines, in every way a person may run it.
+//! `configs/many.toml`: ten exchanges at once, with patterns and lines, in every way a person may
+//! run it.
 
 use crate::support::{Process, finished, folder, log, summary, tickwire};
 use serde_json::Value;
@@ -7,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// The file with the calmer markets that it offers: a slow build on a shared host does not keep up with several of
-/// these runs at once as they stand.
+/// The file with the calmer markets that it offers: a slow build on a shared host does not keep up
+/// with several of these runs at once as they stand.
 fn many(folder: &Path) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/many.toml");
     let text = fs::read_to_string(path).unwrap();

@@ -1,5 +1,6 @@
 //! Runs through a proxy over real TLS: streams, REST and orders take the configured way and no
-//! other, the environment decides nothing by accident, and a proxy that is dead or refuses is named.
+//! other, the environment decides nothing by accident, and a proxy that is dead or refuses is
+//! named.
 
 use crate::support::{
     EAGER, Process, Ran, Sim, finished, folder, log, summary, tickwire, write_keys,
@@ -24,7 +25,8 @@ enum Kind {
     Refusing,
 }
 
-/// A proxy in front of one simulated exchange: it resolves every name to it, as a proxy on another network may.
+/// A proxy in front of one simulated exchange: it resolves every name to it, as a proxy on another
+/// network may.
 struct Proxy {
     addr: String,
     /// The targets that were asked for.

@@ -1,4 +1,5 @@
-//! The scribe thread: everything that was sent is in the files, and a bad disk costs nothing but them.
+//! The scribe thread: everything that was sent is in the files, and a bad disk costs nothing but
+//! them.
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::fs;

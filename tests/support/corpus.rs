@@ -1,4 +1,5 @@
-//! The recordings beside the crate: which there are, what an independent checker made of them, and what is in them.
+//! The recordings beside the crate: which there are, what an independent checker made of them, and
+//! what is in them.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -32,8 +33,9 @@ pub enum On {
 /// A test of recordings, by name.
 pub type Test = (&'static str, On, fn(&Corpus));
 
-/// The tests of a binary without libtest's harness, which cannot count at run time what it skips. Real recordings
-/// may be missing, and then their tests are counted as ignored; in CI they must be there.
+/// The tests of a binary without libtest's harness, which cannot count at run time what it skips.
+/// Real recordings may be missing, and then their tests are counted as ignored; in CI they must be
+/// there.
 pub fn run(tests: &[Test]) -> std::process::ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
     let real_is_there = folder(true).join("expected.json").exists();
@@ -135,7 +137,8 @@ pub fn name(path: &Path) -> &str {
     name.strip_suffix(".jsonl.gz").unwrap()
 }
 
-/// The recording itself where it has at most so many lines; else a file in `folder` with its first so many.
+/// The recording itself where it has at most so many lines; else a file in `folder` with its first
+/// so many.
 pub fn beginning(path: &Path, folder: &Path, lines_max: usize) -> PathBuf {
     let mut lines = text_lines(path);
     let text: String = lines.by_ref().take(lines_max).collect();

@@ -134,7 +134,8 @@ impl Process {
         }
     }
 
-    /// As [`Self::wait`]; the end must come within `limit`, of the time in which the host let it run.
+    /// As [`Self::wait`]; the end must come within `limit`, of the time in which the host let it
+    /// run.
     #[track_caller]
     pub fn wait_within(mut self, limit: Duration) -> Ran {
         let mut fair = FairClock::start(&self);
@@ -150,7 +151,8 @@ impl Process {
     /// Processor time used so far, in seconds: `utime` and `stime` of `/proc/PID/stat`.
     pub fn cpu_s(&self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
-        // The name in brackets may hold blanks; the 14th and 15th field are the 12th and 13th after it.
+        // The name in brackets may hold blanks; the 14th and 15th field are the 12th and 13th after
+        // it.
         let after = stat.rsplit_once(')').unwrap().1;
         let fields: Vec<&str> = after.split_whitespace().collect();
         let ticks: u64 = fields[11..13]
@@ -169,8 +171,8 @@ impl Process {
     }
 }
 
-/// Time that passed, less what the scheduler let a process and this thread wait for a CPU: a limit on it holds what
-/// the process does, and not what else runs on the host.
+/// Time that passed, less what the scheduler let a process and this thread wait for a CPU: a limit
+/// on it holds what the process does, and not what else runs on the host.
 pub struct FairClock {
     began: Instant,
     /// Nanoseconds of waiting of each thread, at the beginning and when it was seen last.
@@ -201,8 +203,8 @@ impl FairClock {
     }
 }
 
-/// What the kernel's scheduler says of every thread of the process, and of the one that asks. Nothing where it does
-/// not keep it.
+/// What the kernel's scheduler says of every thread of the process, and of the one that asks.
+/// Nothing where it does not keep it.
 fn waiting(process: &Process) -> impl Iterator<Item = (PathBuf, u64)> {
     let tasks = fs::read_dir(format!("/proc/{}/task", process.id()));
     let tasks = tasks

@@ -102,7 +102,8 @@ fn garbage() -> Vec<u8> {
         .collect()
 }
 
-/// The address of a server that knows TLS and nothing else: whatever it is asked, it answers with garbage.
+/// The address of a server that knows TLS and nothing else: whatever it is asked, it answers with
+/// garbage.
 pub fn garbage_behind_tls(server: Arc<ServerConfig>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap().to_string();

@@ -1,5 +1,6 @@
-//! Binance futures, the USD-margined (USD-M) and the coin-margined (COIN-M) market. Source: the exchange's own
-//! documentation of both (`derivatives`). Names what is peculiar to them; two markets, one protocol.
+//! Binance futures, the USD-margined (USD-M) and the coin-margined (COIN-M) market. Source: the
+//! exchange's own documentation of both (`derivatives`). Names what is peculiar to them; two
+//! markets, one protocol.
 
 mod market {
     pub mod decode;
@@ -37,7 +38,8 @@ pub static USDM: BinanceFutures = BinanceFutures {
     },
 };
 
-/// Contracts of 10 or 100 USD that are margined and settled in the coin itself: quantities are contracts.
+/// Contracts of 10 or 100 USD that are margined and settled in the coin itself: quantities are
+/// contracts.
 pub static COINM: BinanceFutures = BinanceFutures {
     facts: &Facts {
         name: "binance-coinm",
@@ -61,14 +63,15 @@ struct Facts {
     rest: &'static str,
     /// What all REST paths begin with.
     prefix: &'static str,
-    /// Margined in the base asset, so that contracts are worth so many USD, and quantities count contracts.
+    /// Margined in the base asset, so that contracts are worth so many USD, and quantities count
+    /// contracts.
     coin_margined: bool,
     /// Streams that one connection may carry.
     streams_max: usize,
 }
 
-/// Ids have holes: only `pu`, the last id of the message before in the same stream, proves that none is missing.
-/// The first message is the one that the snapshot's id lies in.
+/// Ids have holes: only `pu`, the last id of the message before in the same stream, proves that
+/// none is missing. The first message is the one that the snapshot's id lies in.
 const RULE: SeqRule = SeqRule {
     snapshot: SnapshotFrom::Rest,
     splice: Splice::Around,
@@ -140,8 +143,8 @@ impl Exchange for BinanceFutures {
                 per: Nanos::from_secs(300),
             },
             connection_life: Nanos::from_secs(24 * 3600),
-            // 2,400 a minute for one address, which both markets share since 2026-06-30: half for each, so that
-            // they cannot break it together.
+            // 2,400 a minute for one address, which both markets share since 2026-06-30: half for
+            // each, so that they cannot break it together.
             rest_weight: Rate {
                 count: 1_200,
                 per: Nanos::from_secs(60),
@@ -155,8 +158,9 @@ impl Exchange for BinanceFutures {
     }
 
     fn stream_path(&self, channel: Channel) -> String {
-        // USD-M has two routes since 2026-04-23: a stream that is asked for on the other one is acknowledged,
-        // and then silent. COIN-M is reached without a route, as by the exchange's own clients (July 2026).
+        // USD-M has two routes since 2026-04-23: a stream that is asked for on the other one is
+        // acknowledged, and then silent. COIN-M is reached without a route, as by the exchange's
+        // own clients (July 2026).
         let path = match (self.facts.coin_margined, channel) {
             (true, _) => "/stream",
             (false, Channel::Depth | Channel::Quotes) => "/public/stream",

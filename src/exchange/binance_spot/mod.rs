@@ -1,6 +1,6 @@
-//! Binance spot, and Binance.US, which speaks the same protocol. Source: the exchanges' own API documentation
-//! (`binance-spot-api-docs`, `docs.binance.us`).
-//! Names what is peculiar to them; how connections and books work is not its business.
+//! Binance spot, and Binance.US, which speaks the same protocol. Source: the exchanges' own API
+//! documentation (`binance-spot-api-docs`, `docs.binance.us`). Names what is peculiar to them; how
+//! connections and books work is not its business.
 
 mod account {
     pub mod orders;

@@ -1,13 +1,13 @@
 //! Bitstamp spot: WebSocket API v2 for streams, HTTP API v2 for whole books. Never sees a socket.
 //!
-//! Diffs carry no sequence numbers, only the matching engine's clock in microseconds: what is lost on the way cannot
-//! be seen. There is no stream of best bid and ask.
+//! Diffs carry no sequence numbers, only the matching engine's clock in microseconds: what is lost
+//! on the way cannot be seen. There is no stream of best bid and ask.
 //!
-//! Recordings show: the shape of diffs, trades, acknowledgements and snapshots, and that a snapshot joins the
-//! stream at the first diff with a newer time.
-//! Not verified against the exchange (taken from what others wrote about it): that `type` of a trade is the taker's
-//! side; 1,024 channels a connection; heartbeats, errors and `bts:request_reconnect`; the metadata and the
-//! tickers; the request limits; whether it closes a connection that says nothing.
+//! Recordings show: the shape of diffs, trades, acknowledgements and snapshots, and that a snapshot
+//! joins the stream at the first diff with a newer time. Not verified against the exchange (taken
+//! from what others wrote about it): that `type` of a trade is the taker's side; 1,024 channels a
+//! connection; heartbeats, errors and `bts:request_reconnect`; the metadata and the tickers; the
+//! request limits; whether it closes a connection that says nothing.
 
 mod market {
     pub mod decode;
@@ -41,8 +41,8 @@ static DEPTHS: [DepthStream; 1] = [DepthStream {
 
 /// Channels of one connection, at most: the exchange closes it at the next one.
 const CHANNELS_MAX: usize = 1_024;
-/// Decimals that prices are kept with at least, and quantities at most where an order has fewer: quantities come with
-/// eight, and the books have been at finer prices than today's ticks.
+/// Decimals that prices are kept with at least, and quantities at most where an order has fewer:
+/// quantities come with eight, and the books have been at finer prices than today's ticks.
 const SCALE: u8 = 8;
 
 impl Exchange for Bitstamp {

@@ -1,8 +1,9 @@
 //! Bybit V5, spot and linear contracts: one protocol, two markets that differ by a table.
 //! Source: the exchange's own documentation (`bybit-exchange/docs`, V5). Never sees a socket.
 //!
-//! Not verified against the exchange: that `u` is dense on the depth topics (the documents say so of the full
-//! book only, practice agrees), and how many messages a second a public connection may send.
+//! Not verified against the exchange: that `u` is dense on the depth topics (the documents say so
+//! of the full book only, practice agrees), and how many messages a second a public connection may
+//! send.
 
 mod market {
     pub mod decode;
@@ -82,8 +83,8 @@ static DEPTHS: [DepthStream; 4] = [
 
 /// Characters of all topics of a connection together, as documented.
 const ARGS_TEXT_MAX: usize = 21_000;
-/// `"orderbook.1000.`, a symbol, a quote and a comma. A symbol of this engine's longest has fewer characters than this
-/// where they are not all Latin.
+/// `"orderbook.1000.`, a symbol, a quote and a comma. A symbol of this engine's longest has fewer
+/// characters than this where they are not all Latin.
 const ARG_TEXT_MAX: usize = 16 + 32 + 2;
 
 impl Exchange for Bybit {

@@ -1,6 +1,8 @@
-//! Coinbase: one central book, reached by two protocols. Names what is peculiar to each; holds no connection.
+//! Coinbase: one central book, reached by two protocols. Names what is peculiar to each; holds no
+//! connection.
 //!
-//! `coinbase` is the Advanced Trade API, for everybody; `coinbase-exchange` the Exchange feed, for institutions.
+//! `coinbase` is the Advanced Trade API, for everybody; `coinbase-exchange` the Exchange feed, for
+//! institutions.
 
 pub mod advanced;
 mod common;

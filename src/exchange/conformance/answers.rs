@@ -1,4 +1,5 @@
-//! Answers of every exchange's REST service, damaged: they are read or refused, and what is read can be traded.
+//! Answers of every exchange's REST service, damaged: they are read or refused, and what is read
+//! can be traded.
 
 use super::fake::Fake;
 use crate::base::Instrument;

@@ -1,4 +1,5 @@
-//! A book as simple as can be, which checks each message against its exchange's rule as the documents word it.
+//! A book as simple as can be, which checks each message against its exchange's rule as the
+//! documents word it.
 
 use crate::base::feed::{Chain, Checksum, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Diff, Instrument, Level, Qty, Side, Snapshot};

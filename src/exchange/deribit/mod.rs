@@ -1,5 +1,5 @@
-//! Deribit: JSON-RPC over one WebSocket, all prices as JSON numbers. Source: the exchange's own API documentation
-//! (version 2.1.1). Orders are JSON-RPC calls too, and this build sends none.
+//! Deribit: JSON-RPC over one WebSocket, all prices as JSON numbers. Source: the exchange's own API
+//! documentation (version 2.1.1). Orders are JSON-RPC calls too, and this build sends none.
 
 mod market {
     pub mod decode;
@@ -71,8 +71,8 @@ fn channel_name(topic: &Topic<'_>, depth: &'static DepthStream) -> String {
     }
 }
 
-/// What a channel's name says: the sort, the symbol and the interval, which quotes have none of. `None` for
-/// channels that are not followed, as books by group and depth.
+/// What a channel's name says: the sort, the symbol and the interval, which quotes have none of.
+/// `None` for channels that are not followed, as books by group and depth.
 fn channel_of(name: &str) -> Option<(Channel, &str, &str)> {
     let mut parts = name.split('.');
     let (head, symbol, interval) = (parts.next()?, parts.next()?, parts.next());
@@ -135,8 +135,8 @@ impl Exchange for Deribit {
         "/ws/api/v2".to_owned()
     }
 
-    /// The exchange asks every 30 s whether we are there; a connection without that is cut after ten quiet minutes.
-    /// Ids of requests count from one: zero is the greeting's.
+    /// The exchange asks every 30 s whether we are there; a connection without that is cut after
+    /// ten quiet minutes. Ids of requests count from one: zero is the greeting's.
     fn greeting(&self) -> &'static [&'static str] {
         &[r#"{"jsonrpc":"2.0","id":0,"method":"public/set_heartbeat","params":{"interval":30}}"#]
     }

@@ -1,5 +1,5 @@
-//! Hyperliquid: perpetuals and spot pairs. Source: the exchange's own documentation and SDK, and recordings.
-//! Names what is peculiar to it; how connections and books work is not its business.
+//! Hyperliquid: perpetuals and spot pairs. Source: the exchange's own documentation and SDK, and
+//! recordings. Names what is peculiar to it; how connections and books work is not its business.
 
 mod market {
     pub mod decode;
@@ -28,8 +28,9 @@ const QUOTES: &str = "bbo";
 const FAST_WINDOW: u16 = 5;
 const WINDOW: u16 = 20;
 
-/// Every message is the whole window, and is numbered by its time. Messages of either window may come, and not
-/// every one says which: a side of exactly five levels is never taken for all there is.
+/// Every message is the whole window, and is numbered by its time. Messages of either window may
+/// come, and not every one says which: a side of exactly five levels is never taken for all there
+/// is.
 const fn depth(name: &'static str, levels: u16, every_ms: u32) -> DepthStream {
     let rule = SeqRule {
         splice: Splice::Newer,
@@ -46,7 +47,8 @@ const fn depth(name: &'static str, levels: u16, every_ms: u32) -> DepthStream {
     }
 }
 
-/// `fast` has five levels every half a second; `l2Book` has twenty, every five seconds since 2026-07-25.
+/// `fast` has five levels every half a second; `l2Book` has twenty, every five seconds since
+/// 2026-07-25.
 static DEPTHS: [DepthStream; 2] = [depth(FAST, FAST_WINDOW, 500), depth(BOOK, WINDOW, 5_000)];
 
 /// The fast one of the two: `"fast":true` in its subscription.
@@ -84,8 +86,9 @@ impl Exchange for Hyperliquid {
     }
 
     fn limits(&self) -> Limits {
-        // "Rate limits and user limits": one address has 10 connections (100 in older texts), and over all of
-        // them 1,000 subscriptions and 2,000 messages a minute. A connection takes its tenth.
+        // "Rate limits and user limits": one address has 10 connections (100 in older texts), and
+        // over all of them 1,000 subscriptions and 2,000 messages a minute. A connection takes its
+        // tenth.
         Limits {
             // As many as streams.
             books_per_connection: 1_000,

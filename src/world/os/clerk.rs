@@ -1,6 +1,6 @@
-//! The clerk: resolves names and fetches snapshots and metadata over HTTPS, so that no worker ever blocks on
-//! either. Fetches what matters most first, and never more than a host takes; when to ask again is the asker's
-//! business.
+//! The clerk: resolves names and fetches snapshots and metadata over HTTPS, so that no worker ever
+//! blocks on either. Fetches what matters most first, and never more than a host takes; when to ask
+//! again is the asker's business.
 //!
 //! One thread resolves, and one a host fetches: a host that does not answer holds up nobody else.
 
@@ -27,7 +27,8 @@ use std::time::Duration;
 const JOBS_MAX: usize = 4_096;
 /// How often an idle thread looks whether the run is over.
 const LOOK: Nanos = Nanos::from_millis(500);
-/// From one look at an exchange's metadata to the next. Ticks change a few times a year, and are announced.
+/// From one look at an exchange's metadata to the next. Ticks change a few times a year, and are
+/// announced.
 pub const METADATA_EVERY: Nanos = Nanos::from_secs(600);
 /// Metadata that somebody misses is asked for at most this often.
 const METADATA_SOONEST: Nanos = Nanos::from_secs(30);
@@ -99,12 +100,14 @@ impl Jobs {
     }
 }
 
-/// How far the snapshots of a run are, over all hosts. Written by the clerk, read by whoever shows it.
+/// How far the snapshots of a run are, over all hosts. Written by the clerk, read by whoever shows
+/// it.
 #[derive(Debug, Default)]
 pub struct Backlog {
     /// Snapshots that wait for their host's budget.
     pub waiting: AtomicU64,
-    /// When the last of them will have been asked for, in the worker's own time; zero where none waits.
+    /// When the last of them will have been asked for, in the worker's own time; zero where none
+    /// waits.
     pub done_by_ns: AtomicU64,
 }
 
@@ -129,8 +132,8 @@ struct Office {
 }
 
 impl Clerk {
-    /// Starts the threads. `hosts` are the REST hosts that clients name by index; `ranks` says of each instrument
-    /// how urgent it is, 0 the most.
+    /// Starts the threads. `hosts` are the REST hosts that clients name by index; `ranks` says of
+    /// each instrument how urgent it is, 0 the most.
     pub fn start(
         clients: Vec<Client>,
         hosts: Vec<Rest>,
@@ -347,8 +350,8 @@ impl Fetcher {
             .snapshot_request(&instrument.symbol, market.levels)
     }
 
-    /// Says once of each when it will be asked for, where that is not now, and of all how much waits. What is more
-    /// urgent may come later and put it off.
+    /// Says once of each when it will be asked for, where that is not now, and of all how much
+    /// waits. What is more urgent may come later and put it off.
     fn announce(&mut self, now: Nanos) {
         let schedule = self.queue.schedule(now, &self.rest.plan);
         let last = schedule.last().map_or(0, |(_, at)| at.0);

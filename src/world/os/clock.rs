@@ -20,8 +20,8 @@ impl Clock for OsClock {
     }
 }
 
-/// As TLS judges certificates. A clock before 1970 stands at 1970: then none is valid yet, which is an error of
-/// that connection.
+/// As TLS judges certificates. A clock before 1970 stands at 1970: then none is valid yet, which is
+/// an error of that connection.
 impl TimeProvider for OsClock {
     fn current_time(&self) -> Option<UnixTime> {
         let UnixNanos(now) = self.unix();

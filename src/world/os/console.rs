@@ -1,5 +1,6 @@
-//! Text for a person, written by a thread of its own: whoever has something to say never waits for whoever reads.
-//! What finds no room is counted as lost, and a reader that takes nothing costs the end of a run a moment.
+//! Text for a person, written by a thread of its own: whoever has something to say never waits for
+//! whoever reads. What finds no room is counted as lost, and a reader that takes nothing costs the
+//! end of a run a moment.
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::fmt::Display;

@@ -1,5 +1,5 @@
-//! What a container leaves this process of the host's CPUs: quota and throttling of its control groups,
-//! version 1 and 2. Reads text files and changes nothing.
+//! What a container leaves this process of the host's CPUs: quota and throttling of its control
+//! groups, version 1 and 2. Reads text files and changes nothing.
 
 use super::placement::Cpus;
 use super::sys;
@@ -13,13 +13,15 @@ const MOUNTS: &str = "/proc/self/mountinfo";
 /// What the process's control groups say now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reading {
-    /// Thousandths of a CPU: the smallest quota of its group and of all above; none where nobody set one.
+    /// Thousandths of a CPU: the smallest quota of its group and of all above; none where nobody
+    /// set one.
     pub quota_milli: Option<u64>,
     /// Since the groups began; only differences mean something.
     pub throttled: Throttled,
 }
 
-/// How often and how long the kernel kept the process's groups from running because their quota was used up.
+/// How often and how long the kernel kept the process's groups from running because their quota was
+/// used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Throttled {
     /// Scheduling periods with at least one stop.
@@ -39,7 +41,8 @@ pub fn cpus() -> io::Result<Cpus> {
     })
 }
 
-/// What the system says now. A process may be moved to another group: everything is looked up again.
+/// What the system says now. A process may be moved to another group: everything is looked up
+/// again.
 pub fn read() -> Reading {
     reading(&|path| std::fs::read_to_string(path).ok())
 }
@@ -82,7 +85,8 @@ struct Group {
     version: Version,
 }
 
-/// The process's own group and every one above it that can be seen, of each hierarchy that has CPU quotas.
+/// The process's own group and every one above it that can be seen, of each hierarchy that has CPU
+/// quotas.
 fn groups(membership: &str, mounts: &str) -> Vec<Group> {
     let mut groups = Vec::new();
     for line in membership.lines() {
@@ -119,8 +123,8 @@ fn mounted(line: &str, version: Version) -> Option<(String, PathBuf)> {
     right.then(|| (unescaped(root), PathBuf::from(unescaped(point))))
 }
 
-/// Directories from the group at `path` up to the mount point. What lies outside of the mounted part (another
-/// namespace's name for it) is looked for at the mount point itself.
+/// Directories from the group at `path` up to the mount point. What lies outside of the mounted
+/// part (another namespace's name for it) is looked for at the mount point itself.
 fn upwards(path: &str, root: &str, point: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let inside = match root {
         "/" => Some(path),
@@ -295,8 +299,8 @@ mod tests {
 
     #[test]
     fn a_container_sees_its_own_group_at_the_mount_point() {
-        // Without a namespace of its own: the mount's root is the group. With one, its path is `/`. A group
-        // that was moved out of the namespace has a path that leads above it.
+        // Without a namespace of its own: the mount's root is the group. With one, its path is `/`.
+        // A group that was moved out of the namespace has a path that leads above it.
         for (membership, root) in [
             ("3:cpu:/docker/ab c\n", "/docker/ab\\040c"),
             ("3:cpu:/\n", "/"),

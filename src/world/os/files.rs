@@ -4,8 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Writes a file beside its place and moves it there: a reader sees the old one or the new one, whatever the disk
-/// does meanwhile.
+/// Writes a file beside its place and moves it there: a reader sees the old one or the new one,
+/// whatever the disk does meanwhile.
 ///
 /// # Errors
 /// What the disk said; the old file, where there was one, is as it was.

@@ -1,5 +1,6 @@
-//! Which lane runs on which worker, and which worker on which CPU. Decides from the CPUs and the quota that
-//! the process may use, so that `taskset`, cpusets and containers rule; pins nothing itself.
+//! Which lane runs on which worker, and which worker on which CPU. Decides from the CPUs and the
+//! quota that the process may use, so that `taskset`, cpusets and containers rule; pins nothing
+//! itself.
 
 use std::fmt;
 
@@ -78,8 +79,8 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// How its workers are to wait where the system leaves the process `cpus`: those that spin park while
-    /// they have no CPU of their own.
+    /// How its workers are to wait where the system leaves the process `cpus`: those that spin park
+    /// while they have no CPU of their own.
     pub fn wait_with(&self, cpus: &Cpus) -> Wait {
         let enough = match self.choice {
             WaitChoice::Auto => cpus.to_spin_on() > self.workers.len(),
@@ -89,8 +90,8 @@ impl Placement {
         if enough { self.wait } else { Wait::Park }
     }
 
-    /// The CPU of each worker where the process may use `allowed`: its own, else one that no other worker
-    /// has; none where there is none left.
+    /// The CPU of each worker where the process may use `allowed`: its own, else one that no other
+    /// worker has; none where there is none left.
     pub fn cpus_with(&self, allowed: &[usize]) -> Vec<Option<usize>> {
         let own = |cpu: &usize| self.workers.iter().any(|worker| worker.cpu == *cpu);
         let mut free = allowed.iter().copied().filter(|cpu| !own(cpu));
@@ -107,7 +108,8 @@ impl Placement {
 pub struct Cpus {
     /// Those that it may run on, by the kernel's own numbers, ascending.
     pub allowed: Vec<usize>,
-    /// Thousandths of a CPU that its container may use in the long run; none where there is no quota.
+    /// Thousandths of a CPU that its container may use in the long run; none where there is no
+    /// quota.
     pub quota_milli: Option<u64>,
 }
 
@@ -149,8 +151,9 @@ const APART: usize = 2;
 /// Folds `feeds` feed lanes, the desk, and the gateway (unless orders stay on paper) onto `cpus`.
 ///
 /// A run that parks has its whole road on one worker: a wake-up between two workers costs more than
-/// everything that they do. A run that spins has the desk on a worker of its own, the feeds spread over
-/// the others, and the gateway on a worker of its own where a CPU would stay free, else beside the feeds.
+/// everything that they do. A run that spins has the desk on a worker of its own, the feeds spread
+/// over the others, and the gateway on a worker of its own where a CPU would stay free, else beside
+/// the feeds.
 ///
 /// # Panics
 /// When no CPU is allowed: a process without one does not run.

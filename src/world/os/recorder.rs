@@ -26,7 +26,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// How often the recorder looks for work. A tap must hold what comes in this time, and while a disk is slow.
+/// How often the recorder looks for work. A tap must hold what comes in this time, and while a disk
+/// is slow.
 const POLL: Duration = Duration::from_millis(10);
 /// What is younger waits: another lane of the exchange may still bring something older.
 const SETTLED: Nanos = Nanos::from_millis(20);
@@ -68,7 +69,8 @@ pub struct Recorded {
     pub lost: u64,
 }
 
-/// The running thread. Dropped without [`RecorderHandle::stop`] it ends by itself, and nobody waits for it.
+/// The running thread. Dropped without [`RecorderHandle::stop`] it ends by itself, and nobody waits
+/// for it.
 pub struct RecorderHandle {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<Recorded, String>>>,

@@ -1,6 +1,7 @@
-//! The scribe: the thread that writes what workers tell. It never parks on a channel, so that no worker's send
-//! ever has to wake it; it looks every 10 ms. Nor does it wait for a console. A disk that fails costs files, never
-//! the run; while it takes no log line, a flag is up that keeps risk from admitting orders.
+//! The scribe: the thread that writes what workers tell. It never parks on a channel, so that no
+//! worker's send ever has to wake it; it looks every 10 ms. Nor does it wait for a console. A disk
+//! that fails costs files, never the run; while it takes no log line, a flag is up that keeps risk
+//! from admitting orders.
 
 mod append;
 mod run_dir;
@@ -61,12 +62,13 @@ pub struct ScribeInputs {
     pub collectors: Vec<Collector>,
     /// Where lines for a person go.
     pub console: Console,
-    /// The run's directory; made if it is not there. Gets `log.jsonl` and `latency/<stage>.hlog|.hgrm`.
+    /// The run's directory; made if it is not there. Gets `log.jsonl` and
+    /// `latency/<stage>.hlog|.hgrm`.
     pub dir: Option<PathBuf>,
     /// Where the run is, for the status line of each second.
     pub status: Option<StatusOf>,
-    /// What is known of the run at its start. Beside what was measured since then it is in `summary.json` from the
-    /// first seconds on, as a run that has not ended.
+    /// What is known of the run at its start. Beside what was measured since then it is in
+    /// `summary.json` from the first seconds on, as a run that has not ended.
     pub head: Option<Summary>,
 }
 
@@ -100,7 +102,8 @@ pub struct ScribeTotals {
     pub stages: Vec<StageLatency>,
     /// By worker number.
     pub workers: Vec<Worker>,
-    /// One an exchange of the run's instruments, in their order; what only its feeds know stays zero.
+    /// One an exchange of the run's instruments, in their order; what only its feeds know stays
+    /// zero.
     pub exchanges: Vec<Exchange>,
     /// One an instrument, by id.
     pub audits: Vec<BookAudit>,
@@ -112,7 +115,8 @@ pub struct ScribeTotals {
     pub console_lost: u64,
 }
 
-/// The running thread. Dropped without [`ScribeHandle::stop`] it ends by itself, and nobody waits for it.
+/// The running thread. Dropped without [`ScribeHandle::stop`] it ends by itself, and nobody waits
+/// for it.
 pub struct ScribeHandle {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Option<ScribeTotals>>>,
@@ -124,8 +128,9 @@ impl ScribeHandle {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Empties all inputs, finishes the files and ends the thread; none of one that panicked, or that a disk holds
-    /// that does not answer: that one is left to end with the process. Stop the workers first.
+    /// Empties all inputs, finishes the files and ends the thread; none of one that panicked, or
+    /// that a disk holds that does not answer: that one is left to end with the process. Stop the
+    /// workers first.
     pub fn stop(mut self) -> Option<ScribeTotals> {
         self.stop.store(true, Ordering::Release);
         let thread = self.thread.take()?;
@@ -169,8 +174,8 @@ pub struct Scribe {
 }
 
 impl Scribe {
-    /// Starts the thread `tickwire-scribe`. Fails where the run's directory cannot be made, or where the system gives
-    /// no thread.
+    /// Starts the thread `tickwire-scribe`. Fails where the run's directory cannot be made, or
+    /// where the system gives no thread.
     pub fn start(mut inputs: ScribeInputs) -> io::Result<ScribeHandle> {
         let anchor = Anchor {
             mono: inputs.clock.now(),
@@ -202,7 +207,8 @@ impl Scribe {
                 sys::step_back();
                 scribe.run(&asked)
             })?;
-        // The end is no longer cold: on a busy host the niceness of the rounds would make it take many seconds.
+        // The end is no longer cold: on a busy host the niceness of the rounds would make it take
+        // many seconds.
         let thread = thread::Builder::new()
             .name("tickwire-files".to_owned())
             .spawn(move || rounds.join().ok().map(Self::end))?;
@@ -245,7 +251,8 @@ impl Scribe {
         taken
     }
 
-    /// Writes what waits for the log, and raises or lowers the flag that says whether that went well.
+    /// Writes what waits for the log, and raises or lowers the flag that says whether that went
+    /// well.
     fn write_log(&mut self) {
         let Some(dir) = &mut self.dir else { return };
         let (was, writable) = (self.writable, dir.write_log(self.now));

@@ -25,7 +25,8 @@ fn unix_nanos(time: &libc::timespec) -> UnixNanos {
     UnixNanos(seconds.saturating_add(time.tv_nsec))
 }
 
-/// `CLOCK_BOOTTIME`, now: the monotonic clock that goes on while the machine is suspended, as the market does.
+/// `CLOCK_BOOTTIME`, now: the monotonic clock that goes on while the machine is suspended, as the
+/// market does.
 pub fn monotonic() -> Nanos {
     Nanos(clock_ns(libc::CLOCK_BOOTTIME) as u64)
 }
@@ -48,11 +49,12 @@ pub struct ThreadUsage {
     pub voluntary_switches: u64,
 }
 
-/// How far cold threads step back: of a whole core that they share with a worker, about a tenth stays theirs.
+/// How far cold threads step back: of a whole core that they share with a worker, about a tenth
+/// stays theirs.
 const COLD_NICENESS: libc::c_int = 10;
 
-/// Lets workers go first on a core that they share with the calling thread. One that the system refuses stays
-/// as it is: nothing depends on it but a tail.
+/// Lets workers go first on a core that they share with the calling thread. One that the system
+/// refuses stays as it is: nothing depends on it but a tail.
 pub fn step_back() {
     // SAFETY: it takes three numbers, and of threads Linux takes zero for the calling one.
     let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, COLD_NICENESS) };
@@ -89,7 +91,8 @@ pub fn is_pinned_to(cpu: usize) -> bool {
     affinity_mask().is_ok_and(|mask| only(cpu).is_ok_and(|only| mask == only))
 }
 
-/// Lets the calling thread run on this CPU alone, by the kernel's own number: also on one that is isolated.
+/// Lets the calling thread run on this CPU alone, by the kernel's own number: also on one that is
+/// isolated.
 ///
 /// # Errors
 /// When the system refuses it, or has no such CPU.
@@ -139,9 +142,9 @@ pub fn resident_bytes() -> u64 {
     pages * page_bytes.max(0) as u64
 }
 
-/// Asks for kernel stamps of what arrives, and with `sent` of what is sent (`SO_TIMESTAMPING`, by software).
-/// Before the first write: send stamps count bytes from here. On a socket that is connecting or
-/// connected.
+/// Asks for kernel stamps of what arrives, and with `sent` of what is sent (`SO_TIMESTAMPING`, by
+/// software). Before the first write: send stamps count bytes from here. On a socket that is
+/// connecting or connected.
 pub fn enable_stamps(fd: BorrowedFd<'_>, sent: bool) -> io::Result<()> {
     let received = libc::SOF_TIMESTAMPING_SOFTWARE | libc::SOF_TIMESTAMPING_RX_SOFTWARE;
     // OPT_ID_TCP counts from the next byte to be written, which OPT_ID alone does not. TSONLY

@@ -1,5 +1,5 @@
-//! The thread that notices what a host or a container takes away while a run is on: CPUs, quota, time. Says
-//! it in the log, and gives each worker another seat; workers take it themselves.
+//! The thread that notices what a host or a container takes away while a run is on: CPUs, quota,
+//! time. Says it in the log, and gives each worker another seat; workers take it themselves.
 
 use super::container::{self, Reading, Throttled};
 use super::placement::{Cpus, Placement, Wait};
@@ -62,8 +62,8 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Starts the thread `tickwire-host`. `cpus` are those that `placement` was made for, `seats` its
-    /// workers' in their order.
+    /// Starts the thread `tickwire-host`. `cpus` are those that `placement` was made for, `seats`
+    /// its workers' in their order.
     ///
     /// # Errors
     /// When the system gives no thread.

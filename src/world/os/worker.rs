@@ -1,5 +1,5 @@
-//! A worker: one pinned thread, one poll, a list of lanes. Carries bytes, time and wishes between the lanes
-//! and the operating system; what they mean is the lanes' business.
+//! A worker: one pinned thread, one poll, a list of lanes. Carries bytes, time and wishes between
+//! the lanes and the operating system; what they mean is the lanes' business.
 
 mod dial;
 mod look;
@@ -37,11 +37,11 @@ const EVENTS_MAX: usize = 256;
 /// How long answers are waited for at a run's end, and how often it is looked for the end of that.
 const LINGER: Nanos = Nanos::from_millis(150);
 const LINGER_LOOK: Nanos = Nanos::from_millis(10);
-/// A parked worker looks up at least this often. Where the kernel does not say how long a thread slept, what it wakes
-/// up to may be as old as that, and must not count as late for it.
+/// A parked worker looks up at least this often. Where the kernel does not say how long a thread
+/// slept, what it wakes up to may be as old as that, and must not count as late for it.
 const PARK_MAX: Nanos = Nanos::from_millis(200);
-/// A worker that did not look at its sockets for longer empties them before its desk decides: it was stopped, and newer
-/// data is in them. Far below the age at which data counts as late.
+/// A worker that did not look at its sockets for longer empties them before its desk decides: it
+/// was stopped, and newer data is in them. Far below the age at which data counts as late.
 const STOPPED: Nanos = Nanos::from_millis(100);
 
 /// What a run shows of a worker while it works. Written by it alone.
@@ -93,10 +93,12 @@ impl LatePulse {
     }
 }
 
-/// A dark book as a worker shows it. Its parts are written one after another: a reader may see one of the book before.
+/// A dark book as a worker shows it. Its parts are written one after another: a reader may see one
+/// of the book before.
 #[derive(Debug, Default)]
 pub struct DarkPulse {
-    /// Zero where all books are live; else one more than the instrument's index, and in the lowest byte why.
+    /// Zero where all books are live; else one more than the instrument's index, and in the lowest
+    /// byte why.
     what: AtomicU64,
     since: AtomicU64,
 }
@@ -189,8 +191,8 @@ struct Running {
     clock: OsClock,
     events: Events,
     scheduled: Scheduled,
-    /// Just before the kernel was asked for readiness. Whatever arrived before it has been read by the
-    /// time that timers are looked at, so that a stall of the host after it makes no timer due.
+    /// Just before the kernel was asked for readiness. Whatever arrived before it has been read by
+    /// the time that timers are looked at, so that a stall of the host after it makes no timer due.
     polled: Nanos,
     /// The sockets were looked at then, by a thread that ran; unset before the first time.
     looked: Nanos,
@@ -235,8 +237,8 @@ impl Running {
         self.end()
     }
 
-    /// Pins this thread to the CPU of its seat, where it is not: a container that takes a CPU away also
-    /// undoes what was pinned to it. Says once what the system refuses.
+    /// Pins this thread to the CPU of its seat, where it is not: a container that takes a CPU away
+    /// also undoes what was pinned to it. Says once what the system refuses.
     fn take_seat(&mut self) {
         let Some(cpu) = self.worker.seat.cpu() else {
             return;
@@ -275,7 +277,8 @@ impl Running {
         }
     }
 
-    /// One turn: what the kernel has, what the clerk has, the lanes in their order, then the timers.
+    /// One turn: what the kernel has, what the clerk has, the lanes in their order, then the
+    /// timers.
     fn turn(&mut self) {
         let stopped = self.poll_sockets();
         if stopped > STOPPED {
@@ -339,7 +342,8 @@ impl Running {
             .unwrap_or(Nanos::NEVER)
     }
 
-    /// Reads what is ready. If it `decides`, then after each frame: else only once all sockets are empty.
+    /// Reads what is ready. If it `decides`, then after each frame: else only once all sockets are
+    /// empty.
     fn handle_readiness(&mut self, decides: bool) {
         let Self {
             worker,
@@ -526,8 +530,8 @@ impl Running {
     }
 }
 
-/// Runs what a frame caused to its end, where the desk is on this worker: its events are decided, and their
-/// orders written, before the next frame is decoded.
+/// Runs what a frame caused to its end, where the desk is on this worker: its events are decided,
+/// and their orders written, before the next frame is decoded.
 fn complete(desk: &mut Option<Desk>, gateways: &mut [Placed], turn: &mut Turn) {
     let Some(desk) = desk.as_mut().filter(|desk| desk.has_input()) else {
         return;

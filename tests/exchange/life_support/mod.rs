@@ -1,4 +1,5 @@
-//! One feed lane and the mirror that it talks to, on a clock that jumps from one due time to the next.
+//! One feed lane and the mirror that it talks to, on a clock that jumps from one due time to the
+//! next.
 
 pub mod town;
 
@@ -142,7 +143,8 @@ pub struct World {
 }
 
 impl World {
-    /// A lane of `lines` lines that follows two assets of the market, and one that is unknown where that is wanted.
+    /// A lane of `lines` lines that follows two assets of the market, and one that is unknown where
+    /// that is wanted.
     pub fn new(route: &Route, lines: usize, unknown: bool) -> Self {
         let (exchange, depth, seed) = (route.exchange, route.depth, seed());
         let mirror = exchange.mirror();

@@ -1,4 +1,5 @@
-//! A small market that the test moves by hand: every change is published at once, to streams of either pace.
+//! A small market that the test moves by hand: every change is published at once, to streams of
+//! either pace.
 
 use std::collections::BTreeMap;
 use tickwire::base::{Diff, InstrumentId, Level, Px, Qty, Quote, Side, Trade, UnixNanos};

@@ -1,5 +1,5 @@
-//! An exchange of the tests' own: Binance's words, a frame a topic, a greeting, a keep-alive, refusals by topic,
-//! trades on a path of their own.
+//! An exchange of the tests' own: Binance's words, a frame a topic, a greeting, a keep-alive,
+//! refusals by topic, trades on a path of their own.
 
 use tickwire::base::{Channel, Instrument, Nanos, Symbol};
 use tickwire::exchange::{

@@ -1,4 +1,5 @@
-//! What the lane tests share: an exchange in memory behind real TLS, and a worker's duties on a clock that the test sets.
+//! What the lane tests share: an exchange in memory behind real TLS, and a worker's duties on a
+//! clock that the test sets.
 #![allow(dead_code)] // Each test binary uses its own part.
 
 pub mod desk;
@@ -294,7 +295,8 @@ impl<L: Lane<Tap>> Rig<L> {
         self.settle();
     }
 
-    /// Turns, a step at a time, until the exchange has heard `frames` texts since it was dialled last.
+    /// Turns, a step at a time, until the exchange has heard `frames` texts since it was dialled
+    /// last.
     pub fn until_heard(&mut self, frames: usize) {
         for _ in 0..400 {
             if self.heard.len() >= frames {

@@ -1,9 +1,11 @@
-//! What is asked of the exchange as text: subscriptions. Holds no connection and no pace: who sends keeps to the limits.
+//! What is asked of the exchange as text: subscriptions. Holds no connection and no pace: who sends
+//! keeps to the limits.
 
 use crate::base::Channel;
 use crate::exchange::{DepthStream, Request, Topic, kit::text};
 
-/// Streams that one SUBSCRIBE frame names, at most: some 30 bytes each, so that frames stay under 4 KiB.
+/// Streams that one SUBSCRIBE frame names, at most: some 30 bytes each, so that frames stay under 4
+/// KiB.
 const STREAMS_PER_FRAME: usize = 128;
 
 /// Frames that ask `method` for these topics, ids counting from `first_id`.

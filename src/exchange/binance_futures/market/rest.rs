@@ -1,4 +1,5 @@
-//! What the REST service says: metadata and volumes. Cold: allocates freely, and no request is made here.
+//! What the REST service says: metadata and volumes. Cold: allocates freely, and no request is made
+//! here.
 
 use crate::base::instrument::name;
 use crate::base::{Contract, Instrument, Kind, Px, Qty, Symbol};
@@ -90,8 +91,8 @@ fn instrument(listing: &Listing, facts: &Facts) -> Result<Option<Instrument>, St
     let (price, lot) = (filter("PRICE_FILTER"), filter("LOT_SIZE"));
     let tick = price.tick_size.as_deref().ok_or("it has no tickSize")?;
     let step = lot.step_size.as_deref().ok_or("it has no stepSize")?;
-    // The tick is what new orders keep to. The precision is finer where the tick was made coarser, and orders
-    // from before that still rest in the book.
+    // The tick is what new orders keep to. The precision is finer where the tick was made coarser,
+    // and orders from before that still rest in the book.
     let px_scale = listing::scale(decimals(tick).max(listing.price_precision))?;
     let qty_scale = listing::scale(decimals(step).max(listing.quantity_precision))?;
     let lots = |what, text: &Option<String>| {
@@ -154,8 +155,8 @@ fn decimals(text: &str) -> u8 {
     u8::try_from(part.trim_end_matches('0').len()).unwrap_or(u8::MAX)
 }
 
-/// Decodes `ticker/24hr`: the volume in quote assets, which are all worth a dollar or close to it. COIN-M tells
-/// contracts and coins only: coins at the average price are dollars, too.
+/// Decodes `ticker/24hr`: the volume in quote assets, which are all worth a dollar or close to it.
+/// COIN-M tells contracts and coins only: coins at the average price are dollars, too.
 pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

@@ -1,4 +1,5 @@
-//! Stream events as the exchange writes them. Writes what it is given; whether it is true is not its business.
+//! Stream events as the exchange writes them. Writes what it is given; whether it is true is not
+//! its business.
 
 use super::push_number;
 use crate::base::{Diff, Instrument, Level, Quote, Side, Trade, UnixNanos};

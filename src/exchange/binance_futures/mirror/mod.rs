@@ -1,5 +1,5 @@
-//! The exchange's half of the protocol, for the simulated exchange: what Binance itself reads and writes.
-//! Values only: holds no socket, no clock and no book.
+//! The exchange's half of the protocol, for the simulated exchange: what Binance itself reads and
+//! writes. Values only: holds no socket, no clock and no book.
 
 mod control;
 mod frames;
@@ -199,7 +199,8 @@ impl MirrorSession for Session {
                 asks,
                 number: _,
             } => {
-                // The market has two paces: the nearest one serves each speed, and has its own chain of ids.
+                // The market has two paces: the nearest one serves each speed, and has its own
+                // chain of ids.
                 let speeds: &[&str] = match pace {
                     Pace::Fast => &["@depth@0ms", "@depth@100ms", "@depth"],
                     Pace::Slow => &["@depth@500ms"],

@@ -1,5 +1,5 @@
-//! Orders over Binance's WebSocket API: logon, `order.place`, and the answers to them. Keeps no order's
-//! state: an answer names its order, and what that means is for others to decide.
+//! Orders over Binance's WebSocket API: logon, `order.place`, and the answers to them. Keeps no
+//! order's state: an answer names its order, and what that means is for others to decide.
 
 use crate::base::note::NOTE_TEXT_MAX;
 use crate::base::{
@@ -32,7 +32,8 @@ const FRAME_BYTES: usize = 640;
 /// Prices that one order may trade at before a list must grow.
 const FILLS: usize = 64;
 
-/// The codec of one order connection. Has no `Debug`: it holds the account's key, wiped when dropped.
+/// The codec of one order connection. Has no `Debug`: it holds the account's key, wiped when
+/// dropped.
 pub struct SpotOrders {
     api_key: Zeroizing<String>,
     key: SigningKey,
@@ -210,8 +211,9 @@ fn order_words(order: &NewOrder) -> &'static [u8] {
     }
 }
 
-/// `tw` and twenty decimal digits, the most that a `u64` has. No letters but these two: digits above
-/// nine would sooner or later spell an SQL word, and the exchange's firewall refuses such orders.
+/// `tw` and twenty decimal digits, the most that a `u64` has. No letters but these two: digits
+/// above nine would sooner or later spell an SQL word, and the exchange's firewall refuses such
+/// orders.
 const WIRE_ID_LEN: usize = 22;
 
 fn wire_id(ClientId(mut number): ClientId) -> [u8; WIRE_ID_LEN] {
@@ -323,8 +325,8 @@ impl Reply<'_> {
         })
     }
 
-    /// How the order ended, and what it traded: one fill a price, in order. `None` where the answer does not say all
-    /// of it, or contradicts itself.
+    /// How the order ended, and what it traded: one fill a price, in order. `None` where the answer
+    /// does not say all of it, or contradicts itself.
     fn ended(&self, listed: &[Listed], fills: &mut Vec<(Px, Qty)>) -> Option<End> {
         let end = match self.result.find(b"status").string()? {
             "FILLED" => End::Filled,
@@ -355,8 +357,8 @@ impl Reply<'_> {
     }
 }
 
-/// Refusals that do not say that there is no such order: unknown errors and time-outs behind the exchange's door, and
-/// a duplicate, which means that one under this id was taken before.
+/// Refusals that do not say that there is no such order: unknown errors and time-outs behind the
+/// exchange's door, and a duplicate, which means that one under this id was taken before.
 fn leaves_unknown(code: i32, message: &str) -> bool {
     match code {
         -1000 | -1006 | -1007 => true,

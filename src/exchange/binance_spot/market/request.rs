@@ -1,10 +1,11 @@
-//! What is asked of the exchange as text: subscriptions. Holds no connection and no pace: who sends keeps to the limits.
+//! What is asked of the exchange as text: subscriptions. Holds no connection and no pace: who sends
+//! keeps to the limits.
 
 use crate::base::Channel;
 use crate::exchange::{DepthStream, Request, Topic, kit::text};
 
-/// Streams that one SUBSCRIBE frame names, at most. Some 25 bytes each: frames stay under 4 KiB, and
-/// a full connection needs eight of them, two seconds' worth of its five messages a second.
+/// Streams that one SUBSCRIBE frame names, at most. Some 25 bytes each: frames stay under 4 KiB,
+/// and a full connection needs eight of them, two seconds' worth of its five messages a second.
 const STREAMS_PER_FRAME: usize = 128;
 
 /// Frames that ask `method` for these topics, ids counting from `first_id`.

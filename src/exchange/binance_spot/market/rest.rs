@@ -1,4 +1,5 @@
-//! Answers of the REST interface: metadata and volumes. Cold: clarity before speed, and no request is made here.
+//! Answers of the REST interface: metadata and volumes. Cold: clarity before speed, and no request
+//! is made here.
 
 use super::decode;
 use crate::base::instrument::name;
@@ -43,9 +44,9 @@ struct Filter {
     min_notional: Option<String>,
 }
 
-/// Decodes `exchangeInfo`. Prices are kept at the quote asset's precision, eight decimals today, and not at that of the
-/// tick: Binance keeps its own books so, and an order from before a tick change still rests on them. See
-/// [`listing::qty_scale`] for quantities.
+/// Decodes `exchangeInfo`. Prices are kept at the quote asset's precision, eight decimals today,
+/// and not at that of the tick: Binance keeps its own books so, and an order from before a tick
+/// change still rests on them. See [`listing::qty_scale`] for quantities.
 pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
     let info: Info = serde_json::from_slice(body)
         .map_err(|error| format!("exchangeInfo is not of the documented shape: {error}"))?;
@@ -121,8 +122,8 @@ pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     Ok(listing::shaped(&tickers).filter_map(read).collect())
 }
 
-/// Symbols of a recorded frame, from its stream's name or its own. Binance pads every number to eight
-/// decimals, so that one number tells the scale, unless some are too large for that.
+/// Symbols of a recorded frame, from its stream's name or its own. Binance pads every number to
+/// eight decimals, so that one number tells the scale, unless some are too large for that.
 pub fn survey(frame: &str, survey: &mut Survey) {
     if survey.is_exact() {
         decode::survey(frame, survey);
@@ -146,8 +147,8 @@ pub fn survey(frame: &str, survey: &mut Survey) {
         #[serde(borrow, flatten)]
         bare: Option<Event<'m>>,
     }
-    // Binance writes the stream's name first; reading on would parse every frame twice. Other letters than these
-    // have no one capital, or are escaped.
+    // Binance writes the stream's name first; reading on would parse every frame twice. Other
+    // letters than these have no one capital, or are escaped.
     let first = frame
         .strip_prefix(r#"{"stream":""#)
         .and_then(|rest| rest.split('"').next())

@@ -27,8 +27,8 @@ pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String>
     Ok(listing::each(&list(body)?, "market_symbol", read))
 }
 
-/// The scales: prices have been finer than today's ticks. See [`listing::qty_scale`] for quantities. Nothing for a market
-/// that is not spot.
+/// The scales: prices have been finer than today's ticks. See [`listing::qty_scale`] for
+/// quantities. Nothing for a market that is not spot.
 fn instrument(listing: &Listing, exchange: &'static str) -> Result<Option<Instrument>, String> {
     if listing
         .market_type
@@ -64,8 +64,8 @@ fn instrument(listing: &Listing, exchange: &'static str) -> Result<Option<Instru
     }))
 }
 
-/// Decodes `ticker` of all markets: volume at its average price, in the counter currency, which ranks markets of
-/// one currency, and of those of about the same worth.
+/// Decodes `ticker` of all markets: volume at its average price, in the counter currency, which
+/// ranks markets of one currency, and of those of about the same worth.
 pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     #[derive(Deserialize)]
     struct Ticker {

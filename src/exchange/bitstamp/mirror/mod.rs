@@ -1,7 +1,7 @@
 //! Bitstamp's half of the protocol, for the simulated exchange.
 //!
-//! Ids are the matching engine's clock. A snapshot is stamped a microsecond early: the changes of its own microsecond
-//! come after it once more, which does no harm, and none is missing.
+//! Ids are the matching engine's clock. A snapshot is stamped a microsecond early: the changes of
+//! its own microsecond come after it once more, which does no harm, and none is missing.
 
 use super::request::{DIFFS, TRADES};
 use super::{CHANNELS_MAX, SCALE};

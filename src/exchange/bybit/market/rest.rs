@@ -1,4 +1,5 @@
-//! Answers of the REST interface: metadata and volumes. Cold: clarity before speed, and no request is made here.
+//! Answers of the REST interface: metadata and volumes. Cold: clarity before speed, and no request
+//! is made here.
 
 use crate::base::instrument::{Contract, Kind, Name, name};
 use crate::base::{Instrument, Px, Qty, Symbol, decimal};
@@ -56,7 +57,8 @@ pub fn metadata(body: &[u8], category: &'static Category) -> Result<Listings, St
     Ok(listing::each(&answer(body)?.list, "symbol", read))
 }
 
-/// Decodes `tickers`: what was traded in 24 hours in the quote asset, which ranks symbols of one quote asset only.
+/// Decodes `tickers`: what was traded in 24 hours in the quote asset, which ranks symbols of one
+/// quote asset only.
 pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

@@ -1,4 +1,5 @@
-//! Bybit's half of the protocol, for the simulated exchange: listings and REST. Connections are in `session`.
+//! Bybit's half of the protocol, for the simulated exchange: listings and REST. Connections are in
+//! `session`.
 
 mod session;
 

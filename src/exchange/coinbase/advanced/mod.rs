@@ -1,5 +1,5 @@
-//! Advanced Trade: one numbered line of messages for all channels. Source: the exchange's Advanced Trade
-//! WebSocket and REST pages. Orders go over REST there, and this build sends none.
+//! Advanced Trade: one numbered line of messages for all channels. Source: the exchange's Advanced
+//! Trade WebSocket and REST pages. Orders go over REST there, and this build sends none.
 
 mod market {
     pub mod decode;
@@ -20,7 +20,8 @@ use market::{decode, rest};
 /// Coinbase by its Advanced Trade API.
 pub struct AdvancedTrade;
 
-/// The whole book in the stream, then changes. They carry no ids of their own: their frames are numbered.
+/// The whole book in the stream, then changes. They carry no ids of their own: their frames are
+/// numbered.
 static DEPTHS: [DepthStream; 1] = [DepthStream {
     name: "level2",
     rule: SeqRule {
@@ -32,7 +33,8 @@ static DEPTHS: [DepthStream; 1] = [DepthStream {
     every_ms: None,
 }];
 
-/// Products that one frame names, at most; not documented. Some 12 bytes each: frames stay under 1 KiB.
+/// Products that one frame names, at most; not documented. Some 12 bytes each: frames stay under 1
+/// KiB.
 const PRODUCTS_PER_FRAME: usize = 50;
 /// Products that one metadata request names, at most: its path stays under 4 KiB.
 const PRODUCTS_PER_REQUEST: usize = 100;
@@ -78,11 +80,13 @@ impl Exchange for AdvancedTrade {
             per: Nanos::from_secs(1),
         };
         Limits {
-            // Not documented: 32 are refused ("too many L2 streams requested in a single session"), 16 were taken.
+            // Not documented: 32 are refused ("too many L2 streams requested in a single session"),
+            // 16 were taken.
             books_per_connection: 16,
             // Whole books, 115 bytes a level: BTC-USD had 46,000 levels and 5.1 MB in August 2026.
             message_bytes_max: 64 << 20,
-            // Not documented. A missing number costs all books of the connection: few of them share one.
+            // Not documented. A missing number costs all books of the connection: few of them share
+            // one.
             streams_per_connection: 150,
             messages: a_second(8), // WebSocket rate limits: unauthenticated messages, an address.
             connects: a_second(8), // WebSocket rate limits: connections, an address.
@@ -100,7 +104,8 @@ impl Exchange for AdvancedTrade {
         "/".to_owned()
     }
 
-    /// Channels close after 60 to 90 s without an update; heartbeats, one a second, keep them all open.
+    /// Channels close after 60 to 90 s without an update; heartbeats, one a second, keep them all
+    /// open.
     fn greeting(&self) -> &'static [&'static str] {
         &[r#"{"type":"subscribe","channel":"heartbeats"}"#]
     }

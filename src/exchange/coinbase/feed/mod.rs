@@ -1,5 +1,5 @@
-//! The Exchange feed: whole books and changes without numbers. Source: the exchange's Exchange WebSocket and REST
-//! pages. Its orders go over FIX, and this build sends none.
+//! The Exchange feed: whole books and changes without numbers. Source: the exchange's Exchange
+//! WebSocket and REST pages. Its orders go over FIX, and this build sends none.
 
 mod market {
     pub mod decode;

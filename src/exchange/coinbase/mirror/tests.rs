@@ -1,5 +1,5 @@
-//! What both mirrors refuse, and what they do at their time. The conversations themselves are tried on every exchange
-//! alike.
+//! What both mirrors refuse, and what they do at their time. The conversations themselves are tried
+//! on every exchange alike.
 
 use crate::base::{Level, Side, UnixNanos};
 use crate::exchange::Exchange;

@@ -1,5 +1,5 @@
-//! Answers of the REST interface, which has the same methods as the WebSocket. Cold: clarity before speed, and no
-//! request is made here.
+//! Answers of the REST interface, which has the same methods as the WebSocket. Cold: clarity before
+//! speed, and no request is made here.
 
 use crate::base::instrument::{Contract, Kind, name};
 use crate::base::{Instrument, Px, Qty, Symbol, decimal};
@@ -12,7 +12,8 @@ pub const INSTRUMENTS: &str = "/api/v2/public/get_instruments";
 /// What each instrument of a currency did in 24 hours.
 pub const SUMMARIES: &str = "/api/v2/public/get_book_summary_by_currency";
 
-/// Hands each element of `{"result":[…]}` to `each`, its numbers as texts. What it gives nothing for is left out.
+/// Hands each element of `{"result":[…]}` to `each`, its numbers as texts. What it gives nothing
+/// for is left out.
 fn results<R>(
     body: &[u8],
     what: &str,
@@ -103,12 +104,14 @@ fn instrument(
     let px_scale = finest(&ticks).map_or(tick_scale, |(scale, _)| scale);
     let tick = u128::from(tick) * 10u128.pow(u32::from(px_scale - tick_scale));
     let tick = i64::try_from(tick).map_err(|_| "its tick does not fit")?;
-    // Orders are in whole contracts, or in steps of the smallest order where that is less than one (options).
+    // Orders are in whole contracts, or in steps of the smallest order where that is less than one
+    // (options).
     let amounts = [entry.text("contract_size"), entry.text("min_trade_amount")];
     let amounts: Vec<&str> = amounts.into_iter().flatten().collect();
     let (qty_scale, lot) = finest(&amounts).ok_or("its amounts are no steps")?;
     let qty_min = listing::units("smallest order", said("min_trade_amount")?, qty_scale)?;
-    // Amounts of inverse perpetuals and futures are in dollars; of all others, options too, in the base asset.
+    // Amounts of inverse perpetuals and futures are in dollars; of all others, options too, in the
+    // base asset.
     let futures = matches!(kind, Kind::Perpetual | Kind::Future);
     let inverse = futures && entry.text("instrument_type") == Some("reversed");
     Ok(Some(Instrument {

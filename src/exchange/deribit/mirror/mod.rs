@@ -1,5 +1,5 @@
-//! The exchange's half of the protocol, for the simulated exchange. Holds one client's subscriptions; no socket and no
-//! book.
+//! The exchange's half of the protocol, for the simulated exchange. Holds one client's
+//! subscriptions; no socket and no book.
 
 use super::{CALL_WEIGHT, INSTRUMENTS_WEIGHT, channel_of, rest};
 use crate::base::instrument::{Asset, Contract, Kind, name};
@@ -16,7 +16,8 @@ use std::fmt::Write;
 pub struct DeribitMirror;
 
 impl Mirror for DeribitMirror {
-    /// Against dollars an inverse perpetual, against anything else one that counts in the base asset.
+    /// Against dollars an inverse perpetual, against anything else one that counts in the base
+    /// asset.
     fn list(&self, base: &str, quote: &str, px_decimals: u8, qty_decimals: u8) -> Instrument {
         let inverse = quote == "USD";
         let symbol = if inverse {

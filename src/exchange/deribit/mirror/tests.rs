@@ -1,4 +1,5 @@
-//! What the mirror refuses, and what it does at its time. The conversation itself is tried on every exchange alike.
+//! What the mirror refuses, and what it does at its time. The conversation itself is tried on every
+//! exchange alike.
 
 use crate::base::{Level, Side, UnixNanos};
 use crate::exchange::Exchange;

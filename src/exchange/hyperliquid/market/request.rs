@@ -1,12 +1,13 @@
-//! What is asked of the exchange as text: subscriptions. Holds no connection and no pace: who sends keeps to the limits.
+//! What is asked of the exchange as text: subscriptions. Holds no connection and no pace: who sends
+//! keeps to the limits.
 
 use crate::base::Channel;
 use crate::exchange::hyperliquid::{BOOK, FAST, QUOTES, TRADES};
 use crate::exchange::{DepthStream, Request, Topic};
 use serde_json::Value;
 
-/// Frames that ask `method` for these topics, one each: the exchange takes no lists. It knows no ids either, and
-/// repeats the subscription in its answer.
+/// Frames that ask `method` for these topics, one each: the exchange takes no lists. It knows no
+/// ids either, and repeats the subscription in its answer.
 pub fn about(method: &str, topics: &[Topic<'_>], depth: &DepthStream) -> Vec<Request> {
     let frame = |topic: &Topic<'_>| {
         let (kind, option) = match topic.channel {

@@ -1,4 +1,5 @@
-//! Answers of the REST interface, and what recordings tell. Cold: clarity before speed, and no request is made here.
+//! Answers of the REST interface, and what recordings tell. Cold: clarity before speed, and no
+//! request is made here.
 
 use crate::base::instrument::name;
 use crate::base::{Channel, Instrument, Kind, Symbol};
@@ -134,8 +135,8 @@ fn spot(
     })
 }
 
-/// The scales follow from the decimals of the size. The tick is the finest there is: prices of more than five
-/// figures are refused unless they are whole, which no constant tick can say.
+/// The scales follow from the decimals of the size. The tick is the finest there is: prices of more
+/// than five figures are refused unless they are whole, which no constant tick can say.
 pub fn bare(
     exchange: &'static str,
     symbol: &str,

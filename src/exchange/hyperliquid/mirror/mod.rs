@@ -1,5 +1,5 @@
-//! The exchange's half of the protocol: what Hyperliquid itself reads and writes, for the simulated exchange.
-//! Its blocks are the market's own messages: a book is pushed with each.
+//! The exchange's half of the protocol: what Hyperliquid itself reads and writes, for the simulated
+//! exchange. Its blocks are the market's own messages: a book is pushed with each.
 
 mod rest;
 mod session;
@@ -19,8 +19,9 @@ impl Mirror for HyperliquidMirror {
         false
     }
 
-    /// A perpetual where prices are in dollars, else a pair. Decimals of price and size add up to a constant here:
-    /// the price has what it needs, and the size what is left, at most what it needs.
+    /// A perpetual where prices are in dollars, else a pair. Decimals of price and size add up to a
+    /// constant here: the price has what it needs, and the size what is left, at most what it
+    /// needs.
     fn list(&self, base: &str, quote: &str, px_decimals: u8, qty_decimals: u8) -> Instrument {
         let exchange = super::Hyperliquid.name();
         let perpetual = quote == self.quote();
@@ -64,7 +65,8 @@ impl Mirror for HyperliquidMirror {
     }
 }
 
-/// `units` of 10^-`scale` as Hyperliquid writes numbers: without zeros at the end, but at least one decimal.
+/// `units` of 10^-`scale` as Hyperliquid writes numbers: without zeros at the end, but at least one
+/// decimal.
 fn number(units: u64, scale: u8) -> String {
     let mut out = String::new();
     text::push_plain(&mut out, units, scale);

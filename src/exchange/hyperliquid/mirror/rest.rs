@@ -45,7 +45,8 @@ fn meta(listings: &[&Listing]) -> Value {
     json!({"universe": listings.iter().map(one).collect::<Vec<_>>()})
 }
 
-/// Each pair has tokens of its own: one token's size has the same decimals in all its pairs, and listings need not.
+/// Each pair has tokens of its own: one token's size has the same decimals in all its pairs, and
+/// listings need not.
 fn spot_meta(listings: &[&Listing]) -> Value {
     let (mut universe, mut tokens) = (Vec::new(), Vec::new());
     for (n, listing) in listings.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! What is asked of the exchange as text: subscriptions. Holds no connection and no pace: who sends keeps to the limits.
+//! What is asked of the exchange as text: subscriptions. Holds no connection and no pace: who sends
+//! keeps to the limits.
 
 use crate::base::Channel;
 use crate::exchange::okx::{QUOTES, TRADES};

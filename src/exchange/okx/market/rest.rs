@@ -1,4 +1,5 @@
-//! Answers of the REST interface, and what recordings tell. Cold: clarity before speed, and no request is made here.
+//! Answers of the REST interface, and what recordings tell. Cold: clarity before speed, and no
+//! request is made here.
 
 use crate::base::instrument::name;
 use crate::base::{Contract, Instrument, Kind, Px, Qty, Symbol, decimal};
@@ -9,7 +10,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Types whose instruments are asked for in one request each. Options are listed a family at a time.
+/// Types whose instruments are asked for in one request each. Options are listed a family at a
+/// time.
 const TYPES: [&str; 3] = ["SPOT", "SWAP", "FUTURES"];
 
 /// A request at `path` for each type.
@@ -18,8 +20,8 @@ pub fn requests(path: &str) -> Vec<RestRequest> {
     TYPES.into_iter().map(request).collect()
 }
 
-/// Requests for the metadata of these symbols, of all but options where there is none. Names tell the type:
-/// `BTC-USDT`, `BTC-USDT-SWAP`, `BTC-USD-260327`, `BTC-USD-260327-90000-C`.
+/// Requests for the metadata of these symbols, of all but options where there is none. Names tell
+/// the type: `BTC-USDT`, `BTC-USDT-SWAP`, `BTC-USD-260327`, `BTC-USD-260327-90000-C`.
 pub fn metadata_requests(symbols: &[&str]) -> Vec<RestRequest> {
     const PATH: &str = "/api/v5/public/instruments";
     if symbols.is_empty() {
@@ -176,14 +178,16 @@ fn contract(listing: &Listing, base: &str, quote: &str) -> Option<Contract> {
     })
 }
 
-/// The decimals that a number needs, and the number at them; `None` for anything that is not above zero.
+/// The decimals that a number needs, and the number at them; `None` for anything that is not above
+/// zero.
 fn number(text: &str) -> Option<(u8, u64)> {
     let units = |scale| Some((scale, decimal::parse(text.as_bytes(), scale).ok()?));
     let (scale, units) = (0..=decimal::SCALE_MAX).find_map(units)?;
     (units > 0).then_some((scale, units))
 }
 
-/// Decodes `market/tickers`: volume in the quote asset. Spot says it so; contracts count it in the base asset.
+/// Decodes `market/tickers`: volume in the quote asset. Spot says it so; contracts count it in the
+/// base asset.
 pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     #[derive(Deserialize, Default)]
     #[serde(rename_all = "camelCase", default)]

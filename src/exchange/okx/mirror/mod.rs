@@ -1,5 +1,5 @@
-//! The exchange's half of the protocol: what OKX itself reads and writes, for the simulated exchange.
-//! Asks nobody to log in: its clients may follow the fastest books, too.
+//! The exchange's half of the protocol: what OKX itself reads and writes, for the simulated
+//! exchange. Asks nobody to log in: its clients may follow the fastest books, too.
 
 mod rest;
 mod session;

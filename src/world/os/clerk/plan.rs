@@ -1,5 +1,5 @@
-//! What waits for one REST host, the most urgent first, within the weight that the host takes from us.
-//! Fetches nothing and reads no clock.
+//! What waits for one REST host, the most urgent first, within the weight that the host takes from
+//! us. Fetches nothing and reads no clock.
 
 use crate::base::Nanos;
 use crate::conn::Limiter;
@@ -86,8 +86,8 @@ impl<J: Copy> Queue<J> {
         self.waiting.len()
     }
 
-    /// What waits, the most urgent first, each with the time at which the host will take it, as far as its budget
-    /// tells: requests take time of their own.
+    /// What waits, the most urgent first, each with the time at which the host will take it, as far
+    /// as its budget tells: requests take time of their own.
     pub fn schedule(&self, now: Nanos, plan: &Plan) -> Vec<(J, Nanos)> {
         let (mut plan, mut at) = (plan.clone(), now);
         let one = |waiting: &Waiting<J>| {
@@ -149,14 +149,14 @@ impl Plan {
         at - now
     }
 
-    /// The newest request, of this weight, was answered: the host counted it some time before `now`, and not when we
-    /// sent it.
+    /// The newest request, of this weight, was answered: the host counted it some time before
+    /// `now`, and not when we sent it.
     pub fn settle(&mut self, now: Nanos, weight: u32) {
         self.weight.settle_weighing(now, weight);
     }
 
-    /// The host answered with this status, and `asked` is for how long it sends us away, if it says so. True if it
-    /// sends us away at all.
+    /// The host answered with this status, and `asked` is for how long it sends us away, if it says
+    /// so. True if it sends us away at all.
     pub fn answered(&mut self, now: Nanos, status: u16, asked: Option<Nanos>) -> bool {
         let span = match (status, asked) {
             (200..=299, _) => None,

@@ -77,9 +77,10 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// A client for `host:port`; `extra_ca_pem` is trusted beside the public authorities. `budget` is what the
-    /// exchange takes from one address. With `via`, also a `host:port`, connections go there, and names and
-    /// certificates stay the host's own. With `proxy` they go there, and on from there.
+    /// A client for `host:port`; `extra_ca_pem` is trusted beside the public authorities. `budget`
+    /// is what the exchange takes from one address. With `via`, also a `host:port`, connections go
+    /// there, and names and certificates stay the host's own. With `proxy` they go there, and on
+    /// from there.
     pub fn new(
         host_port: &str,
         via: Option<&str>,
@@ -177,8 +178,8 @@ impl Rest {
         self.plan.time_needed(sys::monotonic(), weights)
     }
 
-    /// The body of the answer. Spends of the host's budget, and waits a little while for it, or for a host that asks
-    /// to be left alone so long; refuses if either takes longer.
+    /// The body of the answer. Spends of the host's budget, and waits a little while for it, or for
+    /// a host that asks to be left alone so long; refuses if either takes longer.
     pub fn fetch(&mut self, request: &RestRequest) -> Result<Vec<u8>, FetchError> {
         let latest = sys::monotonic() + PATIENCE;
         loop {
@@ -246,8 +247,8 @@ fn refusal_text(body: impl std::io::Read) -> String {
     text.chars().take(REFUSAL_CHARS_MAX).collect()
 }
 
-/// Where the library panics for what a host does (it gives no thread, its clock is before 1970), that is an error
-/// of this request, and not the end of the thread that asked.
+/// Where the library panics for what a host does (it gives no thread, its clock is before 1970),
+/// that is an error of this request, and not the end of the thread that asked.
 fn without_panic<T>(call: impl FnOnce() -> T) -> Result<T, FetchError> {
     if sys::realtime() < UnixNanos(0) {
         let why = "the wall clock is before 1970: no certificate is valid yet";
@@ -293,8 +294,8 @@ pub fn target(host_port: &str) -> Target {
     }
 }
 
-/// Looks names up on the thread that asks, where the library would start one for each; or gives one place, whatever
-/// the name is.
+/// Looks names up on the thread that asks, where the library would start one for each; or gives one
+/// place, whatever the name is.
 #[derive(Debug)]
 struct LooksUp {
     via: Option<String>,

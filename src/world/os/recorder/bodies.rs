@@ -50,7 +50,8 @@ pub fn bodies() -> (BodyTap, BodyEnd) {
 }
 
 impl BodyTap {
-    /// Hands over the body of the answer to `request`; `snapshot` names the instrument where a lane gets it.
+    /// Hands over the body of the answer to `request`; `snapshot` names the instrument where a lane
+    /// gets it.
     pub fn keep(
         &self,
         exchange: &dyn Exchange,

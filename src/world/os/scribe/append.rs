@@ -1,11 +1,12 @@
-//! A file that only grows, by whole pieces. What a write could not take stays here and is tried again, so that a
-//! disk that is full for a while costs nothing but time.
+//! A file that only grows, by whole pieces. What a write could not take stays here and is tried
+//! again, so that a disk that is full for a while costs nothing but time.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 
-/// A file that is appended to (`O_APPEND`: whoever truncates it, as log rotation does, gets no hole of zeros).
+/// A file that is appended to (`O_APPEND`: whoever truncates it, as log rotation does, gets no hole
+/// of zeros).
 #[derive(Debug)]
 pub struct Append {
     path: PathBuf,

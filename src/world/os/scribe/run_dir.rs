@@ -1,5 +1,5 @@
-//! The files of one run. A write that fails is counted and tried again; the first failure of each time of failing
-//! is kept to be told.
+//! The files of one run. A write that fails is counted and tried again; the first failure of each
+//! time of failing is kept to be told.
 
 use super::super::files::write_whole;
 use super::append::Append;
@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// Bytes of log lines that wait for a disk that takes none; further ones are dropped and counted.
 const WAITING_MAX: usize = 4 << 20;
-/// As much again is for the records of orders: risk lets no new ones through meanwhile, so that they are few.
+/// As much again is for the records of orders: risk lets no new ones through meanwhile, so that
+/// they are few.
 const RECORDS_WAITING_MAX: usize = 2 * WAITING_MAX;
 /// Bytes of one stage's intervals that wait for the disk.
 const INTERVALS_WAITING_MAX: usize = 256 << 10;
@@ -55,7 +56,8 @@ impl RunDir {
         })
     }
 
-    /// Takes a whole line for the log. `record`: of an order, which is kept when others no longer are.
+    /// Takes a whole line for the log. `record`: of an order, which is kept when others no longer
+    /// are.
     pub fn take_line(&mut self, line: &str, record: bool) {
         let room = if record {
             RECORDS_WAITING_MAX

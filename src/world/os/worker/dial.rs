@@ -1,4 +1,5 @@
-//! Opens connections for lanes, within the attempts that an exchange takes from one address. Never waits.
+//! Opens connections for lanes, within the attempts that an exchange takes from one address. Never
+//! waits.
 
 use super::{Nanos, Note, Severity, Socket, SocketOptions, Turn, Value};
 use crate::conn::Limiter;
@@ -13,7 +14,8 @@ const LEFT_ALONE: u32 = 15;
 /// Of what we take, market data leaves a part in so many to orders.
 const SPARED_FOR_ORDERS: usize = 9;
 
-/// Connections that this process may open to one exchange, which counts them by address, whatever they are for.
+/// Connections that this process may open to one exchange, which counts them by address, whatever
+/// they are for.
 #[derive(Debug, Clone)]
 pub struct Attempts {
     limiter: Arc<Mutex<Limiter>>,

@@ -1,5 +1,5 @@
-//! How a worker looks at its sockets: what is ready, since when the others are known to be empty, and that nothing is
-//! decided on what a stop left in them. Reads no byte itself.
+//! How a worker looks at its sockets: what is ready, since when the others are known to be empty,
+//! and that nothing is decided on what a stop left in them. Reads no byte itself.
 
 use super::*;
 
@@ -11,8 +11,8 @@ const CATCH_UP_MAX: Nanos = Nanos::from_secs(2);
 const STOPS_SAMPLE: Nanos = Nanos::from_secs(1);
 
 impl Running {
-    /// Asks the kernel which sockets are ready; waits for it when there is nothing else to do. Says for how long nobody
-    /// looked before, though there may have been something to see.
+    /// Asks the kernel which sockets are ready; waits for it when there is nothing else to do. Says
+    /// for how long nobody looked before, though there may have been something to see.
     pub(super) fn poll_sockets(&mut self) -> Nanos {
         let waits = self.worker.seat.wait() == Wait::Park && {
             self.worker.bell.sleep(); // Before the look: what comes after it rings.
@@ -33,11 +33,12 @@ impl Running {
         }
         let mut missed = Nanos(self.polled.since(self.looked));
         self.looked = woke;
-        // A thread that slept would have been woken by any byte, so that every socket was empty until it could run
-        // again. How long ago that was the scheduler says, but not how long a host kept a whole virtual CPU from it,
-        // nor how long it was stopped: a thread that waited but once, and not for longer than it asked, slept. (A stop
-        // that began within the microsecond before the sleep, and that was over before the sleep would have been, is
-        // not told from it.)
+        // A thread that slept would have been woken by any byte, so that every socket was empty
+        // until it could run again. How long ago that was the scheduler says, but not how long a
+        // host kept a whole virtual CPU from it, nor how long it was stopped: a thread that waited
+        // but once, and not for longer than it asked, slept. (A stop that began within the
+        // microsecond before the sleep, and that was over before the sleep would have been, is not
+        // told from it.)
         let overslept = woke - (self.polled + Nanos(span));
         self.away = missed + overslept;
         if overslept > OVERSLEPT {
@@ -52,7 +53,8 @@ impl Running {
         missed
     }
 
-    /// Asks the kernel. False where it does not tell what is ready: a signal interrupted it, or more is than fits.
+    /// Asks the kernel. False where it does not tell what is ready: a signal interrupted it, or
+    /// more is than fits.
     fn poll(&mut self, timeout: Duration) -> bool {
         let polled = self.worker.poll.poll(&mut self.events, Some(timeout));
         if polled.is_err() {
@@ -61,8 +63,8 @@ impl Running {
         polled.is_ok() && self.events.iter().count() < EVENTS_MAX
     }
 
-    /// Empties the sockets before the desk decides: what it holds is from before the stop, and what is true now lies in
-    /// the sockets.
+    /// Empties the sockets before the desk decides: what it holds is from before the stop, and what
+    /// is true now lies in the sockets.
     pub(super) fn catch_up(&mut self, stopped: Nanos) {
         let began = self.clock.now();
         // A sleep that ended a little late is a busy host, and no stop.

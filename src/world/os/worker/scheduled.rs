@@ -18,8 +18,8 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// How long it took to run again after the one sleep since `before`; `None` where that was no single sleep: it was
-    /// stopped too (a signal, a debugger, a frozen container), or never slept.
+    /// How long it took to run again after the one sleep since `before`; `None` where that was no
+    /// single sleep: it was stopped too (a signal, a debugger, a frozen container), or never slept.
     pub fn slept_once_since(&self, before: &Self) -> Option<Nanos> {
         (self.waits == before.waits + 1).then(|| Nanos(self.delay_ns - before.delay_ns))
     }

@@ -30,7 +30,8 @@ impl Lane<Socket> for Stalling {
     fn handle_turn(&mut self, turn: &mut Turn) -> bool {
         self.saw.lock().unwrap().push(Saw::Turn);
         if let Some(stall) = self.stall.take() {
-            // Due from now on: later than the sockets were asked, however late this thread came to run.
+            // Due from now on: later than the sockets were asked, however late this thread came to
+            // run.
             self.timer = turn.clock.now();
             std::thread::sleep(stall);
         }
@@ -287,7 +288,8 @@ fn listening() -> (Running, std::net::TcpStream, crate::watch::Collector) {
 fn a_stop_with_bytes_in_the_kernel_is_within_the_upper_bound_however_the_thread_slept() {
     use std::io::Write as _;
     let (mut running, mut far, _collector) = listening();
-    // Stopped outside of its sleep, with the newest byte just come: the stamp alone shows nothing of it.
+    // Stopped outside of its sleep, with the newest byte just come: the stamp alone shows nothing
+    // of it.
     running.turn();
     let writer = std::thread::spawn(move || {
         for _ in 0..6 {

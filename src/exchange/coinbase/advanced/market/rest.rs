@@ -1,4 +1,5 @@
-//! Answers of the Advanced Trade REST interface. Cold: clarity before speed, and no request is made here.
+//! Answers of the Advanced Trade REST interface. Cold: clarity before speed, and no request is made
+//! here.
 
 use crate::base::Symbol;
 use crate::exchange::coinbase::common::Product;
@@ -45,7 +46,8 @@ struct Entry {
 }
 
 impl Entry {
-    /// A product with a book of its own: an alias (`BTC-USDC`) shares that of another, under the other's name.
+    /// A product with a book of its own: an alias (`BTC-USDC`) shares that of another, under the
+    /// other's name.
     fn own(&self) -> bool {
         self.product_type == "SPOT" && self.alias.is_empty()
     }
@@ -92,7 +94,8 @@ pub fn next_cursor(body: &[u8]) -> Option<String> {
     more.then_some(pagination.next_cursor)
 }
 
-/// The volume in each product's quote currency: most are dollars, the others rank lower than they should.
+/// The volume in each product's quote currency: most are dollars, the others rank lower than they
+/// should.
 pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     let volume = |entry: Entry| {
         let volume = entry.approximate_quote_24h_volume.as_ref()?.parse().ok()?;

@@ -1,5 +1,5 @@
-//! The exchange's half of Advanced Trade, for the simulated exchange. Holds one client's subscriptions and its count
-//! of messages; no socket and no book.
+//! The exchange's half of Advanced Trade, for the simulated exchange. Holds one client's
+//! subscriptions and its count of messages; no socket and no book.
 
 use super::{channel_name, channel_of, rest};
 use crate::base::{Channel, Instrument, Level, Qty, Side, UnixNanos};

@@ -66,8 +66,8 @@ struct Day {
     volume: String,
 }
 
-/// Base volume at the last price, in each product's quote currency: most are dollars, the others rank lower than
-/// they should.
+/// Base volume at the last price, in each product's quote currency: most are dollars, the others
+/// rank lower than they should.
 pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     let stats: BTreeMap<String, Value> = serde_json::from_slice(body)
         .map_err(|error| format!("products/stats is not of the known shape: {error}"))?;

@@ -1,5 +1,5 @@
-//! The exchange's half of the Exchange feed, for the simulated exchange. Holds one client's subscriptions; no socket
-//! and no book.
+//! The exchange's half of the Exchange feed, for the simulated exchange. Holds one client's
+//! subscriptions; no socket and no book.
 
 use super::rest;
 use crate::base::{Channel, Instrument, Level, Side, UnixNanos};

@@ -1,13 +1,13 @@
-//! Which trades are news. The first message after a subscription to trades is of the past: as recorded, 30 trades of
-//! the last minute, and nothing in it says so. Never holds a trade.
+//! Which trades are news. The first message after a subscription to trades is of the past: as
+//! recorded, 30 trades of the last minute, and nothing in it says so. Never holds a trade.
 
 use crate::base::{Instrument, InstrumentId, UnixNanos};
 
-/// From when on the trades of each instrument are news: the first book after the exchange's answer, or the end of the
-/// first trades where those come before; `None` before either.
+/// From when on the trades of each instrument are news: the first book after the exchange's answer,
+/// or the end of the first trades where those come before; `None` before either.
 ///
-/// Times decide, not the order of messages: a frame that is seen again says the same again, and where nothing of the
-/// past comes no more than one message is lost.
+/// Times decide, not the order of messages: a frame that is seen again says the same again, and
+/// where nothing of the past comes no more than one message is lost.
 pub struct News(Box<[Option<UnixNanos>]>);
 
 impl News {
