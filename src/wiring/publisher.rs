@@ -300,6 +300,39 @@ mod tests {
     }
 
     #[test]
+    fn a_quote_that_waits_is_dropped_with_the_scales_that_it_is_written_at() {
+        let (mut publisher, mut receiver) = publisher(1);
+        let listed = Body::Instrument(Instrument::bare("x", Symbol::from("Y").unwrap(), (1, 1)));
+        let quote = |update_id| {
+            let quote = crate::base::Quote {
+                instrument: InstrumentId(0),
+                update_id,
+                bid: Level::default(),
+                ask: Level::default(),
+            };
+            event(0, update_id, Body::Quote(quote))
+        };
+        for event in [book(0, 1), quote(2), event(0, 3, listed), quote(4)] {
+            publisher.publish(event);
+        }
+        let mut ids = Vec::new();
+        while let Ok(event) = receiver.pop() {
+            ids.push(event.update_id);
+            publisher.flush();
+        }
+        assert_eq!(ids, [1, 3, 4]);
+        publisher.publish(book(0, 5));
+        for event in [quote(6), event(0, 7, listed)] {
+            publisher.publish(event);
+        }
+        while let Ok(event) = receiver.pop() {
+            ids.push(event.update_id);
+            publisher.flush();
+        }
+        assert_eq!(ids, [1, 3, 4, 5, 7]);
+    }
+
+    #[test]
     fn trades_that_found_no_room_are_counted_in_the_next_one() {
         let (mut publisher, mut receiver) = publisher(1);
         for id in 1..=4 {

@@ -265,3 +265,19 @@ fn times_at_the_ends_of_their_range_do_no_harm() {
         world.clock.shows(Nanos::NEVER, UnixNanos(theirs));
     }
 }
+
+#[test]
+fn what_messages_led_by_is_forgotten_with_the_bound_that_it_lay_in() {
+    let mut world = World::new(0);
+    assert_eq!(world.age(-200 * MS), 0);
+    let shown = UnixNanos(world.truth() - 10 * S);
+    let (now, wall) = (world.now, world.wall());
+    let time = ServerTime {
+        sent: now,
+        received: now,
+        shown,
+        unit_ns: 0,
+    };
+    world.clock.handle_time(time, now, wall);
+    assert_eq!(world.age(10 * S), 0);
+}
