@@ -1,7 +1,7 @@
 //! Zero allocations from frame payload to event and from event to encoded order, over a million
 //! messages; and what TLS and WebSocket allocate a frame, measured and printed.
 
-use crate::conn_support::{Authority, End, pipe};
+use crate::conn_support::Authority;
 use crate::counting::counted;
 use rustls::ServerConnection;
 use std::cell::Cell;
@@ -25,6 +25,7 @@ use tickwire::wiring::plan::FeedPlan;
 use tickwire::wiring::ring::{Bell, Receiver, Sender, ring};
 use tickwire::wiring::road::{self, FeedEnds};
 use tickwire::wiring::turn::{Notes, Turn};
+use tickwire::world::sim::pipe::{End, pipe};
 use tungstenite::handshake::HandshakeError;
 use tungstenite::{Message, WebSocket};
 

@@ -1,12 +1,13 @@
 //! Answers to the upgrade as exchanges and what stands before them give them: which are accepted,
 //! which are refused, and what of a refusal is understood and obeyed.
 
-use crate::conn_support::{Authority, End, TestClock, pipe};
+use crate::conn_support::{Authority, TestClock};
 use rustls::ServerConnection;
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use tickwire::base::{Clock, Nanos};
 use tickwire::conn::{Close, Link, LinkConfig, Output, Phase, Read, TlsStream};
+use tickwire::world::sim::pipe::{End, pipe};
 use tungstenite::handshake::derive_accept_key;
 
 /// What became of an answer.

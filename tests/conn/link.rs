@@ -1,6 +1,6 @@
 //! Links over a pipe in memory, on a clock that the test sets: phases, delays, limits and faults.
 
-use crate::conn_support::{Authority, End, TestClock, pipe};
+use crate::conn_support::{Authority, TestClock};
 use rustls::ServerConnection;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -9,6 +9,7 @@ use tickwire::base::{Clock, Nanos};
 use tickwire::conn::{
     Close, Link, LinkConfig, Output, Phase, Read, SendError, TlsStream, Transport,
 };
+use tickwire::world::sim::pipe::{End, pipe};
 use tungstenite::handshake::HandshakeError;
 use tungstenite::handshake::server::{NoCallback, ServerHandshake};
 use tungstenite::protocol::CloseFrame;

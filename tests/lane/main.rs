@@ -11,3 +11,4 @@ mod lines;
 mod overflow;
 mod quiet_books;
 mod rhythm;
+mod world;

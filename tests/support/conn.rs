@@ -1,15 +1,13 @@
-//! What the connection tests share: an authority of their own, and a pipe in memory with faults.
+//! What the connection tests share: an authority of their own, and a clock that they set.
 #![allow(dead_code)] // Each test binary uses its own part.
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ServerConfig};
 use std::cell::Cell;
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
-use std::sync::{Arc, Mutex};
-use tickwire::base::{Clock, Nanos, RxStamps, UnixNanos};
-use tickwire::conn::{Transport, TxMark, TxStamp, tls};
+use std::sync::Arc;
+use tickwire::base::{Clock, Nanos, UnixNanos};
+use tickwire::conn::tls;
 use tickwire::world::os::clock::OsClock;
 
 /// A certificate authority, and what it signs.
@@ -81,113 +79,5 @@ impl Clock for TestClock {
 
     fn unix(&self) -> UnixNanos {
         UnixNanos(self.0.get() as i64)
-    }
-}
-
-#[derive(Default)]
-struct Channel {
-    bytes: VecDeque<u8>,
-    closed: bool,
-}
-
-/// One end of a pipe in memory that holds `capacity` bytes a direction.
-pub struct End {
-    inbox: Arc<Mutex<Channel>>,
-    outbox: Arc<Mutex<Channel>>,
-    capacity: usize,
-    /// Dice for faults: short reads and writes, and blocking without need.
-    dice: Option<fastrand::Rng>,
-    tx: TxMark,
-}
-
-/// A pipe. With a seed it hands over few bytes at a time, and blocks every other call or so.
-pub fn pipe(capacity: usize, seed: Option<u64>) -> (End, End) {
-    let (a, b) = (
-        Arc::<Mutex<Channel>>::default(),
-        Arc::<Mutex<Channel>>::default(),
-    );
-    let end = |inbox: &Arc<_>, outbox: &Arc<_>, salt: u64| End {
-        inbox: Arc::clone(inbox),
-        outbox: Arc::clone(outbox),
-        capacity,
-        dice: seed.map(|seed| fastrand::Rng::with_seed(seed ^ salt)),
-        tx: TxMark::default(),
-    };
-    (end(&a, &b, 0), end(&b, &a, 1 << 40))
-}
-
-impl End {
-    /// How many bytes this call moves at most, or that it blocks.
-    fn share(&mut self, wanted: usize) -> io::Result<usize> {
-        let Some(dice) = &mut self.dice else {
-            return Ok(wanted);
-        };
-        match dice.u8(0..4) {
-            0 | 1 => Err(ErrorKind::WouldBlock.into()),
-            2 => Ok(wanted.min(1)),
-            _ => Ok(wanted.min(dice.usize(1..3_000))),
-        }
-    }
-
-    /// Puts bytes on the wire that did not come from the stream's owner.
-    pub fn inject(&mut self, bytes: &[u8]) {
-        self.outbox.lock().unwrap().bytes.extend(bytes);
-    }
-}
-
-impl Drop for End {
-    fn drop(&mut self) {
-        self.outbox.lock().unwrap().closed = true;
-        self.inbox.lock().unwrap().closed = true;
-    }
-}
-
-impl Read for End {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let share = self.share(out.len())?;
-        let mut inbox = self.inbox.lock().unwrap();
-        if inbox.bytes.is_empty() && !inbox.closed {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        let n = share.min(inbox.bytes.len());
-        for (to, from) in out.iter_mut().zip(inbox.bytes.drain(..n)) {
-            *to = from;
-        }
-        Ok(n)
-    }
-}
-
-impl Write for End {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let share = self.share(data.len())?;
-        let mut outbox = self.outbox.lock().unwrap();
-        if outbox.closed {
-            return Err(ErrorKind::BrokenPipe.into());
-        }
-        let n = share.min(self.capacity.saturating_sub(outbox.bytes.len()));
-        if n == 0 {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        outbox.bytes.extend(&data[..n]);
-        self.tx.bytes += n as u64;
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Transport for End {
-    fn rx(&self) -> RxStamps {
-        RxStamps::default()
-    }
-
-    fn tx(&self) -> TxMark {
-        self.tx
-    }
-
-    fn poll_tx_stamp(&mut self) -> Option<TxStamp> {
-        None
     }
 }

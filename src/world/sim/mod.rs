@@ -1,6 +1,8 @@
-//! The connections of the simulated exchange as values: TLS, HTTP and WebSockets. Owns no socket
-//! and no clock.
+//! The same road on a virtual clock, from one seed: the simulated exchange's connections as values,
+//! pipes in memory, and the driver that runs both sides. Owns no socket and no clock.
 
 pub mod connection;
+pub mod driver;
+pub mod pipe;
 pub mod tls;
 mod ws;

@@ -5,7 +5,7 @@
 pub mod desk;
 pub mod fussy;
 
-use crate::conn_support::{Authority, End, TestClock, pipe};
+use crate::conn_support::{Authority, TestClock};
 use crossbeam_channel::Receiver;
 use rustls::{ServerConfig, ServerConnection};
 use std::collections::VecDeque;
@@ -28,6 +28,7 @@ use tickwire::wiring::plan::{Endpoint, LanePlan};
 use tickwire::wiring::ring::Bell;
 use tickwire::wiring::road;
 use tickwire::wiring::turn::{Notes, Turn};
+use tickwire::world::sim::pipe::{End, pipe};
 use tungstenite::handshake::HandshakeError;
 use tungstenite::handshake::MidHandshake;
 use tungstenite::handshake::server::{NoCallback, ServerHandshake};

@@ -1,0 +1,477 @@
+//! The whole road on a virtual clock: lanes and desk as [`Road`] builds them, and at the other end of
+//! every connection a simulated exchange behind real TLS and WebSocket. One thread runs both sides,
+//! nothing waits, and time jumps to whatever is due next. The same seed gives the same run.
+
+use super::connection::Connection;
+use super::pipe::{End, pipe};
+use super::tls::{Certificates, certificates};
+use crate::base::{Clock, Instrument, InstrumentId, Nanos, Note, Snapshot, UnixNanos};
+use crate::conn::tls::client_config;
+use crate::exchange::mirror::{Call, Listing};
+use crate::exchange::{self, Exchange};
+use crate::venue::directory::host_names;
+use crate::venue::market::listed;
+use crate::venue::{Venue, Venues};
+use crate::watch::audit::{Auditor, BookAudit};
+use crate::watch::latency::{Collector, Recorder, Totals};
+use crate::watch::stage::Stage;
+use crate::wiring::ask::{Answer, Ask};
+use crate::wiring::desk::{Desk, DeskEnd};
+use crate::wiring::lane::{LINES, Lane, Output};
+use crate::wiring::plan::{Endpoint, Plan};
+use crate::wiring::road::{Bells, FeedRoad, Road};
+use crate::wiring::tally::Tally;
+use crate::wiring::turn::{Notes, Turn};
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
+use rustls::{ClientConfig, ServerConfig};
+use std::cell::Cell;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where the clock begins: whatever counts back from now stays above zero.
+const START: Nanos = Nanos::from_secs(1_000);
+/// The wall clock at [`Nanos::ZERO`].
+const EPOCH: UnixNanos = UnixNanos(1_767_225_600_000_000_000);
+/// Bytes that a connection holds in each direction.
+const PIPE_BYTES: usize = 1 << 20;
+/// Log records that may wait until the next look.
+const NOTES: usize = 65_536;
+/// Where every name of an exchange is: nothing is dialled for real.
+const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 443);
+/// Levels a side that snapshots are asked for, where the exchange gives as many.
+const SNAPSHOT_LEVELS: u16 = 1_000;
+/// Rounds that one moment may take before a lane counts as never coming to an end.
+const ROUNDS_MAX: usize = 100_000;
+
+/// Time that the driver sets.
+struct VirtualClock(Cell<Nanos>);
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Nanos {
+        self.0.get()
+    }
+
+    fn unix(&self) -> UnixNanos {
+        UnixNanos(EPOCH.0.saturating_add_unsigned(self.0.get().0))
+    }
+}
+
+/// Certificates are judged at [`EPOCH`].
+#[derive(Debug)]
+struct AtEpoch;
+
+impl TimeProvider for AtEpoch {
+    fn current_time(&self) -> Option<UnixTime> {
+        let since_1970 = Duration::from_nanos(EPOCH.0.unsigned_abs());
+        Some(UnixTime::since_unix_epoch(since_1970))
+    }
+}
+
+/// The simulated exchanges that a world is to have.
+pub struct Exchanges {
+    venues: Vec<Venue>,
+    server: Arc<ServerConfig>,
+    client: Arc<ClientConfig>,
+    seed: u64,
+}
+
+impl Exchanges {
+    /// These exchanges of the registry, each with so many instruments, whose order flow `seed` decides.
+    ///
+    /// # Errors
+    /// In words, when a name is none of the registry's, or no certificate can be made.
+    pub fn new(names: &[&str], instruments: usize, seed: u64) -> Result<Self, String> {
+        let mut venues = Vec::new();
+        for name in names {
+            let exchange =
+                exchange::by_name(name).ok_or_else(|| format!("{name}: no such exchange"))?;
+            let market = listed(exchange.mirror(), instruments, None);
+            venues.push(Venue::flow(exchange, market, seed, EPOCH).with_truth());
+        }
+        let hosts = venues.iter().flat_map(|venue| host_names(venue.exchange));
+        let Certificates { ca_pem, server } = certificates(hosts, Arc::new(AtEpoch))?;
+        let client = client_config(Some(ca_pem.as_bytes()), Arc::new(AtEpoch))
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            venues,
+            server,
+            client,
+            seed,
+        })
+    }
+
+    /// All that they list, with the ids of a run's table.
+    pub fn instruments(&self) -> Vec<Instrument> {
+        let listings = self.venues.iter().flat_map(|venue| &venue.listings);
+        let one = |(listing, n): (&Listing, u16)| Instrument {
+            id: InstrumentId(n),
+            ..listing.instrument
+        };
+        listings.zip(0..).map(one).collect()
+    }
+
+    /// The way to one of their hosts, as `exchange.endpoints()` names it.
+    pub fn endpoint(&self, host_port: String) -> Endpoint {
+        Endpoint {
+            host_port,
+            tls: self.client.clone(),
+            proxy: None,
+            seed: self.seed,
+        }
+    }
+}
+
+/// A feed lane, and what answers its requests.
+struct Fed {
+    road: FeedRoad<End>,
+    exchange: &'static dyn Exchange,
+}
+
+/// The exchange's end of a connection, and whose it is: the feeds' in their order, then the gateway's.
+struct Far {
+    lane: usize,
+    line: u8,
+    end: End,
+    connection: Connection,
+    gone: bool,
+}
+
+/// Both sides, and the time between them.
+pub struct World {
+    clock: VirtualClock,
+    instruments: Arc<[Instrument]>,
+    feeds: Vec<Fed>,
+    desk: Desk,
+    gateway: Option<Box<dyn Lane<End>>>,
+    venues: Venues,
+    server: Arc<ServerConfig>,
+    far: Vec<Far>,
+    auditor: Auditor,
+    recorder: Recorder,
+    collector: Collector,
+    notes: Notes,
+    log: crossbeam_channel::Receiver<Note>,
+    buffer: Vec<u8>,
+}
+
+/// What a world's run leaves behind.
+pub struct WorldEnd {
+    /// What the lanes counted.
+    pub tally: Tally,
+    /// What the desk leaves behind.
+    pub desk: DeskEnd,
+    /// What the audit found of each book, by instrument id: every one that was shown was compared with
+    /// the exchange's own.
+    pub books: Vec<BookAudit>,
+    /// What was timed; on a virtual clock nothing of it takes time but what waits for something.
+    pub latency: Totals,
+}
+
+impl World {
+    /// A world in which nothing has happened yet. The plan's endpoints must be these exchanges'.
+    ///
+    /// # Errors
+    /// In words, when the road cannot be built.
+    pub fn new(exchanges: Exchanges, plan: Plan) -> Result<Self, String> {
+        let instruments = plan.instruments.clone();
+        let of: Vec<_> = plan.lanes.iter().map(|lane| lane.feed.exchange).collect();
+        let road = Road::build(plan, &Bells::silent())?;
+        let feeds = road.feeds.into_iter().zip(of);
+        let (sender, log) = crossbeam_channel::bounded(NOTES);
+        let (recorder, collector) = Recorder::with_exchanges(0, &Stage::ALL, &instruments);
+        Ok(Self {
+            clock: VirtualClock(Cell::new(START)),
+            feeds: feeds
+                .map(|(road, exchange)| Fed { road, exchange })
+                .collect(),
+            desk: road.desk,
+            gateway: road.gateway,
+            venues: Venues::new(exchanges.venues),
+            server: exchanges.server,
+            far: Vec::new(),
+            auditor: Auditor::new(&instruments, true),
+            instruments,
+            recorder,
+            collector,
+            notes: Notes::new(sender),
+            log,
+            buffer: vec![0; PIPE_BYTES],
+        })
+    }
+
+    /// The time that it is.
+    pub fn now(&self) -> Nanos {
+        self.clock.now()
+    }
+
+    /// Log records since the last call.
+    pub fn notes(&mut self) -> Vec<Note> {
+        self.log.try_iter().collect()
+    }
+
+    /// Runs for this time.
+    ///
+    /// # Errors
+    /// In words, when one moment never comes to an end.
+    pub fn run(&mut self, span: Nanos) -> Result<(), String> {
+        let until = self.now() + span;
+        loop {
+            self.settle()?;
+            if self.now() >= until {
+                return Ok(());
+            }
+            // What is overdue waits for something else.
+            let next = self.poll_timeout().max(self.now() + Nanos(1));
+            self.clock.0.set(next.min(until));
+        }
+    }
+
+    /// The run is over: what each part leaves behind.
+    pub fn finish(mut self) -> WorldEnd {
+        let now = self.now();
+        let mut tally = Tally {
+            at: now,
+            ..Tally::default()
+        };
+        for lane in 0..self.lanes() {
+            self.with(|lane, _| lane.tally(&mut tally), lane);
+        }
+        let mut turn = Turn {
+            clock: &self.clock,
+            latency: &mut self.recorder,
+            notes: &self.notes,
+        };
+        let desk = self.desk.finish(&mut turn);
+        self.auditor.finish(now);
+        self.recorder.finish(now);
+        let mut latency = Totals::default();
+        self.collector.collect(&mut latency, &mut |_, _, _, _| ());
+        let ids = self.instruments.iter().map(|instrument| instrument.id);
+        WorldEnd {
+            tally,
+            desk,
+            books: ids.filter_map(|id| self.auditor.result(id)).collect(),
+            latency,
+        }
+    }
+
+    fn poll_timeout(&self) -> Nanos {
+        let feeds = self.feeds.iter().map(|fed| fed.road.lane.poll_timeout());
+        let gateway = self.gateway.iter().map(|lane| lane.poll_timeout());
+        let far = self.far.iter();
+        let far = far.map(|far| far.connection.poll_timeout(&self.venues));
+        let markets = self.venues.all.iter().map(Venue::poll_timeout);
+        let all = feeds.chain(gateway).chain(far).chain(markets);
+        all.min().unwrap_or(Nanos::NEVER)
+    }
+
+    fn lanes(&self) -> usize {
+        self.feeds.len() + usize::from(self.gateway.is_some())
+    }
+
+    /// Lends the lane of this number a turn: the feeds in their order, then the gateway.
+    fn with<R>(
+        &mut self,
+        work: impl FnOnce(&mut dyn Lane<End>, &mut Turn) -> R,
+        lane: usize,
+    ) -> Option<R> {
+        let mut turn = Turn {
+            clock: &self.clock,
+            latency: &mut self.recorder,
+            notes: &self.notes,
+        };
+        let lane = match self.feeds.get_mut(lane) {
+            Some(fed) => &mut fed.road.lane,
+            None => self.gateway.as_mut()?,
+        };
+        Some(work(lane.as_mut(), &mut turn))
+    }
+
+    /// Everything that happens at this moment, until nothing moves any more.
+    fn settle(&mut self) -> Result<(), String> {
+        let now = self.now();
+        self.advance(now);
+        for _ in 0..ROUNDS_MAX {
+            let mut moved = self.turn_exchanges(now);
+            for lane in 0..self.lanes() {
+                moved |= self.turn_lane(now, lane);
+            }
+            moved |= self.turn_desk();
+            if !moved {
+                return Ok(());
+            }
+        }
+        Err(format!("at {} ns something never comes to an end", now.0))
+    }
+
+    /// Moves the markets up to `now`, and publishes each event while its book stands at it.
+    fn advance(&mut self, now: Nanos) {
+        for (at, venue) in self.venues.all.iter_mut().enumerate() {
+            while venue.step(now) {
+                let events = std::mem::take(&mut venue.events);
+                let far = self.far.iter_mut().map(|far| &mut far.connection);
+                for connection in far.filter(|one| one.venue() == Some(at)) {
+                    connection.handle_events(venue, &events);
+                }
+            }
+        }
+    }
+
+    /// The exchanges read, answer, publish and write. True if a byte moved.
+    fn turn_exchanges(&mut self, now: Nanos) -> bool {
+        let mut moved = false;
+        for n in 0..self.far.len() {
+            let far = &mut self.far[n];
+            while far.end.is_readable() && !far.gone {
+                match far.end.read(&mut self.buffer) {
+                    Ok(0) => far.gone = true,
+                    Ok(count) => {
+                        let bytes = &self.buffer[..count];
+                        far.connection.handle_input(now, bytes, &mut self.venues);
+                        moved = true;
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(_) => far.gone = true,
+                }
+            }
+            if let Some(at) = far.connection.venue() {
+                let events = std::mem::take(&mut self.venues.all[at].events);
+                let all = self.far.iter_mut().map(|far| &mut far.connection);
+                for connection in all.filter(|one| one.venue() == Some(at)) {
+                    connection.handle_events(&self.venues.all[at], &events);
+                }
+            }
+        }
+        for far in &mut self.far {
+            far.connection.handle_timeout(now, &self.venues);
+        }
+        let truths = self.venues.all.iter_mut();
+        for truth in truths.flat_map(Venue::take_truths) {
+            self.auditor.truth(&truth);
+        }
+        for far in &mut self.far {
+            while !far.connection.output().is_empty() && !far.gone {
+                match far.end.write(far.connection.output()) {
+                    Ok(count) => {
+                        far.connection.consume(count);
+                        moved = true;
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(_) => far.gone = true,
+                }
+            }
+            far.gone |= far.connection.over(now).is_some();
+        }
+        self.far.retain(|far| !far.gone);
+        moved
+    }
+
+    /// What a worker does with a lane in a turn. True if something moved.
+    fn turn_lane(&mut self, now: Nanos, lane: usize) -> bool {
+        let mut moved = false;
+        for line in 0..LINES as u8 {
+            let readable = |lane: &mut dyn Lane<End>, _: &mut Turn| {
+                lane.stream_mut(line).is_some_and(|end| end.is_readable())
+            };
+            if self.with(readable, lane) == Some(true) {
+                self.with(|lane, turn| lane.handle_ready(turn, line), lane);
+                moved = true;
+            }
+        }
+        let work = |lane: &mut dyn Lane<End>, turn: &mut Turn| {
+            let worked = lane.handle_turn(turn);
+            let due = lane.poll_timeout() <= now;
+            if due {
+                lane.handle_timeout(turn, now);
+            }
+            worked
+        };
+        moved |= self.with(work, lane) == Some(true);
+        while let Some(output) = self
+            .with(|lane, turn| lane.poll_output(turn, now), lane)
+            .flatten()
+        {
+            moved = true;
+            match output {
+                Output::Dial { line, .. } => self.dial(now, lane, line),
+                Output::Ask(ask) => {
+                    if let Some(answer) = self.answer(now, lane, ask) {
+                        self.with(|lane, turn| lane.handle_answer(turn, now, answer), lane);
+                    }
+                }
+            }
+        }
+        if let Some(fed) = self.feeds.get_mut(lane) {
+            while let Ok(shown) = fed.road.shown.pop() {
+                self.auditor.shown(&shown);
+            }
+        }
+        moved
+    }
+
+    fn turn_desk(&mut self) -> bool {
+        let mut turn = Turn {
+            clock: &self.clock,
+            latency: &mut self.recorder,
+            notes: &self.notes,
+        };
+        self.desk.has_input() && self.desk.handle_turn(&mut turn) > 0
+    }
+
+    fn dial(&mut self, now: Nanos, lane: usize, line: u8) {
+        let (ours, theirs) = pipe(PIPE_BYTES, None);
+        self.far.retain(|far| (far.lane, far.line) != (lane, line));
+        let socket = match Connection::new(now, ADDRESS.ip(), self.server.clone()) {
+            Ok(connection) => {
+                self.far.push(Far {
+                    lane,
+                    line,
+                    end: theirs,
+                    connection,
+                    gone: false,
+                });
+                Ok(ours)
+            }
+            Err(_) => Err(ErrorKind::ConnectionRefused),
+        };
+        let open = |lane: &mut dyn Lane<End>, turn: &mut Turn| {
+            lane.handle_dialed(now, line, socket);
+            // A new socket is writable, which only an event would say.
+            lane.handle_ready(turn, line);
+        };
+        self.with(open, lane);
+    }
+
+    /// What the clerk would answer.
+    fn answer(&mut self, now: Nanos, lane: usize, ask: Ask) -> Option<Answer> {
+        match ask {
+            Ask::Addresses => Some(Answer::Addresses(vec![ADDRESS])),
+            Ask::Snapshot { id, .. } => Some(Answer::Snapshot(id, self.snapshot(now, lane, id))),
+            // Nothing that is listed here changes.
+            Ask::Instrument(id) => {
+                let listed = self.instruments.get(id.index())?;
+                Some(Answer::Instrument(Box::new(*listed)))
+            }
+        }
+    }
+
+    fn snapshot(&mut self, now: Nanos, lane: usize, id: InstrumentId) -> Option<Box<Snapshot>> {
+        let exchange = self.feeds.get(lane)?.exchange;
+        let instrument = self.instruments.get(id.index())?;
+        let levels = exchange.limits().snapshot_levels_max.min(SNAPSHOT_LEVELS);
+        let request = exchange.snapshot_request(&instrument.symbol, levels)?;
+        let call = Call {
+            target: &request.path,
+            body: request.body.as_deref().unwrap_or(""),
+        };
+        let host = exchange.endpoints().rest;
+        let reply = self.venues.rest(now, ADDRESS.ip(), &host, call).ok()?;
+        let body = (reply.status == 200).then(|| reply.body.into_bytes())?;
+        let mut snapshot = exchange.snapshot(body, instrument, levels).ok()?;
+        snapshot.asked = now;
+        Some(Box::new(snapshot))
+    }
+}
