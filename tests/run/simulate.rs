@@ -1,6 +1,6 @@
 //! A configuration with a section [simulate]: the run brings its exchanges along.
 
-use crate::support::{finished, tickwire};
+use crate::support::{Process, finished, tickwire};
 use std::fs;
 use std::path::Path;
 use tickwire::exchange::ALL;
@@ -25,8 +25,14 @@ fn every_exchange_is_followed_under_its_own_name_without_a_fault() {
         &feeds,
         "[simulate]\nseed = 7\ninstruments = 2\n",
     );
-    let run = ["run", "c.toml", "--for", "6s", "--out", "o"];
-    finished(tickwire(dir.path(), &run)).expect(0);
+    let mut process = Process::start(tickwire(dir.path(), &["run", "c.toml", "--out", "o"]));
+    // Calm books change a few times a second, and a slow host is slower still.
+    let all_live = format!("books {0}/{0}", 2 * ALL.len());
+    process.until("all live for some seconds", |_, err| {
+        (err.matches(&all_live).count() >= 8).then_some(())
+    });
+    process.signal("INT");
+    process.wait().expect(0);
     let summary = fs::read_to_string(dir.path().join("o/summary.json")).unwrap();
     let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
     assert_eq!(
@@ -37,7 +43,7 @@ fn every_exchange_is_followed_under_its_own_name_without_a_fault() {
     let books = summary["books"].as_array().unwrap();
     assert_eq!(books.len(), 2 * ALL.len());
     for book in books {
-        assert!(book["updates"].as_u64().unwrap() >= 20, "{book}");
+        assert!(book["updates"].as_u64().unwrap() >= 10, "{book}");
         assert_eq!(
             (&book["gaps"], &book["wrong_ns"]),
             (&0.into(), &0.into()),
