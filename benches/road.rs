@@ -90,8 +90,8 @@ fn paired(_: &mut Criterion) {
         let (our_ns, ordinary_ns) = (median(|pass| pass.0), median(|pass| pass.1));
         let ratio = median(|pass| pass.1 / pass.0);
         println!(
-            "paired decode_apply/{size}: ordinary {ordinary_ns:.0} ns, ours {our_ns:.0} ns a message; \
-             {ratio:.2} times as fast (median of {PASSES} pairs of {MESSAGES} messages)"
+            "paired decode_apply/{size}: ordinary {ordinary_ns:.0} ns, ours {our_ns:.0} ns a \
+             message; {ratio:.2} times as fast (median of {PASSES} pairs of {MESSAGES} messages)"
         );
     }
 }

@@ -681,7 +681,8 @@ mod the_checker_itself {
             "use crate::base::Px; use crate::market::Book; use crate::strategy::Intents;",
             "// use crate::trading::Order;\n/* crate::trading /* nested */ crate::watch */",
             "/// See [`crate::trading`].\nconst A: &str = \"crate::trading \\\" crate::watch\";",
-            "const A: &str = r#\"crate::trading \" \"#; const Q: char = '\"'; fn f<'a>(a: &'a str) {}",
+            "const A: &str = r#\"crate::trading \" \"#;\n\
+             const Q: char = '\"'; fn f<'a>(a: &'a str) {}",
             "use self::trading::x;",
             "mod tests { use super::*; use super::trading::x; }",
         ] {

@@ -90,7 +90,9 @@ fn decoding_allocates_nothing_from_the_first_message_on() {
 
 #[test]
 fn encoding_orders_and_reading_their_answers_allocates_nothing() {
-    let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n-----END PRIVATE KEY-----\n";
+    let key = "-----BEGIN PRIVATE KEY-----\n\
+        MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n\
+        -----END PRIVATE KEY-----\n";
     let account = Account {
         api_key: "test-key-0001".to_owned().into(),
         private_key_pem: key.to_owned().into(),

@@ -50,8 +50,8 @@ fn from_payload_to_event_and_from_event_to_encoded_order_nothing_is_allocated() 
     let before = road.seen;
     (0..MESSAGES).for_each(|_| road.message());
     println!(
-        "road: {MESSAGES} messages{}, {} diffs of 2, 20 and 100 levels, {} events at the desk, {} orders encoded, \
-         {} intents refused, {} states conflated, in {:.1} s",
+        "road: {MESSAGES} messages{}, {} diffs of 2, 20 and 100 levels, {} events at the desk, \
+         {} orders encoded, {} intents refused, {} states conflated, in {:.1} s",
         if cfg!(debug_assertions) {
             " (debug build: a million with --release)"
         } else {
@@ -65,7 +65,8 @@ fn from_payload_to_event_and_from_event_to_encoded_order_nothing_is_allocated() 
         began.elapsed().as_secs_f64()
     );
     println!(
-        "road: {:?} from frame payload to event, {:?} from event to encoded order (allocations, bytes)",
+        "road: {:?} from frame payload to event, {:?} from event to encoded order \
+         (allocations, bytes)",
         road.to_event, road.to_order
     );
     assert_eq!(road.to_event, (0, 0), "from frame payload to event");
@@ -386,7 +387,9 @@ fn desk(instruments: &[Instrument], inputs: Vec<Receiver<Event>>, tickets: Sende
 }
 
 fn codec(exchange: &dyn Exchange, instruments: &[Instrument]) -> Box<dyn OrderCodec> {
-    let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n-----END PRIVATE KEY-----\n";
+    let key = "-----BEGIN PRIVATE KEY-----\n\
+        MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n\
+        -----END PRIVATE KEY-----\n";
     let account = Account {
         api_key: "test-key-0001".to_owned().into(),
         private_key_pem: key.to_owned().into(),

@@ -171,7 +171,8 @@ fn three_recorded_lines_make_one_book_that_has_every_update_once(corpus: &Corpus
     }
     for lead in &leads {
         println!(
-            "line {} of {}: first with {} updates, {} us before the next one at the median, {} us at p99",
+            "line {} of {}: first with {} updates, {} us before the next one at the \
+             median, {} us at p99",
             lead.line, lead.file, lead.won, lead.lead_us_p50, lead.lead_us_p99
         );
         assert!(lead.won > 0, "{lead:?}");

@@ -13,7 +13,9 @@ use tickwire::wiring::plan::GatewayPlan;
 use tickwire::wiring::ring::{Receiver, Sender};
 use tickwire::wiring::road::{self, Bells};
 
-const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n-----END PRIVATE KEY-----\n";
+const KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+    MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n\
+    -----END PRIVATE KEY-----\n";
 const LOGGED_ON: &str = r#"{"id":"logon","status":200,"result":{"apiKey":"k"}}"#;
 
 struct Bench {

@@ -218,8 +218,7 @@ fn live_without_the_strategy_and_every_limit_written_out_is_refused_with_each_ke
 }
 
 #[test]
-fn prices_of_a_simulated_exchange_and_an_account_at_the_real_one_are_refused_before_anything_is_dialled()
- {
+fn simulated_prices_and_an_account_at_the_real_exchange_are_refused_before_anything_is_dialled() {
     let folder = folder();
     write_keys(folder.path());
     let sim = Sim::start(folder.path(), "127.0.0.1:0", "ca.pem", &[]);

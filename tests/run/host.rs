@@ -72,8 +72,10 @@ fn a_console_that_is_gone_is_nobodys_error() {
     // reader.
     let text = include_str!("../../configs/many.toml");
     let from = text.find("[strategy]").unwrap();
-    let feeds = "[simulate]\nseed = 1\n[[feed]]\nexchange = \"binance\"\ninstruments = [\"BTCUSDT\"]\n\
-                 [[feed]]\nexchange = \"kraken\"\nvia = \"127.0.0.1:1\"\ninstruments = [\"BTC/USD\"]\n";
+    let feeds = "[simulate]\nseed = 1\n[[feed]]\nexchange = \"binance\"\n\
+                 instruments = [\"BTCUSDT\"]\n\
+                 [[feed]]\nexchange = \"kraken\"\nvia = \"127.0.0.1:1\"\n\
+                 instruments = [\"BTC/USD\"]\n";
     fs::write(&config, format!("{feeds}{}", &text[from..])).unwrap();
     let (reader, gone) = std::io::pipe().unwrap();
     drop(reader);

@@ -58,7 +58,8 @@ fn everything_that_was_sent_before_the_stop_is_in_the_files() {
         panic!("one instrument");
     };
     assert_eq!((audit.updates, audit.wrong_ns), (3_000, Some(1_000)));
-    assert_eq!(stage(&totals, "decode"), (3_000, 3_001)); // Three digits: 3,000 and 3,001 are one value.
+    // Three digits: 3,000 and 3,001 are one value.
+    assert_eq!(stage(&totals, "decode"), (3_000, 3_001));
     assert_eq!(stage(&totals, "tick_to_wire"), (3_000, 30_015));
 
     let log = fs::read_to_string(dir.path().join("log.jsonl")).expect("a log");

@@ -358,7 +358,8 @@ mod tests {
     fn paths_are_percent_encoded() {
         assert_eq!(
             BINANCE.metadata_requests(&["BTCUSDT", "ETHUSDT"])[0].path,
-            "/api/v3/exchangeInfo?symbols=%5B%22BTCUSDT%22%2C%22ETHUSDT%22%5D&showPermissionSets=false"
+            "/api/v3/exchangeInfo?symbols=%5B%22BTCUSDT%22%2C%22ETHUSDT%22%5D\
+             &showPermissionSets=false"
         );
         assert_eq!(
             BINANCE.snapshot_request("币USDT", 5_000).unwrap().path,

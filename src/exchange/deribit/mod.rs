@@ -35,7 +35,8 @@ static DEPTHS: [DepthStream; 3] = [
         every_ms: Some(100),
     },
     DepthStream {
-        name: "raw", // Each change at once; refused (13778) on a connection that is not authenticated.
+        // Each change at once; refused (13778) on a connection that is not authenticated.
+        name: "raw",
         rule: RULE,
         levels: None,
         every_ms: None,
@@ -117,8 +118,9 @@ impl Exchange for Deribit {
             books_per_connection: 1_000,
             // Whole books of some 10,000 levels: 500 KB.
             message_bytes_max: 8 << 20,
-            streams_per_connection: 500, // Channels of one subscription; of a connection not documented.
-            messages: a_second(3),       // Rate limits: subscriptions, 3.3 a second.
+            // Channels of one subscription; those of a connection are not documented.
+            streams_per_connection: 500,
+            messages: a_second(3), // Rate limits: subscriptions, 3.3 a second.
             // 32 connections an address may be open; how fast they may be opened is not documented.
             connects: a_second(5),
             connection_life: Nanos::NEVER,

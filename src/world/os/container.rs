@@ -217,7 +217,8 @@ mod tests {
 
     const V1_MOUNTS: &str = "\
         30 28 0:27 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n\
-        31 28 0:28 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct\n\
+        31 28 0:28 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 - \
+            cgroup cgroup rw,cpu,cpuacct\n\
         32 28 0:29 / /sys/fs/cgroup/cpuset rw,relatime - cgroup cgroup rw,cpuset\n";
 
     #[test]

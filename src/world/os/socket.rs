@@ -143,7 +143,8 @@ impl Read for Socket {
                     read,
                 };
                 if n < out.len() {
-                    self.empty = call; // The kernel gave all that it had: what comes next came later.
+                    // The kernel gave all that it had: what comes next came later.
+                    self.empty = call;
                 }
                 Ok(n)
             }

@@ -84,7 +84,8 @@ fn info(facts: &Facts, market: &dyn Market) -> Value {
         "timezone": "UTC",
         "serverTime": market.now().as_millis(),
         "rateLimits": [
-            {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2_400},
+            {"rateLimitType": "REQUEST_WEIGHT",
+             "interval": "MINUTE", "intervalNum": 1, "limit": 2_400},
             {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 1_200},
         ],
         "exchangeFilters": [],
@@ -146,9 +147,11 @@ fn filters(instrument: &Instrument) -> Value {
     );
     let (qty_min, lot) = (qty(instrument.qty_min.0), qty(instrument.lot.0));
     let mut filters = vec![
-        json!({"filterType": "PRICE_FILTER", "minPrice": px(tick), "maxPrice": px_max, "tickSize": px(tick)}),
+        json!({"filterType": "PRICE_FILTER", "minPrice": px(tick),
+               "maxPrice": px_max, "tickSize": px(tick)}),
         json!({"filterType": "LOT_SIZE", "minQty": qty_min, "maxQty": qty_max, "stepSize": lot}),
-        json!({"filterType": "MARKET_LOT_SIZE", "minQty": qty_min, "maxQty": qty_max, "stepSize": lot}),
+        json!({"filterType": "MARKET_LOT_SIZE",
+               "minQty": qty_min, "maxQty": qty_max, "stepSize": lot}),
         json!({"filterType": "MAX_NUM_ORDERS", "limit": 200}),
     ];
     if instrument.notional_min > 0 {

@@ -75,9 +75,9 @@ impl SpotOrders {
         }
         let key = SigningKey::from_pkcs8_pem(account.private_key_pem.trim()).map_err(|error| {
             format!(
-                "the private key is not a PKCS#8 PEM of an Ed25519 key ({error}): make one with `openssl \
-                 genpkey -algorithm ed25519 -out key.pem` and register its public half at Binance \
-                 (HMAC and RSA keys cannot log on to the WebSocket API)"
+                "the private key is not a PKCS#8 PEM of an Ed25519 key ({error}): make one with \
+                 `openssl genpkey -algorithm ed25519 -out key.pem` and register its public half at \
+                 Binance (HMAC and RSA keys cannot log on to the WebSocket API)"
             )
         })?;
         let mut listed: Vec<Listed> = instruments.iter().map(Listed::of).collect();

@@ -77,7 +77,8 @@ fn instrument(listing: &Listing, exchange: &'static str) -> Result<Instrument, S
         .map(|text| listing::step("stepSize", text))
     {
         Some(Ok((scale, _))) => scale,
-        Some(Err(_)) | None => precision, // Without a step, or with one of zero, every quantity is good.
+        // Without a step, or with one of zero, every quantity is good.
+        Some(Err(_)) | None => precision,
     };
     let qty_scale = listing::qty_scale(lot_scale, precision);
     let step = units("stepSize", &lot.step_size, qty_scale)?.max(1);

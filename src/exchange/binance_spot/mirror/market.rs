@@ -111,8 +111,10 @@ pub fn exchange_info<'l>(
         "timezone": "UTC",
         "serverTime": unit.of(now),
         "rateLimits": [
-            {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000},
-            {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 300_000},
+            {"rateLimitType": "REQUEST_WEIGHT",
+             "interval": "MINUTE", "intervalNum": 1, "limit": 6000},
+            {"rateLimitType": "RAW_REQUESTS",
+             "interval": "MINUTE", "intervalNum": 5, "limit": 300_000},
         ],
         "exchangeFilters": [],
         "symbols": listings.map(symbol_info).collect::<Vec<_>>(),
@@ -171,7 +173,8 @@ fn filters(instrument: &Instrument) -> Value {
     let tick = px(instrument.tick.0.unsigned_abs());
     let mut filters = vec![
         // A maximum of zero is Binance's way to say that there is none.
-        json!({"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": px(0), "tickSize": tick}),
+        json!({"filterType": "PRICE_FILTER", "minPrice": tick,
+               "maxPrice": px(0), "tickSize": tick}),
         json!({"filterType": "LOT_SIZE", "minQty": qty(instrument.qty_min.0),
                "maxQty": qty(instrument.qty_max.0), "stepSize": qty(instrument.lot.0)}),
         json!({"filterType": "MAX_NUM_ORDERS", "maxNumOrders": super::account::OPEN_ORDERS_MAX}),

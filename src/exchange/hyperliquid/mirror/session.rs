@@ -211,7 +211,8 @@ fn trades(trades: &[Trade], instrument: &Instrument) -> String {
             "time": trade.exch_time.as_millis(),
             "hash": format!("0x{:064x}", trade.id),
             "tid": trade.id,
-            "users": ["0x0000000000000000000000000000000000000001", "0x0000000000000000000000000000000000000002"],
+            "users": ["0x0000000000000000000000000000000000000001",
+                      "0x0000000000000000000000000000000000000002"],
         })
     };
     let data: Vec<Value> = trades.iter().map(one).collect();

@@ -386,7 +386,9 @@ proptest! {
     }
 
     #[test]
-    fn only_our_own_ids_are_read(text in prop_oneof!["tw[0-9]{19,21}", "tw[01][0-9]{19}", "tw[+0-9a-z]{20}", ".{0,25}"]) {
+    fn only_our_own_ids_are_read(
+        text in prop_oneof!["tw[0-9]{19,21}", "tw[01][0-9]{19}", "tw[+0-9a-z]{20}", ".{0,25}"],
+    ) {
         if let Some(id) = parse_wire_id(&text) {
             prop_assert_eq!(&wire_id(id)[..], text.as_bytes());
         }

@@ -56,7 +56,8 @@ impl Mirror for AdvancedMirror {
         let body = json!({
             "num_products": products.len(),
             "products": products,
-            "pagination": {"prev_cursor": "", "next_cursor": "", "has_next": false, "has_prev": false},
+            "pagination": {"prev_cursor": "", "next_cursor": "",
+                           "has_next": false, "has_prev": false},
         });
         Reply {
             status: 200,
