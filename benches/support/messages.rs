@@ -118,7 +118,7 @@ impl HalfBook {
         changes.iter().map(text).collect::<Vec<_>>().join(",")
     }
 
-    /// A change near `rank`, as price and lots of 10^-5; `None` where this message had that price
+    /// A change near `rank`, as price and lots of 10^-5; `None` if this message had that price
     /// already.
     fn change(
         &mut self,

@@ -61,8 +61,8 @@ pub trait Market {
     fn stands_at(&self, listing: usize, pace: Pace) -> (u64, u64);
     /// The book now, best level first.
     fn levels(&self, listing: usize, side: Side) -> Box<dyn Iterator<Item = Level> + '_>;
-    /// Where a recording is played: the next recorded snapshot of this book, `Some(None)` when
-    /// there is no further one. `None` where the book is what [`Self::levels`] says.
+    /// If a recording is played: the next recorded snapshot of this book, `Some(None)` when
+    /// there is no further one. `None` if the book is what [`Self::levels`] says.
     fn take_recorded(&mut self, _listing: usize) -> Option<Option<String>> {
         None
     }
@@ -182,10 +182,10 @@ pub trait Mirror: Sync {
     fn quote(&self) -> &'static str {
         "USDT"
     }
-    /// A market connection whose upgrade asked for this path and query; `None` where nothing
+    /// A market connection whose upgrade asked for this path and query; `None` if nothing
     /// listens.
     fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>>;
-    /// Whether its books stand at the market's own update ids. Where they do not, a client's book
+    /// Whether its books stand at the market's own update ids. If they do not, a client's book
     /// can be compared with the exchange's by its content only.
     fn shows_ids(&self) -> bool {
         true
@@ -199,7 +199,7 @@ pub trait Mirror: Sync {
     fn player(&self) -> Option<&dyn Player> {
         None
     }
-    /// Its accounts; `None` where no orders are simulated.
+    /// Its accounts; `None` if no orders are simulated.
     fn accounts(&self) -> Option<&dyn Accounts> {
         None
     }
@@ -220,7 +220,7 @@ pub trait MirrorSession: Send {
     ) -> Result<(), Offence>;
     /// Something happened; whether this client follows it is for the session to know.
     fn handle_event(&mut self, event: &Happened, market: &dyn Market, out: &mut Vec<String>);
-    /// When [`Self::handle_timeout`] is wanted; `None` where nothing waits.
+    /// When [`Self::handle_timeout`] is wanted; `None` if nothing waits.
     fn poll_timeout(&self) -> Option<UnixNanos> {
         None
     }
@@ -230,7 +230,7 @@ pub trait MirrorSession: Send {
     }
     /// Streams that it is subscribed to.
     fn streams(&self) -> usize;
-    /// Their names, as [`Recorded::Stream`] has them; `None` where no recording is played.
+    /// Their names, as [`Recorded::Stream`] has them; `None` if no recording is played.
     fn names(&self) -> Option<&BTreeSet<String>> {
         None
     }
@@ -240,7 +240,7 @@ pub trait MirrorSession: Send {
 pub trait Accounts: Sync {
     /// Path of the WebSocket for order entry.
     fn path(&self) -> &'static str;
-    /// An order connection whose upgrade asked for this path and query at `now`; `None` where
+    /// An order connection whose upgrade asked for this path and query at `now`; `None` if
     /// nothing listens.
     fn session(&self, target: &str, now: UnixNanos) -> Option<Box<dyn AccountSession>>;
     /// An account that may trade, made of 32 random bytes. None is registered: the keys themselves

@@ -46,7 +46,7 @@ pub static ALL: &[&dyn Exchange] = &[
     &okx::Okx,
 ];
 
-/// The exchange that is meant where nothing names one: the first.
+/// The exchange that is meant if nothing names one: the first.
 pub fn unnamed() -> &'static dyn Exchange {
     ALL[0]
 }
@@ -67,7 +67,7 @@ pub struct DepthStream {
     /// Levels per side that it tells of, at most; `None` if it tells of every level.
     pub levels: Option<u16>,
     /// Milliseconds between two messages about a book that changes all the time, as documented;
-    /// `None` where that is not documented, or every change is told at once.
+    /// `None` if that is not documented, or every change is told at once.
     pub every_ms: Option<u32>,
 }
 
@@ -122,7 +122,7 @@ pub struct Endpoints {
     pub stream: String,
     /// `host:port` of the REST service.
     pub rest: String,
-    /// `host:port` of order entry; empty where this build sends no orders there.
+    /// `host:port` of order entry; empty if this build sends no orders there.
     pub orders: String,
 }
 
@@ -151,11 +151,11 @@ pub struct Limits {
     pub messages: Rate,
     /// Connections that it lets one address open.
     pub connects: Rate,
-    /// How old it lets a connection become; [`Nanos::NEVER`] where it states no limit.
+    /// How old it lets a connection become; [`Nanos::NEVER`] if it states no limit.
     pub connection_life: Nanos,
     /// What our REST requests may weigh together, from one address.
     pub rest_weight: Rate,
-    /// Levels a side that a snapshot may be asked for; zero where snapshots come in the stream.
+    /// Levels a side that a snapshot may be asked for; zero if snapshots come in the stream.
     pub snapshot_levels_max: u16,
 }
 
@@ -216,7 +216,7 @@ pub trait Exchange: Sync {
     fn greeting(&self) -> &'static [&'static str] {
         &[]
     }
-    /// What keeps a connection open; `None` where answering its pings is enough.
+    /// What keeps a connection open; `None` if answering its pings is enough.
     fn keep_alive(&self) -> Option<KeepAlive> {
         None
     }
@@ -251,7 +251,7 @@ pub trait Exchange: Sync {
     /// A decoder for the frames of one connection that carries these instruments.
     fn decoder(&self, instruments: &[Instrument], depth: &'static DepthStream) -> Box<dyn Decoder>;
 
-    /// The request for a snapshot of at most `levels` a side; `None` where snapshots come in the
+    /// The request for a snapshot of at most `levels` a side; `None` if snapshots come in the
     /// stream.
     fn snapshot_request(&self, _symbol: &str, _levels: u16) -> Option<RestRequest> {
         None
@@ -266,14 +266,14 @@ pub trait Exchange: Sync {
         Err(DecodeError::Shape)
     }
 
-    /// Requests for metadata of these symbols, of all where there is none. An exchange may answer
+    /// Requests for metadata of these symbols, of all if there is none. An exchange may answer
     /// with more than was asked for.
     fn metadata_requests(&self, symbols: &[&str]) -> Vec<RestRequest>;
-    /// The request for the next page, where this answer has one.
+    /// The request for the next page, if this answer has one.
     fn metadata_next(&self, _body: &[u8]) -> Option<RestRequest> {
         None
     }
-    /// Decodes one answer, each listing in it by itself. The error, where the answer as a whole
+    /// Decodes one answer, each listing in it by itself. The error, if the answer as a whole
     /// cannot be read, is for a person to read.
     fn metadata(&self, body: &[u8]) -> Result<Listings, String>;
     /// The request for what was traded in the last 24 hours.
@@ -322,12 +322,12 @@ pub trait OrderCodec: Send {
     /// A refusal with this code says that the time in our request was wrong.
     fn blames_clock(&self, code: i32) -> bool;
     /// Encodes an order into the codec's own buffer. `now` is by the exchange's clock. Allocates
-    /// nothing once warm. Empty, and not to be sent, where the order's instrument is none of the
+    /// nothing once warm. Empty, and not to be sent, if the order's instrument is none of the
     /// codec's.
     fn encode(&mut self, order: &NewOrder, now: UnixNanos) -> &[u8];
     /// Decodes one text frame. Allocates nothing once warm.
     fn decode(&mut self, frame: &[u8]) -> Result<Answer, DecodeError>;
-    /// The exchange's own words in the frame decoded last: raw, cut to 160 bytes, empty where it
+    /// The exchange's own words in the frame decoded last: raw, cut to 160 bytes, empty if it
     /// gave none.
     fn last_error(&self) -> &str;
     /// What the frame decoded last says that an order traded, in order: price and quantity.
@@ -361,9 +361,9 @@ pub enum Answer {
         client_id: ClientId,
         /// The exchange's own number of it.
         exchange_id: u64,
-        /// When the exchange took it; zero where it does not say.
+        /// When the exchange took it; zero if it does not say.
         exch_time: UnixNanos,
-        /// How it ended, where the answer says that it did. [`OrderCodec::fills`] has what it
+        /// How it ended, if the answer says that it did. [`OrderCodec::fills`] has what it
         /// traded.
         end: Option<End>,
     },

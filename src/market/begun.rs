@@ -45,7 +45,7 @@ impl Begun {
         self.check();
     }
 
-    /// The exchange confirmed the stream. True where it is believed and was heard on no line
+    /// The exchange confirmed the stream. True if it is believed and was heard on no line
     /// before.
     pub fn handle_confirmed(&mut self, line: u8) -> bool {
         !self.doubted && self.hear(line)
@@ -58,7 +58,7 @@ impl Begun {
         self.check();
     }
 
-    /// The stream speaks: nothing proves better that it is there. True where no line was heard
+    /// The stream speaks: nothing proves better that it is there. True if no line was heard
     /// before.
     pub fn handle_data(&mut self, line: u8) -> bool {
         self.doubted = false;

@@ -85,7 +85,7 @@ impl<const N: usize> Book<N> {
     }
 
     /// Applies the changed bids and asks of one message: the same as [`Self::set`] for each in
-    /// turn, and faster where a side's changes come best level first.
+    /// turn, and faster if a side's changes come best level first.
     #[inline]
     pub fn apply(&mut self, bids: &[Level], asks: &[Level]) {
         self.bids.apply(bids);
@@ -127,7 +127,7 @@ impl<const N: usize> Book<N> {
         self.half(side).whole()
     }
 
-    /// The worst price up to which this side is provably complete; `None` where nothing is known.
+    /// The worst price up to which this side is provably complete; `None` if nothing is known.
     /// Of a [`whole`](Self::whole) side it is the end of the price scale.
     pub fn horizon(&self, side: Side) -> Option<Px> {
         let half = self.half(side);
@@ -190,7 +190,7 @@ struct Half<const N: usize> {
     outside: usize,
     /// Complete for every rank at or above this.
     horizon: i64,
-    /// Levels that the stream tells of; more than `N` where it tells of all, or of more than fit.
+    /// Levels that the stream tells of; more than `N` if it tells of all, or of more than fit.
     window: usize,
     /// Levels beyond the window are dropped at the end of a message.
     truncates: bool,
@@ -443,8 +443,8 @@ impl<const N: usize> Half<N> {
 
     /// Moves the runs between `edits`, and puts in what was inserted.
     fn move_runs(&mut self, edits: &[Edit]) {
-        // A run that moves up may end on the next one only where that moves up, too, and one that
-        // moves down may begin on the one before only where that moves down: so these two orders
+        // A run that moves up may end on the next one only if that moves up, too, and one that
+        // moves down may begin on the one before only if that moves down: so these two orders
         // lose nothing.
         for index in (0..edits.len())
             .rev()

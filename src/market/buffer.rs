@@ -84,7 +84,7 @@ impl Buffer {
     }
 
     /// A snapshot at this id or a later one misses nothing: what changed the book after it is held.
-    /// `None` where nothing came yet.
+    /// `None` if nothing came yet.
     pub fn reach(&self) -> Option<u64> {
         self.reach
     }
@@ -118,7 +118,7 @@ impl Buffer {
         self.heads.front().map(|head| &head.diff)
     }
 
-    /// Keeps a diff; returns how many had to go for it, itself included where it is larger than all
+    /// Keeps a diff; returns how many had to go for it, itself included if it is larger than all
     /// room.
     pub fn push(&mut self, update: &Update<'_>) -> u64 {
         let Update {

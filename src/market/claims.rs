@@ -4,17 +4,17 @@
 
 use crate::base::Side;
 
-/// Two claims agree where their counts of levels differ by at most one part in this many of the
+/// Two claims agree if their counts of levels differ by at most one part in this many of the
 /// larger one.
 const ALIKE: usize = 4;
 
-/// The levels that the last snapshot called all there are; `None` where it called them no such
+/// The levels that the last snapshot called all there are; `None` if it called them no such
 /// thing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Claims([Option<usize>; 2]);
 
 impl Claims {
-    /// Takes what a snapshot says of a side. True where it claims to be whole, and the one before
+    /// Takes what a snapshot says of a side. True if it claims to be whole, and the one before
     /// it said the same.
     pub fn confirm(&mut self, side: Side, whole: bool, levels: usize) -> bool {
         let before = std::mem::replace(&mut self.0[side as usize], whole.then_some(levels));

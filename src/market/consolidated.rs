@@ -101,7 +101,7 @@ impl Pair {
         self.base_scale
     }
 
-    /// The place of this instrument, where it is a member.
+    /// The place of this instrument, if it is a member.
     pub fn place(&self, id: InstrumentId) -> Option<usize> {
         self.members
             .iter()
@@ -168,7 +168,7 @@ impl Pair {
         (px > 0).then(|| size * 10i128.pow(u32::from(self.px_scale)) / px)
     }
 
-    /// The most whole lots of this member that are worth `base` at this price, at most; zero where
+    /// The most whole lots of this member that are worth `base` at this price, at most; zero if
     /// that is less than it takes, never more than it takes.
     pub fn lots(&self, place: usize, px: Px, base: i128) -> Qty {
         let member = &self.members[place];
@@ -195,7 +195,7 @@ impl Pair {
 
     /// The worst price at which taking `base` of this member still nets `total` (what was paid for
     /// as much, or what it brought), on its ticks: the lowest to sell at, the highest to buy at.
-    /// `None` where there is none.
+    /// `None` if there is none.
     pub fn limit(&self, place: usize, side: Side, total: i128, base: i128) -> Option<Px> {
         let member = &self.members[place];
         let fee = i128::from(member.taker_fee_ppm);

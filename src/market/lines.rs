@@ -59,7 +59,7 @@ impl Lines {
         }
     }
 
-    /// The line is up. True where no other one is.
+    /// The line is up. True if no other one is.
     pub fn handle_connected(&mut self, line: u8) -> bool {
         let at = usize::from(line);
         assert!(at < LINES_MAX, "a line too many");
@@ -73,7 +73,7 @@ impl Lines {
         first
     }
 
-    /// The line ended. True where no other one is up.
+    /// The line ended. True if no other one is up.
     pub fn handle_disconnected(&mut self, line: u8) -> bool {
         self.up[usize::from(line)] = false;
         let last = self.none();
@@ -133,7 +133,7 @@ impl Lines {
         self.check();
     }
 
-    /// True where another line had brought this update before. The first time that is the winner's
+    /// True if another line had brought this update before. The first time that is the winner's
     /// lead.
     pub fn handle_again(&mut self, now: Nanos, line: u8, diff: &Diff) -> bool {
         let mut known = self.firsts[..self.len].iter_mut();

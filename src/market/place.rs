@@ -78,7 +78,7 @@ impl Place {
             // The book counts its updates itself: each is the next one.
             (_, _, Chain::Counted) => (false, true),
             (true, Splice::Around, _) => {
-                // Ids are not dense: where the snapshot's own lies between two messages, the
+                // Ids are not dense: if the snapshot's own lies between two messages, the
                 // predecessor's proves that nothing is missing.
                 let bridges = diff.prev_id.is_some_and(|prev| prev <= id);
                 (diff.last_id < id, diff.first_id <= id || bridges)

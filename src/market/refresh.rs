@@ -85,7 +85,7 @@ impl<const N: usize> Refresh<N> {
         self.used = Use::Keeping;
     }
 
-    /// Brings the snapshot to where `live` is, by the diffs kept. False where they do not reach
+    /// Brings the snapshot to where `live` is, by the diffs kept. False if they do not reach
     /// there.
     pub fn catch_up(&mut self, buffer: &Buffer, live: &SeqBook<N>) -> bool {
         debug_assert_eq!(self.used, Use::Keeping);
@@ -99,7 +99,7 @@ impl<const N: usize> Refresh<N> {
         live.swap(&mut self.spare);
     }
 
-    /// Sees to it that the live book can be had back as it is before the next message, where that
+    /// Sees to it that the live book can be had back as it is before the next message, if that
     /// is `needed`.
     #[inline]
     pub fn shadow(&mut self, needed: bool, live: &SeqBook<N>) {

@@ -21,7 +21,7 @@ pub struct Resubscribe {
     wanted: bool,
     /// No request before this.
     from: Nanos,
-    /// The wait after the next request; zero where none was needed lately.
+    /// The wait after the next request; zero if none was needed lately.
     wait_ns: u64,
     /// No request for a book that is merely thin or silent before this.
     renew_from: Nanos,
@@ -56,7 +56,7 @@ impl Resubscribe {
         self.check();
     }
 
-    /// True where a book that is thin or silent may be had anew now.
+    /// True if a book that is thin or silent may be had anew now.
     pub fn may_renew(&mut self, now: Nanos) -> bool {
         let may = now >= self.renew_from && now >= self.from;
         if may {

@@ -37,7 +37,7 @@ impl<const N: usize> SeqBook<N> {
         &self.book
     }
 
-    /// The update id that it stands at; zero where there is no book.
+    /// The update id that it stands at; zero if there is no book.
     pub fn id(&self) -> u64 {
         self.at.id()
     }

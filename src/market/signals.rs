@@ -1,16 +1,16 @@
-//! What one look at the best levels tells. Gives `None` where a side is missing; never divides by
+//! What one look at the best levels tells. Gives `None` if a side is missing; never divides by
 //! zero, and never compares books that are not comparable.
 
 use crate::base::{Level, Top};
 
-/// Best ask minus best bid in price units; negative where the book is crossed. `None` where a side
+/// Best ask minus best bid in price units; negative if the book is crossed. `None` if a side
 /// is empty.
 pub fn spread<const K: usize>(top: &Top<K>) -> Option<i64> {
     let (bid, ask) = top.best()?;
     ask.px.0.checked_sub(bid.px.0)
 }
 
-/// Twice the mid price in price units, exactly: half a unit is no integer. `None` where a side is
+/// Twice the mid price in price units, exactly: half a unit is no integer. `None` if a side is
 /// empty.
 pub fn mid_doubled<const K: usize>(top: &Top<K>) -> Option<i128> {
     let (bid, ask) = top.best()?;
@@ -22,7 +22,7 @@ pub fn mid_doubled<const K: usize>(top: &Top<K>) -> Option<i128> {
 ///
 /// > (bid px · ask qty + ask px · bid qty) / (bid qty + ask qty),
 ///
-/// so that it leans to the side that is about to give way. `None` where a side is empty.
+/// so that it leans to the side that is about to give way. `None` if a side is empty.
 pub fn microprice<const K: usize>(top: &Top<K>) -> Option<f64> {
     let (bid, ask) = top.best()?;
     let (bid_qty, ask_qty) = (bid.qty.0 as f64, ask.qty.0 as f64);
@@ -39,7 +39,7 @@ pub fn microprice<const K: usize>(top: &Top<K>) -> Option<f64> {
 /// Queue imbalance over the best `k` levels of each side, in -1 ..= 1: (bids − asks) / (bids +
 /// asks).
 ///
-/// A side with fewer levels counts those that it has; `None` where one has none, or `k` is zero.
+/// A side with fewer levels counts those that it has; `None` if one has none, or `k` is zero.
 /// Ask [`Top::complete`] whether the levels are the exchange's own best ones.
 pub fn imbalance<const K: usize>(top: &Top<K>, k: usize) -> Option<f64> {
     let (bids, asks) = (sum(top.bids(), k)?, sum(top.asks(), k)?);

@@ -110,7 +110,7 @@ impl<const N: usize> BookBuilder<N> {
         self.epoch
     }
 
-    /// The update id that the book stands at; zero where there is no book.
+    /// The update id that the book stands at; zero if there is no book.
     pub fn last_id(&self) -> u64 {
         self.live.id()
     }
@@ -120,7 +120,7 @@ impl<const N: usize> BookBuilder<N> {
         (self.status == Status::Live).then_some(self.live.book())
     }
 
-    /// Why the book may not be read; `None` where it may.
+    /// Why the book may not be read; `None` if it may.
     pub fn dark(&self) -> Option<Dark> {
         let of_stream = self.begun.dark();
         match self.status {
@@ -145,7 +145,7 @@ impl<const N: usize> BookBuilder<N> {
         self.counters
     }
 
-    /// A new connection is up, and is about to be subscribed. Where no other line is up the book is
+    /// A new connection is up, and is about to be subscribed. If no other line is up the book is
     /// empty, and what comes waits for a snapshot; else the line joins those that feed it.
     pub fn handle_connected(&mut self, now: Nanos, line: u8, epoch: u32) {
         let first = self.lines.handle_connected(line);
@@ -268,7 +268,7 @@ impl<const N: usize> BookBuilder<N> {
         wanted.then_some(Want::Snapshot { repeat })
     }
 
-    /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] where nothing waits.
+    /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] if nothing waits.
     pub fn poll_timeout(&self) -> Nanos {
         let only = |holds: bool, at: Nanos| if holds { at } else { Nanos::NEVER };
         let stale = only(self.status == Status::Live, self.rhythm.poll_timeout());
@@ -278,7 +278,7 @@ impl<const N: usize> BookBuilder<N> {
         timers.min(stale).min(fetch).min(self.resub.poll_timeout())
     }
 
-    /// Does what is due at `now`: nothing, where it is too early.
+    /// Does what is due at `now`: nothing, if it is too early.
     pub fn handle_timeout(&mut self, now: Nanos) {
         if self.status == Status::Connecting {
             return;
@@ -305,7 +305,7 @@ impl<const N: usize> BookBuilder<N> {
         self.check();
     }
 
-    /// The stream is dead: it is subscribed to again, and where that does not help its connection
+    /// The stream is dead: it is subscribed to again, and if that does not help its connection
     /// is replaced, ever more patiently.
     fn revive(&mut self, now: Nanos) {
         self.begun.handle_dead();

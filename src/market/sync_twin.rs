@@ -155,7 +155,7 @@ impl World {
             600..605 => {
                 self.trade();
                 self.stream.pop_back();
-                // Where ids show no loss, somebody must say that there was one.
+                // If ids show no loss, somebody must say that there was one.
                 if self.rule == TIMES || self.dice.bool() {
                     self.stream.push_back(Frame::Garbage);
                 }

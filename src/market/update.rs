@@ -11,7 +11,7 @@ pub struct Update<'a> {
     pub line: u8,
     /// Its head.
     pub diff: &'a Diff,
-    /// Bids, the best first where the exchange sends them so.
+    /// Bids, the best first if the exchange sends them so.
     pub bids: &'a [Level],
     /// Asks, as the bids.
     pub asks: &'a [Level],

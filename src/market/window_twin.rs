@@ -158,7 +158,7 @@ impl World {
         let all: HashSet<Px> = self.truth.best(side).map(|level| level.px).collect();
         let gone = old
             .iter()
-            // Where the reader truncates, only what is gone from the exchange is said to be.
+            // If the reader truncates, only what is gone from the exchange is said to be.
             .filter(|level| !(has(new, level.px) || self.truncates && all.contains(&level.px)))
             .map(|level| Level {
                 qty: Qty(0),

@@ -34,7 +34,7 @@ impl Venues {
     }
 
     /// The exchange that a WebSocket with this host and target is for, and its session; `None`
-    /// where nobody listens.
+    /// if nobody listens.
     pub fn session(&self, now: Nanos, host: &str, target: &str) -> (usize, Option<Session>) {
         let asked = self.asked(host);
         let mut open = asked.iter().filter_map(|&n| {

@@ -289,7 +289,7 @@ impl Flow {
         }
     }
 
-    /// Sends what this depth stream gathered; nothing where nothing changed.
+    /// Sends what this depth stream gathered; nothing if nothing changed.
     fn send(&mut self, n: usize, at: Nanos, out: &mut Vec<Happened>) {
         let (exch_time, last_id) = (self.unix(at), self.book.update_id());
         let stream = &mut self.diffs[n];

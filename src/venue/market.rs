@@ -23,7 +23,7 @@ struct Coin {
 }
 
 /// The first `instruments` that this exchange lists, and how lively each is: BTC, ETH and SOL, then
-/// invented assets, which are calmer. `pause` is the mean time between two actions on each, where
+/// invented assets, which are calmer. `pause` is the mean time between two actions on each, if
 /// it is given.
 pub fn listed(
     mirror: &dyn Mirror,

@@ -93,7 +93,7 @@ impl Matching {
         self.levels(side).next()
     }
 
-    /// Everything that rests at `px`; zero where nothing does.
+    /// Everything that rests at `px`; zero if nothing does.
     pub fn qty_at(&self, side: Side, px: Px) -> Qty {
         self.queues(side).get(&px).map_or(Qty(0), total)
     }

@@ -1,4 +1,4 @@
-//! Order to fill, where the exchange is ours: matching, order flow, limits, sessions, played
+//! Order to fill, at the exchange that is ours: matching, order flow, limits, sessions, played
 //! recordings, paper. Values only: owns no socket, no thread and no clock.
 
 pub mod account;

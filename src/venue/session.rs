@@ -52,7 +52,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A connection of `venue` that asks for this target at `now`; `None` where nothing listens.
+    /// A connection of `venue` that asks for this target at `now`; `None` if nothing listens.
     pub fn new(now: Nanos, venue: &Venue, target: &str) -> Option<Self> {
         let mirror = venue.exchange.mirror();
         let speaker = match mirror.session(target) {
@@ -96,7 +96,7 @@ impl Session {
         }
     }
 
-    /// Answers a text frame of the client. Where the connection ends, what was said before it
+    /// Answers a text frame of the client. If the connection ends, what was said before it
     /// counts still.
     pub fn handle_text(
         &mut self,

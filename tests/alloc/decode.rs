@@ -22,7 +22,7 @@ use tickwire::wiring::ring::{Bell, Receiver};
 use tickwire::wiring::road;
 use tickwire::wiring::turn::{Notes, Turn};
 
-/// A million where the code is optimized; fewer where a debug build would take minutes.
+/// A million if the code is optimized; fewer if a debug build would take minutes.
 const MESSAGES: usize = if cfg!(debug_assertions) {
     200_000
 } else {
@@ -185,7 +185,7 @@ struct Golden {
     depth: &'static DepthStream,
     instruments: Vec<Instrument>,
     frames: Vec<String>,
-    /// What the first change of each book joins, where books are fetched.
+    /// What the first change of each book joins, if books are fetched.
     snapshots: Vec<(InstrumentId, Snapshot)>,
 }
 
@@ -303,7 +303,7 @@ impl Road {
         }
     }
 
-    /// The life of all connections. Where there are two, line 1 brings everything two frames after
+    /// The life of all connections. If there are two, line 1 brings everything two frames after
     /// line 0, which leaves out every fourth one.
     fn pass(&mut self, golden: &Golden) {
         self.epoch += 1;

@@ -29,7 +29,7 @@ use tickwire::world::sim::pipe::{End, pipe};
 use tungstenite::handshake::HandshakeError;
 use tungstenite::{Message, WebSocket};
 
-/// A million where the code is optimized; fewer where a debug build would take minutes.
+/// A million if the code is optimized; fewer if a debug build would take minutes.
 const MESSAGES: u64 = if cfg!(debug_assertions) {
     40_000
 } else {

@@ -307,7 +307,7 @@ fn a_reader_stalled_by_20_ms_shows_it_in_the_safe_bound() {
         "the kernel stamps what it receives"
     );
     assert!(safe_ns >= STALL.as_nanos() as u64, "safe {safe_ns}");
-    // The newest byte alone hides it, or a part of it where the host stalls the reader, too.
+    // The newest byte alone hides it, or a part of it if the host stalls the reader, too.
     assert!(lower_ns < safe_ns, "{lower_ns} {safe_ns}");
     drop(go);
     server.join().unwrap();

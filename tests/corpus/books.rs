@@ -93,7 +93,7 @@ fn the_command_prints_a_line_for_each_book_of_several_recordings(corpus: &Corpus
     assert_eq!(lines.next(), None);
 }
 
-/// Lines of a recording that are compared where a debug build would take minutes; all of them in a
+/// Lines of a recording that are compared if a debug build would take minutes; all of them in a
 /// release build.
 const LINES_MAX: usize = if cfg!(debug_assertions) {
     12_000

@@ -55,7 +55,7 @@ enum Owned {
     Quote(Quote),
 }
 
-/// What the engine's decoder makes of a frame; nothing where it refuses it.
+/// What the engine's decoder makes of a frame; nothing if it refuses it.
 fn ours(decoder: &mut dyn Decoder, words: &mut Words, frame: &[u8]) -> Option<Vec<Owned>> {
     decoder.decode(frame, words).ok()?;
     let owned = |word| match word {
@@ -96,7 +96,7 @@ fn naive(raw: &str, instruments: &[Instrument]) -> (String, Vec<Owned>) {
         .unwrap()
         .id;
     let number = |key: &str| data[key].as_u64().unwrap();
-    // Milliseconds, or microseconds where the connection asked for them.
+    // Milliseconds, or microseconds if the connection asked for them.
     let time = |key: &str| match data[key].as_i64().unwrap() {
         us @ 1_000_000_000_000_000.. => UnixNanos(us * 1_000),
         ms => UnixNanos(ms * 1_000_000),

@@ -9,7 +9,7 @@ use tickwire::app::replay::{Digest, Replayed, digest, digest_lines};
 use tickwire::base::Instrument;
 use tickwire::base::feed::{Chain, SeqRule};
 
-/// Lines of a recording that are looked at where a debug build would take minutes.
+/// Lines of a recording that are looked at if a debug build would take minutes.
 const LINES_MAX: usize = if cfg!(debug_assertions) {
     3_000
 } else {
@@ -41,7 +41,7 @@ pub const TESTS: &[Test] = &[
 enum Noticed {
     /// The numbers of those that come after it.
     ByNumber,
-    /// Checksums, where it changes one of the levels that they are made of, and nothing changes
+    /// Checksums, if it changes one of the levels that they are made of, and nothing changes
     /// that again.
     ByChecksum,
     /// Nothing: the exchange sends nothing that could show it.
@@ -111,7 +111,7 @@ fn a_message_that_is_left_out_is_noticed_wherever_the_protocol_shows_it(corpus: 
     assert!(2 * shown > all, "{shown} of {all}");
 }
 
-/// A change of this book with others before and after it. Where every message is a whole book there
+/// A change of this book with others before and after it. If every message is a whole book there
 /// is none, and none is needed: the next one tells all.
 fn middle<'r>(
     recording: &'r Recording,

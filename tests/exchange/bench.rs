@@ -1,4 +1,4 @@
-//! A feed of one exchange, with two lines where its books can be merged, and its events.
+//! A feed of one exchange, with two lines if its books can be merged, and its events.
 
 use std::cell::Cell;
 use tickwire::base::{Body, Clock, Event, Instrument, Nanos, UnixNanos};

@@ -101,7 +101,7 @@ pub enum Token {
     Other,
 }
 
-/// The tokens of a JSON text with their places; single characters where they are neither string nor
+/// The tokens of a JSON text with their places; single characters if they are neither string nor
 /// number.
 pub fn tokens(frame: &str) -> Vec<(Token, usize, usize)> {
     let (bytes, mut found, mut at) = (frame.as_bytes(), Vec::new(), 0);

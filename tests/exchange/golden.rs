@@ -30,7 +30,7 @@ fn golden_frames_say_what_is_written_beside_them() {
             "{path} differs; UPDATE_GOLDEN=1 rewrites it, `git diff` judges it"
         );
         for word in ["Book(", "Diff(", "Trade("] {
-            // Where a snapshot is fetched there is no whole book in the stream, and some streams
+            // If a snapshot is fetched there is no whole book in the stream, and some streams
             // have nothing else.
             let needed = word == "Trade(" || got.contains("Book(") == got.contains("Diff(");
             assert!(

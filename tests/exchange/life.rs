@@ -34,7 +34,7 @@ fn each(routes: impl Iterator<Item = Route>, work: impl Fn(&Route)) {
     }
     assert!(failed.is_empty(), "{failed:#?}");
 }
-/// How long one bad symbol may keep those back that were asked for with it: where an exchange
+/// How long one bad symbol may keep those back that were asked for with it: if an exchange
 /// refuses a request whole and does not say which one, silence must tell.
 const UNKNOWN_MAX: Nanos = Nanos::from_secs(20);
 
@@ -334,7 +334,7 @@ fn an_unknown_symbol_is_refused_once_and_hurts_nobody() {
             let dark = (0..2).map(|n| world.counters(n).resyncs).max();
             assert_eq!(dark, Some(0), "{}", world.place());
         }
-        // Where nothing says that it was refused it is asked for again, and then given up; or it is
+        // If nothing says that it was refused it is asked for again, and then given up; or it is
         // taken, like any.
         let asked_again = !world.noted("subscribe.repaired").is_empty();
         let given_up = !world.noted("subscribe.given_up").is_empty();
@@ -351,7 +351,7 @@ fn an_unknown_symbol_is_refused_once_and_hurts_nobody() {
 
 #[test]
 fn a_topic_that_is_never_answered_is_asked_for_again_and_no_other_is_touched() {
-    // Where frames are numbered one cannot be withheld without a gap, which is another matter.
+    // If frames are numbered one cannot be withheld without a gap, which is another matter.
     let unnumbered = routes().filter(|route| !route.depth.rule.numbered_line);
     each(unnumbered, |route| {
         route

@@ -240,7 +240,7 @@ fn whole_books_are_judged_before_they_are_believed() {
     thread::scope(|scope| {
         for (dialect, symbol) in markets {
             for (how, count, bad) in cases {
-                // Whole books of any length are possible where no length is asked for.
+                // Whole books of any length are possible if no length is asked for.
                 if how != "short" || dialect == Dialect::Binance {
                     scope.spawn(move || run(dialect, symbol, how, count, bad));
                 }

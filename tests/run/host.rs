@@ -37,7 +37,7 @@ fn a_console_that_nobody_reads_holds_up_nothing() {
     let dir = folder();
     let (reader, mut full) = std::io::pipe().unwrap();
     let console = full.try_clone().unwrap();
-    // Full before the run begins. Where a pipe holds less than this, the thread stays in the write.
+    // Full before the run begins. If a pipe holds less than this, the thread stays in the write.
     let filled = thread::spawn(move || full.write_all(&[b'x'; 1 << 16]));
     thread::sleep(Duration::from_millis(100));
     let mut command = tickwire(dir.path(), &["run", "--for", "3s", "--out", "o"]);

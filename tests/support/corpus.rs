@@ -24,7 +24,7 @@ pub struct Corpus {
 /// What a test is to be tried on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum On {
-    /// The recordings of this repository, and real ones where they are.
+    /// The recordings of this repository, and real ones if they are there.
     Both,
     /// Real ones only: it looks for what short recordings do not have.
     Real,
@@ -137,7 +137,7 @@ pub fn name(path: &Path) -> &str {
     name.strip_suffix(".jsonl.gz").unwrap()
 }
 
-/// The recording itself where it has at most so many lines; else a file in `folder` with its first
+/// The recording itself if it has at most so many lines; else a file in `folder` with its first
 /// so many.
 pub fn beginning(path: &Path, folder: &Path, lines_max: usize) -> PathBuf {
     let mut lines = text_lines(path);
@@ -158,7 +158,7 @@ pub struct Recording {
     pub lines: Vec<String>,
     /// In order.
     pub messages: Vec<Message>,
-    /// True where the file has more lines than were read.
+    /// True if the file has more lines than were read.
     pub cut: bool,
 }
 

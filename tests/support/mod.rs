@@ -40,7 +40,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// Asserts the exit code, with all that was said where it is another.
+    /// Asserts the exit code, with all that was said if it is another.
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         let Self { out, err, .. } = &self;
@@ -50,7 +50,7 @@ impl Ran {
     }
 }
 
-/// A running process; it is killed where a test ends before it does.
+/// A running process; it is killed if a test ends before it does.
 pub struct Process {
     child: Child,
     out: tempfile::NamedTempFile,
@@ -204,7 +204,7 @@ impl FairClock {
 }
 
 /// What the kernel's scheduler says of every thread of the process, and of the one that asks.
-/// Nothing where it does not keep it.
+/// Nothing if it does not keep it.
 fn waiting(process: &Process) -> impl Iterator<Item = (PathBuf, u64)> {
     let tasks = fs::read_dir(format!("/proc/{}/task", process.id()));
     let tasks = tasks

@@ -91,7 +91,7 @@ struct Facts {
     test_sites: &'static [(&'static str, &'static str)],
     stream: &'static str,
     rest: &'static str,
-    /// Empty where no orders are sent.
+    /// Empty if no orders are sent.
     orders: &'static str,
     /// Path and query of market streams.
     stream_path: &'static str,
@@ -269,7 +269,7 @@ impl Exchange for BinanceSpot {
     }
 }
 
-/// A time as Binance writes it, in milliseconds or, where asked for, microseconds. The two are
+/// A time as Binance writes it, in milliseconds or, if asked for, microseconds. The two are
 /// told apart by size: 10^14 ms is the year 5138, and 10^14 us was in 1973.
 #[inline]
 fn unix_time(stamp: u64) -> Option<UnixNanos> {

@@ -41,7 +41,7 @@ static DEPTHS: [DepthStream; 1] = [DepthStream {
 
 /// Channels of one connection, at most: the exchange closes it at the next one.
 const CHANNELS_MAX: usize = 1_024;
-/// Decimals that prices are kept with at least, and quantities at most where an order has fewer:
+/// Decimals that prices are kept with at least, and quantities at most if an order has fewer:
 /// quantities come with eight, and the books have been at finer prices than today's ticks.
 const SCALE: u8 = 8;
 

@@ -84,7 +84,7 @@ static DEPTHS: [DepthStream; 4] = [
 /// Characters of all topics of a connection together, as documented.
 const ARGS_TEXT_MAX: usize = 21_000;
 /// `"orderbook.1000.`, a symbol, a quote and a comma. A symbol of this engine's longest has fewer
-/// characters than this where they are not all Latin.
+/// characters than this if they are not all Latin.
 const ARG_TEXT_MAX: usize = 16 + 32 + 2;
 
 impl Exchange for Bybit {

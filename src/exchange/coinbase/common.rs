@@ -18,13 +18,13 @@ pub fn list(value: Value<'_>) -> Result<Items<'_>, DecodeError> {
     }
 }
 
-/// The RFC 3339 time; zero where the message has none.
+/// The RFC 3339 time; zero if the message has none.
 #[inline]
 pub fn time(value: Value<'_>) -> Result<UnixNanos, DecodeError> {
     value.some().map_or(Ok(UnixNanos(0)), Value::rfc3339)
 }
 
-/// A side of the book that a quote may lack: `None` where a text is absent, null or empty.
+/// A side of the book that a quote may lack: `None` if a text is absent, null or empty.
 pub fn level([px, qty]: [Value<'_>; 2], listed: &Listed) -> Result<Option<Level>, DecodeError> {
     for part in [px, qty] {
         if part.is_absent() || part.is_null() || part.text()?.is_empty() {
@@ -50,7 +50,7 @@ pub fn subscribed(
 }
 
 /// `{"type":"error","message":"…","reason":"…"}`: it names neither a request nor a channel. Each
-/// product of ours that its text names is refused on every channel; where it names none, no request
+/// product of ours that its text names is refused on every channel; if it names none, no request
 /// of ours is known to be meant.
 pub fn refusal(
     said: [Value<'_>; 2],
@@ -87,11 +87,11 @@ pub struct Product<'p> {
     pub px_step: &'p str,
     /// Step of quantities.
     pub qty_step: &'p str,
-    /// Smallest quantity of an order; empty where none is stated.
+    /// Smallest quantity of an order; empty if none is stated.
     pub qty_min: &'p str,
-    /// Largest quantity of an order; empty where none is stated.
+    /// Largest quantity of an order; empty if none is stated.
     pub qty_max: &'p str,
-    /// Smallest price times quantity of an order; empty where none is stated.
+    /// Smallest price times quantity of an order; empty if none is stated.
     pub notional_min: &'p str,
     /// It takes orders now.
     pub trading: bool,
@@ -126,7 +126,7 @@ impl Product<'_> {
     }
 }
 
-/// A notional at `scale`, up to 36; zero where none is stated.
+/// A notional at `scale`, up to 36; zero if none is stated.
 fn notional(text: &str, scale: u8) -> Option<u128> {
     if text.is_empty() {
         return Some(0);

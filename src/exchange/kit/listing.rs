@@ -18,14 +18,14 @@ pub struct Listings {
 /// A listing that cannot be represented.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
-    /// As the exchange names it; empty where it names it in a way of its own.
+    /// As the exchange names it; empty if it names it in a way of its own.
     pub symbol: String,
     /// For a person to read: `its largest order of 9e40 does not fit at 8 decimals`.
     pub why: String,
 }
 
 impl Listings {
-    /// Adds one listing: an instrument, nothing where it is of a sort that nobody follows, or why
+    /// Adds one listing: an instrument, nothing if it is of a sort that nobody follows, or why
     /// it is left out.
     pub fn add(&mut self, symbol: &str, read: Result<Option<Instrument>, String>) {
         let symbol = symbol.to_owned();
@@ -98,7 +98,7 @@ pub fn step(what: &str, text: &str) -> Result<(u8, u64), String> {
     }
 }
 
-/// This many decimals, where they are not too many.
+/// This many decimals, if they are not too many.
 pub fn scale(decimals: impl Into<u32>) -> Result<u8, String> {
     let decimals = u8::try_from(decimals.into()).ok();
     decimals
@@ -106,7 +106,7 @@ pub fn scale(decimals: impl Into<u32>) -> Result<u8, String> {
         .ok_or_else(|| format!("its numbers have more than {} decimals", decimal::SCALE_MAX))
 }
 
-/// How much finer than their lot quantities are kept, where the exchange itself is finer: orders
+/// How much finer than their lot quantities are kept, if the exchange itself is finer: orders
 /// from before the lot was made coarser may still rest.
 const FINER: u8 = 2;
 

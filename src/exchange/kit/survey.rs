@@ -24,10 +24,10 @@ pub enum Said {
 /// A book stream that was recorded.
 #[derive(Debug)]
 pub struct Stream {
-    /// As `Exchange::depth_streams` names it, or as the exchange does where this build does not
-    /// know it; empty where frames do not say.
+    /// As `Exchange::depth_streams` names it, or as the exchange does if this build does not
+    /// know it; empty if frames do not say.
     pub name: String,
-    /// It carries the quotes beside a deeper one: it counts as a book where no frame is of another.
+    /// It carries the quotes beside a deeper one: it counts as a book if no frame is of another.
     pub quotes: bool,
     /// Frames of it.
     pub frames: u64,
@@ -90,7 +90,7 @@ impl Survey {
         }
     }
 
-    /// Every number is wanted, also where one tells the decimals of all.
+    /// Every number is wanted, also if one tells the decimals of all.
     pub fn is_exact(&self) -> bool {
         self.exact
     }
@@ -177,7 +177,7 @@ impl Survey {
         &self.others
     }
 
-    /// The depth stream of this exchange that a recorded one is; none where this build does not
+    /// The depth stream of this exchange that a recorded one is; none if this build does not
     /// know it.
     pub fn depth_of(exchange: &dyn Exchange, stream: &Stream) -> Option<&'static DepthStream> {
         let streams = exchange.depth_streams();
@@ -187,7 +187,7 @@ impl Survey {
         }
     }
 
-    /// The recorded streams to make books of: those that this build knows, and quotes where there
+    /// The recorded streams to make books of: those that this build knows, and quotes if there
     /// is no other.
     pub fn books(&self, exchange: &dyn Exchange) -> Vec<(usize, &'static DepthStream)> {
         let frames = |at: usize| -> u64 {
@@ -216,7 +216,7 @@ impl Survey {
         }
     }
 
-    /// The depth stream of this exchange that was recorded first: the default one where nothing
+    /// The depth stream of this exchange that was recorded first: the default one if nothing
     /// names it.
     pub fn recorded_depth(&self, exchange: &dyn Exchange) -> Option<&'static DepthStream> {
         if self.streams.is_empty() {
@@ -262,7 +262,7 @@ impl Survey {
     }
 
     /// The instruments of this exchange, ids counting from zero, at scales that hold every number
-    /// seen where any do.
+    /// seen if any do.
     pub fn instruments(&self, exchange: &'static str) -> Vec<Instrument> {
         let instrument = |(n, seen): (usize, &Seen)| Instrument {
             id: InstrumentId(n as u16),
@@ -346,7 +346,7 @@ impl Digits {
         self.whole + self.written > DIGITS_MAX
     }
 
-    /// The decimals as they are written. Where they leave no room for the largest number, as many
+    /// The decimals as they are written. If they leave no room for the largest number, as many
     /// as do, and those that are needed.
     fn scale(&self) -> u8 {
         match self.are_many() {

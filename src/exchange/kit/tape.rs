@@ -47,7 +47,7 @@ impl Scratch {
 
     /// Parses `frame` and shows its value to `walk`; never an absent one.
     ///
-    /// Prices are strings here. Where `walk` finds another shape it is shown the frame once more
+    /// Prices are strings here. If `walk` finds another shape it is shown the frame once more
     /// with every number as a string: an exchange that changes from one to the other is still
     /// understood.
     #[inline]

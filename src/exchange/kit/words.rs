@@ -138,7 +138,7 @@ impl Words {
         Ok(())
     }
 
-    /// `count` more levels, to be written over: the fast way where their number is known.
+    /// `count` more levels, to be written over: the fast way if their number is known.
     #[inline]
     pub fn room(&mut self, side: Side, count: usize) -> Result<&mut [Level], DecodeError> {
         let levels = self.side(side);
@@ -160,7 +160,7 @@ impl Words {
         self.depth(true, diff)
     }
 
-    /// A print; nothing where its price or its quantity is none.
+    /// A print; nothing if its price or its quantity is none.
     pub fn trade(&mut self, trade: Trade) -> Result<(), DecodeError> {
         if trade.px <= Px(0) || trade.qty == Qty(0) {
             self.dropped.trades += 1;
@@ -225,7 +225,7 @@ impl Words {
         self.plain(Word::Shutdown)
     }
 
-    /// The frame's number on its connection, where the exchange gives one.
+    /// The frame's number on its connection, if the exchange gives one.
     pub fn set_line_seq(&mut self, number: u64) {
         self.line_seq = Some(number);
     }
@@ -235,7 +235,7 @@ impl Words {
         self.line_seq
     }
 
-    /// What the frame said, in its order; nothing where it concerns nobody.
+    /// What the frame said, in its order; nothing if it concerns nobody.
     pub fn iter(&self) -> impl Iterator<Item = Word<'_>> {
         self.entries.iter().map(|entry| match entry {
             Entry::Depth {

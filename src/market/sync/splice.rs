@@ -63,7 +63,7 @@ impl<const N: usize> BookBuilder<N> {
         SnapshotOutcome::Unbelieved
     }
 
-    /// True where messages between a snapshot at `id` and the first diff held may be missing.
+    /// True if messages between a snapshot at `id` and the first diff held may be missing.
     fn is_too_old(&self, id: u64) -> bool {
         if !self.rule.shows_losses() {
             // Nothing in a diff names the one before it: the snapshot itself must be as new as the

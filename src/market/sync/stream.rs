@@ -21,7 +21,7 @@ enum Healed {
 
 impl<const N: usize> BookBuilder<N> {
     /// Takes a whole book out of the stream: it replaces what is held, in one step. One that is
-    /// older than the book, where ids order, is left alone.
+    /// older than the book, if ids order, is left alone.
     pub fn handle_book(
         &mut self,
         update: &Update<'_>,
@@ -140,7 +140,7 @@ impl<const N: usize> BookBuilder<N> {
     }
 
     /// Buffers a diff while there is no book. One that is not newer than the one before is no sign
-    /// of life, and where it is older the exchange counts on from there: what is newer than it was
+    /// of life, and if it is older the exchange counts on from there: what is newer than it was
     /// of another count.
     fn keep(&mut self, update: &Update<'_>) {
         let Update {
@@ -175,7 +175,7 @@ impl<const N: usize> BookBuilder<N> {
         } = *update;
         let many = self.lines.many();
         let fit = self.live.fit(diff);
-        // What another line brought is no news, also where it repeats the book's id, or the
+        // What another line brought is no news, also if it repeats the book's id, or the
         // exchange counts anew.
         let in_order = fit == Fit::Next && diff.last_id > self.live.id();
         let known = many && !in_order && self.lines.handle_again(now, line, diff);
@@ -301,7 +301,7 @@ impl<const N: usize> BookBuilder<N> {
         DiffOutcome::Held
     }
 
-    /// Applies what was held and follows now, in whatever order it came. False where the book
+    /// Applies what was held and follows now, in whatever order it came. False if the book
     /// proved wrong.
     pub(super) fn heal(
         &mut self,

@@ -106,7 +106,7 @@ impl Jobs {
 pub struct Backlog {
     /// Snapshots that wait for their host's budget.
     pub waiting: AtomicU64,
-    /// When the last of them will have been asked for, in the worker's own time; zero where none
+    /// When the last of them will have been asked for, in the worker's own time; zero if none
     /// waits.
     pub done_by_ns: AtomicU64,
 }
@@ -350,7 +350,7 @@ impl Fetcher {
             .snapshot_request(&instrument.symbol, market.levels)
     }
 
-    /// Says once of each when it will be asked for, where that is not now, and of all how much
+    /// Says once of each when it will be asked for, if that is not now, and of all how much
     /// waits. What is more urgent may come later and put it off.
     fn announce(&mut self, now: Nanos) {
         let schedule = self.queue.schedule(now, &self.rest.plan);
@@ -492,7 +492,7 @@ impl Fetcher {
     }
 }
 
-/// What an exchange lists: of `symbols` at least, of all where there is none.
+/// What an exchange lists: of `symbols` at least, of all if there is none.
 pub fn metadata(
     rest: &mut Rest,
     exchange: &dyn Exchange,

@@ -44,7 +44,7 @@ impl Outlet {
     /// Starts the thread. It ends when the outlet is dropped and all is written.
     ///
     /// # Errors
-    /// Where the system gives no thread.
+    /// If the system gives no thread.
     pub fn start(name: &str, out: impl Write + Send + 'static) -> io::Result<Self> {
         let (lines, inbox) = crossbeam_channel::bounded(LINES);
         let (told, done) = crossbeam_channel::bounded(0);
@@ -65,7 +65,7 @@ impl Outlet {
         })
     }
 
-    /// Says something; counts it as lost where there is no room. Never waits.
+    /// Says something; counts it as lost if there is no room. Never waits.
     pub fn say(&mut self, text: &str) {
         match self.lines.try_send(text.to_owned()) {
             Ok(()) => self.accepted += 1,

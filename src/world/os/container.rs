@@ -13,7 +13,7 @@ const MOUNTS: &str = "/proc/self/mountinfo";
 /// What the process's control groups say now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reading {
-    /// Thousandths of a CPU: the smallest quota of its group and of all above; none where nobody
+    /// Thousandths of a CPU: the smallest quota of its group and of all above; none if nobody
     /// set one.
     pub quota_milli: Option<u64>,
     /// Since the groups began; only differences mean something.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// whatever the disk does meanwhile.
 ///
 /// # Errors
-/// What the disk said; the old file, where there was one, is as it was.
+/// What the disk said; the old file, if there was one, is as it was.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".tmp");

@@ -20,7 +20,7 @@ pub enum WaitChoice {
     Spin,
     /// Park, whatever the CPUs: everything on one worker.
     Park,
-    /// Spin where every worker has a CPU of its own and one is left for the system, within the
+    /// Spin if every worker has a CPU of its own and one is left for the system, within the
     /// container's quota; else park.
     Auto,
 }
@@ -79,7 +79,7 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// How its workers are to wait where the system leaves the process `cpus`: those that spin park
+    /// How its workers are to wait if the system leaves the process `cpus`: those that spin park
     /// while they have no CPU of their own.
     pub fn wait_with(&self, cpus: &Cpus) -> Wait {
         let enough = match self.choice {
@@ -90,8 +90,8 @@ impl Placement {
         if enough { self.wait } else { Wait::Park }
     }
 
-    /// The CPU of each worker where the process may use `allowed`: its own, else one that no other
-    /// worker has; none where there is none left.
+    /// The CPU of each worker if the process may use `allowed`: its own, else one that no other
+    /// worker has; none if there is none left.
     pub fn cpus_with(&self, allowed: &[usize]) -> Vec<Option<usize>> {
         let own = |cpu: &usize| self.workers.iter().any(|worker| worker.cpu == *cpu);
         let mut free = allowed.iter().copied().filter(|cpu| !own(cpu));
@@ -108,7 +108,7 @@ impl Placement {
 pub struct Cpus {
     /// Those that it may run on, by the kernel's own numbers, ascending.
     pub allowed: Vec<usize>,
-    /// Thousandths of a CPU that its container may use in the long run; none where there is no
+    /// Thousandths of a CPU that its container may use in the long run; none if there is no
     /// quota.
     pub quota_milli: Option<u64>,
 }
@@ -152,7 +152,7 @@ const APART: usize = 2;
 ///
 /// A run that parks has its whole road on one worker: a wake-up between two workers costs more than
 /// everything that they do. A run that spins has the desk on a worker of its own, the feeds spread
-/// over the others, and the gateway on a worker of its own where a CPU would stay free, else beside
+/// over the others, and the gateway on a worker of its own if a CPU would stay free, else beside
 /// the feeds.
 ///
 /// # Panics

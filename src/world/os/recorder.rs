@@ -129,7 +129,7 @@ impl Recorder {
     /// Starts the thread `tickwire-record`.
     ///
     /// # Errors
-    /// Where the system gives no thread.
+    /// If the system gives no thread.
     pub fn start(inputs: Inputs) -> io::Result<RecorderHandle> {
         let recorder = Self::new(inputs);
         let stop = Arc::new(AtomicBool::new(false));

@@ -56,7 +56,7 @@ pub struct ScribeInputs {
     pub unwritable: Arc<AtomicBool>,
     /// Shown books, one ring a feed worker.
     pub shown: Vec<rtrb::Consumer<Shown>>,
-    /// What the exchange's books were, where it is a simulated one.
+    /// What the exchange's books were, if it is a simulated one.
     pub truths: Option<Receiver<Truth>>,
     /// Histograms, one collector a worker.
     pub collectors: Vec<Collector>,
@@ -174,8 +174,8 @@ pub struct Scribe {
 }
 
 impl Scribe {
-    /// Starts the thread `tickwire-scribe`. Fails where the run's directory cannot be made, or
-    /// where the system gives no thread.
+    /// Starts the thread `tickwire-scribe`. Fails if the run's directory cannot be made, or
+    /// if the system gives no thread.
     pub fn start(mut inputs: ScribeInputs) -> io::Result<ScribeHandle> {
         let anchor = Anchor {
             mono: inputs.clock.now(),
@@ -386,7 +386,7 @@ impl Scribe {
         }
     }
 
-    /// `summary.json` of a run that goes on. Where that fails, the log does too, and says so.
+    /// `summary.json` of a run that goes on. If that fails, the log does too, and says so.
     fn write_partial(&mut self) {
         let (Some(head), Some(dir)) = (&self.inputs.head, &self.inputs.dir) else {
             return;

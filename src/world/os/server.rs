@@ -49,7 +49,7 @@ pub struct SimOptions {
     pub truth: bool,
     /// What it publishes.
     pub source: SimSource,
-    /// It is in the process of an engine, whose workers go first where they share a CPU.
+    /// It is in the process of an engine, whose workers go first if they share a CPU.
     pub beside_engine: bool,
 }
 
@@ -252,7 +252,7 @@ impl Sim {
         self.shared.progress()
     }
 
-    /// True while the thread runs. Where it does not although nobody stopped it, it has panicked,
+    /// True while the thread runs. If it does not although nobody stopped it, it has panicked,
     /// or cannot poll.
     pub fn is_whole(&self) -> bool {
         self.thread

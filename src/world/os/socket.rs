@@ -187,7 +187,7 @@ impl Transport for Socket {
         self.tx
     }
 
-    /// One system call, or none where all that was written has its stamp.
+    /// One system call, or none if all that was written has its stamp.
     fn poll_tx_stamp(&mut self) -> Option<TxStamp> {
         if self.stamped == self.tx.bytes {
             return None;

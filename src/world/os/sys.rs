@@ -129,7 +129,7 @@ fn affinity_mask() -> io::Result<Mask> {
     Ok(mask)
 }
 
-/// Bytes of the process that are in memory, or zero where /proc does not say.
+/// Bytes of the process that are in memory, or zero if /proc does not say.
 pub fn resident_bytes() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: u64 = statm
@@ -241,7 +241,7 @@ pub fn recv_stamped(fd: BorrowedFd<'_>, out: &mut [u8]) -> io::Result<(usize, Op
 
 /// The next send stamp of a socket's error queue: the byte it is for, counted from where stamps
 /// were enabled (modulo 2³²), and when that byte was handed to the device (wall clock). `None`
-/// where the queue is empty.
+/// if the queue is empty.
 pub fn recv_send_stamp(fd: BorrowedFd<'_>) -> io::Result<Option<(u32, UnixNanos)>> {
     loop {
         match recv(fd, &mut [], libc::MSG_ERRQUEUE) {

@@ -20,7 +20,7 @@ const THROTTLED_EVERY: Nanos = Nanos::from_secs(10);
 /// Where a worker is to run and how it is to wait. The watcher writes it, the worker reads it.
 #[derive(Debug)]
 pub struct Seat {
-    /// The CPU to be pinned to; [`Seat::ANY`] where it is the kernel's to choose.
+    /// The CPU to be pinned to; [`Seat::ANY`] if it is the kernel's to choose.
     cpu: AtomicUsize,
     parks: AtomicBool,
 }
@@ -36,7 +36,7 @@ impl Seat {
         }
     }
 
-    /// The CPU to be pinned to, where there is one.
+    /// The CPU to be pinned to, if there is one.
     pub fn cpu(&self) -> Option<usize> {
         Some(self.cpu.load(Ordering::Relaxed)).filter(|&cpu| cpu != Self::ANY)
     }
@@ -106,7 +106,7 @@ impl Watcher {
         Self::spawn(Duration::ZERO, || panic!("a test's panic")).unwrap()
     }
 
-    /// True while the thread runs. Where it does not, it has panicked.
+    /// True while the thread runs. If it does not, it has panicked.
     pub fn is_whole(&self) -> bool {
         self.thread
             .as_ref()

@@ -37,7 +37,7 @@ const EVENTS_MAX: usize = 256;
 /// How long answers are waited for at a run's end, and how often it is looked for the end of that.
 const LINGER: Nanos = Nanos::from_millis(150);
 const LINGER_LOOK: Nanos = Nanos::from_millis(10);
-/// A parked worker looks up at least this often. Where the kernel does not say how long a thread
+/// A parked worker looks up at least this often. If the kernel does not say how long a thread
 /// slept, what it wakes up to may be as old as that, and must not count as late for it.
 const PARK_MAX: Nanos = Nanos::from_millis(200);
 /// A worker that did not look at its sockets for longer empties them before its desk decides: it
@@ -59,7 +59,7 @@ pub struct Pulse {
     pub late: LatePulse,
 }
 
-/// Late data as a worker shows it: zero where none is; else in the upper 16 bits one more than the
+/// Late data as a worker shows it: zero if none is; else in the upper 16 bits one more than the
 /// instrument's index, and below them the delay in nanoseconds, which is at most three days.
 #[derive(Debug, Default)]
 pub struct LatePulse(AtomicU64);
@@ -82,7 +82,7 @@ impl LatePulse {
         self.0.store(shown, Ordering::Relaxed);
     }
 
-    /// Whose data is late, and by how much; `None` where none is.
+    /// Whose data is late, and by how much; `None` if none is.
     pub fn look(&self) -> Option<Late> {
         let shown = self.0.load(Ordering::Relaxed);
         let index = (shown >> Self::DELAY_BITS).checked_sub(1)?;
@@ -97,7 +97,7 @@ impl LatePulse {
 /// of the book before.
 #[derive(Debug, Default)]
 pub struct DarkPulse {
-    /// Zero where all books are live; else one more than the instrument's index, and in the lowest
+    /// Zero if all books are live; else one more than the instrument's index, and in the lowest
     /// byte why.
     what: AtomicU64,
     since: AtomicU64,
@@ -113,7 +113,7 @@ impl DarkPulse {
         self.what.store(what, Ordering::Relaxed);
     }
 
-    /// Which book is dark, since when and why; `None` where all are live.
+    /// Which book is dark, since when and why; `None` if all are live.
     pub fn look(&self) -> Option<(InstrumentId, Nanos, Dark)> {
         let what = self.what.load(Ordering::Relaxed);
         let id = u16::try_from((what >> 8).checked_sub(1)?).ok()?;
@@ -143,7 +143,7 @@ pub struct Worker {
     pub bell: Arc<Bell>,
     /// In the order in which they run; before the desk.
     pub feeds: Vec<Placed>,
-    /// The desk, where it runs here.
+    /// The desk, if it runs here.
     pub desk: Option<Desk>,
     /// After the desk, so that an order leaves in the turn in which it was decided.
     pub gateways: Vec<Placed>,
@@ -168,9 +168,9 @@ pub struct Worker {
 pub struct Ended {
     /// What its lanes counted.
     pub tally: Tally,
-    /// What the desk leaves behind, where it ran here.
+    /// What the desk leaves behind, if it ran here.
     pub desk: Option<DeskEnd>,
-    /// The one CPU that it could run on in the end; none where there were several.
+    /// The one CPU that it could run on in the end; none if there were several.
     pub pinned: Option<usize>,
     /// How it waited in the end.
     pub wait: Wait,
@@ -237,7 +237,7 @@ impl Running {
         self.end()
     }
 
-    /// Pins this thread to the CPU of its seat, where it is not: a container that takes a CPU away
+    /// Pins this thread to the CPU of its seat, if it is not: a container that takes a CPU away
     /// also undoes what was pinned to it. Says once what the system refuses.
     fn take_seat(&mut self) {
         let Some(cpu) = self.worker.seat.cpu() else {
@@ -530,7 +530,7 @@ impl Running {
     }
 }
 
-/// Runs what a frame caused to its end, where the desk is on this worker: its events are decided,
+/// Runs what a frame caused to its end, if the desk is on this worker: its events are decided,
 /// and their orders written, before the next frame is decoded.
 fn complete(desk: &mut Option<Desk>, gateways: &mut [Placed], turn: &mut Turn) {
     let Some(desk) = desk.as_mut().filter(|desk| desk.has_input()) else {

@@ -83,7 +83,7 @@ struct Streams<'w> {
     counts: Vec<u64>,
     /// What is to go out, and when at the earliest.
     out: VecDeque<(i64, String)>,
-    /// The connection's own numbers, where the market has such.
+    /// The connection's own numbers, if the market has such.
     sequence: u64,
 }
 

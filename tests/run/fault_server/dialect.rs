@@ -43,7 +43,7 @@ impl Dialect {
         }
     }
 
-    /// What the exchange trades, where `path` asks for it. All symbols are written with their last
+    /// What the exchange trades, if `path` asks for it. All symbols are written with their last
     /// three or four letters as the quote currency.
     pub fn listing(self, path: &str, symbols: &[&str]) -> Option<String> {
         let parts = |symbol: &str| {
@@ -126,7 +126,7 @@ impl Dialect {
         }
     }
 
-    /// A whole book within the stream, where the market has such.
+    /// A whole book within the stream, if the market has such.
     pub fn streamed_book(self, symbol: &str, snapshot: &Snapshot) -> Option<String> {
         let time = rfc3339(snapshot.at_us);
         match self {

@@ -50,7 +50,7 @@ const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
     MC4CAQAwBQYDK2VwBCIEIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH\n\
     -----END PRIVATE KEY-----\n";
 
-/// A running engine; it is killed where a test ends before it does.
+/// A running engine; it is killed if a test ends before it does.
 pub struct Engine {
     pub child: Child,
     pub folder: tempfile::TempDir,

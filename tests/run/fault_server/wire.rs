@@ -39,7 +39,7 @@ pub fn certificates(names: &[&str]) -> (String, Arc<ServerConfig>) {
 pub struct Head {
     pub host: String,
     pub path: String,
-    /// The key of an upgrade to WebSocket, where it is one.
+    /// The key of an upgrade to WebSocket, if it is one.
     pub key: Option<String>,
 }
 

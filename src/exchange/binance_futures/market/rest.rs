@@ -21,7 +21,7 @@ pub const INFO_WEIGHT: u32 = 1;
 /// Weight of `ticker/24hr` of all symbols.
 pub const TICKERS_WEIGHT: u32 = 40;
 
-/// The limit to ask for where so many levels are wanted.
+/// The limit to ask for if so many levels are wanted.
 pub fn depth_limit(levels: u16) -> u16 {
     let mut limits = DEPTH_LIMITS.into_iter();
     limits.find(|limit| *limit >= levels).unwrap_or(LEVELS_MAX)
@@ -91,7 +91,7 @@ fn instrument(listing: &Listing, facts: &Facts) -> Result<Option<Instrument>, St
     let (price, lot) = (filter("PRICE_FILTER"), filter("LOT_SIZE"));
     let tick = price.tick_size.as_deref().ok_or("it has no tickSize")?;
     let step = lot.step_size.as_deref().ok_or("it has no stepSize")?;
-    // The tick is what new orders keep to. The precision is finer where the tick was made coarser,
+    // The tick is what new orders keep to. The precision is finer if the tick was made coarser,
     // and orders from before that still rest in the book.
     let px_scale = listing::scale(decimals(tick).max(listing.price_precision))?;
     let qty_scale = listing::scale(decimals(step).max(listing.quantity_precision))?;
@@ -144,7 +144,7 @@ fn term(listing: &Listing) -> Option<(Kind, &str)> {
     if day.len() == 6 && day.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some((Kind::Future, day));
     }
-    // `PERPETUAL`, `TRADIFI_PERPETUAL`, and `PERPETUAL DELIVERING` where one is taken off the list.
+    // `PERPETUAL`, `TRADIFI_PERPETUAL`, and `PERPETUAL DELIVERING` if one is taken off the list.
     let perpetual = listing.contract_type.contains("PERPETUAL");
     perpetual.then_some((Kind::Perpetual, "PERP"))
 }

@@ -240,7 +240,7 @@ struct Reply<'t> {
     /// Absent if it is none of success.
     result: Value<'t>,
     status: u64,
-    /// The exchange's error code; zero where it gave none.
+    /// The exchange's error code; zero if it gave none.
     code: i32,
 }
 
@@ -325,7 +325,7 @@ impl Reply<'_> {
         })
     }
 
-    /// How the order ended, and what it traded: one fill a price, in order. `None` where the answer
+    /// How the order ended, and what it traded: one fill a price, in order. `None` if the answer
     /// does not say all of it, or contradicts itself.
     fn ended(&self, listed: &[Listed], fills: &mut Vec<(Px, Qty)>) -> Option<End> {
         let end = match self.result.find(b"status").string()? {

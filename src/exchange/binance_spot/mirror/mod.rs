@@ -27,7 +27,7 @@ pub enum TimeUnit {
     /// Milliseconds, the exchange's default.
     #[default]
     Millis,
-    /// Microseconds, where the client asked for them.
+    /// Microseconds, if the client asked for them.
     Micros,
 }
 
@@ -215,7 +215,7 @@ fn depth(market: &dyn Market, n: usize, levels: usize) -> String {
     market::snapshot(instrument, last_id, bids, asks)
 }
 
-/// The listings of these symbols, all where there is none.
+/// The listings of these symbols, all if there is none.
 fn named<'m>(market: &'m dyn Market, symbols: &[String]) -> Result<Vec<&'m Listing>, Fault> {
     let listings = market.listings();
     if symbols.is_empty() {

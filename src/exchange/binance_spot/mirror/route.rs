@@ -76,7 +76,7 @@ impl Get {
     }
 }
 
-/// Reads the target of an upgrade request; `None` where nothing listens.
+/// Reads the target of an upgrade request; `None` if nothing listens.
 pub fn upgrade(target: &str) -> Option<Upgrade> {
     let target = percent_decode(target);
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));

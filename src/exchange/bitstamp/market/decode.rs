@@ -83,7 +83,7 @@ fn subscribed(
 }
 
 /// `{"event":"bts:error","channel":"","data":{"code":null,"message":"Bad subscription string."}}`.
-/// Where it does not say which channel it is about it answers nobody's request: the id zero. A code
+/// If it does not say which channel it is about it answers nobody's request: the id zero. A code
 /// that is no number is -1.
 fn refused(at: &Envelope<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
     let code = Some(at.data.find(b"code").signed().unwrap_or(-1));

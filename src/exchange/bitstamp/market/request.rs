@@ -13,7 +13,7 @@ pub const TRADES: &str = "live_trades_";
 /// Frames of `event` about these topics.
 ///
 /// There is no channel for quotes: they are covered by the frame of the topic before them, or,
-/// where there is none, of the topic after them. Quotes alone need no frame at all. The decoder
+/// if there is none, of the topic after them. Quotes alone need no frame at all. The decoder
 /// answers quotes with the diffs of the same instrument.
 pub fn about(event: &str, topics: &[Topic<'_>]) -> Vec<Request> {
     let mut requests: Vec<Request> = Vec::new();

@@ -17,7 +17,7 @@ struct Listing {
     /// In the counter currency.
     minimum_order_value: Option<Value>,
     trading: String,
-    /// Absent where everything is spot.
+    /// Absent if everything is spot.
     market_type: Option<String>,
 }
 

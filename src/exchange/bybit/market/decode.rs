@@ -106,7 +106,7 @@ fn book(at: &Envelope<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), D
     let listed = keys.s.listed(symbols)?;
     let id = keys.u.unsigned()?;
     let snapshot = at.kind.is_first(["snapshot", "delta"])?;
-    // The matching engine's own time, as trades have it; where it is absent, the time of sending.
+    // The matching engine's own time, as trades have it; if it is absent, the time of sending.
     let head = listed.head(id, at.cts.or(at.ts).millis()?);
     keys.b.levels(listed, Side::Buy, words)?;
     keys.a.levels(listed, Side::Sell, words)?;

@@ -6,7 +6,7 @@ use crate::exchange::{DepthStream, Request, Topic, kit::text};
 
 /// Frames of `op` about these topics, ids counting from `first_id`, each naming at most `args_max`.
 ///
-/// Where the depth stream is the one of best bid and ask, quotes are that same topic: a request
+/// If the depth stream is the one of best bid and ask, quotes are that same topic: a request
 /// then covers them without naming it twice. Quotes without their depth are named, and end that
 /// depth when they are ended.
 pub fn about(

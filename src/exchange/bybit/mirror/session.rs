@@ -93,7 +93,7 @@ impl Session {
         Ok(wanted)
     }
 
-    /// A stream begins, with a snapshot where it has one.
+    /// A stream begins, with a snapshot if it has one.
     fn open(
         &mut self,
         (listing, stream, topic): (usize, Stream, String),
@@ -169,7 +169,7 @@ impl Session {
                 continue; // The snapshot had it already.
             }
             *last = number;
-            // Also where nothing changed inside the window: numbers have no holes.
+            // Also if nothing changed inside the window: numbers have no holes.
             let (bids, asks) = window.step(market, listing, usize::from(levels));
             let data = book(&listed.instrument, &bids, &asks, number, diff.last_id);
             let (topic, cts) = (topic.clone(), diff.exch_time.as_millis());

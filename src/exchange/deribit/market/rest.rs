@@ -104,7 +104,7 @@ fn instrument(
     let px_scale = finest(&ticks).map_or(tick_scale, |(scale, _)| scale);
     let tick = u128::from(tick) * 10u128.pow(u32::from(px_scale - tick_scale));
     let tick = i64::try_from(tick).map_err(|_| "its tick does not fit")?;
-    // Orders are in whole contracts, or in steps of the smallest order where that is less than one
+    // Orders are in whole contracts, or in steps of the smallest order if that is less than one
     // (options).
     let amounts = [entry.text("contract_size"), entry.text("min_trade_amount")];
     let amounts: Vec<&str> = amounts.into_iter().flatten().collect();

@@ -30,7 +30,7 @@ pub fn is_spot(symbol: &str) -> bool {
     symbol.starts_with('@') || symbol.contains('/')
 }
 
-/// Requests for what these symbols are part of, for all where there is none.
+/// Requests for what these symbols are part of, for all if there is none.
 pub fn metadata_requests(symbols: &[&str]) -> Vec<RestRequest> {
     let wants = |spot| symbols.is_empty() || symbols.iter().any(|s| is_spot(s) == spot);
     let all = [("meta", false), ("spotMeta", true)].into_iter();

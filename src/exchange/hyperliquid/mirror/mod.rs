@@ -19,7 +19,7 @@ impl Mirror for HyperliquidMirror {
         false
     }
 
-    /// A perpetual where prices are in dollars, else a pair. Decimals of price and size add up to a
+    /// A perpetual if prices are in dollars, else a pair. Decimals of price and size add up to a
     /// constant here: the price has what it needs, and the size what is left, at most what it
     /// needs.
     fn list(&self, base: &str, quote: &str, px_decimals: u8, qty_decimals: u8) -> Instrument {

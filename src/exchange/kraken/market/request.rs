@@ -17,7 +17,7 @@ pub const fn channel_name(channel: Channel) -> &'static str {
     }
 }
 
-/// The sort of stream that comes on this channel, where it is one of ours.
+/// The sort of stream that comes on this channel, if it is one of ours.
 pub fn channel_of(name: &str) -> Option<Channel> {
     Channel::ALL
         .into_iter()

@@ -118,7 +118,7 @@ fn trade(at: &Keys<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), Deco
     })
 }
 
-/// The best levels are part of a ticker where there are any.
+/// The best levels are part of a ticker if there are any.
 fn quote(at: &Keys<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
     let listed = at.product_id.listed(symbols)?;
     let level = |px: Value<'_>, qty: Value<'_>| match px.is_absent() || qty.is_absent() {

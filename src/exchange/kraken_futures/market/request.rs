@@ -16,7 +16,7 @@ pub const fn feed_name(channel: Channel) -> &'static str {
     }
 }
 
-/// The sort of stream that comes on this feed, where it is one of ours.
+/// The sort of stream that comes on this feed, if it is one of ours.
 pub fn channel_of(feed: &str) -> Option<Channel> {
     Channel::ALL
         .into_iter()

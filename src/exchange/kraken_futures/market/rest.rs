@@ -12,7 +12,7 @@ use serde_json::Value;
 /// What the letters in front of a symbol say of it.
 struct Family {
     inverse: bool,
-    /// What stands between pair and `PERP` or date in names, where another family has that already.
+    /// What stands between pair and `PERP` or date in names, if another family has that already.
     word: Option<&'static str>,
 }
 

@@ -81,7 +81,7 @@ keys! {
     struct Topic { channel, symbol = "instId" }
 }
 
-/// True where the message is the whole window.
+/// True if the message is the whole window.
 #[inline]
 fn is_whole(action: Value<'_>, depth: &DepthStream) -> Result<bool, DecodeError> {
     // The whole window names no action.
@@ -93,7 +93,7 @@ keys! {
     struct Book { asks, bids, ts, checksum, prev = "prevSeqId", seq = "seqId" }
 }
 
-/// The value, or an absent one where nothing is said: OKX writes an empty string for what there is
+/// The value, or an absent one if nothing is said: OKX writes an empty string for what there is
 /// not.
 #[inline]
 fn present(value: Value<'_>) -> Value<'_> {
@@ -143,7 +143,7 @@ fn checksum(value: Value<'_>) -> Result<Option<u32>, DecodeError> {
     Ok((signed != 0).then_some(signed.cast_unsigned()))
 }
 
-/// Zero where no time is stated.
+/// Zero if no time is stated.
 #[inline]
 fn time(value: Value<'_>) -> Result<UnixNanos, DecodeError> {
     value.some().map_or(Ok(UnixNanos(0)), Value::millis)
@@ -167,7 +167,7 @@ fn trade(item: Value<'_>, listed: &Listed, words: &mut Words) -> Result<(), Deco
     })
 }
 
-/// One level a side; none where a side is empty.
+/// One level a side; none if a side is empty.
 fn quote(item: Value<'_>, listed: &Listed, words: &mut Words) -> Result<(), DecodeError> {
     let keys = Book::of(item);
     let (bid, ask) = (best(keys.bids, listed)?, best(keys.asks, listed)?);

@@ -20,7 +20,7 @@ pub fn requests(path: &str) -> Vec<RestRequest> {
     TYPES.into_iter().map(request).collect()
 }
 
-/// Requests for the metadata of these symbols, of all but options where there is none. Names tell
+/// Requests for the metadata of these symbols, of all but options if there is none. Names tell
 /// the type: `BTC-USDT`, `BTC-USDT-SWAP`, `BTC-USD-260327`, `BTC-USD-260327-90000-C`.
 pub fn metadata_requests(symbols: &[&str]) -> Vec<RestRequest> {
     const PATH: &str = "/api/v5/public/instruments";
@@ -156,7 +156,7 @@ fn pair(listing: &Listing) -> Option<(&str, &str)> {
     Some((parts.next()?, parts.next()?))
 }
 
-/// `ctVal * ctMult`, of the base asset, or of the quote asset where it is inverse.
+/// `ctVal * ctMult`, of the base asset, or of the quote asset if it is inverse.
 fn contract(listing: &Listing, base: &str, quote: &str) -> Option<Contract> {
     let inverse = listing.ct_type == "inverse";
     if listing.ct_val_ccy != if inverse { quote } else { base } {

@@ -72,7 +72,7 @@ impl<J: Copy> Queue<J> {
     }
 
     /// Takes the most urgent request if the host takes it now; else says when to look again,
-    /// [`Nanos::NEVER`] where nothing waits.
+    /// [`Nanos::NEVER`] if nothing waits.
     pub fn pop(&mut self, now: Nanos, plan: &mut Plan) -> Result<Waiting<J>, Nanos> {
         let Some(first) = self.waiting.first_entry() else {
             return Err(Nanos::NEVER);
@@ -169,7 +169,7 @@ impl Plan {
         span.is_some()
     }
 
-    /// Until when the host is left alone; in the past where it is not.
+    /// Until when the host is left alone; in the past if it is not.
     pub fn banned_until(&self) -> Nanos {
         self.banned_until
     }

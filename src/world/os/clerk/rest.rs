@@ -70,7 +70,7 @@ pub struct Rest {
     proxy: Option<Proxy>,
     /// What it takes from us, and what waits for that.
     pub(super) plan: Plan,
-    /// Where a recording is made: every body, as it came.
+    /// If a recording is made: every body, as it came.
     tap: Option<BodyTap>,
     /// What the newest answer told of the host's clock.
     time: Option<ServerTime>,
@@ -140,12 +140,12 @@ impl Rest {
         Self { tap, ..self }
     }
 
-    /// Keeps a body for the recording, where one is made.
+    /// Keeps a body for the recording, if one is made.
     pub fn keep(&self, exchange: &dyn Exchange, request: &RestRequest, body: &[u8]) {
         self.keep_copy(exchange, request, self.copy(body), None);
     }
 
-    /// A copy to keep of a body that is about to be decoded, where a recording is made.
+    /// A copy to keep of a body that is about to be decoded, if a recording is made.
     pub(super) fn copy(&self, body: &[u8]) -> Option<Vec<u8>> {
         self.tap.as_ref().map(|_| body.to_vec())
     }
@@ -247,7 +247,7 @@ fn refusal_text(body: impl std::io::Read) -> String {
     text.chars().take(REFUSAL_CHARS_MAX).collect()
 }
 
-/// Where the library panics for what a host does (it gives no thread, its clock is before 1970),
+/// If the library panics for what a host does (it gives no thread, its clock is before 1970),
 /// that is an error of this request, and not the end of the thread that asked.
 fn without_panic<T>(call: impl FnOnce() -> T) -> Result<T, FetchError> {
     if sys::realtime() < UnixNanos(0) {
@@ -294,7 +294,7 @@ pub fn target(host_port: &str) -> Target {
     }
 }
 
-/// Looks names up on the thread that asks, where the library would start one for each; or gives one
+/// Looks names up on the thread that asks, if the library would start one for each; or gives one
 /// place, whatever the name is.
 #[derive(Debug)]
 struct LooksUp {

@@ -50,7 +50,7 @@ pub fn bodies() -> (BodyTap, BodyEnd) {
 }
 
 impl BodyTap {
-    /// Hands over the body of the answer to `request`; `snapshot` names the instrument where a lane
+    /// Hands over the body of the answer to `request`; `snapshot` names the instrument if a lane
     /// gets it.
     pub fn keep(
         &self,

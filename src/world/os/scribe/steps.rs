@@ -20,7 +20,7 @@ impl Steps {
         }
     }
 
-    /// A note where the wall clock was set since the last look.
+    /// A note if the wall clock was set since the last look.
     pub fn look(&mut self, clock: &dyn Clock) -> Option<Note> {
         let (before, unix, after) = (clock.now(), clock.unix(), clock.now());
         if after.since(before) > LOOK_NS_MAX {

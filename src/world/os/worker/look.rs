@@ -53,7 +53,7 @@ impl Running {
         missed
     }
 
-    /// Asks the kernel. False where it does not tell what is ready: a signal interrupted it, or
+    /// Asks the kernel. False if it does not tell what is ready: a signal interrupted it, or
     /// more is than fits.
     fn poll(&mut self, timeout: Duration) -> bool {
         let polled = self.worker.poll.poll(&mut self.events, Some(timeout));

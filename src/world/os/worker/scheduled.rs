@@ -18,7 +18,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// How long it took to run again after the one sleep since `before`; `None` where that was no
+    /// How long it took to run again after the one sleep since `before`; `None` if that was no
     /// single sleep: it was stopped too (a signal, a debugger, a frozen container), or never slept.
     pub fn slept_once_since(&self, before: &Self) -> Option<Nanos> {
         (self.waits == before.waits + 1).then(|| Nanos(self.delay_ns - before.delay_ns))
@@ -30,7 +30,7 @@ impl Scheduled {
         Self(File::open("/proc/thread-self/schedstat").ok())
     }
 
-    /// Two system calls; `None` where the kernel does not say.
+    /// Two system calls; `None` if the kernel does not say.
     pub fn read(&self) -> Option<Reading> {
         let mut text = [0u8; 64];
         let length = self.0.as_ref()?.read_at(&mut text, 0).ok()?;

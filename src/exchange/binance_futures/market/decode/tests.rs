@@ -14,7 +14,7 @@ fn decoder() -> Box<dyn Decoder> {
     super::decoder(&all)
 }
 
-/// The first word of a frame as a person would read it; empty where there is none.
+/// The first word of a frame as a person would read it; empty if there is none.
 fn said(decoder: &mut Box<dyn Decoder>, frame: &str) -> Result<String, DecodeError> {
     let mut words = Words::new();
     decoder.decode(frame.as_bytes(), &mut words)?;

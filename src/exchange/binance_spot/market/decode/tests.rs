@@ -31,7 +31,7 @@ std::thread_local! {
     static WARM: std::cell::RefCell<(Box<dyn Decoder>, Words)> = (decoder(), Words::new()).into();
 }
 
-/// The word of a frame without its levels, none where it says nothing of use, or why it was
+/// The word of a frame without its levels, none if it says nothing of use, or why it was
 /// refused.
 fn decode(frame: &str) -> Result<Option<Word<'static>>, DecodeError> {
     WARM.with_borrow_mut(|(decoder, words)| {

@@ -4,10 +4,10 @@
 use crate::base::{Instrument, InstrumentId, UnixNanos};
 
 /// From when on the trades of each instrument are news: the first book after the exchange's answer,
-/// or the end of the first trades where those come before; `None` before either.
+/// or the end of the first trades if those come before; `None` before either.
 ///
 /// Times decide, not the order of messages: a frame that is seen again says the same again, and
-/// where nothing of the past comes no more than one message is lost.
+/// if nothing of the past comes no more than one message is lost.
 pub struct News(Box<[Option<UnixNanos>]>);
 
 impl News {

@@ -71,7 +71,7 @@ fn a_book_is_whole_or_changes_and_has_its_checksum() {
     let whole = whole.replace(r#""x":"#, r#""asks":"#);
     let whole = whole.replace(r#","timestamp":"2026-08-01T02:53:53.646219Z""#, "");
     one(&whole, |word| {
-        // Nothing rests where there is no quantity.
+        // Nothing rests if there is no quantity.
         assert_eq!(
             word,
             Word::Book(diff(0, Some(u32::MAX), 0), &[], &bids[1..])
