@@ -46,7 +46,7 @@ pub static ALL: &[&dyn Exchange] = &[
     &okx::Okx,
 ];
 
-/// The exchange that is meant if nothing names one: the first.
+/// The default exchange, if a configuration names none: the first.
 pub fn unnamed() -> &'static dyn Exchange {
     ALL[0]
 }
@@ -110,8 +110,8 @@ pub struct Topic<'s> {
 pub struct Request {
     /// The text frame.
     pub text: String,
-    /// How many of the topics it is about: the first request about the first so many, the next one
-    /// about those that follow, and so on.
+    /// How many topics it is about. Requests take the topics in order: the first request takes this
+    /// many from the front, the next one those that follow.
     pub topics: usize,
 }
 
@@ -126,7 +126,7 @@ pub struct Endpoints {
     pub orders: String,
 }
 
-/// So many in any span of this length.
+/// A limit: `count` in any span of `per`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// How many.

@@ -8,7 +8,7 @@ const SWEEP_MIN: usize = 3;
 /// Changes of one sweep, at most; a longer message takes several.
 const SWEEP_MAX: usize = 128;
 
-/// Bids and asks of one instrument, at most `N` levels a side.
+/// Bids and asks of one instrument, at most `N` levels per side.
 ///
 /// Each side has a **completeness horizon**: the worst price up to which every level of the
 /// exchange is held. A snapshot sets it, a level dropped for want of room pulls it in. Levels
@@ -127,8 +127,8 @@ impl<const N: usize> Book<N> {
         self.half(side).whole()
     }
 
-    /// The worst price up to which this side is provably complete; `None` if nothing is known.
-    /// Of a [`whole`](Self::whole) side it is the end of the price scale.
+    /// The worst price up to which this side is provably complete; `None` if nothing is known. For
+    /// a [`whole`](Self::whole) side it is the end of the price scale.
     pub fn horizon(&self, side: Side) -> Option<Px> {
         let half = self.half(side);
         (half.horizon != UNKNOWN).then(|| half.level(half.horizon, Qty(0)).px)

@@ -123,7 +123,7 @@ impl Pair {
         self.members.is_empty()
     }
 
-    /// The exchange lists a member anew: scales of the pair may change.
+    /// The exchange lists a member with other numbers: scales of the pair may change.
     pub fn replace(&mut self, place: usize, instrument: Instrument) {
         let members = self.members.iter();
         let mut members: Vec<_> = members.map(|m| (m.instrument, m.taker_fee_ppm)).collect();

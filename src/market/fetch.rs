@@ -43,8 +43,8 @@ pub struct Fetch {
     asked: Nanos,
     /// When messages were lost last: an answer to an older request does not have what they said.
     lost_at: Nanos,
-    /// When the exchange was seen to count anew: an answer to an older request is of the count that
-    /// is over.
+    /// When the exchange was seen to count again from a smaller id: an answer to an older request
+    /// belongs to the old count.
     recounted_at: Nanos,
     /// The earliest time of another request for a start, and for a refresh.
     start_from: Nanos,
@@ -130,7 +130,7 @@ impl Fetch {
         self.lost_at = now;
     }
 
-    /// The exchange counts anew.
+    /// The exchange counts again from a smaller id.
     pub fn handle_recount(&mut self, now: Nanos) {
         self.recounted_at = now;
     }
@@ -166,7 +166,8 @@ impl Fetch {
         self.asked < self.lost_at
     }
 
-    /// The last request was made before the exchange counted anew: its answer is of another count.
+    /// The last request was made before the exchange counted again: its answer belongs to the old
+    /// count.
     pub fn is_of_another_count(&self) -> bool {
         self.asked < self.recounted_at
     }

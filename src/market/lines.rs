@@ -38,7 +38,7 @@ pub struct Lines {
     /// The newest id that each line's connection brought while there was no book. It outlives a
     /// lost book, as what is held may do.
     newest: [u64; LINES_MAX],
-    /// Those that are to be connected anew.
+    /// Those whose connection is to be replaced.
     reconnect: [bool; LINES_MAX],
     firsts: Box<[First; LEAD_IDS]>,
     len: usize,
@@ -99,7 +99,7 @@ impl Lines {
         self.up.iter().filter(|up| **up).count() > 1
     }
 
-    /// The book starts anew: what came before is nothing to compare with.
+    /// The book starts from nothing: what came before cannot be compared with it.
     pub fn clear(&mut self) {
         (self.len, self.next, self.lead) = (0, 0, None);
         self.check();
@@ -152,12 +152,12 @@ impl Lines {
         self.firsts[..self.len].iter().any(|first| first.is(diff))
     }
 
-    /// Every line that is up is to be connected anew.
+    /// The connection of every line that is up is to be replaced.
     pub fn want_reconnect(&mut self) {
         self.reconnect = self.up;
     }
 
-    /// A line that is to be connected anew, once.
+    /// A line whose connection is to be replaced, once.
     pub fn poll_output(&mut self) -> Option<u8> {
         let line = self.reconnect.iter().position(|wanted| *wanted)?;
         self.reconnect[line] = false;

@@ -89,8 +89,8 @@ impl Place {
             }
             (false, _, Chain::Rising) => (diff.last_id < id, true),
             (_, _, Chain::Previous | Chain::Dense | Chain::Rising) => match diff.prev_id {
-                // Whatever its own id: one that repeats ours says that nothing happened, a smaller
-                // one that the exchange counts anew.
+                // Whatever its own id: one that repeats ours says that nothing happened. A smaller
+                // one says that the exchange counts again from there.
                 Some(prev) if prev == id => (false, true),
                 Some(_) => (!newer, false),
                 // A predecessor that is owed and not named proves nothing; a checksum may.

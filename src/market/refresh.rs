@@ -99,8 +99,8 @@ impl<const N: usize> Refresh<N> {
         live.swap(&mut self.spare);
     }
 
-    /// Sees to it that the live book can be had back as it is before the next message, if that
-    /// is `needed`.
+    /// Keeps a copy of the live book as it is before the next message, if that is `needed`, so that
+    /// it can be restored.
     #[inline]
     pub fn shadow(&mut self, needed: bool, live: &SeqBook<N>) {
         debug_assert!(!(needed && self.is_on()));

@@ -3,7 +3,7 @@
 
 use crate::base::Nanos;
 
-/// How long after a connection or a request the stream's first book is waited for.
+/// How long the builder waits for the stream's first book after a connection or a request.
 pub const NO_BOOK_NS: u64 = 10_000_000_000;
 /// From one request to the next: the first wait and the longest one, doubled in between.
 pub const RESUBSCRIBE_MIN_NS: u64 = 5_000_000_000;
@@ -56,7 +56,7 @@ impl Resubscribe {
         self.check();
     }
 
-    /// True if a book that is thin or silent may be had anew now.
+    /// True if a book that is thin or silent may be resubscribed now.
     pub fn may_renew(&mut self, now: Nanos) -> bool {
         let may = now >= self.renew_from && now >= self.from;
         if may {
@@ -65,21 +65,21 @@ impl Resubscribe {
         may
     }
 
-    /// The stream is dead: whatever the pace, its owner has its own.
+    /// The stream is dead: asks at once. Its owner keeps a pace of its own.
     pub fn ask(&mut self) {
         self.wanted = true;
     }
 
-    /// The book rests on a claim that a second one must confirm: once as soon as may be, then at
-    /// the pace of the thin.
+    /// The book depends on a claim that a second snapshot must confirm: asks once as soon as it
+    /// may, then at the pace of thin books.
     pub fn confirm(&mut self, now: Nanos) {
         if self.due == Nanos::NEVER && self.may_renew(now) {
             self.due = now;
         }
     }
 
-    /// The book is silent, and says so: as soon as it may be had anew, or nothing would end that in
-    /// a quiet market.
+    /// The book is silent and shown as stale: asks as soon as it may. In a quiet market nothing
+    /// else would end that.
     pub fn renew(&mut self, now: Nanos) {
         (self.due, self.wanted) = (now.max(self.renew_from).max(self.from), false);
         self.renew_from = self.due + Nanos(RENEW_EVERY_NS);

@@ -58,7 +58,8 @@ impl<const N: usize> SeqBook<N> {
         debug_assert!(self.is_clear());
     }
 
-    /// Becomes a snapshot. A side that claims to be whole is once a second snapshot has said so.
+    /// Becomes a snapshot. A side that claims to be whole is believed once a second snapshot has
+    /// said so.
     pub fn load_snapshot(&mut self, snapshot: &Snapshot, claims: &mut Claims) {
         let (bids, asks) = (&snapshot.bids, &snapshot.asks);
         let bids_whole = claims.confirm(Side::Buy, snapshot.bids_whole, bids.len());
@@ -130,7 +131,7 @@ impl<const N: usize> SeqBook<N> {
         let equal = or_equal && diff.last_id == id;
         match self.rule.chain {
             Chain::Counted => false,
-            // The exchange counts from 1 again: its service began anew.
+            // The exchange counts from 1 again: its service was restarted.
             Chain::Dense if diff.last_id <= 1 => equal,
             Chain::Dense | Chain::Previous | Chain::Rising => diff.last_id < id || equal,
         }

@@ -77,7 +77,8 @@ impl<const M: usize> Ofi<M> {
         Self { before: None }
     }
 
-    /// Forgets the former book: the next one starts anew. For a book that went stale or dark.
+    /// Forgets the former book, because a book went stale or dark: the next one starts from
+    /// nothing.
     pub fn reset(&mut self) {
         self.before = None;
     }

@@ -117,7 +117,7 @@ fn linked_messages_follow_by_their_predecessor_whatever_their_own_id() {
     t.book(0, 10);
     assert_eq!(t.linked(0, 15, 10), DiffOutcome::Applied);
     assert_eq!(t.linked(0, 15, 10), DiffOutcome::Duplicate);
-    // Nothing happened; and the exchange counts anew.
+    // Nothing happened; and the exchange counts again from a smaller id.
     assert_eq!(t.linked(0, 15, 15), DiffOutcome::Applied);
     assert_eq!(t.linked(0, 3, 15), DiffOutcome::Applied);
     assert_eq!(t.linked(0, 4, 3), DiffOutcome::Applied);
@@ -468,7 +468,7 @@ impl Bench {
         }
     }
 
-    /// Live at `id` on so many lines.
+    /// Live at `id` on this many lines.
     pub fn lines(rule: SeqRule, lines: u8, id: u64) -> Self {
         let mut t = Self::connected(rule);
         for line in 1..lines {

@@ -31,7 +31,8 @@ pub const DEPTH_MARGIN: usize = 64;
 pub const OWED_NS_MAX: u64 = 3_000_000_000;
 /// Times that a dead stream is subscribed to again before its connection is replaced.
 pub const RENEWALS_MAX: u32 = 2;
-/// What waited this long for a snapshot, and joins none, is not of the exchange's count any more.
+/// A diff that waited this long for a snapshot, and joins none, no longer belongs to the exchange's
+/// count.
 pub const HELD_NS_MAX: u64 = 60_000_000_000;
 /// How long a stale book is kept while the stream repeats what lies behind it.
 pub const BEHIND_NS_MAX: u64 = 10_000_000_000;
@@ -214,8 +215,9 @@ impl<const N: usize> BookBuilder<N> {
         self.check();
     }
 
-    /// Messages of the stream were lost, or not understood: the book is gone, and another one is
-    /// asked for as soon as that may be. Told again and again, it asks ever later.
+    /// Messages of the stream were lost, or not understood. The book is gone, and the builder asks
+    /// for another one as soon as it may. If this happens again and again, it waits longer each
+    /// time.
     pub fn handle_lost(&mut self, now: Nanos) {
         if self.status == Status::Connecting {
             return;
@@ -231,7 +233,7 @@ impl<const N: usize> BookBuilder<N> {
         self.check();
     }
 
-    /// As [`Self::handle_lost`], of a connection that is made anew for it.
+    /// As [`Self::handle_lost`], if the whole connection is replaced for it.
     pub fn handle_line_lost(&mut self, now: Nanos) {
         self.handle_lost(now);
         if self.rule.snapshot == SnapshotFrom::Stream && self.status != Status::Connecting {
@@ -324,12 +326,12 @@ impl<const N: usize> BookBuilder<N> {
         }
     }
 
-    /// There is a book, shown or not.
+    /// Whether there is a book, shown or not.
     fn has_book(&self) -> bool {
         matches!(self.status, Status::Live | Status::Stale)
     }
 
-    /// There is a connection, and no book yet.
+    /// Whether there is a connection, and no book yet.
     fn is_waiting(&self) -> bool {
         matches!(self.status, Status::Buffering | Status::Resyncing)
     }
@@ -339,7 +341,7 @@ impl<const N: usize> BookBuilder<N> {
         self.timers.is_set(Timer::Heal)
     }
 
-    /// The book cannot be trusted any more: starts again within the connection, from the diffs that
+    /// The book can no longer be trusted: starts again within the connection, from the diffs that
     /// are buffered and the next snapshot.
     fn resync(&mut self, now: Nanos) {
         self.drop_book();
@@ -377,7 +379,7 @@ impl<const N: usize> BookBuilder<N> {
         }
     }
 
-    /// What each change of a live book may lead to.
+    /// Checks after each change of a live book: is it crossed, is it deep enough?
     fn after_change(&mut self, now: Nanos) {
         if self.refresh.held().is_some_and(|id| id <= self.live.id()) {
             self.finish_refresh(now);

@@ -1,6 +1,6 @@
-//! Random worlds: an exchange whose truth is known, a stream that loses, repeats and counts anew,
-//! snapshots that come when they like and may be crossed. The feed must equal the naive sequencer
-//! update for update, and the truth wherever it claims to.
+//! Random worlds: an exchange whose truth is known, a stream that loses, repeats and starts to
+//! count again, snapshots that come when they like and may be crossed. The feed must equal the
+//! naive sequencer update for update, and the truth wherever it claims to.
 
 use super::Update;
 use super::book::Book;
@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 const SEEDS: u64 = 80;
 const STEPS: usize = 1_500;
 const DEPTH: usize = 20;
-/// How far the ids go back when the exchange counts anew: beyond all that a book may hold.
+/// How far the ids go back when the exchange counts again: beyond all that a book may hold.
 const RECOUNT: u64 = 1_000;
 
 /// Ids are times: they order messages, and show no loss.
@@ -96,7 +96,7 @@ struct World {
     early: u64,
     recounts: u64,
     stale_answers: u64,
-    /// No answer is bad any more.
+    /// No answer is bad from now on.
     calm: bool,
 }
 

@@ -103,7 +103,7 @@ impl World {
         world
     }
 
-    /// One change at the exchange; one in so many removes a level.
+    /// One change at the exchange; one in this many removes a level.
     fn change(&mut self, removes: u8) {
         let side = SIDES[self.dice.usize(..2)];
         let span = 2 * self.window as i64 + 10;

@@ -45,7 +45,7 @@ pub struct Flow {
     profile: Profile,
     dice: fastrand::Rng,
     book: Matching,
-    /// The flow's own resting orders, each side; some may have been filled already.
+    /// The flow's own resting orders, per side; some may have been filled already.
     own: [Vec<OrderId>; 2],
     /// In parts of a tick.
     fair: i64,

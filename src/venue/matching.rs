@@ -98,21 +98,21 @@ impl Matching {
         self.queues(side).get(&px).map_or(Qty(0), total)
     }
 
-    /// Matches a limit order; what is left rests when `rest` is set, and expires otherwise. Gives
-    /// its id.
+    /// Matches a limit order. What is left rests in the book if `rests` is set, and expires
+    /// otherwise. Gives its id.
     pub fn place(
         &mut self,
         side: Side,
         px: Px,
         qty: Qty,
-        rest: bool,
+        rests: bool,
         out: &mut Effects,
     ) -> OrderId {
         assert!(qty.0 > 0, "an order for nothing");
         self.orders += 1;
         let id = self.orders;
         let left = self.take(side, px, qty, out);
-        if left.0 > 0 && rest {
+        if left.0 > 0 && rests {
             self.places.insert(id, (side, px));
             self.queues_mut(side)
                 .entry(px)

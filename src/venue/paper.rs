@@ -11,7 +11,7 @@ use crate::base::{NewOrder, News, Outcome, Px, Qty, Side, TimeInForce, Top};
 use crate::market::Picture;
 use arrayvec::ArrayVec;
 
-/// What one order causes, at most: the ack, a fill a level, the end.
+/// What one order causes, at most: the ack, a fill per level, the end.
 pub const REPORTS_MAX: usize = EVENT_LEVELS + 2;
 
 /// Rejected: there is no live book to fill from. Our own code, far from any exchange's.

@@ -45,7 +45,7 @@ enum Waiting {
     Snapshot,
 }
 
-/// The protocol state of one connection. What it says is appended to `out`, a frame each.
+/// The protocol state of one connection. What it says is appended to `out`, one entry per frame.
 pub struct Session {
     speaker: Speaker,
     streams_max: usize,

@@ -181,8 +181,7 @@ impl Venue {
         self.exchange.mirror().rest(call, self)
     }
 
-    /// Nobody follows this stream any more: a client that comes back is played it from its
-    /// beginning.
+    /// Nobody follows this stream now: a client that comes back is played it from its beginning.
     pub fn abandon(&mut self, stream: &str) {
         if let (Source::Play(recording, _), Some((symbol, kind))) =
             (&mut self.source, stream.split_once('@'))

@@ -83,7 +83,7 @@ fn what_is_allocated_is_what_check_says() {
 /// Levels a side.
 const DEPTH: usize = 256;
 
-/// A feed of so many instruments, out of two.
+/// A feed of this many instruments, out of two.
 fn feed(instruments: usize) -> Feed<DEPTH> {
     let exchange = exchange::by_name("okx").expect("it is in the registry");
     let one = |(id, symbol)| Instrument {

@@ -101,7 +101,7 @@ impl Rig {
         rig
     }
 
-    /// Both sides turn until nothing moves any more.
+    /// Both sides turn until nothing moves.
     fn settle(&mut self) {
         for _ in 0..if self.seed.is_some() { 200 } else { 12 } {
             self.turn();
@@ -513,7 +513,7 @@ fn a_quiet_peer_is_pinged_and_then_given_up() {
     let mut rig = Rig::live();
     assert_eq!(rig.wait(), s(20));
     assert_eq!(rig.heard, [Message::Ping("".into())]);
-    // The pong was heard: all begins anew.
+    // The pong was heard: all begins again.
     assert_eq!(rig.wait(), s(20));
     assert_eq!(rig.heard.len(), 2);
     assert!(rig.closes.is_empty());

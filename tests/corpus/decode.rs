@@ -197,7 +197,7 @@ fn damaged_recorded_frames_never_panic_and_leave_the_decoder_usable(corpus: &Cor
     let mut words = Words::new();
     let mut dice = fastrand::Rng::with_seed(11);
     let mut refused = 0;
-    // Of a short one each frame is damaged more often.
+    // In a short recording each frame is damaged more often.
     let times = if corpus.real { 4 } else { 80 };
     for line in lines(path).take(1_500) {
         let raw = line["raw"].as_str().unwrap().as_bytes();

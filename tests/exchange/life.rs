@@ -15,7 +15,7 @@ use tickwire::wiring::feed_lane::SUBSCRIBE_DEADLINE;
 /// How long a new connection, with a snapshot or a book of the stream, may take until its books are
 /// live.
 const START_MAX: Nanos = Nanos::from_secs(5);
-/// How long a book may stay dark after a message was lost, whatever has to be asked for anew.
+/// How long a book may stay dark after a message was lost, whatever has to be asked for again.
 const REPAIR_MAX: Nanos = Nanos::from_secs(15);
 
 /// Tries every one, and then says which of them failed.

@@ -200,7 +200,7 @@ fn nothing_is_quoted_printed_or_kept_without_a_price() {
     }
 }
 
-/// Damaged frames of each exchange; with `TICKWIRE_MUTATIONS` in the environment so many.
+/// Damaged frames of each exchange; `TICKWIRE_MUTATIONS` in the environment says another number.
 const MUTATIONS: usize = 2_000;
 
 /// Texts that arithmetic does not like.

@@ -102,7 +102,7 @@ fn ms(ms: u64) -> Nanos {
     Nanos::from_millis(ms)
 }
 
-/// Instruments that take so many frames a channel to subscribe to.
+/// Instruments that take this many frames per channel to subscribe to.
 fn crowd(frames_a_channel: usize) -> Vec<Instrument> {
     let one = |id: usize| Instrument {
         id: InstrumentId(id as u16),

@@ -216,7 +216,7 @@ fn a_quantity_as_large_as_shiba_inus_keeps_no_book_dark() {
     assert!(live_ms > 8_000);
 }
 
-/// The first instrument's whole book has so many bytes.
+/// A market whose first instrument has a whole book of this many bytes.
 struct Large {
     bytes: usize,
 }

@@ -144,7 +144,7 @@ fn a_start_that_hangs_ends_when_it_is_asked_to() {
     assert_eq!(summary(&dir.path().join("o"))["ended"], true);
 }
 
-/// A run whose files may not grow beyond so many blocks of 512 bytes.
+/// A run whose files may not grow beyond this many blocks of 512 bytes.
 fn limited(dir: &Path, blocks: u32, time: &str) -> Command {
     let inner = tickwire(dir, &["run", "--for", time, "--out", "o"]);
     let mut command = Command::new("sh");

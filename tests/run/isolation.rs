@@ -201,7 +201,7 @@ fn exchanges_that_fall_ill_later_take_only_their_own_books_with_them_and_come_ba
     process.signal("INT");
     alone.signal("INT");
     alone.wait().expect(0);
-    // Of the one that is still silent; the two others came back.
+    // The code is of the one that is still silent; the two others came back.
     let ran = process.wait().expect(3);
     assert!(ran.err.contains("too long: bitstamp:"), "{}", ran.err);
     let out = dir.path().join("ill");

@@ -1,5 +1,5 @@
-//! Whole books of many megabytes over real TLS, and an exchange that takes only so many books a
-//! session: what does not fit costs no neighbour, and is said.
+//! Whole books of many megabytes over real TLS, and an exchange that takes only a few books per
+//! session: what does not fit costs no neighbour, and the log says it.
 
 use crate::conn_support::Authority;
 use crate::support::{EAGER, Process, finished, folder, json_lines, log, summary, tickwire};

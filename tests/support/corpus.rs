@@ -137,8 +137,8 @@ pub fn name(path: &Path) -> &str {
     name.strip_suffix(".jsonl.gz").unwrap()
 }
 
-/// The recording itself if it has at most so many lines; else a file in `folder` with its first
-/// so many.
+/// The recording itself if it has at most `lines_max` lines; else a file in `folder` with its first
+/// `lines_max`.
 pub fn beginning(path: &Path, folder: &Path, lines_max: usize) -> PathBuf {
     let mut lines = text_lines(path);
     let text: String = lines.by_ref().take(lines_max).collect();

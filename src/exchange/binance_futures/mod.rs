@@ -63,7 +63,7 @@ struct Facts {
     rest: &'static str,
     /// What all REST paths begin with.
     prefix: &'static str,
-    /// Margined in the base asset, so that contracts are worth so many USD, and quantities count
+    /// Margined in the base asset: a contract is worth a fixed number of USD, and quantities count
     /// contracts.
     coin_margined: bool,
     /// Streams that one connection may carry.

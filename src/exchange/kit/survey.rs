@@ -15,9 +15,9 @@ pub enum Said {
     /// Nothing of books: a print, a quote, an answer, or what could not be read.
     #[default]
     Nothing,
-    /// Of a book, by this stream: an index into [`Survey::streams`].
+    /// A message of a book, by this stream: an index into [`Survey::streams`].
     Book(usize),
-    /// Of a stream that this build does not read.
+    /// A message of a stream that this build does not read.
     Other,
 }
 

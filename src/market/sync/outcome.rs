@@ -13,8 +13,8 @@ pub enum Want {
         /// It is one more since the book was healthy last, so that others go first.
         repeat: bool,
     },
-    /// Unsubscribe this instrument's book and subscribe it anew, on every line: the stream starts
-    /// with a whole book again, or speaks again. Needs no answer but that.
+    /// Unsubscribe this instrument's book and subscribe to it again, on every line: the stream
+    /// starts with a whole book again, or speaks again. Needs no answer but that.
     Resubscribe,
     /// The same of its trades or quotes: they are silent.
     Renew(Channel),
@@ -56,8 +56,8 @@ pub enum SnapshotOutcome {
     Gap,
     /// It replaced a live or stale book at the same update id.
     Refreshed,
-    /// Newer than the stale book, and no different: the stream was silent for there was nothing to
-    /// say.
+    /// Newer than the stale book, and no different: the stream was silent because nothing had
+    /// changed.
     Confirmed,
     /// Newer than the book: replaces it as soon as the stream is there.
     Held,

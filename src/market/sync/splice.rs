@@ -192,7 +192,7 @@ impl<const N: usize> BookBuilder<N> {
         }
     }
 
-    /// The refresh is over: nothing is held, kept or asked for any more.
+    /// The refresh is over: nothing is held, kept or asked for.
     fn refreshed(&mut self, now: Nanos) {
         self.refresh.end();
         self.buffer.clear();

@@ -175,8 +175,8 @@ impl<const N: usize> BookBuilder<N> {
         } = *update;
         let many = self.lines.many();
         let fit = self.live.fit(diff);
-        // What another line brought is no news, also if it repeats the book's id, or the
-        // exchange counts anew.
+        // What another line brought is no news, even if it repeats the book's id, or the exchange
+        // counts from a smaller id again.
         let in_order = fit == Fit::Next && diff.last_id > self.live.id();
         let known = many && !in_order && self.lines.handle_again(now, line, diff);
         match fit {
@@ -210,7 +210,7 @@ impl<const N: usize> BookBuilder<N> {
         self.live.prove_age();
         let behind_until = self.rhythm.poll_timeout() + Nanos(BEHIND_NS_MAX);
         if self.status == Status::Stale && now >= behind_until {
-            self.resync(now); // The exchange counts anew, or its snapshot was no good.
+            self.resync(now); // The exchange counts again, or its snapshot was no good.
         }
         DiffOutcome::Duplicate
     }

@@ -1,8 +1,8 @@
 //! The clerk: resolves names and fetches snapshots and metadata over HTTPS, so that no worker ever
-//! blocks on either. Fetches what matters most first, and never more than a host takes; when to ask
-//! again is the asker's business.
+//! blocks on either. Fetches what matters most first, and never more than a host takes. When to ask
+//! again is for the lane to decide.
 //!
-//! One thread resolves, and one a host fetches: a host that does not answer holds up nobody else.
+//! One thread resolves, and one per host fetches: a host that does not answer holds up nobody else.
 
 mod plan;
 mod rest;
@@ -30,7 +30,7 @@ const LOOK: Nanos = Nanos::from_millis(500);
 /// From one look at an exchange's metadata to the next. Ticks change a few times a year, and are
 /// announced.
 pub const METADATA_EVERY: Nanos = Nanos::from_secs(600);
-/// Metadata that somebody misses is asked for at most this often.
+/// The clerk asks at most this often for metadata that a lane misses.
 const METADATA_SOONEST: Nanos = Nanos::from_secs(30);
 /// A snapshot that will be asked for later than this has its time logged.
 const ETA_LOGGED: Nanos = Nanos::from_secs(2);
@@ -81,7 +81,7 @@ pub struct Reply {
 #[derive(Clone)]
 pub struct Jobs {
     resolver: Sender<Job>,
-    /// One a host.
+    /// One per host.
     fetchers: Vec<Sender<Job>>,
     /// The host of each lane's snapshots and metadata.
     hosts: Arc<[Option<usize>]>,
@@ -182,8 +182,8 @@ impl Clerk {
         self.threads.iter().all(|thread| !thread.is_finished())
     }
 
-    /// Ends the threads, and drops the jobs that still wait. A request that is under way is not
-    /// waited for: its thread ends with it, and its answer goes nowhere.
+    /// Ends the threads, and drops the jobs that still wait. It does not wait for a request that is
+    /// under way: that thread ends with its request, and the answer goes nowhere.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
     }
@@ -285,7 +285,7 @@ impl Fetcher {
         }
     }
 
-    /// Until it is told to stop, or until nobody can ask any more.
+    /// Runs until it is told to stop, or until nobody is left who could ask.
     fn run(mut self, inbox: &Receiver<Job>) {
         while !self.office.stopped() {
             let before = self.queue.len();
@@ -350,8 +350,8 @@ impl Fetcher {
             .snapshot_request(&instrument.symbol, market.levels)
     }
 
-    /// Says once of each when it will be asked for, if that is not now, and of all how much
-    /// waits. What is more urgent may come later and put it off.
+    /// Logs for each snapshot, once, when it will be asked for, if that is not now, and how much
+    /// waits in all. A more urgent request may come later and put it off.
     fn announce(&mut self, now: Nanos) {
         let schedule = self.queue.schedule(now, &self.rest.plan);
         let last = schedule.last().map_or(0, |(_, at)| at.0);

@@ -123,8 +123,8 @@ fn mounted(line: &str, version: Version) -> Option<(String, PathBuf)> {
     right.then(|| (unescaped(root), PathBuf::from(unescaped(point))))
 }
 
-/// Directories from the group at `path` up to the mount point. What lies outside of the mounted
-/// part (another namespace's name for it) is looked for at the mount point itself.
+/// Directories from the group at `path` up to the mount point. If the path lies outside of the
+/// mounted part (another namespace's name for it), only the mount point itself is read.
 fn upwards(path: &str, root: &str, point: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let inside = match root {
         "/" => Some(path),

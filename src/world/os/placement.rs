@@ -145,7 +145,7 @@ impl fmt::Display for Cpus {
     }
 }
 
-/// Workers that a road apart has at least: the feeds and the desk.
+/// Workers that a spread road has at least: the feeds and the desk.
 const APART: usize = 2;
 
 /// Folds `feeds` feed lanes, the desk, and the gateway (unless orders stay on paper) onto `cpus`.

@@ -31,7 +31,7 @@ use std::time::Duration;
 const POLL: Duration = Duration::from_millis(10);
 /// What is younger waits: another lane of the exchange may still bring something older.
 const SETTLED: Nanos = Nanos::from_millis(20);
-/// A snapshot's body waits so long for the lane to take it in.
+/// A snapshot's body waits this long for the lane to take it in.
 const BODY_WAIT: Nanos = Nanos::from_secs(5);
 /// How often losses are logged.
 const LOST_EVERY: Nanos = Nanos::from_secs(1);
@@ -168,7 +168,7 @@ impl Recorder {
 
     fn run(mut self, stop: &AtomicBool) -> Result<Recorded, String> {
         loop {
-            // Seen before the round: what was sent before it is taken in by the round.
+            // Read before the round: so the round takes in all that was sent before the stop.
             let last = stop.load(Ordering::Acquire);
             let now = self.clock.now();
             let settled = if last { Nanos::NEVER } else { now - SETTLED };

@@ -54,25 +54,25 @@ pub struct ScribeInputs {
     pub notes_lost: Arc<AtomicU64>,
     /// Raised while the log cannot be written: risk then refuses new orders.
     pub unwritable: Arc<AtomicBool>,
-    /// Shown books, one ring a feed worker.
+    /// Shown books, one ring per feed worker.
     pub shown: Vec<rtrb::Consumer<Shown>>,
     /// What the exchange's books were, if it is a simulated one.
     pub truths: Option<Receiver<Truth>>,
-    /// Histograms, one collector a worker.
+    /// Histograms, one collector per worker.
     pub collectors: Vec<Collector>,
     /// Where lines for a person go.
     pub console: Console,
     /// The run's directory; made if it is not there. Gets `log.jsonl` and
     /// `latency/<stage>.hlog|.hgrm`.
     pub dir: Option<PathBuf>,
-    /// Where the run is, for the status line of each second.
+    /// Tells how the run stands, for the status line of each second.
     pub status: Option<StatusOf>,
     /// What is known of the run at its start. Beside what was measured since then it is in
     /// `summary.json` from the first seconds on, as a run that has not ended.
     pub head: Option<Summary>,
 }
 
-/// Says where the run is, given p50 and p99 of tick-to-wire in nanoseconds.
+/// Tells how the run stands, given p50 and p99 of tick-to-wire in nanoseconds.
 pub type StatusOf = Box<dyn FnMut(Option<(u64, u64)>) -> Status + Send>;
 
 /// Where lines for a person go, usually standard error.
@@ -86,7 +86,7 @@ pub struct Console {
 /// How the console's lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConsoleStyle {
-    /// A line of text a record.
+    /// One line of text per record.
     Human {
         /// With the terminal's colours.
         colour: bool,
@@ -102,10 +102,10 @@ pub struct ScribeTotals {
     pub stages: Vec<StageLatency>,
     /// By worker number.
     pub workers: Vec<Worker>,
-    /// One an exchange of the run's instruments, in their order; what only its feeds know stays
+    /// One per exchange of the run's instruments, in their order; what only its feeds know stays
     /// zero.
     pub exchanges: Vec<Exchange>,
-    /// One an instrument, by id.
+    /// One per instrument, by id.
     pub audits: Vec<BookAudit>,
     /// Log records that did not reach the log.
     pub notes_lost: u64,
@@ -128,9 +128,9 @@ impl ScribeHandle {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Empties all inputs, finishes the files and ends the thread; none of one that panicked, or
-    /// that a disk holds that does not answer: that one is left to end with the process. Stop the
-    /// workers first.
+    /// Empties all inputs, finishes the files and ends the thread. Gives nothing if the thread
+    /// panicked, or if it hangs at a disk that does not answer: then it ends with the process. Stop
+    /// the workers first.
     pub fn stop(mut self) -> Option<ScribeTotals> {
         self.stop.store(true, Ordering::Release);
         let thread = self.thread.take()?;
@@ -218,7 +218,7 @@ impl Scribe {
         })
     }
 
-    /// Until it is told to stop.
+    /// Runs until it is told to stop.
     fn run(mut self, stop: &AtomicBool) -> Self {
         self.write_partial();
         while !stop.load(Ordering::Acquire) {

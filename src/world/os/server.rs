@@ -137,8 +137,7 @@ impl std::error::Error for SimError {}
 pub struct SimProgress {
     /// Market data frames, over all sessions.
     pub frames_sent: u64,
-    /// A recording was played to its end on every connection that it is played on, down to the last
-    /// byte.
+    /// Every connection that a recording is played on has got it to the last byte.
     pub played_out: bool,
     /// Orders that were accepted.
     pub orders: u64,
@@ -340,8 +339,8 @@ fn venues(
 /// Prints and changes of the best bid or ask that one action makes, on average: measured.
 const BESIDE: f64 = 0.5;
 
-/// The mean time between two actions on one of `books` that together make so many messages a
-/// second, about.
+/// The mean time between two actions on one of `books`, which together make about this many
+/// messages per second.
 fn pause(messages_per_s: u64, books: u64) -> Nanos {
     let wanted = messages_per_s as f64 / books as f64;
     // A depth stream speaks ten times a second, if anything happened: of `x` actions in a tenth of

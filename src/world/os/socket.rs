@@ -100,7 +100,7 @@ impl Socket {
         &self.declined
     }
 
-    /// Takes in that at `now` there was nothing to read: a poll that was asked at `now`, or later,
+    /// Records that the socket was empty at `now`: a poll that was asked at `now`, or later,
     /// returned without readiness for a socket that had been read until it would block.
     pub fn seen_empty(&mut self, now: Nanos) {
         self.empty = self.empty.max(now);

@@ -34,7 +34,8 @@ use std::time::Duration;
 pub const BELL: Token = Token(usize::MAX);
 /// Readiness events taken from the kernel at once.
 const EVENTS_MAX: usize = 256;
-/// How long answers are waited for at a run's end, and how often it is looked for the end of that.
+/// How long a worker waits for outstanding answers when a run ends, and how often it checks whether
+/// it may stop.
 const LINGER: Nanos = Nanos::from_millis(150);
 const LINGER_LOOK: Nanos = Nanos::from_millis(10);
 /// A parked worker looks up at least this often. If the kernel does not say how long a thread
@@ -191,8 +192,8 @@ struct Running {
     clock: OsClock,
     events: Events,
     scheduled: Scheduled,
-    /// Just before the kernel was asked for readiness. Whatever arrived before it has been read by
-    /// the time that timers are looked at, so that a stall of the host after it makes no timer due.
+    /// Just before the kernel was asked for readiness. Everything that arrived earlier is read
+    /// before timers are checked, so a host stall after this moment cannot expire one.
     polled: Nanos,
     /// The sockets were looked at then, by a thread that ran; unset before the first time.
     looked: Nanos,
@@ -205,7 +206,7 @@ struct Running {
     park_max: Nanos,
     /// Nothing is due before; only what lanes do can move it.
     timers_due: Nanos,
-    /// A CPU that the system refused.
+    /// A CPU that the system refused to pin to.
     refused: Option<usize>,
 }
 
@@ -256,7 +257,8 @@ impl Running {
         }
     }
 
-    /// The run is ending: no order leaves any more, and answers to those that left are waited for.
+    /// The run is ending: no further order leaves. The worker still waits for answers to those that
+    /// left.
     fn linger(&mut self) {
         if let Some(desk) = &mut self.worker.desk {
             desk.close();
@@ -530,8 +532,8 @@ impl Running {
     }
 }
 
-/// Runs what a frame caused to its end, if the desk is on this worker: its events are decided,
-/// and their orders written, before the next frame is decoded.
+/// If the desk is on this worker: decides the events that a frame caused, and writes their orders,
+/// before the next frame is decoded.
 fn complete(desk: &mut Option<Desk>, gateways: &mut [Placed], turn: &mut Turn) {
     let Some(desk) = desk.as_mut().filter(|desk| desk.has_input()) else {
         return;

@@ -1,15 +1,15 @@
 //! The true book of one instrument, and every best price that it ever had. Prices are in cents,
 //! quantities in thousandths. Knows no exchange and no text.
 //!
-//! Each step, or each so many, replaces both best levels by others at prices that do not come again
-//! for a thousand steps. So a client that lost one message keeps a level that is gone, its book is
-//! not crossed by it, and the price of an order says from which moment the book was that it was
-//! made from.
+//! Each step, or one step in a given number, replaces both best levels by others at prices that do
+//! not come again for a thousand steps. So a client that lost one message keeps a level that is
+//! gone, its book is not crossed by it, and the price of an order says from which moment the book
+//! was that it was made from.
 
 use super::Setup;
 use std::collections::{BTreeMap, VecDeque};
 
-/// Best prices move within so many cents of the middle; deeper levels lie beyond.
+/// Best prices move within this many cents of the middle; deeper levels lie beyond.
 const TOUCH: i64 = 1000;
 /// Whole books of the past that are kept: 25 s at a step of 50 ms.
 const PAST: usize = 500;

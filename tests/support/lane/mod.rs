@@ -248,7 +248,7 @@ impl<L: Lane<Tap>> Rig<L> {
         self.with(|lane, turn| lane.handle_answer(turn, now, answer));
     }
 
-    /// Both sides turn until nothing moves any more.
+    /// Both sides turn until nothing moves.
     pub fn settle(&mut self) {
         for _ in 0..12 {
             self.ready();

@@ -21,7 +21,7 @@ pub const INFO_WEIGHT: u32 = 1;
 /// Weight of `ticker/24hr` of all symbols.
 pub const TICKERS_WEIGHT: u32 = 40;
 
-/// The limit to ask for if so many levels are wanted.
+/// The limit to ask for if this many levels are wanted.
 pub fn depth_limit(levels: u16) -> u16 {
     let mut limits = DEPTH_LIMITS.into_iter();
     limits.find(|limit| *limit >= levels).unwrap_or(LEVELS_MAX)

@@ -98,8 +98,8 @@ keys! {
     struct Book { s, b, a, u }
 }
 
-/// A snapshot replaces the book at any time, and so does `u` = 1, which says that the service began
-/// anew.
+/// A snapshot replaces the book at any time, and so does `u` = 1, which says that the service was
+/// restarted.
 #[inline]
 fn book(at: &Envelope<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
     let keys = Book::of(at.data);

@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 const IDLE_MAX_NS: i64 = 600_000_000_000;
 /// The best levels are sent again after three seconds without a change, with the `u` that they had.
 const REPEAT_NS: i64 = 3_000_000_000;
-/// A service that began anew counts from 1, and `u` = 1 says with it that the book is new. The
-/// simulated market counts its messages from 1, too: they are moved up by one.
+/// A service that was restarted counts from 1, so `u` = 1 says that the book is new. The simulated
+/// market counts its messages from 1, too: they are moved up by one.
 const U_OFFSET: u64 = 1;
 
 /// A stream of one instrument, by the place of its listing.

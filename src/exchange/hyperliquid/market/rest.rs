@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Prices have at most so many decimals less those of the size.
+/// Prices have at most this many decimals, less those of the size.
 pub const PERP_DECIMALS: u8 = 6;
 /// See [`PERP_DECIMALS`].
 pub const SPOT_DECIMALS: u8 = 8;

@@ -310,7 +310,8 @@ fn priced(level: &Level, instrument: &Instrument) -> String {
     text
 }
 
-/// Of the ten lowest asks, then the ten highest bids: the digits of each price and quantity.
+/// The CRC-32 of the digits of each price and quantity: the ten lowest asks, then the ten highest
+/// bids.
 fn checksum(market: &dyn Market, listing: usize) -> u32 {
     let mut sum = flate2::Crc::new();
     for side in [Side::Sell, Side::Buy] {

@@ -132,8 +132,7 @@ fn prev_id(value: Value<'_>) -> Result<Option<u64>, DecodeError> {
     Ok(stated.and_then(|id| u64::try_from(id).ok()))
 }
 
-/// The bits of a signed 32-bit number; zero is what the exchange writes since it makes no checksums
-/// any more.
+/// The bits of a signed 32-bit number. The exchange no longer makes checksums, and writes zero.
 #[inline]
 fn checksum(value: Value<'_>) -> Result<Option<u32>, DecodeError> {
     if value.is_absent() {

@@ -82,7 +82,7 @@ fn details(instrument: &Instrument) -> Value {
     })
 }
 
-/// Of a contract the volume is counted in the base asset: the best bid stands for the last price.
+/// A contract's volume is counted in the base asset. The best bid stands for the last price.
 fn ticker(n: usize, listing: &Listing, market: &dyn Market) -> Value {
     let Instrument {
         symbol,

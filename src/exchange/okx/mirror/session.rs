@@ -14,7 +14,7 @@ const QUIET_NS: i64 = 60_000_000_000;
 /// Subscriptions, their ends and logins that a connection may ask for within an hour.
 const REQUESTS_MAX: usize = 480;
 const HOUR_NS: i64 = 3_600_000_000_000;
-/// Of the whole `args` of one request, in bytes.
+/// The largest `args` of one request, in bytes.
 const ARGS_MAX: usize = 64 * 1024;
 
 /// One connection's subscriptions.

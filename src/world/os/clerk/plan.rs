@@ -6,7 +6,7 @@ use crate::conn::Limiter;
 use crate::exchange::Rate;
 use std::collections::BTreeMap;
 
-/// Of a host's budget, what is left for whatever else runs behind our address: a sixth.
+/// We leave one part in this many of a host's budget to other programs behind our address.
 const SPARED_PART: u32 = 6;
 /// The part of our own budget that repeats leave free: half. Books that are lost again and again
 /// must not use up what a healthy book needs when it loses a message.
@@ -14,22 +14,22 @@ const RESERVED_PART: u32 = 2;
 /// How long a host is left alone after a 429 or 418 that does not say for how long.
 const BAN_DEFAULT: Nanos = Nanos::from_secs(60);
 
-/// How urgent a request is: the least of them is the most urgent.
+/// How urgent a request is: the smallest value is the most urgent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Urgency {
-    /// One more for a book that was not healthy since the last one: it goes behind all others, and
-    /// leaves a part of the budget to them.
+    /// Another request for a book that was not healthy since the last one. It goes behind all
+    /// others, and leaves a part of the budget to them.
     pub repeat: bool,
-    /// Of its instrument; 0 is the most urgent.
+    /// The rank of its instrument; 0 is the most urgent.
     pub rank: u8,
 }
 
-/// One request that waits. Of those that are equally urgent the older one goes first.
+/// One request that waits. If two are equally urgent, the older one goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting<J> {
     /// Who goes first.
     pub urgency: Urgency,
-    /// Of the host's budget.
+    /// What it costs of the host's budget.
     pub weight: u32,
     /// What it is for.
     pub job: J,
@@ -155,8 +155,8 @@ impl Plan {
         self.weight.settle_weighing(now, weight);
     }
 
-    /// The host answered with this status, and `asked` is for how long it sends us away, if it says
-    /// so. True if it sends us away at all.
+    /// The host answered with this status; `asked` is how long it tells us to stay away, if it says
+    /// so. True if it tells us to stay away at all.
     pub fn answered(&mut self, now: Nanos, status: u16, asked: Option<Nanos>) -> bool {
         let span = match (status, asked) {
             (200..=299, _) => None,

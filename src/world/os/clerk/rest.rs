@@ -27,7 +27,8 @@ pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 const PATIENCE: Nanos = Nanos::from_secs(10);
 /// The largest answer that is read (exchangeInfo of a whole exchange is about 10 MB).
 const BODY_MAX_BYTES: u64 = 32 << 20;
-/// Of a refusal's body: what is read, so that the connection can be used again, and what is kept.
+/// How much of a refusal's body is read, so that the connection can be used again, and how much is
+/// kept.
 const REFUSAL_BYTES_MAX: u64 = 64 << 10;
 const REFUSAL_CHARS_MAX: usize = 200;
 
@@ -70,7 +71,7 @@ pub struct Rest {
     proxy: Option<Proxy>,
     /// What it takes from us, and what waits for that.
     pub(super) plan: Plan,
-    /// If a recording is made: every body, as it came.
+    /// Copies every body as it came, if a recording is made.
     tap: Option<BodyTap>,
     /// What the newest answer told of the host's clock.
     time: Option<ServerTime>,
@@ -135,7 +136,7 @@ impl Rest {
         })
     }
 
-    /// Copies every body that is kept from now on.
+    /// From now on copies every body that is kept.
     pub fn tapped(self, tap: Option<BodyTap>) -> Self {
         Self { tap, ..self }
     }
@@ -294,8 +295,8 @@ pub fn target(host_port: &str) -> Target {
     }
 }
 
-/// Looks names up on the thread that asks, if the library would start one for each; or gives one
-/// place, whatever the name is.
+/// Looks names up on the thread that asks: the library would start a thread for each name. Or gives
+/// one address, whatever the name is.
 #[derive(Debug)]
 struct LooksUp {
     via: Option<String>,

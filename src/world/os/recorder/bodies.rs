@@ -15,7 +15,7 @@ const BODIES: usize = 1_024;
 pub struct Body {
     /// Whose it is.
     pub exchange: &'static str,
-    /// What was asked for, at the exchange's own host.
+    /// URL of the request, at the exchange's own host.
     pub conn: String,
     /// When it was there.
     pub at: Nanos,

@@ -9,9 +9,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Of what an exchange allows, a part in so many is left to what else runs behind our address.
+/// We leave one part in this many of the exchange's limit to other programs behind our address.
 const LEFT_ALONE: u32 = 15;
-/// Of what we take, market data leaves a part in so many to orders.
+/// Market data leaves one part in this many of our own share to orders.
 const SPARED_FOR_ORDERS: usize = 9;
 
 /// Connections that this process may open to one exchange, which counts them by address, whatever

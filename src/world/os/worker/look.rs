@@ -3,9 +3,9 @@
 
 use super::*;
 
-/// A sleep that ends later than this after its time was no sleep alone.
+/// If a sleep ends later than this after its time, the thread did not only sleep.
 const OVERSLEPT: Nanos = Nanos::from_millis(2);
-/// How long it empties them, at the most: a feed may bring data faster than it is taken.
+/// How long it empties them at most: a feed may bring data faster than the worker takes it.
 const CATCH_UP_MAX: Nanos = Nanos::from_secs(2);
 /// A stop is logged once in this time.
 const STOPS_SAMPLE: Nanos = Nanos::from_secs(1);
