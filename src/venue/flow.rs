@@ -136,10 +136,10 @@ impl Flow {
         &mut self,
         now: Nanos,
         (side, px, qty): (Side, Px, Qty),
-        rest: bool,
+        rests: bool,
         out: &mut Vec<Happened>,
     ) -> OrderId {
-        let id = self.book.place(side, px, qty, rest, &mut self.effects);
+        let id = self.book.place(side, px, qty, rests, &mut self.effects);
         self.publish(now, out);
         id
     }

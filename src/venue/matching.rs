@@ -232,7 +232,7 @@ mod tests {
             side: Side,
             px: Px,
             mut qty: Qty,
-            rest: bool,
+            rests: bool,
             out: &mut Effects,
         ) -> OrderId {
             self.next += 1;
@@ -268,7 +268,7 @@ mod tests {
                     self.orders.remove(n);
                 }
             }
-            if qty.0 > 0 && rest {
+            if qty.0 > 0 && rests {
                 self.orders.push((self.next, side, px, qty));
                 out.touched.push((side, px));
                 self.update_id += 1;
@@ -314,13 +314,13 @@ mod tests {
                     assert_eq!(engine.cancel(id, &mut got), naive.cancel(id, &mut want));
                 } else {
                     let side = if dice.bool() { Side::Buy } else { Side::Sell };
-                    let (px, qty, rest) = (
+                    let (px, qty, rests) = (
                         Px(dice.i64(90..=110)),
                         Qty(dice.u64(1..=9)),
                         dice.u8(..4) > 0,
                     );
-                    let id = engine.place(side, px, qty, rest, &mut got);
-                    assert_eq!(id, naive.place(side, px, qty, rest, &mut want));
+                    let id = engine.place(side, px, qty, rests, &mut got);
+                    assert_eq!(id, naive.place(side, px, qty, rests, &mut want));
                     assert_eq!(
                         engine.rests(id),
                         naive.orders.iter().any(|order| order.0 == id)

@@ -295,17 +295,17 @@ impl Matcher for Venue {
     fn place(&mut self, account: &str, order: &Place) -> Placed {
         let first = self.events.len();
         let open = &mut self.open[order.listing];
-        let rest = order.life == Life::GoodTillCancel;
+        let rests = order.life == Life::GoodTillCancel;
         let id = match &mut self.source {
             Source::Flow(flows) => {
                 let flow = &mut flows.markets[order.listing];
                 open.retain(|(_, _, id)| flow.book().rests(*id));
                 let limit = (order.side, order.px, order.qty);
-                flow.place(self.now, limit, rest, &mut self.events)
+                flow.place(self.now, limit, rests, &mut self.events)
             }
             Source::Play(..) => self.orders + 1,
         };
-        if rest {
+        if rests {
             open.push((account.to_owned(), order.client_id.clone(), id));
         }
         self.orders += 1;
