@@ -17,13 +17,13 @@ pub fn mid_doubled<const K: usize>(top: &Top<K>) -> Option<i128> {
     Some(i128::from(bid.px.0) + i128::from(ask.px.0))
 }
 
-/// The microprice (Stoikov's weighted mid) in price units: each best price weighted by the *other*
-/// side's quantity,
+/// The weighted mid in price units: each best price weighted by the *other* side's quantity,
 ///
 /// > (bid px · ask qty + ask px · bid qty) / (bid qty + ask qty),
 ///
-/// so that it leans to the side that is about to give way. `None` if a side is empty.
-pub fn microprice<const K: usize>(top: &Top<K>) -> Option<f64> {
+/// so that it leans to the side that is about to give way. `None` if a side is empty. Stoikov's
+/// *micro-price* is another one: the expected mid price, which he estimates from data.
+pub fn weighted_mid<const K: usize>(top: &Top<K>) -> Option<f64> {
     let (bid, ask) = top.best()?;
     let (bid_qty, ask_qty) = (bid.qty.0 as f64, ask.qty.0 as f64);
     if bid_qty + ask_qty == 0.0 {
@@ -134,7 +134,7 @@ mod tests {
         for top in [book(&[], &[]), book(&[(9, 1)], &[]), book(&[], &[(11, 1)])] {
             assert_eq!(spread(&top), None);
             assert_eq!(mid_doubled(&top), None);
-            assert_eq!(microprice(&top), None);
+            assert_eq!(weighted_mid(&top), None);
             assert_eq!(imbalance(&top, 3), None);
             assert_eq!(Ofi::<1>::new().update(&top, 1, false), None);
         }
@@ -142,12 +142,12 @@ mod tests {
     }
 
     #[test]
-    fn spread_mid_and_microprice_are_those_of_the_best_levels() {
+    fn spread_mid_and_weighted_mid_are_those_of_the_best_levels() {
         let top = book(&[(100, 30), (99, 7)], &[(103, 10), (104, 1)]);
         assert_eq!(spread(&top), Some(3));
         assert_eq!(mid_doubled(&top), Some(203));
         // Three quarters rest at the bid: towards the ask.
-        assert_eq!(microprice(&top), Some(102.25));
+        assert_eq!(weighted_mid(&top), Some(102.25));
     }
 
     #[test]
