@@ -117,34 +117,34 @@ fn a_dropped_level_pulls_the_horizon_in_to_just_before_it() {
     // Even prices 0 to 510: the array is full and all of it is known.
     let prices: Vec<i64> = (0..256).map(|n| 2 * n).collect();
     for side in SIDES {
-        let turn = |px: i64| if side == Side::Sell { px } else { 1_000 - px };
+        let mirrored = |px: i64| if side == Side::Sell { px } else { 1_000 - px };
         let full = || {
             let (mut book, _) = whole::<256>();
             for &px in &prices {
-                book.set(side, level(turn(px), 1));
+                book.set(side, level(mirrored(px), 1));
             }
             book
         };
         // One worse than all is dropped itself.
         let mut book = full();
-        book.set(side, level(turn(600), 1));
-        assert_eq!(book.horizon(side), Some(Px(turn(599))));
+        book.set(side, level(mirrored(600), 1));
+        assert_eq!(book.horizon(side), Some(Px(mirrored(599))));
         assert_eq!(book.complete_depth(side), 256);
         // One better drops the worst sixteenth, from 480 on.
         let mut book = full();
-        book.set(side, level(turn(301), 1));
-        assert_eq!(book.horizon(side), Some(Px(turn(479))));
+        book.set(side, level(mirrored(301), 1));
+        assert_eq!(book.horizon(side), Some(Px(mirrored(479))));
         assert_eq!((book.depth(side), book.complete_depth(side)), (241, 241));
         // Now there is room again, and what comes beyond the horizon is held, not claimed.
-        book.set(side, level(turn(510), 1));
+        book.set(side, level(mirrored(510), 1));
         assert_eq!((book.depth(side), book.complete_depth(side)), (242, 241));
         // It is the first to go when the side is full, and the horizon is pulled in behind the
         // others.
         for px in (1..=29).step_by(2) {
-            book.set(side, level(turn(px), 1));
+            book.set(side, level(mirrored(px), 1));
         }
         assert_eq!((book.depth(side), book.complete_depth(side)), (241, 241));
-        assert_eq!(book.horizon(side), Some(Px(turn(449))));
+        assert_eq!(book.horizon(side), Some(Px(mirrored(449))));
         book.check_all();
     }
 }
