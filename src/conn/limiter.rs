@@ -66,7 +66,7 @@ impl Limiter {
     }
 
     /// The peer may have counted the newest event, which weighed `weight`, as late as `now`.
-    pub fn settle_weighing(&mut self, now: Nanos, weight: u32) {
+    pub fn redate_weighing(&mut self, now: Nanos, weight: u32) {
         let all = self.times.len();
         for back in 1..=(weight as usize).clamp(1, all) {
             self.times[(self.next + all - back) % all] = Some(now);
@@ -166,12 +166,12 @@ mod tests {
         let at = Nanos::from_millis;
         limiter.admit_weighing(at(1_000), 4).unwrap();
         limiter.admit_weighing(at(1_100), 6).unwrap();
-        limiter.settle_weighing(at(1_500), 6);
+        limiter.redate_weighing(at(1_500), 6);
         assert_eq!(limiter.admit_weighing(at(1_600), 4), Err(at(2_000)));
         assert_eq!(limiter.admit_weighing(at(2_000), 4), Ok(()));
         assert_eq!(limiter.admit_weighing(at(2_100), 6), Err(at(2_500)));
         // One that is heavier than the limit is the whole of it.
-        limiter.settle_weighing(at(2_100), 60);
+        limiter.redate_weighing(at(2_100), 60);
         assert_eq!(limiter.admit(at(2_600)), Err(at(3_100)));
     }
 

@@ -8,7 +8,7 @@ use crate::exchange::mirror::{AccountSession, Happened, MirrorSession, Offence};
 
 /// A recording starts this long after the last subscription, so that one which a client
 /// must spread over several messages (5 a second) is whole before the first frame.
-const SETTLE: Nanos = Nanos::from_millis(300);
+const UNCHANGED: Nanos = Nanos::from_millis(300);
 
 /// Why an exchange ends a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ enum Speaker {
 
 enum Play {
     /// Since this time nothing more was subscribed to; none before the first subscription.
-    Settling(Option<Nanos>),
+    Unbegun(Option<Nanos>),
     On(Box<Playhead>, Waiting),
     End,
 }
@@ -60,7 +60,7 @@ impl Session {
             Some(session) => match (&venue.source, session.names()) {
                 (Source::Play(..), Some(names)) => {
                     let since = (!names.is_empty()).then_some(now);
-                    Speaker::Player(session, Play::Settling(since))
+                    Speaker::Player(session, Play::Unbegun(since))
                 }
                 (Source::Flow(_) | Source::Play(..), _) => Speaker::Market(session),
             },
@@ -122,7 +122,7 @@ impl Session {
             return Err(Broken::TooManyStreams);
         }
         done.map_err(Broken::Offence)?;
-        if let Speaker::Player(_, Play::Settling(since)) = &mut self.speaker
+        if let Speaker::Player(_, Play::Unbegun(since)) = &mut self.speaker
             && more
         {
             *since = Some(now);
@@ -168,10 +168,10 @@ impl Session {
                 .poll_timeout()
                 .map_or(Nanos::NEVER, |due| venue.nanos(due)),
             Speaker::Player(_, play) => match play {
-                Play::Settling(Some(since)) => *since + SETTLE,
+                Play::Unbegun(Some(since)) => *since + UNCHANGED,
                 Play::On(_, Waiting::Room) if room => Nanos::ZERO,
                 Play::On(_, Waiting::Until(due)) => *due,
-                Play::Settling(None)
+                Play::Unbegun(None)
                 | Play::On(_, Waiting::Room | Waiting::Snapshot)
                 | Play::End => Nanos::NEVER,
             },
@@ -192,8 +192,8 @@ impl Session {
         else {
             return Ok(());
         };
-        if let Play::Settling(Some(since)) = play
-            && now >= *since + SETTLE
+        if let Play::Unbegun(Some(since)) = play
+            && now >= *since + UNCHANGED
         {
             let playhead = recording.playhead(*speed).map_err(|_| Broken::Recording)?;
             *play = Play::On(Box::new(playhead), Waiting::Room);
@@ -238,8 +238,8 @@ impl Session {
     /// Whether a recording is played here, and whether its end was reached.
     pub fn played(&self) -> Option<bool> {
         match &self.speaker {
-            Speaker::Player(_, Play::Settling(None)) => None,
-            Speaker::Player(_, Play::Settling(Some(_)) | Play::On(..)) => Some(false),
+            Speaker::Player(_, Play::Unbegun(None)) => None,
+            Speaker::Player(_, Play::Unbegun(Some(_)) | Play::On(..)) => Some(false),
             Speaker::Player(_, Play::End) => Some(true),
             Speaker::Market(_) | Speaker::Account(_) => None,
         }

@@ -96,13 +96,13 @@ impl Rig {
 
     fn live() -> Self {
         let mut rig = Self::new(|_| ());
-        rig.settle();
+        rig.run_until_idle();
         assert_eq!(rig.link.phase(), Phase::Live);
         rig
     }
 
     /// Both sides turn until nothing moves.
-    fn settle(&mut self) {
+    fn run_until_idle(&mut self) {
         for _ in 0..if self.seed.is_some() { 200 } else { 12 } {
             self.turn();
         }
@@ -208,13 +208,13 @@ impl Rig {
         let now = self.clock.now();
         let span = Nanos(self.link.poll_timeout().since(now));
         self.clock.advance(span);
-        self.settle();
+        self.run_until_idle();
         span
     }
 
     fn later(&mut self, span: Nanos) {
         self.clock.advance(span);
-        self.settle();
+        self.run_until_idle();
     }
 }
 
@@ -279,7 +279,7 @@ fn frames_are_the_same_however_the_stream_cuts_and_blocks_them() {
 fn a_peer_that_does_not_read_stops_our_writing_and_not_our_reading() {
     let mut rig = Rig::new(|_| ());
     rig.capacity = 3_000;
-    rig.settle();
+    rig.run_until_idle();
     let ours = "o".repeat(10_000);
     let mut queued = 0;
     let full = loop {
@@ -326,7 +326,7 @@ fn data_before_a_goodbye_is_delivered_before_it() {
         code: CloseCode::Policy,
         reason: "bye".into(),
     }));
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!(rig.frames, ["one", "two"]);
     assert_eq!(rig.closes, [Close::PeerClosed(1008)]);
     assert_eq!(rig.link.last_error(), "closed by the peer: 1008 bye");
@@ -334,14 +334,14 @@ fn data_before_a_goodbye_is_delivered_before_it() {
     let mut rig = Rig::live();
     rig.text("three");
     rig.ws().get_mut().send_close_notify();
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!(rig.frames, ["three"]);
     assert_eq!(rig.closes, [Close::Eof]);
     // The bare end of the stream.
     let mut rig = Rig::live();
     rig.text("four");
     rig.peer = Peer::None;
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!(rig.frames, ["four"]);
     assert_eq!(rig.closes, [Close::Eof]);
     // A record that does not decrypt, in the same packet.
@@ -352,7 +352,7 @@ fn data_before_a_goodbye_is_delivered_before_it() {
         .get_mut()
         .inject(&[23, 3, 3, 0, 20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     rig.ws().get_mut().get_mut().inject(&[0; 10]);
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!(rig.frames, ["five"]);
     assert_eq!(rig.closes, [Close::Tls("broken TLS")]);
 }
@@ -376,7 +376,7 @@ fn each_phase_has_its_deadline() {
     // Connecting: the socket takes no byte.
     let mut rig = Rig::new(|_| ());
     (rig.capacity, rig.manner) = (0, Manner::Mute);
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!(rig.link.phase(), Phase::Connecting);
     assert_eq!(rig.wait(), s(3));
     assert_eq!(rig.closes, [Close::Deadline(Phase::Connecting)]);
@@ -384,7 +384,7 @@ fn each_phase_has_its_deadline() {
     // Securing: TLS is not answered.
     let mut rig = Rig::new(|_| ());
     rig.manner = Manner::Mute;
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!(rig.link.phase(), Phase::Securing);
     assert_eq!(rig.wait(), s(5));
     assert_eq!(rig.closes, [Close::Deadline(Phase::Securing)]);
@@ -392,7 +392,7 @@ fn each_phase_has_its_deadline() {
     // Upgrading: the answer's head never ends.
     let mut rig = Rig::new(|_| ());
     rig.manner = Manner::Answer(b"HTTP/1.1 101 Switching Protocols\r\n".to_vec());
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!(rig.link.phase(), Phase::Upgrading);
     assert_eq!(rig.wait(), s(5));
     assert_eq!(rig.closes, [Close::Deadline(Phase::Upgrading)]);
@@ -403,7 +403,7 @@ fn a_refusal_whose_body_never_ends_is_reported_at_the_deadline() {
     let mut rig = Rig::new(|_| ());
     rig.manner =
         Manner::Answer(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 99\r\n\r\npart".to_vec());
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!(rig.link.phase(), Phase::Upgrading);
     assert_eq!(rig.wait(), s(5));
     assert_eq!(rig.closes, [Close::HttpStatus(403)]);
@@ -425,13 +425,13 @@ fn an_answer_that_is_no_upgrade_is_refused() {
     for answer in answers {
         let mut rig = Rig::new(|_| ());
         rig.manner = Manner::Answer(answer.clone().into_bytes());
-        rig.settle();
+        rig.run_until_idle();
         assert_eq!(rig.closes, [Close::Protocol], "{:.60}", answer);
         assert_eq!(rig.opened, 0);
     }
     let mut rig = Rig::new(|_| ());
     rig.manner = Manner::Answer(Vec::new());
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!(rig.closes, [Close::Eof]);
 }
 
@@ -442,12 +442,12 @@ fn delays_double_to_30_s_and_a_short_success_does_not_reset_them() {
         // It went live, and some data came: for less than a minute.
         assert_eq!(rig.link.phase(), Phase::Live);
         rig.text("data");
-        rig.settle();
+        rig.run_until_idle();
         rig.later(s(15));
         rig.text("data");
-        rig.settle();
+        rig.run_until_idle();
         rig.peer = Peer::None;
-        rig.settle();
+        rig.run_until_idle();
         let span = rig.wait();
         assert!(
             within(span, Nanos(s(nominal).0 / 2), s(nominal)),
@@ -458,19 +458,19 @@ fn delays_double_to_30_s_and_a_short_success_does_not_reset_them() {
     for _ in 0..5 {
         rig.later(s(15));
         rig.say(Message::Ping("".into()));
-        rig.settle();
+        rig.run_until_idle();
     }
     rig.peer = Peer::None;
-    rig.settle();
+    rig.run_until_idle();
     assert!(rig.wait() >= s(15));
     // A minute of data resets.
     for _ in 0..5 {
         rig.text("data");
-        rig.settle();
+        rig.run_until_idle();
         rig.later(s(15));
     }
     rig.peer = Peer::None;
-    rig.settle();
+    rig.run_until_idle();
     let span = rig.wait();
     assert!(within(span, Nanos(s(1).0 / 2), s(1)), "{span:?}");
 }
@@ -480,7 +480,7 @@ fn a_peer_that_is_busy_or_under_maintenance_is_left_alone_for_longer() {
     let pause = |head: &str| {
         let mut rig = Rig::new(|_| ());
         rig.manner = Manner::Answer(format!("HTTP/1.1 {head}Content-Length: 0\r\n\r\n").into());
-        rig.settle();
+        rig.run_until_idle();
         assert_eq!(rig.closes.len(), 1);
         rig.wait()
     };
@@ -503,7 +503,7 @@ fn a_peer_that_is_busy_or_under_maintenance_is_left_alone_for_longer() {
         code: CloseCode::Restart,
         reason: "".into(),
     }));
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!(rig.closes, [Close::PeerClosed(1012)]);
     assert!(within(rig.wait(), s(10), s(11)));
 }
@@ -536,7 +536,7 @@ fn any_frame_keeps_a_connection_from_being_idle() {
     for frame in frames.into_iter().cycle().take(12) {
         rig.later(s(19));
         rig.say(frame);
-        rig.settle();
+        rig.run_until_idle();
     }
     assert!(!rig.heard.contains(&Message::Ping("".into())));
     assert!(rig.closes.is_empty());
@@ -547,9 +547,9 @@ fn any_frame_keeps_a_connection_from_being_idle() {
 #[test]
 fn the_message_limit_counts_pongs_and_keeps_room_for_them() {
     let mut rig = Rig::new(|config| config.messages = Some((5, Nanos::from_secs(1))));
-    rig.settle();
+    rig.run_until_idle();
     rig.say(Message::Ping("p".into()));
-    rig.settle();
+    rig.run_until_idle();
     let send = |rig: &mut Rig| rig.link.send(rig.clock.now(), b"m").map(|_| ());
     for _ in 0..3 {
         assert_eq!(send(&mut rig), Ok(()));
@@ -560,7 +560,7 @@ fn the_message_limit_counts_pongs_and_keeps_room_for_them() {
     };
     assert!(until >= rig.clock.now() + s(1));
     rig.say(Message::Ping("q".into()));
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!(rig.heard.len(), 5);
     rig.clock.set(Nanos(until.0 - 1));
     assert!(send(&mut rig).is_err());
@@ -573,7 +573,7 @@ fn every_address_gets_its_turn_and_a_good_one_is_remembered() {
     let mut rig = Rig::new(|_| ());
     rig.resolved = Some(vec![addr(1), addr(2), addr(3)]);
     rig.dead = vec![addr(1), addr(2)];
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!(
         rig.dialled,
         [addr(1), addr(2), addr(3)],
@@ -585,7 +585,7 @@ fn every_address_gets_its_turn_and_a_good_one_is_remembered() {
     rig.dead.push(addr(3));
     rig.dialled.clear();
     rig.peer = Peer::None;
-    rig.settle();
+    rig.run_until_idle();
     rig.wait();
     let mut tried = rig.dialled.clone();
     tried.sort();
@@ -611,7 +611,7 @@ fn an_attempt_that_finds_no_room_is_asked_for_again_and_is_no_failure() {
         link.handle_timeout(until);
     }
     rig.clock.set(START + s(40));
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!((rig.dialled, rig.closes), (vec![addr(1)], vec![]));
     assert_eq!(rig.link.phase(), Phase::Live);
 }
@@ -620,7 +620,7 @@ fn an_attempt_that_finds_no_room_is_asked_for_again_and_is_no_failure() {
 fn a_name_without_any_address_is_tried_again_later() {
     let mut rig = Rig::new(|_| ());
     rig.resolved = None;
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!(rig.closes, [Close::Unresolved]);
     rig.resolved = Some(vec![addr(1)]);
     rig.wait();
@@ -630,7 +630,7 @@ fn a_name_without_any_address_is_tried_again_later() {
 #[test]
 fn an_old_connection_is_replaced_at_once_and_before_its_time() {
     let mut rig = Rig::new(|config| (config.life_max, config.idle_after) = (s(1_000), s(10_000)));
-    rig.settle();
+    rig.run_until_idle();
     let life = rig.wait();
     assert!(within(life, s(900), s(1_000)), "{life:?}");
     assert_eq!(rig.closes, [Close::Expired]);
@@ -641,7 +641,7 @@ fn an_old_connection_is_replaced_at_once_and_before_its_time() {
 fn a_shutdown_says_goodbye_and_starts_nothing() {
     let mut rig = Rig::live();
     rig.link.shutdown(rig.clock.now());
-    rig.settle();
+    rig.run_until_idle();
     assert!(matches!(rig.heard[..], [Message::Close(_)]));
     assert_eq!(rig.closes, [Close::Shutdown]);
     assert_eq!(rig.link.poll_timeout(), Nanos::NEVER);
@@ -658,10 +658,10 @@ fn answers_that_come_too_late_change_nothing() {
     let (ours, _theirs) = pipe(100, None);
     rig.link.handle_dialed(rig.clock.now(), Ok(ours));
     rig.link.handle_resolved(rig.clock.now(), &[]);
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!((rig.link.phase(), rig.link.epoch()), (Phase::Live, 1));
     rig.text("still here");
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!(rig.frames, ["still here"]);
 }
 
@@ -702,7 +702,7 @@ fn a_message_that_takes_longer_than_a_silence_may_is_no_silence() {
     rig.ws().get_mut().write_all(&header).unwrap();
     for _ in 0..30 {
         rig.ws().get_mut().write_all(&[b'x'; 100]).unwrap();
-        rig.settle();
+        rig.run_until_idle();
         rig.later(s(10));
     }
     assert_eq!(rig.closes, []);
@@ -713,7 +713,7 @@ fn garbage_inside_tls_ends_the_connection_and_a_new_epoch_follows() {
     let mut rig = Rig::live();
     rig.text("good");
     rig.ws().get_mut().write_all(b"\xc1\x01x").unwrap();
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!(rig.frames, ["good"]);
     assert_eq!(rig.closes, [Close::Protocol]);
     rig.wait();
@@ -729,7 +729,7 @@ fn a_peer_that_floods_with_what_is_no_text_does_not_keep_its_reader() {
         rig.say(Message::binary(vec![7]));
     }
     rig.say(Message::text("after as many as are borne"));
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!(rig.frames, ["after as many as are borne"]);
     assert!(rig.closes.is_empty());
     for _ in 0..5_000 {
@@ -737,7 +737,7 @@ fn a_peer_that_floods_with_what_is_no_text_does_not_keep_its_reader() {
     }
     let read = rig.link.read(&rig.clock);
     assert_eq!(read, Read::Closed);
-    rig.settle();
+    rig.run_until_idle();
     assert_eq!(rig.closes, [Close::Protocol]);
     assert_eq!(rig.link.counters().binary_frames, 2 * 1_024 + 1);
 }

@@ -60,13 +60,13 @@ impl Bench {
         for id in 1..=FRAMES {
             self.rig.say(&format!(r#"{{"result":null,"id":{id}}}"#));
         }
-        self.rig.settle();
+        self.rig.run_until_idle();
     }
 
     fn go_live(&mut self, id: u64) {
         for (symbol, instrument) in [("BTCUSDT", BTC), ("ETHUSDT", ETH)] {
             self.rig.say(&diff(symbol, id, id));
-            self.rig.settle();
+            self.rig.run_until_idle();
             self.snapshot(instrument, id - 1);
         }
         assert_eq!(self.rig.lane.feed().live_books(), 2);
@@ -78,7 +78,7 @@ impl Bench {
         let answer = snapshot(last_id);
         self.rig
             .answer(Answer::Snapshot(id, Some(Box::new(answer))));
-        self.rig.settle();
+        self.rig.run_until_idle();
     }
 
     fn events(&mut self) -> Vec<Event> {
@@ -232,7 +232,7 @@ fn a_message_that_is_too_long_costs_its_instrument_and_no_other() {
         bench.rig.try_say_on(0, &diff("BTCUSDT", id, id));
     }
     for _ in 0..200 {
-        bench.rig.settle();
+        bench.rig.run_until_idle();
     }
     let notes = bench.rig.notes();
     let told: Vec<_> = notes
@@ -278,7 +278,7 @@ fn an_announced_shutdown_is_followed_by_a_new_connection_before_the_cut() {
     bench
         .rig
         .say(r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770000000000}}"#);
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     let log = bench.rig.log();
     assert!(log.contains(&"link.shutdown_announced"), "{log:?}");
     assert!(log.contains(&"link.replacing"), "{log:?}");
@@ -290,7 +290,7 @@ fn an_announced_shutdown_is_followed_by_a_new_connection_before_the_cut() {
             .rig
             .say_on(1, &format!(r#"{{"result":null,"id":{id}}}"#));
     }
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     assert!(bench.rig.is_up(0), "both carry the same for a while");
     bench.rig.later(ms(1_100));
     assert_eq!(bench.rig.lane.feed().live_books(), 2);
@@ -322,7 +322,7 @@ fn a_lost_connection_darkens_every_book_and_the_next_one_starts_empty_and_fresh(
     assert_eq!(bench.statuses(), [Status::Buffering; 2]);
     // What would have been the next message of the epoch before finds no book.
     bench.rig.say(&diff("BTCUSDT", 101, 101));
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     assert!(bench.events().is_empty());
     assert!(bench.shown().is_empty());
     bench.snapshot(BTC, 500);
@@ -332,7 +332,7 @@ fn a_lost_connection_darkens_every_book_and_the_next_one_starts_empty_and_fresh(
     let head = |e: &Event| (e.update_id, e.epoch, e.flags.fresh);
     assert_eq!(head(&events[1]), (500, 2, true));
     bench.rig.say(&diff("BTCUSDT", 501, 502));
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     let events = bench.events();
     assert_eq!(
         events.iter().map(head).collect::<Vec<_>>(),
@@ -346,13 +346,13 @@ fn a_snapshot_is_asked_for_at_the_first_diff_and_again_after_a_failure() {
     bench.rig.until_heard(FRAMES);
     assert!(bench.rig.snapshots_asked.is_empty(), "nothing is buffered");
     bench.rig.say(&diff("ETHUSDT", 7, 8));
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     assert_eq!(bench.rig.snapshots_asked, [ETH]);
     bench.rig.say(&diff("ETHUSDT", 9, 9));
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     assert_eq!(bench.rig.snapshots_asked, [ETH], "one at a time");
     bench.rig.answer(Answer::Snapshot(ETH, None));
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     assert_eq!(bench.rig.snapshots_asked, [ETH], "not at once");
     bench.rig.later(ms(1_100));
     assert_eq!(bench.rig.snapshots_asked, [ETH, ETH]);
@@ -375,7 +375,7 @@ fn a_bad_frame_is_counted_and_logged_and_changes_nothing() {
     for frame in bad {
         bench.rig.say(frame);
     }
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     assert_eq!(bench.rig.lane.feed().counters().bad_frames, 5);
     assert!(bench.events().is_empty());
     assert!(bench.shown().is_empty());
@@ -389,11 +389,11 @@ fn a_bad_frame_is_counted_and_logged_and_changes_nothing() {
     assert_eq!(notes[0].text.as_str(), "Pong timeout");
     bench.rig.later(ms(1_000));
     bench.rig.say("again");
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     let again = bench.rig.notes().pop().expect("logged");
     assert_eq!(again.fields.last(), Some(&("so_far", Value::Int(6))));
     bench.rig.say(&diff("BTCUSDT", 101, 101));
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     let ids: Vec<u64> = bench.events().iter().map(|e| e.update_id).collect();
     assert_eq!(ids, [101], "the book goes on where it stood");
 }
@@ -403,7 +403,7 @@ fn a_number_that_does_not_fit_darkens_the_book_until_the_metadata_is_there() {
     let mut bench = Bench::live();
     let fine = r#"{"stream":"x","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":101,"u":101,"b":[["99.999","1"]],"a":[]}}"#;
     bench.rig.say(fine);
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     assert_eq!(bench.rig.metadata_asked, [BTC]);
     assert_eq!(bench.rig.lane.feed().live_books(), 1);
     let listed = Instrument {
@@ -411,10 +411,10 @@ fn a_number_that_does_not_fit_darkens_the_book_until_the_metadata_is_there() {
         ..instruments()[0]
     };
     bench.rig.answer(Answer::Instrument(Box::new(listed)));
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     assert!(bench.rig.log().contains(&"instrument.replaced"));
     bench.rig.say(fine);
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     assert_eq!(bench.rig.lane.feed().counters().unfit, 1, "it fits");
 }
 
@@ -426,7 +426,7 @@ fn a_gap_darkens_the_book_until_a_snapshot_and_is_logged() {
     bench.rig.later(ms(1_000));
     bench.rig.snapshots_asked.clear();
     bench.rig.say(&diff("BTCUSDT", 103, 104));
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     assert_eq!(bench.statuses(), [Status::Resyncing]);
     assert_eq!(bench.shown().iter().filter(|s| s.top.is_none()).count(), 1);
     assert!(bench.rig.log().contains(&"book.gap"));
@@ -445,7 +445,7 @@ fn a_book_that_a_gap_takes_away_while_it_catches_up_is_dark_in_the_audit() {
     bench.rig.until_heard(FRAMES);
     bench.rig.say(&diff("BTCUSDT", 10, 10));
     bench.rig.say(&diff("BTCUSDT", 12, 12));
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     bench.snapshot(BTC, 9);
     assert_eq!(bench.rig.lane.feed().live_books(), 0);
     assert!(
@@ -469,7 +469,7 @@ fn a_book_that_comes_back_from_silence_says_so_in_the_log() {
     assert_eq!(bench.statuses(), [Status::Stale; 2]);
     bench.rig.log();
     bench.rig.say(&diff("BTCUSDT", 101, 101));
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     let events = bench.events();
     let book = events.last().expect("a book");
     assert!(matches!(book.body, Body::Book(_)));
@@ -492,7 +492,7 @@ fn how_late_the_data_is_shows_while_it_lasts_and_in_the_count_at_the_end() {
         bench.rig.clock.advance(ms(after_ms));
         let text = diff("BTCUSDT", id, id).replace("1750000000123456", &true_then);
         bench.rig.say(&text);
-        bench.rig.settle();
+        bench.rig.run_until_idle();
         let late = bench.rig.lane.pulse(bench.rig.now()).late;
         late.map(|late| late.delay_ns / 1_000_000)
     };
@@ -514,7 +514,7 @@ fn trades_and_quotes_carry_no_book_id() {
     let mut bench = Bench::live();
     bench.rig.say(r#"{"stream":"x","data":{"e":"trade","E":1750000000123,"s":"ETHUSDT","t":1,"p":"3000.01","q":"0.5","T":1750000000122,"m":true,"M":true}}"#);
     bench.rig.say(r#"{"stream":"x","data":{"u":4,"s":"BTCUSDT","b":"25.35","B":"31.21","a":"25.36","A":"40.66"}}"#);
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     let events = bench.events();
     assert!(matches!(events[0].body, Body::Trade(trade, 0) if trade.id == 1));
     assert!(matches!(events[1].body, Body::Quote(quote) if quote.update_id == 4));

@@ -65,7 +65,7 @@ impl Bench {
     fn log_on(&mut self) {
         self.rig.until_heard(1);
         self.rig.say(LOGGED_ON);
-        self.rig.settle();
+        self.rig.run_until_idle();
     }
 
     /// Puts an order on the ring, caused by a packet of 1 us ago, and lets the gateway turn.
@@ -104,7 +104,7 @@ impl Bench {
     fn answer(&mut self, id: &str, status: u16, rest: &str) {
         self.rig
             .say(&format!(r#"{{"id":"{id}","status":{status},{rest}}}"#));
-        self.rig.settle();
+        self.rig.run_until_idle();
     }
 
     fn ack(&mut self, id: &str) {
@@ -255,7 +255,7 @@ fn answers_that_nobody_waits_for_and_garbage_are_logged_and_change_nothing() {
     assert_eq!(bench.rig.log(), ["gateway.answer_unexpected"; 2]);
     bench.answer("somebody-elses", 200, r#""result":{}"#);
     bench.rig.say("Pong timeout");
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     assert_eq!(bench.rig.log(), ["frame.refused"]);
     assert!(bench.bodies().is_empty());
     assert_eq!(bench.rig.lane.counters().bad_frames, 1);
@@ -323,12 +323,12 @@ fn an_order_at_a_socket_that_blocks_is_sent_once_when_it_takes_again() {
     let mut bench = Bench::ready();
     bench.rig.block(true);
     let id = bench.order();
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     assert_eq!(bench.rig.lane.counters().sent, 1);
     assert!(bench.bodies().is_empty(), "it is on its way");
     assert!(bench.placed().is_empty());
     bench.rig.block(false);
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     bench.rig.later(ms(100));
     assert_eq!(bench.placed().len(), 1, "once");
     let placed = bench.placed()[0].clone();
@@ -383,7 +383,7 @@ fn a_queued_order_is_not_timed_by_the_stamp_of_the_one_before_it() {
     bench.rig.later(Nanos(1_000));
     bench.rig.block(false);
     bench.rig.turn();
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     assert_eq!(bench.placed().len(), 2);
     let left = bench.rig.tx();
     bench.rig.stamp(left.bytes, blocked_at + Nanos(1_040));
@@ -399,7 +399,7 @@ fn without_send_stamps_a_queued_orders_wait_still_counts() {
     bench.rig.later(Nanos(800));
     bench.rig.block(false);
     bench.rig.turn();
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     let placed = bench.placed()[0].clone();
     bench.ack(&placed);
     assert_eq!(bench.stage(Stage::TickToWire), (1, 1_800));
@@ -441,7 +441,7 @@ fn a_dropped_session_takes_no_more_orders_before_another_logon() {
     bench
         .rig
         .say(r#"{"id":null,"status":401,"error":{"code":-2015,"msg":"expired"}}"#);
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     assert_eq!(bench.bodies(), [Body::Gateway(false)]);
     let id = bench.order();
     assert_eq!(bench.reports(), [(id, Outcome::NotSent)]);
@@ -460,7 +460,7 @@ fn an_announced_shutdown_waits_for_answers_and_then_connects_anew() {
     bench
         .rig
         .say(r#"{"event":{"e":"serverShutdown","E":1770000000000}}"#);
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     assert_eq!(bench.bodies(), [Body::Gateway(false)]);
     bench.rig.later(ms(3_000));
     assert_eq!(bench.rig.dials, 1, "an answer is due");
@@ -501,7 +501,7 @@ fn tell_time(bench: &mut Bench, ahead_ms: i64) {
 fn an_order_that_is_refused_for_its_time_asks_for_the_exchanges_and_the_next_is_dated_by_it() {
     let mut bench = Bench::ready();
     bench.order();
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     assert!(
         dated_ahead_ms(&bench).abs() <= 100,
         "as long as nothing contradicts our clock"
@@ -514,7 +514,7 @@ fn an_order_that_is_refused_for_its_time_asks_for_the_exchanges_and_the_next_is_
     let notes = bench.rig.notes();
     assert!(notes.iter().any(|note| note.event == "clock.wrong"));
     bench.order();
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     let ahead_ms = dated_ahead_ms(&bench);
     assert!((119_000..=120_001).contains(&ahead_ms), "{ahead_ms}");
     let reports = bench.reports();
@@ -530,7 +530,7 @@ fn a_logon_that_is_refused_for_its_time_is_repeated_with_the_exchanges_on_the_sa
     let ahead_ms = dated_ahead_ms(&bench);
     assert!((59_000..=60_001).contains(&ahead_ms), "{ahead_ms}");
     bench.rig.say(LOGGED_ON);
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     assert_eq!(bench.bodies(), [Body::Gateway(true)]);
     assert_eq!(bench.rig.dials, 1);
 }
@@ -545,7 +545,7 @@ fn an_order_that_waited_through_a_stop_is_not_sent() {
         ..Receipt::default()
     };
     assert!(bench.orders.push(Ticket { order, receipt }).is_ok());
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     assert!(bench.placed().is_empty());
     assert!(matches!(bench.reports()[..], [(_, Outcome::NotSent)]));
 }

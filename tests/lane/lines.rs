@@ -78,7 +78,7 @@ impl Bench {
             self.rig
                 .answer(Answer::Snapshot(id, Some(Box::new(answer))));
         }
-        self.rig.settle();
+        self.rig.run_until_idle();
         assert_eq!(self.live_books(), 2);
         while self.events.pop().is_ok() {}
     }
@@ -94,7 +94,7 @@ impl Bench {
                 self.rig.say_on(line, &diff(symbol, self.id, self.id));
             }
         }
-        self.rig.settle();
+        self.rig.run_until_idle();
     }
 
     /// Time passes in steps of a quarter of a second; the exchange answers. What the lines sent.
@@ -121,7 +121,7 @@ impl Bench {
                 sent.push((line, at, text));
             }
         }
-        self.rig.settle();
+        self.rig.run_until_idle();
         sent
     }
 
@@ -267,7 +267,7 @@ fn a_refused_topic_is_logged_once_and_tried_again_each_minute_until_it_is_taken(
     bench.run(s(5));
     for _ in 0..3 {
         bench.rig.say("no ETHUSDT depth -5");
-        bench.rig.settle();
+        bench.rig.run_until_idle();
         let sent = bench.run(REFUSED_RETRY + s(1));
         let asked = texts(&sent).into_iter().filter(|text| *text != "ping");
         assert_eq!(asked.count(), 1, "{sent:?}");
@@ -328,7 +328,7 @@ fn what_the_exchange_wants_back_at_once_it_gets_at_once() {
     for _ in 0..7 {
         bench.rig.say("reply");
     }
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     let replies = bench.rig.take_on(0);
     assert_eq!(
         replies.len(),
@@ -474,7 +474,7 @@ fn a_line_that_is_cut_while_it_is_replaced_leaves_its_place_to_the_new_one() {
     let mut bench = Bench::live(1);
     bench.rig.accepts = false;
     bench.rig.say(SHUTDOWN);
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     bench.rig.hang_up(1_012);
     assert_eq!(bench.live_books(), 0);
     bench.rig.accepts = true;

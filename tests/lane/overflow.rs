@@ -127,7 +127,7 @@ impl Bench {
                     self.say(line, "l2_data", &book("update", &product, self.n % 7 + 1));
                 }
             }
-            self.rig.settle();
+            self.rig.run_until_idle();
         }
     }
 
@@ -360,7 +360,7 @@ fn a_frame_that_is_no_news_of_a_line_s_books_changes_none() {
     // The first connection brings a book that the second one carries: it is told to end that, and
     // is not believed.
     bench.say(0, "l2_data", &book("snapshot", &name(moved), 9));
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     let books = |event: &Event| matches!(event.body, Body::Book(_));
     let told = |event: &Event| event.instrument.0 == moved && books(event);
     assert!(!bench.events().iter().any(told));
@@ -441,7 +441,7 @@ fn the_trades_of_a_book_that_moved_stay_where_they_are() {
         "size": "1", "side": "BUY", "time": "2026-08-09T21:05:48.228846629Z",
     }]});
     bench.say(0, "market_trades", &trade);
-    bench.rig.settle();
+    bench.rig.run_until_idle();
     let trades = |event: &Event| matches!(event.body, Body::Trade(..));
     assert_eq!(bench.events().iter().filter(|e| trades(e)).count(), 1);
 }
@@ -485,13 +485,13 @@ impl Merging {
             {
                 self.turn(line);
             }
-            self.rig.settle();
+            self.rig.run_until_idle();
             for id in std::mem::take(&mut self.rig.snapshots_asked) {
                 let answer = snapshot(self.id);
                 self.rig
                     .answer(Answer::Snapshot(id, Some(Box::new(answer))));
             }
-            self.rig.settle();
+            self.rig.run_until_idle();
         }
     }
 

@@ -70,7 +70,7 @@ impl Bench {
     /// Says this at once, and lets the time pass until the next one is due.
     fn say(&mut self, text: &str, pause: Nanos) {
         self.rig.try_say_on(0, text);
-        self.rig.settle();
+        self.rig.run_until_idle();
         self.rig.later(pause);
         while self.events.pop().is_ok() {}
     }

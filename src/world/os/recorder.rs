@@ -30,7 +30,7 @@ use std::time::Duration;
 /// is slow.
 const POLL: Duration = Duration::from_millis(10);
 /// What is younger waits: another lane of the exchange may still bring something older.
-const SETTLED: Nanos = Nanos::from_millis(20);
+const RIPE_AFTER: Nanos = Nanos::from_millis(20);
 /// A snapshot's body waits this long for the lane to take it in.
 const BODY_WAIT: Nanos = Nanos::from_secs(5);
 /// How often losses are logged.
@@ -171,8 +171,8 @@ impl Recorder {
             // Read before the round: so the round takes in all that was sent before the stop.
             let last = stop.load(Ordering::Acquire);
             let now = self.clock.now();
-            let settled = if last { Nanos::NEVER } else { now - SETTLED };
-            let taken = self.round(now, settled).map_err(|e| e.to_string())?;
+            let ripe = if last { Nanos::NEVER } else { now - RIPE_AFTER };
+            let taken = self.round(now, ripe).map_err(|e| e.to_string())?;
             if last {
                 return self.finish().map_err(|error| error.to_string());
             }
@@ -182,8 +182,8 @@ impl Recorder {
         }
     }
 
-    /// Writes what came up to `settled`, and says how much that was.
-    fn round(&mut self, now: Nanos, settled: Nanos) -> io::Result<usize> {
+    /// Writes what came up to `ripe`, and says how much that was.
+    fn round(&mut self, now: Nanos, ripe: Nanos) -> io::Result<usize> {
         while let Ok(body) = self.bodies.inbox.try_recv() {
             self.track(body.exchange).bodies.push_back(body);
         }
@@ -194,7 +194,7 @@ impl Recorder {
                 anchor: self.anchor,
                 now,
             };
-            taken += track.drain(&mut out, settled)?;
+            taken += track.drain(&mut out, ripe)?;
             track.series.set_lost(track.lost());
             track.series.handle_time(out.store, now)?;
         }
@@ -264,12 +264,12 @@ impl Track {
         self.unwritable + self.lanes.iter().map(|lane| lane.end.lost()).sum::<u64>()
     }
 
-    /// Writes what came up to `settled`, oldest first.
-    fn drain(&mut self, out: &mut Out<'_>, settled: Nanos) -> io::Result<usize> {
+    /// Writes what came up to `ripe`, oldest first.
+    fn drain(&mut self, out: &mut Out<'_>, ripe: Nanos) -> io::Result<usize> {
         let mut taken = 0;
         loop {
-            let next = self.next().filter(|(head, _)| head.at <= settled);
-            let until = next.map_or(settled, |(head, _)| head.at);
+            let next = self.next().filter(|(head, _)| head.at <= ripe);
+            let until = next.map_or(ripe, |(head, _)| head.at);
             taken += self.write_bodies(out, until)?;
             let Some((head, lane)) = next else {
                 return Ok(taken);

@@ -249,7 +249,7 @@ impl<L: Lane<Tap>> Rig<L> {
     }
 
     /// Both sides turn until nothing moves.
-    pub fn settle(&mut self) {
+    pub fn run_until_idle(&mut self) {
         for _ in 0..12 {
             self.ready();
             self.turn();
@@ -293,7 +293,7 @@ impl<L: Lane<Tap>> Rig<L> {
 
     pub fn later(&mut self, span: Nanos) {
         self.clock.advance(span);
-        self.settle();
+        self.run_until_idle();
     }
 
     /// Turns, a step at a time, until the exchange has heard `frames` texts since it was dialled
@@ -359,7 +359,7 @@ impl<L: Lane<Tap>> Rig<L> {
             reason: "".into(),
         };
         let _ = self.ws(line).close(Some(frame));
-        self.settle();
+        self.run_until_idle();
     }
 
     /// The lane's socket takes nothing, or takes again.

@@ -151,8 +151,8 @@ impl Plan {
 
     /// The newest request, of this weight, was answered: the host counted it some time before
     /// `now`, and not when we sent it.
-    pub fn settle(&mut self, now: Nanos, weight: u32) {
-        self.weight.settle_weighing(now, weight);
+    pub fn redate(&mut self, now: Nanos, weight: u32) {
+        self.weight.redate_weighing(now, weight);
     }
 
     /// The host answered with this status; `asked` is how long it tells us to stay away, if it says

@@ -217,7 +217,7 @@ impl Rest {
         };
         let sent = without_panic(send);
         let answered = sys::monotonic();
-        self.plan.settle(answered, request.weight);
+        self.plan.redate(answered, request.weight);
         let mut response = sent?.map_err(transport)?;
         let status = response.status().as_u16();
         let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok());

@@ -81,7 +81,7 @@ impl World {
 
     fn turn(&mut self, now: Nanos) -> io::Result<usize> {
         *self.clock.0.lock().unwrap() = now.0;
-        self.recorder.round(now, now - SETTLED)
+        self.recorder.round(now, now - RIPE_AFTER)
     }
 
     fn end(mut self) -> io::Result<Recorded> {
@@ -96,10 +96,10 @@ impl World {
         for n in 0..3 {
             let now = Nanos(n * 2 * SEGMENT_AGE.0 + 1_000_000_000);
             world.frame(0, now.0, &format!(r#"{{"n":{n},"t":"a \"b\" \\ é"}}"#));
-            world.turn(now + SETTLED).unwrap();
+            world.turn(now + RIPE_AFTER).unwrap();
             world.frame(0, now.0 + 1, "{}");
-            world.turn(now + SETTLED + SETTLED).unwrap();
-            world.turn(now + SEGMENT_AGE + SETTLED).unwrap();
+            world.turn(now + RIPE_AFTER + RIPE_AFTER).unwrap();
+            world.turn(now + SEGMENT_AGE + RIPE_AFTER).unwrap();
         }
         world.end().unwrap()
     }
@@ -242,7 +242,9 @@ fn a_recording_that_was_killed_is_sound_up_to_its_last_member() {
     let mut world = World::in_dir(dir.path());
     for n in 0..5 {
         world.frame(0, n * 2_000_000_000 + 1, &format!("{{\"n\":{n}}}"));
-        world.turn(Nanos(n * 2_000_000_000 + 1) + SETTLED).unwrap();
+        world
+            .turn(Nanos(n * 2_000_000_000 + 1) + RIPE_AFTER)
+            .unwrap();
         world
             .turn(Nanos(n * 2_000_000_000 + 1_900_000_000))
             .unwrap();
@@ -395,7 +397,7 @@ fn a_write_that_fails_ends_the_recording_and_lists_no_segment_that_is_not_whole(
         let listed = store.listed.clone();
         let mut world = World::new(store, 1, 1 << 16);
         world.frame(0, 1, "{}");
-        world.turn(Nanos(1) + SETTLED).unwrap();
+        world.turn(Nanos(1) + RIPE_AFTER).unwrap();
         let error = world.end().unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
         assert_eq!(*listed.lock().unwrap(), "");
