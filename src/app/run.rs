@@ -16,7 +16,7 @@ use crate::watch::summary::{self, Summary};
 use crate::world::os::clock::OsClock;
 use crate::world::os::container;
 use crate::world::os::engine::{Engine, Outputs};
-use crate::world::os::recorder::RecorderHandle;
+use crate::world::os::recorder::RecordingHandle;
 use crate::world::os::scribe::{Console, ConsoleStyle, Scribe, ScribeHandle, ScribeInputs};
 use crate::world::os::server::{self, Sim, SimSource};
 use claim::Claim;
@@ -281,7 +281,7 @@ impl Run {
         let outages = files::outages(&ended, began, stopped);
         files::say_down(&notes, &outages, stopped);
         drop(notes);
-        let recorded = recorder.map(RecorderHandle::stop);
+        let recorded = recorder.map(RecordingHandle::stop);
         let totals = scribe.stop();
         let disk_answers = totals.is_some() || died.is_some();
         let exceeded = sim.map(|sim| sim.stop().exceeded.total());
@@ -495,7 +495,7 @@ struct Threads<'a> {
     engine: &'a Engine,
     scribe: &'a ScribeHandle,
     sim: Option<&'a Sim>,
-    recorder: Option<&'a RecorderHandle>,
+    recorder: Option<&'a RecordingHandle>,
 }
 
 impl Threads<'_> {
@@ -517,7 +517,7 @@ impl Threads<'_> {
                 let words = panics::last().unwrap_or_default();
                 return Some(format!("{name} died: {words}"));
             }
-            let failed = self.recorder.is_some_and(RecorderHandle::has_failed);
+            let failed = self.recorder.is_some_and(RecordingHandle::has_failed);
             if failed || time.is_some_and(|time| begun.elapsed() >= time) {
                 return None;
             }

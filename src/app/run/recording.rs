@@ -5,8 +5,8 @@ use super::RunError;
 use super::screen::Screen;
 use crate::world::os::clock::OsClock;
 use crate::world::os::engine::Outputs;
-use crate::world::os::recorder::{self, BodyEnd, BodyTap, Folder, Recorded, Recorder};
-use crate::world::os::recorder::{Inputs, RecorderHandle};
+use crate::world::os::recorder::{self, BodyEnd, BodyTap, Folder, Recorded, RecordingWriter};
+use crate::world::os::recorder::{Inputs, RecordingHandle};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -37,7 +37,7 @@ impl Recording {
     }
 
     /// Starts the thread, which takes the engine's taps.
-    pub(super) fn start(self, outputs: &mut Outputs) -> Result<RecorderHandle, RunError> {
+    pub(super) fn start(self, outputs: &mut Outputs) -> Result<RecordingHandle, RunError> {
         let inputs = Inputs {
             store: Box::new(self.folder),
             lanes: std::mem::take(&mut outputs.taps),
@@ -45,7 +45,7 @@ impl Recording {
             clock: Box::new(OsClock),
             notes: outputs.notes_to.clone(),
         };
-        Recorder::start(inputs)
+        RecordingWriter::start(inputs)
             .map_err(|error| RunError::Failed(format!("cannot start the recorder thread: {error}")))
     }
 }

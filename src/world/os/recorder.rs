@@ -69,14 +69,14 @@ pub struct Recorded {
     pub lost: u64,
 }
 
-/// The running thread. Dropped without [`RecorderHandle::stop`] it ends by itself, and nobody waits
-/// for it.
-pub struct RecorderHandle {
+/// The running thread. Dropped without [`RecordingHandle::stop`] it ends by itself, and nobody
+/// waits for it.
+pub struct RecordingHandle {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<Recorded, String>>>,
 }
 
-impl RecorderHandle {
+impl RecordingHandle {
     /// True once it has ended although nobody stopped it: a write failed.
     pub fn has_failed(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
@@ -96,14 +96,14 @@ impl RecorderHandle {
     }
 }
 
-impl Drop for RecorderHandle {
+impl Drop for RecordingHandle {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
     }
 }
 
 /// The recorder's state, on its own thread.
-pub struct Recorder {
+pub struct RecordingWriter {
     store: Box<dyn Store + Send>,
     tracks: Vec<Track>,
     bodies: BodyEnd,
@@ -125,12 +125,12 @@ struct Track {
     bytes: Vec<u8>,
 }
 
-impl Recorder {
+impl RecordingWriter {
     /// Starts the thread `tickwire-record`.
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start(inputs: Inputs) -> io::Result<RecorderHandle> {
+    pub fn start(inputs: Inputs) -> io::Result<RecordingHandle> {
         let recorder = Self::new(inputs);
         let stop = Arc::new(AtomicBool::new(false));
         let asked = stop.clone();
@@ -140,7 +140,7 @@ impl Recorder {
                 sys::step_back();
                 recorder.run(&asked)
             })?;
-        Ok(RecorderHandle {
+        Ok(RecordingHandle {
             stop,
             thread: Some(thread),
         })

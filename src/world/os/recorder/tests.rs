@@ -31,7 +31,7 @@ impl Clock for Hand {
 
 /// A recorder that the test turns, with the lanes' and the clerk's ends.
 struct World {
-    recorder: Recorder,
+    recorder: RecordingWriter,
     taps: Vec<Tap>,
     bodies: BodyTap,
     clock: Hand,
@@ -56,7 +56,7 @@ impl World {
                 )
             })
             .unzip();
-        let recorder = Recorder::new(Inputs {
+        let recorder = RecordingWriter::new(Inputs {
             store: Box::new(store),
             lanes,
             bodies: body_end,
@@ -414,7 +414,7 @@ fn the_thread_ends_by_itself_when_a_write_fails_and_else_when_it_is_told_to() {
         let (mut tap, end) = tap(1 << 16);
         let (_bodies, bodies) = bodies();
         let clock = Hand::default();
-        let handle = Recorder::start(Inputs {
+        let handle = RecordingWriter::start(Inputs {
             store: Box::new(store),
             lanes: vec![LaneTap {
                 end,
