@@ -15,7 +15,7 @@ use crate::watch::latency::{Collector, Recorder};
 use crate::wiring::desk::Desk;
 use crate::wiring::plan::{LanePlan, Plan};
 use crate::wiring::ring::Bell;
-use crate::wiring::road::{Bells, Road};
+use crate::wiring::road::{Bells, FeedRoad, Road};
 use crate::wiring::turn::Notes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -105,56 +105,16 @@ impl Engine {
             let at = home(&placement, |worker| worker.feeds.contains(&index));
             lane.with_desk = placement.workers[at].desk;
         }
-        let stations: Result<Vec<Station>, _> =
-            placement.workers.iter().map(|_| Station::new()).collect();
-        let mut stations = stations.map_err(|error| format!("cannot poll: {error}"))?;
-        let desk_at = home(&placement, |worker| worker.desk);
-        let gateway_at = match &plan.gateway {
-            Some(_) => home(&placement, |worker| worker.gateway),
-            None => desk_at,
-        };
-        let bells = Bells {
-            desk: stations[desk_at].bell.clone(),
-            gateway: stations[gateway_at].bell.clone(),
-        };
-        let instruments = plan.instruments.clone();
-        let gateway_of = plan.gateway.as_ref().map(|gateway| gateway.exchange);
-        let carried: Vec<Carried> = plan.lanes.iter().map(Carried::of).collect();
-        let road: Road<Socket> = Road::build(plan, &bells)?;
-        let (mut office, mut ends) = (Office::default(), Ends::default());
-        let feeds = road.feeds.into_iter().zip(carried).zip(lanes);
-        for (index, ((feed, carried), service)) in feeds.enumerate() {
-            let at = home(&placement, |worker| worker.feeds.contains(&index));
-            let station = &mut stations[at];
-            let LaneService { reached_at, market } = service;
-            let clerk_id = office.add_client(station, reached_at, Some(market));
-            station.lines = station.lines.max(carried.leads);
-            station.carried.extend(carried.instruments);
-            let attempts = office.attempts(carried.exchange);
-            station.feeds.push(Placed {
-                lane: feed.lane,
-                clerk_id,
-                attempts,
-            });
-            ends.audits.push(feed.shown);
-            ends.taps.extend(feed.tap.map(|end| LaneTap {
-                end,
-                exchange: carried.exchange.name(),
-                conn: carried.url,
-            }));
-        }
-        if let (Some(lane), Some(exchange), Some(reached_at)) =
-            (road.gateway, gateway_of, gateway_reached_at)
-        {
-            let station = &mut stations[gateway_at];
-            let clerk_id = office.add_client(station, reached_at, None);
-            let attempts = office.attempts(exchange);
-            station.gateways.push(Placed {
-                lane,
-                clerk_id,
-                attempts,
-            });
-        }
+        let mut crew = Crew::new(placement)?;
+        let (instruments, desk) = crew.build(plan, lanes, gateway_reached_at)?;
+        let Crew {
+            placement,
+            stations,
+            desk_at,
+            office,
+            audits,
+            taps,
+        } = crew;
         let (notes_to, notes) = crossbeam_channel::bounded(NOTES);
         let notes_to = Notes::new(notes_to);
         let clerk = Clerk::start(
@@ -178,7 +138,7 @@ impl Engine {
             clerk,
             watcher,
         };
-        let mut desk = Some(road.desk);
+        let mut desk = Some(desk);
         let mut collectors = Vec::new();
         for (index, (station, seat)) in stations.into_iter().zip(seats).enumerate() {
             let desk = if index == desk_at { desk.take() } else { None };
@@ -192,11 +152,11 @@ impl Engine {
             engine.workers.push((bell, thread));
         }
         let outputs = Outputs {
-            audits: ends.audits,
+            audits,
             collectors,
             notes,
             notes_to,
-            taps: ends.taps,
+            taps,
         };
         Ok((engine, outputs))
     }
@@ -322,11 +282,97 @@ impl Station {
     }
 }
 
-/// Ends of the road that the scribe and the recorder take.
-#[derive(Default)]
-struct Ends {
+/// The workers of a placement, while lanes are still being placed.
+struct Crew {
+    placement: Placement,
+    /// By worker number.
+    stations: Vec<Station>,
+    /// The worker that runs the desk.
+    desk_at: usize,
+    office: Office,
+    /// Ends of the road that the scribe takes, and those that a recorder takes.
     audits: Vec<rtrb::Consumer<Shown>>,
     taps: Vec<LaneTap>,
+}
+
+impl Crew {
+    fn new(placement: Placement) -> Result<Self, String> {
+        let stations: Result<Vec<Station>, _> =
+            placement.workers.iter().map(|_| Station::new()).collect();
+        Ok(Self {
+            stations: stations.map_err(|error| format!("cannot poll: {error}"))?,
+            desk_at: home(&placement, |worker| worker.desk),
+            placement,
+            office: Office::default(),
+            audits: Vec::new(),
+            taps: Vec::new(),
+        })
+    }
+
+    /// Builds the road and puts every lane onto its worker. Gives the run's table and the desk.
+    fn build(
+        &mut self,
+        plan: Plan,
+        lanes: Vec<LaneService>,
+        gateway_reached_at: Option<String>,
+    ) -> Result<(Arc<[Instrument]>, Desk), String> {
+        let gateway_at = match &plan.gateway {
+            Some(_) => home(&self.placement, |worker| worker.gateway),
+            None => self.desk_at,
+        };
+        let bells = Bells {
+            desk: self.stations[self.desk_at].bell.clone(),
+            gateway: self.stations[gateway_at].bell.clone(),
+        };
+        let instruments = plan.instruments.clone();
+        let gateway_of = plan.gateway.as_ref().map(|gateway| gateway.exchange);
+        let carried: Vec<Carried> = plan.lanes.iter().map(Carried::of).collect();
+        let road: Road<Socket> = Road::build(plan, &bells)?;
+        let feeds = road.feeds.into_iter().zip(carried).zip(lanes);
+        for (index, ((feed, carried), service)) in feeds.enumerate() {
+            self.place_feed(index, feed, carried, service);
+        }
+        if let (Some(lane), Some(exchange), Some(reached_at)) =
+            (road.gateway, gateway_of, gateway_reached_at)
+        {
+            let station = &mut self.stations[gateway_at];
+            let clerk_id = self.office.add_client(station, reached_at, None);
+            let attempts = self.office.attempts(exchange);
+            station.gateways.push(Placed {
+                lane,
+                clerk_id,
+                attempts,
+            });
+        }
+        Ok((instruments, road.desk))
+    }
+
+    fn place_feed(
+        &mut self,
+        index: usize,
+        feed: FeedRoad<Socket>,
+        carried: Carried,
+        service: LaneService,
+    ) {
+        let at = home(&self.placement, |worker| worker.feeds.contains(&index));
+        let station = &mut self.stations[at];
+        let LaneService { reached_at, market } = service;
+        let clerk_id = self.office.add_client(station, reached_at, Some(market));
+        let attempts = self.office.attempts(carried.exchange);
+        station.lines = station.lines.max(carried.leads);
+        station.carried.extend(carried.instruments);
+        station.feeds.push(Placed {
+            lane: feed.lane,
+            clerk_id,
+            attempts,
+        });
+        self.audits.push(feed.shown);
+        self.taps.extend(feed.tap.map(|end| LaneTap {
+            end,
+            exchange: carried.exchange.name(),
+            conn: carried.url,
+        }));
+    }
 }
 
 /// What lanes share beside the road. The clerk identifies a lane by the place of its client.
