@@ -222,7 +222,7 @@ impl Ordered {
     }
 
     /// Exposure never understates: an order of which the exchange said that it was filled counts as
-    /// that, or as open, whatever else was said. Only where nobody knows, it is said so.
+    /// that, or as open, whatever else was said. Only if nobody knows, it is said so.
     fn check(&self) {
         let said = self.said.iter().map(|outcome| match outcome {
             Outcome::Fill { qty, .. } => u128::from(qty.0),

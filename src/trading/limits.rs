@@ -1,5 +1,5 @@
 //! The limits that risk holds orders to: decimal text to each instrument's own integers. Rounds
-//! down where an instrument is coarser than the text: a limit never allows more than it says.
+//! down if an instrument is coarser than the text: a limit never allows more than it says.
 
 use crate::base::decimal::{self, SCALE_MAX};
 use crate::base::{DecimalError, Instrument, Qty, Symbol};
@@ -23,7 +23,7 @@ pub struct RiskParams {
     pub notional_max: String,
     /// How far beyond the opposite best price a limit price may lie, in basis points, 0 ..= 10,000.
     pub collar_bps: u32,
-    /// Orders within any one second, 1 ..= 1,000.
+    /// Orders within any second, 1 ..= 1,000.
     pub orders_per_s: u32,
     /// Orders whose end is not known, 1 ..= 256.
     pub open_orders_max: u32,
@@ -35,7 +35,7 @@ pub struct RiskParams {
 /// `1 <= open_orders_max <=` [`OPEN_ORDERS_MAX`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RiskLimits {
-    /// One an instrument, at the index of its id.
+    /// One per instrument, at the index of its id.
     pub(super) sizes: Vec<SizeLimit>,
     /// What they were resolved from.
     pub(super) params: RiskParams,
@@ -127,7 +127,7 @@ impl RiskLimits {
             .iter()
             .map(|instrument| SizeLimit::parse(params, instrument));
         let sizes: Vec<SizeLimit> = sizes.collect::<Result<_, _>>()?;
-        // An instrument that is too coarse for the limit is not traded; where all are, it is a
+        // An instrument that is too coarse for the limit is not traded; if all are, it is a
         // mistake.
         for (key, allows) in [
             (
@@ -284,7 +284,8 @@ mod tests {
             assert_eq!(
                 error(&with("1", text)),
                 format!(
-                    "notional_max {text:?} is not a plain decimal that BTCUSDT can hold at 7 decimals"
+                    "notional_max {text:?} is not a plain decimal that BTCUSDT can hold at 7 \
+                     decimals"
                 )
             );
         }
@@ -379,7 +380,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn wide_and_narrow_parsing_agree_where_both_can(text in "[0-9]{0,7}(\\.[0-9]{0,9})?", scale in 0u8..=11) {
+        fn wide_and_narrow_parsing_agree_if_both_can(
+            text in "[0-9]{0,7}(\\.[0-9]{0,9})?",
+            scale in 0u8..=11,
+        ) {
             let narrow = decimal::parse(text.as_bytes(), scale).map(u128::from);
             let wide = parse_wide(&text, scale);
             prop_assert_eq!(wide.ok(), narrow.ok());

@@ -41,7 +41,7 @@ struct Open {
 }
 
 impl Orders {
-    /// No orders, and room for so many.
+    /// No orders, and room for this many.
     pub fn with_capacity(orders: usize) -> Self {
         Self {
             open: Vec::with_capacity(orders),
@@ -59,7 +59,7 @@ impl Orders {
         self.open.is_empty()
     }
 
-    /// An order was admitted: from here on it is waited for.
+    /// An order was admitted: it is open from here on.
     pub fn open(&mut self, order: &NewOrder, tag: u64) {
         let id = order.client_id.0;
         assert!(order.qty.0 > 0, "risk admits no order of nothing");
@@ -84,10 +84,10 @@ impl Orders {
         self.check();
     }
 
-    /// Takes in what the exit says. `None` where that is nothing new: of an order that has its end,
-    /// or never was here; taken or doubted for a second time. A word that contradicts the order
-    /// puts it in doubt, which no end with something left of it takes away again: the exchange said
-    /// more of it than was believed.
+    /// Takes what the exit says. `None` if that is nothing new: the order has its end or never was
+    /// here, or it is taken or doubted for a second time. A word that contradicts the order puts it
+    /// in doubt. No end that leaves something of it takes that doubt away: the exchange said more
+    /// of the order than we believed.
     pub fn hear(&mut self, news: &News) -> Option<Report> {
         let at = self
             .open

@@ -41,7 +41,7 @@ impl RateWindow {
         }
     }
 
-    /// Counts one admission. Asked only where there is room.
+    /// Counts one admission. Asked only if there is room.
     pub fn record(&mut self, now: Nanos) {
         assert!(self.has_room(now), "an order beyond its rate");
         if self.admitted.len() == self.max {

@@ -1,4 +1,4 @@
-//! Why an intent did not become an order: one word a gate, how often each refused, and what it
+//! Why an intent did not become an order: one word per gate, how often each refused, and what it
 //! compared. Decides nothing itself.
 
 use crate::base::{Field, InstrumentId, Px, Qty, Value};
@@ -43,7 +43,7 @@ refusals! {
     NoAccount => "no_account",
     /// The exchange takes no orders for the instrument.
     NotTrading => "not_trading",
-    /// Of nothing.
+    /// The quantity is zero.
     QuantityZero => "quantity_zero",
     /// Below the exchange's smallest quantity.
     QuantityMin => "quantity_min",
@@ -146,7 +146,7 @@ impl Compared {
 pub struct Refused {
     /// The gate.
     pub gate: Refusal,
-    /// What the gate compared, where it compares numbers.
+    /// What the gate compared, if it compares numbers.
     pub compared: Option<Compared>,
 }
 
@@ -159,12 +159,12 @@ impl From<Refusal> for Refused {
 
 /// Refused intents by gate. Fixed in size: counting one allocates nothing.
 ///
-/// Invariant: a comparison is shown only of a gate that refused; where instruments can be compared
+/// Invariant: a comparison is shown only of a gate that refused; if instruments can be compared
 /// it never gets milder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusals {
     counts: [u64; Refusal::ALL.len()],
-    /// The worst comparison where instruments can be compared, the latest elsewhere.
+    /// The worst comparison if instruments can be compared, the latest elsewhere.
     shown: [Option<(InstrumentId, Compared)>; Refusal::ALL.len()],
 }
 
@@ -210,7 +210,7 @@ impl Refusals {
         self.counts.iter().sum()
     }
 
-    /// The worst that this gate found, or the latest where instruments cannot be compared.
+    /// The worst that this gate found, or the latest if instruments cannot be compared.
     pub fn shown(&self, gate: Refusal) -> Option<(InstrumentId, Compared)> {
         self.shown[gate as usize]
     }

@@ -57,7 +57,7 @@ pub struct Risk {
     /// Orders whose end is not known.
     open: Vec<ClientId>,
     rate: RateWindow,
-    /// One an instrument, at the index of its id.
+    /// One per instrument, at the index of its id.
     seats: Vec<Seat>,
     refusals: Refusals,
 }
@@ -73,7 +73,7 @@ struct Seat {
     exchange: &'static str,
     /// There is an account at its exchange, or orders stay on paper.
     has_account: bool,
-    /// It has other scales now than its exit writes, or limits that it cannot hold.
+    /// Its scales are no longer those that its exit writes, or it cannot hold its limits.
     frozen: bool,
 }
 
@@ -169,8 +169,8 @@ impl Risk {
         }
     }
 
-    /// Refuses every intent while records of orders cannot be kept. Not the cancelling of what is
-    /// open.
+    /// Refuses every intent while records of orders cannot be kept. Open orders may still be
+    /// cancelled.
     pub fn set_recorded(&mut self, recorded: bool) {
         self.recorded = recorded;
     }
@@ -384,7 +384,7 @@ fn refuse_if(refused: bool, gate: Refusal) -> Result<(), Refused> {
     }
 }
 
-/// As [`refuse_if`], with the limit and what was found; both are made only where it refuses.
+/// As [`refuse_if`], with the limit and what was found; both are made only if it refuses.
 fn hold_if(
     refused: bool,
     gate: Refusal,

@@ -1,6 +1,6 @@
-//! What lanes ask of the world beside their sockets, and what comes back. Workers and the clerk carry
-//! both without looking at what they mean, so that a new kind of request is a variant here, an arm
-//! in the lane that makes it and an arm in the clerk that serves it.
+//! What lanes ask of the world beside their sockets, and what comes back. Workers and the clerk
+//! carry both without looking at what they mean, so that a new kind of request is a variant here,
+//! an arm in the lane that makes it and an arm in the clerk that serves it.
 
 use crate::base::{Instrument, InstrumentId, ServerTime, Snapshot};
 use std::net::SocketAddr;
@@ -22,8 +22,8 @@ pub enum Ask {
 }
 
 impl Ask {
-    /// What a lane is told whose request nobody could take. An instrument's listing is asked for again
-    /// anyway.
+    /// What a lane is told if nobody could take its request. It asks for an instrument's listing
+    /// again anyway.
     pub fn unanswered(self) -> Option<Answer> {
         match self {
             Self::Addresses => Some(Answer::Addresses(Vec::new())),
@@ -36,9 +36,9 @@ impl Ask {
 /// What comes back. Nobody need have asked for an instrument or for the time.
 #[derive(Debug)]
 pub enum Answer {
-    /// To [`Ask::Addresses`]; none where they could not be found.
+    /// To [`Ask::Addresses`]; none if they could not be found.
     Addresses(Vec<SocketAddr>),
-    /// To [`Ask::Snapshot`]; `None` where it could not be had.
+    /// To [`Ask::Snapshot`]; `None` if it could not be had.
     Snapshot(InstrumentId, Option<Box<Snapshot>>),
     /// An instrument as its exchange lists it now.
     Instrument(Box<Instrument>),

@@ -27,7 +27,7 @@ const REFUSAL_SAMPLE: Nanos = Nanos::from_secs(1);
 /// The stamps of an order from the frame that caused it to its admission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Receipt {
-    /// Of the frame that caused it.
+    /// Stamps of the frame that caused it.
     pub stamps: Stamps,
     /// The desk took the event off its ring.
     pub popped: Nanos,
@@ -57,8 +57,8 @@ pub enum Exit {
 pub struct Seated {
     /// What decides.
     pub strategy: Box<dyn Strategy>,
-    /// Whether an instrument is one of its own, by instrument id; all are if this says nothing. It sees and trades no
-    /// other.
+    /// Whether an instrument is one of its own, by instrument id; all are if this says nothing. It
+    /// sees and trades no other.
     pub own: Option<Box<[bool]>>,
 }
 
@@ -87,7 +87,7 @@ pub struct DeskCounters {
     pub intents: u64,
     /// What risk let through.
     pub admitted: u64,
-    /// Taken by the exchange.
+    /// Orders that the exchange took.
     pub acked: u64,
     /// Fills.
     pub fills: u64,
@@ -97,11 +97,11 @@ pub struct DeskCounters {
     pub cancelled: u64,
     /// Orders of which something expired.
     pub expired: u64,
-    /// Refused by the exchange.
+    /// Orders that the exchange refused.
     pub rejected: u64,
-    /// Never left.
+    /// Orders that never left.
     pub not_sent: u64,
-    /// Over, and nobody ever said how much of them traded.
+    /// Orders that are over, and nobody ever said how much of them traded.
     pub unknown: u64,
     /// Orders that were in doubt for a time, whatever their end.
     pub in_doubt: u64,
@@ -132,7 +132,8 @@ pub struct Traded {
     pub fills: u64,
     /// How much was bought, and how much was sold.
     pub qty: [u128; 2],
-    /// What was paid for that, and what was received, at the instrument's notional scale; fees are not in it.
+    /// What was paid for that, and what was received, at the instrument's notional scale; fees are
+    /// not in it.
     pub notional: [u128; 2],
 }
 
@@ -163,7 +164,8 @@ struct Chair {
     seated: Seated,
     counters: DeskCounters,
     refusals: Refusals,
-    /// When a refusal by each gate was logged last: one strategy's refusals do not silence another's.
+    /// When a refusal by each gate was logged last: one strategy's refusals do not silence
+    /// another's.
     refusal_logged: [Nanos; Refusal::ALL.len()],
 }
 
@@ -202,15 +204,15 @@ pub struct Desk {
     traded: Vec<Traded>,
     /// The run is ending: strategies hear of their orders, and decide nothing.
     closed: bool,
-    /// Reports that were made here, and for whom. Risk has them; strategies see them at the next turn, so that one
-    /// that answers a fill with an order cannot keep the desk from its rings.
+    /// Reports that were made here, and for whom. Risk has them; strategies see them at the next
+    /// turn, so that one that answers a fill with an order cannot keep the desk from its rings.
     own: VecDeque<(StrategyId, Event)>,
     counters: DeskCounters,
 }
 
 impl Desk {
-    /// A strategy sees every event of `inputs` that is about its instruments, or about none; its place in the list is
-    /// its id. `instruments` is the run's table, for which `risk` has its
+    /// A strategy sees every event of `inputs` that is about its instruments, or about none; its
+    /// place in the list is its id. `instruments` is the run's table, for which `risk` has its
     /// limits. With [`Exit::Paper`] risk is told at once that orders can be taken.
     pub fn new(
         instruments: &[Instrument],
@@ -293,7 +295,8 @@ impl Desk {
         }
     }
 
-    /// The run is ending: nothing is decided any more; strategies still hear of their orders.
+    /// The run is ending: the desk decides nothing from here on. Strategies still hear of their
+    /// orders.
     pub fn close(&mut self) {
         self.closed = true;
     }
@@ -343,8 +346,8 @@ impl Desk {
         }
     }
 
-    /// Lets one strategy see an event, and takes what it wants to risk. All of it is decided at `popped`: what is
-    /// read of the clock below is measured, and changes nothing.
+    /// Lets one strategy see an event, and takes what it wants to risk. All of it is decided at
+    /// `popped`: what is read of the clock below is measured, and changes nothing.
     fn show_to(&mut self, turn: &mut Turn, popped: Nanos, strategy: StrategyId, event: &Event) {
         let mut intents = Intents::new();
         let chair = &mut self.chairs[strategy.index()];
@@ -389,7 +392,8 @@ impl Desk {
                     .with("order", Value::Int(order.order().client_id.0 as i64));
                 self.orders.open(order.order(), intent.tag);
                 let reports = self.dispatch(Ticket { order, receipt });
-                turn.notes.record(note); // After the order left: it can wait, and its place is kept.
+                // After the order left: it can wait, and its place is kept.
+                turn.notes.record(note);
                 for news in &reports {
                     self.handle_own(turn, now, news);
                 }
@@ -458,7 +462,8 @@ impl Desk {
         }
     }
 
-    /// Tells risk, the counters and the log of a report. Gives it back as the event that its strategy is to see.
+    /// Tells risk, the counters and the log of a report. Gives it back as the event that its
+    /// strategy is to see.
     fn take_in(&mut self, turn: &mut Turn, now: Nanos, report: &Report) -> Event {
         let event = own_event(now, Body::Report(*report));
         self.risk.handle_event(&event);
@@ -489,7 +494,8 @@ impl Desk {
     }
 }
 
-/// A report as a log record: `order.filled` is a fill, `order.done` the end of an order that was filled whole.
+/// A report as a log record: `order.filled` is a fill, `order.done` the end of an order that was
+/// filled whole.
 fn report_note(now: Nanos, report: &Report) -> Note {
     let (severity, event) = match report.outcome {
         Outcome::Acked { .. } => (Severity::Info, "order.acked"),

@@ -1,5 +1,6 @@
-//! Frames of one or several connections to events: decode, sequence, book, publish. Knows no socket: live it is fed
-//! by a [`crate::wiring::feed_lane::FeedLane`], in replay by the recording itself.
+//! Frames of one or several connections to events: decode, sequence, book, publish. Knows no
+//! socket: live it is fed by a [`crate::wiring::feed_lane::FeedLane`], in replay by the recording
+//! itself.
 
 mod age;
 mod arrival;
@@ -40,11 +41,12 @@ use refused::{Missing, ends, printable};
 pub use slot::METADATA_EVERY;
 use slot::{Depth, Outlet, Slot};
 
-/// A connection's refused frames are logged once in this time; the counters have them all. Garbage must not
-/// fill the disk.
+/// A connection's refused frames are logged once in this time; the counters have them all. Garbage
+/// must not fill the disk.
 pub const REFUSAL_SAMPLE: Nanos = Nanos::from_secs(1);
 
-/// The instruments of one or several connections that carry the same, each book with `N` levels a side.
+/// The instruments of one or several connections that carry the same, each book with `N` levels a
+/// side.
 pub struct Feed<const N: usize> {
     exchange: &'static dyn Exchange,
     limits: Limits,
@@ -67,8 +69,9 @@ pub struct Feed<const N: usize> {
 }
 
 impl<const N: usize> Feed<N> {
-    /// A feed of `instruments` out of the run's `instruments_total`. Snapshots are refreshed when fewer than
-    /// `depth_needed` levels (and a margin) are complete. Without `books` it keeps none and sends no status.
+    /// A feed of `instruments` out of the run's `instruments_total`. Snapshots are refreshed when
+    /// fewer than `depth_needed` levels (and a margin) are complete. Without `books` it keeps none
+    /// and sends no status.
     pub fn new(
         (exchange, depth): (&'static dyn Exchange, &'static DepthStream),
         instruments: &[Instrument],
@@ -106,7 +109,7 @@ impl<const N: usize> Feed<N> {
         }
     }
 
-    /// One text frame of a line. What its owner must know of it is had from [`Feed::poll_heard`].
+    /// One text frame of a line. [`Feed::poll_heard`] has what its owner must know of it.
     pub fn handle_frame(&mut self, turn: &mut Turn, line: u8, arrival: Arrival, frame: &[u8]) {
         if frame.len() > self.limits.message_bytes_max {
             let excerpt = ends(frame);
@@ -197,7 +200,8 @@ impl<const N: usize> Feed<N> {
                     why,
                 } => {
                     out.counters.unfit += 1;
-                    // Where the next message shows what is missing, a number that is none is as a lost message.
+                    // If the next message shows what is missing, a number that is none is as a
+                    // lost message.
                     let shown = why == DecimalError::Malformed && self.depth.rule.shows_losses();
                     let slot = &mut slots[at(instrument)];
                     let carried = slot.is_in(channel, out.lines.part(line));
@@ -256,8 +260,8 @@ impl<const N: usize> Feed<N> {
         }
     }
 
-    /// A message of a line that was longer than the exchange's limit. The instrument that it was about goes dark, and
-    /// its stream is left alone for a while; the others stay.
+    /// A message of a line that was longer than the exchange's limit. The instrument that it was
+    /// about goes dark, and its stream is left alone for a while; the others stay.
     pub fn handle_too_long(
         &mut self,
         turn: &mut Turn,
@@ -292,7 +296,8 @@ impl<const N: usize> Feed<N> {
         });
     }
 
-    /// What a line said to its owner, oldest first; call until `None` after every frame.
+    /// What a line said that its owner must know, oldest first; call until `None` after every
+    /// frame.
     pub fn poll_heard(&mut self) -> Option<(u8, Heard)> {
         self.lines.take_heard()
     }
@@ -323,8 +328,9 @@ impl<const N: usize> Feed<N> {
         });
     }
 
-    /// The instrument as it is listed now. Where its scales changed it is decoded at the new ones from here on, and its
-    /// book starts anew. The desk is told. An instrument of another feed, or one that did not change, changes nothing.
+    /// The instrument as it is listed now. If its scales changed, its messages are decoded at the
+    /// new ones from here on, and its book starts from nothing. The feed tells the desk. An
+    /// instrument of another feed, or one that did not change, changes nothing.
     pub fn replace_instrument(&mut self, turn: &mut Turn, now: Nanos, instrument: Instrument) {
         let mut known = self.instruments.iter_mut();
         let Some(old) = known.find(|old| old.id == instrument.id && **old != instrument) else {
@@ -350,7 +356,7 @@ impl<const N: usize> Feed<N> {
         });
     }
 
-    /// The earliest timer of any book; [`Nanos::NEVER`] where none is set.
+    /// The earliest timer of any book; [`Nanos::NEVER`] if none is set.
     pub fn poll_timeout(&self) -> Nanos {
         let timers = self.slots.iter().map(Slot::poll_timeout);
         timers.min().unwrap_or(Nanos::NEVER)
@@ -365,8 +371,8 @@ impl<const N: usize> Feed<N> {
         });
     }
 
-    /// What some book or line wants of the world, if any does. A [`Want::Reconnect`] of a whole line names no
-    /// instrument.
+    /// What some book or line wants of the world, if any does. A [`Want::Reconnect`] of a whole
+    /// line names no instrument.
     pub fn poll_want(&mut self) -> Option<(InstrumentId, Want)> {
         if let Some(line) = self.lines.take_reconnect() {
             return Some((InstrumentId::NONE, Want::Reconnect(line)));
@@ -431,7 +437,8 @@ impl<const N: usize> Feed<N> {
         self.exchange
     }
 
-    /// Says once a second whether the exchange's data comes late, and whether the host's clock can be right.
+    /// Says once a second whether the exchange's data comes late, and whether the host's clock can
+    /// be right.
     #[cold]
     fn judge_age(&mut self, turn: &mut Turn, now: Nanos) {
         let name = self.exchange.name();
@@ -444,7 +451,8 @@ impl<const N: usize> Feed<N> {
         }
     }
 
-    /// A frame changed nothing. What it may have said is missing from here on, where nothing else would show that.
+    /// A frame changed nothing. What it may have said is missing from here on, if nothing else
+    /// would show that.
     fn refuse(
         &mut self,
         turn: &mut Turn,

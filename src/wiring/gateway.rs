@@ -1,5 +1,5 @@
-//! The gateway lane: one account's order connection. Admitted orders in, frames out, answers back to the desk.
-//! Decides nothing about an order, and never sends one twice.
+//! The gateway lane: one account's order connection. Admitted orders in, frames out, answers back
+//! to the desk. Decides nothing about an order, and never sends one twice.
 
 mod clock;
 mod receipt;
@@ -25,7 +25,7 @@ use std::collections::VecDeque;
 
 /// An order that has no answer by then is in doubt. An exchange itself gives up sooner (10 s).
 pub const ANSWER_DEADLINE: Nanos = Nanos::from_secs(12);
-/// A logon that has no answer by then: the connection is made anew.
+/// If a logon has no answer by then, the gateway replaces the connection.
 pub const LOGON_DEADLINE: Nanos = Nanos::from_secs(5);
 /// Orders without an answer, at most; risk's own limit on open orders is far below.
 const IN_FLIGHT_MAX: usize = 256;
@@ -48,7 +48,7 @@ struct InFlight {
     tx_bytes: u64,
     /// The kernel's send stamp; zero until it has come back.
     wired: Nanos,
-    /// Its deadline has passed, and it was reported as in doubt. A late answer still settles it.
+    /// Its deadline has passed, and it was reported as in doubt. A late answer still ends it.
     overdue: bool,
 }
 
@@ -63,7 +63,8 @@ pub struct Gateway<S: Transport> {
     backlog: VecDeque<Event>,
     in_flight: VecDeque<InFlight>,
     ready: bool,
-    /// The exchange will cut this connection: it is made anew when no answer is due any more.
+    /// The exchange will cut this connection: the gateway replaces it when no answer is
+    /// outstanding.
     leaving: bool,
     logon_due: Nanos,
     /// The exchange's clock, as far as its answers tell: what our requests are dated by.
@@ -186,8 +187,8 @@ impl<S: Transport> Gateway<S> {
         self.take_stamps(turn);
     }
 
-    /// Once nothing waits for the socket any more, its mark covers every order. Until then a send stamp
-    /// is another's, and the order has not left.
+    /// When nothing waits for the socket, its mark covers every order. Until then a send stamp is
+    /// another's, and the order has not left.
     fn mark_flushed(&mut self, turn: &mut Turn) {
         if !self.link.is_flushed() {
             return;
@@ -325,8 +326,8 @@ impl<S: Transport> Gateway<S> {
         self.report(at, client_id, id, end);
     }
 
-    /// There is an answer to one order, which is waited for no longer. One that nobody waits for is logged and
-    /// changes nothing.
+    /// There is an answer to one order, which is no longer in flight. An answer that nobody waits
+    /// for is logged and changes nothing.
     fn settle(&mut self, turn: &mut Turn, at: Nanos, client_id: ClientId) -> Option<InFlight> {
         let known = self.in_flight.iter().position(|o| o.client_id == client_id);
         let Some(order) = known.and_then(|index| self.in_flight.remove(index)) else {
@@ -393,7 +394,7 @@ impl<S: Transport> Gateway<S> {
 }
 
 impl<S: Transport> Gateway<S> {
-    /// An answer that was not understood: it says nothing of any order.
+    /// Counts an answer that was not understood: it says nothing of any order.
     fn refuse_frame(&mut self, turn: &mut Turn, at: Nanos, why: DecodeError) {
         self.counters.bad_frames += 1;
         if at >= self.refusal_from {
@@ -458,7 +459,7 @@ impl<S: Transport> Lane<S> for Gateway<S> {
         self.more
     }
 
-    /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] where nothing waits.
+    /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] if nothing waits.
     fn poll_timeout(&self) -> Nanos {
         let answer = self.in_flight.iter().find(|order| !order.overdue);
         let answer = answer.map_or(Nanos::NEVER, |order| order.sent + ANSWER_DEADLINE);

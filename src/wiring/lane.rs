@@ -1,4 +1,5 @@
-//! What a worker may ask of any lane that has a connection. A lane never knows which worker runs it.
+//! What a worker may ask of any lane that has a connection. A lane never knows which worker runs
+//! it.
 
 use super::ask::{Answer, Ask};
 use super::tally::{LanePulse, Tally};
@@ -35,7 +36,7 @@ pub trait Lane<S>: Send {
     fn wants_turn(&self) -> bool;
     /// A socket may hold bytes that no readiness event will announce.
     fn has_unread(&self) -> bool;
-    /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] where nothing waits.
+    /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] if nothing waits.
     fn poll_timeout(&self) -> Nanos;
     /// Does what is due at `now`.
     fn handle_timeout(&mut self, turn: &mut Turn, now: Nanos);
@@ -45,8 +46,8 @@ pub trait Lane<S>: Send {
     fn handle_answer(&mut self, turn: &mut Turn, now: Nanos, answer: Answer);
     /// The answer to [`Output::Dial`]: a socket that is connecting, or why there is none.
     fn handle_dialed(&mut self, now: Nanos, line: u8, socket: Result<S, std::io::ErrorKind>);
-    /// Another answer to [`Output::Dial`]: as many connections were tried as the exchange takes; ask again at `until`.
-    /// True if this attempt was not put off before.
+    /// Another answer to [`Output::Dial`]: as many connections were tried as the exchange takes;
+    /// ask again at `until`. True if this attempt was not put off before.
     fn handle_postponed(&mut self, line: u8, until: Nanos) -> bool;
     /// A line's socket, to register and to mark as empty; `None` while there is none.
     fn stream_mut(&mut self, line: u8) -> Option<&mut S>;

@@ -20,7 +20,7 @@ pub struct Outage {
 /// What there is to say at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Downtime {
-    /// Since when there is no connection; `None` where there is one.
+    /// Since when there is no connection; `None` if there is one.
     pub since: Option<Nanos>,
     /// Why the last connection ended, or was not made.
     pub why: &'static str,

@@ -46,7 +46,7 @@ pub(crate) use with_levels;
 pub struct Plan {
     /// The run's table, by id.
     pub instruments: Arc<[Instrument]>,
-    /// Levels a side of every book: one of the sizes that are compiled in.
+    /// Levels per side of every book: one of the sizes that are compiled in.
     pub levels: usize,
     /// The feed lanes.
     pub lanes: Vec<LanePlan>,
@@ -118,7 +118,7 @@ pub struct LanePlan {
 }
 
 impl LanePlan {
-    /// A lane of one line, with another one that takes its place where the books allow it.
+    /// A lane of one line, with another one that takes its place if the books allow it.
     pub fn new(feed: FeedPlan, endpoint: Endpoint) -> Self {
         let first = feed.channels.first().copied().unwrap_or(Channel::Depth);
         Self {
@@ -173,7 +173,7 @@ pub struct Endpoint {
     pub tls: Arc<ClientConfig>,
     /// The way there: a proxy, and what it is to connect to.
     pub proxy: Option<(Proxy, Target)>,
-    /// Of the dice for jitter: each connection has its own.
+    /// Seed of the dice for jitter: each connection has its own.
     pub seed: u64,
 }
 
@@ -229,7 +229,7 @@ fn life_max(allowed: Nanos) -> Nanos {
     }
 }
 
-/// The connections of a lane with so many lines: those, and one that takes the place of another.
+/// How many connections a lane of `lines` has: those, and one that takes the place of another.
 /// Books without update ids cannot be carried on by another line: theirs is closed before the next
 /// one opens.
 pub fn links(depth: &DepthStream, lines: usize) -> usize {

@@ -24,7 +24,7 @@ pub struct FeedEnds<F> {
     pub events: Receiver<Event>,
     /// The scribe's end of its shown books.
     pub shown: rtrb::Consumer<Shown>,
-    /// The recorder's end of what it takes in, where that was wanted.
+    /// The recorder's end of what it takes in, if that was wanted.
     pub tap: Option<TapEnd>,
 }
 

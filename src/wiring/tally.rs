@@ -20,7 +20,7 @@ pub struct Tally {
     pub connects: u64,
     /// What became of each book.
     pub books: Vec<BookTally>,
-    /// Of the feed lanes of each exchange; one may be there more than once.
+    /// What each exchange's feed lanes counted; an exchange may be there more than once.
     pub exchanges: Vec<ExchangeTally>,
     /// Of each lane.
     pub outages: Vec<LaneOutage>,
@@ -60,12 +60,12 @@ pub struct ExchangeTally {
     pub books_live: usize,
     /// How late its data came.
     pub delays: Delays,
-    /// Why its connections end again and again without a healthy time in between, and how often in a row; `None`
-    /// where none does.
+    /// Why its connections end again and again without a healthy time in between, and how often in
+    /// a row; `None` if none does.
     pub keeps_closing: Option<(&'static str, u32)>,
 }
 
-/// What is shown of a lane while it works; nothing where it has no market data.
+/// What is shown of a lane while it works; nothing if it has no market data.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LanePulse {
     /// Frames of market data so far.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Bytes that may wait for the recorder, of all lanes together.
 const TAPS_BYTES: usize = 256 << 20;
-/// Of one lane: some seconds of a busy feed where lanes are few.
+/// The room of one lane's tap: some seconds of a busy feed if lanes are few.
 const TAP_BYTES: std::ops::RangeInclusive<usize> = 1 << 20..=8 << 20;
 /// Frames from this size on (whole books) go beside the ring, each in memory of its own.
 const LARGE_BYTES: usize = 256 << 10;
@@ -51,7 +51,7 @@ pub struct Head {
     /// The line of the lane that brought it, as [`recorded_line`] has it; of a snapshot the one
     /// with the newest connection among those that carry the book.
     pub line: u8,
-    /// The number of that connection, counted over all lines of the lane; zero where there is none.
+    /// The number of that connection, counted over all lines of the lane; zero if there is none.
     pub epoch: u32,
     /// What it is.
     pub kind: Kind,
@@ -79,7 +79,7 @@ pub struct TapEnd {
     lost: Arc<AtomicU64>,
 }
 
-/// The room of each tap where there are so many lanes.
+/// The room of each tap if there are this many lanes.
 pub fn tap_bytes(lanes: usize) -> usize {
     (TAPS_BYTES / lanes.max(1)).clamp(*TAP_BYTES.start(), *TAP_BYTES.end())
 }
@@ -167,7 +167,7 @@ const SNAPSHOT: u8 = 1;
 const LARGE_FRAME: u8 = 2;
 
 impl TapEnd {
-    /// What is next, where all of it is there.
+    /// What is next, if all of it is there.
     pub fn peek(&mut self) -> Option<Head> {
         let mut head = [0; HEAD];
         let chunk = self.ring.read_chunk(HEAD).ok()?;

@@ -25,7 +25,7 @@ type Span = (i64, i64);
 
 /// An estimate of another's clock, within a bound.
 ///
-/// Invariant: `told.0 <= told.1`; where there is a bound, `bound.0 <= bound.1`, and both leads are
+/// Invariant: `told.0 <= told.1`; if there is a bound, `bound.0 <= bound.1`, and both leads are
 /// at most `bound.1`; there is none while nothing is known of either clock.
 #[derive(Debug, Clone)]
 pub struct TheirClock {
@@ -35,7 +35,7 @@ pub struct TheirClock {
     /// What answers to requests prove. Narrowed by each; one that contradicts the ones before takes
     /// their place.
     told: Span,
-    /// Where the estimate must lie: around the host's clock, or around what was told where that
+    /// If the estimate must lie: around the host's clock, or around what was told if that
     /// contradicts it.
     bound: Option<Span>,
     /// The largest lead of a message's own time over its arrival, in this window and in the one
@@ -61,7 +61,7 @@ struct Future {
 /// The host's clock was found to be wrong, or right again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The other's clock is so many nanoseconds ahead of the host's (behind it, if negative).
+    /// How many nanoseconds the other's clock is ahead of the host's (behind it, if negative).
     Wrong(i64),
     /// The two agree again.
     Right,
@@ -123,8 +123,8 @@ impl TheirClock {
     }
 
     /// When data was true that the other says is of `theirs`, and that arrived at `at`: never later
-    /// than that. [`Nanos::ZERO`], as old as can be, where it comes from a future that no clock
-    /// explains; `at` where nothing is known of either clock, and where the times are of another
+    /// than that. [`Nanos::ZERO`], as old as can be, if it comes from a future that no clock
+    /// explains; `at` if nothing is known of either clock, and if the times are of another
     /// day.
     #[inline]
     pub fn as_of(&mut self, at: Nanos, theirs: UnixNanos) -> Nanos {
@@ -182,7 +182,7 @@ impl TheirClock {
         })
     }
 
-    /// Messages come before they happened by any clock within the bound: where that lasts, the
+    /// Messages come before they happened by any clock within the bound: if that lasts, the
     /// bound is wrong.
     #[cold]
     fn handle_future(&mut self, at: Nanos, lead: i64) {
@@ -204,7 +204,7 @@ impl TheirClock {
         }
     }
 
-    /// Draws the bound anew: around the host's clock if nothing contradicts it, else around what
+    /// Draws the bound again: around the host's clock if nothing contradicts it, else around what
     /// was told.
     fn draw_bound(&mut self) {
         let widen = |(least, most): Span| {

@@ -59,7 +59,7 @@ impl Notes {
         }
     }
 
-    /// Sends the record of an order. It finds room where orders are admitted only while
+    /// Sends the record of an order. It finds room if orders are admitted only while
     /// [`Self::takes_orders`] says so. Never waits.
     pub fn record(&self, note: Note) {
         if self.sender.try_send(note).is_err() {

@@ -1,4 +1,4 @@
-//! Instruments that are halted or listed anew while a run goes on.
+//! Instruments that are halted, or listed with other numbers, while a run goes on.
 
 use super::tests::{self, TAKEN, book, buy, event, instrument, refused};
 use super::{Instrument, Intent, Refusal};

@@ -13,7 +13,7 @@ fn a_gate_that_compares_numbers_says_the_limit_and_what_was_found() {
         (refused.gate, unit, limit, found)
     };
     let mut risk = risk();
-    // 1.005 % above the ask of 10,000 is 100.5 basis points: rounded up, where 100 are allowed.
+    // 1.005 % above the ask of 10,000 is 100.5 basis points: rounded up, if 100 are allowed.
     let far = Intent {
         px: Px(10_101),
         ..buy()

@@ -576,8 +576,9 @@ proptest! {
                     let side = [Side::Buy, Side::Sell][usize::from(act) % 2];
                     let (px, qty) = (Px(px), Qty(qty));
                     if let Ok(admitted) = risk.admit(now, Intent { side, px, qty, ..buy() }) {
-                        prop_assert!(ids.last().is_none_or(|last| *last < admitted.order().client_id));
-                        ids.push(admitted.order().client_id);
+                        let id = admitted.order().client_id;
+                        prop_assert!(ids.last().is_none_or(|last| *last < id));
+                        ids.push(id);
                         times.push(now);
                     }
                 }

@@ -8,9 +8,9 @@ use crate::wiring::their_clock::{TheirClock, Verdict};
 
 /// From one look at the delays to the next.
 const LOOK: Nanos = Nanos::from_secs(1);
-/// Data must have come in time for so long before it counts as no longer late.
+/// Data must have come in time for this long before it counts as no longer late.
 const CLEAR: Nanos = Nanos::from_secs(5);
-/// While it is late, it is said again so often.
+/// While it is late, the log says so again this often.
 const AGAIN: Nanos = Nanos::from_secs(60);
 
 /// What a feed found out about the age of its data.
@@ -41,7 +41,7 @@ pub struct Late {
 pub enum News {
     /// No message of the last second was newer than this, in nanoseconds.
     Late(u64),
-    /// It comes in time again, after so many nanoseconds.
+    /// It comes in time again, after this many nanoseconds.
     InTime(u64),
 }
 
@@ -83,7 +83,7 @@ impl Age {
         self.clock.verdict()
     }
 
-    /// As of when a message that arrived then is true, by the exchange's time of it where it states
+    /// As of when a message that arrived then is true, by the exchange's time of it if it states
     /// one.
     #[inline]
     pub fn as_of(&mut self, Arrived { surely, at }: Arrived, exch_time: UnixNanos) -> Nanos {

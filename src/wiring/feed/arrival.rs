@@ -7,7 +7,7 @@ use crate::wiring::turn::Turn;
 /// Where and when a frame came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Arrival {
-    /// Of the socket read that completed the frame.
+    /// Stamps of the socket read that completed the frame.
     pub rx: RxStamps,
     /// TLS and WebSocket gave it up.
     pub frame: Nanos,

@@ -45,8 +45,8 @@ pub struct BookTally {
     pub epoch: u32,
     /// What was counted.
     pub counters: Counters,
-    /// Why it is not live; `None` where it is, or where the feed keeps no book.
+    /// Why it is not live; `None` if it is, or if the feed keeps no book.
     pub dark: Option<Dark>,
-    /// Since when it is not; [`Nanos::NEVER`] where it is, or nobody has looked yet.
+    /// Since when it is not; [`Nanos::NEVER`] if it is, or nobody has looked yet.
     pub dark_since: Nanos,
 }

@@ -15,7 +15,7 @@ pub enum Heard {
     Answer {
         /// The request's number.
         id: u64,
-        /// The exchange's code where it refused.
+        /// The exchange's code if it refused.
         refused: Option<i64>,
     },
     /// The exchange answered about one stream.
@@ -24,7 +24,7 @@ pub enum Heard {
         instrument: InstrumentId,
         /// Which stream.
         channel: Channel,
-        /// The exchange's code where it refused.
+        /// The exchange's code if it refused.
         refused: Option<i64>,
     },
     /// The first data of this stream on this connection: the subscription works.
@@ -64,7 +64,7 @@ pub(super) struct Lines {
     epochs: [u32; LINES_MAX],
     /// What comes is a recording: where a stream comes is where it was carried.
     recorded: bool,
-    /// The number of the last frame, where the exchange numbers them.
+    /// The number of the last frame, if the exchange numbers them.
     seq: [Option<u64>; LINES_MAX],
     reconnect: [bool; LINES_MAX],
     heard: VecDeque<(u8, Heard)>,
@@ -114,7 +114,7 @@ impl Lines {
         self.up_in(self.part(line)).next().is_none()
     }
 
-    /// Nothing of what the line counted holds any more.
+    /// Forgets what the line counted.
     fn set_up(&mut self, line: u8, up: bool) {
         let at = usize::from(line);
         (self.up[at], self.seq[at], self.reconnect[at]) = (up, None, false);
@@ -159,7 +159,7 @@ impl Lines {
         }
     }
 
-    /// Takes a frame's number. False where numbers before it are missing.
+    /// Takes a frame's number. False if numbers before it are missing.
     pub fn follows(&mut self, line: u8, number: u64) -> bool {
         let before = self.seq[usize::from(line)].replace(number);
         before.is_none_or(|before| before.checked_add(1) == Some(number))
@@ -170,7 +170,7 @@ impl Lines {
         self.reconnect[usize::from(line)] = true;
     }
 
-    /// A line that must be connected anew, once.
+    /// A line whose connection must be replaced, once.
     pub fn take_reconnect(&mut self) -> Option<u8> {
         let at = self.reconnect.iter().position(|wanted| *wanted)?;
         self.reconnect[at] = false;

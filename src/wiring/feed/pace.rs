@@ -9,20 +9,20 @@ use crate::base::{InstrumentId, Nanos, Note, Severity, Value};
 use crate::exchange::DepthStream;
 use crate::market::Update;
 
-/// A book is judged by so many gaps between its messages, over at least so long.
+/// A book is judged by this many gaps between its messages, over at least this long.
 const GAPS: u32 = 12;
 const SPAN: Nanos = Nanos::from_secs(30);
-/// Far from what is documented: longer than so many times that, and this.
+/// Far from what is documented: longer than this many times that, and by [`SLACK`] at least.
 const FACTOR: u64 = 3;
 const SLACK: Nanos = Nanos::from_millis(250);
-/// A clock: the mean gap is at most so many halves of the shortest.
+/// A stream is a clock if its mean gap is at most this many halves of the shortest.
 const HALVES: u64 = 3;
-/// So many short gaps in a row are a burst, and show for so long that the stream can be quick.
+/// This many short gaps in a row are a burst. For this long it shows that the stream can be quick.
 const BURST: u32 = 3;
 const QUICK: Nanos = Nanos::from_secs(300);
-/// A slow book is told of once in this time, and one book of a feed in [`SLOW_SAID`].
+/// The log names a slow book once in this time, and one book of a feed in [`SLOW_SAID`].
 const AGAIN: Nanos = Nanos::from_secs(3_600);
-/// One book of a feed is told of in this time.
+/// The log names one book of a feed in this time.
 pub const SLOW_SAID: Nanos = Nanos::from_secs(60);
 
 /// One book's window.
@@ -42,7 +42,7 @@ struct Beats {
     /// Short gaps in a row, and until when the last burst shows that the stream can be quick.
     short: u32,
     quick_until: Nanos,
-    /// Not told of again before this.
+    /// The log does not name it again before this.
     say_from: Nanos,
 }
 
@@ -79,7 +79,7 @@ pub(super) struct Pace {
     documented_ms: u32,
     /// No gap shorter than this is far from what is documented.
     far_ns: u64,
-    /// By the instruments' places; empty where nothing is documented.
+    /// By the instruments' places; empty if nothing is documented.
     books: Box<[Beats]>,
     say_from: Nanos,
 }

@@ -2,7 +2,7 @@
 
 use crate::base::{Quote, Trade};
 
-/// Recent trades that are known: one line may lag behind another by so many, two of the largest
+/// Recent trades that are known. One line may lag behind another by this many: two of the largest
 /// messages that an exchange sends.
 pub const TRADES_KNOWN: usize = 2_048;
 /// Places of the index, twice as many as there are trades, so that a search is short.
@@ -22,12 +22,12 @@ impl Prints {
         }
     }
 
-    /// The instrument counts anew, or is listed at other scales.
+    /// The instrument's numbers begin again, or it is listed at other scales.
     pub fn clear(&mut self) {
         *self = Self::new();
     }
 
-    /// True where this trade is news. `many`: other lines bring it, too. Trades without ids are
+    /// True if this trade is news. `many`: other lines bring it, too. Trades without ids are
     /// only taken from the `first` line that is up.
     pub fn is_new_trade(&mut self, trade: &Trade, many: bool, first: bool) -> bool {
         if trade.id == 0 {
@@ -43,7 +43,7 @@ impl Prints {
         true
     }
 
-    /// True where this quote is news. Quotes without ids have no order among lines: then only those
+    /// True if this quote is news. Quotes without ids have no order among lines: then only those
     /// of the `first` line that is up are.
     pub fn is_new_quote(&mut self, quote: &Quote, many: bool, first: bool) -> bool {
         let older = |last: &Quote| quote.update_id < last.update_id || quote == last;

@@ -10,7 +10,7 @@ pub const TRADES_SILENT: Nanos = Nanos::from_secs(30);
 pub const FIRST_TRADES_SILENT: Nanos = Nanos::from_secs(120);
 /// See [`TRADES_SILENT`].
 pub const QUOTES_SILENT: Nanos = Nanos::from_secs(10);
-/// Trades or quotes of which few or none came, and whose book cannot be seen: told of once after
+/// Trades or quotes of which few or none came, and whose book cannot be seen, are named once after
 /// this, until they speak.
 pub const UNSEEN_SILENT: Nanos = Nanos::from_secs(600);
 /// Silence of this many times the longest gap lately is suspicious.
@@ -218,7 +218,7 @@ mod tests {
 
     const BEGIN: Nanos = Nanos::from_secs(1_000);
 
-    /// What is said in so many seconds, of a book that changes ten times a second.
+    /// What the pulse says in this many seconds about a book that changes ten times a second.
     fn said(
         seconds: u64,
         moves: bool,

@@ -13,7 +13,7 @@ const SEARCHED: usize = 4_096;
 pub(super) enum Missing {
     /// Nobody's: it was none of theirs, or the next message shows what is missing.
     Nobodys,
-    /// Those that the frame names; all of the line's where it names none.
+    /// Those that the frame names; all of the line's if it names none.
     Named,
     /// Those that the frame names, and no others: its symbol was read, and is none of ours.
     NamedOnly,
@@ -34,7 +34,7 @@ impl Missing {
     }
 }
 
-/// True where the frame names this symbol, at one of its ends, however its letters are written.
+/// True if the frame names this symbol, at one of its ends, however its letters are written.
 pub(super) fn names(frame: &[u8], symbol: &str) -> bool {
     let symbol = symbol.as_bytes();
     let tail = frame

@@ -25,7 +25,7 @@ pub(super) struct Slot<const N: usize> {
     pub id: InstrumentId,
     /// `None` in a feed without books.
     pub book: Option<BookBuilder<N>>,
-    /// Of a feed without books; a book has its own.
+    /// The epoch in a feed without books; a book has its own.
     epoch: u32,
     /// The part that each of its streams is in, by channel: its lines carry the stream.
     parts: [u8; Channel::ALL.len()],
@@ -35,7 +35,7 @@ pub(super) struct Slot<const N: usize> {
     fresh: bool,
     /// The audit was shown a book, and has not been told that it went dark.
     lit: bool,
-    /// Channels of each line that brought data in its epoch, a bit each.
+    /// Channels of each line that brought data in its epoch, one bit each.
     heard: [u8; LINES_MAX],
     /// The newest data that its stream brought in this epoch, and when the stream brought anything
     /// last.
@@ -191,8 +191,9 @@ impl<const N: usize> Slot<N> {
         }
     }
 
-    /// A stream says a number that does not fit: the instrument may be listed anew. With `lost` it
-    /// was a book's, which is unknown from here on; a print or a quote takes nothing along.
+    /// A stream says a number that does not fit: the exchange may have changed the listing. With
+    /// `lost` it was a book's, which is unknown from here on; a print or a quote takes nothing
+    /// along.
     pub fn unfit(&mut self, out: &mut Outlet<'_>, turn: &mut Turn, now: Nanos, lost: bool) {
         if now >= self.metadata_from {
             self.metadata = true;
@@ -204,7 +205,7 @@ impl<const N: usize> Slot<N> {
         }
     }
 
-    /// Takes new scales: the book starts anew, within the connection.
+    /// Takes new scales: the book starts from nothing, within the connection.
     pub fn rescale(&mut self, now: Nanos, scales: (u8, u8)) {
         if let Some(book) = &mut self.book {
             book.rescale(now, scales);
@@ -450,7 +451,7 @@ impl<const N: usize> Slot<N> {
         let Some(book) = &self.book else { return };
         let (status, update_id) = (book.status(), book.last_id());
         let at = stamps.decode.max(stamps.book);
-        // Also where the status did not change: a book may come and go within one snapshot's
+        // Also if the status did not change: a book may come and go within one snapshot's
         // catching up.
         if self.lit && status != Status::Live {
             out.audit(Shown {

@@ -3,11 +3,12 @@
 use crate::base::Nanos;
 use crate::conn::Backoff;
 
-/// Announced ends of connections that are further apart than this have nothing to do with each other.
+/// Announced ends of connections that are further apart than this have nothing to do with each
+/// other.
 const DEPARTURES_APART: Nanos = Nanos::from_secs(60);
 
-/// When connections whose end the exchange announced are replaced: at once, but an exchange that announces it again
-/// and again is asked for new ones ever less often.
+/// When connections whose end the exchange announced are replaced: at once, but an exchange that
+/// announces it again and again is asked for new ones ever less often.
 pub struct Departures {
     backoff: Backoff,
     /// When the last one was announced.

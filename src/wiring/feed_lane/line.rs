@@ -1,4 +1,5 @@
-//! One line of a feed lane: a connection and what it is subscribed to. Knows no book and no other line.
+//! One line of a feed lane: a connection and what it is subscribed to. Knows no book and no other
+//! line.
 
 use super::subscriptions::{Desired, Subscriptions};
 use crate::base::Nanos;
@@ -11,7 +12,8 @@ pub const REPLACE_LEAD: Nanos = Nanos::from_secs(600);
 
 /// A connection that was open for this long was healthy: how it ended is no pattern.
 pub const HEALTHY: Nanos = Nanos::from_secs(60);
-/// So many ends for the same reason, without a healthy time in between, are told to a person; then twice as many.
+/// After this many ends for the same reason, without a healthy time in between, the log tells a
+/// person; then after twice as many.
 pub const SAME_ENDS_TOLD: u32 = 3;
 
 /// What a line is there for.
@@ -42,7 +44,8 @@ pub struct Line<S: Transport> {
     pub more: bool,
     /// When it is to be replaced; unset while it is not open.
     pub replace_from: Nanos,
-    /// When the line that it replaces is closed: it carries the streams by now, and both did for a while.
+    /// When the line that it replaces is closed: it carries the streams by now, and both did for a
+    /// while.
     pub takes_over: Nanos,
     /// The exchange has said that it is about to cut the connection.
     pub leaving: bool,
@@ -103,7 +106,8 @@ impl<S: Transport> Line<S> {
         self.more = true; // Frames may already be inside TLS.
     }
 
-    /// The connection ended, or could not be had. Tells how often in a row for this reason, where that is to be told.
+    /// The connection ended, or could not be had. Gives how often in a row for this reason, if the
+    /// log is to say it.
     pub fn handle_closed(&mut self, now: Nanos, why: Close) -> Option<u32> {
         let told = self.count_end(now, why);
         (self.epoch, self.more) = (0, false);
@@ -130,7 +134,7 @@ impl<S: Transport> Line<S> {
         tell.then_some(times)
     }
 
-    /// Why it ends again and again, and how often in a row; `None` where it does not.
+    /// Why it ends again and again, and how often in a row; `None` if it does not.
     pub fn keeps_closing(&self, now: Nanos) -> Option<(Close, u32)> {
         let healthy = self.is_open() && now.since(self.opened) >= HEALTHY.0;
         self.ends
@@ -150,7 +154,7 @@ impl<S: Transport> Line<S> {
                     self.keep_alive_at = until; // Nothing else finds room before.
                     return;
                 }
-                // One that finds no connection any more is nobody's loss.
+                // If the connection is gone by then, nobody loses anything.
                 Ok(_) | Err(SendError::NotLive | SendError::Full | SendError::Broken) => {
                     self.keep_alive_at = self.next_keep_alive(now);
                 }
@@ -167,7 +171,7 @@ impl<S: Transport> Line<S> {
                     self.resume_at = until;
                     return;
                 }
-                // Not live any more: everything is sent again in the next epoch.
+                // No longer live: everything is sent again in the next epoch.
                 Err(SendError::NotLive | SendError::Full | SendError::Broken) => return,
             }
         }

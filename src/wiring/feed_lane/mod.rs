@@ -1,9 +1,9 @@
-//! A feed lane: lines that carry the same streams of some instruments, and the feed that they all run into.
-//! Opens no socket itself: it asks for one.
+//! A feed lane: lines that carry the same streams of some instruments, and the feed that they all
+//! run into. Opens no socket itself: it asks for one.
 //!
-//! A line that fails is made anew and touches no other. One whose connection is about to end is
-//! replaced by a fresh one that carries everything before the old one is closed. What a session of
-//! the exchange does not take moves onto a line of its own.
+//! A line that fails gets a new connection and touches no other. One whose connection is about to
+//! end is replaced by a fresh one that carries everything before the old one is closed. What a
+//! session of the exchange does not take moves onto a line of its own.
 
 mod departures;
 mod line;
@@ -35,8 +35,8 @@ pub use subscriptions::{Desired, REFUSED_RETRY, REPAIRS_MAX, SUBSCRIBE_DEADLINE,
 
 /// Frames that one turn takes from a lane before others have theirs.
 pub const FRAMES_PER_TURN: usize = 64;
-/// How long two connections carry the same before the old one is closed: an answer to a subscription may
-/// come before the stream does.
+/// How long two connections carry the same before the old one is closed: an answer to a
+/// subscription may come before the stream does.
 pub const OVERLAP: Nanos = Nanos::from_secs(1);
 /// Addresses of a host that are looked at.
 const ADDRESSES_MAX: usize = 16;
@@ -53,7 +53,7 @@ pub struct FeedLane<S: Transport, const N: usize> {
     /// When none of its lines was up.
     outage: Outage,
     departures: Departures,
-    /// Where a recording is made: all that comes in, as it came.
+    /// If a recording is made: all that comes in, as it came.
     tap: Option<Tap>,
     /// Frames that one call takes from a line.
     frames_per_call: usize,
@@ -62,8 +62,9 @@ pub struct FeedLane<S: Transport, const N: usize> {
 }
 
 impl<S: Transport, const N: usize> FeedLane<S, N> {
-    /// A lane of `lines` regular lines, all subscribed to what is `desired`. One link more than that is for
-    /// a line that replaces another; without it a line is closed before the next one is opened.
+    /// A lane of `lines` regular lines, all subscribed to what is `desired`. One link more than
+    /// that is for a line that replaces another; without it a line is closed before the next one is
+    /// opened.
     pub fn new(links: Vec<Link<S>>, lines: usize, feed: Feed<N>, desired: Desired) -> Self {
         let (seed, desired) = (desired.seed(), Arc::new(desired));
         let (heirs, homes) = (links.len() > lines, Homes::new(desired.clone()));
@@ -95,7 +96,8 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         }
     }
 
-    /// Takes one frame per call, so that its worker can let the desk decide before the next one is decoded.
+    /// Takes one frame per call, so that its worker can let the desk decide before the next one is
+    /// decoded.
     pub fn frame_by_frame(self) -> Self {
         Self {
             frames_per_call: 1,
@@ -306,7 +308,8 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         self.handle_settled(turn, now, at);
     }
 
-    /// The host's addresses, for every line that waits for them; none where they could not be found.
+    /// The host's addresses, for every line that waits for them; none if they could not be
+    /// found.
     fn handle_addresses(&mut self, now: Nanos, all: &[SocketAddr]) {
         for at in 0..self.lines.len() {
             match self.lines[at].link.phase() {
@@ -364,8 +367,8 @@ fn rest<S: Transport>(link: &mut Link<S>, now: Nanos) {
 }
 
 impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
-    /// The socket is readable or writable. Takes frames until it is empty, or as many as one call takes: then
-    /// [`FeedLane::wants_turn`] says so, since an edge-triggered poll will not.
+    /// The socket is readable or writable. Takes frames until it is empty, or as many as one call
+    /// takes: then [`FeedLane::wants_turn`] says so, since an edge-triggered poll will not.
     fn handle_ready(&mut self, turn: &mut Turn, line: u8) {
         let at = usize::from(line);
         if at >= self.lines.len() {
@@ -432,7 +435,7 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
         self.lines.iter().any(|line| line.more)
     }
 
-    /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] where nothing waits.
+    /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] if nothing waits.
     fn poll_timeout(&self) -> Nanos {
         let lines = self.lines.iter().map(Line::poll_timeout).min();
         let replace = self.replaceable().map(|(from, _)| from);
@@ -442,8 +445,8 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
             .min(replace.unwrap_or(Nanos::NEVER))
     }
 
-    /// Does what is due: the links' deadlines, the books' timers, subscriptions without an answer, lines to
-    /// replace.
+    /// Does what is due: the links' deadlines, the books' timers, subscriptions without an answer,
+    /// lines to replace.
     fn handle_timeout(&mut self, turn: &mut Turn, now: Nanos) {
         for at in 0..self.lines.len() {
             if self.lines[at].poll_timeout() <= now {

@@ -70,8 +70,8 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         self.feed.join(at as u8, part);
     }
 
-    /// Moves what this line's session had no room for, except what another line of its part carries.
-    /// True if nothing of it is left.
+    /// Moves what this line's session had no room for, except what another line of its part
+    /// carries. True if nothing of it is left.
     pub(super) fn relieve(&mut self, turn: &mut Turn, now: Nanos, at: usize) -> bool {
         let part = self.lines[at].part;
         let crowded: Vec<usize> = self.lines[at].subscriptions.crowded().collect();
@@ -100,7 +100,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         }
     }
 
-    /// The part after this one, with a line that carries it; none where there are as many as there
+    /// The part after this one, with a line that carries it; none if there are as many as there
     /// may be.
     fn next_part(&mut self, now: Nanos, part: u8) -> Option<u8> {
         let next = part + 1;

@@ -1,5 +1,5 @@
-//! What a feed lane does about streams that are refused, silent or dead, and about connections that end again and again.
-//! One dead product never takes its neighbours along.
+//! What a feed lane does about streams that are refused, silent or dead, and about connections that
+//! end again and again. One dead product never takes its neighbours along.
 
 use super::{FeedLane, Role};
 use crate::base::{Channel, InstrumentId, Nanos, Note, Severity, Value};
@@ -21,8 +21,8 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         self.send_home(turn, now, at);
     }
 
-    /// A stream on this line is dead: a fresh connection takes its place where there is one to spare; without, the
-    /// connection ends only if it feeds no other book.
+    /// A stream on this line is dead: a fresh connection takes its place if there is one to
+    /// spare; without, the connection ends only if it feeds no other book.
     pub(super) fn revive(&mut self, turn: &mut Turn, now: Nanos, id: InstrumentId, at: usize) {
         let whole = id == InstrumentId::NONE;
         let spared = self.heirs && self.lines.iter().any(|line| line.role == Role::Resting);
@@ -45,7 +45,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         }
     }
 
-    /// Ends this stream and begins it again, on every line that carries it. False where none does.
+    /// Ends this stream and begins it again, on every line that carries it. False if none does.
     pub(super) fn resubscribe(&mut self, now: Nanos, id: InstrumentId, channel: Channel) -> bool {
         let mut any = false;
         for line in self.lines.iter_mut().filter(|line| line.is_open()) {
@@ -73,7 +73,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         }
     }
 
-    /// Of the lines that end again and again for the same reason, the one that does so most.
+    /// The line that ended most often in a row for the same reason, if any did again and again.
     pub(super) fn keeps_closing(&self, now: Nanos) -> Option<(&'static str, u32)> {
         let lines = self.lines.iter();
         let (why, times) = lines

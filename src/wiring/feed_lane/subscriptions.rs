@@ -14,7 +14,8 @@ pub const SUBSCRIBE_DEADLINE: Nanos = Nanos::from_secs(10);
 pub const REFUSED_RETRY: Nanos = Nanos::from_secs(60);
 /// A stream that we ended, for what it sends is too long, is tried again after this.
 pub const TOO_LONG_RETRY: Nanos = Nanos::from_secs(600);
-/// How often what was lost is asked for again, before it is left alone for a while. The wait doubles with each.
+/// How often what was lost is asked for again, before it is left alone for a while. The wait
+/// doubles with each.
 pub const REPAIRS_MAX: u32 = 3;
 
 /// In the place of a topic's number: the lane does not carry it.
@@ -26,7 +27,7 @@ pub struct Desired {
     depth: &'static DepthStream,
     /// One channel behind the other: some exchanges take one channel a frame.
     topics: Box<[(InstrumentId, Symbol, Channel)]>,
-    /// From an instrument and a channel to the topic; [`NO_TOPIC`] where it has none.
+    /// From an instrument and a channel to the topic; [`NO_TOPIC`] if it has none.
     places: Box<[[u16; Channel::ALL.len()]]>,
 }
 
@@ -62,7 +63,7 @@ impl Desired {
         self.exchange
     }
 
-    /// Of the dice of a lane that carries these: each instrument is on one lane only.
+    /// Seed of the dice of a lane that carries these: each instrument is on one lane only.
     pub fn seed(&self) -> u64 {
         let first = self.topics.first();
         first.map_or(0, |(id, _, channel)| u64::from(id.0) << 2 | *channel as u64)
@@ -104,7 +105,8 @@ enum State {
     /// Refused without a name, alone, by a session that carries others: it may be full. Tried again
     /// in its time.
     Crowded,
-    /// We ended it, for what it sends is too long. What still comes of it confirms nothing; tried again in its time.
+    /// We ended it, for what it sends is too long. What still comes of it confirms nothing; tried
+    /// again in its time.
     LeftAlone,
     /// Another part of the lane's lines carries it: there is nothing to ask for.
     Elsewhere,
@@ -147,11 +149,12 @@ pub struct Refusal {
 pub enum Due {
     /// Nothing that anyone need know.
     Nothing,
-    /// So many topics are asked for again.
+    /// This many topics are asked for again.
     Repaired(usize),
-    /// No topic has an answer, so many as there are: the line is to be made anew.
+    /// No topic has an answer, and there are this many: the line's connection is to be replaced.
     Unanswered(usize),
-    /// So many topics stay without an answer, and others have theirs: these are left alone for a while.
+    /// This many topics stay without an answer, and others have theirs: these are left alone for a
+    /// while.
     GivenUp(usize),
 }
 
@@ -170,14 +173,16 @@ pub struct Subscriptions {
     renewed: Vec<u16>,
     queue: VecDeque<Frame>,
     next_id: u64,
-    /// Topics that one request may be about: halved where one was refused whole, since it may be for one of them.
+    /// Topics that one request may be about: halved if one was refused whole, since it may be
+    /// for one of them.
     together: usize,
     /// When what is open counts as lost; unset until the last request has left.
     due: Nanos,
     /// When what was refused is tried again.
     retry_at: Nanos,
     repairs: u32,
-    /// Topics that became confirmed or refused, and whether they are confirmed: for their owner to hear.
+    /// Topics that became confirmed or refused, and whether they are confirmed: news for their
+    /// owner.
     settled: VecDeque<(u16, bool)>,
 }
 
@@ -263,8 +268,8 @@ impl Subscriptions {
         }
     }
 
-    /// The exchange answered the request with this number. One that it refused is divided, until it is known
-    /// which topics are refused. Tells of a refusal that is news.
+    /// The exchange answered the request with this number. One that it refused is divided, until it
+    /// is known which topics are refused. Tells of a refusal that is news.
     pub fn handle_answer(&mut self, now: Nanos, id: u64, refused: Option<i64>) -> Option<Refusal> {
         let sent = State::Sent(id);
         let topics = self.states.iter().filter(|state| **state == sent).count();
@@ -320,8 +325,8 @@ impl Subscriptions {
         }
     }
 
-    /// This stream of this instrument is to be ended, and begun again. False where it is about to begin anyhow, was
-    /// refused, or does not exist: sooner would put off all that waits.
+    /// This stream of this instrument is to be ended, and begun again. False if it is about to
+    /// begin anyhow, was refused, or does not exist: sooner would put off all that waits.
     pub fn resubscribe(&mut self, instrument: InstrumentId, channel: Channel) -> bool {
         let Some(topic) = self.desired.place(instrument, channel) else {
             return false;
@@ -361,7 +366,7 @@ impl Subscriptions {
         self.check();
     }
 
-    /// When [`Self::handle_timeout`] is due; [`Nanos::NEVER`] where nothing waits.
+    /// When [`Self::handle_timeout`] is due; [`Nanos::NEVER`] if nothing waits.
     pub fn poll_timeout(&self) -> Nanos {
         let due = if self.open > 0 {
             self.due
@@ -389,7 +394,8 @@ impl Subscriptions {
             return Due::Repaired(lost);
         }
         self.due = Nanos::NEVER;
-        // One dead product never takes its neighbours along: the line is made anew only where it says nothing at all.
+        // One dead product never takes its neighbours along: the connection is replaced only if the
+        // line says nothing at all.
         if heard {
             self.repairs = 0;
             for topic in 0..self.states.len() {
@@ -403,8 +409,8 @@ impl Subscriptions {
         Due::Unanswered(lost)
     }
 
-    /// What was asked for together and lost is asked for in halves: an exchange may refuse a request for one bad topic
-    /// without saying which request it was.
+    /// Topics that were asked for together and got no answer are asked for in halves: an exchange
+    /// may refuse a request for one bad topic without saying which request it was.
     fn divide(&mut self) {
         let of = |id| {
             self.states
@@ -428,7 +434,7 @@ impl Subscriptions {
         self.refused
     }
 
-    /// How long an answer is waited for.
+    /// How long a topic waits for its answer.
     fn patience(&self) -> Nanos {
         Nanos(SUBSCRIBE_DEADLINE.0 << self.repairs)
     }

@@ -35,7 +35,8 @@ impl<S: Transport> Gateway<S> {
         }
     }
 
-    /// An answer that is here at `received` says what the exchange's clock showed since the request was `sent`.
+    /// An answer that is here at `received` says what the exchange's clock showed since the request
+    /// was `sent`.
     pub(super) fn told_time(
         &mut self,
         turn: &mut Turn,

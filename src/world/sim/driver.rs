@@ -1,6 +1,6 @@
-//! The whole road on a virtual clock: lanes and desk as [`Road`] builds them, and at the other end of
-//! every connection a simulated exchange behind real TLS and WebSocket. One thread runs both sides,
-//! nothing waits, and time jumps to whatever is due next. The same seed gives the same run.
+//! The whole road on a virtual clock: lanes and desk as [`Road`] builds them, and at the other end
+//! of every connection a simulated exchange behind real TLS and WebSocket. One thread runs both
+//! sides, nothing waits, and time jumps to whatever is due next. The same seed gives the same run.
 
 use super::connection::Connection;
 use super::pipe::{End, pipe};
@@ -79,7 +79,8 @@ pub struct Exchanges {
 }
 
 impl Exchanges {
-    /// These exchanges of the registry, each with so many instruments, whose order flow `seed` decides.
+    /// These exchanges of the registry, each with so many instruments, whose order flow `seed`
+    /// decides.
     ///
     /// # Errors
     /// In words, when a name is none of the registry's, or no certificate can be made.
@@ -130,7 +131,8 @@ struct Fed {
     exchange: &'static dyn Exchange,
 }
 
-/// The exchange's end of a connection, and whose it is: the feeds' in their order, then the gateway's.
+/// The exchange's end of a connection, and whose it is: the feeds' in their order, then the
+/// gateway's.
 struct Far {
     lane: usize,
     line: u8,
@@ -163,8 +165,8 @@ pub struct WorldEnd {
     pub tally: Tally,
     /// What the desk leaves behind.
     pub desk: DeskEnd,
-    /// What the audit found of each book, by instrument id: every one that was shown was compared with
-    /// the exchange's own.
+    /// What the audit found of each book, by instrument id: every one that was shown was compared
+    /// with the exchange's own.
     pub books: Vec<BookAudit>,
     /// What was timed; on a virtual clock nothing of it takes time but what waits for something.
     pub latency: Totals,
