@@ -264,7 +264,7 @@ impl<S: Transport> Gateway<S> {
                 if let Some(sent) = order.map(|order| order.sent) {
                     self.told_time(turn, (sent, at), exch_time);
                 }
-                self.settle_acked(turn, at, client_id, exchange_id, end);
+                self.close_acked(turn, at, client_id, exchange_id, end);
             }
             OrderAnswer::Rejected { client_id, code } => {
                 let note = self
@@ -276,13 +276,13 @@ impl<S: Transport> Gateway<S> {
                 if self.codec.blames_clock(code) {
                     self.ask_time(at);
                 }
-                if let Some(order) = self.settle(turn, at, client_id) {
+                if let Some(order) = self.close_order(turn, at, client_id) {
                     let rejected = Outcome::Rejected { code };
                     self.report(at, client_id, order.instrument, rejected);
                 }
             }
             OrderAnswer::Unknown { client_id, code: _ } => {
-                if let Some(order) = self.settle(turn, at, client_id)
+                if let Some(order) = self.close_order(turn, at, client_id)
                     && !order.overdue
                 {
                     self.report(at, client_id, order.instrument, Outcome::InDoubt);
@@ -299,7 +299,7 @@ impl<S: Transport> Gateway<S> {
     }
 
     /// The exchange took an order: what it filled of it, and how it ended.
-    fn settle_acked(
+    fn close_acked(
         &mut self,
         turn: &mut Turn,
         at: Nanos,
@@ -307,7 +307,7 @@ impl<S: Transport> Gateway<S> {
         exchange_id: u64,
         end: Option<End>,
     ) {
-        let Some(order) = self.settle(turn, at, client_id) else {
+        let Some(order) = self.close_order(turn, at, client_id) else {
             return;
         };
         let id = order.instrument;
@@ -328,7 +328,7 @@ impl<S: Transport> Gateway<S> {
 
     /// There is an answer to one order, which is no longer in flight. An answer that nobody waits
     /// for is logged and changes nothing.
-    fn settle(&mut self, turn: &mut Turn, at: Nanos, client_id: ClientId) -> Option<InFlight> {
+    fn close_order(&mut self, turn: &mut Turn, at: Nanos, client_id: ClientId) -> Option<InFlight> {
         let known = self.in_flight.iter().position(|o| o.client_id == client_id);
         let Some(order) = known.and_then(|index| self.in_flight.remove(index)) else {
             let note = self

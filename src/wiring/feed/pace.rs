@@ -12,7 +12,7 @@ use crate::market::Update;
 /// A book is judged by this many gaps between its messages, over at least this long.
 const GAPS: u32 = 12;
 const SPAN: Nanos = Nanos::from_secs(30);
-/// Far from what is documented: longer than this many times that, and by [`SLACK`] at least.
+/// Far from what is documented: longer than this many times that plus [`SLACK`].
 const FACTOR: u64 = 3;
 const SLACK: Nanos = Nanos::from_millis(250);
 /// A stream is a clock if its mean gap is at most this many halves of the shortest.

@@ -221,7 +221,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         let old = usize::from(old);
         let (new, before) = (&self.lines[heir], &self.lines[old]);
         let carries = new.is_open()
-            && new.subscriptions.is_settled()
+            && new.subscriptions.is_decided()
             && new.subscriptions.refused() <= before.subscriptions.refused();
         if !carries {
             self.lines[heir].takes_over = Nanos::NEVER;
@@ -305,7 +305,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         if event == "subscribe.unanswered" {
             self.lines[at].link.restart(now);
         }
-        self.handle_settled(turn, now, at);
+        self.handle_decided(turn, now, at);
     }
 
     /// The host's addresses, for every line that waits for them; none if they could not be
@@ -386,7 +386,7 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
                     }
                     while let Some((line, heard)) = self.feed.poll_heard() {
                         self.handle_heard(turn, came, line.into(), heard);
-                        self.handle_settled(turn, came, line.into());
+                        self.handle_decided(turn, came, line.into());
                     }
                 }
                 Read::TooLong {

@@ -171,7 +171,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         }
         for home in 0..self.lines.len() {
             if self.lines[home].is_of(0) {
-                self.handle_settled(turn, now, home);
+                self.handle_decided(turn, now, home);
             }
         }
     }
@@ -190,7 +190,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
     /// Says once what left this line, when it is known what stays.
     pub(super) fn tell_moved(&mut self, turn: &mut Turn, now: Nanos, at: usize) {
         let line = &mut self.lines[at];
-        if line.moved == 0 || !line.subscriptions.is_settled() {
+        if line.moved == 0 || !line.subscriptions.is_decided() {
             return;
         }
         let (moved, books) = (std::mem::take(&mut line.moved), line.subscriptions.books());

@@ -8,8 +8,8 @@ use crate::wiring::turn::Turn;
 
 impl<S: Transport, const N: usize> FeedLane<S, N> {
     /// Tells the books what became of their streams on this line.
-    pub(super) fn handle_settled(&mut self, turn: &mut Turn, now: Nanos, at: usize) {
-        while let Some((stream, confirmed)) = self.lines[at].subscriptions.poll_settled() {
+    pub(super) fn handle_decided(&mut self, turn: &mut Turn, now: Nanos, at: usize) {
+        while let Some((stream, confirmed)) = self.lines[at].subscriptions.poll_decided() {
             self.feed
                 .handle_subscribed(turn, now, at as u8, stream, confirmed);
             if confirmed {

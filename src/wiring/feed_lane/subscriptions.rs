@@ -183,7 +183,7 @@ pub struct Subscriptions {
     repairs: u32,
     /// Topics that became confirmed or refused, and whether they are confirmed: news for their
     /// owner.
-    settled: VecDeque<(u16, bool)>,
+    decided: VecDeque<(u16, bool)>,
 }
 
 impl Subscriptions {
@@ -202,7 +202,7 @@ impl Subscriptions {
             due: Nanos::NEVER,
             retry_at: Nanos::NEVER,
             repairs: 0,
-            settled: VecDeque::with_capacity(2 * topics),
+            decided: VecDeque::with_capacity(2 * topics),
             desired,
         }
     }
@@ -232,7 +232,7 @@ impl Subscriptions {
         (self.open, self.refused) = (ours.map(|state| *state = State::Wanted).count(), 0);
         self.renewed.clear();
         self.queue.clear();
-        self.settled.clear();
+        self.decided.clear();
         (self.next_id, self.repairs) = (1, 0);
         (self.due, self.retry_at) = (Nanos::NEVER, Nanos::NEVER);
     }
@@ -278,7 +278,7 @@ impl Subscriptions {
             self.together = self.together.min(topics / 2);
             self.want_all(|state| state == sent);
         } else if let Some(topic) = self.states.iter().position(|state| *state == sent) {
-            news = self.settle(now, topic, refused);
+            news = self.take_answer(now, topic, refused);
             (topic..self.states.len()).for_each(|topic| {
                 if self.states[topic] == sent {
                     self.set(topic, State::Confirmed);
@@ -302,7 +302,7 @@ impl Subscriptions {
             State::Wanted | State::Queued | State::Confirmed | State::Elsewhere => false,
             State::Absent | State::Refused | State::Crowded | State::LeftAlone => false,
         };
-        let news = awaited.then(|| self.settle(now, topic, refused));
+        let news = awaited.then(|| self.take_answer(now, topic, refused));
         self.check();
         news.flatten()
     }
@@ -344,8 +344,8 @@ impl Subscriptions {
     }
 
     /// A stream that was confirmed or refused since the last call, and whether it was confirmed.
-    pub fn poll_settled(&mut self) -> Option<((InstrumentId, Channel), bool)> {
-        let (topic, confirmed) = self.settled.pop_front()?;
+    pub fn poll_decided(&mut self) -> Option<((InstrumentId, Channel), bool)> {
+        let (topic, confirmed) = self.decided.pop_front()?;
         let (instrument, _, channel) = self.desired.topics[usize::from(topic)];
         Some(((instrument, channel), confirmed))
     }
@@ -425,7 +425,7 @@ impl Subscriptions {
     }
 
     /// Every topic is confirmed or refused.
-    pub fn is_settled(&self) -> bool {
+    pub fn is_decided(&self) -> bool {
         self.open == 0
     }
 
@@ -497,7 +497,7 @@ impl Subscriptions {
     }
 
     /// An answer to a topic. Tells of a refusal that is news.
-    fn settle(&mut self, now: Nanos, topic: usize, refused: Option<i64>) -> Option<Refusal> {
+    fn take_answer(&mut self, now: Nanos, topic: usize, refused: Option<i64>) -> Option<Refusal> {
         let Some(code) = refused else {
             self.set(topic, State::Confirmed);
             return None;
@@ -546,7 +546,7 @@ impl Subscriptions {
             _ if state == was => {}
             State::Confirmed | State::Refused | State::LeftAlone => {
                 let confirmed = state == State::Confirmed;
-                self.settled.push_back((topic as u16, confirmed));
+                self.decided.push_back((topic as u16, confirmed));
             }
             State::Wanted | State::Queued | State::Sent(_) | State::Absent => {}
             State::Crowded | State::Elsewhere => {}
