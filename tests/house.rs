@@ -1,10 +1,11 @@
 //! The few rules that keep the house standing: who may name whom, that no exchange and no strategy
 //! is named outside its own room, where the operating system may be touched, where `unsafe` lives,
-//! and how long a file may be. Taste is not a test.
+//! and how long a file and a line may be. Taste is not a test.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A room, and the rooms it may name.
 const DOORS: &[(&str, &[&str])] = &[
@@ -65,6 +66,7 @@ const UNSAFE_FILES: &[&str] = &["world/os/sys.rs"];
 
 const LINES_MAX: usize = 600;
 const LINES_WISHED: usize = 300;
+const COLUMNS_MAX: usize = 100;
 
 #[test]
 fn rooms_name_only_the_rooms_that_they_may() {
@@ -136,6 +138,30 @@ fn files_are_short() {
             println!("{path} has {lines} lines, {LINES_WISHED} are wished for");
         }
     }
+}
+
+/// Comments, too. What an exchange sends stands in raw strings, as it is sent: those and URLs may
+/// be as long as they are.
+#[test]
+fn lines_of_source_are_short() {
+    let folders = ["src", "tests", "benches", "examples", "fuzz"];
+    let files = folders.iter().flat_map(|folder| files(folder, "rs"));
+    assert_none(
+        files
+            .flat_map(|(path, text)| long_lines(&path, &text))
+            .collect(),
+    );
+}
+
+/// Tables, blocks of code and lines with links may be as long as they are.
+#[test]
+fn lines_of_documents_are_short() {
+    let files = files("", "md").into_iter();
+    assert_none(
+        files
+            .flat_map(|(path, text)| long_prose(&path, &text))
+            .collect(),
+    );
 }
 
 #[test]
@@ -259,6 +285,39 @@ fn exchanges_named(path: &str, text: &str) -> Vec<String> {
         outward.then(|| format!("{path}:{line}: exchange/kit names {folder}"))
     };
     paths(&tokens).into_iter().filter_map(named).collect()
+}
+
+/// Lines of source that are too long, unless a raw string or a URL stands on them.
+fn long_lines(path: &str, text: &str) -> Vec<String> {
+    let raw = raw_lines(text);
+    let line = |(index, line): (usize, &str)| {
+        let may = line.contains("://") || raw.contains(&(index + 1));
+        (!may).then(|| too_long(path, index, line)).flatten()
+    };
+    text.lines().enumerate().filter_map(line).collect()
+}
+
+/// Lines of a document that are too long, outside of tables, blocks of code and links.
+fn long_prose(path: &str, text: &str) -> Vec<String> {
+    let (mut fenced, mut long) = (false, Vec::new());
+    for (index, line) in text.lines().enumerate() {
+        let fence = line.trim_start().starts_with("```");
+        fenced ^= fence;
+        let table = line.starts_with('|');
+        let code = fenced || fence || line.starts_with("    ");
+        let link = line.contains("](") || line.contains("://");
+        if !table && !code && !link {
+            long.extend(too_long(path, index, line));
+        }
+    }
+    long
+}
+
+fn too_long(path: &str, index: usize, line: &str) -> Option<String> {
+    let columns = line.chars().count();
+    let number = index + 1;
+    (columns > COLUMNS_MAX)
+        .then(|| format!("{path}:{number}: {columns} columns, {COLUMNS_MAX} are allowed"))
 }
 
 fn operating_system(path: &str, text: &str) -> Vec<String> {
@@ -411,6 +470,21 @@ fn tokens_and_strings(text: &str) -> Vec<Token> {
         at = end;
     }
     tokens
+}
+
+/// The lines on which a raw string stands, from 1.
+fn raw_lines(text: &str) -> HashSet<usize> {
+    let chars: Vec<char> = text.chars().collect();
+    let (mut lines, mut at, mut line) = (HashSet::new(), 0, 1);
+    while at < chars.len() {
+        let end = token_end(&chars, at);
+        let last = line + chars[at..end].iter().filter(|c| **c == '\n').count();
+        if chars[at] == 'r' && matches!(chars[end - 1], '"' | '#') {
+            lines.extend(line..=last);
+        }
+        (at, line) = (end, last);
+    }
+    lines
 }
 
 fn token_end(chars: &[char], at: usize) -> usize {
@@ -610,30 +684,34 @@ fn test_modules(path: &str, text: &str) -> Vec<String> {
 
 /// Every source file under src, its path from there with `/`.
 fn sources() -> Vec<(String, String)> {
-    let (src, mut sources) = (root().join("src"), Vec::new());
-    let mut folders: Vec<PathBuf> = vec![src.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path
-                    .strip_prefix(&src)
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .to_owned();
-                sources.push((name, fs::read_to_string(&path).unwrap()));
-            }
-        }
-    }
-    sources.sort();
+    let sources = files("src", "rs");
     assert!(
         sources.len() > DOORS.len(),
         "the sources are not where this test looks"
     );
-    sources
+    let inside = |(path, text): (String, String)| (path["src/".len()..].to_owned(), text);
+    sources.into_iter().map(inside).collect()
+}
+
+/// Every file under this folder of the repository with this extension, sorted, its path from the
+/// top with `/`. Leaves out what was built, what runs left, and hidden folders.
+fn files(folder: &str, extension: &str) -> Vec<(String, String)> {
+    let (mut files, mut folders) = (Vec::new(), vec![root().join(folder)]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root()).unwrap().to_str().unwrap();
+            let last = name.rsplit('/').next().unwrap_or_default();
+            let ours = !last.starts_with('.') && !["target", "runs"].contains(&last);
+            if path.is_dir() && ours {
+                folders.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                files.push((name.to_owned(), fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    files
 }
 
 fn root() -> &'static Path {
@@ -777,6 +855,38 @@ mod the_checker_itself {
         let fine = "use crate::strategy::ALL; fn f(imbalance: f64) { market::imbalance(); }\n\
                     #[cfg(test)]\nuse crate::strategy::imbalance;";
         assert_eq!(strategies_named("app/a.rs", fine, &kinds), [""; 0]);
+    }
+
+    #[test]
+    fn sees_lines_that_are_too_long() {
+        let long = "x".repeat(COLUMNS_MAX + 1);
+        let fine = "€".repeat(COLUMNS_MAX);
+        for source in [
+            format!("{long}\n"),
+            format!("\n/// {long}"),
+            format!("let a = r#\"\"#;\nlet b = \"{long}\";"),
+        ] {
+            assert_eq!(long_lines("a.rs", &source).len(), 1, "{source}");
+        }
+        for source in [
+            fine.clone(),
+            format!("// see https://a.example/{long}"),
+            format!("let a = r#\"{long}\"#;"),
+            format!("let a = br#\"\n{long}\n{long}\"#;"),
+        ] {
+            assert_eq!(long_lines("a.rs", &source), [""; 0], "{source}");
+        }
+        assert_eq!(long_prose("a.md", &format!("- {long}")).len(), 1);
+        assert_eq!(long_prose("a.md", &format!("```\n```\n{long}")).len(), 1);
+        for text in [
+            fine,
+            format!("| {long} |"),
+            format!("```\n{long}\n```"),
+            format!("    {long}"),
+            format!("[words]({long})"),
+        ] {
+            assert_eq!(long_prose("a.md", &text), [""; 0], "{text}");
+        }
     }
 
     #[test]
