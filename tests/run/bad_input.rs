@@ -64,8 +64,10 @@ fn a_recording_that_cannot_be_played_is_named_with_its_line() {
             assert_eq!(ran.err.lines().count(), 1, "{arguments:?}: {}", ran.err);
         }
     }
-    // What a refused run left behind is no obstacle to the next one.
-    let arguments = ["run", "--out", "out", "--play", "whole.gz"];
+    // What a refused run left behind is no obstacle to the next one. It has few messages: of
+    // thousands at once a slow host may not keep all until it has the one snapshot.
+    write_gz(&at("few.gz"), &recording(&[1, 2, 3]));
+    let arguments = ["run", "--out", "out", "--play", "few.gz"];
     finished(tickwire(folder.path(), &arguments)).expect(0);
 }
 
