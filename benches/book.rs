@@ -1,4 +1,4 @@
-//! Applying diffs of 2, 20 and 100 levels to a book of a thousand levels a side: the array book
+//! Applying diffs of 2, 20 and 100 levels to a book of a thousand levels per side: the array book
 //! beside the ordinary way (`BTreeMap`), and the array's search beside its alternatives.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

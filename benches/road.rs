@@ -215,7 +215,7 @@ impl Road {
     }
 }
 
-/// The best levels a side as an ordinary client sends them around.
+/// The best levels per side as an ordinary client sends them around.
 struct OrdinaryEvent {
     _time: u64,
     _symbol: String,

@@ -67,7 +67,7 @@ impl Book {
         self.last_id = update.last_id;
     }
 
-    /// The best `K` levels a side; zeros if there are fewer.
+    /// The best `K` levels per side; zeros if there are fewer.
     pub fn top<const K: usize>(&self) -> [[(f64, f64); K]; 2] {
         let mut top = [[(0.0, 0.0); K]; 2];
         let level = |(&px, &qty): (&u64, &f64)| (f64::from_bits(px), qty);

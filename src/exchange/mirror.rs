@@ -256,8 +256,8 @@ pub trait AccountSession: Send {
     fn handle_text(&mut self, text: &str, market: &mut dyn Matcher, out: &mut Vec<String>);
 }
 
-/// The best levels of one book as a client was told of them: what exchanges that keep a window
-/// themselves compare with.
+/// The best levels of one book as a client knows them. Exchanges that keep a window themselves
+/// compare with it.
 #[derive(Debug, Clone, Default)]
 pub struct Window {
     sides: [BTreeMap<i64, Qty>; 2],

@@ -67,7 +67,7 @@ pub struct DepthStream {
     /// Levels per side that it tells of, at most; `None` if it tells of every level.
     pub levels: Option<u16>,
     /// Milliseconds between two messages about a book that changes all the time, as documented;
-    /// `None` if that is not documented, or every change is told at once.
+    /// `None` if that is not documented, or if the exchange sends every change at once.
     pub every_ms: Option<u32>,
 }
 
@@ -285,7 +285,7 @@ pub trait Exchange: Sync {
     /// Tells `survey` which symbols a recorded frame names, with the texts of its prices and
     /// quantities.
     fn survey(&self, frame: &str, survey: &mut Survey);
-    /// The symbol whose snapshot a recorded request was for, and how many levels a side it asked
+    /// The symbol whose snapshot a recorded request was for, and how many levels per side it asked
     /// for.
     fn snapshot_asked(&self, _url: &str) -> Option<(String, u16)> {
         None
@@ -413,7 +413,7 @@ pub enum DecodeError {
     Shape,
     /// A symbol that was not subscribed to.
     UnknownSymbol,
-    /// More levels a side, or more words, than a message may have.
+    /// More levels per side, or more words, than a message may have.
     TooManyLevels,
     /// A price or a quantity of this instrument that its scale cannot hold exactly. Of a frame,
     /// which may say more, it becomes [`crate::base::Word::Unfit`]; of a snapshot nothing else is

@@ -1,6 +1,6 @@
-//! What a snapshot claims of a side, "there are no more levels than these few", and whether to
-//! believe it: an answer that was cut, or made while the exchange's service began, claims the same.
-//! Holds counts, never a level.
+//! What a snapshot claims about a side, "there are no more levels than these few", and whether to
+//! believe it: an answer that was truncated, or made while the exchange's service started, claims
+//! the same. Holds counts, never a level.
 
 use crate::base::Side;
 

@@ -16,7 +16,7 @@ pub enum Dark {
     TooOld,
     /// The snapshots that come are crossed or locked.
     Unbelieved,
-    /// Snapshots cannot be had.
+    /// No snapshot could be fetched.
     Failed,
     /// The messages that wait do not follow one another.
     Hole,

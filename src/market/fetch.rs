@@ -14,8 +14,8 @@ pub const HEALTHY_NS: u64 = 20_000_000_000;
 pub const START_EVERY_NS: u64 = 1_000_000_000;
 /// From one request for a refresh of a live book to the next.
 pub const REFRESH_EVERY_NS: u64 = 5_000_000_000;
-/// How long the first diff of a confirmed stream is waited for: a quiet instrument has none for
-/// minutes.
+/// How long the builder waits for the first diff of a confirmed stream: a quiet instrument has none
+/// for minutes.
 pub const FIRST_DIFF_NS: u64 = 3_000_000_000;
 
 /// The state of the one request.

@@ -318,7 +318,7 @@ fn check(messages: &[Message], book: &Book<256>, id: u64, seed: u64) {
     );
 }
 
-/// An exchange's life: some 20 levels a side, so that a checksum is of all of them.
+/// An exchange's life: some 20 levels per side, so that a checksum is of all of them.
 fn messages(rule: SeqRule, dice: &mut fastrand::Rng) -> Vec<Message> {
     let mut twin = Book::<256>::new();
     twin.load(&[level(100, 1)], true, &[level(101, 1)], true);

@@ -86,9 +86,9 @@ impl<const N: usize> SeqBook<N> {
     ///
     /// A side without any level is believed once a second book has said so: until then nothing is
     /// known of it. A side that is merely short is believed at once: it comes out of the same
-    /// sequence as the changes, nothing cuts it to a number of levels that were asked for, and a
-    /// second one would cost another subscription of each thin market. A checksum is a second word
-    /// about the same levels.
+    /// sequence as the changes, nothing truncates it to a number of levels that were asked for, and
+    /// a second one would cost another subscription of each thin market. A checksum is a second
+    /// word about the same levels.
     pub fn accept(&mut self, update: &Update<'_>, id: u64, claims: &mut Claims) {
         self.claimed = false;
         if !(self.rule.checksum.is_some() && update.diff.checksum.is_some()) {

@@ -397,7 +397,7 @@ fn a_gap_during_a_refresh_makes_its_snapshot_the_start_of_the_next_book() {
     assert_eq!(t.applied[t.applied.len() - 2..], [(14, true), (15, false)]);
 }
 
-/// Two levels a side, which are all there are.
+/// Two levels per side, which are all there are.
 fn whole(last_id: u64) -> Snapshot {
     Snapshot {
         bids_whole: true,
@@ -443,7 +443,7 @@ impl Bench {
         t
     }
 
-    /// Live at `id + 1` with two levels a side; a refresh is wanted, and diffs are kept, since
+    /// Live at `id + 1` with two levels per side; a refresh is wanted, and diffs are kept, since
     /// `id`.
     pub(super) fn thin(id: u64) -> Self {
         let mut t = Self::connected(SPOT);
@@ -557,7 +557,7 @@ pub(super) fn level(px: i64, qty: u64) -> Level {
     }
 }
 
-/// Two levels a side, and not all there are.
+/// Two levels per side, and not all there are.
 pub(super) fn small(last_id: u64) -> Snapshot {
     Snapshot {
         dropped: 0,

@@ -76,7 +76,7 @@ struct World {
     truncates: bool,
     dice: fastrand::Rng,
     truth: Twin,
-    /// What the exchange has told of, bids and asks.
+    /// What the exchange has sent, bids and asks.
     view: [Vec<Level>; 2],
     checksum: Option<Checksum>,
     bench: Bench,
@@ -146,7 +146,7 @@ impl World {
         };
         self.view = view;
         if !live && self.view.iter().any(Vec::is_empty) {
-            // An empty side is believed when it is said a second time.
+            // An empty side is believed when the exchange says it a second time.
             self.bench.take(0, true, &head, &said[0], &said[1]);
         }
         let outcome = self.bench.take(0, !live, &head, &said[0], &said[1]);

@@ -1,5 +1,4 @@
-//! Fills orders on paper, against the picture that the desk keeps. Invents no liquidity beyond
-//! them.
+//! Fills orders on paper, against the picture that the desk keeps. Invents no liquidity beyond it.
 //!
 //! It is optimistic in three ways, which a live run is not: an order takes nothing out of the book,
 //! so that the next one meets the same levels; it arrives at once; and nobody reacts to it. Levels
@@ -16,8 +15,8 @@ pub const REPORTS_MAX: usize = EVENT_LEVELS + 2;
 
 /// Rejected: there is no live book to fill from. Our own code, far from any exchange's.
 pub const REJECTED_BOOK_NOT_LIVE: i32 = -900_001;
-/// Rejected: the best bid is at or above the best ask, so that these prices cannot be had. Our own
-/// code.
+/// Rejected: the best bid is at or above the best ask, so that nobody could trade at these prices.
+/// Our own code.
 pub const REJECTED_BOOK_CROSSED: i32 = -900_002;
 
 /// What becomes of one order, in order.

@@ -214,7 +214,7 @@ impl Venue {
         }
     }
 
-    /// Two depth streams often end at the same id: its truth is told once.
+    /// Two depth streams often end at the same id: the venue tells its truth once.
     fn tell(&self, listing: usize, update_id: u64) {
         let mut truths = self.truths.borrow_mut();
         if !truths.wanted || truths.last[listing] == Some(update_id) {
@@ -249,7 +249,7 @@ impl Market for Venue {
         self.tell_events(first);
     }
 
-    /// Whoever asks will show the book: its truth is told.
+    /// Whoever asks will show the book, so the venue tells its truth.
     fn stands_at(&self, listing: usize, pace: Pace) -> (u64, u64) {
         match &self.source {
             Source::Flow(flows) => {

@@ -38,7 +38,7 @@ impl Ask {
 pub enum Answer {
     /// To [`Ask::Addresses`]; none if they could not be found.
     Addresses(Vec<SocketAddr>),
-    /// To [`Ask::Snapshot`]; `None` if it could not be had.
+    /// To [`Ask::Snapshot`]; `None` if the clerk could not fetch it.
     Snapshot(InstrumentId, Option<Box<Snapshot>>),
     /// An instrument as its exchange lists it now.
     Instrument(Box<Instrument>),

@@ -341,7 +341,7 @@ fn a_turn_takes_its_share_and_says_that_there_is_more() {
     assert_eq!(bench.seen().len(), 200);
 }
 
-/// What strategies were told of orders.
+/// What strategies heard of orders.
 fn told(events: &[Event]) -> Vec<Report> {
     let report = |event: &Event| match event.body {
         Body::Report(report) => Some(report),

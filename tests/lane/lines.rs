@@ -133,7 +133,7 @@ impl Bench {
         (0..LINES).filter(|&line| self.rig.is_up(line)).collect()
     }
 
-    /// States that the desk was told of since the last call.
+    /// States that reached the desk since the last call.
     fn statuses(&mut self) -> Vec<Status> {
         let events = std::iter::from_fn(|| self.events.pop().ok());
         let status = |event: Event| match event.body {

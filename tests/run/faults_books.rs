@@ -137,7 +137,7 @@ struct Numbers {
 }
 
 impl Script for Numbers {
-    /// The first whole book is awaited for a while.
+    /// The engine waits for the first whole book for a while.
     fn rest(&self, path: &str, nth: u64) -> Option<Http> {
         if is_book(path) && nth == 0 {
             thread::sleep(Duration::from_millis(1500));

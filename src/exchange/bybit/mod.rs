@@ -124,7 +124,7 @@ impl Exchange for Bybit {
         Limits {
             // As many as streams.
             books_per_connection: 1_000,
-            // 1,000 levels a side, or 1,024 trades: 200 KB.
+            // 1,000 levels per side, or 1,024 trades: 200 KB.
             message_bytes_max: 2 << 20,
             streams_per_connection: ARGS_TEXT_MAX / ARG_TEXT_MAX,
             // Not documented for public streams.

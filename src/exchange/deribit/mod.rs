@@ -59,7 +59,7 @@ const INSTRUMENTS_WEIGHT: u32 = CREDITS_PER_S;
 /// Credits that come back in a second (rate limits: non-matching requests).
 const CREDITS_PER_S: u32 = 10_000;
 
-/// Currencies that instruments are settled in: summaries are had of one at a time.
+/// Currencies that instruments are settled in: one request brings the summaries of one of them.
 const CURRENCIES: [&str; 5] = ["BTC", "ETH", "USDC", "USDT", "EURR"];
 
 /// A stream's channel: `book.BTC-PERPETUAL.100ms`.

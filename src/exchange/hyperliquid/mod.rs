@@ -92,7 +92,7 @@ impl Exchange for Hyperliquid {
         Limits {
             // As many as streams.
             books_per_connection: 1_000,
-            // 20 levels a side, or a burst of trades.
+            // 20 levels per side, or a burst of trades.
             message_bytes_max: 2 << 20,
             streams_per_connection: 100,
             messages: Rate {

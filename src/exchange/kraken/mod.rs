@@ -75,7 +75,7 @@ impl Exchange for Kraken {
         Limits {
             // Not documented.
             books_per_connection: 1_000,
-            // 1,000 levels a side: 100 KB.
+            // 1,000 levels per side: 100 KB.
             message_bytes_max: 2 << 20,
             streams_per_connection: 500, // Not documented.
             messages: Rate {

@@ -91,7 +91,7 @@ impl Exchange for Okx {
         Limits {
             // "Fewer than 30 deep books a connection."
             books_per_connection: 29,
-            // 400 levels a side: 40 KB.
+            // 400 levels per side: 40 KB.
             message_bytes_max: 2 << 20,
             // OKX advises fewer than 30 deep books a connection; nothing is said about other
             // channels.

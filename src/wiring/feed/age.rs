@@ -47,7 +47,7 @@ pub enum News {
 
 /// The age of the data of one feed, over all its lines: the quickest of them counts.
 ///
-/// Invariant: `now_ns <= max_ns`; while data is late it is known when that is said again.
+/// Invariant: `now_ns <= max_ns`; while data is late, the time of the next word about it is set.
 #[derive(Debug, Default)]
 pub(super) struct Age {
     clock: TheirClock,

@@ -1,9 +1,9 @@
-//! How long a book has been dark, and when that is said: soon, and then ever less often. Decides
+//! How long a book has been dark, and when the log says so: soon, and then ever less often. Decides
 //! nothing about the book.
 
 use crate::base::Nanos;
 
-/// A book that is dark for this long is said to be, and again after twice the time, and so on.
+/// The log says that a book is dark after this long, again after twice the time, and so on.
 pub const DARK_SAID: Nanos = Nanos::from_secs(5);
 /// From one word about a dark book to the next, at most.
 pub const DARK_SAID_MAX: Nanos = Nanos::from_secs(640);

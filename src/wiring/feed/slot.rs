@@ -1,4 +1,4 @@
-//! One instrument of a feed: its book, what was told of it, and how news of it become events.
+//! One instrument of a feed: its book, what the desk knows of it, and how its news become events.
 
 mod carried;
 
@@ -224,7 +224,7 @@ impl<const N: usize> Slot<N> {
         out.publisher.publish(self.news(stamps, body));
     }
 
-    /// Takes a depth message: the book changes, is shown, and what it lacks is said.
+    /// Takes a depth message: changes the book, shows it, and says what it lacks.
     pub fn depth(
         &mut self,
         out: &mut Outlet<'_>,

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 /// Parts of a lane's streams beside the first one.
 pub const OVERFLOW_PARTS: u8 = 4;
-/// What is said if a connection carries fewer books than are known to fit.
+/// What the log says if a connection carries fewer books than are known to fit.
 const ADVICE: &str = "the exchange takes fewer books per connection than we knew: \
      set instruments_per_connection";
 /// A stream that moved in vain is moved again after this, doubled each time that it was in vain.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// How often the system is asked.
 const LOOK: Duration = Duration::from_secs(1);
-/// Throttling is said at most once in this time; what came meanwhile is added up.
+/// The log names throttling at most once in this time; the watcher adds up what came meanwhile.
 const THROTTLED_EVERY: Nanos = Nanos::from_secs(10);
 
 /// Where a worker is to run and how it is to wait. The watcher writes it, the worker reads it.

@@ -72,7 +72,7 @@ pub struct Moment {
 }
 
 impl Book {
-    /// `deep`: levels a side below the best one.
+    /// `deep`: levels per side below the best one.
     pub fn new(symbol: &'static str, middle: i64, setup: &Setup, now_us: i64) -> Self {
         let level = |n: i64| (TOUCH + 1 + n * 7, 1000 + (n as u64 * 37) % 5000);
         let far = (0..setup.deep).map(level);

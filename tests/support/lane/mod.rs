@@ -55,7 +55,7 @@ pub fn instruments() -> Vec<Instrument> {
     (0..).zip(["BTCUSDT", "ETHUSDT"]).map(one).collect()
 }
 
-/// Best bid 100.00 and best ask 100.01, ten levels a side.
+/// Best bid 100.00 and best ask 100.01, ten levels per side.
 pub fn snapshot(last_id: u64) -> Snapshot {
     let side = |from: i64, step: i64| -> Vec<Level> {
         let level = |n| Level {

@@ -182,7 +182,7 @@ impl AccountSession for ApiSession {
     }
 }
 
-/// What is said of an order that was taken.
+/// The result of an order that was taken.
 fn answer(
     instrument: &Instrument,
     now: i64,

@@ -7,7 +7,7 @@ use crate::exchange::mirror::Listing;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
-/// Snapshot levels a side when the request names none, and at most.
+/// Snapshot levels per side when the request names none, and at most.
 pub const SNAPSHOT_LEVELS: usize = 100;
 /// Levels a side that a snapshot has at most, however many are asked for.
 pub const SNAPSHOT_LEVELS_MAX: usize = 5000;

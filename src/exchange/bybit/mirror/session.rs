@@ -22,7 +22,7 @@ const U_OFFSET: u64 = 1;
 /// A stream of one instrument, by the place of its listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stream {
-    /// So many levels a side.
+    /// So many levels per side.
     Depth(u16),
     Best,
     Trades,

@@ -223,7 +223,7 @@ impl Session {
     }
 }
 
-/// What is said to a request.
+/// The answer to a request.
 struct Answer<'a> {
     method: &'a str,
     req_id: Option<u64>,

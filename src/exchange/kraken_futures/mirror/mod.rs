@@ -73,7 +73,7 @@ struct Session {
     heartbeat_at: Option<UnixNanos>,
 }
 
-/// How far a client was told of a book.
+/// Up to which change a client knows a book.
 struct Followed {
     /// The market's id of the snapshot: what stands in it is not told again.
     from: u64,

@@ -93,8 +93,7 @@ keys! {
     struct Book { asks, bids, ts, checksum, prev = "prevSeqId", seq = "seqId" }
 }
 
-/// The value, or an absent one if nothing is said: OKX writes an empty string for what there is
-/// not.
+/// The value, or an absent one for an empty string, which is how OKX writes that there is none.
 #[inline]
 fn present(value: Value<'_>) -> Value<'_> {
     match value.string() {

@@ -73,7 +73,7 @@ pub struct Rest {
     pub(super) plan: Plan,
     /// Copies every body as it came, if a recording is made.
     tap: Option<BodyTap>,
-    /// What the newest answer told of the host's clock.
+    /// What the newest answer said about the host's clock.
     time: Option<ServerTime>,
 }
 
@@ -169,7 +169,7 @@ impl Rest {
         self.base == other.base && self.via == other.via && self.proxy == other.proxy
     }
 
-    /// What the newest answer told of the host's clock, once.
+    /// What the newest answer said about the host's clock, once.
     pub(super) fn take_time(&mut self) -> Option<ServerTime> {
         self.time.take()
     }
@@ -286,7 +286,7 @@ impl<In: Transport> Connector<In> for Through {
     }
 }
 
-/// A `host:port` as a proxy is told it.
+/// A `host:port` in the form that a proxy takes.
 pub fn target(host_port: &str) -> Target {
     let (host, port) = host_port.rsplit_once(':').unwrap_or((host_port, ""));
     Target {

@@ -136,7 +136,7 @@ fn trades_of_the_past_are_no_news() {
     before.take(BOOK).unwrap();
     let late = trades(&[at - 5]);
     assert_eq!(before.trades(&late), [at - 5]);
-    // Another subscription is told of the past again.
+    // Another subscription gets the past again.
     before.take(ACK).unwrap();
     let past = trades(&[at - 5, at + 10]);
     assert_eq!(before.trades(&past), NONE);
