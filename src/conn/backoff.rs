@@ -5,8 +5,9 @@ use fastrand::Rng;
 
 /// 1 s, doubling with each failure to 30 s.
 ///
-/// Jitter: a delay is drawn evenly from the upper half of its nominal value, `[nominal/2,
-/// nominal]`, so that connections cut together come back apart, and none comes back at once.
+/// Jitter: a delay is drawn evenly from the upper half of its nominal value,
+/// `[nominal/2, nominal]`, so that connections cut together come back apart, and none comes back at
+/// once.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     /// The delay of the next failure, before jitter; `FIRST <= nominal <= MOST`.

@@ -227,8 +227,9 @@ impl Recorder {
 pub type EachInterval<'a> = dyn FnMut(Stage, &Histogram<u32>, Nanos, Nanos) + 'a;
 
 impl Collector {
-    /// Takes every interval that waits: adds it to `totals`, and calls `each(stage, values, began,
-    /// ended)` for each stage with values. Returns the cleared sets to the worker.
+    /// Takes every interval that waits: adds it to `totals`, and calls
+    /// `each(stage, values, began, ended)` for each stage with values. Returns the cleared sets to
+    /// the worker.
     pub fn collect(&mut self, totals: &mut Totals, each: &mut EachInterval<'_>) {
         while let Ok(mut interval) = self.full.pop() {
             for (&stage, values) in self.stages.iter().zip(&mut interval.stages) {

@@ -47,8 +47,8 @@ pub struct Renderer<'a> {
 }
 
 impl Renderer<'_> {
-    /// Appends a line for a person, like `16:38:00.123456 WARN book.gap binance BTCUSDT epoch=2
-    /// missing=3`.
+    /// Appends a line for a person, like
+    /// `16:38:00.123456 WARN book.gap binance BTCUSDT epoch=2 missing=3`.
     pub fn human(&self, note: &Note, colour: bool, out: &mut String) {
         let time = rfc3339(self.anchor.unix(note.at));
         let (name, ansi) = match note.severity {

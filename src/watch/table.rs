@@ -256,8 +256,8 @@ fn books(summary: &Summary) -> String {
     out
 }
 
-/// One line on the state of a run: `12 s books 3/3 2,481 msg/s orders 14 tick-to-wire p50 13.0 µs
-/// p99 41.2 µs`, in columns.
+/// One line on the state of a run:
+/// `12 s books 3/3 2,481 msg/s orders 14 tick-to-wire p50 13.0 µs p99 41.2 µs`, in columns.
 pub fn status_line(status: &Status) -> String {
     let latency = match status.tick_to_wire_ns {
         Some((p50, p99)) => format!("p50 {:>7}  p99 {:>7}", span(p50), span(p99)),

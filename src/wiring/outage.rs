@@ -5,8 +5,8 @@ use crate::base::Nanos;
 /// The times without a connection. A lane begins without one, which is an outage only if it never
 /// gets one.
 ///
-/// Invariant: `longest <= total`; without a loss there is no time without a connection: `times ==
-/// 0` means `total == 0`.
+/// Invariant: `longest <= total`; without a loss there is no time without a connection:
+/// `times == 0` means `total == 0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outage {
     /// Since when there is none; unset while there is one. Zero: since the beginning.
