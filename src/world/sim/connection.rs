@@ -366,7 +366,7 @@ impl Connection {
         }
     }
 
-    /// Answers a request for a WebSocket, and becomes one where it is granted.
+    /// Answers a request for a WebSocket, and becomes one if it is granted.
     fn upgrade(
         &mut self,
         now: Nanos,

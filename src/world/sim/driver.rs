@@ -41,7 +41,7 @@ const PIPE_BYTES: usize = 1 << 20;
 const NOTES: usize = 65_536;
 /// Where every name of an exchange is: nothing is dialled for real.
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 443);
-/// Levels a side that snapshots are asked for, where the exchange gives as many.
+/// Levels per side that snapshots are asked for, if the exchange gives as many.
 const SNAPSHOT_LEVELS: u16 = 1_000;
 /// Rounds that one moment may take before a lane counts as never coming to an end.
 const ROUNDS_MAX: usize = 100_000;
@@ -79,8 +79,8 @@ pub struct Exchanges {
 }
 
 impl Exchanges {
-    /// These exchanges of the registry, each with so many instruments, whose order flow `seed`
-    /// decides.
+    /// These exchanges of the registry, each with this many instruments. `seed` decides their order
+    /// flow.
     ///
     /// # Errors
     /// In words, when a name is none of the registry's, or no certificate can be made.
@@ -292,7 +292,7 @@ impl World {
         Some(work(lane.as_mut(), &mut turn))
     }
 
-    /// Everything that happens at this moment, until nothing moves any more.
+    /// Does everything that happens at this moment, until nothing moves.
     fn settle(&mut self) -> Result<(), String> {
         let now = self.now();
         self.advance(now);

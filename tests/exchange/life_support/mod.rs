@@ -143,7 +143,7 @@ pub struct World {
 }
 
 impl World {
-    /// A lane of `lines` lines that follows two assets of the market, and one that is unknown where
+    /// A lane of `lines` lines that follows two assets of the market, and one that is unknown if
     /// that is wanted.
     pub fn new(route: &Route, lines: usize, unknown: bool) -> Self {
         let (exchange, depth, seed) = (route.exchange, route.depth, seed());
@@ -312,7 +312,7 @@ impl World {
         }
     }
 
-    /// Both sides work until nothing moves any more.
+    /// Both sides work until nothing moves.
     pub fn pump(&mut self) {
         let mut still = 0;
         for _ in 0..200 {
@@ -331,7 +331,7 @@ impl World {
         panic!("it never comes to rest: {}", self.place());
     }
 
-    /// One turn of each. True where something moved.
+    /// One turn of each. True if something moved.
     fn turn(&mut self) -> bool {
         self.town.now = unix(self.now());
         self.rig.ready();
