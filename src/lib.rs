@@ -11,7 +11,8 @@
 //! | deciding | [`Strategy`], [`StrategyMaker`], [`Intents`], [`Intent`], [`Why`] |
 //! | what happens | [`Event`], [`Body`], [`Flags`], [`Status`], [`Trade`], [`Quote`], [`Stamps`] |
 //! | your own orders | [`Report`], [`Outcome`], [`ClientId`], [`StrategyId`], [`TimeInForce`] |
-//! | books | [`Picture`], [`Shown`], [`Top`], [`Level`], [`Side`], [`Px`], [`Qty`], [`Ofi`] |
+//! | books | [`Picture`], [`Shown`], [`Top`], [`Level`], [`Side`], [`Px`], [`Qty`] |
+//! | what a book says | [`spread`], [`mid_doubled`], [`weighted_mid`], [`imbalance`], [`Ofi`] |
 //! | instruments | [`Instrument`], [`InstrumentId`], [`InstrumentKind`], [`Contract`] |
 //! | names and numbers | [`Name`], [`Symbol`], [`Asset`], [`Decimal`] |
 //! | time | [`Nanos`], [`UnixNanos`], [`RxStamps`] |
@@ -65,7 +66,7 @@ pub use base::{
 #[doc(inline)]
 pub use market::picture::{Picture, Shown};
 #[doc(inline)]
-pub use market::signals::Ofi;
+pub use market::signals::{Ofi, imbalance, mid_doubled, spread, weighted_mid};
 #[doc(inline)]
 pub use strategy::{Intents, Strategy};
 #[doc(inline)]

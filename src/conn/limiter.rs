@@ -23,13 +23,9 @@ impl Limiter {
         }
     }
 
-    /// Counts an event, or says when there will be room for it. `now` does not go back.
-    pub fn admit(&mut self, now: Nanos) -> Result<(), Nanos> {
-        self.admit_sparing(now, 0)
-    }
-
-    /// Like [`admit`](Self::admit), but leaves room for `spare` more: for those that cannot wait.
-    /// A limit that `spare` would use up is shared instead.
+    /// Counts an event, or says when there will be room for it. `now` does not go back. Leaves room
+    /// for `spare` more: for those that cannot wait. A limit that `spare` would use up is shared
+    /// instead.
     pub fn admit_sparing(&mut self, now: Nanos, spare: usize) -> Result<(), Nanos> {
         let spare = spare.min(self.times.len() - 1);
         let until = self.room_at(spare);
@@ -41,12 +37,8 @@ impl Limiter {
     }
 
     /// Counts an event that weighs as much as `weight` of them, whole or not at all. One that is
-    /// heavier than the limit waits until nothing else is in the window.
-    pub fn admit_weighing(&mut self, now: Nanos, weight: u32) -> Result<(), Nanos> {
-        self.admit_weighing_sparing(now, weight, 0)
-    }
-
-    /// Both of these: it leaves room for `spare` more after its whole weight.
+    /// heavier than the limit waits until nothing else is in the window. Leaves room for `spare`
+    /// more after its whole weight.
     pub fn admit_weighing_sparing(
         &mut self,
         now: Nanos,
@@ -152,33 +144,43 @@ mod tests {
     fn a_burst_at_the_end_of_a_second_is_not_followed_by_another() {
         let mut limiter = Limiter::new(5, SPAN);
         for _ in 0..5 {
-            limiter.admit(Nanos::from_millis(1_999)).unwrap();
+            limiter.admit_sparing(Nanos::from_millis(1_999), 0).unwrap();
         }
         // A fixed window, or a refilled bucket, would let this through.
-        let refused = limiter.admit(Nanos::from_millis(2_001));
+        let refused = limiter.admit_sparing(Nanos::from_millis(2_001), 0);
         assert_eq!(refused, Err(Nanos::from_millis(2_999)));
-        assert_eq!(limiter.admit(Nanos::from_millis(2_999)), Ok(()));
+        assert_eq!(limiter.admit_sparing(Nanos::from_millis(2_999), 0), Ok(()));
     }
 
     #[test]
     fn an_event_that_may_have_counted_late_holds_its_room_for_longer() {
         let mut limiter = Limiter::new(10, SPAN);
         let at = Nanos::from_millis;
-        limiter.admit_weighing(at(1_000), 4).unwrap();
-        limiter.admit_weighing(at(1_100), 6).unwrap();
+        limiter.admit_weighing_sparing(at(1_000), 4, 0).unwrap();
+        limiter.admit_weighing_sparing(at(1_100), 6, 0).unwrap();
         limiter.redate_weighing(at(1_500), 6);
-        assert_eq!(limiter.admit_weighing(at(1_600), 4), Err(at(2_000)));
-        assert_eq!(limiter.admit_weighing(at(2_000), 4), Ok(()));
-        assert_eq!(limiter.admit_weighing(at(2_100), 6), Err(at(2_500)));
+        assert_eq!(
+            limiter.admit_weighing_sparing(at(1_600), 4, 0),
+            Err(at(2_000))
+        );
+        assert_eq!(limiter.admit_weighing_sparing(at(2_000), 4, 0), Ok(()));
+        assert_eq!(
+            limiter.admit_weighing_sparing(at(2_100), 6, 0),
+            Err(at(2_500))
+        );
         // One that is heavier than the limit is the whole of it.
         limiter.redate_weighing(at(2_100), 60);
-        assert_eq!(limiter.admit(at(2_600)), Err(at(3_100)));
+        assert_eq!(limiter.admit_sparing(at(2_600), 0), Err(at(3_100)));
     }
 
     #[test]
     fn three_hundred_attempts_in_five_minutes() {
         let mut limiter = Limiter::new(300, Nanos::from_secs(300));
-        let granted = (0..1_000).filter(|s| limiter.admit(Nanos::from_millis(s * 200)).is_ok());
+        let granted = (0..1_000).filter(|s| {
+            limiter
+                .admit_sparing(Nanos::from_millis(s * 200), 0)
+                .is_ok()
+        });
         assert_eq!(granted.count(), 300);
     }
 }

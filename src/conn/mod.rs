@@ -19,9 +19,9 @@ mod ws;
 pub use backoff::Backoff;
 pub use close::{Close, Phase};
 pub use limiter::Limiter;
-pub use link::{Counters, Link, Output, Read, SendError, Sent};
+pub use link::{Link, Output, Read, SendError};
 pub use proxy::{Proxy, Target};
-pub use settings::{Deadlines, LinkConfig, LinkError};
+pub use settings::LinkConfig;
 pub use sieve::EXCERPT_BYTES;
 pub use tls_stream::TlsStream;
 

@@ -129,6 +129,7 @@ impl<const N: usize> Book<N> {
 
     /// The worst price up to which this side is provably complete; `None` if nothing is known. For
     /// a [`whole`](Self::whole) side it is the end of the price scale.
+    #[cfg(test)]
     pub fn horizon(&self, side: Side) -> Option<Px> {
         let half = self.half(side);
         (half.horizon != UNKNOWN).then(|| half.level(half.horizon, Qty(0)).px)

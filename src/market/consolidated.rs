@@ -118,11 +118,6 @@ impl Pair {
         self.members.len()
     }
 
-    /// It has no member.
-    pub fn is_empty(&self) -> bool {
-        self.members.is_empty()
-    }
-
     /// The exchange lists a member with other numbers: scales of the pair may change.
     pub fn replace(&mut self, place: usize, instrument: Instrument) {
         let members = self.members.iter();

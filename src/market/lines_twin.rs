@@ -2,11 +2,11 @@
 //! at every update, and must never be lost while some line has what another one lacks.
 
 use super::checksum;
-use super::lines::LINES_MAX;
+use super::lines::{HEAL_NS_MAX, LINES_MAX};
 use super::stream_tests::{LINKED, RISING, TIMED};
 use super::sync::{BookBuilder, SnapshotOutcome, Want};
 use super::sync_tests::{FUTURES, SPOT, level};
-use super::{Book, HEAL_NS_MAX, Update};
+use super::{Book, Update};
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Diff, InstrumentId, Level, Nanos, Side, Snapshot, Status, UnixNanos};
 use std::collections::VecDeque;

@@ -41,8 +41,8 @@ mod window_twin;
 
 pub use book::Book;
 pub use dark::Dark;
-pub use lines::{HEAL_NS_MAX, LINES_MAX};
+pub use lines::LINES_MAX;
 pub use picture::Picture;
 pub use signals::Ofi;
-pub use sync::{BookBuilder, Counters, DiffOutcome, SnapshotOutcome, Want};
+pub use sync::{BookBuilder, Counters, DiffOutcome, Want};
 pub use update::Update;

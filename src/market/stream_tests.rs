@@ -2,11 +2,12 @@
 
 use super::checksum;
 use super::dark::Dark;
+use super::lines::HEAL_NS_MAX;
 use super::resubscribe::NO_BOOK_NS;
 use super::rhythm::SILENCE_MIN_NS;
 use super::sync::{BookBuilder, CROSSED_NS_MAX, DiffOutcome, Want};
 use super::sync_tests::{diff, level};
-use super::{Book, HEAL_NS_MAX, Update};
+use super::{Book, Update};
 use crate::base::feed::{Chain, Checksum, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Diff, Level, Nanos, Side, Status};
 

@@ -9,7 +9,7 @@ mod sizes;
 use crate::base::{Decimal, DecimalError, Event, InstrumentId, Intent, Nanos, Symbol};
 use crate::market::Picture;
 use arrayvec::ArrayVec;
-pub use kind::{Built, Key, Kind, Sort, Table, Value, Values};
+pub use kind::{Key, Kind, Sort, Table, Value, Values};
 use std::fmt;
 
 /// Intents that one event may cause, at most.

@@ -4,8 +4,11 @@
 //! all that was ever said and computes everything from that.
 
 use super::abuse_twin::{Positions, Twin, signed};
+use super::limits::{RiskLimits, RiskParams};
+use super::orders::Orders;
+use super::refusal::Refusal;
+use super::risk::Risk;
 use super::risk::tests::{buy, event, instrument, params, top};
-use super::{Orders, Refusal, Risk, RiskLimits, RiskParams};
 use crate::base::event::LATE_NS_MAX;
 use crate::base::{
     Body, ClientId, Contract, Event, InstrumentId, Intent, Nanos, News, Outcome, Px, Qty, Report,

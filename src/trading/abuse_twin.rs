@@ -1,7 +1,8 @@
 //! What risk and the orders must say, computed from all that was ever said to them.
 
+use super::limits::RiskParams;
+use super::refusal::Refusal;
 use super::risk::BOOK_AGE_NS_MAX;
-use super::{Refusal, RiskParams};
 use crate::base::event::LATE_NS_MAX;
 use crate::base::{
     ClientId, Instrument, InstrumentId, Intent, Nanos, NewOrder, News, Outcome, Px, Qty, Report,

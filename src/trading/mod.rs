@@ -1,13 +1,13 @@
 //! Intent to order: risk, and each order's life. Sees neither a strategy nor a wire format.
 //!
-//! An [`Intent`](crate::base::Intent) passes [`Risk::admit`], which alone can make an [`Admitted`];
-//! the gateway sends its order, or it is filled on paper, and [`News`](crate::base::News) come
-//! back. [`Orders`] joins them with the order, into [`Report`](crate::base::Report)s of which
-//! exactly one is its end.
+//! An [`Intent`](crate::base::Intent) passes [`Risk::admit`](risk::Risk::admit), which alone can
+//! make an [`Admitted`](risk::Admitted); the gateway sends its order, or it is filled on paper, and
+//! [`News`](crate::base::News) come back. [`Orders`](orders::Orders) joins them with the order,
+//! into [`Report`](crate::base::Report)s of which exactly one is its end.
 //!
 //! Where the rest of a trading desk joins:
 //!
-//! - **Order life** grows out of [`Orders`], which owns each order from admission to its end:
+//! - **Order life** grows out of `Orders`, which owns each order from admission to its end:
 //!   cancels, orders that rest, and the private stream beside the answers. It will replace the list
 //!   of open ids that `Risk` keeps now.
 //! - **Positions** follow order life: the sum of unique fills from the private stream. Risk then
@@ -26,8 +26,3 @@ pub mod risk;
 mod abuse_tests;
 #[cfg(test)]
 mod abuse_twin;
-
-pub use limits::{LimitError, RiskLimits, RiskParams};
-pub use orders::Orders;
-pub use refusal::Refusal;
-pub use risk::{Admitted, Risk};

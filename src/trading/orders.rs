@@ -50,11 +50,13 @@ impl Orders {
     }
 
     /// Orders without an end.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.open.len()
     }
 
     /// Every order has its end.
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.open.is_empty()
     }

@@ -6,7 +6,7 @@ use super::rate::RateWindow;
 use super::refusal::{Compared, Refusal, Refusals, Refused, Unit};
 use crate::base::event::LATE_NS_MAX;
 use crate::base::{
-    Body, ClientId, Event, Instrument, Intent, Nanos, NewOrder, Px, Qty, Report, Side, Why,
+    Body, ClientId, Event, Instrument, Intent, Nanos, NewOrder, Px, Qty, Report, Side,
 };
 use crate::market::Picture;
 use crate::market::picture::Shown;
@@ -21,18 +21,12 @@ pub const BOOK_AGE_NS_MAX: u64 = 3_000_000_000;
 #[must_use = "an admitted order holds a slot among the open orders until it is reported on"]
 pub struct Admitted {
     order: NewOrder,
-    why: Why,
 }
 
 impl Admitted {
     /// What the gateway encodes.
     pub fn order(&self) -> &NewOrder {
         &self.order
-    }
-
-    /// What the strategy decided from.
-    pub fn why(&self) -> &Why {
-        &self.why
     }
 }
 
@@ -158,6 +152,7 @@ impl Risk {
     }
 
     /// Refuses every intent from now on. There is no way back but a new run.
+    #[cfg(test)] // Nothing throws it yet.
     pub fn kill(&mut self) {
         self.killed = true;
     }
@@ -187,6 +182,7 @@ impl Risk {
     }
 
     /// Orders whose end is not known, those in doubt included.
+    #[cfg(test)]
     pub fn open_orders(&self) -> usize {
         self.open.len()
     }
@@ -231,7 +227,7 @@ impl Risk {
             qty,
             tif,
             tag: _,
-            why,
+            why: _,
         } = intent;
         assert!(px.0 > 0, "an order at no price");
         assert!(qty.0 > 0, "an order of nothing");
@@ -246,7 +242,6 @@ impl Risk {
                 qty,
                 tif,
             },
-            why,
         }
     }
 

@@ -65,11 +65,6 @@ impl Matching {
         self.update_id
     }
 
-    /// Resting orders.
-    pub fn resting(&self) -> usize {
-        self.places.len()
-    }
-
     /// True while this order rests.
     pub fn rests(&self, id: OrderId) -> bool {
         self.places.contains_key(&id)
@@ -328,7 +323,7 @@ mod tests {
                 }
                 assert_eq!(got, want, "seed={seed} step={step}");
                 assert_eq!(engine.update_id(), naive.update_id);
-                assert_eq!(engine.resting(), naive.orders.len());
+                assert_eq!(engine.places.len(), naive.orders.len());
                 for side in [Side::Buy, Side::Sell] {
                     let levels: Vec<_> = engine.levels(side).collect();
                     assert_eq!(levels, naive.levels(side), "seed={seed} step={step}");

@@ -14,6 +14,4 @@ pub mod session;
 pub mod simulated;
 
 pub use directory::Venues;
-pub use paper::Paper;
-pub use session::Session;
 pub use simulated::Venue;

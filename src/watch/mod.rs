@@ -11,5 +11,5 @@ pub mod stage;
 pub mod summary;
 pub mod table;
 
-pub use latency::{Collector, Meter, Recorder, Totals, Usage};
+pub use latency::{Collector, Recorder, Totals};
 pub use stage::Stage;

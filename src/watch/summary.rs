@@ -12,7 +12,7 @@ mod timing;
 
 pub use books::{Book, Exchange};
 pub use orders::{Orders, Refused, Strategy, Traded};
-pub use outages::{DOWN_AT_END_MAX, Outage};
+pub use outages::Outage;
 use serde::{Deserialize, Serialize};
 pub use status::{DarkBook, LateData, Status};
 pub use timing::{StageLatency, Worker};

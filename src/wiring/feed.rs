@@ -26,19 +26,16 @@ use crate::market::{BookBuilder, LINES_MAX, Update, Want};
 use crate::watch::audit::Shown;
 use crate::wiring::their_clock::clock_note;
 use age::{Age, Arrived, age_note};
-pub use age::{Delays, Late, News};
+pub use age::{Delays, Late};
 pub use arrival::Arrival;
 use arrival::record_arrival;
 pub use counters::{BookTally, FeedCounters};
-pub use dark::{DARK_SAID, DARK_SAID_MAX};
+pub use dark::DARK_SAID;
 pub use lines::Heard;
 use lines::Lines;
 use pace::Pace;
 pub use pace::SLOW_SAID;
-pub use prints::TRADES_KNOWN;
-pub use pulse::{FIRST_TRADES_SILENT, QUOTES_SILENT, TRADES_SILENT, UNSEEN_SILENT};
 use refused::{Missing, ends, printable};
-pub use slot::METADATA_EVERY;
 use slot::{Depth, Outlet, Slot};
 
 /// A connection's refused frames are logged once in this time; the counters have them all. Garbage

@@ -108,11 +108,6 @@ impl<S: Transport> Gateway<S> {
         }
     }
 
-    /// The connection, to look at.
-    pub fn link(&self) -> &Link<S> {
-        &self.link
-    }
-
     /// What was counted so far.
     pub fn counters(&self) -> GatewayCounters {
         self.counters

@@ -3,9 +3,9 @@ use super::*;
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
     Flags, InstrumentId, Level, Outcome, Qty, Stamps, Status, StrategyId, Symbol, TimeInForce, Top,
-    UnixNanos,
+    UnixNanos, Why,
 };
-use crate::trading::{LimitError, RiskParams};
+use crate::trading::limits::LimitError;
 use proptest::{collection, prop_assert, prop_assert_eq, proptest};
 
 pub const BOOK_AT: u64 = 1_000;
@@ -167,7 +167,6 @@ fn what_passes_is_the_intent_under_an_id_of_ours() {
             tif: TimeInForce::ImmediateOrCancel,
         }
     );
-    assert_eq!(*admitted.why(), buy().why);
     assert_eq!(fresh(sell()), None);
 }
 

@@ -69,7 +69,7 @@ const LOST_MIN: u64 = 3;
 impl Summary {
     /// Sets what was down when, and which of that counts as too long: what was down for more than
     /// `down_max` at any time. If nobody said how long is too long, it is what was down for more
-    /// than [`DOWN_AT_END_MAX`] at the end. An exchange that could not be followed at all counts as
+    /// than `DOWN_AT_END_MAX` at the end. An exchange that could not be followed at all counts as
     /// down for the whole run.
     pub fn set_outages(
         &mut self,

@@ -1,6 +1,8 @@
 //! What a feed of one or several lines tells its owner and the desk.
 
-use super::{Arrival, Feed, Heard, METADATA_EVERY};
+use super::pulse::UNSEEN_SILENT;
+use super::slot::METADATA_EVERY;
+use super::{Arrival, Feed, Heard};
 use crate::base::{
     Body, Channel, Clock, Event, Instrument, InstrumentId, Level, Nanos, Px, Qty, Snapshot, Status,
     Symbol, UnixNanos,
@@ -220,7 +222,7 @@ fn a_feed_without_books_sends_trades_and_no_status() {
     assert!(events.iter().all(|e| matches!(e.body, Body::Trade(..))));
     let epochs: Vec<u32> = events.iter().map(|event| event.epoch).collect();
     assert_eq!(epochs, [3, 4], "they rise");
-    let silent = t.clock.now() + crate::wiring::feed::UNSEEN_SILENT;
+    let silent = t.clock.now() + UNSEEN_SILENT;
     assert_eq!((t.wants(), t.feed.poll_timeout()), (vec![], silent));
 }
 

@@ -24,7 +24,7 @@ use crate::conn::{Close, Link, Output as LinkOutput, Phase, Read, Transport};
 use crate::market::Want;
 use arrayvec::ArrayVec;
 use departures::Departures;
-pub use line::{HEALTHY, REPLACE_LEAD, SAME_ENDS_TOLD};
+pub use line::{HEALTHY, SAME_ENDS_TOLD};
 use line::{Line, Role};
 use overflow::Homes;
 pub use overflow::OVERFLOW_PARTS;

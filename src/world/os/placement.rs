@@ -115,6 +115,7 @@ pub struct Cpus {
 
 impl Cpus {
     /// These, without a quota.
+    #[cfg(test)]
     pub fn all(allowed: &[usize]) -> Self {
         Self {
             allowed: allowed.to_vec(),
