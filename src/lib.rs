@@ -17,8 +17,9 @@
 //! | names and numbers | [`Name`], [`Symbol`], [`Asset`], [`Decimal`] |
 //! | time | [`Nanos`], [`UnixNanos`], [`RxStamps`] |
 //!
-//! The modules are the engine's inside, and change without notice. They stand in the order of the
-//! road that a byte takes; `ARCHITECTURE.md` walks one through them.
+//! The modules are the engine's inside, and change without notice; what is public in them is so for
+//! this repository's own tests and benches. They stand in the order of the road that a byte takes;
+//! `ARCHITECTURE.md` walks one through them.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 // No input of a host, a shell or an exchange may end the process, and nothing may wait for a
@@ -42,7 +43,7 @@ pub mod app; //      the commands
 pub mod base; //     words that every room uses
 pub mod conn; //     bytes to frames
 pub mod exchange; // frames to words
-pub mod journal; //  what came in, readable again
+mod journal; //      what came in, readable again
 pub mod market; //   words to picture
 pub mod strategy; // picture to intent
 pub mod trading; //  intent to order

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 /// Runs the command. Code 2 means that the file is wrong; code 1 that it is right, but a run would
 /// fail now.
-pub fn run(args: CheckArgs) -> ExitCode {
+pub(crate) fn run(args: CheckArgs) -> ExitCode {
     let config = match Config::load(&args.config) {
         Ok(config) => config,
         Err(errors) => return cli::complain(cli::WRONG_USE, &errors),

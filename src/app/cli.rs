@@ -12,11 +12,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// It ran and something failed: a connection, a file, a port in use.
-pub const FAILED: u8 = 1;
+pub(crate) const FAILED: u8 = 1;
 /// It did not run: the arguments or the configuration are wrong.
-pub const WRONG_USE: u8 = 2;
+pub(crate) const WRONG_USE: u8 = 2;
 /// It ran to its end, and an exchange was down for too long, or a book was not live.
-pub const DOWN: u8 = 3;
+pub(crate) const DOWN: u8 = 3;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,16 +38,16 @@ Exit codes: 0 done, 1 failed while running, 2 wrong arguments or configuration,
 /// Without a command it does what `tickwire run` does without a file.
 #[derive(Debug, Parser)]
 #[command(name = "tickwire", version, after_help = EXAMPLES)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do; nothing means [`Command::Run`] without arguments.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub(crate) command: Option<Command>,
 }
 
 /// What the command line asks for.
 #[derive(Debug, Subcommand)]
 #[allow(clippy::large_enum_variant)] // There is one value of it a process.
-pub enum Command {
+pub(crate) enum Command {
     /// Run the engine: without a file against a simulated exchange of its own
     Run(RunArgs),
     /// Serve a simulated exchange, or play a recording, over TLS and WebSocket
@@ -64,69 +64,69 @@ pub enum Command {
 
 /// Arguments of `tickwire run`.
 #[derive(Debug, Clone, Default, Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// Configuration file; without one the simulated exchange runs in this process
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Stop after this time, like 30s, 5m or 2h [default: 15s without a file, else never]
     #[arg(long = "for", value_name = "TIME", value_parser = parse_time)]
-    pub time: Option<Duration>,
+    pub(crate) time: Option<Duration>,
     /// Folder for the run's files [default: a new one under runs/]
     #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
     /// Let the simulated exchange play this recording instead of a seeded flow
     #[arg(long, value_name = "FILE.jsonl.gz", conflicts_with_all = ["config", "seed"])]
-    pub play: Option<PathBuf>,
+    pub(crate) play: Option<PathBuf>,
     /// Speed of the recording: recorded, max, or how many times as fast
     #[arg(long, requires = "play")]
-    pub speed: Option<Speed>,
+    pub(crate) speed: Option<Speed>,
     /// Levels a side that a book keeps: 256, 1024 or 4096
     #[arg(long, value_parser = parse_depth)]
-    pub depth: Option<usize>,
+    pub(crate) depth: Option<usize>,
     /// What a worker does while idle
     #[arg(long)]
-    pub wait: Option<Wait>,
+    pub(crate) wait: Option<Wait>,
     /// How long an exchange may be down: longer at any time, and the exit code is 3 [default: 3s,
     /// at the end]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub down_max: Option<Duration>,
+    pub(crate) down_max: Option<Duration>,
     /// Log lines for people or as JSON
     #[arg(long, value_name = "FORM", default_value = "human")]
-    pub log: LogForm,
+    pub(crate) log: LogForm,
     /// Send real orders of the account that the file names; without it orders are paper
     #[arg(long, requires = "config")]
-    pub live: bool,
+    pub(crate) live: bool,
     /// Seed of the simulated order flow
     #[arg(long, conflicts_with = "config")]
-    pub seed: Option<u64>,
+    pub(crate) seed: Option<u64>,
 }
 
 /// Arguments of `tickwire replay`.
 #[derive(Debug, Clone, Args)]
-pub struct ReplayArgs {
+pub(crate) struct ReplayArgs {
     /// Recordings (JSON lines, gzip), or folders that `tickwire record` made
     #[arg(required = true, value_name = "FILE.jsonl.gz|DIR")]
-    pub files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
     /// Print one JSON line a book: file, symbol, applied, gaps, checksums, incomplete, sha256
     #[arg(long, required_unless_present = "lines")]
-    pub digest: bool,
+    pub(crate) digest: bool,
     /// The files are connections that carry the same: one book of all of them, and each one's lead
     #[arg(long)]
-    pub lines: bool,
+    pub(crate) lines: bool,
     /// Levels a side that a book keeps: 256, 1024 or 4096
     #[arg(long, value_parser = parse_depth, default_value = "1024")]
-    pub depth: usize,
+    pub(crate) depth: usize,
 }
 
 /// Arguments of `tickwire check`.
 #[derive(Debug, Clone, Args)]
-pub struct CheckArgs {
+pub(crate) struct CheckArgs {
     /// Configuration file
-    pub config: PathBuf,
+    pub(crate) config: PathBuf,
 }
 
 /// Log lines for people, or for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum LogForm {
+pub(crate) enum LogForm {
     /// A line of text a record.
     #[default]
     Human,
@@ -159,7 +159,7 @@ pub fn main() -> ExitCode {
 
 /// Writes a command's answer to standard output. A reader that has seen enough (`| head`) ends it
 /// quietly, with code 0; any other failure is reported, with code 1.
-pub fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
+pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     let done = write(&mut out).and_then(|()| out.flush());
     // What a failed flush left behind must not be written again when `out` is dropped.
@@ -172,7 +172,7 @@ pub fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
 }
 
 /// Writes `tickwire: what` to standard error and gives the exit code back.
-pub fn complain(code: u8, what: &dyn std::fmt::Display) -> ExitCode {
+pub(crate) fn complain(code: u8, what: &dyn std::fmt::Display) -> ExitCode {
     console::complain(what);
     ExitCode::from(code)
 }

@@ -12,7 +12,7 @@ use crate::exchange::{self, DepthStream, Limits, Streams};
 #[cfg(doc)]
 use crate::strategy;
 use crate::strategy::{Kind, Values};
-pub use network::{Way, proxy_to};
+pub(crate) use network::{Way, proxy_to};
 use read::Reader;
 use std::fmt;
 use std::io::Read as _;
@@ -30,11 +30,11 @@ pub struct Config {
     /// Options of every socket.
     pub socket: Socket,
     /// How hosts are reached, unless a feed says otherwise.
-    pub proxy: Way,
+    pub(crate) proxy: Way,
     /// At least one.
     pub feeds: Vec<Feed>,
     /// The exchanges that this process simulates, if it does.
-    pub simulate: Option<Simulate>,
+    pub(crate) simulate: Option<Simulate>,
     /// Who trades: needed only for live orders.
     pub account: Option<Account>,
     /// The strategies that decide, each with a name of its own; at least one.
@@ -55,7 +55,7 @@ pub struct Engine {
     pub depth: usize,
     /// How long an exchange may be without a connection, at any time of a run. If `None`, only what
     /// is down at the end counts.
-    pub down_max: Option<Duration>,
+    pub(crate) down_max: Option<Duration>,
 }
 
 impl Default for Engine {
@@ -82,7 +82,7 @@ pub enum Wait {
 
 impl Wait {
     /// As configuration and reports write it.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Spin => "spin",
             Self::Park => "park",
@@ -99,33 +99,33 @@ pub struct Socket {
     /// `TCP_USER_TIMEOUT`, in milliseconds.
     pub user_timeout_ms: Option<u32>,
     /// `SO_RCVBUF`, in bytes.
-    pub receive_buffer_bytes: Option<u32>,
+    pub(crate) receive_buffer_bytes: Option<u32>,
 }
 
 /// The simulated exchanges of a run: all that have a feed without hosts of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Simulate {
+pub(crate) struct Simulate {
     /// Decides every order of their markets.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Instruments of each exchange, 1 to 1,000.
-    pub instruments: usize,
+    pub(crate) instruments: usize,
     /// About how many messages per second they make together: books, prints and quotes.
-    pub messages_per_s: Option<u64>,
+    pub(crate) messages_per_s: Option<u64>,
 }
 
 /// Market data of one exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feed {
     /// A name from the registry of exchanges.
-    pub exchange: String,
+    pub(crate) exchange: String,
     /// `host:port` of the market streams; `None` is the exchange's own.
     pub stream: Option<String>,
     /// `host:port` of the REST service; `None` is the exchange's own.
-    pub rest: Option<String>,
+    pub(crate) rest: Option<String>,
     /// `host:port` to connect to instead of resolving the two; names and certificates stay theirs.
-    pub via: Option<String>,
+    pub(crate) via: Option<String>,
     /// How its hosts are reached; `None` is what `[network]` says.
-    pub proxy: Option<Way>,
+    pub(crate) proxy: Option<Way>,
     /// PEM file of one more certificate authority to trust, beside the public ones.
     pub ca_file: Option<PathBuf>,
     /// Symbols as the exchange writes them, canonical names (`binance:BTC-USDT`), and patterns of
@@ -133,10 +133,10 @@ pub struct Feed {
     pub instruments: Vec<String>,
     /// How many of the most traded to follow, of those that patterns match: 1 to 1,000; `None` for
     /// all.
-    pub top: Option<usize>,
+    pub(crate) top: Option<usize>,
     /// The exchange's fee for an order that trades at once, in parts per million of its worth: 0 to
     /// 100,000.
-    pub taker_fee_ppm: u32,
+    pub(crate) taker_fee_ppm: u32,
     /// The streams of each instrument.
     pub streams: Streams,
     /// How many levels per side a snapshot is to have.
@@ -149,13 +149,13 @@ pub struct Feed {
 
 impl Feed {
     /// Whether the section `[simulate]` applies to it: it has no hosts of its own.
-    pub fn is_simulated(&self) -> bool {
+    pub(crate) fn is_simulated(&self) -> bool {
         self.stream.is_none() && self.rest.is_none() && self.via.is_none()
     }
 
     /// How many instruments it has at most, before its exchange is asked; `None` if that depends on
     /// what patterns match.
-    pub fn instruments_max(&self) -> Option<usize> {
+    pub(crate) fn instruments_max(&self) -> Option<usize> {
         let patterns = self.patterns().count();
         let named = self.instruments.len() - patterns;
         match (patterns, self.top) {
@@ -166,20 +166,20 @@ impl Feed {
     }
 
     /// The entries of `instruments` that are patterns.
-    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = &str> {
         let entries = self.instruments.iter().map(String::as_str);
         entries.filter(|entry| entry.contains('*'))
     }
 
     /// The most connections among which its instruments are split. If only its exchange knows how
     /// many instruments it has, there may be more.
-    pub fn shards(&self) -> usize {
+    pub(crate) fn shards(&self) -> usize {
         let instruments = self.instruments_max().unwrap_or(self.instruments.len());
         instruments.div_ceil(self.instruments_per_connection)
     }
 
     /// How many streams each instrument has.
-    pub fn streams_per_instrument(&self) -> usize {
+    pub(crate) fn streams_per_instrument(&self) -> usize {
         1 + usize::from(self.streams.trades) + usize::from(self.streams.quotes)
     }
 }
@@ -188,11 +188,11 @@ impl Feed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// A name from the registry of exchanges; one that has a feed.
-    pub exchange: String,
+    pub(crate) exchange: String,
     /// `host:port` of order entry; `None` is the exchange's own.
-    pub orders: Option<String>,
+    pub(crate) orders: Option<String>,
     /// PEM file of one more certificate authority to trust on the order connection.
-    pub ca_file: Option<PathBuf>,
+    pub(crate) ca_file: Option<PathBuf>,
     /// Where the API key is.
     pub api_key: SecretSource,
     /// Where the PEM of the private key is.
@@ -219,7 +219,7 @@ pub struct Strategy {
     pub kind: &'static Kind,
     /// The instruments that it sees and trades, as symbols, canonical names and patterns like in
     /// `[[feed]]`. If empty, all instruments of the run.
-    pub instruments: Vec<String>,
+    pub(crate) instruments: Vec<String>,
     /// The values that its section gives; its kind's defaults for the other keys.
     pub values: Values,
 }
@@ -231,13 +231,13 @@ pub struct Risk {
     /// Largest quantity of one order, in base currency.
     pub quantity_max: String,
     /// Largest price times quantity of one order, in quote currency.
-    pub notional_max: String,
+    pub(crate) notional_max: String,
     /// How far a price may be from our own book, in hundredths of a percent, 1 to 10,000.
     pub price_collar_bps: u32,
     /// Orders in any one second, 1 to 1,000.
-    pub orders_per_s: u32,
+    pub(crate) orders_per_s: u32,
     /// Orders that may be open at once, over all instruments, 1 to 256.
-    pub open_orders_max: u32,
+    pub(crate) open_orders_max: u32,
 }
 
 /// An exchange that configuration may name, and the limits that its feed must keep to.
@@ -253,7 +253,7 @@ pub struct Known {
 
 impl Known {
     /// The exchanges of this build.
-    pub fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         let known = |exchange: &&dyn exchange::Exchange| Self {
             name: exchange.name(),
             limits: exchange.limits(),

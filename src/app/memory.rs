@@ -44,18 +44,18 @@ const PROCESS_BYTES: usize = 8 << 20;
 
 /// One line of the estimate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub(crate) struct Part {
     /// What takes the memory.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// How many bytes, when all of it is in use.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
     /// The arithmetic, so that it can be checked.
-    pub how: String,
+    pub(crate) how: String,
 }
 
 /// Everything that grows with the configuration, and in the last lines what does not. `cpus` are
 /// those that the process may use.
-pub fn parts(config: &Config, cpus: &Cpus) -> Vec<Part> {
+pub(crate) fn parts(config: &Config, cpus: &Cpus) -> Vec<Part> {
     let instruments: usize = config.feeds.iter().map(instruments_of).sum();
     let connections_of = |feed: &Feed| lanes(feed) * links(feed);
     let connections: usize = config.feeds.iter().map(connections_of).sum();

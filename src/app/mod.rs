@@ -1,19 +1,19 @@
 //! The commands. Reads arguments and files, builds the run, and says what happened.
 
-pub mod check;
-pub mod cli;
+pub(crate) mod check;
+pub(crate) mod cli;
 pub mod config;
 pub mod memory;
 mod panics;
-pub mod reality;
-pub mod record;
+pub(crate) mod reality;
+pub(crate) mod record;
 pub mod replay;
 pub mod report;
-pub mod run;
-pub mod secrets;
-pub mod session;
+pub(crate) mod run;
+pub(crate) mod secrets;
+pub(crate) mod session;
 mod signals;
-pub mod sim;
-pub mod universe;
+pub(crate) mod sim;
+pub(crate) mod universe;
 
 pub use cli::main;

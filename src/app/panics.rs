@@ -10,7 +10,7 @@ static LAST: Mutex<Option<String>> = Mutex::new(None);
 
 /// From now on [`last`] knows the panics of this process, and standard error gets their words
 /// without a wait for its reader.
-pub fn keep() {
+pub(crate) fn keep() {
     std::panic::set_hook(Box::new(|info| {
         let current = thread::current();
         let text = format!("{}: {info}", current.name().unwrap_or("a thread"));
@@ -24,6 +24,6 @@ pub fn keep() {
 }
 
 /// The words of the last panic, if there was one.
-pub fn last() -> Option<String> {
+pub(crate) fn last() -> Option<String> {
     LAST.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }

@@ -24,7 +24,7 @@ use std::net::IpAddr;
 
 /// Where prices come from, or orders go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum World {
+pub(crate) enum World {
     /// The exchange itself.
     Exchange,
     /// A test site of the exchange itself, by its name.
@@ -51,7 +51,7 @@ impl fmt::Display for World {
 
 /// What the user wants to happen to orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Intended {
+pub(crate) enum Intended {
     /// There are none: a recording is made.
     None,
     /// They stay on paper.
@@ -62,7 +62,7 @@ pub enum Intended {
 
 /// What a run is. Output names it so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// A recording: no orders.
     Recording,
     /// Orders are filled against our own books, and never leave the process.
@@ -77,7 +77,7 @@ pub enum Mode {
 
 impl Mode {
     /// The word for it in `summary.json` and on screen.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Recording => "none",
             Self::Paper => "paper",
@@ -89,7 +89,7 @@ impl Mode {
 }
 
 /// Decides what a run of this configuration would be, or says what it mixes.
-pub fn decide(config: &Config, intended: Intended) -> Result<Mode, String> {
+pub(crate) fn decide(config: &Config, intended: Intended) -> Result<Mode, String> {
     let simulated = config.simulate.is_some();
     let prices: Result<Vec<_>, _> = config
         .feeds

@@ -18,23 +18,23 @@ use std::time::Duration;
 
 /// Arguments of `tickwire record`.
 #[derive(Debug, Clone, Args)]
-pub struct RecordArgs {
+pub(crate) struct RecordArgs {
     /// Configuration file; its feeds are recorded
     #[arg(required_unless_present = "verify")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Folder for the recording; must not hold one yet
     #[arg(long, value_name = "DIR", required_unless_present = "verify")]
-    pub out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
     /// Stop after this time, like 30s, 5m or 2h [default: never]
     #[arg(long = "for", value_name = "TIME", value_parser = parse_time)]
-    pub time: Option<Duration>,
+    pub(crate) time: Option<Duration>,
     /// Read a recording back instead, and say what is whole, cut and damaged
     #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "out", "time"])]
-    pub verify: Option<PathBuf>,
+    pub(crate) verify: Option<PathBuf>,
 }
 
 /// The command.
-pub fn run(args: RecordArgs) -> ExitCode {
+pub(crate) fn run(args: RecordArgs) -> ExitCode {
     if let Some(dir) = &args.verify {
         return verify(dir);
     }

@@ -22,7 +22,7 @@ use crate::wiring::road;
 use crate::wiring::tap::{line_and_part, recorded_line};
 use crate::wiring::turn::{Notes, Turn};
 use crate::world::os::recorder;
-pub use leads::Lead;
+pub(crate) use leads::Lead;
 use leads::leads;
 use serde::Serialize;
 use source::{Contents, For, Source, merge};
@@ -30,7 +30,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-pub use told::{Missing, Refused, Told};
+pub(crate) use told::{Missing, Refused, Told};
 
 /// Events and shown books that one message may cause: a snapshot replays all diffs that waited for
 /// it.
@@ -41,7 +41,7 @@ const RING: usize = 4_096;
 pub struct Digest {
     /// The file as it was named. If it was read as several lines, all their files, with a blank
     /// between.
-    pub file: String,
+    pub(crate) file: String,
     /// The instrument, as the exchange writes it.
     pub symbol: String,
     /// Updates that were applied, snapshots included: lines of the canonical dump.
@@ -53,12 +53,12 @@ pub struct Digest {
     /// Messages whose checksum did not.
     pub checksums_bad: u64,
     /// Lines whose best 20 levels were not provably the exchange's own.
-    pub incomplete: u64,
+    pub(crate) incomplete: u64,
     /// SHA-256 of the canonical dump.
     pub sha256: String,
     /// The exchange and its book stream, if the file has books of several.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub stream: String,
+    pub(crate) stream: String,
 }
 
 /// The result of a replay.
@@ -69,12 +69,12 @@ pub struct Replayed {
     /// If there were several lines, how each did.
     pub leads: Vec<Lead>,
     /// What did not come out, and why.
-    pub told: Told,
+    pub(crate) told: Told,
 }
 
 /// The command. It replays every file, also if another one cannot be read. Standard error says what
 /// is not in the digests. The code is 0 only if no recorded book is missing.
-pub fn run(args: ReplayArgs) -> ExitCode {
+pub(crate) fn run(args: ReplayArgs) -> ExitCode {
     let mut failed = None;
     let files = args.files.iter().flat_map(|file| series_of(file));
     let recordings: Vec<Vec<PathBuf>> = match args.lines {

@@ -28,7 +28,7 @@ pub struct ReportArgs {
 
 /// Prints the tables, writes `DIR/report.html`. What is wrong goes to standard error, with exit
 /// code 1.
-pub fn run(args: &ReportArgs) -> ExitCode {
+pub(crate) fn run(args: &ReportArgs) -> ExitCode {
     match report(args) {
         Ok(text) => cli::print(|out| out.write_all(text.as_bytes())),
         Err(error) => cli::complain(cli::FAILED, &error),

@@ -327,7 +327,7 @@ impl Run {
 }
 
 /// The command.
-pub fn run(args: RunArgs) -> ExitCode {
+pub(crate) fn run(args: RunArgs) -> ExitCode {
     exit_code(from_args(args).and_then(Run::start))
 }
 

@@ -16,11 +16,11 @@ const SECRET_BYTES_MAX: usize = 16 * 1024;
 
 /// Why a secret cannot be used. Names the place and what to do, never the content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecretError {
+pub(crate) struct SecretError {
     /// The name of the key in `[account]`.
-    pub key: &'static str,
+    pub(crate) key: &'static str,
     /// What is wrong and what to do, on one line.
-    pub what: String,
+    pub(crate) what: String,
 }
 
 impl fmt::Display for SecretError {
@@ -32,7 +32,7 @@ impl fmt::Display for SecretError {
 impl std::error::Error for SecretError {}
 
 /// Reads both keys of an account.
-pub fn load(source: &Source) -> Result<Account, SecretError> {
+pub(crate) fn load(source: &Source) -> Result<Account, SecretError> {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     load_from(source, credentials.as_deref(), |name| {
         std::env::var(name).ok()

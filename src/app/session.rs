@@ -18,25 +18,25 @@ use crate::world::os::engine::{EngineParts, LaneService};
 use crate::world::os::placement::{Cpus, WaitChoice};
 use crate::world::os::socket::SocketOptions;
 use lanes::{endpoint, reached_at, shards};
-pub use lanes::{lanes, links};
+pub(crate) use lanes::{lanes, links};
 use std::sync::Arc;
 
 /// Builds the strategy of a run once its instruments are known.
 pub type StrategyMaker = Box<dyn FnOnce(&[Instrument]) -> Result<Box<dyn Strategy>, String>>;
 
 /// A strategy of a run, and what people call it.
-pub struct Named {
+pub(crate) struct Named {
     /// Its own name among the run's strategies.
-    pub name: String,
+    pub(crate) name: String,
     /// The name of its kind.
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     /// The strategy, and its instruments.
-    pub seated: Seated,
+    pub(crate) seated: Seated,
 }
 
 impl Named {
     /// The only strategy of a program that brings its own.
-    pub fn only(strategy: Box<dyn Strategy>) -> Self {
+    pub(crate) fn only(strategy: Box<dyn Strategy>) -> Self {
         Self {
             name: "own".to_owned(),
             kind: "own",
@@ -45,7 +45,7 @@ impl Named {
     }
 
     /// Its place in a summary, before it has done anything.
-    pub fn told(&self) -> summary::Strategy {
+    pub(crate) fn told(&self) -> summary::Strategy {
         summary::Strategy {
             name: self.name.clone(),
             kind: self.kind.to_owned(),
@@ -59,7 +59,7 @@ impl Named {
 ///
 /// # Errors
 /// In words, when a limit, a host or a certificate authority cannot be used.
-pub fn engine_parts(
+pub(crate) fn engine_parts(
     config: &Config,
     universe: Universe,
     strategies: Vec<Named>,
@@ -148,7 +148,10 @@ fn risk(config: &Config, instruments: &[Instrument]) -> Result<Risk, String> {
 }
 
 /// The configured strategies for these instruments.
-pub fn configured_strategies(config: &Config, universe: &Universe) -> Result<Vec<Named>, String> {
+pub(crate) fn configured_strategies(
+    config: &Config,
+    universe: &Universe,
+) -> Result<Vec<Named>, String> {
     let fees = universe.taker_fees_ppm();
     let named = |configured: &config::Strategy| {
         let own = own_instruments(configured, &universe.instruments)?;

@@ -19,7 +19,7 @@ const INTERRUPTED: i32 = 128 + SIGINT;
 const LOOK: Duration = Duration::from_millis(10);
 
 /// A flag that SIGHUP, SIGTERM and SIGINT raise, from the moment it is made until it is dropped.
-pub struct Stop {
+pub(crate) struct Stop {
     asked: Arc<AtomicBool>,
     handle: Handle,
 }
@@ -30,7 +30,7 @@ impl Stop {
     ///
     /// # Errors
     /// If the system does not allow it.
-    pub fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         let mut taken = vec![SIGINT, SIGTERM];
         if !is_ignored(SIGHUP) {
             taken.push(SIGHUP);
@@ -61,7 +61,7 @@ impl Stop {
     }
 
     /// Whether it is time to end.
-    pub fn is_asked(&self) -> bool {
+    pub(crate) fn is_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
 
@@ -70,7 +70,7 @@ impl Stop {
     ///
     /// # Errors
     /// If the system gives no thread, or the work panicked.
-    pub fn unless_asked<T: Send + 'static>(
+    pub(crate) fn unless_asked<T: Send + 'static>(
         &self,
         name: &str,
         work: impl FnOnce() -> T + Send + 'static,
@@ -100,7 +100,7 @@ impl Drop for Stop {
 
 /// If a file may not grow further, the write fails and the process goes on. (It also goes on if a
 /// reader closes its pipe: the standard library sees to that.)
-pub fn survive_limits() {
+pub(crate) fn survive_limits() {
     // Without it the process ends as it always did.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
 }

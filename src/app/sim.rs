@@ -22,28 +22,28 @@ const LOOK_PERIOD: Duration = Duration::from_millis(50);
 
 /// Arguments of `tickwire sim`.
 #[derive(Debug, Clone, Args)]
-pub struct SimArgs {
+pub(crate) struct SimArgs {
     /// Loopback address to listen on; without it a free port of 127.0.0.1
     #[arg(long, value_name = "ADDR")]
-    pub listen: Option<SocketAddr>,
+    pub(crate) listen: Option<SocketAddr>,
     /// Seed of the order flow: the same seed makes the same market
     #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Instruments of each exchange: BTC, ETH, SOL, then invented ones
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    pub instruments: u64,
+    pub(crate) instruments: u64,
     /// Book messages a second that all instruments of all exchanges make together, about
     #[arg(long, value_name = "N")]
-    pub messages_per_s: Option<u64>,
+    pub(crate) messages_per_s: Option<u64>,
     /// Play this recording (JSON lines, gzip or plain) instead of an order flow
     #[arg(long, value_name = "FILE", help = play_help())]
-    pub play: Option<PathBuf>,
+    pub(crate) play: Option<PathBuf>,
     /// How fast to play it: `recorded`, `max` (as fast as the client reads), or a factor such as 10
     #[arg(long, default_value = "recorded", requires = "play")]
-    pub speed: Speed,
+    pub(crate) speed: Speed,
     /// Write the certificate authority to this file; without it, it is printed
     #[arg(long, value_name = "FILE")]
-    pub ca_out: Option<PathBuf>,
+    pub(crate) ca_out: Option<PathBuf>,
 }
 
 fn play_help() -> String {
@@ -75,7 +75,7 @@ impl fmt::Display for Failure {
 }
 
 /// Runs until Ctrl-C; success unless it could not start.
-pub fn run(args: SimArgs) -> ExitCode {
+pub(crate) fn run(args: SimArgs) -> ExitCode {
     match serve(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

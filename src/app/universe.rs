@@ -10,50 +10,50 @@ use crate::exchange::{self, Exchange, LeftOut, Listings};
 use crate::world::os::clerk::{self, FetchError, Rest};
 use crate::world::os::recorder::BodyTap;
 use select::Selection;
-pub use select::fits;
+pub(crate) use select::fits;
 use std::path::Path;
 use std::thread::ScopedJoinHandle;
 
 /// A feed whose instruments are known.
-pub struct Source {
+pub(crate) struct Source {
     /// Its protocol.
-    pub exchange: &'static dyn Exchange,
+    pub(crate) exchange: &'static dyn Exchange,
     /// Its configuration.
-    pub config: Feed,
+    pub(crate) config: Feed,
     /// `host:port` of the market streams.
-    pub stream: String,
+    pub(crate) stream: String,
     /// Its REST host, by its place in [`Universe::hosts`].
-    pub host: usize,
+    pub(crate) host: usize,
     /// The proxy on the way to its streams.
-    pub proxy: Option<Proxy>,
+    pub(crate) proxy: Option<Proxy>,
     /// PEM of the extra certificate authority.
-    pub ca_pem: Option<Vec<u8>>,
+    pub(crate) ca_pem: Option<Vec<u8>>,
     /// Its instruments in the run's table, in the order of the configuration.
-    pub instruments: Vec<InstrumentId>,
+    pub(crate) instruments: Vec<InstrumentId>,
     /// What its patterns chose, for a person to read; nothing if it has none.
-    pub chosen: Option<String>,
+    pub(crate) chosen: Option<String>,
 }
 
 /// All instruments of a run, with the feeds that carry them and the REST host of each feed.
-pub struct Universe {
+pub(crate) struct Universe {
     /// Indexed by [`InstrumentId`].
-    pub instruments: Vec<Instrument>,
+    pub(crate) instruments: Vec<Instrument>,
     /// The feeds, in the order of the configuration.
-    pub sources: Vec<Source>,
+    pub(crate) sources: Vec<Source>,
     /// Each host once, because a host counts our requests by address, not by feed.
-    pub hosts: Vec<Rest>,
+    pub(crate) hosts: Vec<Rest>,
     /// Feeds whose exchange could not be reached, and instruments that cannot be represented, and
     /// why: they are not followed in this run.
-    pub left_out: Vec<String>,
+    pub(crate) left_out: Vec<String>,
     /// Those feeds of which nothing is followed, and why: their exchange counts as down.
-    pub absent: Vec<String>,
+    pub(crate) absent: Vec<String>,
 }
 
 impl Universe {
     /// Asks every exchange for its metadata, all at once; `tap` gets all bodies for a recording. An
     /// exchange that cannot be reached is left out, and the others run. A name that an exchange
     /// does not list is an error, which names the feed.
-    pub fn fetch(config: &Config, tap: Option<BodyTap>) -> Result<Self, String> {
+    pub(crate) fn fetch(config: &Config, tap: Option<BodyTap>) -> Result<Self, String> {
         let ask = |feed: &Feed, tap| Asked::of(config, feed, tap);
         let asked: Vec<_> = std::thread::scope(|scope| {
             let threads = config
@@ -100,7 +100,7 @@ impl Universe {
     }
 
     /// The fee of each instrument's exchange for an order that trades at once, by id.
-    pub fn taker_fees_ppm(&self) -> Vec<u32> {
+    pub(crate) fn taker_fees_ppm(&self) -> Vec<u32> {
         let mut fees = vec![0; self.instruments.len()];
         for source in &self.sources {
             for id in &source.instruments {
@@ -292,6 +292,6 @@ fn refused<'s>(host: &mut Rest, exchange: &dyn Exchange, mut symbols: &[&'s str]
 }
 
 /// Reads a certificate authority's PEM file.
-pub fn read_ca(path: &Path) -> Result<Vec<u8>, String> {
+pub(crate) fn read_ca(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("ca_file {}: {error}", path.display()))
 }

@@ -12,7 +12,7 @@ pub enum DecimalError {
     Malformed,
     /// A non-zero digit beyond the instrument's scale.
     TooFine,
-    /// Does not fit into `i64` at this scale, or is longer than [`TEXT_MAX`] bytes.
+    /// Does not fit into `i64` at this scale, or is longer than `TEXT_MAX` bytes.
     TooLarge,
     /// A price below zero, for an instrument that may have one.
     Negative,
@@ -20,7 +20,7 @@ pub enum DecimalError {
 
 impl DecimalError {
     /// A static word for logs and counters.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Malformed => "number_malformed",
             Self::TooFine => "number_too_fine",
@@ -31,12 +31,12 @@ impl DecimalError {
 }
 
 /// The longest number text that [`parse`] accepts, in bytes.
-pub const TEXT_MAX: usize = 40;
+pub(crate) const TEXT_MAX: usize = 40;
 /// The largest scale: 10^18 is the last power of ten in an `i64`.
 pub const SCALE_MAX: u8 = 18;
 
 /// The longest text that [`encode`] makes: `u64::MAX` with a point in it.
-pub const ENCODED_MAX: usize = 21;
+pub(crate) const ENCODED_MAX: usize = 21;
 
 /// Parses `text` (`[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?`) into units of 10^-`scale`, at most
 /// `i64::MAX`.

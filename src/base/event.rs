@@ -10,7 +10,7 @@ use super::time::{Nanos, RxStamps, UnixNanos};
 pub const EVENT_LEVELS: usize = 10;
 
 /// Data that is older than this when it is taken in is late: newer data is already on its way.
-pub const LATE_NS_MAX: u64 = 500_000_000;
+pub(crate) const LATE_NS_MAX: u64 = 500_000_000;
 
 /// When a frame passed each point of the road: the beginning of an order's receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,7 +6,7 @@ use super::level::{Level, Px, Qty, Side};
 use super::time::{Nanos, UnixNanos};
 
 /// No exchange's messages may be larger: decoders and recordings have room for them.
-pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
+pub(crate) const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
 /// One thing that a frame said. Levels are borrowed from the scratch that it was decoded into.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -232,7 +232,7 @@ impl SeqRule {
     /// Whether a lost message shows: in ids, in the connection's own numbers, or in a checksum. If
     /// not, a message that was not understood must count as a gap, and a snapshot must prove its
     /// own age.
-    pub fn shows_losses(&self) -> bool {
+    pub(crate) fn shows_losses(&self) -> bool {
         let by_ids = match self.chain {
             Chain::Dense | Chain::Previous => true,
             Chain::Rising | Chain::Counted => false,

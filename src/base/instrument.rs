@@ -4,12 +4,12 @@ use super::level::{Px, Qty};
 use arrayvec::ArrayString;
 
 /// The longest symbol that is accepted, in bytes of UTF-8: two assets and what sort of contract.
-pub const SYMBOL_MAX: usize = 48;
+pub(crate) const SYMBOL_MAX: usize = 48;
 /// The longest asset code, in bytes of UTF-8: ten letters of the longest sort, Chinese ones among
 /// them.
-pub const ASSET_MAX: usize = 32;
+pub(crate) const ASSET_MAX: usize = 32;
 /// The longest canonical name: an exchange, a colon, two assets and what sort of contract.
-pub const NAME_MAX: usize = 96;
+pub(crate) const NAME_MAX: usize = 96;
 
 /// An instrument's name, exactly as the exchange writes it in messages.
 pub type Symbol = ArrayString<SYMBOL_MAX>;
@@ -160,7 +160,7 @@ impl Instrument {
 }
 
 /// The canonical name `exchange:PART-PART`, cut if it would be too long.
-pub fn name(exchange: &str, parts: &[&str]) -> Name {
+pub(crate) fn name(exchange: &str, parts: &[&str]) -> Name {
     let mut name = Name::new_const();
     let mut push = |text: &str| {
         for c in text.chars() {

@@ -7,9 +7,9 @@ use super::time::Nanos;
 use arrayvec::{ArrayString, ArrayVec};
 
 /// Fields of one note, at most.
-pub const NOTE_FIELDS_MAX: usize = 12;
+pub(crate) const NOTE_FIELDS_MAX: usize = 12;
 /// Bytes of foreign text in one note, at most.
-pub const NOTE_TEXT_MAX: usize = 160;
+pub(crate) const NOTE_TEXT_MAX: usize = 160;
 
 /// How much a record matters, rising.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +40,7 @@ pub enum Value {
 }
 
 /// A field's name and its value.
-pub type Field = (&'static str, Value);
+pub(crate) type Field = (&'static str, Value);
 
 /// One log record on its way to the scribe. No heap, no formatting.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,11 +52,11 @@ pub struct Note {
     /// A dotted static name, e.g. `book.gap`, `order.sent`, `link.closed`.
     pub event: &'static str,
     /// The exchange that it is about; empty if it is about none.
-    pub exchange: &'static str,
+    pub(crate) exchange: &'static str,
     /// The instrument that it is about; [`InstrumentId::NONE`] if it is about none.
     pub instrument: InstrumentId,
     /// The connection's epoch; zero if it is about no connection.
-    pub epoch: u32,
+    pub(crate) epoch: u32,
     /// The strategy that it is about; [`StrategyId::NONE`] if it is about none.
     pub strategy: StrategyId,
     /// In the order in which they were added.
@@ -82,7 +82,7 @@ impl Note {
     }
 
     /// Says which exchange it is about.
-    pub fn exchange(mut self, name: &'static str) -> Self {
+    pub(crate) fn exchange(mut self, name: &'static str) -> Self {
         self.exchange = name;
         self
     }
@@ -94,13 +94,13 @@ impl Note {
     }
 
     /// Says which connection it is about.
-    pub fn epoch(mut self, epoch: u32) -> Self {
+    pub(crate) fn epoch(mut self, epoch: u32) -> Self {
         self.epoch = epoch;
         self
     }
 
     /// Says which strategy it is about.
-    pub fn strategy(mut self, id: StrategyId) -> Self {
+    pub(crate) fn strategy(mut self, id: StrategyId) -> Self {
         self.strategy = id;
         self
     }
@@ -112,7 +112,7 @@ impl Note {
     }
 
     /// Keeps as much of `text` as fits, cut at a character.
-    pub fn text(mut self, text: &str) -> Self {
+    pub(crate) fn text(mut self, text: &str) -> Self {
         let end = text.floor_char_boundary(NOTE_TEXT_MAX);
         self.text.clear();
         self.text.push_str(&text[..end]);

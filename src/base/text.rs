@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Bytes in hexadecimal, as digests are written.
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
         let _ = write!(text, "{byte:02x}"); // Writing into a string cannot fail.
@@ -14,12 +14,12 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// RFC 3339 in UTC with nanoseconds: `2026-11-22T16:38:00.123456789Z`.
-pub fn rfc3339(time: UnixNanos) -> String {
+pub(crate) fn rfc3339(time: UnixNanos) -> String {
     humantime::format_rfc3339_nanos(UNIX_EPOCH + since_1970(time)).to_string()
 }
 
 /// As [`rfc3339`], with milliseconds.
-pub fn rfc3339_millis(time: UnixNanos) -> String {
+pub(crate) fn rfc3339_millis(time: UnixNanos) -> String {
     humantime::format_rfc3339_millis(UNIX_EPOCH + since_1970(time)).to_string()
 }
 

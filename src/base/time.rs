@@ -94,12 +94,12 @@ pub struct RxStamps {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerTime {
     /// The request left no earlier than this.
-    pub sent: Nanos,
+    pub(crate) sent: Nanos,
     /// The answer had arrived by then.
-    pub received: Nanos,
+    pub(crate) received: Nanos,
     /// What the answer says.
-    pub shown: UnixNanos,
+    pub(crate) shown: UnixNanos,
     /// How far its clock may be ahead of what it says: one unit of the resolution in which it
     /// answers.
-    pub unit_ns: i64,
+    pub(crate) unit_ns: i64,
 }

@@ -9,7 +9,7 @@ use fastrand::Rng;
 /// `[nominal/2, nominal]`, so that connections cut together come back apart, and none comes back at
 /// once.
 #[derive(Debug, Clone)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     /// The delay of the next failure, before jitter; `FIRST <= nominal <= MOST`.
     nominal: Nanos,
     /// When the attempt after the latest failure may start.
@@ -19,12 +19,12 @@ pub struct Backoff {
 
 impl Backoff {
     /// The nominal delay of a first failure.
-    pub const FIRST: Nanos = Nanos::from_secs(1);
+    pub(crate) const FIRST: Nanos = Nanos::from_secs(1);
     /// The nominal delay never grows past this.
-    pub const MOST: Nanos = Nanos::from_secs(30);
+    pub(crate) const MOST: Nanos = Nanos::from_secs(30);
 
     /// A backoff without failures; the first attempt may start at once.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let (nominal, until) = (Self::FIRST, Nanos::ZERO);
         Self {
             nominal,
@@ -34,7 +34,7 @@ impl Backoff {
     }
 
     /// Takes a failure in, and gives the time of the next attempt.
-    pub fn on_failure(&mut self, now: Nanos) -> Nanos {
+    pub(crate) fn on_failure(&mut self, now: Nanos) -> Nanos {
         let delay = Nanos(self.rng.u64(self.nominal.0 / 2..=self.nominal.0));
         self.nominal = Self::MOST.min(self.nominal + self.nominal);
         self.until = now + delay;
@@ -43,12 +43,12 @@ impl Backoff {
     }
 
     /// Forgets the failures: things went well for long enough.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.nominal = Self::FIRST;
     }
 
     /// When the next attempt may start.
-    pub fn poll_timeout(&self) -> Nanos {
+    pub(crate) fn poll_timeout(&self) -> Nanos {
         self.until
     }
 }

@@ -23,7 +23,7 @@ pub enum Phase {
 
 impl Phase {
     /// A static word for logs and counters.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
             Self::Resolving => "resolving",
@@ -73,7 +73,7 @@ pub enum Close {
 
 impl Close {
     /// A static word for logs and counters.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Unresolved => "unresolved",
             Self::Refused => "refused",
@@ -94,12 +94,12 @@ impl Close {
     }
 
     /// Whether we closed it on purpose: nothing failed.
-    pub const fn is_ours(self) -> bool {
+    pub(crate) const fn is_ours(self) -> bool {
         matches!(self, Self::Expired | Self::Restarted | Self::Shutdown)
     }
 
     /// What a person can do about connections that end so again and again.
-    pub const fn advice(self) -> &'static str {
+    pub(crate) const fn advice(self) -> &'static str {
         match self {
             Self::Unresolved => "check the host's name and the name server",
             Self::Proxy => "check the proxy of [network] or of the feed, and its user and password",

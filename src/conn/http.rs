@@ -15,17 +15,17 @@ const CHUNKED_BYTES_MAX: usize = 8 * 1024;
 #[derive(Debug)]
 pub(super) struct Head {
     /// How many of the parsed bytes the head takes.
-    pub bytes: usize,
-    pub status: u16,
+    pub(crate) bytes: usize,
+    pub(crate) status: u16,
     /// HTTP/1.0: it can refuse, and upgrades nothing.
-    pub old: bool,
+    pub(crate) old: bool,
     /// Names as they came; values without blanks around them.
     headers: Vec<(String, Vec<u8>)>,
 }
 
 impl Head {
     /// The head that `answer` begins with; `None` while it is not whole.
-    pub fn parse(answer: &[u8]) -> Result<Option<Self>, String> {
+    pub(crate) fn parse(answer: &[u8]) -> Result<Option<Self>, String> {
         let mut headers = vec![httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut response = httparse::Response::new(&mut headers);
         let mut parser = httparse::ParserConfig::default();
@@ -61,7 +61,7 @@ impl Head {
     }
 
     /// All values of the header.
-    pub fn all<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
+    pub(crate) fn all<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
         let named = move |(known, _): &&(String, _)| known.eq_ignore_ascii_case(name);
         self.headers
             .iter()
@@ -70,12 +70,12 @@ impl Head {
     }
 
     /// The first value of the header, if it is a text.
-    pub fn text<'h>(&'h self, name: &'h str) -> Option<&'h str> {
+    pub(crate) fn text<'h>(&'h self, name: &'h str) -> Option<&'h str> {
         std::str::from_utf8(self.all(name).next()?).ok()
     }
 
     /// Whether the header's list names this token.
-    pub fn has_token(&self, name: &str, token: &str) -> bool {
+    pub(crate) fn has_token(&self, name: &str, token: &str) -> bool {
         let texts = self
             .all(name)
             .filter_map(|value| std::str::from_utf8(value).ok());
@@ -84,7 +84,7 @@ impl Head {
     }
 
     /// How its body ends.
-    pub fn body(&self) -> Body {
+    pub(crate) fn body(&self) -> Body {
         if matches!(self.status, 204 | 304) {
             return Body::Sized(0);
         }
@@ -113,7 +113,7 @@ pub(super) enum Body {
 impl Body {
     /// The beginning of the body's text in `raw`, and whether that is as much as is worth waiting
     /// for.
-    pub fn read(self, raw: &[u8]) -> (Vec<u8>, bool) {
+    pub(crate) fn read(self, raw: &[u8]) -> (Vec<u8>, bool) {
         let (mut text, whole) = match self {
             Self::Sized(bytes) => (raw[..raw.len().min(bytes)].to_vec(), raw.len() >= bytes),
             Self::Chunked => dechunked(raw),

@@ -8,13 +8,13 @@ const UNIT_NS: i64 = 2_000_000_000;
 
 /// The time that a Date states; `None` for any other text, and for a time that no [`UnixNanos`]
 /// holds.
-pub fn parse(text: &str) -> Option<UnixNanos> {
+pub(crate) fn parse(text: &str) -> Option<UnixNanos> {
     let ns = seconds_since_1970(text.trim())?.checked_mul(1_000_000_000)?;
     Some(UnixNanos(ns))
 }
 
 /// What an answer with this Date says about the server's clock.
-pub fn told(shown: UnixNanos, sent: Nanos, received: Nanos) -> ServerTime {
+pub(crate) fn told(shown: UnixNanos, sent: Nanos, received: Nanos) -> ServerTime {
     ServerTime {
         sent,
         received,

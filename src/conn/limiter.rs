@@ -5,7 +5,7 @@ use crate::base::Nanos;
 
 /// Remembers the times of the newest `limit` events, and nothing else.
 #[derive(Debug, Clone)]
-pub struct Limiter {
+pub(crate) struct Limiter {
     /// A ring of event times; `next` is the place of the oldest, which the next one overwrites.
     times: Box<[Option<Nanos>]>,
     next: usize,
@@ -14,7 +14,7 @@ pub struct Limiter {
 
 impl Limiter {
     /// At most `limit` events (at least one) in any half-open window of `span`.
-    pub fn new(limit: u32, span: Nanos) -> Self {
+    pub(crate) fn new(limit: u32, span: Nanos) -> Self {
         let times = vec![None; limit.max(1) as usize].into_boxed_slice();
         Self {
             times,
@@ -26,7 +26,7 @@ impl Limiter {
     /// Counts an event, or says when there will be room for it. `now` does not go back. Leaves room
     /// for `spare` more: for those that cannot wait. A limit that `spare` would use up is shared
     /// instead.
-    pub fn admit_sparing(&mut self, now: Nanos, spare: usize) -> Result<(), Nanos> {
+    pub(crate) fn admit_sparing(&mut self, now: Nanos, spare: usize) -> Result<(), Nanos> {
         let spare = spare.min(self.times.len() - 1);
         let until = self.room_at(spare);
         if now < until {
@@ -39,7 +39,7 @@ impl Limiter {
     /// Counts an event that weighs as much as `weight` of them, whole or not at all. One that is
     /// heavier than the limit waits until nothing else is in the window. Leaves room for `spare`
     /// more after its whole weight.
-    pub fn admit_weighing_sparing(
+    pub(crate) fn admit_weighing_sparing(
         &mut self,
         now: Nanos,
         weight: u32,
@@ -52,13 +52,13 @@ impl Limiter {
     }
 
     /// Counts an event that happens whether there is room or not.
-    pub fn count(&mut self, now: Nanos) {
+    pub(crate) fn count(&mut self, now: Nanos) {
         self.times[self.next] = Some(now);
         self.next = (self.next + 1) % self.times.len();
     }
 
     /// The peer may have counted the newest event, which weighed `weight`, as late as `now`.
-    pub fn redate_weighing(&mut self, now: Nanos, weight: u32) {
+    pub(crate) fn redate_weighing(&mut self, now: Nanos, weight: u32) {
         let all = self.times.len();
         for back in 1..=(weight as usize).clamp(1, all) {
             self.times[(self.next + all - back) % all] = Some(now);

@@ -65,7 +65,7 @@ pub enum Read<'a> {
     TooLong {
         /// How many bytes it had.
         bytes: u64,
-        /// Its beginning and its end, [`EXCERPT_BYTES`](super::EXCERPT_BYTES) each at most; not
+        /// Its beginning and its end, `EXCERPT_BYTES` each at most; not
         /// checked to be UTF-8.
         excerpt: &'a [u8],
         /// When its end stood here.
@@ -108,7 +108,7 @@ pub enum SendError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
     /// Text messages that were read.
-    pub text_frames: u64,
+    pub(crate) text_frames: u64,
     /// Binary messages, which are ignored.
     pub binary_frames: u64,
     /// Messages that were too long, and were dropped.
@@ -116,7 +116,7 @@ pub struct Counters {
     /// The peer's pings, each answered.
     pub pings: u64,
     /// Attempts and connections that ended, for whatever reason.
-    pub closes: u64,
+    pub(crate) closes: u64,
 }
 
 #[expect(
@@ -197,7 +197,7 @@ impl<S: Transport> Link<S> {
     }
 
     /// A link to the same endpoint that was never opened, with dice of its own.
-    pub fn another(&mut self) -> Self {
+    pub(crate) fn another(&mut self) -> Self {
         let seed = self.rng.u64(..);
         let (config, name) = (self.config.clone(), self.server_name.clone());
         Self::fresh(config, name, self.tls.clone(), seed)
@@ -255,7 +255,7 @@ impl<S: Transport> Link<S> {
     }
 
     /// The address of the connection, or of the attempt at one.
-    pub fn address(&self) -> Option<SocketAddr> {
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         match self.phase {
             Phase::Waiting | Phase::Resolving => None,
             Phase::Connecting | Phase::Tunnelling => self.dialed,
@@ -265,7 +265,7 @@ impl<S: Transport> Link<S> {
 
     /// When a live connection is closed for its age, [`LinkConfig::life_max`] or a little less
     /// after it opened.
-    pub fn expires(&self) -> Nanos {
+    pub(crate) fn expires(&self) -> Nanos {
         self.expires
     }
 
@@ -285,7 +285,7 @@ impl<S: Transport> Link<S> {
     }
 
     /// What the peer's clock showed when it accepted the newest connection, if it said so.
-    pub fn peer_time(&self) -> Option<ServerTime> {
+    pub(crate) fn peer_time(&self) -> Option<ServerTime> {
         self.peer_time
     }
 
@@ -444,13 +444,13 @@ impl<S: Transport> Link<S> {
 
     /// Like [`send`](Self::send), but may also use the room that the peer's limit keeps for pings
     /// and pongs: for messages that keep the connection open.
-    pub fn send_first(&mut self, now: Nanos, text: &[u8]) -> Result<Sent, SendError> {
+    pub(crate) fn send_first(&mut self, now: Nanos, text: &[u8]) -> Result<Sent, SendError> {
         self.send_sparing(now, text, 0)
     }
 
     /// Sends what the peer asked for at once, as its pings are answered: it counts, and never waits
     /// for room.
-    pub fn reply(&mut self, now: Nanos, text: &[u8]) -> Result<Sent, SendError> {
+    pub(crate) fn reply(&mut self, now: Nanos, text: &[u8]) -> Result<Sent, SendError> {
         self.count_heartbeat(now);
         self.put_text(now, text)
     }
@@ -475,7 +475,7 @@ impl<S: Transport> Link<S> {
 
     /// Writes what waits for the stream. [`read`](Self::read) does this too, and alone drives the
     /// handshakes: what comes with their end must be read.
-    pub fn flush(&mut self, now: Nanos) {
+    pub(crate) fn flush(&mut self, now: Nanos) {
         let Wire::Ws(ws) = &mut self.wire else { return };
         match ws.flush() {
             Ok(()) => self.unflushed = false,
@@ -485,12 +485,12 @@ impl<S: Transport> Link<S> {
     }
 
     /// Nothing of ours waits for the socket: [`tx`](Self::tx) covers all that was sent.
-    pub fn is_flushed(&self) -> bool {
+    pub(crate) fn is_flushed(&self) -> bool {
         !self.unflushed
     }
 
     /// How far this connection has written; `None` if there is none.
-    pub fn tx(&self) -> Option<TxMark> {
+    pub(crate) fn tx(&self) -> Option<TxMark> {
         self.wire.stream().map(Transport::tx)
     }
 
@@ -503,7 +503,7 @@ impl<S: Transport> Link<S> {
         }
     }
 
-    /// Says goodbye and starts no further attempt before [`start`](Self::start).
+    /// Says goodbye and starts no further attempt before `start`.
     pub fn shutdown(&mut self, now: Nanos) {
         self.part(CloseCode::Normal);
         self.close(now, Close::Shutdown);
@@ -511,7 +511,7 @@ impl<S: Transport> Link<S> {
 
     /// Ends the rest after a [`shutdown`](Self::shutdown). A delay that failures had earned is
     /// waited for.
-    pub fn start(&mut self, now: Nanos) {
+    pub(crate) fn start(&mut self, now: Nanos) {
         if self.phase == Phase::Waiting && self.timer == Nanos::NEVER {
             self.timer = self.backoff.poll_timeout().max(now);
         }

@@ -1,28 +1,28 @@
 //! Bytes to frames: TLS, WebSocket, handshakes, heartbeat, backoff, rate limits.
 //! Generic over its stream and driven by `now`: it opens no socket and reads no clock.
 
-pub mod backoff;
-pub mod close;
+pub(crate) mod backoff;
+pub(crate) mod close;
 mod http;
-pub mod http_date;
-pub mod limiter;
-pub mod link;
-pub mod proxy;
-pub mod retry_after;
-pub mod settings;
+pub(crate) mod http_date;
+pub(crate) mod limiter;
+pub(crate) mod link;
+pub(crate) mod proxy;
+pub(crate) mod retry_after;
+pub(crate) mod settings;
 mod sieve;
 pub mod tls;
-pub mod tls_stream;
+pub(crate) mod tls_stream;
 mod upgrade;
 mod ws;
 
-pub use backoff::Backoff;
+pub(crate) use backoff::Backoff;
 pub use close::{Close, Phase};
-pub use limiter::Limiter;
+pub(crate) use limiter::Limiter;
 pub use link::{Link, Output, Read, SendError};
-pub use proxy::{Proxy, Target};
+pub(crate) use proxy::{Proxy, Target};
 pub use settings::LinkConfig;
-pub use sieve::EXCERPT_BYTES;
+pub(crate) use sieve::EXCERPT_BYTES;
 pub use tls_stream::TlsStream;
 
 use crate::base::{Nanos, RxStamps};

@@ -29,7 +29,7 @@ pub struct Proxy {
 impl Proxy {
     /// `http://host:port` or `socks5://host:port`, with `user:password@` before the host if the
     /// proxy wants it.
-    pub fn parse(url: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(url: &str) -> Result<Self, &'static str> {
         let (scheme, rest) = url.split_once("://").ok_or(HOW)?;
         let scheme = match scheme {
             "http" => Scheme::Http,
@@ -65,7 +65,7 @@ impl Proxy {
     }
 
     /// The proxy's own address.
-    pub fn host_port(&self) -> &str {
+    pub(crate) fn host_port(&self) -> &str {
         &self.host_port
     }
 
@@ -113,9 +113,9 @@ const LOGIN: &str =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// A name or an address, without brackets.
-    pub host: String,
+    pub(crate) host: String,
     /// TCP port.
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 impl fmt::Display for Target {
@@ -137,7 +137,7 @@ enum Step {
 }
 
 /// The conversation with a proxy over the stream `T`, until the stream is the target's.
-pub struct Tunnel<T> {
+pub(crate) struct Tunnel<T> {
     stream: T,
     proxy: Proxy,
     target: Target,
@@ -150,7 +150,7 @@ pub struct Tunnel<T> {
 
 impl<T> Tunnel<T> {
     /// Nothing is said yet.
-    pub fn new(stream: T, proxy: Proxy, target: Target) -> Self {
+    pub(crate) fn new(stream: T, proxy: Proxy, target: Target) -> Self {
         Self {
             stream,
             step: match proxy.scheme {
@@ -166,17 +166,17 @@ impl<T> Tunnel<T> {
     }
 
     /// The stream to the proxy.
-    pub fn get_ref(&self) -> &T {
+    pub(crate) fn get_ref(&self) -> &T {
         &self.stream
     }
 
     /// The stream to the proxy, for registration.
-    pub fn get_mut(&mut self) -> &mut T {
+    pub(crate) fn get_mut(&mut self) -> &mut T {
         &mut self.stream
     }
 
     /// The stream, which leads to the target once [`Self::advance`] has returned `Ok`.
-    pub fn into_inner(self) -> T {
+    pub(crate) fn into_inner(self) -> T {
         self.stream
     }
 }
@@ -184,7 +184,7 @@ impl<T> Tunnel<T> {
 impl<T: Read + Write> Tunnel<T> {
     /// Talks as far as the stream lets it. `Ok` when the stream leads to the target, `WouldBlock`
     /// while we wait for the proxy.
-    pub fn advance(&mut self) -> io::Result<()> {
+    pub(crate) fn advance(&mut self) -> io::Result<()> {
         loop {
             while self.sent < self.words.len() {
                 self.sent += self.stream.write(&self.words[self.sent..])?;

@@ -4,12 +4,12 @@ use super::http_date::seconds_since_1970 as http_date;
 use crate::base::{Nanos, UnixNanos};
 
 /// Never obeyed for longer. The longest ban that exchanges document is three days.
-pub const RETRY_AFTER_MAX: Nanos = Nanos::from_secs(3 * 24 * 3600);
+pub(crate) const RETRY_AFTER_MAX: Nanos = Nanos::from_secs(3 * 24 * 3600);
 
 /// How long the peer asks us to stay away, at most [`RETRY_AFTER_MAX`]; `None` if the value is
 /// neither a number of seconds nor an HTTP date. A date counts from the answer's own `Date`, or
 /// from `now` without one.
-pub fn retry_after(value: &str, date: Option<&str>, now: UnixNanos) -> Option<Nanos> {
+pub(crate) fn retry_after(value: &str, date: Option<&str>, now: UnixNanos) -> Option<Nanos> {
     let value = value.trim();
     if let Some(seconds) = seconds(value) {
         return Some(RETRY_AFTER_MAX.min(Nanos::from_secs(seconds)));

@@ -7,30 +7,30 @@ use std::fmt;
 
 /// How long each phase of a connection may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadlines {
+pub(crate) struct Deadlines {
     /// Name resolution.
-    pub resolve: Nanos,
+    pub(crate) resolve: Nanos,
     /// TCP, for each address.
-    pub connect: Nanos,
+    pub(crate) connect: Nanos,
     /// The way through a proxy.
-    pub tunnel: Nanos,
+    pub(crate) tunnel: Nanos,
     /// The TLS handshake.
-    pub secure: Nanos,
+    pub(crate) secure: Nanos,
     /// The HTTP upgrade.
-    pub upgrade: Nanos,
+    pub(crate) upgrade: Nanos,
 }
 
 impl Deadlines {
     /// The default: 5 s.
-    pub const RESOLVE: Nanos = Nanos::from_secs(5);
+    pub(crate) const RESOLVE: Nanos = Nanos::from_secs(5);
     /// The default: 3 s.
-    pub const CONNECT: Nanos = Nanos::from_secs(3);
+    pub(crate) const CONNECT: Nanos = Nanos::from_secs(3);
     /// The default: 5 s.
-    pub const TUNNEL: Nanos = Nanos::from_secs(5);
+    pub(crate) const TUNNEL: Nanos = Nanos::from_secs(5);
     /// The default: 5 s.
-    pub const SECURE: Nanos = Nanos::from_secs(5);
+    pub(crate) const SECURE: Nanos = Nanos::from_secs(5);
     /// The default: 5 s.
-    pub const UPGRADE: Nanos = Nanos::from_secs(5);
+    pub(crate) const UPGRADE: Nanos = Nanos::from_secs(5);
 }
 
 impl Default for Deadlines {
@@ -49,13 +49,13 @@ impl Default for Deadlines {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkConfig {
     /// The name that is resolved, that the certificate must be for, and that the Host header has.
-    pub host: String,
+    pub(crate) host: String,
     /// TCP port.
-    pub port: u16,
+    pub(crate) port: u16,
     /// Path and query of the upgrade, from its `/` on.
-    pub path: String,
+    pub(crate) path: String,
     /// The deadline of each phase.
-    pub deadlines: Deadlines,
+    pub(crate) deadlines: Deadlines,
     /// After half of this without any frame the link pings; after all of it the link connects
     /// again.
     pub idle_after: Nanos,
@@ -68,17 +68,17 @@ pub struct LinkConfig {
     /// Bytes that one message of the peer may have; a longer one is dropped, and said.
     pub message_bytes_max: usize,
     /// The way there: a proxy, and what it is to connect to.
-    pub proxy: Option<(Proxy, Target)>,
+    pub(crate) proxy: Option<(Proxy, Target)>,
 }
 
 impl LinkConfig {
     /// Twice the usual time between an exchange's own pings: a peer this quiet is gone.
-    pub const IDLE_AFTER: Nanos = Nanos::from_secs(40);
+    pub(crate) const IDLE_AFTER: Nanos = Nanos::from_secs(40);
     /// Exchanges cut connections after 24 h.
-    pub const LIFE_MAX: Nanos = Nanos::from_secs(23 * 3600);
+    pub(crate) const LIFE_MAX: Nanos = Nanos::from_secs(23 * 3600);
 
     /// For a peer that sends small messages only, such as answers about orders.
-    pub const MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+    pub(crate) const MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
     /// An endpoint with the default deadlines, idle time and life, and no message limit.
     pub fn new(host: impl Into<String>, port: u16, path: impl Into<String>) -> Self {

@@ -7,19 +7,19 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
 
 /// Whole messages from this size on are gathered here.
-pub const LARGE_BYTES: usize = 256 * 1024;
+pub(crate) const LARGE_BYTES: usize = 256 * 1024;
 /// Bytes after which the owner turns to its other connections.
-pub const TURN_BYTES: usize = 512 * 1024;
+pub(crate) const TURN_BYTES: usize = 512 * 1024;
 /// How much of the beginning and of the end of a too long message is kept, to say what it was
 /// about.
-pub const EXCERPT_BYTES: usize = 1024;
+pub(crate) const EXCERPT_BYTES: usize = 1024;
 /// The longest header of a frame without a mask. A server that masks breaks the rules, and
 /// WebSocket says so.
 const HEADER_MAX: usize = 10;
 
 /// What was taken out.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Sifted {
+pub(crate) enum Sifted {
     /// The payload of a large text message.
     Large(Vec<u8>),
     /// A message of this many bytes was too long; its beginning and its end.
@@ -41,7 +41,7 @@ enum Way {
 ///
 /// Invariant: while the payload of a frame comes in, `left` of it is still to come; between frames
 /// `held` has the beginning of the next header, and `left` is zero.
-pub struct Sieve<T> {
+pub(crate) struct Sieve<T> {
     stream: T,
     limit: u64,
     held: ArrayVec<u8, HEADER_MAX>,
@@ -77,7 +77,7 @@ struct Open {
 
 impl<T> Sieve<T> {
     /// Messages of more than `limit` bytes are dropped. `behind` was read already.
-    pub fn new(stream: T, behind: Vec<u8>, limit: usize) -> Self {
+    pub(crate) fn new(stream: T, behind: Vec<u8>, limit: usize) -> Self {
         Self {
             stream,
             limit: limit as u64,
@@ -96,21 +96,21 @@ impl<T> Sieve<T> {
         }
     }
 
-    pub fn get_ref(&self) -> &T {
+    pub(crate) fn get_ref(&self) -> &T {
         &self.stream
     }
 
-    pub fn get_mut(&mut self) -> &mut T {
+    pub(crate) fn get_mut(&mut self) -> &mut T {
         &mut self.stream
     }
 
     /// What was taken out, once its last byte is there; reading blocks until it is fetched.
-    pub fn take_sifted(&mut self) -> Option<Sifted> {
+    pub(crate) fn take_sifted(&mut self) -> Option<Sifted> {
         self.sifted.take()
     }
 
     /// True if reading blocked only because others must have their turn.
-    pub fn take_tired(&mut self) -> bool {
+    pub(crate) fn take_tired(&mut self) -> bool {
         let tired = self.spent >= TURN_BYTES;
         if tired {
             self.spent = 0;
@@ -119,12 +119,12 @@ impl<T> Sieve<T> {
     }
 
     /// True once after the beginning of a text has passed whose rest is dropped.
-    pub fn take_cut(&mut self) -> bool {
+    pub(crate) fn take_cut(&mut self) -> bool {
         mem::take(&mut self.cut)
     }
 
     /// True if bytes of a frame that was not whole came since the last call.
-    pub fn take_moved(&mut self) -> bool {
+    pub(crate) fn take_moved(&mut self) -> bool {
         mem::take(&mut self.moved)
     }
 

@@ -50,7 +50,7 @@ impl fmt::Display for TlsSetupError {
 impl std::error::Error for TlsSetupError {}
 
 /// What is trusted: the public authorities that are compiled in, and those in `extra_ca_pem`.
-pub fn root_certs(
+pub(crate) fn root_certs(
     extra_ca_pem: Option<&[u8]>,
 ) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
     let mut certs = webpki_root_certs::TLS_SERVER_ROOT_CERTS.to_vec();
@@ -66,7 +66,7 @@ pub fn root_certs(
     Ok(certs)
 }
 
-/// A client that trusts [`root_certs`], and judges certificates by the clock `time`. TLS 1.2 or
+/// A client that trusts `root_certs`, and judges certificates by the clock `time`. TLS 1.2 or
 /// 1.3, no client certificate.
 pub fn client_config(
     extra_ca_pem: Option<&[u8]>,

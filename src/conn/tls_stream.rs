@@ -67,7 +67,7 @@ pub struct TlsStream<S> {
 
 impl<S: Read + Write> TlsStream<S> {
     /// A rustls client or server connection over `stream`. The handshake is driven by
-    /// [`handshake`](Self::handshake), or by the first reads and writes.
+    /// `handshake`, or by the first reads and writes.
     pub fn new(tls: impl Into<Connection>, stream: S) -> Self {
         Self {
             tls: tls.into(),
@@ -77,7 +77,7 @@ impl<S: Read + Write> TlsStream<S> {
     }
 
     /// The stream below.
-    pub fn get_ref(&self) -> &S {
+    pub(crate) fn get_ref(&self) -> &S {
         &self.io.stream
     }
 
@@ -88,7 +88,7 @@ impl<S: Read + Write> TlsStream<S> {
 
     /// Drives the handshake as far as the stream lets it. `Ok` when keys are agreed and the peer is
     /// verified, `WouldBlock` while we wait for the peer.
-    pub fn handshake(&mut self) -> io::Result<()> {
+    pub(crate) fn handshake(&mut self) -> io::Result<()> {
         loop {
             no_block(self.push_out())?;
             if !self.tls.is_handshaking() {

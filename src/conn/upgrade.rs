@@ -37,9 +37,9 @@ pub(super) struct Upgrade<T> {
 /// An answer other than 101.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Refusal {
-    pub status: u16,
+    pub(crate) status: u16,
     /// How long the peer asks us to stay away.
-    pub retry_after: Option<Nanos>,
+    pub(crate) retry_after: Option<Nanos>,
     body: Body,
 }
 
@@ -54,7 +54,7 @@ pub(super) enum Progress {
 
 impl<T: Read + Write> Upgrade<T> {
     /// `host` as the Host header has it, `path` with its query; `nonce` makes the key.
-    pub fn new(stream: T, host: &str, path: &str, nonce: [u8; 16]) -> Self {
+    pub(crate) fn new(stream: T, host: &str, path: &str, nonce: [u8; 16]) -> Self {
         let key = STANDARD.encode(nonce);
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -73,16 +73,16 @@ impl<T: Read + Write> Upgrade<T> {
         }
     }
 
-    pub fn get_ref(&self) -> &T {
+    pub(crate) fn get_ref(&self) -> &T {
         &self.stream
     }
 
-    pub fn get_mut(&mut self) -> &mut T {
+    pub(crate) fn get_mut(&mut self) -> &mut T {
         &mut self.stream
     }
 
     /// The refusal whose body is being read, and what it says so far.
-    pub fn refusal(&self) -> Option<(Refusal, String)> {
+    pub(crate) fn refusal(&self) -> Option<(Refusal, String)> {
         let refusal = self.refusal?;
         let (body, _) = refusal.body.read(&self.answer);
         let mut words = String::from_utf8_lossy(&body).trim().to_owned();
@@ -93,17 +93,17 @@ impl<T: Read + Write> Upgrade<T> {
     }
 
     /// When the peer accepted, by its own clock and to the second, if it says so.
-    pub fn date(&self) -> Option<UnixNanos> {
+    pub(crate) fn date(&self) -> Option<UnixNanos> {
         self.date
     }
 
     /// The stream, and the frame bytes that came behind the answer's head.
-    pub fn into_parts(self) -> (T, Vec<u8>) {
+    pub(crate) fn into_parts(self) -> (T, Vec<u8>) {
         (self.stream, self.answer)
     }
 
     /// Writes and reads as far as the stream lets it. `unix` is the wall clock's time.
-    pub fn advance(&mut self, unix: UnixNanos) -> Progress {
+    pub(crate) fn advance(&mut self, unix: UnixNanos) -> Progress {
         match self.try_advance(unix) {
             Ok(progress) => progress,
             Err(error) if error.kind() == ErrorKind::WouldBlock => Progress::Blocked,

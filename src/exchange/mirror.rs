@@ -76,7 +76,7 @@ pub trait Market {
 
 /// How long an order may live in the simulated market.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Life {
+pub(crate) enum Life {
     /// Until it is filled or the exchange stops.
     GoodTillCancel,
     /// What does not fill at once expires.
@@ -87,26 +87,26 @@ pub enum Life {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// Index of the listing.
-    pub listing: usize,
+    pub(crate) listing: usize,
     /// Buy or sell.
-    pub side: Side,
+    pub(crate) side: Side,
     /// The limit price.
-    pub px: Px,
+    pub(crate) px: Px,
     /// How much.
-    pub qty: Qty,
+    pub(crate) qty: Qty,
     /// How long it may live.
-    pub life: Life,
+    pub(crate) life: Life,
     /// Empty when the client sent none.
-    pub client_id: String,
+    pub(crate) client_id: String,
 }
 
 /// What a market made of an order at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Placed {
     /// The exchange's own number of it.
-    pub order_id: u64,
+    pub(crate) order_id: u64,
     /// What it traded, with the trade's number.
-    pub fills: Vec<(Px, Qty, u64)>,
+    pub(crate) fills: Vec<(Px, Qty, u64)>,
 }
 
 /// A simulated market that takes orders.
@@ -134,7 +134,7 @@ pub struct Reply {
     /// JSON.
     pub body: String,
     /// What it cost of `Limits::rest_weight`.
-    pub weight: u32,
+    pub(crate) weight: u32,
 }
 
 /// What a recorded message is to a client that is played it.
@@ -259,13 +259,13 @@ pub trait AccountSession: Send {
 /// The best levels of one book as a client knows them. Exchanges that keep a window themselves
 /// compare with it.
 #[derive(Debug, Clone, Default)]
-pub struct Window {
+pub(crate) struct Window {
     sides: [BTreeMap<i64, Qty>; 2],
 }
 
 impl Window {
     /// The window of `count` levels of this book, whole: bids and asks, best first.
-    pub fn open(
+    pub(crate) fn open(
         market: &dyn Market,
         listing: usize,
         count: usize,
@@ -277,7 +277,7 @@ impl Window {
 
     /// What changed since the last look: levels that came in or changed, and with zero quantity
     /// those that were removed or left the window. Bids and asks, best first.
-    pub fn step(
+    pub(crate) fn step(
         &mut self,
         market: &dyn Market,
         listing: usize,

@@ -1,31 +1,33 @@
 //! Frames to words, one folder an exchange: decode, sequencing rule, subscribe, encode, sign,
 //! mirror. Never sees a socket or a clock; what differs between exchanges as data stays data.
 
-pub mod binance_futures;
+pub(crate) mod binance_futures;
 pub mod binance_spot;
-pub mod bitstamp;
-pub mod bybit;
-pub mod coinbase;
+pub(crate) mod bitstamp;
+pub(crate) mod bybit;
+pub(crate) mod coinbase;
 #[cfg(test)]
 mod conformance;
-pub mod deribit;
-pub mod hyperliquid;
+pub(crate) mod deribit;
+pub(crate) mod hyperliquid;
 pub mod kit;
-pub mod kraken;
-pub mod kraken_futures;
+pub(crate) mod kraken;
+pub(crate) mod kraken_futures;
 pub mod mirror;
-pub mod okx;
+pub(crate) mod okx;
 
-pub use crate::base::feed::MESSAGE_BYTES_MAX;
+pub(crate) use crate::base::feed::MESSAGE_BYTES_MAX;
 use crate::base::feed::SeqRule;
 use crate::base::{
     Channel, ClientId, DecimalError, Instrument, InstrumentId, Nanos, NewOrder, Px, Qty, Snapshot,
     Symbol, UnixNanos,
 };
-pub use kit::listing::{LeftOut, Listings};
+pub(crate) use kit::listing::LeftOut;
+pub use kit::listing::Listings;
 pub use kit::survey::Survey;
-pub use kit::tape::LARGE_BYTES;
-pub use kit::words::{Dropped, Words};
+pub(crate) use kit::tape::LARGE_BYTES;
+pub(crate) use kit::words::Dropped;
+pub use kit::words::Words;
 pub use mirror::Mirror;
 
 /// Exchanges that this build knows. One line here and one folder add another.
@@ -84,7 +86,7 @@ pub struct Streams {
 
 impl Streams {
     /// The channels that are followed.
-    pub fn channels(&self) -> impl Iterator<Item = Channel> {
+    pub(crate) fn channels(&self) -> impl Iterator<Item = Channel> {
         let (trades, quotes) = (self.trades, self.quotes);
         Channel::ALL
             .into_iter()
@@ -121,7 +123,7 @@ pub struct Endpoints {
     /// `host:port` of market streams, REST and order entry.
     pub stream: String,
     /// `host:port` of the REST service.
-    pub rest: String,
+    pub(crate) rest: String,
     /// `host:port` of order entry; empty if this build sends no orders there.
     pub orders: String,
 }
@@ -176,7 +178,7 @@ pub struct RestRequest {
     /// The JSON body of a POST; a GET without.
     pub body: Option<String>,
     /// What it costs of [`Limits::rest_weight`].
-    pub weight: u32,
+    pub(crate) weight: u32,
 }
 
 impl RestRequest {
@@ -423,7 +425,7 @@ pub enum DecodeError {
 
 impl DecodeError {
     /// A static word for logs and counters.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::TooLong => "too_long",
             Self::Json => "json",

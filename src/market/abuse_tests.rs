@@ -105,8 +105,8 @@ fn act(builder: &mut BookBuilder<256>, step: &Step) {
 /// One call of the builder.
 #[derive(Debug)]
 struct Step {
-    pub now: Nanos,
-    pub act: Act,
+    pub(crate) now: Nanos,
+    pub(crate) act: Act,
 }
 
 #[derive(Debug)]
@@ -129,9 +129,9 @@ enum Act {
 /// What the exchange said, and what its book was then.
 #[derive(Debug, Clone)]
 struct Message {
-    pub diff: Diff,
-    pub bids: Vec<Level>,
-    pub asks: Vec<Level>,
+    pub(crate) diff: Diff,
+    pub(crate) bids: Vec<Level>,
+    pub(crate) asks: Vec<Level>,
     book: [Vec<Level>; 2],
 }
 

@@ -29,7 +29,7 @@ impl<const N: usize> Book<N> {
     /// As [`Self::new`], of a stream that tells of the best `window` levels per side and of none
     /// beyond. With `truncates` the stream does not say that a level left the window: it is dropped
     /// here.
-    pub fn windowed(window: Option<u16>, truncates: bool) -> Self {
+    pub(crate) fn windowed(window: Option<u16>, truncates: bool) -> Self {
         Self {
             bids: Half::new(Side::Buy, window, truncates),
             asks: Half::new(Side::Sell, window, truncates),
@@ -37,7 +37,7 @@ impl<const N: usize> Book<N> {
     }
 
     /// Becomes equal to `other`. Allocates nothing.
-    pub fn copy_from(&mut self, other: &Self) {
+    pub(crate) fn copy_from(&mut self, other: &Self) {
         self.bids.copy_from(&other.bids);
         self.asks.copy_from(&other.asks);
     }
@@ -45,13 +45,13 @@ impl<const N: usize> Book<N> {
     /// A message is over. With a window the book is truncated to it, and what it holds of it is all
     /// that there is. A window larger than `N` changes nothing.
     #[inline]
-    pub fn end_message(&mut self) {
+    pub(crate) fn end_message(&mut self) {
         self.bids.end_message();
         self.asks.end_message();
     }
 
     /// Forgets every level, and that anything was known.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bids.clear();
         self.asks.clear();
     }
@@ -64,7 +64,7 @@ impl<const N: usize> Book<N> {
     }
 
     /// Forgets that this side, which has no level, has none at the exchange either.
-    pub fn doubt(&mut self, side: Side) {
+    pub(crate) fn doubt(&mut self, side: Side) {
         let half = match side {
             Side::Buy => &mut self.bids,
             Side::Sell => &mut self.asks,
@@ -77,14 +77,14 @@ impl<const N: usize> Book<N> {
     /// Sets what rests at a price; a zero quantity removes it, and removing what is not there is
     /// nothing.
     #[inline]
-    pub fn set(&mut self, side: Side, level: Level) {
+    pub(crate) fn set(&mut self, side: Side, level: Level) {
         match side {
             Side::Buy => self.bids.set(level),
             Side::Sell => self.asks.set(level),
         }
     }
 
-    /// Applies the changed bids and asks of one message: the same as [`Self::set`] for each in
+    /// Applies the changed bids and asks of one message: the same as `set` for each in
     /// turn, and faster if a side's changes come best level first.
     #[inline]
     pub fn apply(&mut self, bids: &[Level], asks: &[Level]) {
@@ -98,39 +98,39 @@ impl<const N: usize> Book<N> {
     }
 
     /// The lowest ask.
-    pub fn best_ask(&self) -> Option<Level> {
+    pub(crate) fn best_ask(&self) -> Option<Level> {
         self.asks.iter().next()
     }
 
     /// Best bid at or above best ask.
-    pub fn crossed(&self) -> bool {
+    pub(crate) fn crossed(&self) -> bool {
         matches!((self.best_bid(), self.best_ask()), (Some(bid), Some(ask)) if bid.px >= ask.px)
     }
 
     /// All levels that are held, best first, also those beyond the horizon.
-    pub fn levels(&self, side: Side) -> impl Iterator<Item = Level> {
+    pub(crate) fn levels(&self, side: Side) -> impl Iterator<Item = Level> {
         self.half(side).iter()
     }
 
     /// Levels held, also those beyond the horizon; at most `N`.
-    pub fn depth(&self, side: Side) -> usize {
+    pub(crate) fn depth(&self, side: Side) -> usize {
         self.half(side).len
     }
 
     /// Levels held inside the horizon: the exchange's own best ones, none missing between them.
-    pub fn complete_depth(&self, side: Side) -> usize {
+    pub(crate) fn complete_depth(&self, side: Side) -> usize {
         self.half(side).complete()
     }
 
     /// True when the horizon is infinite: there is no level on this side that is not held.
-    pub fn whole(&self, side: Side) -> bool {
+    pub(crate) fn whole(&self, side: Side) -> bool {
         self.half(side).whole()
     }
 
     /// The worst price up to which this side is provably complete; `None` if nothing is known. For
     /// a [`whole`](Self::whole) side it is the end of the price scale.
     #[cfg(test)]
-    pub fn horizon(&self, side: Side) -> Option<Px> {
+    pub(crate) fn horizon(&self, side: Side) -> Option<Px> {
         let half = self.half(side);
         (half.horizon != UNKNOWN).then(|| half.level(half.horizon, Qty(0)).px)
     }

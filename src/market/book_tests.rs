@@ -413,7 +413,7 @@ pub(super) struct Twin {
 }
 
 impl Twin {
-    pub fn set(&mut self, side: Side, level: Level) {
+    pub(crate) fn set(&mut self, side: Side, level: Level) {
         let levels = match side {
             Side::Buy => &mut self.bids,
             Side::Sell => &mut self.asks,
@@ -431,11 +431,11 @@ impl Twin {
         }
     }
 
-    pub fn len(&self, side: Side) -> usize {
+    pub(crate) fn len(&self, side: Side) -> usize {
         self.side(side).len()
     }
 
-    pub fn best(&self, side: Side) -> Box<dyn Iterator<Item = Level> + '_> {
+    pub(crate) fn best(&self, side: Side) -> Box<dyn Iterator<Item = Level> + '_> {
         let levels = self.side(side).iter().map(|(&px, &qty)| level(px, qty));
         match side {
             Side::Buy => Box::new(levels.rev()),
@@ -443,12 +443,12 @@ impl Twin {
         }
     }
 
-    pub fn levels(&self, side: Side) -> Vec<Level> {
+    pub(crate) fn levels(&self, side: Side) -> Vec<Level> {
         self.best(side).collect()
     }
 
     /// A snapshot of the best `count` levels.
-    pub fn snapshot(&self, last_id: u64, count: usize) -> Snapshot {
+    pub(crate) fn snapshot(&self, last_id: u64, count: usize) -> Snapshot {
         Snapshot {
             dropped: 0,
             last_id,

@@ -7,9 +7,9 @@ use std::collections::{VecDeque, vec_deque};
 use std::iter::Copied;
 
 /// The most that waits: at ten messages a second some three minutes of them.
-pub const BUFFER_DIFFS: usize = 2_048;
+pub(crate) const BUFFER_DIFFS: usize = 2_048;
 /// Levels of all of them together (1 MiB).
-pub const BUFFER_LEVELS: usize = 65_536;
+pub(crate) const BUFFER_LEVELS: usize = 65_536;
 /// Bytes of both rings, when they were full once.
 pub const BUFFER_BYTES: usize =
     BUFFER_DIFFS * size_of::<Head>() + BUFFER_LEVELS * size_of::<Level>();
@@ -24,24 +24,24 @@ struct Head {
 }
 
 /// A diff that is held.
-pub struct Held<'a> {
+pub(crate) struct Held<'a> {
     /// When it came, and on which line.
-    pub at: Nanos,
-    pub line: u8,
-    pub diff: &'a Diff,
-    pub bids: Levels<'a>,
-    pub asks: Levels<'a>,
+    pub(crate) at: Nanos,
+    pub(crate) line: u8,
+    pub(crate) diff: &'a Diff,
+    pub(crate) bids: Levels<'a>,
+    pub(crate) asks: Levels<'a>,
 }
 
 /// Levels of one side of a [`Held`].
-pub type Levels<'a> = Copied<vec_deque::Iter<'a, Level>>;
+pub(crate) type Levels<'a> = Copied<vec_deque::Iter<'a, Level>>;
 
 /// Diffs in order of arrival.
 ///
 /// Invariant: the levels of all heads, bids then asks of each, are exactly `levels`; everything
 /// that came after the id `reach` is held.
 #[derive(Debug)]
-pub struct Buffer {
+pub(crate) struct Buffer {
     heads: VecDeque<Head>,
     levels: VecDeque<Level>,
     /// The id of the last diff that is gone, or else of the first one that came; `None` before any
@@ -50,7 +50,7 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             heads: VecDeque::with_capacity(BUFFER_DIFFS),
             levels: VecDeque::with_capacity(BUFFER_LEVELS),
@@ -59,17 +59,17 @@ impl Buffer {
     }
 
     /// A message with these ids is held.
-    pub fn holds(&self, diff: &Diff) -> bool {
+    pub(crate) fn holds(&self, diff: &Diff) -> bool {
         let ids = |diff: &Diff| (diff.first_id, diff.last_id, diff.prev_id);
         let mut heads = self.heads.iter().rev();
         heads.any(|head| ids(&head.diff) == ids(diff))
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.heads.is_empty()
     }
 
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.heads.clear();
         self.levels.clear();
         self.reach = None;
@@ -77,7 +77,7 @@ impl Buffer {
     }
 
     /// Forgets all, and holds what follows a book at this id.
-    pub fn begin(&mut self, id: u64) {
+    pub(crate) fn begin(&mut self, id: u64) {
         self.clear();
         self.reach = Some(id);
         debug_assert!(self.is_empty());
@@ -85,12 +85,12 @@ impl Buffer {
 
     /// A snapshot at this id or a later one misses nothing: what changed the book after it is held.
     /// `None` if nothing came yet.
-    pub fn reach(&self) -> Option<u64> {
+    pub(crate) fn reach(&self) -> Option<u64> {
         self.reach
     }
 
     /// Forgets what is newer than this id: the exchange counts on from here.
-    pub fn step_back(&mut self, id: u64) {
+    pub(crate) fn step_back(&mut self, id: u64) {
         for _ in 0..self.heads.len() {
             let Some(head) = self.heads.pop_front() else {
                 break;
@@ -109,18 +109,18 @@ impl Buffer {
     }
 
     /// Forgets the diffs that came before `at`.
-    pub fn forget_before(&mut self, at: Nanos) {
+    pub(crate) fn forget_before(&mut self, at: Nanos) {
         let old = self.heads.iter().take_while(|head| head.at < at).count();
         self.drop_first(old);
     }
 
-    pub fn first(&self) -> Option<&Diff> {
+    pub(crate) fn first(&self) -> Option<&Diff> {
         self.heads.front().map(|head| &head.diff)
     }
 
     /// Keeps a diff; returns how many had to go for it, itself included if it is larger than all
     /// room.
-    pub fn push(&mut self, update: &Update<'_>) -> u64 {
+    pub(crate) fn push(&mut self, update: &Update<'_>) -> u64 {
         let Update {
             now,
             line,
@@ -155,7 +155,7 @@ impl Buffer {
     }
 
     /// Forgets the oldest `count` diffs.
-    pub fn drop_first(&mut self, count: usize) {
+    pub(crate) fn drop_first(&mut self, count: usize) {
         debug_assert!(count <= self.heads.len());
         for head in self.heads.drain(..count) {
             self.levels.drain(..head.bids + head.asks);
@@ -165,7 +165,7 @@ impl Buffer {
     }
 
     /// The diffs, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = Held<'_>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Held<'_>> {
         let mut from = 0;
         self.heads.iter().map(move |head| {
             let middle = from + head.bids;
@@ -194,7 +194,7 @@ impl Buffer {
 
     /// The whole invariant.
     #[cfg(test)]
-    pub fn check_all(&self) {
+    pub(crate) fn check_all(&self) {
         let levels = self.heads.iter().map(|head| head.bids + head.asks);
         assert_eq!(levels.sum::<usize>(), self.levels.len());
         self.check();

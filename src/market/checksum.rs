@@ -14,7 +14,7 @@ const DECIMALS_LEVELS: usize = 25;
 
 /// The checksum of the best levels of `book`, whose prices and quantities have `scales` decimals.
 /// `None` if the book does not provably hold all of the levels that it is made of.
-pub fn of<const N: usize>(kind: Checksum, book: &Book<N>, scales: (u8, u8)) -> Option<u32> {
+pub(crate) fn of<const N: usize>(kind: Checksum, book: &Book<N>, scales: (u8, u8)) -> Option<u32> {
     let levels = match kind {
         Checksum::Digits10 => DIGITS_LEVELS,
         Checksum::Decimals25 => DECIMALS_LEVELS,

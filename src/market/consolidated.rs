@@ -5,7 +5,7 @@ use super::picture::Picture;
 use crate::base::{Instrument, InstrumentId, Level, Nanos, Px, Qty, Side};
 
 /// Parts of one in which fees and edges are given: 1,000 ppm are 10 basis points.
-pub const PPM: i128 = 1_000_000;
+pub(crate) const PPM: i128 = 1_000_000;
 
 /// A member of the pair: one instrument at one exchange.
 #[derive(Debug, Clone)]
@@ -21,33 +21,33 @@ struct Member {
 
 /// The best bid or ask of one member, as it counts against the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Offer {
+pub(crate) struct Offer {
     /// Which member, by its place.
-    pub place: usize,
+    pub(crate) place: usize,
     /// Its own price and quantity.
-    pub level: Level,
+    pub(crate) level: Level,
     /// What one base unit costs to buy there, or brings when sold there, taker fee included, in
     /// units of 10^-([`Pair::px_scale`] + 6) of the quote asset.
-    pub net: i128,
+    pub(crate) net: i128,
     /// How much there is, in units of 10^-[`Pair::base_scale`] of the base asset.
-    pub base: i128,
+    pub(crate) base: i128,
 }
 
 /// Buying at one exchange and selling at another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cross {
+pub(crate) struct Cross {
     /// Where to buy.
-    pub buy: Offer,
+    pub(crate) buy: Offer,
     /// Where to sell: another member.
-    pub sell: Offer,
+    pub(crate) sell: Offer,
     /// What is left of a unit of cost after fees, in parts per million, rounded down; below zero
     /// for a loss.
-    pub edge_ppm: i64,
+    pub(crate) edge_ppm: i64,
 }
 
 /// One asset pair over its members: what compares their prices and quantities.
 #[derive(Debug, Clone)]
-pub struct Pair {
+pub(crate) struct Pair {
     members: Vec<Member>,
     px_scale: u8,
     base_scale: u8,
@@ -56,7 +56,7 @@ pub struct Pair {
 /// The consolidated best bid and offer of one asset pair, as its members' books are shown at one
 /// time.
 #[derive(Debug, Clone, Copy)]
-pub struct Bbo<'a> {
+pub(crate) struct Bbo<'a> {
     pair: &'a Pair,
     view: &'a Picture,
     now: Nanos,
@@ -66,7 +66,7 @@ pub struct Bbo<'a> {
 impl Pair {
     /// A pair of these instruments, each with its taker fee in parts per million. All trade the
     /// same base asset for the same quote asset.
-    pub fn new(instruments: &[(Instrument, u32)]) -> Self {
+    pub(crate) fn new(instruments: &[(Instrument, u32)]) -> Self {
         let scale = |of: fn(&Instrument) -> u8| {
             instruments
                 .iter()
@@ -92,34 +92,34 @@ impl Pair {
     }
 
     /// Decimals of prices of the pair.
-    pub fn px_scale(&self) -> u8 {
+    pub(crate) fn px_scale(&self) -> u8 {
         self.px_scale
     }
 
     /// Decimals of base quantities of the pair.
-    pub fn base_scale(&self) -> u8 {
+    pub(crate) fn base_scale(&self) -> u8 {
         self.base_scale
     }
 
     /// The place of this instrument, if it is a member.
-    pub fn place(&self, id: InstrumentId) -> Option<usize> {
+    pub(crate) fn place(&self, id: InstrumentId) -> Option<usize> {
         self.members
             .iter()
             .position(|member| member.instrument.id == id)
     }
 
     /// The instrument at this place.
-    pub fn instrument(&self, place: usize) -> &Instrument {
+    pub(crate) fn instrument(&self, place: usize) -> &Instrument {
         &self.members[place].instrument
     }
 
     /// Members of the pair.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.members.len()
     }
 
     /// The exchange lists a member with other numbers: scales of the pair may change.
-    pub fn replace(&mut self, place: usize, instrument: Instrument) {
+    pub(crate) fn replace(&mut self, place: usize, instrument: Instrument) {
         let members = self.members.iter();
         let mut members: Vec<_> = members.map(|m| (m.instrument, m.taker_fee_ppm)).collect();
         members[place].0 = instrument;
@@ -129,7 +129,7 @@ impl Pair {
     }
 
     /// What the members offer at `now`. A book that is older than `age_max` offers nothing.
-    pub fn bbo<'a>(&'a self, view: &'a Picture, now: Nanos, age_max: Nanos) -> Bbo<'a> {
+    pub(crate) fn bbo<'a>(&'a self, view: &'a Picture, now: Nanos, age_max: Nanos) -> Bbo<'a> {
         Bbo {
             pair: self,
             view,
@@ -140,7 +140,7 @@ impl Pair {
 
     /// What one base unit at this price brings (a bid that is sold to) or costs (an ask that is
     /// bought).
-    pub fn net(&self, place: usize, px: Px, side: Side) -> i128 {
+    pub(crate) fn net(&self, place: usize, px: Px, side: Side) -> i128 {
         let member = &self.members[place];
         let fee = i128::from(member.taker_fee_ppm);
         let kept = match side {
@@ -152,7 +152,7 @@ impl Pair {
 
     /// The base quantity of `qty` at this price, rounded down; `None` at a price that is not above
     /// zero.
-    pub fn base(&self, place: usize, px: Px, qty: Qty) -> Option<i128> {
+    pub(crate) fn base(&self, place: usize, px: Px, qty: Qty) -> Option<i128> {
         let member = &self.members[place];
         let size = i128::from(qty.0) * member.size_factor;
         if !member.instrument.contract.inverse {
@@ -165,7 +165,7 @@ impl Pair {
 
     /// The most whole lots of this member that are worth `base` at this price, at most; zero if
     /// that is less than it takes, never more than it takes.
-    pub fn lots(&self, place: usize, px: Px, base: i128) -> Qty {
+    pub(crate) fn lots(&self, place: usize, px: Px, base: i128) -> Qty {
         let member = &self.members[place];
         let instrument = &member.instrument;
         let size = if instrument.contract.inverse {
@@ -191,7 +191,7 @@ impl Pair {
     /// The worst price at which taking `base` of this member still nets `total` (what was paid for
     /// as much, or what it brought), on its ticks: the lowest to sell at, the highest to buy at.
     /// `None` if there is none.
-    pub fn limit(&self, place: usize, side: Side, total: i128, base: i128) -> Option<Px> {
+    pub(crate) fn limit(&self, place: usize, side: Side, total: i128, base: i128) -> Option<Px> {
         let member = &self.members[place];
         let fee = i128::from(member.taker_fee_ppm);
         let tick = i128::from(member.instrument.tick.0);
@@ -227,7 +227,7 @@ impl Pair {
 impl Bbo<'_> {
     /// What this member bids (`Side::Buy`) or asks, if its book is live, complete at its best level
     /// and not crossed, and the exchange has not halted it.
-    pub fn offer(&self, place: usize, side: Side) -> Option<Offer> {
+    pub(crate) fn offer(&self, place: usize, side: Side) -> Option<Offer> {
         let id = self.pair.instrument(place).id;
         let shown = self.view.live(id)?;
         let trading = self
@@ -253,7 +253,7 @@ impl Bbo<'_> {
     }
 
     /// The highest net bid (`Side::Buy`) or the lowest net ask of all members.
-    pub fn best(&self, side: Side) -> Option<Offer> {
+    pub(crate) fn best(&self, side: Side) -> Option<Offer> {
         let offers = (0..self.pair.len()).filter_map(|place| self.offer(place, side));
         match side {
             Side::Buy => offers.max_by_key(|offer| offer.net),
@@ -262,7 +262,7 @@ impl Bbo<'_> {
     }
 
     /// The best way to buy at one member and sell at another.
-    pub fn cross(&self) -> Option<Cross> {
+    pub(crate) fn cross(&self) -> Option<Cross> {
         let mut best: Option<Cross> = None;
         for buy in (0..self.pair.len()).filter_map(|place| self.offer(place, Side::Sell)) {
             for sell in (0..self.pair.len()).filter(|sell| *sell != buy.place) {

@@ -3,7 +3,7 @@
 /// Why a book is not live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Dark {
+pub(crate) enum Dark {
     /// There is no connection.
     NoConnection,
     /// The exchange has not confirmed the stream yet.
@@ -30,7 +30,7 @@ pub enum Dark {
 
 impl Dark {
     /// Every reason, by its number.
-    pub const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::NoConnection,
         Self::NotBegun,
         Self::Refused,
@@ -45,7 +45,7 @@ impl Dark {
     ];
 
     /// For logs, the status line and the summary.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::NoConnection => "no connection",
             Self::NotBegun => "stream not confirmed",
@@ -72,7 +72,7 @@ const _: () = {
 
 /// What was wrong with the last snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Trouble {
+pub(crate) enum Trouble {
     /// Nothing: none came, or the last one was good.
     #[default]
     None,
@@ -83,7 +83,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    pub fn dark(self) -> Dark {
+    pub(crate) fn dark(self) -> Dark {
         match self {
             Self::None => Dark::NoSnapshot,
             Self::TooOld => Dark::TooOld,

@@ -5,18 +5,18 @@ use crate::base::Nanos;
 
 /// The first and the longest wait after an answer that was of no use, or a book that did not last;
 /// doubled in between.
-pub const BACKOFF_MIN_NS: u64 = 1_000_000_000;
-pub const BACKOFF_MAX_NS: u64 = 30_000_000_000;
+pub(crate) const BACKOFF_MIN_NS: u64 = 1_000_000_000;
+pub(crate) const BACKOFF_MAX_NS: u64 = 30_000_000_000;
 /// A book that was live for this long without being lost is healthy: the next one that is lost is
 /// asked for at once.
-pub const HEALTHY_NS: u64 = 20_000_000_000;
+pub(crate) const HEALTHY_NS: u64 = 20_000_000_000;
 /// From one request for a start to the next, also when the first one went well.
-pub const START_EVERY_NS: u64 = 1_000_000_000;
+pub(crate) const START_EVERY_NS: u64 = 1_000_000_000;
 /// From one request for a refresh of a live book to the next.
-pub const REFRESH_EVERY_NS: u64 = 5_000_000_000;
+pub(crate) const REFRESH_EVERY_NS: u64 = 5_000_000_000;
 /// How long the builder waits for the first diff of a confirmed stream: a quiet instrument has none
 /// for minutes.
-pub const FIRST_DIFF_NS: u64 = 3_000_000_000;
+pub(crate) const FIRST_DIFF_NS: u64 = 3_000_000_000;
 
 /// The state of the one request.
 ///
@@ -24,7 +24,7 @@ pub const FIRST_DIFF_NS: u64 = 3_000_000_000;
 /// `asked <= start_from <= refresh_from`; `wait_ns` is zero or within [`BACKOFF_MIN_NS`] `..=`
 /// [`BACKOFF_MAX_NS`].
 #[derive(Debug, Clone, Copy)]
-pub struct Fetch {
+pub(crate) struct Fetch {
     due: Nanos,
     wanted: bool,
     in_flight: bool,
@@ -52,7 +52,7 @@ pub struct Fetch {
 }
 
 impl Fetch {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             due: Nanos::NEVER,
             wanted: false,
@@ -72,19 +72,19 @@ impl Fetch {
 
     /// No connection, or one whose stream has not begun: nothing to ask for. A request that is in
     /// flight stays so.
-    pub fn stop(&mut self, now: Nanos) {
+    pub(crate) fn stop(&mut self, now: Nanos) {
         self.judge_health(now);
         (self.due, self.wanted, self.outlived) = (Nanos::NEVER, false, self.in_flight);
         self.check();
     }
 
     /// The stream has begun, and may be quiet: one request, at its first diff or a little later.
-    pub fn begin(&mut self, now: Nanos) {
+    pub(crate) fn begin(&mut self, now: Nanos) {
         self.due = self.due.min((now + Nanos(FIRST_DIFF_NS)).max(self.from));
     }
 
     /// The book became unusable within a connection.
-    pub fn restart(&mut self, now: Nanos) {
+    pub(crate) fn restart(&mut self, now: Nanos) {
         self.judge_health(now);
         self.from = now + Nanos(self.wait_ns);
         self.lengthen();
@@ -95,12 +95,12 @@ impl Fetch {
     }
 
     /// A diff waits in the buffer: ask as soon as may be.
-    pub fn hurry(&mut self, now: Nanos) {
+    pub(crate) fn hurry(&mut self, now: Nanos) {
         self.due = self.due.min(self.start_from.max(self.from).max(now));
     }
 
     /// The live book is getting thin.
-    pub fn refresh(&mut self, now: Nanos) {
+    pub(crate) fn refresh(&mut self, now: Nanos) {
         if self.due == Nanos::NEVER {
             self.due = self.refresh_from.max(now);
             self.repeat |= self.due < self.asked + Nanos(HEALTHY_NS);
@@ -108,14 +108,14 @@ impl Fetch {
     }
 
     /// The live book rests on a claim that a second snapshot must confirm.
-    pub fn confirm(&mut self, now: Nanos) {
+    pub(crate) fn confirm(&mut self, now: Nanos) {
         if self.due == Nanos::NEVER {
             self.due = self.start_from.max(now);
         }
     }
 
     /// The book is live, and nothing is needed.
-    pub fn handle_live(&mut self, now: Nanos) {
+    pub(crate) fn handle_live(&mut self, now: Nanos) {
         if self.live_since == Nanos::NEVER {
             self.live_since = now;
         } else if self.is_healthy(now) {
@@ -126,22 +126,22 @@ impl Fetch {
     }
 
     /// Messages of the stream were lost.
-    pub fn handle_lost(&mut self, now: Nanos) {
+    pub(crate) fn handle_lost(&mut self, now: Nanos) {
         self.lost_at = now;
     }
 
     /// The exchange counts again from a smaller id.
-    pub fn handle_recount(&mut self, now: Nanos) {
+    pub(crate) fn handle_recount(&mut self, now: Nanos) {
         self.recounted_at = now;
     }
 
     /// A request was answered, usefully or not.
-    pub fn handle_answer(&mut self) {
+    pub(crate) fn handle_answer(&mut self) {
         self.in_flight = false;
     }
 
     /// The answer was of no use, or there was none. `live` says that it was asked for as a refresh.
-    pub fn handle_useless(&mut self, now: Nanos, live: bool) {
+    pub(crate) fn handle_useless(&mut self, now: Nanos, live: bool) {
         if std::mem::take(&mut self.outlived) {
             self.due = self.from.max(now);
             return;
@@ -157,33 +157,33 @@ impl Fetch {
     }
 
     /// When the last request was made: its answer knows nothing of what came later.
-    pub fn asked(&self) -> Nanos {
+    pub(crate) fn asked(&self) -> Nanos {
         self.asked
     }
 
     /// The last request was made before messages were lost: its answer does not have them.
-    pub fn is_outdated(&self) -> bool {
+    pub(crate) fn is_outdated(&self) -> bool {
         self.asked < self.lost_at
     }
 
     /// The last request was made before the exchange counted again: its answer belongs to the old
     /// count.
-    pub fn is_of_another_count(&self) -> bool {
+    pub(crate) fn is_of_another_count(&self) -> bool {
         self.asked < self.recounted_at
     }
 
     /// The request that is handed out next is one more since the book was healthy last.
-    pub fn is_repeat(&self) -> bool {
+    pub(crate) fn is_repeat(&self) -> bool {
         self.repeat
     }
 
     /// A request is under way, or waits to be handed out.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.wanted || self.in_flight
     }
 
     /// When [`Self::handle_timeout`] asks.
-    pub fn poll_timeout(&self) -> Nanos {
+    pub(crate) fn poll_timeout(&self) -> Nanos {
         if self.is_open() {
             Nanos::NEVER
         } else {
@@ -192,7 +192,7 @@ impl Fetch {
     }
 
     /// True once, when it is time to ask.
-    pub fn handle_timeout(&mut self, now: Nanos) -> bool {
+    pub(crate) fn handle_timeout(&mut self, now: Nanos) -> bool {
         let due = self.poll_timeout();
         if now < due || due == Nanos::NEVER {
             return false;
@@ -206,7 +206,7 @@ impl Fetch {
     }
 
     /// Hands out the request, once.
-    pub fn poll_output(&mut self) -> bool {
+    pub(crate) fn poll_output(&mut self) -> bool {
         let wanted = std::mem::take(&mut self.wanted);
         self.in_flight |= wanted;
         self.check();

@@ -6,11 +6,11 @@ use std::cmp::Ordering;
 
 /// Lines that a lane may have: three that carry the same, one that takes the place of another, and
 /// four for what a session of the exchange does not take beside the rest.
-pub const LINES_MAX: usize = 8;
+pub(crate) const LINES_MAX: usize = 8;
 /// How long a message with a hole before it waits for another line to fill it.
-pub const HEAL_NS_MAX: u64 = 500_000_000;
+pub(crate) const HEAL_NS_MAX: u64 = 500_000_000;
 /// Updates that a line may be behind the first one and still be compared with it.
-pub const LEAD_IDS: usize = 256;
+pub(crate) const LEAD_IDS: usize = 256;
 
 /// An update that was applied: who brought it, and when.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,7 +33,7 @@ impl First {
 ///
 /// Invariant: `next < LEAD_IDS`, and `next == len` until `len == LEAD_IDS`.
 #[derive(Debug)]
-pub struct Lines {
+pub(crate) struct Lines {
     up: [bool; LINES_MAX],
     /// The newest id that each line's connection brought while there was no book. It outlives a
     /// lost book, as what is held may do.
@@ -47,7 +47,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             up: [false; LINES_MAX],
             newest: [0; LINES_MAX],
@@ -60,7 +60,7 @@ impl Lines {
     }
 
     /// The line is up. True if no other one is.
-    pub fn handle_connected(&mut self, line: u8) -> bool {
+    pub(crate) fn handle_connected(&mut self, line: u8) -> bool {
         let at = usize::from(line);
         assert!(at < LINES_MAX, "a line too many");
         self.up[at] = false;
@@ -74,7 +74,7 @@ impl Lines {
     }
 
     /// The line ended. True if no other one is up.
-    pub fn handle_disconnected(&mut self, line: u8) -> bool {
+    pub(crate) fn handle_disconnected(&mut self, line: u8) -> bool {
         self.up[usize::from(line)] = false;
         let last = self.none();
         if last {
@@ -85,28 +85,28 @@ impl Lines {
     }
 
     /// None is up.
-    pub fn none(&self) -> bool {
+    pub(crate) fn none(&self) -> bool {
         self.up == [false; LINES_MAX]
     }
 
     /// This line feeds the book.
-    pub fn is_up(&self, line: u8) -> bool {
+    pub(crate) fn is_up(&self, line: u8) -> bool {
         self.up.get(usize::from(line)) == Some(&true)
     }
 
     /// More than one is up.
-    pub fn many(&self) -> bool {
+    pub(crate) fn many(&self) -> bool {
         self.up.iter().filter(|up| **up).count() > 1
     }
 
     /// The book starts from nothing: what came before cannot be compared with it.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         (self.len, self.next, self.lead) = (0, 0, None);
         self.check();
     }
 
     /// How a diff that waits for a book compares with the newest one of its line.
-    pub fn handle_waiting(&mut self, line: u8, id: u64) -> Ordering {
+    pub(crate) fn handle_waiting(&mut self, line: u8, id: u64) -> Ordering {
         let newest = &mut self.newest[usize::from(line)];
         let order = id.cmp(newest);
         *newest = id.max(*newest);
@@ -114,13 +114,13 @@ impl Lines {
     }
 
     /// The exchange counts on from this id: what was newer was of another count.
-    pub fn step_back(&mut self, id: u64) {
+    pub(crate) fn step_back(&mut self, id: u64) {
         self.newest = self.newest.map(|newest| newest.min(id));
         debug_assert!(self.newest.iter().all(|newest| *newest <= id));
     }
 
     /// The line brought an update that was applied.
-    pub fn handle_first(&mut self, at: Nanos, line: u8, diff: &Diff) {
+    pub(crate) fn handle_first(&mut self, at: Nanos, line: u8, diff: &Diff) {
         self.firsts[self.next] = First {
             id: diff.last_id,
             prev_id: diff.prev_id,
@@ -135,7 +135,7 @@ impl Lines {
 
     /// True if another line had brought this update before. The first time that is the winner's
     /// lead.
-    pub fn handle_again(&mut self, now: Nanos, line: u8, diff: &Diff) -> bool {
+    pub(crate) fn handle_again(&mut self, now: Nanos, line: u8, diff: &Diff) -> bool {
         let mut known = self.firsts[..self.len].iter_mut();
         let Some(first) = known.find(|first| first.is(diff) && first.line != line) else {
             return false;
@@ -148,24 +148,24 @@ impl Lines {
     }
 
     /// This update was applied lately.
-    pub fn knows(&self, diff: &Diff) -> bool {
+    pub(crate) fn knows(&self, diff: &Diff) -> bool {
         self.firsts[..self.len].iter().any(|first| first.is(diff))
     }
 
     /// The connection of every line that is up is to be replaced.
-    pub fn want_reconnect(&mut self) {
+    pub(crate) fn want_reconnect(&mut self) {
         self.reconnect = self.up;
     }
 
     /// A line whose connection is to be replaced, once.
-    pub fn poll_output(&mut self) -> Option<u8> {
+    pub(crate) fn poll_output(&mut self) -> Option<u8> {
         let line = self.reconnect.iter().position(|wanted| *wanted)?;
         self.reconnect[line] = false;
         Some(line as u8)
     }
 
     /// The winner's line and its lead in nanoseconds, once.
-    pub fn poll_lead(&mut self) -> Option<(u8, u64)> {
+    pub(crate) fn poll_lead(&mut self) -> Option<(u8, u64)> {
         self.lead.take()
     }
 

@@ -1,22 +1,22 @@
 //! Words to picture: sequencing, order books, signals. Never sees a frame or a strategy.
 
 mod begun;
-pub mod book;
+pub(crate) mod book;
 pub(crate) mod buffer;
 mod checksum;
 mod claims;
-pub mod consolidated;
+pub(crate) mod consolidated;
 mod dark;
 mod fetch;
 mod lines;
-pub mod picture;
+pub(crate) mod picture;
 mod place;
 mod refresh;
 mod resubscribe;
 mod rhythm;
 mod seq_book;
-pub mod signals;
-pub mod sync;
+pub(crate) mod signals;
+pub(crate) mod sync;
 mod timers;
 mod update;
 
@@ -40,9 +40,10 @@ mod sync_twin;
 mod window_twin;
 
 pub use book::Book;
-pub use dark::Dark;
-pub use lines::LINES_MAX;
+pub(crate) use dark::Dark;
+pub(crate) use lines::LINES_MAX;
 pub use picture::Picture;
-pub use signals::Ofi;
-pub use sync::{BookBuilder, Counters, DiffOutcome, Want};
-pub use update::Update;
+pub(crate) use signals::Ofi;
+pub(crate) use sync::{BookBuilder, DiffOutcome};
+pub use sync::{Counters, Want};
+pub(crate) use update::Update;

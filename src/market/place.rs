@@ -7,7 +7,7 @@ use crate::base::feed::{Chain, SeqRule, Splice};
 ///
 /// Invariant: `unproven` => `first`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Place {
+pub(crate) struct Place {
     id: u64,
     /// No diff was applied since the snapshot: the rule of the splice holds, not that of the chain.
     first: bool,
@@ -18,14 +18,14 @@ pub struct Place {
 
 /// How a diff fits to where a book stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fit {
+pub(crate) enum Fit {
     Next,
     Duplicate,
     Gap,
 }
 
 impl Place {
-    pub fn snapshot(id: u64) -> Self {
+    pub(crate) fn snapshot(id: u64) -> Self {
         Self {
             id,
             first: true,
@@ -35,23 +35,23 @@ impl Place {
 
     /// Where a whole book of the stream stands. What follows it on its own line comes after it,
     /// also with the same number.
-    pub fn of_stream(id: u64, chain: Chain) -> Self {
+    pub(crate) fn of_stream(id: u64, chain: Chain) -> Self {
         Self {
             first: chain != Chain::Rising,
             ..Self::snapshot(id)
         }
     }
 
-    pub fn id(self) -> u64 {
+    pub(crate) fn id(self) -> u64 {
         self.id
     }
 
-    pub fn is_unproven(self) -> bool {
+    pub(crate) fn is_unproven(self) -> bool {
         self.unproven
     }
 
     /// A diff was applied.
-    pub fn step(&mut self, id: u64) {
+    pub(crate) fn step(&mut self, id: u64) {
         *self = Self {
             id,
             ..Self::default()
@@ -60,18 +60,18 @@ impl Place {
     }
 
     /// Nothing says how old the snapshot is.
-    pub fn doubt(&mut self) {
+    pub(crate) fn doubt(&mut self) {
         self.unproven = true;
         self.check();
     }
 
     /// The snapshot has what the stream began with.
-    pub fn prove(&mut self) {
+    pub(crate) fn prove(&mut self) {
         self.unproven = false;
         self.check();
     }
 
-    pub fn fit(self, rule: SeqRule, diff: &Diff) -> Fit {
+    pub(crate) fn fit(self, rule: SeqRule, diff: &Diff) -> Fit {
         let Self { id, first, .. } = self;
         let newer = diff.last_id > id;
         let (seen, follows) = match (first, rule.splice, rule.chain) {

@@ -20,13 +20,13 @@ enum Use {
 
 /// The spare book, and what it is for.
 #[derive(Debug)]
-pub struct Refresh<const N: usize> {
+pub(crate) struct Refresh<const N: usize> {
     spare: SeqBook<N>,
     used: Use,
 }
 
 impl<const N: usize> Refresh<N> {
-    pub fn new(spare: SeqBook<N>) -> Self {
+    pub(crate) fn new(spare: SeqBook<N>) -> Self {
         Self {
             spare,
             used: Use::Nothing,
@@ -34,39 +34,39 @@ impl<const N: usize> Refresh<N> {
     }
 
     /// A refresh is under way.
-    pub fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         matches!(self.used, Use::Keeping | Use::Holding)
     }
 
     /// The spare book is used for nothing.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.used == Use::Nothing
     }
 
     /// The place of the snapshot that waits for the stream.
-    pub fn held(&self) -> Option<u64> {
+    pub(crate) fn held(&self) -> Option<u64> {
         (self.used == Use::Holding).then(|| self.spare.id())
     }
 
     /// The newer picture.
-    pub fn spare(&self) -> &SeqBook<N> {
+    pub(crate) fn spare(&self) -> &SeqBook<N> {
         &self.spare
     }
 
     /// From here on diffs are kept.
-    pub fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         debug_assert!(!self.is_on());
         self.used = Use::Keeping;
     }
 
     /// Whatever it was for is over.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.used = Use::Nothing;
         debug_assert!(self.held().is_none());
     }
 
     /// The snapshot that was asked for; one that was held before is forgotten.
-    pub fn load(&mut self, snapshot: &Snapshot, claims: &mut Claims) {
+    pub(crate) fn load(&mut self, snapshot: &Snapshot, claims: &mut Claims) {
         debug_assert!(self.is_on());
         self.used = Use::Keeping;
         self.spare.load_snapshot(snapshot, claims);
@@ -74,27 +74,27 @@ impl<const N: usize> Refresh<N> {
     }
 
     /// The snapshot waits for the stream.
-    pub fn hold(&mut self) {
+    pub(crate) fn hold(&mut self) {
         debug_assert_eq!(self.used, Use::Keeping);
         self.used = Use::Holding;
     }
 
     /// The snapshot waits no longer.
-    pub fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         debug_assert!(self.is_on());
         self.used = Use::Keeping;
     }
 
     /// Brings the snapshot to where `live` is, by the diffs kept. False if they do not reach
     /// there.
-    pub fn catch_up(&mut self, buffer: &Buffer, live: &SeqBook<N>) -> bool {
+    pub(crate) fn catch_up(&mut self, buffer: &Buffer, live: &SeqBook<N>) -> bool {
         debug_assert_eq!(self.used, Use::Keeping);
         self.spare.catch_up(buffer, |_, _| {});
         self.spare.id() == live.id()
     }
 
     /// The live book becomes the newer picture.
-    pub fn finish(&mut self, live: &mut SeqBook<N>) {
+    pub(crate) fn finish(&mut self, live: &mut SeqBook<N>) {
         debug_assert_eq!(self.used, Use::Keeping);
         live.swap(&mut self.spare);
     }
@@ -102,7 +102,7 @@ impl<const N: usize> Refresh<N> {
     /// Keeps a copy of the live book as it is before the next message, if that is `needed`, so that
     /// it can be restored.
     #[inline]
-    pub fn shadow(&mut self, needed: bool, live: &SeqBook<N>) {
+    pub(crate) fn shadow(&mut self, needed: bool, live: &SeqBook<N>) {
         debug_assert!(!(needed && self.is_on()));
         match (needed, self.used) {
             (true, Use::Shadow) | (false, Use::Nothing | Use::Keeping | Use::Holding) => {}
@@ -115,19 +115,19 @@ impl<const N: usize> Refresh<N> {
     }
 
     /// The live book took these changes, and its checksum proved them.
-    pub fn apply(&mut self, bids: &[Level], asks: &[Level]) {
+    pub(crate) fn apply(&mut self, bids: &[Level], asks: &[Level]) {
         debug_assert_eq!(self.used, Use::Shadow);
         self.spare.apply(bids, asks);
     }
 
     /// The same of changes that were held.
-    pub fn follow(&mut self, live: &SeqBook<N>) {
+    pub(crate) fn follow(&mut self, live: &SeqBook<N>) {
         debug_assert_eq!(self.used, Use::Shadow);
         self.spare.copy_levels(live);
     }
 
     /// The live book as it was before a message that its checksum disproved.
-    pub fn undo(&self, live: &mut SeqBook<N>) {
+    pub(crate) fn undo(&self, live: &mut SeqBook<N>) {
         debug_assert_eq!(self.used, Use::Shadow);
         live.copy_levels(&self.spare);
     }

@@ -4,19 +4,19 @@
 use crate::base::Nanos;
 
 /// How long the builder waits for the stream's first book after a connection or a request.
-pub const NO_BOOK_NS: u64 = 10_000_000_000;
+pub(crate) const NO_BOOK_NS: u64 = 10_000_000_000;
 /// From one request to the next: the first wait and the longest one, doubled in between.
-pub const RESUBSCRIBE_MIN_NS: u64 = 5_000_000_000;
+pub(crate) const RESUBSCRIBE_MIN_NS: u64 = 5_000_000_000;
 /// See [`RESUBSCRIBE_MIN_NS`].
-pub const RESUBSCRIBE_MAX_NS: u64 = 60_000_000_000;
+pub(crate) const RESUBSCRIBE_MAX_NS: u64 = 60_000_000_000;
 /// From one request for a book that is thin or silent, but not wrong, to the next.
-pub const RENEW_EVERY_NS: u64 = 60_000_000_000;
+pub(crate) const RENEW_EVERY_NS: u64 = 60_000_000_000;
 
 /// The state of the one request.
 ///
 /// Invariant: `wait_ns` is zero or within [`RESUBSCRIBE_MIN_NS`] `..=` [`RESUBSCRIBE_MAX_NS`].
 #[derive(Debug, Clone, Copy)]
-pub struct Resubscribe {
+pub(crate) struct Resubscribe {
     due: Nanos,
     wanted: bool,
     /// No request before this.
@@ -28,7 +28,7 @@ pub struct Resubscribe {
 }
 
 impl Resubscribe {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             due: Nanos::NEVER,
             wanted: false,
@@ -39,12 +39,12 @@ impl Resubscribe {
     }
 
     /// A connection began, or will: its first book is to come by itself.
-    pub fn begin(&mut self, now: Nanos) {
+    pub(crate) fn begin(&mut self, now: Nanos) {
         (self.due, self.wanted) = (now + Nanos(NO_BOOK_NS), false);
     }
 
     /// The book became unusable within a connection: at once, unless requests have been of no use.
-    pub fn restart(&mut self, now: Nanos) {
+    pub(crate) fn restart(&mut self, now: Nanos) {
         if self.wanted {
             return; // It is about to be asked for.
         }
@@ -57,7 +57,7 @@ impl Resubscribe {
     }
 
     /// True if a book that is thin or silent may be resubscribed now.
-    pub fn may_renew(&mut self, now: Nanos) -> bool {
+    pub(crate) fn may_renew(&mut self, now: Nanos) -> bool {
         let may = now >= self.renew_from && now >= self.from;
         if may {
             self.renew_from = now + Nanos(RENEW_EVERY_NS);
@@ -66,13 +66,13 @@ impl Resubscribe {
     }
 
     /// The stream is dead: asks at once. Its owner keeps a pace of its own.
-    pub fn ask(&mut self) {
+    pub(crate) fn ask(&mut self) {
         self.wanted = true;
     }
 
     /// The book depends on a claim that a second snapshot must confirm: asks once as soon as it
     /// may, then at the pace of thin books.
-    pub fn confirm(&mut self, now: Nanos) {
+    pub(crate) fn confirm(&mut self, now: Nanos) {
         if self.due == Nanos::NEVER && self.may_renew(now) {
             self.due = now;
         }
@@ -80,7 +80,7 @@ impl Resubscribe {
 
     /// The book is silent and shown as stale: asks as soon as it may. In a quiet market nothing
     /// else would end that.
-    pub fn renew(&mut self, now: Nanos) {
+    pub(crate) fn renew(&mut self, now: Nanos) {
         (self.due, self.wanted) = (now.max(self.renew_from).max(self.from), false);
         self.renew_from = self.due + Nanos(RENEW_EVERY_NS);
         debug_assert!(self.due <= self.renew_from);
@@ -88,17 +88,17 @@ impl Resubscribe {
     }
 
     /// No connection, or a book: nothing to ask for.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         (self.due, self.wanted) = (Nanos::NEVER, false);
     }
 
     /// When [`Self::handle_timeout`] asks.
-    pub fn poll_timeout(&self) -> Nanos {
+    pub(crate) fn poll_timeout(&self) -> Nanos {
         self.due
     }
 
     /// Asks when it is time.
-    pub fn handle_timeout(&mut self, now: Nanos) {
+    pub(crate) fn handle_timeout(&mut self, now: Nanos) {
         if now < self.due {
             return;
         }
@@ -111,7 +111,7 @@ impl Resubscribe {
     }
 
     /// Hands out the request, once.
-    pub fn poll_output(&mut self) -> bool {
+    pub(crate) fn poll_output(&mut self) -> bool {
         std::mem::take(&mut self.wanted)
     }
 

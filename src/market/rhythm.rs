@@ -4,15 +4,15 @@
 use crate::base::Nanos;
 
 /// Silence shorter than this is never suspicious.
-pub const SILENCE_MIN_NS: u64 = 3_000_000_000;
+pub(crate) const SILENCE_MIN_NS: u64 = 3_000_000_000;
 /// Silence of this many times the stream's longest recent gap is.
-pub const SILENCE_FACTOR: u64 = 20;
+pub(crate) const SILENCE_FACTOR: u64 = 20;
 /// Silence longer than this always is.
-pub const SILENCE_MAX_NS: u64 = 60_000_000_000;
+pub(crate) const SILENCE_MAX_NS: u64 = 60_000_000_000;
 /// From one new connection that is asked for to the next: doubled while they do not make the stream
 /// speak.
-pub const PATIENCE_NS: u64 = 10_000_000_000;
-pub const PATIENCE_MAX_NS: u64 = 320_000_000_000;
+pub(crate) const PATIENCE_NS: u64 = 10_000_000_000;
+pub(crate) const PATIENCE_MAX_NS: u64 = 320_000_000_000;
 /// The longest gap is forgotten by one part in this many at each message.
 const DECAY: u64 = 64;
 
@@ -24,7 +24,7 @@ const DECAY: u64 = 64;
 /// which doubles until a second message shows that the stream is there: one that never speaks must
 /// not cut the connection that it shares with others for ever.
 #[derive(Debug, Clone, Copy)]
-pub struct Rhythm {
+pub(crate) struct Rhythm {
     gap_ns: u64,
     patience_ns: u64,
     /// Silence counts from here.
@@ -38,7 +38,7 @@ pub struct Rhythm {
 }
 
 impl Rhythm {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             gap_ns: 0,
             patience_ns: PATIENCE_NS,
@@ -50,17 +50,17 @@ impl Rhythm {
     }
 
     /// A connection began: silence counts from here, and what lies before is no gap.
-    pub fn start(&mut self, now: Nanos) {
+    pub(crate) fn start(&mut self, now: Nanos) {
         (self.since, self.beat) = (now, None);
     }
 
     /// News of another kind (a snapshot): silence counts from here.
-    pub fn rewind(&mut self, now: Nanos) {
+    pub(crate) fn rewind(&mut self, now: Nanos) {
         self.since = now;
     }
 
     /// The silence up to `until` is proved to have been quiet: there was nothing to say.
-    pub fn quiet(&mut self, until: Nanos) {
+    pub(crate) fn quiet(&mut self, until: Nanos) {
         if until > self.since {
             let from = self.beat.unwrap_or(self.since);
             self.gap_ns = self.gap_ns.max(until.since(from));
@@ -70,7 +70,7 @@ impl Rhythm {
     }
 
     /// The stream said something new.
-    pub fn beat(&mut self, now: Nanos) {
+    pub(crate) fn beat(&mut self, now: Nanos) {
         if let Some(before) = self.beat {
             let decayed = self.gap_ns - self.gap_ns / DECAY;
             self.gap_ns = decayed.max(now.since(before));
@@ -81,7 +81,7 @@ impl Rhythm {
     }
 
     /// When silence becomes suspicious.
-    pub fn poll_timeout(&self) -> Nanos {
+    pub(crate) fn poll_timeout(&self) -> Nanos {
         let span = self.gap_ns.saturating_mul(SILENCE_FACTOR);
         let at = self.since + Nanos(span.clamp(SILENCE_MIN_NS, SILENCE_MAX_NS));
         debug_assert!(self.since + Nanos(SILENCE_MIN_NS) <= at);
@@ -90,12 +90,12 @@ impl Rhythm {
     }
 
     /// The earliest time at which the stream may be made to speak again.
-    pub fn reconnect_from(&self) -> Nanos {
+    pub(crate) fn reconnect_from(&self) -> Nanos {
         self.reconnect_from
     }
 
     /// The stream is to be made to speak. Returns how often that was tried before in vain.
-    pub fn revive(&mut self, now: Nanos) -> u32 {
+    pub(crate) fn revive(&mut self, now: Nanos) -> u32 {
         self.reconnect_from = now + Nanos(self.patience_ns);
         self.patience_ns = (self.patience_ns * 2).min(PATIENCE_MAX_NS);
         self.revived += 1;

@@ -15,7 +15,7 @@ const SIDES: [Side; 2] = [Side::Buy, Side::Sell];
 
 /// One copy of an instrument's book.
 #[derive(Debug)]
-pub struct SeqBook<const N: usize> {
+pub(crate) struct SeqBook<const N: usize> {
     rule: SeqRule,
     book: Book<N>,
     at: Place,
@@ -24,7 +24,7 @@ pub struct SeqBook<const N: usize> {
 }
 
 impl<const N: usize> SeqBook<N> {
-    pub fn new(rule: SeqRule) -> Self {
+    pub(crate) fn new(rule: SeqRule) -> Self {
         Self {
             rule,
             book: Book::windowed(rule.window, rule.truncates),
@@ -33,26 +33,26 @@ impl<const N: usize> SeqBook<N> {
         }
     }
 
-    pub fn book(&self) -> &Book<N> {
+    pub(crate) fn book(&self) -> &Book<N> {
         &self.book
     }
 
     /// The update id that it stands at; zero if there is no book.
-    pub fn id(&self) -> u64 {
+    pub(crate) fn id(&self) -> u64 {
         self.at.id()
     }
 
-    pub fn is_claimed(&self) -> bool {
+    pub(crate) fn is_claimed(&self) -> bool {
         self.claimed
     }
 
     /// No levels, at no place.
-    pub fn is_clear(&self) -> bool {
+    pub(crate) fn is_clear(&self) -> bool {
         self.at == Place::default() && SIDES.iter().all(|&side| self.book.depth(side) == 0)
     }
 
     /// Forgets all.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.book.clear();
         (self.at, self.claimed) = (Place::default(), false);
         debug_assert!(self.is_clear());
@@ -60,7 +60,7 @@ impl<const N: usize> SeqBook<N> {
 
     /// Becomes a snapshot. A side that claims to be whole is believed once a second snapshot has
     /// said so.
-    pub fn load_snapshot(&mut self, snapshot: &Snapshot, claims: &mut Claims) {
+    pub(crate) fn load_snapshot(&mut self, snapshot: &Snapshot, claims: &mut Claims) {
         let (bids, asks) = (&snapshot.bids, &snapshot.asks);
         let bids_whole = claims.confirm(Side::Buy, snapshot.bids_whole, bids.len());
         let asks_whole = claims.confirm(Side::Sell, snapshot.asks_whole, asks.len());
@@ -74,7 +74,7 @@ impl<const N: usize> SeqBook<N> {
 
     /// Takes the levels of a whole book of the stream. Whether they are right, and where they
     /// stand, is not known yet.
-    pub fn load_levels(&mut self, bids: &[Level], asks: &[Level]) {
+    pub(crate) fn load_levels(&mut self, bids: &[Level], asks: &[Level]) {
         let window = self.rule.window.map_or(usize::MAX, usize::from);
         let short = self.rule.short.map(usize::from);
         let whole = |levels: &[Level]| levels.len() < window && short != Some(levels.len());
@@ -89,7 +89,7 @@ impl<const N: usize> SeqBook<N> {
     /// sequence as the changes, nothing truncates it to a number of levels that were asked for, and
     /// a second one would cost another subscription of each thin market. A checksum is a second
     /// word about the same levels.
-    pub fn accept(&mut self, update: &Update<'_>, id: u64, claims: &mut Claims) {
+    pub(crate) fn accept(&mut self, update: &Update<'_>, id: u64, claims: &mut Claims) {
         self.claimed = false;
         if !(self.rule.checksum.is_some() && update.diff.checksum.is_some()) {
             for (side, levels) in SIDES.into_iter().zip([update.bids, update.asks]) {
@@ -105,28 +105,28 @@ impl<const N: usize> SeqBook<N> {
     }
 
     /// Nothing says how old the snapshot is that it began with.
-    pub fn doubt_age(&mut self) {
+    pub(crate) fn doubt_age(&mut self) {
         self.at.doubt();
         debug_assert!(!self.rule.shows_losses());
     }
 
     /// The snapshot that it began with has what the stream began with.
-    pub fn prove_age(&mut self) {
+    pub(crate) fn prove_age(&mut self) {
         self.at.prove();
     }
 
-    pub fn is_unproven(&self) -> bool {
+    pub(crate) fn is_unproven(&self) -> bool {
         self.at.is_unproven()
     }
 
     /// How a diff fits to where it stands.
     #[inline]
-    pub fn fit(&self, diff: &Diff) -> Fit {
+    pub(crate) fn fit(&self, diff: &Diff) -> Fit {
         self.at.fit(self.rule, diff)
     }
 
     /// A whole book whose id says that what is held is newer; `or_equal`: or as new.
-    pub fn is_newer_than(&self, diff: &Diff, or_equal: bool) -> bool {
+    pub(crate) fn is_newer_than(&self, diff: &Diff, or_equal: bool) -> bool {
         let id = self.id();
         let equal = or_equal && diff.last_id == id;
         match self.rule.chain {
@@ -139,13 +139,13 @@ impl<const N: usize> SeqBook<N> {
 
     /// Applies the changes of one message. They are not believed before [`Self::step`].
     #[inline]
-    pub fn apply(&mut self, bids: &[Level], asks: &[Level]) {
+    pub(crate) fn apply(&mut self, bids: &[Level], asks: &[Level]) {
         self.book.apply(bids, asks);
         self.book.end_message();
     }
 
     /// The same of a message that was held.
-    pub fn apply_held(&mut self, held: Held<'_>) {
+    pub(crate) fn apply_held(&mut self, held: Held<'_>) {
         self.set_held(held);
         self.book.end_message();
     }
@@ -157,14 +157,18 @@ impl<const N: usize> SeqBook<N> {
 
     /// The changes that were applied are right: it stands at `id`.
     #[inline]
-    pub fn step(&mut self, id: u64) {
+    pub(crate) fn step(&mut self, id: u64) {
         self.at.step(id);
         debug_assert!(!self.at.is_unproven());
     }
 
     /// Applies the diffs held, oldest first, and tells `told` how each one fitted. Returns the
     /// place of the first one that does not follow.
-    pub fn catch_up(&mut self, buffer: &Buffer, mut told: impl FnMut(&Self, Fit)) -> Option<usize> {
+    pub(crate) fn catch_up(
+        &mut self,
+        buffer: &Buffer,
+        mut told: impl FnMut(&Self, Fit),
+    ) -> Option<usize> {
         for (number, held) in buffer.iter().enumerate() {
             let fit = self.fit(held.diff);
             match fit {
@@ -182,7 +186,7 @@ impl<const N: usize> SeqBook<N> {
     }
 
     /// Becomes the newer picture of the same place.
-    pub fn swap(&mut self, newer: &mut Self) {
+    pub(crate) fn swap(&mut self, newer: &mut Self) {
         debug_assert_eq!(self.id(), newer.id());
         std::mem::swap(&mut self.book, &mut newer.book);
         self.claimed = newer.claimed;
@@ -190,12 +194,12 @@ impl<const N: usize> SeqBook<N> {
     }
 
     /// Has the other's levels, and stays at its place.
-    pub fn copy_levels(&mut self, other: &Self) {
+    pub(crate) fn copy_levels(&mut self, other: &Self) {
         self.book.copy_from(&other.book);
     }
 
     /// Both have the same levels, as far as both are complete.
-    pub fn agrees(&self, other: &Self) -> bool {
+    pub(crate) fn agrees(&self, other: &Self) -> bool {
         let reach = |book: &Book<N>, side| match book.whole(side) {
             true => usize::MAX,
             false => book.complete_depth(side),
@@ -208,7 +212,7 @@ impl<const N: usize> SeqBook<N> {
     }
 
     /// A side is provably complete to fewer levels than are wanted, and might be to more.
-    pub fn is_thin(&self, depth_min: usize) -> bool {
+    pub(crate) fn is_thin(&self, depth_min: usize) -> bool {
         let window = self.rule.window.map_or(usize::MAX, usize::from);
         let short = self.rule.short.map_or(usize::MAX, usize::from);
         let wanted = depth_min.min(window).min(short);
@@ -218,7 +222,7 @@ impl<const N: usize> SeqBook<N> {
 
     /// Only its checksum can tell whether this message is the next one. The checksum covers only
     /// the top levels: a lost message that changed none of them shows once its levels come up.
-    pub fn needs_proof(&self, diff: &Diff) -> bool {
+    pub(crate) fn needs_proof(&self, diff: &Diff) -> bool {
         let unnumbered = match self.rule.chain {
             Chain::Previous => diff.prev_id.is_none(),
             Chain::Rising => true,
@@ -231,7 +235,7 @@ impl<const N: usize> SeqBook<N> {
     }
 
     /// True unless the message's checksum says that the book is wrong.
-    pub fn verify(&self, diff: &Diff, scales: (u8, u8), counters: &mut Counters) -> bool {
+    pub(crate) fn verify(&self, diff: &Diff, scales: (u8, u8), counters: &mut Counters) -> bool {
         let (Some(kind), Some(theirs)) = (self.rule.checksum, diff.checksum) else {
             return true;
         };
@@ -242,7 +246,7 @@ impl<const N: usize> SeqBook<N> {
 
     /// Counts an update, and shows the book that it made.
     #[inline]
-    pub fn show(
+    pub(crate) fn show(
         &self,
         fresh: bool,
         counters: &mut Counters,

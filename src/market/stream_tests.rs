@@ -452,13 +452,13 @@ fn where_only_checksums_tell_what_is_missing_a_message_that_does_not_fit_is_undo
 
 /// A builder of up to four lines, the time, and what was applied.
 pub(super) struct Bench {
-    pub builder: BookBuilder<256>,
-    pub now: Nanos,
-    pub applied: Vec<(u64, bool)>,
+    pub(crate) builder: BookBuilder<256>,
+    pub(crate) now: Nanos,
+    pub(crate) applied: Vec<(u64, bool)>,
 }
 
 impl Bench {
-    pub fn connected(rule: SeqRule) -> Self {
+    pub(crate) fn connected(rule: SeqRule) -> Self {
         let mut builder = BookBuilder::new(rule, (0, 0), 20);
         let now = Nanos::from_secs(100);
         builder.handle_connected(now, 0, 1);
@@ -470,7 +470,7 @@ impl Bench {
     }
 
     /// Live at `id` on this many lines.
-    pub fn lines(rule: SeqRule, lines: u8, id: u64) -> Self {
+    pub(crate) fn lines(rule: SeqRule, lines: u8, id: u64) -> Self {
         let mut t = Self::connected(rule);
         for line in 1..lines {
             t.builder.handle_connected(t.now, line, 1);
@@ -479,7 +479,7 @@ impl Bench {
         t
     }
 
-    pub fn take(
+    pub(crate) fn take(
         &mut self,
         line: u8,
         whole: bool,

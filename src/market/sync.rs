@@ -19,23 +19,24 @@ use super::seq_book::SeqBook;
 use super::timers::{Timer, Timers};
 use crate::base::feed::{SeqRule, SnapshotFrom};
 use crate::base::{Nanos, Status};
-pub use outcome::{Counters, DiffOutcome, SnapshotOutcome, Want};
+pub use outcome::{Counters, Want};
+pub(crate) use outcome::{DiffOutcome, SnapshotOutcome};
 
 /// How long a crossed book is given to heal before it is thrown away.
-pub const CROSSED_NS_MAX: u64 = 1_000_000_000;
+pub(crate) const CROSSED_NS_MAX: u64 = 1_000_000_000;
 /// A live book is refreshed when a side is provably complete to fewer levels than what is needed
 /// and this.
-pub const DEPTH_MARGIN: usize = 64;
+pub(crate) const DEPTH_MARGIN: usize = 64;
 /// How long after a snapshot a silent stream may still bring what the snapshot has: the slowest one
 /// speaks once a second. What does not come by then is lost, and the stream with it.
-pub const OWED_NS_MAX: u64 = 3_000_000_000;
+pub(crate) const OWED_NS_MAX: u64 = 3_000_000_000;
 /// Times that a dead stream is subscribed to again before its connection is replaced.
-pub const RENEWALS_MAX: u32 = 2;
+pub(crate) const RENEWALS_MAX: u32 = 2;
 /// A diff that waited this long for a snapshot, and joins none, no longer belongs to the exchange's
 /// count.
-pub const HELD_NS_MAX: u64 = 60_000_000_000;
+pub(crate) const HELD_NS_MAX: u64 = 60_000_000_000;
 /// How long a stale book is kept while the stream repeats what lies behind it.
-pub const BEHIND_NS_MAX: u64 = 10_000_000_000;
+pub(crate) const BEHIND_NS_MAX: u64 = 10_000_000_000;
 
 /// One instrument's book with everything that keeps it true.
 ///
@@ -51,7 +52,7 @@ pub const BEHIND_NS_MAX: u64 = 10_000_000_000;
 /// - diffs are held beside a book for a refresh or for a hole, never for both or for neither;
 /// - a snapshot that waits for the stream is newer than the book.
 #[derive(Debug)]
-pub struct BookBuilder<const N: usize> {
+pub(crate) struct BookBuilder<const N: usize> {
     rule: SeqRule,
     depth_min: usize,
     scales: (u8, u8),
@@ -79,7 +80,7 @@ impl<const N: usize> BookBuilder<N> {
     /// A builder without a connection. `scales` are the decimals of the instrument's prices and
     /// quantities; `depth_needed` is how many levels per side its readers look at. Allocates all
     /// that it ever uses.
-    pub fn new(rule: SeqRule, scales: (u8, u8), depth_needed: usize) -> Self {
+    pub(crate) fn new(rule: SeqRule, scales: (u8, u8), depth_needed: usize) -> Self {
         Self {
             rule,
             depth_min: depth_needed + DEPTH_MARGIN,
@@ -102,27 +103,27 @@ impl<const N: usize> BookBuilder<N> {
     }
 
     /// The state of the book.
-    pub fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Status {
         self.status
     }
 
     /// The connection that the book belongs to, as [`Self::handle_connected`] named it.
-    pub fn epoch(&self) -> u32 {
+    pub(crate) fn epoch(&self) -> u32 {
         self.epoch
     }
 
     /// The update id that the book stands at; zero if there is no book.
-    pub fn last_id(&self) -> u64 {
+    pub(crate) fn last_id(&self) -> u64 {
         self.live.id()
     }
 
     /// The book, if it may be read. It may be crossed: not tradable, and given up when it stays so.
-    pub fn live(&self) -> Option<&Book<N>> {
+    pub(crate) fn live(&self) -> Option<&Book<N>> {
         (self.status == Status::Live).then_some(self.live.book())
     }
 
     /// Why the book may not be read; `None` if it may.
-    pub fn dark(&self) -> Option<Dark> {
+    pub(crate) fn dark(&self) -> Option<Dark> {
         let of_stream = self.begun.dark();
         match self.status {
             Status::Live => None,
@@ -142,13 +143,13 @@ impl<const N: usize> BookBuilder<N> {
     }
 
     /// What happened so far.
-    pub fn counters(&self) -> Counters {
+    pub(crate) fn counters(&self) -> Counters {
         self.counters
     }
 
     /// A new connection is up, and is about to be subscribed. If no other line is up the book is
     /// empty, and what comes waits for a snapshot; else the line joins those that feed it.
-    pub fn handle_connected(&mut self, now: Nanos, line: u8, epoch: u32) {
+    pub(crate) fn handle_connected(&mut self, now: Nanos, line: u8, epoch: u32) {
         let first = self.lines.handle_connected(line);
         self.begun.handle_line(line);
         if first {
@@ -178,7 +179,7 @@ impl<const N: usize> BookBuilder<N> {
     }
 
     /// The connection is gone, and with the last one that carries the stream the book.
-    pub fn handle_disconnected(&mut self, now: Nanos, line: u8) {
+    pub(crate) fn handle_disconnected(&mut self, now: Nanos, line: u8) {
         self.begun.handle_line(line);
         if self.lines.handle_disconnected(line) {
             self.drop_book();
@@ -194,7 +195,7 @@ impl<const N: usize> BookBuilder<N> {
     }
 
     /// The exchange confirmed the stream on this line. What was found dead must speak itself.
-    pub fn handle_started(&mut self, now: Nanos, line: u8) {
+    pub(crate) fn handle_started(&mut self, now: Nanos, line: u8) {
         if self.lines.is_up(line) && !self.begun.is_doubted() {
             let first = self.begun.handle_confirmed(line);
             self.handle_heard(now, first);
@@ -204,7 +205,7 @@ impl<const N: usize> BookBuilder<N> {
     }
 
     /// The exchange refused the stream on this line: without another line there is no book.
-    pub fn handle_refused(&mut self, now: Nanos, line: u8) {
+    pub(crate) fn handle_refused(&mut self, now: Nanos, line: u8) {
         self.begun.handle_refused(line);
         if !self.begun.is_heard() && self.status != Status::Connecting {
             if self.has_book() {
@@ -218,7 +219,7 @@ impl<const N: usize> BookBuilder<N> {
     /// Messages of the stream were lost, or not understood. The book is gone, and the builder asks
     /// for another one as soon as it may. If this happens again and again, it waits longer each
     /// time.
-    pub fn handle_lost(&mut self, now: Nanos) {
+    pub(crate) fn handle_lost(&mut self, now: Nanos) {
         if self.status == Status::Connecting {
             return;
         }
@@ -234,7 +235,7 @@ impl<const N: usize> BookBuilder<N> {
     }
 
     /// As [`Self::handle_lost`], if the whole connection is replaced for it.
-    pub fn handle_line_lost(&mut self, now: Nanos) {
+    pub(crate) fn handle_line_lost(&mut self, now: Nanos) {
         self.handle_lost(now);
         if self.rule.snapshot == SnapshotFrom::Stream && self.status != Status::Connecting {
             self.resub.begin(now);
@@ -242,7 +243,7 @@ impl<const N: usize> BookBuilder<N> {
     }
 
     /// The instrument is listed at other scales: starts again within the connection.
-    pub fn rescale(&mut self, now: Nanos, scales: (u8, u8)) {
+    pub(crate) fn rescale(&mut self, now: Nanos, scales: (u8, u8)) {
         self.scales = scales;
         self.buffer.clear();
         if self.status != Status::Connecting {
@@ -253,12 +254,12 @@ impl<const N: usize> BookBuilder<N> {
     }
 
     /// The line that brought an update first, and how many nanoseconds before the next line, once.
-    pub fn poll_lead(&mut self) -> Option<(u8, u64)> {
+    pub(crate) fn poll_lead(&mut self) -> Option<(u8, u64)> {
         self.lines.poll_lead()
     }
 
     /// What the builder wants now; call until `None` after every `handle_*`.
-    pub fn poll_output(&mut self) -> Option<Want> {
+    pub(crate) fn poll_output(&mut self) -> Option<Want> {
         if let Some(line) = self.lines.poll_output() {
             return Some(Want::Reconnect(line));
         }
@@ -271,7 +272,7 @@ impl<const N: usize> BookBuilder<N> {
     }
 
     /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] if nothing waits.
-    pub fn poll_timeout(&self) -> Nanos {
+    pub(crate) fn poll_timeout(&self) -> Nanos {
         let only = |holds: bool, at: Nanos| if holds { at } else { Nanos::NEVER };
         let stale = only(self.status == Status::Live, self.rhythm.poll_timeout());
         // While a hole may heal the buffer is taken: no refresh.
@@ -281,7 +282,7 @@ impl<const N: usize> BookBuilder<N> {
     }
 
     /// Does what is due at `now`: nothing, if it is too early.
-    pub fn handle_timeout(&mut self, now: Nanos) {
+    pub(crate) fn handle_timeout(&mut self, now: Nanos) {
         if self.status == Status::Connecting {
             return;
         }

@@ -5,7 +5,7 @@ use crate::base::Nanos;
 /// What a deadline ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Timer {
+pub(crate) enum Timer {
     /// A hole waits for another line to fill it.
     Heal,
     /// A crossed book may heal.
@@ -16,39 +16,39 @@ pub enum Timer {
 
 /// Deadlines by [`Timer`]; [`Nanos::NEVER`] for one that is not set.
 #[derive(Debug, Clone, Copy)]
-pub struct Timers([Nanos; 3]);
+pub(crate) struct Timers([Nanos; 3]);
 
 impl Timers {
     /// None is set.
-    pub const NONE: Self = Self([Nanos::NEVER; 3]);
+    pub(crate) const NONE: Self = Self([Nanos::NEVER; 3]);
 
     /// Sets a deadline, or moves it.
-    pub fn set(&mut self, timer: Timer, at: Nanos) {
+    pub(crate) fn set(&mut self, timer: Timer, at: Nanos) {
         self.0[timer as usize] = at;
     }
 
     /// Sets a deadline unless an earlier one is set.
-    pub fn set_earlier(&mut self, timer: Timer, at: Nanos) {
+    pub(crate) fn set_earlier(&mut self, timer: Timer, at: Nanos) {
         self.set(timer, self.0[timer as usize].min(at));
         debug_assert!(self.0[timer as usize] <= at);
     }
 
-    pub fn stop(&mut self, timer: Timer) {
+    pub(crate) fn stop(&mut self, timer: Timer) {
         self.set(timer, Nanos::NEVER);
         debug_assert!(!self.is_set(timer));
     }
 
-    pub fn is_set(&self, timer: Timer) -> bool {
+    pub(crate) fn is_set(&self, timer: Timer) -> bool {
         self.0[timer as usize] != Nanos::NEVER
     }
 
     /// Its deadline has come.
-    pub fn is_due(&self, timer: Timer, now: Nanos) -> bool {
+    pub(crate) fn is_due(&self, timer: Timer, now: Nanos) -> bool {
         now >= self.0[timer as usize]
     }
 
     /// The earliest deadline.
-    pub fn poll_timeout(&self) -> Nanos {
+    pub(crate) fn poll_timeout(&self) -> Nanos {
         self.0.into_iter().min().unwrap_or(Nanos::NEVER)
     }
 }

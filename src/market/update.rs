@@ -4,15 +4,15 @@ use crate::base::{Diff, Level, Nanos};
 
 /// A whole book, or the changes of one.
 #[derive(Debug, Clone, Copy)]
-pub struct Update<'a> {
+pub(crate) struct Update<'a> {
     /// When it came.
-    pub now: Nanos,
+    pub(crate) now: Nanos,
     /// The line that brought it.
-    pub line: u8,
+    pub(crate) line: u8,
     /// Its head.
-    pub diff: &'a Diff,
+    pub(crate) diff: &'a Diff,
     /// Bids, the best first if the exchange sends them so.
-    pub bids: &'a [Level],
+    pub(crate) bids: &'a [Level],
     /// Asks, as the bids.
-    pub asks: &'a [Level],
+    pub(crate) asks: &'a [Level],
 }

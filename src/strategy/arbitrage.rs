@@ -28,7 +28,7 @@ const ANSWER_NS_MAX: Nanos = Nanos::from_secs(10);
 const RETRY_NS: Nanos = Nanos::from_millis(50);
 
 /// How it is configured and built.
-pub const KIND: Kind = Kind {
+pub(crate) const KIND: Kind = Kind {
     name: "arbitrage",
     help: "buys at one exchange and sells at another when enough is left after fees",
     keys: &[
@@ -87,21 +87,21 @@ const QUANTITY: Key = Key {
 
 /// Its configuration.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Params {
+pub(crate) struct Params {
     /// Base quantity of a trade, as decimal text; less if a book has less.
     pub quantity: String,
     /// What must be left per unit of cost after both fees, in parts per million, above 0.
-    pub edge_min_ppm: u32,
+    pub(crate) edge_min_ppm: u32,
     /// The age up to which it trades on a book, in nanoseconds.
-    pub age_max_ns: u64,
+    pub(crate) age_max_ns: u64,
     /// Pause of a pair after a trade, in nanoseconds.
     pub cooldown_ns: u64,
     /// The time from the first leg's end until it closes what is open at any exchange, in
     /// nanoseconds.
-    pub unwind_after_ns: u64,
+    pub(crate) unwind_after_ns: u64,
     /// How far below the best bid (above the best ask) an unwinding order may go, in parts per
     /// million.
-    pub unwind_slippage_ppm: u32,
+    pub(crate) unwind_slippage_ppm: u32,
 }
 
 impl Params {
@@ -120,7 +120,7 @@ impl Params {
 }
 
 /// Arbitrage over every asset pair that two exchanges or more have.
-pub struct Arbitrage {
+pub(crate) struct Arbitrage {
     params: Params,
     desks: Vec<PairDesk>,
     /// Which pair, by instrument id.
@@ -180,7 +180,7 @@ struct Order {
 
 impl Arbitrage {
     /// Trades every asset pair that at least two exchanges of the table have.
-    pub fn new(params: &Params, table: &Table<'_>) -> Result<Self, StrategyError> {
+    pub(crate) fn new(params: &Params, table: &Table<'_>) -> Result<Self, StrategyError> {
         let own = table.instruments.iter().filter(|i| table.owns(i.id));
         if params.edge_min_ppm == 0 {
             return Err(StrategyError::Edge);

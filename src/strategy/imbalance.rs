@@ -13,7 +13,7 @@ use crate::market::{Picture, signals};
 const SIGNAL: &str = "imbalance";
 
 /// How it is configured and built.
-pub const KIND: Kind = Kind {
+pub(crate) const KIND: Kind = Kind {
     name: "imbalance",
     help: "takes the side on which the best levels hold much more than on the other",
     keys: &[DEPTH, THRESHOLD, COOLDOWN_MS, QUANTITY],

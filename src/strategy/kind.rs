@@ -10,23 +10,23 @@ pub struct Kind {
     /// Its name in configuration.
     pub name: &'static str,
     /// What it does, in one line.
-    pub help: &'static str,
+    pub(crate) help: &'static str,
     /// Its configuration keys.
     pub keys: &'static [Key],
     /// The key that says how many levels per side it needs of a book; `None` if the best one is
     /// enough.
-    pub levels: Option<&'static Key>,
+    pub(crate) levels: Option<&'static Key>,
     /// Why it must not send real orders; `None` if it may.
-    pub paper_only: Option<&'static str>,
+    pub(crate) paper_only: Option<&'static str>,
     /// Builds one for the instruments of a run.
     ///
     /// # Errors
     /// If a value does not fit the instruments. The error says what to write instead.
-    pub build: fn(&Values, &Table<'_>) -> Built,
+    pub(crate) build: fn(&Values, &Table<'_>) -> Built,
 }
 
 /// A strategy, or why there is none.
-pub type Built = Result<Box<dyn Strategy>, StrategyError>;
+pub(crate) type Built = Result<Box<dyn Strategy>, StrategyError>;
 
 /// A key of a strategy's section.
 #[derive(Debug)]
@@ -34,14 +34,14 @@ pub struct Key {
     /// Its name in configuration.
     pub name: &'static str,
     /// What may be written, and the default.
-    pub sort: Sort,
+    pub(crate) sort: Sort,
     /// What it means, in one line.
-    pub help: &'static str,
+    pub(crate) help: &'static str,
 }
 
 /// What may be written for a key.
 #[derive(Debug)]
-pub enum Sort {
+pub(crate) enum Sort {
     /// A whole number.
     Int {
         /// The smallest.
@@ -70,11 +70,11 @@ pub enum Sort {
 /// What is written for a key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// For a [`Sort::Int`].
+    /// For a `Sort::Int`.
     Int(u64),
-    /// For a [`Sort::Ratio`].
+    /// For a `Sort::Ratio`.
     Ratio(f64),
-    /// For a [`Sort::Quantity`].
+    /// For a `Sort::Quantity`.
     Quantity(String),
 }
 
@@ -86,11 +86,11 @@ pub struct Values(Vec<(&'static str, Value)>);
 #[derive(Debug, Clone, Copy)]
 pub struct Table<'a> {
     /// Instrument `i` has the id `i`.
-    pub instruments: &'a [Instrument],
+    pub(crate) instruments: &'a [Instrument],
     /// The taker fee of each, in parts per million; zero beyond the end.
-    pub taker_fees_ppm: &'a [u32],
+    pub(crate) taker_fees_ppm: &'a [u32],
     /// Whether each is the strategy's own; `None` if all are.
-    pub own: Option<&'a [bool]>,
+    pub(crate) own: Option<&'a [bool]>,
 }
 
 impl<'a> Table<'a> {
@@ -104,7 +104,7 @@ impl<'a> Table<'a> {
     }
 
     /// Whether the strategy may trade this instrument. It sees no event of another.
-    pub fn owns(&self, id: InstrumentId) -> bool {
+    pub(crate) fn owns(&self, id: InstrumentId) -> bool {
         self.own
             .is_none_or(|own| own.get(id.index()) == Some(&true))
     }
@@ -122,7 +122,7 @@ impl Sort {
 
 impl Values {
     /// Sets the key's value.
-    pub fn set(&mut self, key: &Key, value: Value) {
+    pub(crate) fn set(&mut self, key: &Key, value: Value) {
         self.0.retain(|(name, _)| *name != key.name);
         self.0.push((key.name, value));
     }
@@ -134,7 +134,7 @@ impl Values {
     }
 
     /// The whole number of a [`Sort::Int`].
-    pub fn int(&self, key: &Key) -> u64 {
+    pub(crate) fn int(&self, key: &Key) -> u64 {
         let Value::Int(int) = self.get(key) else {
             debug_assert!(false, "{} is no whole number", key.name);
             return 0;
@@ -143,7 +143,7 @@ impl Values {
     }
 
     /// The number of a [`Sort::Ratio`].
-    pub fn ratio(&self, key: &Key) -> f64 {
+    pub(crate) fn ratio(&self, key: &Key) -> f64 {
         let Value::Ratio(ratio) = self.get(key) else {
             debug_assert!(false, "{} is no ratio", key.name);
             return 0.0;
@@ -152,7 +152,7 @@ impl Values {
     }
 
     /// The text of a [`Sort::Quantity`].
-    pub fn quantity(&self, key: &Key) -> String {
+    pub(crate) fn quantity(&self, key: &Key) -> String {
         let Value::Quantity(text) = self.get(key) else {
             debug_assert!(false, "{} is no quantity", key.name);
             return String::new();

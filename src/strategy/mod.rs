@@ -1,19 +1,20 @@
 //! Picture to intent, one file per kind of strategy. A strategy wants; it never sends.
 
-pub mod arbitrage;
+pub(crate) mod arbitrage;
 pub mod imbalance;
 mod kind;
-pub mod order_flow;
+pub(crate) mod order_flow;
 mod sizes;
 
 use crate::base::{Decimal, DecimalError, Event, InstrumentId, Intent, Nanos, Symbol};
 use crate::market::Picture;
 use arrayvec::ArrayVec;
-pub use kind::{Key, Kind, Sort, Table, Value, Values};
+pub(crate) use kind::{Key, Kind, Sort, Values};
+pub use kind::{Table, Value};
 use std::fmt;
 
 /// Intents that one event may cause, at most.
-pub const INTENTS_MAX: usize = 4;
+pub(crate) const INTENTS_MAX: usize = 4;
 
 /// What a strategy wants after one event.
 pub type Intents = ArrayVec<Intent, INTENTS_MAX>;

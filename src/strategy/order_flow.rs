@@ -18,7 +18,7 @@ use crate::market::{Ofi, Picture};
 const SIGNAL: &str = "order_flow";
 
 /// How it is configured and built.
-pub const KIND: Kind = Kind {
+pub(crate) const KIND: Kind = Kind {
     name: "order_flow",
     help: "takes the side to which more was added than taken at the best price over a window",
     keys: &[WINDOW_MS, THRESHOLD, COOLDOWN_MS, QUANTITY],
@@ -62,7 +62,7 @@ const QUANTITY: Key = Key {
 
 /// Wants a LIMIT IOC at the opposite best price when the flow of a window exceeds its threshold.
 #[derive(Debug)]
-pub struct OrderFlow {
+pub(crate) struct OrderFlow {
     window: Nanos,
     threshold: f64,
     cooldown: Nanos,

@@ -14,26 +14,26 @@ use std::collections::BTreeMap;
 const SECOND: u64 = 1_000_000_000;
 
 /// Positions, and what may be added to them at worst, by whose and what.
-pub type Positions = BTreeMap<(StrategyId, InstrumentId), (i128, u128)>;
+pub(crate) type Positions = BTreeMap<(StrategyId, InstrumentId), (i128, u128)>;
 
 /// What was said, and what follows from it.
-pub struct Twin {
-    pub killed: bool,
-    pub ready: bool,
-    pub recorded: bool,
-    pub params: RiskParams,
-    pub keeps_scales: bool,
+pub(crate) struct Twin {
+    pub(crate) killed: bool,
+    pub(crate) ready: bool,
+    pub(crate) recorded: bool,
+    pub(crate) params: RiskParams,
+    pub(crate) keeps_scales: bool,
     /// Where there is an account; everywhere if this says nothing.
-    pub account: Option<&'static str>,
-    pub begun: Vec<Instrument>,
-    pub listed: Vec<Instrument>,
-    pub first_id: u64,
+    pub(crate) account: Option<&'static str>,
+    pub(crate) begun: Vec<Instrument>,
+    pub(crate) listed: Vec<Instrument>,
+    pub(crate) first_id: u64,
     /// All that were ever admitted, in the order of their ids.
-    pub orders: Vec<Ordered>,
-    pub refused: [u64; Refusal::ALL.len()],
+    pub(crate) orders: Vec<Ordered>,
+    pub(crate) refused: [u64; Refusal::ALL.len()],
 }
 
-pub struct Ordered {
+pub(crate) struct Ordered {
     at: Nanos,
     order: NewOrder,
     tag: u64,
@@ -42,15 +42,15 @@ pub struct Ordered {
 }
 
 impl Twin {
-    pub fn listed(&mut self, id: InstrumentId) -> Option<&mut Instrument> {
+    pub(crate) fn listed(&mut self, id: InstrumentId) -> Option<&mut Instrument> {
         self.listed.get_mut(id.index())
     }
 
-    pub fn open(&self) -> impl Iterator<Item = &Ordered> {
+    pub(crate) fn open(&self) -> impl Iterator<Item = &Ordered> {
         self.orders.iter().filter(|order| order.end().is_none())
     }
 
-    pub fn positions(&self) -> Positions {
+    pub(crate) fn positions(&self) -> Positions {
         let mut positions = Positions::new();
         for Ordered { order, told, .. } in &self.orders {
             let position = positions
@@ -65,7 +65,7 @@ impl Twin {
         positions
     }
 
-    pub fn admit(&mut self, now: Nanos, intent: &Intent, order: NewOrder) {
+    pub(crate) fn admit(&mut self, now: Nanos, intent: &Intent, order: NewOrder) {
         let number = self.orders.len() as u64;
         let expected = NewOrder {
             client_id: ClientId(self.first_id + number),
@@ -90,7 +90,7 @@ impl Twin {
         assert!(self.open().count() <= self.params.open_orders_max as usize);
     }
 
-    pub fn hear(&mut self, news: &News) -> Option<Report> {
+    pub(crate) fn hear(&mut self, news: &News) -> Option<Report> {
         let number = news.client_id.0.checked_sub(self.first_id)?;
         let ordered = self.orders.get_mut(usize::try_from(number).ok()?)?;
         if ordered.end().is_some() {
@@ -116,7 +116,7 @@ impl Twin {
     }
 
     /// The first gate that is shut.
-    pub fn verdict(&self, now: Nanos, intent: &Intent, view: &Picture) -> Option<Refusal> {
+    pub(crate) fn verdict(&self, now: Nanos, intent: &Intent, view: &Picture) -> Option<Refusal> {
         let at = intent.instrument.index();
         let ours = first(&[
             (Refusal::Killed, self.killed),
@@ -218,7 +218,7 @@ impl Twin {
 }
 
 impl Ordered {
-    pub fn end(&self) -> Option<Outcome> {
+    pub(crate) fn end(&self) -> Option<Outcome> {
         self.told.last().copied().filter(|last| last.is_end())
     }
 
@@ -278,7 +278,7 @@ fn filled(told: &[Outcome]) -> u64 {
     fills.sum()
 }
 
-pub fn signed(side: Side, qty: Qty) -> i128 {
+pub(crate) fn signed(side: Side, qty: Qty) -> i128 {
     match side {
         Side::Buy => qty.0.into(),
         Side::Sell => -i128::from(qty.0),

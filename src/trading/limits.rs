@@ -6,11 +6,11 @@ use crate::base::{DecimalError, Instrument, Qty, Symbol};
 use std::fmt;
 
 /// The most orders a second that a limit may allow.
-pub const ORDERS_PER_S_MAX: u32 = 1_000;
+pub(crate) const ORDERS_PER_S_MAX: u32 = 1_000;
 /// The most open orders that a limit may allow: they are searched one by one.
-pub const OPEN_ORDERS_MAX: u32 = 256;
+pub(crate) const OPEN_ORDERS_MAX: u32 = 256;
 /// One whole, in basis points.
-pub const BPS: u32 = 10_000;
+pub(crate) const BPS: u32 = 10_000;
 
 /// What configuration says of risk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +31,8 @@ pub struct RiskParams {
 
 /// Checked limits, resolved for each instrument of the run.
 ///
-/// Invariant: `collar_bps <=` [`BPS`]; `1 <= orders_per_s <=` [`ORDERS_PER_S_MAX`];
-/// `1 <= open_orders_max <=` [`OPEN_ORDERS_MAX`].
+/// Invariant: `collar_bps <= BPS`; `1 <= orders_per_s <= ORDERS_PER_S_MAX`;
+/// `1 <= open_orders_max <= OPEN_ORDERS_MAX`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RiskLimits {
     /// One per instrument, at the index of its id.
@@ -47,9 +47,9 @@ pub struct RiskLimits {
 /// The largest order of one instrument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SizeLimit {
-    pub qty_max: Qty,
+    pub(crate) qty_max: Qty,
     /// At the instrument's `notional_scale`.
-    pub notional_max: u128,
+    pub(crate) notional_max: u128,
 }
 
 /// Why limits were refused, for a person to read. `key` is the field of [`RiskParams`].
@@ -175,7 +175,7 @@ fn range(key: &'static str, value: u32, min: u32, max: u32) -> Result<(), LimitE
 
 impl SizeLimit {
     /// Resolves the texts of `params` at the scales of `instrument`.
-    pub fn parse(params: &RiskParams, instrument: &Instrument) -> Result<Self, LimitError> {
+    pub(crate) fn parse(params: &RiskParams, instrument: &Instrument) -> Result<Self, LimitError> {
         let read = |key, text: &String, scale| {
             parse_floor(text, scale).map_err(|error| LimitError::Decimal {
                 key,

@@ -2,7 +2,7 @@
 //!
 //! An [`Intent`](crate::base::Intent) passes [`Risk::admit`](risk::Risk::admit), which alone can
 //! make an [`Admitted`](risk::Admitted); the gateway sends its order, or it is filled on paper, and
-//! [`News`](crate::base::News) come back. [`Orders`](orders::Orders) joins them with the order,
+//! [`News`](crate::base::News) come back. `Orders` joins them with the order,
 //! into [`Report`](crate::base::Report)s of which exactly one is its end.
 //!
 //! Where the rest of a trading desk joins:
@@ -17,7 +17,7 @@
 //!   trading.
 
 pub mod limits;
-pub mod orders;
+pub(crate) mod orders;
 mod rate;
 pub mod refusal;
 pub mod risk;

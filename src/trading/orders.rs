@@ -13,7 +13,7 @@ use crate::base::{
 ///
 /// Invariant: ids rise: every open id is below `next_id`, and each is there once.
 #[derive(Debug)]
-pub struct Orders {
+pub(crate) struct Orders {
     open: Vec<Open>,
     /// Every id below it is used up.
     next_id: u64,
@@ -42,7 +42,7 @@ struct Open {
 
 impl Orders {
     /// No orders, and room for this many.
-    pub fn with_capacity(orders: usize) -> Self {
+    pub(crate) fn with_capacity(orders: usize) -> Self {
         Self {
             open: Vec::with_capacity(orders),
             next_id: 0,
@@ -51,18 +51,18 @@ impl Orders {
 
     /// Orders without an end.
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.open.len()
     }
 
     /// Every order has its end.
     #[cfg(test)]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
 
     /// An order was admitted: it is open from here on.
-    pub fn open(&mut self, order: &NewOrder, tag: u64) {
+    pub(crate) fn open(&mut self, order: &NewOrder, tag: u64) {
         let id = order.client_id.0;
         assert!(order.qty.0 > 0, "risk admits no order of nothing");
         assert!(order.px.0 > 0, "risk admits no order at no price");
@@ -90,7 +90,7 @@ impl Orders {
     /// here, or it is taken or doubted for a second time. A word that contradicts the order puts it
     /// in doubt. No end that leaves something of it takes that doubt away: the exchange said more
     /// of the order than we believed.
-    pub fn hear(&mut self, news: &News) -> Option<Report> {
+    pub(crate) fn hear(&mut self, news: &News) -> Option<Report> {
         let at = self
             .open
             .iter()
@@ -106,7 +106,7 @@ impl Orders {
 
     /// The run is over: an order that has no end yet ends as one that nobody knows. To be asked
     /// until there is none.
-    pub fn give_up(&mut self) -> Option<Report> {
+    pub(crate) fn give_up(&mut self) -> Option<Report> {
         Some(self.open.pop()?.report(Outcome::Unknown))
     }
 

@@ -12,13 +12,13 @@ const WINDOW_NS: u64 = 1_000_000_000;
 /// Invariant: `1 <= max`; `admitted.len() <= max <= admitted.capacity()`, so that it never grows;
 /// each admission is a second or more after the one that came `max` before it.
 #[derive(Debug)]
-pub struct RateWindow {
+pub(crate) struct RateWindow {
     admitted: VecDeque<Nanos>,
     max: usize,
 }
 
 impl RateWindow {
-    pub fn new(max: usize) -> Self {
+    pub(crate) fn new(max: usize) -> Self {
         assert!(max > 0, "a rate of nothing is a kill switch");
         let window = Self {
             admitted: VecDeque::with_capacity(max),
@@ -29,12 +29,12 @@ impl RateWindow {
     }
 
     /// The most within any second.
-    pub fn max(&self) -> usize {
+    pub(crate) fn max(&self) -> usize {
         self.max
     }
 
     /// Whether one more fits now. A clock that runs backwards is a full window.
-    pub fn has_room(&self, now: Nanos) -> bool {
+    pub(crate) fn has_room(&self, now: Nanos) -> bool {
         match self.admitted.front() {
             Some(oldest) if self.admitted.len() == self.max => now.since(*oldest) >= WINDOW_NS,
             Some(_) | None => true,
@@ -42,7 +42,7 @@ impl RateWindow {
     }
 
     /// Counts one admission. Asked only if there is room.
-    pub fn record(&mut self, now: Nanos) {
+    pub(crate) fn record(&mut self, now: Nanos) {
         assert!(self.has_room(now), "an order beyond its rate");
         if self.admitted.len() == self.max {
             let before = self.admitted.pop_front();

@@ -63,10 +63,10 @@ refusals! {
     BookNotLive => "book_not_live",
     /// The intent was argued from a book of another epoch.
     BookMoved => "book_moved",
-    /// The book's last change was older than [`crate::base::event::LATE_NS_MAX`] when it came: the
+    /// The book's last change was older than `LATE_NS_MAX` when it came: the
     /// exchange's data is late, or we are.
     BookLate => "book_late",
-    /// The book is older than [`super::risk::BOOK_AGE_NS_MAX`].
+    /// The book is older than `BOOK_AGE_NS_MAX`.
     BookStale => "book_stale",
     /// The best bid and ask are not provably the exchange's, or there is none.
     BookIncomplete => "book_incomplete",
@@ -82,7 +82,7 @@ refusals! {
 
 /// What a limit and what was found beyond it are numbers of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub(crate) enum Unit {
     /// Hundredths of a percent of the opposite best price.
     Bps,
     /// Nanoseconds.
@@ -99,18 +99,18 @@ pub enum Unit {
 
 /// A limit, and what was found beyond it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Compared {
+pub(crate) struct Compared {
     /// What both are numbers of.
-    pub unit: Unit,
+    pub(crate) unit: Unit,
     /// The limit.
-    pub limit: u128,
+    pub(crate) limit: u128,
     /// What was found.
-    pub found: u128,
+    pub(crate) found: u128,
 }
 
 impl Compared {
     /// Both as fields of a log record; their names say the unit.
-    pub fn fields(&self) -> [Field; 2] {
+    pub(crate) fn fields(&self) -> [Field; 2] {
         let int = |number: u128| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
         let px = |number| Value::Px(Px(i64::try_from(number).unwrap_or(i64::MAX)));
         let qty = |number| Value::Qty(Qty(u64::try_from(number).unwrap_or(u64::MAX)));
@@ -133,7 +133,7 @@ impl Compared {
     }
 
     /// The unit is the same for all instruments, so that one of them can be worse than another.
-    pub const fn comparable(&self) -> bool {
+    pub(crate) const fn comparable(&self) -> bool {
         match self.unit {
             Unit::Bps | Unit::Ns | Unit::Orders => true,
             Unit::Price(_) | Unit::Quantity(_) | Unit::Notional(_) => false,
@@ -145,9 +145,9 @@ impl Compared {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused {
     /// The gate.
-    pub gate: Refusal,
+    pub(crate) gate: Refusal,
     /// What the gate compared, if it compares numbers.
-    pub compared: Option<Compared>,
+    pub(crate) compared: Option<Compared>,
 }
 
 impl From<Refusal> for Refused {
@@ -177,7 +177,7 @@ impl Default for Refusals {
 
 impl Refusals {
     /// Counts one.
-    pub fn record(&mut self, instrument: InstrumentId, refused: &Refused) {
+    pub(crate) fn record(&mut self, instrument: InstrumentId, refused: &Refused) {
         let at = refused.gate as usize;
         self.counts[at] += 1;
         let Some(compared) = refused.compared else {
@@ -211,7 +211,7 @@ impl Refusals {
     }
 
     /// The worst that this gate found, or the latest if instruments cannot be compared.
-    pub fn shown(&self, gate: Refusal) -> Option<(InstrumentId, Compared)> {
+    pub(crate) fn shown(&self, gate: Refusal) -> Option<(InstrumentId, Compared)> {
         self.shown[gate as usize]
     }
 }

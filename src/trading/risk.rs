@@ -13,7 +13,7 @@ use crate::market::picture::Shown;
 
 /// The oldest book that an order may be argued from, in nanoseconds from when it was true: a market
 /// that is quiet for longer may have changed without our hearing of it.
-pub const BOOK_AGE_NS_MAX: u64 = 3_000_000_000;
+pub(crate) const BOOK_AGE_NS_MAX: u64 = 3_000_000_000;
 
 /// An order that passed risk. Only [`Risk::admit`] makes one, and it cannot be copied: to send it
 /// is to use it up.
@@ -33,7 +33,7 @@ impl Admitted {
 /// Every gate of the desk, and the state that they read.
 ///
 /// Invariant: `open.len() <= open_orders_max <= open.capacity()`; ids rise: every open id is below
-/// `next_client_id`, and each is there once; `collar_bps <=` [`BPS`].
+/// `next_client_id`, and each is there once; `collar_bps <= BPS`.
 #[derive(Debug)]
 pub struct Risk {
     killed: bool,
@@ -145,7 +145,7 @@ impl Risk {
     }
 
     /// Refuses an intent for a reason that its desk knows.
-    pub fn refuse(&mut self, intent: &Intent, gate: Refusal) -> Refused {
+    pub(crate) fn refuse(&mut self, intent: &Intent, gate: Refusal) -> Refused {
         let refused = Refused::from(gate);
         self.refusals.record(intent.instrument, &refused);
         refused
@@ -153,12 +153,12 @@ impl Risk {
 
     /// Refuses every intent from now on. There is no way back but a new run.
     #[cfg(test)] // Nothing throws it yet.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.killed = true;
     }
 
     /// Refuses orders of every other exchange's instruments: the account is at this one.
-    pub fn only_at(&mut self, exchange: &str) {
+    pub(crate) fn only_at(&mut self, exchange: &str) {
         for seat in &mut self.seats {
             seat.has_account = seat.exchange == exchange;
         }
@@ -166,24 +166,24 @@ impl Risk {
 
     /// Refuses every intent while records of orders cannot be kept. Open orders may still be
     /// cancelled.
-    pub fn set_recorded(&mut self, recorded: bool) {
+    pub(crate) fn set_recorded(&mut self, recorded: bool) {
         self.recorded = recorded;
     }
 
     /// Refuses orders of instruments whose scales are no longer those that the run began with,
     /// since the exit writes numbers at those.
-    pub fn keep_scales(&mut self) {
+    pub(crate) fn keep_scales(&mut self) {
         self.keeps_scales = true;
     }
 
     /// Refused intents by gate, and what each gate compared.
-    pub fn refusals(&self) -> &Refusals {
+    pub(crate) fn refusals(&self) -> &Refusals {
         &self.refusals
     }
 
     /// Orders whose end is not known, those in doubt included.
     #[cfg(test)]
-    pub fn open_orders(&self) -> usize {
+    pub(crate) fn open_orders(&self) -> usize {
         self.open.len()
     }
 
@@ -256,7 +256,7 @@ impl Risk {
     }
 
     /// Orders that may be open at once.
-    pub fn open_orders_max(&self) -> usize {
+    pub(crate) fn open_orders_max(&self) -> usize {
         self.open_orders_max
     }
 

@@ -10,9 +10,9 @@ use crate::exchange::{self, Exchange};
 use std::net::IpAddr;
 
 /// The exchanges, by place.
-pub struct Venues {
+pub(crate) struct Venues {
     /// At least one.
-    pub all: Vec<Venue>,
+    pub(crate) all: Vec<Venue>,
     /// Names of their hosts; several exchanges may share one.
     hosts: Vec<(String, usize)>,
     /// Who is meant by an address, or by a name that no exchange has.
@@ -21,7 +21,7 @@ pub struct Venues {
 
 impl Venues {
     /// These exchanges, at least one, each under its own names.
-    pub fn new(all: Vec<Venue>) -> Self {
+    pub(crate) fn new(all: Vec<Venue>) -> Self {
         let hosts = all.iter().enumerate();
         let hosts = hosts.flat_map(|(n, venue)| host_names(venue.exchange).map(move |h| (h, n)));
         let unnamed = exchange::unnamed().name();
@@ -35,7 +35,7 @@ impl Venues {
 
     /// The exchange that a WebSocket with this host and target is for, and its session; `None`
     /// if nobody listens.
-    pub fn session(&self, now: Nanos, host: &str, target: &str) -> (usize, Option<Session>) {
+    pub(crate) fn session(&self, now: Nanos, host: &str, target: &str) -> (usize, Option<Session>) {
         let asked = self.asked(host);
         let mut open = asked.iter().filter_map(|&n| {
             let session = Session::new(now, &self.all[n], target)?;
@@ -45,7 +45,7 @@ impl Venues {
     }
 
     /// Lets the exchange that a REST request is for answer it, as far as it lets this address ask.
-    pub fn rest(
+    pub(crate) fn rest(
         &mut self,
         now: Nanos,
         from: IpAddr,
@@ -74,7 +74,7 @@ impl Venues {
 }
 
 /// The names under which an exchange is reached, each once.
-pub fn host_names(exchange: &dyn Exchange) -> impl Iterator<Item = String> {
+pub(crate) fn host_names(exchange: &dyn Exchange) -> impl Iterator<Item = String> {
     let at = exchange.endpoints();
     let mut names: Vec<String> = [at.stream, at.rest, at.orders]
         .iter()

@@ -10,17 +10,17 @@ use std::collections::BTreeSet;
 
 /// How lively one instrument is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Profile {
+pub(crate) struct Profile {
     /// Where the fair price starts.
-    pub fair: Px,
+    pub(crate) fair: Px,
     /// A usual order, in lots; each order has between a tenth and twice of it.
-    pub lots: u64,
+    pub(crate) lots: u64,
     /// Mean distance of a deep order from the fair price, in ticks.
-    pub depth_ticks: i64,
+    pub(crate) depth_ticks: i64,
     /// Orders that rest on each side, about.
-    pub orders_per_side: usize,
+    pub(crate) orders_per_side: usize,
     /// Between two orders, cancels or takes, on average; above zero.
-    pub pause: Nanos,
+    pub(crate) pause: Nanos,
 }
 
 /// The fair price moves in sixteenths of a tick.
@@ -40,7 +40,7 @@ struct DiffStream {
 
 /// One instrument's market.
 #[derive(Debug, Clone)]
-pub struct Flow {
+pub(crate) struct Flow {
     instrument: Instrument,
     profile: Profile,
     dice: fastrand::Rng,
@@ -59,7 +59,12 @@ pub struct Flow {
 
 impl Flow {
     /// A market with both sides filled, at virtual time zero, which is `epoch` on the wall clock.
-    pub fn new(instrument: Instrument, profile: Profile, seed: u64, epoch: UnixNanos) -> Self {
+    pub(crate) fn new(
+        instrument: Instrument,
+        profile: Profile,
+        seed: u64,
+        epoch: UnixNanos,
+    ) -> Self {
         let mut dice = fastrand::Rng::with_seed(seed);
         let first_id = dice.u64(1_000_000..9_000_000_000);
         // Instruments do not speak all at once: each has a beat of its own.
@@ -94,7 +99,7 @@ impl Flow {
     }
 
     /// The next virtual time at which something happens.
-    pub fn poll_timeout(&self) -> Nanos {
+    pub(crate) fn poll_timeout(&self) -> Nanos {
         let due = self
             .diffs
             .iter()
@@ -106,7 +111,7 @@ impl Flow {
 
     /// Plays the one next thing, at [`Self::poll_timeout`]: an action, or the depth messages that
     /// are due.
-    pub fn step(&mut self, out: &mut Vec<Happened>) {
+    pub(crate) fn step(&mut self, out: &mut Vec<Happened>) {
         let at = self.poll_timeout();
         if self.next_action == at {
             self.act(at, out);
@@ -122,17 +127,17 @@ impl Flow {
     }
 
     /// Sends at `now` what the depth stream of this pace has gathered, ahead of its beat.
-    pub fn flush(&mut self, now: Nanos, pace: Pace, out: &mut Vec<Happened>) {
+    pub(crate) fn flush(&mut self, now: Nanos, pace: Pace, out: &mut Vec<Happened>) {
         self.send(pace as usize, now, out);
     }
 
     /// Messages that the depth stream of this pace has sent.
-    pub fn number(&self, pace: Pace) -> u64 {
+    pub(crate) fn number(&self, pace: Pace) -> u64 {
         self.diffs[pace as usize].number
     }
 
     /// Puts a client's order in at `now`, at or after all that was played. Gives its id.
-    pub fn place(
+    pub(crate) fn place(
         &mut self,
         now: Nanos,
         (side, px, qty): (Side, Px, Qty),
@@ -145,12 +150,12 @@ impl Flow {
     }
 
     /// The book as it stands.
-    pub fn book(&self) -> &Matching {
+    pub(crate) fn book(&self) -> &Matching {
         &self.book
     }
 
     /// The best levels as they stand: the truth at [`Matching::update_id`].
-    pub fn top(&self) -> Top<AUDIT_LEVELS> {
+    pub(crate) fn top(&self) -> Top<AUDIT_LEVELS> {
         let mut top = Top::EMPTY;
         for side in [Side::Buy, Side::Sell] {
             let whole = self.book.levels(side).nth(AUDIT_LEVELS).is_none();

@@ -17,11 +17,11 @@ pub struct Exceeded {
     /// REST requests that were refused for their weight.
     pub requests: u64,
     /// Connections that were closed for too many messages.
-    pub messages: u64,
+    pub(crate) messages: u64,
     /// Connections that were refused because an address opened too many.
-    pub connects: u64,
+    pub(crate) connects: u64,
     /// Connections that were closed or refused for too many streams.
-    pub streams: u64,
+    pub(crate) streams: u64,
 }
 
 impl Exceeded {
@@ -48,11 +48,11 @@ impl std::ops::AddAssign for Exceeded {
 
 /// A refusal, and when to come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// 429, or 418 once the address is banned.
-    pub status: u16,
+    pub(crate) status: u16,
     /// For the header `Retry-After`.
-    pub retry_after_s: u64,
+    pub(crate) retry_after_s: u64,
 }
 
 /// What was spent in the newest span of a rate.
@@ -101,16 +101,16 @@ struct Visitor {
 
 /// Holds addresses to the limits of one exchange.
 #[derive(Debug)]
-pub struct Gate {
+pub(crate) struct Gate {
     limits: Limits,
     visitors: BTreeMap<IpAddr, Visitor>,
     /// How often that was necessary.
-    pub exceeded: Exceeded,
+    pub(crate) exceeded: Exceeded,
 }
 
 impl Gate {
     /// Nobody has come yet.
-    pub fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
             visitors: BTreeMap::new(),
@@ -119,7 +119,12 @@ impl Gate {
     }
 
     /// Takes a REST request of this weight, or refuses it.
-    pub fn admit_request(&mut self, now: Nanos, from: IpAddr, weight: u32) -> Result<(), Refusal> {
+    pub(crate) fn admit_request(
+        &mut self,
+        now: Nanos,
+        from: IpAddr,
+        weight: u32,
+    ) -> Result<(), Refusal> {
         let visitor = self.visitors.entry(from).or_default();
         let room_at = visitor
             .requests
@@ -142,7 +147,7 @@ impl Gate {
     }
 
     /// Lets a WebSocket in, or refuses it.
-    pub fn admit_connect(&mut self, now: Nanos, from: IpAddr) -> Result<(), Refusal> {
+    pub(crate) fn admit_connect(&mut self, now: Nanos, from: IpAddr) -> Result<(), Refusal> {
         let visitor = self.visitors.entry(from).or_default();
         let room_at = visitor.connects.room_at(now, self.limits.connects, 1);
         if room_at <= now {
@@ -162,7 +167,7 @@ fn seconds(now: Nanos, until: Nanos) -> u64 {
 }
 
 /// The sum over all exchanges.
-pub fn total<'v>(venues: impl Iterator<Item = &'v Venue>) -> Exceeded {
+pub(crate) fn total<'v>(venues: impl Iterator<Item = &'v Venue>) -> Exceeded {
     venues.fold(Exceeded::default(), |mut total, venue| {
         total += venue.gate.exceeded;
         total

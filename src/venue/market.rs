@@ -6,7 +6,7 @@ use crate::exchange::Mirror;
 use crate::exchange::mirror::Listing;
 
 /// Instruments of one exchange, at most.
-pub const INSTRUMENTS_MAX: usize = 1_000;
+pub(crate) const INSTRUMENTS_MAX: usize = 1_000;
 
 /// An asset as the market sees it.
 struct Coin {
@@ -25,7 +25,7 @@ struct Coin {
 /// The first `instruments` that this exchange lists, and how lively each is: BTC, ETH and SOL, then
 /// invented assets, which are calmer. `pause` is the mean time between two actions on each, if
 /// it is given.
-pub fn listed(
+pub(crate) fn listed(
     mirror: &dyn Mirror,
     instruments: usize,
     pause: Option<Nanos>,

@@ -5,7 +5,7 @@ use crate::base::{Level, Px, Qty, Side};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// An order's id: dense, in order of arrival.
-pub type OrderId = u64;
+pub(crate) type OrderId = u64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Resting {
@@ -15,25 +15,25 @@ struct Resting {
 
 /// One match: a resting order was hit at its own price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fill {
+pub(crate) struct Fill {
     /// The order that rested.
-    pub maker: OrderId,
+    pub(crate) maker: OrderId,
     /// The side of the order that took.
-    pub taker_side: Side,
+    pub(crate) taker_side: Side,
     /// The price: the resting order's.
-    pub px: Px,
+    pub(crate) px: Px,
     /// How much.
-    pub qty: Qty,
+    pub(crate) qty: Qty,
 }
 
 /// What one call did: fills in order, and the levels that changed (one may be named more than
 /// once).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Effects {
+pub(crate) struct Effects {
     /// In the order in which they happened.
-    pub fills: Vec<Fill>,
+    pub(crate) fills: Vec<Fill>,
     /// Side and price of each.
-    pub touched: Vec<(Side, Px)>,
+    pub(crate) touched: Vec<(Side, Px)>,
 }
 
 type Queues = BTreeMap<Px, VecDeque<Resting>>;
@@ -43,7 +43,7 @@ type Queues = BTreeMap<Px, VecDeque<Resting>>;
 /// Invariant: best bid < best ask; no queue is empty; each resting order is in `places` once, with
 /// a quantity above zero.
 #[derive(Debug, Clone, Default)]
-pub struct Matching {
+pub(crate) struct Matching {
     bids: Queues,
     asks: Queues,
     places: HashMap<OrderId, (Side, Px)>,
@@ -53,7 +53,7 @@ pub struct Matching {
 
 impl Matching {
     /// An empty book whose first change will have the id after `update_id`.
-    pub fn new(update_id: u64) -> Self {
+    pub(crate) fn new(update_id: u64) -> Self {
         Self {
             update_id,
             ..Self::default()
@@ -61,17 +61,17 @@ impl Matching {
     }
 
     /// The id of the last change: each change of one level's quantity counts one.
-    pub fn update_id(&self) -> u64 {
+    pub(crate) fn update_id(&self) -> u64 {
         self.update_id
     }
 
     /// True while this order rests.
-    pub fn rests(&self, id: OrderId) -> bool {
+    pub(crate) fn rests(&self, id: OrderId) -> bool {
         self.places.contains_key(&id)
     }
 
     /// One side's levels, best first.
-    pub fn levels(&self, side: Side) -> impl Iterator<Item = Level> {
+    pub(crate) fn levels(&self, side: Side) -> impl Iterator<Item = Level> {
         let (bids, asks) = match side {
             Side::Buy => (Some(self.bids.iter().rev()), None),
             Side::Sell => (None, Some(self.asks.iter())),
@@ -84,18 +84,18 @@ impl Matching {
     }
 
     /// Best price of a side.
-    pub fn best(&self, side: Side) -> Option<Level> {
+    pub(crate) fn best(&self, side: Side) -> Option<Level> {
         self.levels(side).next()
     }
 
     /// Everything that rests at `px`; zero if nothing does.
-    pub fn qty_at(&self, side: Side, px: Px) -> Qty {
+    pub(crate) fn qty_at(&self, side: Side, px: Px) -> Qty {
         self.queues(side).get(&px).map_or(Qty(0), total)
     }
 
     /// Matches a limit order. What is left rests in the book if `rests` is set, and expires
     /// otherwise. Gives its id.
-    pub fn place(
+    pub(crate) fn place(
         &mut self,
         side: Side,
         px: Px,
@@ -120,7 +120,7 @@ impl Matching {
     }
 
     /// Takes a resting order out; false when it does not rest.
-    pub fn cancel(&mut self, id: OrderId, out: &mut Effects) -> bool {
+    pub(crate) fn cancel(&mut self, id: OrderId, out: &mut Effects) -> bool {
         let Some((side, px)) = self.places.remove(&id) else {
             return false;
         };

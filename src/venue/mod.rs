@@ -2,16 +2,16 @@
 //! recordings, paper. Values only: owns no socket, no thread and no clock.
 
 pub mod account;
-pub mod directory;
-pub mod flow;
-pub mod limits;
-pub mod market;
-pub mod matching;
+pub(crate) mod directory;
+pub(crate) mod flow;
+pub(crate) mod limits;
+pub(crate) mod market;
+pub(crate) mod matching;
 pub mod paper;
-pub mod play;
-pub mod recording;
-pub mod session;
-pub mod simulated;
+pub(crate) mod play;
+pub(crate) mod recording;
+pub(crate) mod session;
+pub(crate) mod simulated;
 
-pub use directory::Venues;
-pub use simulated::Venue;
+pub(crate) use directory::Venues;
+pub(crate) use simulated::Venue;

@@ -11,16 +11,16 @@ use crate::market::Picture;
 use arrayvec::ArrayVec;
 
 /// What one order causes, at most: the ack, a fill per level, the end.
-pub const REPORTS_MAX: usize = EVENT_LEVELS + 2;
+pub(crate) const REPORTS_MAX: usize = EVENT_LEVELS + 2;
 
 /// Rejected: there is no live book to fill from. Our own code, far from any exchange's.
-pub const REJECTED_BOOK_NOT_LIVE: i32 = -900_001;
+pub(crate) const REJECTED_BOOK_NOT_LIVE: i32 = -900_001;
 /// Rejected: the best bid is at or above the best ask, so that nobody could trade at these prices.
 /// Our own code.
-pub const REJECTED_BOOK_CROSSED: i32 = -900_002;
+pub(crate) const REJECTED_BOOK_CROSSED: i32 = -900_002;
 
 /// What becomes of one order, in order.
-pub type Reports = ArrayVec<News, REPORTS_MAX>;
+pub(crate) type Reports = ArrayVec<News, REPORTS_MAX>;
 
 /// The exchange of a paper account.
 ///
@@ -40,7 +40,7 @@ impl Paper {
     /// Takes a LIMIT IOC: acked, filled level by level at each level's own price up to the limit
     /// price, and then over, filled or with what is left expired; or rejected with one of the codes
     /// above.
-    pub fn handle_order(&mut self, order: &NewOrder, view: &Picture) -> Reports {
+    pub(crate) fn handle_order(&mut self, order: &NewOrder, view: &Picture) -> Reports {
         assert!(order.qty.0 > 0, "risk admits no order of nothing");
         assert!(order.px.0 > 0, "risk admits no order at no price");
         match order.tif {

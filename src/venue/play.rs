@@ -35,11 +35,11 @@ impl std::str::FromStr for Speed {
 }
 
 /// What a session is subscribed to, by stream name.
-pub type Subscriptions = BTreeSet<String>;
+pub(crate) type Subscriptions = BTreeSet<String>;
 
 /// What to do next.
 #[derive(Debug, PartialEq)]
-pub enum Step {
+pub(crate) enum Step {
     /// This frame is due.
     Send(String),
     /// Nothing is due before this time.
@@ -51,7 +51,7 @@ pub enum Step {
 }
 
 /// Where one session is in a recording.
-pub struct Playhead {
+pub(crate) struct Playhead {
     entries: Entries,
     player: &'static dyn Player,
     next: Option<Entry<'static>>,

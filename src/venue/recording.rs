@@ -11,7 +11,7 @@ use std::fmt;
 use std::io;
 
 /// Opens the recording once more.
-pub type Open = Box<dyn Fn() -> io::Result<Reader> + Send>;
+pub(crate) type Open = Box<dyn Fn() -> io::Result<Reader> + Send>;
 
 /// Why a recording cannot be played.
 #[derive(Debug)]
@@ -51,11 +51,11 @@ pub(super) fn recorded(player: &dyn Player, entry: &Entry<'_>) -> Recorded {
 }
 
 /// A recording that was read through once: its symbols and its snapshots.
-pub struct Recording {
+pub(crate) struct Recording {
     open: Open,
     player: &'static dyn Player,
     /// Its symbols, each as the exchange lists one of which nothing else is known.
-    pub listings: Vec<Listing>,
+    pub(crate) listings: Vec<Listing>,
     /// Each symbol's recorded snapshot bodies, in order, and how many were given out.
     snapshots: BTreeMap<String, (Vec<String>, usize)>,
 }
@@ -65,7 +65,7 @@ impl Recording {
     ///
     /// # Errors
     /// The first thing that is wrong with it.
-    pub fn index(open: Open, player: &'static dyn Player) -> Result<Self, RecordingError> {
+    pub(crate) fn index(open: Open, player: &'static dyn Player) -> Result<Self, RecordingError> {
         let mut entries = Entries::new(open().map_err(RecordingError::Open)?);
         let mut symbols: Vec<String> = Vec::new();
         let mut snapshots: BTreeMap<String, (Vec<String>, usize)> = BTreeMap::new();
@@ -110,7 +110,7 @@ impl Recording {
     }
 
     /// The symbol's first snapshot that was not given out yet; `None` when there is no further one.
-    pub fn take_snapshot(&mut self, symbol: &str) -> Option<String> {
+    pub(crate) fn take_snapshot(&mut self, symbol: &str) -> Option<String> {
         let (bodies, used) = self.snapshots.get_mut(symbol)?;
         let body = bodies.get(*used)?.clone();
         *used += 1;
@@ -119,14 +119,14 @@ impl Recording {
 
     /// Whoever was given this symbol's snapshots has left: the next one is given them from the
     /// first.
-    pub fn rewind(&mut self, symbol: &str) {
+    pub(crate) fn rewind(&mut self, symbol: &str) {
         if let Some((_, used)) = self.snapshots.get_mut(symbol) {
             *used = 0;
         }
     }
 
     /// True once a snapshot of this symbol was given out.
-    pub fn asked(&self, symbol: &str) -> bool {
+    pub(crate) fn asked(&self, symbol: &str) -> bool {
         self.snapshots
             .get(symbol)
             .is_some_and(|(_, used)| *used > 0)
@@ -136,7 +136,7 @@ impl Recording {
     ///
     /// # Errors
     /// If the file cannot be opened again.
-    pub fn playhead(&self, speed: Speed) -> io::Result<Playhead> {
+    pub(crate) fn playhead(&self, speed: Speed) -> io::Result<Playhead> {
         let entries = Entries::new((self.open)()?);
         Ok(Playhead::new(entries, self.player, speed))
     }

@@ -12,7 +12,7 @@ const UNCHANGED: Nanos = Nanos::from_millis(300);
 
 /// Why an exchange ends a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Broken {
+pub(crate) enum Broken {
     /// It is subscribed to more streams than a connection may carry.
     TooManyStreams,
     /// The exchange's protocol does not allow what the client did.
@@ -46,14 +46,14 @@ enum Waiting {
 }
 
 /// The protocol state of one connection. What it says is appended to `out`, one entry per frame.
-pub struct Session {
+pub(crate) struct Session {
     speaker: Speaker,
     streams_max: usize,
 }
 
 impl Session {
     /// A connection of `venue` that asks for this target at `now`; `None` if nothing listens.
-    pub fn new(now: Nanos, venue: &Venue, target: &str) -> Option<Self> {
+    pub(crate) fn new(now: Nanos, venue: &Venue, target: &str) -> Option<Self> {
         let mirror = venue.exchange.mirror();
         let speaker = match mirror.session(target) {
             None => Speaker::Account(mirror.accounts()?.session(target, venue.unix(now))?),
@@ -72,12 +72,12 @@ impl Session {
     }
 
     /// Whether it is for orders.
-    pub fn is_account(&self) -> bool {
+    pub(crate) fn is_account(&self) -> bool {
         matches!(self.speaker, Speaker::Account(_))
     }
 
     /// Whether it is subscribed to more streams than a connection may carry.
-    pub fn is_too_wide(&self) -> bool {
+    pub(crate) fn is_too_wide(&self) -> bool {
         match &self.speaker {
             Speaker::Market(session) | Speaker::Player(session, _) => {
                 session.streams() > self.streams_max
@@ -87,7 +87,7 @@ impl Session {
     }
 
     /// The connection is open: says what the exchange says unasked.
-    pub fn handle_open(&mut self, venue: &mut Venue, out: &mut Vec<String>) {
+    pub(crate) fn handle_open(&mut self, venue: &mut Venue, out: &mut Vec<String>) {
         match &mut self.speaker {
             Speaker::Market(session) | Speaker::Player(session, _) => {
                 session.handle_open(venue, out);
@@ -98,7 +98,7 @@ impl Session {
 
     /// Answers a text frame of the client. If the connection ends, what was said before it
     /// counts still.
-    pub fn handle_text(
+    pub(crate) fn handle_text(
         &mut self,
         now: Nanos,
         text: &str,
@@ -131,7 +131,12 @@ impl Session {
     }
 
     /// Says what this client follows of these events; `venue` stands at them.
-    pub fn handle_events(&mut self, venue: &Venue, events: &[Happened], out: &mut Vec<String>) {
+    pub(crate) fn handle_events(
+        &mut self,
+        venue: &Venue,
+        events: &[Happened],
+        out: &mut Vec<String>,
+    ) {
         match &mut self.speaker {
             Speaker::Market(session) => {
                 for event in events {
@@ -143,7 +148,7 @@ impl Session {
     }
 
     /// Does what is due: heartbeats of the protocol.
-    pub fn handle_timeout(
+    pub(crate) fn handle_timeout(
         &mut self,
         now: Nanos,
         venue: &Venue,
@@ -162,7 +167,7 @@ impl Session {
     }
 
     /// When something is due; `room` says whether a recording may go on.
-    pub fn poll_timeout(&self, room: bool, venue: &Venue) -> Nanos {
+    pub(crate) fn poll_timeout(&self, room: bool, venue: &Venue) -> Nanos {
         match &self.speaker {
             Speaker::Market(session) => session
                 .poll_timeout()
@@ -180,7 +185,7 @@ impl Session {
     }
 
     /// Plays the recording on for at most about `room` bytes.
-    pub fn play(
+    pub(crate) fn play(
         &mut self,
         now: Nanos,
         venue: &Venue,
@@ -228,7 +233,7 @@ impl Session {
     }
 
     /// The streams of a recording that it follows, if it plays one.
-    pub fn played_names(&self) -> Option<&Subscriptions> {
+    pub(crate) fn played_names(&self) -> Option<&Subscriptions> {
         match &self.speaker {
             Speaker::Player(session, _) => session.names(),
             Speaker::Market(_) | Speaker::Account(_) => None,
@@ -236,7 +241,7 @@ impl Session {
     }
 
     /// Whether a recording is played here, and whether its end was reached.
-    pub fn played(&self) -> Option<bool> {
+    pub(crate) fn played(&self) -> Option<bool> {
         match &self.speaker {
             Speaker::Player(_, Play::Unbegun(None)) => None,
             Speaker::Player(_, Play::Unbegun(Some(_)) | Play::On(..)) => Some(false),

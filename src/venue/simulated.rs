@@ -18,7 +18,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// Where market data comes from.
-pub enum Source {
+pub(crate) enum Source {
     /// Seeded markets.
     Flow(Flows),
     /// A recording at a speed.
@@ -28,7 +28,7 @@ pub enum Source {
 /// One market each listing, in their order, and which of them moves next.
 ///
 /// Invariant: `due` has every market once, at its own `poll_timeout`.
-pub struct Flows {
+pub(crate) struct Flows {
     markets: Vec<Flow>,
     due: BinaryHeap<Reverse<(Nanos, usize)>>,
 }
@@ -54,19 +54,19 @@ struct Truths {
 }
 
 /// The exchange behind the sessions.
-pub struct Venue {
+pub(crate) struct Venue {
     /// Its protocol.
-    pub exchange: &'static dyn Exchange,
+    pub(crate) exchange: &'static dyn Exchange,
     /// What is traded, in the order of the markets.
-    pub listings: Vec<Listing>,
+    pub(crate) listings: Vec<Listing>,
     /// Where market data comes from.
-    pub source: Source,
+    pub(crate) source: Source,
     /// What was published since the driver last took it.
-    pub events: Vec<Happened>,
+    pub(crate) events: Vec<Happened>,
     /// Orders that were accepted.
-    pub orders: u64,
+    pub(crate) orders: u64,
     /// Holds clients to the exchange's limits.
-    pub gate: Gate,
+    pub(crate) gate: Gate,
     /// Where the markets are.
     now: Nanos,
     /// The wall clock at [`Nanos::ZERO`].
@@ -78,7 +78,7 @@ pub struct Venue {
 
 impl Venue {
     /// Seeded markets of these listings; each has dice of its own.
-    pub fn flow(
+    pub(crate) fn flow(
         exchange: &'static dyn Exchange,
         market: Vec<(Listing, Profile)>,
         seed: u64,
@@ -94,7 +94,7 @@ impl Venue {
     }
 
     /// A recording, and orders that never trade.
-    pub fn play(
+    pub(crate) fn play(
         exchange: &'static dyn Exchange,
         recording: Recording,
         speed: Speed,
@@ -129,23 +129,23 @@ impl Venue {
     }
 
     /// Tells the truth behind all that is published from now on.
-    pub fn with_truth(mut self) -> Self {
+    pub(crate) fn with_truth(mut self) -> Self {
         self.truths.get_mut().wanted = true;
         self
     }
 
     /// The exchange's own wall clock.
-    pub fn unix(&self, now: Nanos) -> UnixNanos {
+    pub(crate) fn unix(&self, now: Nanos) -> UnixNanos {
         UnixNanos(self.epoch.0.saturating_add_unsigned(now.0))
     }
 
     /// When this wall clock time is.
-    pub fn nanos(&self, at: UnixNanos) -> Nanos {
+    pub(crate) fn nanos(&self, at: UnixNanos) -> Nanos {
         Nanos(u64::try_from(at.0.saturating_sub(self.epoch.0)).unwrap_or(0))
     }
 
     /// When the markets want to move next.
-    pub fn poll_timeout(&self) -> Nanos {
+    pub(crate) fn poll_timeout(&self) -> Nanos {
         match &self.source {
             Source::Flow(flows) => flows
                 .due
@@ -158,7 +158,7 @@ impl Venue {
     /// Moves the one market on that is due next, if it is by `now`, and stands at that moment: what
     /// sessions see of its book is then as of its newest events. False: nothing is due, and it
     /// stands at `now`.
-    pub fn step(&mut self, now: Nanos) -> bool {
+    pub(crate) fn step(&mut self, now: Nanos) -> bool {
         let first = self.events.len();
         if let Source::Flow(flows) = &mut self.source
             && let Some(&Reverse((at, n))) = flows.due.peek()
@@ -177,12 +177,12 @@ impl Venue {
     }
 
     /// Answers a REST request.
-    pub fn rest(&mut self, call: Call<'_>) -> Reply {
+    pub(crate) fn rest(&mut self, call: Call<'_>) -> Reply {
         self.exchange.mirror().rest(call, self)
     }
 
     /// Nobody follows this stream now: a client that comes back is played it from its beginning.
-    pub fn abandon(&mut self, stream: &str) {
+    pub(crate) fn abandon(&mut self, stream: &str) {
         if let (Source::Play(recording, _), Some((symbol, kind))) =
             (&mut self.source, stream.split_once('@'))
             && kind.starts_with("depth")
@@ -192,12 +192,12 @@ impl Venue {
     }
 
     /// The truths that were told since the driver last took them.
-    pub fn take_truths(&mut self) -> std::vec::Drain<'_, Truth> {
+    pub(crate) fn take_truths(&mut self) -> std::vec::Drain<'_, Truth> {
         self.truths.get_mut().told.drain(..)
     }
 
     /// The best levels of a book as it stands.
-    pub fn top(&self, listing: usize) -> Top<AUDIT_LEVELS> {
+    pub(crate) fn top(&self, listing: usize) -> Top<AUDIT_LEVELS> {
         match &self.source {
             Source::Flow(flows) => flows.markets[listing].top(),
             Source::Play(..) => Top::EMPTY,

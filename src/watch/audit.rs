@@ -9,13 +9,13 @@ use std::collections::{HashMap, VecDeque};
 
 /// How many truths, and how many books that wait for one, are kept per instrument. The oldest gives
 /// way.
-pub const UNMATCHED_MAX: usize = 256;
+pub(crate) const UNMATCHED_MAX: usize = 256;
 /// Bytes of one side of a line, at most. Each level takes a sign, 20 digits and a point, twice, and
 /// two separators.
 const LINE_MAX: usize = 2 * AUDIT_LEVELS * 48 + 128;
 
 /// Checks every book that was shown. A value: the scribe feeds it.
-pub struct Auditor {
+pub(crate) struct Auditor {
     books: Vec<Book>,
     /// Places in `books`.
     by_symbol: HashMap<(&'static str, Symbol), usize>,
@@ -29,19 +29,19 @@ pub struct BookAudit {
     /// Lines: books that were shown.
     pub updates: u64,
     /// Lines of books that did not provably hold the best 20 levels of both sides.
-    pub incomplete: u64,
+    pub(crate) incomplete: u64,
     /// Nanoseconds for which a book was shown that differed from the exchange's. `None` without a
     /// truth.
     pub wrong_ns: Option<u64>,
     /// Books for which no truth came, or came too late. Zero without a truth.
-    pub unverified: u64,
+    pub(crate) unverified: u64,
     /// SHA-256 of all lines, as lower-case hexadecimal.
-    pub sha256: String,
+    pub(crate) sha256: String,
 }
 
 impl Auditor {
     /// An auditor of these instruments, by id. `truth` says whether the exchange's truth will come.
-    pub fn new(instruments: &[Instrument], truth: bool) -> Self {
+    pub(crate) fn new(instruments: &[Instrument], truth: bool) -> Self {
         Self {
             books: instruments.iter().map(Book::new).collect(),
             by_symbol: instruments
@@ -55,7 +55,7 @@ impl Auditor {
     }
 
     /// A book was shown or went dark. Ignores unknown instruments.
-    pub fn shown(&mut self, shown: &Shown) {
+    pub(crate) fn shown(&mut self, shown: &Shown) {
         let Some(book) = self.books.get_mut(shown.instrument.index()) else {
             return;
         };
@@ -77,14 +77,14 @@ impl Auditor {
 
     /// The exchange says what its book was, before or after we show ours. Ignores instruments that
     /// we do not follow.
-    pub fn truth(&mut self, truth: &Truth) {
+    pub(crate) fn truth(&mut self, truth: &Truth) {
         if let Some(&place) = self.by_symbol.get(&(truth.exchange, truth.symbol)) {
             self.books[place].learn(truth);
         }
     }
 
     /// The run is over: no book is shown any longer.
-    pub fn finish(&mut self, now: Nanos) {
+    pub(crate) fn finish(&mut self, now: Nanos) {
         for book in &mut self.books {
             book.close(now);
             book.unverified += book.waiting.len() as u64;
@@ -93,7 +93,7 @@ impl Auditor {
     }
 
     /// What was found about an instrument up to now; `None` for an unknown one.
-    pub fn result(&self, instrument: InstrumentId) -> Option<BookAudit> {
+    pub(crate) fn result(&self, instrument: InstrumentId) -> Option<BookAudit> {
         let book = self.books.get(instrument.index())?;
         Some(BookAudit {
             updates: book.updates,

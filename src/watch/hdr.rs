@@ -16,14 +16,14 @@ use std::time::Duration;
 /// are nanoseconds, the column is milliseconds.
 const INTERVAL_MAX_DIVISOR: f64 = 1e6;
 /// Nanoseconds in the unit of a `.hgrm` file's values: microseconds.
-pub const HGRM_UNIT_NS: f64 = 1e3;
+pub(crate) const HGRM_UNIT_NS: f64 = 1e3;
 /// Lines for each halving of the distance to 100 %.
 const TICKS_PER_HALF_DISTANCE: u64 = 5;
 
 /// Writes the lines of interval logs. One writer serves all logs of a run, because its buffers are
 /// large.
 #[derive(Default)]
-pub struct IntervalEncoder {
+pub(crate) struct IntervalEncoder {
     serializer: V2DeflateSerializer,
     bytes: Vec<u8>,
     text: String,
@@ -31,7 +31,12 @@ pub struct IntervalEncoder {
 
 impl IntervalEncoder {
     /// Writes the head of a log that begins at `start`. Interval values are nanoseconds.
-    pub fn begin(&mut self, out: &mut impl Write, start: UnixNanos, name: &str) -> io::Result<()> {
+    pub(crate) fn begin(
+        &mut self,
+        out: &mut impl Write,
+        start: UnixNanos,
+        name: &str,
+    ) -> io::Result<()> {
         interval_log::IntervalLogWriterBuilder::new()
             .add_comment(&format!(
                 "[Logged by tickwire {}: stage {name}, values in nanoseconds]",
@@ -49,7 +54,7 @@ impl IntervalEncoder {
     ///
     /// It makes the line itself, because the crate's log writer borrows the file and the serializer
     /// for as long as the log is open.
-    pub fn interval<T: Counter>(
+    pub(crate) fn interval<T: Counter>(
         &mut self,
         out: &mut impl Write,
         values: &Histogram<T>,
@@ -125,7 +130,7 @@ pub fn write_hgrm<T: Counter>(out: &mut impl Write, values: &Histogram<T>) -> io
 
 /// All values of an interval log together, up to its last whole line: a run that was killed may
 /// leave half a line behind. `None` if it has no values.
-pub fn read_hlog(log: &[u8]) -> Option<Histogram<u64>> {
+pub(crate) fn read_hlog(log: &[u8]) -> Option<Histogram<u64>> {
     let whole = log.iter().rposition(|byte| *byte == b'\n')? + 1;
     let mut all: Option<Histogram<u64>> = None;
     for entry in IntervalLogIterator::new(&log[..whole]) {
@@ -146,9 +151,9 @@ pub fn read_hlog(log: &[u8]) -> Option<Histogram<u64>> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
     /// 0 ..= 1.
-    pub quantile: f64,
+    pub(crate) quantile: f64,
     /// The latency at this quantile, in microseconds.
-    pub us: f64,
+    pub(crate) us: f64,
 }
 
 /// Reads the curve of a `.hgrm` file. The error names the line that it cannot read.

@@ -10,34 +10,34 @@ use crate::base::{Instrument, InstrumentId, Nanos};
 use hdrhistogram::Histogram;
 
 /// Recorded values are between 1 ns and this; longer ones count as this long.
-pub const VALUE_MAX_NS: u64 = 60_000_000_000;
+pub(crate) const VALUE_MAX_NS: u64 = 60_000_000_000;
 /// Significant decimal digits of a stage's values.
-pub const DIGITS: u8 = 3;
+pub(crate) const DIGITS: u8 = 3;
 /// Significant decimal digits of turn times and of each exchange's ticks, for which a coarse view
 /// is enough.
 const TURN_DIGITS: u8 = 2;
 /// How long one interval lasts.
-pub const INTERVAL: Nanos = Nanos::from_secs(1);
+pub(crate) const INTERVAL: Nanos = Nanos::from_secs(1);
 /// A turn longer than this counts as over budget: a tick this old is no longer news.
-pub const TURN_BUDGET_NS: u64 = 100_000;
+pub(crate) const TURN_BUDGET_NS: u64 = 100_000;
 /// Interval sets of one worker.
 const SETS: usize = 2;
 const NOT_RECORDED: u8 = u8::MAX;
 
 /// What the kernel counted for one thread since the thread began (`getrusage(RUSAGE_THREAD)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// Page faults served without reading from a disk.
-    pub faults_minor: u64,
+    pub(crate) faults_minor: u64,
     /// Page faults that read from a disk.
-    pub faults_major: u64,
+    pub(crate) faults_major: u64,
     /// Times that the thread was taken off its CPU although it wanted to run.
-    pub switches_involuntary: u64,
+    pub(crate) switches_involuntary: u64,
 }
 
 /// How evenly a worker turns. It shows whether a slow tail is the host's or ours.
 #[derive(Debug)]
-pub struct Meter {
+pub(crate) struct Meter {
     turn_ns: Histogram<u32>,
     gap_ns_max: u64,
     turns_over_budget: u64,
@@ -59,7 +59,7 @@ impl Meter {
     }
 
     /// Counts one turn of the worker's loop, and the gap since the turn before it.
-    pub fn turn(&mut self, begin: Nanos, end: Nanos) {
+    pub(crate) fn turn(&mut self, begin: Nanos, end: Nanos) {
         let turn_ns = end.since(begin);
         self.turn_ns.saturating_record(turn_ns);
         self.turns_over_budget += u64::from(turn_ns > TURN_BUDGET_NS);
@@ -70,12 +70,12 @@ impl Meter {
     }
 
     /// The worker is about to wait on purpose: the time until its next turn is no gap.
-    pub fn wait(&mut self) {
+    pub(crate) fn wait(&mut self) {
         self.ended = Nanos::ZERO;
     }
 
     /// Takes the kernel's counts for this thread. Totals count from the first ones.
-    pub fn usage(&mut self, usage: Usage) {
+    pub(crate) fn usage(&mut self, usage: Usage) {
         let (first, _) = self.usage.unwrap_or((usage, usage));
         self.usage = Some((first, usage));
     }
@@ -171,7 +171,7 @@ impl Recorder {
         (recorder, collector)
     }
 
-    /// Counts one value. A value longer than [`VALUE_MAX_NS`] counts as that long.
+    /// Counts one value. A value longer than `VALUE_MAX_NS` counts as that long.
     pub fn record(&mut self, stage: Stage, ns: u64) {
         let slot = usize::from(self.slots[stage as usize]);
         if let Some(histogram) = self.current.stages.get_mut(slot) {
@@ -181,7 +181,7 @@ impl Recorder {
 
     /// Counts how long a tick of this instrument took from the socket to its event, for its
     /// exchange.
-    pub fn record_tick(&mut self, id: InstrumentId, ns: u64) {
+    pub(crate) fn record_tick(&mut self, id: InstrumentId, ns: u64) {
         let place = self.exchange_of.get(id.index()).copied();
         let place = usize::from(place.unwrap_or(NOT_RECORDED));
         if let Some(histogram) = self.current.ticks.get_mut(place) {
@@ -190,7 +190,7 @@ impl Recorder {
     }
 
     /// The worker's turn meter.
-    pub fn meter(&mut self) -> &mut Meter {
+    pub(crate) fn meter(&mut self) -> &mut Meter {
         &mut self.current.meter
     }
 
@@ -224,7 +224,7 @@ impl Recorder {
 }
 
 /// Receives one stage's values of one interval, and when the interval began and ended.
-pub type EachInterval<'a> = dyn FnMut(Stage, &Histogram<u32>, Nanos, Nanos) + 'a;
+pub(crate) type EachInterval<'a> = dyn FnMut(Stage, &Histogram<u32>, Nanos, Nanos) + 'a;
 
 impl Collector {
     /// Takes every interval that waits: adds it to `totals`, and calls
@@ -261,15 +261,15 @@ pub struct Totals {
 
 /// One worker's meter since the run began.
 #[derive(Debug)]
-pub struct WorkerTotals {
+pub(crate) struct WorkerTotals {
     /// The worker's number.
-    pub worker: u8,
+    pub(crate) worker: u8,
     /// Turn times in nanoseconds, two digits.
-    pub turn_ns: Histogram<u64>,
+    pub(crate) turn_ns: Histogram<u64>,
     /// The longest time between two turns when the worker did not wait on purpose.
-    pub gap_ns_max: u64,
+    pub(crate) gap_ns_max: u64,
     /// Turns longer than [`TURN_BUDGET_NS`].
-    pub turns_over_budget: u64,
+    pub(crate) turns_over_budget: u64,
     usage_first: Option<Usage>,
     usage_last: Usage,
 }
@@ -287,7 +287,7 @@ impl WorkerTotals {
     }
 
     /// The difference between the kernel's last and first counts for the worker.
-    pub fn usage(&self) -> Usage {
+    pub(crate) fn usage(&self) -> Usage {
         let (first, last) = (self.usage_first.unwrap_or_default(), self.usage_last);
         let since = u64::saturating_sub;
         Usage {
@@ -306,13 +306,13 @@ impl Totals {
 
     /// How long the ticks of this exchange took from the socket to their events, or none if there
     /// was never one.
-    pub fn ticks(&self, exchange: &str) -> Option<&Histogram<u64>> {
+    pub(crate) fn ticks(&self, exchange: &str) -> Option<&Histogram<u64>> {
         let known = self.ticks.iter().find(|(name, _)| *name == exchange);
         known.map(|(_, ticks)| ticks)
     }
 
     /// The workers' meters, by worker number.
-    pub fn workers(&self) -> &[WorkerTotals] {
+    pub(crate) fn workers(&self) -> &[WorkerTotals] {
         &self.workers
     }
 
@@ -378,7 +378,7 @@ fn add_all(total: &mut Histogram<u64>, values: &Histogram<u32>) {
 }
 
 /// An empty histogram of 1 ns to [`VALUE_MAX_NS`] whose memory is already touched.
-pub fn new_histogram<T: hdrhistogram::Counter>(digits: u8) -> Histogram<T> {
+pub(crate) fn new_histogram<T: hdrhistogram::Counter>(digits: u8) -> Histogram<T> {
     #[expect(
         clippy::expect_used,
         reason = "constant bounds, more than a factor of two apart, and fewer than six digits"

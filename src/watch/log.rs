@@ -8,28 +8,28 @@ use std::fmt::{self, Write};
 
 /// Lines per event, instrument and second. One line counts those beyond them, so that a storm of
 /// garbage does not fill the disk.
-pub const REPEATS_MAX: u32 = 20;
+pub(crate) const REPEATS_MAX: u32 = 20;
 /// Events of this name are records of an order. They are never thinned out.
 const RECORD: &str = "order.";
 
 /// Whether it is the record of an order, which has a place in the log even if other records have
 /// none.
-pub fn is_record(event: &str) -> bool {
+pub(crate) fn is_record(event: &str) -> bool {
     event.starts_with(RECORD)
 }
 
 /// One moment on both clocks, to convert monotonic stamps to wall-clock time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Anchor {
+pub(crate) struct Anchor {
     /// The moment on the monotonic clock.
-    pub mono: Nanos,
+    pub(crate) mono: Nanos,
     /// The same moment on the wall clock.
-    pub unix: UnixNanos,
+    pub(crate) unix: UnixNanos,
 }
 
 impl Anchor {
     /// The wall-clock time of a stamp before or after the anchor.
-    pub fn unix(&self, at: Nanos) -> UnixNanos {
+    pub(crate) fn unix(&self, at: Nanos) -> UnixNanos {
         let span = i128::from(at.0) - i128::from(self.mono.0);
         let unix = i128::from(self.unix.0) + span;
         UnixNanos(i64::try_from(unix).unwrap_or(0).max(0))
@@ -37,19 +37,19 @@ impl Anchor {
 }
 
 /// Writes notes as lines. Knows the run's instruments, to name them and to scale their numbers.
-pub struct Renderer<'a> {
+pub(crate) struct Renderer<'a> {
     /// Converts stamps to wall-clock times.
-    pub anchor: Anchor,
+    pub(crate) anchor: Anchor,
     /// The run's table, by id.
-    pub instruments: &'a [Instrument],
+    pub(crate) instruments: &'a [Instrument],
     /// The names of the run's strategies, by id.
-    pub strategies: &'a [String],
+    pub(crate) strategies: &'a [String],
 }
 
 impl Renderer<'_> {
     /// Appends a line for a person, like
     /// `16:38:00.123456 WARN book.gap binance BTCUSDT epoch=2 missing=3`.
-    pub fn human(&self, note: &Note, colour: bool, out: &mut String) {
+    pub(crate) fn human(&self, note: &Note, colour: bool, out: &mut String) {
         let time = rfc3339(self.anchor.unix(note.at));
         let (name, ansi) = match note.severity {
             Severity::Debug => ("DEBUG", "\x1b[2m"),
@@ -95,7 +95,7 @@ impl Renderer<'_> {
     /// own fields, and `reason`.
     ///
     /// Prices and quantities are strings of plain decimals, so that no reader makes floats of them.
-    pub fn json(&self, note: &Note, out: &mut String) {
+    pub(crate) fn json(&self, note: &Note, out: &mut String) {
         let level = match note.severity {
             Severity::Debug => "debug",
             Severity::Info => "info",
@@ -153,7 +153,7 @@ impl Renderer<'_> {
 ///
 /// Its memory is bounded by the events of the program times the instruments of the run.
 #[derive(Debug, Default)]
-pub struct Repeats {
+pub(crate) struct Repeats {
     seen: HashMap<(&'static str, InstrumentId), Seen>,
 }
 
@@ -166,7 +166,7 @@ struct Seen {
 
 impl Repeats {
     /// Whether this note is to be written. If not, it is counted.
-    pub fn admit(&mut self, note: &Note) -> bool {
+    pub(crate) fn admit(&mut self, note: &Note) -> bool {
         if is_record(note.event) {
             return true;
         }
@@ -185,7 +185,7 @@ impl Repeats {
 
     /// Ends the second: passes on one note for each event that was thinned out, with how often as
     /// `repeated`.
-    pub fn end_second(&mut self, now: Nanos, mut each: impl FnMut(&Note)) {
+    pub(crate) fn end_second(&mut self, now: Nanos, mut each: impl FnMut(&Note)) {
         for ((event, instrument), seen) in self.seen.drain() {
             let repeated = seen.count.saturating_sub(REPEATS_MAX);
             if repeated > 0 {
@@ -202,7 +202,7 @@ impl Repeats {
 
 /// Appends `text`, and escapes everything that could move a cursor, hide, change the direction of
 /// writing or end a quoted word.
-pub fn escape(text: &str, out: &mut String) {
+pub(crate) fn escape(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),

@@ -4,12 +4,13 @@
 pub mod audit;
 pub mod hdr;
 pub mod latency;
-pub mod log;
-pub mod plot;
-pub mod report;
+pub(crate) mod log;
+pub(crate) mod plot;
+pub(crate) mod report;
 pub mod stage;
 pub mod summary;
-pub mod table;
+pub(crate) mod table;
 
-pub use latency::{Collector, Recorder, Totals};
+pub(crate) use latency::Collector;
+pub use latency::{Recorder, Totals};
 pub use stage::Stage;

@@ -6,20 +6,20 @@ use super::table::span;
 use std::fmt::Write;
 
 /// One curve: its legend and its points, quantiles rising.
-pub struct Curve<'a> {
+pub(crate) struct Curve<'a> {
     /// The legend.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// Quantiles rising.
-    pub points: &'a [Point],
+    pub(crate) points: &'a [Point],
 }
 
 /// Smallest and largest latency on a chart, in nanoseconds, both powers of ten.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Range {
+pub(crate) struct Range {
     /// The lower end.
-    pub low: f64,
+    pub(crate) low: f64,
     /// The upper end.
-    pub high: f64,
+    pub(crate) high: f64,
 }
 
 const WIDTH: f64 = 640.0;
@@ -34,7 +34,7 @@ const NINES_MAX: f64 = 7.0;
 
 impl Range {
     /// The decades that hold all these curves.
-    pub fn around<'a>(curves: impl Iterator<Item = &'a [Point]>) -> Self {
+    pub(crate) fn around<'a>(curves: impl Iterator<Item = &'a [Point]>) -> Self {
         let ns = curves.flatten().map(|point| (point.us * 1e3).max(1.0));
         let (low, high) = ns.fold((f64::MAX, 1.0f64), |(low, high), ns| {
             (low.min(ns), high.max(ns))
@@ -52,7 +52,7 @@ impl Range {
 }
 
 /// How many nines of quantile these curves reach: where the axis ends.
-pub fn nines<'a>(curves: impl Iterator<Item = &'a [Point]>) -> f64 {
+pub(crate) fn nines<'a>(curves: impl Iterator<Item = &'a [Point]>) -> f64 {
     let below_one = curves
         .flatten()
         .map(|point| point.quantile)
@@ -69,7 +69,7 @@ fn nines_of(quantile: f64) -> f64 {
 }
 
 /// One chart. Curve `n` has class `c<n>`. `title` must be free of markup.
-pub fn chart(title: &str, curves: &[Curve<'_>], range: Range, nines: f64) -> String {
+pub(crate) fn chart(title: &str, curves: &[Curve<'_>], range: Range, nines: f64) -> String {
     let mut svg =
         format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">\n");
     let x = |quantile: f64| {

@@ -12,13 +12,13 @@ use super::table::{
 use std::fmt::Write;
 
 /// One run as it was read from its directory.
-pub struct Run {
+pub(crate) struct Run {
     /// What the page calls it: its directory's name.
-    pub name: String,
+    pub(crate) name: String,
     /// What its `summary.json` says.
-    pub summary: Summary,
+    pub(crate) summary: Summary,
     /// The percentile curve of each stage of the summary that has one, in the same order.
-    pub curves: Vec<(String, Vec<Point>)>,
+    pub(crate) curves: Vec<(String, Vec<Point>)>,
 }
 
 /// The charts of the page, and the stages on each: spans of similar size on one side of the engine.
@@ -33,7 +33,7 @@ const CHARTS: [(&str, &[&str]); 4] = [
 ];
 
 /// The page of one run, or of two beside each other on the same axes.
-pub fn html(run: &Run, against: Option<&Run>) -> String {
+pub(crate) fn html(run: &Run, against: Option<&Run>) -> String {
     let runs: Vec<&Run> = std::iter::once(run).chain(against).collect();
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\

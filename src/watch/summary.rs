@@ -14,7 +14,8 @@ pub use books::{Book, Exchange};
 pub use orders::{Orders, Refused, Strategy, Traded};
 pub use outages::Outage;
 use serde::{Deserialize, Serialize};
-pub use status::{DarkBook, LateData, Status};
+pub(crate) use status::DarkBook;
+pub use status::{LateData, Status};
 pub use timing::{StageLatency, Worker};
 
 /// A finished run.

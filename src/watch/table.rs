@@ -5,7 +5,7 @@ use super::summary::{Refused, Status, Summary};
 
 /// A span with three significant digits in the unit that suits it: `950 ns`, `1.45 µs`, `20.0 ms`,
 /// `3.20 s`.
-pub fn span(ns: u64) -> String {
+pub(crate) fn span(ns: u64) -> String {
     const UNITS: [(&str, f64); 4] = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
     if ns < 1_000 {
         return format!("{ns} ns");
@@ -23,7 +23,7 @@ pub fn span(ns: u64) -> String {
 }
 
 /// A count with thousands set apart: `1,234,567`.
-pub fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -36,9 +36,9 @@ pub fn count(n: u64) -> String {
 }
 
 /// The heads of the stage table.
-pub const STAGE_HEADS: [&str; 7] = ["stage", "count", "p50", "p90", "p99", "p99.9", "max"];
+pub(crate) const STAGE_HEADS: [&str; 7] = ["stage", "count", "p50", "p90", "p99", "p99.9", "max"];
 /// The heads of the exchanges table.
-pub const EXCHANGE_HEADS: [&str; 8] = [
+pub(crate) const EXCHANGE_HEADS: [&str; 8] = [
     "exchange",
     "live",
     "frames",
@@ -49,7 +49,7 @@ pub const EXCHANGE_HEADS: [&str; 8] = [
     "max",
 ];
 /// The heads of the books table.
-pub const BOOK_HEADS: [&str; 8] = [
+pub(crate) const BOOK_HEADS: [&str; 8] = [
     "book",
     "symbol",
     "updates",
@@ -64,7 +64,7 @@ pub const BOOK_HEADS: [&str; 8] = [
 const BOOKS_SHOWN: usize = 40;
 
 /// The rows of the stage table.
-pub fn stage_rows(summary: &Summary) -> Vec<[String; 7]> {
+pub(crate) fn stage_rows(summary: &Summary) -> Vec<[String; 7]> {
     let stages = summary.stages.iter();
     let row = |s: &super::summary::StageLatency| {
         let values = [s.p50_ns, s.p90_ns, s.p99_ns, s.p999_ns, s.max_ns];
@@ -75,7 +75,7 @@ pub fn stage_rows(summary: &Summary) -> Vec<[String; 7]> {
 }
 
 /// The rows of the exchanges table. One whose books never had an update has `-` for its times.
-pub fn exchange_rows(summary: &Summary) -> Vec<[String; 8]> {
+pub(crate) fn exchange_rows(summary: &Summary) -> Vec<[String; 8]> {
     let row = |e: &super::summary::Exchange| {
         let time = |ns| match e.ticks {
             0 => "-".to_owned(),
@@ -96,7 +96,7 @@ pub fn exchange_rows(summary: &Summary) -> Vec<[String; 8]> {
 }
 
 /// The rows of the books table. A book that nobody could check has `-` for `wrong for`.
-pub fn book_rows(summary: &Summary) -> Vec<[String; 8]> {
+pub(crate) fn book_rows(summary: &Summary) -> Vec<[String; 8]> {
     let books = summary.books.iter();
     let row = |b: &super::summary::Book| {
         let counts = [b.updates, b.gaps, b.resyncs, b.incomplete, b.unverified];
@@ -118,7 +118,7 @@ pub fn book_rows(summary: &Summary) -> Vec<[String; 8]> {
 
 /// The stage table, then the exchanges table if there are several, then the books table, for a
 /// terminal.
-pub fn render_table(summary: &Summary) -> String {
+pub(crate) fn render_table(summary: &Summary) -> String {
     let mut out = columns(1, &STAGE_HEADS, &stage_rows(summary));
     if summary.exchanges.len() > 1 {
         out.push('\n');
@@ -202,7 +202,7 @@ fn order_lines(summary: &Summary) -> String {
 }
 
 /// What risk refused, one line per gate: `price_collar 12 × (limit 50 bps, worst 63 bps)`.
-pub fn refusal_lines(summary: &Summary) -> Vec<String> {
+pub(crate) fn refusal_lines(summary: &Summary) -> Vec<String> {
     summary.orders.refusals.iter().map(refusal_line).collect()
 }
 
@@ -258,7 +258,7 @@ fn books(summary: &Summary) -> String {
 
 /// One line on the state of a run:
 /// `12 s books 3/3 2,481 msg/s orders 14 tick-to-wire p50 13.0 µs p99 41.2 µs`, in columns.
-pub fn status_line(status: &Status) -> String {
+pub(crate) fn status_line(status: &Status) -> String {
     let latency = match status.tick_to_wire_ns {
         Some((p50, p99)) => format!("p50 {:>7}  p99 {:>7}", span(p50), span(p99)),
         None => "-".to_owned(),

@@ -24,7 +24,7 @@ pub enum Ask {
 impl Ask {
     /// What a lane is told if nobody could take its request. It asks for an instrument's listing
     /// again anyway.
-    pub fn unanswered(self) -> Option<Answer> {
+    pub(crate) fn unanswered(self) -> Option<Answer> {
         match self {
             Self::Addresses => Some(Answer::Addresses(Vec::new())),
             Self::Snapshot { id, .. } => Some(Answer::Snapshot(id, None)),

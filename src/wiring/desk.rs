@@ -10,7 +10,7 @@ use crate::base::{
 use crate::market::Picture;
 use crate::strategy::{Intents, Strategy};
 use crate::trading::orders::Orders;
-pub use crate::trading::refusal::Refusals;
+pub(crate) use crate::trading::refusal::Refusals;
 use crate::trading::refusal::{Compared, Refusal};
 use crate::trading::risk::{Admitted, Risk};
 use crate::venue::paper::{Paper, Reports};
@@ -72,7 +72,7 @@ impl Seated {
     }
 
     /// Whether it may see and trade this instrument. What is about no instrument is everybody's.
-    pub fn owns(&self, id: InstrumentId) -> bool {
+    pub(crate) fn owns(&self, id: InstrumentId) -> bool {
         let own = self.own.as_ref();
         id == InstrumentId::NONE || own.is_none_or(|own| own.get(id.index()) == Some(&true))
     }
@@ -271,7 +271,7 @@ impl Desk {
     }
 
     /// One event, to its end: whatever it causes is on the gateway's ring when this returns.
-    pub fn handle_event(&mut self, turn: &mut Turn, event: &Event) {
+    pub(crate) fn handle_event(&mut self, turn: &mut Turn, event: &Event) {
         let popped = turn.clock.now();
         self.counters.events += 1;
         if let Body::Book(_) = event.body {
@@ -574,7 +574,7 @@ fn decision(at: Nanos, severity: Severity, event: &'static str, intent: &Intent)
 #[cfg(test)]
 impl Desk {
     /// Takes events and wants nothing, for tests of what runs it.
-    pub fn without_strategy(inputs: Vec<Receiver<Event>>) -> Self {
+    pub(crate) fn without_strategy(inputs: Vec<Receiver<Event>>) -> Self {
         use crate::trading::limits::{RiskLimits, RiskParams};
         let params = RiskParams {
             qty_max: "1".into(),

@@ -21,17 +21,17 @@ use crate::base::{
     Stamps, UnixNanos, Value, Word,
 };
 use crate::exchange::{DecodeError, Decoder, DepthStream, Exchange, LARGE_BYTES, Limits, Words};
-pub use crate::market::Dark;
+pub(crate) use crate::market::Dark;
 use crate::market::{BookBuilder, LINES_MAX, Update, Want};
 use crate::watch::audit::Shown;
 use crate::wiring::their_clock::clock_note;
 use age::{Age, Arrived, age_note};
-pub use age::{Delays, Late};
+pub(crate) use age::{Delays, Late};
 pub use arrival::Arrival;
 use arrival::record_arrival;
-pub use counters::{BookTally, FeedCounters};
-pub use dark::DARK_SAID;
-pub use lines::Heard;
+pub(crate) use counters::{BookTally, FeedCounters};
+pub(crate) use dark::DARK_SAID;
+pub(crate) use lines::Heard;
 use lines::Lines;
 use pace::Pace;
 pub use pace::SLOW_SAID;
@@ -40,7 +40,7 @@ use slot::{Depth, Outlet, Slot};
 
 /// A connection's refused frames are logged once in this time; the counters have them all. Garbage
 /// must not fill the disk.
-pub const REFUSAL_SAMPLE: Nanos = Nanos::from_secs(1);
+pub(crate) const REFUSAL_SAMPLE: Nanos = Nanos::from_secs(1);
 
 /// The instruments of one or several connections that carry the same, each book with `N` levels a
 /// side.
@@ -69,7 +69,7 @@ impl<const N: usize> Feed<N> {
     /// A feed of `instruments` out of the run's `instruments_total`. Snapshots are refreshed when
     /// fewer than `depth_needed` levels (and a margin) are complete. Without `books` it keeps none
     /// and sends no status.
-    pub fn new(
+    pub(crate) fn new(
         (exchange, depth): (&'static dyn Exchange, &'static DepthStream),
         instruments: &[Instrument],
         instruments_total: usize,
@@ -250,7 +250,7 @@ impl<const N: usize> Feed<N> {
     }
 
     /// The exchange told its time, beside its streams.
-    pub fn handle_time(&mut self, turn: &mut Turn, now: Nanos, time: ServerTime) {
+    pub(crate) fn handle_time(&mut self, turn: &mut Turn, now: Nanos, time: ServerTime) {
         if let Some(verdict) = self.age.handle_time(time, now, turn.clock.unix()) {
             let note = clock_note(now, verdict).exchange(self.exchange.name());
             turn.notes.send(note);
@@ -259,7 +259,7 @@ impl<const N: usize> Feed<N> {
 
     /// A message of a line that was longer than the exchange's limit. The instrument that it was
     /// about goes dark, and its stream is left alone for a while; the others stay.
-    pub fn handle_too_long(
+    pub(crate) fn handle_too_long(
         &mut self,
         turn: &mut Turn,
         now: Nanos,
@@ -300,7 +300,7 @@ impl<const N: usize> Feed<N> {
     }
 
     /// What the exchange said with its last refusal, for a note.
-    pub fn refusal_text(&self) -> std::borrow::Cow<'_, str> {
+    pub(crate) fn refusal_text(&self) -> std::borrow::Cow<'_, str> {
         printable(self.lines.refusal())
     }
 
@@ -328,7 +328,12 @@ impl<const N: usize> Feed<N> {
     /// The instrument as it is listed now. If its scales changed, its messages are decoded at the
     /// new ones from here on, and its book starts from nothing. The feed tells the desk. An
     /// instrument of another feed, or one that did not change, changes nothing.
-    pub fn replace_instrument(&mut self, turn: &mut Turn, now: Nanos, instrument: Instrument) {
+    pub(crate) fn replace_instrument(
+        &mut self,
+        turn: &mut Turn,
+        now: Nanos,
+        instrument: Instrument,
+    ) {
         let mut known = self.instruments.iter_mut();
         let Some(old) = known.find(|old| old.id == instrument.id && **old != instrument) else {
             return;
@@ -354,7 +359,7 @@ impl<const N: usize> Feed<N> {
     }
 
     /// The earliest timer of any book; [`Nanos::NEVER`] if none is set.
-    pub fn poll_timeout(&self) -> Nanos {
+    pub(crate) fn poll_timeout(&self) -> Nanos {
         let timers = self.slots.iter().map(Slot::poll_timeout);
         timers.min().unwrap_or(Nanos::NEVER)
     }
@@ -379,7 +384,7 @@ impl<const N: usize> Feed<N> {
     }
 
     /// True while something waits for room on the ring.
-    pub fn has_waiting(&self) -> bool {
+    pub(crate) fn has_waiting(&self) -> bool {
         !self.publisher.is_idle()
     }
 
@@ -399,12 +404,12 @@ impl<const N: usize> Feed<N> {
     }
 
     /// How late the exchange's data came so far.
-    pub fn delays(&self) -> Delays {
+    pub(crate) fn delays(&self) -> Delays {
         self.age.delays()
     }
 
     /// How late the exchange's data comes now; `None` while it does not.
-    pub fn late(&self, now: Nanos) -> Option<Late> {
+    pub(crate) fn late(&self, now: Nanos) -> Option<Late> {
         let instrument = self.instruments.first()?.id;
         let delay_ns = self.age.late_ns(now)?;
         Some(Late {
@@ -424,13 +429,13 @@ impl<const N: usize> Feed<N> {
     }
 
     /// The book that has been dark for the longest time.
-    pub fn darkest(&self) -> Option<BookTally> {
+    pub(crate) fn darkest(&self) -> Option<BookTally> {
         let dark = self.slots.iter().filter(|slot| slot.is_dark());
         dark.min_by_key(|slot| slot.dark.since()).map(Slot::tally)
     }
 
     /// Whose protocol it speaks.
-    pub fn exchange(&self) -> &'static dyn Exchange {
+    pub(crate) fn exchange(&self) -> &'static dyn Exchange {
         self.exchange
     }
 

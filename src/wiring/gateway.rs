@@ -81,7 +81,7 @@ pub struct Gateway<S: Transport> {
 
 impl<S: Transport> Gateway<S> {
     /// A gateway that takes orders off `orders` and reports on `events`. Allocates its queues here.
-    pub fn new(
+    pub(crate) fn new(
         link: Link<S>,
         codec: Box<dyn OrderCodec>,
         exchange: &'static str,

@@ -8,7 +8,7 @@ use crate::base::Nanos;
 /// Invariant: `longest <= total`; without a loss there is no time without a connection:
 /// `times == 0` means `total == 0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outage {
+pub(crate) struct Outage {
     /// Since when there is none; unset while there is one. Zero: since the beginning.
     since: Nanos,
     why: &'static str,
@@ -19,22 +19,22 @@ pub struct Outage {
 
 /// What there is to say at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Downtime {
+pub(crate) struct Downtime {
     /// Since when there is no connection; `None` if there is one.
-    pub since: Option<Nanos>,
+    pub(crate) since: Option<Nanos>,
     /// Why the last connection ended, or was not made.
-    pub why: &'static str,
+    pub(crate) why: &'static str,
     /// How often a connection was lost.
-    pub times: u64,
+    pub(crate) times: u64,
     /// The longest time without one, the present one included.
-    pub longest: Nanos,
+    pub(crate) longest: Nanos,
     /// All of them together.
-    pub total: Nanos,
+    pub(crate) total: Nanos,
 }
 
 impl Outage {
     /// Not connected yet.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             since: Nanos::ZERO,
             why: "not connected yet",
@@ -46,7 +46,7 @@ impl Outage {
 
     /// There is no connection, for this reason. The first word of an outage begins it; later ones
     /// say why it lasts.
-    pub fn down(&mut self, now: Nanos, why: &'static str) {
+    pub(crate) fn down(&mut self, now: Nanos, why: &'static str) {
         self.why = why;
         if !self.is_down() {
             self.since = now;
@@ -57,7 +57,7 @@ impl Outage {
     }
 
     /// There is a connection.
-    pub fn up(&mut self, now: Nanos) {
+    pub(crate) fn up(&mut self, now: Nanos) {
         if !self.is_down() {
             return;
         }
@@ -70,7 +70,7 @@ impl Outage {
     }
 
     /// All of it, at the end of a run that began then.
-    pub fn at(mut self, began: Nanos, now: Nanos) -> Downtime {
+    pub(crate) fn at(mut self, began: Nanos, now: Nanos) -> Downtime {
         let since = self.is_down().then_some(self.since.max(began));
         if let Some(since) = since {
             self.add(Nanos(now.since(since)));

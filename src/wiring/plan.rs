@@ -11,13 +11,13 @@ use rustls::ClientConfig;
 use std::sync::Arc;
 
 /// Events that may wait between a feed and the desk before books are conflated.
-pub const EVENTS: usize = 2_048;
+pub(crate) const EVENTS: usize = 2_048;
 /// Shown books that may wait for the scribe: 10 ms of a very busy feed.
-pub const AUDITS: usize = 8_192;
+pub(crate) const AUDITS: usize = 8_192;
 /// Orders between the desk and the gateway: as many as risk may allow to be open.
-pub const TICKETS: usize = 256;
+pub(crate) const TICKETS: usize = 256;
 /// Reports between the gateway and the desk: several for each order that may be open.
-pub const REPORTS: usize = 1_024;
+pub(crate) const REPORTS: usize = 1_024;
 
 /// Evaluates an expression with `$n` as the compiled-in book size that equals `$levels`; an error
 /// in words if none does.
@@ -182,7 +182,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// In words, when the host and port, or the path, are none.
-    pub fn link<S: Transport>(
+    pub(crate) fn link<S: Transport>(
         &self,
         path: &str,
         n: u64,

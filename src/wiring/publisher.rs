@@ -39,11 +39,11 @@ impl Waiting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PublisherCounters {
     /// Events that went onto the ring.
-    pub events: u64,
+    pub(crate) events: u64,
     /// States that a later one replaced before there was room.
     pub conflated: u64,
     /// Prints that found no room; the next one that does carries their count.
-    pub trades_lost: u64,
+    pub(crate) trades_lost: u64,
 }
 
 /// Publishes events of the instruments `0..count` of a run.
@@ -69,7 +69,7 @@ impl Publisher {
     }
 
     /// Publishes `event`, or keeps what of it must not be lost until there is room.
-    pub fn publish(&mut self, event: Event) {
+    pub(crate) fn publish(&mut self, event: Event) {
         self.flush(); // Room that there is now goes to what waited, and then to this.
         let event = if self.queue.is_empty() {
             self.try_push(event).err()
@@ -82,7 +82,7 @@ impl Publisher {
     }
 
     /// Publishes what waits, as far as there is room now. To be called every turn.
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         while let Some(&instrument) = self.queue.front() {
             let index = instrument.index();
             for slot in Waiting::SLOTS {
@@ -101,12 +101,12 @@ impl Publisher {
     }
 
     /// True when nothing waits for room.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.queue.is_empty()
     }
 
     /// What was counted so far.
-    pub fn counters(&self) -> PublisherCounters {
+    pub(crate) fn counters(&self) -> PublisherCounters {
         self.counters
     }
 

@@ -24,7 +24,7 @@ impl Bell {
     /// Producer: something was pushed. The fence orders the push before the look at the flag; its
     /// partner is in [`Bell::sleep`], so that either this sees the flag or the sleeper sees the
     /// item.
-    pub fn ring(&self) {
+    pub(crate) fn ring(&self) {
         fence(Ordering::SeqCst);
         if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel) {
             (self.wake)();
@@ -33,18 +33,18 @@ impl Bell {
 
     /// Consumer: about to wait. Look at every ring once more after this, and wait only if all are
     /// empty.
-    pub fn sleep(&self) {
+    pub(crate) fn sleep(&self) {
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
     }
 
     /// Consumer: the wait is over, or did not begin.
-    pub fn awake(&self) {
+    pub(crate) fn awake(&self) {
         self.asleep.store(false, Ordering::Relaxed);
     }
 
     /// Ends a wait whatever the flag says: for stopping.
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         (self.wake)();
     }
 }

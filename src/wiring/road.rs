@@ -25,7 +25,7 @@ pub struct FeedEnds<F> {
     /// The scribe's end of its shown books.
     pub shown: rtrb::Consumer<Shown>,
     /// The recorder's end of what it takes in, if that was wanted.
-    pub tap: Option<TapEnd>,
+    pub(crate) tap: Option<TapEnd>,
 }
 
 /// A gateway lane, and the desk's ends of its rings.
@@ -41,9 +41,9 @@ pub struct GatewayEnds<S: Transport> {
 /// Whom a ring wakes when there is something on it.
 pub struct Bells {
     /// Whoever runs the desk.
-    pub desk: Arc<Bell>,
+    pub(crate) desk: Arc<Bell>,
     /// Whoever runs the gateway.
-    pub gateway: Arc<Bell>,
+    pub(crate) gateway: Arc<Bell>,
 }
 
 impl Bells {
@@ -58,23 +58,23 @@ impl Bells {
 }
 
 /// All lanes of a run.
-pub struct Road<S> {
+pub(crate) struct Road<S> {
     /// In the order of [`Plan::lanes`]; the desk has their events.
-    pub feeds: Vec<FeedRoad<S>>,
+    pub(crate) feeds: Vec<FeedRoad<S>>,
     /// The one desk.
-    pub desk: Desk,
+    pub(crate) desk: Desk,
     /// Where orders go, if they are not on paper.
-    pub gateway: Option<Box<dyn Lane<S>>>,
+    pub(crate) gateway: Option<Box<dyn Lane<S>>>,
 }
 
 /// A feed lane, and its ends beside the road.
-pub struct FeedRoad<S> {
+pub(crate) struct FeedRoad<S> {
     /// The lane.
-    pub lane: Box<dyn Lane<S>>,
+    pub(crate) lane: Box<dyn Lane<S>>,
     /// The scribe's end of its shown books.
-    pub shown: rtrb::Consumer<Shown>,
+    pub(crate) shown: rtrb::Consumer<Shown>,
     /// The recorder's end of what it takes in.
-    pub tap: Option<TapEnd>,
+    pub(crate) tap: Option<TapEnd>,
 }
 
 impl<S: Transport + Send + 'static> Road<S> {
@@ -82,7 +82,7 @@ impl<S: Transport + Send + 'static> Road<S> {
     ///
     /// # Errors
     /// In words, when a host, a path or a book size is none.
-    pub fn build(plan: Plan, bells: &Bells) -> Result<Self, String> {
+    pub(crate) fn build(plan: Plan, bells: &Bells) -> Result<Self, String> {
         let Plan {
             instruments,
             levels,

@@ -30,34 +30,34 @@ pub struct Tally {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneOutage {
     /// Its exchange.
-    pub exchange: &'static str,
+    pub(crate) exchange: &'static str,
     /// What the connection is for: `market data` or `orders`.
-    pub of: &'static str,
+    pub(crate) of: &'static str,
     /// The times without one.
-    pub outage: Outage,
+    pub(crate) outage: Outage,
 }
 
 /// What a feed lane counted, for its exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExchangeTally {
     /// Its name.
-    pub exchange: &'static str,
+    pub(crate) exchange: &'static str,
     /// Text frames that came in.
-    pub frames: u64,
+    pub(crate) frames: u64,
     /// Frames that were refused whole.
-    pub bad_frames: u64,
+    pub(crate) bad_frames: u64,
     /// Books, prints and quotes with a number that does not fit their instrument.
-    pub unfit: u64,
+    pub(crate) unfit: u64,
     /// Levels without a price or, in a whole book, without a quantity.
-    pub levels_dropped: u64,
+    pub(crate) levels_dropped: u64,
     /// Prints without a price or a quantity.
-    pub trades_dropped: u64,
+    pub(crate) trades_dropped: u64,
     /// Quotes of one side.
-    pub quotes_dropped: u64,
+    pub(crate) quotes_dropped: u64,
     /// Connections that went live.
-    pub connects: u64,
+    pub(crate) connects: u64,
     /// Books that strategies could read when the run ended.
-    pub books_live: usize,
+    pub(crate) books_live: usize,
     /// How late its data came.
     pub delays: Delays,
     /// Why its connections end again and again without a healthy time in between, and how often in
@@ -69,11 +69,11 @@ pub struct ExchangeTally {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LanePulse {
     /// Frames of market data so far.
-    pub frames: u64,
+    pub(crate) frames: u64,
     /// Books that are live now.
-    pub live_books: usize,
+    pub(crate) live_books: usize,
     /// The book that has been dark for the longest time.
-    pub darkest: Option<BookTally>,
+    pub(crate) darkest: Option<BookTally>,
     /// Its data comes late.
     pub late: Option<Late>,
 }
@@ -84,7 +84,7 @@ pub struct GatewayCounters {
     /// Orders handed to the connection.
     pub sent: u64,
     /// Text frames that came in.
-    pub frames: u64,
+    pub(crate) frames: u64,
     /// Frames that were refused whole.
     pub bad_frames: u64,
 }

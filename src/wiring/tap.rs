@@ -22,7 +22,7 @@ const HEAD: usize = 20;
 
 /// The number that a line has in a recording: a replay must know which part of its lane's streams
 /// it carried.
-pub fn recorded_line(line: u8, part: u8) -> u8 {
+pub(crate) fn recorded_line(line: u8, part: u8) -> u8 {
     debug_assert!(usize::from(line) < LINES);
     let recorded = part * LINES as u8 + line;
     debug_assert_eq!(line_and_part(recorded), (line, part));
@@ -30,7 +30,7 @@ pub fn recorded_line(line: u8, part: u8) -> u8 {
 }
 
 /// The line of this number in a recording, and its part.
-pub fn line_and_part(recorded: u8) -> (u8, u8) {
+pub(crate) fn line_and_part(recorded: u8) -> (u8, u8) {
     (recorded % LINES as u8, recorded / LINES as u8)
 }
 
@@ -45,16 +45,16 @@ pub enum Kind {
 
 /// What is known of an item besides its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
+pub(crate) struct Head {
     /// When the lane had it.
-    pub at: Nanos,
+    pub(crate) at: Nanos,
     /// The line of the lane that brought it, as [`recorded_line`] has it; of a snapshot the one
     /// with the newest connection among those that carry the book.
-    pub line: u8,
+    pub(crate) line: u8,
     /// The number of that connection, counted over all lines of the lane; zero if there is none.
-    pub epoch: u32,
+    pub(crate) epoch: u32,
     /// What it is.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     len: usize,
     /// Its bytes went beside the ring.
     large: bool,
@@ -64,7 +64,7 @@ pub struct Head {
 ///
 /// Invariant: an item is whole: its head stands in the ring with its bytes behind it, or with them
 /// beside the ring; `large_bytes <= LARGE_WAITING_BYTES`.
-pub struct Tap {
+pub(crate) struct Tap {
     ring: rtrb::Producer<u8>,
     large: Sender<Vec<u8>>,
     large_bytes: Arc<AtomicUsize>,
@@ -72,7 +72,7 @@ pub struct Tap {
 }
 
 /// The recorder's end.
-pub struct TapEnd {
+pub(crate) struct TapEnd {
     ring: rtrb::Consumer<u8>,
     large: Receiver<Vec<u8>>,
     large_bytes: Arc<AtomicUsize>,
@@ -80,12 +80,12 @@ pub struct TapEnd {
 }
 
 /// The room of each tap if there are this many lanes.
-pub fn tap_bytes(lanes: usize) -> usize {
+pub(crate) fn tap_bytes(lanes: usize) -> usize {
     (TAPS_BYTES / lanes.max(1)).clamp(*TAP_BYTES.start(), *TAP_BYTES.end())
 }
 
 /// A tap with room for `bytes`, which are touched here: the lane meets no page that is new to it.
-pub fn tap(bytes: usize) -> (Tap, TapEnd) {
+pub(crate) fn tap(bytes: usize) -> (Tap, TapEnd) {
     let (mut to, mut from) = rtrb::RingBuffer::new(bytes);
     if let Ok(chunk) = to.write_chunk(bytes) {
         chunk.commit_all();
@@ -113,14 +113,14 @@ pub fn tap(bytes: usize) -> (Tap, TapEnd) {
 
 impl Tap {
     /// Copies a frame that came on a line, in its epoch, and stood there at `at`.
-    pub fn frame(&mut self, from: (u8, u32), at: Nanos, frame: &[u8]) {
+    pub(crate) fn frame(&mut self, from: (u8, u32), at: Nanos, frame: &[u8]) {
         self.push(at, from, None, frame);
     }
 
     /// Marks the place at which the lane took in a snapshot of `id`: a replay must do the same.
     /// `newest` is the line, and its epoch, that connected last: it may not have brought anything
     /// yet.
-    pub fn snapshot(&mut self, newest: (u8, u32), at: Nanos, id: InstrumentId) {
+    pub(crate) fn snapshot(&mut self, newest: (u8, u32), at: Nanos, id: InstrumentId) {
         self.push(at, newest, Some(id), &[]);
     }
 
@@ -168,7 +168,7 @@ const LARGE_FRAME: u8 = 2;
 
 impl TapEnd {
     /// What is next, if all of it is there.
-    pub fn peek(&mut self) -> Option<Head> {
+    pub(crate) fn peek(&mut self) -> Option<Head> {
         let mut head = [0; HEAD];
         let chunk = self.ring.read_chunk(HEAD).ok()?;
         let (one, two) = chunk.as_slices();
@@ -193,7 +193,7 @@ impl TapEnd {
     }
 
     /// Takes the item whose head was just seen, and puts its bytes in place of those of `into`.
-    pub fn take(&mut self, head: &Head, into: &mut Vec<u8>) {
+    pub(crate) fn take(&mut self, head: &Head, into: &mut Vec<u8>) {
         into.clear();
         if head.large {
             if let (Ok(bytes), Ok(chunk)) = (self.large.try_recv(), self.ring.read_chunk(HEAD)) {
@@ -213,7 +213,7 @@ impl TapEnd {
     }
 
     /// Items that found no room, since the beginning.
-    pub fn lost(&self) -> u64 {
+    pub(crate) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 }

@@ -9,16 +9,16 @@ use crate::base::{Nanos, Note, ServerTime, Severity, UnixNanos, Value};
 /// What the host's clock and the other's may be apart before it is the host's clock that is wrong:
 /// machines that follow NTP are within some milliseconds. A delay that was there from the first
 /// message on is not told from it.
-pub const APART_NS_MAX: i64 = 250_000_000;
+pub(crate) const APART_NS_MAX: i64 = 250_000_000;
 /// The quickest message of this time, and of the time before, counts as having had no delay.
-pub const WINDOW: Nanos = Nanos::from_secs(60);
+pub(crate) const WINDOW: Nanos = Nanos::from_secs(60);
 /// Messages must come from the future for so long before the host's clock is taken to be behind,
 /// with no longer pause between two: one wrong time in one message makes no other message old.
-pub const FUTURE_LASTS: Nanos = Nanos::from_secs(1);
+pub(crate) const FUTURE_LASTS: Nanos = Nanos::from_secs(1);
 
 /// Times that are further apart are not of this day: a recording is played, and its times say
 /// nothing of age.
-pub const DAY_NS: i64 = 24 * 3_600 * 1_000_000_000;
+pub(crate) const DAY_NS: i64 = 24 * 3_600 * 1_000_000_000;
 
 /// A span of what the other's clock is ahead of the monotonic clock, in nanoseconds.
 type Span = (i64, i64);
@@ -28,7 +28,7 @@ type Span = (i64, i64);
 /// Invariant: `told.0 <= told.1`; if there is a bound, `bound.0 <= bound.1`, and both leads are
 /// at most `bound.1`; there is none while nothing is known of either clock.
 #[derive(Debug, Clone)]
-pub struct TheirClock {
+pub(crate) struct TheirClock {
     /// The host's own clock ahead of the monotonic one, as it was looked at last; `None` before
     /// that.
     host: Option<i64>,
@@ -60,7 +60,7 @@ struct Future {
 
 /// The host's clock was found to be wrong, or right again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// How many nanoseconds the other's clock is ahead of the host's (behind it, if negative).
     Wrong(i64),
     /// The two agree again.
@@ -86,7 +86,7 @@ impl TheirClock {
     /// Looks at the host's clock, which shows `unix` at `now`. The first look counts; a later one
     /// only if messages fit what it shows, and not what it showed before. A clock that shows
     /// nothing (zero) is none.
-    pub fn look(&mut self, now: Nanos, unix: UnixNanos) {
+    pub(crate) fn look(&mut self, now: Nanos, unix: UnixNanos) {
         if unix.0 == 0 {
             return;
         }
@@ -99,7 +99,7 @@ impl TheirClock {
     }
 
     /// Takes in what the other's clock showed; the host's clock shows `unix` at `now`.
-    pub fn handle_time(
+    pub(crate) fn handle_time(
         &mut self,
         time: ServerTime,
         now: Nanos,
@@ -127,7 +127,7 @@ impl TheirClock {
     /// explains; `at` if nothing is known of either clock, and if the times are of another
     /// day.
     #[inline]
-    pub fn as_of(&mut self, at: Nanos, theirs: UnixNanos) -> Nanos {
+    pub(crate) fn as_of(&mut self, at: Nanos, theirs: UnixNanos) -> Nanos {
         let (Some((least, most)), true) = (self.bound, theirs.0 > 0) else {
             return at;
         };
@@ -157,7 +157,7 @@ impl TheirClock {
 
     /// What the other's clock shows at `now`, when the host's shows `unix`: the same, unless what
     /// the other told contradicts it. Then the middle of what it can be.
-    pub fn shows(&self, now: Nanos, unix: UnixNanos) -> UnixNanos {
+    pub(crate) fn shows(&self, now: Nanos, unix: UnixNanos) -> UnixNanos {
         let (least, most) = self.told;
         match ahead(unix, now) {
             host if (least..=most).contains(&host) => unix,
@@ -166,7 +166,7 @@ impl TheirClock {
     }
 
     /// What there is to say of the host's clock, once.
-    pub fn verdict(&mut self) -> Option<Verdict> {
+    pub(crate) fn verdict(&mut self) -> Option<Verdict> {
         let ((least, most), host) = (self.bound?, self.host?);
         let off = match host {
             host if (least..=most).contains(&host) => 0,
@@ -241,7 +241,7 @@ impl TheirClock {
 }
 
 /// The record of a verdict, and what a person can do about it.
-pub fn clock_note(now: Nanos, verdict: Verdict) -> Note {
+pub(crate) fn clock_note(now: Nanos, verdict: Verdict) -> Note {
     match verdict {
         Verdict::Wrong(ahead_ns) => Note::new(now, Severity::Error, "clock.wrong")
             .with("behind_ms", Value::Int(ahead_ns / 1_000_000))

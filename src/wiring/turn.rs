@@ -20,7 +20,7 @@ pub struct Turn<'a> {
 ///
 /// Its room is shared out, so that the record of an order always finds some: ordinary records take
 /// up to a half, and while more than five eighths are taken no order is admitted
-/// ([`Self::takes_orders`]). What is left holds six records of each order that is open by then, of
+/// (`takes_orders`). What is left holds six records of each order that is open by then, of
 /// which risk allows 256: its receipt, its ack, its end, and three fills.
 ///
 /// Invariant: `ordinary <= room` and `orders <= room` of the channel.
@@ -61,7 +61,7 @@ impl Notes {
 
     /// Sends the record of an order. It finds room if orders are admitted only while
     /// [`Self::takes_orders`] says so. Never waits.
-    pub fn record(&self, note: Note) {
+    pub(crate) fn record(&self, note: Note) {
         if self.sender.try_send(note).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -69,12 +69,12 @@ impl Notes {
 
     /// Whether an order that is admitted now has a place for its record and its outcome, and the
     /// log takes them.
-    pub fn takes_orders(&self) -> bool {
+    pub(crate) fn takes_orders(&self) -> bool {
         !self.unwritable.load(Ordering::Relaxed) && self.sender.len() <= self.orders
     }
 
     /// Records that found no room so far, as the scribe reports them.
-    pub fn lost(&self) -> Arc<AtomicU64> {
+    pub(crate) fn lost(&self) -> Arc<AtomicU64> {
         self.lost.clone()
     }
 

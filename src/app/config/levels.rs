@@ -7,7 +7,7 @@ use crate::exchange::{self, DepthStream};
 impl Config {
     /// One sentence per strategy and feed on whose books it can never act, because the depth stream
     /// has fewer levels than the strategy reads. It says what to write instead.
-    pub fn too_shallow(&self) -> Vec<String> {
+    pub(crate) fn too_shallow(&self) -> Vec<String> {
         let strategies = self.strategies.iter();
         let pairs = strategies.flat_map(|strategy| {
             let sees = |feed: &&Feed| strategy.may_see(feed);

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 /// How hosts are reached.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Way {
+pub(crate) enum Way {
     /// `none`: straight, whatever the environment says.
     #[default]
     Straight,
@@ -38,7 +38,7 @@ pub(super) fn proxy(reader: &mut Reader, section: &mut Section) -> Option<Way> {
 }
 
 /// The proxy on the way to `host_port`, for a feed or for another connection.
-pub fn proxy_to(
+pub(crate) fn proxy_to(
     config: &Config,
     feed: Option<&Feed>,
     host_port: &str,

@@ -12,16 +12,16 @@ const ECHO_MAX: usize = 60;
 
 /// The file being read, and its mistakes so far.
 pub(super) struct Reader<'a> {
-    pub path: &'a Path,
-    pub text: &'a str,
-    pub errors: Vec<ConfigError>,
+    pub(crate) path: &'a Path,
+    pub(crate) text: &'a str,
+    pub(crate) errors: Vec<ConfigError>,
     /// Keys of `[strategy]` and `[risk]` that took their defaults: on paper they may, live they may
     /// not.
-    pub unwritten: Vec<ConfigError>,
+    pub(crate) unwritten: Vec<ConfigError>,
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(path: &'a Path, text: &'a str) -> Self {
+    pub(crate) fn new(path: &'a Path, text: &'a str) -> Self {
         let (errors, unwritten) = (Vec::new(), Vec::new());
         Self {
             path,
@@ -32,7 +32,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes a mistake at this place of the text.
-    pub fn refuse(&mut self, span: Range<usize>, what: String) {
+    pub(crate) fn refuse(&mut self, span: Range<usize>, what: String) {
         let error = self.at(span, what);
         self.errors.push(error);
     }
@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The source text of a value on one line, cut short: what the person wrote.
-    pub fn echo(&self, span: Range<usize>) -> String {
+    pub(crate) fn echo(&self, span: Range<usize>) -> String {
         let source = self.text.get(span).unwrap_or_default();
         let line = source.lines().next().unwrap_or_default();
         let cut: String = line.chars().take(ECHO_MAX).collect();
@@ -63,15 +63,15 @@ impl<'a> Reader<'a> {
 
 /// A text value and where it stands.
 pub(super) struct Text<'a> {
-    pub value: &'a str,
-    pub span: Range<usize>,
+    pub(crate) value: &'a str,
+    pub(crate) span: Range<usize>,
 }
 
 /// One table of the file. Remembers which keys were asked for, so that the others can be refused.
 pub(super) struct Section<'a> {
     /// Its name in messages: `[engine]`.
-    pub name: &'static str,
-    pub span: Range<usize>,
+    pub(crate) name: &'static str,
+    pub(crate) span: Range<usize>,
     /// `None` if the file has no such table: every key takes its default.
     entries: Option<&'a DeTable<'a>>,
     asked: Vec<&'static str>,
@@ -82,7 +82,11 @@ pub(super) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    pub fn new(name: &'static str, span: Range<usize>, entries: Option<&'a DeTable<'a>>) -> Self {
+    pub(crate) fn new(
+        name: &'static str,
+        span: Range<usize>,
+        entries: Option<&'a DeTable<'a>>,
+    ) -> Self {
         Self {
             name,
             span,
@@ -94,19 +98,19 @@ impl<'a> Section<'a> {
     }
 
     /// A section whose values are not repeated in errors.
-    pub fn discreet(mut self) -> Self {
+    pub(crate) fn discreet(mut self) -> Self {
         self.discreet = true;
         self
     }
 
     /// The value of a key, if it is there. The key counts as known from now on.
-    pub fn get(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+    pub(crate) fn get(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.asked.push(key);
         self.peek(key)
     }
 
     /// The value of a key, if it is there. The key does not count as known yet.
-    pub fn peek(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
+    pub(crate) fn peek(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
         let mut entries = self.entries?.iter();
         entries
             .find(|(name, _)| name.get_ref() == key)
@@ -114,7 +118,7 @@ impl<'a> Section<'a> {
     }
 
     /// The value of a key that has a default, written like this.
-    pub fn get_or(
+    pub(crate) fn get_or(
         &mut self,
         key: &'static str,
         default: impl FnOnce() -> String,
@@ -127,7 +131,7 @@ impl<'a> Section<'a> {
     }
 
     /// One of a few words; the default is the first.
-    pub fn choice<T: Copy>(
+    pub(crate) fn choice<T: Copy>(
         &mut self,
         reader: &mut Reader,
         key: &'static str,
@@ -155,7 +159,7 @@ impl<'a> Section<'a> {
     }
 
     /// A whole number inside a range.
-    pub fn int(
+    pub(crate) fn int(
         &mut self,
         reader: &mut Reader,
         key: &'static str,
@@ -174,7 +178,7 @@ impl<'a> Section<'a> {
     }
 
     /// Like [`Self::int`], with a default.
-    pub fn int_or(
+    pub(crate) fn int_or(
         &mut self,
         reader: &mut Reader,
         key: &'static str,
@@ -188,7 +192,7 @@ impl<'a> Section<'a> {
     }
 
     /// `true` or `false`.
-    pub fn flag(&mut self, reader: &mut Reader, key: &'static str, default: bool) -> bool {
+    pub(crate) fn flag(&mut self, reader: &mut Reader, key: &'static str, default: bool) -> bool {
         let Some(value) = self.get(key) else {
             return default;
         };
@@ -199,7 +203,7 @@ impl<'a> Section<'a> {
     }
 
     /// A number above `low` and at most `high`.
-    pub fn ratio(
+    pub(crate) fn ratio(
         &mut self,
         reader: &mut Reader,
         key: &'static str,
@@ -224,7 +228,7 @@ impl<'a> Section<'a> {
     }
 
     /// A text that is not empty.
-    pub fn text(
+    pub(crate) fn text(
         &mut self,
         reader: &mut Reader,
         key: &'static str,
@@ -245,7 +249,7 @@ impl<'a> Section<'a> {
     }
 
     /// A text that must be there.
-    pub fn required(
+    pub(crate) fn required(
         &mut self,
         reader: &mut Reader,
         key: &'static str,
@@ -259,17 +263,17 @@ impl<'a> Section<'a> {
         None
     }
 
-    pub fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.entries
             .is_some_and(|entries| entries.iter().any(|(name, _)| name.get_ref() == key))
     }
 
     /// The file has no such table.
-    pub fn absent(&self) -> bool {
+    pub(crate) fn absent(&self) -> bool {
         self.entries.is_none()
     }
 
-    pub fn missing(&self, reader: &mut Reader, key: &str, example: &str) {
+    pub(crate) fn missing(&self, reader: &mut Reader, key: &str, example: &str) {
         reader.refuse(self.span.clone(), self.needs(key, example));
     }
 
@@ -278,7 +282,7 @@ impl<'a> Section<'a> {
     }
 
     /// Like [`Self::finish`], and notes the keys that took their defaults.
-    pub fn finish_noting(self, reader: &mut Reader) {
+    pub(crate) fn finish_noting(self, reader: &mut Reader) {
         for (key, default) in &self.defaulted {
             let error = reader.at(self.span.clone(), self.needs(key, default));
             reader.unwritten.push(error);
@@ -287,7 +291,7 @@ impl<'a> Section<'a> {
     }
 
     /// Refuses a value and says what to write instead.
-    pub fn wrong(
+    pub(crate) fn wrong(
         &self,
         reader: &mut Reader,
         key: &str,
@@ -297,7 +301,13 @@ impl<'a> Section<'a> {
         self.wrong_at(reader, key, value.span(), instead);
     }
 
-    pub fn wrong_at(&self, reader: &mut Reader, key: &str, span: Range<usize>, instead: &str) {
+    pub(crate) fn wrong_at(
+        &self,
+        reader: &mut Reader,
+        key: &str,
+        span: Range<usize>,
+        instead: &str,
+    ) {
         let what = match self.discreet {
             true => format!("{key} in {}: {instead}", self.name),
             false => format!("{key} = {}: {instead}", reader.echo(span.clone())),
@@ -306,7 +316,7 @@ impl<'a> Section<'a> {
     }
 
     /// Refuses every key that nobody asked for.
-    pub fn finish(self, reader: &mut Reader) {
+    pub(crate) fn finish(self, reader: &mut Reader) {
         for (key, value) in self.entries.into_iter().flat_map(|entries| entries.iter()) {
             let name: &str = key.get_ref();
             if self.asked.contains(&name) {

@@ -10,23 +10,23 @@ use std::path::PathBuf;
 
 /// The books of one stream of one exchange among what recordings hold.
 pub(super) struct Source {
-    pub exchange: &'static dyn Exchange,
-    pub depth: &'static DepthStream,
+    pub(crate) exchange: &'static dyn Exchange,
+    pub(crate) depth: &'static DepthStream,
     /// Every recorded instrument of the exchange, whichever stream brought its book.
-    pub instruments: Vec<Instrument>,
+    pub(crate) instruments: Vec<Instrument>,
     /// Those whose books this stream brought.
-    pub asked: Vec<Symbol>,
+    pub(crate) asked: Vec<Symbol>,
     /// The lanes that a recorder names; empty if the messages say nothing about their connections.
-    pub lanes: BTreeSet<u16>,
+    pub(crate) lanes: BTreeSet<u16>,
     /// Which of the exchanges it is, and which of its streams.
     at: (u8, usize),
 }
 
 /// What recordings hold, of all exchanges.
 pub(super) struct Contents {
-    pub sources: Vec<Source>,
+    pub(crate) sources: Vec<Source>,
     /// Frames of streams that this build does not read, by exchange and name.
-    pub others: BTreeMap<(&'static str, String), u64>,
+    pub(crate) others: BTreeMap<(&'static str, String), u64>,
     /// To whom each message belongs, in the order of [`Merge`].
     of: Vec<Of>,
 }
@@ -57,7 +57,7 @@ enum Of {
 
 impl Contents {
     /// Reads the recordings through, so that a bad line is known before anything is replayed.
-    pub fn survey(files: &[PathBuf]) -> Result<Self, String> {
+    pub(crate) fn survey(files: &[PathBuf]) -> Result<Self, String> {
         let (mut found, mut of, mut lanes) = read(files, false)?;
         if found.iter().any(|(_, survey)| survey.again()) {
             (found, of, lanes) = read(files, true)?;
@@ -92,7 +92,7 @@ impl Contents {
     }
 
     /// What this source does with message `index`.
-    pub fn is_for(&self, source: &Source, index: usize) -> For {
+    pub(crate) fn is_for(&self, source: &Source, index: usize) -> For {
         let (exchange, stream) = source.at;
         match self.of.get(index) {
             Some(Of::Exchange(at)) if *at == exchange => For::Books,

@@ -10,13 +10,13 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refused {
     /// The exchange that sent them.
-    pub exchange: &'static str,
+    pub(crate) exchange: &'static str,
     /// The instrument; empty if the message could not be read so far.
-    pub symbol: String,
+    pub(crate) symbol: String,
     /// Whether they were a book's, or may have been: without them the book is not the exchange's.
-    pub of_book: bool,
+    pub(crate) of_book: bool,
     /// What was wrong, as logs call it.
-    pub why: &'static str,
+    pub(crate) why: &'static str,
 }
 
 impl Refused {
@@ -30,24 +30,24 @@ impl Refused {
 
 /// A book that is in the recording and did not come out of it, or not as the exchange had it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Missing {
+pub(crate) struct Missing {
     /// Whose book.
-    pub exchange: &'static str,
+    pub(crate) exchange: &'static str,
     /// Its instrument.
-    pub symbol: String,
+    pub(crate) symbol: String,
     /// Why.
-    pub why: String,
+    pub(crate) why: String,
 }
 
 /// What became of everything that is not in a digest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Told {
+pub(crate) struct Told {
     /// How many messages of each kind were refused.
-    pub refused: BTreeMap<Refused, u64>,
+    pub(crate) refused: BTreeMap<Refused, u64>,
     /// Recorded books that did not come out. If there is one, the exit code is not 0.
-    pub missing: Vec<Missing>,
+    pub(crate) missing: Vec<Missing>,
     /// Messages of streams that this build does not read, by exchange and stream.
-    pub left_out: BTreeMap<(&'static str, String), u64>,
+    pub(crate) left_out: BTreeMap<(&'static str, String), u64>,
 }
 
 impl Told {

@@ -17,7 +17,7 @@ const TRACES: [&str; 3] = ["summary.json", "log.jsonl", "latency"];
 
 /// The folder of this run, until it is dropped.
 #[derive(Debug)]
-pub struct Claim {
+pub(crate) struct Claim {
     dir: PathBuf,
     /// Held for its lock.
     _lock: File,
@@ -102,13 +102,13 @@ impl Drop for Claim {
 }
 
 /// Whether a run holds this folder now.
-pub fn is_going_on(dir: &Path) -> bool {
+pub(crate) fn is_going_on(dir: &Path) -> bool {
     let lock = File::open(dir.join(LOCK));
     lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// Whether a run that held this folder never let it go.
-pub fn was_left(dir: &Path) -> bool {
+pub(crate) fn was_left(dir: &Path) -> bool {
     dir.join(LOCK).exists()
 }
 

@@ -12,13 +12,13 @@ use crate::world::os::engine::LaneService;
 use std::sync::Arc;
 
 /// How many lanes a feed has, as far as one knows before its exchange is asked.
-pub fn lanes(feed: &FeedConfig) -> usize {
+pub(crate) fn lanes(feed: &FeedConfig) -> usize {
     let routes = exchange::by_name(&feed.exchange).map(|known| routes(known, &feed.streams).len());
     routes.unwrap_or(1) * feed.shards()
 }
 
 /// The connections of each of its lanes.
-pub fn links(feed: &FeedConfig) -> usize {
+pub(crate) fn links(feed: &FeedConfig) -> usize {
     plan::links(feed.streams.depth, feed.lines)
 }
 
@@ -26,7 +26,10 @@ pub fn links(feed: &FeedConfig) -> usize {
 ///
 /// # Errors
 /// In words, when the certificate authority cannot be used.
-pub fn shards(source: &Source, all: &[Instrument]) -> Result<Vec<(LanePlan, LaneService)>, String> {
+pub(crate) fn shards(
+    source: &Source,
+    all: &[Instrument],
+) -> Result<Vec<(LanePlan, LaneService)>, String> {
     let Source {
         exchange,
         config,
@@ -68,7 +71,7 @@ pub fn shards(source: &Source, all: &[Instrument]) -> Result<Vec<(LanePlan, Lane
 }
 
 /// Where connections to `host_port` are opened to.
-pub fn reached_at(host_port: &str, proxy: Option<&Proxy>) -> String {
+pub(crate) fn reached_at(host_port: &str, proxy: Option<&Proxy>) -> String {
     proxy.map_or(host_port, Proxy::host_port).to_owned()
 }
 
@@ -76,7 +79,7 @@ pub fn reached_at(host_port: &str, proxy: Option<&Proxy>) -> String {
 ///
 /// # Errors
 /// In words, when the certificate authority cannot be used.
-pub fn endpoint(
+pub(crate) fn endpoint(
     host_port: &str,
     straight: &str,
     ca_pem: Option<&[u8]>,

@@ -8,24 +8,24 @@ use std::collections::{HashMap, HashSet};
 /// The `instruments` of a feed, as they are written: the exchange's own symbols (`BTCUSDT`),
 /// canonical names (`binance:BTC-USDT`), and patterns of either, in which `*` stands for any text
 /// (`binance:*-USDT`).
-pub struct Selection<'f> {
+pub(crate) struct Selection<'f> {
     entries: &'f [String],
 }
 
 impl<'f> Selection<'f> {
-    pub fn new(entries: &'f [String]) -> Self {
+    pub(crate) fn new(entries: &'f [String]) -> Self {
         Self { entries }
     }
 
     /// The symbols, if all entries are the exchange's own symbols.
-    pub fn symbols(&self) -> Option<Vec<&'f str>> {
+    pub(crate) fn symbols(&self) -> Option<Vec<&'f str>> {
         let own = |entry: &'f String| (!entry.contains([':', '*'])).then_some(entry.as_str());
         self.entries.iter().map(own).collect()
     }
 
     /// The listings that cannot be represented and that the entries mean, as far as their symbols
     /// show.
-    pub fn left_out<'l>(&self, left_out: &'l [LeftOut]) -> Vec<&'l LeftOut> {
+    pub(crate) fn left_out<'l>(&self, left_out: &'l [LeftOut]) -> Vec<&'l LeftOut> {
         let means = |one: &&LeftOut| self.entries.iter().any(|entry| names(entry, one));
         left_out.iter().filter(means).collect()
     }
@@ -34,7 +34,7 @@ impl<'f> Selection<'f> {
     /// sentence about what the patterns chose. With `top`, the patterns give this many of all that
     /// they match, the most traded first. An instrument that is named is there in any case, unless
     /// it is among those `left_out`.
-    pub fn choose(
+    pub(crate) fn choose(
         &self,
         listed: &[Instrument],
         left_out: &[LeftOut],
@@ -111,7 +111,7 @@ impl<'f> Selection<'f> {
 }
 
 /// Whether an entry means this instrument: a symbol, a canonical name, or a pattern of either.
-pub fn fits(entry: &str, instrument: &Instrument) -> bool {
+pub(crate) fn fits(entry: &str, instrument: &Instrument) -> bool {
     let text = match entry.contains(':') {
         true => instrument.name.as_str(),
         false => instrument.symbol.as_str(),

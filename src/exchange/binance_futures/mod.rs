@@ -3,9 +3,9 @@
 //! markets, one protocol.
 
 mod market {
-    pub mod decode;
-    pub mod request;
-    pub mod rest;
+    pub(crate) mod decode;
+    pub(crate) mod request;
+    pub(crate) mod rest;
 }
 mod mirror;
 
@@ -19,12 +19,12 @@ use crate::base::{Channel, Instrument, Nanos, Snapshot, Symbol};
 use market::{decode, request, rest};
 
 /// One of Binance's futures markets.
-pub struct BinanceFutures {
+pub(crate) struct BinanceFutures {
     facts: &'static Facts,
 }
 
 /// Contracts in USDT and USDC: quantities are of the base asset.
-pub static USDM: BinanceFutures = BinanceFutures {
+pub(crate) static USDM: BinanceFutures = BinanceFutures {
     facts: &Facts {
         name: "binance-usdm",
         // `-mm` is for market makers, `-auth` was retired in April 2026 and stands in recordings.
@@ -40,7 +40,7 @@ pub static USDM: BinanceFutures = BinanceFutures {
 
 /// Contracts of 10 or 100 USD that are margined and settled in the coin itself: quantities are
 /// contracts.
-pub static COINM: BinanceFutures = BinanceFutures {
+pub(crate) static COINM: BinanceFutures = BinanceFutures {
     facts: &Facts {
         name: "binance-coinm",
         hosts: &["dstream", "dstream-auth", "dapi"],

@@ -3,12 +3,12 @@
 //! connections and books work is not its business.
 
 mod account {
-    pub mod orders;
+    pub(crate) mod orders;
 }
 pub(super) mod market {
-    pub mod decode;
-    pub mod request;
-    pub mod rest;
+    pub(crate) mod decode;
+    pub(crate) mod request;
+    pub(crate) mod rest;
 }
 mod mirror;
 
@@ -63,7 +63,7 @@ pub static BINANCE: BinanceSpot = BinanceSpot {
 };
 
 /// The exchange for the United States, with books of its own. No orders are sent there.
-pub static BINANCE_US: BinanceSpot = BinanceSpot {
+pub(crate) static BINANCE_US: BinanceSpot = BinanceSpot {
     facts: &Facts {
         name: "binance-us",
         hosts: &["stream.binance.us", "api.binance.us", "www.binance.us"],

@@ -10,9 +10,9 @@
 //! request limits; whether it closes a connection that says nothing.
 
 mod market {
-    pub mod decode;
-    pub mod request;
-    pub mod rest;
+    pub(crate) mod decode;
+    pub(crate) mod request;
+    pub(crate) mod rest;
 }
 mod mirror;
 
@@ -25,7 +25,7 @@ use crate::base::{Channel, Instrument, Nanos, Snapshot, Symbol};
 use market::{decode, request, rest};
 
 /// Bitstamp's spot market.
-pub struct Bitstamp;
+pub(crate) struct Bitstamp;
 
 static DEPTHS: [DepthStream; 1] = [DepthStream {
     name: "diff_order_book",

@@ -6,9 +6,9 @@
 //! send.
 
 mod market {
-    pub mod decode;
-    pub mod request;
-    pub mod rest;
+    pub(crate) mod decode;
+    pub(crate) mod request;
+    pub(crate) mod rest;
 }
 mod mirror;
 
@@ -23,7 +23,7 @@ use market::{decode, request, rest};
 
 /// What differs between the markets that speak this protocol.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Category {
+pub(crate) struct Category {
     /// In the registry.
     name: &'static str,
     /// As paths and queries call it.
@@ -37,10 +37,10 @@ pub struct Category {
 }
 
 /// One market of Bybit.
-pub struct Bybit(&'static Category);
+pub(crate) struct Bybit(&'static Category);
 
 /// Assets for assets.
-pub static SPOT: Bybit = Bybit(&Category {
+pub(crate) static SPOT: Bybit = Bybit(&Category {
     name: "bybit",
     word: "spot",
     stream_path: "/v5/public/spot",
@@ -49,7 +49,7 @@ pub static SPOT: Bybit = Bybit(&Category {
 });
 
 /// Perpetual and dated contracts that settle in USDT or USDC.
-pub static LINEAR: Bybit = Bybit(&Category {
+pub(crate) static LINEAR: Bybit = Bybit(&Category {
     name: "bybit-linear",
     word: "linear",
     stream_path: "/v5/public/linear",

@@ -7,11 +7,11 @@ use crate::exchange::kit::{Listed, Symbols, Value, listing};
 use crate::exchange::{DecodeError, Words};
 
 /// Coinbase gives its refusals no number.
-pub const REFUSED: i64 = -1;
+pub(crate) const REFUSED: i64 = -1;
 
 /// The elements of an array. An empty one may be written as `null`.
 #[inline]
-pub fn list(value: Value<'_>) -> Result<Items<'_>, DecodeError> {
+pub(crate) fn list(value: Value<'_>) -> Result<Items<'_>, DecodeError> {
     match value.is_null() {
         true => Ok(value.items()),
         false => value.array(),
@@ -20,12 +20,15 @@ pub fn list(value: Value<'_>) -> Result<Items<'_>, DecodeError> {
 
 /// The RFC 3339 time; zero if the message has none.
 #[inline]
-pub fn time(value: Value<'_>) -> Result<UnixNanos, DecodeError> {
+pub(crate) fn time(value: Value<'_>) -> Result<UnixNanos, DecodeError> {
     value.some().map_or(Ok(UnixNanos(0)), Value::rfc3339)
 }
 
 /// A side of the book that a quote may lack: `None` if a text is absent, null or empty.
-pub fn level([px, qty]: [Value<'_>; 2], listed: &Listed) -> Result<Option<Level>, DecodeError> {
+pub(crate) fn level(
+    [px, qty]: [Value<'_>; 2],
+    listed: &Listed,
+) -> Result<Option<Level>, DecodeError> {
     for part in [px, qty] {
         if part.is_absent() || part.is_null() || part.text()?.is_empty() {
             return Ok(None);
@@ -35,7 +38,7 @@ pub fn level([px, qty]: [Value<'_>; 2], listed: &Listed) -> Result<Option<Level>
 }
 
 /// The products that the connection follows on this channel, by the exchange's list of them all.
-pub fn subscribed(
+pub(crate) fn subscribed(
     channel: Channel,
     products: Value<'_>,
     symbols: &Symbols,
@@ -52,7 +55,7 @@ pub fn subscribed(
 /// `{"type":"error","message":"…","reason":"…"}`: it names neither a request nor a channel. Each
 /// product of ours that its text names is refused on every channel; if it names none, no request
 /// of ours is known to be meant.
-pub fn refusal(
+pub(crate) fn refusal(
     said: [Value<'_>; 2],
     symbols: &Symbols,
     words: &mut Words,
@@ -76,30 +79,30 @@ pub fn refusal(
 
 /// A product as either REST service lists it, its numbers as texts.
 #[derive(Debug, Default)]
-pub struct Product<'p> {
+pub(crate) struct Product<'p> {
     /// `BTC-USD`.
-    pub symbol: &'p str,
+    pub(crate) symbol: &'p str,
     /// What is traded.
-    pub base: &'p str,
+    pub(crate) base: &'p str,
     /// What it is paid with.
-    pub quote: &'p str,
+    pub(crate) quote: &'p str,
     /// Step of prices.
-    pub px_step: &'p str,
+    pub(crate) px_step: &'p str,
     /// Step of quantities.
-    pub qty_step: &'p str,
+    pub(crate) qty_step: &'p str,
     /// Smallest quantity of an order; empty if none is stated.
-    pub qty_min: &'p str,
+    pub(crate) qty_min: &'p str,
     /// Largest quantity of an order; empty if none is stated.
-    pub qty_max: &'p str,
+    pub(crate) qty_max: &'p str,
     /// Smallest price times quantity of an order; empty if none is stated.
-    pub notional_min: &'p str,
+    pub(crate) notional_min: &'p str,
     /// It takes orders now.
-    pub trading: bool,
+    pub(crate) trading: bool,
 }
 
 impl Product<'_> {
     /// The table entry; the error says what of it cannot be represented.
-    pub fn instrument(&self, exchange: &'static str) -> Result<Instrument, String> {
+    pub(crate) fn instrument(&self, exchange: &'static str) -> Result<Instrument, String> {
         let (px_scale, tick) = listing::step("price step", self.px_step)?;
         let (qty_scale, lot) = listing::step("quantity step", self.qty_step)?;
         let qty = |what, text: &str, absent| match text {

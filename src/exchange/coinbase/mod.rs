@@ -4,10 +4,10 @@
 //! `coinbase` is the Advanced Trade API, for everybody; `coinbase-exchange` the Exchange feed, for
 //! institutions.
 
-pub mod advanced;
+pub(crate) mod advanced;
 mod common;
-pub mod feed;
+pub(crate) mod feed;
 mod mirror;
 
-pub use advanced::AdvancedTrade;
-pub use feed::ExchangeFeed;
+pub(crate) use advanced::AdvancedTrade;
+pub(crate) use feed::ExchangeFeed;

@@ -4,13 +4,13 @@ use crate::base::{Diff, InstrumentId, Level, Px, Qty, Quote, Side, Trade, UnixNa
 use crate::exchange::mirror::{Happened, Listing, Market, Mirror, Pace};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub struct Fake {
+pub(crate) struct Fake {
     listings: Vec<Listing>,
     books: Vec<Book>,
     dice: fastrand::Rng,
     steps: i64,
     /// Published by [`Market::flush`], not yet handed to the sessions.
-    pub pending: Vec<Happened>,
+    pub(crate) pending: Vec<Happened>,
 }
 
 #[derive(Default)]
@@ -26,7 +26,7 @@ struct Book {
 const MIDDLE: i64 = 50_000;
 
 impl Fake {
-    pub fn new(mirror: &dyn Mirror) -> Self {
+    pub(crate) fn new(mirror: &dyn Mirror) -> Self {
         let listing = |(n, base): (u16, &str)| {
             let mut instrument = mirror.list(base, mirror.quote(), 2, 4);
             instrument.id = InstrumentId(n);
@@ -56,7 +56,7 @@ impl Fake {
     }
 
     /// Some changes, and at every third step what is published of them.
-    pub fn step(&mut self, step: usize) -> Vec<Happened> {
+    pub(crate) fn step(&mut self, step: usize) -> Vec<Happened> {
         self.steps += 1;
         let mut events = Vec::new();
         for n in 0..self.books.len() {

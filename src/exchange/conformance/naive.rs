@@ -5,7 +5,7 @@ use crate::base::feed::{Chain, Checksum, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Diff, Instrument, Level, Qty, Side, Snapshot};
 use std::collections::BTreeMap;
 
-pub struct Naive {
+pub(crate) struct Naive {
     rule: SeqRule,
     instrument: Instrument,
     sides: [BTreeMap<i64, u64>; 2],
@@ -15,7 +15,7 @@ pub struct Naive {
 }
 
 impl Naive {
-    pub fn new(rule: SeqRule, instrument: Instrument) -> Self {
+    pub(crate) fn new(rule: SeqRule, instrument: Instrument) -> Self {
         let (sides, waiting) = (Default::default(), Vec::new());
         Self {
             rule,
@@ -27,7 +27,7 @@ impl Naive {
         }
     }
 
-    pub fn load(&mut self, snapshot: &Snapshot) {
+    pub(crate) fn load(&mut self, snapshot: &Snapshot) {
         self.set(Side::Buy, &snapshot.bids);
         self.set(Side::Sell, &snapshot.asks);
         (self.id, self.first) = (Some(snapshot.last_id), true);
@@ -36,7 +36,14 @@ impl Naive {
         }
     }
 
-    pub fn apply(&mut self, whole: bool, diff: &Diff, bids: &[Level], asks: &[Level], what: &str) {
+    pub(crate) fn apply(
+        &mut self,
+        whole: bool,
+        diff: &Diff,
+        bids: &[Level],
+        asks: &[Level],
+        what: &str,
+    ) {
         if whole {
             assert_eq!(self.rule.snapshot, SnapshotFrom::Stream, "{what}");
             self.sides = Default::default();
@@ -117,7 +124,7 @@ impl Naive {
     }
 
     /// Holds exactly the best levels of `truth`, as many as its stream tells of.
-    pub fn check(&self, side: Side, truth: &[Level], what: &str) {
+    pub(crate) fn check(&self, side: Side, truth: &[Level], what: &str) {
         let ours = self.best(side);
         let short = self.rule.short.map(usize::from);
         let window = match short == Some(ours.len()) {
@@ -164,7 +171,7 @@ impl Naive {
 }
 
 /// CRC-32 (IEEE), a bit at a time.
-pub fn crc32(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     let byte = |crc: u32, byte: &u8| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
             (crc >> 1) ^ (0xEDB8_8320 & 0u32.wrapping_sub(crc & 1))

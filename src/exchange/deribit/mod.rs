@@ -2,8 +2,8 @@
 //! documentation (version 2.1.1). Orders are JSON-RPC calls too, and this build sends none.
 
 mod market {
-    pub mod decode;
-    pub mod rest;
+    pub(crate) mod decode;
+    pub(crate) mod rest;
     #[cfg(test)]
     mod tests;
 }
@@ -18,7 +18,7 @@ use crate::base::{Channel, Instrument, Nanos, Symbol};
 use market::{decode, rest};
 
 /// Deribit's perpetuals, futures, options and spot pairs.
-pub struct Deribit;
+pub(crate) struct Deribit;
 
 /// The whole book in the stream, then changes that name their predecessor. Ids are not dense.
 const RULE: SeqRule = SeqRule {

@@ -2,9 +2,9 @@
 //! recordings. Names what is peculiar to it; how connections and books work is not its business.
 
 mod market {
-    pub mod decode;
-    pub mod request;
-    pub mod rest;
+    pub(crate) mod decode;
+    pub(crate) mod request;
+    pub(crate) mod rest;
 }
 mod mirror;
 
@@ -17,7 +17,7 @@ use crate::base::{Channel, Instrument, Nanos, Symbol};
 use market::{decode, request, rest};
 
 /// All markets of Hyperliquid's own.
-pub struct Hyperliquid;
+pub(crate) struct Hyperliquid;
 
 /// The type of the subscription to a sort of stream, which is also the channel of its messages.
 const BOOK: &str = "l2Book";

@@ -10,45 +10,45 @@ use simd_json::{Node, StaticNode};
 
 /// A value: its node and whatever follows it on the tape. Empty stands for a key that is absent.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Value<'t>(&'t [Node<'t>]);
+pub(crate) struct Value<'t>(&'t [Node<'t>]);
 
 impl<'t> Value<'t> {
     /// The value that begins with the first of these nodes.
-    pub fn new(nodes: &'t [Node<'t>]) -> Self {
+    pub(crate) fn new(nodes: &'t [Node<'t>]) -> Self {
         Self(nodes)
     }
 
     /// True if the key of this value is absent.
     #[inline]
-    pub fn is_absent(self) -> bool {
+    pub(crate) fn is_absent(self) -> bool {
         self.0.is_empty()
     }
 
     /// `null`.
     #[inline]
-    pub fn is_null(self) -> bool {
+    pub(crate) fn is_null(self) -> bool {
         matches!(self.0.first(), Some(Node::Static(StaticNode::Null)))
     }
 
     /// `[…]`.
-    pub fn is_array(self) -> bool {
+    pub(crate) fn is_array(self) -> bool {
         matches!(self.0.first(), Some(Node::Array { .. }))
     }
 
     /// `{…}`.
-    pub fn is_object(self) -> bool {
+    pub(crate) fn is_object(self) -> bool {
         matches!(self.0.first(), Some(Node::Object { .. }))
     }
 
     /// `None` if the key of this value is absent.
     #[inline]
-    pub fn some(self) -> Option<Self> {
+    pub(crate) fn some(self) -> Option<Self> {
         (!self.is_absent()).then_some(self)
     }
 
     /// This value, or the other one if this one is absent.
     #[inline]
-    pub fn or(self, other: Self) -> Self {
+    pub(crate) fn or(self, other: Self) -> Self {
         if self.is_absent() { other } else { self }
     }
 
@@ -60,7 +60,7 @@ impl<'t> Value<'t> {
 
     /// The elements of this array, each a node or more.
     #[inline]
-    pub fn array(self) -> Result<Items<'t>, DecodeError> {
+    pub(crate) fn array(self) -> Result<Items<'t>, DecodeError> {
         if self.is_array() {
             Ok(self.items())
         } else {
@@ -70,7 +70,7 @@ impl<'t> Value<'t> {
 
     /// As [`Self::array`]; no elements if this is no array.
     #[inline]
-    pub fn items(self) -> Items<'t> {
+    pub(crate) fn items(self) -> Items<'t> {
         match self.0 {
             [Node::Array { count, .. }, rest @ ..] => Items(rest.get(..*count).unwrap_or_default()),
             _ => Items(&[]),
@@ -79,7 +79,7 @@ impl<'t> Value<'t> {
 
     /// The keys of this object, each with its value; nothing if this is no object.
     #[inline]
-    pub fn entries(self) -> Entries<'t> {
+    pub(crate) fn entries(self) -> Entries<'t> {
         match self.0 {
             [Node::Object { count, .. }, rest @ ..] => {
                 Entries(rest.get(..*count).unwrap_or_default())
@@ -89,14 +89,14 @@ impl<'t> Value<'t> {
     }
 
     /// The value with this key in this object; absent if there is none.
-    pub fn find(self, name: &[u8]) -> Self {
+    pub(crate) fn find(self, name: &[u8]) -> Self {
         let found = self.entries().find(|(key, _)| *key == name);
         found.map_or(Self::default(), |(_, value)| value)
     }
 
     /// The text here, if this is one.
     #[inline]
-    pub fn string(self) -> Option<&'t str> {
+    pub(crate) fn string(self) -> Option<&'t str> {
         match self.0.first() {
             Some(Node::String(text)) => Some(text),
             _ => None,
@@ -105,13 +105,13 @@ impl<'t> Value<'t> {
 
     /// The text here.
     #[inline]
-    pub fn text(self) -> Result<&'t str, DecodeError> {
+    pub(crate) fn text(self) -> Result<&'t str, DecodeError> {
         self.string().ok_or(Shape)
     }
 
     /// `true` or `false`.
     #[inline]
-    pub fn boolean(self) -> Result<bool, DecodeError> {
+    pub(crate) fn boolean(self) -> Result<bool, DecodeError> {
         match self.0.first() {
             Some(Node::Static(StaticNode::Bool(truth))) => Ok(*truth),
             _ => Err(Shape),
@@ -120,7 +120,7 @@ impl<'t> Value<'t> {
 
     /// A whole number that is not negative, also if it is written as a string of digits.
     #[inline]
-    pub fn unsigned(self) -> Result<u64, DecodeError> {
+    pub(crate) fn unsigned(self) -> Result<u64, DecodeError> {
         let number = match self.0.first() {
             Some(Node::Static(StaticNode::U64(number))) => Some(*number),
             Some(Node::Static(StaticNode::I64(number))) => u64::try_from(*number).ok(),
@@ -133,7 +133,7 @@ impl<'t> Value<'t> {
     }
 
     /// A whole number that fits into `i64`, also if it is written as a string.
-    pub fn signed(self) -> Result<i64, DecodeError> {
+    pub(crate) fn signed(self) -> Result<i64, DecodeError> {
         let number = match self.0.first() {
             Some(Node::String(text)) if !text.starts_with('+') => text.parse().ok(),
             Some(Node::Static(StaticNode::I64(number))) => Some(*number),
@@ -146,7 +146,7 @@ impl<'t> Value<'t> {
     /// What identifies a print: its number, or a hash of the text that an exchange has instead.
     /// Never zero, which stands for a print without an identity.
     #[inline]
-    pub fn identity(self) -> Result<u64, DecodeError> {
+    pub(crate) fn identity(self) -> Result<u64, DecodeError> {
         match (self.unsigned(), self.string()) {
             (Ok(number), _) if number != 0 => Ok(number),
             (_, Some(text)) => Ok(hash(text)),
@@ -156,13 +156,13 @@ impl<'t> Value<'t> {
 
     /// The time here, in milliseconds since 1970.
     #[inline]
-    pub fn millis(self) -> Result<UnixNanos, DecodeError> {
+    pub(crate) fn millis(self) -> Result<UnixNanos, DecodeError> {
         self.units_since_1970(1_000_000)
     }
 
     /// The time here, in microseconds since 1970.
     #[inline]
-    pub fn micros(self) -> Result<UnixNanos, DecodeError> {
+    pub(crate) fn micros(self) -> Result<UnixNanos, DecodeError> {
         self.units_since_1970(1_000)
     }
 
@@ -174,26 +174,26 @@ impl<'t> Value<'t> {
 
     /// The RFC 3339 time here.
     #[inline]
-    pub fn rfc3339(self) -> Result<UnixNanos, DecodeError> {
+    pub(crate) fn rfc3339(self) -> Result<UnixNanos, DecodeError> {
         rfc3339(self.text()?).ok_or(Shape)
     }
 
     /// The instrument whose symbol is here.
     #[inline]
-    pub fn listed(self, symbols: &Symbols) -> Result<&Listed, DecodeError> {
+    pub(crate) fn listed(self, symbols: &Symbols) -> Result<&Listed, DecodeError> {
         symbols.listed(self.text()?)
     }
 
     /// The side that one of these two words names: that of buyers, that of sellers.
     #[inline]
-    pub fn side(self, [buy, sell]: [&str; 2]) -> Result<Side, DecodeError> {
+    pub(crate) fn side(self, [buy, sell]: [&str; 2]) -> Result<Side, DecodeError> {
         let bought = self.is_first([buy, sell])?;
         Ok(if bought { Side::Buy } else { Side::Sell })
     }
 
     /// Which of two words is here: true for the first one.
     #[inline]
-    pub fn is_first(self, [first, second]: [&str; 2]) -> Result<bool, DecodeError> {
+    pub(crate) fn is_first(self, [first, second]: [&str; 2]) -> Result<bool, DecodeError> {
         match self.text()? {
             word if word == first => Ok(true),
             word if word == second => Ok(false),
@@ -203,20 +203,25 @@ impl<'t> Value<'t> {
 
     /// The price here. See [`px`].
     #[inline]
-    pub fn px(self, listed: &Listed) -> Result<Px, DecodeError> {
+    pub(crate) fn px(self, listed: &Listed) -> Result<Px, DecodeError> {
         px(self.text()?, listed)
     }
 
     /// The quantity here, at the instrument's scale, exactly.
     #[inline]
-    pub fn qty(self, listed: &Listed) -> Result<Qty, DecodeError> {
+    pub(crate) fn qty(self, listed: &Listed) -> Result<Qty, DecodeError> {
         qty(self.text()?, listed)
     }
 
     /// `[["price","quantity",…],…]` into `words`. What follows the first two of each is passed
     /// over.
     #[inline]
-    pub fn levels(self, listed: &Listed, side: Side, words: &mut Words) -> Result<(), DecodeError> {
+    pub(crate) fn levels(
+        self,
+        listed: &Listed,
+        side: Side,
+        words: &mut Words,
+    ) -> Result<(), DecodeError> {
         let [Node::Array { len, count }, rest @ ..] = self.0 else {
             return Err(Shape);
         };
@@ -257,7 +262,7 @@ impl<'t> Value<'t> {
     /// The first elements of an array that begins with this many texts, one node each. If one is
     /// no text it is no value of use, and neither are those that follow it.
     #[inline]
-    pub fn texts<const N: usize>(self) -> Result<[Self; N], DecodeError> {
+    pub(crate) fn texts<const N: usize>(self) -> Result<[Self; N], DecodeError> {
         match self.0.first() {
             Some(Node::Array { len, .. }) if *len >= N => {
                 Ok(std::array::from_fn(|n| self.after(n + 1)))
@@ -268,7 +273,7 @@ impl<'t> Value<'t> {
 
     /// The values of two keys of this object: at once if it has nothing else, in this order.
     #[inline]
-    pub fn two(self, [first, second]: [&str; 2]) -> [Self; 2] {
+    pub(crate) fn two(self, [first, second]: [&str; 2]) -> [Self; 2] {
         match self.0 {
             [
                 Node::Object { len: 2, .. },
@@ -284,7 +289,7 @@ impl<'t> Value<'t> {
 
 /// The elements of an array.
 #[derive(Debug, Clone)]
-pub struct Items<'t>(&'t [Node<'t>]);
+pub(crate) struct Items<'t>(&'t [Node<'t>]);
 
 impl<'t> Iterator for Items<'t> {
     type Item = Value<'t>;
@@ -299,7 +304,7 @@ impl<'t> Iterator for Items<'t> {
 
 /// The keys and values of an object.
 #[derive(Debug, Clone)]
-pub struct Entries<'t>(&'t [Node<'t>]);
+pub(crate) struct Entries<'t>(&'t [Node<'t>]);
 
 impl<'t> Iterator for Entries<'t> {
     type Item = (&'t [u8], Value<'t>);
@@ -332,13 +337,16 @@ fn hash(text: &str) -> u64 {
 
 /// Price and quantity.
 #[inline]
-pub fn level(px: Value<'_>, qty: Value<'_>, listed: &Listed) -> Result<Level, DecodeError> {
+pub(crate) fn level(px: Value<'_>, qty: Value<'_>, listed: &Listed) -> Result<Level, DecodeError> {
     level_of(px.text()?, qty.text()?, listed)
 }
 
 /// A side of a quote; `None` if either part is null.
 #[inline]
-pub fn best([px, qty]: [Value<'_>; 2], listed: &Listed) -> Result<Option<Level>, DecodeError> {
+pub(crate) fn best(
+    [px, qty]: [Value<'_>; 2],
+    listed: &Listed,
+) -> Result<Option<Level>, DecodeError> {
     match px.is_null() || qty.is_null() {
         true => Ok(None),
         false => level(px, qty, listed).map(Some),

@@ -10,7 +10,7 @@ use crate::exchange::{DecodeError, Decoder};
 
 /// How an exchange writes prices and quantities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Prices {
+pub(crate) enum Prices {
     /// As JSON strings.
     Texts,
     /// As JSON numbers. See [`Scratch::read_exact`].
@@ -26,7 +26,7 @@ struct Shell<F> {
 
 /// A decoder for the frames of a connection that carries these instruments: `message` reads one
 /// frame into words. No frame up to the size of `count` times `item` allocates.
-pub fn warm<F>(
+pub(crate) fn warm<F>(
     instruments: &[Instrument],
     prices: Prices,
     (item, count): (&str, usize),
@@ -76,7 +76,7 @@ where
 /// The body of a snapshot of this instrument, which was asked for with at most `levels` a side:
 /// `read` makes one whole book of it. Sides that are not sorted from the best level on are refused:
 /// a book must not begin with a lie.
-pub fn snapshot(
+pub(crate) fn snapshot(
     body: &[u8],
     instrument: &Instrument,
     levels: usize,

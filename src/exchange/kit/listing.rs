@@ -12,22 +12,22 @@ pub struct Listings {
     /// What this engine can trade or follow, in the exchange's order, ids zero.
     pub instruments: Vec<Instrument>,
     /// What it would follow if it could represent it.
-    pub left_out: Vec<LeftOut>,
+    pub(crate) left_out: Vec<LeftOut>,
 }
 
 /// A listing that cannot be represented.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
+pub(crate) struct LeftOut {
     /// As the exchange names it; empty if it names it in a way of its own.
-    pub symbol: String,
+    pub(crate) symbol: String,
     /// For a person to read: `its largest order of 9e40 does not fit at 8 decimals`.
-    pub why: String,
+    pub(crate) why: String,
 }
 
 impl Listings {
     /// Adds one listing: an instrument, nothing if it is of a sort that nobody follows, or why
     /// it is left out.
-    pub fn add(&mut self, symbol: &str, read: Result<Option<Instrument>, String>) {
+    pub(crate) fn add(&mut self, symbol: &str, read: Result<Option<Instrument>, String>) {
         let symbol = symbol.to_owned();
         match read {
             Ok(instrument) => self.instruments.extend(instrument),
@@ -36,14 +36,14 @@ impl Listings {
     }
 
     /// Adds the next page.
-    pub fn extend(&mut self, next: Self) {
+    pub(crate) fn extend(&mut self, next: Self) {
         self.instruments.extend(next.instruments);
         self.left_out.extend(next.left_out);
     }
 }
 
 /// Reads each of `values`, which has its symbol at `key`, as `read` does.
-pub fn each<'v, L: Deserialize<'v>>(
+pub(crate) fn each<'v, L: Deserialize<'v>>(
     values: impl IntoIterator<Item = &'v Value>,
     key: &str,
     read: impl Fn(&L) -> Result<Option<Instrument>, String>,
@@ -59,7 +59,7 @@ pub fn each<'v, L: Deserialize<'v>>(
 }
 
 /// Those of `values` that have this shape: of what only ranks, one that is odd costs no other.
-pub fn shaped<'v, T: Deserialize<'v>>(
+pub(crate) fn shaped<'v, T: Deserialize<'v>>(
     values: impl IntoIterator<Item = &'v Value>,
 ) -> impl Iterator<Item = T> {
     let values = values.into_iter();
@@ -67,17 +67,17 @@ pub fn shaped<'v, T: Deserialize<'v>>(
 }
 
 /// Its name at the exchange.
-pub fn symbol(text: &str) -> Result<Symbol, String> {
+pub(crate) fn symbol(text: &str) -> Result<Symbol, String> {
     Symbol::from(text).map_err(|_| format!("its name is longer than {SYMBOL_MAX} bytes"))
 }
 
 /// An asset's code.
-pub fn asset(text: &str) -> Result<Asset, String> {
+pub(crate) fn asset(text: &str) -> Result<Asset, String> {
     Asset::from(text).map_err(|_| format!("asset {text:?} is longer than {ASSET_MAX} bytes"))
 }
 
 /// A number at this scale. `what` it is is for a person to read.
-pub fn units(what: &str, text: &str, scale: u8) -> Result<u64, String> {
+pub(crate) fn units(what: &str, text: &str, scale: u8) -> Result<u64, String> {
     decimal::parse(text.as_bytes(), scale).map_err(|error| match error {
         DecimalError::Malformed | DecimalError::Negative => {
             format!("its {what} {text:?} is no number")
@@ -89,7 +89,7 @@ pub fn units(what: &str, text: &str, scale: u8) -> Result<u64, String> {
 }
 
 /// The fewest decimals that hold a step, and the step at them; above zero.
-pub fn step(what: &str, text: &str) -> Result<(u8, u64), String> {
+pub(crate) fn step(what: &str, text: &str) -> Result<(u8, u64), String> {
     let at = |scale| Some((scale, decimal::parse(text.as_bytes(), scale).ok()?));
     let found = (0..=decimal::SCALE_MAX).find_map(at);
     match found {
@@ -99,7 +99,7 @@ pub fn step(what: &str, text: &str) -> Result<(u8, u64), String> {
 }
 
 /// This many decimals, if they are not too many.
-pub fn scale(decimals: impl Into<u32>) -> Result<u8, String> {
+pub(crate) fn scale(decimals: impl Into<u32>) -> Result<u8, String> {
     let decimals = u8::try_from(decimals.into()).ok();
     decimals
         .filter(|decimals| *decimals <= decimal::SCALE_MAX)
@@ -113,7 +113,7 @@ const FINER: u8 = 2;
 /// Decimals of the quantities of an instrument whose lot has `lot` of them, at an exchange that
 /// keeps `precision`. Not simply the precision: a level must have room for more lots than are ever
 /// traded, here for some 10^16.
-pub fn qty_scale(lot: u8, precision: u8) -> u8 {
+pub(crate) fn qty_scale(lot: u8, precision: u8) -> u8 {
     precision.min(lot.saturating_add(FINER)).max(lot)
 }
 

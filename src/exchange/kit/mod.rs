@@ -4,8 +4,8 @@
 pub(super) mod cursor;
 pub(super) mod decoder;
 pub(super) mod keys;
-pub mod listing;
-pub mod survey;
+pub(crate) mod listing;
+pub(crate) mod survey;
 pub(super) mod symbols;
 pub(super) mod tape;
 pub mod text;

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 
 /// What a frame was, as far as a replay must know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Said {
+pub(crate) enum Said {
     /// Nothing of books: a print, a quote, an answer, or what could not be read.
     #[default]
     Nothing,
@@ -23,14 +23,14 @@ pub enum Said {
 
 /// A book stream that was recorded.
 #[derive(Debug)]
-pub struct Stream {
+pub(crate) struct Stream {
     /// As `Exchange::depth_streams` names it, or as the exchange does if this build does not
     /// know it; empty if frames do not say.
-    pub name: String,
+    pub(crate) name: String,
     /// It carries the quotes beside a deeper one: it counts as a book if no frame is of another.
-    pub quotes: bool,
+    pub(crate) quotes: bool,
     /// Frames of it.
-    pub frames: u64,
+    pub(crate) frames: u64,
     symbols: Vec<usize>,
 }
 
@@ -77,13 +77,13 @@ std::thread_local! {
 
 /// Shows `walk` a recorded text with every number as a string. What cannot be read tells nothing;
 /// it is refused and counted where it is decoded.
-pub fn read(text: &str, walk: impl FnMut(Value<'_>) -> Result<(), DecodeError>) {
+pub(crate) fn read(text: &str, walk: impl FnMut(Value<'_>) -> Result<(), DecodeError>) {
     let _ = SCRATCH.with_borrow_mut(|scratch| scratch.read_exact(text.as_bytes(), walk));
 }
 
 impl Survey {
     /// One that wants to see every number: see [`Self::again`].
-    pub fn exact() -> Self {
+    pub(crate) fn exact() -> Self {
         Self {
             exact: true,
             ..Self::default()
@@ -91,18 +91,18 @@ impl Survey {
     }
 
     /// Every number is wanted, also if one tells the decimals of all.
-    pub fn is_exact(&self) -> bool {
+    pub(crate) fn is_exact(&self) -> bool {
         self.exact
     }
 
     /// Some number is so large that its written decimals may not fit beside it. The decimals that
     /// are needed are known once an [`Self::exact`] survey has seen the recording, too.
-    pub fn again(&self) -> bool {
+    pub(crate) fn again(&self) -> bool {
         self.large && !self.exact
     }
 
     /// Looks for a large number in a frame whose numbers are not told one by one.
-    pub fn glance(&mut self, frame: &str, decimals: u8) {
+    pub(crate) fn glance(&mut self, frame: &str, decimals: u8) {
         let most = usize::from(DIGITS_MAX.saturating_sub(decimals));
         let is_large = |(point, _): (usize, &str)| {
             let digits = frame.as_bytes()[..point].iter().rev();
@@ -112,7 +112,7 @@ impl Survey {
     }
 
     /// The body of a snapshot of this symbol: `{"bids":[["price","quantity",…],…],"asks":…}`.
-    pub fn snapshot(&mut self, symbol: &str, body: &str) {
+    pub(crate) fn snapshot(&mut self, symbol: &str, body: &str) {
         self.symbol(symbol);
         read(body, |root| {
             self.levels(symbol, root.find(b"bids"));
@@ -128,7 +128,7 @@ impl Survey {
     }
 
     /// An answer says that this symbol's book comes by this stream.
-    pub fn subscribed(&mut self, symbol: &str, stream: &str) {
+    pub(crate) fn subscribed(&mut self, symbol: &str, stream: &str) {
         if let Some(place) = self.place(symbol) {
             self.seen[place].stream = Some(self.stream(stream, false));
         }
@@ -136,7 +136,7 @@ impl Survey {
 
     /// The frame is of this symbol's book, by this depth stream; without a name by the one that was
     /// answered.
-    pub fn book(&mut self, symbol: &str, stream: Option<&str>) {
+    pub(crate) fn book(&mut self, symbol: &str, stream: Option<&str>) {
         if let Some(place) = self.place(symbol) {
             let answered = self.seen[place].stream.filter(|_| stream.is_none());
             let at = answered.unwrap_or_else(|| self.stream(stream.unwrap_or_default(), false));
@@ -145,7 +145,7 @@ impl Survey {
     }
 
     /// As [`Self::book`], by a stream that carries the quotes beside a deeper one.
-    pub fn best(&mut self, symbol: &str, stream: &str) {
+    pub(crate) fn best(&mut self, symbol: &str, stream: &str) {
         if let Some(place) = self.place(symbol) {
             let at = self.stream(stream, true);
             self.book_of(place, at);
@@ -153,7 +153,7 @@ impl Survey {
     }
 
     /// The frame is of a stream that this build does not read.
-    pub fn other(&mut self, stream: &str) {
+    pub(crate) fn other(&mut self, stream: &str) {
         // What an exchange calls its streams is short; garbage must not fill the memory.
         let name: String = stream.chars().take(OTHER_CHARS_MAX).collect();
         if self.others.len() < OTHERS_MAX || self.others.contains_key(&name) {
@@ -163,23 +163,26 @@ impl Survey {
     }
 
     /// What the last frame was; to be asked after each.
-    pub fn take_said(&mut self) -> Said {
+    pub(crate) fn take_said(&mut self) -> Said {
         std::mem::take(&mut self.said)
     }
 
     /// The book streams that were recorded, in the order in which they were first seen.
-    pub fn streams(&self) -> &[Stream] {
+    pub(crate) fn streams(&self) -> &[Stream] {
         &self.streams
     }
 
     /// Frames of streams that this build does not read, by name.
-    pub fn others(&self) -> &BTreeMap<String, u64> {
+    pub(crate) fn others(&self) -> &BTreeMap<String, u64> {
         &self.others
     }
 
     /// The depth stream of this exchange that a recorded one is; none if this build does not
     /// know it.
-    pub fn depth_of(exchange: &dyn Exchange, stream: &Stream) -> Option<&'static DepthStream> {
+    pub(crate) fn depth_of(
+        exchange: &dyn Exchange,
+        stream: &Stream,
+    ) -> Option<&'static DepthStream> {
         let streams = exchange.depth_streams();
         match stream.name.as_str() {
             "" => streams.first(),
@@ -189,7 +192,7 @@ impl Survey {
 
     /// The recorded streams to make books of: those that this build knows, and quotes if there
     /// is no other.
-    pub fn books(&self, exchange: &dyn Exchange) -> Vec<(usize, &'static DepthStream)> {
+    pub(crate) fn books(&self, exchange: &dyn Exchange) -> Vec<(usize, &'static DepthStream)> {
         let frames = |at: usize| -> u64 {
             let of_it = self.streams.iter().enumerate();
             let of_it = of_it.filter(|(other, _)| self.home(*other) == at);
@@ -206,7 +209,7 @@ impl Survey {
     }
 
     /// The stream that this one is: frames without a name are of the first that anything named.
-    pub fn home(&self, stream: usize) -> usize {
+    pub(crate) fn home(&self, stream: usize) -> usize {
         let named = |one: &Stream| !one.name.is_empty() && !one.quotes;
         match self.streams.get(stream) {
             Some(one) if one.name.is_empty() => {
@@ -228,7 +231,7 @@ impl Survey {
     }
 
     /// Symbols whose books came by this stream.
-    pub fn symbols_of(&self, stream: usize) -> Vec<Symbol> {
+    pub(crate) fn symbols_of(&self, stream: usize) -> Vec<Symbol> {
         let all = self.streams.iter().enumerate();
         let its = all.filter(|(at, _)| self.home(*at) == stream);
         let mut places: Vec<usize> = its.flat_map(|(_, one)| one.symbols.clone()).collect();
@@ -239,7 +242,7 @@ impl Survey {
     }
 
     /// A level or a print of this symbol, as the exchange wrote its numbers.
-    pub fn level(&mut self, symbol: &str, px: &str, qty: &str) {
+    pub(crate) fn level(&mut self, symbol: &str, px: &str, qty: &str) {
         if let Some(place) = self.place(symbol) {
             let seen = &mut self.seen[place];
             seen.px.see(px);
@@ -249,13 +252,13 @@ impl Survey {
     }
 
     /// As [`Self::level`]; `None` if one of the two is no text.
-    pub fn both(&mut self, symbol: &str, [px, qty]: [Value<'_>; 2]) -> Option<()> {
+    pub(crate) fn both(&mut self, symbol: &str, [px, qty]: [Value<'_>; 2]) -> Option<()> {
         self.level(symbol, px.string()?, qty.string()?);
         Some(())
     }
 
     /// `[["price","quantity",…],…]` of this symbol.
-    pub fn levels(&mut self, symbol: &str, list: Value<'_>) {
+    pub(crate) fn levels(&mut self, symbol: &str, list: Value<'_>) {
         for level in list.items().flat_map(Value::texts) {
             self.both(symbol, level);
         }

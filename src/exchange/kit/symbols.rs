@@ -5,21 +5,21 @@ use crate::exchange::DecodeError;
 
 /// What a decoder must know of an instrument.
 #[derive(Debug, Clone, Copy)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// As the exchange writes it.
-    pub symbol: Symbol,
+    pub(crate) symbol: Symbol,
     /// Its place in the run's table.
-    pub id: InstrumentId,
+    pub(crate) id: InstrumentId,
     /// Decimals of its prices.
-    pub px_scale: u8,
+    pub(crate) px_scale: u8,
     /// Decimals of its quantities.
-    pub qty_scale: u8,
+    pub(crate) qty_scale: u8,
 }
 
 impl Listed {
     /// The head of a message about its book that stands at `id`, and says no more.
     #[inline]
-    pub fn head(&self, id: u64, exch_time: UnixNanos) -> Diff {
+    pub(crate) fn head(&self, id: u64, exch_time: UnixNanos) -> Diff {
         Diff {
             instrument: self.id,
             first_id: id,
@@ -34,13 +34,13 @@ impl Listed {
 /// An open-addressed table, at most half full: a search ends at the first empty slot.
 ///
 /// Invariant: `2 * listed <= slots.len()`, which is a power of two.
-pub struct Symbols {
+pub(crate) struct Symbols {
     slots: Box<[Option<Listed>]>,
 }
 
 impl Symbols {
     /// A table of these instruments.
-    pub fn new(instruments: &[Instrument]) -> Self {
+    pub(crate) fn new(instruments: &[Instrument]) -> Self {
         let len = (2 * instruments.len()).next_power_of_two().max(2);
         let mut slots = vec![None; len].into_boxed_slice();
         for instrument in instruments {
@@ -60,13 +60,13 @@ impl Symbols {
 
     /// The instrument that the exchange calls so; an error if nobody follows it.
     #[inline]
-    pub fn listed(&self, symbol: &str) -> Result<&Listed, DecodeError> {
+    pub(crate) fn listed(&self, symbol: &str) -> Result<&Listed, DecodeError> {
         self.find(symbol).ok_or(DecodeError::UnknownSymbol)
     }
 
     /// The instrument that the exchange calls so.
     #[inline]
-    pub fn find(&self, symbol: &str) -> Option<&Listed> {
+    pub(crate) fn find(&self, symbol: &str) -> Option<&Listed> {
         let mask = self.slots.len() - 1;
         let mut at = hash(symbol.as_bytes()) & mask;
         while let Some(listed) = &self.slots[at & mask] {

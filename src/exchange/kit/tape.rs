@@ -11,12 +11,12 @@ use simd_json::{Buffers, INPUT_PADDING, Tape, fill_tape_padded};
 
 /// A longer frame (a first book of some 10,000 levels) gets buffers of its own, which go with it:
 /// those that are kept would stay as large for good.
-pub const LARGE_BYTES: usize = 1 << 20;
+pub(crate) const LARGE_BYTES: usize = 1 << 20;
 /// How deep JSON may be nested. Binance's own messages need five levels.
 const DEPTH_MAX: usize = 32;
 
 /// The kept buffers: the frame with room behind it for wide loads, and what the parser needs.
-pub struct Scratch {
+pub(crate) struct Scratch {
     text: Vec<u8>,
     buffers: Buffers,
     /// Empty between frames; its lifetime ends with each one, its allocation does not.
@@ -34,7 +34,7 @@ impl Scratch {
     }
 
     /// Buffers that have already parsed `sample`, so that no frame up to its size allocates.
-    pub fn warmed(sample: &[u8]) -> Self {
+    pub(crate) fn warmed(sample: &[u8]) -> Self {
         let mut scratch = Self {
             text: vec![0; sample.len() + INPUT_PADDING],
             buffers: Buffers::with_max_depth(sample.len(), DEPTH_MAX),
@@ -51,7 +51,7 @@ impl Scratch {
     /// with every number as a string: an exchange that changes from one to the other is still
     /// understood.
     #[inline]
-    pub fn read<R>(
+    pub(crate) fn read<R>(
         &mut self,
         frame: &[u8],
         mut walk: impl FnMut(Value<'_>) -> Result<R, DecodeError>,
@@ -88,7 +88,7 @@ impl Scratch {
 
     /// As [`Self::read`], with every number as a string node that holds its text.
     #[inline(never)]
-    pub fn read_exact<R>(
+    pub(crate) fn read_exact<R>(
         &mut self,
         frame: &[u8],
         mut walk: impl FnMut(Value<'_>) -> Result<R, DecodeError>,

@@ -6,13 +6,13 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 /// A JSON array of strings.
-pub fn json_list(items: &[impl AsRef<str>]) -> String {
+pub(crate) fn json_list(items: &[impl AsRef<str>]) -> String {
     let items: Vec<serde_json::Value> = items.iter().map(|item| item.as_ref().into()).collect();
     serde_json::Value::from(items).to_string()
 }
 
 /// Encodes for a query: all bytes but letters, digits and `-._~`.
-pub fn percent_encode(text: &str) -> String {
+pub(crate) fn percent_encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -25,7 +25,7 @@ pub fn percent_encode(text: &str) -> String {
 }
 
 /// Undoes `%xx`; what is no valid escape, or no UTF-8 afterwards, stays as it is.
-pub fn percent_decode(text: &str) -> Cow<'_, str> {
+pub(crate) fn percent_decode(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
     }
@@ -51,25 +51,25 @@ pub fn percent_decode(text: &str) -> Cow<'_, str> {
 }
 
 /// The value of `name` in a URL's query, as it is written there.
-pub fn query_value<'u>(url: &'u str, name: &str) -> Option<&'u str> {
+pub(crate) fn query_value<'u>(url: &'u str, name: &str) -> Option<&'u str> {
     let (_, query) = url.split_once('?')?;
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
 /// The value of `name` in a URL's query, decoded: what [`percent_encode`] was given.
-pub fn query_text<'u>(url: &'u str, name: &str) -> Option<Cow<'u, str>> {
+pub(crate) fn query_text<'u>(url: &'u str, name: &str) -> Option<Cow<'u, str>> {
     query_value(url, name).map(percent_decode)
 }
 
 /// The host of a URL, without its port.
-pub fn host(url: &str) -> &str {
+pub(crate) fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     rest.split(['/', ':', '?']).next().unwrap_or_default()
 }
 
 /// The path of a URL, without its query.
-pub fn path(url: &str) -> &str {
+pub(crate) fn path(url: &str) -> &str {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     let path = rest.find('/').map_or("", |at| &rest[at..]);
     path.split('?').next().unwrap_or_default()
@@ -125,7 +125,7 @@ pub fn rfc3339(text: &str) -> Option<UnixNanos> {
 }
 
 /// Appends `units` of 10^-`scale` with exactly `scale` decimals: `30000.01`, `0.00100000`.
-pub fn push_fixed(out: &mut String, units: u64, scale: u8) {
+pub(crate) fn push_fixed(out: &mut String, units: u64, scale: u8) {
     let one = 10u64.pow(u32::from(scale));
     let (whole, part, width) = (units / one, units % one, usize::from(scale));
     // Writing into a `String` cannot fail.
@@ -136,7 +136,7 @@ pub fn push_fixed(out: &mut String, units: u64, scale: u8) {
 }
 
 /// Appends `units` of 10^-`scale` without zeros at the end: `30000.01`, `0.001`, `7`.
-pub fn push_plain(out: &mut String, units: u64, scale: u8) {
+pub(crate) fn push_plain(out: &mut String, units: u64, scale: u8) {
     out.extend(
         crate::base::decimal::encode(units, scale)
             .into_iter()

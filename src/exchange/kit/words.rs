@@ -10,7 +10,7 @@ use std::ops::Range;
 /// [`Limits::message_bytes_max`]: a level takes more than this many bytes of JSON.
 ///
 /// [`Limits::message_bytes_max`]: exchange::Limits::message_bytes_max
-pub const LEVELS_MAX: usize = exchange::MESSAGE_BYTES_MAX / LEVEL_BYTES_MIN;
+pub(crate) const LEVELS_MAX: usize = exchange::MESSAGE_BYTES_MAX / LEVEL_BYTES_MIN;
 /// `["1","2"],`
 const LEVEL_BYTES_MIN: usize = 10;
 /// Words of one frame, at most. Bybit sends up to 1,024 trades in one.
@@ -33,8 +33,8 @@ pub struct Dropped {
 
 /// The words of one frame.
 ///
-/// A decoder puts levels in with [`Self::push`] or [`Self::room`], and closes them with
-/// [`Self::diff`] or [`Self::book`], which take all levels since the one before.
+/// A decoder puts levels in with `push` or `room`, and closes them with
+/// `diff` or `book`, which take all levels since the one before.
 ///
 /// Invariant: no word has a price of zero or below, and only a level of a diff has a quantity of
 /// zero.
@@ -97,7 +97,7 @@ impl Words {
     /// Reads one word of the frame. What is wrong with it alone costs it alone: a number that does
     /// not fit is said as [`Word::Unfit`], and an instrument that nobody follows is passed over.
     #[inline]
-    pub fn one(
+    pub(crate) fn one(
         &mut self,
         channel: Channel,
         read: impl FnOnce(&mut Self) -> Result<(), DecodeError>,
@@ -115,7 +115,7 @@ impl Words {
 
     /// The end of the frame: one that is only about instruments that nobody follows is refused.
     #[inline]
-    pub fn end(&self) -> Result<(), DecodeError> {
+    pub(crate) fn end(&self) -> Result<(), DecodeError> {
         match self.strangers > 0 && self.entries.is_empty() {
             true => Err(DecodeError::UnknownSymbol),
             false => Ok(()),
@@ -129,7 +129,7 @@ impl Words {
 
     /// Adds one level to those that the next [`Self::diff`] or [`Self::book`] takes.
     #[inline]
-    pub fn push(&mut self, side: Side, level: Level) -> Result<(), DecodeError> {
+    pub(crate) fn push(&mut self, side: Side, level: Level) -> Result<(), DecodeError> {
         let levels = self.side(side);
         if levels.len() == LEVELS_MAX {
             return Err(DecodeError::TooManyLevels);
@@ -140,7 +140,7 @@ impl Words {
 
     /// `count` more levels, to be written over: the fast way if their number is known.
     #[inline]
-    pub fn room(&mut self, side: Side, count: usize) -> Result<&mut [Level], DecodeError> {
+    pub(crate) fn room(&mut self, side: Side, count: usize) -> Result<&mut [Level], DecodeError> {
         let levels = self.side(side);
         let from = levels.len();
         if count > LEVELS_MAX - from {
@@ -151,17 +151,17 @@ impl Words {
     }
 
     /// Changed levels: all that were added since the last depth word.
-    pub fn diff(&mut self, diff: Diff) -> Result<(), DecodeError> {
+    pub(crate) fn diff(&mut self, diff: Diff) -> Result<(), DecodeError> {
         self.depth(false, diff)
     }
 
     /// A whole book: all levels that were added since the last depth word.
-    pub fn book(&mut self, diff: Diff) -> Result<(), DecodeError> {
+    pub(crate) fn book(&mut self, diff: Diff) -> Result<(), DecodeError> {
         self.depth(true, diff)
     }
 
     /// A print; nothing if its price or its quantity is none.
-    pub fn trade(&mut self, trade: Trade) -> Result<(), DecodeError> {
+    pub(crate) fn trade(&mut self, trade: Trade) -> Result<(), DecodeError> {
         if trade.px <= Px(0) || trade.qty == Qty(0) {
             self.dropped.trades += 1;
             return Ok(());
@@ -171,7 +171,7 @@ impl Words {
 
     /// The best bid and ask. There is no quote of one side: a side that is absent, or empty in the
     /// exchange's way (a price or a quantity of zero), leaves nothing to say.
-    pub fn quote(
+    pub(crate) fn quote(
         &mut self,
         instrument: InstrumentId,
         update_id: u64,
@@ -192,7 +192,11 @@ impl Words {
     }
 
     /// Trading was halted (false) or resumed.
-    pub fn trading(&mut self, instrument: InstrumentId, on: bool) -> Result<(), DecodeError> {
+    pub(crate) fn trading(
+        &mut self,
+        instrument: InstrumentId,
+        on: bool,
+    ) -> Result<(), DecodeError> {
         self.plain(Word::Trading(instrument, on))
     }
 
@@ -221,16 +225,16 @@ impl Words {
     }
 
     /// The connection is about to be cut.
-    pub fn shutdown(&mut self) -> Result<(), DecodeError> {
+    pub(crate) fn shutdown(&mut self) -> Result<(), DecodeError> {
         self.plain(Word::Shutdown)
     }
 
     /// The frame's number on its connection, if the exchange gives one.
-    pub fn set_line_seq(&mut self, number: u64) {
+    pub(crate) fn set_line_seq(&mut self, number: u64) {
         self.line_seq = Some(number);
     }
 
-    /// See [`Self::set_line_seq`].
+    /// See `set_line_seq`.
     pub fn line_seq(&self) -> Option<u64> {
         self.line_seq
     }
@@ -287,7 +291,7 @@ impl Words {
 
     /// A whole book, or changed levels: all that were added since the last depth word.
     #[inline]
-    pub fn depth(&mut self, whole: bool, diff: Diff) -> Result<(), DecodeError> {
+    pub(crate) fn depth(&mut self, whole: bool, diff: Diff) -> Result<(), DecodeError> {
         let (bids, asks) = (&self.bids[self.open.0..], &self.asks[self.open.1..]);
         let empty = |levels: &[Level]| whole && levels.iter().any(|at| at.qty == Qty(0));
         if priceless(bids) || priceless(asks) || empty(bids) || empty(asks) {

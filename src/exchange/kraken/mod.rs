@@ -8,11 +8,11 @@
 //! Not verified against the exchange: the limits below, and the wording of refusals.
 
 mod market {
-    pub mod decode;
-    pub mod request;
-    pub mod rest;
-    pub mod survey;
-    pub mod v1;
+    pub(crate) mod decode;
+    pub(crate) mod request;
+    pub(crate) mod rest;
+    pub(crate) mod survey;
+    pub(crate) mod v1;
 }
 mod mirror;
 
@@ -25,7 +25,7 @@ use crate::base::{Channel, Instrument, Nanos, Symbol};
 use market::{decode, request, rest, survey};
 
 /// Kraken's spot market.
-pub struct Kraken;
+pub(crate) struct Kraken;
 
 /// The best `levels` a side. The exchange sends no deletes for what leaves the window.
 const fn depth(name: &'static str, levels: u16) -> DepthStream {

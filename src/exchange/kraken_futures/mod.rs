@@ -13,10 +13,10 @@
 //! `contractValueTradePrecision`.
 
 mod market {
-    pub mod decode;
-    pub mod request;
-    pub mod rest;
-    pub mod survey;
+    pub(crate) mod decode;
+    pub(crate) mod request;
+    pub(crate) mod rest;
+    pub(crate) mod survey;
 }
 mod mirror;
 
@@ -29,7 +29,7 @@ use crate::base::{Channel, Instrument, Nanos, Symbol};
 use market::{decode, request, rest, survey};
 
 /// Kraken's derivatives market.
-pub struct KrakenFutures;
+pub(crate) struct KrakenFutures;
 
 /// The whole book, one changed level a message, numbered without holes.
 static DEPTHS: [DepthStream; 1] = [DepthStream {

@@ -3,9 +3,9 @@
 //! business.
 
 mod market {
-    pub mod decode;
-    pub mod request;
-    pub mod rest;
+    pub(crate) mod decode;
+    pub(crate) mod request;
+    pub(crate) mod rest;
 }
 mod mirror;
 
@@ -18,7 +18,7 @@ use crate::base::{Channel, Instrument, Nanos, Symbol};
 use market::{decode, request, rest};
 
 /// All markets of OKX.
-pub struct Okx;
+pub(crate) struct Okx;
 
 /// The channel of prints, and that of the best bid and ask.
 const TRADES: &str = "trades";

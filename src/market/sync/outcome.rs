@@ -4,7 +4,7 @@
 use crate::base::Channel;
 
 /// What a builder asks of its owner. Each [`Want::Snapshot`] is answered by exactly one
-/// [`super::BookBuilder::handle_snapshot`] or [`super::BookBuilder::handle_snapshot_failed`];
+/// `BookBuilder::handle_snapshot` or `BookBuilder::handle_snapshot_failed`;
 /// before that no other is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
@@ -27,7 +27,7 @@ pub enum Want {
 
 /// What became of a diff, or of a whole book in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DiffOutcome {
+pub(crate) enum DiffOutcome {
     /// The book changed, and was handed to `applied`.
     Applied,
     /// The book has it already.
@@ -47,7 +47,7 @@ pub enum DiffOutcome {
 
 /// What became of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SnapshotOutcome {
+pub(crate) enum SnapshotOutcome {
     /// The book starts from it and is live.
     Live,
     /// Older than the oldest diff that is held: of no use. Another one is asked for later.
@@ -75,29 +75,29 @@ pub struct Counters {
     /// Diffs that the book had already.
     pub duplicates: u64,
     /// Diffs that waited for a snapshot.
-    pub buffered: u64,
+    pub(crate) buffered: u64,
     /// Times that updates were missing.
     pub gaps: u64,
     /// Books thrown away within a connection, for a gap or a lasting cross.
     pub resyncs: u64,
     /// Live books replaced by a snapshot at the same update id.
-    pub refreshes: u64,
+    pub(crate) refreshes: u64,
     /// Snapshots that were older than the diffs that were held.
-    pub too_old: u64,
+    pub(crate) too_old: u64,
     /// Snapshots and whole books that were crossed or locked: none was believed.
-    pub unbelieved: u64,
+    pub(crate) unbelieved: u64,
     /// Times that the book became crossed.
-    pub crossed: u64,
+    pub(crate) crossed: u64,
     /// Times that the book became stale.
     pub stale: u64,
     /// Messages whose checksum agreed with the book.
     pub checksum_ok: u64,
     /// Messages whose checksum did not.
-    pub checksum_bad: u64,
+    pub(crate) checksum_bad: u64,
     /// Gaps of a line that another line filled.
     pub healed: u64,
     /// Diffs dropped for want of a book that the stream must send first.
-    pub unsynced: u64,
+    pub(crate) unsynced: u64,
     /// Diffs dropped from the full buffer while there was no book.
-    pub overflow: u64,
+    pub(crate) overflow: u64,
 }

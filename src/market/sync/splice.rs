@@ -10,7 +10,7 @@ use crate::market::timers::Timer;
 
 impl<const N: usize> BookBuilder<N> {
     /// Takes a snapshot, asked for or not. Without a stream that keeps it true it is of no use.
-    pub fn handle_snapshot(
+    pub(crate) fn handle_snapshot(
         &mut self,
         now: Nanos,
         snapshot: &Snapshot,
@@ -31,7 +31,7 @@ impl<const N: usize> BookBuilder<N> {
     }
 
     /// A snapshot could not be fetched: asks again, later each time.
-    pub fn handle_snapshot_failed(&mut self, now: Nanos) {
+    pub(crate) fn handle_snapshot_failed(&mut self, now: Nanos) {
         self.fetch.handle_answer();
         self.useless(now, Trouble::Failed);
         self.ask(now);

@@ -22,7 +22,7 @@ enum Healed {
 impl<const N: usize> BookBuilder<N> {
     /// Takes a whole book out of the stream: it replaces what is held, in one step. One that is
     /// older than the book, if ids order, is left alone.
-    pub fn handle_book(
+    pub(crate) fn handle_book(
         &mut self,
         update: &Update<'_>,
         applied: &mut impl FnMut(&Book<N>, u64, bool),
@@ -46,7 +46,7 @@ impl<const N: usize> BookBuilder<N> {
     }
 
     /// Takes one diff with its changed bids and asks.
-    pub fn handle_diff(
+    pub(crate) fn handle_diff(
         &mut self,
         update: &Update<'_>,
         applied: &mut impl FnMut(&Book<N>, u64, bool),

@@ -4,13 +4,17 @@ use super::*;
 use std::ops::{Deref, DerefMut};
 
 /// Risk, and the picture that a desk would lend it.
-pub struct Gate {
+pub(crate) struct Gate {
     risk: Risk,
     view: Picture,
 }
 
 impl Gate {
-    pub fn new(params: &RiskParams, instruments: &[Instrument], first_client_id: u64) -> Self {
+    pub(crate) fn new(
+        params: &RiskParams,
+        instruments: &[Instrument],
+        first_client_id: u64,
+    ) -> Self {
         let limits = RiskLimits::parse(params, instruments).unwrap();
         Self {
             risk: Risk::new(limits, instruments, first_client_id),
@@ -18,12 +22,12 @@ impl Gate {
         }
     }
 
-    pub fn handle_event(&mut self, now: Nanos, event: &Event) {
+    pub(crate) fn handle_event(&mut self, now: Nanos, event: &Event) {
         self.view.handle_event(now, event);
         self.risk.handle_event(event);
     }
 
-    pub fn admit(&mut self, now: Nanos, intent: Intent) -> Result<Admitted, Refused> {
+    pub(crate) fn admit(&mut self, now: Nanos, intent: Intent) -> Result<Admitted, Refused> {
         self.risk.admit(now, intent, &self.view)
     }
 }

@@ -1,4 +1,4 @@
-pub use super::bench::Gate;
+pub(crate) use super::bench::Gate;
 use super::*;
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
@@ -8,12 +8,12 @@ use crate::base::{
 use crate::trading::limits::LimitError;
 use proptest::{collection, prop_assert, prop_assert_eq, proptest};
 
-pub const BOOK_AT: u64 = 1_000;
+pub(crate) const BOOK_AT: u64 = 1_000;
 /// When the desk took the book in.
-pub const TAKEN: Nanos = Nanos(BOOK_AT);
+pub(crate) const TAKEN: Nanos = Nanos(BOOK_AT);
 const FIRST_ID: u64 = 500;
 
-pub fn instrument(id: u16) -> Instrument {
+pub(crate) fn instrument(id: u16) -> Instrument {
     Instrument {
         id: InstrumentId(id),
         qty_min: Qty(20),
@@ -23,7 +23,7 @@ pub fn instrument(id: u16) -> Instrument {
     }
 }
 
-pub fn params() -> RiskParams {
+pub(crate) fn params() -> RiskParams {
     RiskParams {
         qty_max: "0.01".into(),
         notional_max: "1".into(),
@@ -34,7 +34,7 @@ pub fn params() -> RiskParams {
 }
 
 /// One level a side, `complete` of them.
-pub fn top(bid: i64, ask: i64, complete: usize) -> Top<EVENT_LEVELS> {
+pub(crate) fn top(bid: i64, ask: i64, complete: usize) -> Top<EVENT_LEVELS> {
     let level = |px| Level {
         px: Px(px),
         qty: Qty(7),
@@ -45,7 +45,7 @@ pub fn top(bid: i64, ask: i64, complete: usize) -> Top<EVENT_LEVELS> {
     top
 }
 
-pub fn event(epoch: u32, body: Body) -> Event {
+pub(crate) fn event(epoch: u32, body: Body) -> Event {
     Event {
         stamps: Stamps {
             book: TAKEN,
@@ -62,11 +62,11 @@ pub fn event(epoch: u32, body: Body) -> Event {
 }
 
 /// A complete book of instrument 0: best bid 9,900, best ask 10,000.
-pub fn book(epoch: u32) -> Event {
+pub(crate) fn book(epoch: u32) -> Event {
     event(epoch, Body::Book(top(9_900, 10_000, 1)))
 }
 
-pub fn status(epoch: u32, status: Status) -> Event {
+pub(crate) fn status(epoch: u32, status: Status) -> Event {
     event(epoch, Body::Status(status))
 }
 
@@ -77,11 +77,11 @@ fn risk_with(params: &RiskParams, instrument: &Instrument) -> Gate {
     risk
 }
 
-pub fn risk() -> Gate {
+pub(crate) fn risk() -> Gate {
     risk_with(&params(), &instrument(0))
 }
 
-pub fn buy() -> Intent {
+pub(crate) fn buy() -> Intent {
     Intent {
         strategy: StrategyId(0),
         instrument: InstrumentId(0),
@@ -102,7 +102,7 @@ pub fn buy() -> Intent {
     }
 }
 
-pub fn sell() -> Intent {
+pub(crate) fn sell() -> Intent {
     Intent {
         side: Side::Sell,
         px: Px(9_900),
@@ -111,7 +111,7 @@ pub fn sell() -> Intent {
 }
 
 /// Which gate refuses; the counters must tell the same.
-pub fn refused(risk: &mut Gate, now: u64, intent: Intent) -> Option<Refusal> {
+pub(crate) fn refused(risk: &mut Gate, now: u64, intent: Intent) -> Option<Refusal> {
     let (before, open) = (risk.refusals().clone(), risk.open_orders());
     let refusal = risk
         .admit(Nanos(now), intent)

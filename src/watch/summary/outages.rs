@@ -61,7 +61,7 @@ impl fmt::Display for Outage {
 }
 
 /// How long an exchange may be down at the end of a run, if nobody said otherwise.
-pub const DOWN_AT_END_MAX: Duration = Duration::from_secs(3);
+pub(crate) const DOWN_AT_END_MAX: Duration = Duration::from_secs(3);
 
 /// From this many lost connections on, connections end "again and again".
 const LOST_MIN: u64 = 3;
@@ -71,7 +71,7 @@ impl Summary {
     /// `down_max` at any time. If nobody said how long is too long, it is what was down for more
     /// than `DOWN_AT_END_MAX` at the end. An exchange that could not be followed at all counts as
     /// down for the whole run.
-    pub fn set_outages(
+    pub(crate) fn set_outages(
         &mut self,
         outages: impl Iterator<Item = Outage>,
         keep_closing: Vec<(String, String)>,

@@ -6,13 +6,13 @@ use crate::base::{Nanos, Symbol};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DarkBook {
     /// Its exchange.
-    pub exchange: &'static str,
+    pub(crate) exchange: &'static str,
     /// Its instrument, as that exchange calls it.
-    pub symbol: Symbol,
+    pub(crate) symbol: Symbol,
     /// For how long.
-    pub span: Nanos,
+    pub(crate) span: Nanos,
     /// Why.
-    pub why: &'static str,
+    pub(crate) why: &'static str,
 }
 
 /// An exchange whose data comes late.

@@ -116,7 +116,7 @@ fn quantiles_come_from_all_values_of_the_run() {
     assert_eq!((worker.worker, worker.turns), (2, 0));
 }
 
-pub fn example() -> Summary {
+pub(crate) fn example() -> Summary {
     let latency = |stage: &str, p50_ns| StageLatency {
         stage: stage.to_owned(),
         count: 12_345,

@@ -20,7 +20,7 @@ pub struct Delays {
     pub late: u64,
     /// The least delay of a second in which messages came, in nanoseconds: now, and the longest of
     /// the run.
-    pub now_ns: u64,
+    pub(crate) now_ns: u64,
     /// See `now_ns`.
     pub max_ns: u64,
     /// How long data was late, all in all, in nanoseconds.
@@ -31,7 +31,7 @@ pub struct Delays {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Late {
     /// Some instrument of the exchange whose data it is.
-    pub instrument: InstrumentId,
+    pub(crate) instrument: InstrumentId,
     /// By how much, in nanoseconds.
     pub delay_ns: u64,
 }
@@ -64,12 +64,12 @@ pub(super) struct Age {
 
 impl Age {
     /// The host's clock shows `unix` at `now`.
-    pub fn look(&mut self, now: Nanos, unix: UnixNanos) {
+    pub(crate) fn look(&mut self, now: Nanos, unix: UnixNanos) {
         self.clock.look(now, unix);
     }
 
     /// The exchange told its time.
-    pub fn handle_time(
+    pub(crate) fn handle_time(
         &mut self,
         time: ServerTime,
         now: Nanos,
@@ -79,14 +79,14 @@ impl Age {
     }
 
     /// What is to be said about the host's clock, once.
-    pub fn verdict(&mut self) -> Option<Verdict> {
+    pub(crate) fn verdict(&mut self) -> Option<Verdict> {
         self.clock.verdict()
     }
 
     /// As of when a message that arrived then is true, by the exchange's time of it if it states
     /// one.
     #[inline]
-    pub fn as_of(&mut self, Arrived { surely, at }: Arrived, exch_time: UnixNanos) -> Nanos {
+    pub(crate) fn as_of(&mut self, Arrived { surely, at }: Arrived, exch_time: UnixNanos) -> Nanos {
         let as_of = self.clock.as_of(at, exch_time).min(surely);
         debug_assert!(as_of <= at);
         as_of
@@ -94,7 +94,7 @@ impl Age {
 
     /// Notes a depth message that was true as of `as_of` and taken in at `now`.
     #[inline]
-    pub fn note(&mut self, now: Nanos, as_of: Nanos) {
+    pub(crate) fn note(&mut self, now: Nanos, as_of: Nanos) {
         let delay_ns = now.since(as_of);
         self.delays.late += u64::from(delay_ns > LATE_NS_MAX);
         self.least_ns = match self.messages {
@@ -107,12 +107,12 @@ impl Age {
 
     /// True once a second, as long as messages come: then [`Self::judge`] has something to say.
     #[inline]
-    pub fn is_due(&self, now: Nanos) -> bool {
+    pub(crate) fn is_due(&self, now: Nanos) -> bool {
         now >= self.look_at
     }
 
     /// Looks at the messages since it was called last.
-    pub fn judge(&mut self, now: Nanos) -> Option<News> {
+    pub(crate) fn judge(&mut self, now: Nanos) -> Option<News> {
         self.look_at = now + LOOK;
         debug_assert!(now <= self.look_at);
         if std::mem::take(&mut self.messages) == 0 {
@@ -150,13 +150,13 @@ impl Age {
     }
 
     /// How late data comes now, in nanoseconds; `None` while it comes in time, or does not come.
-    pub fn late_ns(&self, now: Nanos) -> Option<u64> {
+    pub(crate) fn late_ns(&self, now: Nanos) -> Option<u64> {
         let Delays { now_ns, .. } = self.delays;
         (now_ns > LATE_NS_MAX && now.since(self.late_until) < CLEAR.0).then_some(now_ns)
     }
 
     /// What was found out so far.
-    pub fn delays(&self) -> Delays {
+    pub(crate) fn delays(&self) -> Delays {
         self.delays
     }
 
@@ -196,7 +196,7 @@ impl Arrived {
     /// A frame's bytes came after the socket was last seen empty. After a stop that is long before
     /// the stamp.
     #[inline]
-    pub fn of(arrival: &Arrival) -> Self {
+    pub(crate) fn of(arrival: &Arrival) -> Self {
         let Arrival { rx, frame } = arrival;
         let at = match (rx.read, rx.kernel) {
             (Nanos::ZERO, _) => *frame, // It never was in a kernel.

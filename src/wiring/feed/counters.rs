@@ -14,17 +14,17 @@ pub struct FeedCounters {
     /// Shown books that found no room on the audit ring: digests are void.
     pub audit_lost: u64,
     /// Times that a connection's own numbers showed that frames are missing.
-    pub line_gaps: u64,
+    pub(crate) line_gaps: u64,
     /// Trades and quotes that another line had brought before.
-    pub repeats: u64,
+    pub(crate) repeats: u64,
     /// Books, prints and quotes with a number that does not fit their instrument.
     pub unfit: u64,
     /// Levels without a price or, in a whole book, without a quantity.
-    pub levels_dropped: u64,
+    pub(crate) levels_dropped: u64,
     /// Prints without a price or a quantity.
-    pub trades_dropped: u64,
+    pub(crate) trades_dropped: u64,
     /// Quotes of one side.
-    pub quotes_dropped: u64,
+    pub(crate) quotes_dropped: u64,
 }
 
 impl FeedCounters {
@@ -40,13 +40,13 @@ impl FeedCounters {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BookTally {
     /// Whose book.
-    pub instrument: InstrumentId,
+    pub(crate) instrument: InstrumentId,
     /// The last epoch.
-    pub epoch: u32,
+    pub(crate) epoch: u32,
     /// What was counted.
     pub counters: Counters,
     /// Why it is not live; `None` if it is, or if the feed keeps no book.
-    pub dark: Option<Dark>,
+    pub(crate) dark: Option<Dark>,
     /// Since when it is not; [`Nanos::NEVER`] if it is, or nobody has looked yet.
-    pub dark_since: Nanos,
+    pub(crate) dark_since: Nanos,
 }

@@ -4,9 +4,9 @@
 use crate::base::Nanos;
 
 /// The log says that a book is dark after this long, again after twice the time, and so on.
-pub const DARK_SAID: Nanos = Nanos::from_secs(5);
+pub(crate) const DARK_SAID: Nanos = Nanos::from_secs(5);
 /// From one word about a dark book to the next, at most.
-pub const DARK_SAID_MAX: Nanos = Nanos::from_secs(640);
+pub(crate) const DARK_SAID_MAX: Nanos = Nanos::from_secs(640);
 
 /// Since when a book has been dark.
 ///
@@ -21,7 +21,7 @@ pub(super) struct Darkness {
 
 impl Darkness {
     /// Dark since the first time that it is asked.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             since: Nanos::NEVER,
             say_at: Nanos::ZERO,
@@ -30,7 +30,7 @@ impl Darkness {
     }
 
     /// The book is not live.
-    pub fn begin(&mut self, now: Nanos) {
+    pub(crate) fn begin(&mut self, now: Nanos) {
         if self.since == Nanos::NEVER {
             (self.since, self.say_at, self.wait) = (now, now + DARK_SAID, DARK_SAID);
         }
@@ -38,23 +38,23 @@ impl Darkness {
     }
 
     /// The book is live.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         (self.since, self.say_at) = (Nanos::NEVER, Nanos::NEVER);
         self.check();
     }
 
     /// Since when; [`Nanos::NEVER`] while the book is live.
-    pub fn since(&self) -> Nanos {
+    pub(crate) fn since(&self) -> Nanos {
         self.since
     }
 
     /// When [`Self::handle_timeout`] is due.
-    pub fn poll_timeout(&self) -> Nanos {
+    pub(crate) fn poll_timeout(&self) -> Nanos {
         self.say_at
     }
 
     /// How long it has been dark, when it is time to say so.
-    pub fn handle_timeout(&mut self, now: Nanos) -> Option<u64> {
+    pub(crate) fn handle_timeout(&mut self, now: Nanos) -> Option<u64> {
         if now < self.say_at {
             return None;
         }

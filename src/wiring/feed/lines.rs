@@ -73,7 +73,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             up: [false; LINES_MAX],
             many: false,
@@ -88,17 +88,17 @@ impl Lines {
     }
 
     /// From its next connection on the line carries this part.
-    pub fn join(&mut self, line: u8, part: u8) {
+    pub(crate) fn join(&mut self, line: u8, part: u8) {
         self.parts[usize::from(line)] = part;
     }
 
     /// The part that the line carries.
-    pub fn part(&self, line: u8) -> u8 {
+    pub(crate) fn part(&self, line: u8) -> u8 {
         self.parts[usize::from(line)]
     }
 
     /// The line begins. True if no other line of its part is up.
-    pub fn connect(&mut self, line: u8, epoch: u32) -> bool {
+    pub(crate) fn connect(&mut self, line: u8, epoch: u32) -> bool {
         self.set_up(line, false);
         let first = self.up_in(self.part(line)).next().is_none();
         self.set_up(line, true);
@@ -108,7 +108,7 @@ impl Lines {
     }
 
     /// The line ends. True if no other line of its part is up.
-    pub fn disconnect(&mut self, line: u8) -> bool {
+    pub(crate) fn disconnect(&mut self, line: u8) -> bool {
         self.set_up(line, false);
         debug_assert!(!self.up_in(self.part(line)).any(|(up, _)| up == line));
         self.up_in(self.part(line)).next().is_none()
@@ -124,54 +124,54 @@ impl Lines {
     }
 
     /// More than one is up: the same news may come more than once.
-    pub fn many(&self) -> bool {
+    pub(crate) fn many(&self) -> bool {
         self.many
     }
 
     /// No line before this one is up in the same part.
-    pub fn is_first(&self, line: u8) -> bool {
+    pub(crate) fn is_first(&self, line: u8) -> bool {
         let at = usize::from(line);
         let mut before = self.up[..at].iter().zip(&self.parts[..at]);
         !before.any(|(up, part)| *up && *part == self.parts[at])
     }
 
     /// The lines of this part that are up, with their epochs.
-    pub fn up_in(&self, part: u8) -> impl Iterator<Item = (u8, u32)> {
+    pub(crate) fn up_in(&self, part: u8) -> impl Iterator<Item = (u8, u32)> {
         let lines = (0..).zip(self.up.iter().zip(self.parts.iter().zip(&self.epochs)));
         let ours = lines.filter(move |(_, (up, (of, _)))| **up && **of == part);
         ours.map(|(line, (_, (_, epoch)))| (line, *epoch))
     }
 
     /// What comes from here on is a recording.
-    pub fn set_recorded(&mut self) {
+    pub(crate) fn set_recorded(&mut self) {
         self.recorded = true;
     }
 
     /// See [`Self::set_recorded`].
-    pub fn is_recorded(&self) -> bool {
+    pub(crate) fn is_recorded(&self) -> bool {
         self.recorded
     }
 
     /// A frame whose number was not read came.
-    pub fn step_over(&mut self, line: u8) {
+    pub(crate) fn step_over(&mut self, line: u8) {
         if let Some(number) = &mut self.seq[usize::from(line)] {
             *number = number.saturating_add(1); // The exchange's own, and the largest may be next.
         }
     }
 
     /// Takes a frame's number. False if numbers before it are missing.
-    pub fn follows(&mut self, line: u8, number: u64) -> bool {
+    pub(crate) fn follows(&mut self, line: u8, number: u64) -> bool {
         let before = self.seq[usize::from(line)].replace(number);
         before.is_none_or(|before| before.checked_add(1) == Some(number))
     }
 
     /// Asks for a new connection of this line.
-    pub fn want_reconnect(&mut self, line: u8) {
+    pub(crate) fn want_reconnect(&mut self, line: u8) {
         self.reconnect[usize::from(line)] = true;
     }
 
     /// A line whose connection must be replaced, once.
-    pub fn take_reconnect(&mut self) -> Option<u8> {
+    pub(crate) fn take_reconnect(&mut self) -> Option<u8> {
         let at = self.reconnect.iter().position(|wanted| *wanted)?;
         self.reconnect[at] = false;
         debug_assert!(at < LINES_MAX);
@@ -179,7 +179,7 @@ impl Lines {
     }
 
     /// The exchange refused something in this frame.
-    pub fn refuse(&mut self, frame: &[u8]) {
+    pub(crate) fn refuse(&mut self, frame: &[u8]) {
         self.refusal.clear();
         let n = frame.len().min(NOTE_TEXT_MAX);
         self.refusal.extend(frame[..n].iter().copied());
@@ -187,15 +187,15 @@ impl Lines {
     }
 
     /// What the exchange said with its last refusal.
-    pub fn refusal(&self) -> &[u8] {
+    pub(crate) fn refusal(&self) -> &[u8] {
         &self.refusal
     }
 
-    pub fn hear(&mut self, line: u8, heard: Heard) {
+    pub(crate) fn hear(&mut self, line: u8, heard: Heard) {
         self.heard.push_back((line, heard));
     }
 
-    pub fn take_heard(&mut self) -> Option<(u8, Heard)> {
+    pub(crate) fn take_heard(&mut self) -> Option<(u8, Heard)> {
         self.heard.pop_front()
     }
 }

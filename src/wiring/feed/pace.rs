@@ -87,13 +87,13 @@ pub(super) struct Pace {
 /// A book whose messages come far too seldom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slow {
-    pub documented_ms: u32,
+    pub(crate) documented_ms: u32,
     /// The shortest gap of the window.
-    pub seen_ms: u64,
+    pub(crate) seen_ms: u64,
 }
 
 impl Slow {
-    pub fn note(self, now: Nanos, instrument: InstrumentId) -> Note {
+    pub(crate) fn note(self, now: Nanos, instrument: InstrumentId) -> Note {
         Note::new(now, Severity::Warn, "stream.slow")
             .instrument(instrument)
             .with("documented_ms", Value::Int(self.documented_ms.into()))
@@ -106,7 +106,7 @@ impl Slow {
 }
 
 impl Pace {
-    pub fn new(depth: &DepthStream, books: usize) -> Self {
+    pub(crate) fn new(depth: &DepthStream, books: usize) -> Self {
         let documented_ms = depth.every_ms.unwrap_or(0);
         let books = if documented_ms == 0 { 0 } else { books };
         Self {
@@ -119,7 +119,7 @@ impl Pace {
 
     /// The book in this place was subscribed to again, or its connection began or ended: what lies
     /// between is no gap.
-    pub fn restart_one(&mut self, place: usize) {
+    pub(crate) fn restart_one(&mut self, place: usize) {
         if let Some(book) = self.books.get_mut(place) {
             (book.began, book.last, book.gaps) = (Nanos::NEVER, Nanos::NEVER, 0);
             book.check();
@@ -129,7 +129,7 @@ impl Pace {
     /// A message about the book in this place came; that of a line that carries the same again is
     /// left out.
     #[inline]
-    pub fn beat(&mut self, place: usize, depth: &Depth<'_>) -> Option<Slow> {
+    pub(crate) fn beat(&mut self, place: usize, depth: &Depth<'_>) -> Option<Slow> {
         let Update {
             now, bids, asks, ..
         } = depth.update;

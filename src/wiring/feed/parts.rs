@@ -8,7 +8,7 @@ use crate::wiring::turn::Turn;
 impl<const N: usize> Feed<N> {
     /// The line carries this part from its next connection on. Every line begins with part 0, and
     /// so does every stream.
-    pub fn join(&mut self, line: u8, part: u8) {
+    pub(crate) fn join(&mut self, line: u8, part: u8) {
         self.lines.join(line, part);
     }
 
@@ -48,7 +48,7 @@ impl<const N: usize> Feed<N> {
 
     /// The lines of this part carry the stream from here on, and no other line does. A book starts
     /// from nothing there.
-    pub fn handle_moved(
+    pub(crate) fn handle_moved(
         &mut self,
         turn: &mut Turn,
         now: Nanos,
@@ -64,7 +64,7 @@ impl<const N: usize> Feed<N> {
 
     /// The exchange confirmed this stream on this line, or refused it: only a stream that is there
     /// keeps a book.
-    pub fn handle_subscribed(
+    pub(crate) fn handle_subscribed(
         &mut self,
         turn: &mut Turn,
         now: Nanos,
@@ -84,7 +84,7 @@ impl<const N: usize> Feed<N> {
         });
     }
 
-    /// As [`Self::handle_subscribed`], of every book on this line: what was recorded was subscribed
+    /// As `handle_subscribed`, of every book on this line: what was recorded was subscribed
     /// to, whether or not the answers are in the recording. From here on a stream is in the part of
     /// the line on which it comes.
     pub fn handle_recorded(&mut self, turn: &mut Turn, now: Nanos, line: u8) {
@@ -96,7 +96,7 @@ impl<const N: usize> Feed<N> {
     }
 
     /// The recording has a snapshot of this instrument for this line: it carried the book.
-    pub fn handle_snapshot_recorded(
+    pub(crate) fn handle_snapshot_recorded(
         &mut self,
         turn: &mut Turn,
         now: Nanos,
@@ -132,7 +132,7 @@ impl<const N: usize> Feed<N> {
     }
 
     /// Books that strategies may read now, of those that this line carries.
-    pub fn live_books_on(&self, line: u8) -> usize {
+    pub(crate) fn live_books_on(&self, line: u8) -> usize {
         let part = self.lines.part(line);
         let ours = self.slots.iter();
         let ours = ours.filter(|slot| slot.is_in(Channel::Depth, part));

@@ -4,7 +4,7 @@ use crate::base::{Quote, Trade};
 
 /// Recent trades that are known. One line may lag behind another by this many: two of the largest
 /// messages that an exchange sends.
-pub const TRADES_KNOWN: usize = 2_048;
+pub(crate) const TRADES_KNOWN: usize = 2_048;
 /// Places of the index, twice as many as there are trades, so that a search is short.
 const PLACES: usize = 2 * TRADES_KNOWN;
 
@@ -15,7 +15,7 @@ pub(super) struct Prints {
 }
 
 impl Prints {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             known: Known::new(),
             quote: None,
@@ -23,13 +23,13 @@ impl Prints {
     }
 
     /// The instrument's numbers begin again, or it is listed at other scales.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self::new();
     }
 
     /// True if this trade is news. `many`: other lines bring it, too. Trades without ids are
     /// only taken from the `first` line that is up.
-    pub fn is_new_trade(&mut self, trade: &Trade, many: bool, first: bool) -> bool {
+    pub(crate) fn is_new_trade(&mut self, trade: &Trade, many: bool, first: bool) -> bool {
         if trade.id == 0 {
             return first;
         }
@@ -45,7 +45,7 @@ impl Prints {
 
     /// True if this quote is news. Quotes without ids have no order among lines: then only those
     /// of the `first` line that is up are.
-    pub fn is_new_quote(&mut self, quote: &Quote, many: bool, first: bool) -> bool {
+    pub(crate) fn is_new_quote(&mut self, quote: &Quote, many: bool, first: bool) -> bool {
         let older = |last: &Quote| quote.update_id < last.update_id || quote == last;
         let unordered = quote.update_id == 0 && !first;
         if many && (unordered || self.quote.as_ref().is_some_and(older)) {

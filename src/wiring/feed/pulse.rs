@@ -5,14 +5,14 @@ use crate::base::{Channel, Nanos, Px};
 
 /// Silence shorter than this is never suspicious: of trades, of trades of which few or none came or
 /// whose book cannot be seen, and of quotes.
-pub const TRADES_SILENT: Nanos = Nanos::from_secs(30);
+pub(crate) const TRADES_SILENT: Nanos = Nanos::from_secs(30);
 /// See [`TRADES_SILENT`].
-pub const FIRST_TRADES_SILENT: Nanos = Nanos::from_secs(120);
+pub(crate) const FIRST_TRADES_SILENT: Nanos = Nanos::from_secs(120);
 /// See [`TRADES_SILENT`].
-pub const QUOTES_SILENT: Nanos = Nanos::from_secs(10);
+pub(crate) const QUOTES_SILENT: Nanos = Nanos::from_secs(10);
 /// Trades or quotes of which few or none came, and whose book cannot be seen, are named once after
 /// this, until they speak.
-pub const UNSEEN_SILENT: Nanos = Nanos::from_secs(600);
+pub(crate) const UNSEEN_SILENT: Nanos = Nanos::from_secs(600);
 /// Silence of this many times the longest gap lately is suspicious.
 const FACTOR: u64 = 20;
 /// Trades from which on their rhythm is known.
@@ -113,7 +113,7 @@ pub(super) struct Pulse {
 }
 
 impl Pulse {
-    pub fn new(book: bool) -> Self {
+    pub(crate) fn new(book: bool) -> Self {
         Self {
             trades: Rhythm::NEW,
             quotes: Rhythm::NEW,
@@ -123,7 +123,7 @@ impl Pulse {
     }
 
     /// The stream was confirmed, or ended.
-    pub fn subscribed(&mut self, now: Nanos, channel: Channel, confirmed: bool) {
+    pub(crate) fn subscribed(&mut self, now: Nanos, channel: Channel, confirmed: bool) {
         let stream = match channel {
             Channel::Depth => return,
             Channel::Trades => &mut self.trades,
@@ -136,18 +136,18 @@ impl Pulse {
     }
 
     #[inline]
-    pub fn trade(&mut self, now: Nanos) {
+    pub(crate) fn trade(&mut self, now: Nanos) {
         self.trades.beat(now);
     }
 
     #[inline]
-    pub fn quote(&mut self, now: Nanos) {
+    pub(crate) fn quote(&mut self, now: Nanos) {
         self.quotes.beat(now);
     }
 
     /// The book changed, and has these best prices.
     #[inline]
-    pub fn book(&mut self, best: (Px, Px)) {
+    pub(crate) fn book(&mut self, best: (Px, Px)) {
         self.trades.owed = self.trades.owed.saturating_add(1);
         let moved = u32::from(best != self.best);
         self.quotes.owed = self.quotes.owed.saturating_add(moved);
@@ -181,7 +181,7 @@ impl Pulse {
     }
 
     /// When [`Self::handle_timeout`] is due.
-    pub fn poll_timeout(&self) -> Nanos {
+    pub(crate) fn poll_timeout(&self) -> Nanos {
         if !self.book {
             let [trades, quotes] = [&self.trades, &self.quotes].map(Self::unseen_silent_at);
             return trades.min(quotes);
@@ -191,7 +191,7 @@ impl Pulse {
     }
 
     /// A stream that is silent, and how often that was said in a row.
-    pub fn handle_timeout(&mut self, now: Nanos) -> Option<(Channel, u32)> {
+    pub(crate) fn handle_timeout(&mut self, now: Nanos) -> Option<(Channel, u32)> {
         if !self.book {
             return self.unseen_timeout(now);
         }

@@ -20,7 +20,7 @@ pub(super) enum Missing {
 }
 
 impl Missing {
-    pub fn by(why: DecodeError, rule: SeqRule) -> Self {
+    pub(crate) fn by(why: DecodeError, rule: SeqRule) -> Self {
         let shows = rule.shows_losses();
         match why {
             _ if shows => Self::Nobodys,

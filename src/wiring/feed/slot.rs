@@ -18,13 +18,13 @@ use crate::wiring::publisher::Publisher;
 use crate::wiring::turn::Turn;
 
 /// From one request for an instrument's metadata to the next.
-pub const METADATA_EVERY: Nanos = Nanos::from_secs(60);
+pub(crate) const METADATA_EVERY: Nanos = Nanos::from_secs(60);
 
 /// One instrument.
 pub(super) struct Slot<const N: usize> {
-    pub id: InstrumentId,
+    pub(crate) id: InstrumentId,
     /// `None` in a feed without books.
-    pub book: Option<BookBuilder<N>>,
+    pub(crate) book: Option<BookBuilder<N>>,
     /// The epoch in a feed without books; a book has its own.
     epoch: u32,
     /// The part that each of its streams is in, by channel: its lines carry the stream.
@@ -41,22 +41,22 @@ pub(super) struct Slot<const N: usize> {
     /// last.
     newest: Nanos,
     heard_at: Nanos,
-    pub prints: Prints,
+    pub(crate) prints: Prints,
     /// The rhythm of its trades and quotes, and what is wanted about one that is silent.
     pulse: Pulse,
     renew: Option<Want>,
     /// Since when the book has not been live.
-    pub dark: Darkness,
+    pub(crate) dark: Darkness,
     metadata: bool,
     metadata_from: Nanos,
 }
 
 /// Where the news of a slot go.
 pub(super) struct Outlet<'a> {
-    pub publisher: &'a mut Publisher,
-    pub audit: &'a mut rtrb::Producer<Shown>,
-    pub counters: &'a mut FeedCounters,
-    pub lines: &'a mut Lines,
+    pub(crate) publisher: &'a mut Publisher,
+    pub(crate) audit: &'a mut rtrb::Producer<Shown>,
+    pub(crate) counters: &'a mut FeedCounters,
+    pub(crate) lines: &'a mut Lines,
 }
 
 impl Outlet<'_> {
@@ -67,14 +67,14 @@ impl Outlet<'_> {
 
 /// A depth message: a whole book, or changes of one.
 pub(super) struct Depth<'a> {
-    pub whole: bool,
+    pub(crate) whole: bool,
     /// When it was true.
-    pub as_of: Nanos,
-    pub update: Update<'a>,
+    pub(crate) as_of: Nanos,
+    pub(crate) update: Update<'a>,
 }
 
 impl<const N: usize> Slot<N> {
-    pub fn new(id: InstrumentId, book: Option<BookBuilder<N>>) -> Self {
+    pub(crate) fn new(id: InstrumentId, book: Option<BookBuilder<N>>) -> Self {
         let book_is_kept = book.is_some();
         Self {
             id,
@@ -96,20 +96,20 @@ impl<const N: usize> Slot<N> {
         }
     }
 
-    pub fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         self.book.as_ref().is_some_and(|book| book.live().is_some())
     }
 
-    pub fn epoch(&self) -> u32 {
+    pub(crate) fn epoch(&self) -> u32 {
         self.book.as_ref().map_or(self.epoch, BookBuilder::epoch)
     }
 
-    pub fn counters(&self) -> Counters {
+    pub(crate) fn counters(&self) -> Counters {
         let book = self.book.as_ref();
         book.map_or(Counters::default(), BookBuilder::counters)
     }
 
-    pub fn tally(&self) -> BookTally {
+    pub(crate) fn tally(&self) -> BookTally {
         BookTally {
             instrument: self.id,
             epoch: self.epoch(),
@@ -120,11 +120,11 @@ impl<const N: usize> Slot<N> {
     }
 
     /// It has a book, and that one is not live.
-    pub fn is_dark(&self) -> bool {
+    pub(crate) fn is_dark(&self) -> bool {
         self.book.as_ref().is_some_and(|book| book.live().is_none())
     }
 
-    pub fn poll_timeout(&self) -> Nanos {
+    pub(crate) fn poll_timeout(&self) -> Nanos {
         match &self.book {
             Some(book) => {
                 let timers = book.poll_timeout().min(self.dark.poll_timeout());
@@ -134,7 +134,7 @@ impl<const N: usize> Slot<N> {
         }
     }
 
-    pub fn handle_timeout(&mut self, out: &mut Outlet<'_>, turn: &mut Turn, now: Nanos) {
+    pub(crate) fn handle_timeout(&mut self, out: &mut Outlet<'_>, turn: &mut Turn, now: Nanos) {
         // Never the connection: a market may be without trades for hours, and its neighbours are
         // not.
         if let Some((channel, _)) = self.pulse.handle_timeout(now) {
@@ -169,12 +169,12 @@ impl<const N: usize> Slot<N> {
     }
 
     /// A message that may have been its book's was not understood.
-    pub fn miss(&mut self, out: &mut Outlet<'_>, turn: &mut Turn, now: Nanos) {
+    pub(crate) fn miss(&mut self, out: &mut Outlet<'_>, turn: &mut Turn, now: Nanos) {
         self.lose(now);
         self.tell_now(out, turn, now, "a message that was not understood");
     }
 
-    pub fn poll_want(&mut self) -> Option<Want> {
+    pub(crate) fn poll_want(&mut self) -> Option<Want> {
         if std::mem::take(&mut self.metadata) {
             return Some(Want::Metadata);
         }
@@ -185,7 +185,7 @@ impl<const N: usize> Slot<N> {
     }
 
     /// What its stream said is unknown from here on.
-    pub fn lose(&mut self, now: Nanos) {
+    pub(crate) fn lose(&mut self, now: Nanos) {
         if let Some(book) = &mut self.book {
             book.handle_lost(now);
         }
@@ -194,7 +194,7 @@ impl<const N: usize> Slot<N> {
     /// A stream says a number that does not fit: the exchange may have changed the listing. With
     /// `lost` it was a book's, which is unknown from here on; a print or a quote takes nothing
     /// along.
-    pub fn unfit(&mut self, out: &mut Outlet<'_>, turn: &mut Turn, now: Nanos, lost: bool) {
+    pub(crate) fn unfit(&mut self, out: &mut Outlet<'_>, turn: &mut Turn, now: Nanos, lost: bool) {
         if now >= self.metadata_from {
             self.metadata = true;
             self.metadata_from = now + METADATA_EVERY;
@@ -206,7 +206,7 @@ impl<const N: usize> Slot<N> {
     }
 
     /// Takes new scales: the book starts from nothing, within the connection.
-    pub fn rescale(&mut self, now: Nanos, scales: (u8, u8)) {
+    pub(crate) fn rescale(&mut self, now: Nanos, scales: (u8, u8)) {
         if let Some(book) = &mut self.book {
             book.rescale(now, scales);
         }
@@ -215,7 +215,7 @@ impl<const N: usize> Slot<N> {
     }
 
     /// Tells the desk how the instrument is listed now.
-    pub fn listed(&mut self, out: &mut Outlet<'_>, now: Nanos, instrument: &Instrument) {
+    pub(crate) fn listed(&mut self, out: &mut Outlet<'_>, now: Nanos, instrument: &Instrument) {
         let stamps = Stamps {
             book: now,
             ..Stamps::default()
@@ -225,7 +225,7 @@ impl<const N: usize> Slot<N> {
     }
 
     /// Takes a depth message: changes the book, shows it, and says what it lacks.
-    pub fn depth(
+    pub(crate) fn depth(
         &mut self,
         out: &mut Outlet<'_>,
         turn: &mut Turn,
@@ -340,7 +340,7 @@ impl<const N: usize> Slot<N> {
         cause
     }
 
-    pub fn trade(
+    pub(crate) fn trade(
         &mut self,
         out: &mut Outlet<'_>,
         turn: &Turn,
@@ -355,7 +355,7 @@ impl<const N: usize> Slot<N> {
             .publish(self.event(stamps, (as_of, trade.exch_time), body));
     }
 
-    pub fn quote(
+    pub(crate) fn quote(
         &mut self,
         out: &mut Outlet<'_>,
         turn: &Turn,
@@ -370,7 +370,13 @@ impl<const N: usize> Slot<N> {
             .publish(self.event(stamps, (as_of, UnixNanos(0)), body));
     }
 
-    pub fn trading(&mut self, out: &mut Outlet<'_>, turn: &Turn, mut stamps: Stamps, on: bool) {
+    pub(crate) fn trading(
+        &mut self,
+        out: &mut Outlet<'_>,
+        turn: &Turn,
+        mut stamps: Stamps,
+        on: bool,
+    ) {
         stamps.book = turn.clock.now();
         out.publisher.publish(self.news(stamps, Body::Trading(on)));
         let severity = if on { Severity::Info } else { Severity::Warn };
@@ -381,7 +387,7 @@ impl<const N: usize> Slot<N> {
         );
     }
 
-    pub fn snapshot(
+    pub(crate) fn snapshot(
         &mut self,
         out: &mut Outlet<'_>,
         turn: &mut Turn,
@@ -432,7 +438,7 @@ impl<const N: usize> Slot<N> {
         self.fresh = false;
     }
 
-    pub fn tell_now(
+    pub(crate) fn tell_now(
         &mut self,
         out: &mut Outlet<'_>,
         turn: &mut Turn,
@@ -488,7 +494,7 @@ impl<const N: usize> Slot<N> {
 
     /// The message's time is that of its data. A whole book that begins a series may carry the time
     /// of its last change, which is long ago in a quiet market and no delay.
-    pub fn dates(&self, depth: &Depth<'_>) -> bool {
+    pub(crate) fn dates(&self, depth: &Depth<'_>) -> bool {
         !depth.whole || self.told == Status::Live
     }
 

@@ -9,7 +9,7 @@ const DEPARTURES_APART: Nanos = Nanos::from_secs(60);
 
 /// When connections whose end the exchange announced are replaced: at once, but an exchange that
 /// announces it again and again is asked for new ones ever less often.
-pub struct Departures {
+pub(crate) struct Departures {
     backoff: Backoff,
     /// When the last one was announced.
     last: Option<Nanos>,
@@ -17,7 +17,7 @@ pub struct Departures {
 
 impl Departures {
     /// None was announced yet.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self {
             backoff: Backoff::new(seed),
             last: None,
@@ -25,7 +25,7 @@ impl Departures {
     }
 
     /// An end was announced: when to open the connection that takes its place.
-    pub fn next(&mut self, now: Nanos) -> Nanos {
+    pub(crate) fn next(&mut self, now: Nanos) -> Nanos {
         let calm = self
             .last
             .is_none_or(|last| now.since(last) >= DEPARTURES_APART.0);

@@ -8,7 +8,7 @@ use crate::exchange::KeepAlive;
 use std::sync::Arc;
 
 /// How long before the end of a connection's life the one that replaces it is opened.
-pub const REPLACE_LEAD: Nanos = Nanos::from_secs(600);
+pub(crate) const REPLACE_LEAD: Nanos = Nanos::from_secs(600);
 
 /// A connection that was open for this long was healthy: how it ended is no pattern.
 pub const HEALTHY: Nanos = Nanos::from_secs(60);
@@ -18,7 +18,7 @@ pub const SAME_ENDS_TOLD: u32 = 3;
 
 /// What a line is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// It carries the streams of its part.
     Regular,
     /// It takes the place of this line, as soon as it carries what that one does.
@@ -28,27 +28,27 @@ pub enum Role {
 }
 
 /// A connection and its subscriptions.
-pub struct Line<S: Transport> {
-    pub link: Link<S>,
-    pub role: Role,
+pub(crate) struct Line<S: Transport> {
+    pub(crate) link: Link<S>,
+    pub(crate) role: Role,
     /// The part of the lane's streams that it carries; of no meaning while it rests.
-    pub part: u8,
+    pub(crate) part: u8,
     /// The exchange has confirmed something of that part on it.
-    pub proven: bool,
+    pub(crate) proven: bool,
     /// Topics that left it, for its session was full, and of which nothing was said yet.
-    pub moved: usize,
-    pub subscriptions: Subscriptions,
+    pub(crate) moved: usize,
+    pub(crate) subscriptions: Subscriptions,
     /// The lane's epoch in which it opened; zero while it is not open.
-    pub epoch: u32,
+    pub(crate) epoch: u32,
     /// The socket may hold more: the last drain ended by its budget, not by the socket.
-    pub more: bool,
+    pub(crate) more: bool,
     /// When it is to be replaced; unset while it is not open.
-    pub replace_from: Nanos,
+    pub(crate) replace_from: Nanos,
     /// When the line that it replaces is closed: it carries the streams by now, and both did for a
     /// while.
-    pub takes_over: Nanos,
+    pub(crate) takes_over: Nanos,
     /// The exchange has said that it is about to cut the connection.
-    pub leaving: bool,
+    pub(crate) leaving: bool,
     /// When it opened last, and how it has ended since it was healthy: why, and how often in a row.
     opened: Nanos,
     ends: Option<(Close, u32)>,
@@ -59,7 +59,7 @@ pub struct Line<S: Transport> {
 }
 
 impl<S: Transport> Line<S> {
-    pub fn new(link: Link<S>, desired: Arc<Desired>, role: Role) -> Self {
+    pub(crate) fn new(link: Link<S>, desired: Arc<Desired>, role: Role) -> Self {
         Self {
             link,
             role,
@@ -80,21 +80,21 @@ impl<S: Transport> Line<S> {
         }
     }
 
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.epoch != 0
     }
 
     /// It carries this part, or is about to.
-    pub fn is_of(&self, part: u8) -> bool {
+    pub(crate) fn is_of(&self, part: u8) -> bool {
         self.role != Role::Resting && self.part == part
     }
 
     /// It has no connection, and nothing to do.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.role == Role::Resting && !self.is_open()
     }
 
-    pub fn handle_opened(&mut self, now: Nanos, epoch: u32) {
+    pub(crate) fn handle_opened(&mut self, now: Nanos, epoch: u32) {
         (self.epoch, self.opened) = (epoch, now);
         self.subscriptions.handle_opened();
         self.keep_alive_at = self.next_keep_alive(now);
@@ -108,7 +108,7 @@ impl<S: Transport> Line<S> {
 
     /// The connection ended, or could not be had. Gives how often in a row for this reason, if the
     /// log is to say it.
-    pub fn handle_closed(&mut self, now: Nanos, why: Close) -> Option<u32> {
+    pub(crate) fn handle_closed(&mut self, now: Nanos, why: Close) -> Option<u32> {
         let told = self.count_end(now, why);
         (self.epoch, self.more) = (0, false);
         self.subscriptions.handle_closed();
@@ -135,14 +135,14 @@ impl<S: Transport> Line<S> {
     }
 
     /// Why it ends again and again, and how often in a row; `None` if it does not.
-    pub fn keeps_closing(&self, now: Nanos) -> Option<(Close, u32)> {
+    pub(crate) fn keeps_closing(&self, now: Nanos) -> Option<(Close, u32)> {
         let healthy = self.is_open() && now.since(self.opened) >= HEALTHY.0;
         self.ends
             .filter(|(_, times)| !healthy && *times >= SAME_ENDS_TOLD)
     }
 
     /// Sends what may go out now: first what keeps the connection open, then requests.
-    pub fn send_waiting(&mut self, now: Nanos) {
+    pub(crate) fn send_waiting(&mut self, now: Nanos) {
         if !self.is_open() || self.link.phase() != Phase::Live {
             return;
         }
@@ -178,7 +178,7 @@ impl<S: Transport> Line<S> {
     }
 
     /// When something of the line is due: of its link, its subscriptions, or its keep-alive.
-    pub fn poll_timeout(&self) -> Nanos {
+    pub(crate) fn poll_timeout(&self) -> Nanos {
         if self.role == Role::Resting {
             return Nanos::NEVER;
         }

@@ -30,14 +30,15 @@ use overflow::Homes;
 pub use overflow::OVERFLOW_PARTS;
 use std::net::SocketAddr;
 use std::sync::Arc;
+pub(crate) use subscriptions::Desired;
 use subscriptions::Due;
-pub use subscriptions::{Desired, REFUSED_RETRY, REPAIRS_MAX, SUBSCRIBE_DEADLINE, TOO_LONG_RETRY};
+pub use subscriptions::{REFUSED_RETRY, REPAIRS_MAX, SUBSCRIBE_DEADLINE, TOO_LONG_RETRY};
 
 /// Frames that one turn takes from a lane before others have theirs.
 pub const FRAMES_PER_TURN: usize = 64;
 /// How long two connections carry the same before the old one is closed: an answer to a
 /// subscription may come before the stream does.
-pub const OVERLAP: Nanos = Nanos::from_secs(1);
+pub(crate) const OVERLAP: Nanos = Nanos::from_secs(1);
 /// Addresses of a host that are looked at.
 const ADDRESSES_MAX: usize = 16;
 
@@ -65,7 +66,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
     /// A lane of `lines` regular lines, all subscribed to what is `desired`. One link more than
     /// that is for a line that replaces another; without it a line is closed before the next one is
     /// opened.
-    pub fn new(links: Vec<Link<S>>, lines: usize, feed: Feed<N>, desired: Desired) -> Self {
+    pub(crate) fn new(links: Vec<Link<S>>, lines: usize, feed: Feed<N>, desired: Desired) -> Self {
         let (seed, desired) = (desired.seed(), Arc::new(desired));
         let (heirs, homes) = (links.len() > lines, Homes::new(desired.clone()));
         let line = |(index, mut link): (usize, Link<S>)| {
@@ -106,7 +107,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
     }
 
     /// Copies everything that comes in.
-    pub fn tapped(self, tap: Option<Tap>) -> Self {
+    pub(crate) fn tapped(self, tap: Option<Tap>) -> Self {
         Self { tap, ..self }
     }
 

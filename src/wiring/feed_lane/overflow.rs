@@ -22,13 +22,13 @@ pub const OVERFLOW_PARTS: u8 = 4;
 const ADVICE: &str = "the exchange takes fewer books per connection than we knew: \
      set instruments_per_connection";
 /// A stream that moved in vain is moved again after this, doubled each time that it was in vain.
-pub const VAIN_RETRY: Nanos = Nanos::from_secs(600);
+pub(crate) const VAIN_RETRY: Nanos = Nanos::from_secs(600);
 /// How often that time is doubled at most.
 const DOUBLINGS_MAX: u32 = 4;
 
 /// Which part of its lane's lines carries each topic.
 pub(super) struct Homes {
-    pub desired: Arc<Desired>,
+    pub(crate) desired: Arc<Desired>,
     parts: Box<[u8]>,
     /// How often each topic was refused by a session of its own, and from when on it may move
     /// again.
@@ -36,7 +36,7 @@ pub(super) struct Homes {
 }
 
 impl Homes {
-    pub fn new(desired: Arc<Desired>) -> Self {
+    pub(crate) fn new(desired: Arc<Desired>) -> Self {
         let topics = desired.topics();
         Self {
             desired,
@@ -46,7 +46,7 @@ impl Homes {
     }
 
     /// The exchange took the stream: whatever kept it out is over.
-    pub fn handle_confirmed(&mut self, (instrument, channel): (InstrumentId, Channel)) {
+    pub(crate) fn handle_confirmed(&mut self, (instrument, channel): (InstrumentId, Channel)) {
         if let Some(topic) = self.desired.place(instrument, channel) {
             self.vain[topic].0 = 0;
         }

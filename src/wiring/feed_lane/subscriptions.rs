@@ -22,7 +22,7 @@ pub const REPAIRS_MAX: u32 = 3;
 const NO_TOPIC: u16 = u16::MAX;
 
 /// What every line of a lane is to be subscribed to.
-pub struct Desired {
+pub(crate) struct Desired {
     exchange: &'static dyn Exchange,
     depth: &'static DepthStream,
     /// One channel behind the other: some exchanges take one channel a frame.
@@ -33,7 +33,7 @@ pub struct Desired {
 
 impl Desired {
     /// These channels of these instruments.
-    pub fn new(
+    pub(crate) fn new(
         (exchange, depth): (&'static dyn Exchange, &'static DepthStream),
         instruments: &[Instrument],
         channels: &[Channel],
@@ -59,12 +59,12 @@ impl Desired {
     }
 
     /// Whose streams they are.
-    pub fn exchange(&self) -> &'static dyn Exchange {
+    pub(crate) fn exchange(&self) -> &'static dyn Exchange {
         self.exchange
     }
 
     /// Seed of the dice of a lane that carries these: each instrument is on one lane only.
-    pub fn seed(&self) -> u64 {
+    pub(crate) fn seed(&self) -> u64 {
         let first = self.topics.first();
         first.map_or(0, |(id, _, channel)| u64::from(id.0) << 2 | *channel as u64)
     }
@@ -135,18 +135,18 @@ struct Frame {
 
 /// A refusal of one topic that was not told before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// Whose stream.
-    pub instrument: InstrumentId,
+    pub(crate) instrument: InstrumentId,
     /// Which stream.
-    pub channel: Channel,
+    pub(crate) channel: Channel,
     /// The exchange's code.
-    pub code: i64,
+    pub(crate) code: i64,
 }
 
 /// What a deadline brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Due {
+pub(crate) enum Due {
     /// Nothing that anyone need know.
     Nothing,
     /// This many topics are asked for again.
@@ -162,7 +162,7 @@ pub enum Due {
 ///
 /// Invariant: `open` topics are Wanted, Queued or Sent, `refused` are Refused, Crowded or
 /// LeftAlone, and all others are Confirmed, Absent or Elsewhere.
-pub struct Subscriptions {
+pub(crate) struct Subscriptions {
     desired: Arc<Desired>,
     states: Box<[State]>,
     open: usize,
@@ -188,7 +188,7 @@ pub struct Subscriptions {
 
 impl Subscriptions {
     /// None yet. Allocates here what it needs, but for the frames themselves.
-    pub fn new(desired: Arc<Desired>) -> Self {
+    pub(crate) fn new(desired: Arc<Desired>) -> Self {
         let topics = desired.topics.len();
         Self {
             states: vec![State::Wanted; topics].into(),
@@ -208,7 +208,7 @@ impl Subscriptions {
     }
 
     /// The connection is open: its greeting first, and everything is wanted.
-    pub fn handle_opened(&mut self) {
+    pub(crate) fn handle_opened(&mut self) {
         self.forget();
         let greeting = self.desired.exchange.greeting().iter().map(|text| Frame {
             text: (*text).to_owned(),
@@ -219,7 +219,7 @@ impl Subscriptions {
     }
 
     /// The connection ended, and with it whatever was confirmed.
-    pub fn handle_closed(&mut self) {
+    pub(crate) fn handle_closed(&mut self) {
         self.forget();
     }
 
@@ -238,7 +238,7 @@ impl Subscriptions {
     }
 
     /// The frame to send next; it stays until [`Self::handle_sent`].
-    pub fn poll_frame(&mut self, now: Nanos) -> Option<&str> {
+    pub(crate) fn poll_frame(&mut self, now: Nanos) -> Option<&str> {
         if self.queue.is_empty() {
             let asked = self.open == 0 || self.due != Nanos::NEVER;
             if asked && self.renewed.is_empty() {
@@ -254,7 +254,7 @@ impl Subscriptions {
     }
 
     /// The frame has left.
-    pub fn handle_sent(&mut self, now: Nanos) {
+    pub(crate) fn handle_sent(&mut self, now: Nanos) {
         let Some(frame) = self.queue.pop_front() else {
             return;
         };
@@ -270,7 +270,12 @@ impl Subscriptions {
 
     /// The exchange answered the request with this number. One that it refused is divided, until it
     /// is known which topics are refused. Tells of a refusal that is news.
-    pub fn handle_answer(&mut self, now: Nanos, id: u64, refused: Option<i64>) -> Option<Refusal> {
+    pub(crate) fn handle_answer(
+        &mut self,
+        now: Nanos,
+        id: u64,
+        refused: Option<i64>,
+    ) -> Option<Refusal> {
         let sent = State::Sent(id);
         let topics = self.states.iter().filter(|state| **state == sent).count();
         let mut news = None;
@@ -290,7 +295,7 @@ impl Subscriptions {
     }
 
     /// The exchange answered about one stream. Tells of a refusal that is news.
-    pub fn handle_subscribed(
+    pub(crate) fn handle_subscribed(
         &mut self,
         now: Nanos,
         (instrument, channel): (InstrumentId, Channel),
@@ -308,7 +313,7 @@ impl Subscriptions {
     }
 
     /// A stream said something, which confirms it whatever was answered.
-    pub fn handle_data(&mut self, instrument: InstrumentId, channel: Channel) {
+    pub(crate) fn handle_data(&mut self, instrument: InstrumentId, channel: Channel) {
         let Some(topic) = self.desired.place(instrument, channel) else {
             return;
         };
@@ -327,7 +332,7 @@ impl Subscriptions {
 
     /// This stream of this instrument is to be ended, and begun again. False if it is about to
     /// begin anyhow, was refused, or does not exist: sooner would put off all that waits.
-    pub fn resubscribe(&mut self, instrument: InstrumentId, channel: Channel) -> bool {
+    pub(crate) fn resubscribe(&mut self, instrument: InstrumentId, channel: Channel) -> bool {
         let Some(topic) = self.desired.place(instrument, channel) else {
             return false;
         };
@@ -344,14 +349,14 @@ impl Subscriptions {
     }
 
     /// A stream that was confirmed or refused since the last call, and whether it was confirmed.
-    pub fn poll_decided(&mut self) -> Option<((InstrumentId, Channel), bool)> {
+    pub(crate) fn poll_decided(&mut self) -> Option<((InstrumentId, Channel), bool)> {
         let (topic, confirmed) = self.decided.pop_front()?;
         let (instrument, _, channel) = self.desired.topics[usize::from(topic)];
         Some(((instrument, channel), confirmed))
     }
 
     /// The depth stream of this instrument is ended, and begun again after a while.
-    pub fn leave_alone(&mut self, now: Nanos, instrument: InstrumentId) {
+    pub(crate) fn leave_alone(&mut self, now: Nanos, instrument: InstrumentId) {
         let Some(topic) = self.desired.place(instrument, Channel::Depth) else {
             return;
         };
@@ -367,7 +372,7 @@ impl Subscriptions {
     }
 
     /// When [`Self::handle_timeout`] is due; [`Nanos::NEVER`] if nothing waits.
-    pub fn poll_timeout(&self) -> Nanos {
+    pub(crate) fn poll_timeout(&self) -> Nanos {
         let due = if self.open > 0 {
             self.due
         } else {
@@ -377,7 +382,7 @@ impl Subscriptions {
     }
 
     /// Wants again what was refused long enough ago, and what was lost.
-    pub fn handle_timeout(&mut self, now: Nanos) -> Due {
+    pub(crate) fn handle_timeout(&mut self, now: Nanos) -> Due {
         if now >= self.retry_at {
             (self.retry_at, self.together) = (Nanos::NEVER, usize::MAX);
             self.want_all(State::is_refused);
@@ -425,12 +430,12 @@ impl Subscriptions {
     }
 
     /// Every topic is confirmed or refused.
-    pub fn is_decided(&self) -> bool {
+    pub(crate) fn is_decided(&self) -> bool {
         self.open == 0
     }
 
     /// Topics that the exchange refused.
-    pub fn refused(&self) -> usize {
+    pub(crate) fn refused(&self) -> usize {
         self.refused
     }
 

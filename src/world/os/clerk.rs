@@ -14,9 +14,10 @@ use crate::wiring::ask::{Answer, Ask};
 use crate::wiring::ring::Bell;
 use crate::wiring::turn::Notes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-pub use plan::Plan;
+pub(crate) use plan::Plan;
 use plan::{Queue, Urgency, Waiting};
-pub use rest::{FetchError, Rest, target};
+pub(crate) use rest::target;
+pub use rest::{FetchError, Rest};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,57 +30,57 @@ const JOBS_MAX: usize = 4_096;
 const LOOK: Nanos = Nanos::from_millis(500);
 /// From one look at an exchange's metadata to the next. Ticks change a few times a year, and are
 /// announced.
-pub const METADATA_EVERY: Nanos = Nanos::from_secs(600);
+pub(crate) const METADATA_EVERY: Nanos = Nanos::from_secs(600);
 /// The clerk asks at most this often for metadata that a lane misses.
 const METADATA_SOONEST: Nanos = Nanos::from_secs(30);
 /// A snapshot that will be asked for later than this has its time logged.
 const ETA_LOGGED: Nanos = Nanos::from_secs(2);
 
 /// What the clerk must know of a lane to work for it.
-pub struct Client {
+pub(crate) struct Client {
     /// `host:port` of the lane's WebSocket.
-    pub stream: String,
+    pub(crate) stream: String,
     /// None for a lane that needs none.
-    pub market: Option<MarketSource>,
+    pub(crate) market: Option<MarketSource>,
     /// Where answers go.
-    pub replies: Sender<Reply>,
+    pub(crate) replies: Sender<Reply>,
     /// Rung after each answer.
-    pub bell: Arc<Bell>,
+    pub(crate) bell: Arc<Bell>,
 }
 
 /// Where a lane's snapshots and metadata come from.
-pub struct MarketSource {
+pub(crate) struct MarketSource {
     /// Index into the clerk's hosts.
-    pub host: usize,
+    pub(crate) host: usize,
     /// Whose paths and formats are used.
-    pub exchange: &'static dyn Exchange,
+    pub(crate) exchange: &'static dyn Exchange,
     /// Levels a side that are asked for.
-    pub levels: u16,
+    pub(crate) levels: u16,
     /// What the lane follows.
-    pub instruments: Vec<InstrumentId>,
+    pub(crate) instruments: Vec<InstrumentId>,
 }
 
 /// A request from a lane: two words, so that asking allocates nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Job {
+pub(crate) struct Job {
     /// Index into the clerk's clients.
-    pub lane: usize,
+    pub(crate) lane: usize,
     /// What it asks.
-    pub ask: Ask,
+    pub(crate) ask: Ask,
 }
 
 /// The clerk's answer to a lane.
 #[derive(Debug)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// Index into the clerk's clients.
-    pub lane: usize,
+    pub(crate) lane: usize,
     /// What came of it.
-    pub answer: Answer,
+    pub(crate) answer: Answer,
 }
 
 /// The way to the clerk. Never blocks.
 #[derive(Clone)]
-pub struct Jobs {
+pub(crate) struct Jobs {
     resolver: Sender<Job>,
     /// One per host.
     fetchers: Vec<Sender<Job>>,
@@ -89,7 +90,7 @@ pub struct Jobs {
 
 impl Jobs {
     /// Hands a job over. False when it cannot be taken: then no answer follows.
-    pub fn send(&self, job: Job) -> bool {
+    pub(crate) fn send(&self, job: Job) -> bool {
         let queue = match job.ask {
             Ask::Addresses => Some(&self.resolver),
             Ask::Snapshot { .. } | Ask::Instrument(_) => {
@@ -103,20 +104,20 @@ impl Jobs {
 /// How far the snapshots of a run are, over all hosts. Written by the clerk, read by whoever shows
 /// it.
 #[derive(Debug, Default)]
-pub struct Backlog {
+pub(crate) struct Backlog {
     /// Snapshots that wait for their host's budget.
-    pub waiting: AtomicU64,
+    pub(crate) waiting: AtomicU64,
     /// When the last of them will have been asked for, in the worker's own time; zero if none
     /// waits.
-    pub done_by_ns: AtomicU64,
+    pub(crate) done_by_ns: AtomicU64,
 }
 
 /// The running threads. They end with it.
-pub struct Clerk {
+pub(crate) struct Clerk {
     /// The way to it.
-    pub jobs: Jobs,
+    pub(crate) jobs: Jobs,
     /// What waits at each host.
-    pub backlogs: Vec<Arc<Backlog>>,
+    pub(crate) backlogs: Vec<Arc<Backlog>>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -134,7 +135,7 @@ struct Office {
 impl Clerk {
     /// Starts the threads. `hosts` are the REST hosts that clients name by index; `ranks` says of
     /// each instrument how urgent it is, 0 the most.
-    pub fn start(
+    pub(crate) fn start(
         clients: Vec<Client>,
         hosts: Vec<Rest>,
         instruments: &[Instrument],
@@ -178,13 +179,13 @@ impl Clerk {
     }
 
     /// True while every thread runs. One that does not has panicked.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.threads.iter().all(|thread| !thread.is_finished())
     }
 
     /// Ends the threads, and drops the jobs that still wait. It does not wait for a request that is
     /// under way: that thread ends with its request, and the answer goes nowhere.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 }
@@ -493,7 +494,7 @@ impl Fetcher {
 }
 
 /// What an exchange lists: of `symbols` at least, of all if there is none.
-pub fn metadata(
+pub(crate) fn metadata(
     rest: &mut Rest,
     exchange: &dyn Exchange,
     symbols: &[&str],

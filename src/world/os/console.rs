@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Lines that may wait for the reader.
-pub const LINES: usize = 8_192;
+pub(crate) const LINES: usize = 8_192;
 /// Bytes of one write: what a pipe takes whole once it has room.
 const CHUNK_BYTES: usize = 4_096;
 /// How long the end waits for a reader that takes nothing.
@@ -22,7 +22,7 @@ const PATIENCE_MAX: Duration = Duration::from_millis(700);
 /// The way to one console.
 ///
 /// Invariant: `written <= accepted`, and `accepted + refused` lines were said.
-pub struct Outlet {
+pub(crate) struct Outlet {
     lines: Sender<String>,
     /// Lines that found room, and those that did not.
     accepted: u64,
@@ -45,7 +45,7 @@ impl Outlet {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start(name: &str, out: impl Write + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn start(name: &str, out: impl Write + Send + 'static) -> io::Result<Self> {
         let (lines, inbox) = crossbeam_channel::bounded(LINES);
         let (told, done) = crossbeam_channel::bounded(0);
         let progress = Arc::new(Progress::default());
@@ -66,7 +66,7 @@ impl Outlet {
     }
 
     /// Says something; counts it as lost if there is no room. Never waits.
-    pub fn say(&mut self, text: &str) {
+    pub(crate) fn say(&mut self, text: &str) {
         match self.lines.try_send(text.to_owned()) {
             Ok(()) => self.accepted += 1,
             Err(_) => self.refused += 1,
@@ -74,12 +74,12 @@ impl Outlet {
     }
 
     /// Lines that found no room so far.
-    pub fn refused(&self) -> u64 {
+    pub(crate) fn refused(&self) -> u64 {
         self.refused
     }
 
     /// Waits a moment for the reader, and says how many lines it never got.
-    pub fn finish(self) -> u64 {
+    pub(crate) fn finish(self) -> u64 {
         let Self {
             lines,
             accepted,
@@ -107,7 +107,7 @@ impl Outlet {
 }
 
 /// Says the last word of a command on standard error.
-pub fn complain(what: &dyn Display) {
+pub(crate) fn complain(what: &dyn Display) {
     let text = format!("tickwire: {what}\n");
     match Outlet::start("tickwire-says", io::stderr()) {
         Ok(mut outlet) => {

@@ -12,29 +12,29 @@ const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// What the process's control groups say now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// Thousandths of a CPU: the smallest quota of its group and of all above; none if nobody
     /// set one.
-    pub quota_milli: Option<u64>,
+    pub(crate) quota_milli: Option<u64>,
     /// Since the groups began; only differences mean something.
-    pub throttled: Throttled,
+    pub(crate) throttled: Throttled,
 }
 
 /// How often and how long the kernel kept the process's groups from running because their quota was
 /// used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Throttled {
+pub(crate) struct Throttled {
     /// Scheduling periods with at least one stop.
-    pub periods: u64,
+    pub(crate) periods: u64,
     /// Nanoseconds, added up over CPUs.
-    pub ns: u64,
+    pub(crate) ns: u64,
 }
 
 /// The CPUs and the quota of the calling thread.
 ///
 /// # Errors
 /// When the system does not tell the affinity mask.
-pub fn cpus() -> io::Result<Cpus> {
+pub(crate) fn cpus() -> io::Result<Cpus> {
     Ok(Cpus {
         allowed: sys::affinity()?,
         quota_milli: read().quota_milli,
@@ -43,7 +43,7 @@ pub fn cpus() -> io::Result<Cpus> {
 
 /// What the system says now. A process may be moved to another group: everything is looked up
 /// again.
-pub fn read() -> Reading {
+pub(crate) fn read() -> Reading {
     reading(&|path| std::fs::read_to_string(path).ok())
 }
 

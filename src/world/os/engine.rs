@@ -22,46 +22,46 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 /// Log records that may wait for the scribe.
-pub const NOTES: usize = 4_096;
+pub(crate) const NOTES: usize = 4_096;
 /// Answers of the clerk that may wait for a worker.
 const REPLIES: usize = 1_024;
 
 /// What an engine is started with.
-pub struct EngineParts {
+pub(crate) struct EngineParts {
     /// The road, whose feed lanes do not know yet which worker they are on.
-    pub road: Plan,
+    pub(crate) road: Plan,
     /// How each feed lane is served, in the order of the road's.
-    pub lanes: Vec<LaneService>,
+    pub(crate) lanes: Vec<LaneService>,
     /// `host:port` that the gateway's connection is opened to.
-    pub gateway_reached_at: Option<String>,
+    pub(crate) gateway_reached_at: Option<String>,
     /// The REST hosts that lanes name by their place.
-    pub hosts: Vec<Rest>,
+    pub(crate) hosts: Vec<Rest>,
     /// How urgent each instrument's snapshots are, by id; 0 the most.
-    pub ranks: Vec<u8>,
+    pub(crate) ranks: Vec<u8>,
     /// Where workers may run.
-    pub cpus: Cpus,
+    pub(crate) cpus: Cpus,
     /// How they wait.
-    pub wait: WaitChoice,
+    pub(crate) wait: WaitChoice,
     /// For each socket.
-    pub sockets: SocketOptions,
+    pub(crate) sockets: SocketOptions,
 }
 
 /// What a feed lane needs beside its road.
-pub struct LaneService {
+pub(crate) struct LaneService {
     /// `host:port` that its connections are opened to.
-    pub reached_at: String,
+    pub(crate) reached_at: String,
     /// Where its snapshots and metadata come from.
-    pub market: MarketSource,
+    pub(crate) market: MarketSource,
 }
 
 /// The engine's threads, and what belongs to them.
-pub struct Engine {
+pub(crate) struct Engine {
     /// Which lane runs on which worker and CPU.
-    pub placement: Placement,
+    pub(crate) placement: Placement,
     /// The run's table, by id.
-    pub instruments: Arc<[Instrument]>,
+    pub(crate) instruments: Arc<[Instrument]>,
     /// What each worker shows about itself, by worker number.
-    pub pulses: Vec<Arc<Pulse>>,
+    pub(crate) pulses: Vec<Arc<Pulse>>,
     stop: Arc<AtomicBool>,
     workers: Vec<(Arc<Bell>, JoinHandle<Ended>)>,
     clerk: Clerk,
@@ -70,17 +70,17 @@ pub struct Engine {
 }
 
 /// What the scribe takes in from an engine.
-pub struct Outputs {
+pub(crate) struct Outputs {
     /// Shown books, one ring per feed lane.
-    pub audits: Vec<rtrb::Consumer<Shown>>,
+    pub(crate) audits: Vec<rtrb::Consumer<Shown>>,
     /// Histograms, one collector per worker.
-    pub collectors: Vec<Collector>,
+    pub(crate) collectors: Vec<Collector>,
     /// Log records of every worker.
-    pub notes: crossbeam_channel::Receiver<Note>,
+    pub(crate) notes: crossbeam_channel::Receiver<Note>,
     /// The sending end of `notes`, for a recorder, and its counters.
-    pub notes_to: Notes,
+    pub(crate) notes_to: Notes,
     /// What feed lanes take in, if a recording is made.
-    pub taps: Vec<LaneTap>,
+    pub(crate) taps: Vec<LaneTap>,
 }
 
 impl Engine {
@@ -88,7 +88,7 @@ impl Engine {
     ///
     /// # Errors
     /// In words, when the road cannot be built or the system gives no thread.
-    pub fn start(parts: EngineParts) -> Result<(Self, Outputs), String> {
+    pub(crate) fn start(parts: EngineParts) -> Result<(Self, Outputs), String> {
         let EngineParts {
             road: mut plan,
             lanes,
@@ -194,7 +194,7 @@ impl Engine {
     }
 
     /// The name of a thread that no longer runs although nobody stopped it: it has panicked.
-    pub fn dead(&self) -> Option<&'static str> {
+    pub(crate) fn dead(&self) -> Option<&'static str> {
         let gone = |(_, thread): &(_, JoinHandle<Ended>)| thread.is_finished();
         if self.workers.iter().any(gone) {
             return Some("a worker");
@@ -206,13 +206,13 @@ impl Engine {
     }
 
     /// What waits at each REST host.
-    pub fn backlogs(&self) -> &[Arc<Backlog>] {
+    pub(crate) fn backlogs(&self) -> &[Arc<Backlog>] {
         &self.clerk.backlogs
     }
 
     /// Stops the workers and the clerk. Returns what each worker counted; `None` for one that
     /// panicked.
-    pub fn stop(self) -> Vec<Option<Ended>> {
+    pub(crate) fn stop(self) -> Vec<Option<Ended>> {
         self.stop.store(true, Ordering::Relaxed);
         let mut ended = Vec::new();
         for (bell, thread) in self.workers {
@@ -423,7 +423,7 @@ fn home(placement: &Placement, has_it: impl Fn(&WorkerPlan) -> bool) -> usize {
 
 /// The stages that a worker times. Leads are among them only if it has feeds with several lines, at
 /// most `lines`.
-pub fn stages(plan: &WorkerPlan, lines: usize) -> Vec<Stage> {
+pub(crate) fn stages(plan: &WorkerPlan, lines: usize) -> Vec<Stage> {
     let mut stages = Vec::new();
     if !plan.feeds.is_empty() {
         stages.extend([

@@ -2,15 +2,15 @@
 
 pub mod clerk;
 pub mod clock;
-pub mod console;
-pub mod container;
-pub mod engine;
-pub mod files;
-pub mod placement;
+pub(crate) mod console;
+pub(crate) mod container;
+pub(crate) mod engine;
+pub(crate) mod files;
+pub(crate) mod placement;
 pub(crate) mod recorder;
 pub mod scribe;
 pub mod server;
 pub mod socket;
 pub mod sys;
-pub mod watcher;
-pub mod worker;
+pub(crate) mod watcher;
+pub(crate) mod worker;

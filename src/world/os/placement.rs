@@ -6,7 +6,7 @@ use std::fmt;
 
 /// How a worker waits for work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wait {
+pub(crate) enum Wait {
     /// Never leaves its CPU: fastest, and needs one for itself.
     Spin,
     /// Sleeps in the kernel until there is input.
@@ -15,7 +15,7 @@ pub enum Wait {
 
 /// How the user wants workers to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WaitChoice {
+pub(crate) enum WaitChoice {
     /// Spin, whatever the CPUs.
     Spin,
     /// Park, whatever the CPUs: everything on one worker.
@@ -27,7 +27,7 @@ pub enum WaitChoice {
 
 impl Wait {
     /// `spin` or `park`, as reports write it.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Spin => "spin",
             Self::Park => "park",
@@ -37,20 +37,20 @@ impl Wait {
 
 /// One worker's lanes, in the order in which it runs them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkerPlan {
+pub(crate) struct WorkerPlan {
     /// The CPU to pin it to, by the kernel's own number.
-    pub cpu: usize,
+    pub(crate) cpu: usize,
     /// Indices of feed connections.
-    pub feeds: Vec<usize>,
+    pub(crate) feeds: Vec<usize>,
     /// It runs the desk.
-    pub desk: bool,
+    pub(crate) desk: bool,
     /// It runs the gateway.
-    pub gateway: bool,
+    pub(crate) gateway: bool,
 }
 
 impl WorkerPlan {
     /// Its lanes as a person reads them: `feed 0, feed 1, gateway`.
-    pub fn lanes(&self) -> Vec<String> {
+    pub(crate) fn lanes(&self) -> Vec<String> {
         let mut lanes: Vec<String> = self
             .feeds
             .iter()
@@ -68,20 +68,20 @@ impl WorkerPlan {
 
 /// The table that a run starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placement {
+pub(crate) struct Placement {
     /// By worker number.
-    pub workers: Vec<WorkerPlan>,
+    pub(crate) workers: Vec<WorkerPlan>,
     /// How all of them wait.
-    pub wait: Wait,
+    pub(crate) wait: Wait,
     /// Why this way of waiting was chosen.
-    pub reason: String,
+    pub(crate) reason: String,
     choice: WaitChoice,
 }
 
 impl Placement {
     /// How its workers are to wait if the system leaves the process `cpus`: those that spin park
     /// while they have no CPU of their own.
-    pub fn wait_with(&self, cpus: &Cpus) -> Wait {
+    pub(crate) fn wait_with(&self, cpus: &Cpus) -> Wait {
         let enough = match self.choice {
             WaitChoice::Auto => cpus.to_spin_on() > self.workers.len(),
             WaitChoice::Spin => cpus.allowed.len() >= self.workers.len(),
@@ -92,7 +92,7 @@ impl Placement {
 
     /// The CPU of each worker if the process may use `allowed`: its own, else one that no other
     /// worker has; none if there is none left.
-    pub fn cpus_with(&self, allowed: &[usize]) -> Vec<Option<usize>> {
+    pub(crate) fn cpus_with(&self, allowed: &[usize]) -> Vec<Option<usize>> {
         let own = |cpu: &usize| self.workers.iter().any(|worker| worker.cpu == *cpu);
         let mut free = allowed.iter().copied().filter(|cpu| !own(cpu));
         let place = |worker: &WorkerPlan| match allowed.contains(&worker.cpu) {
@@ -105,18 +105,18 @@ impl Placement {
 
 /// What the system lets this process use of its CPUs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cpus {
+pub(crate) struct Cpus {
     /// Those that it may run on, by the kernel's own numbers, ascending.
-    pub allowed: Vec<usize>,
+    pub(crate) allowed: Vec<usize>,
     /// Thousandths of a CPU that its container may use in the long run; none if there is no
     /// quota.
-    pub quota_milli: Option<u64>,
+    pub(crate) quota_milli: Option<u64>,
 }
 
 impl Cpus {
     /// These, without a quota.
     #[cfg(test)]
-    pub fn all(allowed: &[usize]) -> Self {
+    pub(crate) fn all(allowed: &[usize]) -> Self {
         Self {
             allowed: allowed.to_vec(),
             quota_milli: None,
@@ -158,7 +158,7 @@ const APART: usize = 2;
 ///
 /// # Panics
 /// When no CPU is allowed: a process without one does not run.
-pub fn place(cpus: &Cpus, feeds: usize, gateway: bool, choice: WaitChoice) -> Placement {
+pub(crate) fn place(cpus: &Cpus, feeds: usize, gateway: bool, choice: WaitChoice) -> Placement {
     assert!(
         !cpus.allowed.is_empty(),
         "the affinity mask of a running process is not empty"

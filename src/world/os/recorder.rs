@@ -16,9 +16,9 @@ use crate::journal::{self, Entry, Item, Place, Series, Store, Written};
 use crate::watch::log::Anchor;
 use crate::wiring::tap::{Head, Kind, TapEnd};
 use crate::wiring::turn::Notes;
-pub use bodies::{Body, BodyEnd, BodyTap, bare, bodies};
-pub use folder::Folder;
-pub use read::{open, series, verify};
+pub(crate) use bodies::{Body, BodyEnd, BodyTap, bare, bodies};
+pub(crate) use folder::Folder;
+pub(crate) use read::{open, series, verify};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -37,48 +37,48 @@ const BODY_WAIT: Nanos = Nanos::from_secs(5);
 const LOST_EVERY: Nanos = Nanos::from_secs(1);
 
 /// One lane as the recorder sees it.
-pub struct LaneTap {
+pub(crate) struct LaneTap {
     /// What it took in.
-    pub end: TapEnd,
+    pub(crate) end: TapEnd,
     /// Whose messages these are.
-    pub exchange: &'static str,
+    pub(crate) exchange: &'static str,
     /// URL of its connections, at the exchange's own host.
-    pub conn: String,
+    pub(crate) conn: String,
 }
 
 /// What the recorder reads and where it writes.
-pub struct Inputs {
+pub(crate) struct Inputs {
     /// Where files go.
-    pub store: Box<dyn Store + Send>,
+    pub(crate) store: Box<dyn Store + Send>,
     /// The run's feed lanes.
-    pub lanes: Vec<LaneTap>,
+    pub(crate) lanes: Vec<LaneTap>,
     /// What the clerk fetched.
-    pub bodies: BodyEnd,
+    pub(crate) bodies: BodyEnd,
     /// To stamp lines, and to know when a segment ends.
-    pub clock: Box<dyn Clock + Send>,
+    pub(crate) clock: Box<dyn Clock + Send>,
     /// Where losses are logged.
-    pub notes: Notes,
+    pub(crate) notes: Notes,
 }
 
 /// What a recording holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Recorded {
+pub(crate) struct Recorded {
     /// All its series together.
-    pub written: Written,
+    pub(crate) written: Written,
     /// Messages that are not in it.
-    pub lost: u64,
+    pub(crate) lost: u64,
 }
 
 /// The running thread. Dropped without [`RecordingHandle::stop`] it ends by itself, and nobody
 /// waits for it.
-pub struct RecordingHandle {
+pub(crate) struct RecordingHandle {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<Recorded, String>>>,
 }
 
 impl RecordingHandle {
     /// True once it has ended although nobody stopped it: a write failed.
-    pub fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
@@ -86,7 +86,7 @@ impl RecordingHandle {
     ///
     /// # Errors
     /// The write that failed.
-    pub fn stop(mut self) -> Result<Recorded, String> {
+    pub(crate) fn stop(mut self) -> Result<Recorded, String> {
         self.stop.store(true, Ordering::Release);
         let panicked = || Err("the recorder panicked".to_owned());
         let thread = self.thread.take();
@@ -103,7 +103,7 @@ impl Drop for RecordingHandle {
 }
 
 /// The recorder's state, on its own thread.
-pub struct RecordingWriter {
+pub(crate) struct RecordingWriter {
     store: Box<dyn Store + Send>,
     tracks: Vec<Track>,
     bodies: BodyEnd,
@@ -130,7 +130,7 @@ impl RecordingWriter {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start(inputs: Inputs) -> io::Result<RecordingHandle> {
+    pub(crate) fn start(inputs: Inputs) -> io::Result<RecordingHandle> {
         let recorder = Self::new(inputs);
         let stop = Arc::new(AtomicBool::new(false));
         let asked = stop.clone();

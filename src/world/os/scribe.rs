@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use steps::Steps;
 
 /// How often the scribe looks for work. Rings to it must hold what comes in this time, and more.
-pub const POLL: Duration = Duration::from_millis(10);
+pub(crate) const POLL: Duration = Duration::from_millis(10);
 /// Items that are taken from one input before the next input has its turn.
 const BATCH: usize = 1_024;
 /// Rounds of emptying the inputs at the end: whoever still sends after them is not heard.
@@ -73,7 +73,7 @@ pub struct ScribeInputs {
 }
 
 /// Tells how the run stands, given p50 and p99 of tick-to-wire in nanoseconds.
-pub type StatusOf = Box<dyn FnMut(Option<(u64, u64)>) -> Status + Send>;
+pub(crate) type StatusOf = Box<dyn FnMut(Option<(u64, u64)>) -> Status + Send>;
 
 /// Where lines for a person go, usually standard error.
 pub struct Console {
@@ -101,10 +101,10 @@ pub struct ScribeTotals {
     /// Stages that had a value, in road order.
     pub stages: Vec<StageLatency>,
     /// By worker number.
-    pub workers: Vec<Worker>,
+    pub(crate) workers: Vec<Worker>,
     /// One per exchange of the run's instruments, in their order; what only its feeds know stays
     /// zero.
-    pub exchanges: Vec<Exchange>,
+    pub(crate) exchanges: Vec<Exchange>,
     /// One per instrument, by id.
     pub audits: Vec<BookAudit>,
     /// Log records that did not reach the log.
@@ -112,7 +112,7 @@ pub struct ScribeTotals {
     /// Writes into the run's directory that failed.
     pub disk_errors: u64,
     /// Lines that no reader of the console took.
-    pub console_lost: u64,
+    pub(crate) console_lost: u64,
 }
 
 /// The running thread. Dropped without [`ScribeHandle::stop`] it ends by itself, and nobody waits

@@ -25,11 +25,11 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 use thread::{Shared, Thread};
 
-pub use crate::venue::limits::Exceeded;
+pub(crate) use crate::venue::limits::Exceeded;
 pub use crate::venue::play::Speed;
 
 /// Truths that may wait for a reader; further ones are dropped and counted.
-pub const TRUTHS_MAX: usize = 4096;
+pub(crate) const TRUTHS_MAX: usize = 4096;
 
 /// What to start.
 #[derive(Debug, Clone)]
@@ -142,24 +142,24 @@ pub struct SimProgress {
     /// Orders that were accepted.
     pub orders: u64,
     /// Connections that were accepted, and those open now.
-    pub sessions: u64,
+    pub(crate) sessions: u64,
     /// Connections that are open now.
     pub sessions_open: u64,
     /// Clients that were cut because they read too slowly.
     pub slow_cuts: u64,
     /// Truths that found the channel full.
-    pub truths_dropped: u64,
+    pub(crate) truths_dropped: u64,
     /// Limits that clients went over, by the exchanges' own count.
     pub exceeded: Exceeded,
 }
 
 /// A simulated exchange, and what it lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// Its name in the registry.
-    pub exchange: &'static str,
+    pub(crate) exchange: &'static str,
     /// Symbols as it writes them.
-    pub symbols: Vec<String>,
+    pub(crate) symbols: Vec<String>,
 }
 
 /// The running simulated exchange. Stops and joins its thread when dropped.
@@ -227,7 +227,7 @@ impl Sim {
     }
 
     /// Its exchanges, and their instruments.
-    pub fn listed(&self) -> &[Listed] {
+    pub(crate) fn listed(&self) -> &[Listed] {
         &self.listed
     }
 
@@ -253,14 +253,14 @@ impl Sim {
 
     /// True while the thread runs. If it does not although nobody stopped it, it has panicked,
     /// or cannot poll.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.thread
             .as_ref()
             .is_some_and(|thread| !thread.is_finished())
     }
 
     /// Stops and joins the thread; gives its last counts.
-    pub fn stop(mut self) -> SimProgress {
+    pub(crate) fn stop(mut self) -> SimProgress {
         self.join();
         self.shared.progress()
     }

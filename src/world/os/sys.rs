@@ -27,26 +27,26 @@ fn unix_nanos(time: &libc::timespec) -> UnixNanos {
 
 /// `CLOCK_BOOTTIME`, now: the monotonic clock that goes on while the machine is suspended, as the
 /// market does.
-pub fn monotonic() -> Nanos {
+pub(crate) fn monotonic() -> Nanos {
     Nanos(clock_ns(libc::CLOCK_BOOTTIME) as u64)
 }
 
 /// `CLOCK_REALTIME`, now.
-pub fn realtime() -> UnixNanos {
+pub(crate) fn realtime() -> UnixNanos {
     UnixNanos(clock_ns(libc::CLOCK_REALTIME))
 }
 
 /// What the calling thread cost so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ThreadUsage {
+pub(crate) struct ThreadUsage {
     /// Page faults served without the disk, and with it.
-    pub minor_faults: u64,
+    pub(crate) minor_faults: u64,
     /// See `minor_faults`.
-    pub major_faults: u64,
+    pub(crate) major_faults: u64,
     /// Times that the scheduler took the core away.
-    pub involuntary_switches: u64,
+    pub(crate) involuntary_switches: u64,
     /// Times that it gave the core away: it waited, slept, or was stopped.
-    pub voluntary_switches: u64,
+    pub(crate) voluntary_switches: u64,
 }
 
 /// How far cold threads step back: of a whole core that they share with a worker, about a tenth
@@ -55,13 +55,13 @@ const COLD_NICENESS: libc::c_int = 10;
 
 /// Lets workers go first on a core that they share with the calling thread. One that the system
 /// refuses stays as it is: nothing depends on it but a tail.
-pub fn step_back() {
+pub(crate) fn step_back() {
     // SAFETY: it takes three numbers, and of threads Linux takes zero for the calling one.
     let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, COLD_NICENESS) };
 }
 
 /// Page faults and switches of the calling thread since it began.
-pub fn thread_usage() -> ThreadUsage {
+pub(crate) fn thread_usage() -> ThreadUsage {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the pointer is to a whole rusage of ours. It was zeroed, and rusage is numbers only,
     // so that it is a valid value whether or not the call filled it.
@@ -78,7 +78,7 @@ pub fn thread_usage() -> ThreadUsage {
 }
 
 /// The CPUs that the calling thread may run on, by the kernel's own numbers, ascending.
-pub fn affinity() -> io::Result<Vec<usize>> {
+pub(crate) fn affinity() -> io::Result<Vec<usize>> {
     let mask = affinity_mask()?;
     let cpus = 0..mask.len() * 64;
     Ok(cpus
@@ -87,7 +87,7 @@ pub fn affinity() -> io::Result<Vec<usize>> {
 }
 
 /// The calling thread may run on this CPU and on no other. Allocates nothing.
-pub fn is_pinned_to(cpu: usize) -> bool {
+pub(crate) fn is_pinned_to(cpu: usize) -> bool {
     affinity_mask().is_ok_and(|mask| only(cpu).is_ok_and(|only| mask == only))
 }
 
@@ -96,7 +96,7 @@ pub fn is_pinned_to(cpu: usize) -> bool {
 ///
 /// # Errors
 /// When the system refuses it, or has no such CPU.
-pub fn pin(cpu: usize) -> io::Result<()> {
+pub(crate) fn pin(cpu: usize) -> io::Result<()> {
     // `core_affinity` keeps a `cpu_set_t`: it aborts on a CPU that has no place in one.
     if cpu < libc::CPU_SETSIZE as usize {
         let set = core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
@@ -132,7 +132,7 @@ fn affinity_mask() -> io::Result<Mask> {
 /// Asks for kernel stamps of what arrives, and with `sent` of what is sent (`SO_TIMESTAMPING`, by
 /// software). Before the first write: send stamps count bytes from here. On a socket that is
 /// connecting or connected.
-pub fn enable_stamps(fd: BorrowedFd<'_>, sent: bool) -> io::Result<()> {
+pub(crate) fn enable_stamps(fd: BorrowedFd<'_>, sent: bool) -> io::Result<()> {
     let received = libc::SOF_TIMESTAMPING_SOFTWARE | libc::SOF_TIMESTAMPING_RX_SOFTWARE;
     // OPT_ID_TCP counts from the next byte to be written, which OPT_ID alone does not. TSONLY
     // keeps the sent bytes themselves out of the error queue.
@@ -151,12 +151,12 @@ pub fn enable_stamps(fd: BorrowedFd<'_>, sent: bool) -> io::Result<()> {
 
 /// Microseconds that a read may poll the device before it blocks or gives up. Needs
 /// CAP_NET_ADMIN above `net.core.busy_read`.
-pub fn set_busy_poll(fd: BorrowedFd<'_>, us: u32) -> io::Result<()> {
+pub(crate) fn set_busy_poll(fd: BorrowedFd<'_>, us: u32) -> io::Result<()> {
     set_option(fd, libc::SOL_SOCKET, libc::SO_BUSY_POLL, clamp(us as usize))
 }
 
 /// Milliseconds that sent bytes may stay unacknowledged before the connection is given up.
-pub fn set_user_timeout(fd: BorrowedFd<'_>, ms: u32) -> io::Result<()> {
+pub(crate) fn set_user_timeout(fd: BorrowedFd<'_>, ms: u32) -> io::Result<()> {
     set_option(
         fd,
         libc::IPPROTO_TCP,
@@ -167,7 +167,7 @@ pub fn set_user_timeout(fd: BorrowedFd<'_>, ms: u32) -> io::Result<()> {
 
 /// Bytes that the kernel may hold for us. It doubles the number, and bounds it by
 /// `net.core.rmem_max`.
-pub fn set_receive_buffer(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
+pub(crate) fn set_receive_buffer(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
     set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, clamp(bytes))
 }
 
@@ -221,7 +221,10 @@ struct Received {
 }
 
 /// Reads bytes from a socket, and the kernel's receive stamp of the newest of them (wall clock).
-pub fn recv_stamped(fd: BorrowedFd<'_>, out: &mut [u8]) -> io::Result<(usize, Option<UnixNanos>)> {
+pub(crate) fn recv_stamped(
+    fd: BorrowedFd<'_>,
+    out: &mut [u8],
+) -> io::Result<(usize, Option<UnixNanos>)> {
     let received = recv(fd, out, 0)?;
     Ok((received.bytes, received.stamp))
 }

@@ -19,7 +19,7 @@ const THROTTLED_EVERY: Nanos = Nanos::from_secs(10);
 
 /// Where a worker is to run and how it is to wait. The watcher writes it, the worker reads it.
 #[derive(Debug)]
-pub struct Seat {
+pub(crate) struct Seat {
     /// The CPU to be pinned to; [`Seat::ANY`] if it is the kernel's to choose.
     cpu: AtomicUsize,
     parks: AtomicBool,
@@ -29,7 +29,7 @@ impl Seat {
     const ANY: usize = usize::MAX;
 
     /// On this CPU, and waiting like this.
-    pub fn new(cpu: usize, wait: Wait) -> Self {
+    pub(crate) fn new(cpu: usize, wait: Wait) -> Self {
         Self {
             cpu: AtomicUsize::new(cpu),
             parks: AtomicBool::new(wait == Wait::Park),
@@ -37,12 +37,12 @@ impl Seat {
     }
 
     /// The CPU to be pinned to, if there is one.
-    pub fn cpu(&self) -> Option<usize> {
+    pub(crate) fn cpu(&self) -> Option<usize> {
         Some(self.cpu.load(Ordering::Relaxed)).filter(|&cpu| cpu != Self::ANY)
     }
 
     /// How to wait from now on.
-    pub fn wait(&self) -> Wait {
+    pub(crate) fn wait(&self) -> Wait {
         match self.parks.load(Ordering::Relaxed) {
             true => Wait::Park,
             false => Wait::Spin,
@@ -56,7 +56,7 @@ impl Seat {
 }
 
 /// The watching thread; it ends when this is dropped.
-pub struct Watcher {
+pub(crate) struct Watcher {
     ends: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -67,7 +67,7 @@ impl Watcher {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(
+    pub(crate) fn start(
         placement: Placement,
         cpus: Cpus,
         seats: Vec<Arc<Seat>>,
@@ -102,12 +102,12 @@ impl Watcher {
 
     /// One whose first look panics.
     #[cfg(test)]
-    pub fn that_dies() -> Self {
+    pub(crate) fn that_dies() -> Self {
         Self::spawn(Duration::ZERO, || panic!("a test's panic")).unwrap()
     }
 
     /// True while the thread runs. If it does not, it has panicked.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.thread
             .as_ref()
             .is_some_and(|thread| !thread.is_finished())

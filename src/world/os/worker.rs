@@ -21,7 +21,7 @@ use crate::wiring::ring::Bell;
 use crate::wiring::tally::Tally;
 use crate::wiring::turn::{Notes, Turn};
 use crossbeam_channel::Receiver;
-pub use dial::Attempts;
+pub(crate) use dial::Attempts;
 use dial::{Purpose, dial};
 use mio::{Events, Poll, Token};
 use scheduled::Scheduled;
@@ -31,7 +31,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The token of the bell. Lines have the index of their lane times [`LINES`], and their own.
-pub const BELL: Token = Token(usize::MAX);
+pub(crate) const BELL: Token = Token(usize::MAX);
 /// Readiness events taken from the kernel at once.
 const EVENTS_MAX: usize = 256;
 /// How long a worker waits for outstanding answers when a run ends, and how often it checks whether
@@ -47,23 +47,23 @@ const STOPPED: Nanos = Nanos::from_millis(100);
 
 /// What a run shows of a worker while it works. Written by it alone.
 #[derive(Debug, Default)]
-pub struct Pulse {
+pub(crate) struct Pulse {
     /// Frames of market data so far.
-    pub frames: AtomicU64,
+    pub(crate) frames: AtomicU64,
     /// Books that strategies can read now.
-    pub live_books: AtomicU64,
+    pub(crate) live_books: AtomicU64,
     /// Orders that risk admitted so far.
-    pub orders: AtomicU64,
+    pub(crate) orders: AtomicU64,
     /// The book that has been dark for the longest time.
-    pub dark: DarkPulse,
+    pub(crate) dark: DarkPulse,
     /// The data that is late by the most.
-    pub late: LatePulse,
+    pub(crate) late: LatePulse,
 }
 
 /// Late data as a worker shows it: zero if none is; else in the upper 16 bits one more than the
 /// instrument's index, and below them the delay in nanoseconds, which is at most three days.
 #[derive(Debug, Default)]
-pub struct LatePulse(AtomicU64);
+pub(crate) struct LatePulse(AtomicU64);
 
 impl LatePulse {
     const DELAY_BITS: u32 = 48;
@@ -84,7 +84,7 @@ impl LatePulse {
     }
 
     /// Whose data is late, and by how much; `None` if none is.
-    pub fn look(&self) -> Option<Late> {
+    pub(crate) fn look(&self) -> Option<Late> {
         let shown = self.0.load(Ordering::Relaxed);
         let index = (shown >> Self::DELAY_BITS).checked_sub(1)?;
         Some(Late {
@@ -97,7 +97,7 @@ impl LatePulse {
 /// A dark book as a worker shows it. Its parts are written one after another: a reader may see one
 /// of the book before.
 #[derive(Debug, Default)]
-pub struct DarkPulse {
+pub(crate) struct DarkPulse {
     /// Zero if all books are live; else one more than the instrument's index, and in the lowest
     /// byte why.
     what: AtomicU64,
@@ -115,7 +115,7 @@ impl DarkPulse {
     }
 
     /// Which book is dark, since when and why; `None` if all are live.
-    pub fn look(&self) -> Option<(InstrumentId, Nanos, Dark)> {
+    pub(crate) fn look(&self) -> Option<(InstrumentId, Nanos, Dark)> {
         let what = self.what.load(Ordering::Relaxed);
         let id = u16::try_from((what >> 8).checked_sub(1)?).ok()?;
         let why = *Dark::ALL.get((what & 0xff) as usize)?;
@@ -125,61 +125,61 @@ impl DarkPulse {
 }
 
 /// A lane, and its number at the clerk.
-pub struct Placed {
+pub(crate) struct Placed {
     /// The lane.
-    pub lane: Box<dyn Lane<Socket>>,
+    pub(crate) lane: Box<dyn Lane<Socket>>,
     /// Its index among the clerk's clients.
-    pub clerk_id: usize,
+    pub(crate) clerk_id: usize,
     /// Connections that its exchange lets us open.
-    pub attempts: Attempts,
+    pub(crate) attempts: Attempts,
 }
 
 /// Everything that a worker is made of.
-pub struct Worker {
+pub(crate) struct Worker {
     /// Its CPU, and what to do while there is nothing to do; both may change during the run.
-    pub seat: Arc<Seat>,
+    pub(crate) seat: Arc<Seat>,
     /// Its lanes' sockets, and the waker of `bell` as [`BELL`].
-    pub poll: Poll,
+    pub(crate) poll: Poll,
     /// What others ring when there is something for its lanes.
-    pub bell: Arc<Bell>,
+    pub(crate) bell: Arc<Bell>,
     /// In the order in which they run; before the desk.
-    pub feeds: Vec<Placed>,
+    pub(crate) feeds: Vec<Placed>,
     /// The desk, if it runs here.
-    pub desk: Option<Desk>,
+    pub(crate) desk: Option<Desk>,
     /// After the desk, so that an order leaves in the turn in which it was decided.
-    pub gateways: Vec<Placed>,
+    pub(crate) gateways: Vec<Placed>,
     /// For each socket that is dialled.
-    pub socket_options: SocketOptions,
+    pub(crate) socket_options: SocketOptions,
     /// The worker's side of its histograms.
-    pub recorder: Recorder,
+    pub(crate) recorder: Recorder,
     /// The way to the scribe.
-    pub notes: Notes,
+    pub(crate) notes: Notes,
     /// The way to the clerk.
-    pub jobs: Jobs,
+    pub(crate) jobs: Jobs,
     /// The clerk's answers.
-    pub replies: Receiver<Reply>,
+    pub(crate) replies: Receiver<Reply>,
     /// Where it shows itself.
-    pub pulse: Arc<Pulse>,
+    pub(crate) pulse: Arc<Pulse>,
     /// Raised to end it.
-    pub stop: Arc<AtomicBool>,
+    pub(crate) stop: Arc<AtomicBool>,
 }
 
 /// What a worker leaves behind.
 #[derive(Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// What its lanes counted.
-    pub tally: Tally,
+    pub(crate) tally: Tally,
     /// What the desk leaves behind, if it ran here.
-    pub desk: Option<DeskEnd>,
+    pub(crate) desk: Option<DeskEnd>,
     /// The one CPU that it could run on in the end; none if there were several.
-    pub pinned: Option<usize>,
+    pub(crate) pinned: Option<usize>,
     /// How it waited in the end.
-    pub wait: Wait,
+    pub(crate) wait: Wait,
 }
 
 impl Worker {
     /// Starts the thread `tickwire-w<index>`.
-    pub fn start(self, index: usize) -> std::io::Result<JoinHandle<Ended>> {
+    pub(crate) fn start(self, index: usize) -> std::io::Result<JoinHandle<Ended>> {
         std::thread::Builder::new()
             .name(format!("tickwire-w{index}"))
             .spawn(move || Running::new(self).run())

@@ -18,9 +18,9 @@ use tungstenite::protocol::frame::coding::CloseCode;
 
 /// Bytes that may wait for a client when more come, however large a message is. One that reads
 /// slower than that is cut.
-pub const OUT_BYTES_MAX: usize = 4 << 20;
+pub(crate) const OUT_BYTES_MAX: usize = 4 << 20;
 /// A recording goes on only while fewer bytes than this wait.
-pub const PLAY_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const PLAY_BYTES_MAX: usize = 64 * 1024;
 /// A connection without a request, TLS handshake included, is closed after this.
 const IDLE_MAX: Nanos = Nanos::from_secs(75);
 /// A closed connection lingers so that its last bytes arrive before the socket's end does.
@@ -28,7 +28,7 @@ const LINGER_MAX: Nanos = Nanos::from_millis(500);
 
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
+pub(crate) enum Cut {
     /// The client closed.
     Peer,
     /// TLS failed: a client that does not trust our authority ends here.
@@ -59,7 +59,7 @@ pub enum Cut {
 
 impl Cut {
     /// A few words, also the reason in a close frame.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Peer => "closed by the client",
             Self::Tls => "TLS failed",
@@ -80,11 +80,11 @@ impl Cut {
 
 /// Plaintext in both directions. Reading an empty one would block.
 #[derive(Debug, Default)]
-pub struct Pipe {
+pub(crate) struct Pipe {
     /// From the client, decrypted.
-    pub input: Vec<u8>,
+    pub(crate) input: Vec<u8>,
     /// To the client, not yet encrypted.
-    pub output: Vec<u8>,
+    pub(crate) output: Vec<u8>,
 }
 
 impl Read for Pipe {
@@ -179,7 +179,7 @@ impl Open {
 ///
 /// Invariant: `sent <= out.len()`; bytes wait in `out` only, and at most [`OUT_BYTES_MAX`] and one
 /// batch of them.
-pub struct Connection {
+pub(crate) struct Connection {
     tls: ServerConnection,
     pipe: Pipe,
     phase: Phase,
@@ -197,7 +197,11 @@ impl Connection {
     ///
     /// # Errors
     /// When TLS cannot start with this configuration.
-    pub fn new(now: Nanos, from: IpAddr, config: Arc<ServerConfig>) -> Result<Self, rustls::Error> {
+    pub(crate) fn new(
+        now: Nanos,
+        from: IpAddr,
+        config: Arc<ServerConfig>,
+    ) -> Result<Self, rustls::Error> {
         let mut tls = ServerConnection::new(config)?;
         // The bound is on `out`, where all waiting bytes are counted together.
         tls.set_buffer_limit(None);
@@ -216,7 +220,7 @@ impl Connection {
     }
 
     /// Takes ciphertext from the socket and answers what it asks. The markets stand at `now`.
-    pub fn handle_input(&mut self, now: Nanos, mut bytes: &[u8], venues: &mut Venues) {
+    pub(crate) fn handle_input(&mut self, now: Nanos, mut bytes: &[u8], venues: &mut Venues) {
         while !bytes.is_empty() && self.cut.is_none_or(|(why, _)| why != Cut::Tls) {
             let read = self.tls.read_tls(&mut bytes);
             if read.is_err() || self.tls.process_new_packets().is_err() {
@@ -234,13 +238,13 @@ impl Connection {
     }
 
     /// The exchange that it is at, once that is known.
-    pub fn venue(&self) -> Option<usize> {
+    pub(crate) fn venue(&self) -> Option<usize> {
         self.venue
     }
 
     /// Publishes what its market did, as far as its client follows it; the market stands at these
     /// events. Gives the frames sent.
-    pub fn handle_events(&mut self, venue: &Venue, events: &[Happened]) -> u64 {
+    pub(crate) fn handle_events(&mut self, venue: &Venue, events: &[Happened]) -> u64 {
         match &mut self.phase {
             Phase::Open(open) if self.cut.is_none() => {
                 open.session.handle_events(venue, events, &mut open.out);
@@ -251,7 +255,7 @@ impl Connection {
     }
 
     /// Does what is due: keep-alive, idle limits, and the recording. Gives the frames sent.
-    pub fn handle_timeout(&mut self, now: Nanos, venues: &Venues) -> u64 {
+    pub(crate) fn handle_timeout(&mut self, now: Nanos, venues: &Venues) -> u64 {
         let mut frames = 0;
         if self.cut.is_none() {
             let venue = &venues.all[self.venue.unwrap_or(0)];
@@ -273,7 +277,7 @@ impl Connection {
     }
 
     /// When [`Self::handle_timeout`] is wanted next.
-    pub fn poll_timeout(&self, venues: &Venues) -> Nanos {
+    pub(crate) fn poll_timeout(&self, venues: &Venues) -> Nanos {
         let venue = &venues.all[self.venue.unwrap_or(0)];
         match (&self.cut, &self.phase) {
             (Some((_, since)), _) => *since + LINGER_MAX,
@@ -287,12 +291,12 @@ impl Connection {
     }
 
     /// Ciphertext for the socket.
-    pub fn output(&self) -> &[u8] {
+    pub(crate) fn output(&self) -> &[u8] {
         &self.out[self.sent..]
     }
 
     /// The socket took `n` bytes of [`Self::output`].
-    pub fn consume(&mut self, n: usize) {
+    pub(crate) fn consume(&mut self, n: usize) {
         self.sent += n;
         assert!(self.sent <= self.out.len(), "more was sent than there was");
         if self.sent == self.out.len() {
@@ -302,7 +306,7 @@ impl Connection {
     }
 
     /// Why the socket can be closed now, if it can.
-    pub fn over(&self, now: Nanos) -> Option<Cut> {
+    pub(crate) fn over(&self, now: Nanos) -> Option<Cut> {
         let (why, since) = self.cut?;
         // These two are gone, or must not be waited for; others get their last bytes first.
         let lingers = !matches!(why, Cut::Peer | Cut::SlowConsumer) && now < since + LINGER_MAX;
@@ -310,7 +314,7 @@ impl Connection {
     }
 
     /// Whether it plays a recording, and if so, whether all of it was handed to the socket.
-    pub fn played_out(&self) -> Option<bool> {
+    pub(crate) fn played_out(&self) -> Option<bool> {
         match &self.phase {
             Phase::Open(open) => open.session.played().map(|end| end && self.queued() == 0),
             Phase::Http => None,
@@ -318,7 +322,7 @@ impl Connection {
     }
 
     /// The streams of a recording that it follows, if it plays one.
-    pub fn played_names(&self) -> Option<&Subscriptions> {
+    pub(crate) fn played_names(&self) -> Option<&Subscriptions> {
         match &self.phase {
             Phase::Open(open) => open.session.played_names(),
             Phase::Http => None,

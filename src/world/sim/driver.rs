@@ -1,4 +1,4 @@
-//! The whole road on a virtual clock: lanes and desk as [`Road`] builds them, and at the other end
+//! The whole road on a virtual clock: lanes and desk as `Road` builds them, and at the other end
 //! of every connection a simulated exchange behind real TLS and WebSocket. One thread runs both
 //! sides, nothing waits, and time jumps to whatever is due next. The same seed gives the same run.
 

@@ -60,7 +60,7 @@ impl End {
     }
 
     /// There is something to read: bytes, or that the other end is gone.
-    pub fn is_readable(&self) -> bool {
+    pub(crate) fn is_readable(&self) -> bool {
         let inbox = self.inbox.lock();
         !inbox.bytes.is_empty() || inbox.closed
     }

@@ -15,7 +15,7 @@ const PONG_MAX: Nanos = Nanos::from_secs(60);
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
 
 /// One WebSocket, seen from the exchange.
-pub struct Peer {
+pub(crate) struct Peer {
     context: WebSocketContext,
     /// Messages that are taken, pings and pongs included; order entry is limited otherwise.
     messages: Option<Rate>,
@@ -29,7 +29,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub fn new(now: Nanos, messages: Option<Rate>, life: Nanos) -> Self {
+    pub(crate) fn new(now: Nanos, messages: Option<Rate>, life: Nanos) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(4096)
             .write_buffer_size(0)
@@ -47,7 +47,7 @@ impl Peer {
 
     /// The next text that the client sent, or why the connection ends; `None` when there is no
     /// more.
-    pub fn read(&mut self, now: Nanos, pipe: &mut Pipe) -> Result<Option<String>, Cut> {
+    pub(crate) fn read(&mut self, now: Nanos, pipe: &mut Pipe) -> Result<Option<String>, Cut> {
         loop {
             let message = match self.context.read(pipe) {
                 Ok(message) => message,
@@ -72,25 +72,25 @@ impl Peer {
     }
 
     /// Queues a text frame. False once this end has closed.
-    pub fn send(&mut self, pipe: &mut Pipe, text: String) -> bool {
+    pub(crate) fn send(&mut self, pipe: &mut Pipe, text: String) -> bool {
         self.context.write(pipe, Message::text(text)).is_ok()
     }
 
     /// Closes for this reason, and gives it back.
-    pub fn cut(&mut self, pipe: &mut Pipe, code: CloseCode, why: Cut) -> Cut {
+    pub(crate) fn cut(&mut self, pipe: &mut Pipe, code: CloseCode, why: Cut) -> Cut {
         self.close(pipe, code, why.name());
         why
     }
 
     /// Sends the close frame.
-    pub fn close(&mut self, pipe: &mut Pipe, code: CloseCode, reason: &str) {
+    pub(crate) fn close(&mut self, pipe: &mut Pipe, code: CloseCode, reason: &str) {
         let reason = reason.into();
         // An end that has closed already has nothing more to say.
         let _ = self.context.close(pipe, Some(CloseFrame { code, reason }));
     }
 
     /// When a ping, a missing pong or the end of its life is due.
-    pub fn poll_timeout(&self) -> Nanos {
+    pub(crate) fn poll_timeout(&self) -> Nanos {
         let pong = self
             .pings
             .front()
@@ -99,7 +99,12 @@ impl Peer {
     }
 
     /// Pings, or ends a connection that is too old or gave no pong. `payload` is the next ping's.
-    pub fn handle_timeout(&mut self, now: Nanos, pipe: &mut Pipe, payload: i64) -> Result<(), Cut> {
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Nanos,
+        pipe: &mut Pipe,
+        payload: i64,
+    ) -> Result<(), Cut> {
         if now >= self.ends {
             return Err(self.cut(pipe, CloseCode::Away, Cut::Life));
         }

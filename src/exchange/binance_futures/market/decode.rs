@@ -14,7 +14,7 @@ const WARM_LEVELS: usize = 4_096;
 
 /// Decodes depth updates, trades, quotes and contract states, combined (`{"stream":…,"data":…}`) or
 /// raw.
-pub fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
+pub(crate) fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
     let levels = (r#"["61737.60","0.020"]"#, 2 * WARM_LEVELS);
     kit::decoder::warm(
         instruments,
@@ -111,7 +111,7 @@ fn contract_info(keys: &Keys<'_>, symbols: &Symbols, words: &mut Words) -> Resul
 
 /// The symbol of a recorded frame with the texts of its prices and quantities, and its depth
 /// stream.
-pub fn survey(frame: &str, survey: &mut Survey) {
+pub(crate) fn survey(frame: &str, survey: &mut Survey) {
     kit::survey::read(frame, |root| {
         let keys = Keys::of(root.find(b"data").or(root));
         let stream = root.find(b"stream").string();

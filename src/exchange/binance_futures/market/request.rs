@@ -9,7 +9,7 @@ use crate::exchange::{DepthStream, Request, Topic, kit::text};
 const STREAMS_PER_FRAME: usize = 128;
 
 /// Frames that ask `method` for these topics, ids counting from `first_id`.
-pub fn about(
+pub(crate) fn about(
     method: &str,
     topics: &[Topic<'_>],
     depth: &'static DepthStream,
@@ -42,7 +42,7 @@ fn stream(topic: &Topic<'_>, depth: &DepthStream) -> String {
 }
 
 /// The depth stream that a stream's name stands for, as [`super::super::DEPTHS`] has it.
-pub fn depth_of(stream: &str) -> Option<&str> {
+pub(crate) fn depth_of(stream: &str) -> Option<&str> {
     match stream.split_once("@depth")?.1 {
         "" => Some("250ms"),
         speed => speed.strip_prefix('@'),

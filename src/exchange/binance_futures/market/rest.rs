@@ -11,24 +11,24 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Levels a side of a snapshot, at most.
-pub const LEVELS_MAX: u16 = 1_000;
+pub(crate) const LEVELS_MAX: u16 = 1_000;
 /// Levels a side of a snapshot that was asked for without a limit.
-pub const LEVELS_DEFAULT: u16 = 500;
+pub(crate) const LEVELS_DEFAULT: u16 = 500;
 /// The only limits that `depth` takes.
-pub const DEPTH_LIMITS: [u16; 7] = [5, 10, 20, 50, 100, LEVELS_DEFAULT, LEVELS_MAX];
+pub(crate) const DEPTH_LIMITS: [u16; 7] = [5, 10, 20, 50, 100, LEVELS_DEFAULT, LEVELS_MAX];
 /// Weight of `exchangeInfo`.
-pub const INFO_WEIGHT: u32 = 1;
+pub(crate) const INFO_WEIGHT: u32 = 1;
 /// Weight of `ticker/24hr` of all symbols.
-pub const TICKERS_WEIGHT: u32 = 40;
+pub(crate) const TICKERS_WEIGHT: u32 = 40;
 
 /// The limit to ask for if this many levels are wanted.
-pub fn depth_limit(levels: u16) -> u16 {
+pub(crate) fn depth_limit(levels: u16) -> u16 {
     let mut limits = DEPTH_LIMITS.into_iter();
     limits.find(|limit| *limit >= levels).unwrap_or(LEVELS_MAX)
 }
 
 /// What a `depth` request with this limit weighs ("Order Book").
-pub fn depth_weight(limit: u16) -> u32 {
+pub(crate) fn depth_weight(limit: u16) -> u32 {
     match limit {
         0..=50 => 2,
         51..=100 => 5,
@@ -69,7 +69,7 @@ struct Filter {
 }
 
 /// Decodes `exchangeInfo`.
-pub fn metadata(body: &[u8], facts: &Facts) -> Result<Listings, String> {
+pub(crate) fn metadata(body: &[u8], facts: &Facts) -> Result<Listings, String> {
     let info: Info = serde_json::from_slice(body)
         .map_err(|error| format!("exchangeInfo is not of the documented shape: {error}"))?;
     let read = |one: &Listing| instrument(one, facts);
@@ -157,7 +157,7 @@ fn decimals(text: &str) -> u8 {
 
 /// Decodes `ticker/24hr`: the volume in quote assets, which are all worth a dollar or close to it.
 /// COIN-M tells contracts and coins only: coins at the average price are dollars, too.
-pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
+pub(crate) fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Ticker {
@@ -180,7 +180,7 @@ pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
 }
 
 /// The symbol and the levels of a recorded `depth` request.
-pub fn snapshot_asked(url: &str) -> Option<(String, u16)> {
+pub(crate) fn snapshot_asked(url: &str) -> Option<(String, u16)> {
     let asked = text::path(url).ends_with("/depth");
     let limit = text::query_value(url, "limit");
     let levels = limit.map_or(Some(LEVELS_DEFAULT), |limit| limit.parse().ok())?;

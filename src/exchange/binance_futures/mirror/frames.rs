@@ -6,14 +6,14 @@ use crate::base::{Diff, Instrument, Level, Quote, Side, Trade, UnixNanos};
 use std::fmt::Write;
 
 /// Writes events of one instrument.
-pub struct Writer<'i> {
-    pub instrument: &'i Instrument,
-    pub coin_margined: bool,
+pub(crate) struct Writer<'i> {
+    pub(crate) instrument: &'i Instrument,
+    pub(crate) coin_margined: bool,
 }
 
 impl Writer<'_> {
     /// A `depthUpdate`: absolute quantities of the levels that changed.
-    pub fn depth(&self, diff: &Diff, bids: &[Level], asks: &[Level]) -> String {
+    pub(crate) fn depth(&self, diff: &Diff, bids: &[Level], asks: &[Level]) -> String {
         let at = diff.exch_time.as_millis();
         let mut out = self.head("depthUpdate", at, at);
         let prev_id = diff.prev_id.unwrap_or(diff.first_id.saturating_sub(1));
@@ -30,7 +30,7 @@ impl Writer<'_> {
     }
 
     /// An `aggTrade` of one trade.
-    pub fn trade(&self, trade: &Trade) -> String {
+    pub(crate) fn trade(&self, trade: &Trade) -> String {
         let at = trade.exch_time.as_millis();
         let mut out = self.head("aggTrade", at, at);
         let id = trade.id;
@@ -49,7 +49,7 @@ impl Writer<'_> {
     }
 
     /// A `bookTicker`.
-    pub fn quote(&self, quote: &Quote, at: UnixNanos) -> String {
+    pub(crate) fn quote(&self, quote: &Quote, at: UnixNanos) -> String {
         let mut out = self.head("bookTicker", at.as_millis(), at.as_millis());
         let _ = write!(out, r#","u":{}"#, quote.update_id);
         for (px_key, qty_key, level) in [("b", "B", quote.bid), ("a", "A", quote.ask)] {
@@ -67,7 +67,7 @@ impl Writer<'_> {
     }
 
     /// Levels as `[["price","quantity"],…]`.
-    pub fn push_levels(&self, out: &mut String, levels: impl Iterator<Item = Level>) {
+    pub(crate) fn push_levels(&self, out: &mut String, levels: impl Iterator<Item = Level>) {
         out.push('[');
         for (n, level) in levels.enumerate() {
             out.push_str(if n == 0 { "[" } else { ",[" });
@@ -80,7 +80,7 @@ impl Writer<'_> {
     }
 
     /// What is traded, without its term: `BTCUSD` of `BTCUSD_PERP`.
-    pub fn pair(&self) -> &str {
+    pub(crate) fn pair(&self) -> &str {
         let symbol = self.instrument.symbol.as_str();
         symbol.split('_').next().unwrap_or(symbol)
     }

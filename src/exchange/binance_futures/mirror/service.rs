@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 type Fault = (u16, i32, String);
 
 /// Answers a GET of this path and query.
-pub fn answer(facts: &Facts, target: &str, market: &mut dyn Market) -> Reply {
+pub(crate) fn answer(facts: &Facts, target: &str, market: &mut dyn Market) -> Reply {
     let path = target.split('?').next().unwrap_or_default();
     let answer = match path.strip_prefix(facts.prefix) {
         Some("/ping") => Ok((json!({}).to_string(), 1)),

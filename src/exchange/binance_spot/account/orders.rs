@@ -34,7 +34,7 @@ const FILLS: usize = 64;
 
 /// The codec of one order connection. Has no `Debug`: it holds the account's key, wiped when
 /// dropped.
-pub struct SpotOrders {
+pub(crate) struct SpotOrders {
     api_key: Zeroizing<String>,
     key: SigningKey,
     /// Sorted by id.
@@ -60,7 +60,7 @@ struct Listed {
 
 impl SpotOrders {
     /// A codec for this account. The error says what is wrong with the keys, without showing them.
-    pub fn new(account: Account, instruments: &[Instrument]) -> Result<Self, String> {
+    pub(crate) fn new(account: Account, instruments: &[Instrument]) -> Result<Self, String> {
         let api_key = Zeroizing::new(account.api_key.trim().to_owned());
         if api_key.is_empty()
             || !api_key

@@ -12,7 +12,7 @@ use DecodeError::Shape;
 const WARM_LEVELS: usize = 4_096;
 
 /// Decodes depth updates, trades and quotes, combined (`{"stream":…,"data":…}`) or raw.
-pub fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
+pub(crate) fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
     let levels = (r#"["61737.63000000","0.02000000"]"#, 2 * WARM_LEVELS);
     decoder::warm(
         instruments,
@@ -138,7 +138,7 @@ pub(in crate::exchange) fn snapshot(
 }
 
 /// Every number of a recorded frame.
-pub fn survey(frame: &str, survey: &mut Survey) {
+pub(crate) fn survey(frame: &str, survey: &mut Survey) {
     survey::read(frame, |root| {
         let keys = Keys::of(root.find(b"data").or(root));
         let symbol = keys.s.text()?;

@@ -9,7 +9,7 @@ use crate::exchange::{DepthStream, Request, Topic, kit::text};
 const STREAMS_PER_FRAME: usize = 128;
 
 /// Frames that ask `method` for these topics, ids counting from `first_id`.
-pub fn about(
+pub(crate) fn about(
     method: &str,
     topics: &[Topic<'_>],
     depth: &'static DepthStream,

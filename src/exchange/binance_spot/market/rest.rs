@@ -12,8 +12,8 @@ use std::borrow::Cow;
 
 /// `exchangeInfo` of any Binance market.
 #[derive(Deserialize)]
-pub struct Info {
-    pub symbols: Vec<Value>,
+pub(crate) struct Info {
+    pub(crate) symbols: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -47,7 +47,7 @@ struct Filter {
 /// Decodes `exchangeInfo`. Prices are kept at the quote asset's precision, eight decimals today,
 /// and not at that of the tick: Binance keeps its own books so, and an order from before a tick
 /// change still rests on them. See [`listing::qty_scale`] for quantities.
-pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
+pub(crate) fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
     let info: Info = serde_json::from_slice(body)
         .map_err(|error| format!("exchangeInfo is not of the documented shape: {error}"))?;
     let read = |one: &Listing| instrument(one, exchange).map(Some);
@@ -107,7 +107,7 @@ fn instrument(listing: &Listing, exchange: &'static str) -> Result<Instrument, S
 }
 
 /// Decodes `ticker/24hr`: the volume in quote assets, which ranks symbols of one quote asset only.
-pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
+pub(crate) fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Ticker {
@@ -125,7 +125,7 @@ pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
 
 /// Symbols of a recorded frame, from its stream's name or its own. Binance pads every number to
 /// eight decimals, so that one number tells the scale, unless some are too large for that.
-pub fn survey(frame: &str, survey: &mut Survey) {
+pub(crate) fn survey(frame: &str, survey: &mut Survey) {
     if survey.is_exact() {
         decode::survey(frame, survey);
     }
@@ -200,7 +200,7 @@ fn tell(symbol: &str, stream: &str, survey: &mut Survey) {
 const LEVELS_DEFAULT: u16 = 100;
 
 /// The symbol and the levels of a recorded `depth` request.
-pub fn snapshot_asked(url: &str) -> Option<(String, u16)> {
+pub(crate) fn snapshot_asked(url: &str) -> Option<(String, u16)> {
     let asked = text::path(url).ends_with("/depth");
     let limit = text::query_value(url, "limit");
     let levels = limit.map_or(Some(LEVELS_DEFAULT), |limit| limit.parse().ok())?;
@@ -221,7 +221,7 @@ fn qty_max(lot: &Filter, scale: u8) -> Result<u64, String> {
 
 /// An instrument at Binance's usual scales, for tests.
 #[cfg(test)]
-pub fn test_instrument(id: u16, symbol: &str) -> Instrument {
+pub(crate) fn test_instrument(id: u16, symbol: &str) -> Instrument {
     Instrument {
         id: crate::base::InstrumentId(id),
         tick: Px(1_000_000),

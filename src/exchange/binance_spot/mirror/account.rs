@@ -14,7 +14,7 @@ use std::fmt::Write;
 use zeroize::Zeroizing;
 
 /// Open orders that one account may have in one instrument.
-pub const OPEN_ORDERS_MAX: usize = 200;
+pub(crate) const OPEN_ORDERS_MAX: usize = 200;
 const RECV_WINDOW_MS: i64 = 5000;
 const RECV_WINDOW_MS_MAX: i64 = 60_000;
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// What a client asks for on a market connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Control {
+pub(crate) enum Control {
     /// Follow these streams.
     Subscribe(Vec<String>),
     /// Follow these streams no more.
@@ -15,7 +15,7 @@ pub enum Control {
 }
 
 /// Reads a request: its id and what it asks, or the finished refusal.
-pub fn parse(text: &str) -> Result<(Value, Control), String> {
+pub(crate) fn parse(text: &str) -> Result<(Value, Control), String> {
     let request: Value =
         serde_json::from_str(text).map_err(|_| refuse(3, "Invalid JSON", &Value::Null))?;
     let id = request.get("id").cloned().unwrap_or(Value::Null);
@@ -39,12 +39,12 @@ pub fn parse(text: &str) -> Result<(Value, Control), String> {
 }
 
 /// The answer to a change that was made.
-pub fn done(id: &Value) -> String {
+pub(crate) fn done(id: &Value) -> String {
     json!({"result": null, "id": id}).to_string()
 }
 
 /// The answer to `LIST_SUBSCRIPTIONS`.
-pub fn list<'s>(id: &Value, streams: impl Iterator<Item = &'s String>) -> String {
+pub(crate) fn list<'s>(id: &Value, streams: impl Iterator<Item = &'s String>) -> String {
     json!({"result": streams.collect::<Vec<_>>(), "id": id}).to_string()
 }
 

@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// Snapshot levels per side when the request names none, and at most.
-pub const SNAPSHOT_LEVELS: usize = 100;
+pub(crate) const SNAPSHOT_LEVELS: usize = 100;
 /// Levels a side that a snapshot has at most, however many are asked for.
-pub const SNAPSHOT_LEVELS_MAX: usize = 5000;
+pub(crate) const SNAPSHOT_LEVELS_MAX: usize = 5000;
 
 /// Wraps what `body` writes as a combined stream does: `{"stream":"…","data":…}`.
-pub fn push_combined(out: &mut String, stream: &str, body: impl FnOnce(&mut String)) {
+pub(crate) fn push_combined(out: &mut String, stream: &str, body: impl FnOnce(&mut String)) {
     let _ = write!(out, "{{\"stream\":{},\"data\":", Value::from(stream));
     body(out);
     out.push('}');
 }
 
 /// Appends a `depthUpdate`: absolute quantities of the levels that changed.
-pub fn push_depth_update(
+pub(crate) fn push_depth_update(
     out: &mut String,
     instrument: &Instrument,
     unit: TimeUnit,
@@ -41,7 +41,7 @@ pub fn push_depth_update(
 }
 
 /// Appends a `trade`; its event time is its trade time.
-pub fn push_trade(out: &mut String, instrument: &Instrument, unit: TimeUnit, trade: &Trade) {
+pub(crate) fn push_trade(out: &mut String, instrument: &Instrument, unit: TimeUnit, trade: &Trade) {
     let (at, symbol) = (unit.of(trade.exch_time), instrument.symbol.as_str());
     let _ = write!(
         out,
@@ -56,7 +56,7 @@ pub fn push_trade(out: &mut String, instrument: &Instrument, unit: TimeUnit, tra
 }
 
 /// Appends a book ticker: no event name and no time, as on the wire.
-pub fn push_book_ticker(out: &mut String, instrument: &Instrument, quote: &Quote) {
+pub(crate) fn push_book_ticker(out: &mut String, instrument: &Instrument, quote: &Quote) {
     let symbol = instrument.symbol.as_str();
     let _ = write!(out, r#"{{"u":{},"s":"{symbol}""#, quote.update_id);
     for (px_key, qty_key, level) in [("b", "B", quote.bid), ("a", "A", quote.ask)] {
@@ -70,7 +70,7 @@ pub fn push_book_ticker(out: &mut String, instrument: &Instrument, quote: &Quote
 }
 
 /// The body of a depth snapshot, best levels first.
-pub fn snapshot(
+pub(crate) fn snapshot(
     instrument: &Instrument,
     last_id: u64,
     bids: impl Iterator<Item = Level>,
@@ -97,12 +97,12 @@ fn push_levels(out: &mut String, instrument: &Instrument, levels: impl Iterator<
 }
 
 /// The body of `time`.
-pub fn server_time(unit: TimeUnit, now: UnixNanos) -> Value {
+pub(crate) fn server_time(unit: TimeUnit, now: UnixNanos) -> Value {
     json!({"serverTime": unit.of(now)})
 }
 
 /// The body of `exchangeInfo` for these listings.
-pub fn exchange_info<'l>(
+pub(crate) fn exchange_info<'l>(
     unit: TimeUnit,
     now: UnixNanos,
     listings: impl Iterator<Item = &'l Listing>,
@@ -123,7 +123,7 @@ pub fn exchange_info<'l>(
 
 /// The body of `ticker/24hr?type=MINI` for these listings: what was traded is the listing's own, in
 /// both assets.
-pub fn tickers(unit: TimeUnit, now: UnixNanos, listings: &[&Listing]) -> Value {
+pub(crate) fn tickers(unit: TimeUnit, now: UnixNanos, listings: &[&Listing]) -> Value {
     let now = unit.of(now);
     let ticker = |listing: &&Listing| {
         json!({

@@ -19,11 +19,11 @@ use session::SpotSession;
 use std::fmt::Write;
 
 /// Decimals that Binance pads every price and quantity to.
-pub const PRECISION: u8 = 8;
+pub(crate) const PRECISION: u8 = 8;
 
 /// The unit of every timestamp on one connection (`timeUnit` in its URL).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TimeUnit {
+pub(crate) enum TimeUnit {
     /// Milliseconds, the exchange's default.
     #[default]
     Millis,
@@ -33,7 +33,7 @@ pub enum TimeUnit {
 
 impl TimeUnit {
     /// `at` in this unit since 1970.
-    pub const fn of(self, at: UnixNanos) -> i64 {
+    pub(crate) const fn of(self, at: UnixNanos) -> i64 {
         match self {
             Self::Millis => at.as_millis(),
             Self::Micros => at.as_micros(),
@@ -43,35 +43,35 @@ impl TimeUnit {
 
 /// A refusal: HTTP-like status, Binance's code, and its message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// HTTP status, or the `status` of a WebSocket API answer.
-    pub status: u16,
+    pub(crate) status: u16,
     /// Binance's error code, below zero.
-    pub code: i32,
+    pub(crate) code: i32,
     /// Binance's words for it.
-    pub msg: String,
+    pub(crate) msg: String,
 }
 
 impl Fault {
     /// A refusal of these three.
-    pub fn new(status: u16, code: i32, msg: impl Into<String>) -> Self {
+    pub(crate) fn new(status: u16, code: i32, msg: impl Into<String>) -> Self {
         let msg = msg.into();
         Self { status, code, msg }
     }
 
     /// -1121: no such symbol here.
-    pub fn invalid_symbol() -> Self {
+    pub(crate) fn invalid_symbol() -> Self {
         Self::new(400, -1121, "Invalid symbol.")
     }
 
     /// The body of a REST refusal.
-    pub fn body(&self) -> String {
+    pub(crate) fn body(&self) -> String {
         serde_json::json!({"code": self.code, "msg": self.msg}).to_string()
     }
 }
 
 /// Appends `units` of 10^-`scale` with at least [`PRECISION`] decimals: `30000.01000000`.
-pub fn push_padded(out: &mut String, units: u64, scale: u8) {
+pub(crate) fn push_padded(out: &mut String, units: u64, scale: u8) {
     let one = 10u64.pow(u32::from(scale));
     let (whole, part, width) = (units / one, units % one, usize::from(scale));
     // Writing into a `String` cannot fail.
@@ -89,20 +89,20 @@ fn padded(units: u64, scale: u8) -> String {
 }
 
 /// Largest quantity of a listing's orders when nothing smaller is wanted, at `qty_scale` 8.
-pub const QTY_MAX: Qty = Qty(900_000_000_000_000_000);
+pub(crate) const QTY_MAX: Qty = Qty(900_000_000_000_000_000);
 
 /// Largest worth of an order, in whole units of the quote asset.
-pub const NOTIONAL_MAX: u64 = 9_000_000;
+pub(crate) const NOTIONAL_MAX: u64 = 9_000_000;
 
 /// The listing that the exchange calls so, and its place among `listings`.
-pub fn find<'l>(listings: &'l [Listing], symbol: &str) -> Option<(usize, &'l Listing)> {
+pub(crate) fn find<'l>(listings: &'l [Listing], symbol: &str) -> Option<(usize, &'l Listing)> {
     let mut numbered = listings.iter().enumerate();
     numbered.find(|(_, listing)| listing.instrument.symbol.as_str() == symbol)
 }
 
 /// The server half of a spot market of the Binance family.
 #[derive(Debug, Clone, Copy)]
-pub struct SpotMirror {
+pub(crate) struct SpotMirror {
     exchange: &'static str,
     /// It takes orders and plays recordings, too.
     whole: bool,
@@ -110,13 +110,13 @@ pub struct SpotMirror {
 
 impl SpotMirror {
     /// The market that the registry calls `exchange`, with order entry and recordings.
-    pub const fn whole(exchange: &'static str) -> Self {
+    pub(crate) const fn whole(exchange: &'static str) -> Self {
         let whole = true;
         Self { exchange, whole }
     }
 
     /// The market that the registry calls `exchange`, market data only.
-    pub const fn market(exchange: &'static str) -> Self {
+    pub(crate) const fn market(exchange: &'static str) -> Self {
         let whole = false;
         Self { exchange, whole }
     }

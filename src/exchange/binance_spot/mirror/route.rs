@@ -5,11 +5,11 @@ use super::{Fault, TimeUnit, market};
 use crate::exchange::kit::text::percent_decode;
 
 /// Path of order entry.
-pub const API: &str = "/ws-api/v3";
+pub(crate) const API: &str = "/ws-api/v3";
 
 /// What a WebSocket upgrade asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Upgrade {
+pub(crate) enum Upgrade {
     /// Market streams, some named in the URL; `combined` wraps payloads with the stream's name.
     Streams {
         /// Each payload comes in an envelope with its stream's name.
@@ -30,7 +30,7 @@ pub enum Upgrade {
 
 /// What a GET asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Get {
+pub(crate) enum Get {
     /// `/api/v3/ping`.
     Ping,
     /// `/api/v3/time`.
@@ -57,7 +57,7 @@ pub enum Get {
 
 impl Get {
     /// What the exchange counts it as.
-    pub fn weight(&self) -> u32 {
+    pub(crate) fn weight(&self) -> u32 {
         match self {
             Self::Ping | Self::Time => 1,
             Self::Depth { levels, .. } => match levels {
@@ -77,7 +77,7 @@ impl Get {
 }
 
 /// Reads the target of an upgrade request; `None` if nothing listens.
-pub fn upgrade(target: &str) -> Option<Upgrade> {
+pub(crate) fn upgrade(target: &str) -> Option<Upgrade> {
     let target = percent_decode(target);
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let unit = match param(query, "timeUnit") {
@@ -115,7 +115,7 @@ pub fn upgrade(target: &str) -> Option<Upgrade> {
 }
 
 /// Reads the target of a GET, or refuses it as the exchange does.
-pub fn get(target: &str) -> Result<Get, Fault> {
+pub(crate) fn get(target: &str) -> Result<Get, Fault> {
     let target = percent_decode(target);
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     match path {

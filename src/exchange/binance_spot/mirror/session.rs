@@ -32,7 +32,7 @@ impl Kind {
 ///
 /// Invariant: every name in `follows` is in `names`.
 #[derive(Debug, Clone)]
-pub struct SpotSession {
+pub(crate) struct SpotSession {
     combined: bool,
     unit: TimeUnit,
     /// All that was subscribed to: a name that means nothing is accepted and stays silent.
@@ -44,7 +44,7 @@ pub struct SpotSession {
 impl SpotSession {
     /// A connection whose upgrade asked for this path and query, with the streams that are named
     /// there.
-    pub fn open(target: &str) -> Option<Self> {
+    pub(crate) fn open(target: &str) -> Option<Self> {
         match route::upgrade(target)? {
             Upgrade::Streams {
                 combined,

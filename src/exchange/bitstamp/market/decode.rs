@@ -11,7 +11,7 @@ use DecodeError::Shape;
 const WARM_LEVELS: usize = 1_024;
 
 /// Decodes diffs, trades and answers.
-pub fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
+pub(crate) fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
     let levels = (r#"["61737.63000000","0.02000000"]"#, 2 * WARM_LEVELS);
     kit::decoder::warm(instruments, Prices::Texts, levels, message)
 }
@@ -135,7 +135,7 @@ fn trade(data: Value<'_>, listed: &Listed, words: &mut Words) -> Result<(), Deco
 
 /// Decodes `{"timestamp":"…","microtimestamp":"…","bids":[["price","quantity"],…],"asks":…}`, which
 /// is always the whole book. See [`kit::decoder::snapshot`].
-pub fn snapshot(body: &[u8], instrument: &Instrument) -> Result<Snapshot, DecodeError> {
+pub(crate) fn snapshot(body: &[u8], instrument: &Instrument) -> Result<Snapshot, DecodeError> {
     kit::decoder::snapshot(body, instrument, usize::MAX, |root, listed, words| {
         let head = depth(root, listed, words)?;
         words.book(head)
@@ -144,7 +144,7 @@ pub fn snapshot(body: &[u8], instrument: &Instrument) -> Result<Snapshot, Decode
 
 /// Symbols of a recorded frame with its numbers. A snapshot names no symbol and may have finer
 /// numbers than the diffs: every instrument has the decimals that metadata would give it, at least.
-pub fn survey(frame: &str, survey: &mut Survey) {
+pub(crate) fn survey(frame: &str, survey: &mut Survey) {
     const EIGHT: &str = "0.00000000";
     kit::survey::read(frame, |root| {
         let at = Envelope::of(root);

@@ -6,16 +6,16 @@ use crate::exchange::{Request, Topic};
 use serde_json::json;
 
 /// What channels of diffs are called, in front of the symbol.
-pub const DIFFS: &str = "diff_order_book_";
+pub(crate) const DIFFS: &str = "diff_order_book_";
 /// What channels of trades are called.
-pub const TRADES: &str = "live_trades_";
+pub(crate) const TRADES: &str = "live_trades_";
 
 /// Frames of `event` about these topics.
 ///
 /// There is no channel for quotes: they are covered by the frame of the topic before them, or,
 /// if there is none, of the topic after them. Quotes alone need no frame at all. The decoder
 /// answers quotes with the diffs of the same instrument.
-pub fn about(event: &str, topics: &[Topic<'_>]) -> Vec<Request> {
+pub(crate) fn about(event: &str, topics: &[Topic<'_>]) -> Vec<Request> {
     let mut requests: Vec<Request> = Vec::new();
     let mut early = 0;
     for topic in topics {

@@ -22,7 +22,7 @@ struct Listing {
 }
 
 /// Decodes `markets`.
-pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
+pub(crate) fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
     let read = |one: &Listing| instrument(one, exchange);
     Ok(listing::each(&list(body)?, "market_symbol", read))
 }
@@ -66,7 +66,7 @@ fn instrument(listing: &Listing, exchange: &'static str) -> Result<Option<Instru
 
 /// Decodes `ticker` of all markets: volume at its average price, in the counter currency, which
 /// ranks markets of one currency, and of those of about the same worth.
-pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
+pub(crate) fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     #[derive(Deserialize)]
     struct Ticker {
         pair: String,

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The server half.
-pub struct BitstampMirror;
+pub(crate) struct BitstampMirror;
 
 /// The smallest order, in whole units of the counter currency.
 const NOTIONAL_MIN: u128 = 10;

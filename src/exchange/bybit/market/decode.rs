@@ -11,7 +11,7 @@ use crate::exchange::{DecodeError, Decoder, DepthStream, Survey, Words};
 const WARM_LEVELS: usize = 1_000;
 
 /// Decodes one depth stream, trades, quotes and answers.
-pub fn decoder(instruments: &[Instrument], depth: &'static DepthStream) -> Box<dyn Decoder> {
+pub(crate) fn decoder(instruments: &[Instrument], depth: &'static DepthStream) -> Box<dyn Decoder> {
     let levels = (r#"["61737.63000000","0.02000000"]"#, 2 * WARM_LEVELS);
     kit::decoder::warm(
         instruments,
@@ -154,7 +154,7 @@ fn trade(item: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), De
 }
 
 /// Symbols of a recorded frame with its numbers, and the depth stream that it is of.
-pub fn survey(frame: &str, survey: &mut Survey) {
+pub(crate) fn survey(frame: &str, survey: &mut Survey) {
     kit::survey::read(frame, |root| {
         let at = Envelope::of(root);
         let Some((stream, symbol)) = at.topic.text()?.rsplit_once('.') else {

@@ -9,7 +9,7 @@ use crate::exchange::{DepthStream, Request, Topic, kit::text};
 /// If the depth stream is the one of best bid and ask, quotes are that same topic: a request
 /// then covers them without naming it twice. Quotes without their depth are named, and end that
 /// depth when they are ended.
-pub fn about(
+pub(crate) fn about(
     op: &str,
     topics: &[Topic<'_>],
     depth: &'static DepthStream,

@@ -28,7 +28,7 @@ struct Page {
 }
 
 /// One page of instruments. Spot has one page only, and ignores how much is asked for.
-pub fn metadata_request(category: &Category, cursor: Option<&str>) -> RestRequest {
+pub(crate) fn metadata_request(category: &Category, cursor: Option<&str>) -> RestRequest {
     let word = category.word;
     let mut path = format!("/v5/market/instruments-info?category={word}&limit=1000");
     if let Some(cursor) = cursor {
@@ -39,7 +39,7 @@ pub fn metadata_request(category: &Category, cursor: Option<&str>) -> RestReques
 }
 
 /// The cursor of the next page, as a query takes it. The exchange gives it percent-encoded.
-pub fn next_cursor(body: &[u8]) -> Option<String> {
+pub(crate) fn next_cursor(body: &[u8]) -> Option<String> {
     let cursor = answer(body).ok()?.next_page_cursor;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
     if cursor.is_empty() {
@@ -52,14 +52,14 @@ pub fn next_cursor(body: &[u8]) -> Option<String> {
 }
 
 /// Decodes `instruments-info`.
-pub fn metadata(body: &[u8], category: &'static Category) -> Result<Listings, String> {
+pub(crate) fn metadata(body: &[u8], category: &'static Category) -> Result<Listings, String> {
     let read = |one: &Listing| instrument(one, category);
     Ok(listing::each(&answer(body)?.list, "symbol", read))
 }
 
 /// Decodes `tickers`: what was traded in 24 hours in the quote asset, which ranks symbols of one
 /// quote asset only.
-pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
+pub(crate) fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Ticker {
@@ -190,7 +190,7 @@ fn orders(what: &str, text: &str, units: u128) -> Result<u64, String> {
 const QTY_MAX: u64 = i64::MAX as u64;
 
 /// The engine's name of what is listed; `delivery_ms` counts for dated contracts only.
-pub fn canonical(
+pub(crate) fn canonical(
     category: &Category,
     base: &str,
     quote: &str,

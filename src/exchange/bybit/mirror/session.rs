@@ -38,7 +38,7 @@ enum Told {
 }
 
 /// The server half of one connection.
-pub struct Session {
+pub(crate) struct Session {
     args_max: usize,
     kind: Kind,
     streams: BTreeMap<(usize, Stream), (String, Told)>,
@@ -57,7 +57,7 @@ struct Asked {
 
 impl Session {
     /// A connection that takes `args_max` topics a request.
-    pub fn new(args_max: usize, kind: Kind) -> Self {
+    pub(crate) fn new(args_max: usize, kind: Kind) -> Self {
         Self {
             args_max,
             kind,

@@ -2,8 +2,8 @@
 //! Trade WebSocket and REST pages. Orders go over REST there, and this build sends none.
 
 mod market {
-    pub mod decode;
-    pub mod rest;
+    pub(crate) mod decode;
+    pub(crate) mod rest;
     #[cfg(test)]
     mod tests;
 }
@@ -18,7 +18,7 @@ use crate::exchange::{
 use market::{decode, rest};
 
 /// Coinbase by its Advanced Trade API.
-pub struct AdvancedTrade;
+pub(crate) struct AdvancedTrade;
 
 /// The whole book in the stream, then changes. They carry no ids of their own: their frames are
 /// numbered.

@@ -2,8 +2,8 @@
 //! WebSocket and REST pages. Its orders go over FIX, and this build sends none.
 
 mod market {
-    pub mod decode;
-    pub mod rest;
+    pub(crate) mod decode;
+    pub(crate) mod rest;
     #[cfg(test)]
     mod tests;
 }
@@ -18,7 +18,7 @@ use crate::exchange::{
 use market::{decode, rest};
 
 /// Coinbase by its Exchange feed.
-pub struct ExchangeFeed;
+pub(crate) struct ExchangeFeed;
 
 /// The exchange promises that no message of these channels is dropped, and numbers none.
 const RULE: SeqRule = SeqRule {

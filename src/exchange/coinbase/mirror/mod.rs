@@ -9,10 +9,15 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A client that has not subscribed so long after the upgrade is dropped.
-pub const FIRST_SUBSCRIPTION_NS: i64 = 5_000_000_000;
+pub(crate) const FIRST_SUBSCRIPTION_NS: i64 = 5_000_000_000;
 
 /// How either service lists an instrument.
-pub fn list(exchange: &'static str, base: &str, quote: &str, scales: (u8, u8)) -> Instrument {
+pub(crate) fn list(
+    exchange: &'static str,
+    base: &str,
+    quote: &str,
+    scales: (u8, u8),
+) -> Instrument {
     let symbol = Symbol::from(&format!("{base}-{quote}")).unwrap_or_default();
     let asset = |code: &str| Asset::from(code).unwrap_or_default();
     Instrument {
@@ -26,7 +31,7 @@ pub fn list(exchange: &'static str, base: &str, quote: &str, scales: (u8, u8)) -
 }
 
 /// `units` as Coinbase writes a step or a limit.
-pub fn plain(units: u64, scale: u8) -> String {
+pub(crate) fn plain(units: u64, scale: u8) -> String {
     let mut out = String::new();
     text::push_plain(&mut out, units, scale);
     out
@@ -39,17 +44,17 @@ fn fixed(units: u64, scale: u8) -> String {
 }
 
 /// The price of a level as a text.
-pub fn px(level: Level, found: &Instrument) -> String {
+pub(crate) fn px(level: Level, found: &Instrument) -> String {
     fixed(level.px.0 as u64, found.px_scale)
 }
 
 /// The quantity of a level as a text.
-pub fn qty(level: Level, found: &Instrument) -> String {
+pub(crate) fn qty(level: Level, found: &Instrument) -> String {
     fixed(level.qty.0, found.qty_scale)
 }
 
 /// The smallest notional as a text.
-pub fn notional(found: &Instrument) -> String {
+pub(crate) fn notional(found: &Instrument) -> String {
     Decimal {
         units: found.notional_min,
         scale: found.px_scale + found.qty_scale,
@@ -58,14 +63,14 @@ pub fn notional(found: &Instrument) -> String {
 }
 
 /// A time as either service writes it, to the microsecond.
-pub fn rfc3339(at: UnixNanos) -> String {
+pub(crate) fn rfc3339(at: UnixNanos) -> String {
     let nanos = u64::try_from(at.0).unwrap_or_default();
     let time = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(nanos);
     humantime::format_rfc3339_micros(time).to_string()
 }
 
 /// Whether a request subscribes (true) or unsubscribes; `None` for any other.
-pub fn is_subscribe(request: &Value) -> Option<bool> {
+pub(crate) fn is_subscribe(request: &Value) -> Option<bool> {
     match request["type"].as_str() {
         Some("subscribe") => Some(true),
         Some("unsubscribe") => Some(false),
@@ -74,7 +79,7 @@ pub fn is_subscribe(request: &Value) -> Option<bool> {
 }
 
 /// The end of a connection.
-pub fn dropped(reason: &str) -> Result<(), Offence> {
+pub(crate) fn dropped(reason: &str) -> Result<(), Offence> {
     Err(Offence {
         code: 1000,
         reason: reason.to_owned(),
@@ -83,7 +88,7 @@ pub fn dropped(reason: &str) -> Result<(), Offence> {
 
 /// The listings that one client follows, and how far it knows their books.
 #[derive(Default)]
-pub struct Followed {
+pub(crate) struct Followed {
     listings: BTreeMap<Channel, BTreeSet<usize>>,
     /// The id that each followed book was last shown at.
     shown: BTreeMap<usize, u64>,
@@ -92,7 +97,7 @@ pub struct Followed {
 impl Followed {
     /// Follows (`on`) or leaves one channel of these products. Gives the listings to follow, each
     /// with whether it is new to the client; products that are none are refused with `refuse`.
-    pub fn change(
+    pub(crate) fn change(
         &mut self,
         on: bool,
         channel: Channel,
@@ -118,7 +123,7 @@ impl Followed {
     }
 
     /// The book of this listing is about to be shown as it stands now.
-    pub fn show(&mut self, listing: usize, market: &mut dyn Market) -> Instrument {
+    pub(crate) fn show(&mut self, listing: usize, market: &mut dyn Market) -> Instrument {
         market.flush(listing, Pace::Fast);
         let (id, _) = market.stands_at(listing, Pace::Fast);
         self.shown.insert(listing, id);
@@ -126,7 +131,7 @@ impl Followed {
     }
 
     /// The instrument that something happened to, if the client follows it and does not know yet.
-    pub fn news(&mut self, event: &Happened, market: &dyn Market) -> Option<Instrument> {
+    pub(crate) fn news(&mut self, event: &Happened, market: &dyn Market) -> Option<Instrument> {
         let (channel, id) = match event {
             Happened::Depth { pace, diff, .. } if *pace == Pace::Fast => {
                 (Channel::Depth, diff.instrument)
@@ -148,7 +153,7 @@ impl Followed {
     }
 
     /// The channels that are followed, each with its products.
-    pub fn all(&self, market: &dyn Market) -> Vec<(Channel, Vec<String>)> {
+    pub(crate) fn all(&self, market: &dyn Market) -> Vec<(Channel, Vec<String>)> {
         let symbol = |listing: &usize| market.listings()[*listing].instrument.symbol.to_string();
         let followed = self.listings.iter().filter(|(_, all)| !all.is_empty());
         followed
@@ -157,7 +162,7 @@ impl Followed {
     }
 
     /// How many streams the client follows.
-    pub fn streams(&self) -> usize {
+    pub(crate) fn streams(&self) -> usize {
         self.listings.values().map(BTreeSet::len).sum()
     }
 }

@@ -15,7 +15,7 @@ const WARM_LEVELS: usize = 4_096;
 const TEST: &str = r#"{"jsonrpc":"2.0","id":0,"method":"public/test","params":{}}"#;
 
 /// Decodes notifications of `book`, `trades` and `quote`, heartbeats and answers.
-pub fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
+pub(crate) fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
     let levels = (r#"["change",104250.5,12500.0]"#, 2 * WARM_LEVELS);
     kit::decoder::warm(instruments, Prices::Numbers, levels, message)
 }
@@ -184,7 +184,7 @@ fn quote(data: Value<'_>, listed: &Listed, words: &mut Words) -> Result<(), Deco
 
 /// Symbols of a recorded frame, with the texts of its levels and prints, and at which interval
 /// books were recorded.
-pub fn survey(frame: &str, survey: &mut Survey) {
+pub(crate) fn survey(frame: &str, survey: &mut Survey) {
     kit::survey::read(frame, |root| {
         let at = Rpc::of(root);
         for item in at.result.items() {

@@ -8,9 +8,9 @@ use crate::exchange::kit::listing::{self, Listings};
 use crate::exchange::kit::tape::Scratch;
 
 /// What is listed.
-pub const INSTRUMENTS: &str = "/api/v2/public/get_instruments";
+pub(crate) const INSTRUMENTS: &str = "/api/v2/public/get_instruments";
 /// What each instrument of a currency did in 24 hours.
-pub const SUMMARIES: &str = "/api/v2/public/get_book_summary_by_currency";
+pub(crate) const SUMMARIES: &str = "/api/v2/public/get_book_summary_by_currency";
 
 /// Hands each element of `{"result":[…]}` to `each`, its numbers as texts. What it gives nothing
 /// for is left out.
@@ -48,7 +48,7 @@ impl<'t> Entry<'t> {
 }
 
 /// Decodes `get_instruments`.
-pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
+pub(crate) fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
     let read = |entry: &Entry<'_>| {
         let symbol = entry.text("instrument_name").unwrap_or_default();
         Some((symbol.to_owned(), instrument(entry, symbol, exchange)))
@@ -169,7 +169,7 @@ fn date(text: &str) -> Option<String> {
 }
 
 /// Decodes `get_book_summary_by_currency`: the volume in dollars.
-pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
+pub(crate) fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     results(body, "get_book_summary_by_currency", |entry| {
         let symbol = Symbol::from(entry.text("instrument_name")?).ok()?;
         Some((symbol, entry.text("volume_usd")?.parse().ok()?))

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// The simulated service.
-pub struct DeribitMirror;
+pub(crate) struct DeribitMirror;
 
 impl Mirror for DeribitMirror {
     /// Against dollars an inverse perpetual, against anything else one that counts in the base

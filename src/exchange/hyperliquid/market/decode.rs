@@ -17,7 +17,7 @@ const WARM_ITEMS: usize = 256;
 const REFUSED: i64 = -1;
 
 /// Decodes books, trades and quotes, and the answers to subscriptions.
-pub fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
+pub(crate) fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
     const TRADE: &str = r#"{"coin":"BTC","hash":"0x0000000000000000000000000000000000000000000000000000000000000000","px":"105056.0","side":"B","sz":"0.00219","tid":121451470284048,"time":1737918794873,"users":["0x0000000000000000000000000000000000000000","0x0000000000000000000000000000000000000000"]}"#;
     let (trades, mut news) = ((TRADE, WARM_ITEMS), News::new(instruments));
     decoder::warm(

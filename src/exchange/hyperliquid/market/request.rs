@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// Frames that ask `method` for these topics, one each: the exchange takes no lists. It knows no
 /// ids either, and repeats the subscription in its answer.
-pub fn about(method: &str, topics: &[Topic<'_>], depth: &DepthStream) -> Vec<Request> {
+pub(crate) fn about(method: &str, topics: &[Topic<'_>], depth: &DepthStream) -> Vec<Request> {
     let frame = |topic: &Topic<'_>| {
         let (kind, option) = match topic.channel {
             Channel::Depth if depth.name == FAST => (BOOK, r#","fast":true"#),

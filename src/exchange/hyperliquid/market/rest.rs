@@ -10,14 +10,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Prices have at most this many decimals, less those of the size.
-pub const PERP_DECIMALS: u8 = 6;
+pub(crate) const PERP_DECIMALS: u8 = 6;
 /// See [`PERP_DECIMALS`].
-pub const SPOT_DECIMALS: u8 = 8;
+pub(crate) const SPOT_DECIMALS: u8 = 8;
 /// The least worth of an order, in dollars of a perpetual and in the quote token of a pair.
 const NOTIONAL_MIN: u128 = 10;
 
 /// A question to `/info`, which is always a POST. Those about instruments weigh 20 each.
-pub fn info(kind: &str) -> RestRequest {
+pub(crate) fn info(kind: &str) -> RestRequest {
     RestRequest {
         path: "/info".to_owned(),
         body: Some(format!(r#"{{"type":"{kind}"}}"#)),
@@ -26,12 +26,12 @@ pub fn info(kind: &str) -> RestRequest {
 }
 
 /// True for a pair of tokens, `PURR/USDC` or `@107`; perpetuals are called by their coin.
-pub fn is_spot(symbol: &str) -> bool {
+pub(crate) fn is_spot(symbol: &str) -> bool {
     symbol.starts_with('@') || symbol.contains('/')
 }
 
 /// Requests for what these symbols are part of, for all if there is none.
-pub fn metadata_requests(symbols: &[&str]) -> Vec<RestRequest> {
+pub(crate) fn metadata_requests(symbols: &[&str]) -> Vec<RestRequest> {
     let wants = |spot| symbols.is_empty() || symbols.iter().any(|s| is_spot(s) == spot);
     let all = [("meta", false), ("spotMeta", true)].into_iter();
     let asked = all.filter(|(_, spot)| wants(*spot));
@@ -74,7 +74,7 @@ struct Token {
 }
 
 /// Decodes `meta` or `spotMeta`: the body says which.
-pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
+pub(crate) fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
     let body: Value = read(body)?;
     if body["tokens"].is_array() {
         let meta: SpotMeta = of_shape(body)?;
@@ -137,7 +137,7 @@ fn spot(
 
 /// The scales follow from the decimals of the size. The tick is the finest there is: prices of more
 /// than five figures are refused unless they are whole, which no constant tick can say.
-pub fn bare(
+pub(crate) fn bare(
     exchange: &'static str,
     symbol: &str,
     size: u8,
@@ -166,7 +166,7 @@ struct Context {
 }
 
 /// Decodes `metaAndAssetCtxs` or `spotMetaAndAssetCtxs`: the worth of what was traded in a day.
-pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
+pub(crate) fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     let (meta, contexts): (Named, Vec<Value>) = read(body)?;
     let names = meta
         .universe
@@ -183,7 +183,7 @@ pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
 }
 
 /// Symbol and numbers of a recorded frame.
-pub fn survey(frame: &str, survey: &mut Survey) {
+pub(crate) fn survey(frame: &str, survey: &mut Survey) {
     let Ok(frame) = serde_json::from_str::<Value>(frame) else {
         return;
     };

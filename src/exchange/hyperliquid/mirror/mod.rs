@@ -11,7 +11,7 @@ use crate::exchange::mirror::{Call, Market, MirrorSession, Reply};
 use crate::exchange::{Exchange, Mirror, kit::text};
 
 /// Hyperliquid's server half.
-pub struct HyperliquidMirror;
+pub(crate) struct HyperliquidMirror;
 
 impl Mirror for HyperliquidMirror {
     /// Books stand at a time.

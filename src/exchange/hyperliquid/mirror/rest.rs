@@ -6,7 +6,7 @@ use crate::exchange::mirror::{Call, Listing, Market, Reply};
 use serde_json::{Value, json};
 
 /// Answers a request.
-pub fn reply(call: Call<'_>, market: &dyn Market) -> Reply {
+pub(crate) fn reply(call: Call<'_>, market: &dyn Market) -> Reply {
     let answer = |status, body: String| Reply {
         status,
         body,

@@ -25,7 +25,7 @@ struct Topic {
 
 /// One connection's subscriptions.
 #[derive(Default)]
-pub struct HyperliquidSession {
+pub(crate) struct HyperliquidSession {
     topics: Vec<Topic>,
     past: VecDeque<Trade>,
     /// When the last frame was sent.

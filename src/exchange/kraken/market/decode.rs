@@ -11,13 +11,13 @@ use DecodeError::Shape;
 const WARM_LEVELS: usize = 1_000;
 
 /// The keys of a level, in the exchange's order.
-pub const PRICE_AND_QTY: [&str; 2] = ["price", "qty"];
+pub(crate) const PRICE_AND_QTY: [&str; 2] = ["price", "qty"];
 /// The code of a refusal: the exchange gives words, no number.
-pub const REFUSED: i64 = -1;
+pub(crate) const REFUSED: i64 = -1;
 
 /// Decodes books, trades, tickers, states of the exchange and answers, of both versions of the
 /// protocol.
-pub fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
+pub(crate) fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
     let open = instruments.iter().filter(|instrument| instrument.trading);
     let open = Open(open.map(|instrument| instrument.id).collect());
     let levels = (
@@ -40,12 +40,12 @@ pub fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
 
 /// Instruments that can be traded as far as they are concerned: a halt of the exchange concerns all
 /// of them.
-pub struct Open(Box<[InstrumentId]>);
+pub(crate) struct Open(Box<[InstrumentId]>);
 
 impl Open {
     /// The state of the whole exchange: `online`, `cancel_only`, `post_only`, `limit_only`,
     /// `maintenance`. Only the first one takes every order.
-    pub fn state(&self, state: Value<'_>, words: &mut Words) -> Result<(), DecodeError> {
+    pub(crate) fn state(&self, state: Value<'_>, words: &mut Words) -> Result<(), DecodeError> {
         let on = state.text()? == "online";
         self.0.iter().try_for_each(|id| words.trading(*id, on))
     }

@@ -9,7 +9,7 @@ use crate::exchange::{DepthStream, Request, Topic, kit::text};
 const SYMBOLS_PER_FRAME: usize = 100;
 
 /// The channel that each sort of stream comes on.
-pub const fn channel_name(channel: Channel) -> &'static str {
+pub(crate) const fn channel_name(channel: Channel) -> &'static str {
     match channel {
         Channel::Depth => "book",
         Channel::Trades => "trade",
@@ -18,7 +18,7 @@ pub const fn channel_name(channel: Channel) -> &'static str {
 }
 
 /// The sort of stream that comes on this channel, if it is one of ours.
-pub fn channel_of(name: &str) -> Option<Channel> {
+pub(crate) fn channel_of(name: &str) -> Option<Channel> {
     Channel::ALL
         .into_iter()
         .find(|channel| channel_name(*channel) == name)
@@ -26,7 +26,7 @@ pub fn channel_of(name: &str) -> Option<Channel> {
 
 /// Frames that ask `method` for these topics, ids counting from `first_id`. A frame is about one
 /// channel: topics that stand in the order of their channels need the fewest.
-pub fn about(
+pub(crate) fn about(
     method: &str,
     topics: &[Topic<'_>],
     depth: &'static DepthStream,

@@ -43,7 +43,7 @@ struct Pair {
 /// Decodes `AssetPairs`.
 ///
 /// The scales are the pair's own decimals: the book's checksum is of exactly these digits.
-pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
+pub(crate) fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
     let pairs = result::<Value>("AssetPairs", body)?;
     let read = |pair: &Pair| instrument(pair, exchange);
     Ok(listing::each(pairs.values(), "wsname", read))
@@ -89,7 +89,7 @@ const COST_SCALE_MAX: u8 = 10;
 
 /// As the stream names an asset; REST and the first version have names of their own for two of
 /// them.
-pub fn asset_name(old: &str) -> &str {
+pub(crate) fn asset_name(old: &str) -> &str {
     match old {
         "XBT" => "BTC",
         "XDG" => "DOGE",
@@ -106,7 +106,7 @@ struct Ticker {
 
 /// Decodes `Ticker`: the volume of each pair in US dollars, as far as the exchange itself quotes
 /// its quote asset in them.
-pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
+pub(crate) fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     let tickers = result::<Value>("Ticker", body)?;
     let mut pairs = BTreeMap::new();
     for (pair, ticker) in &tickers {

@@ -7,7 +7,7 @@ use crate::exchange::kit::{Value, survey as kit};
 
 /// Symbols, tokens and the depth of one frame, of either version. What is no market frame tells
 /// nothing.
-pub fn frame(frame: &str, survey: &mut Survey) {
+pub(crate) fn frame(frame: &str, survey: &mut Survey) {
     kit::read(frame, |root| {
         match root.is_object() {
             true => object(root, survey),

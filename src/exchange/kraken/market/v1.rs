@@ -9,18 +9,18 @@ use crate::exchange::{DecodeError, Words};
 use DecodeError::Shape;
 
 /// A frame of data, taken apart: all but the channel's number in front.
-pub struct Frame<'t> {
+pub(crate) struct Frame<'t> {
     /// Its one or two bodies; absent if there is none.
-    pub bodies: [Value<'t>; 2],
+    pub(crate) bodies: [Value<'t>; 2],
     /// `book-10`, `trade`, …
-    pub channel: &'t str,
+    pub(crate) channel: &'t str,
     /// The pair's name.
-    pub pair: Value<'t>,
+    pub(crate) pair: Value<'t>,
 }
 
 impl<'t> Frame<'t> {
     /// Takes an array apart: `[id, body, channel, pair]` or `[id, body, body, channel, pair]`.
-    pub fn of(root: Value<'t>) -> Result<Self, DecodeError> {
+    pub(crate) fn of(root: Value<'t>) -> Result<Self, DecodeError> {
         let mut items = root.items().skip(1);
         let mut next = || items.next().unwrap_or_default();
         let (first, second, third, fourth) = (next(), next(), next(), next());
@@ -37,7 +37,11 @@ impl<'t> Frame<'t> {
 }
 
 /// A frame that is an array.
-pub fn message(root: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
+pub(crate) fn message(
+    root: Value<'_>,
+    symbols: &Symbols,
+    words: &mut Words,
+) -> Result<(), DecodeError> {
     let frame = Frame::of(root)?;
     let [body, _] = frame.bodies;
     let listed = || frame.pair.listed(symbols);
@@ -112,7 +116,7 @@ fn ticker(body: Value<'_>, listed: &Listed, words: &mut Words) -> Result<(), Dec
 }
 
 /// A frame that is an object: states of the exchange and answers.
-pub fn event(
+pub(crate) fn event(
     root: Value<'_>,
     symbols: &Symbols,
     open: &Open,

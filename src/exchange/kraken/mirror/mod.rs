@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// The server half.
-pub struct KrakenMirror;
+pub(crate) struct KrakenMirror;
 
 impl Mirror for KrakenMirror {
     /// Books have no ids.

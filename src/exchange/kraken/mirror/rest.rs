@@ -6,7 +6,7 @@ use crate::exchange::mirror::{Call, Listing, Market, Reply};
 use serde_json::{Map, Value, json};
 
 /// Answers one request.
-pub fn answer(call: Call<'_>, market: &mut dyn Market) -> Reply {
+pub(crate) fn answer(call: Call<'_>, market: &mut dyn Market) -> Reply {
     let path = call.target.split('?').next().unwrap_or_default();
     let of: fn(&Listing) -> (String, Value) = match path {
         "/0/public/AssetPairs" => pair,

@@ -11,12 +11,12 @@ use DecodeError::Shape;
 const WARM_LEVELS: usize = 1_000;
 
 /// The keys of a level, in the exchange's order.
-pub const PRICE_AND_QTY: [&str; 2] = ["price", "qty"];
+pub(crate) const PRICE_AND_QTY: [&str; 2] = ["price", "qty"];
 /// The code of a refusal: the exchange gives words, no number.
 const REFUSED: i64 = -1;
 
 /// Decodes books, trades, tickers and answers.
-pub fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
+pub(crate) fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
     let levels = (r#"{"price":123456.75,"qty":1234567.8901}"#, 2 * WARM_LEVELS);
     decoder::warm(instruments, Prices::Numbers, levels, message)
 }

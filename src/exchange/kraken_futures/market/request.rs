@@ -8,7 +8,7 @@ use crate::exchange::{Request, Topic, kit::text};
 const PRODUCTS_PER_FRAME: usize = 100;
 
 /// The feed that each sort of stream comes on. `ticker` comes once a second at most.
-pub const fn feed_name(channel: Channel) -> &'static str {
+pub(crate) const fn feed_name(channel: Channel) -> &'static str {
     match channel {
         Channel::Depth => "book",
         Channel::Trades => "trade",
@@ -17,7 +17,7 @@ pub const fn feed_name(channel: Channel) -> &'static str {
 }
 
 /// The sort of stream that comes on this feed, if it is one of ours.
-pub fn channel_of(feed: &str) -> Option<Channel> {
+pub(crate) fn channel_of(feed: &str) -> Option<Channel> {
     Channel::ALL
         .into_iter()
         .find(|channel| feed_name(*channel) == feed)
@@ -25,7 +25,7 @@ pub fn channel_of(feed: &str) -> Option<Channel> {
 
 /// Frames that ask `event` for these topics. A frame is about one feed: topics that stand in the
 /// order of their channels need the fewest.
-pub fn about(event: &str, topics: &[Topic<'_>]) -> Vec<Request> {
+pub(crate) fn about(event: &str, topics: &[Topic<'_>]) -> Vec<Request> {
     let frame = |topics: &[Topic<'_>]| {
         let channel = topics.first().map_or(Channel::Depth, |topic| topic.channel);
         let products: Vec<&str> = topics.iter().map(|topic| topic.symbol).collect();

@@ -37,7 +37,7 @@ fn asset_name(old: &str) -> &str {
 }
 
 /// Decodes `instruments`. Numbers are read as text: a tick may be 1e-10.
-pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
+pub(crate) fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
     let read = Scratch::warmed(b"[]").read_exact(body, |root| {
         let list = root.find(b"instruments").some();
         let list = list.ok_or(crate::exchange::DecodeError::Shape)?;
@@ -108,7 +108,7 @@ fn instrument(
 
 /// Decodes `tickers`: the volume in dollars. Inverse contracts are of one dollar, so that their
 /// number is it.
-pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
+pub(crate) fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     #[derive(Deserialize)]
     struct Answer {
         tickers: Vec<Value>,

@@ -5,7 +5,7 @@ use crate::exchange::Survey;
 use crate::exchange::kit::{Value, survey as kit};
 
 /// Symbols and tokens of one frame. What is no market frame tells nothing.
-pub fn frame(frame: &str, survey: &mut Survey) {
+pub(crate) fn frame(frame: &str, survey: &mut Survey) {
     kit::read(frame, |root| {
         message(root, survey);
         Ok(())

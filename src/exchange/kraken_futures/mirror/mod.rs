@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The server half.
-pub struct FuturesMirror;
+pub(crate) struct FuturesMirror;
 
 impl Mirror for FuturesMirror {
     /// Each message changes one level and has a number of its own.

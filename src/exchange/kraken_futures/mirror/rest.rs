@@ -5,7 +5,7 @@ use crate::exchange::mirror::{Call, Listing, Market, Reply};
 use serde_json::json;
 
 /// Answers one request.
-pub fn answer(call: Call<'_>, market: &mut dyn Market) -> Reply {
+pub(crate) fn answer(call: Call<'_>, market: &mut dyn Market) -> Reply {
     let path = call.target.split('?').next().unwrap_or_default();
     let (key, of): (_, fn(&Listing) -> String) = match path {
         "/derivatives/api/v3/instruments" => ("instruments", instrument),

@@ -18,7 +18,7 @@ const CUT_SOON: i64 = 64_008;
 struct ButPong(Box<dyn Decoder>);
 
 /// Decodes book, trade and quote pushes, and the answers to requests.
-pub fn decoder(instruments: &[Instrument], depth: &'static DepthStream) -> Box<dyn Decoder> {
+pub(crate) fn decoder(instruments: &[Instrument], depth: &'static DepthStream) -> Box<dyn Decoder> {
     let levels = (
         r#"["0.00000061737","12345.02000000","0","123"]"#,
         2 * WARM_LEVELS,

@@ -9,7 +9,7 @@ use serde_json::Value;
 /// Frames that ask `op` for these topics, ids counting from `first_id`.
 ///
 /// One topic a frame: a refusal names no topic, only the request's id.
-pub fn about(
+pub(crate) fn about(
     op: &str,
     topics: &[Topic<'_>],
     depth: &'static DepthStream,

@@ -15,14 +15,14 @@ use std::collections::BTreeSet;
 const TYPES: [&str; 3] = ["SPOT", "SWAP", "FUTURES"];
 
 /// A request at `path` for each type.
-pub fn requests(path: &str) -> Vec<RestRequest> {
+pub(crate) fn requests(path: &str) -> Vec<RestRequest> {
     let request = |kind| RestRequest::get(format!("{path}?instType={kind}"), 1);
     TYPES.into_iter().map(request).collect()
 }
 
 /// Requests for the metadata of these symbols, of all but options if there is none. Names tell
 /// the type: `BTC-USDT`, `BTC-USDT-SWAP`, `BTC-USD-260327`, `BTC-USD-260327-90000-C`.
-pub fn metadata_requests(symbols: &[&str]) -> Vec<RestRequest> {
+pub(crate) fn metadata_requests(symbols: &[&str]) -> Vec<RestRequest> {
     const PATH: &str = "/api/v5/public/instruments";
     if symbols.is_empty() {
         return requests(PATH);
@@ -85,7 +85,7 @@ struct Listing {
 }
 
 /// Decodes `public/instruments`.
-pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
+pub(crate) fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
     let list: Vec<Value> = answer(body, "instruments")?;
     let read = |one: &Listing| instrument(one, exchange);
     Ok(listing::each(&list, "instId", read))
@@ -188,7 +188,7 @@ fn number(text: &str) -> Option<(u8, u64)> {
 
 /// Decodes `market/tickers`: volume in the quote asset. Spot says it so; contracts count it in the
 /// base asset.
-pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
+pub(crate) fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     #[derive(Deserialize, Default)]
     #[serde(rename_all = "camelCase", default)]
     struct Ticker {
@@ -211,7 +211,7 @@ pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
 }
 
 /// Symbol, depth stream and numbers of a recorded frame.
-pub fn survey(frame: &str, survey: &mut Survey) {
+pub(crate) fn survey(frame: &str, survey: &mut Survey) {
     let Ok(frame) = serde_json::from_str::<Value>(frame) else {
         return;
     };

@@ -10,7 +10,7 @@ use crate::exchange::mirror::{Call, Market, MirrorSession, Reply};
 use crate::exchange::{Exchange, Mirror, kit::text};
 
 /// OKX's server half.
-pub struct OkxMirror;
+pub(crate) struct OkxMirror;
 
 impl Mirror for OkxMirror {
     fn list(&self, base: &str, quote: &str, px_decimals: u8, qty_decimals: u8) -> Instrument {

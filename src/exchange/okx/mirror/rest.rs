@@ -7,7 +7,7 @@ use crate::exchange::mirror::{Call, Listing, Market, Reply};
 use serde_json::{Value, json};
 
 /// Answers a request.
-pub fn reply(call: Call<'_>, market: &dyn Market) -> Reply {
+pub(crate) fn reply(call: Call<'_>, market: &dyn Market) -> Reply {
     let path = call.target.split('?').next().unwrap_or_default();
     let wanted = text::query_value(call.target, "instType").unwrap_or_default();
     let listed = market.listings().iter().enumerate();

@@ -19,7 +19,7 @@ const ARGS_MAX: usize = 64 * 1024;
 
 /// One connection's subscriptions.
 #[derive(Default)]
-pub struct OkxSession {
+pub(crate) struct OkxSession {
     topics: Vec<Followed>,
     /// When requests of the last hour came.
     requests: Vec<UnixNanos>,
@@ -127,7 +127,7 @@ impl MirrorSession for OkxSession {
 impl OkxSession {
     /// Something was sent at this time.
     #[cfg(test)]
-    pub fn heard(&mut self, at: UnixNanos) {
+    pub(crate) fn heard(&mut self, at: UnixNanos) {
         self.sent = at;
     }
 

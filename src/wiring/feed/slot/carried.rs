@@ -6,12 +6,18 @@ use crate::wiring::feed::{Heard, Lines};
 
 impl<const N: usize> Slot<N> {
     /// The lines of this part carry the stream.
-    pub fn is_in(&self, channel: Channel, part: u8) -> bool {
+    pub(crate) fn is_in(&self, channel: Channel, part: u8) -> bool {
         self.parts[channel as usize] == part
     }
 
     /// A line of this part is up; `first` says that no other one of the part is.
-    pub fn connected(&mut self, now: Nanos, line: u8, (part, epoch): (u8, u32), first: bool) {
+    pub(crate) fn connected(
+        &mut self,
+        now: Nanos,
+        line: u8,
+        (part, epoch): (u8, u32),
+        first: bool,
+    ) {
         self.heard[usize::from(line)] = 0;
         let with_book = self.book.is_some();
         if with_book && !self.is_in(Channel::Depth, part) {
@@ -27,7 +33,7 @@ impl<const N: usize> Slot<N> {
     }
 
     /// A line of this part ended; `last` says that no other one of the part is up.
-    pub fn disconnected(&mut self, now: Nanos, line: u8, part: u8, last: bool) {
+    pub(crate) fn disconnected(&mut self, now: Nanos, line: u8, part: u8, last: bool) {
         let lost = Channel::ALL.into_iter().filter(|_| last);
         for channel in lost.filter(|channel| self.parts[*channel as usize] == part) {
             self.pulse.subscribed(now, channel, false);
@@ -40,7 +46,7 @@ impl<const N: usize> Slot<N> {
     }
 
     /// The exchange confirmed or refused one of its streams on this line of this part.
-    pub fn subscribed(
+    pub(crate) fn subscribed(
         &mut self,
         now: Nanos,
         (line, part): (u8, u8),
@@ -61,7 +67,7 @@ impl<const N: usize> Slot<N> {
 
     /// The lines of this part carry the stream from here on: its book starts from nothing. False if
     /// they did before.
-    pub fn moved(&mut self, now: Nanos, channel: Channel, part: u8, lines: &Lines) -> bool {
+    pub(crate) fn moved(&mut self, now: Nanos, channel: Channel, part: u8, lines: &Lines) -> bool {
         let before = std::mem::replace(&mut self.parts[channel as usize], part);
         if before == part {
             return false;
@@ -85,7 +91,7 @@ impl<const N: usize> Slot<N> {
     }
 
     /// A recording has the stream on this line: there it was carried.
-    pub fn follow(&mut self, now: Nanos, line: u8, channel: Channel, lines: &Lines) {
+    pub(crate) fn follow(&mut self, now: Nanos, line: u8, channel: Channel, lines: &Lines) {
         if self.moved(now, channel, lines.part(line), lines)
             && channel == Channel::Depth
             && let Some(book) = &mut self.book
@@ -95,7 +101,7 @@ impl<const N: usize> Slot<N> {
     }
 
     /// Notes that data of this channel came on this line; to be called before the data is taken in.
-    pub fn hear(&mut self, out: &mut Outlet<'_>, now: Nanos, line: u8, channel: Channel) {
+    pub(crate) fn hear(&mut self, out: &mut Outlet<'_>, now: Nanos, line: u8, channel: Channel) {
         if self.heard[usize::from(line)] & bit(channel) == 0 {
             self.begin(out, now, line, channel);
         }

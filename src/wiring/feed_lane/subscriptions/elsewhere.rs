@@ -8,7 +8,7 @@ impl Subscriptions {
     /// The exchange refused a request without saying which one. It answers in order: the oldest one
     /// without an answer is meant, and is divided as in [`Self::handle_answer`]. A topic that was
     /// asked for alone, beside others that the session carries, is crowded out.
-    pub fn handle_nameless_refusal(&mut self, now: Nanos, code: i64) -> Option<Refusal> {
+    pub(crate) fn handle_nameless_refusal(&mut self, now: Nanos, code: i64) -> Option<Refusal> {
         let sent = |state: &State| match state {
             State::Sent(id) => Some(*id),
             State::Wanted | State::Queued | State::Confirmed | State::Absent => None,
@@ -27,30 +27,30 @@ impl Subscriptions {
     }
 
     /// The topics that the session had no room for.
-    pub fn crowded(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn crowded(&self) -> impl Iterator<Item = usize> {
         let states = self.states.iter().enumerate();
         states.filter_map(|(topic, state)| (*state == State::Crowded).then_some(topic))
     }
 
     /// The topics that this line is to carry.
-    pub fn own(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn own(&self) -> impl Iterator<Item = usize> {
         let states = self.states.iter().enumerate();
         states.filter_map(|(topic, state)| (*state != State::Elsewhere).then_some(topic))
     }
 
     /// How many topics this line is to carry.
-    pub fn ours(&self) -> usize {
+    pub(crate) fn ours(&self) -> usize {
         self.own().count()
     }
 
     /// How many topics the exchange has confirmed.
-    pub fn carried(&self) -> usize {
+    pub(crate) fn carried(&self) -> usize {
         let states = self.states.iter();
         states.filter(|state| **state == State::Confirmed).count()
     }
 
     /// As [`Self::carried`], of the depth topics.
-    pub fn books(&self) -> usize {
+    pub(crate) fn books(&self) -> usize {
         let topics = self.desired.topics.iter().zip(&self.states);
         let books = topics.filter(|((.., channel), _)| *channel == Channel::Depth);
         books
@@ -59,19 +59,19 @@ impl Subscriptions {
     }
 
     /// Everything that this line is to carry was refused.
-    pub fn is_in_vain(&self) -> bool {
+    pub(crate) fn is_in_vain(&self) -> bool {
         let refused = |topic| matches!(self.states[topic], State::Refused | State::Crowded);
         self.open == 0 && self.own().all(refused)
     }
 
     /// The topic is confirmed, or may become so.
-    pub fn may_carry(&self, topic: usize) -> bool {
+    pub(crate) fn may_carry(&self, topic: usize) -> bool {
         let state = self.states[topic];
         state == State::Confirmed || state.is_open()
     }
 
     /// This line is to carry these topics and no others, from its next connection on.
-    pub fn assign(&mut self, ours: impl Fn(usize) -> bool) {
+    pub(crate) fn assign(&mut self, ours: impl Fn(usize) -> bool) {
         for topic in 0..self.states.len() {
             let state = match ours(topic) {
                 true => State::Wanted,
@@ -84,19 +84,19 @@ impl Subscriptions {
     }
 
     /// Another line carries the topic from here on.
-    pub fn leave(&mut self, topic: usize) {
+    pub(crate) fn leave(&mut self, topic: usize) {
         self.set(topic, State::Elsewhere);
         self.check();
     }
 
     /// This line is to carry the topic, too.
-    pub fn take(&mut self, topic: usize) {
+    pub(crate) fn take(&mut self, topic: usize) {
         self.want(topic);
         self.check();
     }
 
     /// The topic is this line's again, and was refused: it is tried again in its time.
-    pub fn take_back(&mut self, now: Nanos, topic: usize) {
+    pub(crate) fn take_back(&mut self, now: Nanos, topic: usize) {
         self.set(topic, State::Refused);
         self.retry_at = self.retry_at.min(now + REFUSED_RETRY);
         self.check();

@@ -16,37 +16,37 @@ const BAN_DEFAULT: Nanos = Nanos::from_secs(60);
 
 /// How urgent a request is: the smallest value is the most urgent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Urgency {
+pub(crate) struct Urgency {
     /// Another request for a book that was not healthy since the last one. It goes behind all
     /// others, and leaves a part of the budget to them.
-    pub repeat: bool,
+    pub(crate) repeat: bool,
     /// The rank of its instrument; 0 is the most urgent.
-    pub rank: u8,
+    pub(crate) rank: u8,
 }
 
 /// One request that waits. If two are equally urgent, the older one goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Waiting<J> {
+pub(crate) struct Waiting<J> {
     /// Who goes first.
-    pub urgency: Urgency,
+    pub(crate) urgency: Urgency,
     /// What it costs of the host's budget.
-    pub weight: u32,
+    pub(crate) weight: u32,
     /// What it is for.
-    pub job: J,
+    pub(crate) job: J,
     /// Its place among those that are as urgent.
     order: u64,
 }
 
 /// The queue of one host, generic over what waits in it.
 #[derive(Debug)]
-pub struct Queue<J> {
+pub(crate) struct Queue<J> {
     waiting: BTreeMap<(Urgency, u64), Waiting<J>>,
     next: u64,
 }
 
 impl<J: Copy> Queue<J> {
     /// Nothing waits.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             waiting: BTreeMap::new(),
             next: 0,
@@ -54,7 +54,7 @@ impl<J: Copy> Queue<J> {
     }
 
     /// Adds a request behind those that are as urgent.
-    pub fn push(&mut self, urgency: Urgency, weight: u32, job: J) {
+    pub(crate) fn push(&mut self, urgency: Urgency, weight: u32, job: J) {
         let order = self.next;
         self.next += 1;
         self.put_back(Waiting {
@@ -66,14 +66,14 @@ impl<J: Copy> Queue<J> {
     }
 
     /// Puts back what was taken and could not be done: it keeps its place.
-    pub fn put_back(&mut self, waiting: Waiting<J>) {
+    pub(crate) fn put_back(&mut self, waiting: Waiting<J>) {
         let place = (waiting.urgency, waiting.order);
         self.waiting.insert(place, waiting);
     }
 
     /// Takes the most urgent request if the host takes it now; else says when to look again,
     /// [`Nanos::NEVER`] if nothing waits.
-    pub fn pop(&mut self, now: Nanos, plan: &mut Plan) -> Result<Waiting<J>, Nanos> {
+    pub(crate) fn pop(&mut self, now: Nanos, plan: &mut Plan) -> Result<Waiting<J>, Nanos> {
         let Some(first) = self.waiting.first_entry() else {
             return Err(Nanos::NEVER);
         };
@@ -82,13 +82,13 @@ impl<J: Copy> Queue<J> {
     }
 
     /// Requests that wait.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }
 
     /// What waits, the most urgent first, each with the time at which the host will take it, as far
     /// as its budget tells: requests take time of their own.
-    pub fn schedule(&self, now: Nanos, plan: &Plan) -> Vec<(J, Nanos)> {
+    pub(crate) fn schedule(&self, now: Nanos, plan: &Plan) -> Vec<(J, Nanos)> {
         let (mut plan, mut at) = (plan.clone(), now);
         let one = |waiting: &Waiting<J>| {
             while let Err(until) = plan.spend_as(at, waiting.urgency, waiting.weight) {
@@ -102,7 +102,7 @@ impl<J: Copy> Queue<J> {
 
 /// What one host still takes from us.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub(crate) struct Plan {
     weight: Limiter,
     /// What repeats leave of it.
     reserve: u32,
@@ -111,7 +111,7 @@ pub struct Plan {
 
 impl Plan {
     /// For a host that takes `budget` from one address.
-    pub fn new(budget: Rate) -> Self {
+    pub(crate) fn new(budget: Rate) -> Self {
         let ours = budget.count - budget.count / SPARED_PART;
         Self {
             weight: Limiter::new(ours, budget.per),
@@ -121,7 +121,7 @@ impl Plan {
     }
 
     /// Spends `weight`, or says when there will be room.
-    pub fn spend(&mut self, now: Nanos, weight: u32) -> Result<(), Nanos> {
+    pub(crate) fn spend(&mut self, now: Nanos, weight: u32) -> Result<(), Nanos> {
         self.spend_sparing(now, weight, 0)
     }
 
@@ -139,7 +139,7 @@ impl Plan {
     }
 
     /// How long it takes from `now` until the last of requests of these weights may be sent.
-    pub fn time_needed(&self, now: Nanos, weights: impl Iterator<Item = u32>) -> Nanos {
+    pub(crate) fn time_needed(&self, now: Nanos, weights: impl Iterator<Item = u32>) -> Nanos {
         let (mut plan, mut at) = (self.clone(), now);
         for weight in weights {
             while let Err(until) = plan.spend(at, weight) {
@@ -151,13 +151,13 @@ impl Plan {
 
     /// The newest request, of this weight, was answered: the host counted it some time before
     /// `now`, and not when we sent it.
-    pub fn redate(&mut self, now: Nanos, weight: u32) {
+    pub(crate) fn redate(&mut self, now: Nanos, weight: u32) {
         self.weight.redate_weighing(now, weight);
     }
 
     /// The host answered with this status; `asked` is how long it tells us to stay away, if it says
     /// so. True if it tells us to stay away at all.
-    pub fn answered(&mut self, now: Nanos, status: u16, asked: Option<Nanos>) -> bool {
+    pub(crate) fn answered(&mut self, now: Nanos, status: u16, asked: Option<Nanos>) -> bool {
         let span = match (status, asked) {
             (200..=299, _) => None,
             (418 | 429, None) => Some(BAN_DEFAULT),
@@ -170,7 +170,7 @@ impl Plan {
     }
 
     /// Until when the host is left alone; in the past if it is not.
-    pub fn banned_until(&self) -> Nanos {
+    pub(crate) fn banned_until(&self) -> Nanos {
         self.banned_until
     }
 }

@@ -137,12 +137,12 @@ impl Rest {
     }
 
     /// From now on copies every body that is kept.
-    pub fn tapped(self, tap: Option<BodyTap>) -> Self {
+    pub(crate) fn tapped(self, tap: Option<BodyTap>) -> Self {
         Self { tap, ..self }
     }
 
     /// Keeps a body for the recording, if one is made.
-    pub fn keep(&self, exchange: &dyn Exchange, request: &RestRequest, body: &[u8]) {
+    pub(crate) fn keep(&self, exchange: &dyn Exchange, request: &RestRequest, body: &[u8]) {
         self.keep_copy(exchange, request, self.copy(body), None);
     }
 
@@ -165,7 +165,7 @@ impl Rest {
     }
 
     /// Whether the two are one host: a host counts our requests by address, not by feed.
-    pub fn is(&self, other: &Self) -> bool {
+    pub(crate) fn is(&self, other: &Self) -> bool {
         self.base == other.base && self.via == other.via && self.proxy == other.proxy
     }
 
@@ -175,7 +175,7 @@ impl Rest {
     }
 
     /// How long the host's budget needs from now for requests of these weights.
-    pub fn time_needed(&self, weights: impl Iterator<Item = u32>) -> Nanos {
+    pub(crate) fn time_needed(&self, weights: impl Iterator<Item = u32>) -> Nanos {
         self.plan.time_needed(sys::monotonic(), weights)
     }
 
@@ -287,7 +287,7 @@ impl<In: Transport> Connector<In> for Through {
 }
 
 /// A `host:port` in the form that a proxy takes.
-pub fn target(host_port: &str) -> Target {
+pub(crate) fn target(host_port: &str) -> Target {
     let (host, port) = host_port.rsplit_once(':').unwrap_or((host_port, ""));
     Target {
         host: host.trim_matches(['[', ']']).to_owned(),

@@ -12,34 +12,34 @@ const BODIES: usize = 1_024;
 
 /// The body of an answer.
 #[derive(Debug)]
-pub struct Body {
+pub(crate) struct Body {
     /// Whose it is.
-    pub exchange: &'static str,
+    pub(crate) exchange: &'static str,
     /// URL of the request, at the exchange's own host.
-    pub conn: String,
+    pub(crate) conn: String,
     /// When it was there.
-    pub at: Nanos,
+    pub(crate) at: Nanos,
     /// The instrument of a snapshot: it stands in the recording where the lane took it in.
-    pub snapshot: Option<InstrumentId>,
+    pub(crate) snapshot: Option<InstrumentId>,
     /// Exactly as it came.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// The fetchers' end.
 #[derive(Clone)]
-pub struct BodyTap {
+pub(crate) struct BodyTap {
     sender: Sender<Body>,
     lost: Arc<AtomicU64>,
 }
 
 /// The recorder's end.
-pub struct BodyEnd {
+pub(crate) struct BodyEnd {
     pub(super) inbox: Receiver<Body>,
     lost: Arc<AtomicU64>,
 }
 
 /// The way of bodies to the recorder.
-pub fn bodies() -> (BodyTap, BodyEnd) {
+pub(crate) fn bodies() -> (BodyTap, BodyEnd) {
     let (sender, inbox) = crossbeam_channel::bounded(BODIES);
     let lost = Arc::new(AtomicU64::new(0));
     let tap = BodyTap {
@@ -52,7 +52,7 @@ pub fn bodies() -> (BodyTap, BodyEnd) {
 impl BodyTap {
     /// Hands over the body of the answer to `request`; `snapshot` names the instrument if a lane
     /// gets it.
-    pub fn keep(
+    pub(crate) fn keep(
         &self,
         exchange: &dyn Exchange,
         request: &RestRequest,
@@ -79,12 +79,12 @@ impl BodyTap {
 
 impl BodyEnd {
     /// Bodies that found no room, since the beginning.
-    pub fn lost(&self) -> u64 {
+    pub(crate) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 }
 
 /// A host without the port that everybody means.
-pub fn bare(host_port: &str) -> &str {
+pub(crate) fn bare(host_port: &str) -> &str {
     host_port.strip_suffix(":443").unwrap_or(host_port)
 }

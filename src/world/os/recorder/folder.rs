@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The folder that is recorded into.
 #[derive(Debug)]
-pub struct Folder {
+pub(crate) struct Folder {
     dir: PathBuf,
     manifest: File,
 }
@@ -19,7 +19,7 @@ impl Folder {
     ///
     /// # Errors
     /// If it cannot be written, or holds a recording already.
-    pub fn create(dir: &Path) -> io::Result<Self> {
+    pub(crate) fn create(dir: &Path) -> io::Result<Self> {
         let named =
             |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", dir.display()));
         if dir.exists() && !dir.is_dir() {

@@ -24,14 +24,14 @@ impl Files for Dir {
 }
 
 /// The series of a recording's folder, each as `DIR/<series>`.
-pub fn series(dir: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn series(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let names = journal::series_names(&Dir(dir.to_owned()))?.into_iter();
     Ok(names.map(|name| dir.join(name)).collect())
 }
 
 /// Opens a recording from its beginning, unpacking gzip if its first bytes say so. `DIR/binance` is
 /// the series of that name in the recorder's folder `DIR`.
-pub fn open(path: &Path) -> io::Result<Reader> {
+pub(crate) fn open(path: &Path) -> io::Result<Reader> {
     if !path.exists()
         && let Some(series) = open_series(path)?
     {
@@ -62,7 +62,7 @@ fn open_series(path: &Path) -> io::Result<Option<Reader>> {
 ///
 /// # Errors
 /// If there is none, or it cannot be read.
-pub fn verify(dir: &Path) -> Result<Report, String> {
+pub(crate) fn verify(dir: &Path) -> Result<Report, String> {
     let named = |error: io::Error| format!("{}: {error}", dir.display());
     journal::verify(&Dir(dir.to_owned())).map_err(named)
 }

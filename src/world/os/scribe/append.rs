@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// A file that is appended to (`O_APPEND`: whoever truncates it, as log rotation does, gets no hole
 /// of zeros).
 #[derive(Debug)]
-pub struct Append {
+pub(crate) struct Append {
     path: PathBuf,
     file: Option<File>,
     waiting: Vec<u8>,
@@ -16,7 +16,7 @@ pub struct Append {
 
 impl Append {
     /// A file that is made when there is something to write.
-    pub fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self {
             path,
             file: None,
@@ -25,7 +25,7 @@ impl Append {
     }
 
     /// Makes the file now.
-    pub fn open(&mut self) -> io::Result<&mut File> {
+    pub(crate) fn open(&mut self) -> io::Result<&mut File> {
         if let Some(ref mut file) = self.file {
             return Ok(file);
         }
@@ -37,12 +37,12 @@ impl Append {
     }
 
     /// What is to be written; whole lines go to its end.
-    pub fn waiting(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn waiting(&mut self) -> &mut Vec<u8> {
         &mut self.waiting
     }
 
     /// Writes what waits. After an error the rest of it waits on.
-    pub fn write(&mut self) -> io::Result<()> {
+    pub(crate) fn write(&mut self) -> io::Result<()> {
         if self.waiting.is_empty() {
             return Ok(());
         }

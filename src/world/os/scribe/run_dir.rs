@@ -24,7 +24,7 @@ const AGAIN: Nanos = Nanos::from_millis(100);
 /// `log.jsonl` and `latency/<stage>.hlog|.hgrm` in the run's directory.
 ///
 /// Invariant: what waits for the log is whole lines, but for the rest of the first one.
-pub struct RunDir {
+pub(crate) struct RunDir {
     latency: PathBuf,
     log: Append,
     intervals: [Option<Append>; Stage::ALL.len()],
@@ -38,7 +38,7 @@ pub struct RunDir {
 
 impl RunDir {
     /// Makes the directory and its log.
-    pub fn create(dir: &Path) -> io::Result<Self> {
+    pub(crate) fn create(dir: &Path) -> io::Result<Self> {
         let latency = dir.join("latency");
         fs::create_dir_all(&latency).map_err(|error| named(&latency, &error))?;
         let path = dir.join("log.jsonl");
@@ -58,7 +58,7 @@ impl RunDir {
 
     /// Takes a whole line for the log. `record`: of an order, which is kept when others no longer
     /// are.
-    pub fn take_line(&mut self, line: &str, record: bool) {
+    pub(crate) fn take_line(&mut self, line: &str, record: bool) {
         let room = if record {
             RECORDS_WAITING_MAX
         } else {
@@ -73,7 +73,7 @@ impl RunDir {
     }
 
     /// Writes the lines that wait. False: the disk does not take them now.
-    pub fn write_log(&mut self, now: Nanos) -> bool {
+    pub(crate) fn write_log(&mut self, now: Nanos) -> bool {
         if self.log_again.is_some_and(|again| now < again) {
             return false;
         }
@@ -87,7 +87,7 @@ impl RunDir {
     }
 
     /// Appends one interval to its stage's log, which begins with its first interval.
-    pub fn take_interval(
+    pub(crate) fn take_interval(
         &mut self,
         stage: Stage,
         values: &Histogram<u32>,
@@ -115,7 +115,7 @@ impl RunDir {
     }
 
     /// Writes the intervals that wait, so that a reader of the files is at most a second late.
-    pub fn write_intervals(&mut self) {
+    pub(crate) fn write_intervals(&mut self) {
         for stage in Stage::ALL {
             let file = self.intervals[stage as usize].as_mut();
             if let Some(Err(error)) = file.map(Append::write) {
@@ -126,7 +126,7 @@ impl RunDir {
     }
 
     /// Writes the distributions of the whole run. The run is over; what still waits is lost.
-    pub fn finish(&mut self, now: Nanos, totals: &Totals) {
+    pub(crate) fn finish(&mut self, now: Nanos, totals: &Totals) {
         for stage in Stage::ALL {
             let Some(values) = totals.stage(stage) else {
                 continue;
@@ -148,17 +148,17 @@ impl RunDir {
     }
 
     /// Writes that failed.
-    pub fn errors(&self) -> u64 {
+    pub(crate) fn errors(&self) -> u64 {
         self.errors
     }
 
     /// Lines that are not in the log.
-    pub fn lines_lost(&self) -> u64 {
+    pub(crate) fn lines_lost(&self) -> u64 {
         self.lines_lost
     }
 
     /// The first failure since the disk last took something, once.
-    pub fn take_error(&mut self) -> Option<String> {
+    pub(crate) fn take_error(&mut self) -> Option<String> {
         self.error_to_tell.take()
     }
 

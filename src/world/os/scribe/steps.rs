@@ -9,19 +9,19 @@ const STEP_MIN_NS: u64 = 100_000_000;
 const LOOK_NS_MAX: u64 = 20_000_000;
 
 /// What the wall clock was last seen ahead of the monotonic one.
-pub struct Steps {
+pub(crate) struct Steps {
     ahead_ns: i128,
 }
 
 impl Steps {
-    pub fn new(anchor: Anchor) -> Self {
+    pub(crate) fn new(anchor: Anchor) -> Self {
         Self {
             ahead_ns: i128::from(anchor.unix.0) - i128::from(anchor.mono.0),
         }
     }
 
     /// A note if the wall clock was set since the last look.
-    pub fn look(&mut self, clock: &dyn Clock) -> Option<Note> {
+    pub(crate) fn look(&mut self, clock: &dyn Clock) -> Option<Note> {
         let (before, unix, after) = (clock.now(), clock.unix(), clock.now());
         if after.since(before) > LOOK_NS_MAX {
             return None;

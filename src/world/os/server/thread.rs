@@ -27,9 +27,9 @@ const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
 
 /// What the thread and its owner both see.
-pub struct Shared {
-    pub stop: AtomicBool,
-    pub waker: Waker,
+pub(crate) struct Shared {
+    pub(crate) stop: AtomicBool,
+    pub(crate) waker: Waker,
     frames_sent: AtomicU64,
     played_out: AtomicBool,
     orders: AtomicU64,
@@ -41,7 +41,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn progress(&self) -> SimProgress {
+    pub(crate) fn progress(&self) -> SimProgress {
         // Whoever panicked while holding it left whole numbers behind.
         let exceeded = *self.exceeded.lock().unwrap_or_else(PoisonError::into_inner);
         SimProgress {
@@ -67,7 +67,7 @@ struct Client {
 }
 
 /// Everything that lives on the thread.
-pub struct Thread {
+pub(crate) struct Thread {
     poll: Poll,
     listener: TcpListener,
     venues: Venues,
@@ -84,7 +84,7 @@ pub struct Thread {
 }
 
 impl Thread {
-    pub fn new(
+    pub(crate) fn new(
         mut listener: TcpListener,
         venues: Venues,
         tls: Arc<ServerConfig>,
@@ -123,7 +123,7 @@ impl Thread {
     }
 
     /// Serves until it is told to stop.
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         let mut events = Events::with_capacity(256);
         while !self.shared.stop.load(Relaxed) {
             let timeout = self.timeout();

@@ -17,14 +17,14 @@ const SPARED_FOR_ORDERS: usize = 9;
 /// Connections that this process may open to one exchange, which counts them by address, whatever
 /// they are for.
 #[derive(Debug, Clone)]
-pub struct Attempts {
+pub(crate) struct Attempts {
     limiter: Arc<Mutex<Limiter>>,
     spared: usize,
 }
 
 impl Attempts {
     /// Within `allowed`, which is what the exchange takes from one address.
-    pub fn new(allowed: Rate) -> Self {
+    pub(crate) fn new(allowed: Rate) -> Self {
         let ours = (allowed.count - allowed.count.div_ceil(LEFT_ALONE)).max(1);
         Self {
             limiter: Arc::new(Mutex::new(Limiter::new(ours, allowed.per))),
@@ -46,7 +46,7 @@ impl Attempts {
 
 /// What the connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     MarketData,
     Orders,
 }
@@ -55,7 +55,7 @@ pub enum Purpose {
 ///
 /// # Errors
 /// What the system says.
-pub fn dial(
+pub(crate) fn dial(
     poll: &Poll,
     token: Token,
     address: SocketAddr,

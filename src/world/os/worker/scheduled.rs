@@ -6,11 +6,11 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 /// `/proc/thread-self/schedstat` of the thread that opened it.
-pub struct Scheduled(Option<File>);
+pub(crate) struct Scheduled(Option<File>);
 
 /// Counts since the thread began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// Nanoseconds in which it could have run and did not.
     delay_ns: u64,
     /// Times that it gave its CPU away: for a sleep, a stop, or a wait within the kernel.
@@ -20,18 +20,18 @@ pub struct Reading {
 impl Reading {
     /// How long it took to run again after the one sleep since `before`; `None` if that was no
     /// single sleep: it was stopped too (a signal, a debugger, a frozen container), or never slept.
-    pub fn slept_once_since(&self, before: &Self) -> Option<Nanos> {
+    pub(crate) fn slept_once_since(&self, before: &Self) -> Option<Nanos> {
         (self.waits == before.waits + 1).then(|| Nanos(self.delay_ns - before.delay_ns))
     }
 }
 
 impl Scheduled {
-    pub fn open() -> Self {
+    pub(crate) fn open() -> Self {
         Self(File::open("/proc/thread-self/schedstat").ok())
     }
 
     /// Two system calls; `None` if the kernel does not say.
-    pub fn read(&self) -> Option<Reading> {
+    pub(crate) fn read(&self) -> Option<Reading> {
         let mut text = [0u8; 64];
         let length = self.0.as_ref()?.read_at(&mut text, 0).ok()?;
         let text = std::str::from_utf8(&text[..length]).ok()?;

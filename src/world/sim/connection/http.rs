@@ -17,22 +17,22 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 64;
 
 /// What became of one request.
-pub enum Turn {
+pub(crate) enum Turn {
     Answered,
     /// A WebSocket is asked for; what follows will be frames.
     Upgrade(Upgrade),
 }
 
 /// A request for a WebSocket, not answered yet.
-pub struct Upgrade {
-    pub host: String,
-    pub target: String,
+pub(crate) struct Upgrade {
+    pub(crate) host: String,
+    pub(crate) target: String,
     response: tungstenite::handshake::server::Response,
 }
 
 impl Upgrade {
     /// Writes the 101.
-    pub fn accept(&self, pipe: &mut Pipe) {
+    pub(crate) fn accept(&self, pipe: &mut Pipe) {
         // Writing into a vector cannot fail, and these headers are text.
         let _ = write_response(&mut pipe.output, &self.response);
     }
@@ -49,7 +49,7 @@ struct Head {
 }
 
 /// Answers the next whole request in `pipe`; `None` while there is none.
-pub fn answer(
+pub(crate) fn answer(
     now: Nanos,
     from: IpAddr,
     pipe: &mut Pipe,
@@ -147,12 +147,12 @@ fn upgrade(pipe: &mut Pipe, head: Head) -> Result<Turn, Cut> {
 }
 
 /// Refuses a request; the connection ends.
-pub fn refuse(pipe: &mut Pipe, status: u16, why: &str) {
+pub(crate) fn refuse(pipe: &mut Pipe, status: u16, why: &str) {
     write(pipe, status, "", &fault(-1000, why), false);
 }
 
 /// Refuses a request for now.
-pub fn limited(pipe: &mut Pipe, refusal: Refusal, keep_alive: bool) {
+pub(crate) fn limited(pipe: &mut Pipe, refusal: Refusal, keep_alive: bool) {
     let fault = fault(-1003, "Too many requests.");
     let retry = format!("Retry-After: {}\r\n", refusal.retry_after_s);
     write(pipe, refusal.status, &retry, &fault, keep_alive);

@@ -13,7 +13,7 @@ use DecodeError::Shape;
 const WARM_LEVELS: usize = 8_192;
 
 /// Decodes `l2_data`, `market_trades`, `ticker` and `subscriptions`.
-pub fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
+pub(crate) fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
     const LEVEL: &str = r#"{"side":"offer","event_time":"2026-01-02T03:04:05.123456Z","price_level":"68900.00","new_quantity":"1.50000000"}"#;
     kit::decoder::warm(instruments, Prices::Texts, (LEVEL, WARM_LEVELS), message)
 }
@@ -161,7 +161,7 @@ fn subscriptions(
 }
 
 /// Symbols of a recorded frame, with the texts of its levels and prints.
-pub fn survey(frame: &str, survey: &mut Survey) {
+pub(crate) fn survey(frame: &str, survey: &mut Survey) {
     kit::survey::read(frame, |root| {
         let at = Envelope::of(root);
         for event in at.events.items() {

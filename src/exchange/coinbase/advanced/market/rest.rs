@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// The public list of products.
-pub const PRODUCTS: &str = "/api/v3/brokerage/market/products";
+pub(crate) const PRODUCTS: &str = "/api/v3/brokerage/market/products";
 
 #[derive(Deserialize)]
 struct Page {
@@ -59,7 +59,7 @@ fn page(body: &[u8]) -> Result<Page, String> {
 }
 
 /// Decodes the list of products: neither futures nor aliases.
-pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
+pub(crate) fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
     let instrument = |entry: &Entry| {
         if !entry.own() {
             return Ok(None);
@@ -88,7 +88,7 @@ pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String>
 }
 
 /// Where the next page begins.
-pub fn next_cursor(body: &[u8]) -> Option<String> {
+pub(crate) fn next_cursor(body: &[u8]) -> Option<String> {
     let pagination = page(body).ok()?.pagination?;
     let more = pagination.has_next && !pagination.next_cursor.is_empty();
     more.then_some(pagination.next_cursor)
@@ -96,7 +96,7 @@ pub fn next_cursor(body: &[u8]) -> Option<String> {
 
 /// The volume in each product's quote currency: most are dollars, the others rank lower than they
 /// should.
-pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
+pub(crate) fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     let volume = |entry: Entry| {
         let volume = entry.approximate_quote_24h_volume.as_ref()?.parse().ok()?;
         Some((Symbol::from(&entry.product_id).ok()?, volume))

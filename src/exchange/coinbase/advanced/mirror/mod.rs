@@ -13,7 +13,7 @@ use crate::exchange::mirror::{
 use serde_json::{Value, json};
 
 /// The simulated Advanced Trade service.
-pub struct AdvancedMirror;
+pub(crate) struct AdvancedMirror;
 
 impl Mirror for AdvancedMirror {
     /// Books have no ids.

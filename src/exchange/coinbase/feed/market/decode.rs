@@ -13,7 +13,7 @@ use DecodeError::Shape;
 const WARM_LEVELS: usize = 8_192;
 
 /// Decodes `snapshot`, `l2update`, `match`, `ticker`, `subscriptions` and `error`.
-pub fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
+pub(crate) fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
     let levels = (r#"["68900.00","1.50000000"]"#, 2 * WARM_LEVELS);
     kit::decoder::warm(instruments, Prices::Texts, levels, message)
 }
@@ -115,7 +115,7 @@ fn subscriptions(
 
 /// Symbols of a recorded frame, with the texts of its levels and prints, and which depth channel
 /// was recorded.
-pub fn survey(frame: &str, survey: &mut Survey) {
+pub(crate) fn survey(frame: &str, survey: &mut Survey) {
     kit::survey::read(frame, |root| {
         let at = Keys::of(root);
         for item in at.channels.items() {

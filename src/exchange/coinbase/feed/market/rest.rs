@@ -8,10 +8,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The list of products.
-pub const PRODUCTS: &str = "/products";
+pub(crate) const PRODUCTS: &str = "/products";
 /// What each product did in 24 hours. Not documented, but public for years; the documented
 /// `/products/volume-summary` counts in base currency, which ranks nothing.
-pub const STATS: &str = "/products/stats";
+pub(crate) const STATS: &str = "/products/stats";
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -31,7 +31,7 @@ struct Entry {
 }
 
 /// Decodes the list of products. `quote_increment` is the step of prices here.
-pub fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
+pub(crate) fn metadata(body: &[u8], exchange: &'static str) -> Result<Listings, String> {
     let entries: Vec<Value> = serde_json::from_slice(body)
         .map_err(|error| format!("products are not of the documented shape: {error}"))?;
     let instrument = |entry: &Entry| {
@@ -68,7 +68,7 @@ struct Day {
 
 /// Base volume at the last price, in each product's quote currency: most are dollars, the others
 /// rank lower than they should.
-pub fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
+pub(crate) fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
     let stats: BTreeMap<String, Value> = serde_json::from_slice(body)
         .map_err(|error| format!("products/stats is not of the known shape: {error}"))?;
     let volume = |(symbol, stats): (&String, &Value)| {

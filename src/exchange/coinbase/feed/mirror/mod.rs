@@ -13,7 +13,7 @@ use crate::exchange::mirror::{
 use serde_json::{Value, json};
 
 /// The simulated Exchange feed and its REST service.
-pub struct FeedMirror;
+pub(crate) struct FeedMirror;
 
 impl Mirror for FeedMirror {
     /// Books have no ids.

@@ -12,27 +12,27 @@ pub struct News(Box<[Option<UnixNanos>]>);
 
 impl News {
     /// Nothing is news yet.
-    pub fn new(instruments: &[Instrument]) -> Self {
+    pub(crate) fn new(instruments: &[Instrument]) -> Self {
         let places = instruments.iter().map(|one| one.id.index() + 1);
         Self(vec![None; places.max().unwrap_or(0)].into())
     }
 
     /// A new subscription: the past comes next.
-    pub fn forget(&mut self, id: InstrumentId) {
+    pub(crate) fn forget(&mut self, id: InstrumentId) {
         if let Some(from) = self.0.get_mut(id.index()) {
             *from = None;
         }
     }
 
     /// What happens from `time` on is news, unless it began before.
-    pub fn start(&mut self, id: InstrumentId, time: UnixNanos) {
+    pub(crate) fn start(&mut self, id: InstrumentId, time: UnixNanos) {
         if let Some(from) = self.0.get_mut(id.index()) {
             from.get_or_insert(time);
         }
     }
 
     /// True for a trade that is not of the past.
-    pub fn is_new(&self, id: InstrumentId, time: UnixNanos) -> bool {
+    pub(crate) fn is_new(&self, id: InstrumentId, time: UnixNanos) -> bool {
         let from = self.0.get(id.index()).copied().flatten();
         from.is_some_and(|from| time >= from)
     }
