@@ -50,13 +50,11 @@ impl Orders {
     }
 
     /// Orders without an end.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.open.len()
     }
 
     /// Every order has its end.
-    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }

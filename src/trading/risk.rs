@@ -182,7 +182,6 @@ impl Risk {
     }
 
     /// Orders whose end is not known, those in doubt included.
-    #[cfg(test)]
     pub(crate) fn open_orders(&self) -> usize {
         self.open.len()
     }

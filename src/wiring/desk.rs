@@ -1,11 +1,14 @@
 //! The desk lane: every event in, strategies, risk, admitted orders out. There is one in a run.
 //! Never sends anything itself.
 
+mod counts;
+mod notes;
+
 use super::ring::{Receiver, Sender};
 use super::turn::Turn;
 use crate::base::{
-    Body, ClientId, Event, Flags, Instrument, InstrumentId, Intent, Nanos, News, Note, Outcome,
-    Report, Severity, Side, Stamps, StrategyId, UnixNanos, Value,
+    Body, ClientId, Event, Flags, Instrument, InstrumentId, Intent, Nanos, NewOrder, News, Outcome,
+    Report, Severity, Stamps, StrategyId, UnixNanos, Value,
 };
 use crate::market::Picture;
 use crate::strategy::{Intents, Strategy};
@@ -15,6 +18,8 @@ use crate::trading::refusal::{Compared, Refusal};
 use crate::trading::risk::{Admitted, Risk};
 use crate::venue::paper::{Paper, Reports};
 use crate::watch::stage::Stage;
+pub use counts::{DeskCounters, Traded};
+use notes::{decision, report_note};
 use std::collections::VecDeque;
 
 /// Events that one turn takes from each ring.
@@ -25,6 +30,8 @@ const OWN_REPORTS: usize = 256;
 const REFUSAL_SAMPLE: Nanos = Nanos::from_secs(1);
 
 /// The stamps of an order from the frame that caused it to its admission.
+///
+/// Invariant: `popped <= decided <= admitted`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Receipt {
     /// Stamps of the frame that caused it.
@@ -35,6 +42,13 @@ pub struct Receipt {
     pub decided: Nanos,
     /// Risk had admitted it.
     pub admitted: Nanos,
+}
+
+impl Receipt {
+    fn check(&self) {
+        debug_assert!(self.popped <= self.decided);
+        debug_assert!(self.decided <= self.admitted);
+    }
 }
 
 /// An admitted order on its way to the gateway, with its receipt.
@@ -78,65 +92,6 @@ impl Seated {
     }
 }
 
-/// What was counted, of all strategies or of one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct DeskCounters {
-    /// Events taken off the rings, or shown to the strategy.
-    pub events: u64,
-    /// What strategies wanted.
-    pub intents: u64,
-    /// What risk let through.
-    pub admitted: u64,
-    /// Orders that the exchange took.
-    pub acked: u64,
-    /// Fills.
-    pub fills: u64,
-    /// Orders that were filled whole.
-    pub filled: u64,
-    /// Orders that were cancelled with something left.
-    pub cancelled: u64,
-    /// Orders of which something expired.
-    pub expired: u64,
-    /// Orders that the exchange refused.
-    pub rejected: u64,
-    /// Orders that never left.
-    pub not_sent: u64,
-    /// Orders that are over, and nobody ever said how much of them traded.
-    pub unknown: u64,
-    /// Orders that were in doubt for a time, whatever their end.
-    pub in_doubt: u64,
-}
-
-impl DeskCounters {
-    fn count(&mut self, outcome: Outcome) {
-        let counter = match outcome {
-            Outcome::Acked { .. } => &mut self.acked,
-            Outcome::Fill { .. } => &mut self.fills,
-            Outcome::InDoubt => &mut self.in_doubt,
-            Outcome::Filled => &mut self.filled,
-            Outcome::Cancelled => &mut self.cancelled,
-            Outcome::Expired => &mut self.expired,
-            Outcome::Rejected { .. } => &mut self.rejected,
-            Outcome::NotSent => &mut self.not_sent,
-            Outcome::Unknown => &mut self.unknown,
-            Outcome::Refused { .. } => return, // Risk counts them by gate.
-        };
-        *counter += 1;
-    }
-}
-
-/// What was traded of one instrument, at its own scales.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Traded {
-    /// Fills.
-    pub fills: u64,
-    /// How much was bought, and how much was sold.
-    pub qty: [u128; 2],
-    /// What was paid for that, and what was received, at the instrument's notional scale; fees are
-    /// not in it.
-    pub notional: [u128; 2],
-}
-
 /// What a desk leaves behind.
 #[derive(Debug, Clone)]
 pub struct DeskEnd {
@@ -160,6 +115,8 @@ pub struct StrategyEnd {
 }
 
 /// A strategy at the desk, and what is kept of it.
+///
+/// Invariant: each intent was admitted or refused: `intents == admitted + refusals`.
 struct Chair {
     seated: Seated,
     counters: DeskCounters,
@@ -188,9 +145,20 @@ impl Chair {
         }
         due
     }
+
+    fn check(&self) {
+        self.counters.check();
+        debug_assert_eq!(
+            self.counters.intents,
+            self.counters.admitted + self.refusals.total()
+        );
+    }
 }
 
 /// The strategies of a run, and the one gate before the market.
+///
+/// Invariant: each admitted order is open or has its end: `admitted == ends + orders`; risk has the
+/// same orders open; strategies count what the desk counts, each its own part.
 pub struct Desk {
     inputs: Vec<Receiver<Event>>,
     /// By strategy id.
@@ -267,6 +235,7 @@ impl Desk {
                 taken += 1;
             }
         }
+        self.check();
         taken
     }
 
@@ -312,6 +281,8 @@ impl Desk {
         while let Some((strategy, event)) = self.own.pop_front() {
             self.show_to(turn, event.stamps.book, strategy, &event);
         }
+        assert!(self.orders.is_empty(), "an order without an end");
+        self.check();
         let end = |chair: &Chair| StrategyEnd {
             counters: chair.counters,
             refusals: chair.refusals.clone(),
@@ -372,6 +343,7 @@ impl Desk {
     }
 
     fn handle_intent(&mut self, turn: &mut Turn, mut receipt: Receipt, intent: Intent) {
+        assert!(!self.closed, "an order after the run's end");
         let now = receipt.popped;
         let chair = &mut self.chairs[intent.strategy.index()];
         self.counters.intents += 1;
@@ -386,8 +358,11 @@ impl Desk {
                 receipt.admitted = turn.clock.now();
                 turn.latency
                     .record(Stage::Admit, receipt.admitted.since(receipt.decided));
+                receipt.check();
+                check_admitted(&chair.seated, order.order(), &intent);
                 self.counters.admitted += 1;
                 chair.counters.admitted += 1;
+                chair.check();
                 let note = decision(now, Severity::Info, "order.admitted", &intent)
                     .with("order", Value::Int(order.order().client_id.0 as i64));
                 self.orders.open(order.order(), intent.tag);
@@ -401,6 +376,7 @@ impl Desk {
             Err(refused) => {
                 let gate = refused.gate;
                 chair.refusals.record(intent.instrument, &refused);
+                chair.check();
                 let report = Report {
                     client_id: ClientId::default(),
                     strategy: intent.strategy,
@@ -482,55 +458,34 @@ impl Desk {
         let instrument = self.picture.instrument(report.instrument);
         let worth = instrument.and_then(|instrument| instrument.notional(px, qty));
         if let Some(traded) = self.traded.get_mut(report.instrument.index()) {
-            let side = match report.side {
-                Side::Buy => 0,
-                Side::Sell => 1,
-            };
-            traded.fills += 1;
-            traded.qty[side] += u128::from(qty.0);
-            let notional = &mut traded.notional[side];
-            *notional = notional.saturating_add(worth.unwrap_or(0));
+            traded.add(report.side, qty, worth);
         }
+    }
+
+    /// To be called when all that an event caused was taken in.
+    fn check(&self) {
+        let open = self.orders.len();
+        assert!(self.counters.admitted == self.counters.ends() + open as u64);
+        assert!(open == self.risk.open_orders(), "risk has others open");
+        let of = |what: fn(&DeskCounters) -> u64| {
+            let chairs = self.chairs.iter().map(|chair| what(&chair.counters));
+            chairs.sum::<u64>() == what(&self.counters)
+        };
+        let judged = self.counters.admitted + self.risk.refusals().total();
+        debug_assert_eq!(self.counters.intents, judged);
+        debug_assert!(of(|counters| counters.intents));
+        debug_assert!(of(|counters| counters.admitted));
+        debug_assert!(of(DeskCounters::ends));
+        debug_assert!(of(|counters| counters.fills));
     }
 }
 
-/// A report as a log record: `order.filled` is a fill, `order.done` the end of an order that was
-/// filled whole.
-fn report_note(now: Nanos, report: &Report) -> Note {
-    let (severity, event) = match report.outcome {
-        Outcome::Acked { .. } => (Severity::Info, "order.acked"),
-        Outcome::Fill { .. } => (Severity::Info, "order.filled"),
-        Outcome::InDoubt => (Severity::Error, "order.in_doubt"),
-        Outcome::Filled => (Severity::Info, "order.done"),
-        Outcome::Cancelled => (Severity::Info, "order.cancelled"),
-        Outcome::Expired => (Severity::Info, "order.expired"),
-        Outcome::Rejected { .. } => (Severity::Warn, "order.rejected"),
-        Outcome::NotSent => (Severity::Warn, "order.not_sent"),
-        Outcome::Refused { .. } => (Severity::Info, "order.refused"),
-        Outcome::Unknown => (Severity::Error, "order.unknown"),
-    };
-    let (px, qty) = match report.outcome {
-        Outcome::Fill { px, qty } => (px, qty),
-        _ => (report.px, report.qty),
-    };
-    let note = Note::new(now, severity, event)
-        .instrument(report.instrument)
-        .strategy(report.strategy)
-        .with("order", Value::Int(report.client_id.0 as i64))
-        .with("side", Value::Word(report.side.name()))
-        .with("px", Value::Px(px))
-        .with("qty", Value::Qty(qty))
-        .with("remaining", Value::Qty(report.remaining))
-        .with("tag", Value::Int(report.tag as i64));
-    let note = match report.outcome {
-        Outcome::Acked { exchange_id } => note.with("exchange_id", Value::Int(exchange_id as i64)),
-        Outcome::Rejected { code } => note.with("code", Value::Int(code.into())),
-        _ => note,
-    };
-    match report.outcome.is_end() {
-        true => note.with("end", Value::Word(report.outcome.name())),
-        false => note,
-    }
+/// What leaves is what its strategy wanted, and of an instrument of its own.
+fn check_admitted(seated: &Seated, order: &NewOrder, intent: &Intent) {
+    assert!(seated.owns(order.instrument), "an order of another's");
+    assert!(order.strategy == intent.strategy);
+    assert!((order.instrument, order.side) == (intent.instrument, intent.side));
+    assert!((order.px, order.qty) == (intent.px, intent.qty));
 }
 
 fn own_event(now: Nanos, body: Body) -> Event {
@@ -551,24 +506,6 @@ fn own_event(now: Nanos, body: Body) -> Event {
         flags: Flags::default(),
         body,
     }
-}
-
-/// A line of the decision log: what was wanted, and the inputs that it was wanted for.
-fn decision(at: Nanos, severity: Severity, event: &'static str, intent: &Intent) -> Note {
-    Note::new(at, severity, event)
-        .instrument(intent.instrument)
-        .epoch(intent.why.epoch)
-        .strategy(intent.strategy)
-        .with("side", Value::Word(intent.side.name()))
-        .with("px", Value::Px(intent.px))
-        .with("qty", Value::Qty(intent.qty))
-        .with("signal", Value::Word(intent.why.signal))
-        .with("value", Value::Ratio(intent.why.value))
-        .with("threshold", Value::Ratio(intent.why.threshold))
-        .with("update_id", Value::Int(intent.why.update_id as i64))
-        .with("best_bid", Value::Px(intent.why.bid.px))
-        .with("best_ask", Value::Px(intent.why.ask.px))
-        .text(intent.why.signal)
 }
 
 #[cfg(test)]

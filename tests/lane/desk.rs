@@ -8,8 +8,8 @@ use crossbeam_channel::Receiver as Log;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use tickwire::base::{
-    Body, ClientId, Event, InstrumentId, Intent, Nanos, News, Note, Outcome, Px, Qty, Report,
-    Severity, Side, Status, StrategyId, Value,
+    Body, ClientId, Contract, Event, Instrument, InstrumentId, Intent, Nanos, News, Note, Outcome,
+    Px, Qty, Report, Severity, Side, Status, StrategyId, Value,
 };
 use tickwire::market::Picture;
 use tickwire::strategy::{Intents, Strategy};
@@ -708,4 +708,28 @@ fn the_refusals_of_one_strategy_do_not_silence_those_of_another() {
     let refused = records.iter().filter(|note| note.event == "order.refused");
     let whose: Vec<StrategyId> = refused.map(|note| note.strategy).collect();
     assert_eq!(whose, [StrategyId(0), StrategyId(1)], "once a second each");
+}
+
+/// An exchange may say any price. What it says of is not told as less than it was.
+#[test]
+fn a_fill_that_is_worth_more_than_fits_stands_at_the_largest_sum() {
+    let mut bench = Bench::live(8, 16);
+    let contract = Contract {
+        size: u64::MAX,
+        scale: 18,
+        inverse: false,
+    };
+    let listed = Instrument {
+        contract,
+        ..instruments()[BTC.index()]
+    };
+    bench.handle(event(START, BTC, Body::Instrument(listed)));
+    bench.want(&[buy(BTC, 4)]);
+    let id = bench.tickets()[0].order.order().client_id.0;
+    for (px, qty) in [(Px(10_000), Qty(1)), (Px(i64::MAX), Qty(3))] {
+        bench.report(id, Outcome::Fill { px, qty });
+    }
+    let traded = bench.finish().traded[BTC.index()];
+    assert_eq!((traded.fills, traded.qty), (2, [4, 0]));
+    assert_eq!(traded.notional, [u128::MAX, 0]);
 }
