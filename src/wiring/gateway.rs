@@ -1,6 +1,7 @@
 //! The gateway lane: one account's order connection. Admitted orders in, frames out, answers back
 //! to the desk. Decides nothing about an order, and never sends one twice.
 
+mod answers;
 mod clock;
 mod receipt;
 
@@ -35,6 +36,8 @@ const LINE: u8 = 0;
 const QUEUED: u64 = u64::MAX;
 
 /// An order that was handed to the socket and has no answer yet.
+///
+/// Invariant: `receipt.admitted <= sent`.
 #[derive(Debug, Clone, Copy)]
 struct InFlight {
     client_id: ClientId,
@@ -53,6 +56,11 @@ struct InFlight {
 }
 
 /// The order connection of one account.
+///
+/// Invariant: `in_flight.len() <= IN_FLIGHT_MAX`; from its front to its back ids rise, `sent` and
+/// `tx_bytes` do not fall, and what is overdue comes before what is not. Every id in it is below
+/// `next_id`, so that no order is handed to the socket twice. While it is `ready` no logon is
+/// awaited, and the exchange did not say that it leaves.
 pub struct Gateway<S: Transport> {
     link: Link<S>,
     codec: Box<dyn OrderCodec>,
@@ -62,6 +70,8 @@ pub struct Gateway<S: Transport> {
     /// Events that found the ring full. Order reports are never lost.
     backlog: VecDeque<Event>,
     in_flight: VecDeque<InFlight>,
+    /// Every id below it is used up: such an order is not handed to the socket.
+    next_id: u64,
     ready: bool,
     /// The exchange will cut this connection: the gateway replaces it when no answer is
     /// outstanding.
@@ -96,6 +106,7 @@ impl<S: Transport> Gateway<S> {
             events,
             backlog: VecDeque::with_capacity(IN_FLIGHT_MAX),
             in_flight: VecDeque::with_capacity(IN_FLIGHT_MAX),
+            next_id: 0,
             ready: false,
             leaving: false,
             logon_due: Nanos::NEVER,
@@ -114,6 +125,8 @@ impl<S: Transport> Gateway<S> {
     }
 
     fn handle_opened(&mut self, turn: &mut Turn, now: Nanos) {
+        assert!(!self.ready, "ready before a logon");
+        assert!(self.in_flight.is_empty(), "orders of a connection before");
         let note = self.note(now, Severity::Info, "gateway.open");
         turn.notes.send(note.text(&self.link.config().host));
         self.clock.look(now, turn.clock.unix());
@@ -141,6 +154,7 @@ impl<S: Transport> Gateway<S> {
                 self.report(now, order.client_id, order.instrument, Outcome::InDoubt);
             }
         }
+        self.check();
     }
 
     fn handle_order(&mut self, turn: &mut Turn, ticket: &Ticket) {
@@ -157,6 +171,12 @@ impl<S: Transport> Gateway<S> {
         if frame.is_empty() {
             return self.report(now, order.client_id, order.instrument, Outcome::NotSent);
         }
+        assert!(self.next_id <= order.client_id.0, "an order a second time");
+        assert!(
+            order.client_id.0 < u64::MAX,
+            "risk keeps the largest id back"
+        );
+        self.next_id = order.client_id.0 + 1;
         // A socket that would block has queued the frame: it counts as sent, and is not sent again.
         match self.link.send(now, frame) {
             Ok(_) => self.counters.sent += 1,
@@ -178,6 +198,7 @@ impl<S: Transport> Gateway<S> {
             wired: Nanos::ZERO,
             overdue: false,
         });
+        self.check();
         self.mark_flushed(turn);
         self.take_stamps(turn);
     }
@@ -196,6 +217,7 @@ impl<S: Transport> Gateway<S> {
             let send_ns = order.sent.since(order.receipt.admitted);
             turn.latency.record(Stage::Send, send_ns);
         }
+        self.check();
     }
 
     /// Matches the kernel's send stamps with the orders that they belong to.
@@ -216,136 +238,12 @@ impl<S: Transport> Gateway<S> {
         }
     }
 
-    fn handle_order_answer(&mut self, turn: &mut Turn, at: Nanos, answer: OrderAnswer) {
-        match answer {
-            OrderAnswer::LoggedOn => {
-                self.logon_due = Nanos::NEVER;
-                self.outage.up(at);
-                self.set_ready(at, true);
-                turn.notes
-                    .send(self.note(at, Severity::Info, "gateway.ready"));
-            }
-            OrderAnswer::LogonRefused { code }
-                if self.codec.blames_clock(code) && self.time_asked.is_none() =>
-            {
-                self.ask_time(at); // Its answer logs on again; the deadline stays.
-            }
-            OrderAnswer::Time(shown) => {
-                if let Some(sent) = self.time_asked.take() {
-                    self.told_time(turn, (sent, at), shown);
-                }
-                if !self.ready && self.logon_due != Nanos::NEVER {
-                    self.log_on(turn, at);
-                }
-            }
-            OrderAnswer::LogonRefused { code } | OrderAnswer::LoggedOff { code } => {
-                self.logon_due = Nanos::NEVER;
-                self.outage.down(at, "logged off");
-                self.set_ready(at, false);
-                let note = self
-                    .note(at, Severity::Error, "gateway.logged_off")
-                    .with("code", Value::Int(code.into()))
-                    .text(self.codec.last_error());
-                turn.notes.send(note);
-                self.link.restart(at);
-            }
-            OrderAnswer::Acked {
-                client_id,
-                exchange_id,
-                exch_time,
-                end,
-            } => {
-                let order = self.in_flight.iter().find(|o| o.client_id == client_id);
-                if let Some(sent) = order.map(|order| order.sent) {
-                    self.told_time(turn, (sent, at), exch_time);
-                }
-                self.close_acked(turn, at, client_id, exchange_id, end);
-            }
-            OrderAnswer::Rejected { client_id, code } => {
-                let note = self
-                    .note(at, Severity::Warn, "gateway.reject")
-                    .with("order", Value::Int(client_id.0 as i64))
-                    .with("code", Value::Int(code.into()))
-                    .text(self.codec.last_error());
-                turn.notes.send(note);
-                if self.codec.blames_clock(code) {
-                    self.ask_time(at);
-                }
-                if let Some(order) = self.close_order(turn, at, client_id) {
-                    let rejected = Outcome::Rejected { code };
-                    self.report(at, client_id, order.instrument, rejected);
-                }
-            }
-            OrderAnswer::Unknown { client_id, code: _ } => {
-                if let Some(order) = self.close_order(turn, at, client_id)
-                    && !order.overdue
-                {
-                    self.report(at, client_id, order.instrument, Outcome::InDoubt);
-                }
-            }
-            OrderAnswer::Shutdown => {
-                turn.notes
-                    .send(self.note(at, Severity::Warn, "gateway.shutdown_announced"));
-                self.set_ready(at, false);
-                self.leaving = true;
-            }
-            OrderAnswer::Ignored => {}
-        }
-    }
-
-    /// The exchange took an order: what it filled of it, and how it ended.
-    fn close_acked(
-        &mut self,
-        turn: &mut Turn,
-        at: Nanos,
-        client_id: ClientId,
-        exchange_id: u64,
-        end: Option<End>,
-    ) {
-        let Some(order) = self.close_order(turn, at, client_id) else {
-            return;
-        };
-        let id = order.instrument;
-        self.report(at, client_id, id, Outcome::Acked { exchange_id });
-        for fill in 0..self.codec.fills().len() {
-            let (px, qty) = self.codec.fills()[fill];
-            self.report(at, client_id, id, Outcome::Fill { px, qty });
-        }
-        let end = match (end, order.tif) {
-            (Some(End::Filled), _) => Outcome::Filled,
-            (Some(End::Cancelled), _) => Outcome::Cancelled,
-            (Some(End::Expired), _) => Outcome::Expired,
-            // It cannot rest: it is over, and nobody says how much of it traded.
-            (None, TimeInForce::ImmediateOrCancel) => Outcome::Unknown,
-        };
-        self.report(at, client_id, id, end);
-    }
-
-    /// There is an answer to one order, which is no longer in flight. An answer that nobody waits
-    /// for is logged and changes nothing.
-    fn close_order(&mut self, turn: &mut Turn, at: Nanos, client_id: ClientId) -> Option<InFlight> {
-        let known = self.in_flight.iter().position(|o| o.client_id == client_id);
-        let Some(order) = known.and_then(|index| self.in_flight.remove(index)) else {
-            let note = self
-                .note(at, Severity::Warn, "gateway.answer_unexpected")
-                .with("order", Value::Int(client_id.0 as i64));
-            turn.notes.send(note);
-            return None;
-        };
-        turn.latency.record(Stage::Ack, at.since(order.sent));
-        if order.wired == Nanos::ZERO {
-            // No send stamp came back: the write call is the last that we know.
-            record_tick_to_wire(turn, &order.receipt, order.sent);
-        }
-        turn.notes.record(self.receipt(at, &order));
-        Some(order)
-    }
-
     fn set_ready(&mut self, now: Nanos, ready: bool) {
         if self.ready != ready {
             self.ready = ready;
             self.emit(now, InstrumentId::NONE, Body::Gateway(ready));
         }
+        assert!(!self.ready || self.logon_due == Nanos::NEVER);
     }
 
     fn report(&mut self, now: Nanos, client_id: ClientId, id: InstrumentId, outcome: Outcome) {
@@ -386,12 +284,32 @@ impl<S: Transport> Gateway<S> {
             .exchange(self.exchange)
             .epoch(self.link.epoch())
     }
+
+    /// Looks at the newest order; in debug builds at all.
+    fn check(&self) {
+        assert!(self.in_flight.len() <= IN_FLIGHT_MAX);
+        assert!(self.in_flight.len() as u64 <= self.counters.sent);
+        let below = |order: &InFlight| order.client_id.0 < self.next_id;
+        assert!(self.in_flight.back().is_none_or(below));
+        assert!(!self.ready || !self.leaving, "orders for one that leaves");
+        debug_assert!(self.counters.bad_frames <= self.counters.frames);
+        debug_assert!(self.in_flight.iter().all(|o| o.receipt.admitted <= o.sent));
+        let all = |holds: fn(&InFlight, &InFlight) -> bool| {
+            let behind = self.in_flight.iter().skip(1);
+            self.in_flight.iter().zip(behind).all(|(a, b)| holds(a, b))
+        };
+        debug_assert!(all(|a, b| a.client_id.0 < b.client_id.0));
+        debug_assert!(all(|a, b| a.sent <= b.sent));
+        debug_assert!(all(|a, b| a.tx_bytes <= b.tx_bytes));
+        debug_assert!(all(|a, b| a.overdue || !b.overdue));
+    }
 }
 
 impl<S: Transport> Gateway<S> {
     /// Counts an answer that was not understood: it says nothing of any order.
     fn refuse_frame(&mut self, turn: &mut Turn, at: Nanos, why: DecodeError) {
         self.counters.bad_frames += 1;
+        self.check();
         if at >= self.refusal_from {
             self.refusal_from = at + REFUSAL_SAMPLE;
             let note = self.note(at, Severity::Warn, "frame.refused");
@@ -471,6 +389,7 @@ impl<S: Transport> Lane<S> for Gateway<S> {
             let order = *order;
             self.report(now, order.client_id, order.instrument, Outcome::InDoubt);
         }
+        self.check();
         if now >= self.logon_due {
             self.logon_due = Nanos::NEVER;
             turn.notes
@@ -543,6 +462,7 @@ impl<S: Transport> Lane<S> for Gateway<S> {
             of: "orders",
             outage: self.outage,
         });
+        into.check();
     }
 }
 

@@ -6,6 +6,8 @@ use super::publisher::PublisherCounters;
 use crate::base::Nanos;
 
 /// What lanes counted, added up over a worker.
+///
+/// Invariant: `feed` is the sum of `exchanges`, and of nothing else.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     /// When it was taken: the run's end.
@@ -26,6 +28,17 @@ pub struct Tally {
     pub outages: Vec<LaneOutage>,
 }
 
+impl Tally {
+    /// To be called when a lane has added its own.
+    pub(super) fn check(&self) {
+        let sum = |of: fn(&ExchangeTally) -> u64| self.exchanges.iter().map(of).sum::<u64>();
+        debug_assert_eq!(self.feed.frames, sum(|lane| lane.frames));
+        debug_assert_eq!(self.feed.bad_frames, sum(|lane| lane.bad_frames));
+        debug_assert!(self.feed.bad_frames <= self.feed.frames);
+        debug_assert!(self.gateway.bad_frames <= self.gateway.frames);
+    }
+}
+
 /// When a lane had no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneOutage {
@@ -38,6 +51,8 @@ pub struct LaneOutage {
 }
 
 /// What a feed lane counted, for its exchange.
+///
+/// Invariant: `bad_frames <= frames`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExchangeTally {
     /// Its name.
@@ -79,6 +94,8 @@ pub struct LanePulse {
 }
 
 /// What the gateway counted.
+///
+/// Invariant: `bad_frames <= frames`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct GatewayCounters {
     /// Orders handed to the connection.

@@ -475,6 +475,27 @@ fn an_announced_shutdown_waits_for_answers_and_then_connects_anew() {
     );
 }
 
+/// A session that ends takes no orders, whatever else the exchange says of it.
+#[test]
+fn a_logon_that_nobody_waits_for_makes_no_leaving_session_ready() {
+    let mut bench = Bench::ready();
+    bench.rig.say(LOGGED_ON);
+    bench.rig.run_until_idle();
+    assert_eq!(bench.rig.log(), ["gateway.answer_unexpected"]);
+    let id = bench.order();
+    let leaves = r#"{"event":{"e":"serverShutdown","E":1770000000000}}"#;
+    for text in [leaves, LOGGED_ON] {
+        bench.rig.say(text);
+        bench.rig.run_until_idle();
+    }
+    assert_eq!(bench.bodies(), [Body::Gateway(false)]);
+    let late = bench.order();
+    assert_eq!(bench.reports(), [(late, Outcome::NotSent)]);
+    let placed = bench.placed()[0].clone();
+    bench.ack(&placed);
+    assert_eq!(bench.reports(), taken(id));
+}
+
 const OUTSIDE_WINDOW: &str =
     r#""error":{"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."}"#;
 
