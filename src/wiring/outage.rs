@@ -92,7 +92,7 @@ impl Outage {
         debug_assert!(span <= self.longest);
     }
 
-    fn is_down(&self) -> bool {
+    pub(super) fn is_down(&self) -> bool {
         self.since != Nanos::NEVER
     }
 

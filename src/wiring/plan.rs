@@ -43,6 +43,9 @@ macro_rules! with_levels {
 pub(crate) use with_levels;
 
 /// A run's road.
+///
+/// Invariant: `risk`, the lanes and the strategies are for the same table of `instruments`; there
+/// is a place between desk and gateway for every order that risk may allow to be open.
 pub struct Plan {
     /// The run's table, by id.
     pub instruments: Arc<[Instrument]>,
@@ -99,6 +102,8 @@ impl FeedPlan {
 }
 
 /// A feed, and the connections that it has its data from.
+///
+/// Invariant: it has a line and a connection; those beyond `lines` take the place of others.
 pub struct LanePlan {
     /// What it follows.
     pub feed: FeedPlan,

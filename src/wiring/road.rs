@@ -93,6 +93,8 @@ impl<S: Transport + Send + 'static> Road<S> {
         } = plan;
         let (mut feeds, mut inputs) = (Vec::new(), Vec::new());
         for lane in &lanes {
+            let total = lane.feed.total;
+            assert_eq!(total, instruments.len(), "a lane of another table");
             let desk = bells.desk.clone();
             let (events, road) = with_levels!(levels, N => boxed::<S, N>(lane, desk))?;
             inputs.push(events);
@@ -100,6 +102,8 @@ impl<S: Transport + Send + 'static> Road<S> {
         }
         let (exit, gateway) = match gateway {
             Some(plan) => {
+                let open_max = risk.open_orders_max();
+                assert!(open_max <= plan.tickets, "an order without a place");
                 risk.only_at(plan.exchange.name());
                 let ends = self::gateway(plan, bells)?;
                 inputs.push(ends.reports);

@@ -34,6 +34,8 @@ impl Departures {
             self.backoff.reset();
             return now;
         }
-        self.backoff.on_failure(now)
+        let at = self.backoff.on_failure(now);
+        debug_assert!(now <= at);
+        at
     }
 }

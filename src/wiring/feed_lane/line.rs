@@ -28,6 +28,9 @@ pub(crate) enum Role {
 }
 
 /// A connection and its subscriptions.
+///
+/// Invariant: while it is not open nothing of its connection is due: no keep-alive, no request that
+/// waits for the message limit, no line to close in favour of this one. Ends are counted from one.
 pub(crate) struct Line<S: Transport> {
     pub(crate) link: Link<S>,
     pub(crate) role: Role,
@@ -104,6 +107,8 @@ impl<S: Transport> Line<S> {
         self.replace_from = expires - Nanos(lead);
         self.leaving = false;
         self.more = true; // Frames may already be inside TLS.
+        debug_assert!(self.is_open());
+        self.check();
     }
 
     /// The connection ended, or could not be had. Gives how often in a row for this reason, if the
@@ -114,6 +119,8 @@ impl<S: Transport> Line<S> {
         self.subscriptions.handle_closed();
         (self.keep_alive_at, self.resume_at) = (Nanos::NEVER, Nanos::NEVER);
         (self.replace_from, self.takes_over) = (Nanos::NEVER, Nanos::NEVER);
+        debug_assert!(!self.is_open());
+        self.check();
         told
     }
 
@@ -188,6 +195,16 @@ impl<S: Transport> Line<S> {
             .min(self.resume_at)
             .min(self.keep_alive_at)
             .min(self.takes_over)
+    }
+
+    pub(super) fn check(&self) {
+        let due = [self.keep_alive_at, self.resume_at, self.takes_over];
+        debug_assert!(self.is_open() || due == [Nanos::NEVER; 3]);
+        debug_assert!(!self.is_open() || self.opened != Nanos::NEVER);
+        debug_assert!(
+            self.ends
+                .is_none_or(|(why, times)| times > 0 && !why.is_ours())
+        );
     }
 
     fn next_keep_alive(&self, now: Nanos) -> Nanos {

@@ -10,6 +10,7 @@ mod line;
 mod overflow;
 mod refusals;
 mod repair;
+mod replace;
 mod subscriptions;
 
 use super::ask::{Answer, Ask};
@@ -43,6 +44,10 @@ pub(crate) const OVERLAP: Nanos = Nanos::from_secs(1);
 const ADDRESSES_MAX: usize = 16;
 
 /// Lines, their instruments, their books.
+///
+/// Invariant: each line that opens has an epoch of its own, of which `epoch` is the last; the
+/// outage lasts exactly while no line is open; a line that is replaced is regular, and one other
+/// replaces it.
 pub struct FeedLane<S: Transport, const N: usize> {
     lines: ArrayVec<Line<S>, LINES>,
     feed: Feed<N>,
@@ -67,6 +72,8 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
     /// that is for a line that replaces another; without it a line is closed before the next one is
     /// opened.
     pub(crate) fn new(links: Vec<Link<S>>, lines: usize, feed: Feed<N>, desired: Desired) -> Self {
+        assert!(0 < lines, "a lane without a line");
+        assert!(!links.is_empty(), "a lane without a connection");
         let (seed, desired) = (desired.seed(), Arc::new(desired));
         let (heirs, homes) = (links.len() > lines, Homes::new(desired.clone()));
         let line = |(index, mut link): (usize, Link<S>)| {
@@ -138,6 +145,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
             self.feed.handle_time(turn, now, time);
         }
         self.lines[at].send_waiting(now);
+        self.check();
     }
 
     fn handle_closed(&mut self, turn: &mut Turn, now: Nanos, at: usize, why: Close) {
@@ -178,62 +186,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
             self.lines[heir].takes_over = Nanos::NEVER;
         }
         self.relieve_all(turn, now);
-    }
-
-    /// The line that is to replace this one.
-    fn heir(&self, at: usize) -> Option<usize> {
-        let replaces = Role::Replaces(at as u8);
-        self.lines.iter().position(|line| line.role == replaces)
-    }
-
-    /// The line that is to be replaced next, and when; none while that cannot be.
-    fn replaceable(&self) -> Option<(Nanos, usize)> {
-        let mut lines = self.lines.iter().filter(|_| self.heirs);
-        lines.find(|line| line.role == Role::Resting)?;
-        let regular = self.lines.iter().enumerate();
-        regular
-            .filter(|(_, line)| line.role == Role::Regular && line.replace_from != Nanos::NEVER)
-            .map(|(at, line)| (line.replace_from, at))
-            .min()
-    }
-
-    /// Opens the line that takes the place of one whose time has come.
-    fn replace(&mut self, turn: &mut Turn, now: Nanos) {
-        let Some((from, old)) = self.replaceable() else {
-            return;
-        };
-        if now < from || self.heir(old).is_some() {
-            return;
-        }
-        if let Some(heir) = self.lines.iter().position(Line::is_idle) {
-            self.assign(heir, self.lines[old].part);
-            self.lines[heir].role = Role::Replaces(old as u8);
-            self.lines[heir].link.start(now);
-            let note = self.note(now, Severity::Info, "link.replacing", old);
-            turn.notes.send(note.with("by", Value::Int(heir as i64)));
-        }
-    }
-
-    /// Closes the line that `heir` replaces, once both have carried the same for a while.
-    fn take_over(&mut self, now: Nanos, heir: usize) {
-        let Role::Replaces(old) = self.lines[heir].role else {
-            return;
-        };
-        let old = usize::from(old);
-        let (new, before) = (&self.lines[heir], &self.lines[old]);
-        let carries = new.is_open()
-            && new.subscriptions.is_decided()
-            && new.subscriptions.refused() <= before.subscriptions.refused();
-        if !carries {
-            self.lines[heir].takes_over = Nanos::NEVER;
-        } else if self.lines[heir].takes_over == Nanos::NEVER {
-            self.lines[heir].takes_over = now + OVERLAP;
-        } else if now >= self.lines[heir].takes_over {
-            self.lines[heir].role = Role::Regular;
-            self.lines[heir].takes_over = Nanos::NEVER;
-            self.lines[old].role = Role::Resting;
-            self.lines[old].link.shutdown(now); // What follows comes with its `Closed`.
-        }
+        self.check();
     }
 
     fn handle_heard(&mut self, turn: &mut Turn, now: Nanos, at: usize, heard: Heard) {
@@ -350,6 +303,23 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         let free = all.iter().filter(|address| !used(address));
         let taken = all.iter().filter(used);
         free.chain(taken).copied().take(ADDRESSES_MAX).collect()
+    }
+
+    fn check(&self) {
+        let open = || self.lines.iter().filter(|line| line.is_open());
+        debug_assert!(open().all(|line| line.epoch <= self.epoch));
+        debug_assert!(open().all(|line| {
+            let same = open().filter(|other| other.epoch == line.epoch);
+            same.count() == 1
+        }));
+        debug_assert_eq!(self.outage.is_down(), open().next().is_none());
+        debug_assert!(self.lines.iter().all(|line| match line.role {
+            Role::Regular | Role::Resting => true,
+            Role::Replaces(old) => {
+                let same = self.lines.iter().filter(|other| other.role == line.role);
+                same.count() == 1 && self.lines[usize::from(old)].role == Role::Regular
+            }
+        }));
     }
 
     fn note(&self, now: Nanos, severity: Severity, event: &'static str, at: usize) -> Note {
@@ -577,5 +547,6 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
             keeps_closing: self.keeps_closing(into.at),
         });
         into.books.extend(self.feed.books());
+        into.check();
     }
 }

@@ -27,6 +27,9 @@ pub(crate) const VAIN_RETRY: Nanos = Nanos::from_secs(600);
 const DOUBLINGS_MAX: u32 = 4;
 
 /// Which part of its lane's lines carries each topic.
+///
+/// Invariant: no part is above [`OVERFLOW_PARTS`]; a line that does not rest carries the topics of
+/// its part and no others.
 pub(super) struct Homes {
     pub(crate) desired: Arc<Desired>,
     parts: Box<[u8]>,
@@ -57,6 +60,18 @@ impl Homes {
         let (times, from) = &mut self.vain[topic];
         *from = now + Nanos(VAIN_RETRY.0 << (*times).min(DOUBLINGS_MAX));
         *times += 1;
+        debug_assert!(now < *from);
+    }
+
+    /// Looks at every topic of every line: after something moved.
+    fn check<S: Transport>(&self, lines: &[Line<S>]) {
+        debug_assert!(self.parts.iter().all(|part| *part <= OVERFLOW_PARTS));
+        let holds = |line: &Line<S>| {
+            let mut topics = (0..self.parts.len()).zip(&self.parts);
+            topics.all(|(topic, part)| line.subscriptions.is_own(topic) == (*part == line.part))
+        };
+        let mut working = lines.iter().filter(|line| line.role != Role::Resting);
+        debug_assert!(working.all(holds));
     }
 }
 
@@ -88,6 +103,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
             }
         }
         self.lines[at].moved += moved;
+        self.check_homes();
         moved > 0 && moved == crowded.len()
     }
 
@@ -131,6 +147,12 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
         Some(self.lines.len() - 1)
     }
 
+    fn check_homes(&self) {
+        if cfg!(debug_assertions) {
+            self.homes.check(&self.lines);
+        }
+    }
+
     fn move_topic(&mut self, turn: &mut Turn, now: Nanos, topic: usize, to: u8) {
         let from = std::mem::replace(&mut self.homes.parts[topic], to);
         for line in &mut self.lines {
@@ -169,6 +191,8 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
             line.role = Role::Resting;
             line.link.shutdown(now);
         }
+        self.check();
+        self.check_homes();
         for home in 0..self.lines.len() {
             if self.lines[home].is_of(0) {
                 self.handle_decided(turn, now, home);

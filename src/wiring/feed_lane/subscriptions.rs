@@ -46,6 +46,10 @@ impl Desired {
             })
             .collect();
         let ids = instruments.iter().map(|one| one.id.index() + 1);
+        assert!(
+            topics.len() < usize::from(NO_TOPIC),
+            "topics without a number"
+        );
         let mut places = vec![[NO_TOPIC; Channel::ALL.len()]; ids.max().unwrap_or(0)];
         for (place, (id, _, channel)) in topics.iter().enumerate() {
             places[id.index()][*channel as usize] = place as u16;
@@ -161,7 +165,9 @@ pub(crate) enum Due {
 /// The subscriptions of one line.
 ///
 /// Invariant: `open` topics are Wanted, Queued or Sent, `refused` are Refused, Crowded or
-/// LeftAlone, and all others are Confirmed, Absent or Elsewhere.
+/// LeftAlone, and all others are Confirmed, Absent or Elsewhere. What is Queued is in a frame of
+/// `queue`, and what is Sent is in a request with a number below `next_id`. While something is
+/// refused it is known when it is tried again. `1 <= together`; `repairs <=` [`REPAIRS_MAX`].
 pub(crate) struct Subscriptions {
     desired: Arc<Desired>,
     states: Box<[State]>,
@@ -235,6 +241,7 @@ impl Subscriptions {
         self.decided.clear();
         (self.next_id, self.repairs) = (1, 0);
         (self.due, self.retry_at) = (Nanos::NEVER, Nanos::NEVER);
+        self.check();
     }
 
     /// The frame to send next; it stays until [`Self::handle_sent`].
@@ -266,6 +273,7 @@ impl Subscriptions {
         if self.queue.is_empty() && !self.states.contains(&State::Wanted) {
             self.due = now + self.patience();
         }
+        self.check();
     }
 
     /// The exchange answered the request with this number. One that it refused is divided, until it
@@ -328,6 +336,7 @@ impl Subscriptions {
             }
             State::Absent | State::Refused | State::Crowded => self.set(topic, State::Confirmed),
         }
+        self.check();
     }
 
     /// This stream of this instrument is to be ended, and begun again. False if it is about to
@@ -343,6 +352,7 @@ impl Subscriptions {
             State::Confirmed => {
                 self.renewed.push(topic as u16);
                 self.want(topic);
+                self.check();
                 true
             }
         }
@@ -558,11 +568,24 @@ impl Subscriptions {
         }
     }
 
+    /// Looks at every topic, in debug builds.
     fn check(&self) {
         debug_assert!(self.open + self.refused <= self.states.len());
-        debug_assert_eq!(
-            self.open,
-            self.states.iter().filter(|state| state.is_open()).count()
-        );
+        let count = |which: fn(State) -> bool| {
+            let states = self.states.iter().filter(|state| which(**state));
+            states.count()
+        };
+        debug_assert_eq!(self.open, count(State::is_open));
+        debug_assert_eq!(self.refused, count(State::is_refused));
+        debug_assert!(self.states.iter().all(|state| match state {
+            State::Queued => !self.queue.is_empty(),
+            State::Sent(id) => *id < self.next_id,
+            State::Wanted | State::Confirmed | State::Absent | State::Elsewhere => true,
+            State::Refused | State::Crowded | State::LeftAlone => self.retry_at != Nanos::NEVER,
+        }));
+        debug_assert!(self.queue.iter().all(|frame| frame.id < self.next_id));
+        debug_assert!(self.renewed.len() <= self.states.len());
+        debug_assert!(self.together > 0);
+        debug_assert!(self.repairs <= REPAIRS_MAX);
     }
 }

@@ -34,8 +34,12 @@ impl Subscriptions {
 
     /// The topics that this line is to carry.
     pub(crate) fn own(&self) -> impl Iterator<Item = usize> {
-        let states = self.states.iter().enumerate();
-        states.filter_map(|(topic, state)| (*state != State::Elsewhere).then_some(topic))
+        (0..self.states.len()).filter(|topic| self.is_own(*topic))
+    }
+
+    /// This line is to carry the topic.
+    pub(crate) fn is_own(&self, topic: usize) -> bool {
+        self.states[topic] != State::Elsewhere
     }
 
     /// How many topics this line is to carry.
