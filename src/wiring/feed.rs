@@ -44,6 +44,8 @@ pub(crate) const REFUSAL_SAMPLE: Nanos = Nanos::from_secs(1);
 
 /// The instruments of one or several connections that carry the same, each book with `N` levels a
 /// side.
+///
+/// Invariant: an instrument and its slot have the same place, which `places` has at its id.
 pub struct Feed<const N: usize> {
     exchange: &'static dyn Exchange,
     limits: Limits,
@@ -87,7 +89,7 @@ impl<const N: usize> Feed<N> {
             let book = || BookBuilder::new(depth.rule, scales, depth_needed);
             Slot::new(instrument.id, books.then(book))
         };
-        Self {
+        let feed = Self {
             exchange,
             limits: exchange.limits(),
             depth,
@@ -103,7 +105,9 @@ impl<const N: usize> Feed<N> {
             age: Age::default(),
             pace: Pace::new(depth, instruments.len()),
             refusal_from: Nanos::ZERO,
-        }
+        };
+        feed.check();
+        feed
     }
 
     /// One text frame of a line. [`Feed::poll_heard`] has what its owner must know of it.
@@ -282,7 +286,7 @@ impl<const N: usize> Feed<N> {
             turn.notes.send(note.text(&printable(excerpt)));
             return self.refuse(turn, (now, line), DecodeError::TooLong, excerpt);
         };
-        self.counters.bad_frames += 1;
+        self.counters.count_bad();
         turn.notes.send(note.instrument(id));
         self.with(id, |slot, out| {
             if slot.is_in(Channel::Depth, out.lines.part(line)) {
@@ -340,6 +344,7 @@ impl<const N: usize> Feed<N> {
         };
         let rescaled = (old.px_scale, old.qty_scale) != (instrument.px_scale, instrument.qty_scale);
         *old = instrument;
+        self.check();
         if rescaled {
             self.decoder = self.exchange.decoder(&self.instruments, self.depth);
         }
@@ -462,7 +467,7 @@ impl<const N: usize> Feed<N> {
         why: DecodeError,
         frame: &[u8],
     ) {
-        self.counters.bad_frames += 1;
+        self.counters.count_bad();
         let part = self.lines.part(line);
         let missing = Missing::by(why, self.depth.rule);
         if missing != Missing::Nobodys {
@@ -522,6 +527,15 @@ impl<const N: usize> Feed<N> {
                     lines: &mut self.lines,
                 },
             );
+        }
+    }
+
+    /// Looks at every instrument: they change when one is listed otherwise.
+    fn check(&self) {
+        assert_eq!(self.instruments.len(), self.slots.len());
+        for (place, (instrument, slot)) in self.instruments.iter().zip(&self.slots).enumerate() {
+            assert_eq!(instrument.id, slot.id);
+            assert_eq!(usize::from(self.places[slot.id.index()]), place);
         }
     }
 

@@ -5,6 +5,8 @@ use crate::exchange::Dropped;
 use crate::market::{Counters, Dark};
 
 /// What a feed counted over its life.
+///
+/// Invariant: `bad_frames <= frames`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FeedCounters {
     /// Text frames that came in.
@@ -33,6 +35,17 @@ impl FeedCounters {
         self.levels_dropped += u64::from(dropped.levels);
         self.trades_dropped += u64::from(dropped.trades);
         self.quotes_dropped += u64::from(dropped.quotes);
+        self.check();
+    }
+
+    /// A frame was refused whole.
+    pub(super) fn count_bad(&mut self) {
+        self.bad_frames += 1;
+        self.check();
+    }
+
+    fn check(&self) {
+        debug_assert!(self.bad_frames <= self.frames);
     }
 }
 

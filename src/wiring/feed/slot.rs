@@ -21,6 +21,10 @@ use crate::wiring::turn::Turn;
 pub(crate) const METADATA_EVERY: Nanos = Nanos::from_secs(60);
 
 /// One instrument.
+///
+/// Invariant: after [`Slot::tell`] the desk, the audit and the darkness know the book's status:
+/// only a live book is lit, and only a live one is not dark. While the desk was not told of a live
+/// book, the next one that it is shown is fresh.
 pub(super) struct Slot<const N: usize> {
     pub(crate) id: InstrumentId,
     /// `None` in a feed without books.
@@ -243,7 +247,7 @@ impl<const N: usize> Slot<N> {
         }
         if let Some(shown) = newest {
             out.audit(shown);
-            self.lit = true;
+            self.lit = true; // Told below, if the book is gone again.
         }
         let cause = self.say_missing(turn, was, &depth.update);
         self.tell(out, turn, cause, stamps);
@@ -309,6 +313,7 @@ impl<const N: usize> Slot<N> {
         self.tell(out, turn, cause, stamps);
         out.publisher.publish(event);
         self.fresh = false;
+        self.check();
         let took_ns = stamps.book.since(stamps.decode);
         turn.latency.record(Stage::Book, took_ns);
         if stamps.rx.read != Nanos::ZERO {
@@ -436,6 +441,7 @@ impl<const N: usize> Slot<N> {
         out.publisher
             .publish(self.event(stamps, (as_of, UnixNanos(0)), body));
         self.fresh = false;
+        self.check();
     }
 
     pub(crate) fn tell_now(
@@ -476,10 +482,11 @@ impl<const N: usize> Slot<N> {
             }
         }
         if status == self.told {
-            return;
+            return self.check();
         }
         self.fresh |= status != Status::Live;
         self.told = status;
+        self.check();
         out.publisher
             .publish(self.news(stamps, Body::Status(status)));
         turn.notes.send(
@@ -490,6 +497,14 @@ impl<const N: usize> Slot<N> {
                 .with("update_id", Value::Int(update_id as i64))
                 .text(cause),
         );
+    }
+
+    fn check(&self) {
+        let live = self.told == Status::Live;
+        debug_assert_eq!(live, self.is_live());
+        debug_assert!(live || !self.lit);
+        debug_assert!(live || self.fresh);
+        debug_assert_eq!(live, self.dark.since() == Nanos::NEVER);
     }
 
     /// The message's time is that of its data. A whole book that begins a series may carry the time
