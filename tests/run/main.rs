@@ -20,5 +20,6 @@ mod record;
 mod report;
 mod scribe;
 mod simulate;
+mod strategies;
 #[path = "../support/mod.rs"]
 mod support;
