@@ -89,13 +89,13 @@ const QUANTITY: Key = Key {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Params {
     /// Base quantity of a trade, as decimal text; less if a book has less.
-    pub quantity: String,
+    pub(crate) quantity: String,
     /// What must be left per unit of cost after both fees, in parts per million, above 0.
     pub(crate) edge_min_ppm: u32,
     /// The age up to which it trades on a book, in nanoseconds.
     pub(crate) age_max_ns: u64,
     /// Pause of a pair after a trade, in nanoseconds.
-    pub cooldown_ns: u64,
+    pub(crate) cooldown_ns: u64,
     /// The time from the first leg's end until it closes what is open at any exchange, in
     /// nanoseconds.
     pub(crate) unwind_after_ns: u64,
