@@ -3,6 +3,7 @@
 //! two lines feed.
 
 use crate::counting::allocations;
+use crate::road::codec;
 use std::cell::Cell;
 use std::fs;
 use std::path::Path;
@@ -11,7 +12,7 @@ use tickwire::base::{
     ClientId, Clock, Diff, Event, Instrument, InstrumentId, Level, Nanos, NewOrder, Px, Qty, Side,
     Snapshot, StrategyId, Symbol, TimeInForce, UnixNanos, Word,
 };
-use tickwire::exchange::{self, Account, Answer, DepthStream, Exchange, Survey, Words};
+use tickwire::exchange::{self, Answer, DepthStream, Exchange, Survey, Words};
 use tickwire::market::Want;
 use tickwire::watch::audit::Shown;
 use tickwire::watch::latency::Recorder;
@@ -90,15 +91,8 @@ fn decoding_allocates_nothing_from_the_first_message_on() {
 
 #[test]
 fn encoding_orders_and_reading_their_answers_allocates_nothing() {
-    let key = "-----BEGIN PRIVATE KEY-----\n\
-        MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n\
-        -----END PRIVATE KEY-----\n";
-    let account = Account {
-        api_key: "test-key-0001".to_owned().into(),
-        private_key_pem: key.to_owned().into(),
-    };
     let exchange = exchange::by_name("binance").unwrap();
-    let mut codec = exchange.order_codec(account, &instruments()).unwrap();
+    let mut codec = codec(exchange, &instruments());
     let acked = br#"{"id":"tw00000000000000000007","status":200,"result":{"symbol":"BTCUSDT","orderId":12,"orderListId":-1,"clientOrderId":"tw00000000000000000007","transactTime":1750000000123456}}"#;
     let refused = br#"{"id":"tw00000000000000000007","status":400,"error":{"code":-2010,"msg":"Account has insufficient balance for requested action."}}"#;
     let count = allocations(|| {

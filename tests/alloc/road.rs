@@ -386,7 +386,7 @@ fn desk(instruments: &[Instrument], inputs: Vec<Receiver<Event>>, tickets: Sende
     Desk::new(instruments, inputs, strategies, risk, exit)
 }
 
-fn codec(exchange: &dyn Exchange, instruments: &[Instrument]) -> Box<dyn OrderCodec> {
+pub fn codec(exchange: &dyn Exchange, instruments: &[Instrument]) -> Box<dyn OrderCodec> {
     let key = "-----BEGIN PRIVATE KEY-----\n\
         MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n\
         -----END PRIVATE KEY-----\n";

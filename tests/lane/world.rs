@@ -1,6 +1,6 @@
 //! The whole road on a virtual clock, against the simulated exchange: feed, desk and gateway lanes.
 
-use tickwire::base::Nanos;
+use tickwire::base::{Nanos, Note, Severity};
 use tickwire::exchange::by_name;
 use tickwire::strategy::{Table, imbalance};
 use tickwire::trading::limits::{RiskLimits, RiskParams};
@@ -59,6 +59,8 @@ fn a_minute_of_a_whole_road_has_no_wrong_book_and_every_order_has_its_end() {
     for book in &end.books {
         assert!(book.updates > 100 && book.wrong_ns == Some(0), "{book:?}");
     }
+    let bad = |note: &&Note| matches!(note.severity, Severity::Warn | Severity::Error);
+    assert_eq!(end.notes.iter().find(bad), None);
     let counted = end.desk.counters;
     assert!(counted.admitted > 100, "{counted:?}");
     assert_eq!(counted.acked, counted.admitted);
@@ -71,7 +73,7 @@ fn a_minute_of_a_whole_road_has_no_wrong_book_and_every_order_has_its_end() {
 
 #[test]
 fn the_same_seed_gives_the_same_run_and_another_seed_another_one() {
-    let told = |end: WorldEnd| format!("{:?} {:?} {:?}", end.books, end.desk, end.tally);
+    let told = |end: WorldEnd| format!("{:?} {:?}", (end.books, end.desk), (end.tally, end.notes));
     let first = told(minute(7));
     assert_eq!(first, told(minute(7)));
     assert_ne!(first, told(minute(8)));

@@ -266,7 +266,7 @@ impl Station {
     fn new() -> std::io::Result<Self> {
         let poll = mio::Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), BELL)?;
-        // If the wake fails, the worker notices at its next poll, half a second later at most.
+        // If the wake fails, the worker notices at its next poll: it parks for a fifth of a second.
         let bell = Bell::new(move || drop(waker.wake()));
         let (replies_to, replies) = crossbeam_channel::bounded(REPLIES);
         Ok(Self {
