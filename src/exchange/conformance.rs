@@ -5,7 +5,7 @@ mod answers;
 mod fake;
 mod naive;
 
-use super::mirror::{Call, Happened, Market as _};
+use super::mirror::{Call, Content, Happened, Market as _, Method, Refusal};
 use super::{ALL, Decoder, Topic, Words};
 use crate::base::feed::SnapshotFrom;
 use crate::base::{Channel, Instrument, Side, Word};
@@ -106,11 +106,7 @@ fn every_exchange_understands_its_own_mirror() {
                 let request = exchange
                     .snapshot_request(&instrument.symbol, levels)
                     .unwrap();
-                let call = Call {
-                    target: &request.path,
-                    body: request.body.as_deref().unwrap_or(""),
-                };
-                let reply = mirror.rest(call, &mut market);
+                let reply = mirror.rest(request.call(), &mut market);
                 assert_eq!(reply.status, 200, "{name}: {}", reply.body);
                 let snapshot = exchange
                     .snapshot(reply.body.into_bytes(), instrument, levels)
@@ -229,11 +225,7 @@ fn metadata_and_volumes_of_a_mirror_are_read_back() {
             for request in exchange.metadata_requests(asked) {
                 let mut next = Some(request);
                 while let Some(request) = next {
-                    let call = Call {
-                        target: &request.path,
-                        body: request.body.as_deref().unwrap_or(""),
-                    };
-                    let reply = exchange.mirror().rest(call, &mut market);
+                    let reply = exchange.mirror().rest(request.call(), &mut market);
                     assert_eq!(reply.status, 200, "{name}: {} {}", request.path, reply.body);
                     next = exchange.metadata_next(reply.body.as_bytes());
                     let listed = exchange.metadata(reply.body.as_bytes()).unwrap();
@@ -259,11 +251,7 @@ fn metadata_and_volumes_of_a_mirror_are_read_back() {
         }
         let mut volumes = Vec::new();
         for request in exchange.volume_requests() {
-            let call = Call {
-                target: &request.path,
-                body: request.body.as_deref().unwrap_or(""),
-            };
-            let reply = exchange.mirror().rest(call, &mut market);
+            let reply = exchange.mirror().rest(request.call(), &mut market);
             assert_eq!(reply.status, 200, "{name}: {} {}", request.path, reply.body);
             volumes.extend(exchange.volumes(reply.body.as_bytes()).unwrap());
         }
@@ -273,6 +261,41 @@ fn metadata_and_volumes_of_a_mirror_are_read_back() {
             ranked, names,
             "{name}: the fake market lists the largest first"
         );
+    }
+}
+
+#[test]
+fn every_mirror_refuses_in_a_shape_of_its_own_what_it_does_not_serve() {
+    let retry_after_s = 5;
+    for exchange in ALL {
+        let (name, mirror) = (exchange.name(), exchange.mirror());
+        let mut market = Fake::new(mirror);
+        for (why, statuses) in [
+            (Refusal::TooMany { retry_after_s }, &[400, 403, 429][..]),
+            (Refusal::Banned { retry_after_s }, &[400, 403, 418, 429]),
+            (Refusal::NoPath, &[404]),
+            (Refusal::NoMethod, &[404, 405]),
+        ] {
+            let reply = mirror.refuse(why, Call::get("/nowhere"));
+            assert!(statuses.contains(&reply.status), "{name}: {reply:?}");
+            if reply.content == Content::Json {
+                let body = serde_json::from_str::<serde_json::Value>(&reply.body);
+                assert!(body.is_ok(), "{name}: {reply:?}");
+            }
+        }
+        let nowhere = Call::get("/nowhere?symbol=A");
+        let reply = mirror.rest(nowhere, &mut market);
+        assert_eq!(reply, mirror.refuse(Refusal::NoPath, nowhere), "{name}");
+        for method in [Method::Put, Method::Delete, Method::Other] {
+            for request in exchange.metadata_requests(&[]) {
+                let call = Call {
+                    method,
+                    ..request.call()
+                };
+                let reply = mirror.rest(call, &mut market);
+                assert_eq!(reply, mirror.refuse(Refusal::NoMethod, call), "{name}");
+            }
+        }
     }
 }
 

@@ -1,8 +1,13 @@
 //! The exchanges' half of their protocols, for the simulated exchange: what they read, and what
 //! they write. Values only: holds no socket, no clock and no market; those are lent.
 
+mod day;
+mod rest;
+
 use super::Account;
 use crate::base::{Diff, Instrument, Level, Px, Qty, Quote, Side, Trade, UnixNanos};
+pub use day::Day;
+pub use rest::{Ban, Call, Content, Method, Quota, Refusal, Reply};
 use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroizing;
 
@@ -61,6 +66,25 @@ pub trait Market {
     fn stands_at(&self, listing: usize, pace: Pace) -> (u64, u64);
     /// The book now, best level first.
     fn levels(&self, listing: usize, side: Side) -> Box<dyn Iterator<Item = Level> + '_>;
+    /// The newest prints, newest last. A recording that is played has none.
+    fn prints(&self, _listing: usize) -> Box<dyn DoubleEndedIterator<Item = Trade> + '_> {
+        Box::new(std::iter::empty())
+    }
+    /// What was traded within a day.
+    fn day(&self, listing: usize) -> Day {
+        self.quiet_day(listing)
+    }
+    /// The day of a market without a print: its price always was the middle of the book, which is
+    /// zero for a recording.
+    fn quiet_day(&self, listing: usize) -> Day {
+        let listed = &self.listings()[listing];
+        let best = |side| self.levels(listing, side).next();
+        let px = |level: Option<Level>| level.map_or(0, |level| level.px.0);
+        let (bid, ask) = (px(best(Side::Buy)), px(best(Side::Sell)));
+        let tick = listed.instrument.tick.0.max(1);
+        let middle = Px(bid.midpoint(ask) / tick * tick);
+        Day::quiet(listed, middle, self.now())
+    }
     /// If a recording is played: the next recorded snapshot of this book, `Some(None)` when
     /// there is no further one. `None` if the book is what [`Self::levels`] says.
     fn take_recorded(&mut self, _listing: usize) -> Option<Option<String>> {
@@ -115,26 +139,6 @@ pub trait Matcher: Market {
     fn resting(&self, account: &str, listing: usize) -> Vec<&str>;
     /// Puts an order of this account into its market, and says what it traded at once.
     fn place(&mut self, account: &str, order: &Place) -> Placed;
-}
-
-/// A REST request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Call<'c> {
-    /// Path and query as they were sent.
-    pub target: &'c str,
-    /// The body of a POST; empty for a GET.
-    pub body: &'c str,
-}
-
-/// What the REST service answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// HTTP status.
-    pub status: u16,
-    /// JSON.
-    pub body: String,
-    /// What it cost of `Limits::rest_weight`.
-    pub(crate) weight: u32,
 }
 
 /// What a recorded message is to a client that is played it.
@@ -203,8 +207,14 @@ pub trait Mirror: Sync {
     fn accounts(&self) -> Option<&dyn Accounts> {
         None
     }
-    /// Answers a REST request.
+    /// Answers a REST request, whatever its method.
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply;
+    /// Refuses this request in the exchange's own shape.
+    fn refuse(&self, why: Refusal, call: Call<'_>) -> Reply;
+    /// When it locks an address out that goes on asking for too much; `None` if it never does.
+    fn ban(&self) -> Option<Ban> {
+        None
+    }
 }
 
 /// The server half of one market connection. Frames for the client are appended to `out`.

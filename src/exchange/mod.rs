@@ -137,6 +137,27 @@ pub struct Rate {
     pub per: Nanos,
 }
 
+/// What an exchange takes at once after a quiet time, where that is more than the rate: what was
+/// taken then flows off at the rate. Zero where it is not. We keep to the rates all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bursts {
+    /// Of messages on one connection.
+    pub messages: u32,
+    /// Of connections.
+    pub connects: u32,
+    /// Of the weight of REST requests.
+    pub rest_weight: u32,
+}
+
+impl Bursts {
+    /// None is documented.
+    pub const NONE: Self = Self {
+        messages: 0,
+        connects: 0,
+        rest_weight: 0,
+    };
+}
+
 /// Protocol facts that connections must keep to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -157,6 +178,8 @@ pub struct Limits {
     pub connection_life: Nanos,
     /// What our REST requests may weigh together, from one address.
     pub rest_weight: Rate,
+    /// What it takes at once beyond these rates.
+    pub bursts: Bursts,
     /// Levels a side that a snapshot may be asked for; zero if snapshots come in the stream.
     pub snapshot_levels_max: u16,
 }
@@ -189,6 +212,14 @@ impl RestRequest {
             path,
             body: None,
             weight,
+        }
+    }
+
+    /// The same, as the exchange's half of the protocol takes it.
+    pub fn call(&self) -> mirror::Call<'_> {
+        match &self.body {
+            None => mirror::Call::get(&self.path),
+            Some(body) => mirror::Call::post(&self.path, body),
         }
     }
 }

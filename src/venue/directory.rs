@@ -1,7 +1,6 @@
 //! All simulated exchanges behind one port, told apart by the name of the host that a client asks
 //! for.
 
-use super::limits::Refusal;
 use super::session::Session;
 use super::simulated::Venue;
 use crate::base::Nanos;
@@ -44,21 +43,21 @@ impl Venues {
         open.next().unwrap_or((asked[0], None))
     }
 
-    /// Lets the exchange that a REST request is for answer it, as far as it lets this address ask.
-    pub(crate) fn rest(
-        &mut self,
-        now: Nanos,
-        from: IpAddr,
-        host: &str,
-        call: Call<'_>,
-    ) -> Result<Reply, Refusal> {
+    /// Lets the exchange that a REST request is for answer it, as far as it lets this address ask;
+    /// else it refuses.
+    pub(crate) fn rest(&mut self, now: Nanos, from: IpAddr, host: &str, call: Call<'_>) -> Reply {
         let asked = self.asked(host);
         let meant = |n: &&usize| self.all[**n].exchange.mirror().is_asked(call);
         let n = *asked.iter().find(meant).unwrap_or(&asked[0]);
         let venue = &mut self.all[n];
         let reply = venue.rest(call);
-        let admitted = venue.gate.admit_request(now, from, reply.weight);
-        admitted.map(|()| reply)
+        let admitted = venue
+            .gate
+            .admit_request(now, from, reply.weight, reply.quota);
+        match admitted {
+            Ok(()) => reply,
+            Err(why) => venue.refuse(why, call),
+        }
     }
 
     /// Everybody who has this name; at least one.
@@ -100,6 +99,7 @@ mod tests {
     use super::*;
     use crate::base::UnixNanos;
     use crate::exchange::ALL;
+    use crate::exchange::mirror::{Method, Refusal};
 
     fn venues() -> Venues {
         let venue = |exchange: &&'static dyn Exchange| {
@@ -118,6 +118,25 @@ mod tests {
             let (found, session) = venues.session(Nanos::ZERO, &at.stream, &path);
             assert_eq!(found, n, "{}", exchange.name());
             assert!(session.is_some(), "{}", exchange.name());
+        }
+    }
+
+    #[test]
+    fn every_method_reaches_the_exchange_that_is_asked() {
+        let mut venues = venues();
+        let here = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+        for exchange in ALL {
+            let request = &exchange.metadata_requests(&[])[0];
+            for method in [Method::Put, Method::Delete] {
+                let call = Call {
+                    method,
+                    ..request.call()
+                };
+                let host = exchange.endpoints().rest;
+                let reply = venues.rest(Nanos::ZERO, here, &host, call);
+                let refused = exchange.mirror().refuse(Refusal::NoMethod, call);
+                assert_eq!(reply, refused, "{}", exchange.name());
+            }
         }
     }
 

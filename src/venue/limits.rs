@@ -2,14 +2,10 @@
 
 use super::simulated::Venue;
 use crate::base::Nanos;
+use crate::exchange::mirror::{Ban, Quota, Refusal};
 use crate::exchange::{Limits, Rate};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
-
-/// Requests that are refused with 429 in a row; whoever goes on is banned.
-const WARNINGS_MAX: u32 = 10;
-/// How long a ban lasts, and so how long it is answered with 418.
-const BAN: Nanos = Nanos::from_secs(120);
 
 /// How often clients went over a limit, by the exchanges' own count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,25 +42,40 @@ impl std::ops::AddAssign for Exceeded {
     }
 }
 
-/// A refusal, and when to come back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    /// 429, or 418 once the address is banned.
-    pub(crate) status: u16,
-    /// For the header `Retry-After`.
-    pub(crate) retry_after_s: u64,
-}
-
-/// What was spent in the newest span of a rate.
-#[derive(Debug, Default)]
-struct Spent {
+/// A rate, and what was spent of it. A burst beyond the rate is a bucket that flows off at the
+/// rate; without one the rate holds in any span.
+///
+/// Invariant: `sum` is what `items` weigh together.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    rate: Rate,
+    burst: u32,
     items: VecDeque<(Nanos, u32)>,
     sum: u64,
+    /// When all that was spent of a burst will have flowed off.
+    dry_at: Nanos,
 }
 
-impl Spent {
+impl Meter {
+    /// Nothing was spent yet. A burst of no more than the rate is none.
+    pub(crate) fn new(rate: Rate, burst: u32) -> Self {
+        Self {
+            rate,
+            burst,
+            items: VecDeque::new(),
+            sum: 0,
+            dry_at: Nanos::ZERO,
+        }
+    }
+
     /// When `weight` more will fit; now, if it does.
-    fn room_at(&mut self, now: Nanos, rate: Rate, weight: u32) -> Nanos {
+    pub(crate) fn room_at(&mut self, now: Nanos, weight: u32) -> Nanos {
+        let rate = self.rate;
+        if let Some(burst) = self.bucket() {
+            let dry_at = self.dry_at.max(now) + self.flows_off(weight);
+            let latest = now + self.flows_off(burst);
+            return now + Nanos(dry_at.since(latest));
+        }
         while let Some(&(at, weight)) = self.items.front()
             && at + rate.per <= now
         {
@@ -84,16 +95,34 @@ impl Spent {
         now + rate.per
     }
 
-    fn count(&mut self, now: Nanos, weight: u32) {
-        self.items.push_back((now, weight));
-        self.sum += u64::from(weight);
+    /// Spends this weight at `now`.
+    pub(crate) fn count(&mut self, now: Nanos, weight: u32) {
+        if self.bucket().is_some() {
+            self.dry_at = self.dry_at.max(now) + self.flows_off(weight);
+        } else {
+            self.items.push_back((now, weight));
+            self.sum += u64::from(weight);
+        }
+    }
+
+    fn bucket(&self) -> Option<u32> {
+        (self.burst > self.rate.count).then_some(self.burst)
+    }
+
+    /// How long this weight takes to flow off.
+    fn flows_off(&self, weight: u32) -> Nanos {
+        let whole = u128::from(self.rate.per.0) * u128::from(weight);
+        let ns = whole / u128::from(self.rate.count.max(1));
+        Nanos(u64::try_from(ns).unwrap_or(u64::MAX))
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Visitor {
-    requests: Spent,
-    connects: Spent,
+    requests: Meter,
+    connects: Meter,
+    /// Of services that have limits of their own, by name.
+    quotas: BTreeMap<&'static str, Meter>,
     /// Refusals since the last request that was answered.
     warnings: u32,
     banned_until: Nanos,
@@ -103,6 +132,7 @@ struct Visitor {
 #[derive(Debug)]
 pub(crate) struct Gate {
     limits: Limits,
+    ban: Option<Ban>,
     visitors: BTreeMap<IpAddr, Visitor>,
     /// How often that was necessary.
     pub(crate) exceeded: Exceeded,
@@ -110,54 +140,82 @@ pub(crate) struct Gate {
 
 impl Gate {
     /// Nobody has come yet.
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits, ban: Option<Ban>) -> Self {
         Self {
             limits,
+            ban,
             visitors: BTreeMap::new(),
             exceeded: Exceeded::default(),
         }
     }
 
-    /// Takes a REST request of this weight, or refuses it.
+    /// Takes a REST request of this weight, which may count in a quota too, or refuses it.
     pub(crate) fn admit_request(
         &mut self,
         now: Nanos,
         from: IpAddr,
         weight: u32,
+        quota: Option<Quota>,
     ) -> Result<(), Refusal> {
-        let visitor = self.visitors.entry(from).or_default();
-        let room_at = visitor
-            .requests
-            .room_at(now, self.limits.rest_weight, weight);
+        let ban = self.ban;
+        let visitor = self.visitor(from);
+        let mut room_at = visitor.requests.room_at(now, weight);
+        let own = quota.map(|quota| {
+            let meter = || Meter::new(quota.rate, quota.burst);
+            visitor.quotas.entry(quota.name).or_insert_with(meter)
+        });
+        if let Some(own) = own {
+            room_at = room_at.max(own.room_at(now, 1));
+            if now >= visitor.banned_until && room_at <= now {
+                own.count(now, 1);
+            }
+        }
         if now >= visitor.banned_until && room_at <= now {
             visitor.requests.count(now, weight);
             visitor.warnings = 0;
             return Ok(());
         }
-        self.exceeded.requests += 1;
         visitor.warnings += 1;
-        if visitor.warnings > WARNINGS_MAX {
-            visitor.banned_until = now + BAN;
+        if let Some(ban) = ban
+            && visitor.warnings > ban.warnings
+        {
+            visitor.banned_until = now + ban.span;
         }
+        let retry_after_s = seconds(now, room_at.max(visitor.banned_until));
         let banned = now < visitor.banned_until;
-        Err(Refusal {
-            status: if banned { 418 } else { 429 },
-            retry_after_s: seconds(now, room_at.max(visitor.banned_until)),
+        self.exceeded.requests += 1;
+        Err(match banned {
+            true => Refusal::Banned { retry_after_s },
+            false => Refusal::TooMany { retry_after_s },
         })
     }
 
     /// Lets a WebSocket in, or refuses it.
     pub(crate) fn admit_connect(&mut self, now: Nanos, from: IpAddr) -> Result<(), Refusal> {
-        let visitor = self.visitors.entry(from).or_default();
-        let room_at = visitor.connects.room_at(now, self.limits.connects, 1);
+        let visitor = self.visitor(from);
+        let room_at = visitor.connects.room_at(now, 1);
         if room_at <= now {
             visitor.connects.count(now, 1);
             return Ok(());
         }
         self.exceeded.connects += 1;
-        Err(Refusal {
-            status: 429,
-            retry_after_s: seconds(now, room_at),
+        let retry_after_s = seconds(now, room_at);
+        Err(Refusal::TooMany { retry_after_s })
+    }
+
+    fn visitor(&mut self, from: IpAddr) -> &mut Visitor {
+        let Limits {
+            rest_weight,
+            connects,
+            bursts,
+            ..
+        } = self.limits;
+        self.visitors.entry(from).or_insert_with(|| Visitor {
+            requests: Meter::new(rest_weight, bursts.rest_weight),
+            connects: Meter::new(connects, bursts.connects),
+            quotas: BTreeMap::new(),
+            warnings: 0,
+            banned_until: Nanos::ZERO,
         })
     }
 }
@@ -183,19 +241,24 @@ mod tests {
     const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
 
     fn gate() -> Gate {
-        Gate::new(by_name("binance").unwrap().limits())
+        let exchange = by_name("binance").unwrap();
+        Gate::new(exchange.limits(), exchange.mirror().ban())
+    }
+
+    fn too_many(retry_after_s: u64) -> Result<(), Refusal> {
+        Err(Refusal::TooMany { retry_after_s })
     }
 
     #[test]
     fn weight_over_the_limit_is_refused_until_there_is_room_for_each_address_alone() {
         let mut gate = gate();
         let second = Nanos::from_secs;
-        assert_eq!(gate.admit_request(second(1), HERE, 5_000), Ok(()));
-        assert_eq!(gate.admit_request(second(21), HERE, 1_000), Ok(()));
-        let refused = gate.admit_request(second(31), HERE, 1).unwrap_err();
-        assert_eq!((refused.status, refused.retry_after_s), (429, 30));
-        assert_eq!(gate.admit_request(second(31), THERE, 6_000), Ok(()));
-        assert_eq!(gate.admit_request(second(61), HERE, 5_000), Ok(()));
+        assert_eq!(gate.admit_request(second(1), HERE, 5_000, None), Ok(()));
+        assert_eq!(gate.admit_request(second(21), HERE, 1_000, None), Ok(()));
+        let refused = gate.admit_request(second(31), HERE, 1, None);
+        assert_eq!(refused, too_many(30));
+        assert_eq!(gate.admit_request(second(31), THERE, 6_000, None), Ok(()));
+        assert_eq!(gate.admit_request(second(61), HERE, 5_000, None), Ok(()));
         assert_eq!(gate.exceeded.total(), 1);
     }
 
@@ -203,15 +266,78 @@ mod tests {
     fn whoever_goes_on_after_429_is_banned_with_418() {
         let mut gate = gate();
         let now = Nanos::from_secs(1);
-        gate.admit_request(now, HERE, 6_000).unwrap();
-        let statuses: Vec<u16> = (0..12)
-            .map(|_| gate.admit_request(now, HERE, 1).unwrap_err().status)
-            .collect();
-        assert!(statuses[..10].iter().all(|status| *status == 429));
-        assert_eq!(statuses[10..], [418, 418]);
+        gate.admit_request(now, HERE, 6_000, None).unwrap();
+        for _ in 0..10 {
+            assert_eq!(gate.admit_request(now, HERE, 1, None), too_many(60));
+        }
+        let banned = |retry_after_s| Err(Refusal::Banned { retry_after_s });
+        assert_eq!(gate.admit_request(now, HERE, 1, None), banned(120));
         // There would be room again after a minute, but the ban is longer.
-        let refused = gate.admit_request(Nanos::from_secs(100), HERE, 1);
-        assert_eq!(refused.unwrap_err().status, 418);
+        let later = Nanos::from_secs(100);
+        assert_eq!(gate.admit_request(later, HERE, 1, None), banned(120));
+    }
+
+    #[test]
+    fn who_goes_on_at_an_exchange_that_bans_nobody_is_only_refused() {
+        let mut gate = Gate::new(by_name("binance").unwrap().limits(), None);
+        let now = Nanos::from_secs(1);
+        gate.admit_request(now, HERE, 6_000, None).unwrap();
+        for _ in 0..100 {
+            assert_eq!(gate.admit_request(now, HERE, 1, None), too_many(60));
+        }
+        assert_eq!(
+            gate.admit_request(Nanos::from_secs(61), HERE, 1, None),
+            Ok(())
+        );
+    }
+
+    /// How many of `n` requests a meter takes, each as soon as it may be.
+    fn taken(meter: &mut Meter, now: Nanos, n: usize) -> usize {
+        let take = |_: &usize| {
+            let fits = meter.room_at(now, 1) <= now;
+            if fits {
+                meter.count(now, 1);
+            }
+            fits
+        };
+        (0..n).filter(take).count()
+    }
+
+    #[test]
+    fn a_burst_is_taken_at_once_and_comes_back_at_the_rate() {
+        let (count, per) = (1, Nanos::from_secs(1));
+        let mut meter = Meter::new(Rate { count, per }, 50);
+        let at = |s: u64| Nanos::from_secs(1_000 + s);
+        assert_eq!(taken(&mut meter, at(0), 60), 50);
+        assert_eq!(meter.room_at(at(0), 1), at(1));
+        assert_eq!(meter.room_at(at(0), 3), at(3));
+        assert_eq!(taken(&mut meter, at(2), 60), 2);
+        assert_eq!(taken(&mut meter, at(12), 60), 10);
+        assert_eq!(taken(&mut meter, at(500), 60), 50);
+    }
+
+    #[test]
+    fn a_service_with_a_quota_of_its_own_leaves_the_others_alone() {
+        let mut gate = gate();
+        let now = Nanos::from_secs(1);
+        let quota = |name| {
+            Some(Quota {
+                name,
+                rate: Rate {
+                    count: 2,
+                    per: Nanos::from_secs(2),
+                },
+                burst: 0,
+            })
+        };
+        for _ in 0..2 {
+            assert_eq!(gate.admit_request(now, HERE, 1, quota("a")), Ok(()));
+        }
+        assert_eq!(gate.admit_request(now, HERE, 1, quota("a")), too_many(2));
+        assert_eq!(gate.admit_request(now, HERE, 1, quota("b")), Ok(()));
+        assert_eq!(gate.admit_request(now, THERE, 1, quota("a")), Ok(()));
+        assert_eq!(gate.admit_request(now, HERE, 5_997, None), Ok(()));
+        assert_eq!(gate.exceeded.requests, 1);
     }
 
     #[test]

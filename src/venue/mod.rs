@@ -7,6 +7,7 @@ pub(crate) mod flow;
 pub(crate) mod limits;
 pub(crate) mod market;
 pub(crate) mod matching;
+pub(crate) mod newest;
 pub mod paper;
 pub(crate) mod play;
 pub(crate) mod recording;

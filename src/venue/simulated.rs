@@ -5,13 +5,14 @@
 use super::flow::{Flow, Profile};
 use super::limits::Gate;
 use super::matching::OrderId;
+use super::newest::Newest;
 use super::play::Speed;
 use super::recording::Recording;
 use crate::base::shown::{AUDIT_LEVELS, Truth};
-use crate::base::{Level, Nanos, Side, Top, UnixNanos};
+use crate::base::{Level, Nanos, Side, Top, Trade, UnixNanos};
 use crate::exchange::Exchange;
 use crate::exchange::mirror::{
-    Call, Happened, Life, Listing, Market, Matcher, Pace, Place, Placed, Reply,
+    Call, Day, Happened, Life, Listing, Market, Matcher, Pace, Place, Placed, Refusal, Reply,
 };
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -73,6 +74,8 @@ pub(crate) struct Venue {
     epoch: UnixNanos,
     /// Client orders that rest or did: account, client id and order id, by listing.
     open: Vec<Vec<(String, String, OrderId)>>,
+    /// What was traded, by listing; nothing if a recording is played.
+    traded: Vec<Newest>,
     truths: RefCell<Truths>,
 }
 
@@ -114,18 +117,24 @@ impl Venue {
             last: vec![None; listings.len()],
             ..Truths::default()
         };
-        Self {
+        let mut venue = Self {
             exchange,
             open: vec![Vec::new(); listings.len()],
+            traded: Vec::new(),
             listings,
             source,
             now: Nanos::ZERO,
             epoch,
             events: Vec::new(),
             orders: 0,
-            gate: Gate::new(exchange.limits()),
+            gate: Gate::new(exchange.limits(), exchange.mirror().ban()),
             truths: RefCell::new(truths),
-        }
+        };
+        let all = venue.listings.len();
+        venue.traded = (0..all)
+            .map(|n| Newest::open(venue.quiet_day(n), all))
+            .collect();
+        venue
     }
 
     /// Tells the truth behind all that is published from now on.
@@ -169,7 +178,7 @@ impl Venue {
             flow.step(&mut self.events);
             flows.due.push(Reverse((flow.poll_timeout(), n)));
             self.now = at;
-            self.tell_events(first);
+            self.take_in(first);
             return true;
         }
         self.now = now;
@@ -179,6 +188,11 @@ impl Venue {
     /// Answers a REST request.
     pub(crate) fn rest(&mut self, call: Call<'_>) -> Reply {
         self.exchange.mirror().rest(call, self)
+    }
+
+    /// Refuses a request, as the exchange does.
+    pub(crate) fn refuse(&self, why: Refusal, call: Call<'_>) -> Reply {
+        self.exchange.mirror().refuse(why, call)
     }
 
     /// Nobody follows this stream now: a client that comes back is played it from its beginning.
@@ -204,12 +218,14 @@ impl Venue {
         }
     }
 
-    /// Tells the truth behind each depth message among the events from `first` on: the book stands
-    /// at its id.
-    fn tell_events(&self, first: usize) {
+    /// Keeps the prints among the events from `first` on, and tells the truth behind each depth
+    /// message: the book stands at its id.
+    fn take_in(&mut self, first: usize) {
         for event in &self.events[first..] {
-            if let Happened::Depth { diff, .. } = event {
-                self.tell(diff.instrument.index(), diff.last_id);
+            match event {
+                Happened::Depth { diff, .. } => self.tell(diff.instrument.index(), diff.last_id),
+                Happened::Trade(trade) => self.traded[trade.instrument.index()].take(trade),
+                Happened::Quote(_) => {}
             }
         }
     }
@@ -246,7 +262,7 @@ impl Market for Venue {
         if let Source::Flow(flows) = &mut self.source {
             flows.markets[listing].flush(self.now, pace, &mut self.events);
         }
-        self.tell_events(first);
+        self.take_in(first);
     }
 
     /// Whoever asks will show the book, so the venue tells its truth.
@@ -267,6 +283,14 @@ impl Market for Venue {
             Source::Flow(flows) => Box::new(flows.markets[listing].book().levels(side)),
             Source::Play(..) => Box::new(std::iter::empty()),
         }
+    }
+
+    fn prints(&self, listing: usize) -> Box<dyn DoubleEndedIterator<Item = Trade> + '_> {
+        Box::new(self.traded[listing].prints())
+    }
+
+    fn day(&self, listing: usize) -> Day {
+        self.traded[listing].day(self.now())
     }
 
     fn take_recorded(&mut self, listing: usize) -> Option<Option<String>> {
@@ -309,7 +333,7 @@ impl Matcher for Venue {
             open.push((account.to_owned(), order.client_id.clone(), id));
         }
         self.orders += 1;
-        self.tell_events(first);
+        self.take_in(first);
         let fill = |event: &Happened| match event {
             Happened::Trade(trade) => Some((trade.px, trade.qty, trade.id)),
             Happened::Depth { .. } | Happened::Quote(_) => None,

@@ -488,6 +488,7 @@ fn exchanges(counted: bool) -> Vec<Known> {
         connects: rate(300, 300),
         connection_life: Nanos::from_secs(86_400),
         rest_weight: rate(6_000, 60),
+        bursts: tickwire::exchange::Bursts::NONE,
         snapshot_levels_max: 5000,
     };
     let binance = tickwire::exchange::by_name("binance").unwrap();

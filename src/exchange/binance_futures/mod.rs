@@ -11,7 +11,7 @@ mod mirror;
 
 use super::binance_spot::market::decode::snapshot;
 use super::{
-    DecodeError, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate,
+    Bursts, DecodeError, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate,
     Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
@@ -149,6 +149,7 @@ impl Exchange for BinanceFutures {
                 count: 1_200,
                 per: Nanos::from_secs(60),
             },
+            bursts: Bursts::NONE,
             snapshot_levels_max: rest::LEVELS_MAX,
         }
     }

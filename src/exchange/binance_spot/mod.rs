@@ -13,8 +13,8 @@ pub(super) mod market {
 mod mirror;
 
 use super::{
-    Account, DecodeError, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror,
-    OrderCodec, Rate, Request, RestRequest, Survey, Topic, kit::text,
+    Account, Bursts, DecodeError, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings,
+    Mirror, OrderCodec, Rate, Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Channel, Instrument, Nanos, Snapshot, Symbol, UnixNanos};
@@ -169,6 +169,7 @@ impl Exchange for BinanceSpot {
                 count: self.facts.rest_weight,
                 per: Nanos::from_secs(60),
             },
+            bursts: Bursts::NONE,
             snapshot_levels_max: 5_000,
         }
     }

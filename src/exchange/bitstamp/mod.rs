@@ -17,8 +17,8 @@ mod market {
 mod mirror;
 
 use super::{
-    DecodeError, Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror,
-    Rate, Request, RestRequest, Survey, Topic, kit::text,
+    Bursts, DecodeError, Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings,
+    Mirror, Rate, Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Channel, Instrument, Nanos, Snapshot, Symbol};
@@ -85,6 +85,7 @@ impl Exchange for Bitstamp {
                 count: 400,
                 per: Nanos::from_secs(24),
             },
+            bursts: Bursts::NONE,
             snapshot_levels_max: u16::MAX,
         }
     }

@@ -13,8 +13,8 @@ mod market {
 mod mirror;
 
 use super::{
-    Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate, Request,
-    RestRequest, Survey, Topic, kit::text,
+    Bursts, Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate,
+    Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::SeqRule;
 use crate::base::instrument::Kind;
@@ -142,6 +142,7 @@ impl Exchange for Bybit {
                 count: 600,
                 per: Nanos::from_secs(5),
             },
+            bursts: Bursts::NONE,
             snapshot_levels_max: 0,
         }
     }

@@ -3,7 +3,7 @@
 
 use super::fake::Fake;
 use crate::base::Instrument;
-use crate::exchange::mirror::{Call, Market as _};
+use crate::exchange::mirror::Market as _;
 use crate::exchange::{ALL, Exchange, RestRequest};
 
 /// Damaged answers of each kind of each exchange.
@@ -23,11 +23,7 @@ const EXTREMES: [&str; 9] = [
 ];
 
 fn answer(exchange: &dyn Exchange, request: &RestRequest, market: &mut Fake) -> String {
-    let call = Call {
-        target: &request.path,
-        body: request.body.as_deref().unwrap_or(""),
-    };
-    exchange.mirror().rest(call, market).body
+    exchange.mirror().rest(request.call(), market).body
 }
 
 /// The body with a run of letters or digits replaced, or cut.

@@ -10,7 +10,7 @@ mod market {
 mod mirror;
 
 use super::{
-    Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate, Request,
+    Bursts, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate, Request,
     RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, SeqRule};
@@ -54,7 +54,8 @@ const CHANNELS_PER_CALL: usize = 100;
 
 /// What every call but the two below costs of the pool (rate limits: 500 credits).
 const CALL_WEIGHT: u32 = 500;
-/// `public/get_instruments` is limited to one a second: it costs a second's worth.
+/// `public/get_instruments` is limited to one a second, with a burst: of what we ask it costs a
+/// second's worth.
 const INSTRUMENTS_WEIGHT: u32 = CREDITS_PER_S;
 /// Credits that come back in a second (rate limits: non-matching requests).
 const CREDITS_PER_S: u32 = 10_000;
@@ -125,6 +126,12 @@ impl Exchange for Deribit {
             connects: a_second(5),
             connection_life: Nanos::NEVER,
             rest_weight: a_second(CREDITS_PER_S),
+            // Rate limits: subscriptions, a burst of 10; the pool of 50,000 credits.
+            bursts: Bursts {
+                messages: 10,
+                rest_weight: 50_000,
+                ..Bursts::NONE
+            },
             snapshot_levels_max: 0,
         }
     }

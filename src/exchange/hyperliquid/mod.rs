@@ -9,8 +9,8 @@ mod market {
 mod mirror;
 
 use super::{
-    Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate, Request,
-    RestRequest, Survey, Topic, kit::text,
+    Bursts, Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate,
+    Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, SeqRule, Splice};
 use crate::base::{Channel, Instrument, Nanos, Symbol};
@@ -108,6 +108,7 @@ impl Exchange for Hyperliquid {
                 count: 1_200,
                 per: Nanos::from_secs(60),
             },
+            bursts: Bursts::NONE,
             snapshot_levels_max: 0,
         }
     }

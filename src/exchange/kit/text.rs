@@ -62,6 +62,21 @@ pub(crate) fn query_text<'u>(url: &'u str, name: &str) -> Option<Cow<'u, str>> {
     query_value(url, name).map(percent_decode)
 }
 
+/// All values of `name` in a URL's query, decoded: it may be there again and again, and each time
+/// have several, with commas between.
+pub(crate) fn query_list(url: &str, name: &str) -> Vec<String> {
+    let (_, query) = url.split_once('?').unwrap_or_default();
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let values = pairs.filter(|(key, _)| *key == name);
+    let decoded = values.map(|(_, value)| percent_decode(value));
+    let mut all = Vec::new();
+    for list in decoded {
+        let items = list.split(',').filter(|item| !item.is_empty());
+        all.extend(items.map(str::to_owned));
+    }
+    all
+}
+
 /// The host of a URL, without its port.
 pub(crate) fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
@@ -190,6 +205,9 @@ mod tests {
         assert_eq!(query_text(url, "x").as_deref(), Some("%zz%E5"));
         assert_eq!((host("wss://a.b"), path("wss://a.b")), ("a.b", ""));
         assert_eq!(query_value("wss://a.b/x", "limit"), None);
+        let url = "/x?pair=A%2FB,C&limit=5&pair=D%2cE&pair=";
+        assert_eq!(query_list(url, "pair"), ["A/B", "C", "D", "E"]);
+        assert_eq!(query_list("/x", "pair"), [""; 0]);
     }
 
     #[test]

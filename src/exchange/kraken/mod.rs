@@ -17,8 +17,8 @@ mod market {
 mod mirror;
 
 use super::{
-    Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate, Request,
-    RestRequest, Survey, Topic, kit::text,
+    Bursts, Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate,
+    Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, Checksum, SeqRule};
 use crate::base::{Channel, Instrument, Nanos, Symbol};
@@ -91,6 +91,7 @@ impl Exchange for Kraken {
                 count: 15, // Public requests: about one a second, with some burst. Not documented.
                 per: Nanos::from_secs(15),
             },
+            bursts: Bursts::NONE,
             snapshot_levels_max: 0,
         }
     }

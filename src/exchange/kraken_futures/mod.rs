@@ -21,8 +21,8 @@ mod market {
 mod mirror;
 
 use super::{
-    Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate, Request,
-    RestRequest, Survey, Topic, kit::text,
+    Bursts, Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate,
+    Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::SeqRule;
 use crate::base::{Channel, Instrument, Nanos, Symbol};
@@ -83,6 +83,7 @@ impl Exchange for KrakenFutures {
                 count: 50, // Public requests are free as documented; this keeps it civil.
                 per: Nanos::from_secs(10),
             },
+            bursts: Bursts::NONE,
             snapshot_levels_max: 0,
         }
     }

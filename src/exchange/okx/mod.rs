@@ -10,8 +10,8 @@ mod market {
 mod mirror;
 
 use super::{
-    Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate, Request,
-    RestRequest, Survey, Topic, kit::text,
+    Bursts, Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror, Rate,
+    Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, Checksum, SeqRule};
 use crate::base::{Channel, Instrument, Nanos, Symbol};
@@ -112,6 +112,7 @@ impl Exchange for Okx {
                 count: 20,
                 per: Nanos::from_secs(2),
             },
+            bursts: Bursts::NONE,
             snapshot_levels_max: 0,
         }
     }

@@ -5,8 +5,9 @@ mod http;
 
 use super::ws::Peer;
 use crate::base::Nanos;
-use crate::exchange::mirror::Happened;
+use crate::exchange::mirror::{Call, Happened, Refusal};
 use crate::venue::directory::Venues;
+use crate::venue::limits::Meter;
 use crate::venue::play::Subscriptions;
 use crate::venue::session::{Broken, Session};
 use crate::venue::simulated::Venue;
@@ -382,12 +383,13 @@ impl Connection {
         let venue = &mut venues.all[at];
         self.venue = Some(at);
         let limits = venue.exchange.limits();
+        let call = Call::get(&asked.target);
         let Some(session) = session else {
-            http::refuse(pipe, 404, "No such endpoint.");
+            http::write(pipe, &venue.refuse(Refusal::NoPath, call), false);
             return Err(Cut::Answered);
         };
         if let Err(refusal) = venue.gate.admit_connect(now, self.from) {
-            http::limited(pipe, refusal, false);
+            http::write(pipe, &venue.refuse(refusal, call), false);
             return Err(Cut::TooManyConnects);
         }
         if session.is_too_wide() {
@@ -396,7 +398,8 @@ impl Connection {
         }
         asked.accept(pipe);
         // Order entry is not limited in messages.
-        let messages = (!session.is_account()).then_some(limits.messages);
+        let messages = Meter::new(limits.messages, limits.bursts.messages);
+        let messages = (!session.is_account()).then_some(messages);
         let mut open = Open {
             peer: Peer::new(now, messages, limits.connection_life),
             session,

@@ -7,7 +7,7 @@ use super::pipe::{End, pipe};
 use super::tls::{Certificates, certificates};
 use crate::base::{Clock, Instrument, InstrumentId, Nanos, Note, Snapshot, UnixNanos};
 use crate::conn::tls::client_config;
-use crate::exchange::mirror::{Call, Listing};
+use crate::exchange::mirror::Listing;
 use crate::exchange::{self, Exchange};
 use crate::venue::directory::host_names;
 use crate::venue::market::listed;
@@ -460,12 +460,8 @@ impl World {
         let instrument = self.instruments.get(id.index())?;
         let levels = exchange.limits().snapshot_levels_max.min(SNAPSHOT_LEVELS);
         let request = exchange.snapshot_request(&instrument.symbol, levels)?;
-        let call = Call {
-            target: &request.path,
-            body: request.body.as_deref().unwrap_or(""),
-        };
         let host = exchange.endpoints().rest;
-        let reply = self.venues.rest(now, ADDRESS.ip(), &host, call).ok()?;
+        let reply = self.venues.rest(now, ADDRESS.ip(), &host, request.call());
         let body = (reply.status == 200).then(|| reply.body.into_bytes())?;
         let mut snapshot = exchange.snapshot(body, instrument, levels).ok()?;
         snapshot.asked = now;

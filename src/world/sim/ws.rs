@@ -3,7 +3,7 @@
 
 use super::connection::{Cut, Pipe};
 use crate::base::Nanos;
-use crate::exchange::Rate;
+use crate::venue::limits::Meter;
 use std::collections::VecDeque;
 use std::io;
 use tungstenite::error::Error;
@@ -18,18 +18,16 @@ const REQUEST_BYTES_MAX: usize = 256 * 1024;
 pub(crate) struct Peer {
     context: WebSocketContext,
     /// Messages that are taken, pings and pongs included; order entry is limited otherwise.
-    messages: Option<Rate>,
+    messages: Option<Meter>,
     /// When it is as old as the exchange lets a connection become.
     ends: Nanos,
     next_ping: Nanos,
     /// Pings without their pong, oldest first.
     pings: VecDeque<(Nanos, String)>,
-    /// When the last messages came, at most as many as are taken at once.
-    recent: VecDeque<Nanos>,
 }
 
 impl Peer {
-    pub(crate) fn new(now: Nanos, messages: Option<Rate>, life: Nanos) -> Self {
+    pub(crate) fn new(now: Nanos, messages: Option<Meter>, life: Nanos) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(4096)
             .write_buffer_size(0)
@@ -41,7 +39,6 @@ impl Peer {
             ends: now + life,
             next_ping: now + PING_PERIOD,
             pings: VecDeque::new(),
-            recent: VecDeque::new(),
         }
     }
 
@@ -137,23 +134,21 @@ impl Peer {
     }
 
     fn within_limit(&mut self, now: Nanos) -> bool {
-        let Some(rate) = self.messages else {
+        let Some(messages) = &mut self.messages else {
             return true;
         };
-        if self.recent.len() >= rate.count as usize {
-            let oldest = self.recent.pop_front();
-            if oldest.is_none_or(|oldest| now < oldest + rate.per) {
-                return false;
-            }
+        let fits = messages.room_at(now, 1) <= now;
+        if fits {
+            messages.count(now, 1);
         }
-        self.recent.push_back(now);
-        true
+        fits
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::Rate;
     use tungstenite::WebSocket;
 
     /// A client that talks to the peer through two byte vectors.
@@ -183,7 +178,7 @@ mod tests {
 
     fn market(now: Nanos) -> Peer {
         let (count, per) = (5, Nanos::from_secs(1));
-        Peer::new(now, Some(Rate { count, per }), DAY)
+        Peer::new(now, Some(Meter::new(Rate { count, per }, 0)), DAY)
     }
 
     fn at(ms: u64) -> Nanos {

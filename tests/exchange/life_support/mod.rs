@@ -11,7 +11,7 @@ use tickwire::base::{
 };
 use tickwire::conn::Phase;
 use tickwire::exchange::Streams;
-use tickwire::exchange::mirror::{Call, Market as _, MirrorSession};
+use tickwire::exchange::mirror::{Market as _, MirrorSession};
 use tickwire::exchange::{Decoder, DepthStream, Exchange, Words};
 use tickwire::market::Counters;
 use tickwire::watch::audit::{AUDIT_LEVELS, Shown};
@@ -405,11 +405,7 @@ impl World {
             let levels = exchange.limits().snapshot_levels_max.min(1_000);
             let snapshot = self.instrument(id).and_then(|instrument| {
                 let request = exchange.snapshot_request(&instrument.symbol, levels)?;
-                let call = Call {
-                    target: &request.path,
-                    body: request.body.as_deref().unwrap_or(""),
-                };
-                let reply = exchange.mirror().rest(call, &mut self.town);
+                let reply = exchange.mirror().rest(request.call(), &mut self.town);
                 assert_eq!(reply.status, 200, "{}: {}", request.path, reply.body);
                 let snapshot = exchange.snapshot(reply.body.into_bytes(), &instrument, levels);
                 Some(snapshot.unwrap())

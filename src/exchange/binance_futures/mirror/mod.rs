@@ -7,8 +7,10 @@ mod service;
 
 use super::Facts;
 use crate::base::instrument::name;
-use crate::base::{Asset, Contract, Instrument, Kind, Px, Qty, Symbol};
-use crate::exchange::mirror::{Call, Happened, Market, MirrorSession, Offence, Pace, Reply};
+use crate::base::{Asset, Contract, Instrument, Kind, Nanos, Px, Qty, Symbol};
+use crate::exchange::mirror::{
+    Ban, Call, Happened, Market, MirrorSession, Offence, Pace, Refusal, Reply,
+};
 use crate::exchange::{Mirror, kit::text};
 use control::Control;
 use std::collections::BTreeSet;
@@ -95,7 +97,19 @@ impl Mirror for Facts {
     }
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
-        service::answer(self, call.target, market)
+        service::answer(self, call, market)
+    }
+
+    fn refuse(&self, why: Refusal, call: Call<'_>) -> Reply {
+        service::refuse(why, call)
+    }
+
+    /// As at the spot market.
+    fn ban(&self) -> Option<Ban> {
+        Some(Ban {
+            warnings: 10,
+            span: Nanos::from_secs(120),
+        })
     }
 }
 

@@ -1,49 +1,73 @@
 //! The REST service as the exchange answers it: snapshots, metadata, volumes, and refusals.
 
 use super::frames::Writer;
-use crate::base::{Decimal, Instrument, Kind, Side};
+use crate::base::{Decimal, Instrument, Kind, Px, Side};
 use crate::exchange::binance_futures::{Facts, rest};
 use crate::exchange::kit::text;
-use crate::exchange::mirror::{Listing, Market, Pace, Reply};
+use crate::exchange::mirror::{Call, Listing, Market, Method, Pace, Refusal, Reply};
 use serde_json::{Value, json};
 
 /// A refusal: HTTP status, Binance's code, and its message.
 type Fault = (u16, i32, String);
 
-/// Answers a GET of this path and query.
-pub(crate) fn answer(facts: &Facts, target: &str, market: &mut dyn Market) -> Reply {
-    let path = target.split('?').next().unwrap_or_default();
-    let answer = match path.strip_prefix(facts.prefix) {
+/// Answers a request.
+pub(crate) fn answer(facts: &Facts, call: Call<'_>, market: &mut dyn Market) -> Reply {
+    if call.method != Method::Get {
+        return refuse(Refusal::NoMethod, call);
+    }
+    let answer = match call.path().strip_prefix(facts.prefix) {
         Some("/ping") => Ok((json!({}).to_string(), 1)),
         Some("/time") => Ok((
             json!({"serverTime": market.now().as_millis()}).to_string(),
             1,
         )),
-        Some("/depth") => depth(facts, target, market),
+        Some("/depth") => depth(facts, call, market),
         Some("/exchangeInfo") => Ok((info(facts, market).to_string(), rest::INFO_WEIGHT)),
         Some("/ticker/24hr") => Ok((tickers(facts, market).to_string(), rest::TICKERS_WEIGHT)),
-        _ => Err((404, -5000, format!("Path {path}, Method GET is invalid"))),
+        _ => return refuse(Refusal::NoPath, call),
     };
     match answer {
-        Ok((body, weight)) => Reply {
-            status: 200,
-            body,
-            weight,
-        },
-        Err((status, code, msg)) => Reply {
-            status,
-            body: json!({"code": code, "msg": msg}).to_string(),
-            weight: 1,
-        },
+        Ok((body, weight)) => Reply::json(200, body, weight),
+        Err(fault) => fail(fault),
     }
 }
 
-fn depth(facts: &Facts, target: &str, market: &mut dyn Market) -> Result<(String, u32), Fault> {
-    let Some(symbol) = text::query_text(target, "symbol").filter(|name| !name.is_empty()) else {
+/// Refuses a request that is not looked at.
+pub(crate) fn refuse(why: Refusal, call: Call<'_>) -> Reply {
+    let invalid = || {
+        let method = match call.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+            Method::Other => "OTHER",
+        };
+        format!("Path {}, Method {method} is invalid", call.path())
+    };
+    match why {
+        Refusal::TooMany { retry_after_s } => {
+            fail((429, -1003, "Too many requests.".to_owned())).retry_after(retry_after_s)
+        }
+        Refusal::Banned { retry_after_s } => {
+            let msg = "Way too many requests; IP banned.";
+            fail((418, -1003, msg.to_owned())).retry_after(retry_after_s)
+        }
+        Refusal::NoPath => fail((404, -5000, invalid())),
+        Refusal::NoMethod => fail((405, -5000, invalid())),
+    }
+}
+
+fn fail((status, code, msg): Fault) -> Reply {
+    let body = json!({"code": code, "msg": msg});
+    Reply::json(status, body.to_string(), 1)
+}
+
+fn depth(facts: &Facts, call: Call<'_>, market: &mut dyn Market) -> Result<(String, u32), Fault> {
+    let Some(symbol) = call.value("symbol").filter(|name| !name.is_empty()) else {
         let msg = "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.";
         return Err((400, -1102, msg.to_owned()));
     };
-    let limit = match text::query_value(target, "limit") {
+    let limit = match call.value("limit") {
         None => rest::LEVELS_DEFAULT,
         Some(text) => text
             .parse()
@@ -167,24 +191,24 @@ fn filters(instrument: &Instrument) -> Value {
 fn tickers(facts: &Facts, market: &dyn Market) -> Value {
     let ticker = |(at, listing): (usize, &Listing)| {
         let instrument = &listing.instrument;
-        let best = market.levels(at, Side::Buy).next();
-        let px = best.map_or(1, |level| level.px.0.unsigned_abs().max(1));
-        // Whole quote assets at this price, in base assets of eight decimals.
-        let one = 10u128.pow(u32::from(instrument.px_scale) + 8);
-        let coins = u128::from(listing.volume) * one / u128::from(px);
-        let coins = fixed(u64::try_from(coins).unwrap_or(u64::MAX), 8);
+        let day = market.day(at);
+        let px = |px: Px| fixed(px.0.unsigned_abs(), instrument.px_scale);
+        let (base, quote) = (day.base(instrument), day.quote(instrument));
         let mut ticker = json!({
             "symbol": instrument.symbol.as_str(),
-            "weightedAvgPrice": fixed(px, instrument.px_scale),
-            "lastPrice": fixed(px, instrument.px_scale),
+            "weightedAvgPrice": px(day.mean()),
+            "lastPrice": px(day.last),
         });
         if facts.coin_margined {
-            let contracts = listing.volume / instrument.contract.size.max(1);
-            ticker["volume"] = contracts.to_string().into();
-            ticker["baseVolume"] = coins.into();
+            ticker["volume"] = (quote.units
+                / u128::from(instrument.contract.size.max(1))
+                / 10u128.pow(quote.scale.into()))
+            .to_string()
+            .into();
+            ticker["baseVolume"] = base.to_string().into();
         } else {
-            ticker["volume"] = coins.into();
-            ticker["quoteVolume"] = listing.volume.to_string().into();
+            ticker["volume"] = base.to_string().into();
+            ticker["quoteVolume"] = quote.to_string().into();
         }
         ticker
     };

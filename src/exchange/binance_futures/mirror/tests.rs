@@ -149,7 +149,7 @@ fn a_connection_with_too_many_streams_is_cut() {
 fn rest_requests_are_answered_or_refused_as_the_exchange_does() {
     let mut still = Still::of(&COINM);
     let mut get = |target| {
-        let call = Call { target, body: "" };
+        let call = Call::get(target);
         let reply = COINM.mirror().rest(call, &mut still);
         (reply.status, reply.weight, reply.body)
     };

@@ -9,10 +9,11 @@ mod route;
 mod session;
 
 use crate::base::instrument::name;
-use crate::base::{Asset, Instrument, Px, Qty, Side, Symbol, UnixNanos};
+use crate::base::{Asset, Instrument, Nanos, Px, Qty, Side, Symbol, UnixNanos};
 use crate::exchange::kit::listing;
 use crate::exchange::mirror::{
-    Accounts, Call, Listing, Market, Mirror, MirrorSession, Pace, Player, Reply,
+    Accounts, Ban, Call, Listing, Market, Method, Mirror, MirrorSession, Pace, Player, Refusal,
+    Reply,
 };
 use route::Get;
 use session::SpotSession;
@@ -64,6 +65,16 @@ impl Fault {
         Self::new(400, -1121, "Invalid symbol.")
     }
 
+    /// What a request is refused with that is not looked at.
+    pub(crate) fn refusal(why: Refusal) -> Self {
+        match why {
+            Refusal::TooMany { .. } => Self::new(429, -1003, "Too many requests."),
+            Refusal::Banned { .. } => Self::new(418, -1003, "Way too many requests; IP banned."),
+            Refusal::NoPath => Self::new(404, -1000, "No such endpoint."),
+            Refusal::NoMethod => Self::new(405, -1020, "This operation is not supported."),
+        }
+    }
+
     /// The body of a REST refusal.
     pub(crate) fn body(&self) -> String {
         serde_json::json!({"code": self.code, "msg": self.msg}).to_string()
@@ -94,6 +105,12 @@ pub(crate) const QTY_MAX: Qty = Qty(900_000_000_000_000_000);
 /// Largest worth of an order, in whole units of the quote asset.
 pub(crate) const NOTIONAL_MAX: u64 = 9_000_000;
 
+/// Whoever goes on after 429 is banned, for two minutes at first.
+pub(crate) const BAN: Ban = Ban {
+    warnings: 10,
+    span: Nanos::from_secs(120),
+};
+
 /// The listing that the exchange calls so, and its place among `listings`.
 pub(crate) fn find<'l>(listings: &'l [Listing], symbol: &str) -> Option<(usize, &'l Listing)> {
     let mut numbered = listings.iter().enumerate();
@@ -122,9 +139,8 @@ impl SpotMirror {
     }
 
     fn answer(&self, call: Call<'_>, market: &mut dyn Market) -> Result<Reply, Fault> {
-        if !call.body.is_empty() {
-            let fault = "Only GET without a body is simulated.";
-            return Err(Fault::new(405, -1000, fault));
+        if call.method != Method::Get {
+            return Err(Fault::refusal(Refusal::NoMethod));
         }
         let get = route::get(call.target)?;
         let weight = get.weight();
@@ -153,11 +169,7 @@ impl SpotMirror {
                 market::tickers(TimeUnit::Millis, now, &listings).to_string()
             }
         };
-        Ok(Reply {
-            status,
-            body,
-            weight,
-        })
+        Ok(Reply::json(status, body, weight))
     }
 }
 
@@ -198,11 +210,23 @@ impl Mirror for SpotMirror {
     }
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
-        self.answer(call, market).unwrap_or_else(|fault| Reply {
-            status: fault.status,
-            body: fault.body(),
-            weight: 1,
-        })
+        self.answer(call, market)
+            .unwrap_or_else(|fault| Reply::json(fault.status, fault.body(), 1))
+    }
+
+    fn refuse(&self, why: Refusal, _call: Call<'_>) -> Reply {
+        let fault = Fault::refusal(why);
+        let reply = Reply::json(fault.status, fault.body(), 1);
+        match why {
+            Refusal::TooMany { retry_after_s } | Refusal::Banned { retry_after_s } => {
+                reply.retry_after(retry_after_s)
+            }
+            Refusal::NoPath | Refusal::NoMethod => reply,
+        }
+    }
+
+    fn ban(&self) -> Option<Ban> {
+        Some(BAN)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::{Fault, TimeUnit, market};
 use crate::exchange::kit::text::percent_decode;
+use crate::exchange::mirror::Refusal;
 
 /// Path of order entry.
 pub(crate) const API: &str = "/ws-api/v3";
@@ -124,7 +125,7 @@ pub(crate) fn get(target: &str) -> Result<Get, Fault> {
         "/api/v3/depth" | "/api/v1/depth" => depth(query),
         "/api/v3/exchangeInfo" => symbols(query).map(|symbols| Get::ExchangeInfo { symbols }),
         "/api/v3/ticker/24hr" => symbols(query).map(|symbols| Get::Ticker { symbols }),
-        _ => Err(Fault::new(404, -1000, "No such endpoint.")),
+        _ => Err(Fault::refusal(Refusal::NoPath)),
     }
 }
 

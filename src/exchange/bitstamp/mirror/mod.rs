@@ -12,7 +12,7 @@ use crate::base::{
 use crate::exchange::kit::listing;
 use crate::exchange::kit::text::{push_fixed, push_plain};
 use crate::exchange::mirror::{
-    Call, Happened, Listing, Market, Mirror, MirrorSession, Offence, Pace, Reply,
+    Call, Happened, Listing, Market, Method, Mirror, MirrorSession, Offence, Pace, Refusal, Reply,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -58,12 +58,11 @@ impl Mirror for BitstampMirror {
     }
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
-        let path = call.target.split('?').next().unwrap_or_default();
-        let answer = |status, body| Reply {
-            status,
-            body,
-            weight: 1,
-        };
+        if call.method != Method::Get {
+            return self.refuse(Refusal::NoMethod, call);
+        }
+        let path = call.path();
+        let answer = |status, body: String| Reply::json(status, body, 1);
         let all = |show: fn(&Listing) -> Value| -> String {
             let list: Vec<Value> = market.listings().iter().map(show).collect();
             Value::from(list).to_string()
@@ -76,10 +75,22 @@ impl Mirror for BitstampMirror {
                 let symbol = symbol.map(|symbol| symbol.trim_end_matches('/'));
                 match symbol.and_then(|symbol| market.find(symbol)) {
                     Some(listing) => answer(200, book(listing, market)),
-                    None => answer(404, r#"{"code":"Not found"}"#.to_owned()),
+                    None => self.refuse(Refusal::NoPath, call),
                 }
             }
         }
+    }
+
+    fn refuse(&self, why: Refusal, _call: Call<'_>) -> Reply {
+        let (status, code, reason) = match why {
+            Refusal::TooMany { .. } | Refusal::Banned { .. } => {
+                (400, "400.002", "Request rate limit exceeded.")
+            }
+            Refusal::NoPath => (404, "404.001", "Not found."),
+            Refusal::NoMethod => (405, "405.001", "Method not allowed."),
+        };
+        let body = json!({"status": "error", "reason": reason, "code": code});
+        Reply::json(status, body.to_string(), 1)
     }
 }
 

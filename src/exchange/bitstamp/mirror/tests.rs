@@ -73,7 +73,7 @@ fn one_channel_too_many_ends_the_connection() {
 
 #[test]
 fn a_snapshot_is_stamped_a_microsecond_early() {
-    let call = |target| Call { target, body: "" };
+    let call = |target| Call::get(target);
     let rest = |target| BitstampMirror.rest(call(target), &mut empty());
     let reply = rest("/api/v2/order_book/a0usd/");
     let expected = r#"{"timestamp": "1", "microtimestamp": "1999999", "bids": [], "asks": []}"#;

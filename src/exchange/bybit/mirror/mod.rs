@@ -5,9 +5,11 @@ mod session;
 
 use super::{Category, rest};
 use crate::base::instrument::{Contract, Kind};
-use crate::base::{Asset, Instrument, Px, Qty, Symbol};
+use crate::base::{Asset, Instrument, Nanos, Px, Qty, Symbol};
 use crate::exchange::kit::text;
-use crate::exchange::mirror::{Call, Listing, Market, Mirror, MirrorSession, Reply};
+use crate::exchange::mirror::{
+    Ban, Call, Listing, Market, Method, Mirror, MirrorSession, Refusal, Reply,
+};
 use serde_json::{Value, json};
 
 /// The largest order, in whole units of the base asset.
@@ -57,7 +59,10 @@ impl Mirror for Category {
     }
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
-        let path = call.target.split('?').next().unwrap_or_default();
+        if call.method != Method::Get {
+            return self.refuse(Refusal::NoMethod, call);
+        }
+        let path = call.path();
         let query = |name| text::query_value(call.target, name);
         let result = match path {
             "/v5/market/instruments-info" | "/v5/market/tickers"
@@ -67,13 +72,7 @@ impl Mirror for Category {
             }
             "/v5/market/instruments-info" => self.instruments(call.target, market.listings()),
             "/v5/market/tickers" => Ok(self.tickers(market.listings())),
-            _ => {
-                return Reply {
-                    status: 404,
-                    body: "{}".to_owned(),
-                    weight: 1,
-                };
-            }
+            _ => return self.refuse(Refusal::NoPath, call),
         };
         let (code, message, result) = match result {
             Ok(result) => (0, "OK", result),
@@ -86,11 +85,26 @@ impl Mirror for Category {
             "retExtInfo": {},
             "time": market.now().0 / 1_000_000,
         });
-        Reply {
-            status: 200,
-            body: body.to_string(),
-            weight: 1,
+        Reply::json(200, body.to_string(), 1)
+    }
+
+    /// An address that asks for too much is left out in the cold at once, and is told so in words.
+    fn refuse(&self, why: Refusal, _call: Call<'_>) -> Reply {
+        match why {
+            Refusal::TooMany { .. } | Refusal::Banned { .. } => {
+                Reply::text(403, "access too frequent", 1)
+            }
+            Refusal::NoPath => Reply::json(404, "{}", 1),
+            Refusal::NoMethod => Reply::json(405, "{}", 1),
         }
+    }
+
+    /// "Wait for ten minutes."
+    fn ban(&self) -> Option<Ban> {
+        Some(Ban {
+            warnings: 0,
+            span: Nanos::from_secs(600),
+        })
     }
 }
 

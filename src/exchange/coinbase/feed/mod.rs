@@ -12,7 +12,7 @@ mod mirror;
 use crate::base::feed::{Chain, SeqRule};
 use crate::base::{Channel, Instrument, Nanos, Symbol};
 use crate::exchange::{
-    Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate, Request,
+    Bursts, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate, Request,
     RestRequest, Survey, Topic, kit::text,
 };
 use market::{decode, rest};
@@ -101,6 +101,10 @@ impl Exchange for ExchangeFeed {
             connects: a_second(8),       // WebSocket rate limits: requests, an address.
             connection_life: Nanos::NEVER,
             rest_weight: a_second(10), // REST rate limits: public endpoints, an address.
+            bursts: Bursts {
+                rest_weight: 15,
+                ..Bursts::NONE
+            },
             snapshot_levels_max: 0,
         }
     }

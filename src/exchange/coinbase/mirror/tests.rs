@@ -133,10 +133,7 @@ fn what_is_not_served_is_refused_and_the_rest_is() {
     }
     assert_eq!(session.streams(), 1);
     for exchange in [&AdvancedTrade as &dyn Exchange, &ExchangeFeed] {
-        let call = Call {
-            target: "/nowhere",
-            body: "",
-        };
+        let call = Call::get("/nowhere");
         assert_eq!(exchange.mirror().rest(call, &mut market).status, 404);
     }
 }

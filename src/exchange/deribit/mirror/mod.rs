@@ -1,12 +1,14 @@
 //! The exchange's half of the protocol, for the simulated exchange. Holds one client's
 //! subscriptions; no socket and no book.
 
-use super::{CALL_WEIGHT, INSTRUMENTS_WEIGHT, channel_of, rest};
+use super::{CALL_WEIGHT, channel_of, rest};
 use crate::base::instrument::{Asset, Contract, Kind, name};
-use crate::base::{Channel, Instrument, InstrumentId, Level, Qty, Side, Symbol, UnixNanos};
+use crate::base::{Channel, Instrument, InstrumentId, Level, Nanos, Qty, Side, Symbol, UnixNanos};
+use crate::exchange::Rate;
 use crate::exchange::kit::text;
 use crate::exchange::mirror::{
-    Call, Happened, Listing, Market, Mirror, MirrorSession, Offence, Pace, Reply,
+    Call, Happened, Listing, Market, Method, Mirror, MirrorSession, Offence, Pace, Quota, Refusal,
+    Reply,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,29 +60,46 @@ impl Mirror for DeribitMirror {
     }
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
+        if !matches!(call.method, Method::Get | Method::Post) {
+            return self.refuse(Refusal::NoMethod, call);
+        }
         let currency = text::query_value(call.target, "currency").unwrap_or_default();
         let settled = |listing: &&Listing| {
             currency == "any" || listing.instrument.settle.as_str() == currency
         };
         let listings = market.listings().iter().filter(settled);
-        let (weight, result): (u32, Vec<String>) = match call.target.split('?').next() {
-            Some(rest::INSTRUMENTS) => (INSTRUMENTS_WEIGHT, listings.map(listed).collect()),
-            Some(rest::SUMMARIES) => (CALL_WEIGHT, listings.map(summary).collect()),
-            _ => {
-                return Reply {
-                    status: 404,
-                    body: error(&Value::Null, -32_601, "Method not found"),
-                    weight: CALL_WEIGHT,
-                };
-            }
+        let (quota, result): (_, Vec<String>) = match call.path() {
+            rest::INSTRUMENTS => (Some(INSTRUMENTS_QUOTA), listings.map(listed).collect()),
+            rest::SUMMARIES => (None, listings.map(summary).collect()),
+            _ => return self.refuse(Refusal::NoPath, call),
         };
-        Reply {
-            status: 200,
-            body: format!(r#"{{"jsonrpc":"2.0","result":[{}]}}"#, result.join(",")),
-            weight,
+        let body = format!(r#"{{"jsonrpc":"2.0","result":[{}]}}"#, result.join(","));
+        let reply = Reply::json(200, body, CALL_WEIGHT);
+        match quota {
+            Some(quota) => reply.within(quota),
+            None => reply,
         }
     }
+
+    fn refuse(&self, why: Refusal, _call: Call<'_>) -> Reply {
+        let (status, code, message) = match why {
+            Refusal::TooMany { .. } | Refusal::Banned { .. } => (429, 10_028, "too_many_requests"),
+            Refusal::NoPath => (404, -32_601, "Method not found"),
+            Refusal::NoMethod => (405, -32_600, "Invalid Request"),
+        };
+        Reply::json(status, error(&Value::Null, code, message), CALL_WEIGHT)
+    }
 }
+
+/// What `public/get_instruments` takes, beside the pool of credits (its own page).
+const INSTRUMENTS_QUOTA: Quota = Quota {
+    name: "get_instruments",
+    rate: Rate {
+        count: 1,
+        per: Nanos::from_secs(1),
+    },
+    burst: 50,
+};
 
 /// A number as the exchange writes it: with a point, as `10.0` or `0.25`.
 fn number(units: u64, scale: u8) -> String {

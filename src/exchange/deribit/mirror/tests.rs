@@ -110,10 +110,7 @@ fn a_client_that_does_not_answer_a_test_request_is_dropped() {
 
 #[test]
 fn an_unknown_rest_method_is_not_found() {
-    let call = Call {
-        target: "/api/v2/public/nothing",
-        body: "",
-    };
+    let call = Call::get("/api/v2/public/nothing");
     let reply = Deribit.mirror().rest(call, &mut Quiet::new());
     assert_eq!(reply.status, 404);
 }

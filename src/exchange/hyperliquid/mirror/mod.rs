@@ -7,7 +7,7 @@ mod session;
 use super::rest::{PERP_DECIMALS, SPOT_DECIMALS, bare};
 use crate::base::instrument::name;
 use crate::base::{Asset, Instrument, Kind, Symbol};
-use crate::exchange::mirror::{Call, Market, MirrorSession, Reply};
+use crate::exchange::mirror::{Call, Market, MirrorSession, Refusal, Reply};
 use crate::exchange::{Exchange, Mirror, kit::text};
 
 /// Hyperliquid's server half.
@@ -62,6 +62,10 @@ impl Mirror for HyperliquidMirror {
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
         rest::reply(call, market)
+    }
+
+    fn refuse(&self, why: Refusal, _call: Call<'_>) -> Reply {
+        rest::refuse(why)
     }
 }
 

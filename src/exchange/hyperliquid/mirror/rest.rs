@@ -2,18 +2,18 @@
 
 use super::number;
 use crate::base::Kind;
-use crate::exchange::mirror::{Call, Listing, Market, Reply};
+use crate::exchange::mirror::{Call, Listing, Market, Method, Refusal, Reply};
 use serde_json::{Value, json};
+
+/// What most requests cost.
+const WEIGHT: u32 = 20;
 
 /// Answers a request.
 pub(crate) fn reply(call: Call<'_>, market: &dyn Market) -> Reply {
-    let answer = |status, body: String| Reply {
-        status,
-        body,
-        weight: 20,
-    };
-    if call.target != "/info" {
-        return answer(404, "null".to_owned());
+    match (call.path(), call.method) {
+        ("/info", Method::Post) => {}
+        ("/info", _) => return refuse(Refusal::NoMethod),
+        _ => return refuse(Refusal::NoPath),
     }
     let asked = serde_json::from_str::<Value>(call.body).unwrap_or_default();
     let (perps, pairs): (Vec<&Listing>, Vec<&Listing>) = market
@@ -27,10 +27,21 @@ pub(crate) fn reply(call: Call<'_>, market: &dyn Market) -> Reply {
         Some("spotMetaAndAssetCtxs") => json!([spot_meta(&pairs), contexts(&pairs)]),
         _ => {
             let why = "Failed to deserialize the JSON body into the target type";
-            return answer(422, why.to_owned());
+            return Reply::text(422, why, WEIGHT);
         }
     };
-    answer(200, body.to_string())
+    Reply::json(200, body.to_string(), WEIGHT)
+}
+
+/// Refuses a request, in words.
+pub(crate) fn refuse(why: Refusal) -> Reply {
+    match why {
+        Refusal::TooMany { .. } | Refusal::Banned { .. } => {
+            Reply::text(429, "Too Many Requests", WEIGHT)
+        }
+        Refusal::NoPath => Reply::text(404, "", WEIGHT),
+        Refusal::NoMethod => Reply::text(405, "", WEIGHT),
+    }
 }
 
 fn meta(listings: &[&Listing]) -> Value {

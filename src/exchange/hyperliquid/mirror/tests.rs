@@ -68,7 +68,7 @@ fn it_lists_perpetuals_in_dollars_and_pairs_in_tokens() {
     for request in Hyperliquid.metadata_requests(&[]) {
         let body = request.body.unwrap();
         let (target, body) = (request.path.as_str(), body.as_str());
-        let reply = HyperliquidMirror.rest(Call { target, body }, &mut market);
+        let reply = HyperliquidMirror.rest(Call::post(target, body), &mut market);
         found.extend(
             Hyperliquid
                 .metadata(reply.body.as_bytes())

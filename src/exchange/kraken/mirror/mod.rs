@@ -11,7 +11,7 @@ use crate::base::{Asset, Channel, Instrument, Level, Px, Qty, Quote, Side, Symbo
 use crate::base::{UnixNanos, decimal};
 use crate::exchange::kit::text::push_fixed;
 use crate::exchange::mirror::{
-    Call, Happened, Market, Mirror, MirrorSession, Offence, Pace, Reply, Window,
+    Call, Happened, Market, Mirror, MirrorSession, Offence, Pace, Refusal, Reply, Window,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +54,10 @@ impl Mirror for KrakenMirror {
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
         rest::answer(call, market)
+    }
+
+    fn refuse(&self, why: Refusal, _call: Call<'_>) -> Reply {
+        rest::refuse(why)
     }
 }
 

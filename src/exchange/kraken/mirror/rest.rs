@@ -2,29 +2,32 @@
 
 use crate::base::Decimal;
 use crate::exchange::kit::text::{push_fixed, push_plain};
-use crate::exchange::mirror::{Call, Listing, Market, Reply};
+use crate::exchange::mirror::{Call, Listing, Market, Method, Refusal, Reply};
 use serde_json::{Map, Value, json};
 
 /// Answers one request.
 pub(crate) fn answer(call: Call<'_>, market: &mut dyn Market) -> Reply {
-    let path = call.target.split('?').next().unwrap_or_default();
-    let of: fn(&Listing) -> (String, Value) = match path {
+    if call.method != Method::Get {
+        return refuse(Refusal::NoMethod);
+    }
+    let of: fn(&Listing) -> (String, Value) = match call.path() {
         "/0/public/AssetPairs" => pair,
         "/0/public/Ticker" => ticker,
-        _ => {
-            return Reply {
-                status: 404,
-                body: r#"{"error":["EGeneral:Unknown method"]}"#.to_owned(),
-                weight: 1,
-            };
-        }
+        _ => return refuse(Refusal::NoPath),
     };
     let result: Map<String, Value> = market.listings().iter().map(of).collect();
-    Reply {
-        status: 200,
-        body: json!({"error": [], "result": result}).to_string(),
-        weight: 1,
-    }
+    let body = json!({"error": [], "result": result});
+    Reply::json(200, body.to_string(), 1)
+}
+
+/// Refuses a request.
+pub(crate) fn refuse(why: Refusal) -> Reply {
+    let (status, error) = match why {
+        Refusal::TooMany { .. } | Refusal::Banned { .. } => (429, "EAPI:Rate limit exceeded"),
+        Refusal::NoPath => (404, "EGeneral:Unknown method"),
+        Refusal::NoMethod => (405, "EGeneral:Unknown method"),
+    };
+    Reply::json(status, json!({"error": [error]}).to_string(), 1)
 }
 
 /// As REST names an asset that the stream names otherwise.

@@ -234,10 +234,7 @@ fn metadata_and_volumes_are_read_back_as_they_are_listed() {
     };
     market.listings.push(doge);
     let mut get = |request: &crate::exchange::RestRequest| {
-        let call = Call {
-            target: &request.path,
-            body: "",
-        };
+        let call = Call::get(&request.path);
         KrakenMirror.rest(call, &mut market).body
     };
     let info = get(&Kraken.metadata_requests(&[])[0]);

@@ -10,7 +10,7 @@ use crate::base::{
 };
 use crate::exchange::kit::text::push_plain;
 use crate::exchange::mirror::{
-    Call, Happened, Market, Mirror, MirrorSession, Offence, Pace, Reply,
+    Call, Happened, Market, Mirror, MirrorSession, Offence, Pace, Refusal, Reply,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +49,10 @@ impl Mirror for FuturesMirror {
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
         rest::answer(call, market)
+    }
+
+    fn refuse(&self, why: Refusal, _call: Call<'_>) -> Reply {
+        rest::refuse(why)
     }
 }
 

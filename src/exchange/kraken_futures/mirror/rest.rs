@@ -1,29 +1,37 @@
 //! The REST answers of the simulated exchange: instruments and tickers.
 
 use crate::exchange::kit::text::push_plain;
-use crate::exchange::mirror::{Call, Listing, Market, Reply};
+use crate::exchange::mirror::{Call, Listing, Market, Method, Refusal, Reply};
 use serde_json::json;
 
 /// Answers one request.
 pub(crate) fn answer(call: Call<'_>, market: &mut dyn Market) -> Reply {
-    let path = call.target.split('?').next().unwrap_or_default();
-    let (key, of): (_, fn(&Listing) -> String) = match path {
+    if call.method != Method::Get {
+        return refuse(Refusal::NoMethod);
+    }
+    let (key, of): (_, fn(&Listing) -> String) = match call.path() {
         "/derivatives/api/v3/instruments" => ("instruments", instrument),
         "/derivatives/api/v3/tickers" => ("tickers", ticker),
-        _ => {
-            return Reply {
-                status: 404,
-                body: r#"{"result":"error","error":"notFound"}"#.to_owned(),
-                weight: 1,
-            };
-        }
+        _ => return refuse(Refusal::NoPath),
     };
     let items: Vec<String> = market.listings().iter().map(of).collect();
-    Reply {
-        status: 200,
-        body: format!(r#"{{"result":"success","{key}":[{}]}}"#, items.join(",")),
-        weight: 1,
-    }
+    let items = items.join(",");
+    Reply::json(
+        200,
+        format!(r#"{{"result":"success","{key}":[{items}]}}"#),
+        1,
+    )
+}
+
+/// Refuses a request.
+pub(crate) fn refuse(why: Refusal) -> Reply {
+    let (status, error) = match why {
+        Refusal::TooMany { .. } | Refusal::Banned { .. } => (429, "apiLimitExceeded"),
+        Refusal::NoPath => (404, "notFound"),
+        Refusal::NoMethod => (405, "methodNotAllowed"),
+    };
+    let body = json!({"result": "error", "error": error});
+    Reply::json(status, body.to_string(), 1)
 }
 
 /// Numbers are written as text, exactly.

@@ -6,7 +6,7 @@ mod session;
 
 use crate::base::instrument::name;
 use crate::base::{Asset, Instrument, Symbol};
-use crate::exchange::mirror::{Call, Market, MirrorSession, Reply};
+use crate::exchange::mirror::{Call, Market, MirrorSession, Refusal, Reply};
 use crate::exchange::{Exchange, Mirror, kit::text};
 
 /// OKX's server half.
@@ -33,6 +33,10 @@ impl Mirror for OkxMirror {
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
         rest::reply(call, market)
+    }
+
+    fn refuse(&self, why: Refusal, _call: Call<'_>) -> Reply {
+        rest::refuse(why)
     }
 }
 

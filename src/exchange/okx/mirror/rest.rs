@@ -3,37 +3,43 @@
 use super::plain;
 use crate::base::{Contract, Instrument, Kind, Qty, Side};
 use crate::exchange::kit::text;
-use crate::exchange::mirror::{Call, Listing, Market, Reply};
+use crate::exchange::mirror::{Call, Listing, Market, Method, Refusal, Reply};
 use serde_json::{Value, json};
 
 /// Answers a request.
 pub(crate) fn reply(call: Call<'_>, market: &dyn Market) -> Reply {
-    let path = call.target.split('?').next().unwrap_or_default();
+    if call.method != Method::Get {
+        return refuse(Refusal::NoMethod);
+    }
     let wanted = text::query_value(call.target, "instType").unwrap_or_default();
     let listed = market.listings().iter().enumerate();
     let of_type = listed.filter(|(_, one)| type_of(one.instrument.kind) == wanted);
-    let data: Vec<Value> = match path {
+    let data: Vec<Value> = match call.path() {
         "/api/v5/public/instruments" | "/api/v5/market/tickers" if type_code(wanted).is_none() => {
             return refusal(400, "51000", "Parameter instType error");
         }
         "/api/v5/public/instruments" => of_type.map(|(_, one)| details(&one.instrument)).collect(),
         "/api/v5/market/tickers" => of_type.map(|(n, one)| ticker(n, one, market)).collect(),
-        _ => return refusal(404, "404", "Not Found"),
+        _ => return refuse(Refusal::NoPath),
     };
     let body = json!({"code": "0", "msg": "", "data": data}).to_string();
-    Reply {
-        status: 200,
-        body,
-        weight: 1,
+    Reply::json(200, body, 1)
+}
+
+/// Refuses a request.
+pub(crate) fn refuse(why: Refusal) -> Reply {
+    match why {
+        Refusal::TooMany { .. } | Refusal::Banned { .. } => {
+            refusal(429, "50011", "Too Many Requests")
+        }
+        Refusal::NoPath => refusal(404, "404", "Not Found"),
+        Refusal::NoMethod => refusal(405, "50115", "Invalid request method"),
     }
 }
 
 fn refusal(status: u16, code: &str, msg: &str) -> Reply {
-    Reply {
-        status,
-        body: json!({"code": code, "msg": msg, "data": []}).to_string(),
-        weight: 1,
-    }
+    let body = json!({"code": code, "msg": msg, "data": []});
+    Reply::json(status, body.to_string(), 1)
 }
 
 const fn type_of(kind: Kind) -> &'static str {

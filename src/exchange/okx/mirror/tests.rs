@@ -271,7 +271,7 @@ fn a_client_that_does_not_ping_is_cut_and_a_quiet_book_says_so() {
 fn its_lists_are_read_back() {
     let mut market = still();
     let mut reply = |target: &str| {
-        let call = Call { target, body: "" };
+        let call = Call::get(target);
         OkxMirror.rest(call, &mut market)
     };
     let mut listed = Vec::new();

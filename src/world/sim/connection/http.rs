@@ -2,9 +2,8 @@
 
 use super::{Cut, OUT_BYTES_MAX, Pipe};
 use crate::base::Nanos;
-use crate::exchange::mirror::Call;
+use crate::exchange::mirror::{Call, Content, Method, Reply};
 use crate::venue::directory::Venues;
-use crate::venue::limits::Refusal;
 use std::io::Write;
 use std::net::IpAddr;
 use tungstenite::handshake::machine::TryParse;
@@ -40,8 +39,9 @@ impl Upgrade {
 
 struct Head {
     bytes: usize,
+    /// `None` if it does not say how long its body is.
     body_bytes: Option<usize>,
-    simple: bool,
+    method: Method,
     host: String,
     target: String,
     upgrade: bool,
@@ -70,14 +70,16 @@ pub(crate) fn answer(
     if head.upgrade {
         return upgrade(pipe, head).map(Some);
     }
-    let body_bytes = head.body_bytes.filter(|bytes| *bytes <= BODY_BYTES_MAX);
-    let (Some(body_bytes), true) = (body_bytes, head.simple) else {
-        refuse(
-            pipe,
-            405,
-            "Only GET, and POST with a short body, are simulated.",
-        );
-        return Err(Cut::Answered);
+    let body_bytes = match head.body_bytes {
+        Some(bytes) if bytes <= BODY_BYTES_MAX => bytes,
+        Some(_) => {
+            refuse(pipe, 413, "The body is too large.");
+            return Err(Cut::Answered);
+        }
+        None => {
+            refuse(pipe, 411, "The length of the body is not said.");
+            return Err(Cut::Answered);
+        }
     };
     let end = head.bytes + body_bytes;
     if pipe.input.len() < end {
@@ -85,13 +87,12 @@ pub(crate) fn answer(
     }
     let body: Vec<u8> = pipe.input.drain(..end).skip(head.bytes).collect();
     let call = Call {
+        method: head.method,
         target: &head.target,
         body: &String::from_utf8_lossy(&body),
     };
-    match venues.rest(now, from, &head.host, call) {
-        Ok(reply) => write(pipe, reply.status, "", &reply.body, head.keep_alive),
-        Err(refusal) => limited(pipe, refusal, head.keep_alive),
-    }
+    let reply = venues.rest(now, from, &head.host, call);
+    write(pipe, &reply, head.keep_alive);
     if head.keep_alive {
         Ok(Some(Turn::Answered))
     } else {
@@ -121,7 +122,7 @@ fn head(input: &[u8]) -> Result<Option<Head>, ()> {
     Ok(Some(Head {
         bytes,
         body_bytes,
-        simple: matches!(request.method, Some("GET" | "POST")),
+        method: Method::named(request.method.unwrap_or_default()),
         host: value("host").unwrap_or_default().to_owned(),
         target: request.path.unwrap_or("/").to_owned(),
         upgrade: is("upgrade", "websocket"),
@@ -146,39 +147,102 @@ fn upgrade(pipe: &mut Pipe, head: Head) -> Result<Turn, Cut> {
     }))
 }
 
-/// Refuses a request; the connection ends.
+/// Refuses a request that reaches no exchange, as whatever stands before all of them; the
+/// connection ends.
 pub(crate) fn refuse(pipe: &mut Pipe, status: u16, why: &str) {
-    write(pipe, status, "", &fault(-1000, why), false);
+    write(pipe, &Reply::text(status, why, 0), false);
 }
 
-/// Refuses a request for now.
-pub(crate) fn limited(pipe: &mut Pipe, refusal: Refusal, keep_alive: bool) {
-    let fault = fault(-1003, "Too many requests.");
-    let retry = format!("Retry-After: {}\r\n", refusal.retry_after_s);
-    write(pipe, refusal.status, &retry, &fault, keep_alive);
-}
-
-/// The body of a refusal by this server, which all exchanges here share.
-fn fault(code: i32, why: &str) -> String {
-    serde_json::json!({"code": code, "msg": why}).to_string()
-}
-
-fn write(pipe: &mut Pipe, status: u16, header: &str, body: &str, keep_alive: bool) {
-    let reason = match status {
-        200 => "OK",
-        400 => "Bad Request",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        418 => "I'm a teapot",
-        429 => "Too Many Requests",
-        _ => "Service Unavailable",
+/// Writes an answer.
+pub(crate) fn write(pipe: &mut Pipe, reply: &Reply, keep_alive: bool) {
+    let (status, body) = (reply.status, &reply.body);
+    let reason = reason(status);
+    let content = match reply.content {
+        Content::Json => "application/json;charset=UTF-8",
+        Content::Text => "text/plain;charset=UTF-8",
+    };
+    let retry = match reply.retry_after_s {
+        Some(seconds) => format!("Retry-After: {seconds}\r\n"),
+        None => String::new(),
     };
     let connection = if keep_alive { "keep-alive" } else { "close" };
     // Writing into a vector cannot fail.
     let _ = write!(
         pipe.output,
-        "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json;charset=UTF-8\r\n{header}\
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: {content}\r\n{retry}\
          Content-Length: {}\r\nConnection: {connection}\r\n\r\n{body}",
         body.len()
     );
+}
+
+/// The words that belong to a status (RFC 9110), of any other its class's.
+fn reason(status: u16) -> &'static str {
+    match status {
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        418 => "I'm a teapot",
+        422 => "Unprocessable Content",
+        429 => "Too Many Requests",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => match status / 100 {
+            1 => "Continue",
+            2 => "OK",
+            3 => "Multiple Choices",
+            4 => "Bad Request",
+            _ => "Internal Server Error",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_says_its_reason_what_it_is_and_when_to_come_back() {
+        let mut pipe = Pipe::default();
+        let told = |pipe: &mut Pipe| String::from_utf8(std::mem::take(&mut pipe.output)).unwrap();
+        write(&mut pipe, &Reply::text(422, "no", 1), true);
+        assert_eq!(
+            told(&mut pipe),
+            "HTTP/1.1 422 Unprocessable Content\r\nContent-Type: text/plain;charset=UTF-8\r\n\
+             Content-Length: 2\r\nConnection: keep-alive\r\n\r\nno"
+        );
+        write(&mut pipe, &Reply::json(429, "{}", 1).retry_after(7), false);
+        assert_eq!(
+            told(&mut pipe),
+            "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json;charset=UTF-8\r\n\
+             Retry-After: 7\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+        );
+    }
+
+    #[test]
+    fn an_unusual_status_is_called_by_its_class() {
+        assert_eq!(
+            (reason(500), reason(599)),
+            ("Internal Server Error", reason(520))
+        );
+        assert_eq!((reason(400), reason(451)), ("Bad Request", "Bad Request"));
+    }
 }

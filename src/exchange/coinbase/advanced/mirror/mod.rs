@@ -8,7 +8,7 @@ use crate::exchange::coinbase::mirror::{
 };
 use crate::exchange::kit::text;
 use crate::exchange::mirror::{
-    Call, Happened, Listing, Market, Mirror, MirrorSession, Offence, Reply,
+    Call, Happened, Listing, Market, Method, Mirror, MirrorSession, Offence, Refusal, Reply,
 };
 use serde_json::{Value, json};
 
@@ -35,21 +35,16 @@ impl Mirror for AdvancedMirror {
     }
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
-        let (path, query) = call.target.split_once('?').unwrap_or((call.target, ""));
-        if path != rest::PRODUCTS {
-            let body = json!({"error": "NOT_FOUND", "message": "not found"}).to_string();
-            return Reply {
-                status: 404,
-                body,
-                weight: 1,
-            };
+        if call.method != Method::Get {
+            return self.refuse(Refusal::NoMethod, call);
         }
-        let asked: Vec<&str> = query
-            .split('&')
-            .filter_map(|pair| pair.strip_prefix("product_ids="))
-            .collect();
+        if call.path() != rest::PRODUCTS {
+            return self.refuse(Refusal::NoPath, call);
+        }
+        let asked = call.values("product_ids");
         let wanted = |listing: &&Listing| {
-            asked.is_empty() || asked.contains(&listing.instrument.symbol.as_str())
+            let symbol = listing.instrument.symbol;
+            asked.is_empty() || asked.iter().any(|asked| *asked == symbol.as_str())
         };
         let listings = market.listings().iter().filter(wanted);
         let products: Vec<Value> = listings.map(product).collect();
@@ -59,11 +54,22 @@ impl Mirror for AdvancedMirror {
             "pagination": {"prev_cursor": "", "next_cursor": "",
                            "has_next": false, "has_prev": false},
         });
-        Reply {
-            status: 200,
-            body: body.to_string(),
-            weight: 1,
-        }
+        Reply::json(200, body.to_string(), 1)
+    }
+
+    fn refuse(&self, why: Refusal, _call: Call<'_>) -> Reply {
+        let (status, error, message) = match why {
+            Refusal::TooMany { .. } | Refusal::Banned { .. } => {
+                let body = json!({"errors": [
+                    {"id": "rate_limit_exceeded", "message": "Too many requests"}
+                ]});
+                return Reply::json(429, body.to_string(), 1);
+            }
+            Refusal::NoPath => (404, "NOT_FOUND", "not found"),
+            Refusal::NoMethod => (405, "METHOD_NOT_ALLOWED", "method not allowed"),
+        };
+        let body = json!({"error": error, "message": message});
+        Reply::json(status, body.to_string(), 1)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::exchange::coinbase::mirror::{
 };
 use crate::exchange::kit::text;
 use crate::exchange::mirror::{
-    Call, Happened, Listing, Market, Mirror, MirrorSession, Offence, Reply,
+    Call, Happened, Listing, Market, Method, Mirror, MirrorSession, Offence, Refusal, Reply,
 };
 use serde_json::{Value, json};
 
@@ -40,22 +40,30 @@ impl Mirror for FeedMirror {
     }
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
+        if call.method != Method::Get {
+            return self.refuse(Refusal::NoMethod, call);
+        }
         let listings = market.listings();
-        let (status, body) = match call.target.split('?').next().unwrap_or_default() {
-            rest::PRODUCTS => (200, listings.iter().map(product).collect()),
+        let body: Value = match call.path() {
+            rest::PRODUCTS => listings.iter().map(product).collect(),
             rest::STATS => {
                 let stats = listings
                     .iter()
                     .map(|listing| (listing.instrument.symbol.to_string(), stats(listing)));
-                (200, Value::Object(stats.collect()))
+                Value::Object(stats.collect())
             }
-            _ => (404, json!({"message": "NotFound"})),
+            _ => return self.refuse(Refusal::NoPath, call),
         };
-        Reply {
-            status,
-            body: body.to_string(),
-            weight: 1,
-        }
+        Reply::json(200, body.to_string(), 1)
+    }
+
+    fn refuse(&self, why: Refusal, _call: Call<'_>) -> Reply {
+        let (status, message) = match why {
+            Refusal::TooMany { .. } | Refusal::Banned { .. } => (429, "Public rate limit exceeded"),
+            Refusal::NoPath => (404, "NotFound"),
+            Refusal::NoMethod => (405, "MethodNotAllowed"),
+        };
+        Reply::json(status, json!({"message": message}).to_string(), 1)
     }
 }
 
