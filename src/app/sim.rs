@@ -5,12 +5,14 @@ use super::panics;
 use super::signals::Stop;
 use crate::base::Channel;
 use crate::exchange;
+use crate::venue::directory::host_names;
 use crate::world::os::console::{self, Outlet};
 use crate::world::os::server::{self, Exceeded, Sim, SimOptions, SimProgress, SimSource, Speed};
 use clap::Args;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -44,6 +46,10 @@ pub(crate) struct SimArgs {
     /// Write the certificate authority to this file; without it, it is printed
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_out: Option<PathBuf>,
+    /// Print the exchanges' host names, as /etc/hosts has them, with what a client needs to be sent
+    /// here, and end
+    #[arg(long)]
+    pub(crate) hosts: bool,
 }
 
 fn play_help() -> String {
@@ -86,6 +92,14 @@ pub(crate) fn run(args: SimArgs) -> ExitCode {
 }
 
 fn serve(args: SimArgs) -> Result<(), Failure> {
+    if args.hosts {
+        let mut text = Vec::new();
+        let _ = hosts(args.listen, args.ca_out.as_deref(), &mut text); // A vector takes all.
+        let mut screen = Outlet::start("tickwire-print", io::stdout()).map_err(Failure::Start)?;
+        screen.say(&String::from_utf8_lossy(&text));
+        screen.finish();
+        return Ok(());
+    }
     // Before anything else, so that Ctrl-C ends in order from the first moment on.
     let stop = Stop::listen().map_err(Failure::Signals)?;
     let mut options = SimOptions {
@@ -171,6 +185,47 @@ fn announce(sim: &Sim, ca_file: Option<&Path>, out: &mut impl Write) -> io::Resu
     out.flush()
 }
 
+/// What makes a client that knows only the real exchanges reach this one: their names, the ports
+/// that it dials, and whom it must trust. Lines that are no host names are comments, so that all of
+/// it can stand in `/etc/hosts`.
+fn hosts(
+    listen: Option<SocketAddr>,
+    ca_file: Option<&Path>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let ip = listen.map_or(IpAddr::from([127, 0, 0, 1]), |addr| addr.ip());
+    let mut ports = BTreeSet::new();
+    for exchange in exchange::ALL {
+        let names: Vec<String> = host_names(*exchange).collect();
+        writeln!(out, "{ip} {} # {}", names.join(" "), exchange.name())?;
+        let at = exchange.endpoints();
+        let dialled = [at.stream, at.rest, at.orders];
+        let dialled = dialled.iter().filter_map(|at| at.rsplit_once(':'));
+        ports.extend(dialled.filter_map(|(_, port)| port.parse::<u16>().ok()));
+    }
+    let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+    let ports = ports.join(", ");
+    match listen {
+        Some(addr) => writeln!(out, "# port: clients dial {ports}; send them to {addr}")?,
+        None => writeln!(
+            out,
+            "# port: clients dial {ports}; send them to the port that `tickwire sim` prints, or \
+             choose it with --listen"
+        )?,
+    }
+    let ca = ca_file.map_or("FILE".into(), Path::to_string_lossy);
+    let from = if ca_file.is_none() {
+        " (--ca-out FILE writes it)"
+    } else {
+        ""
+    };
+    writeln!(
+        out,
+        "# certificate authority{from}: SSL_CERT_FILE={ca} REQUESTS_CA_BUNDLE={ca} \
+         WEBSOCKET_CLIENT_CA_BUNDLE={ca} NODE_EXTRA_CA_CERTS={ca}"
+    )
+}
+
 fn total(progress: SimProgress, out: &mut impl Write) -> io::Result<()> {
     let SimProgress {
         frames_sent,
@@ -231,6 +286,26 @@ mod tests {
     }
 
     #[test]
+    fn the_host_names_are_those_of_every_exchange_with_port_and_authority() {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 9443));
+        let mut out = Vec::new();
+        hosts(Some(listen), Some(Path::new("ca.pem")), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        for exchange in exchange::ALL {
+            let line = text.lines().find(|line| line.ends_with(exchange.name()));
+            let names: Vec<&str> = line.unwrap().split(' ').collect();
+            assert_eq!(names[0], "127.0.0.1");
+            for name in host_names(*exchange) {
+                assert!(names.contains(&name.as_str()), "{name}");
+            }
+        }
+        assert!(
+            text.contains("\n# port: clients dial 443, 8443, 9443; send them to 127.0.0.1:9443\n")
+        );
+        assert!(text.contains("NODE_EXTRA_CA_CERTS=ca.pem"));
+    }
+
+    #[test]
     fn a_start_that_fails_names_what_is_wrong() {
         let taken = server::start(SimOptions::default()).unwrap();
         let args = |listen, play: Option<&str>| SimArgs {
@@ -241,6 +316,7 @@ mod tests {
             play: play.map(PathBuf::from),
             speed: Speed::Client,
             ca_out: None,
+            hosts: false,
         };
         let cases = [
             (args(Some(taken.addr()), None), "in use"),
