@@ -1,0 +1,261 @@
+// ccxt (JavaScript): its unified calls at every market, all markets at once. As ccxt_steps.py, which
+// says why; the books are compared with snapshots in the same way.
+'use strict';
+const https = require('https');
+const ccxt = require('ccxt').pro;
+
+const STARTS = { BTC: 64250, ETH: 3120, SOL: 148 }; // What the simulator's prices start at.
+const STEP_S = 12;
+const FOLLOWED_S = Number(process.env.TICKWIRE_FOLLOWED_S || 10);
+const LEVELS = 5;
+const BOOKS = require('../books.json');
+
+// Our name: ccxt's class, a symbol after its asset, and options that turn its checks on.
+const CHECKED = { watchOrderBook: { checksum: true } };
+const MARKETS = {
+    'binance': ['binance', '/USDT', {}],
+    'binance-us': ['binanceus', '/USDT', {}],
+    'binance-usdm': ['binanceusdm', '/USDT:USDT', {}],
+    'binance-coinm': ['binancecoinm', '/USD:BASE', {}],
+    'bitstamp': ['bitstamp', '/USD', {}],
+    'bybit': ['bybit', '/USDT', {}],
+    'bybit-linear': ['bybit', '/USDT:USDT', {}],
+    'coinbase': ['coinbase', '/USD', {}],
+    'coinbase-exchange': ['coinbaseexchange', '/USD', {}],
+    'deribit': ['deribit', '/USD:BASE', {}],
+    'hyperliquid': ['hyperliquid', '/USDC:USDC', {}],
+    'kraken': ['kraken', '/USD', CHECKED],
+    'kraken-futures': ['krakenfutures', '/USD:USD', {}],
+    'okx': ['okx', '/USDT', CHECKED],
+};
+
+class Wrong extends Error {}
+class NotOffered extends Error {}
+
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+function need(what, why) {
+    if (!what) throw new Wrong(why);
+}
+
+function say(market, step, result, why = '') {
+    why = String(why).split(/\s+/).join(' ').slice(0, 400);
+    process.stdout.write(JSON.stringify({ market, step, result, why }) + '\n');
+}
+
+async function step(market, name, call) {
+    let timer;
+    const late = new Promise((_, reject) => {
+        const s = STEP_S + (name === '~book' ? STEP_S + FOLLOWED_S : 0);
+        timer = setTimeout(() => reject(new Wrong(`nothing within ${s} s`)), s * 1000);
+    });
+    try {
+        say(market, name, 'ok', await Promise.race([call(), late]) || '');
+    } catch (error) {
+        const mild = error instanceof Wrong || error instanceof NotOffered;
+        const why = mild ? error.message : `${error.constructor.name}: ${error.message}`;
+        say(market, name, error instanceof NotOffered ? '-' : 'FAIL', why);
+    } finally {
+        clearTimeout(timer);
+    }
+}
+
+function price(base, value, what = 'price') {
+    need(value !== undefined && value !== null, `no ${what}`);
+    const start = STARTS[base];
+    need(0.8 * start < value && value < 1.25 * start, `${what} ${value} is not one of ${base}`);
+}
+
+function sides(base, bids, asks) {
+    need(bids.length >= LEVELS && asks.length >= LEVELS, `${bids.length} bids, ${asks.length} asks`);
+    price(base, Number(bids[0][0]), 'bid');
+    price(base, Number(asks[0][0]), 'ask');
+    need(Number(bids[0][0]) < Number(asks[0][0]), `bid ${bids[0][0]} is not below ask ${asks[0][0]}`);
+}
+
+const best = (bids, asks) => JSON.stringify([bids, asks].map(
+    (side) => side.slice(0, LEVELS).map((level) => [Number(level[0]), Number(level[1])])));
+
+/** Every state of a client's book, and the outside snapshots that must be among them. */
+class Followed {
+    constructor(market) {
+        this.market = market;
+        this.states = new Set();
+        this.numbers = new Set();
+        this.snapshots = [];
+        this.wrong = null;
+    }
+
+    add(bids, asks, number) {
+        try {
+            sides('BTC', bids, asks);
+        } catch (wrong) {
+            this.wrong = this.wrong || wrong;
+        }
+        this.states.add(best(bids, asks));
+        if (number) this.numbers.add(number);
+    }
+
+    outside() {
+        const { url, body, bids, asks, level: [px, qty] = [0, 1] } = BOOKS[this.market];
+        const levels = (answer, path) => path.split('.').reduce(
+            (value, key) => (key === '*' ? Object.values(value)[0] : value[key]), answer)
+            .map((level) => [Number(level[px]), Number(level[qty])]);
+        return new Promise((done, reject) => {
+            // From an address of its own: the client's request limits are the client's.
+            const options = { method: body ? 'POST' : 'GET', localAddress: '127.0.0.2', agent: false,
+                headers: { 'Content-Type': 'application/json' } };
+            const request = https.request(url, options, (reply) => {
+                let text = '';
+                reply.on('data', (part) => { text += part; });
+                reply.on('end', () => {
+                    try {
+                        need(reply.statusCode === 200, `the outside book: ${reply.statusCode}`);
+                        const answer = JSON.parse(text);
+                        done([best(levels(answer, bids).sort((x, y) => y[0] - x[0]),
+                            levels(answer, asks).sort((x, y) => x[0] - y[0])), answer.lastUpdateId]);
+                    } catch (error) {
+                        reject(error);
+                    }
+                });
+            });
+            request.on('error', reject);
+            request.end(body);
+        });
+    }
+
+    async watch() {
+        for (let waited = 0; !this.states.size && waited < STEP_S; waited += 0.05) await sleep(50);
+        need(this.states.size, `no book within ${STEP_S} s`);
+        for (const until = Date.now() + FOLLOWED_S * 1000; Date.now() < until; await sleep(1000)) {
+            this.snapshots.push(await this.outside());
+        }
+        await sleep(1500); // What the last one shows may still be under way.
+    }
+
+    judge() {
+        if (this.wrong) throw this.wrong;
+        const count = this.snapshots.length;
+        const numbers = [...this.numbers];
+        const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
+        let between = 0;
+        const missing = [];
+        this.snapshots.forEach(([snapshot, number], n) => {
+            if (this.states.has(snapshot)) return;
+            if (number > low && number < high && !this.numbers.has(number)) between += 1;
+            else missing.push(n + 1);
+        });
+        need(count, 'no outside snapshot');
+        need(!missing.length && 2 * between < count, `of ${count} outside snapshots number ` +
+            `[${missing}] are not among its ${this.states.size} books, ${between} lie between two updates`);
+        const beside = between ? `, ${between} between two updates` : '';
+        return `${count} outside snapshots found${beside}, ${this.states.size} books`;
+    }
+}
+
+function ticker(asked, base, got) {
+    need(got.symbol === asked, `asked for ${asked}, got ${got.symbol}`);
+    for (const field of ['last', 'bid', 'ask']) price(base, got[field], field);
+    need(got.bid < got.ask, `bid ${got.bid} is not below ask ${got.ask}`);
+}
+
+function trades(asked, base, got) {
+    need(got.length, 'no trades');
+    for (const trade of got) {
+        need(trade.symbol === asked, `asked for ${asked}, got ${trade.symbol}`);
+        need(['buy', 'sell'].includes(trade.side), `side ${trade.side}`);
+        need(trade.amount > 0, `amount ${trade.amount}`);
+        price(base, trade.price);
+    }
+}
+
+async function run(market) {
+    const [name, symbols, options] = MARKETS[market];
+    const client = new ccxt[name]({ options, timeout: 10000 });
+    const symbol = (base) => base + symbols.replace('BASE', base);
+    const offered = (call) => {
+        if (!client.has[call]) throw new NotOffered(`has.${call} is ${client.has[call]}`);
+    };
+    const steps = {
+        'markets': async () => {
+            const markets = await client.loadMarkets();
+            for (const base of Object.keys(STARTS)) {
+                const listed = markets[symbol(base)];
+                need(listed, `${symbol(base)} is not among ${Object.keys(markets).length} markets`);
+                need(listed.active !== false, `${symbol(base)} is not active`);
+                need(listed.precision.price && listed.precision.amount, 'no tick or no lot');
+            }
+        },
+        'time': async () => {
+            offered('fetchTime');
+            const off = await client.fetchTime() - Date.now();
+            need(Math.abs(off) < 5000, `the server's time is ${off} ms off`);
+        },
+        'book': async () => {
+            const got = await client.fetchOrderBook(symbol('SOL'));
+            need(got.symbol === symbol('SOL'), `got ${got.symbol}`);
+            sides('SOL', got.bids, got.asks);
+        },
+        'trades': async () => {
+            offered('fetchTrades');
+            trades(symbol('SOL'), 'SOL', await client.fetchTrades(symbol('SOL')));
+        },
+        'ticker': async () => {
+            offered('fetchTicker');
+            ticker(symbol('SOL'), 'SOL', await client.fetchTicker(symbol('SOL')));
+        },
+        'tickers': async () => {
+            offered('fetchTickers');
+            const asked = ['SOL', 'BTC'];
+            const got = await client.fetchTickers(asked.map(symbol));
+            need(Object.keys(got).length === 2, `asked for 2, got ${Object.keys(got).slice(0, 5)}`);
+            for (const base of asked) ticker(symbol(base), base, got[symbol(base)]);
+        },
+        '~book': async () => {
+            offered('watchOrderBook');
+            const followed = new Followed(market);
+            // ccxt tells each update's book to its waiting callers: listen beside them.
+            const clientOf = client.client.bind(client);
+            client.client = (url) => {
+                const socket = clientOf(url);
+                if (!socket.observed) {
+                    socket.observed = true;
+                    const resolve = socket.resolve.bind(socket);
+                    socket.resolve = (result, hash) => {
+                        if (result && result.bids && result.asks && result.symbol === symbol('BTC')) {
+                            followed.add(result.bids, result.asks, result.nonce);
+                        }
+                        return resolve(result, hash);
+                    };
+                }
+                return socket;
+            };
+            let over = false;
+            const following = (async () => {
+                while (!over) await client.watchOrderBook(symbol('BTC'));
+            })();
+            following.catch(() => {});
+            const failing = new Promise((_, reject) => following.catch(reject));
+            try {
+                await Promise.race([followed.watch(), failing]);
+            } finally {
+                over = true;
+                client.client = clientOf;
+            }
+            return followed.judge();
+        },
+        '~trades': async () => {
+            offered('watchTrades');
+            trades(symbol('ETH'), 'ETH', await client.watchTrades(symbol('ETH')));
+        },
+        '~ticker': async () => {
+            offered('watchTicker');
+            ticker(symbol('SOL'), 'SOL', await client.watchTicker(symbol('SOL')));
+        },
+    };
+    for (const [name, call] of Object.entries(steps)) await step(market, name, call);
+}
+
+process.on('unhandledRejection', () => {}); // A subscription that nobody waits for any more.
+const asked = process.argv.slice(2);
+Promise.all((asked.length ? asked : Object.keys(MARKETS)).map(run)).then(() => process.exit(0));

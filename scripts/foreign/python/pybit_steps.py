@@ -1,0 +1,98 @@
+"""pybit, Bybit's own SDK: its public calls and streams, spot and linear."""
+
+import os
+
+from pybit.unified_trading import HTTP, WebSocket
+
+from steps import *
+
+COUNTS = {"spot": "bybit", "linear": "bybit-linear"}
+
+
+def result(answer):
+    need(answer["retCode"] == 0, answer["retMsg"])
+    return answer["result"]
+
+
+def one(rows, symbol):
+    need([row["symbol"] for row in rows] == [symbol], f"asked for {symbol}, got {rows[:2]}")
+    return rows[0]
+
+
+def instruments(http, category):
+    row = one(result(http.get_instruments_info(category=category, symbol="SOLUSDT"))["list"],
+              "SOLUSDT")
+    need(row["status"] == "Trading" and row["baseCoin"] == "SOL", str(row))
+    need(float(row["priceFilter"]["tickSize"]) > 0, "no tick")
+    every = result(http.get_instruments_info(category=category))["list"]
+    need(len(every) >= 3, f"all are {len(every)}")
+
+
+def book(http, category):
+    got = result(http.get_orderbook(category=category, symbol="SOLUSDT", limit=50))
+    need(got["s"] == "SOLUSDT", f"got {got['s']}")
+    sides("SOL", got["b"], got["a"])
+
+
+def trades(http, category):
+    got = result(http.get_public_trade_history(category=category, symbol="SOLUSDT"))["list"]
+    need(got, "no trades")
+    for trade in got:
+        need(trade["symbol"] == "SOLUSDT" and trade["side"] in ("Buy", "Sell"), str(trade))
+        price("SOL", trade["price"])
+
+
+def ticker(http, category):
+    row = one(result(http.get_tickers(category=category, symbol="SOLUSDT"))["list"], "SOLUSDT")
+    for field in ("lastPrice", "bid1Price", "ask1Price"):
+        price("SOL", row[field], field)
+
+
+def tickers(http, category):
+    rows = {row["symbol"]: row for row in result(http.get_tickers(category=category))["list"]}
+    for base in STARTS:
+        price(base, rows[f"{base}USDT"]["lastPrice"])
+
+
+def watch_trades(socket):
+    got = queue.Queue()
+    socket.trade_stream(symbol="ETHUSDT", callback=got.put)
+    for trade in take(got, lambda m: m["data"]):
+        need(trade["s"] == "ETHUSDT", str(trade))
+        price("ETH", trade["p"])
+
+
+def watch_ticker(socket):
+    got = queue.Queue()
+    socket.ticker_stream(symbol="SOLUSDT", callback=got.put)
+    row = take(got, lambda m: m["data"])
+    need(row["symbol"] == "SOLUSDT", str(row))
+    price("SOL", row["lastPrice"], "last")
+
+
+def watch_book(socket, market):
+    """pybit keeps the book itself: it gives each state whole."""
+    followed = Followed(market)
+
+    def add(message):
+        data = message["data"]
+        followed.add(sorted(data["b"], key=lambda level: -float(level[0])),
+                     sorted(data["a"], key=lambda level: float(level[0])))
+    socket.orderbook_stream(depth=50, symbol="BTCUSDT", callback=add)
+    followed.watch()
+    return followed.judge()
+
+
+for category, market in COUNTS.items():
+    http = HTTP(testnet=False, timeout=10)
+    step(market, "markets", lambda: instruments(http, category))
+    step(market, "time", lambda: clock(int(result(http.get_server_time())["timeNano"]) / 1e6))
+    step(market, "book", lambda: book(http, category))
+    step(market, "trades", lambda: trades(http, category))
+    step(market, "ticker", lambda: ticker(http, category))
+    step(market, "tickers", lambda: tickers(http, category))
+    socket = WebSocket(testnet=False, channel_type=category)
+    step(market, "~book", lambda: watch_book(socket, market))
+    step(market, "~trades", lambda: watch_trades(socket))
+    step(market, "~ticker", lambda: watch_ticker(socket))
+os._exit(0)  # Its threads are no daemons.

@@ -1,0 +1,231 @@
+"""What every client's program here uses: reporting steps, judging values, following books.
+
+A step is one JSON line on standard output. A value is judged and not only received: the asked
+symbol, prices near those that the simulator starts at, the better side better.
+"""
+
+import asyncio
+import http.client
+import json
+import os
+import queue
+import ssl
+import sys
+import threading
+import time
+import traceback
+import urllib.parse
+
+STARTS = {"BTC": 64_250, "ETH": 3_120, "SOL": 148}  # What the simulator's prices start at.
+STEP_S = 12  # A step that takes longer has failed.
+FOLLOWED_S = float(os.environ.get("TICKWIRE_FOLLOWED_S", "10"))
+LEVELS = 5  # Levels per side that books are compared by.
+# Where each exchange's REST service has the book of BTC, and where in the answer its sides are.
+with open(os.path.join(os.path.dirname(__file__), "..", "books.json")) as file:
+    BOOKS = json.load(file)
+
+
+class Wrong(Exception):
+    """A value came, and it is not what was asked for."""
+
+
+class NotOffered(Exception):
+    """The client has no such call."""
+
+
+def need(what, why):
+    if not what:
+        raise Wrong(why)
+
+
+def say(market, step, result, why=""):
+    line = {"market": market, "step": step, "result": result, "why": " ".join(str(why).split())[:400]}
+    sys.stdout.write(json.dumps(line) + "\n")  # One write: steps of several markets run at once.
+    sys.stdout.flush()
+
+
+def failed(market, step, error):
+    if isinstance(error, NotOffered):
+        return say(market, step, "-", error)
+    if os.environ.get("TICKWIRE_TRACE"):
+        traceback.print_exception(error, file=sys.stderr)
+    said = "" if isinstance(error, Wrong) else f"{type(error).__name__}: "
+    if isinstance(error, (asyncio.TimeoutError, TimeoutError)):
+        error = error if str(error) else f"nothing within {STEP_S} s"
+    say(market, step, "FAIL", f"{said}{error}")
+
+
+async def astep(market, step, call):
+    """Awaits `call()` and reports it."""
+    try:
+        value = await asyncio.wait_for(call(), STEP_S + (FOLLOWED_S if step == "~book" else 0))
+        say(market, step, "ok", value if isinstance(value, str) else "")
+    except (Exception, asyncio.CancelledError) as error:  # Whatever a client throws is the result.
+        failed(market, step, error)
+
+
+def step(market, name, call):
+    """Calls and reports. In a thread, for some clients wait for ever."""
+    results = queue.Queue()
+
+    def run():
+        try:
+            results.put(call())
+        except (Exception, asyncio.CancelledError) as error:  # Whatever a client throws.
+            results.put(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        value = results.get(timeout=2 * STEP_S + FOLLOWED_S)
+    except queue.Empty:
+        value = Wrong("the client never came back")
+    if isinstance(value, BaseException):
+        return failed(market, name, value)
+    say(market, name, "ok", value if isinstance(value, str) else "")
+
+
+def within(call, s=STEP_S + FOLLOWED_S):
+    """A step of an asynchronous client: each has a loop of its own, so that none spoils another."""
+    return lambda: asyncio.run(asyncio.wait_for(call(), s))
+
+
+def price(base, value, what="price"):
+    need(value is not None, f"no {what}")
+    start = STARTS[base]
+    need(0.8 * start < float(value) < 1.25 * start, f"{what} {value} is not one of {base}")
+
+
+def clock(millis):
+    """A server's time, in milliseconds."""
+    off = float(millis) / 1000 - time.time()
+    need(abs(off) < 5, f"the server's time is {off:+.1f} s off")
+
+
+def sides(base, bids, asks):
+    """Levels as (price, quantity, …), best first."""
+    need(min(len(bids), len(asks)) >= LEVELS, f"{len(bids)} bids and {len(asks)} asks")
+    bids, asks = ([(float(level[0]), float(level[1])) for level in side] for side in (bids, asks))
+    price(base, bids[0][0], "bid")
+    price(base, asks[0][0], "ask")
+    need(bids[0][0] < asks[0][0], f"bid {bids[0][0]} is not below ask {asks[0][0]}")
+    need(bids == sorted(bids, key=lambda level: -level[0]), "bids are not sorted")
+    need(asks == sorted(asks, key=lambda level: level[0]), "asks are not sorted")
+    need(all(level[1] > 0 for level in bids + asks), "a level without quantity")
+
+
+def outside(market):
+    """The best levels of BTC as the exchange's REST service has them now, and their number."""
+    book = BOOKS[market]
+    url = urllib.parse.urlsplit(book["url"])
+    trust = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
+    # From an address of its own: the client's request limits are the client's.
+    link = http.client.HTTPSConnection(
+        url.hostname, timeout=5, context=trust, source_address=("127.0.0.2", 0))
+    try:
+        link.request("POST" if "body" in book else "GET", f"{url.path}?{url.query}".rstrip("?"),
+                     book.get("body"), {"Content-Type": "application/json"})
+        answer = link.getresponse()
+        text = answer.read().decode()
+    finally:
+        link.close()
+    need(answer.status == 200, f"the outside book: {answer.status} {text[:120]}")
+    answer = json.loads(text)
+    px, qty = book.get("level", [0, 1])
+    bids, asks = ([(float(level[px]), float(level[qty])) for level in walk(answer, book[side])]
+                  for side in ("bids", "asks"))
+    bids.sort(reverse=True)
+    asks.sort()
+    sides("BTC", bids, asks)
+    return best(bids, asks), answer.get("lastUpdateId")
+
+
+def walk(value, path):
+    """What is at this path; `*` is the only key that there is."""
+    for key in path.split("."):
+        if key == "*":
+            value = next(iter(value.values()))
+        else:
+            value = value[int(key) if isinstance(value, list) else key]
+    return value
+
+
+def best(bids, asks):
+    return tuple(tuple((float(level[0]), float(level[1])) for level in side[:LEVELS])
+                 for side in (bids, asks))
+
+
+class Followed:
+    """Every state that a client's book had, and every outside snapshot taken meanwhile."""
+
+    def __init__(self, market):
+        self.market = market
+        self.states, self.numbers, self.snapshots = set(), set(), []
+        self.updates, self.wrong = 0, None
+        self.ended = threading.Event()
+
+    def add(self, bids, asks, number=None):
+        """The book after an update, best first, and the update's number if the client tells it."""
+        try:
+            if not self.wrong:
+                sides("BTC", bids, asks)
+            self.states.add(best(bids, asks))
+            self.numbers.add(number)
+        except Wrong as wrong:
+            self.wrong = wrong
+        self.updates += 1
+
+    def watch(self, s=FOLLOWED_S):
+        """Takes outside snapshots for this long, once the book is there; blocks."""
+        try:
+            until = time.monotonic() + STEP_S
+            while not self.updates and time.monotonic() < until and not self.ended.is_set():
+                time.sleep(0.05)
+            need(self.updates, f"no book within {STEP_S} s")
+            until = time.monotonic() + s
+            while time.monotonic() < until and not self.ended.is_set():
+                self.snapshots.append(outside(self.market))
+                self.ended.wait(1)
+            self.ended.wait(1.5)  # What the last one shows may still be under way.
+        except (Wrong, OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            self.wrong = self.wrong or Wrong(str(error) or repr(error))
+
+    def judge(self):
+        """Says what was compared, or what is wrong.
+
+        A snapshot whose number lies between those of two updates shows a moment that no stream
+        shows (Binance spot's do): it is counted apart, and most must be comparable.
+        """
+        if self.wrong:
+            raise self.wrong
+        count = len(self.snapshots)
+        need(count, "no outside snapshot")
+        between = 0
+        missing = []
+        for n, (snapshot, number) in enumerate(self.snapshots, 1):
+            if snapshot in self.states:
+                continue
+            numbers = self.numbers - {None}
+            if number and numbers and min(numbers) < number < max(numbers) \
+                    and number not in numbers:
+                between += 1
+            else:
+                missing.append(n)
+        need(not missing and 2 * between < count, f"of {count} outside snapshots number {missing} "
+             f"are not among its {len(self.states)} books, {between} lie between two updates")
+        beside = f", {between} between two updates" if between else ""
+        return f"{count} outside snapshots found{beside}, {len(self.states)} books"
+
+
+def take(messages, find, s=STEP_S):
+    """The first of a queue's messages from which `find` gives something."""
+    until = time.monotonic() + s
+    seen = None
+    while (left := until - time.monotonic()) > 0:
+        try:
+            seen = messages.get(timeout=left)
+        except queue.Empty:
+            break
+        found = find(seen)
+        if found:
+            return found
+    raise Wrong(f"nothing within {s} s" + (f"; last came {str(seen)[:200]}" if seen else ""))
