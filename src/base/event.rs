@@ -4,13 +4,13 @@ use super::feed::{Quote, Trade};
 use super::instrument::{Instrument, InstrumentId};
 use super::level::Top;
 use super::order::{News, Report};
-use super::time::{Nanos, RxStamps, UnixNanos};
+use super::time::{Nanos, RxStamps, Span, UnixNanos};
 
 /// Levels per side that a book event carries by value.
 pub const EVENT_LEVELS: usize = 10;
 
 /// Data that is older than this when it is taken in is late: newer data is already on its way.
-pub(crate) const LATE_NS_MAX: u64 = 500_000_000;
+pub(crate) const LATE_MAX: Span = Span::from_millis(500);
 
 /// When a frame passed each point of the road: the beginning of an order's receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

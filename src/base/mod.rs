@@ -21,4 +21,4 @@ pub(crate) use note::Field;
 pub use note::{Note, Severity, Value};
 pub use order::{ClientId, Intent, NewOrder, News, Outcome, Report, StrategyId, TimeInForce, Why};
 pub(crate) use time::ServerTime;
-pub use time::{Clock, Nanos, RxStamps, UnixNanos};
+pub use time::{Clock, Nanos, RxStamps, Span, UnixNanos};

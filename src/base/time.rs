@@ -1,9 +1,16 @@
 //! Time as a value. Nothing here reads a clock: `world` does, and hands the reading in.
 
-use std::ops::{Add, Sub};
+use std::ops::{Add, Div, Mul, Sub};
 
 /// A reading of the host's monotonic clock (`CLOCK_BOOTTIME`: it counts suspends), in nanoseconds.
 /// Zero means "never".
+///
+/// It is an instant; how long something takes is a [`Span`]. Two instants cannot be added:
+///
+/// ```compile_fail
+/// use tickwire::base::Nanos;
+/// let _ = Nanos::from_secs(1) + Nanos::from_secs(1);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(transparent)]
 pub struct Nanos(pub u64);
@@ -14,35 +21,94 @@ impl Nanos {
     /// Later than any reading: a timer that is not set.
     pub const NEVER: Self = Self(u64::MAX);
 
-    /// Whole milliseconds as a span.
+    /// The reading this many milliseconds after zero.
     pub const fn from_millis(ms: u64) -> Self {
-        Self(ms * 1_000_000)
+        Self(Span::from_millis(ms).0)
     }
 
-    /// Whole seconds as a span.
+    /// The reading this many seconds after zero.
     pub const fn from_secs(s: u64) -> Self {
-        Self(s * 1_000_000_000)
+        Self(Span::from_secs(s).0)
     }
 
-    /// Nanoseconds from `earlier` to `self`; zero if `earlier` is the later one, so that two stamps
+    /// How long `earlier` is before `self`; zero if `earlier` is the later one, so that two stamps
     /// from different sources never make a span of centuries.
-    pub const fn since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0)
+    pub const fn since(self, earlier: Self) -> Span {
+        Span(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// Moves a reading by a span; stays at [`Nanos::NEVER`] instead of wrapping.
-impl Add for Nanos {
+/// Moves a reading; stays at [`Nanos::NEVER`] instead of wrapping.
+impl Add<Span> for Nanos {
     type Output = Self;
-    fn add(self, span: Self) -> Self {
+    fn add(self, span: Span) -> Self {
         Self(self.0.saturating_add(span.0))
     }
 }
 
-impl Sub for Nanos {
+/// Moves a reading back; stays at [`Nanos::ZERO`] instead of wrapping.
+impl Sub<Span> for Nanos {
     type Output = Self;
-    fn sub(self, earlier: Self) -> Self {
-        Self(self.0.saturating_sub(earlier.0))
+    fn sub(self, span: Span) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+}
+
+/// How long something takes, in nanoseconds. It has no sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(transparent)]
+pub struct Span(pub u64);
+
+impl Span {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+    /// Longer than any run.
+    pub const MAX: Self = Self(u64::MAX);
+
+    /// Whole milliseconds.
+    pub const fn from_millis(ms: u64) -> Self {
+        Self(ms * 1_000_000)
+    }
+
+    /// Whole seconds.
+    pub const fn from_secs(s: u64) -> Self {
+        Self(s * 1_000_000_000)
+    }
+
+    /// In whole milliseconds, rounded down.
+    pub const fn as_millis(self) -> u64 {
+        self.0 / 1_000_000
+    }
+}
+
+/// Stays at [`Span::MAX`] instead of wrapping.
+impl Add for Span {
+    type Output = Self;
+    fn add(self, more: Self) -> Self {
+        Self(self.0.saturating_add(more.0))
+    }
+}
+
+/// Stays at [`Span::ZERO`] instead of wrapping.
+impl Sub for Span {
+    type Output = Self;
+    fn sub(self, less: Self) -> Self {
+        Self(self.0.saturating_sub(less.0))
+    }
+}
+
+/// Stays at [`Span::MAX`] instead of wrapping.
+impl Mul<u64> for Span {
+    type Output = Self;
+    fn mul(self, times: u64) -> Self {
+        Self(self.0.saturating_mul(times))
+    }
+}
+
+impl Div<u64> for Span {
+    type Output = Self;
+    fn div(self, parts: u64) -> Self {
+        Self(self.0 / parts)
     }
 }
 

@@ -1,6 +1,6 @@
 //! How long to wait before the next attempt. Never sleeps and never dials: it only names a time.
 
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 use fastrand::Rng;
 
 /// 1 s, doubling with each failure to 30 s.
@@ -11,7 +11,7 @@ use fastrand::Rng;
 #[derive(Debug, Clone)]
 pub(crate) struct Backoff {
     /// The delay of the next failure, before jitter; `FIRST <= nominal <= MOST`.
-    nominal: Nanos,
+    nominal: Span,
     /// When the attempt after the latest failure may start.
     until: Nanos,
     rng: Rng,
@@ -19,9 +19,9 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     /// The nominal delay of a first failure.
-    pub(crate) const FIRST: Nanos = Nanos::from_secs(1);
+    pub(crate) const FIRST: Span = Span::from_secs(1);
     /// The nominal delay never grows past this.
-    pub(crate) const MOST: Nanos = Nanos::from_secs(30);
+    pub(crate) const MOST: Span = Span::from_secs(30);
 
     /// A backoff without failures; the first attempt may start at once.
     pub(crate) fn new(seed: u64) -> Self {
@@ -35,7 +35,7 @@ impl Backoff {
 
     /// Takes a failure in, and gives the time of the next attempt.
     pub(crate) fn on_failure(&mut self, now: Nanos) -> Nanos {
-        let delay = Nanos(self.rng.u64(self.nominal.0 / 2..=self.nominal.0));
+        let delay = Span(self.rng.u64(self.nominal.0 / 2..=self.nominal.0));
         self.nominal = Self::MOST.min(self.nominal + self.nominal);
         self.until = now + delay;
         debug_assert!(self.until > now, "an attempt without a delay");
@@ -59,7 +59,7 @@ mod tests {
 
     const NOW: Nanos = Nanos::from_secs(1_000);
 
-    fn delays<const N: usize>(backoff: &mut Backoff) -> [u64; N] {
+    fn delays<const N: usize>(backoff: &mut Backoff) -> [Span; N] {
         std::array::from_fn(|_| backoff.on_failure(NOW).since(NOW))
     }
 
@@ -67,14 +67,14 @@ mod tests {
     fn delays_double_to_the_cap_and_stay_in_the_upper_half() {
         for seed in 0..200 {
             let nominal_s = [1, 2, 4, 8, 16, 30, 30, 30];
-            let got: [u64; 8] = delays(&mut Backoff::new(seed));
+            let got: [Span; 8] = delays(&mut Backoff::new(seed));
             for (delay, nominal) in got.into_iter().zip(nominal_s) {
-                let nominal_ns = nominal * 1_000_000_000;
+                let nominal = Span::from_secs(nominal);
                 assert!(
-                    delay >= nominal_ns / 2,
-                    "seed {seed}: {delay} of {nominal} s"
+                    delay >= nominal / 2,
+                    "seed {seed}: {delay:?} of {nominal:?}"
                 );
-                assert!(delay <= nominal_ns, "seed {seed}: {delay} of {nominal} s");
+                assert!(delay <= nominal, "seed {seed}: {delay:?} of {nominal:?}");
             }
         }
     }
@@ -87,7 +87,7 @@ mod tests {
         assert!(first.len() > 45);
         let (earliest, latest) = (first.first().unwrap(), first.last().unwrap());
         assert!(
-            latest.since(*earliest) > 300_000_000,
+            latest.since(*earliest) > Span::from_millis(300),
             "50 draws cover most of half a second"
         );
     }
@@ -95,9 +95,9 @@ mod tests {
     #[test]
     fn a_reset_starts_again_at_a_second() {
         let mut backoff = Backoff::new(7);
-        let _: [u64; 6] = delays(&mut backoff);
+        let _: [Span; 6] = delays(&mut backoff);
         backoff.reset();
-        assert!(backoff.on_failure(NOW).since(NOW) <= Backoff::FIRST.0);
+        assert!(backoff.on_failure(NOW).since(NOW) <= Backoff::FIRST);
         assert_eq!(backoff.poll_timeout(), backoff.until);
     }
 }

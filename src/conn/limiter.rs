@@ -1,7 +1,7 @@
 //! An exact rolling window: never more than `limit` events in any span of the given length. It is
 //! not a token bucket, which lets twice the limit through around a refill, and gets clients banned.
 
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 
 /// Remembers the times of the newest `limit` events, and nothing else.
 #[derive(Debug, Clone)]
@@ -9,12 +9,12 @@ pub(crate) struct Limiter {
     /// A ring of event times; `next` is the place of the oldest, which the next one overwrites.
     times: Box<[Option<Nanos>]>,
     next: usize,
-    span: Nanos,
+    span: Span,
 }
 
 impl Limiter {
     /// At most `limit` events (at least one) in any half-open window of `span`.
-    pub(crate) fn new(limit: u32, span: Nanos) -> Self {
+    pub(crate) fn new(limit: u32, span: Span) -> Self {
         let times = vec![None; limit.max(1) as usize].into_boxed_slice();
         Self {
             times,
@@ -77,7 +77,7 @@ impl Limiter {
 mod tests {
     use super::*;
 
-    const SPAN: Nanos = Nanos::from_secs(1);
+    const SPAN: Span = Span::from_secs(1);
 
     /// The naive twin: keeps every event, and counts those in the window.
     struct Ledger(Vec<Nanos>);
@@ -97,7 +97,7 @@ mod tests {
             let mut ledger = Ledger(Vec::new());
             let mut now = Nanos::ZERO;
             for step in 0..400 {
-                now = now + Nanos(rng.u64(0..400_000_000));
+                now = now + Span(rng.u64(0..400_000_000));
                 if rng.u8(0..10) == 0 {
                     limiter.count(now);
                     ledger.0.push(now);
@@ -128,7 +128,7 @@ mod tests {
             let mut ledger = Ledger(Vec::new());
             let mut now = Nanos::ZERO;
             for step in 0..200 {
-                now = now + Nanos(rng.u64(0..400_000_000));
+                now = now + Span(rng.u64(0..400_000_000));
                 let weight = rng.u32(1..=limit + 2).min(limit);
                 let spare = if rng.bool() { rng.u32(0..4) } else { 0 };
                 let needed = (weight + spare).min(limit) as usize;
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn three_hundred_attempts_in_five_minutes() {
-        let mut limiter = Limiter::new(300, Nanos::from_secs(300));
+        let mut limiter = Limiter::new(300, Span::from_secs(300));
         let granted = (0..1_000).filter(|s| {
             limiter
                 .admit_sparing(Nanos::from_millis(s * 200), 0)

@@ -18,7 +18,7 @@ use super::sieve::{Sieve, Sifted};
 use super::tls_stream::TlsStream;
 use super::upgrade::{Progress, Refusal, Upgrade};
 use super::{Transport, TxMark, http_date, ws};
-use crate::base::{Clock, Nanos, RxStamps, ServerTime, UnixNanos};
+use crate::base::{Clock, Nanos, RxStamps, ServerTime, Span, UnixNanos};
 use arrayvec::{ArrayString, ArrayVec};
 use fastrand::Rng;
 use rustls::pki_types::ServerName;
@@ -534,8 +534,8 @@ impl<const N: usize> fmt::Write for Capped<'_, N> {
 
 /// The peer counts in a span of its own, and the network bunches what we spaced: a quarter is
 /// added.
-fn widened(span: Nanos) -> Nanos {
-    span + Nanos(span.0 / 4).min(BUNCHING_MAX)
+fn widened(span: Span) -> Span {
+    span + (span / 4).min(BUNCHING_MAX)
 }
 
 /// Addresses of a host that are remembered.
@@ -546,15 +546,15 @@ const ERROR_BYTES_MAX: usize = 320;
 /// reading on would keep the owner from its other connections.
 const OTHERS_MAX: usize = 1_024;
 /// Text messages must flow for this long before the backoff starts again from its shortest delay.
-const PROOF: Nanos = Nanos::from_secs(60);
+const PROOF: Span = Span::from_secs(60);
 /// The most that [`widened`] adds.
-const BUNCHING_MAX: Nanos = Nanos::from_secs(1);
+const BUNCHING_MAX: Span = Span::from_secs(1);
 /// Messages of the limit that are kept for pings and pongs.
 const HEARTBEAT_SPARE: usize = 1;
 /// Added to the delay if the peer is under maintenance: it will take a while.
-const MAINTENANCE_PAUSE: Nanos = Nanos::from_secs(10);
+const MAINTENANCE_PAUSE: Span = Span::from_secs(10);
 /// Added to the delay if the peer banned us for too many requests and did not say for how long.
-const BANNED_PAUSE: Nanos = Nanos::from_secs(60);
+const BANNED_PAUSE: Span = Span::from_secs(60);
 /// "No status received", RFC 6455 §7.4.1.
 const NO_CLOSE_CODE: u16 = 1005;
 /// "Service restart" and "try again later", of the same registry.

@@ -1,25 +1,25 @@
 //! The header `Retry-After`, read in one place for handshakes and REST answers. Reads no clock.
 
 use super::http_date::seconds_since_1970 as http_date;
-use crate::base::{Nanos, UnixNanos};
+use crate::base::{Span, UnixNanos};
 
 /// Never obeyed for longer. The longest ban that exchanges document is three days.
-pub(crate) const RETRY_AFTER_MAX: Nanos = Nanos::from_secs(3 * 24 * 3600);
+pub(crate) const RETRY_AFTER_MAX: Span = Span::from_secs(3 * 24 * 3600);
 
 /// How long the peer asks us to stay away, at most [`RETRY_AFTER_MAX`]; `None` if the value is
 /// neither a number of seconds nor an HTTP date. A date counts from the answer's own `Date`, or
 /// from `now` without one.
-pub(crate) fn retry_after(value: &str, date: Option<&str>, now: UnixNanos) -> Option<Nanos> {
+pub(crate) fn retry_after(value: &str, date: Option<&str>, now: UnixNanos) -> Option<Span> {
     let value = value.trim();
     if let Some(seconds) = seconds(value) {
-        return Some(RETRY_AFTER_MAX.min(Nanos::from_secs(seconds)));
+        return Some(RETRY_AFTER_MAX.min(Span::from_secs(seconds)));
     }
     let until_s = http_date(value)?;
     let from_s = date
         .and_then(http_date)
         .unwrap_or(now.0.div_euclid(NS_PER_S));
     let wait_s = until_s.saturating_sub(from_s).max(0).unsigned_abs();
-    Some(Nanos::from_secs(
+    Some(Span::from_secs(
         wait_s.min(RETRY_AFTER_MAX.0 / NS_PER_S as u64),
     ))
 }
@@ -95,6 +95,6 @@ mod tests {
     fn a_date_counts_from_the_date_of_its_own_answer_whatever_our_clock_says() {
         let date = Some("Fri, 27 Nov 2026 07:00:00 GMT");
         let span = retry_after("Fri, 27 Nov 2026 07:00:05 GMT", date, NOW);
-        assert_eq!(span, Some(Nanos::from_secs(5)));
+        assert_eq!(span, Some(Span::from_secs(5)));
     }
 }

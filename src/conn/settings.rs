@@ -1,7 +1,7 @@
 //! A link's settings for its peer, checked before the first attempt. Decides nothing later.
 
 use super::proxy::{Proxy, Target};
-use crate::base::Nanos;
+use crate::base::Span;
 use rustls::pki_types::ServerName;
 use std::fmt;
 
@@ -9,28 +9,28 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Deadlines {
     /// Name resolution.
-    pub(crate) resolve: Nanos,
+    pub(crate) resolve: Span,
     /// TCP, for each address.
-    pub(crate) connect: Nanos,
+    pub(crate) connect: Span,
     /// The way through a proxy.
-    pub(crate) tunnel: Nanos,
+    pub(crate) tunnel: Span,
     /// The TLS handshake.
-    pub(crate) secure: Nanos,
+    pub(crate) secure: Span,
     /// The HTTP upgrade.
-    pub(crate) upgrade: Nanos,
+    pub(crate) upgrade: Span,
 }
 
 impl Deadlines {
     /// The default: 5 s.
-    pub(crate) const RESOLVE: Nanos = Nanos::from_secs(5);
+    pub(crate) const RESOLVE: Span = Span::from_secs(5);
     /// The default: 3 s.
-    pub(crate) const CONNECT: Nanos = Nanos::from_secs(3);
+    pub(crate) const CONNECT: Span = Span::from_secs(3);
     /// The default: 5 s.
-    pub(crate) const TUNNEL: Nanos = Nanos::from_secs(5);
+    pub(crate) const TUNNEL: Span = Span::from_secs(5);
     /// The default: 5 s.
-    pub(crate) const SECURE: Nanos = Nanos::from_secs(5);
+    pub(crate) const SECURE: Span = Span::from_secs(5);
     /// The default: 5 s.
-    pub(crate) const UPGRADE: Nanos = Nanos::from_secs(5);
+    pub(crate) const UPGRADE: Span = Span::from_secs(5);
 }
 
 impl Default for Deadlines {
@@ -58,13 +58,13 @@ pub struct LinkConfig {
     pub(crate) deadlines: Deadlines,
     /// After half of this without any frame the link pings; after all of it the link connects
     /// again.
-    pub idle_after: Nanos,
+    pub idle_after: Span,
     /// The age at which the link replaces a connection, before the peer cuts it. A random part, up
     /// to a tenth, is taken off, so that connections opened together do not end together.
-    pub life_max: Nanos,
+    pub life_max: Span,
     /// How many messages, pings and pongs included, the peer takes from us in any span of this
     /// length.
-    pub messages: Option<(u32, Nanos)>,
+    pub messages: Option<(u32, Span)>,
     /// Bytes that one message of the peer may have; a longer one is dropped, and said.
     pub message_bytes_max: usize,
     /// The way there: a proxy, and what it is to connect to.
@@ -73,9 +73,9 @@ pub struct LinkConfig {
 
 impl LinkConfig {
     /// Twice the usual time between an exchange's own pings: a peer this quiet is gone.
-    pub(crate) const IDLE_AFTER: Nanos = Nanos::from_secs(40);
+    pub(crate) const IDLE_AFTER: Span = Span::from_secs(40);
     /// Exchanges cut connections after 24 h.
-    pub(crate) const LIFE_MAX: Nanos = Nanos::from_secs(23 * 3600);
+    pub(crate) const LIFE_MAX: Span = Span::from_secs(23 * 3600);
 
     /// For a peer that sends small messages only, such as answers about orders.
     pub(crate) const MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;

@@ -8,7 +8,7 @@ use super::close::Close;
 use super::http::{Body, HEAD_BYTES_MAX, Head};
 use super::http_date;
 use super::retry_after::retry_after;
-use crate::base::{Nanos, UnixNanos};
+use crate::base::{Span, UnixNanos};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::io::{self, ErrorKind, Read, Write};
@@ -39,7 +39,7 @@ pub(super) struct Upgrade<T> {
 pub(super) struct Refusal {
     pub(crate) status: u16,
     /// How long the peer asks us to stay away.
-    pub(crate) retry_after: Option<Nanos>,
+    pub(crate) retry_after: Option<Span>,
     body: Body,
 }
 

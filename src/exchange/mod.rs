@@ -19,7 +19,7 @@ pub(crate) mod okx;
 pub(crate) use crate::base::feed::MESSAGE_BYTES_MAX;
 use crate::base::feed::SeqRule;
 use crate::base::{
-    Channel, ClientId, DecimalError, Instrument, InstrumentId, Nanos, NewOrder, Px, Qty, Snapshot,
+    Channel, ClientId, DecimalError, Instrument, InstrumentId, NewOrder, Px, Qty, Snapshot, Span,
     Symbol, UnixNanos,
 };
 pub(crate) use kit::listing::LeftOut;
@@ -134,7 +134,7 @@ pub struct Rate {
     /// How many.
     pub count: u32,
     /// In any span this long.
-    pub per: Nanos,
+    pub per: Span,
 }
 
 /// What an exchange takes at once after a quiet time, where that is more than the rate: what was
@@ -174,8 +174,8 @@ pub struct Limits {
     pub messages: Rate,
     /// Connections that it lets one address open.
     pub connects: Rate,
-    /// How old it lets a connection become; [`Nanos::NEVER`] if it states no limit.
-    pub connection_life: Nanos,
+    /// How old it lets a connection become; [`Span::MAX`] if it states no limit.
+    pub connection_life: Span,
     /// What our REST requests may weigh together, from one address.
     pub rest_weight: Rate,
     /// What it takes at once beyond these rates.
@@ -188,7 +188,7 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeepAlive {
     /// Sent this often.
-    pub every: Nanos,
+    pub every: Span,
     /// The text frame.
     pub text: &'static str,
 }

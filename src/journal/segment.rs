@@ -3,8 +3,8 @@
 
 use super::entry::Entry;
 use super::manifest::{Item, Segment};
-use crate::base::Nanos;
 use crate::base::text::hex;
+use crate::base::{Nanos, Span};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
@@ -14,9 +14,9 @@ use std::ops::AddAssign;
 /// A segment ends once its lines have this many bytes.
 const SEGMENT_BYTES: u64 = 64 << 20;
 /// A segment ends at this age.
-pub(crate) const SEGMENT_AGE: Nanos = Nanos::from_secs(60);
+pub(crate) const SEGMENT_AGE: Span = Span::from_secs(60);
 /// A member ends at this age: a crash costs no more.
-const MEMBER_AGE: Nanos = Nanos::from_secs(1);
+const MEMBER_AGE: Span = Span::from_secs(1);
 /// A member ends once its lines have this many bytes.
 pub(super) const MEMBER_BYTES: u64 = 4 << 20;
 
@@ -162,11 +162,11 @@ impl Series {
             return Ok(());
         };
         let full = open.segment.raw_bytes >= SEGMENT_BYTES;
-        if full || now.since(open.began) >= SEGMENT_AGE.0 {
+        if full || now.since(open.began) >= SEGMENT_AGE {
             return self.finish(store);
         }
         let due = |member: &Member| {
-            member.raw_bytes >= MEMBER_BYTES || now.since(member.began) >= MEMBER_AGE.0
+            member.raw_bytes >= MEMBER_BYTES || now.since(member.began) >= MEMBER_AGE
         };
         match &open.member {
             Some(member) if due(member) => open.finish_member(),

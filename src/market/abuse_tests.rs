@@ -4,7 +4,7 @@
 use super::sync_tests::{FUTURES, RISING, SPOT, diff, level};
 use super::{Book, BookBuilder, Update, checksum};
 use crate::base::feed::{Chain, Checksum, SeqRule, SnapshotFrom};
-use crate::base::{Diff, Level, Nanos, Side, Snapshot};
+use crate::base::{Diff, Level, Nanos, Side, Snapshot, Span};
 
 const SEEDS: u64 = 12;
 const STEPS: usize = 4_000;
@@ -211,7 +211,7 @@ impl World {
     /// one.
     fn message(&mut self, line: u8, whole: bool) -> Act {
         let span = [0, 1, 1_000_000, 50_000_000, 2_000_000_000];
-        self.now = self.now + Nanos(span[self.dice.usize(..span.len())]);
+        self.now = self.now + Span(span[self.dice.usize(..span.len())]);
         let next = &mut self.next[usize::from(line)];
         match self.dice.u16(..400) {
             0..4 => *next += 1,

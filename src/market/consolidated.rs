@@ -2,7 +2,7 @@
 //! what lies between them. Compares in exact integers, and never a book that is not live and fresh.
 
 use super::picture::Picture;
-use crate::base::{Instrument, InstrumentId, Level, Nanos, Px, Qty, Side};
+use crate::base::{Instrument, InstrumentId, Level, Nanos, Px, Qty, Side, Span};
 
 /// Parts of one in which fees and edges are given: 1,000 ppm are 10 basis points.
 pub(crate) const PPM: i128 = 1_000_000;
@@ -60,7 +60,7 @@ pub(crate) struct Bbo<'a> {
     pair: &'a Pair,
     view: &'a Picture,
     now: Nanos,
-    age_max: Nanos,
+    age_max: Span,
 }
 
 impl Pair {
@@ -129,7 +129,7 @@ impl Pair {
     }
 
     /// What the members offer at `now`. A book that is older than `age_max` offers nothing.
-    pub(crate) fn bbo<'a>(&'a self, view: &'a Picture, now: Nanos, age_max: Nanos) -> Bbo<'a> {
+    pub(crate) fn bbo<'a>(&'a self, view: &'a Picture, now: Nanos, age_max: Span) -> Bbo<'a> {
         Bbo {
             pair: self,
             view,
@@ -236,7 +236,7 @@ impl Bbo<'_> {
             .is_some_and(|listed| listed.trading);
         let top = &shown.top;
         let usable = trading && top.complete(1) && !top.crossed();
-        if !usable || shown.age_ns(self.now) > self.age_max.0 {
+        if !usable || shown.age(self.now) > self.age_max {
             return None;
         }
         let (bid, ask) = top.best()?;
@@ -301,7 +301,7 @@ mod tests {
     use crate::base::{Body, Contract, Event, Status, Symbol, Top};
     use crate::market::picture::tests::event;
 
-    const AGE: Nanos = Nanos::from_millis(500);
+    const AGE: Span = Span::from_millis(500);
     const NOW: Nanos = Nanos::from_secs(9);
 
     fn instrument(id: u16, scales: (u8, u8), contract: Contract) -> Instrument {
@@ -402,7 +402,7 @@ mod tests {
         // 40,000.00 less 10 bps is less than 39,999.0.
         assert_eq!(best(&view, NOW, Side::Buy), Some(1));
         assert_eq!(best(&view, NOW, Side::Sell), Some(1));
-        let late = NOW + AGE + Nanos(1);
+        let late = NOW + AGE + Span(1);
         assert_eq!(best(&view, late, Side::Buy), None);
         tell(&mut view, 1, Body::Status(Status::Stale));
         assert_eq!(best(&view, NOW, Side::Buy), Some(0));

@@ -1,28 +1,28 @@
 //! When to ask for a snapshot: one at a time, and less often when they are of no use, or when the
 //! book that they made did not last. Never fetches.
 
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 
 /// The first and the longest wait after an answer that was of no use, or a book that did not last;
 /// doubled in between.
-pub(crate) const BACKOFF_MIN_NS: u64 = 1_000_000_000;
-pub(crate) const BACKOFF_MAX_NS: u64 = 30_000_000_000;
+pub(crate) const BACKOFF_MIN: Span = Span::from_secs(1);
+pub(crate) const BACKOFF_MAX: Span = Span::from_secs(30);
 /// A book that was live for this long without being lost is healthy: the next one that is lost is
 /// asked for at once.
-pub(crate) const HEALTHY_NS: u64 = 20_000_000_000;
+pub(crate) const HEALTHY: Span = Span::from_secs(20);
 /// From one request for a start to the next, also when the first one went well.
-pub(crate) const START_EVERY_NS: u64 = 1_000_000_000;
+pub(crate) const START_EVERY: Span = Span::from_secs(1);
 /// From one request for a refresh of a live book to the next.
-pub(crate) const REFRESH_EVERY_NS: u64 = 5_000_000_000;
+pub(crate) const REFRESH_EVERY: Span = Span::from_secs(5);
 /// How long the builder waits for the first diff of a confirmed stream: a quiet instrument has none
 /// for minutes.
-pub(crate) const FIRST_DIFF_NS: u64 = 3_000_000_000;
+pub(crate) const FIRST_DIFF: Span = Span::from_secs(3);
 
 /// The state of the one request.
 ///
 /// Invariant: at most one of `wanted` and `in_flight` holds, and the timer waits for both;
-/// `asked <= start_from <= refresh_from`; `wait_ns` is zero or within [`BACKOFF_MIN_NS`] `..=`
-/// [`BACKOFF_MAX_NS`].
+/// `asked <= start_from <= refresh_from`; `wait` is zero or within [`BACKOFF_MIN`] `..=`
+/// [`BACKOFF_MAX`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fetch {
     due: Nanos,
@@ -32,7 +32,7 @@ pub(crate) struct Fetch {
     outlived: bool,
     /// The wait after the next useless answer or lost book; it outlives connections, and only
     /// health ends it.
-    wait_ns: u64,
+    wait: Span,
     /// No request for a start before this: the wait in force.
     from: Nanos,
     /// The next request is one more since the book was healthy last: no healthy book waits for it.
@@ -58,7 +58,7 @@ impl Fetch {
             wanted: false,
             in_flight: false,
             outlived: false,
-            wait_ns: 0,
+            wait: Span::ZERO,
             from: Nanos::ZERO,
             repeat: false,
             live_since: Nanos::NEVER,
@@ -80,16 +80,16 @@ impl Fetch {
 
     /// The stream has begun, and may be quiet: one request, at its first diff or a little later.
     pub(crate) fn begin(&mut self, now: Nanos) {
-        self.due = self.due.min((now + Nanos(FIRST_DIFF_NS)).max(self.from));
+        self.due = self.due.min((now + FIRST_DIFF).max(self.from));
     }
 
     /// The book became unusable within a connection.
     pub(crate) fn restart(&mut self, now: Nanos) {
         self.judge_health(now);
-        self.from = now + Nanos(self.wait_ns);
+        self.from = now + self.wait;
         self.lengthen();
         (self.wanted, self.outlived) = (false, self.in_flight);
-        self.due = (now + Nanos(FIRST_DIFF_NS)).max(self.from);
+        self.due = (now + FIRST_DIFF).max(self.from);
         debug_assert!(now <= self.from);
         self.check();
     }
@@ -103,7 +103,7 @@ impl Fetch {
     pub(crate) fn refresh(&mut self, now: Nanos) {
         if self.due == Nanos::NEVER {
             self.due = self.refresh_from.max(now);
-            self.repeat |= self.due < self.asked + Nanos(HEALTHY_NS);
+            self.repeat |= self.due < self.asked + HEALTHY;
         }
     }
 
@@ -119,7 +119,7 @@ impl Fetch {
         if self.live_since == Nanos::NEVER {
             self.live_since = now;
         } else if self.is_healthy(now) {
-            (self.wait_ns, self.repeat) = (0, false);
+            (self.wait, self.repeat) = (Span::ZERO, false);
         }
         (self.due, self.wanted) = (Nanos::NEVER, false);
         self.check();
@@ -147,7 +147,7 @@ impl Fetch {
             return;
         }
         self.lengthen();
-        self.from = now + Nanos(self.wait_ns);
+        self.from = now + self.wait;
         self.due = self.from;
         if live {
             self.due = self.due.max(self.refresh_from);
@@ -199,8 +199,8 @@ impl Fetch {
         }
         (self.due, self.wanted, self.outlived) = (Nanos::NEVER, true, false);
         self.asked = now;
-        self.start_from = now + Nanos(START_EVERY_NS);
-        self.refresh_from = now + Nanos(REFRESH_EVERY_NS);
+        self.start_from = now + START_EVERY;
+        self.refresh_from = now + REFRESH_EVERY;
         self.check();
         true
     }
@@ -214,28 +214,28 @@ impl Fetch {
     }
 
     fn is_healthy(&self, now: Nanos) -> bool {
-        self.live_since != Nanos::NEVER && now.since(self.live_since) >= HEALTHY_NS
+        self.live_since != Nanos::NEVER && now.since(self.live_since) >= HEALTHY
     }
 
     /// The book ends: was it healthy?
     fn judge_health(&mut self, now: Nanos) {
         if self.is_healthy(now) {
-            (self.wait_ns, self.repeat) = (0, false);
+            (self.wait, self.repeat) = (Span::ZERO, false);
         }
         self.live_since = Nanos::NEVER;
     }
 
     /// Another trouble: the wait doubles, and from the second trouble on each request is a repeat.
     fn lengthen(&mut self) {
-        self.repeat |= self.wait_ns > 0;
-        self.wait_ns = (self.wait_ns * 2).clamp(BACKOFF_MIN_NS, BACKOFF_MAX_NS);
+        self.repeat |= self.wait > Span::ZERO;
+        self.wait = (self.wait * 2).clamp(BACKOFF_MIN, BACKOFF_MAX);
     }
 
     fn check(&self) {
         debug_assert!(!(self.wanted && self.in_flight));
         debug_assert!(self.asked <= self.start_from);
         debug_assert!(self.start_from <= self.refresh_from);
-        debug_assert!(self.wait_ns == 0 || BACKOFF_MIN_NS <= self.wait_ns);
-        debug_assert!(self.wait_ns <= BACKOFF_MAX_NS);
+        debug_assert!(self.wait == Span::ZERO || BACKOFF_MIN <= self.wait);
+        debug_assert!(self.wait <= BACKOFF_MAX);
     }
 }

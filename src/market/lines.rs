@@ -1,14 +1,14 @@
 //! Which lines feed a book, and which of them was first with each update. Holds ids and times,
 //! never a level.
 
-use crate::base::{Diff, Nanos};
+use crate::base::{Diff, Nanos, Span};
 use std::cmp::Ordering;
 
 /// Lines that a lane may have: three that carry the same, one that takes the place of another, and
 /// four for what a session of the exchange does not take beside the rest.
 pub(crate) const LINES_MAX: usize = 8;
 /// How long a message with a hole before it waits for another line to fill it.
-pub(crate) const HEAL_NS_MAX: u64 = 500_000_000;
+pub(crate) const HEAL_MAX: Span = Span::from_millis(500);
 /// Updates that a line may be behind the first one and still be compared with it.
 pub(crate) const LEAD_IDS: usize = 256;
 
@@ -141,7 +141,7 @@ impl Lines {
             return false;
         };
         if !std::mem::replace(&mut first.met, true) {
-            self.lead = Some((first.line, now.since(first.at)));
+            self.lead = Some((first.line, now.since(first.at).0));
         }
         self.check();
         true

@@ -2,13 +2,13 @@
 //! at every update, and must never be lost while some line has what another one lacks.
 
 use super::checksum;
-use super::lines::{HEAL_NS_MAX, LINES_MAX};
+use super::lines::{HEAL_MAX, LINES_MAX};
 use super::stream_tests::{LINKED, RISING, TIMED};
 use super::sync::{BookBuilder, SnapshotOutcome, Want};
 use super::sync_tests::{FUTURES, SPOT, level};
 use super::{Book, Update};
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
-use crate::base::{Diff, InstrumentId, Level, Nanos, Side, Snapshot, Status, UnixNanos};
+use crate::base::{Diff, InstrumentId, Level, Nanos, Side, Snapshot, Span, Status, UnixNanos};
 use std::collections::VecDeque;
 
 const LINES: usize = 3;
@@ -20,7 +20,7 @@ const DELAY_NS_MAX: u64 = 150_000_000;
 
 #[test]
 fn no_book_is_lost_while_some_line_has_each_message() {
-    const { assert!(DELAY_NS_MAX < HEAL_NS_MAX) };
+    const { assert!(DELAY_NS_MAX < HEAL_MAX.0) };
     for rule in [SeqRule::STREAM, LINKED, TIMED, SPOT, FUTURES] {
         let (mut healed, mut leads) = (0, 0);
         for seed in 0..SEEDS {
@@ -165,16 +165,16 @@ impl World {
                     break;
                 }
                 self.builder.handle_timeout(due);
-                self.serve(due.since(begin));
+                self.serve(due.since(begin).0);
                 continue;
             };
             // Timers run in between, as they would.
-            while self.builder.poll_timeout() < begin + Nanos(at) {
+            while self.builder.poll_timeout() < begin + Span(at) {
                 let due = self.builder.poll_timeout();
                 self.builder.handle_timeout(due);
-                self.serve(due.since(begin));
+                self.serve(due.since(begin).0);
             }
-            let now = begin + Nanos(at);
+            let now = begin + Span(at);
             match line {
                 Some(line) => self.deliver(now, line),
                 None => self.answer(now),

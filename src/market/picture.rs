@@ -2,7 +2,7 @@
 //! decides. Keeps no book over a change of epoch, and none that is no longer live.
 
 use crate::base::event::EVENT_LEVELS;
-use crate::base::{Body, Event, Instrument, InstrumentId, Nanos, Status, Top};
+use crate::base::{Body, Event, Instrument, InstrumentId, Nanos, Span, Status, Top};
 
 /// A live book as its event brought it.
 #[derive(Debug, Clone, Copy)]
@@ -17,13 +17,13 @@ pub struct Shown {
     pub fresh: bool,
     /// It was true then, and may have changed since.
     pub as_of: Nanos,
-    /// How old it was when it came, in nanoseconds. If that is much, newer data is on its way.
-    pub delay_ns: u64,
+    /// How old it was when it came. If that is much, newer data is on its way.
+    pub delay: Span,
 }
 
 impl Shown {
     /// How old it is now, in nanoseconds.
-    pub fn age_ns(&self, now: Nanos) -> u64 {
+    pub fn age(&self, now: Nanos) -> Span {
         now.since(self.as_of)
     }
 }
@@ -105,7 +105,7 @@ impl Picture {
                     update_id: event.update_id,
                     fresh: event.flags.fresh,
                     as_of: event.as_of,
-                    delay_ns: now.since(event.as_of),
+                    delay: now.since(event.as_of),
                 });
             }
             Body::Status(status) => {
@@ -227,7 +227,7 @@ pub(crate) mod tests {
     fn the_age_of_a_book_counts_from_when_it_was_true() {
         let picture = after(&[book(3)]);
         let shown = picture.live(InstrumentId(0)).unwrap();
-        assert_eq!((shown.delay_ns, shown.age_ns(Nanos(11))), (5, 7));
+        assert_eq!((shown.delay, shown.age(Nanos(11))), (Span(5), Span(7)));
     }
 
     #[test]

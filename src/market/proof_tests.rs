@@ -2,10 +2,10 @@
 //! proof is asked for.
 
 use super::dark::Dark;
-use super::fetch::{FIRST_DIFF_NS, HEALTHY_NS, REFRESH_EVERY_NS};
-use super::sync::{CROSSED_NS_MAX, HELD_NS_MAX, SnapshotOutcome, Want};
+use super::fetch::{FIRST_DIFF, HEALTHY, REFRESH_EVERY};
+use super::sync::{CROSSED_MAX, HELD_MAX, SnapshotOutcome, Want};
 use super::sync_tests::{Bench, FUTURES, RISING, SPOT, deep, level, small};
-use crate::base::{Side, Snapshot, Status};
+use crate::base::{Side, Snapshot, Span, Status};
 
 #[test]
 fn an_empty_or_short_snapshot_is_not_believed_before_a_second_one_says_the_same() {
@@ -58,11 +58,11 @@ fn a_snapshot_makes_no_book_live_before_the_stream_is_confirmed_or_speaks() {
     let mut t = Bench::connected(SPOT);
     t.feed.handle_disconnected(t.now, 0);
     t.feed.handle_connected(t.now, 0, 2);
-    t.wait(10 * FIRST_DIFF_NS);
+    t.wait(FIRST_DIFF * 10);
     assert_eq!((t.want(), t.feed.dark()), (None, Some(Dark::NotBegun)));
     assert_eq!(t.snapshot(5), SnapshotOutcome::Ignored);
     t.feed.handle_refused(t.now, 0);
-    t.wait(10 * FIRST_DIFF_NS);
+    t.wait(FIRST_DIFF * 10);
     assert_eq!((t.want(), t.feed.dark()), (None, Some(Dark::Refused)));
     // Its data is its word, too.
     t.diff(6, 6);
@@ -116,9 +116,9 @@ fn what_waits_for_a_minute_and_joins_no_snapshot_is_forgotten() {
     let mut t = Bench::connected(SPOT);
     t.diff(9_000_000, 9_000_001);
     assert_eq!(t.snapshot(50), SnapshotOutcome::TooOld);
-    t.wait(HELD_NS_MAX);
+    t.wait(HELD_MAX);
     assert_eq!(t.snapshot(50), SnapshotOutcome::TooOld);
-    t.wait(1);
+    t.wait(Span(1));
     assert_eq!(t.snapshot(50), SnapshotOutcome::TooOld);
     assert_eq!(t.snapshot(51), SnapshotOutcome::Live);
 }
@@ -151,7 +151,7 @@ fn where_nothing_shows_a_loss_a_refresh_must_be_as_new_as_the_diffs_that_were_ke
     t.linked(0, 10, 0);
     t.load(&small(10));
     t.linked(0, 11, 0);
-    t.wait(REFRESH_EVERY_NS);
+    t.wait(REFRESH_EVERY);
     assert_eq!(t.wants(), [Want::Snapshot { repeat: true }]);
     t.linked(0, 12, 0);
     // What came between the ninth and the eleventh is in nobody's hands.
@@ -164,7 +164,7 @@ fn where_nothing_shows_a_loss_a_refresh_must_be_as_new_as_the_diffs_that_were_ke
 fn where_nothing_shows_a_loss_the_first_message_judges_a_snapshot_that_came_before_any() {
     for (first, live) in [(9, true), (10, true), (11, false)] {
         let mut t = Bench::connected(RISING);
-        t.wait(FIRST_DIFF_NS);
+        t.wait(FIRST_DIFF);
         assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
         assert_eq!(t.load(&deep(10)), SnapshotOutcome::Live);
         t.linked(0, first, 0);
@@ -179,13 +179,13 @@ fn where_nothing_shows_a_loss_the_first_message_judges_a_snapshot_that_came_befo
 #[test]
 fn a_lost_message_makes_snapshots_useless_that_were_asked_for_before_it() {
     let mut t = Bench::live(RISING, 10);
-    t.wait(2_000_000_000);
+    t.wait(Span::from_secs(2));
     t.linked(0, 11, 0);
     t.feed.handle_lost(t.now);
     assert_eq!((t.status(), t.feed.last_id()), (Status::Resyncing, 0));
     t.linked(0, 13, 0);
     assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
-    t.wait(100_000_000);
+    t.wait(Span::from_millis(100));
     t.feed.handle_lost(t.now);
     t.linked(0, 15, 0);
     assert_eq!(t.load(&deep(15)), SnapshotOutcome::TooOld);
@@ -198,7 +198,7 @@ fn a_snapshot_that_was_asked_for_before_the_exchange_counts_anew_is_of_no_use() 
     let mut t = Bench::connected(SPOT);
     t.diff(5_001, 5_001);
     assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
-    t.wait(100_000_000);
+    t.wait(Span::from_millis(100));
     t.diff(11, 11);
     // By its id alone it would be ahead of the stream.
     assert_eq!(t.snapshot(5_001), SnapshotOutcome::TooOld);
@@ -226,7 +226,7 @@ fn a_book_that_is_lost_again_and_again_is_asked_for_ever_later_until_it_was_heal
         // Crossed for a second, in every book that comes.
         id += 1;
         t.diff_with(id, id, &[level(150, 1)], &[]);
-        t.wait(CROSSED_NS_MAX);
+        t.wait(CROSSED_MAX);
         assert_eq!(t.status(), Status::Resyncing);
         id += 1;
         t.diff(id, id);
@@ -235,8 +235,8 @@ fn a_book_that_is_lost_again_and_again_is_asked_for_ever_later_until_it_was_heal
         assert_eq!(t.load(&deep(id)), SnapshotOutcome::Live);
     }
     // It outlives the connection, and ends with a healthy time.
-    for _ in 0..HEALTHY_NS / 1_000_000_000 {
-        t.wait(1_000_000_000);
+    for _ in 0..HEALTHY.as_millis() / 1_000 {
+        t.wait(Span::from_secs(1));
         id += 1;
         t.diff(id, id);
     }
@@ -258,7 +258,7 @@ fn garbage_ten_times_a_second_asks_for_no_more_snapshots_than_any_other_lasting_
             t.load(&deep(11 + n));
         }
         live_ns += u64::from(t.status() == Status::Live) * 100_000_000;
-        t.wait(100_000_000);
+        t.wait(Span::from_millis(100));
     }
     assert!((4..=9).contains(&asked), "{asked} in two minutes");
     assert!(live_ns < 1_000_000_000, "{live_ns}");

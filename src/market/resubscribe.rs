@@ -1,20 +1,20 @@
 //! When to ask for a stream's own book again: paced, so that no exchange is flooded with
 //! subscriptions. Never sends.
 
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 
 /// How long the builder waits for the stream's first book after a connection or a request.
-pub(crate) const NO_BOOK_NS: u64 = 10_000_000_000;
+pub(crate) const NO_BOOK: Span = Span::from_secs(10);
 /// From one request to the next: the first wait and the longest one, doubled in between.
-pub(crate) const RESUBSCRIBE_MIN_NS: u64 = 5_000_000_000;
-/// See [`RESUBSCRIBE_MIN_NS`].
-pub(crate) const RESUBSCRIBE_MAX_NS: u64 = 60_000_000_000;
+pub(crate) const RESUBSCRIBE_MIN: Span = Span::from_secs(5);
+/// See [`RESUBSCRIBE_MIN`].
+pub(crate) const RESUBSCRIBE_MAX: Span = Span::from_secs(60);
 /// From one request for a book that is thin or silent, but not wrong, to the next.
-pub(crate) const RENEW_EVERY_NS: u64 = 60_000_000_000;
+pub(crate) const RENEW_EVERY: Span = Span::from_secs(60);
 
 /// The state of the one request.
 ///
-/// Invariant: `wait_ns` is zero or within [`RESUBSCRIBE_MIN_NS`] `..=` [`RESUBSCRIBE_MAX_NS`].
+/// Invariant: `wait` is zero or within [`RESUBSCRIBE_MIN`] `..=` [`RESUBSCRIBE_MAX`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Resubscribe {
     due: Nanos,
@@ -22,7 +22,7 @@ pub(crate) struct Resubscribe {
     /// No request before this.
     from: Nanos,
     /// The wait after the next request; zero if none was needed lately.
-    wait_ns: u64,
+    wait: Span,
     /// No request for a book that is merely thin or silent before this.
     renew_from: Nanos,
 }
@@ -33,14 +33,14 @@ impl Resubscribe {
             due: Nanos::NEVER,
             wanted: false,
             from: Nanos::ZERO,
-            wait_ns: 0,
+            wait: Span::ZERO,
             renew_from: Nanos::ZERO,
         }
     }
 
     /// A connection began, or will: its first book is to come by itself.
     pub(crate) fn begin(&mut self, now: Nanos) {
-        (self.due, self.wanted) = (now + Nanos(NO_BOOK_NS), false);
+        (self.due, self.wanted) = (now + NO_BOOK, false);
     }
 
     /// The book became unusable within a connection: at once, unless requests have been of no use.
@@ -48,8 +48,8 @@ impl Resubscribe {
         if self.wanted {
             return; // It is about to be asked for.
         }
-        if now >= self.from + Nanos(RESUBSCRIBE_MAX_NS) {
-            self.wait_ns = 0; // The last one did help, for a while.
+        if now >= self.from + RESUBSCRIBE_MAX {
+            self.wait = Span::ZERO; // The last one did help, for a while.
         }
         (self.due, self.wanted) = (self.from.max(now), false);
         debug_assert!(now <= self.due);
@@ -60,7 +60,7 @@ impl Resubscribe {
     pub(crate) fn may_renew(&mut self, now: Nanos) -> bool {
         let may = now >= self.renew_from && now >= self.from;
         if may {
-            self.renew_from = now + Nanos(RENEW_EVERY_NS);
+            self.renew_from = now + RENEW_EVERY;
         }
         may
     }
@@ -82,7 +82,7 @@ impl Resubscribe {
     /// else would end that.
     pub(crate) fn renew(&mut self, now: Nanos) {
         (self.due, self.wanted) = (now.max(self.renew_from).max(self.from), false);
-        self.renew_from = self.due + Nanos(RENEW_EVERY_NS);
+        self.renew_from = self.due + RENEW_EVERY;
         debug_assert!(self.due <= self.renew_from);
         self.check();
     }
@@ -103,8 +103,8 @@ impl Resubscribe {
             return;
         }
         self.wanted = true;
-        self.wait_ns = (self.wait_ns * 2).clamp(RESUBSCRIBE_MIN_NS, RESUBSCRIBE_MAX_NS);
-        self.from = now + Nanos(self.wait_ns);
+        self.wait = (self.wait * 2).clamp(RESUBSCRIBE_MIN, RESUBSCRIBE_MAX);
+        self.from = now + self.wait;
         self.due = self.from;
         debug_assert!(now <= self.due);
         self.check();
@@ -116,7 +116,7 @@ impl Resubscribe {
     }
 
     fn check(&self) {
-        debug_assert!(self.wait_ns == 0 || RESUBSCRIBE_MIN_NS <= self.wait_ns);
-        debug_assert!(self.wait_ns <= RESUBSCRIBE_MAX_NS);
+        debug_assert!(self.wait == Span::ZERO || RESUBSCRIBE_MIN <= self.wait);
+        debug_assert!(self.wait <= RESUBSCRIBE_MAX);
     }
 }

@@ -1,32 +1,32 @@
 //! How often one stream speaks, and when its silence is suspicious. Knows nothing but arrival
 //! times.
 
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 
 /// Silence shorter than this is never suspicious.
-pub(crate) const SILENCE_MIN_NS: u64 = 3_000_000_000;
+pub(crate) const SILENCE_MIN: Span = Span::from_secs(3);
 /// Silence of this many times the stream's longest recent gap is.
 pub(crate) const SILENCE_FACTOR: u64 = 20;
 /// Silence longer than this always is.
-pub(crate) const SILENCE_MAX_NS: u64 = 60_000_000_000;
+pub(crate) const SILENCE_MAX: Span = Span::from_secs(60);
 /// From one new connection that is asked for to the next: doubled while they do not make the stream
 /// speak.
-pub(crate) const PATIENCE_NS: u64 = 10_000_000_000;
-pub(crate) const PATIENCE_MAX_NS: u64 = 320_000_000_000;
+pub(crate) const PATIENCE: Span = Span::from_secs(10);
+pub(crate) const PATIENCE_MAX: Span = Span::from_secs(320);
 /// The longest gap is forgotten by one part in this many at each message.
 const DECAY: u64 = 64;
 
 /// The decayed maximum of the gaps between messages.
 ///
-/// Invariant: [`PATIENCE_NS`] `<= patience_ns <=` [`PATIENCE_MAX_NS`].
+/// Invariant: [`PATIENCE`] `<= patience <=` [`PATIENCE_MAX`].
 ///
 /// It outlives connections: a quiet instrument is quiet on the next one too. So does patience,
 /// which doubles until a second message shows that the stream is there: one that never speaks must
 /// not cut the connection that it shares with others for ever.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rhythm {
-    gap_ns: u64,
-    patience_ns: u64,
+    gap: Span,
+    patience: Span,
     /// Silence counts from here.
     since: Nanos,
     /// The last message of this connection.
@@ -40,8 +40,8 @@ pub(crate) struct Rhythm {
 impl Rhythm {
     pub(crate) fn new() -> Self {
         Self {
-            gap_ns: 0,
-            patience_ns: PATIENCE_NS,
+            gap: Span::ZERO,
+            patience: PATIENCE,
             since: Nanos::ZERO,
             beat: None,
             reconnect_from: Nanos::ZERO,
@@ -63,7 +63,7 @@ impl Rhythm {
     pub(crate) fn quiet(&mut self, until: Nanos) {
         if until > self.since {
             let from = self.beat.unwrap_or(self.since);
-            self.gap_ns = self.gap_ns.max(until.since(from));
+            self.gap = self.gap.max(until.since(from));
             self.since = until;
         }
         self.check();
@@ -72,9 +72,9 @@ impl Rhythm {
     /// The stream said something new.
     pub(crate) fn beat(&mut self, now: Nanos) {
         if let Some(before) = self.beat {
-            let decayed = self.gap_ns - self.gap_ns / DECAY;
-            self.gap_ns = decayed.max(now.since(before));
-            self.patience_ns = PATIENCE_NS;
+            let decayed = self.gap - self.gap / DECAY;
+            self.gap = decayed.max(now.since(before));
+            self.patience = PATIENCE;
         }
         (self.since, self.beat, self.revived) = (now, Some(now), 0);
         self.check();
@@ -82,10 +82,9 @@ impl Rhythm {
 
     /// When silence becomes suspicious.
     pub(crate) fn poll_timeout(&self) -> Nanos {
-        let span = self.gap_ns.saturating_mul(SILENCE_FACTOR);
-        let at = self.since + Nanos(span.clamp(SILENCE_MIN_NS, SILENCE_MAX_NS));
-        debug_assert!(self.since + Nanos(SILENCE_MIN_NS) <= at);
-        debug_assert!(at <= self.since + Nanos(SILENCE_MAX_NS));
+        let at = self.since + (self.gap * SILENCE_FACTOR).clamp(SILENCE_MIN, SILENCE_MAX);
+        debug_assert!(self.since + SILENCE_MIN <= at);
+        debug_assert!(at <= self.since + SILENCE_MAX);
         at
     }
 
@@ -96,8 +95,8 @@ impl Rhythm {
 
     /// The stream is to be made to speak. Returns how often that was tried before in vain.
     pub(crate) fn revive(&mut self, now: Nanos) -> u32 {
-        self.reconnect_from = now + Nanos(self.patience_ns);
-        self.patience_ns = (self.patience_ns * 2).min(PATIENCE_MAX_NS);
+        self.reconnect_from = now + self.patience;
+        self.patience = (self.patience * 2).min(PATIENCE_MAX);
         self.revived += 1;
         debug_assert!(now <= self.reconnect_from);
         self.check();
@@ -105,7 +104,7 @@ impl Rhythm {
     }
 
     fn check(&self) {
-        debug_assert!(PATIENCE_NS <= self.patience_ns);
-        debug_assert!(self.patience_ns <= PATIENCE_MAX_NS);
+        debug_assert!(PATIENCE <= self.patience);
+        debug_assert!(self.patience <= PATIENCE_MAX);
     }
 }

@@ -2,14 +2,14 @@
 
 use super::checksum;
 use super::dark::Dark;
-use super::lines::HEAL_NS_MAX;
-use super::resubscribe::NO_BOOK_NS;
-use super::rhythm::SILENCE_MIN_NS;
-use super::sync::{BookBuilder, CROSSED_NS_MAX, DiffOutcome, Want};
+use super::lines::HEAL_MAX;
+use super::resubscribe::NO_BOOK;
+use super::rhythm::SILENCE_MIN;
+use super::sync::{BookBuilder, CROSSED_MAX, DiffOutcome, Want};
 use super::sync_tests::{diff, level};
 use super::{Book, Update};
 use crate::base::feed::{Chain, Checksum, SeqRule, SnapshotFrom, Splice};
-use crate::base::{Diff, Level, Nanos, Side, Status};
+use crate::base::{Diff, Level, Nanos, Side, Span, Status};
 
 pub(super) const LINKED: SeqRule = SeqRule {
     chain: Chain::Previous,
@@ -85,9 +85,9 @@ fn a_gap_in_the_stream_asks_for_its_book_again_ever_later() {
     assert_eq!(t.wants(), [Want::Resubscribe]);
     for seconds in [5, 10, 20, 40, 60, 60] {
         assert_eq!(t.change(0, 13, 90), DiffOutcome::Ignored);
-        t.wait(Nanos::from_secs(seconds).0 - 1);
+        t.wait(Span::from_secs(seconds) - Span(1));
         assert_eq!(t.wants(), []);
-        t.wait(1);
+        t.wait(Span(1));
         assert_eq!(t.wants(), [Want::Resubscribe]);
     }
     assert_eq!(t.book(0, 5), DiffOutcome::Applied, "any book will do");
@@ -95,7 +95,7 @@ fn a_gap_in_the_stream_asks_for_its_book_again_ever_later() {
     // A gap soon after is not asked for at once, one much later is.
     t.change(0, 9, 90);
     assert_eq!(t.wants(), []);
-    t.wait(Nanos::from_secs(60).0);
+    t.wait(Span::from_secs(60));
     assert_eq!(t.wants(), [Want::Resubscribe]);
     t.book(0, 5);
     assert_eq!(t.builder.counters().gaps, 2);
@@ -104,9 +104,9 @@ fn a_gap_in_the_stream_asks_for_its_book_again_ever_later() {
 #[test]
 fn a_stream_that_begins_with_no_book_is_subscribed_to_again() {
     let mut t = Bench::connected(LINKED);
-    t.wait(NO_BOOK_NS - 1);
+    t.wait(NO_BOOK - Span(1));
     assert_eq!(t.wants(), []);
-    t.wait(1);
+    t.wait(Span(1));
     assert_eq!(t.wants(), [Want::Resubscribe]);
     t.builder.handle_disconnected(t.now, 0);
     assert_eq!(t.builder.poll_timeout(), Nanos::NEVER);
@@ -226,13 +226,13 @@ fn a_thin_book_of_a_stream_is_had_anew_once_a_minute_and_is_not_shown_meanwhile(
 fn a_silent_stream_is_asked_for_its_book_and_that_makes_it_live() {
     let mut t = Bench::connected(LINKED);
     t.book(0, 10);
-    t.wait(SILENCE_MIN_NS);
+    t.wait(SILENCE_MIN);
     assert_eq!(t.status(), Status::Stale);
     assert_eq!(t.wants(), [Want::Resubscribe]);
     assert_eq!(t.book(0, 10), DiffOutcome::Applied);
     assert_eq!(t.status(), Status::Live);
     // It is known to be quiet now.
-    t.wait(Nanos::from_secs(50).0);
+    t.wait(Span::from_secs(50));
     assert_eq!((t.status(), t.wants()), (Status::Live, vec![]));
 }
 
@@ -241,7 +241,7 @@ fn a_crossed_book_of_a_stream_is_had_anew() {
     let mut t = Bench::connected(SeqRule::STREAM);
     t.book(0, 10);
     t.change(0, 11, 105);
-    t.wait(CROSSED_NS_MAX);
+    t.wait(CROSSED_MAX);
     assert_eq!(t.status(), Status::Resyncing);
     assert_eq!(t.wants(), [Want::Resubscribe]);
 }
@@ -252,7 +252,7 @@ fn what_its_owner_saw_lost_costs_the_book_and_the_next_one_is_waited_for() {
     t.book(0, 10);
     t.builder.handle_line_lost(t.now);
     assert_eq!((t.status(), t.wants()), (Status::Resyncing, vec![]));
-    t.wait(NO_BOOK_NS);
+    t.wait(NO_BOOK);
     assert_eq!(t.wants(), [Want::Resubscribe]);
 }
 
@@ -270,7 +270,7 @@ fn a_lost_message_of_a_stream_is_asked_for_at_once_and_garbage_ever_later() {
     );
     let mut asked = 0;
     for _ in 0..600 {
-        t.wait(100_000_000);
+        t.wait(Span::from_millis(100));
         t.builder.handle_lost(t.now);
         asked += t.wants().len();
     }
@@ -345,10 +345,10 @@ fn the_first_arrival_wins_and_its_lead_is_told_once() {
     let mut t = Bench::lines(SeqRule::STREAM, 3, 10);
     t.change(1, 11, 90);
     assert_eq!(t.builder.poll_lead(), None);
-    t.wait(2_000);
+    t.wait(Span(2_000));
     assert_eq!(t.change(0, 11, 90), DiffOutcome::Duplicate);
     assert_eq!(t.builder.poll_lead(), Some((1, 2_000)));
-    t.wait(2_000);
+    t.wait(Span(2_000));
     assert_eq!(t.change(2, 11, 90), DiffOutcome::Duplicate);
     assert_eq!(t.builder.poll_lead(), None);
 }
@@ -361,13 +361,13 @@ fn a_hole_of_one_line_is_filled_by_another_in_any_order() {
     assert_eq!(t.change(1, 13, 83), DiffOutcome::Held);
     assert_eq!(t.status(), Status::Live);
     assert_eq!(t.applied, [(10, true)]);
-    t.wait(HEAL_NS_MAX - 1);
+    t.wait(HEAL_MAX - Span(1));
     assert_eq!(t.change(1, 11, 81), DiffOutcome::Applied);
     assert_eq!(
         t.applied[1..],
         [(11, false), (12, false), (13, false), (14, false)]
     );
-    t.wait(HEAL_NS_MAX);
+    t.wait(HEAL_MAX);
     assert_eq!((t.status(), t.wants()), (Status::Live, vec![]));
     let counters = t.builder.counters();
     assert_eq!((counters.healed, counters.gaps), (1, 0));
@@ -378,10 +378,10 @@ fn a_hole_of_one_line_is_filled_by_another_in_any_order() {
 fn a_hole_that_no_line_fills_in_time_costs_the_book() {
     let mut t = Bench::lines(LINKED, 2, 10);
     assert_eq!(t.linked(0, 12, 11), DiffOutcome::Held);
-    t.wait(HEAL_NS_MAX - 1);
+    t.wait(HEAL_MAX - Span(1));
     assert_eq!(t.linked(1, 12, 11), DiffOutcome::Held);
     assert_eq!(t.status(), Status::Live);
-    t.wait(1);
+    t.wait(Span(1));
     assert_eq!(t.status(), Status::Resyncing);
     assert_eq!(t.wants(), [Want::Resubscribe]);
     assert_eq!(t.builder.counters().gaps, 1);
@@ -445,7 +445,7 @@ fn where_only_checksums_tell_what_is_missing_a_message_that_does_not_fit_is_undo
         t.take(1, false, &head, &[level(98, 1)], &[]),
         DiffOutcome::Held
     );
-    t.wait(HEAL_NS_MAX);
+    t.wait(HEAL_MAX);
     assert_eq!(t.status(), Status::Resyncing);
     assert_eq!(t.builder.counters().checksum_bad, 1);
 }
@@ -555,8 +555,8 @@ impl Bench {
         self.take(line, false, &head, bids, asks)
     }
 
-    pub(super) fn wait(&mut self, span_ns: u64) {
-        self.now = self.now + Nanos(span_ns);
+    pub(super) fn wait(&mut self, span: Span) {
+        self.now = self.now + span;
         self.builder.handle_timeout(self.now);
     }
 

@@ -18,25 +18,25 @@ use super::rhythm::Rhythm;
 use super::seq_book::SeqBook;
 use super::timers::{Timer, Timers};
 use crate::base::feed::{SeqRule, SnapshotFrom};
-use crate::base::{Nanos, Status};
+use crate::base::{Nanos, Span, Status};
 pub use outcome::{Counters, Want};
 pub(crate) use outcome::{DiffOutcome, SnapshotOutcome};
 
 /// How long a crossed book is given to heal before it is thrown away.
-pub(crate) const CROSSED_NS_MAX: u64 = 1_000_000_000;
+pub(crate) const CROSSED_MAX: Span = Span::from_secs(1);
 /// A live book is refreshed when a side is provably complete to fewer levels than what is needed
 /// and this.
 pub(crate) const DEPTH_MARGIN: usize = 64;
 /// How long after a snapshot a silent stream may still bring what the snapshot has: the slowest one
 /// speaks once a second. What does not come by then is lost, and the stream with it.
-pub(crate) const OWED_NS_MAX: u64 = 3_000_000_000;
+pub(crate) const OWED_MAX: Span = Span::from_secs(3);
 /// Times that a dead stream is subscribed to again before its connection is replaced.
 pub(crate) const RENEWALS_MAX: u32 = 2;
 /// A diff that waited this long for a snapshot, and joins none, no longer belongs to the exchange's
 /// count.
-pub(crate) const HELD_NS_MAX: u64 = 60_000_000_000;
+pub(crate) const HELD_MAX: Span = Span::from_secs(60);
 /// How long a stale book is kept while the stream repeats what lies behind it.
-pub(crate) const BEHIND_NS_MAX: u64 = 10_000_000_000;
+pub(crate) const BEHIND_MAX: Span = Span::from_secs(10);
 
 /// One instrument's book with everything that keeps it true.
 ///
@@ -389,7 +389,7 @@ impl<const N: usize> BookBuilder<N> {
             self.timers.stop(Timer::Crossed);
         } else if !self.timers.is_set(Timer::Crossed) {
             self.counters.crossed += 1;
-            self.timers.set(Timer::Crossed, now + Nanos(CROSSED_NS_MAX));
+            self.timers.set(Timer::Crossed, now + CROSSED_MAX);
         } else if self.timers.is_due(Timer::Crossed, now) {
             return self.resync(now);
         }

@@ -1,13 +1,15 @@
 //! Each rule of sequencing as a sentence.
 
 use super::Update;
-use super::fetch::{BACKOFF_MAX_NS, FIRST_DIFF_NS, REFRESH_EVERY_NS};
-use super::rhythm::SILENCE_MIN_NS;
+use super::fetch::{BACKOFF_MAX, FIRST_DIFF, REFRESH_EVERY};
+use super::rhythm::SILENCE_MIN;
 use super::sync::{
-    BEHIND_NS_MAX, BookBuilder, CROSSED_NS_MAX, DEPTH_MARGIN, DiffOutcome, SnapshotOutcome, Want,
+    BEHIND_MAX, BookBuilder, CROSSED_MAX, DEPTH_MARGIN, DiffOutcome, SnapshotOutcome, Want,
 };
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
-use crate::base::{Diff, InstrumentId, Level, Nanos, Px, Qty, Side, Snapshot, Status, UnixNanos};
+use crate::base::{
+    Diff, InstrumentId, Level, Nanos, Px, Qty, Side, Snapshot, Span, Status, UnixNanos,
+};
 
 pub(super) const SPOT: SeqRule = SeqRule {
     snapshot: SnapshotFrom::Rest,
@@ -65,7 +67,7 @@ fn a_diff_that_overlaps_the_book_is_applied() {
 #[test]
 fn a_gap_makes_the_book_unreadable_and_its_diff_the_first_of_a_new_buffer() {
     let mut t = Bench::live(SPOT, 10);
-    t.wait(SILENCE_MIN_NS - 1);
+    t.wait(SILENCE_MIN - Span(1));
     assert_eq!(t.diff(12, 13), DiffOutcome::Gap);
     assert_eq!(t.status(), Status::Resyncing);
     assert!(t.feed.live().is_none());
@@ -107,7 +109,7 @@ fn a_snapshot_older_than_the_buffer_is_refused_and_asked_for_again_ever_later() 
         assert_eq!(t.status(), Status::Buffering);
         assert_eq!(t.seconds_to_want(), seconds);
     }
-    assert_eq!(Nanos::from_secs(30).0, BACKOFF_MAX_NS);
+    assert_eq!(BACKOFF_MAX, Span::from_secs(30));
     assert_eq!(t.snapshot(9), SnapshotOutcome::Live);
     assert_eq!(t.feed.counters().too_old, 7);
 }
@@ -153,12 +155,12 @@ fn a_snapshot_ahead_of_the_stream_starts_the_book_and_what_it_has_is_dropped() {
 fn a_snapshot_ahead_that_the_stream_never_reaches_goes_stale() {
     let mut t = Bench::live(SPOT, 1_000_000);
     for id in 1..=40 {
-        t.wait(100_000_000);
+        t.wait(Span::from_millis(100));
         assert_eq!(t.diff(id, id), DiffOutcome::Duplicate);
     }
     assert_eq!(t.status(), Status::Stale);
     // The stream speaks of another count: the next snapshot starts a book of that.
-    t.wait(BEHIND_NS_MAX);
+    t.wait(BEHIND_MAX);
     assert_eq!(t.diff(41, 41), DiffOutcome::Duplicate);
     assert_eq!(t.status(), Status::Resyncing);
     t.diff(42, 42);
@@ -170,8 +172,8 @@ fn a_snapshot_ahead_that_the_stream_never_reaches_goes_stale() {
 fn a_snapshot_needs_no_diff_before_it_and_a_quiet_instrument_gets_one() {
     let mut t = Bench::connected(SPOT);
     assert_eq!(t.want(), None);
-    assert_eq!(t.feed.poll_timeout(), t.now + Nanos(FIRST_DIFF_NS));
-    t.wait(FIRST_DIFF_NS);
+    assert_eq!(t.feed.poll_timeout(), t.now + FIRST_DIFF);
+    t.wait(FIRST_DIFF);
     assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
     assert_eq!(t.snapshot(7), SnapshotOutcome::Live);
     assert_eq!(t.diff(8, 8), DiffOutcome::Applied);
@@ -187,7 +189,7 @@ fn one_snapshot_is_in_flight_at_a_time_also_over_connections() {
     t.feed.handle_disconnected(t.now, 0);
     t.feed.handle_connected(t.now, 0, 2);
     t.diff(10, 10);
-    t.wait(2_000_000_000);
+    t.wait(Span::from_secs(2));
     assert_eq!(t.want(), None);
     // Too old, for it was asked for before: no fault of the exchange, so the next is due at once.
     assert_eq!(t.snapshot(1), SnapshotOutcome::TooOld);
@@ -234,13 +236,13 @@ fn a_crossed_book_may_heal_but_is_given_up_after_a_second() {
     let mut t = Bench::live(SPOT, 10);
     t.diff_with(11, 11, &[level(102, 1)], &[]);
     assert!(t.feed.live().expect("live").crossed());
-    t.wait(CROSSED_NS_MAX - 1);
+    t.wait(CROSSED_MAX - Span(1));
     t.diff_with(12, 12, &[level(102, 0)], &[]);
-    t.wait(CROSSED_NS_MAX);
+    t.wait(CROSSED_MAX);
     assert_eq!(t.status(), Status::Live);
     // Locked counts as crossed, by the timer alone and by the next diff.
     t.diff_with(13, 13, &[level(101, 1)], &[]);
-    t.wait(CROSSED_NS_MAX);
+    t.wait(CROSSED_MAX);
     assert_eq!(t.status(), Status::Resyncing);
     let counters = t.feed.counters();
     assert_eq!(
@@ -367,7 +369,7 @@ fn a_refresh_that_brings_no_depth_is_not_asked_for_again_at_once() {
         // The stream goes on meanwhile.
         t.diff(last_id + 2, last_id + 2);
     }
-    assert_eq!(REFRESH_EVERY_NS, 5_000_000_000);
+    assert_eq!(REFRESH_EVERY, Span::from_secs(5));
 }
 
 #[test]
@@ -383,7 +385,7 @@ fn a_book_is_whole_once_a_second_snapshot_says_so_and_is_never_refreshed_then() 
     assert_eq!(t.load(&whole(7)), SnapshotOutcome::Refreshed);
     assert!(t.feed.live().expect("live").whole(Side::Buy));
     assert_eq!(t.diff(8, 8), DiffOutcome::Applied);
-    t.wait(SILENCE_MIN_NS - 1);
+    t.wait(SILENCE_MIN - Span(1));
     assert_eq!((t.status(), t.wants()), (Status::Live, vec![]));
 }
 
@@ -437,7 +439,7 @@ impl Bench {
     /// Stale at `id`, with a snapshot asked for.
     pub(super) fn quiet(id: u64) -> Self {
         let mut t = Self::live(SPOT, id);
-        t.wait(SILENCE_MIN_NS);
+        t.wait(SILENCE_MIN);
         assert_eq!(t.status(), Status::Stale);
         assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
         t
@@ -493,8 +495,8 @@ impl Bench {
         self.feed.handle_snapshot(self.now, snapshot, &mut applied)
     }
 
-    pub(super) fn wait(&mut self, span_ns: u64) {
-        self.now = self.now + Nanos(span_ns);
+    pub(super) fn wait(&mut self, span: Span) {
+        self.now = self.now + span;
         self.feed.handle_timeout(self.now);
     }
 
@@ -521,7 +523,7 @@ impl Bench {
                 _ => None,
             });
             if let Some(repeat) = snapshot {
-                return (self.now.since(begin) / 1_000_000_000, repeat);
+                return (self.now.since(begin).as_millis() / 1_000, repeat);
             }
             self.now = self.feed.poll_timeout();
             assert_ne!(self.now, Nanos::NEVER);

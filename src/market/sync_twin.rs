@@ -8,7 +8,7 @@ use super::book_tests::Twin;
 use super::sync::{BookBuilder, SnapshotOutcome, Want};
 use super::sync_tests::{FUTURES, SPOT, diff};
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
-use crate::base::{Diff, Level, Nanos, Px, Qty, Side, Snapshot, Status, Top};
+use crate::base::{Diff, Level, Nanos, Px, Qty, Side, Snapshot, Span, Status, Top};
 use std::collections::VecDeque;
 
 const SEEDS: u64 = 80;
@@ -149,7 +149,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        self.now = self.now + Nanos::from_millis(self.dice.u64(20..200));
+        self.now = self.now + Span::from_millis(self.dice.u64(20..200));
         match self.dice.u16(..1_000) {
             0..600 => self.trade(),
             600..605 => {
@@ -428,7 +428,7 @@ impl World {
         self.calm = true;
         // The longest wait of a book that was lost again and again, and some more.
         for _ in 0..1_200 {
-            self.now = self.now + Nanos::from_millis(100);
+            self.now = self.now + Span::from_millis(100);
             self.trade();
             self.deliver(10);
             self.feed.handle_timeout(self.now);

@@ -6,12 +6,12 @@
 //! The thinner leg goes first, as a LIMIT IOC at the price that was seen: what it does not get
 //! costs nothing. The second leg is for as much as the first one got, at the worst price at which
 //! the two together still do not lose. The strategy repeats it until nothing is open or
-//! [`Params::unwind_after_ns`] is over. It then sells (or buys back) the open part at the best
+//! [`Params::unwind_after`] is over. It then sells (or buys back) the open part at the best
 //! exchange, with a limit that gives way by [`Params::unwind_slippage_ppm`].
 
 use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Table, Values};
 use crate::base::{
-    Body, Event, Instrument, InstrumentId, Intent, Nanos, Outcome, Px, Qty, Report, Side,
+    Body, Event, Instrument, InstrumentId, Intent, Nanos, Outcome, Px, Qty, Report, Side, Span,
     StrategyId, TimeInForce, Why, decimal,
 };
 use crate::market::Picture;
@@ -23,9 +23,9 @@ const HEDGE: &str = "arbitrage_hedge";
 const UNWIND: &str = "arbitrage_unwind";
 /// How long the strategy waits for an order's end. After that nobody can say what became of the
 /// order, and the pair stops trading.
-const ANSWER_NS_MAX: Nanos = Nanos::from_secs(10);
+const ANSWER_MAX: Span = Span::from_secs(10);
 /// The pause between two tries to close what is open: books need to have moved.
-const RETRY_NS: Nanos = Nanos::from_millis(50);
+const RETRY: Span = Span::from_millis(50);
 
 /// How it is configured and built.
 pub(crate) const KIND: Kind = Kind {
@@ -92,13 +92,12 @@ pub(crate) struct Params {
     pub(crate) quantity: String,
     /// What must be left per unit of cost after both fees, in parts per million, above 0.
     pub(crate) edge_min_ppm: u32,
-    /// The age up to which it trades on a book, in nanoseconds.
-    pub(crate) age_max_ns: u64,
-    /// Pause of a pair after a trade, in nanoseconds.
-    pub(crate) cooldown_ns: u64,
-    /// The time from the first leg's end until it closes what is open at any exchange, in
-    /// nanoseconds.
-    pub(crate) unwind_after_ns: u64,
+    /// The age up to which it trades on a book.
+    pub(crate) age_max: Span,
+    /// Pause of a pair after a trade.
+    pub(crate) cooldown: Span,
+    /// The time from the first leg's end until it closes what is open at any exchange.
+    pub(crate) unwind_after: Span,
     /// How far below the best bid (above the best ask) an unwinding order may go, in parts per
     /// million.
     pub(crate) unwind_slippage_ppm: u32,
@@ -107,13 +106,13 @@ pub(crate) struct Params {
 impl Params {
     fn of(values: &Values) -> Self {
         let ppm = |key| u32::try_from(values.int(key)).unwrap_or(u32::MAX);
-        let ns = |key| Nanos::from_millis(values.int(key)).0;
+        let span = |key| Span::from_millis(values.int(key));
         Self {
             quantity: values.quantity(&QUANTITY),
             edge_min_ppm: ppm(&EDGE_MIN_PPM),
-            age_max_ns: ns(&AGE_MAX_MS),
-            cooldown_ns: ns(&COOLDOWN_MS),
-            unwind_after_ns: ns(&UNWIND_AFTER_MS),
+            age_max: span(&AGE_MAX_MS),
+            cooldown: span(&COOLDOWN_MS),
+            unwind_after: span(&UNWIND_AFTER_MS),
             unwind_slippage_ppm: ppm(&UNWIND_SLIPPAGE_PPM),
         }
     }
@@ -293,7 +292,7 @@ impl PairDesk {
             Phase::Open(trade) if now >= self.ready_at => {
                 self.close(now, view, trade, params, out);
             }
-            Phase::Sent(_, order) if now.since(order.since) > ANSWER_NS_MAX.0 => {
+            Phase::Sent(_, order) if now.since(order.since) > ANSWER_MAX => {
                 self.phase = Phase::Lost;
             }
             Phase::Idle | Phase::Open(_) | Phase::Sent(..) | Phase::Lost => {}
@@ -302,7 +301,7 @@ impl PairDesk {
 
     /// The first leg, if there is enough between two exchanges.
     fn open(&mut self, now: Nanos, view: &Picture, params: &Params, out: &mut Intents) {
-        let bbo = self.pair.bbo(view, now, Nanos(params.age_max_ns));
+        let bbo = self.pair.bbo(view, now, params.age_max);
         let Some(cross) = bbo.cross() else {
             return;
         };
@@ -354,7 +353,7 @@ impl PairDesk {
         params: &Params,
         out: &mut Intents,
     ) {
-        let bbo = self.pair.bbo(view, now, Nanos(params.age_max_ns));
+        let bbo = self.pair.bbo(view, now, params.age_max);
         let base = trade.open.abs();
         let side = if trade.open > 0 {
             Side::Sell
@@ -482,24 +481,24 @@ impl PairDesk {
         }
         if !trade.hedging {
             trade.hedging = true;
-            trade.unwind_at = now + Nanos(params.unwind_after_ns);
+            trade.unwind_at = now + params.unwind_after;
             let base = trade.open.abs();
             trade.per_base = if base > 0 { order.worth / base } else { 0 };
         }
         if self.flat(view, trade.open) {
             self.phase = Phase::Idle;
-            self.ready_at = now + Nanos(params.cooldown_ns);
+            self.ready_at = now + params.cooldown;
         } else {
             self.phase = Phase::Open(trade);
             // The second leg goes at once; what it left waits for the books to move.
             let first = order.side != trade.side && order.place != trade.second;
-            self.ready_at = if first { now } else { now + RETRY_NS };
+            self.ready_at = if first { now } else { now + RETRY };
         }
     }
 
     /// Nothing is open, or less than any member takes.
     fn flat(&self, view: &Picture, open: i128) -> bool {
-        let bbo = self.pair.bbo(view, Nanos::ZERO, Nanos::NEVER);
+        let bbo = self.pair.bbo(view, Nanos::ZERO, Span::MAX);
         (0..self.pair.len()).all(|place| {
             let offer = bbo.offer(place, Side::Sell);
             let px = offer.map_or(Px(0), |offer| offer.level.px);

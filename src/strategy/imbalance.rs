@@ -5,7 +5,7 @@ use super::sizes::{order_qty, order_qtys};
 use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Table, Values};
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
-    Body, Event, InstrumentId, Intent, Nanos, Qty, Side, StrategyId, TimeInForce, Top, Why,
+    Body, Event, InstrumentId, Intent, Nanos, Qty, Side, Span, StrategyId, TimeInForce, Top, Why,
 };
 use crate::market::{Picture, signals};
 
@@ -65,8 +65,8 @@ pub struct Params {
     pub depth: usize,
     /// The signal's absolute value that must be exceeded, above 0 and below 1.
     pub threshold: f64,
-    /// Nanoseconds of silence after an intent, separately for each instrument.
-    pub cooldown_ns: u64,
+    /// Silence after an intent, separately for each instrument.
+    pub cooldown: Span,
     /// Order quantity, as decimal text, in the instrument's own unit; rounded down to each
     /// instrument's lot.
     pub quantity: String,
@@ -77,7 +77,7 @@ pub struct Params {
 pub struct Imbalance {
     depth: usize,
     threshold: f64,
-    cooldown: Nanos,
+    cooldown: Span,
     /// What to order, in base currency, as decimal text.
     quantity: String,
     /// One per instrument, at the index of its id.
@@ -98,7 +98,7 @@ impl Params {
         Self {
             depth: values.int(&DEPTH) as usize,
             threshold: values.ratio(&THRESHOLD),
-            cooldown_ns: Nanos::from_millis(values.int(&COOLDOWN_MS)).0,
+            cooldown: Span::from_millis(values.int(&COOLDOWN_MS)),
             quantity: values.quantity(&QUANTITY),
         }
     }
@@ -122,7 +122,7 @@ impl Imbalance {
         Ok(Self {
             depth: params.depth,
             threshold: params.threshold,
-            cooldown: Nanos(params.cooldown_ns),
+            cooldown: params.cooldown,
             quantity: params.quantity.clone(),
             seats: qtys.into_iter().map(seat).collect(),
         })

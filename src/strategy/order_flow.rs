@@ -10,7 +10,7 @@ use super::sizes::{order_qty, order_qtys};
 use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Table, Values};
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
-    Body, Event, InstrumentId, Intent, Nanos, Qty, Side, StrategyId, TimeInForce, Top, Why,
+    Body, Event, InstrumentId, Intent, Nanos, Qty, Side, Span, StrategyId, TimeInForce, Top, Why,
 };
 use crate::market::{Ofi, Picture};
 
@@ -63,9 +63,9 @@ const QUANTITY: Key = Key {
 /// Wants a LIMIT IOC at the opposite best price when the flow of a window exceeds its threshold.
 #[derive(Debug)]
 pub(crate) struct OrderFlow {
-    window: Nanos,
+    window: Span,
     threshold: f64,
-    cooldown: Nanos,
+    cooldown: Span,
     /// What to order, in base currency, as decimal text.
     quantity: String,
     /// One per instrument, at the index of its id.
@@ -108,9 +108,9 @@ impl OrderFlow {
         };
         let qtys = order_qtys(&quantity, table)?;
         Ok(Self {
-            window: Nanos::from_millis(values.int(&WINDOW_MS)),
+            window: Span::from_millis(values.int(&WINDOW_MS)),
             threshold: values.ratio(&THRESHOLD),
-            cooldown: Nanos::from_millis(values.int(&COOLDOWN_MS)),
+            cooldown: Span::from_millis(values.int(&COOLDOWN_MS)),
             quantity,
             seats: qtys.into_iter().map(seat).collect(),
         })
@@ -124,7 +124,7 @@ impl Seat {
         now: Nanos,
         event: &Event,
         top: &Top<EVENT_LEVELS>,
-        window_max: Nanos,
+        window_max: Span,
     ) -> Option<f64> {
         let Some([flow]) = self.ofi.update(top, event.epoch, event.flags.fresh) else {
             self.window = None; // There is no flow from a book that cannot be compared.
@@ -142,7 +142,7 @@ impl Seat {
         window.resting += i128::from(bid.qty.0) + i128::from(ask.qty.0);
         window.books += 1;
         window.check();
-        if now.since(window.since) < window_max.0 {
+        if now.since(window.since) < window_max {
             return None;
         }
         let value = window.value();

@@ -9,10 +9,10 @@ use super::orders::Orders;
 use super::refusal::Refusal;
 use super::risk::Risk;
 use super::risk::tests::{buy, event, instrument, params, top};
-use crate::base::event::LATE_NS_MAX;
+use crate::base::event::LATE_MAX;
 use crate::base::{
     Body, ClientId, Contract, Event, InstrumentId, Intent, Nanos, News, Outcome, Px, Qty, Report,
-    Side, Status, StrategyId,
+    Side, Span, Status, StrategyId,
 };
 use crate::market::Picture;
 use std::collections::BTreeMap;
@@ -128,9 +128,9 @@ impl World {
                 self.twin.recorded = self.dice.u8(..8) > 0;
                 self.risk.set_recorded(self.twin.recorded);
             }
-            794..796 => self.now = self.now + Nanos(5 * SECOND),
+            794..796 => self.now = self.now + Span(5 * SECOND),
             796..800 => self.now = Nanos(self.now.0.saturating_sub(self.dice.u64(..SECOND))),
-            _ => self.now = self.now + Nanos(*pick(&mut self.dice, &spans)),
+            _ => self.now = self.now + Span(*pick(&mut self.dice, &spans)),
         }
     }
 
@@ -154,7 +154,7 @@ impl World {
         let wide = *pick(&mut self.dice, &[1, 1, 1, 100, 100, 0, -1]);
         let complete = usize::from(self.dice.u8(..20) > 0);
         let mut book = event(self.epoch(), Body::Book(top(bid, bid + wide, complete)));
-        let ago = [0, 0, 0, 1_000, LATE_NS_MAX, LATE_NS_MAX + 1, 4 * SECOND];
+        let ago = [0, 0, 0, 1_000, LATE_MAX.0, LATE_MAX.0 + 1, 4 * SECOND];
         book.as_of = Nanos(self.now.0.saturating_sub(*pick(&mut self.dice, &ago)));
         book.instrument = self.id();
         self.show(&book);

@@ -2,11 +2,11 @@
 
 use super::limits::RiskParams;
 use super::refusal::Refusal;
-use super::risk::BOOK_AGE_NS_MAX;
-use crate::base::event::LATE_NS_MAX;
+use super::risk::BOOK_AGE_MAX;
+use crate::base::event::LATE_MAX;
 use crate::base::{
     ClientId, Instrument, InstrumentId, Intent, Nanos, NewOrder, News, Outcome, Px, Qty, Report,
-    Side, StrategyId,
+    Side, Span, StrategyId,
 };
 use crate::market::Picture;
 use std::collections::BTreeMap;
@@ -85,7 +85,7 @@ impl Twin {
             told: Vec::new(),
         });
         let max = self.params.orders_per_s as usize;
-        let within = |order: &&Ordered| order.at <= now && now.since(order.at) < SECOND;
+        let within = |order: &&Ordered| order.at <= now && now.since(order.at) < Span(SECOND);
         assert!(self.orders.iter().filter(within).count() <= max);
         assert!(self.open().count() <= self.params.open_orders_max as usize);
     }
@@ -138,7 +138,7 @@ impl Twin {
                     (Refusal::OpenOrders, self.open().count() >= open_max),
                     (
                         Refusal::OrderRate,
-                        before.is_some_and(|before| now.since(before.at) < SECOND),
+                        before.is_some_and(|before| now.since(before.at) < Span(SECOND)),
                     ),
                 ])
             })
@@ -197,8 +197,8 @@ impl Twin {
         let best = shown.top.best().filter(|_| shown.top.complete(1));
         first(&[
             (Refusal::BookMoved, intent.why.epoch != shown.epoch),
-            (Refusal::BookLate, shown.delay_ns > LATE_NS_MAX),
-            (Refusal::BookStale, now.since(shown.as_of) > BOOK_AGE_NS_MAX),
+            (Refusal::BookLate, shown.delay > LATE_MAX),
+            (Refusal::BookStale, now.since(shown.as_of) > BOOK_AGE_MAX),
             (Refusal::BookIncomplete, best.is_none()),
         ])
         .or_else(|| {

@@ -1,11 +1,11 @@
 //! How many orders were admitted within the last second, exactly. Never lets a burst straddle a
 //! boundary, as counters by the calendar second and token buckets do.
 
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 use std::collections::VecDeque;
 
 /// The window's length, in nanoseconds.
-const WINDOW_NS: u64 = 1_000_000_000;
+const WINDOW: Span = Span::from_secs(1);
 
 /// Times of the newest admissions; at most `max` within any half-open second `[t, t + 1 s)`.
 ///
@@ -36,7 +36,7 @@ impl RateWindow {
     /// Whether one more fits now. A clock that runs backwards is a full window.
     pub(crate) fn has_room(&self, now: Nanos) -> bool {
         match self.admitted.front() {
-            Some(oldest) if self.admitted.len() == self.max => now.since(*oldest) >= WINDOW_NS,
+            Some(oldest) if self.admitted.len() == self.max => now.since(*oldest) >= WINDOW,
             Some(_) | None => true,
         }
     }
@@ -46,7 +46,7 @@ impl RateWindow {
         assert!(self.has_room(now), "an order beyond its rate");
         if self.admitted.len() == self.max {
             let before = self.admitted.pop_front();
-            debug_assert!(before.is_some_and(|before| now.since(before) >= WINDOW_NS));
+            debug_assert!(before.is_some_and(|before| now.since(before) >= WINDOW));
         }
         self.admitted.push_back(now);
         debug_assert_eq!(self.admitted.back(), Some(&now));
@@ -70,17 +70,17 @@ mod tests {
         let mut window = RateWindow::new(2);
         window.record(Nanos(5));
         window.record(Nanos(6));
-        assert!(!window.has_room(Nanos(WINDOW_NS + 4)));
-        assert!(window.has_room(Nanos(WINDOW_NS + 5)));
-        window.record(Nanos(WINDOW_NS + 5));
-        assert!(!window.has_room(Nanos(WINDOW_NS + 5)));
-        assert!(window.has_room(Nanos(WINDOW_NS + 6)));
+        assert!(!window.has_room(Nanos(WINDOW.0 + 4)));
+        assert!(window.has_room(Nanos(WINDOW.0 + 5)));
+        window.record(Nanos(WINDOW.0 + 5));
+        assert!(!window.has_room(Nanos(WINDOW.0 + 5)));
+        assert!(window.has_room(Nanos(WINDOW.0 + 6)));
     }
 
     #[test]
     fn a_clock_that_runs_backwards_opens_no_window() {
         let mut window = RateWindow::new(1);
-        window.record(Nanos(2 * WINDOW_NS));
+        window.record(Nanos(2 * WINDOW.0));
         assert!(!window.has_room(Nanos(1)));
     }
 
@@ -88,13 +88,13 @@ mod tests {
         #[test]
         fn it_agrees_with_a_list_of_all_admissions(
             max in 1usize..8,
-            steps in collection::vec(0u64..WINDOW_NS / 2, 0..200),
+            steps in collection::vec(0u64..WINDOW.0 / 2, 0..200),
         ) {
             let (mut window, mut all, mut now) = (RateWindow::new(max), Vec::new(), Nanos(0));
             let capacity = window.admitted.capacity();
             for step in steps {
-                now = now + Nanos(step);
-                let recent = all.iter().filter(|at| now.since(**at) < WINDOW_NS).count();
+                now = now + Span(step);
+                let recent = all.iter().filter(|at| now.since(**at) < WINDOW).count();
                 prop_assert_eq!(window.has_room(now), recent < max);
                 if recent < max {
                     window.record(now);

@@ -63,10 +63,10 @@ refusals! {
     BookNotLive => "book_not_live",
     /// The intent was argued from a book of another epoch.
     BookMoved => "book_moved",
-    /// The book's last change was older than `LATE_NS_MAX` when it came: the
+    /// The book's last change was older than `LATE_MAX` when it came: the
     /// exchange's data is late, or we are.
     BookLate => "book_late",
-    /// The book is older than `BOOK_AGE_NS_MAX`.
+    /// The book is older than `BOOK_AGE_MAX`.
     BookStale => "book_stale",
     /// The best bid and ask are not provably the exchange's, or there is none.
     BookIncomplete => "book_incomplete",

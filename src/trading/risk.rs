@@ -4,16 +4,16 @@
 use super::limits::{self, BPS, RiskLimits, RiskParams, SizeLimit};
 use super::rate::RateWindow;
 use super::refusal::{Compared, Refusal, Refusals, Refused, Unit};
-use crate::base::event::LATE_NS_MAX;
+use crate::base::event::LATE_MAX;
 use crate::base::{
-    Body, ClientId, Event, Instrument, Intent, Nanos, NewOrder, Px, Qty, Report, Side,
+    Body, ClientId, Event, Instrument, Intent, Nanos, NewOrder, Px, Qty, Report, Side, Span,
 };
 use crate::market::Picture;
 use crate::market::picture::Shown;
 
 /// The oldest book that an order may be argued from, in nanoseconds from when it was true: a market
 /// that is quiet for longer may have changed without our hearing of it.
-pub(crate) const BOOK_AGE_NS_MAX: u64 = 3_000_000_000;
+pub(crate) const BOOK_AGE_MAX: Span = Span::from_secs(3);
 
 /// An order that passed risk. Only [`Risk::admit`] makes one, and it cannot be copied: to send it
 /// is to use it up.
@@ -337,13 +337,13 @@ fn judge_book(
 ) -> Result<(), Refused> {
     let shown = shown.ok_or(Refusal::BookNotLive)?;
     refuse_if(intent.why.epoch != shown.epoch, Refusal::BookMoved)?;
-    let delay_ns = shown.delay_ns;
-    hold_if(delay_ns > LATE_NS_MAX, Refusal::BookLate, || {
-        (Unit::Ns, LATE_NS_MAX.into(), delay_ns.into())
+    let delay = shown.delay;
+    hold_if(delay > LATE_MAX, Refusal::BookLate, || {
+        (Unit::Ns, LATE_MAX.0.into(), delay.0.into())
     })?;
-    let age_ns = shown.age_ns(now);
-    hold_if(age_ns > BOOK_AGE_NS_MAX, Refusal::BookStale, || {
-        (Unit::Ns, BOOK_AGE_NS_MAX.into(), age_ns.into())
+    let age = shown.age(now);
+    hold_if(age > BOOK_AGE_MAX, Refusal::BookStale, || {
+        (Unit::Ns, BOOK_AGE_MAX.0.into(), age.0.into())
     })?;
     refuse_if(!shown.top.complete(1), Refusal::BookIncomplete)?;
     let (bid, ask) = shown.top.best().ok_or(Refusal::BookIncomplete)?;

@@ -4,7 +4,9 @@
 
 use super::matching::{Effects, Matching, OrderId};
 use crate::base::shown::AUDIT_LEVELS;
-use crate::base::{Diff, Instrument, Level, Nanos, Px, Qty, Quote, Side, Top, Trade, UnixNanos};
+use crate::base::{
+    Diff, Instrument, Level, Nanos, Px, Qty, Quote, Side, Span, Top, Trade, UnixNanos,
+};
 use crate::exchange::mirror::{Happened, Pace};
 use std::collections::BTreeSet;
 
@@ -20,7 +22,7 @@ pub(crate) struct Profile {
     /// Orders that rest on each side, about.
     pub(crate) orders_per_side: usize,
     /// Between two orders, cancels or takes, on average; above zero.
-    pub(crate) pause: Nanos,
+    pub(crate) pause: Span,
 }
 
 /// The fair price moves in sixteenths of a tick.
@@ -30,7 +32,7 @@ const FAIR_PARTS: i64 = 16;
 #[derive(Debug, Clone)]
 struct DiffStream {
     pace: Pace,
-    period: Nanos,
+    period: Span,
     due: Nanos,
     sent_id: u64,
     /// Messages that were sent.
@@ -68,7 +70,7 @@ impl Flow {
         let mut dice = fastrand::Rng::with_seed(seed);
         let first_id = dice.u64(1_000_000..9_000_000_000);
         // Instruments do not speak all at once: each has a beat of its own.
-        let mut diff = |pace, period: Nanos| DiffStream {
+        let mut diff = |pace, period: Span| DiffStream {
             pace,
             period,
             due: Nanos(dice.u64(1..=period.0)),
@@ -77,8 +79,8 @@ impl Flow {
             changed: BTreeSet::new(),
         };
         let diffs = [
-            diff(Pace::Fast, Nanos::from_millis(100)),
-            diff(Pace::Slow, Nanos::from_millis(1000)),
+            diff(Pace::Fast, Span::from_millis(100)),
+            diff(Pace::Slow, Span::from_millis(1000)),
         ];
         let mut flow = Self {
             fair: profile.fair.0 / instrument.tick.0 * FAIR_PARTS,
@@ -178,7 +180,7 @@ impl Flow {
 
     /// One step of the market: the fair price moves, then somebody rests, cancels or takes.
     fn act(&mut self, at: Nanos, out: &mut Vec<Happened>) {
-        self.next_action = at + Nanos(self.dice.u64(1..=2 * self.profile.pause.0));
+        self.next_action = at + Span(self.dice.u64(1..=2 * self.profile.pause.0));
         self.fair += self.dice.i64(-8..=8);
         let side = if self.dice.bool() {
             Side::Buy

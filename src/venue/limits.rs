@@ -1,7 +1,7 @@
 //! What one exchange takes from one address, counted by the exchange itself. Keeps no clock.
 
 use super::simulated::Venue;
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 use crate::exchange::mirror::{Ban, Quota, Refusal};
 use crate::exchange::{Limits, Rate};
 use std::collections::{BTreeMap, VecDeque};
@@ -74,7 +74,7 @@ impl Meter {
         if let Some(burst) = self.bucket() {
             let dry_at = self.dry_at.max(now) + self.flows_off(weight);
             let latest = now + self.flows_off(burst);
-            return now + Nanos(dry_at.since(latest));
+            return now + dry_at.since(latest);
         }
         while let Some(&(at, weight)) = self.items.front()
             && at + rate.per <= now
@@ -110,10 +110,10 @@ impl Meter {
     }
 
     /// How long this weight takes to flow off.
-    fn flows_off(&self, weight: u32) -> Nanos {
+    fn flows_off(&self, weight: u32) -> Span {
         let whole = u128::from(self.rate.per.0) * u128::from(weight);
         let ns = whole / u128::from(self.rate.count.max(1));
-        Nanos(u64::try_from(ns).unwrap_or(u64::MAX))
+        Span(u64::try_from(ns).unwrap_or(u64::MAX))
     }
 }
 
@@ -221,7 +221,7 @@ impl Gate {
 }
 
 fn seconds(now: Nanos, until: Nanos) -> u64 {
-    until.since(now).div_ceil(1_000_000_000)
+    until.since(now).0.div_ceil(1_000_000_000)
 }
 
 /// The sum over all exchanges.
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_taken_at_once_and_comes_back_at_the_rate() {
-        let (count, per) = (1, Nanos::from_secs(1));
+        let (count, per) = (1, Span::from_secs(1));
         let mut meter = Meter::new(Rate { count, per }, 50);
         let at = |s: u64| Nanos::from_secs(1_000 + s);
         assert_eq!(taken(&mut meter, at(0), 60), 50);
@@ -325,7 +325,7 @@ mod tests {
                 name,
                 rate: Rate {
                     count: 2,
-                    per: Nanos::from_secs(2),
+                    per: Span::from_secs(2),
                 },
                 burst: 0,
             })

@@ -1,7 +1,7 @@
 //! The instruments that a simulated exchange lists when it plays no recording. Holds numbers only.
 
 use super::flow::Profile;
-use crate::base::{InstrumentId, Nanos, Px};
+use crate::base::{InstrumentId, Px, Span};
 use crate::exchange::Mirror;
 use crate::exchange::mirror::Listing;
 
@@ -19,7 +19,7 @@ struct Coin {
     usual: u64,
     depth_ticks: i64,
     orders_per_side: usize,
-    pause: Nanos,
+    pause: Span,
 }
 
 /// The first `instruments` that this exchange lists, and how lively each is: BTC, ETH and SOL, then
@@ -28,7 +28,7 @@ struct Coin {
 pub(crate) fn listed(
     mirror: &dyn Mirror,
     instruments: usize,
-    pause: Option<Nanos>,
+    pause: Option<Span>,
 ) -> Vec<(Listing, Profile)> {
     let coins = (0..instruments.min(INSTRUMENTS_MAX)).map(coin);
     let mut market = Vec::new();
@@ -80,7 +80,7 @@ fn scaled(units: i128, from: u8, to: u8) -> i128 {
 }
 
 fn coin(n: usize) -> Coin {
-    const LIVELY: Nanos = Nanos::from_millis(5);
+    const LIVELY: Span = Span::from_millis(5);
     let real = |base: &str, price, qty_decimals, (usual, depth_ticks)| Coin {
         base: base.to_owned(),
         price,
@@ -106,7 +106,7 @@ fn coin(n: usize) -> Coin {
                 usual: 10_000,
                 depth_ticks: 100,
                 orders_per_side: 100,
-                pause: Nanos::from_millis(50),
+                pause: Span::from_millis(50),
             }
         }
     }

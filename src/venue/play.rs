@@ -2,7 +2,7 @@
 //! was asked for. Changes no byte of a frame.
 
 use super::recording::recorded;
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 use crate::exchange::mirror::{Player, Recorded};
 use crate::journal::{Entries, Entry, ReadError};
 use std::collections::BTreeSet;
@@ -122,7 +122,7 @@ impl Playhead {
         };
         let Some(ts_ns) = ts_ns else { return now };
         let &mut (start, first) = self.anchor.get_or_insert((now, ts_ns));
-        start + Nanos((ts_ns.saturating_sub(first) as f64 / times) as u64)
+        start + Span((ts_ns.saturating_sub(first) as f64 / times) as u64)
     }
 }
 

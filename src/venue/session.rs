@@ -3,12 +3,12 @@
 
 use super::play::{Playhead, Step, Subscriptions};
 use super::simulated::{Source, Venue};
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 use crate::exchange::mirror::{AccountSession, Happened, MirrorSession, Offence};
 
 /// A recording starts this long after the last subscription, so that one which a client
 /// must spread over several messages (5 a second) is whole before the first frame.
-const UNCHANGED: Nanos = Nanos::from_millis(300);
+const UNCHANGED: Span = Span::from_millis(300);
 
 /// Why an exchange ends a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]

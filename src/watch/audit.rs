@@ -165,7 +165,7 @@ impl Book {
         let Some(was) = self.showing.take() else {
             return;
         };
-        let shown_ns = now.since(was.since);
+        let shown_ns = now.since(was.since).0;
         match was.wrong {
             Some(true) => self.wrong_ns += shown_ns,
             Some(false) => {}

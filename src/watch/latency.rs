@@ -6,7 +6,7 @@
 //! in the same one: the interval gets longer, and no value is lost.
 
 use super::stage::Stage;
-use crate::base::{Instrument, InstrumentId, Nanos};
+use crate::base::{Instrument, InstrumentId, Nanos, Span};
 use hdrhistogram::Histogram;
 
 /// Recorded values are between 1 ns and this; longer ones count as this long.
@@ -17,9 +17,9 @@ pub(crate) const DIGITS: u8 = 3;
 /// is enough.
 const TURN_DIGITS: u8 = 2;
 /// How long one interval lasts.
-pub(crate) const INTERVAL: Nanos = Nanos::from_secs(1);
+pub(crate) const INTERVAL: Span = Span::from_secs(1);
 /// A turn longer than this counts as over budget: a tick this old is no longer news.
-pub(crate) const TURN_BUDGET_NS: u64 = 100_000;
+pub(crate) const TURN_BUDGET: Span = Span(100_000);
 /// Interval sets of one worker.
 const SETS: usize = 2;
 const NOT_RECORDED: u8 = u8::MAX;
@@ -60,11 +60,11 @@ impl Meter {
 
     /// Counts one turn of the worker's loop, and the gap since the turn before it.
     pub(crate) fn turn(&mut self, begin: Nanos, end: Nanos) {
-        let turn_ns = end.since(begin);
-        self.turn_ns.saturating_record(turn_ns);
-        self.turns_over_budget += u64::from(turn_ns > TURN_BUDGET_NS);
+        let turn = end.since(begin);
+        self.turn_ns.saturating_record(turn.0);
+        self.turns_over_budget += u64::from(turn > TURN_BUDGET);
         if self.ended != Nanos::ZERO {
-            self.gap_ns_max = self.gap_ns_max.max(begin.since(self.ended));
+            self.gap_ns_max = self.gap_ns_max.max(begin.since(self.ended).0);
         }
         self.ended = end;
     }
@@ -172,20 +172,20 @@ impl Recorder {
     }
 
     /// Counts one value. A value longer than `VALUE_MAX_NS` counts as that long.
-    pub fn record(&mut self, stage: Stage, ns: u64) {
+    pub fn record(&mut self, stage: Stage, span: Span) {
         let slot = usize::from(self.slots[stage as usize]);
         if let Some(histogram) = self.current.stages.get_mut(slot) {
-            histogram.saturating_record(ns);
+            histogram.saturating_record(span.0);
         }
     }
 
     /// Counts how long a tick of this instrument took from the socket to its event, for its
     /// exchange.
-    pub(crate) fn record_tick(&mut self, id: InstrumentId, ns: u64) {
+    pub(crate) fn record_tick(&mut self, id: InstrumentId, span: Span) {
         let place = self.exchange_of.get(id.index()).copied();
         let place = usize::from(place.unwrap_or(NOT_RECORDED));
         if let Some(histogram) = self.current.ticks.get_mut(place) {
-            histogram.saturating_record(ns);
+            histogram.saturating_record(span.0);
         }
     }
 
@@ -268,7 +268,7 @@ pub(crate) struct WorkerTotals {
     pub(crate) turn_ns: Histogram<u64>,
     /// The longest time between two turns when the worker did not wait on purpose.
     pub(crate) gap_ns_max: u64,
-    /// Turns longer than [`TURN_BUDGET_NS`].
+    /// Turns longer than [`TURN_BUDGET`].
     pub(crate) turns_over_budget: u64,
     usage_first: Option<Usage>,
     usage_last: Usage,
@@ -400,9 +400,9 @@ mod tests {
         let mut totals = Totals::default();
         let start = Nanos::from_secs(5);
         assert!(!recorder.rotate(start));
-        recorder.record(Stage::Decode, 700);
-        recorder.record(Stage::Ack, 9); // Not one of its stages.
-        assert!(!recorder.rotate(start + Nanos(999_999_999)));
+        recorder.record(Stage::Decode, Span(700));
+        recorder.record(Stage::Ack, Span(9)); // Not one of its stages.
+        assert!(!recorder.rotate(start + Span(999_999_999)));
         collector.collect(&mut totals, &mut { NO_LOG });
         assert!(totals.stage(Stage::Decode).is_none());
 
@@ -427,7 +427,7 @@ mod tests {
             let (mut recorder, mut collector) =
                 Recorder::with_exchanges(worker, &[], &[okx, kraken]);
             for (id, ns) in [(5, 40), (2, 7), (5, 40), (3, 9), (900, 9)] {
-                recorder.record_tick(InstrumentId(id), ns);
+                recorder.record_tick(InstrumentId(id), Span(ns));
             }
             recorder.finish(Nanos(1));
             collector.collect(&mut totals, &mut { NO_LOG });
@@ -443,12 +443,12 @@ mod tests {
         let (mut recorder, mut collector) = Recorder::new(0, &[Stage::Read]);
         for second in 1..=10 {
             recorder.rotate(Nanos::from_secs(second));
-            recorder.record(Stage::Read, second);
+            recorder.record(Stage::Read, Span(second));
         }
         recorder.finish(Nanos::from_secs(11));
         let (mut totals, mut intervals) = (Totals::default(), Vec::new());
         collector.collect(&mut totals, &mut |_, values, began, ended| {
-            intervals.push((values.len(), ended.since(began) / INTERVAL.0));
+            intervals.push((values.len(), ended.since(began).0 / INTERVAL.0));
         });
         assert_eq!(intervals, [(1, 1), (9, 9)]);
         assert_eq!(totals.stage(Stage::Read).map(Histogram::len), Some(10));
@@ -457,8 +457,8 @@ mod tests {
     #[test]
     fn values_that_do_not_fit_count_as_the_longest() {
         let (mut recorder, mut collector) = Recorder::new(0, &[Stage::Wire]);
-        recorder.record(Stage::Wire, u64::MAX);
-        recorder.record(Stage::Wire, 0);
+        recorder.record(Stage::Wire, Span(u64::MAX));
+        recorder.record(Stage::Wire, Span(0));
         recorder.finish(Nanos(1));
         let mut totals = Totals::default();
         collector.collect(&mut totals, &mut { NO_LOG });
@@ -479,9 +479,9 @@ mod tests {
         let worker = std::thread::spawn(move || {
             let mut now = Nanos(1);
             for value in values {
-                recorder.record(Stage::Frame, value);
-                recorder.record(Stage::Book, 1);
-                now = now + Nanos(INTERVAL.0 / 8);
+                recorder.record(Stage::Frame, Span(value));
+                recorder.record(Stage::Book, Span(1));
+                now = now + Span(INTERVAL.0 / 8);
                 recorder.rotate(now);
             }
             recorder.finish(now);

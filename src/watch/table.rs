@@ -330,7 +330,7 @@ fn escaped(text: String) -> String {
 mod tests {
     use super::super::summary::{LateData, tests::example};
     use super::*;
-    use crate::base::Nanos;
+    use crate::base::{Nanos, Span};
 
     #[test]
     fn a_span_has_three_digits_and_a_unit_that_suits_it() {
@@ -476,7 +476,7 @@ refused by risk
     #[test]
     fn a_status_line_says_nothing_of_orders_that_never_were() {
         let mut status = Status {
-            elapsed: Nanos::from_secs(12),
+            elapsed: Span::from_secs(12),
             books_live: 2,
             books: 3,
             messages_per_s: 2_481,
@@ -490,7 +490,7 @@ refused by risk
         assert!(status_line(&status).contains("books 2/3 (all in 30 s)  "));
         status.late = Some(LateData {
             exchange: "binance",
-            delay: Nanos(4_200_000_000),
+            delay: Span(4_200_000_000),
         });
         assert!(status_line(&status).contains("  late: binance 4.20 s  "));
         status.tick_to_wire_ns = Some((13_000, 41_200));

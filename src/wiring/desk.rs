@@ -8,7 +8,7 @@ use super::ring::{Receiver, Sender};
 use super::turn::Turn;
 use crate::base::{
     Body, ClientId, Event, Flags, Instrument, InstrumentId, Intent, Nanos, NewOrder, News, Outcome,
-    Report, Severity, Stamps, StrategyId, UnixNanos, Value,
+    Report, Severity, Span, Stamps, StrategyId, UnixNanos, Value,
 };
 use crate::market::Picture;
 use crate::strategy::{Intents, Strategy};
@@ -27,7 +27,7 @@ const EVENTS_PER_TURN: usize = 64;
 /// Room for reports that were made here, before their queue must grow.
 const OWN_REPORTS: usize = 256;
 /// A refusal by the same gate is logged once in this time; the counters have them all.
-const REFUSAL_SAMPLE: Nanos = Nanos::from_secs(1);
+const REFUSAL_SAMPLE: Span = Span::from_secs(1);
 
 /// The stamps of an order from the frame that caused it to its admission.
 ///
@@ -139,7 +139,7 @@ impl Chair {
     /// Whether a refusal by this gate is to be logged now.
     fn logs_refusal(&mut self, now: Nanos, gate: Refusal) -> bool {
         let last = &mut self.refusal_logged[gate as usize];
-        let due = *last == Nanos::ZERO || now.since(*last) >= REFUSAL_SAMPLE.0;
+        let due = *last == Nanos::ZERO || now.since(*last) >= REFUSAL_SAMPLE;
         if due {
             *last = now;
         }
@@ -244,8 +244,8 @@ impl Desk {
         let popped = turn.clock.now();
         self.counters.events += 1;
         if let Body::Book(_) = event.body {
-            let queued_ns = popped.since(event.stamps.book);
-            turn.latency.record(Stage::Queue, queued_ns);
+            let queued = popped.since(event.stamps.book);
+            turn.latency.record(Stage::Queue, queued);
         }
         if !self.picture.handle_event(popped, event) {
             return; // A late book of an earlier connection: nobody is to decide from it.

@@ -18,7 +18,7 @@ use super::publisher::{Publisher, PublisherCounters};
 use super::turn::Turn;
 use crate::base::{
     Channel, DecimalError, Instrument, InstrumentId, Nanos, Note, ServerTime, Severity, Snapshot,
-    Stamps, UnixNanos, Value, Word,
+    Span, Stamps, UnixNanos, Value, Word,
 };
 use crate::exchange::{DecodeError, Decoder, DepthStream, Exchange, LARGE_BYTES, Limits, Words};
 pub(crate) use crate::market::Dark;
@@ -40,7 +40,7 @@ use slot::{Depth, Outlet, Slot};
 
 /// A connection's refused frames are logged once in this time; the counters have them all. Garbage
 /// must not fill the disk.
-pub(crate) const REFUSAL_SAMPLE: Nanos = Nanos::from_secs(1);
+pub(crate) const REFUSAL_SAMPLE: Span = Span::from_secs(1);
 
 /// The instruments of one or several connections that carry the same, each book with `N` levels a
 /// side.

@@ -14,9 +14,9 @@ use super::ring::{Receiver, Sender};
 use super::tally::{GatewayCounters, LaneOutage, LanePulse, Tally};
 use super::their_clock::TheirClock;
 use super::turn::Turn;
-use crate::base::event::LATE_NS_MAX;
+use crate::base::event::LATE_MAX;
 use crate::base::{
-    Body, ClientId, Event, Flags, InstrumentId, Nanos, News, Note, Outcome, Severity, Stamps,
+    Body, ClientId, Event, Flags, InstrumentId, Nanos, News, Note, Outcome, Severity, Span, Stamps,
     StrategyId, TimeInForce, UnixNanos, Value,
 };
 use crate::conn::{Close, Link, Output as LinkOutput, Read, SendError, Transport};
@@ -25,9 +25,9 @@ use crate::watch::stage::Stage;
 use std::collections::VecDeque;
 
 /// An order that has no answer by then is in doubt. An exchange itself gives up sooner (10 s).
-pub const ANSWER_DEADLINE: Nanos = Nanos::from_secs(12);
+pub const ANSWER_DEADLINE: Span = Span::from_secs(12);
 /// If a logon has no answer by then, the gateway replaces the connection.
-pub const LOGON_DEADLINE: Nanos = Nanos::from_secs(5);
+pub const LOGON_DEADLINE: Span = Span::from_secs(5);
 /// Orders without an answer, at most; risk's own limit on open orders is far below.
 const IN_FLIGHT_MAX: usize = 256;
 /// The one line of a gateway.
@@ -162,7 +162,7 @@ impl<S: Transport> Gateway<S> {
         let now = turn.clock.now();
         let room = self.in_flight.len() < IN_FLIGHT_MAX;
         // Whoever was stopped in between sends nothing that was decided before.
-        let late = now.since(ticket.receipt.admitted) > LATE_NS_MAX;
+        let late = now.since(ticket.receipt.admitted) > LATE_MAX;
         if !self.ready || !room || late {
             return self.report(now, order.client_id, order.instrument, Outcome::NotSent);
         }
@@ -214,8 +214,8 @@ impl<S: Transport> Gateway<S> {
         for order in newest_first.take_while(|order| order.tx_bytes == QUEUED) {
             order.tx_bytes = mark.bytes;
             order.sent = order.sent.max(mark.call);
-            let send_ns = order.sent.since(order.receipt.admitted);
-            turn.latency.record(Stage::Send, send_ns);
+            let took = order.sent.since(order.receipt.admitted);
+            turn.latency.record(Stage::Send, took);
         }
         self.check();
     }

@@ -1,6 +1,6 @@
 //! When a lane had no connection: since when, for how long, and why. Reads no clock.
 
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 
 /// The times without a connection. A lane begins without one, which is an outage only if it never
 /// gets one.
@@ -13,8 +13,8 @@ pub(crate) struct Outage {
     since: Nanos,
     why: &'static str,
     times: u64,
-    total: Nanos,
-    longest: Nanos,
+    total: Span,
+    longest: Span,
 }
 
 /// What there is to say at the end.
@@ -27,9 +27,9 @@ pub(crate) struct Downtime {
     /// How often a connection was lost.
     pub(crate) times: u64,
     /// The longest time without one, the present one included.
-    pub(crate) longest: Nanos,
+    pub(crate) longest: Span,
     /// All of them together.
-    pub(crate) total: Nanos,
+    pub(crate) total: Span,
 }
 
 impl Outage {
@@ -39,8 +39,8 @@ impl Outage {
             since: Nanos::ZERO,
             why: "not connected yet",
             times: 0,
-            total: Nanos::ZERO,
-            longest: Nanos::ZERO,
+            total: Span::ZERO,
+            longest: Span::ZERO,
         }
     }
 
@@ -62,7 +62,7 @@ impl Outage {
             return;
         }
         if self.times > 0 {
-            self.add(Nanos(now.since(self.since)));
+            self.add(now.since(self.since));
         }
         self.since = Nanos::NEVER;
         debug_assert!(!self.is_down());
@@ -73,7 +73,7 @@ impl Outage {
     pub(crate) fn at(mut self, began: Nanos, now: Nanos) -> Downtime {
         let since = self.is_down().then_some(self.since.max(began));
         if let Some(since) = since {
-            self.add(Nanos(now.since(since)));
+            self.add(now.since(since));
             debug_assert!(began <= since);
         }
         debug_assert!(self.longest <= self.total);
@@ -86,7 +86,7 @@ impl Outage {
         }
     }
 
-    fn add(&mut self, span: Nanos) {
+    fn add(&mut self, span: Span) {
         self.total = self.total + span;
         self.longest = self.longest.max(span);
         debug_assert!(span <= self.longest);
@@ -98,7 +98,7 @@ impl Outage {
 
     fn check(&self) {
         debug_assert!(self.longest <= self.total);
-        debug_assert!(self.times > 0 || self.total == Nanos::ZERO);
+        debug_assert!(self.times > 0 || self.total == Span::ZERO);
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
     const BEGAN: Nanos = Nanos::from_secs(100);
 
     fn s(s: u64) -> Nanos {
-        Nanos::from_secs(100 + s)
+        BEGAN + Span::from_secs(s)
     }
 
     #[test]
@@ -132,8 +132,8 @@ mod tests {
             since: None,
             why: "reset",
             times: 2,
-            longest: Nanos::from_secs(4),
-            total: Nanos::from_secs(5),
+            longest: Span::from_secs(4),
+            total: Span::from_secs(5),
         };
         assert_eq!(told, expected);
     }
@@ -151,7 +151,7 @@ mod tests {
         );
         assert_eq!(
             (told.longest, told.total),
-            (Nanos::from_secs(6), Nanos::from_secs(6))
+            (Span::from_secs(6), Span::from_secs(6))
         );
     }
 
@@ -162,10 +162,10 @@ mod tests {
         let told = outage.at(BEGAN, s(9));
         assert_eq!(
             (told.since, told.times, told.longest),
-            (Some(BEGAN), 0, Nanos::from_secs(9))
+            (Some(BEGAN), 0, Span::from_secs(9))
         );
         outage.up(s(2));
         let told = outage.at(BEGAN, s(9));
-        assert_eq!((told.since, told.total), (None, Nanos::ZERO));
+        assert_eq!((told.since, told.total), (None, Span::ZERO));
     }
 }

@@ -2,7 +2,7 @@
 //! where its exchange is reached, and how much may wait between lanes. [`super::road`] builds it.
 
 use super::desk::Seated;
-use crate::base::{Channel, Instrument, Nanos};
+use crate::base::{Channel, Instrument, Span};
 use crate::conn::{Link, LinkConfig, Proxy, Target, Transport};
 use crate::exchange::{DepthStream, Exchange, OrderCodec, Streams};
 use crate::trading::risk::Risk;
@@ -227,10 +227,10 @@ impl Endpoint {
 }
 
 /// The age at which we end a connection: a little before the exchange does.
-fn life_max(allowed: Nanos) -> Nanos {
+fn life_max(allowed: Span) -> Span {
     match allowed {
-        Nanos::NEVER => Nanos::NEVER,
-        allowed => allowed - Nanos(allowed.0 / 24),
+        Span::MAX => Span::MAX,
+        allowed => allowed - allowed / 24,
     }
 }
 
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_connection_ends_a_little_before_the_exchange_ends_it() {
-        assert_eq!(life_max(Nanos::from_secs(24 * 3_600)), LinkConfig::LIFE_MAX);
-        assert_eq!(life_max(Nanos::NEVER), Nanos::NEVER);
+        assert_eq!(life_max(Span::from_secs(24 * 3_600)), LinkConfig::LIFE_MAX);
+        assert_eq!(life_max(Span::MAX), Span::MAX);
     }
 }

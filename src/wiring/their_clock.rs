@@ -4,24 +4,24 @@
 //! Everything is on the monotonic scale, and stays there when the wall clock steps: what that shows
 //! afterwards is believed only if the other confirms it.
 
-use crate::base::{Nanos, Note, ServerTime, Severity, UnixNanos, Value};
+use crate::base::{Nanos, Note, ServerTime, Severity, Span, UnixNanos, Value};
 
 /// What the host's clock and the other's may be apart before it is the host's clock that is wrong:
 /// machines that follow NTP are within some milliseconds. A delay that was there from the first
 /// message on is not told from it.
 pub(crate) const APART_NS_MAX: i64 = 250_000_000;
 /// The quickest message of this time, and of the time before, counts as having had no delay.
-pub(crate) const WINDOW: Nanos = Nanos::from_secs(60);
+pub(crate) const WINDOW: Span = Span::from_secs(60);
 /// Messages must come from the future for so long before the host's clock is taken to be behind,
 /// with no longer pause between two: one wrong time in one message makes no other message old.
-pub(crate) const FUTURE_LASTS: Nanos = Nanos::from_secs(1);
+pub(crate) const FUTURE_LASTS: Span = Span::from_secs(1);
 
 /// Times that are further apart are not of this day: a recording is played, and its times say
 /// nothing of age.
 pub(crate) const DAY_NS: i64 = 24 * 3_600 * 1_000_000_000;
 
 /// A span of what the other's clock is ahead of the monotonic clock, in nanoseconds.
-type Span = (i64, i64);
+type Bounds = (i64, i64);
 
 /// An estimate of another's clock, within a bound.
 ///
@@ -34,10 +34,10 @@ pub(crate) struct TheirClock {
     host: Option<i64>,
     /// What answers to requests prove. Narrowed by each; one that contradicts the ones before takes
     /// their place.
-    told: Span,
+    told: Bounds,
     /// If the estimate must lie: around the host's clock, or around what was told if that
     /// contradicts it.
-    bound: Option<Span>,
+    bound: Option<Bounds>,
     /// The largest lead of a message's own time over its arrival, in this window and in the one
     /// before.
     lead: i64,
@@ -187,7 +187,7 @@ impl TheirClock {
     #[cold]
     fn handle_future(&mut self, at: Nanos, lead: i64) {
         let future = &mut self.future;
-        if future.last == Nanos::ZERO || at.since(future.last) > FUTURE_LASTS.0 {
+        if future.last == Nanos::ZERO || at.since(future.last) > FUTURE_LASTS {
             *future = Future {
                 since: at,
                 last: at,
@@ -196,7 +196,7 @@ impl TheirClock {
             return;
         }
         (future.last, future.lead) = (at, future.lead.min(lead));
-        if at.since(future.since) >= FUTURE_LASTS.0 {
+        if at.since(future.since) >= FUTURE_LASTS {
             let lead = future.lead;
             // What was told before cannot be: their clock has gone on by more than ours since.
             self.told = (lead, lead.saturating_add(APART_NS_MAX));
@@ -207,7 +207,7 @@ impl TheirClock {
     /// Draws the bound again: around the host's clock if nothing contradicts it, else around what
     /// was told.
     fn draw_bound(&mut self) {
-        let widen = |(least, most): Span| {
+        let widen = |(least, most): Bounds| {
             (
                 least.saturating_sub(APART_NS_MAX),
                 most.saturating_add(APART_NS_MAX),
@@ -258,7 +258,7 @@ fn ahead(unix: UnixNanos, at: Nanos) -> i64 {
     unix.0.saturating_sub_unsigned(at.0)
 }
 
-fn meet(a: Span, b: Span) -> Option<Span> {
+fn meet(a: Bounds, b: Bounds) -> Option<Bounds> {
     let both = (a.0.max(b.0), a.1.min(b.1));
     (both.0 <= both.1).then_some(both)
 }

@@ -5,7 +5,7 @@ use tickwire::app::memory::{
     BUFFER_BYTES, DECODER_BYTES, INSTRUMENT_BYTES, LARGE_FACTOR, STAGE_BYTES, WAITING_BYTES,
     WORDS_BYTES,
 };
-use tickwire::base::{Instrument, InstrumentId, Level, Symbol};
+use tickwire::base::{Instrument, InstrumentId, Level, Span, Symbol};
 use tickwire::exchange::{self, Exchange, Words};
 use tickwire::watch::{Recorder, Stage, Totals};
 use tickwire::wiring::feed::Feed;
@@ -69,7 +69,9 @@ fn what_is_allocated_is_what_check_says() {
     let of = |stages: &[Stage]| {
         bytes_of(|| {
             let (mut recorder, mut collector) = Recorder::new(0, stages);
-            stages.iter().for_each(|&stage| recorder.record(stage, 1));
+            stages
+                .iter()
+                .for_each(|&stage| recorder.record(stage, Span(1)));
             recorder.finish(tickwire::base::Nanos(1));
             let mut totals = Totals::default();
             collector.collect(&mut totals, &mut |_, _, _, _| {});

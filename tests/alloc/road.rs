@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 use tickwire::base::{
     Body, Clock, Event, Flags, Instrument, InstrumentId, Level, Nanos, News, Outcome, Px, Qty,
-    RxStamps, Snapshot, Stamps, Symbol, UnixNanos,
+    RxStamps, Snapshot, Span, Stamps, Symbol, UnixNanos,
 };
 use tickwire::conn::{Link, LinkConfig, Output, Phase, Read, TlsStream};
 use tickwire::exchange::{self, Account, Exchange, OrderCodec};
@@ -305,8 +305,7 @@ impl Road {
         assert!(self.feed.publisher_counters().conflated > 0);
         assert!(self.desk.refusals().total() > 0);
         assert_eq!(self.feed.live_books(), 2);
-        self.recorder
-            .rotate(self.clock.now() + Nanos::from_secs(10));
+        self.recorder.rotate(self.clock.now() + Span::from_secs(10));
         self.collector
             .collect(&mut self.totals, &mut |_, _, _, _| ());
         for stage in [Stage::KernelSafe, Stage::Book, Stage::Queue, Stage::Admit] {
@@ -377,7 +376,7 @@ fn desk(instruments: &[Instrument], inputs: Vec<Receiver<Event>>, tickets: Sende
     let params = imbalance::Params {
         depth: 5,
         threshold: 0.1,
-        cooldown_ns: 1_000_000,
+        cooldown: Span::from_millis(1),
         quantity: "0.5".to_owned(),
     };
     let strategy = Box::new(imbalance::Imbalance::new(&params, &Table::of(instruments)).unwrap());

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use tickwire::app::config::{Config, Known, SecretSource, Wait};
-use tickwire::base::Nanos;
+use tickwire::base::Span;
 use tickwire::base::feed::{Chain, SeqRule};
 use tickwire::exchange::{DepthStream, Limits, Rate};
 use tickwire::strategy::{ALL, Value};
@@ -478,7 +478,7 @@ fn known() -> Vec<Known> {
 fn exchanges(counted: bool) -> Vec<Known> {
     let rate = |count, s| Rate {
         count,
-        per: Nanos::from_secs(s),
+        per: Span::from_secs(s),
     };
     let limits = Limits {
         message_bytes_max: 2 << 20,
@@ -486,7 +486,7 @@ fn exchanges(counted: bool) -> Vec<Known> {
         streams_per_connection: 1024,
         messages: rate(5, 1),
         connects: rate(300, 300),
-        connection_life: Nanos::from_secs(86_400),
+        connection_life: Span::from_secs(86_400),
         rest_weight: rate(6_000, 60),
         bursts: tickwire::exchange::Bursts::NONE,
         snapshot_levels_max: 5000,

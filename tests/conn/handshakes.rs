@@ -5,7 +5,7 @@ use crate::conn_support::{Authority, TestClock};
 use rustls::ServerConnection;
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
-use tickwire::base::{Clock, Nanos};
+use tickwire::base::{Clock, Nanos, Span};
 use tickwire::conn::{Close, Link, LinkConfig, Output, Phase, Read, TlsStream};
 use tickwire::world::sim::pipe::{End, pipe};
 use tungstenite::handshake::derive_accept_key;
@@ -100,7 +100,7 @@ fn outcome_in_pieces(answer: &str, behind: &[u8], piece: usize) -> Outcome {
             let wait = link.poll_timeout().since(START);
             Outcome::Refused(
                 status,
-                wait.saturating_sub(500_000_000) / 1_000_000_000,
+                (wait - Span::from_millis(500)).as_millis() / 1_000,
                 words.into(),
             )
         }

@@ -5,7 +5,7 @@ use rustls::ServerConnection;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tickwire::base::{Clock, Nanos};
+use tickwire::base::{Clock, Nanos, Span};
 use tickwire::conn::{
     Close, Link, LinkConfig, Output, Phase, Read, SendError, TlsStream, Transport,
 };
@@ -65,8 +65,8 @@ fn addr(n: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, n], 443))
 }
 
-fn s(seconds: u64) -> Nanos {
-    Nanos::from_secs(seconds)
+fn s(seconds: u64) -> Span {
+    Span::from_secs(seconds)
 }
 
 impl Rig {
@@ -204,15 +204,15 @@ impl Rig {
     }
 
     /// Moves the clock to the next timeout, and gives the span.
-    fn wait(&mut self) -> Nanos {
+    fn wait(&mut self) -> Span {
         let now = self.clock.now();
-        let span = Nanos(self.link.poll_timeout().since(now));
+        let span = self.link.poll_timeout().since(now);
         self.clock.advance(span);
         self.run_until_idle();
         span
     }
 
-    fn later(&mut self, span: Nanos) {
+    fn later(&mut self, span: Span) {
         self.clock.advance(span);
         self.run_until_idle();
     }
@@ -226,7 +226,7 @@ fn mid(result: Result<WebSocket<Tls>, HandshakeError<ServerHandshake<Tls, NoCall
     }
 }
 
-fn within(span: Nanos, least: Nanos, most: Nanos) -> bool {
+fn within(span: Span, least: Span, most: Span) -> bool {
     least <= span && span <= most
 }
 
@@ -256,7 +256,7 @@ fn frames_are_the_same_however_the_stream_cuts_and_blocks_them() {
                 rig.link.last_error()
             );
             let waiting = rig.link.phase() == Phase::Waiting;
-            rig.clock.advance(if waiting { s(1) } else { Nanos(1_000) });
+            rig.clock.advance(if waiting { s(1) } else { Span(1_000) });
             rig.turn();
         }
         for message in &messages {
@@ -367,7 +367,7 @@ fn each_phase_has_its_deadline() {
         (rig.link.phase(), rig.link.poll_timeout()),
         (Phase::Resolving, START + s(5))
     );
-    rig.link.handle_timeout(START + Nanos(s(5).0 - 1));
+    rig.link.handle_timeout(START + s(5) - Span(1));
     assert_eq!(rig.link.phase(), Phase::Resolving);
     rig.link.handle_timeout(START + s(5));
     let reason = Close::Deadline(Phase::Resolving);
@@ -450,7 +450,7 @@ fn delays_double_to_30_s_and_a_short_success_does_not_reset_them() {
         rig.run_until_idle();
         let span = rig.wait();
         assert!(
-            within(span, Nanos(s(nominal).0 / 2), s(nominal)),
+            within(span, s(nominal) / 2, s(nominal)),
             "{span:?} of {nominal} s"
         );
     }
@@ -472,7 +472,7 @@ fn delays_double_to_30_s_and_a_short_success_does_not_reset_them() {
     rig.peer = Peer::None;
     rig.run_until_idle();
     let span = rig.wait();
-    assert!(within(span, Nanos(s(1).0 / 2), s(1)), "{span:?}");
+    assert!(within(span, s(1) / 2, s(1)), "{span:?}");
 }
 
 #[test]
@@ -484,7 +484,7 @@ fn a_peer_that_is_busy_or_under_maintenance_is_left_alone_for_longer() {
         assert_eq!(rig.closes.len(), 1);
         rig.wait()
     };
-    let half = Nanos(s(1).0 / 2);
+    let half = s(1) / 2;
     assert!(within(pause("403 Forbidden\r\n"), half, s(1)));
     for status in ["403 No", "418 Teapot", "429 Slow", "500 Oh", "503 Down"] {
         let span = pause(&format!("{status}\r\nRetry-After: 7200\r\n"));
@@ -546,7 +546,7 @@ fn any_frame_keeps_a_connection_from_being_idle() {
 
 #[test]
 fn the_message_limit_counts_pongs_and_keeps_room_for_them() {
-    let mut rig = Rig::new(|config| config.messages = Some((5, Nanos::from_secs(1))));
+    let mut rig = Rig::new(|config| config.messages = Some((5, Span::from_secs(1))));
     rig.run_until_idle();
     rig.say(Message::Ping("p".into()));
     rig.run_until_idle();
@@ -606,7 +606,7 @@ fn an_attempt_that_finds_no_room_is_asked_for_again_and_is_no_failure() {
         let until = START + s(round * 20);
         assert_eq!(link.handle_postponed(until), first);
         assert_eq!((link.poll_timeout(), link.poll_output()), (until, None));
-        link.handle_timeout(until - Nanos(1));
+        link.handle_timeout(until - Span(1));
         assert_eq!(link.poll_output(), None);
         link.handle_timeout(until);
     }

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tickwire::base::Nanos;
+use tickwire::base::Span;
 use tickwire::exchange::{Rate, RestRequest};
 use tickwire::world::os::clerk::{FetchError, Rest};
 
@@ -51,7 +51,7 @@ fn host(answers: &[&str]) -> Host {
 
 impl Host {
     fn fetch(&self) -> Result<String, FetchError> {
-        let per = Nanos::from_secs(60);
+        let per = Span::from_secs(60);
         let pem = self.authority.pem.as_bytes();
         let mut rest = Rest::new(
             &self.address,

@@ -60,7 +60,7 @@ impl Client {
                 return;
             }
             let wait = self.link.poll_timeout().since(OsClock.now());
-            let wait = Duration::from_nanos(wait).min(Duration::from_millis(500));
+            let wait = Duration::from_nanos(wait.0).min(Duration::from_millis(500));
             self.poll.poll(&mut events, Some(wait)).unwrap();
         }
     }
@@ -299,16 +299,16 @@ fn a_reader_stalled_by_20_ms_shows_it_in_the_safe_bound() {
     thread::sleep(STALL + Duration::from_millis(5));
     client.until(|client| client.frames.len() >= 5);
     let first = &client.frames[0];
-    let lower_ns = first.at.since(first.rx.kernel);
-    let safe_ns = lower_ns.max(first.at.since(first.rx.empty));
+    let lower = first.at.since(first.rx.kernel);
+    let safe = lower.max(first.at.since(first.rx.empty));
     assert_ne!(
         first.rx.kernel,
         Nanos::ZERO,
         "the kernel stamps what it receives"
     );
-    assert!(safe_ns >= STALL.as_nanos() as u64, "safe {safe_ns}");
+    assert!(safe.0 >= STALL.as_nanos() as u64, "safe {safe:?}");
     // The newest byte alone hides it, or a part of it if the host stalls the reader, too.
-    assert!(lower_ns < safe_ns, "{lower_ns} {safe_ns}");
+    assert!(lower < safe, "{lower:?} {safe:?}");
     drop(go);
     server.join().unwrap();
 }

@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use tickwire::base::feed::{Chain, SeqRule, SnapshotFrom};
-use tickwire::base::{Channel, Nanos, Side};
+use tickwire::base::{Channel, Nanos, Side, Span};
 use tickwire::exchange::{ALL, Rate};
 use tickwire::wiring::feed_lane::SUBSCRIBE_DEADLINE;
 
 /// How long a new connection, with a snapshot or a book of the stream, may take until its books are
 /// live.
-const START_MAX: Nanos = Nanos::from_secs(5);
+const START_MAX: Span = Span::from_secs(5);
 /// How long a book may stay dark after a message was lost, whatever has to be asked for again.
-const REPAIR_MAX: Nanos = Nanos::from_secs(15);
+const REPAIR_MAX: Span = Span::from_secs(15);
 
 /// Tries every one, and then says which of them failed.
 fn each(routes: impl Iterator<Item = Route>, work: impl Fn(&Route)) {
@@ -36,10 +36,10 @@ fn each(routes: impl Iterator<Item = Route>, work: impl Fn(&Route)) {
 }
 /// How long one bad symbol may keep those back that were asked for with it: if an exchange
 /// refuses a request whole and does not say which one, silence must tell.
-const UNKNOWN_MAX: Nanos = Nanos::from_secs(20);
+const UNKNOWN_MAX: Span = Span::from_secs(20);
 
-fn s(s: u64) -> Nanos {
-    Nanos::from_secs(s)
+fn s(s: u64) -> Span {
+    Span::from_secs(s)
 }
 
 /// Every route of every exchange, with its default depth stream.
@@ -99,7 +99,7 @@ fn assert_paced(world: &World) {
         let times: Vec<Nanos> = sent.map(|(_, at, _)| *at).collect();
         for group in times.windows(count as usize + 1) {
             let span = group[count as usize].since(group[0]);
-            assert!(span >= per.0, "too many messages: {}", world.place());
+            assert!(span >= per, "too many messages: {}", world.place());
         }
     }
 }
@@ -135,7 +135,7 @@ fn a_connection_starts_with_every_topic_confirmed_and_every_book_live() {
         world.assert_live();
         world.rest(SUBSCRIBE_DEADLINE);
         world.step("moving");
-        world.move_every(Nanos::from_millis(300), s(6), &[0, 1]);
+        world.move_every(Span::from_millis(300), s(6), &[0, 1]);
         world.assert_live();
         assert_calm(&world);
         assert_paced(&world);
@@ -186,7 +186,7 @@ fn a_mirror_at_its_ordinary_pace_is_not_called_slow() {
         let mut world = World::new(route, 1, false);
         world.rest(START_MAX);
         if accepted(&world) {
-            world.move_every(Nanos::from_millis(100), s(40), &[0, 1]);
+            world.move_every(Span::from_millis(100), s(40), &[0, 1]);
             let slow: Vec<String> = world.noted("stream.slow").into_iter().map(told).collect();
             assert!(slow.is_empty(), "{slow:?}: {}", world.place());
         }
@@ -226,7 +226,7 @@ fn lose_one(route: &Route) {
         .unwrap_or_else(|| panic!("nothing was said: {}", world.place()));
 
     world.step("the next message");
-    world.rest(Nanos::from_millis(300));
+    world.rest(Span::from_millis(300));
     let (resyncs, dials) = (world.counters(0).resyncs, world.rig.dials);
     // Of other levels: setting the same one again would mend what was lost.
     world.touch(0, Side::Sell, 0);
@@ -254,7 +254,7 @@ fn lose_one(route: &Route) {
         assert!(world.now() < from + REPAIR_MAX, "{}", world.place());
         world.move_every(s(1), s(1), &[0, 1]);
     }
-    let dark_s = world.now().since(from) / 1_000_000_000;
+    let dark_s = world.now().since(from).as_millis() / 1_000;
     world.move_every(s(1), s(20), &[0, 1]);
     world.assert_live();
     println!("{name}: {word:?} is missing, dark for {dark_s} s");
@@ -437,7 +437,7 @@ fn of_two_lines_one_may_die_or_lose_a_message_and_the_books_stay() {
             }
             for place in 0..5 {
                 assert_eq!(world.live(), 2, "{}", world.place());
-                world.rest(Nanos::from_millis(300));
+                world.rest(Span::from_millis(300));
                 world.touch(0, Side::Sell, place);
                 world.assert_live();
             }

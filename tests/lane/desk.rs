@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use tickwire::base::{
     Body, ClientId, Contract, Event, Instrument, InstrumentId, Intent, Nanos, News, Note, Outcome,
-    Px, Qty, Report, Severity, Side, Status, StrategyId, Value,
+    Px, Qty, Report, Severity, Side, Span, Status, StrategyId, Value,
 };
 use tickwire::market::Picture;
 use tickwire::strategy::{Intents, Strategy};
@@ -209,10 +209,10 @@ fn every_refusal_is_counted_and_one_a_second_and_gate_is_logged_with_its_inputs(
     let far = notes.iter().rfind(|note| note.event == "order.refused");
     let far = &far.unwrap().fields;
     assert!(far.contains(&("limit_bps", Value::Int(500))), "{far:?}");
-    bench.clock.advance(Nanos::from_millis(999));
+    bench.clock.advance(Span::from_millis(999));
     bench.want(&[large]);
     assert!(gates(&bench.log()).is_empty());
-    bench.clock.advance(Nanos::from_millis(1));
+    bench.clock.advance(Span::from_millis(1));
     bench.want(&[large]);
     assert_eq!(gates(&bench.log()), [Value::Word("quantity_max")]);
     assert!(bench.tickets().is_empty());

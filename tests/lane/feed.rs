@@ -2,7 +2,7 @@
 //! budget.
 
 use crate::lane_support::{BTC, ETH, Rig, Tap, binance, diff, instruments, snapshot};
-use tickwire::base::{Body, Event, Instrument, InstrumentId, Nanos, Status, Symbol, Value};
+use tickwire::base::{Body, Event, Instrument, InstrumentId, Nanos, Span, Status, Symbol, Value};
 use tickwire::watch::audit::Shown;
 use tickwire::wiring::ask::Answer;
 use tickwire::wiring::feed_lane::{FRAMES_PER_TURN, FeedLane, SUBSCRIBE_DEADLINE, TOO_LONG_RETRY};
@@ -98,8 +98,8 @@ impl Bench {
     }
 }
 
-fn ms(ms: u64) -> Nanos {
-    Nanos::from_millis(ms)
+fn ms(ms: u64) -> Span {
+    Span::from_millis(ms)
 }
 
 /// Instruments that take this many frames per channel to subscribe to.
@@ -122,12 +122,12 @@ fn subscriptions_go_out_in_order_and_never_more_than_five_in_a_second() {
             assert!(text.ends_with(id), "{text} at {at:?}");
         }
         for (n, (at, _)) in bench.rig.heard.iter().enumerate() {
-            let in_a_second = |(later, _): &&(Nanos, String)| later.since(*at) < 1_000_000_000;
+            let in_a_second = |(later, _): &&(Nanos, String)| later.since(*at) < ms(1_000);
             let after = bench.rig.heard[n..].iter().filter(in_a_second).count();
             assert!(after <= 5, "{after} messages within a second of the {n}th");
         }
         let (first, last) = (bench.rig.heard[0].0, bench.rig.heard[11].0);
-        assert!(last.since(first) < ms(4_500).0, "they do not dawdle either");
+        assert!(last.since(first) < ms(4_500), "they do not dawdle either");
         bench.rig.hang_up(1_000);
         while bench.rig.dials == epoch + 1 {
             bench.rig.later(ms(100));
@@ -141,7 +141,7 @@ fn a_subscription_that_the_limit_holds_back_wakes_a_parked_worker() {
     bench.rig.until_heard(1);
     assert!(bench.rig.heard.len() < 6);
     let span = Lane::poll_timeout(&bench.rig.lane).since(bench.rig.now());
-    assert!(span <= ms(1_250).0, "{span} ns to the next");
+    assert!(span <= ms(1_250), "{span:?} to the next");
 }
 
 #[test]
@@ -482,7 +482,7 @@ fn how_late_the_data_is_shows_while_it_lasts_and_in_the_count_at_the_end() {
     let mut bench = bench();
     // The host's clock shows some time after the first messages.
     let after = Nanos::from_millis(1_750_000_000_150);
-    bench.rig.clock.advance(after - bench.rig.now());
+    bench.rig.clock.advance(after.since(bench.rig.now()));
     bench.subscribed();
     bench.go_live(100);
     let said = bench.rig.now();

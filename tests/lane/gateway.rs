@@ -2,7 +2,7 @@
 
 use crate::lane_support::desk::{admit, ready_risk};
 use crate::lane_support::{BTC, Rig, START, Tap, binance, instruments};
-use tickwire::base::{Body, ClientId, Event, Nanos, Outcome, RxStamps, Stamps, Value};
+use tickwire::base::{Body, ClientId, Event, Nanos, Outcome, RxStamps, Span, Stamps, Value};
 use tickwire::exchange::Account;
 use tickwire::trading::risk::Risk;
 use tickwire::watch::stage::Stage;
@@ -140,8 +140,8 @@ fn taken(id: ClientId) -> [(ClientId, Outcome); 2] {
     [(id, ACKED), (id, Outcome::Expired)]
 }
 
-fn ms(ms: u64) -> Nanos {
-    Nanos::from_millis(ms)
+fn ms(ms: u64) -> Span {
+    Span::from_millis(ms)
 }
 
 #[test]
@@ -345,10 +345,10 @@ fn send_stamps_find_their_orders_and_the_receipt_spans_packet_to_packet() {
     let second = bench.rig.tx().bytes;
     assert!(second > first);
     let now = bench.rig.now();
-    bench.rig.stamp(first - 1, now + Nanos(90)); // An earlier packet's.
-    bench.rig.stamp(first, now + Nanos(200));
-    bench.rig.stamp(second, now + Nanos(500));
-    bench.rig.stamp(second, now + Nanos(900)); // A retransmission's.
+    bench.rig.stamp(first - 1, now + Span(90)); // An earlier packet's.
+    bench.rig.stamp(first, now + Span(200));
+    bench.rig.stamp(second, now + Span(500));
+    bench.rig.stamp(second, now + Span(900)); // A retransmission's.
     let totals = bench.rig.latency();
     let stage = |stage| {
         let all = totals.stage(stage).unwrap();
@@ -379,14 +379,14 @@ fn a_queued_order_is_not_timed_by_the_stamp_of_the_one_before_it() {
     bench.rig.block(true);
     bench.order();
     let blocked_at = bench.rig.now();
-    bench.rig.stamp(first, blocked_at + Nanos(300));
-    bench.rig.later(Nanos(1_000));
+    bench.rig.stamp(first, blocked_at + Span(300));
+    bench.rig.later(Span(1_000));
     bench.rig.block(false);
     bench.rig.turn();
     bench.rig.run_until_idle();
     assert_eq!(bench.placed().len(), 2);
     let left = bench.rig.tx();
-    bench.rig.stamp(left.bytes, blocked_at + Nanos(1_040));
+    bench.rig.stamp(left.bytes, blocked_at + Span(1_040));
     let (count, longest) = bench.stage(Stage::TickToWire);
     assert_eq!((count, longest), (2, 2_040), "the wait in our queue counts");
 }
@@ -396,7 +396,7 @@ fn without_send_stamps_a_queued_orders_wait_still_counts() {
     let mut bench = Bench::ready();
     bench.rig.block(true);
     bench.order();
-    bench.rig.later(Nanos(800));
+    bench.rig.later(Span(800));
     bench.rig.block(false);
     bench.rig.turn();
     bench.rig.run_until_idle();

@@ -5,7 +5,7 @@ use crate::lane_support::fussy::{FUSSY, KEEP_ALIVE, STREAMLESS};
 use crate::lane_support::{BTC, ETH, Rig, Tap, diff, instruments, snapshot};
 use std::net::SocketAddr;
 use tickwire::base::{
-    Body, Channel, Event, Instrument, InstrumentId, Nanos, Note, Status, Symbol, Value,
+    Body, Channel, Event, Instrument, InstrumentId, Nanos, Note, Span, Status, Symbol, Value,
 };
 use tickwire::conn::Phase;
 use tickwire::exchange::Exchange;
@@ -27,12 +27,12 @@ struct Bench {
     id: u64,
 }
 
-fn s(s: u64) -> Nanos {
-    Nanos::from_secs(s)
+fn s(s: u64) -> Span {
+    Span::from_secs(s)
 }
 
-fn ms(ms: u64) -> Nanos {
-    Nanos::from_millis(ms)
+fn ms(ms: u64) -> Span {
+    Span::from_millis(ms)
 }
 
 fn bench(lines: usize) -> Bench {
@@ -98,7 +98,7 @@ impl Bench {
     }
 
     /// Time passes in steps of a quarter of a second; the exchange answers. What the lines sent.
-    fn run(&mut self, span: Nanos) -> Vec<(usize, Nanos, String)> {
+    fn run(&mut self, span: Span) -> Vec<(usize, Nanos, String)> {
         let until = self.rig.now() + span;
         let mut sent = Vec::new();
         while self.rig.now() < until {
@@ -301,7 +301,7 @@ fn the_message_budget_holds_while_much_is_repaired() {
     for (n, (_, at, _)) in sent.iter().enumerate() {
         let after = sent[n..]
             .iter()
-            .take_while(|(_, later, _)| later.since(*at) < s(1).0);
+            .take_while(|(_, later, _)| later.since(*at) < s(1));
         assert!(after.count() <= 5, "within a second of the {n}th");
     }
 }
@@ -311,7 +311,7 @@ fn a_keep_alive_leaves_at_its_time_and_before_subscriptions_that_wait() {
     let mut bench = Bench::live(1);
     let opened = bench.rig.now() - s(5);
     let sent = bench.run(KEEP_ALIVE + KEEP_ALIVE + s(5));
-    let times: Vec<u64> = sent.iter().map(|(_, at, _)| at.since(opened)).collect();
+    let times: Vec<u64> = sent.iter().map(|(_, at, _)| at.since(opened).0).collect();
     assert_eq!(texts(&sent), ["ping", "ping"]);
     for (n, at) in (1..).zip(times) {
         let late = at - n * KEEP_ALIVE.0;
@@ -319,7 +319,7 @@ fn a_keep_alive_leaves_at_its_time_and_before_subscriptions_that_wait() {
     }
     // A worker that sleeps is woken for it.
     let due = bench.rig.lane.poll_timeout().since(bench.rig.now());
-    assert!(due <= KEEP_ALIVE.0);
+    assert!(due <= KEEP_ALIVE);
 }
 
 #[test]

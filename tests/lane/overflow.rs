@@ -6,7 +6,7 @@ use crate::lane_support::{Rig, Tap, diff, snapshot};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use tickwire::base::{
-    Body, Channel, Event, Instrument, InstrumentId, Nanos, Note, Status, Symbol, Value,
+    Body, Channel, Event, Instrument, InstrumentId, Note, Span, Status, Symbol, Value,
 };
 use tickwire::exchange::{self, Exchange};
 use tickwire::wiring::ask::Answer;
@@ -19,12 +19,12 @@ type Lanes = FeedLane<Tap, 256>;
 
 const FULL: &str = "too many L2 streams requested in a single session";
 
-fn s(s: u64) -> Nanos {
-    Nanos::from_secs(s)
+fn s(s: u64) -> Span {
+    Span::from_secs(s)
 }
 
-fn ms(ms: u64) -> Nanos {
-    Nanos::from_millis(ms)
+fn ms(ms: u64) -> Span {
+    Span::from_millis(ms)
 }
 
 /// The exchange's end of one connection.
@@ -112,11 +112,11 @@ impl Bench {
     }
 
     /// Time passes in steps of a quarter of a second; the exchange answers, and each book changes.
-    fn run(&mut self, span: Nanos) {
+    fn run(&mut self, span: Span) {
         self.run_by(ms(250), span);
     }
 
-    fn run_by(&mut self, step: Nanos, span: Nanos) {
+    fn run_by(&mut self, step: Span, span: Span) {
         let until = self.rig.now() + span;
         while self.rig.now() < until {
             self.rig.later(step);
@@ -474,7 +474,7 @@ impl Merging {
         }
     }
 
-    fn run(&mut self, span: Nanos) {
+    fn run(&mut self, span: Span) {
         let until = self.rig.now() + span;
         while self.rig.now() < until {
             self.rig.later(ms(250));

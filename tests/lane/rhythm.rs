@@ -2,7 +2,7 @@
 //! and again.
 
 use crate::lane_support::{BTC, ETH, Rig, Tap, diff, instruments};
-use tickwire::base::{Channel, Event, Nanos, Note, Severity, Value};
+use tickwire::base::{Channel, Event, Note, Severity, Span, Value};
 use tickwire::conn::Phase;
 use tickwire::exchange::{Exchange, by_name};
 use tickwire::wiring::feed::SLOW_SAID;
@@ -18,12 +18,12 @@ struct Bench {
     _audit: rtrb::Consumer<tickwire::watch::audit::Shown>,
 }
 
-fn s(s: u64) -> Nanos {
-    Nanos::from_secs(s)
+fn s(s: u64) -> Span {
+    Span::from_secs(s)
 }
 
-fn ms(ms: u64) -> Nanos {
-    Nanos::from_millis(ms)
+fn ms(ms: u64) -> Span {
+    Span::from_millis(ms)
 }
 
 impl Bench {
@@ -68,7 +68,7 @@ impl Bench {
     }
 
     /// Says this at once, and lets the time pass until the next one is due.
-    fn say(&mut self, text: &str, pause: Nanos) {
+    fn say(&mut self, text: &str, pause: Span) {
         self.rig.try_say_on(0, text);
         self.rig.run_until_idle();
         self.rig.later(pause);
@@ -81,7 +81,7 @@ impl Bench {
     }
 
     /// The connection stands for `span`, and is closed by the exchange.
-    fn end_after(&mut self, span: Nanos, code: u16) {
+    fn end_after(&mut self, span: Span, code: u16) {
         self.come_up();
         self.rig.later(span);
         self.rig.hang_up(code);
@@ -124,15 +124,15 @@ fn a_book_that_comes_every_five_seconds_and_not_every_half_is_named_soon() {
     let began = bench.rig.now();
     let mut told = Vec::new();
     for n in 1..=72 {
-        bench.say(&whole("BTCUSDT", n), Nanos::ZERO);
+        bench.say(&whole("BTCUSDT", n), Span::ZERO);
         bench.say(&whole("ETHUSDT", n), s(5));
         told.extend(bench.noted("stream.slow"));
     }
     let named: Vec<_> = told.iter().map(|note| note.instrument).collect();
     assert_eq!(named, [BTC, ETH], "{told:?}");
     // A dozen gaps, after the first ones have shown that the book is not silent.
-    assert!(told[0].at.since(began) <= s(90).0, "{told:?}");
-    assert!(told[1].at.since(told[0].at) >= SLOW_SAID.0, "{told:?}");
+    assert!(told[0].at.since(began) <= s(90), "{told:?}");
+    assert!(told[1].at.since(told[0].at) >= SLOW_SAID, "{told:?}");
     for note in &told {
         assert_eq!(note.severity, Severity::Warn);
         assert_eq!(field(note, "documented_ms"), Some(Value::Int(500)));

@@ -1,6 +1,6 @@
 //! The whole road on a virtual clock, against the simulated exchange: feed, desk and gateway lanes.
 
-use tickwire::base::{Nanos, Note, Severity};
+use tickwire::base::{Note, Severity, Span};
 use tickwire::exchange::by_name;
 use tickwire::strategy::{Table, imbalance};
 use tickwire::trading::limits::{RiskLimits, RiskParams};
@@ -26,7 +26,7 @@ fn minute(seed: u64) -> WorldEnd {
     let eager = imbalance::Params {
         depth: 5,
         threshold: 0.2,
-        cooldown_ns: 100_000_000,
+        cooldown: Span::from_millis(100),
         quantity: "0.01".to_owned(),
     };
     let strategy = imbalance::Imbalance::new(&eager, &Table::of(&instruments)).unwrap();
@@ -48,7 +48,7 @@ fn minute(seed: u64) -> WorldEnd {
         instruments: instruments.into(),
     };
     let mut world = World::new(exchanges, plan).unwrap();
-    world.run(Nanos::from_secs(60)).unwrap();
+    world.run(Span::from_secs(60)).unwrap();
     world.finish()
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use tickwire::app::report::{ReportArgs, report};
-use tickwire::base::Nanos;
+use tickwire::base::{Nanos, Span};
 use tickwire::watch::hdr::write_hgrm;
 use tickwire::watch::summary::{StageLatency, Summary};
 use tickwire::watch::{Recorder, Stage, Totals};
@@ -79,8 +79,8 @@ fn leave_run(dir: &Path, slow: u64) {
     let stages = [Stage::Decode, Stage::TickToWire];
     let (mut recorder, mut collector) = Recorder::new(0, &stages);
     for n in 1..5_000u64 {
-        recorder.record(Stage::Decode, slow * (1_000 + n));
-        recorder.record(Stage::TickToWire, slow * (13_000 + 10 * n));
+        recorder.record(Stage::Decode, Span(slow * (1_000 + n)));
+        recorder.record(Stage::TickToWire, Span(slow * (13_000 + 10 * n)));
     }
     recorder.finish(Nanos(1));
     let mut totals = Totals::default();

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tickwire::base::{
-    Clock, Instrument, InstrumentId, Level, Nanos, Note, Px, Qty, Severity, Side, Symbol, Top,
-    UnixNanos, Value,
+    Clock, Instrument, InstrumentId, Level, Nanos, Note, Px, Qty, Severity, Side, Span, Symbol,
+    Top, UnixNanos, Value,
 };
 use tickwire::watch::audit::{Shown, Truth};
 use tickwire::watch::hdr::parse_hgrm;
@@ -43,8 +43,8 @@ fn everything_that_was_sent_before_the_stop_is_in_the_files() {
         let at = Nanos(id * 1_000);
         let top = Some(book(100 + i64::from(id == 2_999)));
         shown.push(shown_at(at, id, top)).expect("there is room");
-        recorder.record(Stage::Decode, id);
-        recorder.record(Stage::TickToWire, id * 10);
+        recorder.record(Stage::Decode, Span(id));
+        recorder.record(Stage::TickToWire, Span(id * 10));
         recorder.rotate(Nanos(id * 10_000_000));
     }
     truth.send(exchange_book(2_999)).expect("there is room");
@@ -95,12 +95,12 @@ fn the_intervals_in_the_log_add_up_to_the_distribution_of_the_run() {
     let (mut recorded, mut taken) = (0, 0);
     while taken < 3 {
         assert!(recorded < 120_000, "the scribe takes no interval");
-        recorder.record(Stage::Queue, 1_000);
+        recorder.record(Stage::Queue, Span(1_000));
         recorded += 1;
         taken += u64::from(recorder.rotate(Nanos::from_secs(recorded)));
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    recorder.record(Stage::Queue, 1_000);
+    recorder.record(Stage::Queue, Span(1_000));
     recorded += 1;
     recorder.finish(Nanos::from_secs(recorded));
     let totals = handle.stop().expect("whole");
@@ -232,7 +232,7 @@ fn status_of_a_second(style: ConsoleStyle) -> String {
             books: 3,
             late: Some(LateData {
                 exchange: "okx",
-                delay: Nanos(4_200_000_000),
+                delay: Span(4_200_000_000),
             }),
             tick_to_wire_ns,
             ..Status::default()

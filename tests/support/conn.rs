@@ -6,7 +6,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ServerConfig};
 use std::cell::Cell;
 use std::sync::Arc;
-use tickwire::base::{Clock, Nanos, UnixNanos};
+use tickwire::base::{Clock, Nanos, Span, UnixNanos};
 use tickwire::conn::tls;
 use tickwire::world::os::clock::OsClock;
 
@@ -67,7 +67,7 @@ impl TestClock {
         self.0.set(now.0);
     }
 
-    pub fn advance(&self, span: Nanos) {
+    pub fn advance(&self, span: Span) {
         self.0.set(self.0.get() + span.0);
     }
 }

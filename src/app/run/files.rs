@@ -1,7 +1,7 @@
 //! What is known about a run at its start and at its end. Writes no file.
 
 use crate::base::text::rfc3339;
-use crate::base::{Clock as _, Decimal, Instrument, Nanos, Note, Severity, Value};
+use crate::base::{Clock as _, Decimal, Instrument, Nanos, Note, Severity, Span, Value};
 use crate::trading::refusal::{Compared, Refusal, Refusals, Unit};
 use crate::watch::log::Anchor;
 use crate::watch::summary::{self, Summary};
@@ -75,7 +75,7 @@ pub(super) fn summarize(
             book.unbelieved = counters.unbelieved;
             if let Some(why) = told.dark {
                 book.dark = why.name().to_owned();
-                book.dark_ns = ended_at.since(told.dark_since);
+                book.dark_ns = ended_at.since(told.dark_since).0;
             }
             book.gaps = counters.gaps;
             book.resyncs = counters.resyncs;
@@ -148,7 +148,7 @@ pub(super) fn outages(
             exchange: lane.exchange.to_owned(),
             of: lane.of.to_owned(),
             down_since: since,
-            down_ns: told.since.map_or(0, |since| stopped.since(since)),
+            down_ns: told.since.map_or(0, |since| stopped.since(since).0),
             why: told.why.to_owned(),
             times: told.times,
             longest_ns: told.longest.0,
@@ -156,7 +156,7 @@ pub(super) fn outages(
         };
         (lane.exchange, outage)
     };
-    let down = worst.iter().filter(|(_, told)| told.total > Nanos::ZERO);
+    let down = worst.iter().filter(|(_, told)| told.total > Span::ZERO);
     down.map(outage).collect()
 }
 

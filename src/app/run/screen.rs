@@ -2,7 +2,7 @@
 
 use crate::app::config::Config;
 use crate::app::universe::Universe;
-use crate::base::{Clock as _, Instrument, Nanos};
+use crate::base::{Clock as _, Instrument, Nanos, Span};
 use crate::watch::summary::{self, Summary};
 use crate::watch::table;
 use crate::wiring::feed::DARK_SAID;
@@ -77,7 +77,7 @@ impl Screen {
                 weights.clone().map(u64::from).sum::<u64>(),
             );
             let needed = host.time_needed(weights);
-            if needed > Nanos::ZERO {
+            if needed > Span::ZERO {
                 let names: Vec<&str> = sources.map(|source| source.exchange.name()).collect();
                 let (names, needed_s) = (names.join(", "), needed.0.div_ceil(1_000_000_000));
                 self.say(&format!(
@@ -156,11 +156,11 @@ pub(super) fn status(engine: &Engine) -> StatusOf {
                 .sum()
         };
         let (now, frames) = (OsClock.now(), sum(|pulse| &pulse.frames));
-        let span_ns = now.since(last_at).max(1);
+        let span_ns = now.since(last_at).0.max(1);
         let per_s = (frames - last_frames) as u128 * 1_000_000_000 / u128::from(span_ns);
         (last_at, last_frames) = (now, frames);
         summary::Status {
-            elapsed: now - began,
+            elapsed: now.since(began),
             books_live: sum(|pulse| &pulse.live_books) as usize,
             books,
             dark: dark(&pulses, &instruments, now),
@@ -181,7 +181,7 @@ fn dark(
 ) -> Option<summary::DarkBook> {
     let dark = pulses.iter().filter_map(|pulse| pulse.dark.look());
     let (id, since, why) = dark.min_by_key(|(_, since, _)| *since)?;
-    let (instrument, span) = (instruments.get(id.index())?, Nanos(now.since(since)));
+    let (instrument, span) = (instruments.get(id.index())?, now.since(since));
     (span >= DARK_SAID).then_some(summary::DarkBook {
         exchange: instrument.exchange,
         symbol: instrument.symbol,
@@ -196,7 +196,7 @@ fn late(pulses: &[Arc<Pulse>], instruments: &[Instrument]) -> Option<summary::La
     let late = late.max_by_key(|late| late.delay_ns)?;
     Some(summary::LateData {
         exchange: instruments.get(late.instrument.index())?.exchange,
-        delay: Nanos(late.delay_ns),
+        delay: Span(late.delay_ns),
     })
 }
 

@@ -135,7 +135,7 @@ impl<S: Transport> Link<S> {
         (self.heard, self.pinged, self.unflushed) = (now, false, false);
         (self.first_text, self.proven) = (Nanos::ZERO, false);
         let life_ns = self.config.life_max.0;
-        self.expires = now + Nanos(life_ns - self.rng.u64(0..=life_ns / 10));
+        self.expires = now + Span(life_ns - self.rng.u64(0..=life_ns / 10));
         self.say(Output::Opened);
     }
 
@@ -165,7 +165,7 @@ impl<S: Transport> Link<S> {
                 (_, Some(span)) => span,
                 (418 | 429, None) => BANNED_PAUSE,
                 (503, None) => MAINTENANCE_PAUSE,
-                _ => Nanos::ZERO,
+                _ => Span::ZERO,
             };
     }
 

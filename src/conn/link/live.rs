@@ -82,7 +82,7 @@ impl<S: Transport> Link<S> {
         }
         if self.first_text == Nanos::ZERO {
             self.first_text = at;
-        } else if at.since(self.first_text) >= PROOF.0 {
+        } else if at.since(self.first_text) >= PROOF {
             self.proven = true;
             self.backoff.reset();
         }
@@ -124,12 +124,12 @@ impl<S: Transport> Link<S> {
     }
 
     /// The longest silence that is borne: half of it before our ping, all of it after.
-    pub(super) fn quiet_max(&self) -> Nanos {
+    pub(super) fn quiet_max(&self) -> Span {
         let idle_after = self.config.idle_after;
         if self.pinged {
             idle_after
         } else {
-            Nanos(idle_after.0 / 2)
+            idle_after / 2
         }
     }
 
@@ -140,7 +140,7 @@ impl<S: Transport> Link<S> {
             // A long message is under way: the peer lives, and can say nothing else meanwhile.
             (self.heard, self.pinged) = (now, false);
         }
-        if now.since(self.heard) >= self.config.idle_after.0 {
+        if now.since(self.heard) >= self.config.idle_after {
             return self.fail(now, Close::Idle, format_args!("nothing was heard"));
         }
         if now >= self.expires {

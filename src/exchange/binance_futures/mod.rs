@@ -15,7 +15,7 @@ use super::{
     Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
-use crate::base::{Channel, Instrument, Nanos, Snapshot, Symbol};
+use crate::base::{Channel, Instrument, Snapshot, Span, Symbol};
 use market::{decode, request, rest};
 
 /// One of Binance's futures markets.
@@ -135,19 +135,19 @@ impl Exchange for BinanceFutures {
             // "Websocket Market Streams": 10 incoming messages per second.
             messages: Rate {
                 count: 10,
-                per: Nanos::from_secs(1),
+                per: Span::from_secs(1),
             },
             // Not documented for futures: what spot allows.
             connects: Rate {
                 count: 300,
-                per: Nanos::from_secs(300),
+                per: Span::from_secs(300),
             },
-            connection_life: Nanos::from_secs(24 * 3600),
+            connection_life: Span::from_secs(24 * 3600),
             // 2,400 a minute for one address, which both markets share since 2026-06-30: half for
             // each, so that they cannot break it together.
             rest_weight: Rate {
                 count: 1_200,
-                per: Nanos::from_secs(60),
+                per: Span::from_secs(60),
             },
             bursts: Bursts::NONE,
             snapshot_levels_max: rest::LEVELS_MAX,

@@ -17,7 +17,7 @@ use super::{
     Mirror, OrderCodec, Rate, Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
-use crate::base::{Channel, Instrument, Nanos, Snapshot, Symbol, UnixNanos};
+use crate::base::{Channel, Instrument, Snapshot, Span, Symbol, UnixNanos};
 use account::orders;
 use market::{decode, request, rest};
 
@@ -158,16 +158,16 @@ impl Exchange for BinanceSpot {
             streams_per_connection: 1_024,
             messages: Rate {
                 count: 5,
-                per: Nanos::from_secs(1),
+                per: Span::from_secs(1),
             },
             connects: Rate {
                 count: 300,
-                per: Nanos::from_secs(300),
+                per: Span::from_secs(300),
             },
-            connection_life: Nanos::from_secs(24 * 3600),
+            connection_life: Span::from_secs(24 * 3600),
             rest_weight: Rate {
                 count: self.facts.rest_weight,
-                per: Nanos::from_secs(60),
+                per: Span::from_secs(60),
             },
             bursts: Bursts::NONE,
             snapshot_levels_max: 5_000,

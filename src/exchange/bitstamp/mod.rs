@@ -21,7 +21,7 @@ use super::{
     Mirror, Rate, Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
-use crate::base::{Channel, Instrument, Nanos, Snapshot, Symbol};
+use crate::base::{Channel, Instrument, Snapshot, Span, Symbol};
 use market::{decode, request, rest};
 
 /// Bitstamp's spot market.
@@ -72,18 +72,18 @@ impl Exchange for Bitstamp {
             // Not documented.
             messages: Rate {
                 count: 10,
-                per: Nanos::from_secs(1),
+                per: Span::from_secs(1),
             },
             // Not documented.
             connects: Rate {
                 count: 30,
-                per: Nanos::from_secs(60),
+                per: Span::from_secs(60),
             },
-            connection_life: Nanos::NEVER,
+            connection_life: Span::MAX,
             // 400 requests a second and 10,000 in ten minutes: this keeps to both.
             rest_weight: Rate {
                 count: 400,
-                per: Nanos::from_secs(24),
+                per: Span::from_secs(24),
             },
             bursts: Bursts::NONE,
             snapshot_levels_max: u16::MAX,
@@ -101,7 +101,7 @@ impl Exchange for Bitstamp {
     /// A heartbeat of ours is answered by one of the exchange.
     fn keep_alive(&self) -> Option<KeepAlive> {
         Some(KeepAlive {
-            every: Nanos::from_secs(30),
+            every: Span::from_secs(30),
             text: r#"{"event":"bts:heartbeat"}"#,
         })
     }

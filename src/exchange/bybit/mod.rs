@@ -18,7 +18,7 @@ use super::{
 };
 use crate::base::feed::SeqRule;
 use crate::base::instrument::Kind;
-use crate::base::{Channel, Instrument, Nanos, Symbol};
+use crate::base::{Channel, Instrument, Span, Symbol};
 use market::{decode, request, rest};
 
 /// What differs between the markets that speak this protocol.
@@ -130,17 +130,17 @@ impl Exchange for Bybit {
             // Not documented for public streams.
             messages: Rate {
                 count: 10,
-                per: Nanos::from_secs(1),
+                per: Span::from_secs(1),
             },
             connects: Rate {
                 count: 500,
-                per: Nanos::from_secs(300),
+                per: Span::from_secs(300),
             },
-            connection_life: Nanos::NEVER,
+            connection_life: Span::MAX,
             // 600 requests in five seconds, all alike.
             rest_weight: Rate {
                 count: 600,
-                per: Nanos::from_secs(5),
+                per: Span::from_secs(5),
             },
             bursts: Bursts::NONE,
             snapshot_levels_max: 0,
@@ -158,7 +158,7 @@ impl Exchange for Bybit {
     /// The exchange expects a ping of the client every 20 seconds; its pong is a text frame, too.
     fn keep_alive(&self) -> Option<KeepAlive> {
         Some(KeepAlive {
-            every: Nanos::from_secs(20),
+            every: Span::from_secs(20),
             text: r#"{"op":"ping"}"#,
         })
     }

@@ -14,7 +14,7 @@ use super::{
     RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, SeqRule};
-use crate::base::{Channel, Instrument, Nanos, Symbol};
+use crate::base::{Channel, Instrument, Span, Symbol};
 use market::{decode, rest};
 
 /// Deribit's perpetuals, futures, options and spot pairs.
@@ -112,7 +112,7 @@ impl Exchange for Deribit {
     fn limits(&self) -> Limits {
         let a_second = |count| Rate {
             count,
-            per: Nanos::from_secs(1),
+            per: Span::from_secs(1),
         };
         Limits {
             // As many as streams.
@@ -124,7 +124,7 @@ impl Exchange for Deribit {
             messages: a_second(3), // Rate limits: subscriptions, 3.3 a second.
             // 32 connections an address may be open; how fast they may be opened is not documented.
             connects: a_second(5),
-            connection_life: Nanos::NEVER,
+            connection_life: Span::MAX,
             rest_weight: a_second(CREDITS_PER_S),
             // Rate limits: subscriptions, a burst of 10; the pool of 50,000 credits.
             bursts: Bursts {

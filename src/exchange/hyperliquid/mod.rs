@@ -13,7 +13,7 @@ use super::{
     Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, SeqRule, Splice};
-use crate::base::{Channel, Instrument, Nanos, Symbol};
+use crate::base::{Channel, Instrument, Span, Symbol};
 use market::{decode, request, rest};
 
 /// All markets of Hyperliquid's own.
@@ -97,16 +97,16 @@ impl Exchange for Hyperliquid {
             streams_per_connection: 100,
             messages: Rate {
                 count: 200,
-                per: Nanos::from_secs(60),
+                per: Span::from_secs(60),
             },
             connects: Rate {
                 count: 30,
-                per: Nanos::from_secs(60),
+                per: Span::from_secs(60),
             },
-            connection_life: Nanos::NEVER, // Not documented.
+            connection_life: Span::MAX, // Not documented.
             rest_weight: Rate {
                 count: 1_200,
-                per: Nanos::from_secs(60),
+                per: Span::from_secs(60),
             },
             bursts: Bursts::NONE,
             snapshot_levels_max: 0,
@@ -124,7 +124,7 @@ impl Exchange for Hyperliquid {
     fn keep_alive(&self) -> Option<KeepAlive> {
         // A connection to which nothing was sent for 60 s is cut; the answer `pong` counts.
         Some(KeepAlive {
-            every: Nanos::from_secs(30),
+            every: Span::from_secs(30),
             text: r#"{"method":"ping"}"#,
         })
     }

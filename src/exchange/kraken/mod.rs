@@ -21,7 +21,7 @@ use super::{
     Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, Checksum, SeqRule};
-use crate::base::{Channel, Instrument, Nanos, Symbol};
+use crate::base::{Channel, Instrument, Span, Symbol};
 use market::{decode, request, rest, survey};
 
 /// Kraken's spot market.
@@ -80,16 +80,16 @@ impl Exchange for Kraken {
             streams_per_connection: 500, // Not documented.
             messages: Rate {
                 count: 10, // Documented as dynamic, without a number ("Exceeded msg rate").
-                per: Nanos::from_secs(1),
+                per: Span::from_secs(1),
             },
             connects: Rate {
                 count: 150, // The exchange's front (Cloudflare): about 150 attempts in 10 minutes.
-                per: Nanos::from_secs(600),
+                per: Span::from_secs(600),
             },
-            connection_life: Nanos::NEVER, // None is documented.
+            connection_life: Span::MAX, // None is documented.
             rest_weight: Rate {
                 count: 15, // Public requests: about one a second, with some burst. Not documented.
-                per: Nanos::from_secs(15),
+                per: Span::from_secs(15),
             },
             bursts: Bursts::NONE,
             snapshot_levels_max: 0,
@@ -107,7 +107,7 @@ impl Exchange for Kraken {
     /// A connection without subscriptions is dropped after about a minute.
     fn keep_alive(&self) -> Option<KeepAlive> {
         Some(KeepAlive {
-            every: Nanos::from_secs(30),
+            every: Span::from_secs(30),
             text: r#"{"method":"ping"}"#,
         })
     }

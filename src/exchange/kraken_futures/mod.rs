@@ -25,7 +25,7 @@ use super::{
     Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::SeqRule;
-use crate::base::{Channel, Instrument, Nanos, Symbol};
+use crate::base::{Channel, Instrument, Span, Symbol};
 use market::{decode, request, rest, survey};
 
 /// Kraken's derivatives market.
@@ -72,16 +72,16 @@ impl Exchange for KrakenFutures {
             streams_per_connection: 500, // Not documented.
             messages: Rate {
                 count: 90, // Documented: 100.
-                per: Nanos::from_secs(1),
+                per: Span::from_secs(1),
             },
             connects: Rate {
                 count: 30, // Not documented.
-                per: Nanos::from_secs(60),
+                per: Span::from_secs(60),
             },
-            connection_life: Nanos::NEVER, // None is documented.
+            connection_life: Span::MAX, // None is documented.
             rest_weight: Rate {
                 count: 50, // Public requests are free as documented; this keeps it civil.
-                per: Nanos::from_secs(10),
+                per: Span::from_secs(10),
             },
             bursts: Bursts::NONE,
             snapshot_levels_max: 0,
@@ -103,7 +103,7 @@ impl Exchange for KrakenFutures {
     /// The same request again: a message that is documented, and changes nothing.
     fn keep_alive(&self) -> Option<KeepAlive> {
         Some(KeepAlive {
-            every: Nanos::from_secs(30),
+            every: Span::from_secs(30),
             text: HEARTBEAT,
         })
     }

@@ -1,7 +1,7 @@
 //! A REST request and its answer, as they pass between the simulated exchange's HTTP and an
 //! exchange's mirror. Knows no exchange's shape.
 
-use crate::base::Nanos;
+use crate::base::Span;
 use crate::exchange::Rate;
 use crate::exchange::kit::text;
 use std::borrow::Cow;
@@ -182,5 +182,5 @@ pub struct Ban {
     /// Requests in a row that are refused before.
     pub warnings: u32,
     /// For how long.
-    pub span: Nanos,
+    pub span: Span,
 }

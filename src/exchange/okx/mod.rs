@@ -14,7 +14,7 @@ use super::{
     Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, Checksum, SeqRule};
-use crate::base::{Channel, Instrument, Nanos, Symbol};
+use crate::base::{Channel, Instrument, Span, Symbol};
 use market::{decode, request, rest};
 
 /// All markets of OKX.
@@ -99,18 +99,18 @@ impl Exchange for Okx {
             // "WebSocket: request limit": subscriptions, their ends and logins, of one connection.
             messages: Rate {
                 count: 480,
-                per: Nanos::from_secs(3_600),
+                per: Span::from_secs(3_600),
             },
             // "WebSocket: connection limit".
             connects: Rate {
                 count: 3,
-                per: Nanos::from_secs(1),
+                per: Span::from_secs(1),
             },
-            connection_life: Nanos::NEVER, // Not documented.
+            connection_life: Span::MAX, // Not documented.
             // Of `public/instruments`, a type; of `market/tickers` likewise.
             rest_weight: Rate {
                 count: 20,
-                per: Nanos::from_secs(2),
+                per: Span::from_secs(2),
             },
             bursts: Bursts::NONE,
             snapshot_levels_max: 0,
@@ -128,7 +128,7 @@ impl Exchange for Okx {
     fn keep_alive(&self) -> Option<KeepAlive> {
         // A connection on which nothing was pushed for 30 s is cut; the answer `pong` counts.
         Some(KeepAlive {
-            every: Nanos::from_secs(20),
+            every: Span::from_secs(20),
             text: "ping",
         })
     }

@@ -1,7 +1,7 @@
 //! The part of [`BookBuilder`] for snapshots: how one and the diffs held become a book, and how a
 //! live book is replaced by a newer picture. Waits for nothing.
 
-use super::{BookBuilder, HELD_NS_MAX, OWED_NS_MAX, SnapshotOutcome};
+use super::{BookBuilder, HELD_MAX, OWED_MAX, SnapshotOutcome};
 use crate::base::{Diff, Nanos, Snapshot, Status};
 use crate::market::book::Book;
 use crate::market::dark::Trouble;
@@ -89,7 +89,7 @@ impl<const N: usize> BookBuilder<N> {
         asked: bool,
         applied: &mut impl FnMut(&Book<N>, u64, bool),
     ) -> SnapshotOutcome {
-        let oldest = Nanos(now.0.saturating_sub(HELD_NS_MAX));
+        let oldest = Nanos(now.0.saturating_sub(HELD_MAX.0));
         let another_count = asked && self.fetch.is_of_another_count();
         if another_count || self.is_too_old(snapshot.last_id) {
             self.buffer.forget_before(oldest);
@@ -164,7 +164,7 @@ impl<const N: usize> BookBuilder<N> {
         } else {
             self.refresh.hold();
             if stale && !self.begun.is_doubted() {
-                let until = (now + Nanos(OWED_NS_MAX)).max(self.rhythm.reconnect_from());
+                let until = (now + OWED_MAX).max(self.rhythm.reconnect_from());
                 self.timers.set_earlier(Timer::Owed, until);
             }
             SnapshotOutcome::Held

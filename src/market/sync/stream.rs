@@ -1,12 +1,12 @@
 //! The part of [`BookBuilder`] for what comes in the stream itself: whole books, changes, and what
 //! several lines make of each other's holes. Asks for nothing: it says when the book is lost.
 
-use super::{BEHIND_NS_MAX, BookBuilder, DiffOutcome};
+use super::{BEHIND_MAX, BookBuilder, DiffOutcome};
 use crate::base::feed::{Chain, SnapshotFrom};
 use crate::base::{Diff, Nanos, Status};
 use crate::market::book::Book;
 use crate::market::dark::Trouble;
-use crate::market::lines::HEAL_NS_MAX;
+use crate::market::lines::HEAL_MAX;
 use crate::market::place::Fit;
 use crate::market::timers::Timer;
 use crate::market::update::Update;
@@ -208,7 +208,7 @@ impl<const N: usize> BookBuilder<N> {
     fn handle_behind(&mut self, now: Nanos) -> DiffOutcome {
         self.counters.duplicates += 1;
         self.live.prove_age();
-        let behind_until = self.rhythm.poll_timeout() + Nanos(BEHIND_NS_MAX);
+        let behind_until = self.rhythm.poll_timeout() + BEHIND_MAX;
         if self.status == Status::Stale && now >= behind_until {
             self.resync(now); // The exchange counts again, or its snapshot was no good.
         }
@@ -295,7 +295,7 @@ impl<const N: usize> BookBuilder<N> {
         self.abandon_refresh();
         if !self.buffer.holds(update.diff) {
             self.counters.overflow += self.buffer.push(update);
-            let until = update.now + Nanos(HEAL_NS_MAX);
+            let until = update.now + HEAL_MAX;
             self.timers.set_earlier(Timer::Heal, until);
         }
         DiffOutcome::Held
@@ -320,7 +320,7 @@ impl<const N: usize> BookBuilder<N> {
             Some(place) => {
                 self.buffer.drop_first(place);
                 let since = self.buffer.iter().next().map_or(now, |held| held.at);
-                self.timers.set(Timer::Heal, since + Nanos(HEAL_NS_MAX));
+                self.timers.set(Timer::Heal, since + HEAL_MAX);
             }
             None => {
                 self.buffer.clear();

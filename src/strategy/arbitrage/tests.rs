@@ -5,8 +5,6 @@ use super::*;
 use crate::base::instrument::name;
 use crate::base::{Asset, ClientId, Flags, Level, Stamps, Status, Symbol, Top, UnixNanos};
 
-const MS: u64 = 1_000_000;
-
 fn instrument(id: u16, exchange: &'static str) -> Instrument {
     let asset = |text| Asset::from(text).unwrap();
     Instrument {
@@ -36,9 +34,9 @@ fn params() -> Params {
     Params {
         quantity: "1".into(),
         edge_min_ppm: 100,
-        age_max_ns: 500 * MS,
-        cooldown_ns: 100 * MS,
-        unwind_after_ns: 1_000 * MS,
+        age_max: Span::from_millis(500),
+        cooldown: Span::from_millis(100),
+        unwind_after: Span::from_secs(1),
         unwind_slippage_ppm: 1_000,
     }
 }
@@ -63,7 +61,7 @@ impl Bench {
     }
 
     fn wait_ms(&mut self, ms: u64) -> &mut Self {
-        self.now = self.now + Nanos::from_millis(ms);
+        self.now = self.now + Span::from_millis(ms);
         self
     }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::base::{Flags, Instrument, InstrumentId, Level, Px, Stamps, Status, Symbol, UnixNanos};
 use proptest::{prop_assert_eq, proptest};
 
-const COOLDOWN_NS: u64 = 100;
+const COOLDOWN: Span = Span(100);
 
 fn instrument(id: u16) -> Instrument {
     Instrument {
@@ -18,7 +18,7 @@ fn params() -> Params {
     Params {
         depth: 2,
         threshold: 0.5,
-        cooldown_ns: COOLDOWN_NS,
+        cooldown: COOLDOWN,
         quantity: "0.00125".into(),
     }
 }
@@ -128,9 +128,9 @@ fn levels_below_the_depth_do_not_count() {
 fn an_instrument_rests_for_the_cool_down_from_its_last_intent() {
     let (mut strategy, book) = (strategy(), book(&[400, 400], &[100, 100]));
     assert!(wants(&mut strategy, 1_000, &book).is_some());
-    assert_eq!(wants(&mut strategy, 1_000 + COOLDOWN_NS - 1, &book), None);
-    assert!(wants(&mut strategy, 1_000 + COOLDOWN_NS, &book).is_some());
-    assert_eq!(wants(&mut strategy, 1_001 + COOLDOWN_NS, &book), None);
+    assert_eq!(wants(&mut strategy, 1_000 + COOLDOWN.0 - 1, &book), None);
+    assert!(wants(&mut strategy, 1_000 + COOLDOWN.0, &book).is_some());
+    assert_eq!(wants(&mut strategy, 1_001 + COOLDOWN.0, &book), None);
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_resync_does_not_shorten_the_cool_down() {
     assert!(wants(&mut strategy, 1, &book).is_some());
     wants(&mut strategy, 2, &event(Body::Status(Status::Resyncing)));
     wants(&mut strategy, 3, &event(Body::Status(Status::Live)));
-    assert_eq!(wants(&mut strategy, COOLDOWN_NS, &book), None);
+    assert_eq!(wants(&mut strategy, COOLDOWN.0, &book), None);
 }
 
 #[test]

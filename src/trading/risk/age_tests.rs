@@ -1,13 +1,13 @@
 //! Books that were late when they came, and books that nobody has changed for long.
 
 use super::tests::{BOOK_AT, TAKEN, book, buy, refused, risk};
-use super::{BOOK_AGE_NS_MAX, LATE_NS_MAX, Nanos, Refusal};
+use super::{BOOK_AGE_MAX, LATE_MAX, Nanos, Refusal, Span};
 
 #[test]
 fn a_book_that_was_old_when_it_came_is_late_until_one_comes_in_time() {
     let (on_time, late) = (
-        Nanos(BOOK_AT + LATE_NS_MAX),
-        Nanos(BOOK_AT + LATE_NS_MAX + 1),
+        Nanos(BOOK_AT) + LATE_MAX,
+        Nanos(BOOK_AT) + LATE_MAX + Span(1),
     );
     let mut risk = risk();
     risk.handle_event(late, &book(1));
@@ -23,7 +23,7 @@ fn a_book_that_was_old_when_it_came_is_late_until_one_comes_in_time() {
 #[test]
 fn how_long_ago_a_book_was_processed_says_nothing_of_its_age() {
     let mut risk = risk();
-    let now = BOOK_AT + BOOK_AGE_NS_MAX + 1;
+    let now = BOOK_AT + BOOK_AGE_MAX.0 + 1;
     let mut old = book(1);
     old.stamps.book = Nanos(now);
     risk.handle_event(TAKEN, &old);

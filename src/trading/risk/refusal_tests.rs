@@ -32,12 +32,12 @@ fn a_gate_that_compares_numbers_says_the_limit_and_what_was_found() {
     };
     let qty_max = (Refusal::QuantityMax, Unit::Quantity(5), 1_000, 1_001);
     assert_eq!(compared(&mut risk, BOOK_AT, large), qty_max);
-    let late = BOOK_AT + BOOK_AGE_NS_MAX + 7;
+    let late = BOOK_AT + BOOK_AGE_MAX.0 + 7;
     let stale = (
         Refusal::BookStale,
         Unit::Ns,
-        BOOK_AGE_NS_MAX.into(),
-        u128::from(BOOK_AGE_NS_MAX) + 7,
+        BOOK_AGE_MAX.0.into(),
+        u128::from(BOOK_AGE_MAX.0) + 7,
     );
     assert_eq!(compared(&mut risk, late, buy()), stale);
     for _ in 0..3 {

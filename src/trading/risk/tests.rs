@@ -2,8 +2,8 @@ pub(crate) use super::bench::Gate;
 use super::*;
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
-    Flags, InstrumentId, Level, Outcome, Qty, Stamps, Status, StrategyId, Symbol, TimeInForce, Top,
-    UnixNanos, Why,
+    Flags, InstrumentId, Level, Outcome, Qty, Span, Stamps, Status, StrategyId, Symbol,
+    TimeInForce, Top, UnixNanos, Why,
 };
 use crate::trading::limits::LimitError;
 use proptest::{collection, prop_assert, prop_assert_eq, proptest};
@@ -362,7 +362,7 @@ fn an_intent_from_another_epoch_is_refused() {
 
 #[test]
 fn a_book_is_old_one_nanosecond_after_its_age() {
-    let last = BOOK_AT + BOOK_AGE_NS_MAX;
+    let last = BOOK_AT + BOOK_AGE_MAX.0;
     assert_eq!(refused(&mut risk(), last, buy()), None);
     assert_eq!(
         refused(&mut risk(), last + 1, buy()),
@@ -562,7 +562,7 @@ proptest! {
         let (mut risk, mut now) = (risk(), Nanos(BOOK_AT));
         let (mut times, mut ids) = (Vec::new(), Vec::<ClientId>::new());
         for (act, step, px, qty) in acts {
-            now = now + Nanos(step);
+            now = now + Span(step);
             let mut fresh = book(1);
             fresh.as_of = now;
             risk.handle_event(now, &fresh);
@@ -582,7 +582,7 @@ proptest! {
                     }
                 }
             }
-            let recent = times.iter().filter(|at| now.since(**at) < 1_000_000_000).count();
+            let recent = times.iter().filter(|at| now.since(**at) < Span::from_secs(1)).count();
             prop_assert!(recent <= 3);
             prop_assert!(risk.open_orders() <= 4);
         }

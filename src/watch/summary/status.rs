@@ -1,6 +1,6 @@
 //! The state of a run while it goes on.
 
-use crate::base::{Nanos, Symbol};
+use crate::base::{Nanos, Span, Symbol};
 
 /// A book that strategies cannot read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct DarkBook {
     /// Its instrument, as that exchange calls it.
     pub(crate) symbol: Symbol,
     /// For how long.
-    pub(crate) span: Nanos,
+    pub(crate) span: Span,
     /// Why.
     pub(crate) why: &'static str,
 }
@@ -21,14 +21,14 @@ pub struct LateData {
     /// Its name.
     pub exchange: &'static str,
     /// By how much, in the last second in which data came.
-    pub delay: Nanos,
+    pub delay: Span,
 }
 
 /// The state of a run, for its status line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Status {
     /// Since the run began.
-    pub elapsed: Nanos,
+    pub elapsed: Span,
     /// Books that strategies can read now.
     pub books_live: usize,
     /// All books of the run.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 use crate::watch::latency::{Recorder, Totals};
 use crate::watch::stage::Stage;
 
@@ -91,7 +91,7 @@ fn the_page_about_the_summary_names_every_field() {
 #[test]
 fn quantiles_come_from_all_values_of_the_run() {
     let (mut recorder, mut collector) = Recorder::new(2, &[Stage::Ack, Stage::Book]);
-    (1..=1_000).for_each(|us| recorder.record(Stage::Ack, us * 1_000));
+    (1..=1_000).for_each(|us| recorder.record(Stage::Ack, Span(us * 1_000)));
     recorder.finish(Nanos(1));
     let mut totals = Totals::default();
     collector.collect(&mut totals, &mut |_, _, _, _| {});

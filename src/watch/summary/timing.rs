@@ -39,7 +39,7 @@ pub struct Worker {
     pub turn_p99_ns: u64,
     /// The longest turn.
     pub turn_max_ns: u64,
-    /// Turns longer than `TURN_BUDGET_NS`.
+    /// Turns longer than `TURN_BUDGET`.
     pub turns_over_budget: u64,
     /// Page faults without a read from disk, from the worker's first turn to its last.
     /// The first touch of each queue's memory is among them.

@@ -2,16 +2,16 @@
 //! the exchange's data comes late. Publishes nothing, and refuses nothing: risk does.
 
 use super::Arrival;
-use crate::base::event::LATE_NS_MAX;
-use crate::base::{InstrumentId, Nanos, Note, ServerTime, Severity, UnixNanos, Value};
+use crate::base::event::LATE_MAX;
+use crate::base::{InstrumentId, Nanos, Note, ServerTime, Severity, Span, UnixNanos, Value};
 use crate::wiring::their_clock::{TheirClock, Verdict};
 
 /// From one look at the delays to the next.
-const LOOK: Nanos = Nanos::from_secs(1);
+const LOOK: Span = Span::from_secs(1);
 /// Data must have come in time for this long before it counts as no longer late.
-const CLEAR: Nanos = Nanos::from_secs(5);
+const CLEAR: Span = Span::from_secs(5);
 /// While it is late, the log says so again this often.
-const AGAIN: Nanos = Nanos::from_secs(60);
+const AGAIN: Span = Span::from_secs(60);
 
 /// What a feed found out about the age of its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -95,14 +95,14 @@ impl Age {
     /// Notes a depth message that was true as of `as_of` and taken in at `now`.
     #[inline]
     pub(crate) fn note(&mut self, now: Nanos, as_of: Nanos) {
-        let delay_ns = now.since(as_of);
-        self.delays.late += u64::from(delay_ns > LATE_NS_MAX);
+        let delay = now.since(as_of);
+        self.delays.late += u64::from(delay > LATE_MAX);
         self.least_ns = match self.messages {
-            0 => delay_ns,
-            _ => self.least_ns.min(delay_ns),
+            0 => delay.0,
+            _ => self.least_ns.min(delay.0),
         };
         self.messages += 1;
-        debug_assert!(self.least_ns <= delay_ns);
+        debug_assert!(self.least_ns <= delay.0);
     }
 
     /// True once a second, as long as messages come: then [`Self::judge`] has something to say.
@@ -127,23 +127,23 @@ impl Age {
     }
 
     fn news(&mut self, now: Nanos, delay_ns: u64) -> Option<News> {
-        match (delay_ns > LATE_NS_MAX, self.late_since) {
+        match (delay_ns > LATE_MAX.0, self.late_since) {
             (true, None) => {
                 (self.late_since, self.late_until) = (Some(now), now);
                 self.say_at = now + AGAIN;
                 Some(News::Late(delay_ns))
             }
             (true, Some(_)) => {
-                self.delays.late_ns += now.since(self.late_until);
+                self.delays.late_ns += now.since(self.late_until).0;
                 self.late_until = now;
                 (now >= self.say_at).then(|| {
                     self.say_at = now + AGAIN;
                     News::Late(delay_ns)
                 })
             }
-            (false, Some(since)) if now.since(self.late_until) >= CLEAR.0 => {
+            (false, Some(since)) if now.since(self.late_until) >= CLEAR => {
                 self.late_since = None;
-                Some(News::InTime(self.late_until.since(since)))
+                Some(News::InTime(self.late_until.since(since).0))
             }
             (false, _) => None,
         }
@@ -152,7 +152,7 @@ impl Age {
     /// How late data comes now, in nanoseconds; `None` while it comes in time, or does not come.
     pub(crate) fn late_ns(&self, now: Nanos) -> Option<u64> {
         let Delays { now_ns, .. } = self.delays;
-        (now_ns > LATE_NS_MAX && now.since(self.late_until) < CLEAR.0).then_some(now_ns)
+        (now_ns > LATE_MAX.0 && now.since(self.late_until) < CLEAR).then_some(now_ns)
     }
 
     /// What was found out so far.
@@ -163,7 +163,7 @@ impl Age {
     fn check(&self) {
         debug_assert!(self.delays.now_ns <= self.delays.max_ns);
         debug_assert!(self.late_since.is_none() || Nanos::ZERO < self.say_at);
-        debug_assert!(self.late_since.is_some() || self.delays.now_ns <= LATE_NS_MAX);
+        debug_assert!(self.late_since.is_some() || self.delays.now_ns <= LATE_MAX.0);
     }
 }
 
@@ -173,7 +173,7 @@ pub(super) fn age_note(now: Nanos, news: News) -> Note {
     match news {
         News::Late(ns) => Note::new(now, Severity::Warn, "data.late")
             .with("delay_ms", ms(ns))
-            .with("limit_ms", ms(LATE_NS_MAX))
+            .with("limit_ms", ms(LATE_MAX.0))
             .text("no order is sent on data that is late"),
         News::InTime(ns) => {
             Note::new(now, Severity::Info, "data.in_time").with("late_for_ms", ms(ns))

@@ -1,6 +1,6 @@
 //! Where and when a frame came in, and the stages up to its decoding. Decides nothing.
 
-use crate::base::{Nanos, RxStamps, Stamps};
+use crate::base::{Nanos, RxStamps, Span, Stamps};
 use crate::watch::stage::Stage;
 use crate::wiring::turn::Turn;
 
@@ -20,7 +20,7 @@ pub(super) fn record_arrival(turn: &mut Turn, stamps: &Stamps) {
         return; // A replayed frame never was in a kernel.
     }
     let empty_since = if rx.empty == Nanos::ZERO {
-        0
+        Span::ZERO
     } else {
         rx.call.since(rx.empty)
     };

@@ -1,12 +1,12 @@
 //! How long a book has been dark, and when the log says so: soon, and then ever less often. Decides
 //! nothing about the book.
 
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 
 /// The log says that a book is dark after this long, again after twice the time, and so on.
-pub(crate) const DARK_SAID: Nanos = Nanos::from_secs(5);
+pub(crate) const DARK_SAID: Span = Span::from_secs(5);
 /// From one word about a dark book to the next, at most.
-pub(crate) const DARK_SAID_MAX: Nanos = Nanos::from_secs(640);
+pub(crate) const DARK_SAID_MAX: Span = Span::from_secs(640);
 
 /// Since when a book has been dark.
 ///
@@ -16,7 +16,7 @@ pub(crate) const DARK_SAID_MAX: Nanos = Nanos::from_secs(640);
 pub(super) struct Darkness {
     since: Nanos,
     say_at: Nanos,
-    wait: Nanos,
+    wait: Span,
 }
 
 impl Darkness {
@@ -63,10 +63,10 @@ impl Darkness {
             return None;
         }
         self.say_at = now + self.wait;
-        self.wait = Nanos((self.wait.0 * 2).min(DARK_SAID_MAX.0));
+        self.wait = Span((self.wait.0 * 2).min(DARK_SAID_MAX.0));
         debug_assert!(now <= self.say_at);
         self.check();
-        Some(now.since(self.since))
+        Some(now.since(self.since).0)
     }
 
     fn check(&self) {
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(dark.handle_timeout(begin), None);
         let mut told = Vec::new();
         for second in 0..3_000 {
-            let now = begin + Nanos::from_secs(second);
+            let now = begin + Span::from_secs(second);
             told.extend(dark.handle_timeout(now).map(|ns| ns / 1_000_000_000));
         }
         assert_eq!(

@@ -5,29 +5,29 @@
 //! no gap is short.
 
 use super::slot::Depth;
-use crate::base::{InstrumentId, Nanos, Note, Severity, Value};
+use crate::base::{InstrumentId, Nanos, Note, Severity, Span, Value};
 use crate::exchange::DepthStream;
 use crate::market::Update;
 
 /// A book is judged by this many gaps between its messages, over at least this long.
 const GAPS: u32 = 12;
-const SPAN: Nanos = Nanos::from_secs(30);
+const SPAN: Span = Span::from_secs(30);
 /// Far from what is documented: longer than this many times that plus [`SLACK`].
 const FACTOR: u64 = 3;
-const SLACK: Nanos = Nanos::from_millis(250);
+const SLACK: Span = Span::from_millis(250);
 /// A stream is a clock if its mean gap is at most this many halves of the shortest.
 const HALVES: u64 = 3;
 /// This many short gaps in a row are a burst. For this long it shows that the stream can be quick.
 const BURST: u32 = 3;
-const QUICK: Nanos = Nanos::from_secs(300);
+const QUICK: Span = Span::from_secs(300);
 /// The log names a slow book once in this time, and one book of a feed in [`SLOW_SAID`].
-const AGAIN: Nanos = Nanos::from_secs(3_600);
+const AGAIN: Span = Span::from_secs(3_600);
 /// The log names one book of a feed in this time.
-pub const SLOW_SAID: Nanos = Nanos::from_secs(60);
+pub const SLOW_SAID: Span = Span::from_secs(60);
 
 /// One book's window.
 ///
-/// Invariant: `began <= last`; no gap is shorter than `shortest_ns`, so that `gaps * shortest_ns`
+/// Invariant: `began <= last`; no gap is shorter than `shortest`, so that `gaps * shortest`
 /// is at most `last - began`; a window that has not begun has no gap.
 #[derive(Debug, Clone, Copy)]
 struct Beats {
@@ -37,7 +37,7 @@ struct Beats {
     /// When the window began; [`Nanos::NEVER`] up to the second message of a subscription. The
     /// first one comes at once, at no beat of the stream's.
     began: Nanos,
-    shortest_ns: u64,
+    shortest: Span,
     gaps: u32,
     /// Short gaps in a row, and until when the last burst shows that the stream can be quick.
     short: u32,
@@ -51,7 +51,7 @@ impl Beats {
         last: Nanos::NEVER,
         last_id: 0,
         began: Nanos::NEVER,
-        shortest_ns: u64::MAX,
+        shortest: Span::MAX,
         gaps: 0,
         short: 0,
         quick_until: Nanos::ZERO,
@@ -60,15 +60,15 @@ impl Beats {
 
     fn begin(&mut self, now: Nanos) {
         (self.began, self.last) = (now, now);
-        (self.shortest_ns, self.gaps) = (u64::MAX, 0);
+        (self.shortest, self.gaps) = (Span::MAX, 0);
         self.check();
     }
 
     fn check(&self) {
         debug_assert!(self.began == Nanos::NEVER || self.began <= self.last);
         if self.gaps > 0 {
-            let span_ns = self.last.since(self.began);
-            debug_assert!(u64::from(self.gaps).saturating_mul(self.shortest_ns) <= span_ns);
+            let span = self.last.since(self.began);
+            debug_assert!(self.shortest * u64::from(self.gaps) <= span);
         }
     }
 }
@@ -78,7 +78,7 @@ impl Beats {
 pub(super) struct Pace {
     documented_ms: u32,
     /// No gap shorter than this is far from what is documented.
-    far_ns: u64,
+    far: Span,
     /// By the instruments' places; empty if nothing is documented.
     books: Box<[Beats]>,
     say_from: Nanos,
@@ -111,7 +111,7 @@ impl Pace {
         let books = if documented_ms == 0 { 0 } else { books };
         Self {
             documented_ms,
-            far_ns: u64::from(documented_ms) * 1_000_000 * FACTOR + SLACK.0,
+            far: Span::from_millis(documented_ms.into()) * FACTOR + SLACK,
             books: vec![Beats::NEW; books].into(),
             say_from: Nanos::ZERO,
         }
@@ -140,7 +140,7 @@ impl Pace {
             return None; // A heartbeat.
         }
         book.last_id = id;
-        let gap_ns = now.since(book.last);
+        let gap = now.since(book.last);
         if book.began == Nanos::NEVER {
             match book.last {
                 Nanos::NEVER => book.last = now,
@@ -148,7 +148,7 @@ impl Pace {
             }
             return None;
         }
-        if gap_ns < self.far_ns {
+        if gap < self.far {
             book.short = book.short.saturating_add(1);
             if book.short >= BURST {
                 book.quick_until = now + QUICK;
@@ -157,9 +157,9 @@ impl Pace {
             return None;
         }
         (book.last, book.short) = (now, 0);
-        book.shortest_ns = book.shortest_ns.min(gap_ns);
+        book.shortest = book.shortest.min(gap);
         book.gaps += 1;
-        debug_assert!(self.far_ns <= book.shortest_ns);
+        debug_assert!(self.far <= book.shortest);
         book.check();
         self.judge(now, place)
     }
@@ -168,13 +168,13 @@ impl Pace {
     #[cold]
     fn judge(&mut self, now: Nanos, place: usize) -> Option<Slow> {
         let book = &mut self.books[place];
-        let span_ns = now.since(book.began);
-        if book.gaps < GAPS || span_ns < SPAN.0 {
+        let span = now.since(book.began);
+        if book.gaps < GAPS || span < SPAN {
             return None;
         }
-        let mean_ns = span_ns / u64::from(book.gaps);
-        let clock = mean_ns.saturating_mul(2) <= book.shortest_ns.saturating_mul(HALVES);
-        let seen_ms = book.shortest_ns / 1_000_000;
+        let mean = span / u64::from(book.gaps);
+        let clock = mean * 2 <= book.shortest * HALVES;
+        let seen_ms = book.shortest.as_millis();
         book.begin(now);
         let earliest = book.quick_until.max(book.say_from).max(self.say_from);
         if !clock || now < earliest {
@@ -197,8 +197,8 @@ mod tests {
 
     const BEGIN: Nanos = Nanos::from_secs(1_000);
 
-    fn ms(ms: u64) -> Nanos {
-        Nanos::from_millis(ms)
+    fn ms(ms: u64) -> Span {
+        Span::from_millis(ms)
     }
 
     fn pace(exchange: &str) -> Pace {

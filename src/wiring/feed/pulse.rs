@@ -1,18 +1,18 @@
 //! Whether an instrument's trades or quotes are silent while its book is not: every stream has a
 //! rhythm. Knows arrival times and how the book moved; says when to subscribe again.
 
-use crate::base::{Channel, Nanos, Px};
+use crate::base::{Channel, Nanos, Px, Span};
 
 /// Silence shorter than this is never suspicious: of trades, of trades of which few or none came or
 /// whose book cannot be seen, and of quotes.
-pub(crate) const TRADES_SILENT: Nanos = Nanos::from_secs(30);
+pub(crate) const TRADES_SILENT: Span = Span::from_secs(30);
 /// See [`TRADES_SILENT`].
-pub(crate) const FIRST_TRADES_SILENT: Nanos = Nanos::from_secs(120);
+pub(crate) const FIRST_TRADES_SILENT: Span = Span::from_secs(120);
 /// See [`TRADES_SILENT`].
-pub(crate) const QUOTES_SILENT: Nanos = Nanos::from_secs(10);
+pub(crate) const QUOTES_SILENT: Span = Span::from_secs(10);
 /// Trades or quotes of which few or none came, and whose book cannot be seen, are named once after
 /// this, until they speak.
-pub(crate) const UNSEEN_SILENT: Nanos = Nanos::from_secs(600);
+pub(crate) const UNSEEN_SILENT: Span = Span::from_secs(600);
 /// Silence of this many times the longest gap lately is suspicious.
 const FACTOR: u64 = 20;
 /// Trades from which on their rhythm is known.
@@ -21,11 +21,11 @@ const KNOWN: u32 = 8;
 const CHANGES_MIN: u32 = 100;
 const BEST_CHANGES_MIN: u32 = 20;
 /// The longest gap is that of this span and the one before.
-const SPAN: Nanos = Nanos::from_secs(300);
+const SPAN: Span = Span::from_secs(300);
 /// From one new subscription to the next while it stays silent: doubled each time, up to the
 /// longest.
-const WAIT_MIN: Nanos = Nanos::from_secs(30);
-const WAIT_MAX: Nanos = Nanos::from_secs(1_920);
+const WAIT_MIN: Span = Span::from_secs(30);
+const WAIT_MAX: Span = Span::from_secs(1_920);
 
 /// One stream's rhythm.
 ///
@@ -42,7 +42,7 @@ struct Rhythm {
     owed: u32,
     /// No other subscription before this; the wait after the next one.
     renew_from: Nanos,
-    wait: Nanos,
+    wait: Span,
     renewals: u32,
 }
 
@@ -68,7 +68,7 @@ impl Rhythm {
             if now >= self.span_ends {
                 (self.longest, self.span_ends) = ([0, self.longest[0]], now + SPAN);
             }
-            self.longest[0] = self.longest[0].max(now.since(self.since));
+            self.longest[0] = self.longest[0].max(now.since(self.since).0);
         }
         (self.since, self.owed) = (now, 0);
         self.heard = self.heard.saturating_add(1);
@@ -77,10 +77,10 @@ impl Rhythm {
     }
 
     /// When its silence is suspicious, unless it is by then that nothing happened.
-    fn silent_at(&self, least: Nanos) -> Nanos {
+    fn silent_at(&self, least: Span) -> Nanos {
         let longest = self.longest[0].max(self.longest[1]);
         let span = least.0.max(longest.saturating_mul(FACTOR));
-        let at = (self.since + Nanos(span)).max(self.renew_from);
+        let at = (self.since + Span(span)).max(self.renew_from);
         debug_assert!(self.since <= at);
         debug_assert!(self.renew_from <= at);
         at
@@ -88,7 +88,7 @@ impl Rhythm {
 
     fn renew(&mut self, now: Nanos) -> u32 {
         self.renew_from = now + self.wait;
-        self.wait = Nanos((self.wait.0 * 2).min(WAIT_MAX.0));
+        self.wait = Span((self.wait.0 * 2).min(WAIT_MAX.0));
         self.renewals += 1;
         debug_assert!(now <= self.renew_from);
         self.check();
@@ -230,7 +230,7 @@ mod tests {
         }
         let mut said = Vec::new();
         for tenth in 0..seconds * 10 {
-            let now = BEGIN + Nanos::from_millis(tenth * 100);
+            let now = BEGIN + Span::from_millis(tenth * 100);
             pulse.book((Px(if moves { tenth as i64 } else { 1 }), Px(9)));
             speak(&mut pulse, tenth, now);
             if now >= pulse.poll_timeout() {
@@ -277,7 +277,7 @@ mod tests {
         assert_eq!(pulse.poll_timeout(), Nanos::NEVER);
         pulse.subscribed(BEGIN, Channel::Trades, true);
         for second in 0..10_000 {
-            let now = BEGIN + Nanos::from_secs(second);
+            let now = BEGIN + Span::from_secs(second);
             assert_eq!(pulse.handle_timeout(now), None);
         }
         pulse.subscribed(BEGIN, Channel::Trades, false);
@@ -290,7 +290,7 @@ mod tests {
         pulse.subscribed(BEGIN, channel, true);
         let mut said = Vec::new();
         for second in 0..seconds {
-            let now = BEGIN + Nanos::from_secs(second);
+            let now = BEGIN + Span::from_secs(second);
             match channel {
                 _ if !spoke.contains(&second) => {}
                 Channel::Trades => pulse.trade(now),

@@ -6,10 +6,10 @@ use super::dark::Darkness;
 use super::prints::Prints;
 use super::pulse::Pulse;
 use super::{BookTally, FeedCounters, Lines};
-use crate::base::event::LATE_NS_MAX;
+use crate::base::event::LATE_MAX;
 use crate::base::{
     Body, Channel, Event, Flags, Instrument, InstrumentId, Nanos, Note, Quote, Severity, Snapshot,
-    Stamps, Status, Trade, UnixNanos, Value,
+    Span, Stamps, Status, Trade, UnixNanos, Value,
 };
 use crate::market::{Book, BookBuilder, Counters, DiffOutcome, LINES_MAX, Update, Want};
 use crate::watch::audit::Shown;
@@ -18,7 +18,7 @@ use crate::wiring::publisher::Publisher;
 use crate::wiring::turn::Turn;
 
 /// From one request for an instrument's metadata to the next.
-pub(crate) const METADATA_EVERY: Nanos = Nanos::from_secs(60);
+pub(crate) const METADATA_EVERY: Span = Span::from_secs(60);
 
 /// One instrument.
 ///
@@ -285,7 +285,7 @@ impl<const N: usize> Slot<N> {
         if let Some((line, ns)) = builder.poll_lead()
             && let Some(&stage) = Stage::LEADS.get(usize::from(line))
         {
-            turn.latency.record(stage, ns);
+            turn.latency.record(stage, Span(ns));
         }
         (outcome, newest)
     }
@@ -314,8 +314,8 @@ impl<const N: usize> Slot<N> {
         out.publisher.publish(event);
         self.fresh = false;
         self.check();
-        let took_ns = stamps.book.since(stamps.decode);
-        turn.latency.record(Stage::Book, took_ns);
+        let took = stamps.book.since(stamps.decode);
+        turn.latency.record(Stage::Book, took);
         if stamps.rx.read != Nanos::ZERO {
             let from = match stamps.rx.kernel {
                 Nanos::ZERO => stamps.rx.call,
@@ -521,7 +521,7 @@ impl<const N: usize> Slot<N> {
             Nanos::ZERO => now,
             asked => asked,
         };
-        match self.newest != Nanos::ZERO && self.heard_at.since(self.newest) > LATE_NS_MAX {
+        match self.newest != Nanos::ZERO && self.heard_at.since(self.newest) > LATE_MAX {
             true => self.newest,
             false => self.newest.max(asked),
         }

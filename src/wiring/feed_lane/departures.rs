@@ -1,11 +1,11 @@
 //! How fast connections that the exchange is about to cut are replaced. Opens none itself.
 
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 use crate::conn::Backoff;
 
 /// Announced ends of connections that are further apart than this have nothing to do with each
 /// other.
-const DEPARTURES_APART: Nanos = Nanos::from_secs(60);
+const DEPARTURES_APART: Span = Span::from_secs(60);
 
 /// When connections whose end the exchange announced are replaced: at once, but an exchange that
 /// announces it again and again is asked for new ones ever less often.
@@ -28,7 +28,7 @@ impl Departures {
     pub(crate) fn next(&mut self, now: Nanos) -> Nanos {
         let calm = self
             .last
-            .is_none_or(|last| now.since(last) >= DEPARTURES_APART.0);
+            .is_none_or(|last| now.since(last) >= DEPARTURES_APART);
         self.last = Some(now);
         if calm {
             self.backoff.reset();

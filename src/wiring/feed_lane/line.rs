@@ -2,16 +2,16 @@
 //! line.
 
 use super::subscriptions::{Desired, Subscriptions};
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 use crate::conn::{Close, Link, Phase, SendError, Transport};
 use crate::exchange::KeepAlive;
 use std::sync::Arc;
 
 /// How long before the end of a connection's life the one that replaces it is opened.
-pub(crate) const REPLACE_LEAD: Nanos = Nanos::from_secs(600);
+pub(crate) const REPLACE_LEAD: Span = Span::from_secs(600);
 
 /// A connection that was open for this long was healthy: how it ended is no pattern.
-pub const HEALTHY: Nanos = Nanos::from_secs(60);
+pub const HEALTHY: Span = Span::from_secs(60);
 /// After this many ends for the same reason, without a healthy time in between, the log tells a
 /// person; then after twice as many.
 pub const SAME_ENDS_TOLD: u32 = 3;
@@ -103,8 +103,8 @@ impl<S: Transport> Line<S> {
         self.keep_alive_at = self.next_keep_alive(now);
         self.resume_at = Nanos::NEVER;
         let expires = self.link.expires();
-        let lead = REPLACE_LEAD.0.min(expires.since(now) / 4);
-        self.replace_from = expires - Nanos(lead);
+        let lead = REPLACE_LEAD.min(expires.since(now) / 4);
+        self.replace_from = expires - lead;
         self.leaving = false;
         self.more = true; // Frames may already be inside TLS.
         debug_assert!(self.is_open());
@@ -125,7 +125,7 @@ impl<S: Transport> Line<S> {
     }
 
     fn count_end(&mut self, now: Nanos, why: Close) -> Option<u32> {
-        let healthy = self.is_open() && now.since(self.opened) >= HEALTHY.0;
+        let healthy = self.is_open() && now.since(self.opened) >= HEALTHY;
         let before = self.ends.filter(|_| !healthy);
         if why.is_ours() {
             self.ends = before;
@@ -143,7 +143,7 @@ impl<S: Transport> Line<S> {
 
     /// Why it ends again and again, and how often in a row; `None` if it does not.
     pub(crate) fn keeps_closing(&self, now: Nanos) -> Option<(Close, u32)> {
-        let healthy = self.is_open() && now.since(self.opened) >= HEALTHY.0;
+        let healthy = self.is_open() && now.since(self.opened) >= HEALTHY;
         self.ends
             .filter(|(_, times)| !healthy && *times >= SAME_ENDS_TOLD)
     }

@@ -20,7 +20,7 @@ use super::outage::Outage;
 use super::tally::{ExchangeTally, LaneOutage, LanePulse, Tally};
 use super::tap::{Tap, recorded_line};
 use super::turn::Turn;
-use crate::base::{Channel, InstrumentId, Nanos, Note, Severity, Snapshot, Value};
+use crate::base::{Channel, InstrumentId, Nanos, Note, Severity, Snapshot, Span, Value};
 use crate::conn::{Close, Link, Output as LinkOutput, Phase, Read, Transport};
 use crate::market::Want;
 use arrayvec::ArrayVec;
@@ -39,7 +39,7 @@ pub use subscriptions::{REFUSED_RETRY, REPAIRS_MAX, SUBSCRIBE_DEADLINE, TOO_LONG
 pub const FRAMES_PER_TURN: usize = 64;
 /// How long two connections carry the same before the old one is closed: an answer to a
 /// subscription may come before the stream does.
-pub(crate) const OVERLAP: Nanos = Nanos::from_secs(1);
+pub(crate) const OVERLAP: Span = Span::from_secs(1);
 /// Addresses of a host that are looked at.
 const ADDRESSES_MAX: usize = 16;
 
@@ -155,7 +155,7 @@ impl<S: Transport, const N: usize> FeedLane<S, N> {
             }
             Role::Resting => self.note(now, Severity::Info, "link.replaced", at),
             Role::Regular | Role::Replaces(_) => {
-                let retry_ms = self.lines[at].link.poll_timeout().since(now) / 1_000_000;
+                let retry_ms = self.lines[at].link.poll_timeout().since(now).as_millis();
                 self.note(now, Severity::Warn, "link.closed", at)
                     .with("why", Value::Word(why.name()))
                     .with("retry_ms", Value::Int(retry_ms as i64))

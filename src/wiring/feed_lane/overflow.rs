@@ -10,7 +10,7 @@
 use super::line::{Line, Role};
 use super::subscriptions::Desired;
 use super::{FeedLane, LINES};
-use crate::base::{Channel, InstrumentId, Nanos, Severity, Value};
+use crate::base::{Channel, InstrumentId, Nanos, Severity, Span, Value};
 use crate::conn::Transport;
 use crate::wiring::tap::recorded_line;
 use crate::wiring::turn::Turn;
@@ -22,7 +22,7 @@ pub const OVERFLOW_PARTS: u8 = 4;
 const ADVICE: &str = "the exchange takes fewer books per connection than we knew: \
      set instruments_per_connection";
 /// A stream that moved in vain is moved again after this, doubled each time that it was in vain.
-pub(crate) const VAIN_RETRY: Nanos = Nanos::from_secs(600);
+pub(crate) const VAIN_RETRY: Span = Span::from_secs(600);
 /// How often that time is doubled at most.
 const DOUBLINGS_MAX: u32 = 4;
 
@@ -58,7 +58,7 @@ impl Homes {
     /// The topic moved in vain.
     fn give_up(&mut self, now: Nanos, topic: usize) {
         let (times, from) = &mut self.vain[topic];
-        *from = now + Nanos(VAIN_RETRY.0 << (*times).min(DOUBLINGS_MAX));
+        *from = now + Span(VAIN_RETRY.0 << (*times).min(DOUBLINGS_MAX));
         *times += 1;
         debug_assert!(now < *from);
     }

@@ -3,17 +3,17 @@
 
 mod elsewhere;
 
-use crate::base::{Channel, Instrument, InstrumentId, Nanos, Symbol};
+use crate::base::{Channel, Instrument, InstrumentId, Nanos, Span, Symbol};
 use crate::exchange::{DepthStream, Exchange, Request, Topic};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// What is not confirmed this long after the last request left counts as lost.
-pub const SUBSCRIBE_DEADLINE: Nanos = Nanos::from_secs(10);
+pub const SUBSCRIBE_DEADLINE: Span = Span::from_secs(10);
 /// What the exchange refused is tried again after this.
-pub const REFUSED_RETRY: Nanos = Nanos::from_secs(60);
+pub const REFUSED_RETRY: Span = Span::from_secs(60);
 /// A stream that we ended, for what it sends is too long, is tried again after this.
-pub const TOO_LONG_RETRY: Nanos = Nanos::from_secs(600);
+pub const TOO_LONG_RETRY: Span = Span::from_secs(600);
 /// How often what was lost is asked for again, before it is left alone for a while. The wait
 /// doubles with each.
 pub const REPAIRS_MAX: u32 = 3;
@@ -450,8 +450,8 @@ impl Subscriptions {
     }
 
     /// How long a topic waits for its answer.
-    fn patience(&self) -> Nanos {
-        Nanos(SUBSCRIBE_DEADLINE.0 << self.repairs)
+    fn patience(&self) -> Span {
+        Span(SUBSCRIBE_DEADLINE.0 << self.repairs)
     }
 
     /// Makes frames of everything that is wanted.

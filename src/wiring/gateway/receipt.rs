@@ -11,7 +11,7 @@ impl<S: Transport> Gateway<S> {
             decided,
             admitted,
         } = order.receipt;
-        let span = |to: Nanos, from: Nanos| Value::Int(to.since(from) as i64);
+        let span = |to: Nanos, from: Nanos| Value::Int(to.since(from).0 as i64);
         let note = self
             .note(at, Severity::Info, "order.receipt")
             .instrument(order.instrument)

@@ -39,14 +39,14 @@ impl World {
     }
 
     fn wait(&mut self, ns: i64) -> &mut Self {
-        self.now = self.now + Nanos(ns as u64);
+        self.now = self.now + Span(ns as u64);
         self
     }
 
     /// The age by our clock of a message that is so old by the true one.
     fn age(&mut self, delay: i64) -> i64 {
         let theirs = UnixNanos(self.truth() - delay);
-        self.now.since(self.clock.as_of(self.now, theirs)) as i64
+        self.now.since(self.clock.as_of(self.now, theirs)).0 as i64
     }
 
     /// A second of messages that are so old, a hundred of them; what the last of them is worth.

@@ -8,7 +8,7 @@ mod plan;
 mod rest;
 
 use super::sys;
-use crate::base::{Instrument, InstrumentId, Nanos, Note, Severity, Snapshot, Value};
+use crate::base::{Instrument, InstrumentId, Nanos, Note, Severity, Snapshot, Span, Value};
 use crate::exchange::{Exchange, Listings, RestRequest};
 use crate::wiring::ask::{Answer, Ask};
 use crate::wiring::ring::Bell;
@@ -27,14 +27,14 @@ use std::time::Duration;
 /// Jobs that may wait in each queue; a worker that finds no room asks again later.
 const JOBS_MAX: usize = 4_096;
 /// How often an idle thread looks whether the run is over.
-const LOOK: Nanos = Nanos::from_millis(500);
+const LOOK: Span = Span::from_millis(500);
 /// From one look at an exchange's metadata to the next. Ticks change a few times a year, and are
 /// announced.
-pub(crate) const METADATA_EVERY: Nanos = Nanos::from_secs(600);
+pub(crate) const METADATA_EVERY: Span = Span::from_secs(600);
 /// The clerk asks at most this often for metadata that a lane misses.
-const METADATA_SOONEST: Nanos = Nanos::from_secs(30);
+const METADATA_SOONEST: Span = Span::from_secs(30);
 /// A snapshot that will be asked for later than this has its time logged.
-const ETA_LOGGED: Nanos = Nanos::from_secs(2);
+const ETA_LOGGED: Span = Span::from_secs(2);
 
 /// What the clerk must know of a lane to work for it.
 pub(crate) struct Client {
@@ -303,7 +303,7 @@ impl Fetcher {
                 Ok(waiting) => self.serve(waiting),
                 Err(until) => {
                     let next = until.min(self.metadata_due).min(now + LOOK);
-                    let span = Duration::from_nanos(next.since(now));
+                    let span = Duration::from_nanos(next.since(now).0);
                     match inbox.recv_timeout(span) {
                         Ok(job) => {
                             self.take(job);
@@ -361,13 +361,13 @@ impl Fetcher {
             .waiting
             .store(schedule.len() as u64, Ordering::Relaxed);
         for (job, at) in schedule {
-            let (Ask::Snapshot { id, .. }, wait_ns) = (job.ask, at.since(now)) else {
+            let (Ask::Snapshot { id, .. }, wait) = (job.ask, at.since(now)) else {
                 continue;
             };
-            if wait_ns >= ETA_LOGGED.0 && !self.announced.contains(&job) {
+            if wait >= ETA_LOGGED && !self.announced.contains(&job) {
                 self.announced.push(job);
                 let note = Note::new(now, Severity::Info, "snapshot.planned").instrument(id);
-                let wait_ms = Value::Int((wait_ns / 1_000_000) as i64);
+                let wait_ms = Value::Int(wait.as_millis() as i64);
                 self.office.notes.send(note.with("live_in_ms", wait_ms));
             }
         }
@@ -388,7 +388,7 @@ impl Fetcher {
             Err(FetchError::SentAway(status, body)) => {
                 // It keeps its place: the host is left alone as long as it asked.
                 let now = sys::monotonic();
-                let span_ms = self.rest.plan.banned_until().since(now) / 1_000_000;
+                let span_ms = self.rest.plan.banned_until().since(now).as_millis();
                 let note = Note::new(now, Severity::Warn, "rest.sent_away")
                     .with("status", Value::Int(i64::from(status)))
                     .with("for_ms", Value::Int(span_ms as i64));

@@ -11,7 +11,7 @@ mod folder;
 mod read;
 
 use super::sys;
-use crate::base::{Clock, InstrumentId, Nanos, Note, Severity, Value};
+use crate::base::{Clock, InstrumentId, Nanos, Note, Severity, Span, Value};
 use crate::journal::{self, Entry, Item, Place, Series, Store, Written};
 use crate::watch::log::Anchor;
 use crate::wiring::tap::{Head, Kind, TapEnd};
@@ -30,11 +30,11 @@ use std::time::Duration;
 /// is slow.
 const POLL: Duration = Duration::from_millis(10);
 /// What is younger waits: another lane of the exchange may still bring something older.
-const RIPE_AFTER: Nanos = Nanos::from_millis(20);
+const RIPE_AFTER: Span = Span::from_millis(20);
 /// A snapshot's body waits this long for the lane to take it in.
-const BODY_WAIT: Nanos = Nanos::from_secs(5);
+const BODY_WAIT: Span = Span::from_secs(5);
 /// How often losses are logged.
-const LOST_EVERY: Nanos = Nanos::from_secs(1);
+const LOST_EVERY: Span = Span::from_secs(1);
 
 /// One lane as the recorder sees it.
 pub(crate) struct LaneTap {

@@ -10,7 +10,7 @@ mod steps;
 use super::console::Outlet;
 use super::files::write_whole;
 use super::sys;
-use crate::base::{Clock, Instrument, InstrumentId, Nanos, Note, Severity, Value};
+use crate::base::{Clock, Instrument, InstrumentId, Nanos, Note, Severity, Span, Value};
 use crate::watch::audit::{Auditor, BookAudit, Shown, Truth};
 use crate::watch::latency::INTERVAL;
 use crate::watch::log::{Anchor, Renderer, Repeats, is_record};
@@ -36,9 +36,9 @@ const LAST_ROUNDS_MAX: usize = 10_000;
 /// How long whoever ends the run waits for a disk that does not answer.
 const DISK_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the end waits for a disk that takes no log line.
-const LAST_WRITES: Nanos = Nanos::from_millis(300);
+const LAST_WRITES: Span = Span::from_millis(300);
 /// How often what is known of the run is written, for whoever reports on one that was killed.
-const PARTIAL_EVERY: Nanos = Nanos::from_secs(2);
+const PARTIAL_EVERY: Span = Span::from_secs(2);
 
 /// What the scribe reads and where it writes.
 pub struct ScribeInputs {
@@ -307,7 +307,7 @@ impl Scribe {
         for collector in &mut self.inputs.collectors {
             collector.collect(&mut self.totals, &mut |stage, values, began, ended| {
                 if let Some(dir) = dir {
-                    dir.take_interval(stage, values, anchor.unix(began), ended.since(began));
+                    dir.take_interval(stage, values, anchor.unix(began), ended.since(began).0);
                 }
             });
         }
@@ -393,7 +393,7 @@ impl Scribe {
         };
         let totals = self.totals();
         let summary = Summary {
-            duration_ns: self.now.since(self.anchor.mono),
+            duration_ns: self.now.since(self.anchor.mono).0,
             books: self
                 .inputs
                 .instruments

@@ -6,7 +6,7 @@ mod thread;
 use super::clock::OsClock;
 use super::recorder;
 use super::sys;
-use crate::base::{Nanos, UnixNanos};
+use crate::base::{Span, UnixNanos};
 use crate::exchange::{self, Exchange};
 use crate::venue::directory::{Venues, host_names};
 use crate::venue::market::{self, INSTRUMENTS_MAX};
@@ -341,7 +341,7 @@ const BESIDE: f64 = 0.5;
 
 /// The mean time between two actions on one of `books`, which together make about this many
 /// messages per second.
-fn pause(messages_per_s: u64, books: u64) -> Nanos {
+fn pause(messages_per_s: u64, books: u64) -> Span {
     let wanted = messages_per_s as f64 / books as f64;
     // A depth stream speaks ten times a second, if anything happened: of `x` actions in a tenth of
     // a second, the chance of none is about exp(-x). Prints and quotes come beside, as many as
@@ -356,7 +356,7 @@ fn pause(messages_per_s: u64, books: u64) -> Nanos {
             many = middle;
         }
     }
-    Nanos((1e9 / many) as u64)
+    Span((1e9 / many) as u64)
 }
 
 fn listed(venue: &Venue) -> Listed {

@@ -2,7 +2,7 @@
 //! Never resolves a name and never waits: it is registered with a poll, and read when ready.
 
 use super::sys;
-use crate::base::{Nanos, RxStamps, UnixNanos};
+use crate::base::{Nanos, RxStamps, Span, UnixNanos};
 use crate::conn::{Transport, TxMark, TxStamp};
 use arrayvec::ArrayVec;
 use mio::event::Source;
@@ -123,7 +123,7 @@ impl Socket {
 /// kernel returned: a step of the wall clock since the stamp shows, but never in the future.
 fn to_monotonic(stamp: UnixNanos, now: Nanos) -> Nanos {
     let age_ns = sys::realtime().0.saturating_sub(stamp.0).max(0);
-    now - Nanos(age_ns as u64)
+    now - Span(age_ns as u64)
 }
 
 impl Read for Socket {

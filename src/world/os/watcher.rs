@@ -4,7 +4,7 @@
 use super::container::{self, Reading, Throttled};
 use super::placement::{Cpus, Placement, Wait};
 use super::sys;
-use crate::base::{Nanos, Note, Severity, Value};
+use crate::base::{Nanos, Note, Severity, Span, Value};
 use crate::wiring::turn::Notes;
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// How often the system is asked.
 const LOOK: Duration = Duration::from_secs(1);
 /// The log names throttling at most once in this time; the watcher adds up what came meanwhile.
-const THROTTLED_EVERY: Nanos = Nanos::from_secs(10);
+const THROTTLED_EVERY: Span = Span::from_secs(10);
 
 /// Where a worker is to run and how it is to wait. The watcher writes it, the worker reads it.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use super::placement::Wait;
 use super::socket::{Socket, SocketOptions};
 use super::sys;
 use super::watcher::Seat;
-use crate::base::{Clock, InstrumentId, Nanos, Note, Severity, Value};
+use crate::base::{Clock, InstrumentId, Nanos, Note, Severity, Span, Value};
 use crate::watch::latency::{Recorder, Usage};
 use crate::wiring::desk::{Desk, DeskEnd};
 use crate::wiring::feed::{BookTally, Dark, Late};
@@ -36,14 +36,14 @@ pub(crate) const BELL: Token = Token(usize::MAX);
 const EVENTS_MAX: usize = 256;
 /// How long a worker waits for outstanding answers when a run ends, and how often it checks whether
 /// it may stop.
-const LINGER: Nanos = Nanos::from_millis(150);
-const LINGER_LOOK: Nanos = Nanos::from_millis(10);
+const LINGER: Span = Span::from_millis(150);
+const LINGER_LOOK: Span = Span::from_millis(10);
 /// A parked worker looks up at least this often. If the kernel does not say how long a thread
 /// slept, what it wakes up to may be as old as that, and must not count as late for it.
-const PARK_MAX: Nanos = Nanos::from_millis(200);
+const PARK_MAX: Span = Span::from_millis(200);
 /// A worker that did not look at its sockets for longer empties them before its desk decides: it
 /// was stopped, and newer data is in them. Far below the age at which data counts as late.
-const STOPPED: Nanos = Nanos::from_millis(100);
+const STOPPED: Span = Span::from_millis(100);
 
 /// What a run shows of a worker while it works. Written by it alone.
 #[derive(Debug, Default)]
@@ -200,10 +200,10 @@ struct Running {
     /// When a stop is logged again.
     stop_logged_from: Nanos,
     /// For how long nobody looked before the last look, beyond the sleep that was asked for.
-    away: Nanos,
+    away: Span,
     /// No lane had anything to do in this turn.
     idle: bool,
-    park_max: Nanos,
+    park_max: Span,
     /// Nothing is due before; only what lanes do can move it.
     timers_due: Nanos,
     /// A CPU that the system refused to pin to.
@@ -220,7 +220,7 @@ impl Running {
             polled: Nanos::ZERO,
             looked: Nanos::NEVER,
             stop_logged_from: Nanos::ZERO,
-            away: Nanos::ZERO,
+            away: Span::ZERO,
             idle: false,
             park_max: PARK_MAX,
             timers_due: Nanos::ZERO,
@@ -447,7 +447,7 @@ impl Running {
                 };
                 if let Err(until) = placed.attempts.admit(purpose, now) {
                     if placed.lane.handle_postponed(line, until) {
-                        let wait_ms = (until.since(now) / 1_000_000) as i64;
+                        let wait_ms = until.since(now).as_millis() as i64;
                         let note = Note::new(now, Severity::Info, "dial.postponed");
                         turn.notes.send(note.with("wait_ms", Value::Int(wait_ms)));
                     }

@@ -4,7 +4,7 @@
 mod http;
 
 use super::ws::Peer;
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 use crate::exchange::mirror::{Call, Happened, Refusal};
 use crate::venue::directory::Venues;
 use crate::venue::limits::Meter;
@@ -23,9 +23,9 @@ pub(crate) const OUT_BYTES_MAX: usize = 4 << 20;
 /// A recording goes on only while fewer bytes than this wait.
 pub(crate) const PLAY_BYTES_MAX: usize = 64 * 1024;
 /// A connection without a request, TLS handshake included, is closed after this.
-const IDLE_MAX: Nanos = Nanos::from_secs(75);
+const IDLE_MAX: Span = Span::from_secs(75);
 /// A closed connection lingers so that its last bytes arrive before the socket's end does.
-const LINGER_MAX: Nanos = Nanos::from_millis(500);
+const LINGER_MAX: Span = Span::from_millis(500);
 
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 use super::connection::Connection;
 use super::pipe::{End, pipe};
 use super::tls::{Certificates, certificates};
-use crate::base::{Clock, Instrument, InstrumentId, Nanos, Note, Snapshot, UnixNanos};
+use crate::base::{Clock, Instrument, InstrumentId, Nanos, Note, Snapshot, Span, UnixNanos};
 use crate::conn::tls::client_config;
 use crate::exchange::mirror::Listing;
 use crate::exchange::{self, Exchange};
@@ -214,7 +214,7 @@ impl World {
     ///
     /// # Errors
     /// In words, when one moment never comes to an end.
-    pub fn run(&mut self, span: Nanos) -> Result<(), String> {
+    pub fn run(&mut self, span: Span) -> Result<(), String> {
         let until = self.now() + span;
         loop {
             self.settle()?;
@@ -223,7 +223,7 @@ impl World {
                 return Ok(());
             }
             // What is overdue waits for something else.
-            let next = self.poll_timeout().max(self.now() + Nanos(1));
+            let next = self.poll_timeout().max(self.now() + Span(1));
             self.clock.0.set(next.min(until));
         }
     }

@@ -2,7 +2,7 @@
 //! to. Understands no message; reads and writes plaintext buffers, never a socket.
 
 use super::connection::{Cut, Pipe};
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 use crate::venue::limits::Meter;
 use std::collections::VecDeque;
 use std::io;
@@ -10,8 +10,8 @@ use tungstenite::error::Error;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig, WebSocketContext};
 
-const PING_PERIOD: Nanos = Nanos::from_secs(20);
-const PONG_MAX: Nanos = Nanos::from_secs(60);
+const PING_PERIOD: Span = Span::from_secs(20);
+const PONG_MAX: Span = Span::from_secs(60);
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
 
 /// One WebSocket, seen from the exchange.
@@ -27,7 +27,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(now: Nanos, messages: Option<Meter>, life: Nanos) -> Self {
+    pub(crate) fn new(now: Nanos, messages: Option<Meter>, life: Span) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(4096)
             .write_buffer_size(0)
@@ -174,10 +174,10 @@ mod tests {
         }
     }
 
-    const DAY: Nanos = Nanos::from_secs(24 * 3600);
+    const DAY: Span = Span::from_secs(24 * 3600);
 
     fn market(now: Nanos) -> Peer {
-        let (count, per) = (5, Nanos::from_secs(1));
+        let (count, per) = (5, Span::from_secs(1));
         Peer::new(now, Some(Meter::new(Rate { count, per }, 0)), DAY)
     }
 
@@ -240,6 +240,9 @@ mod tests {
     #[test]
     fn a_connection_is_cut_after_24_hours() {
         let (mut peer, mut pipe) = (market(at(0)), Pipe::default());
-        assert_eq!(peer.handle_timeout(DAY, &mut pipe, 0), Err(Cut::Life));
+        assert_eq!(
+            peer.handle_timeout(at(0) + DAY, &mut pipe, 0),
+            Err(Cut::Life)
+        );
     }
 }

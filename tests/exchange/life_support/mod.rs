@@ -7,7 +7,8 @@ use crate::lane_support::{Rig, START, Tap};
 use std::collections::VecDeque;
 use tickwire::base::feed::SnapshotFrom;
 use tickwire::base::{
-    Channel, Event, Instrument, InstrumentId, Level, Nanos, Note, Side, Top, UnixNanos, Value, Word,
+    Channel, Event, Instrument, InstrumentId, Level, Nanos, Note, Side, Span, Top, UnixNanos,
+    Value, Word,
 };
 use tickwire::conn::Phase;
 use tickwire::exchange::Streams;
@@ -213,7 +214,7 @@ impl World {
             self.route.path,
             self.step,
             self.seed,
-            self.now().since(START) as f64 / 1e9,
+            self.now().since(START).0 as f64 / 1e9,
         )
     }
 
@@ -268,7 +269,7 @@ impl World {
     }
 
     /// The books move once in this time; not at all with [`Nanos::NEVER`].
-    pub fn move_every(&mut self, pause: Nanos, span: Nanos, books: &[usize]) {
+    pub fn move_every(&mut self, pause: Span, span: Span, books: &[usize]) {
         let until = self.now() + span;
         while self.now() < until {
             self.run((self.now() + pause).min(until));
@@ -290,7 +291,7 @@ impl World {
     }
 
     /// The market is quiet for a while.
-    pub fn rest(&mut self, span: Nanos) {
+    pub fn rest(&mut self, span: Span) {
         let until = self.now() + span;
         self.run(until);
     }
@@ -307,7 +308,7 @@ impl World {
             let mirror = due.min().map_or(Nanos::NEVER, nanos);
             let next = self.rig.lane.poll_timeout().min(mirror).min(until);
             // What is overdue already waits for something else: a little later, then.
-            let next = next.max(self.now() + Nanos::from_millis(1));
+            let next = next.max(self.now() + Span::from_millis(1));
             self.rig.clock.set(next);
         }
     }
@@ -488,7 +489,7 @@ pub fn told(note: &Note) -> String {
             Value::Ratio(_) | Value::Px(_) | Value::Qty(_) => (*name).to_owned(),
         })
         .collect();
-    let at = note.at.since(START) as f64 / 1e9;
+    let at = note.at.since(START).0 as f64 / 1e9;
     let (event, id) = (note.event, note.instrument.0);
     format!("{at} {event} {id} {} {}", fields.join(" "), note.text)
 }

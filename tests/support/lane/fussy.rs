@@ -1,7 +1,7 @@
 //! An exchange of the tests' own: Binance's words, a frame a topic, a greeting, a keep-alive,
 //! refusals by topic, trades on a path of their own.
 
-use tickwire::base::{Channel, Instrument, Nanos, Symbol};
+use tickwire::base::{Channel, Instrument, Span, Symbol};
 use tickwire::exchange::{
     DecodeError, Decoder, DepthStream, Endpoints, Exchange, KeepAlive, Limits, Listings, Mirror,
     Rate, Request, RestRequest, Survey, Topic, Words,
@@ -11,7 +11,7 @@ pub struct Fussy;
 
 pub static FUSSY: Fussy = Fussy;
 
-pub const KEEP_ALIVE: Nanos = Nanos::from_secs(20);
+pub const KEEP_ALIVE: Span = Span::from_secs(20);
 
 /// No stream of this sort: nothing is sent for it.
 pub const STREAMLESS: &str = "NOQUOTES";
@@ -33,7 +33,7 @@ impl Exchange for Fussy {
         Limits {
             messages: Rate {
                 count: 5,
-                per: Nanos::from_secs(1),
+                per: Span::from_secs(1),
             },
             ..super::binance().limits()
         }

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tickwire::base::Event;
 use tickwire::base::{
-    Clock, Instrument, InstrumentId, Level, Nanos, Note, Px, Qty, RxStamps, Snapshot, Symbol,
+    Clock, Instrument, InstrumentId, Level, Nanos, Note, Px, Qty, RxStamps, Snapshot, Span, Symbol,
 };
 use tickwire::conn::{TlsStream, Transport, TxMark, TxStamp};
 use tickwire::exchange::{self, Exchange};
@@ -291,7 +291,7 @@ impl<L: Lane<Tap>> Rig<L> {
         self.turn_peer();
     }
 
-    pub fn later(&mut self, span: Nanos) {
+    pub fn later(&mut self, span: Span) {
         self.clock.advance(span);
         self.run_until_idle();
     }
@@ -303,7 +303,7 @@ impl<L: Lane<Tap>> Rig<L> {
             if self.heard.len() >= frames {
                 return;
             }
-            self.later(Nanos::from_millis(50));
+            self.later(Span::from_millis(50));
         }
         panic!("only {} frames were heard", self.heard.len());
     }
@@ -392,7 +392,7 @@ impl<L: Lane<Tap>> Rig<L> {
     /// All that was timed so far. Once a test.
     pub fn latency(&mut self) -> Totals {
         let mut totals = Totals::default();
-        self.recorder.rotate(self.now() + Nanos::from_secs(3_600));
+        self.recorder.rotate(self.now() + Span::from_secs(3_600));
         self.collector.collect(&mut totals, &mut |_, _, _, _| ());
         totals
     }

@@ -7,7 +7,7 @@ mod service;
 
 use super::Facts;
 use crate::base::instrument::name;
-use crate::base::{Asset, Contract, Instrument, Kind, Nanos, Px, Qty, Symbol};
+use crate::base::{Asset, Contract, Instrument, Kind, Px, Qty, Span, Symbol};
 use crate::exchange::mirror::{
     Ban, Call, Happened, Market, MirrorSession, Offence, Pace, Refusal, Reply,
 };
@@ -108,7 +108,7 @@ impl Mirror for Facts {
     fn ban(&self) -> Option<Ban> {
         Some(Ban {
             warnings: 10,
-            span: Nanos::from_secs(120),
+            span: Span::from_secs(120),
         })
     }
 }

@@ -9,7 +9,7 @@ mod route;
 mod session;
 
 use crate::base::instrument::name;
-use crate::base::{Asset, Instrument, Nanos, Px, Qty, Side, Symbol, UnixNanos};
+use crate::base::{Asset, Instrument, Px, Qty, Side, Span, Symbol, UnixNanos};
 use crate::exchange::kit::listing;
 use crate::exchange::mirror::{
     Accounts, Ban, Call, Listing, Market, Method, Mirror, MirrorSession, Pace, Player, Refusal,
@@ -108,7 +108,7 @@ pub(crate) const NOTIONAL_MAX: u64 = 9_000_000;
 /// Whoever goes on after 429 is banned, for two minutes at first.
 pub(crate) const BAN: Ban = Ban {
     warnings: 10,
-    span: Nanos::from_secs(120),
+    span: Span::from_secs(120),
 };
 
 /// The listing that the exchange calls so, and its place among `listings`.

@@ -5,7 +5,7 @@ mod session;
 
 use super::{Category, rest};
 use crate::base::instrument::{Contract, Kind};
-use crate::base::{Asset, Instrument, Nanos, Px, Qty, Symbol};
+use crate::base::{Asset, Instrument, Px, Qty, Span, Symbol};
 use crate::exchange::kit::text;
 use crate::exchange::mirror::{
     Ban, Call, Listing, Market, Method, Mirror, MirrorSession, Refusal, Reply,
@@ -103,7 +103,7 @@ impl Mirror for Category {
     fn ban(&self) -> Option<Ban> {
         Some(Ban {
             warnings: 0,
-            span: Nanos::from_secs(600),
+            span: Span::from_secs(600),
         })
     }
 }

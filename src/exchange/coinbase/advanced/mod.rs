@@ -10,7 +10,7 @@ mod market {
 mod mirror;
 
 use crate::base::feed::{Chain, SeqRule};
-use crate::base::{Channel, Instrument, Nanos, Symbol};
+use crate::base::{Channel, Instrument, Span, Symbol};
 use crate::exchange::{
     Bursts, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate, Request,
     RestRequest, Survey, Topic, kit::text,
@@ -77,7 +77,7 @@ impl Exchange for AdvancedTrade {
     fn limits(&self) -> Limits {
         let a_second = |count| Rate {
             count,
-            per: Nanos::from_secs(1),
+            per: Span::from_secs(1),
         };
         Limits {
             // Not documented: 32 are refused ("too many L2 streams requested in a single session"),
@@ -90,7 +90,7 @@ impl Exchange for AdvancedTrade {
             streams_per_connection: 150,
             messages: a_second(8), // WebSocket rate limits: unauthenticated messages, an address.
             connects: a_second(8), // WebSocket rate limits: connections, an address.
-            connection_life: Nanos::NEVER,
+            connection_life: Span::MAX,
             rest_weight: a_second(10), // REST rate limits: public endpoints, an address.
             bursts: Bursts::NONE,
             snapshot_levels_max: 0,

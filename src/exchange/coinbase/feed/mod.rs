@@ -10,7 +10,7 @@ mod market {
 mod mirror;
 
 use crate::base::feed::{Chain, SeqRule};
-use crate::base::{Channel, Instrument, Nanos, Symbol};
+use crate::base::{Channel, Instrument, Span, Symbol};
 use crate::exchange::{
     Bursts, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate, Request,
     RestRequest, Survey, Topic, kit::text,
@@ -89,7 +89,7 @@ impl Exchange for ExchangeFeed {
     fn limits(&self) -> Limits {
         let a_second = |count| Rate {
             count,
-            per: Nanos::from_secs(1),
+            per: Span::from_secs(1),
         };
         Limits {
             // Not documented.
@@ -99,7 +99,7 @@ impl Exchange for ExchangeFeed {
             streams_per_connection: 300, // Not documented.
             messages: a_second(100),     // WebSocket rate limits: messages of one client.
             connects: a_second(8),       // WebSocket rate limits: requests, an address.
-            connection_life: Nanos::NEVER,
+            connection_life: Span::MAX,
             rest_weight: a_second(10), // REST rate limits: public endpoints, an address.
             bursts: Bursts {
                 rest_weight: 15,

@@ -3,7 +3,7 @@
 
 use super::{CALL_WEIGHT, channel_of, rest};
 use crate::base::instrument::{Asset, Contract, Kind, name};
-use crate::base::{Channel, Instrument, InstrumentId, Level, Nanos, Qty, Side, Symbol, UnixNanos};
+use crate::base::{Channel, Instrument, InstrumentId, Level, Qty, Side, Span, Symbol, UnixNanos};
 use crate::exchange::Rate;
 use crate::exchange::kit::text;
 use crate::exchange::mirror::{
@@ -96,7 +96,7 @@ const INSTRUMENTS_QUOTA: Quota = Quota {
     name: "get_instruments",
     rate: Rate {
         count: 1,
-        per: Nanos::from_secs(1),
+        per: Span::from_secs(1),
     },
     burst: 50,
 };

@@ -1,7 +1,7 @@
 //! What waits for one REST host, the most urgent first, within the weight that the host takes from
 //! us. Fetches nothing and reads no clock.
 
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 use crate::conn::Limiter;
 use crate::exchange::Rate;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ const SPARED_PART: u32 = 6;
 /// must not use up what a healthy book needs when it loses a message.
 const RESERVED_PART: u32 = 2;
 /// How long a host is left alone after a 429 or 418 that does not say for how long.
-const BAN_DEFAULT: Nanos = Nanos::from_secs(60);
+const BAN_DEFAULT: Span = Span::from_secs(60);
 
 /// How urgent a request is: the smallest value is the most urgent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -139,14 +139,14 @@ impl Plan {
     }
 
     /// How long it takes from `now` until the last of requests of these weights may be sent.
-    pub(crate) fn time_needed(&self, now: Nanos, weights: impl Iterator<Item = u32>) -> Nanos {
+    pub(crate) fn time_needed(&self, now: Nanos, weights: impl Iterator<Item = u32>) -> Span {
         let (mut plan, mut at) = (self.clone(), now);
         for weight in weights {
             while let Err(until) = plan.spend(at, weight) {
                 at = until;
             }
         }
-        at - now
+        at.since(now)
     }
 
     /// The newest request, of this weight, was answered: the host counted it some time before
@@ -157,7 +157,7 @@ impl Plan {
 
     /// The host answered with this status; `asked` is how long it tells us to stay away, if it says
     /// so. True if it tells us to stay away at all.
-    pub(crate) fn answered(&mut self, now: Nanos, status: u16, asked: Option<Nanos>) -> bool {
+    pub(crate) fn answered(&mut self, now: Nanos, status: u16, asked: Option<Span>) -> bool {
         let span = match (status, asked) {
             (200..=299, _) => None,
             (418 | 429, None) => Some(BAN_DEFAULT),
@@ -183,7 +183,7 @@ mod tests {
     /// 6,000 a minute, of which 5,000 are ours.
     const BINANCE: Rate = Rate {
         count: 6_000,
-        per: Nanos::from_secs(60),
+        per: Span::from_secs(60),
     };
 
     #[test]
@@ -263,7 +263,7 @@ mod tests {
     fn a_host_that_takes_one_request_at_a_time_takes_repeats_too() {
         let one = Rate {
             count: 1,
-            per: SECOND,
+            per: Span::from_secs(1),
         };
         let (mut queue, mut plan) = (Queue::new(), Plan::new(one));
         queue.push(urgency(true, 0), 1, 'r');
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn whoever_is_sent_away_stays_away_whatever_the_status() {
-        let s = Nanos::from_secs;
+        let s = Span::from_secs;
         for (status, asked, span) in [
             (429, Some(s(120)), Some(s(120))),
             (418, None, Some(BAN_DEFAULT)),
@@ -292,7 +292,7 @@ mod tests {
             let again = span.map_or(SECOND, |span| SECOND + span);
             assert_eq!(plan.spend(again, 1), Ok(()), "{case}");
             if span.is_some() {
-                let early = again - Nanos(1);
+                let early = again - Span(1);
                 assert_eq!(plan.spend(early, 1), Err(again), "{case}");
             }
         }
@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(done, schedule);
         let fresh = Plan::new(BINANCE);
         let needed = |count| fresh.time_needed(SECOND, std::iter::repeat_n(50, count));
-        assert_eq!(needed(300), Nanos::from_secs(120));
-        assert_eq!([needed(100), needed(0)], [Nanos::ZERO; 2]);
+        assert_eq!(needed(300), Span::from_secs(120));
+        assert_eq!([needed(100), needed(0)], [Span::ZERO; 2]);
     }
 }

@@ -1,7 +1,7 @@
 //! Requests to one REST host. Blocks: only the clerk's threads, and a run's start, call it.
 
 use super::plan::Plan;
-use crate::base::{InstrumentId, Nanos, ServerTime, UnixNanos};
+use crate::base::{InstrumentId, ServerTime, Span, UnixNanos};
 use crate::conn::http_date;
 use crate::conn::proxy::{Proxy, Target, Tunnel};
 use crate::conn::retry_after::retry_after;
@@ -24,7 +24,7 @@ use ureq::unversioned::transport::{
 /// A whole request, connect to last byte, takes at most this long.
 pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a request waits for the host's budget.
-const PATIENCE: Nanos = Nanos::from_secs(10);
+const PATIENCE: Span = Span::from_secs(10);
 /// The largest answer that is read (exchangeInfo of a whole exchange is about 10 MB).
 const BODY_MAX_BYTES: u64 = 32 << 20;
 /// How much of a refusal's body is read, so that the connection can be used again, and how much is
@@ -175,7 +175,7 @@ impl Rest {
     }
 
     /// How long the host's budget needs from now for requests of these weights.
-    pub(crate) fn time_needed(&self, weights: impl Iterator<Item = u32>) -> Nanos {
+    pub(crate) fn time_needed(&self, weights: impl Iterator<Item = u32>) -> Span {
         self.plan.time_needed(sys::monotonic(), weights)
     }
 
@@ -191,7 +191,7 @@ impl Rest {
                     done => return done,
                 },
                 Err(until) if until > latest => return Err(FetchError::Limited),
-                Err(until) => std::thread::sleep(Duration::from_nanos(until.since(now))),
+                Err(until) => std::thread::sleep(Duration::from_nanos(until.since(now).0)),
             }
         }
     }

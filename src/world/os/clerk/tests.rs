@@ -109,7 +109,7 @@ fn what_does_not_fit_into_the_budget_is_announced_and_waits() {
     let sim = server::start(SimOptions::default()).unwrap();
     let tight = crate::exchange::Rate {
         count: 120,
-        per: Nanos::from_secs(60),
+        per: Span::from_secs(60),
     };
     let ca_pem = sim.ca_pem();
     let host = Rest::new(

@@ -3,7 +3,7 @@
 
 use super::super::files::write_whole;
 use super::append::Append;
-use crate::base::{Nanos, UnixNanos};
+use crate::base::{Nanos, Span, UnixNanos};
 use crate::watch::hdr::{IntervalEncoder, write_hgrm};
 use crate::watch::{Stage, Totals};
 use hdrhistogram::Histogram;
@@ -19,7 +19,7 @@ const RECORDS_WAITING_MAX: usize = 2 * WAITING_MAX;
 /// Bytes of one stage's intervals that wait for the disk.
 const INTERVALS_WAITING_MAX: usize = 256 << 10;
 /// From one try to the next while the disk takes nothing.
-const AGAIN: Nanos = Nanos::from_millis(100);
+const AGAIN: Span = Span::from_millis(100);
 
 /// `log.jsonl` and `latency/<stage>.hlog|.hgrm` in the run's directory.
 ///

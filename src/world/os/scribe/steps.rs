@@ -1,12 +1,12 @@
 //! Steps of the wall clock: what somebody set it to, apart from what passed. Corrects nothing.
 
-use crate::base::{Clock, Nanos, Note, Severity, Value};
+use crate::base::{Clock, Nanos, Note, Severity, Span, Value};
 use crate::watch::log::Anchor;
 
 /// What passes as a step; the two clocks are slewed alike, so that they part by steps only.
 const STEP_MIN_NS: u64 = 100_000_000;
 /// A look that took longer says nothing: the thread was taken off its CPU between two clocks.
-const LOOK_NS_MAX: u64 = 20_000_000;
+const LOOK_MAX: Span = Span::from_millis(20);
 
 /// What the wall clock was last seen ahead of the monotonic one.
 pub(crate) struct Steps {
@@ -23,7 +23,7 @@ impl Steps {
     /// A note if the wall clock was set since the last look.
     pub(crate) fn look(&mut self, clock: &dyn Clock) -> Option<Note> {
         let (before, unix, after) = (clock.now(), clock.unix(), clock.now());
-        if after.since(before) > LOOK_NS_MAX {
+        if after.since(before) > LOOK_MAX {
             return None;
         }
         // A clock at the last time that there is stands still.

@@ -160,7 +160,7 @@ impl Thread {
         let clients = clients.map(|client| client.connection.poll_timeout(&self.venues));
         let markets = self.venues.all.iter().map(|venue| venue.poll_timeout());
         let due = clients.chain(markets).min().unwrap_or(Nanos::NEVER);
-        Duration::from_nanos(due.since(self.now())).min(PARK_MAX)
+        Duration::from_nanos(due.since(self.now()).0).min(PARK_MAX)
     }
 
     fn accept(&mut self) {

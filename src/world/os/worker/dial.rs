@@ -77,6 +77,7 @@ pub(crate) fn dial(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Span;
 
     fn granted(attempts: &Attempts, purpose: Purpose, at: Nanos) -> usize {
         (0..1_000)
@@ -85,7 +86,7 @@ mod tests {
     }
 
     fn rate(count: u32, s: u64) -> Rate {
-        let per = Nanos::from_secs(s);
+        let per = Span::from_secs(s);
         Rate { count, per }
     }
 

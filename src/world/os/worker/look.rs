@@ -4,34 +4,34 @@
 use super::*;
 
 /// If a sleep ends later than this after its time, the thread did not only sleep.
-const OVERSLEPT: Nanos = Nanos::from_millis(2);
+const OVERSLEPT: Span = Span::from_millis(2);
 /// How long it empties them at most: a feed may bring data faster than the worker takes it.
-const CATCH_UP_MAX: Nanos = Nanos::from_secs(2);
+const CATCH_UP_MAX: Span = Span::from_secs(2);
 /// A stop is logged once in this time.
-const STOPS_SAMPLE: Nanos = Nanos::from_secs(1);
+const STOPS_SAMPLE: Span = Span::from_secs(1);
 
 impl Running {
     /// Asks the kernel which sockets are ready; waits for it when there is nothing else to do. Says
     /// for how long nobody looked before, though there may have been something to see.
-    pub(super) fn poll_sockets(&mut self) -> Nanos {
+    pub(super) fn poll_sockets(&mut self) -> Span {
         let waits = self.worker.seat.wait() == Wait::Park && {
             self.worker.bell.sleep(); // Before the look: what comes after it rings.
             !self.has_work()
         };
         let before = if waits { self.scheduled.read() } else { None };
         self.polled = self.clock.now();
-        let mut span = 0;
+        let mut span = Span::ZERO;
         if waits {
-            span = self.next_timeout().since(self.polled).min(self.park_max.0);
+            span = self.next_timeout().since(self.polled).min(self.park_max);
             self.worker.recorder.meter().wait();
         }
-        let told = self.poll(Duration::from_nanos(span));
+        let told = self.poll(Duration::from_nanos(span.0));
         let woke = self.clock.now();
         self.worker.bell.awake();
         if told {
             self.mark_empty(self.polled, false);
         }
-        let mut missed = Nanos(self.polled.since(self.looked));
+        let mut missed = self.polled.since(self.looked);
         self.looked = woke;
         // A thread that slept would have been woken by any byte, so that every socket was empty
         // until it could run again. How long ago that was the scheduler says, but not how long a
@@ -39,10 +39,10 @@ impl Running {
         // but once, and not for longer than it asked, slept. (A stop that began within the
         // microsecond before the sleep, and that was over before the sleep would have been, is not
         // told from it.)
-        let overslept = woke - (self.polled + Nanos(span));
+        let overslept = woke.since(self.polled + span);
         self.away = missed + overslept;
         if overslept > OVERSLEPT {
-            missed = missed + (woke - self.polled);
+            missed = missed + woke.since(self.polled);
         } else if let (Some(before), true) = (before, told)
             && let Some(after) = self.scheduled.read()
             && let Some(delay) = after.slept_once_since(&before)
@@ -65,13 +65,13 @@ impl Running {
 
     /// Empties the sockets before the desk decides: what it holds is from before the stop, and what
     /// is true now lies in the sockets.
-    pub(super) fn catch_up(&mut self, stopped: Nanos) {
+    pub(super) fn catch_up(&mut self, stopped: Span) {
         let began = self.clock.now();
         // A sleep that ended a little late is a busy host, and no stop.
         if self.away > STOPPED && began >= self.stop_logged_from {
             self.stop_logged_from = began + STOPS_SAMPLE;
             let note = Note::new(began, Severity::Warn, "worker.stopped");
-            let ms = Value::Int((stopped.0 / 1_000_000) as i64);
+            let ms = Value::Int(stopped.as_millis() as i64);
             self.worker.notes.send(note.with("for_ms", ms));
         }
         loop {
@@ -95,7 +95,7 @@ impl Running {
                 let mut feeds = self.worker.feeds.iter();
                 feeds.any(|placed| placed.lane.has_unread())
             };
-            if self.polled.since(began) > CATCH_UP_MAX.0 || !(ready || unread()) {
+            if self.polled.since(began) > CATCH_UP_MAX || !(ready || unread()) {
                 return;
             }
         }

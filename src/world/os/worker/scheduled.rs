@@ -1,7 +1,7 @@
 //! What the kernel's scheduler tells of the thread that asks. Measures nothing itself.
 
 use super::super::sys;
-use crate::base::Nanos;
+use crate::base::Span;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -20,8 +20,8 @@ pub(crate) struct Reading {
 impl Reading {
     /// How long it took to run again after the one sleep since `before`; `None` if that was no
     /// single sleep: it was stopped too (a signal, a debugger, a frozen container), or never slept.
-    pub(crate) fn slept_once_since(&self, before: &Self) -> Option<Nanos> {
-        (self.waits == before.waits + 1).then(|| Nanos(self.delay_ns - before.delay_ns))
+    pub(crate) fn slept_once_since(&self, before: &Self) -> Option<Span> {
+        (self.waits == before.waits + 1).then(|| Span(self.delay_ns - before.delay_ns))
     }
 }
 
@@ -59,6 +59,6 @@ mod tests {
         nap();
         assert_eq!(scheduled.read().unwrap().slept_once_since(&before), None);
         // A page of this program may have to be waited for: then it claims less, and never more.
-        assert!(once.is_none_or(|delay| delay < Nanos::from_secs(60)));
+        assert!(once.is_none_or(|delay| delay < Span::from_secs(60)));
     }
 }

@@ -90,7 +90,7 @@ fn placed(lane: Box<dyn Lane<Socket>>) -> Placed {
         clerk_id: 0,
         attempts: Attempts::new(Rate {
             count: 1,
-            per: Nanos::from_secs(1),
+            per: Span::from_secs(1),
         }),
     }
 }
@@ -182,7 +182,7 @@ fn a_parked_worker_sleeps_until_its_bell_rings_and_turns_once_for_it() {
     let (worker, _collector) = worker(Wait::Park, Vec::new());
     let (bell, stop) = (worker.bell.clone(), worker.stop.clone());
     let mut running = Running::new(worker);
-    running.park_max = Nanos::from_secs(600); // Nothing but the bell ends its sleep.
+    running.park_max = Span::from_secs(600); // Nothing but the bell ends its sleep.
     let ringer = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(50));
         stop.store(true, Ordering::SeqCst);
@@ -264,7 +264,7 @@ fn bound_ns(running: &mut Running) -> u64 {
     let read = std::iter::from_fn(|| socket.read(&mut bytes).ok()).sum::<usize>();
     assert!(read > 0, "nothing came");
     let rx = socket.rx();
-    rx.call.since(rx.empty)
+    rx.call.since(rx.empty).0
 }
 
 /// A worker that waits on a connection to us, and our end of it.
