@@ -16,7 +16,7 @@ use tickwire::base::{Clock, Event, InstrumentId, Nanos, RxStamps, Snapshot};
 use tickwire::exchange::Exchange as _;
 use tickwire::exchange::binance_spot::BINANCE;
 use tickwire::watch::audit::Shown;
-use tickwire::watch::latency::Recorder;
+use tickwire::watch::latency::Histograms;
 use tickwire::watch::stage::Stage;
 use tickwire::wiring::feed::{Arrival, Feed};
 use tickwire::wiring::plan::FeedPlan;
@@ -147,7 +147,7 @@ struct Road {
     events: Receiver<Event>,
     shown: rtrb::Consumer<Shown>,
     clock: OsClock,
-    latency: Recorder,
+    latency: Histograms,
     notes: Notes,
     epoch: u32,
 }
@@ -165,7 +165,7 @@ impl Road {
             events: ends.events,
             shown: ends.shown,
             clock: OsClock,
-            latency: Recorder::new(0, &Stage::ALL).0,
+            latency: Histograms::new(0, &Stage::ALL).0,
             notes: Notes::new(crossbeam_channel::bounded(0).0),
             epoch: 0,
         }

@@ -55,9 +55,9 @@ pub mod world; //    os: every system call; sim: connections to the exchange tha
 #[doc(inline)]
 pub use app::config::{Config, ConfigErrors};
 #[doc(inline)]
-pub use app::run::{Run, RunError};
+pub use app::parts::StrategyMaker;
 #[doc(inline)]
-pub use app::session::StrategyMaker;
+pub use app::run::{Run, RunError};
 #[doc(inline)]
 pub use base::{
     Asset, Body, ClientId, Contract, Decimal, Event, Flags, Instrument, InstrumentId, Intent,

@@ -5,7 +5,7 @@ use super::cli::{self, CheckArgs};
 use super::config::{self, Account, Config, Feed, SecretSource, Socket, Way};
 use super::memory::{self, count};
 use super::reality::{self, Intended};
-use super::{secrets, session};
+use super::{parts, secrets};
 use crate::base::Nanos;
 use crate::exchange::{self, Exchange};
 use crate::wiring::plan;
@@ -296,8 +296,8 @@ fn strategy_and_risk(out: &mut dyn Write, config: &Config) -> io::Result<()> {
 
 /// What would run on which CPU. Only `--live` has the order connection.
 fn placement(out: &mut dyn Write, config: &Config, cpus: &Cpus) -> io::Result<()> {
-    let feeds = config.feeds.iter().map(session::lanes).sum();
-    let placed = |gateway| place(cpus, feeds, gateway, session::wait_choice(config));
+    let feeds = config.feeds.iter().map(parts::lanes).sum();
+    let placed = |gateway| place(cpus, feeds, gateway, parts::wait_choice(config));
     write!(out, "\n{}", placed(false))?;
     if config.account.is_some() {
         write!(out, "with --live, {}", placed(true))?;

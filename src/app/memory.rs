@@ -3,7 +3,7 @@
 //! of it had 26 MiB resident after 4 s, and 32 MiB with the simulated exchange in the same process.
 
 use super::config::{Config, Feed};
-use super::session::{lanes, links, wait_choice};
+use super::parts::{lanes, links, wait_choice};
 use crate::base::{Event, Level, Note};
 use crate::exchange;
 pub use crate::market::buffer::BUFFER_BYTES;

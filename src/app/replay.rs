@@ -12,7 +12,7 @@ use crate::exchange::{DepthStream, Exchange, Survey, Words};
 use crate::journal::{Entry, Kind};
 use crate::market::{Counters, LINES_MAX};
 use crate::watch::audit::{Auditor, BookAudit, Shown};
-use crate::watch::latency::{Collector, Recorder};
+use crate::watch::latency::{Collector, Histograms};
 use crate::watch::stage::Stage;
 use crate::wiring::feed::{Arrival, Feed, FeedCounters};
 use crate::wiring::feed_lane::OVERFLOW_PARTS;
@@ -360,7 +360,7 @@ struct Replay<const N: usize> {
     events: Receiver<crate::base::Event>,
     shown: rtrb::Consumer<Shown>,
     clock: RecordedTime,
-    latency: Recorder,
+    latency: Histograms,
     leads: Collector,
     notes: Notes,
     /// The connection of each line; zero if it had none yet.
@@ -376,7 +376,7 @@ impl<const N: usize> Replay<N> {
             ..FeedPlan::new(exchange, source.depth, &source.instruments)
         };
         let ends = road::feed(&plan, Bell::new(|| {}));
-        let (latency, leads) = Recorder::new(0, &Stage::LEADS);
+        let (latency, leads) = Histograms::new(0, &Stage::LEADS);
         Self {
             exchange,
             depth: source.depth,

@@ -3,8 +3,8 @@
 
 use super::cli::{DOWN, FAILED, LogForm, RunArgs, WRONG_USE, complain};
 use super::config::{self, Config};
+use super::parts::{Named, StrategyMaker, configured_strategies, engine_parts};
 use super::reality::{self, Intended, Mode};
-use super::session::{Named, StrategyMaker, configured_strategies, engine_parts};
 use super::signals::Stop;
 use super::universe::Universe;
 use super::{panics, secrets};
@@ -43,7 +43,7 @@ const LOOK: Duration = Duration::from_millis(50);
 const QUIET: Duration = Duration::from_millis(300);
 /// How long a run waits for frames of a recording that do not arrive: after that their connection
 /// counts as gone.
-const LOST: Duration = Duration::from_secs(30);
+const SILENT: Duration = Duration::from_secs(30);
 /// The default seed: a run without arguments has the same order flow each time.
 const SEED: u64 = 1;
 
@@ -527,7 +527,7 @@ impl Threads<'_> {
             let progress = self.sim.map(Sim::progress).unwrap_or_default();
             // A host that stops the workers for a while makes them quiet, too.
             let arrived = progress.frames_sent <= seen;
-            let quiet = if arrived { QUIET } else { LOST };
+            let quiet = if arrived { QUIET } else { SILENT };
             if progress.played_out && seen_at.elapsed() > quiet {
                 return None;
             }

@@ -85,7 +85,7 @@ pub(crate) struct Entry<'e> {
 
 /// An entry as its line has it, in the order of the keys.
 #[derive(Serialize, Deserialize)]
-struct Line<'e> {
+struct Fields<'e> {
     ts_ns: Option<u64>,
     #[serde(borrow)]
     conn: Cow<'e, str>,
@@ -101,7 +101,7 @@ impl<'e> Entry<'e> {
     /// # Errors
     /// What is wrong with it.
     pub(crate) fn parse(line: &'e str) -> Result<Self, String> {
-        let line: Line<'e> = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        let line: Fields<'e> = serde_json::from_str(line).map_err(|error| error.to_string())?;
         let Some(kind) = Kind::named(&line.kind) else {
             let kind = line.kind.escape_debug();
             return Err(format!("kind is `{kind}`, not `ws` or `rest`"));
@@ -122,7 +122,7 @@ impl<'e> Entry<'e> {
             Some(place) => Cow::Owned(format!("{}#{place}", self.conn)),
             None => Cow::Borrowed(&*self.conn),
         };
-        let line = Line {
+        let line = Fields {
             ts_ns: self.ts_ns,
             conn,
             kind: Cow::Borrowed(self.kind.name()),

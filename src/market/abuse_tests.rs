@@ -77,7 +77,7 @@ fn act(builder: &mut BookBuilder<256>, step: &Step) {
         Act::Started(line) => builder.handle_started(now, *line),
         Act::Refused(line) => builder.handle_refused(now, *line),
         Act::Lost => builder.handle_lost(now),
-        Act::LineLost => builder.handle_line_lost(now),
+        Act::LineReplaced => builder.handle_line_replaced(now),
         Act::Rescaled => builder.rescale(now, (0, 0)),
         Act::Timeout => builder.handle_timeout(now),
         Act::Message(line, whole, message) => {
@@ -116,7 +116,7 @@ enum Act {
     Started(u8),
     Refused(u8),
     Lost,
-    LineLost,
+    LineReplaced,
     Rescaled,
     Timeout,
     /// On this line; true: a whole book.
@@ -177,7 +177,7 @@ impl World {
             16..28 => Act::Started(line),
             28..30 => Act::Refused(line),
             30..32 => Act::Lost,
-            32..33 => Act::LineLost,
+            32..33 => Act::LineReplaced,
             33..34 => Act::Rescaled,
             34..100 => self.pass_until(timeout),
             100..160 => Act::Poll,

@@ -250,7 +250,7 @@ fn a_crossed_book_of_a_stream_is_had_anew() {
 fn what_its_owner_saw_lost_costs_the_book_and_the_next_one_is_waited_for() {
     let mut t = Bench::connected(RISING);
     t.book(0, 10);
-    t.builder.handle_line_lost(t.now);
+    t.builder.handle_line_replaced(t.now);
     assert_eq!((t.status(), t.wants()), (Status::Resyncing, vec![]));
     t.wait(NO_BOOK);
     assert_eq!(t.wants(), [Want::Resubscribe]);

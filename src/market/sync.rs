@@ -235,7 +235,7 @@ impl<const N: usize> BookBuilder<N> {
     }
 
     /// As [`Self::handle_lost`], if the whole connection is replaced for it.
-    pub(crate) fn handle_line_lost(&mut self, now: Nanos) {
+    pub(crate) fn handle_line_replaced(&mut self, now: Nanos) {
         self.handle_lost(now);
         if self.rule.snapshot == SnapshotFrom::Stream && self.status != Status::Connecting {
             self.resub.begin(now);

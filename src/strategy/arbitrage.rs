@@ -146,7 +146,7 @@ enum Phase {
     /// The first leg is done, and something is still open.
     Open(Trade),
     /// An order's end never came: the pair does not trade again in this run.
-    Lost,
+    Halted,
 }
 
 /// What a trade is made of.
@@ -282,7 +282,7 @@ impl PairDesk {
         }
         self.base_max = rescale(self.base_max, scales.1, now.1);
         if self.phase != Phase::Idle {
-            self.phase = Phase::Lost;
+            self.phase = Phase::Halted;
         }
     }
 
@@ -293,9 +293,9 @@ impl PairDesk {
                 self.close(now, view, trade, params, out);
             }
             Phase::Sent(_, order) if now.since(order.since) > ANSWER_MAX => {
-                self.phase = Phase::Lost;
+                self.phase = Phase::Halted;
             }
-            Phase::Idle | Phase::Open(_) | Phase::Sent(..) | Phase::Lost => {}
+            Phase::Idle | Phase::Open(_) | Phase::Sent(..) | Phase::Halted => {}
         }
     }
 
@@ -454,7 +454,7 @@ impl PairDesk {
         }
         match report.outcome {
             Outcome::InDoubt | Outcome::Unknown => {
-                self.phase = Phase::Lost;
+                self.phase = Phase::Halted;
                 return;
             }
             Outcome::Fill { px, qty } => {

@@ -100,7 +100,7 @@ struct Interval {
 
 /// The worker's side.
 #[derive(Debug)]
-pub struct Recorder {
+pub struct Histograms {
     slots: [u8; Stage::ALL.len()],
     /// The place among the worker's exchanges, by instrument.
     exchange_of: Box<[u8]>,
@@ -119,7 +119,7 @@ pub struct Collector {
     spare: rtrb::Producer<Box<Interval>>,
 }
 
-impl Recorder {
+impl Histograms {
     /// Both sides for one worker that times `stages` (others that it records are ignored).
     ///
     /// It allocates and touches all memory: about 220 KB per stage.
@@ -154,7 +154,7 @@ impl Recorder {
             slots[*stage as usize] = slot as u8;
         }
         let _ = spare.push(interval()); // The ring is new and holds two.
-        let recorder = Self {
+        let histograms = Self {
             slots,
             exchange_of,
             current: interval(),
@@ -168,7 +168,7 @@ impl Recorder {
             full: full_out,
             spare,
         };
-        (recorder, collector)
+        (histograms, collector)
     }
 
     /// Counts one value. A value longer than `VALUE_MAX_NS` counts as that long.
@@ -396,17 +396,17 @@ mod tests {
 
     #[test]
     fn an_interval_is_handed_over_once_its_second_is_over() {
-        let (mut recorder, mut collector) = Recorder::new(3, &[Stage::Decode]);
+        let (mut histograms, mut collector) = Histograms::new(3, &[Stage::Decode]);
         let mut totals = Totals::default();
         let start = Nanos::from_secs(5);
-        assert!(!recorder.rotate(start));
-        recorder.record(Stage::Decode, Span(700));
-        recorder.record(Stage::Ack, Span(9)); // Not one of its stages.
-        assert!(!recorder.rotate(start + Span(999_999_999)));
+        assert!(!histograms.rotate(start));
+        histograms.record(Stage::Decode, Span(700));
+        histograms.record(Stage::Ack, Span(9)); // Not one of its stages.
+        assert!(!histograms.rotate(start + Span(999_999_999)));
         collector.collect(&mut totals, &mut { NO_LOG });
         assert!(totals.stage(Stage::Decode).is_none());
 
-        assert!(recorder.rotate(start + INTERVAL));
+        assert!(histograms.rotate(start + INTERVAL));
         let mut seen = Vec::new();
         collector.collect(&mut totals, &mut |stage, values, began, ended| {
             seen.push((stage, values.len(), values.max(), began, ended));
@@ -424,12 +424,12 @@ mod tests {
         let (okx, kraken) = (instrument(5, "okx"), instrument(2, "kraken"));
         let mut totals = Totals::default();
         for worker in 0..2 {
-            let (mut recorder, mut collector) =
-                Recorder::with_exchanges(worker, &[], &[okx, kraken]);
+            let (mut histograms, mut collector) =
+                Histograms::with_exchanges(worker, &[], &[okx, kraken]);
             for (id, ns) in [(5, 40), (2, 7), (5, 40), (3, 9), (900, 9)] {
-                recorder.record_tick(InstrumentId(id), Span(ns));
+                histograms.record_tick(InstrumentId(id), Span(ns));
             }
-            recorder.finish(Nanos(1));
+            histograms.finish(Nanos(1));
             collector.collect(&mut totals, &mut { NO_LOG });
         }
         let of = |exchange| totals.ticks(exchange).map(|t| (t.len(), t.max()));
@@ -440,12 +440,12 @@ mod tests {
 
     #[test]
     fn a_late_scribe_makes_an_interval_longer_and_loses_nothing() {
-        let (mut recorder, mut collector) = Recorder::new(0, &[Stage::Read]);
+        let (mut histograms, mut collector) = Histograms::new(0, &[Stage::Read]);
         for second in 1..=10 {
-            recorder.rotate(Nanos::from_secs(second));
-            recorder.record(Stage::Read, Span(second));
+            histograms.rotate(Nanos::from_secs(second));
+            histograms.record(Stage::Read, Span(second));
         }
-        recorder.finish(Nanos::from_secs(11));
+        histograms.finish(Nanos::from_secs(11));
         let (mut totals, mut intervals) = (Totals::default(), Vec::new());
         collector.collect(&mut totals, &mut |_, values, began, ended| {
             intervals.push((values.len(), ended.since(began).0 / INTERVAL.0));
@@ -456,10 +456,10 @@ mod tests {
 
     #[test]
     fn values_that_do_not_fit_count_as_the_longest() {
-        let (mut recorder, mut collector) = Recorder::new(0, &[Stage::Wire]);
-        recorder.record(Stage::Wire, Span(u64::MAX));
-        recorder.record(Stage::Wire, Span(0));
-        recorder.finish(Nanos(1));
+        let (mut histograms, mut collector) = Histograms::new(0, &[Stage::Wire]);
+        histograms.record(Stage::Wire, Span(u64::MAX));
+        histograms.record(Stage::Wire, Span(0));
+        histograms.finish(Nanos(1));
         let mut totals = Totals::default();
         collector.collect(&mut totals, &mut { NO_LOG });
         let wire = totals.stage(Stage::Wire).expect("recorded");
@@ -469,7 +469,7 @@ mod tests {
 
     #[test]
     fn no_value_is_lost_or_moved_while_both_sides_run() {
-        let (mut recorder, mut collector) = Recorder::new(0, &[Stage::Frame, Stage::Book]);
+        let (mut histograms, mut collector) = Histograms::new(0, &[Stage::Frame, Stage::Book]);
         let mut dice = fastrand::Rng::with_seed(7);
         let values: Vec<u64> = (0..200_000).map(|_| 1 << dice.u32(0..30)).collect();
         let mut naive = new_histogram::<u64>(DIGITS);
@@ -479,12 +479,12 @@ mod tests {
         let worker = std::thread::spawn(move || {
             let mut now = Nanos(1);
             for value in values {
-                recorder.record(Stage::Frame, Span(value));
-                recorder.record(Stage::Book, Span(1));
+                histograms.record(Stage::Frame, Span(value));
+                histograms.record(Stage::Book, Span(1));
                 now = now + Span(INTERVAL.0 / 8);
-                recorder.rotate(now);
+                histograms.rotate(now);
             }
-            recorder.finish(now);
+            histograms.finish(now);
         });
         let (mut totals, mut sum, mut intervals) = (Totals::default(), 0, 0);
         loop {
@@ -508,8 +508,8 @@ mod tests {
 
     #[test]
     fn a_gap_is_time_between_turns_that_nobody_asked_for() {
-        let (mut recorder, mut collector) = Recorder::new(1, &[]);
-        let meter = recorder.meter();
+        let (mut histograms, mut collector) = Histograms::new(1, &[]);
+        let meter = histograms.meter();
         meter.usage(Usage {
             faults_minor: 100,
             ..Usage::default()
@@ -523,16 +523,16 @@ mod tests {
             faults_major: 0,
             switches_involuntary: 4,
         });
-        recorder.rotate(Nanos(1));
-        assert!(recorder.rotate(Nanos(1) + INTERVAL));
+        histograms.rotate(Nanos(1));
+        assert!(histograms.rotate(Nanos(1) + INTERVAL));
         // 300: the gap spans the hand-over.
-        recorder.meter().turn(Nanos(1_200_300), Nanos(1_200_400));
-        recorder.meter().usage(Usage {
+        histograms.meter().turn(Nanos(1_200_300), Nanos(1_200_400));
+        histograms.meter().usage(Usage {
             faults_minor: 105,
             faults_major: 1,
             switches_involuntary: 4,
         });
-        recorder.finish(Nanos(2) + INTERVAL);
+        histograms.finish(Nanos(2) + INTERVAL);
         let mut totals = Totals::default();
         collector.collect(&mut totals, &mut { NO_LOG });
         let [worker] = totals.workers() else {

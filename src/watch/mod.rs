@@ -12,5 +12,5 @@ pub mod summary;
 pub(crate) mod table;
 
 pub(crate) use latency::Collector;
-pub use latency::{Recorder, Totals};
+pub use latency::{Histograms, Totals};
 pub use stage::Stage;

@@ -1,7 +1,7 @@
 //! What a worker lends its lanes for one turn. Owns nothing.
 
 use crate::base::{Clock, Note};
-use crate::watch::latency::Recorder;
+use crate::watch::latency::Histograms;
 use crossbeam_channel::Sender;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +11,7 @@ pub struct Turn<'a> {
     /// Where stamps come from.
     pub clock: &'a dyn Clock,
     /// Where spans are recorded.
-    pub latency: &'a mut Recorder,
+    pub latency: &'a mut Histograms,
     /// Where log records go.
     pub notes: &'a Notes,
 }

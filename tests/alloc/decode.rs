@@ -15,7 +15,7 @@ use tickwire::base::{
 use tickwire::exchange::{self, Answer, DepthStream, Exchange, Survey, Words};
 use tickwire::market::Want;
 use tickwire::watch::audit::Shown;
-use tickwire::watch::latency::Recorder;
+use tickwire::watch::latency::Histograms;
 use tickwire::watch::stage::Stage;
 use tickwire::wiring::feed::{Arrival, Feed};
 use tickwire::wiring::plan::FeedPlan;
@@ -260,7 +260,7 @@ fn joined_by(diff: &Diff, depth: &DepthStream) -> Snapshot {
 /// A feed of two lines, and who empties its rings.
 struct Road {
     clock: StepClock,
-    recorder: Recorder,
+    histograms: Histograms,
     notes: Notes,
     log: crossbeam_channel::Receiver<tickwire::base::Note>,
     feed: Feed<256>,
@@ -287,7 +287,7 @@ impl Road {
         let ends = road::feed(&plan, Bell::new(|| {}));
         Self {
             clock: StepClock(Cell::new(1_000_000_000)),
-            recorder: Recorder::new(0, &Stage::ALL).0,
+            histograms: Histograms::new(0, &Stage::ALL).0,
             notes: Notes::new(sender),
             log,
             feed: ends.feed,
@@ -329,7 +329,7 @@ impl Road {
     fn act(&mut self, act: impl FnOnce(&mut Feed<256>, &mut Turn, Nanos)) {
         let mut turn = Turn {
             clock: &self.clock,
-            latency: &mut self.recorder,
+            latency: &mut self.histograms,
             notes: &self.notes,
         };
         let now = turn.clock.now();

@@ -7,7 +7,7 @@ use tickwire::app::memory::{
 };
 use tickwire::base::{Instrument, InstrumentId, Level, Span, Symbol};
 use tickwire::exchange::{self, Exchange, Words};
-use tickwire::watch::{Recorder, Stage, Totals};
+use tickwire::watch::{Histograms, Stage, Totals};
 use tickwire::wiring::feed::Feed;
 use tickwire::wiring::plan::FeedPlan;
 use tickwire::wiring::publisher::Publisher;
@@ -68,11 +68,11 @@ fn what_is_allocated_is_what_check_says() {
 
     let of = |stages: &[Stage]| {
         bytes_of(|| {
-            let (mut recorder, mut collector) = Recorder::new(0, stages);
+            let (mut histograms, mut collector) = Histograms::new(0, stages);
             stages
                 .iter()
-                .for_each(|&stage| recorder.record(stage, Span(1)));
-            recorder.finish(tickwire::base::Nanos(1));
+                .for_each(|&stage| histograms.record(stage, Span(1)));
+            histograms.finish(tickwire::base::Nanos(1));
             let mut totals = Totals::default();
             collector.collect(&mut totals, &mut |_, _, _, _| {});
             (collector, totals)

@@ -17,7 +17,7 @@ use tickwire::exchange::{self, Account, Exchange, OrderCodec};
 use tickwire::strategy::{Table, imbalance};
 use tickwire::trading::limits::{RiskLimits, RiskParams};
 use tickwire::trading::risk::Risk;
-use tickwire::watch::latency::{Collector, Recorder, Totals};
+use tickwire::watch::latency::{Collector, Histograms, Totals};
 use tickwire::watch::stage::Stage;
 use tickwire::wiring::desk::{Desk, Exit, Receipt, Seated, Ticket};
 use tickwire::wiring::feed::{Arrival, Feed};
@@ -86,7 +86,7 @@ struct Seen {
 /// A feed, a desk and an order codec, with the rings between them: all of the road that is ours.
 struct Road {
     clock: StepClock,
-    recorder: Recorder,
+    histograms: Histograms,
     collector: Collector,
     totals: Totals,
     notes: Notes,
@@ -112,7 +112,7 @@ impl Road {
         let exchange = exchange::by_name("binance").unwrap();
         let instruments = instruments();
         let clock = StepClock(Cell::new(1_000_000_000));
-        let (mut recorder, collector) = Recorder::with_exchanges(0, &Stage::ALL, &instruments);
+        let (mut histograms, collector) = Histograms::with_exchanges(0, &Stage::ALL, &instruments);
         let (sender, log) = crossbeam_channel::bounded(256);
         let notes = Notes::new(sender);
         let bell = Bell::new(|| {});
@@ -131,7 +131,7 @@ impl Road {
         } = road::feed(&plan, bell);
         let mut turn = Turn {
             clock: &clock,
-            latency: &mut recorder,
+            latency: &mut histograms,
             notes: &notes,
         };
         let now = turn.clock.now();
@@ -145,7 +145,7 @@ impl Road {
         let desk = desk(&instruments, vec![input, reports_in], tickets);
         Self {
             clock,
-            recorder,
+            histograms,
             collector,
             totals: Totals::default(),
             notes,
@@ -180,7 +180,7 @@ impl Road {
         let frame = self.clock.now();
         let Self {
             clock,
-            recorder,
+            histograms,
             notes,
             feed,
             text,
@@ -190,7 +190,7 @@ impl Road {
         counted(to_event, || {
             let mut turn = Turn {
                 clock,
-                latency: recorder,
+                latency: histograms,
                 notes,
             };
             feed.handle_frame(&mut turn, 0, Arrival { rx, frame }, text.as_bytes());
@@ -198,7 +198,7 @@ impl Road {
             let now = turn.clock.now();
             feed.handle_timeout(&mut turn, now);
             feed.flush();
-            recorder.rotate(now);
+            histograms.rotate(now);
         });
         while self.audit.pop().is_ok() {
             self.seen.shown += 1;
@@ -218,7 +218,7 @@ impl Road {
     fn turn_desk(&mut self) {
         let Self {
             clock,
-            recorder,
+            histograms,
             notes,
             desk,
             orders,
@@ -231,7 +231,7 @@ impl Road {
         counted(to_order, || {
             let mut turn = Turn {
                 clock,
-                latency: recorder,
+                latency: histograms,
                 notes,
             };
             seen.events += desk.handle_turn(&mut turn) as u64;
@@ -305,7 +305,8 @@ impl Road {
         assert!(self.feed.publisher_counters().conflated > 0);
         assert!(self.desk.refusals().total() > 0);
         assert_eq!(self.feed.live_books(), 2);
-        self.recorder.rotate(self.clock.now() + Span::from_secs(10));
+        self.histograms
+            .rotate(self.clock.now() + Span::from_secs(10));
         self.collector
             .collect(&mut self.totals, &mut |_, _, _, _| ());
         for stage in [Stage::KernelSafe, Stage::Book, Stage::Queue, Stage::Admit] {

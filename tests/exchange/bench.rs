@@ -4,7 +4,7 @@ use std::cell::Cell;
 use tickwire::base::{Body, Clock, Event, Instrument, Nanos, UnixNanos};
 use tickwire::exchange::{DepthStream, Exchange};
 use tickwire::watch::audit::Shown;
-use tickwire::watch::latency::Recorder;
+use tickwire::watch::latency::Histograms;
 use tickwire::wiring::feed::{Arrival, Feed};
 use tickwire::wiring::plan::FeedPlan;
 use tickwire::wiring::ring::{Bell, Receiver};
@@ -16,7 +16,7 @@ pub struct Bench {
     events: Receiver<Event>,
     shown: rtrb::Consumer<Shown>,
     clock: Tick,
-    latency: Recorder,
+    latency: Histograms,
     notes: Notes,
     pub lines: u8,
 }
@@ -42,7 +42,7 @@ impl Bench {
             &FeedPlan::new(exchange, depth, instruments),
             Bell::new(|| {}),
         );
-        let (latency, _) = Recorder::new(0, &[]);
+        let (latency, _) = Histograms::new(0, &[]);
         let mut bench = Self {
             feed: ends.feed,
             events: ends.events,

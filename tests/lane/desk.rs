@@ -16,7 +16,7 @@ use tickwire::strategy::{Intents, Strategy};
 use tickwire::trading::refusal::Refusal;
 use tickwire::trading::risk::Risk;
 use tickwire::venue::paper::Paper;
-use tickwire::watch::latency::Recorder;
+use tickwire::watch::latency::Histograms;
 use tickwire::watch::stage::Stage;
 use tickwire::wiring::desk::{Desk, DeskCounters, DeskEnd, Exit, Seated, Ticket};
 use tickwire::wiring::ring::{Bell, Receiver, Sender, ring};
@@ -45,7 +45,7 @@ struct Bench {
     tickets: Option<Receiver<Ticket>>,
     script: Arc<Mutex<Script>>,
     clock: TestClock,
-    recorder: Recorder,
+    histograms: Histograms,
     notes: Notes,
     log: Log<Note>,
 }
@@ -72,7 +72,7 @@ impl Bench {
             tickets,
             script,
             clock: TestClock::at(START),
-            recorder: Recorder::new(0, &Stage::ALL).0,
+            histograms: Histograms::new(0, &Stage::ALL).0,
             notes: Notes::new(sender),
             log,
         }
@@ -93,7 +93,7 @@ impl Bench {
     fn turn(&mut self) -> usize {
         let mut turn = Turn {
             clock: &self.clock,
-            latency: &mut self.recorder,
+            latency: &mut self.histograms,
             notes: &self.notes,
         };
         self.desk.handle_turn(&mut turn)
@@ -131,7 +131,7 @@ impl Bench {
     fn finish(&mut self) -> DeskEnd {
         let mut turn = Turn {
             clock: &self.clock,
-            latency: &mut self.recorder,
+            latency: &mut self.histograms,
             notes: &self.notes,
         };
         self.desk.finish(&mut turn)

@@ -10,7 +10,7 @@ use tickwire::exchange::Exchange;
 use tickwire::exchange::binance_spot::BINANCE;
 use tickwire::market::Want;
 use tickwire::watch::audit::Shown;
-use tickwire::watch::latency::Recorder;
+use tickwire::watch::latency::Histograms;
 use tickwire::wiring::feed::{Arrival, Feed};
 use tickwire::wiring::plan::FeedPlan;
 use tickwire::wiring::ring::{Bell, Receiver};
@@ -78,7 +78,7 @@ struct Bench {
     events: Receiver<Event>,
     shown: rtrb::Consumer<Shown>,
     clock: At,
-    latency: Recorder,
+    latency: Histograms,
     notes: Notes,
     id: u64,
 }
@@ -96,7 +96,7 @@ impl Bench {
             events: ends.events,
             shown: ends.shown,
             clock: At(Cell::new(1_000_000_000)),
-            latency: Recorder::new(0, &[]).0,
+            latency: Histograms::new(0, &[]).0,
             notes: Notes::new(crossbeam_channel::bounded(0).0),
             id: 10,
         };

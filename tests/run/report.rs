@@ -6,7 +6,7 @@ use tickwire::app::report::{ReportArgs, report};
 use tickwire::base::{Nanos, Span};
 use tickwire::watch::hdr::write_hgrm;
 use tickwire::watch::summary::{StageLatency, Summary};
-use tickwire::watch::{Recorder, Stage, Totals};
+use tickwire::watch::{Histograms, Stage, Totals};
 
 #[test]
 fn a_run_is_shown_again_as_tables_and_as_a_page() {
@@ -77,12 +77,12 @@ fn page(dir: &Path) -> String {
 /// Leaves a run of a few thousand values behind, `slow` times as slow.
 fn leave_run(dir: &Path, slow: u64) {
     let stages = [Stage::Decode, Stage::TickToWire];
-    let (mut recorder, mut collector) = Recorder::new(0, &stages);
+    let (mut histograms, mut collector) = Histograms::new(0, &stages);
     for n in 1..5_000u64 {
-        recorder.record(Stage::Decode, Span(slow * (1_000 + n)));
-        recorder.record(Stage::TickToWire, Span(slow * (13_000 + 10 * n)));
+        histograms.record(Stage::Decode, Span(slow * (1_000 + n)));
+        histograms.record(Stage::TickToWire, Span(slow * (13_000 + 10 * n)));
     }
-    recorder.finish(Nanos(1));
+    histograms.finish(Nanos(1));
     let mut totals = Totals::default();
     collector.collect(&mut totals, &mut |_, _, _, _| {});
     fs::create_dir_all(dir.join("latency")).expect("made");

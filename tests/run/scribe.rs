@@ -15,7 +15,7 @@ use tickwire::base::{
 use tickwire::watch::audit::{Shown, Truth};
 use tickwire::watch::hdr::parse_hgrm;
 use tickwire::watch::summary::{LateData, Status};
-use tickwire::watch::{Recorder, Stage};
+use tickwire::watch::{Histograms, Stage};
 use tickwire::world::os::scribe::{Console, ConsoleStyle, Scribe, ScribeInputs, ScribeTotals};
 
 const BTC: InstrumentId = InstrumentId(0);
@@ -26,7 +26,7 @@ fn everything_that_was_sent_before_the_stop_is_in_the_files() {
     let (notes, inbox) = bounded(4_096);
     let (truth, truths) = bounded(64);
     let (mut shown, audit) = rtrb::RingBuffer::new(4_096);
-    let (mut recorder, collector) = Recorder::new(0, &[Stage::Decode, Stage::TickToWire]);
+    let (mut histograms, collector) = Histograms::new(0, &[Stage::Decode, Stage::TickToWire]);
     let console = Shared::default();
     let lost = Arc::new(AtomicU64::new(0));
     let handle = Scribe::start(ScribeInputs {
@@ -43,13 +43,13 @@ fn everything_that_was_sent_before_the_stop_is_in_the_files() {
         let at = Nanos(id * 1_000);
         let top = Some(book(100 + i64::from(id == 2_999)));
         shown.push(shown_at(at, id, top)).expect("there is room");
-        recorder.record(Stage::Decode, Span(id));
-        recorder.record(Stage::TickToWire, Span(id * 10));
-        recorder.rotate(Nanos(id * 10_000_000));
+        histograms.record(Stage::Decode, Span(id));
+        histograms.record(Stage::TickToWire, Span(id * 10));
+        histograms.rotate(Nanos(id * 10_000_000));
     }
     truth.send(exchange_book(2_999)).expect("there is room");
     truth.send(exchange_book(3_000)).expect("there is room");
-    recorder.finish(Nanos(30_000_000_001));
+    histograms.finish(Nanos(30_000_000_001));
     lost.fetch_add(2, Ordering::Relaxed);
     let totals = handle.stop().expect("whole");
 
@@ -86,7 +86,7 @@ fn the_intervals_in_the_log_add_up_to_the_distribution_of_the_run() {
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
     let dir = tempfile::tempdir().expect("a directory");
     let (_notes, inbox) = bounded(1);
-    let (mut recorder, collector) = Recorder::new(0, &[Stage::Queue]);
+    let (mut histograms, collector) = Histograms::new(0, &[Stage::Queue]);
     let handle = Scribe::start(ScribeInputs {
         collectors: vec![collector],
         ..inputs(inbox, &Shared::default(), Some(dir.path()))
@@ -95,14 +95,14 @@ fn the_intervals_in_the_log_add_up_to_the_distribution_of_the_run() {
     let (mut recorded, mut taken) = (0, 0);
     while taken < 3 {
         assert!(recorded < 120_000, "the scribe takes no interval");
-        recorder.record(Stage::Queue, Span(1_000));
+        histograms.record(Stage::Queue, Span(1_000));
         recorded += 1;
-        taken += u64::from(recorder.rotate(Nanos::from_secs(recorded)));
+        taken += u64::from(histograms.rotate(Nanos::from_secs(recorded)));
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    recorder.record(Stage::Queue, Span(1_000));
+    histograms.record(Stage::Queue, Span(1_000));
     recorded += 1;
-    recorder.finish(Nanos::from_secs(recorded));
+    histograms.finish(Nanos::from_secs(recorded));
     let totals = handle.stop().expect("whole");
 
     let log = fs::read(dir.path().join("latency/queue.hlog")).expect("a log");

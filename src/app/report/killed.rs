@@ -73,7 +73,7 @@ struct Log {
 }
 
 #[derive(Deserialize)]
-struct Line {
+struct Fields {
     time: String,
     event: String,
 }
@@ -86,7 +86,7 @@ impl Log {
         };
         for text in BufReader::new(file).split(b'\n').map_while(Result::ok) {
             // The last line may be half a one.
-            if let Ok(line) = serde_json::from_slice::<Line>(&text) {
+            if let Ok(line) = serde_json::from_slice::<Fields>(&text) {
                 log.orders.count(&line.event);
                 log.last = line.time;
             }

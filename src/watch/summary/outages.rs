@@ -64,7 +64,7 @@ impl fmt::Display for Outage {
 pub(crate) const DOWN_AT_END_MAX: Duration = Duration::from_secs(3);
 
 /// From this many lost connections on, connections end "again and again".
-const LOST_MIN: u64 = 3;
+const DOWN_MIN: u64 = 3;
 
 impl Summary {
     /// Sets what was down when, and which of that counts as too long: what was down for more than
@@ -112,7 +112,7 @@ impl Summary {
         // often we dialled.
         let flaps = |exchange: &String| {
             let mut outages = self.outages.iter();
-            outages.any(|outage| outage.exchange == *exchange && outage.times >= LOST_MIN)
+            outages.any(|outage| outage.exchange == *exchange && outage.times >= DOWN_MIN)
         };
         let closing = keep_closing
             .into_iter()

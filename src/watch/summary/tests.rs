@@ -1,6 +1,6 @@
 use super::*;
 use crate::base::{Nanos, Span};
-use crate::watch::latency::{Recorder, Totals};
+use crate::watch::latency::{Histograms, Totals};
 use crate::watch::stage::Stage;
 
 #[test]
@@ -90,9 +90,9 @@ fn the_page_about_the_summary_names_every_field() {
 
 #[test]
 fn quantiles_come_from_all_values_of_the_run() {
-    let (mut recorder, mut collector) = Recorder::new(2, &[Stage::Ack, Stage::Book]);
-    (1..=1_000).for_each(|us| recorder.record(Stage::Ack, Span(us * 1_000)));
-    recorder.finish(Nanos(1));
+    let (mut histograms, mut collector) = Histograms::new(2, &[Stage::Ack, Stage::Book]);
+    (1..=1_000).for_each(|us| histograms.record(Stage::Ack, Span(us * 1_000)));
+    histograms.finish(Nanos(1));
     let mut totals = Totals::default();
     collector.collect(&mut totals, &mut |_, _, _, _| {});
     let stages = StageLatency::all(&totals);

@@ -125,7 +125,7 @@ impl<const N: usize> Feed<N> {
             if let Some(book) = slot.book.as_mut().filter(|_| carried)
                 && book.status() != Status::Buffering
             {
-                book.handle_line_lost(now);
+                book.handle_line_replaced(now);
                 slot.tell_now(out, turn, now, "frames are missing");
             }
         });

@@ -10,7 +10,7 @@ use crate::base::{
 use crate::exchange::{self, Exchange};
 use crate::market::Want;
 use crate::watch::audit::Shown;
-use crate::watch::latency::Recorder;
+use crate::watch::latency::Histograms;
 use crate::wiring::plan::FeedPlan;
 use crate::wiring::ring::{Bell, Receiver};
 use crate::wiring::road;
@@ -245,7 +245,7 @@ struct Bench {
     events: Receiver<Event>,
     _shown: rtrb::Consumer<Shown>,
     clock: At,
-    latency: Recorder,
+    latency: Histograms,
     notes: Notes,
 }
 
@@ -265,7 +265,7 @@ impl Bench {
             events: ends.events,
             _shown: ends.shown,
             clock: At(Cell::new(1_000_000_000)),
-            latency: Recorder::new(0, &[]).0,
+            latency: Histograms::new(0, &[]).0,
             notes: Notes::new(crossbeam_channel::bounded(0).0),
         }
     }

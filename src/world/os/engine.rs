@@ -11,7 +11,7 @@ use crate::base::{Instrument, Note};
 use crate::exchange::Exchange;
 use crate::watch::Stage;
 use crate::watch::audit::Shown;
-use crate::watch::latency::{Collector, Recorder};
+use crate::watch::latency::{Collector, Histograms};
 use crate::wiring::desk::Desk;
 use crate::wiring::plan::{LanePlan, Plan};
 use crate::wiring::ring::Bell;
@@ -172,7 +172,8 @@ impl Engine {
         notes: &Notes,
     ) -> (Worker, Collector) {
         let timed = stages(&self.placement.workers[index], station.lines);
-        let (recorder, collector) = Recorder::with_exchanges(index as u8, &timed, &station.carried);
+        let (histograms, collector) =
+            Histograms::with_exchanges(index as u8, &timed, &station.carried);
         let pulse = Arc::new(Pulse::default());
         self.pulses.push(pulse.clone());
         let worker = Worker {
@@ -183,7 +184,7 @@ impl Engine {
             desk,
             gateways: station.gateways,
             socket_options: *sockets,
-            recorder,
+            histograms,
             notes: notes.clone(),
             jobs: self.clerk.jobs.clone(),
             replies: station.replies,

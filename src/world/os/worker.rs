@@ -12,7 +12,7 @@ use super::socket::{Socket, SocketOptions};
 use super::sys;
 use super::watcher::Seat;
 use crate::base::{Clock, InstrumentId, Nanos, Note, Severity, Span, Value};
-use crate::watch::latency::{Recorder, Usage};
+use crate::watch::latency::{Histograms, Usage};
 use crate::wiring::desk::{Desk, DeskEnd};
 use crate::wiring::feed::{BookTally, Dark, Late};
 use crate::wiring::feed_lane::FRAMES_PER_TURN;
@@ -151,7 +151,7 @@ pub(crate) struct Worker {
     /// For each socket that is dialled.
     pub(crate) socket_options: SocketOptions,
     /// The worker's side of its histograms.
-    pub(crate) recorder: Recorder,
+    pub(crate) histograms: Histograms,
     /// The way to the scribe.
     pub(crate) notes: Notes,
     /// The way to the clerk.
@@ -230,7 +230,7 @@ impl Running {
 
     fn run(mut self) -> Ended {
         self.take_seat();
-        self.worker.recorder.meter().usage(usage());
+        self.worker.histograms.meter().usage(usage());
         while !self.worker.stop.load(Ordering::Relaxed) {
             self.turn();
         }
@@ -298,7 +298,7 @@ impl Running {
         } = self;
         let mut turn = Turn {
             clock,
-            latency: &mut worker.recorder,
+            latency: &mut worker.histograms,
             notes: &worker.notes,
         };
         for at in 0..worker.feeds.len() {
@@ -321,7 +321,7 @@ impl Running {
         }
         self.handle_timers();
         let end = self.clock.now();
-        self.worker.recorder.meter().turn(begin, end);
+        self.worker.histograms.meter().turn(begin, end);
         self.beat(end);
     }
 
@@ -355,7 +355,7 @@ impl Running {
         } = self;
         let mut turn = Turn {
             clock,
-            latency: &mut worker.recorder,
+            latency: &mut worker.histograms,
             notes: &worker.notes,
         };
         let feeds = worker.feeds.len();
@@ -382,7 +382,7 @@ impl Running {
             let worker = &mut self.worker;
             let mut turn = Turn {
                 clock: &self.clock,
-                latency: &mut worker.recorder,
+                latency: &mut worker.histograms,
                 notes: &worker.notes,
             };
             let lanes = &mut worker.feeds.iter_mut().chain(&mut worker.gateways);
@@ -411,14 +411,14 @@ impl Running {
             gateways,
             poll,
             socket_options,
-            recorder,
+            histograms,
             notes,
             jobs,
             ..
         } = worker;
         let mut turn = Turn {
             clock,
-            latency: recorder,
+            latency: histograms,
             notes,
         };
         let market_data = feeds.len();
@@ -469,9 +469,9 @@ impl Running {
     /// Once a second: histograms to the scribe, the kernel's counts. Every turn: the pulse.
     fn beat(&mut self, now: Nanos) {
         let worker = &mut self.worker;
-        let second_over = worker.recorder.rotate(now);
+        let second_over = worker.histograms.rotate(now);
         if second_over {
-            worker.recorder.meter().usage(usage());
+            worker.histograms.meter().usage(usage());
             self.take_seat();
         }
         let worker = &mut self.worker;
@@ -514,12 +514,12 @@ impl Running {
         let Self { worker, clock, .. } = &mut self;
         let mut turn = Turn {
             clock,
-            latency: &mut worker.recorder,
+            latency: &mut worker.histograms,
             notes: &worker.notes,
         };
         let desk = worker.desk.as_mut().map(|desk| desk.finish(&mut turn));
-        self.worker.recorder.meter().usage(usage());
-        self.worker.recorder.finish(self.clock.now());
+        self.worker.histograms.meter().usage(usage());
+        self.worker.histograms.finish(self.clock.now());
         Ended {
             tally,
             desk,

@@ -13,7 +13,7 @@ use crate::venue::directory::host_names;
 use crate::venue::market::listed;
 use crate::venue::{Venue, Venues};
 use crate::watch::audit::{Auditor, BookAudit};
-use crate::watch::latency::Recorder;
+use crate::watch::latency::Histograms;
 use crate::wiring::ask::{Answer, Ask};
 use crate::wiring::desk::{Desk, DeskEnd};
 use crate::wiring::lane::{LINES, Lane, Output};
@@ -151,7 +151,7 @@ pub struct World {
     server: Arc<ServerConfig>,
     far: Vec<Far>,
     auditor: Auditor,
-    recorder: Recorder,
+    histograms: Histograms,
     notes: Notes,
     log: crossbeam_channel::Receiver<Note>,
     /// What came out of `log`: while much waits there, no order is admitted.
@@ -184,7 +184,7 @@ impl World {
         let feeds = road.feeds.into_iter().zip(of);
         let (sender, log) = crossbeam_channel::bounded(NOTES);
         // Nothing takes time on a virtual clock: nobody reads what is timed.
-        let (recorder, _) = Recorder::new(0, &[]);
+        let (histograms, _) = Histograms::new(0, &[]);
         Ok(Self {
             clock: VirtualClock(Cell::new(START)),
             feeds: feeds
@@ -197,7 +197,7 @@ impl World {
             far: Vec::new(),
             auditor: Auditor::new(&instruments, true),
             instruments,
-            recorder,
+            histograms,
             notes: Notes::new(sender),
             log,
             told: Vec::new(),
@@ -217,7 +217,7 @@ impl World {
     pub fn run(&mut self, span: Span) -> Result<(), String> {
         let until = self.now() + span;
         loop {
-            self.settle()?;
+            self.turn_all()?;
             self.told.extend(self.log.try_iter());
             if self.now() >= until {
                 return Ok(());
@@ -240,7 +240,7 @@ impl World {
         }
         let mut turn = Turn {
             clock: &self.clock,
-            latency: &mut self.recorder,
+            latency: &mut self.histograms,
             notes: &self.notes,
         };
         let desk = self.desk.finish(&mut turn);
@@ -277,7 +277,7 @@ impl World {
     ) -> Option<R> {
         let mut turn = Turn {
             clock: &self.clock,
-            latency: &mut self.recorder,
+            latency: &mut self.histograms,
             notes: &self.notes,
         };
         let lane = match self.feeds.get_mut(lane) {
@@ -288,7 +288,7 @@ impl World {
     }
 
     /// Does everything that happens at this moment, until nothing moves.
-    fn settle(&mut self) -> Result<(), String> {
+    fn turn_all(&mut self) -> Result<(), String> {
         let now = self.now();
         self.advance(now);
         for _ in 0..ROUNDS_MAX {
@@ -412,7 +412,7 @@ impl World {
     fn turn_desk(&mut self) -> bool {
         let mut turn = Turn {
             clock: &self.clock,
-            latency: &mut self.recorder,
+            latency: &mut self.histograms,
             notes: &self.notes,
         };
         self.desk.has_input() && self.desk.handle_turn(&mut turn) > 0

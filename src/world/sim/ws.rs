@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answered_ping_is_settled_with_those_before_it() {
+    fn an_answered_ping_answers_for_those_before_it() {
         let (mut peer, mut client, mut pipe) = (market(at(0)), Client::new(), Pipe::default());
         peer.handle_timeout(at(20_000), &mut pipe, 1).unwrap();
         peer.handle_timeout(at(40_000), &mut pipe, 2).unwrap();

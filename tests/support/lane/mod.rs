@@ -19,7 +19,7 @@ use tickwire::base::{
 use tickwire::conn::{TlsStream, Transport, TxMark, TxStamp};
 use tickwire::exchange::{self, Exchange};
 use tickwire::watch::audit::Shown;
-use tickwire::watch::latency::{Collector, Recorder, Totals};
+use tickwire::watch::latency::{Collector, Histograms, Totals};
 use tickwire::watch::stage::Stage;
 use tickwire::wiring::ask::{Answer, Ask};
 use tickwire::wiring::feed_lane::FeedLane;
@@ -165,7 +165,7 @@ pub struct Rig<L> {
     pub accepts: bool,
     notes: Notes,
     log: Receiver<Note>,
-    recorder: Recorder,
+    histograms: Histograms,
     collector: Collector,
     server: Arc<ServerConfig>,
     far: [Far; LINES],
@@ -202,8 +202,8 @@ impl<L: Lane<Tap>> Rig<L> {
             seed: 42,
         });
         let (sender, log) = crossbeam_channel::bounded(4_096);
-        let (mut recorder, collector) = Recorder::new(0, &Stage::ALL);
-        recorder.rotate(START);
+        let (mut histograms, collector) = Histograms::new(0, &Stage::ALL);
+        histograms.rotate(START);
         let rig = Self {
             lane,
             clock: TestClock::at(START),
@@ -216,7 +216,7 @@ impl<L: Lane<Tap>> Rig<L> {
             accepts: true,
             notes: Notes::new(sender),
             log,
-            recorder,
+            histograms,
             collector,
             server: authority.server("localhost", 2100),
             far: std::array::from_fn(|_| Far {
@@ -236,7 +236,7 @@ impl<L: Lane<Tap>> Rig<L> {
     pub fn with<R>(&mut self, work: impl FnOnce(&mut L, &mut Turn) -> R) -> R {
         let mut turn = Turn {
             clock: &self.clock,
-            latency: &mut self.recorder,
+            latency: &mut self.histograms,
             notes: &self.notes,
         };
         work(&mut self.lane, &mut turn)
@@ -392,7 +392,7 @@ impl<L: Lane<Tap>> Rig<L> {
     /// All that was timed so far. Once a test.
     pub fn latency(&mut self) -> Totals {
         let mut totals = Totals::default();
-        self.recorder.rotate(self.now() + Span::from_secs(3_600));
+        self.histograms.rotate(self.now() + Span::from_secs(3_600));
         self.collector.collect(&mut totals, &mut |_, _, _, _| ());
         totals
     }

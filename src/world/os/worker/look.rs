@@ -23,7 +23,7 @@ impl Running {
         let mut span = Span::ZERO;
         if waits {
             span = self.next_timeout().since(self.polled).min(self.park_max);
-            self.worker.recorder.meter().wait();
+            self.worker.histograms.meter().wait();
         }
         let told = self.poll(Duration::from_nanos(span.0));
         let woke = self.clock.now();
@@ -79,7 +79,7 @@ impl Running {
             let Self { worker, clock, .. } = self;
             let mut turn = Turn {
                 clock,
-                latency: &mut worker.recorder,
+                latency: &mut worker.histograms,
                 notes: &worker.notes,
             };
             for placed in &mut worker.feeds {

@@ -98,7 +98,7 @@ fn placed(lane: Box<dyn Lane<Socket>>) -> Placed {
 fn worker(wait: Wait, feeds: Vec<Box<dyn Lane<Socket>>>) -> (Worker, crate::watch::Collector) {
     let poll = Poll::new().unwrap();
     let waker = mio::Waker::new(poll.registry(), BELL).unwrap();
-    let (recorder, collector) = Recorder::new(0, &[]);
+    let (histograms, collector) = Histograms::new(0, &[]);
     let (clerk, hosts) = (Vec::new(), Vec::new());
     let notes = Notes::new(crossbeam_channel::bounded(16).0);
     let worker = Worker {
@@ -109,7 +109,7 @@ fn worker(wait: Wait, feeds: Vec<Box<dyn Lane<Socket>>>) -> (Worker, crate::watc
         desk: None,
         gateways: Vec::new(),
         socket_options: SocketOptions::default(),
-        recorder,
+        histograms,
         jobs: super::super::clerk::Clerk::start(clerk, hosts, &[], &[], notes.clone())
             .unwrap()
             .jobs,
