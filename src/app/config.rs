@@ -3,6 +3,7 @@
 
 mod feeds;
 mod levels;
+mod market;
 mod network;
 mod read;
 mod sections;
@@ -12,6 +13,7 @@ use crate::exchange::{self, DepthStream, Limits, Streams};
 #[cfg(doc)]
 use crate::strategy;
 use crate::strategy::{Kind, Values};
+use crate::venue::market::Coin;
 pub(crate) use network::{Way, proxy_to};
 use read::Reader;
 use std::fmt;
@@ -279,14 +281,21 @@ impl Config {
                 config.unwritten.sort_by_key(|error| error.line);
                 Ok(config)
             }
-            _ => {
-                reader
-                    .errors
-                    .sort_by_key(|error| (error.line, error.column));
-                Err(ConfigErrors(reader.errors))
-            }
+            _ => Err(errors_of(reader)),
         }
     }
+}
+
+/// Reads a file that names what the simulated exchanges list.
+pub(crate) fn load_coins(path: &Path) -> Result<Vec<Coin>, ConfigErrors> {
+    let text = read_text(path).map_err(|what| ConfigErrors(vec![whole_file(path, what)]))?;
+    market::coins(Reader::new(path, &text))
+}
+
+fn errors_of(mut reader: Reader) -> ConfigErrors {
+    let place = |error: &ConfigError| (error.line, error.column);
+    reader.errors.sort_by_key(place);
+    ConfigErrors(reader.errors)
 }
 
 /// Everything that is wrong with a file, in the order of its lines; never empty.

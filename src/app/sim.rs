@@ -1,12 +1,15 @@
 //! `tickwire sim`: the simulated exchange on its own, until Ctrl-C. Prints what a configuration
 //! needs to reach it.
 
+use super::cli::{FAILED, WRONG_USE, complain};
+use super::config::{self, ConfigErrors};
 use super::panics;
 use super::signals::Stop;
 use crate::base::Channel;
 use crate::exchange;
 use crate::venue::directory::host_names;
-use crate::world::os::console::{self, Outlet};
+use crate::venue::market::INSTRUMENTS_MAX;
+use crate::world::os::console::Outlet;
 use crate::world::os::server::{self, Exceeded, Sim, SimOptions, SimProgress, SimSource, Speed};
 use clap::Args;
 use std::collections::BTreeSet;
@@ -15,6 +18,7 @@ use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Symbols of an exchange that are printed.
@@ -31,9 +35,10 @@ pub(crate) struct SimArgs {
     /// Seed of the order flow: the same seed makes the same market
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Instruments of each exchange: BTC, ETH, SOL, then invented ones
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    pub(crate) instruments: u64,
+    /// What each exchange lists: so many of BTC, ETH, SOL and invented ones, or what a TOML file
+    /// names with the prices at the start
+    #[arg(long, default_value = "3", value_name = "N|FILE")]
+    pub(crate) instruments: Instruments,
     /// Book messages a second that all instruments of all exchanges make together, about
     #[arg(long, value_name = "N")]
     pub(crate) messages_per_s: Option<u64>,
@@ -52,6 +57,30 @@ pub(crate) struct SimArgs {
     pub(crate) hosts: bool,
 }
 
+/// What each exchange lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Instruments {
+    /// The first of the built-in assets.
+    First(usize),
+    /// Those of a file.
+    File(PathBuf),
+}
+
+impl FromStr for Instruments {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(Self::File(text.into()));
+        }
+        let count = text.parse().ok();
+        let count = count.filter(|count| (1..=INSTRUMENTS_MAX).contains(count));
+        count
+            .map(Self::First)
+            .ok_or_else(|| format!("write 1 to {INSTRUMENTS_MAX}, or a file"))
+    }
+}
+
 fn play_help() -> String {
     let player = exchange::unnamed().mirror().player();
     let whose = player.map_or("", |player| player.whose());
@@ -62,6 +91,7 @@ fn play_help() -> String {
 #[derive(Debug)]
 enum Failure {
     Sim(server::SimError),
+    Instruments(ConfigErrors),
     Ca(PathBuf, io::Error),
     Signals(io::Error),
     Start(io::Error),
@@ -72,6 +102,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sim(error) => write!(f, "{error}"),
+            Self::Instruments(errors) => write!(f, "{errors}"),
             Self::Ca(path, error) => write!(f, "cannot write {}: {error}", path.display()),
             Self::Signals(error) => write!(f, "cannot listen for Ctrl-C: {error}"),
             Self::Start(error) => write!(f, "cannot start: {error}"),
@@ -84,10 +115,8 @@ impl fmt::Display for Failure {
 pub(crate) fn run(args: SimArgs) -> ExitCode {
     match serve(args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            console::complain(&format!("sim: {failure}"));
-            ExitCode::FAILURE
-        }
+        Err(Failure::Instruments(errors)) => complain(WRONG_USE, &errors),
+        Err(failure) => complain(FAILED, &format!("sim: {failure}")),
     }
 }
 
@@ -105,7 +134,10 @@ fn serve(args: SimArgs) -> Result<(), Failure> {
     let mut options = SimOptions {
         seed: args.seed,
         exchanges: exchange::ALL.iter().map(|e| e.name().to_owned()).collect(),
-        instruments: args.instruments as usize,
+        coins: match &args.instruments {
+            Instruments::First(count) => server::coins(*count),
+            Instruments::File(path) => config::load_coins(path).map_err(Failure::Instruments)?,
+        },
         messages_per_s: args.messages_per_s,
         truth: false,
         beside_engine: false,
@@ -275,6 +307,15 @@ mod tests {
     }
 
     #[test]
+    fn instruments_are_a_number_or_a_file() {
+        assert_eq!("7".parse(), Ok(Instruments::First(7)));
+        assert_eq!("my.toml".parse(), Ok(Instruments::File("my.toml".into())));
+        for none in ["0", "1001", ""] {
+            assert!(none.parse::<Instruments>().is_err(), "{none}");
+        }
+    }
+
+    #[test]
     fn what_is_announced_is_what_a_configuration_needs() {
         let sim = server::start(SimOptions::default()).unwrap();
         let mut out = Vec::new();
@@ -311,7 +352,7 @@ mod tests {
         let args = |listen, play: Option<&str>| SimArgs {
             listen,
             seed: 1,
-            instruments: 3,
+            instruments: Instruments::First(3),
             messages_per_s: None,
             play: play.map(PathBuf::from),
             speed: Speed::Client,

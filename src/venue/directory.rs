@@ -95,7 +95,7 @@ fn without_port(host_port: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::market::listed;
+    use super::super::market::{coins, listed};
     use super::*;
     use crate::base::UnixNanos;
     use crate::exchange::ALL;
@@ -103,7 +103,7 @@ mod tests {
 
     fn venues() -> Venues {
         let venue = |exchange: &&'static dyn Exchange| {
-            let market = listed(exchange.mirror(), 1, None);
+            let market = listed(exchange.mirror(), &coins(1), None);
             Venue::flow(*exchange, market, 1, UnixNanos(0))
         };
         Venues::new(ALL.iter().map(venue).collect())

@@ -4,12 +4,17 @@ use super::flow::Profile;
 use crate::base::{InstrumentId, Px, Span};
 use crate::exchange::Mirror;
 use crate::exchange::mirror::Listing;
+use std::ops::RangeInclusive;
 
 /// Instruments of one exchange, at most.
 pub(crate) const INSTRUMENTS_MAX: usize = 1_000;
 
+/// The first assets of a list are lively, the others calm.
+const LIVELY: usize = 3;
+
 /// An asset as the market sees it.
-struct Coin {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coin {
     base: String,
     /// The price, in units of its last decimal.
     price: i64,
@@ -22,17 +27,47 @@ struct Coin {
     pause: Span,
 }
 
-/// The first `instruments` that this exchange lists, and how lively each is: BTC, ETH and SOL, then
-/// invented assets, which are calmer. `pause` is the mean time between two actions on each, if
-/// it is given.
+impl Coin {
+    /// Ticks at which a price may start: fewer leave no room for a book below it, more none for
+    /// what multiplies it.
+    pub(crate) const PRICES: RangeInclusive<u64> = 1_000..=100_000_000;
+    /// Lots that a usual order may have.
+    pub(crate) const USUALS: RangeInclusive<u64> = 10..=1_000_000_000;
+    /// Decimals that a price or a quantity may have: every exchange writes as many.
+    pub(crate) const DECIMALS_MAX: u8 = 8;
+
+    /// The asset at this place of a list, with its price at the start and a usual order, each in
+    /// units of its last decimal, and with their decimals.
+    pub(crate) fn new(n: usize, base: &str, price: (u64, u8), usual: (u64, u8)) -> Self {
+        debug_assert!(Self::PRICES.contains(&price.0));
+        debug_assert!(Self::USUALS.contains(&usual.0));
+        Self {
+            base: base.to_owned(),
+            price: price.0 as i64,
+            px_decimals: price.1,
+            qty_decimals: usual.1,
+            usual: usual.0,
+            depth_ticks: if n < LIVELY { 150 } else { 100 },
+            orders_per_side: if n < LIVELY { 350 } else { 100 },
+            pause: Span::from_millis(if n < LIVELY { 5 } else { 50 }),
+        }
+    }
+}
+
+/// The first `count` assets if nobody lists any: BTC, ETH and SOL, then invented ones.
+pub fn coins(count: usize) -> Vec<Coin> {
+    (0..count.min(INSTRUMENTS_MAX)).map(coin).collect()
+}
+
+/// What this exchange lists of these assets, and how lively each is. `pause` is the mean time
+/// between two actions on each, if it is given.
 pub(crate) fn listed(
     mirror: &dyn Mirror,
-    instruments: usize,
+    coins: &[Coin],
     pause: Option<Span>,
 ) -> Vec<(Listing, Profile)> {
-    let coins = (0..instruments.min(INSTRUMENTS_MAX)).map(coin);
     let mut market = Vec::new();
-    for (n, coin) in coins.enumerate() {
+    for (n, coin) in coins.iter().take(INSTRUMENTS_MAX).enumerate() {
         let mut instrument = mirror.list(
             &coin.base,
             mirror.quote(),
@@ -80,34 +115,20 @@ fn scaled(units: i128, from: u8, to: u8) -> i128 {
 }
 
 fn coin(n: usize) -> Coin {
-    const LIVELY: Span = Span::from_millis(5);
-    let real = |base: &str, price, qty_decimals, (usual, depth_ticks)| Coin {
-        base: base.to_owned(),
-        price,
-        px_decimals: 2,
-        qty_decimals,
-        usual,
+    let real = |base, price, usual, depth_ticks| Coin {
         depth_ticks,
-        orders_per_side: 350,
-        pause: LIVELY,
+        ..Coin::new(n, base, (price, 2), usual)
     };
     match n {
-        0 => real("BTC", 6_425_000, 5, (40_000, 180)),
-        1 => real("ETH", 312_000, 4, (8_000, 150)),
-        2 => real("SOL", 14_800, 3, (25_000, 140)),
+        0 => real("BTC", 6_425_000, (40_000, 5), 180),
+        1 => real("ETH", 312_000, (8_000, 4), 150),
+        2 => real("SOL", 14_800, (25_000, 3), 140),
         _ => {
             // From 0.2 to 80,000 of the quote asset, each with five digits.
             let px_decimals = (n % 6) as u8;
-            Coin {
-                base: format!("C{:03}", n + 1),
-                price: 20_000 + (n as i64 * 7_919) % 60_000,
-                px_decimals,
-                qty_decimals: 5 - px_decimals,
-                usual: 10_000,
-                depth_ticks: 100,
-                orders_per_side: 100,
-                pause: Span::from_millis(50),
-            }
+            let price = 20_000 + (n as u64 * 7_919) % 60_000;
+            let usual = (10_000, 5 - px_decimals);
+            Coin::new(n, &format!("C{:03}", n + 1), (price, px_decimals), usual)
         }
     }
 }
@@ -121,7 +142,7 @@ mod tests {
     #[test]
     fn a_thousand_instruments_of_every_exchange_have_names_of_their_own_and_sound_prices() {
         for exchange in ALL {
-            let market = listed(exchange.mirror(), INSTRUMENTS_MAX, None);
+            let market = listed(exchange.mirror(), &coins(INSTRUMENTS_MAX), None);
             let symbols: BTreeSet<_> = market
                 .iter()
                 .map(|(listing, _)| listing.instrument.symbol)

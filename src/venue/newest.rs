@@ -59,7 +59,7 @@ impl Newest {
 
 #[cfg(test)]
 mod tests {
-    use super::super::market::listed;
+    use super::super::market::{coins, listed};
     use super::super::simulated::Venue;
     use super::*;
     use crate::base::{Nanos, Side};
@@ -68,7 +68,7 @@ mod tests {
 
     fn venue(exchange: &str, instruments: usize) -> Venue {
         let exchange = by_name(exchange).unwrap();
-        let market = listed(exchange.mirror(), instruments, None);
+        let market = listed(exchange.mirror(), &coins(instruments), None);
         Venue::flow(exchange, market, 1, UnixNanos(1_750_000_000_000_000_000))
     }
 

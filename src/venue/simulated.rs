@@ -360,14 +360,14 @@ fn dice_seed(seed: u64, exchange: &str, n: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::market::listed;
+    use super::super::market::{coins, listed};
     use super::*;
     use crate::base::{Px, Qty};
     use crate::exchange::by_name;
 
     fn venue() -> Venue {
         let exchange = by_name("binance").unwrap();
-        let market = listed(exchange.mirror(), 3, None);
+        let market = listed(exchange.mirror(), &coins(3), None);
         Venue::flow(exchange, market, 1, UnixNanos(0)).with_truth()
     }
 

@@ -373,7 +373,7 @@ fn a_connection_carries_1024_streams_and_no_more() {
 #[test]
 fn a_client_that_never_reads_is_cut_and_the_others_are_not() {
     let sim = server::start(SimOptions {
-        instruments: 100,
+        coins: server::coins(100),
         ..SimOptions::default()
     })
     .unwrap();

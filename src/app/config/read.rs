@@ -31,6 +31,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The file's tables; `None`, and its mistakes noted, if it is not TOML at all.
+    pub(crate) fn toml(&mut self) -> Option<Spanned<DeTable<'a>>> {
+        let (root, errors) = DeTable::parse_recoverable(self.text);
+        for error in &errors {
+            let what = format!("not TOML: {}", error.message().replace('\n', "; "));
+            self.refuse(error.span().unwrap_or(0..0), what);
+        }
+        errors.is_empty().then_some(root)
+    }
+
     /// Notes a mistake at this place of the text.
     pub(crate) fn refuse(&mut self, span: Range<usize>, what: String) {
         let error = self.at(span, what);

@@ -10,21 +10,14 @@ use crate::exchange::unnamed;
 use crate::strategy::{ALL, Kind, Sort, Value, Values};
 use crate::venue::market::INSTRUMENTS_MAX;
 use std::time::Duration;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
 /// Depths that are compiled in.
 const DEPTHS: [u64; 3] = [256, 1024, 4096];
 
 /// Reads the whole file. `None` if it is not TOML at all; mistakes are in the reader.
 pub(super) fn config(reader: &mut Reader, known: &[Known]) -> Option<Config> {
-    let (root, errors) = DeTable::parse_recoverable(reader.text);
-    for error in &errors {
-        let what = format!("not TOML: {}", error.message().replace('\n', "; "));
-        reader.refuse(error.span().unwrap_or(0..0), what);
-    }
-    if !errors.is_empty() {
-        return None;
-    }
+    let root = reader.toml()?;
     let mut top = Section::new("this file", 0..0, Some(root.get_ref()));
     let risk = risk(reader, &mut top);
     let feeds = feeds(reader, &mut top, known);

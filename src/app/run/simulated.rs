@@ -34,7 +34,7 @@ pub(super) fn start_configured(
     let options = SimOptions {
         seed: simulate.seed,
         exchanges: feeds.iter().map(|feed| feed.exchange.clone()).collect(),
-        instruments: simulate.instruments,
+        coins: server::coins(simulate.instruments),
         messages_per_s: simulate.messages_per_s,
         ..SimOptions::default()
     };

@@ -1,4 +1,4 @@
-use super::super::market::listed;
+use super::super::market::{coins, listed};
 use super::*;
 use crate::exchange::by_name;
 use crate::exchange::mirror::Listing;
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 const EPOCH: UnixNanos = UnixNanos(1_750_000_000_000_000_000);
 
 fn default_market() -> Vec<(Listing, Profile)> {
-    listed(by_name("binance").unwrap().mirror(), 3, None)
+    listed(by_name("binance").unwrap().mirror(), &coins(3), None)
 }
 
 fn flow(seed: u64) -> Flow {

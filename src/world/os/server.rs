@@ -9,7 +9,7 @@ use super::sys;
 use crate::base::{Span, UnixNanos};
 use crate::exchange::{self, Exchange};
 use crate::venue::directory::{Venues, host_names};
-use crate::venue::market::{self, INSTRUMENTS_MAX};
+use crate::venue::market;
 use crate::venue::recording::{Recording, RecordingError};
 use crate::venue::simulated::Venue;
 use crate::watch::audit::Truth;
@@ -26,6 +26,7 @@ use std::time::Instant;
 use thread::{Shared, Thread};
 
 pub(crate) use crate::venue::limits::Exceeded;
+pub use crate::venue::market::{Coin, coins};
 pub use crate::venue::play::Speed;
 
 /// Truths that may wait for a reader; further ones are dropped and counted.
@@ -40,8 +41,8 @@ pub struct SimOptions {
     pub seed: u64,
     /// The exchanges that are simulated, by their names in the registry.
     pub exchanges: Vec<String>,
-    /// Instruments of each exchange, 1 to 1,000.
-    pub instruments: usize,
+    /// What each exchange lists, 1 to 1,000 assets; see [`coins`].
+    pub coins: Vec<Coin>,
     /// Messages in a second that all instruments of all exchanges make together, about: books (at
     /// most ten an instrument), prints and quotes. `None` leaves each as lively as it is.
     pub messages_per_s: Option<u64>,
@@ -60,7 +61,7 @@ impl Default for SimOptions {
             listen,
             seed: 1,
             exchanges: vec![exchange::unnamed().name().to_owned()],
-            instruments: 3,
+            coins: coins(3),
             messages_per_s: None,
             truth: true,
             source: SimSource::Flow,
@@ -72,7 +73,7 @@ impl Default for SimOptions {
 /// Where its market data comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SimSource {
-    /// Seeded order flow into matching engines: BTC, ETH, SOL, then invented assets.
+    /// Seeded order flow into matching engines.
     Flow,
     /// A recording (JSON lines, gzip or plain) of the one exchange that is simulated.
     Play {
@@ -316,15 +317,14 @@ fn venues(
         let indexed = indexed.map_err(|error| SimError::Recording(path.clone(), error))?;
         recording = Some((indexed, *speed));
     }
-    let instruments = options.instruments.clamp(1, INSTRUMENTS_MAX);
-    let books = (instruments * exchanges.len()) as u64;
+    let books = (options.coins.len() * exchanges.len()) as u64;
     let pause = options.messages_per_s.map(|rate| pause(rate, books));
     let (epoch, started) = (unix_now(), Instant::now());
     let venue = |exchange: &&'static dyn Exchange| {
         let venue = match recording.take() {
             Some((recording, speed)) => Venue::play(*exchange, recording, speed, epoch),
             None => {
-                let market = market::listed(exchange.mirror(), instruments, pause);
+                let market = market::listed(exchange.mirror(), &options.coins, pause);
                 Venue::flow(*exchange, market, options.seed, epoch)
             }
         };

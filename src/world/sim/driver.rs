@@ -10,7 +10,7 @@ use crate::conn::tls::client_config;
 use crate::exchange::mirror::Listing;
 use crate::exchange::{self, Exchange};
 use crate::venue::directory::host_names;
-use crate::venue::market::listed;
+use crate::venue::market::{coins, listed};
 use crate::venue::{Venue, Venues};
 use crate::watch::audit::{Auditor, BookAudit};
 use crate::watch::latency::Histograms;
@@ -88,7 +88,7 @@ impl Exchanges {
         for name in names {
             let exchange =
                 exchange::by_name(name).ok_or_else(|| format!("{name}: no such exchange"))?;
-            let market = listed(exchange.mirror(), instruments, None);
+            let market = listed(exchange.mirror(), &coins(instruments), None);
             venues.push(Venue::flow(exchange, market, seed, EPOCH).with_truth());
         }
         let hosts = venues.iter().flat_map(|venue| host_names(venue.exchange));

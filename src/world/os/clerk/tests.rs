@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::exchange::binance_spot::BINANCE;
+use crate::venue::market;
 use crate::world::os::server::{self, SimOptions};
 use std::net::TcpListener;
 
@@ -30,7 +31,7 @@ fn snapshot(id: u16) -> Ask {
 }
 
 fn instruments() -> Vec<Instrument> {
-    let market = crate::venue::market::listed(BINANCE.mirror(), 3, None);
+    let market = market::listed(BINANCE.mirror(), &market::coins(3), None);
     let listed = market.into_iter().map(|(listing, _)| listing.instrument);
     listed.collect()
 }
