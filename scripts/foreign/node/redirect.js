@@ -1,10 +1,13 @@
 // Sends a client to the simulated exchanges: names, and nothing else of it, are changed. Loaded by
-// `node --require`; NODE_EXTRA_CA_CERTS brings the trust.
+// `node --require`. TICKWIRE_SIM is where the simulator listens, TICKWIRE_HOSTS a file of what
+// `tickwire sim --hosts` prints; NODE_EXTRA_CA_CERTS brings the trust.
 'use strict';
+const fs = require('fs');
 const net = require('net');
 
 const [ip, port] = process.env.TICKWIRE_SIM.split(':');
-const hosts = new Set(process.env.TICKWIRE_HOSTS.split(' '));
+const lines = fs.readFileSync(process.env.TICKWIRE_HOSTS, 'utf8').split('\n');
+const hosts = new Set(lines.flatMap((line) => line.split('#')[0].trim().split(/\s+/).slice(1)));
 const connect = net.Socket.prototype.connect;
 
 net.Socket.prototype.connect = function (...args) {

@@ -1,7 +1,8 @@
 """Sends a client to the simulated exchanges: names and trust, and nothing else of it, are changed.
 
-Python imports this before the client's first line. `TICKWIRE_SIM` is where the simulator listens,
-`TICKWIRE_HOSTS` whom it simulates, `SSL_CERT_FILE` its certificate authority.
+Python imports this before the client's first line, if its folder is in `PYTHONPATH`. `TICKWIRE_SIM`
+is where the simulator listens, `TICKWIRE_HOSTS` a file of what `tickwire sim --hosts` prints, and
+`SSL_CERT_FILE` the simulator's certificate authority.
 """
 
 import os
@@ -12,7 +13,8 @@ SIM = os.environ.get("TICKWIRE_SIM")
 
 if SIM:
     sim_ip, sim_port = SIM.rsplit(":", 1)
-    hosts = set(os.environ["TICKWIRE_HOSTS"].split())
+    with open(os.environ["TICKWIRE_HOSTS"]) as file:
+        hosts = {name for line in file for name in line.split("#")[0].split()[1:]}
     resolve = socket.getaddrinfo
 
     def getaddrinfo(host, port, *args, **kwargs):
