@@ -149,7 +149,11 @@ impl Exchange for BinanceFutures {
                 count: 1_200,
                 per: Span::from_secs(60),
             },
-            bursts: Bursts::NONE,
+            // The market takes the whole of it at once.
+            bursts: Bursts {
+                rest_weight: 2_400,
+                ..Bursts::NONE
+            },
             snapshot_levels_max: rest::LEVELS_MAX,
         }
     }

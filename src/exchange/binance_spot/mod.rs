@@ -10,7 +10,7 @@ pub(super) mod market {
     pub(crate) mod request;
     pub(crate) mod rest;
 }
-mod mirror;
+pub(crate) mod mirror;
 
 use super::{
     Account, Bursts, DecodeError, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings,

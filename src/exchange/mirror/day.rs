@@ -60,6 +60,21 @@ impl Day {
         }
     }
 
+    /// Of one print and nothing else.
+    pub(crate) fn of(trade: &Trade) -> Self {
+        let (px, volume) = (trade.px, u128::from(trade.qty.0));
+        Self {
+            since: trade.exch_time,
+            open: px,
+            high: px,
+            low: px,
+            last: px,
+            volume,
+            turnover: u128::from(px.0.unsigned_abs()) * volume,
+            count: 1,
+        }
+    }
+
     /// The same after this print.
     pub(crate) fn take(&mut self, trade: &Trade) {
         let (px, qty) = (trade.px, u128::from(trade.qty.0));
@@ -99,6 +114,11 @@ impl Day {
         let mean = u128::from(self.mean().0.unsigned_abs()).max(1);
         let at_mean = size.saturating_mul(power(instrument.px_scale + SCALE)) / mean;
         decimal(at_mean, scale + SCALE)
+    }
+
+    /// How many contracts of this instrument, whose day it is, were traded.
+    pub(crate) fn contracts(&self, instrument: &Instrument) -> Decimal {
+        decimal(self.volume, instrument.qty_scale)
     }
 
     /// What was traded in the quote asset of this instrument, whose day it is.
@@ -160,6 +180,12 @@ mod tests {
             assert_eq!((day.last, day.mean()), (Px(px), Px(px)));
             assert_eq!(day.base(found).to_string(), "20");
             assert_eq!(day.quote(found).to_string(), "1000000");
+            let contracts = 1_000_000
+                / match found.contract.inverse {
+                    true => found.contract.size,
+                    false => 50_000,
+                };
+            assert_eq!(day.contracts(found).to_string(), contracts.to_string());
         }
         let nothing = Day::quiet(&listing("binance"), Px(0), now);
         assert_eq!(nothing.quote(&listing("binance").instrument).units, 0);
@@ -170,14 +196,19 @@ mod tests {
         let listing = listing("binance-usdm");
         let mut day = Day::quiet(&listing, Px(500_000), UnixNanos(0));
         for (px, qty) in [(500_010, 1_000), (499_990, 2_000)] {
-            day.take(&Trade {
+            let trade = Trade {
                 instrument: InstrumentId(0),
                 id: 1,
                 px: Px(px),
                 qty: Qty(qty),
                 taker: Side::Buy,
                 exch_time: UnixNanos(0),
-            });
+            };
+            day.take(&trade);
+            let alone = Day::of(&trade);
+            assert_eq!(alone.mean(), Px(px));
+            let worth = alone.quote(&listing.instrument);
+            assert_eq!(worth.units, u128::from(qty) * px as u128 * 10_000);
         }
         assert_eq!(
             [day.open, day.high, day.low, day.last],

@@ -1,19 +1,17 @@
 //! The exchange's half of the protocol, for the simulated exchange: what Binance itself reads and
 //! writes. Values only: holds no socket, no clock and no book.
 
-mod control;
 mod frames;
 mod service;
+mod session;
 
 use super::Facts;
 use crate::base::instrument::name;
-use crate::base::{Asset, Contract, Instrument, Kind, Px, Qty, Span, Symbol};
-use crate::exchange::mirror::{
-    Ban, Call, Happened, Market, MirrorSession, Offence, Pace, Refusal, Reply,
-};
+use crate::base::{Asset, Contract, Instrument, Kind, Px, Qty, Symbol};
+use crate::exchange::binance_spot::mirror::BAN;
+use crate::exchange::mirror::{Ban, Call, Market, MirrorSession, Refusal, Reply};
 use crate::exchange::{Mirror, kit::text};
-use control::Control;
-use std::collections::BTreeSet;
+use session::{Route, Session};
 
 /// Largest quantity of an order, in whole units.
 const QTY_MAX: u64 = 1_000_000;
@@ -87,13 +85,8 @@ impl Mirror for Facts {
             (false, _) => return None,
         };
         let names = names.split('/').filter(|name| !name.is_empty());
-        Some(Box::new(Session {
-            coin_margined: self.coin_margined,
-            streams_max: self.streams_max,
-            route,
-            combined,
-            streams: names.map(|name| name.replace("%40", "@")).collect(),
-        }))
+        let names = names.map(|name| name.replace("%40", "@")).collect();
+        Some(Box::new(Session::open(self, route, combined, names)))
     }
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
@@ -104,140 +97,8 @@ impl Mirror for Facts {
         service::refuse(why, call)
     }
 
-    /// As at the spot market.
     fn ban(&self) -> Option<Ban> {
-        Some(Ban {
-            warnings: 10,
-            span: Span::from_secs(120),
-        })
-    }
-}
-
-/// Which streams a connection is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Route {
-    Public,
-    Market,
-    All,
-}
-
-impl Route {
-    /// Depth and best bid and ask are public; all else is market.
-    fn serves(self, stream: &str) -> bool {
-        let public = stream.contains("@depth") || stream.ends_with("@bookTicker");
-        match self {
-            Self::Public => public,
-            Self::Market => !public,
-            Self::All => true,
-        }
-    }
-}
-
-/// One market connection of a client.
-struct Session {
-    coin_margined: bool,
-    streams_max: usize,
-    route: Route,
-    /// Payloads come in an envelope with their stream's name.
-    combined: bool,
-    /// What the client asked for, on whichever route, known or not: it is all acknowledged.
-    streams: BTreeSet<String>,
-}
-
-impl Session {
-    /// Writes `body` for each of these streams that the client follows here.
-    fn tell(&self, streams: &[String], out: &mut Vec<String>, body: impl Fn() -> String) {
-        for stream in streams {
-            if !self.streams.contains(stream) || !self.route.serves(stream) {
-                continue;
-            }
-            out.push(match self.combined {
-                true => format!(r#"{{"stream":"{stream}","data":{}}}"#, body()),
-                false => body(),
-            });
-        }
-    }
-}
-
-impl MirrorSession for Session {
-    fn handle_text(
-        &mut self,
-        text: &str,
-        _market: &mut dyn Market,
-        out: &mut Vec<String>,
-    ) -> Result<(), Offence> {
-        let (id, control) = match control::parse(text) {
-            Ok(request) => request,
-            Err(refusal) => {
-                out.push(refusal);
-                return Ok(());
-            }
-        };
-        match control {
-            Control::Subscribe(streams) => self.streams.extend(streams),
-            Control::Unsubscribe(streams) => self.streams.retain(|name| !streams.contains(name)),
-            Control::List => {
-                out.push(control::list(&id, &self.streams));
-                return Ok(());
-            }
-        }
-        out.push(control::done(&id));
-        if self.streams.len() > self.streams_max {
-            return Err(Offence {
-                code: 1008,
-                reason: "Too many streams".to_owned(),
-            });
-        }
-        Ok(())
-    }
-
-    fn handle_event(&mut self, event: &Happened, market: &dyn Market, out: &mut Vec<String>) {
-        let id = match event {
-            Happened::Depth { diff, .. } => diff.instrument,
-            Happened::Trade(trade) => trade.instrument,
-            Happened::Quote(quote) => quote.instrument,
-        };
-        let Some(listing) = market.listings().get(id.index()) else {
-            return;
-        };
-        let write = frames::Writer {
-            instrument: &listing.instrument,
-            coin_margined: self.coin_margined,
-        };
-        let symbol = listing.instrument.symbol.to_lowercase();
-        match event {
-            Happened::Depth {
-                pace,
-                diff,
-                bids,
-                asks,
-                number: _,
-            } => {
-                // The market has two paces: the nearest one serves each speed, and has its own
-                // chain of ids.
-                let speeds: &[&str] = match pace {
-                    Pace::Fast => &["@depth@0ms", "@depth@100ms", "@depth"],
-                    Pace::Slow => &["@depth@500ms"],
-                };
-                let streams: Vec<String> = speeds
-                    .iter()
-                    .map(|speed| format!("{symbol}{speed}"))
-                    .collect();
-                self.tell(&streams, out, || write.depth(diff, bids, asks));
-            }
-            Happened::Trade(trade) => {
-                self.tell(&[format!("{symbol}@aggTrade")], out, || write.trade(trade));
-            }
-            Happened::Quote(quote) => {
-                let at = market.now();
-                let stream = format!("{symbol}@bookTicker");
-                self.tell(&[stream], out, || write.quote(quote, at));
-            }
-        }
-    }
-
-    fn streams(&self) -> usize {
-        self.streams.len()
+        Some(BAN)
     }
 }
 

@@ -2,7 +2,9 @@ use super::*;
 use crate::base::{Diff, InstrumentId, Level, Side, Trade, UnixNanos};
 use crate::exchange::Exchange;
 use crate::exchange::binance_futures::{COINM, USDM};
-use crate::exchange::mirror::Listing;
+use crate::exchange::mirror::{Happened, Listing, Method, Pace};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A book of one level a side that stands still.
 struct Still(Vec<Listing>);
@@ -10,10 +12,14 @@ struct Still(Vec<Listing>);
 impl Still {
     fn of(market: &dyn Exchange) -> Self {
         let mirror = market.mirror();
-        Self(vec![Listing {
-            instrument: mirror.list("BTC", mirror.quote(), 1, 3),
-            volume: 1_000,
-        }])
+        let listing = |(n, base)| Listing {
+            instrument: Instrument {
+                id: InstrumentId(n),
+                ..mirror.list(base, mirror.quote(), 1, 3)
+            },
+            volume: 600_000,
+        };
+        Self([(0, "BTC"), (1, "SOL")].map(listing).into())
     }
 }
 
@@ -34,6 +40,12 @@ impl Market for Still {
             px: Px(px),
             qty: Qty(5),
         }))
+    }
+    fn prints(&self, listing: usize) -> Box<dyn DoubleEndedIterator<Item = Trade> + '_> {
+        let Happened::Trade(trade) = trade() else {
+            return Box::new(std::iter::empty());
+        };
+        Box::new((listing == 0).then_some(trade).into_iter())
     }
 }
 
@@ -167,4 +179,172 @@ fn rest_requests_are_answered_or_refused_as_the_exchange_does() {
         assert!(body.contains(&format!(r#""code":{code}"#)), "{body}");
     }
     assert_eq!(get("/dapi/v1/time").2, r#"{"serverTime":1750000000000}"#);
+}
+
+fn json(market: &'static dyn Exchange, target: &str) -> Value {
+    let reply = market
+        .mirror()
+        .rest(Call::get(target), &mut Still::of(market));
+    assert_eq!(reply.status, 200, "{target}: {}", reply.body);
+    serde_json::from_str(&reply.body).unwrap()
+}
+
+#[test]
+fn usdm_answers_one_symbol_with_an_object_and_coinm_always_with_a_list() {
+    for path in [
+        "ticker/24hr",
+        "ticker/price",
+        "ticker/bookTicker",
+        "premiumIndex",
+    ] {
+        let at = |query: &str| json(&USDM, &format!("/fapi/v1/{path}{query}"));
+        assert_eq!(at("?symbol=SOLUSDT")["symbol"], "SOLUSDT", "{path}");
+        assert_eq!(at("").as_array().unwrap().len(), 2, "{path}");
+        let at = |query: &str| json(&COINM, &format!("/dapi/v1/{path}{query}"));
+        for query in ["?symbol=SOLUSD_PERP", "?pair=SOLUSD"] {
+            let list = at(query);
+            assert_eq!(list.as_array().unwrap().len(), 1, "{path}{query}");
+            assert_eq!(list[0]["symbol"], "SOLUSD_PERP", "{path}{query}");
+        }
+        assert_eq!(at("").as_array().unwrap().len(), 2, "{path}");
+        let call = format!("/dapi/v1/{path}?symbol=A&pair=B");
+        assert_eq!(
+            COINM
+                .mirror()
+                .rest(Call::get(&call), &mut Still::of(&COINM))
+                .status,
+            400
+        );
+    }
+    assert_eq!(
+        json(&USDM, "/fapi/v2/ticker/price?symbol=SOLUSDT")["price"],
+        "60000.0"
+    );
+}
+
+#[test]
+fn tickers_count_in_what_their_market_counts_in() {
+    let linear = json(&USDM, "/fapi/v1/ticker/24hr?symbol=BTCUSDT");
+    assert_eq!(
+        (&linear["volume"], &linear["quoteVolume"]),
+        (&"10".into(), &"600000".into())
+    );
+    assert_eq!(linear["lastQty"], "1.500");
+    let inverse = &json(&COINM, "/dapi/v1/ticker/24hr?symbol=BTCUSD_PERP")[0];
+    // Of 100 dollars each.
+    assert_eq!(
+        (&inverse["volume"], &inverse["baseVolume"]),
+        (&"6000".into(), &"10".into())
+    );
+    assert_eq!(inverse["pair"], "BTCUSD");
+    assert!(inverse.get("quoteVolume").is_none());
+}
+
+#[test]
+fn prints_say_what_they_are_worth() {
+    let linear = json(&USDM, "/fapi/v1/trades?symbol=BTCUSDT");
+    assert_eq!(
+        linear,
+        serde_json::json!([{"id": 7, "price": "60000.0", "qty": "1.500", "quoteQty": "90000",
+                            "time": 1_750_000_000_123_i64, "isBuyerMaker": true}])
+    );
+    let inverse = json(&COINM, "/dapi/v1/trades?symbol=BTCUSD_PERP");
+    assert_eq!(
+        (&inverse[0]["qty"], &inverse[0]["baseQty"]),
+        (&"1500".into(), &"2.5".into())
+    );
+    let aggregates = json(&USDM, "/fapi/v1/aggTrades?symbol=BTCUSDT");
+    assert_eq!(
+        (&aggregates[0]["a"], &aggregates[0]["nq"]),
+        (&7.into(), &"1.500".into())
+    );
+    assert_eq!(
+        json(&USDM, "/fapi/v1/aggTrades?symbol=SOLUSDT"),
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn metadata_have_the_fields_that_clients_require() {
+    for (market, target) in [
+        (&USDM, "/fapi/v1/exchangeInfo"),
+        (&COINM, "/dapi/v1/exchangeInfo"),
+    ] {
+        let info = json(market, target);
+        for key in [
+            "maintMarginPercent",
+            "requiredMarginPercent",
+            "underlyingSubType",
+        ] {
+            assert!(info["symbols"][1].get(key).is_some(), "{key}: {info}");
+        }
+        assert!(
+            info["symbols"][0]["filters"]
+                .to_string()
+                .contains("PERCENT_PRICE")
+        );
+    }
+    assert_eq!(
+        json(&USDM, "/fapi/v1/exchangeInfo")["assets"][0]["asset"],
+        "USDT"
+    );
+}
+
+#[test]
+fn tickers_marks_and_best_levels_come_on_the_route_that_has_them() {
+    let names = [
+        "btcusdt@ticker",
+        "btcusdt@miniTicker",
+        "btcusdt@markPrice@1s",
+        "!ticker@arr",
+        "btcusdt@depth5@500ms",
+        "btcusdt@trade",
+    ];
+    let text = serde_json::json!({"method": "SUBSCRIBE", "params": names, "id": "a-1"});
+    let events = [trade(), depth(Pace::Slow), depth(Pace::Fast)];
+    let told = |route: &str| {
+        let told = told(&USDM, route, &text.to_string(), &events);
+        let read = |text: &String| serde_json::from_str::<Value>(text).unwrap();
+        let events = told[1..].iter().map(read);
+        let data = events.map(|one| {
+            (
+                one["stream"].as_str().unwrap().to_owned(),
+                one["data"].clone(),
+            )
+        });
+        data.collect::<BTreeMap<String, Value>>()
+    };
+    let market = told("/market/stream");
+    assert_eq!(market.len(), 4, "{market:?}");
+    let ticker = &market["btcusdt@ticker"];
+    assert_eq!(
+        (&ticker["e"], &ticker["st"]),
+        (&"24hrTicker".into(), &1.into())
+    );
+    assert_eq!((&ticker["c"], ticker.get("b")), (&"60000.0".into(), None));
+    assert_eq!(market["!ticker@arr"][0]["s"], "BTCUSDT");
+    assert_eq!(market["btcusdt@markPrice@1s"]["p"], "60000.0");
+    let public = told("/public/stream");
+    assert_eq!(public.len(), 2, "{public:?}");
+    let top = &public["btcusdt@depth5@500ms"];
+    assert_eq!(
+        (&top["u"], &top["b"][0][0]),
+        (&45.into(), &"60000.0".into())
+    );
+    assert_eq!(public["btcusdt@trade"]["t"], 7);
+}
+
+#[test]
+fn a_wrong_method_is_refused_by_its_name() {
+    let call = Call {
+        method: Method::Delete,
+        ..Call::get("/fapi/v1/order?symbol=A")
+    };
+    let reply = USDM.mirror().rest(call, &mut Still::of(&USDM));
+    assert_eq!(reply.status, 405);
+    assert!(
+        reply
+            .body
+            .contains("Path /fapi/v1/order, Method DELETE is invalid")
+    );
 }

@@ -12,6 +12,10 @@ pub(crate) enum Control {
     Unsubscribe(Vec<String>),
     /// Name the streams that are followed.
     ListSubscriptions,
+    /// Wrap payloads with their stream's name from now on, or no longer.
+    SetCombined(bool),
+    /// Say whether they are wrapped.
+    GetCombined,
 }
 
 /// Reads a request: its id and what it asks, or the finished refusal.
@@ -32,6 +36,12 @@ pub(crate) fn parse(text: &str) -> Result<(Value, Control), String> {
         Some("SUBSCRIBE") => Control::Subscribe(streams()?),
         Some("UNSUBSCRIBE") => Control::Unsubscribe(streams()?),
         Some("LIST_SUBSCRIPTIONS") => Control::ListSubscriptions,
+        Some("SET_PROPERTY") => set_property(&request, &id)?,
+        Some("GET_PROPERTY") => match request["params"][0].as_str() {
+            Some("combined") => Control::GetCombined,
+            Some(_) => return Err(refuse(0, "Unknown property", &id)),
+            None => return Err(refuse(2, NO_NAME, &id)),
+        },
         Some(_) => return Err(refuse(2, "Invalid request: unknown variant", &id)),
         None => return Err(refuse(2, "Invalid request: missing field `method`", &id)),
     };
@@ -43,6 +53,11 @@ pub(crate) fn done(id: &Value) -> String {
     json!({"result": null, "id": id}).to_string()
 }
 
+/// The answer to `GET_PROPERTY`.
+pub(crate) fn property(id: &Value, value: bool) -> String {
+    json!({"result": value, "id": id}).to_string()
+}
+
 /// The answer to `LIST_SUBSCRIPTIONS`.
 pub(crate) fn list<'s>(id: &Value, streams: impl Iterator<Item = &'s String>) -> String {
     json!({"result": streams.collect::<Vec<_>>(), "id": id}).to_string()
@@ -52,13 +67,27 @@ fn refuse(code: u8, msg: &str, id: &Value) -> String {
     json!({"code": code, "msg": msg, "id": id}).to_string()
 }
 
-/// An `i64`, an alphanumeric string of at most 36, or null.
+const NO_NAME: &str = "Invalid request: property name must be a string";
+
+fn set_property(request: &Value, id: &Value) -> Result<Control, String> {
+    let params = &request["params"];
+    match (params[0].as_str(), params[1].as_bool()) {
+        (Some("combined"), Some(combined)) => Ok(Control::SetCombined(combined)),
+        (Some("combined"), None) => Err(refuse(1, "Invalid value type: expected Boolean", id)),
+        (Some(_), _) => Err(refuse(0, "Unknown property", id)),
+        (None, _) => Err(refuse(2, NO_NAME, id)),
+    }
+}
+
+/// An `i64`, a text of at most 36 characters, or null. The documents say alphanumeric; the
+/// exchange's own clients send UUIDs, which have hyphens.
 fn valid_id(id: &Value) -> bool {
     match id {
         Value::Null => true,
         Value::Number(number) => number.is_i64(),
         Value::String(text) => {
-            text.len() <= 36 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+            text.len() <= 36 && text.bytes().all(plain)
         }
         Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
     }
@@ -97,8 +126,47 @@ mod tests {
             r#"{"method":"NONSENSE","id":1}"#,
             r#"{"id":1}"#,
             r#"{"method":"LIST_SUBSCRIPTIONS","id":1.5}"#,
+            r#"{"method":"LIST_SUBSCRIPTIONS","id":"0123456789012345678901234567890123456"}"#,
+            r#"{"method":"SET_PROPERTY","params":[true],"id":1}"#,
         ] {
             assert!(parse(bad).unwrap_err().contains(r#""code":2"#), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ids_of_the_exchanges_own_clients_are_echoed() {
+        for id in [
+            r#""6a4f7c1e-90d2-4c5b-8f3a-2b1c0d9e8f76""#,
+            "-3",
+            "null",
+            r#""a_1""#,
+        ] {
+            let text = format!(r#"{{"method":"LIST_SUBSCRIPTIONS","id":{id}}}"#);
+            let (echoed, control) = parse(&text).unwrap();
+            assert_eq!(control, Control::ListSubscriptions);
+            assert_eq!(done(&echoed), format!(r#"{{"id":{id},"result":null}}"#));
+        }
+    }
+
+    #[test]
+    fn the_one_property_is_set_and_read() {
+        let read = |method, params| {
+            parse(&format!(
+                r#"{{"method":"{method}","params":{params},"id":1}}"#
+            ))
+        };
+        let control = |method, params| read(method, params).unwrap().1;
+        let set = control("SET_PROPERTY", r#"["combined",true]"#);
+        assert_eq!(set, Control::SetCombined(true));
+        let get = control("GET_PROPERTY", r#"["combined"]"#);
+        assert_eq!(get, Control::GetCombined);
+        for (method, params, code) in [
+            ("SET_PROPERTY", r#"["combined",1]"#, 1),
+            ("SET_PROPERTY", r#"["other",true]"#, 0),
+            ("GET_PROPERTY", r#"["other"]"#, 0),
+        ] {
+            let refusal = read(method, params).unwrap_err();
+            assert!(refusal.contains(&format!(r#""code":{code}"#)), "{refusal}");
         }
     }
 }

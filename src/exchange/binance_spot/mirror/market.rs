@@ -1,9 +1,9 @@
 //! Market data as the exchange writes it: stream events, snapshots and metadata.
 //! Writes what it is given; whether a book is true is the matching engine's business.
 
-use super::{NOTIONAL_MAX, PRECISION, TimeUnit, padded, push_padded};
-use crate::base::{Diff, Instrument, Level, Quote, Side, Trade, UnixNanos};
-use crate::exchange::mirror::Listing;
+use super::{NOTIONAL_MAX, PRECISION, TimeUnit, pad_text, padded, push_padded};
+use crate::base::{Diff, Instrument, Level, Px, Quote, Side, Trade, UnixNanos};
+use crate::exchange::mirror::{Day, Listing, Market};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -53,6 +53,89 @@ pub(crate) fn push_trade(out: &mut String, instrument: &Instrument, unit: TimeUn
     push_padded(out, trade.qty.0, instrument.qty_scale);
     let buyer_made = trade.taker == Side::Sell;
     let _ = write!(out, r#"","T":{at},"m":{buyer_made},"M":true}}"#);
+}
+
+/// Appends an `aggTrade` of one trade.
+pub(crate) fn push_aggregate(
+    out: &mut String,
+    instrument: &Instrument,
+    unit: TimeUnit,
+    trade: &Trade,
+) {
+    let mut event = aggregate(instrument, unit, trade);
+    event["e"] = "aggTrade".into();
+    event["E"] = unit.of(trade.exch_time).into();
+    event["s"] = instrument.symbol.as_str().into();
+    let _ = write!(out, "{event}");
+}
+
+/// One trade as `aggTrades` has it, under its own number.
+pub(crate) fn aggregate(instrument: &Instrument, unit: TimeUnit, trade: &Trade) -> Value {
+    json!({
+        "a": trade.id,
+        "p": padded(trade.px.0.unsigned_abs(), instrument.px_scale),
+        "q": padded(trade.qty.0, instrument.qty_scale),
+        "f": trade.id,
+        "l": trade.id,
+        "T": unit.of(trade.exch_time),
+        "m": trade.taker == Side::Sell,
+        "M": true,
+    })
+}
+
+/// One trade as `trades` has it.
+pub(crate) fn print(instrument: &Instrument, unit: TimeUnit, trade: &Trade) -> Value {
+    json!({
+        "id": trade.id,
+        "price": padded(trade.px.0.unsigned_abs(), instrument.px_scale),
+        "qty": padded(trade.qty.0, instrument.qty_scale),
+        "quoteQty": pad_text(Day::of(trade).quote(instrument).to_string()),
+        "time": unit.of(trade.exch_time),
+        "isBuyerMaker": trade.taker == Side::Sell,
+        "isBestMatch": true,
+    })
+}
+
+/// Minutes over which `avgPrice` is the average.
+const AVERAGE_MIN: i64 = 5;
+
+/// The body of `avgPrice`: the average by quantity, the newest price if nothing was traded.
+pub(crate) fn average(market: &dyn Market, listing: usize, unit: TimeUnit) -> Value {
+    let instrument = &market.listings()[listing].instrument;
+    let since = UnixNanos(market.now().0 - AVERAGE_MIN * 60_000_000_000);
+    let newest = || {
+        market
+            .prints(listing)
+            .rev()
+            .take_while(|trade| trade.exch_time >= since)
+    };
+    let (mut volume, mut turnover) = (0, 0);
+    for trade in newest() {
+        volume += u128::from(trade.qty.0);
+        turnover += u128::from(trade.px.0.unsigned_abs()) * u128::from(trade.qty.0);
+    }
+    let Px(last) = market.day(listing).last;
+    let mean = turnover.checked_div(volume);
+    let mean = mean.map_or(last.unsigned_abs(), |mean| mean as u64);
+    let closed = market.prints(listing).next_back();
+    json!({
+        "mins": AVERAGE_MIN,
+        "price": padded(mean, instrument.px_scale),
+        "closeTime": unit.of(closed.map_or(market.now(), |trade| trade.exch_time)),
+    })
+}
+
+/// An `avgPrice` event.
+pub(crate) fn average_event(market: &dyn Market, listing: usize, unit: TimeUnit) -> Value {
+    let average = average(market, listing, unit);
+    json!({
+        "e": "avgPrice",
+        "E": unit.of(market.now()),
+        "s": market.listings()[listing].instrument.symbol.as_str(),
+        "i": format!("{AVERAGE_MIN}m"),
+        "w": average["price"],
+        "T": average["closeTime"],
+    })
 }
 
 /// Appends a book ticker: no event name and no time, as on the wire.
@@ -105,6 +188,7 @@ pub(crate) fn server_time(unit: TimeUnit, now: UnixNanos) -> Value {
 pub(crate) fn exchange_info<'l>(
     unit: TimeUnit,
     now: UnixNanos,
+    weight_max: u32,
     listings: impl Iterator<Item = &'l Listing>,
 ) -> Value {
     json!({
@@ -112,27 +196,13 @@ pub(crate) fn exchange_info<'l>(
         "serverTime": unit.of(now),
         "rateLimits": [
             {"rateLimitType": "REQUEST_WEIGHT",
-             "interval": "MINUTE", "intervalNum": 1, "limit": 6000},
+             "interval": "MINUTE", "intervalNum": 1, "limit": weight_max},
             {"rateLimitType": "RAW_REQUESTS",
              "interval": "MINUTE", "intervalNum": 5, "limit": 300_000},
         ],
         "exchangeFilters": [],
         "symbols": listings.map(symbol_info).collect::<Vec<_>>(),
     })
-}
-
-/// The body of `ticker/24hr?type=MINI` for these listings: what was traded is the listing's own, in
-/// both assets.
-pub(crate) fn tickers(unit: TimeUnit, now: UnixNanos, listings: &[&Listing]) -> Value {
-    let now = unit.of(now);
-    let ticker = |listing: &&Listing| {
-        json!({
-            "symbol": listing.instrument.symbol.as_str(),
-            "quoteVolume": padded(listing.volume, 0),
-            "closeTime": now,
-        })
-    };
-    listings.iter().map(ticker).collect()
 }
 
 fn symbol_info(listing: &Listing) -> Value {
@@ -193,18 +263,6 @@ fn filters(instrument: &Instrument) -> Value {
         );
     }
     Value::from(filters)
-}
-
-/// Pads a plain decimal with zeros to [`PRECISION`] decimals.
-fn pad_text(mut text: String) -> String {
-    let point = text.find('.').unwrap_or_else(|| {
-        text.push('.');
-        text.len() - 1
-    });
-    while text.len() - point - 1 < usize::from(PRECISION) {
-        text.push('0');
-    }
-    text
 }
 
 #[cfg(test)]
@@ -299,7 +357,7 @@ mod tests {
             instrument: instrument(),
             volume: 7,
         };
-        let info = exchange_info(TimeUnit::Millis, AT, [&listing].into_iter());
+        let info = exchange_info(TimeUnit::Millis, AT, 6_000, [&listing].into_iter());
         let filters = &info["symbols"][0]["filters"];
         assert_eq!(filters[0]["tickSize"], "0.01000000");
         assert_eq!(filters[1]["stepSize"], "0.00001000");

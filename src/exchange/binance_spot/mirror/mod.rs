@@ -2,11 +2,12 @@
 //! exchange. Pure functions of values: holds no socket, no clock and no book.
 
 mod account;
-mod control;
+pub(crate) mod control;
 mod market;
 mod recorded;
-mod route;
+pub(crate) mod route;
 mod session;
+pub(crate) mod ticker;
 
 use crate::base::instrument::name;
 use crate::base::{Asset, Instrument, Px, Qty, Side, Span, Symbol, UnixNanos};
@@ -15,9 +16,11 @@ use crate::exchange::mirror::{
     Accounts, Ban, Call, Listing, Market, Method, Mirror, MirrorSession, Pace, Player, Refusal,
     Reply,
 };
-use route::Get;
+use route::{Get, Sort, Symbols};
+use serde_json::Value;
 use session::SpotSession;
 use std::fmt::Write;
+use ticker::{Decimals, Ticker};
 
 /// Decimals that Binance pads every price and quantity to.
 pub(crate) const PRECISION: u8 = 8;
@@ -93,6 +96,18 @@ pub(crate) fn push_padded(out: &mut String, units: u64, scale: u8) {
     out.extend((scale..PRECISION).map(|_| '0'));
 }
 
+/// Pads a plain decimal with zeros to [`PRECISION`] decimals.
+fn pad_text(mut text: String) -> String {
+    let point = text.find('.').unwrap_or_else(|| {
+        text.push('.');
+        text.len() - 1
+    });
+    while text.len() - point - 1 < usize::from(PRECISION) {
+        text.push('0');
+    }
+    text
+}
+
 fn padded(units: u64, scale: u8) -> String {
     let mut text = String::with_capacity(24);
     push_padded(&mut text, units, scale);
@@ -142,15 +157,15 @@ impl SpotMirror {
         if call.method != Method::Get {
             return Err(Fault::refusal(Refusal::NoMethod));
         }
-        let get = route::get(call.target)?;
+        let get = route::get(call)?;
         let weight = get.weight();
-        let now = market.now();
+        let (unit, now) = (TimeUnit::Millis, market.now());
         let mut status = 200;
         let body = match get {
             Get::Ping => "{}".to_owned(),
-            Get::Time => market::server_time(TimeUnit::Millis, now).to_string(),
+            Get::Time => market::server_time(unit, now).to_string(),
             Get::Depth { symbol, levels } => {
-                let n = market.find(&symbol).ok_or_else(Fault::invalid_symbol)?;
+                let n = named(market, &symbol)?;
                 match market.take_recorded(n) {
                     None => depth(market, n, levels),
                     Some(Some(body)) => body,
@@ -160,16 +175,41 @@ impl SpotMirror {
                     }
                 }
             }
-            Get::ExchangeInfo { symbols } => {
-                let listings = named(market, &symbols)?.into_iter();
-                market::exchange_info(TimeUnit::Millis, now, listings).to_string()
+            Get::ExchangeInfo(symbols) => {
+                let listings = asked(market, &symbols)?;
+                let listings = listings.into_iter().map(|n| &market.listings()[n]);
+                market::exchange_info(unit, now, self.weight_max(), listings).to_string()
             }
-            Get::Ticker { symbols } => {
-                let listings = named(market, &symbols)?;
-                market::tickers(TimeUnit::Millis, now, &listings).to_string()
+            Get::Ticker(sort, symbols) => {
+                let listings = asked(market, &symbols)?;
+                let mut all = listings.into_iter().map(|n| ticker(market, n, sort));
+                match symbols {
+                    Symbols::One(_) => all.next().unwrap_or_default().to_string(),
+                    Symbols::All | Symbols::Some(_) => all.collect::<Value>().to_string(),
+                }
+            }
+            Get::Prints(asked) => {
+                let n = named(market, &asked.symbol)?;
+                let instrument = &market.listings()[n].instrument;
+                let prints = asked.pick(market.prints(n));
+                let write = |trade| match asked.aggregated {
+                    true => market::aggregate(instrument, unit, trade),
+                    false => market::print(instrument, unit, trade),
+                };
+                prints.iter().map(write).collect::<Value>().to_string()
+            }
+            Get::AvgPrice(symbol) => {
+                let n = named(market, &symbol)?;
+                market::average(market, n, unit).to_string()
             }
         };
         Ok(Reply::json(status, body, weight))
+    }
+
+    /// Weight of requests that one address has in a minute.
+    fn weight_max(&self) -> u32 {
+        let exchange = crate::exchange::by_name(self.exchange);
+        exchange.map_or(0, |exchange| exchange.limits().rest_weight.count)
     }
 }
 
@@ -239,29 +279,29 @@ fn depth(market: &dyn Market, n: usize, levels: usize) -> String {
     market::snapshot(instrument, last_id, bids, asks)
 }
 
-/// The listings of these symbols, all if there is none.
-fn named<'m>(market: &'m dyn Market, symbols: &[String]) -> Result<Vec<&'m Listing>, Fault> {
-    let listings = market.listings();
-    if symbols.is_empty() {
-        return Ok(listings.iter().collect());
+fn ticker(market: &dyn Market, n: usize, sort: Sort) -> Value {
+    let ticker = Ticker::of(market, n, Decimals::Eight, TimeUnit::Millis);
+    match sort {
+        Sort::Full => ticker.full(),
+        Sort::Window => ticker.window(),
+        Sort::Mini => ticker.mini(),
+        Sort::Price => ticker.price(),
+        Sort::Best => ticker.best(),
     }
-    let found = symbols
-        .iter()
-        .map(|symbol| find(listings, symbol).map(|(_, listing)| listing));
-    found
-        .collect::<Option<_>>()
-        .ok_or_else(Fault::invalid_symbol)
+}
+
+fn named(market: &dyn Market, symbol: &str) -> Result<usize, Fault> {
+    market.find(symbol).ok_or_else(Fault::invalid_symbol)
+}
+
+/// The places of the listings that are asked for.
+fn asked(market: &dyn Market, symbols: &Symbols) -> Result<Vec<usize>, Fault> {
+    match symbols {
+        Symbols::All => Ok((0..market.listings().len()).collect()),
+        Symbols::One(symbol) => Ok(vec![named(market, symbol)?]),
+        Symbols::Some(symbols) => symbols.iter().map(|symbol| named(market, symbol)).collect(),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_padded_to_eight_decimals() {
-        assert_eq!(padded(3_000_001, 2), "30000.01000000");
-        assert_eq!(padded(7, 0), "7.00000000");
-        assert_eq!(padded(5, 8), "0.00000005");
-        assert_eq!(padded(1_000_000_001, 9), "1.000000001");
-    }
-}
+mod tests;

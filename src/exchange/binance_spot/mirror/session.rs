@@ -3,30 +3,87 @@
 
 use super::control::{self, Control};
 use super::route::{self, Upgrade};
+use super::ticker::{Decimals, Ticker};
 use super::{TimeUnit, market};
+use crate::base::{Side, UnixNanos};
 use crate::exchange::mirror::{Happened, Market, MirrorSession, Offence, Pace};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The streams of one instrument that say something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Depth(Pace),
+    /// The whole of the best levels, this many a side.
+    Top(Pace, u8),
     Trades,
+    Aggregates,
     Quotes,
+    Ticker,
+    MiniTicker,
+    Average,
 }
 
 impl Kind {
     /// Of what follows the `@`. Without a speed, depth comes once a second.
     fn of(text: &str) -> Option<Self> {
-        match text {
-            "depth@100ms" => Some(Self::Depth(Pace::Fast)),
-            "depth" | "depth@1000ms" => Some(Self::Depth(Pace::Slow)),
-            "trade" => Some(Self::Trades),
-            "bookTicker" => Some(Self::Quotes),
+        let (text, pace) = match (text.strip_suffix("@100ms"), text.strip_suffix("@1000ms")) {
+            (Some(text), _) => (text, Some(Pace::Fast)),
+            (None, Some(text)) => (text, Some(Pace::Slow)),
+            (None, None) => (text, None),
+        };
+        let depth = pace.unwrap_or(Pace::Slow);
+        match (text, pace) {
+            ("depth", _) => Some(Self::Depth(depth)),
+            ("depth5", _) => Some(Self::Top(depth, 5)),
+            ("depth10", _) => Some(Self::Top(depth, 10)),
+            ("depth20", _) => Some(Self::Top(depth, 20)),
+            ("trade", None) => Some(Self::Trades),
+            ("aggTrade", None) => Some(Self::Aggregates),
+            ("bookTicker", None) => Some(Self::Quotes),
+            ("ticker", None) => Some(Self::Ticker),
+            ("miniTicker", None) => Some(Self::MiniTicker),
+            ("avgPrice", None) => Some(Self::Average),
             _ => None,
         }
     }
+
+    /// What this event is news for.
+    fn told_by(event: &Happened) -> &'static [Self] {
+        match event {
+            Happened::Depth {
+                pace: Pace::Fast, ..
+            } => &[
+                Self::Depth(Pace::Fast),
+                Self::Top(Pace::Fast, 5),
+                Self::Top(Pace::Fast, 10),
+                Self::Top(Pace::Fast, 20),
+            ],
+            // What else comes once a second comes with it.
+            Happened::Depth {
+                pace: Pace::Slow, ..
+            } => &[
+                Self::Depth(Pace::Slow),
+                Self::Top(Pace::Slow, 5),
+                Self::Top(Pace::Slow, 10),
+                Self::Top(Pace::Slow, 20),
+                Self::Ticker,
+                Self::MiniTicker,
+                Self::Average,
+            ],
+            Happened::Trade(_) => &[Self::Trades, Self::Aggregates],
+            Happened::Quote(_) => &[Self::Quotes],
+        }
+    }
 }
+
+/// The streams of all instruments together.
+const ARRAYS: [(&str, Kind); 2] = [
+    ("!ticker@arr", Kind::Ticker),
+    ("!miniTicker@arr", Kind::MiniTicker),
+];
+/// They come once a second.
+const ARRAY_NS: i64 = 1_000_000_000;
 
 /// A market connection, raw or combined.
 ///
@@ -39,6 +96,9 @@ pub(crate) struct SpotSession {
     names: BTreeSet<String>,
     /// Those that say something, by listing.
     follows: BTreeMap<(usize, Kind), String>,
+    /// What has traded since the arrays came last, and when they are due.
+    traded: BTreeSet<usize>,
+    arrays_at: UnixNanos,
 }
 
 impl SpotSession {
@@ -55,6 +115,8 @@ impl SpotSession {
                 unit,
                 names: streams.into_iter().collect(),
                 follows: BTreeMap::new(),
+                traded: BTreeSet::new(),
+                arrays_at: UnixNanos(0),
             }),
             Upgrade::Api { .. } => None,
         }
@@ -70,6 +132,79 @@ impl SpotSession {
         };
         self.follows = self.names.iter().filter_map(meaning).collect();
     }
+
+    fn say(&self, name: &str, write: impl FnOnce(&mut String), out: &mut Vec<String>) {
+        let mut text = String::with_capacity(512);
+        match self.combined {
+            true => market::push_combined(&mut text, name, write),
+            false => write(&mut text),
+        }
+        out.push(text);
+    }
+
+    /// What a stream says of this event.
+    fn write(&self, text: &mut String, kind: Kind, event: &Happened, market: &dyn Market) {
+        let listing = listing_of(event);
+        let (instrument, unit) = (&market.listings()[listing].instrument, self.unit);
+        let ticker = || Ticker::of(market, listing, Decimals::Eight, unit);
+        let mut value = |value: Value| text.push_str(&value.to_string());
+        match (kind, event) {
+            (Kind::Ticker, _) => value(ticker().full_event()),
+            (Kind::MiniTicker, _) => value(ticker().mini_event()),
+            (Kind::Average, _) => value(market::average_event(market, listing, unit)),
+            (Kind::Top(_, levels), Happened::Depth { diff, .. }) => {
+                let side = |side| market.levels(listing, side).take(levels.into());
+                let (bids, asks) = (side(Side::Buy), side(Side::Sell));
+                text.push_str(&market::snapshot(instrument, diff.last_id, bids, asks));
+            }
+            (Kind::Aggregates, Happened::Trade(trade)) => {
+                market::push_aggregate(text, instrument, unit, trade);
+            }
+            (
+                _,
+                Happened::Depth {
+                    diff, bids, asks, ..
+                },
+            ) => market::push_depth_update(text, instrument, unit, diff, bids, asks),
+            (_, Happened::Trade(trade)) => market::push_trade(text, instrument, unit, trade),
+            (_, Happened::Quote(quote)) => market::push_book_ticker(text, instrument, quote),
+        }
+    }
+
+    /// Says what all that has traded since the last time is at, once it is due.
+    fn say_arrays(&mut self, event: &Happened, market: &dyn Market, out: &mut Vec<String>) {
+        let wanted = ARRAYS.iter().filter(|(name, _)| self.names.contains(*name));
+        if wanted.clone().next().is_none() {
+            return;
+        }
+        if let Happened::Trade(trade) = event {
+            self.traded.insert(trade.instrument.index());
+        }
+        let now = market.now();
+        if now < self.arrays_at || self.traded.is_empty() {
+            return;
+        }
+        self.arrays_at = UnixNanos(now.0 + ARRAY_NS);
+        let traded = std::mem::take(&mut self.traded);
+        for (name, kind) in wanted {
+            let ticker = |&n| Ticker::of(market, n, Decimals::Eight, self.unit);
+            let tickers = traded.iter().map(ticker).map(|ticker| match kind {
+                Kind::MiniTicker => ticker.mini_event(),
+                _ => ticker.full_event(),
+            });
+            let all: Value = tickers.collect();
+            self.say(name, |text| text.push_str(&all.to_string()), out);
+        }
+    }
+}
+
+fn listing_of(event: &Happened) -> usize {
+    let id = match event {
+        Happened::Depth { diff, .. } => diff.instrument,
+        Happened::Trade(trade) => trade.instrument,
+        Happened::Quote(quote) => quote.instrument,
+    };
+    id.index()
 }
 
 impl MirrorSession for SpotSession {
@@ -95,34 +230,24 @@ impl MirrorSession for SpotSession {
                 control::done(&id)
             }
             Ok((id, Control::ListSubscriptions)) => control::list(&id, self.names.iter()),
+            Ok((id, Control::SetCombined(combined))) => {
+                self.combined = combined;
+                control::done(&id)
+            }
+            Ok((id, Control::GetCombined)) => control::property(&id, self.combined),
             Err(refusal) => refusal,
         });
         Ok(())
     }
 
     fn handle_event(&mut self, event: &Happened, market: &dyn Market, out: &mut Vec<String>) {
-        let (id, kind) = match event {
-            Happened::Depth { pace, diff, .. } => (diff.instrument, Kind::Depth(*pace)),
-            Happened::Trade(trade) => (trade.instrument, Kind::Trades),
-            Happened::Quote(quote) => (quote.instrument, Kind::Quotes),
-        };
-        let Some(name) = self.follows.get(&(id.index(), kind)) else {
-            return;
-        };
-        let (instrument, unit) = (&market.listings()[id.index()].instrument, self.unit);
-        let write = |text: &mut String| match event {
-            Happened::Depth {
-                diff, bids, asks, ..
-            } => market::push_depth_update(text, instrument, unit, diff, bids, asks),
-            Happened::Trade(trade) => market::push_trade(text, instrument, unit, trade),
-            Happened::Quote(quote) => market::push_book_ticker(text, instrument, quote),
-        };
-        let mut text = String::with_capacity(512);
-        match self.combined {
-            true => market::push_combined(&mut text, name, write),
-            false => write(&mut text),
+        let listing = listing_of(event);
+        for &kind in Kind::told_by(event) {
+            if let Some(name) = self.follows.get(&(listing, kind)) {
+                self.say(name, |text| self.write(text, kind, event, market), out);
+            }
         }
-        out.push(text);
+        self.say_arrays(event, market, out);
     }
 
     fn streams(&self) -> usize {
