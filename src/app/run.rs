@@ -8,11 +8,12 @@ use super::reality::{self, Intended, Mode};
 use super::signals::Stop;
 use super::universe::Universe;
 use super::{panics, secrets};
-use crate::base::Clock as _;
 use crate::base::text::rfc3339_millis;
+use crate::base::{Clock as _, Nanos};
 use crate::exchange::Account;
 use crate::watch::audit::Truth;
 use crate::watch::summary::{self, Summary};
+use crate::wiring::turn::Notes;
 use crate::world::os::clock::OsClock;
 use crate::world::os::container;
 use crate::world::os::engine::{Engine, Outputs};
@@ -267,62 +268,19 @@ impl Run {
             head.clone(),
         )?;
         let threads = Threads {
-            engine: &engine,
-            scribe: &scribe,
-            sim: sim.as_ref(),
-            recorder: recorder.as_ref(),
+            engine,
+            scribe,
+            sim,
+            recorder,
+            notes,
+            began,
         };
         let died = threads.until_the_end(self.time, &stop);
-
-        let lasted = begun.elapsed();
-        let (placement, instruments) = (engine.placement.clone(), engine.instruments.clone());
-        let stopped = OsClock.now();
-        let ended = engine.stop();
-        let outages = files::outages(&ended, began, stopped);
-        files::say_down(&notes, &outages, stopped);
-        drop(notes);
-        let recorded = recorder.map(RecordingHandle::stop);
-        let totals = scribe.stop();
-        let disk_answers = totals.is_some() || died.is_some();
-        let exceeded = sim.map(|sim| sim.stop().exceeded.total());
-        let mut summary = files::summarize(
-            head,
-            &placement,
-            &instruments,
-            &ended,
-            totals.unwrap_or_default(),
-        );
-        summary.duration_ns = lasted.as_nanos() as u64;
-        summary.limits_exceeded = exceeded;
-        let closing = files::keep_closing(&ended);
-        summary.set_outages(
-            outages.into_iter().map(|(_, outage)| outage),
-            closing,
-            down_max,
-        );
-        let mut faults: Vec<String> = died.into_iter().collect();
-        match disk_answers {
-            true => faults.extend(claim.write_summary(&summary).err()),
-            false => faults.push(format!(
-                "{}: the disk does not answer; its files are not whole",
-                claim.dir().display()
-            )),
-        }
-        screen.conclude(&summary);
-        if summary.disk_errors > 0 {
-            let (dir, errors) = (claim.dir().display(), summary.disk_errors);
-            faults.push(format!(
-                "{dir}: its files are not whole: {errors} writes failed"
-            ));
-        }
-        if let Some(recorded) = recorded {
-            faults.extend(recording::conclude(recorded, claim.dir(), &mut screen).err());
-        }
-        screen.close();
-        match faults.is_empty() {
-            true => Ok(summary),
-            false => Err(RunError::Failed(faults.join("; "))),
-        }
+        let summary = Summary {
+            duration_ns: begun.elapsed().as_nanos() as u64,
+            ..head
+        };
+        threads.conclude(summary, died, down_max, &claim, screen)
     }
 }
 
@@ -491,14 +449,16 @@ fn start_scribe(
 }
 
 /// The threads of a run. If one dies, the run ends.
-struct Threads<'a> {
-    engine: &'a Engine,
-    scribe: &'a ScribeHandle,
-    sim: Option<&'a Sim>,
-    recorder: Option<&'a RecordingHandle>,
+struct Threads {
+    engine: Engine,
+    scribe: ScribeHandle,
+    sim: Option<Sim>,
+    recorder: Option<RecordingHandle>,
+    notes: Notes,
+    began: Nanos,
 }
 
-impl Threads<'_> {
+impl Threads {
     /// Returns when the time is over, when somebody interrupts, when a recording has been played
     /// and taken in, when one can no longer be written, or when a thread died. In that case it
     /// returns the thread's name and last words.
@@ -517,14 +477,17 @@ impl Threads<'_> {
                 let words = panics::last().unwrap_or_default();
                 return Some(format!("{name} died: {words}"));
             }
-            let failed = self.recorder.is_some_and(RecordingHandle::has_failed);
+            let failed = self
+                .recorder
+                .as_ref()
+                .is_some_and(RecordingHandle::has_failed);
             if failed || time.is_some_and(|time| begun.elapsed() >= time) {
                 return None;
             }
             if frames() != seen {
                 (seen, seen_at) = (frames(), Instant::now());
             }
-            let progress = self.sim.map(Sim::progress).unwrap_or_default();
+            let progress = self.sim.as_ref().map(Sim::progress).unwrap_or_default();
             // A host that stops the workers for a while makes them quiet, too.
             let arrived = progress.frames_sent <= seen;
             let quiet = if arrived { QUIET } else { SILENT };
@@ -540,10 +503,60 @@ impl Threads<'_> {
         if self.scribe.has_failed() {
             return Some("the scribe");
         }
-        if self.sim.is_some_and(|sim| !sim.is_whole()) {
+        if self.sim.as_ref().is_some_and(|sim| !sim.is_whole()) {
             return Some("the simulated exchange");
         }
         self.engine.dead()
+    }
+
+    /// Stops them all, and leaves what they have to say in the files and on the screen.
+    fn conclude(
+        self,
+        head: Summary,
+        died: Option<String>,
+        down_max: Option<Duration>,
+        claim: &Claim,
+        mut screen: Screen,
+    ) -> Result<Summary, RunError> {
+        let placement = self.engine.placement.clone();
+        let instruments = self.engine.instruments.clone();
+        let stopped = OsClock.now();
+        let ended = self.engine.stop();
+        let outages = files::outages(&ended, self.began, stopped);
+        files::say_down(&self.notes, &outages, stopped);
+        drop(self.notes);
+        let recorded = self.recorder.map(RecordingHandle::stop);
+        let totals = self.scribe.stop();
+        let disk_answers = totals.is_some() || died.is_some();
+        let exceeded = self.sim.map(|sim| sim.stop().exceeded.total());
+        let totals = totals.unwrap_or_default();
+        let mut summary = files::summarize(head, &placement, &instruments, &ended, totals);
+        summary.limits_exceeded = exceeded;
+        let outages = outages.into_iter().map(|(_, outage)| outage);
+        summary.set_outages(outages, files::keep_closing(&ended), down_max);
+        let mut faults: Vec<String> = died.into_iter().collect();
+        let dir = claim.dir().display();
+        match disk_answers {
+            true => faults.extend(claim.write_summary(&summary).err()),
+            false => faults.push(format!(
+                "{dir}: the disk does not answer; its files are not whole"
+            )),
+        }
+        screen.conclude(&summary);
+        if summary.disk_errors > 0 {
+            let errors = summary.disk_errors;
+            faults.push(format!(
+                "{dir}: its files are not whole: {errors} writes failed"
+            ));
+        }
+        if let Some(recorded) = recorded {
+            faults.extend(recording::conclude(recorded, claim.dir(), &mut screen).err());
+        }
+        screen.close();
+        match faults.is_empty() {
+            true => Ok(summary),
+            false => Err(RunError::Failed(faults.join("; "))),
+        }
     }
 }
 

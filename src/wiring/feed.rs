@@ -11,18 +11,19 @@ mod pace;
 mod parts;
 mod prints;
 mod pulse;
+mod reading;
 mod refused;
 mod slot;
 
 use super::publisher::{Publisher, PublisherCounters};
 use super::turn::Turn;
 use crate::base::{
-    Channel, DecimalError, Instrument, InstrumentId, Nanos, Note, ServerTime, Severity, Snapshot,
-    Span, Stamps, UnixNanos, Value, Word,
+    Channel, Instrument, InstrumentId, Nanos, Note, ServerTime, Severity, Snapshot, Span, Stamps,
+    Value,
 };
 use crate::exchange::{DecodeError, Decoder, DepthStream, Exchange, LARGE_BYTES, Limits, Words};
 pub(crate) use crate::market::Dark;
-use crate::market::{BookBuilder, LINES_MAX, Update, Want};
+use crate::market::{BookBuilder, LINES_MAX, Want};
 use crate::watch::audit::Shown;
 use crate::wiring::their_clock::clock_note;
 use age::{Age, Arrived, age_note};
@@ -35,8 +36,9 @@ pub(crate) use lines::Heard;
 use lines::Lines;
 use pace::Pace;
 pub use pace::SLOW_SAID;
+use reading::Reading;
 use refused::{Missing, ends, printable};
-use slot::{Depth, Outlet, Slot};
+use slot::{Outlet, Slot};
 
 /// A connection's refused frames are logged once in this time; the counters have them all. Garbage
 /// must not fill the disk.
@@ -126,7 +128,6 @@ impl<const N: usize> Feed<N> {
             book: Nanos::ZERO,
         };
         record_arrival(turn, &stamps);
-        let arrived = Arrived::of(&arrival);
         if let Err(why) = decoded {
             self.refuse(turn, (stamps.decode, line), why, frame);
             return;
@@ -138,107 +139,31 @@ impl<const N: usize> Feed<N> {
             self.handle_line_gap(turn, stamps.decode, line, number);
         }
         self.counters.count(self.words.dropped());
-        let mut misfit = None;
         let (many, first) = (self.lines.many(), self.lines.is_first(line));
-        let mut out = Outlet {
-            publisher: &mut self.publisher,
-            audit: &mut self.audit,
-            counters: &mut self.counters,
-            lines: &mut self.lines,
+        let mut reading = Reading {
+            out: Outlet {
+                publisher: &mut self.publisher,
+                audit: &mut self.audit,
+                counters: &mut self.counters,
+                lines: &mut self.lines,
+            },
+            slots: &mut self.slots,
+            places: &self.places,
+            age: &mut self.age,
+            pace: &mut self.pace,
+            line,
+            frame,
+            arrived: Arrived::of(&arrival),
+            stamps,
+            many,
+            first,
+            shows_losses: self.depth.rule.shows_losses(),
+            misfit: None,
         };
-        let (slots, places) = (&mut self.slots, &self.places);
-        let at = |id: InstrumentId| usize::from(places[id.index()]);
         for word in self.words.iter() {
-            match word {
-                Word::Diff(diff, bids, asks) | Word::Book(diff, bids, asks) => {
-                    let place = at(diff.instrument);
-                    let slot = &mut slots[place];
-                    let depth = Depth {
-                        whole: matches!(word, Word::Book(..)),
-                        as_of: self.age.as_of(arrived, diff.exch_time),
-                        update: Update {
-                            now: stamps.decode,
-                            line,
-                            diff: &diff,
-                            bids,
-                            asks,
-                        },
-                    };
-                    if slot.dates(&depth) {
-                        self.age.note(stamps.decode, depth.as_of);
-                    }
-                    if first && let Some(slow) = self.pace.beat(place, &depth) {
-                        turn.notes.send(slow.note(stamps.decode, diff.instrument));
-                    }
-                    slot.hear(&mut out, stamps.decode, line, Channel::Depth);
-                    slot.depth(&mut out, turn, stamps, &depth);
-                }
-                Word::Trade(trade) => {
-                    let slot = &mut slots[at(trade.instrument)];
-                    slot.hear(&mut out, stamps.decode, line, Channel::Trades);
-                    match slot.prints.is_new_trade(&trade, many, first) {
-                        true => {
-                            let as_of = self.age.as_of(arrived, trade.exch_time);
-                            slot.trade(&mut out, turn, stamps, as_of, trade);
-                        }
-                        false => out.counters.repeats += 1,
-                    }
-                }
-                Word::Quote(quote) => {
-                    let slot = &mut slots[at(quote.instrument)];
-                    slot.hear(&mut out, stamps.decode, line, Channel::Quotes);
-                    match slot.prints.is_new_quote(&quote, many, first) {
-                        true => {
-                            let as_of = self.age.as_of(arrived, UnixNanos(0));
-                            slot.quote(&mut out, turn, stamps, as_of, quote);
-                        }
-                        false => out.counters.repeats += 1,
-                    }
-                }
-                Word::Unfit {
-                    instrument,
-                    channel,
-                    why,
-                } => {
-                    out.counters.unfit += 1;
-                    // If the next message shows what is missing, a number that is none is as a
-                    // lost message.
-                    let shown = why == DecimalError::Malformed && self.depth.rule.shows_losses();
-                    let slot = &mut slots[at(instrument)];
-                    let carried = slot.is_in(channel, out.lines.part(line));
-                    let lost = channel == Channel::Depth && !shown && carried;
-                    slot.unfit(&mut out, turn, stamps.decode, lost);
-                    misfit = Some((instrument, channel, why));
-                }
-                Word::Trading(instrument, on) => {
-                    slots[at(instrument)].trading(&mut out, turn, stamps, on);
-                }
-                Word::Answer { id, refused } => {
-                    if refused.is_some() {
-                        out.lines.refuse(frame);
-                    }
-                    out.lines.hear(line, Heard::Answer { id, refused });
-                }
-                Word::Subscribed {
-                    instrument,
-                    channel,
-                    refused,
-                } => {
-                    if refused.is_some() {
-                        out.lines.refuse(frame);
-                    }
-                    let heard = Heard::Subscribed {
-                        instrument,
-                        channel,
-                        refused,
-                    };
-                    out.lines.hear(line, heard);
-                }
-                Word::Reply(text) => out.lines.hear(line, Heard::Reply(text)),
-                Word::Shutdown => out.lines.hear(line, Heard::Shutdown),
-            }
+            reading.handle_word(turn, word);
         }
-        if let Some((instrument, channel, why)) = misfit {
+        if let Some((instrument, channel, why)) = reading.misfit {
             self.log_refusal(stamps.decode, turn, frame, |note| {
                 note.instrument(instrument)
                     .with("channel", Value::Word(channel.name()))
