@@ -34,6 +34,7 @@ pub(crate) fn answer(facts: &Facts, call: Call<'_>, market: &mut dyn Market) -> 
         Some("/premiumIndex") => each(facts, call, market, (1, 10), premium),
         Some("/trades") => prints(facts, call, market, (false, 5)),
         Some("/historicalTrades") => prints(facts, call, market, (false, 20)),
+        Some("/klines") => candles(call, market),
         Some("/aggTrades") => prints(facts, call, market, (true, 20)),
         _ => return refuse(Refusal::NoPath, call),
     };
@@ -206,6 +207,22 @@ fn prints(
     };
     let all: Value = asked.pick(market.prints(n)).iter().map(one).collect();
     Ok((all.to_string(), weight))
+}
+
+fn candles(call: Call<'_>, market: &dyn Market) -> Result<(String, u32), Fault> {
+    let asked = route::candles(call)?;
+    let n = market
+        .find(&asked.symbol)
+        .ok_or_else(Fault::invalid_symbol)?;
+    let weight = match asked.limit {
+        0..100 => 1,
+        100..500 => 2,
+        _ => 5,
+    };
+    Ok((
+        asked.write(market, n, &ticker(market, n)).to_string(),
+        weight,
+    ))
 }
 
 fn depth(facts: &Facts, call: Call<'_>, market: &mut dyn Market) -> Result<(String, u32), Fault> {

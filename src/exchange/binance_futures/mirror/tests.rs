@@ -253,6 +253,13 @@ fn prints_say_what_they_are_worth() {
         (&inverse[0]["qty"], &inverse[0]["baseQty"]),
         (&"1500".into(), &"2.5".into())
     );
+    // A candle counts as the day does: contracts, then coins.
+    let candles = "/dapi/v1/klines?symbol=BTCUSD_PERP&interval=1d&limit=1";
+    let candle = &json(&COINM, candles)[0];
+    assert_eq!(
+        (&candle[5], &candle[7], &candle[8]),
+        (&"1500".into(), &"2.5".into(), &1.into())
+    );
     let aggregates = json(&USDM, "/fapi/v1/aggTrades?symbol=BTCUSDT");
     assert_eq!(
         (&aggregates[0]["a"], &aggregates[0]["nq"]),

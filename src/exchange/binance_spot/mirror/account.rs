@@ -2,7 +2,7 @@
 //! orders. Checks a request in full and hands it on; matches nothing itself.
 
 use super::route::{self, Upgrade};
-use super::{Fault, NOTIONAL_MAX, SpotMirror, TimeUnit, find, market};
+use super::{Fault, NOTIONAL_MAX, SpotMirror, TimeUnit, find, market, public};
 use crate::base::{DecimalError, Instrument, Px, Qty, Side, UnixNanos, decimal};
 use crate::exchange::Account;
 use crate::exchange::mirror::{AccountSession, Accounts, Life, Listing, Matcher, Place, Placed};
@@ -38,7 +38,7 @@ impl Accounts for SpotMirror {
     fn session(&self, target: &str, now: UnixNanos) -> Option<Box<dyn AccountSession>> {
         match route::upgrade(target)? {
             Upgrade::Api { unit, rate_limits } => {
-                Some(Box::new(ApiSession::new(unit, rate_limits, now)))
+                Some(Box::new(ApiSession::new(*self, unit, rate_limits, now)))
             }
             Upgrade::Streams { .. } => None,
         }
@@ -65,8 +65,10 @@ impl Accounts for SpotMirror {
 }
 
 /// The protocol state of one order connection.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct ApiSession {
+    /// Whose market it shows.
+    mirror: SpotMirror,
     /// The unit of times in its answers.
     unit: TimeUnit,
     /// Answers carry `rateLimits` unless the URL or the request says otherwise.
@@ -81,8 +83,9 @@ type Params = Map<String, Value>;
 
 impl ApiSession {
     /// A connection opened at `connected` whose times are in `unit`.
-    fn new(unit: TimeUnit, rate_limits: bool, connected: UnixNanos) -> Self {
+    fn new(mirror: SpotMirror, unit: TimeUnit, rate_limits: bool, connected: UnixNanos) -> Self {
         Self {
+            mirror,
             unit,
             rate_limits,
             connected,
@@ -115,11 +118,11 @@ impl ApiSession {
                 Ok(self.status(now))
             }
             "order.place" => self.place(params, now, market),
-            _ => Err(Fault::new(
-                400,
-                -1,
-                "Method is not simulated or does not exist.",
-            )),
+            method => public::answer(self.mirror, self.unit, method, params, market)
+                .unwrap_or_else(|| {
+                    let msg = "Method is not simulated or does not exist.";
+                    Err(Fault::new(400, -1, msg))
+                }),
         };
         self.envelope(&id, result, limits.unwrap_or(self.rate_limits))
     }

@@ -2,8 +2,10 @@
 //! exchange. Pure functions of values: holds no socket, no clock and no book.
 
 mod account;
+pub(crate) mod candles;
 pub(crate) mod control;
 mod market;
+mod public;
 mod recorded;
 pub(crate) mod route;
 mod session;
@@ -153,13 +155,19 @@ impl SpotMirror {
         Self { exchange, whole }
     }
 
-    fn answer(&self, call: Call<'_>, market: &mut dyn Market) -> Result<Reply, Fault> {
+    /// Answers a GET, times in `unit`.
+    fn answer(
+        &self,
+        unit: TimeUnit,
+        call: Call<'_>,
+        market: &mut dyn Market,
+    ) -> Result<Reply, Fault> {
         if call.method != Method::Get {
             return Err(Fault::refusal(Refusal::NoMethod));
         }
         let get = route::get(call)?;
         let weight = get.weight();
-        let (unit, now) = (TimeUnit::Millis, market.now());
+        let now = market.now();
         let mut status = 200;
         let body = match get {
             Get::Ping => "{}".to_owned(),
@@ -182,7 +190,7 @@ impl SpotMirror {
             }
             Get::Ticker(sort, symbols) => {
                 let listings = asked(market, &symbols)?;
-                let mut all = listings.into_iter().map(|n| ticker(market, n, sort));
+                let mut all = listings.into_iter().map(|n| ticker(market, n, sort, unit));
                 match symbols {
                     Symbols::One(_) => all.next().unwrap_or_default().to_string(),
                     Symbols::All | Symbols::Some(_) => all.collect::<Value>().to_string(),
@@ -198,6 +206,12 @@ impl SpotMirror {
                 };
                 prints.iter().map(write).collect::<Value>().to_string()
             }
+            Get::Candles(asked) => {
+                let n = named(market, &asked.symbol)?;
+                let format = Ticker::of(market, n, Decimals::Eight, unit);
+                asked.write(market, n, &format).to_string()
+            }
+            Get::Status => r#"{"status":0,"msg":"normal"}"#.to_owned(),
             Get::AvgPrice(symbol) => {
                 let n = named(market, &symbol)?;
                 market::average(market, n, unit).to_string()
@@ -250,7 +264,7 @@ impl Mirror for SpotMirror {
     }
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
-        self.answer(call, market)
+        self.answer(TimeUnit::Millis, call, market)
             .unwrap_or_else(|fault| Reply::json(fault.status, fault.body(), 1))
     }
 
@@ -279,8 +293,8 @@ fn depth(market: &dyn Market, n: usize, levels: usize) -> String {
     market::snapshot(instrument, last_id, bids, asks)
 }
 
-fn ticker(market: &dyn Market, n: usize, sort: Sort) -> Value {
-    let ticker = Ticker::of(market, n, Decimals::Eight, TimeUnit::Millis);
+fn ticker(market: &dyn Market, n: usize, sort: Sort, unit: TimeUnit) -> Value {
+    let ticker = Ticker::of(market, n, Decimals::Eight, unit);
     match sort {
         Sort::Full => ticker.full(),
         Sort::Window => ticker.window(),

@@ -1,6 +1,7 @@
 //! Paths and queries that the exchange answers. Reads text only; says what was meant, and serves
 //! nothing.
 
+use super::candles::{self, Candles};
 use super::{Fault, TimeUnit, market};
 use crate::base::Trade;
 use crate::exchange::kit::text::percent_decode;
@@ -135,13 +136,17 @@ pub(crate) enum Get {
     Prints(Prints),
     /// `/api/v3/avgPrice` of this symbol.
     AvgPrice(String),
+    /// `/api/v3/klines` and the like.
+    Candles(Candles),
+    /// `/sapi/v1/system/status`.
+    Status,
 }
 
 impl Get {
     /// What the exchange counts it as.
     pub(crate) fn weight(&self) -> u32 {
         match self {
-            Self::Ping | Self::Time => 1,
+            Self::Ping | Self::Time | Self::Status => 1,
             Self::Depth { levels, .. } => match levels {
                 0..=100 => 5,
                 101..=500 => 25,
@@ -158,7 +163,7 @@ impl Get {
                 aggregated: true, ..
             }) => 4,
             Self::Prints(_) => 25,
-            Self::AvgPrice(_) => 2,
+            Self::AvgPrice(_) | Self::Candles(_) => 2,
         }
     }
 }
@@ -203,6 +208,9 @@ pub(crate) fn upgrade(target: &str) -> Option<Upgrade> {
 
 /// Reads a GET, or refuses it as the exchange does.
 pub(crate) fn get(call: Call<'_>) -> Result<Get, Fault> {
+    if call.path() == "/sapi/v1/system/status" {
+        return Ok(Get::Status);
+    }
     let path = call.path().strip_prefix("/api").unwrap_or_default();
     let mini = call.value("type").is_some_and(|sort| sort == "MINI");
     let sort = |sort| if mini { Sort::Mini } else { sort };
@@ -220,6 +228,7 @@ pub(crate) fn get(call: Call<'_>) -> Result<Get, Fault> {
         "/v3/ticker/bookTicker" => Ok(Get::Ticker(Sort::Best, symbols(call)?)),
         "/v3/avgPrice" => symbol(call).map(Get::AvgPrice),
         "/v3/trades" | "/v3/historicalTrades" => prints(call, false).map(Get::Prints),
+        "/v3/klines" | "/v3/uiKlines" => candles(call).map(Get::Candles),
         "/v3/aggTrades" => prints(call, true).map(Get::Prints),
         _ => Err(Fault::refusal(Refusal::NoPath)),
     }
@@ -240,6 +249,20 @@ pub(crate) fn prints(call: Call<'_>, aggregated: bool) -> Result<Prints, Fault> 
         symbol: symbol(call)?,
         aggregated,
         from_id: number(call, "fromId")?,
+        since_ms: number(call, "startTime")?,
+        until_ms: number(call, "endTime")?,
+        limit: limit.clamp(1, PRINTS_MAX),
+    })
+}
+
+/// Which candles.
+pub(crate) fn candles(call: Call<'_>) -> Result<Candles, Fault> {
+    let interval = call.value("interval").ok_or_else(|| missing("interval"))?;
+    let limit = number(call, "limit")?.unwrap_or(PRINTS);
+    Ok(Candles {
+        symbol: symbol(call)?,
+        interval_ms: candles::interval_ms(&interval)
+            .ok_or_else(|| Fault::new(400, -1120, "Invalid interval."))?,
         since_ms: number(call, "startTime")?,
         until_ms: number(call, "endTime")?,
         limit: limit.clamp(1, PRINTS_MAX),

@@ -248,6 +248,51 @@ fn prints_are_those_of_the_symbol_oldest_first() {
 }
 
 #[test]
+fn candles_are_made_of_prints_and_flat_where_there_are_none() {
+    let candles = found("/api/v3/klines?symbol=SOLUSDT&interval=1s&limit=3");
+    let opens = candles
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|candle| candle[0].as_i64());
+    assert!(
+        opens.eq([-2_000, -1_000, 0].map(|ms| Some(NOW_MS + ms))),
+        "{candles}"
+    );
+    let flat = ["150.01000000"; 4];
+    assert_eq!(candles[0].as_array().unwrap()[1..5], flat);
+    assert_eq!(
+        (&candles[0][5], &candles[0][8]),
+        (&json!("0.00000000"), &json!(0))
+    );
+    let traded = [
+        "149.90000000",
+        "150.40000000",
+        "149.85000000",
+        "149.85000000",
+    ];
+    assert_eq!(candles[1].as_array().unwrap()[1..5], traded);
+    assert_eq!(
+        (&candles[1][5], &candles[1][8]),
+        (&json!("0.00750000"), &json!(3))
+    );
+    assert_eq!(candles[1][6], NOW_MS - 1);
+    assert_eq!(candles[2][4], "149.85000000");
+    let from = format!("startTime={}", NOW_MS - 1_500);
+    let from = found(&format!("/api/v3/klines?symbol=SOLUSDT&interval=1s&{from}"));
+    assert_eq!((from.as_array().unwrap().len(), &from[0]), (2, &candles[1]));
+    assert_eq!(
+        get("/api/v3/klines?symbol=SOLUSDT&interval=1x").1["code"],
+        -1120
+    );
+    for (name, ms) in [("1m", 60_000), ("4h", 14_400_000), ("1M", 2_592_000_000)] {
+        assert_eq!(candles::interval_ms(name), Some(ms));
+    }
+    assert_eq!(["", "m", "0m", "é"].map(candles::interval_ms), [None; 4]);
+    assert_eq!(found("/sapi/v1/system/status")["status"], 0);
+}
+
+#[test]
 fn each_stream_of_prints_and_quotes_says_its_own() {
     let names = "solusdt@trade/solusdt@aggTrade/solusdt@bookTicker/btcusdt@trade";
     let told = told(&format!("/stream?streams={names}"), &[trade(), quote()]);

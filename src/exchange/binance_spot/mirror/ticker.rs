@@ -73,7 +73,7 @@ impl<'m> Ticker<'m> {
 
     /// What REST says if little is asked for.
     pub(crate) fn mini(&self) -> Value {
-        let (volume, worth) = self.volumes();
+        let (volume, worth) = self.volumes(&self.day);
         let (first, last) = self.ids();
         json!({
             "symbol": self.instrument.symbol.as_str(),
@@ -111,7 +111,7 @@ impl<'m> Ticker<'m> {
 
     /// A `24hrMiniTicker`.
     pub(crate) fn mini_event(&self) -> Value {
-        let (volume, worth) = self.volumes();
+        let (volume, worth) = self.volumes(&self.day);
         json!({
             "e": "24hrMiniTicker",
             "E": self.unit.of(self.now),
@@ -205,11 +205,11 @@ impl<'m> Ticker<'m> {
 
     /// What was traded: in the base asset and in the quote asset; if contracts are inverse, how
     /// many of them, and in the base asset.
-    fn volumes(&self) -> (String, String) {
-        let base = self.decimal(self.day.base(self.instrument));
+    pub(crate) fn volumes(&self, day: &Day) -> (String, String) {
+        let base = self.decimal(day.base(self.instrument));
         match self.instrument.contract.inverse {
-            true => (self.decimal(self.day.contracts(self.instrument)), base),
-            false => (base, self.decimal(self.day.quote(self.instrument))),
+            true => (self.decimal(day.contracts(self.instrument)), base),
+            false => (base, self.decimal(day.quote(self.instrument))),
         }
     }
 

@@ -110,8 +110,13 @@ fn ask_at(session: &mut ApiSession, request: &str, market: &mut Still) -> Value 
     serde_json::from_str(&out[0]).unwrap()
 }
 
+fn session() -> ApiSession {
+    let mirror = SpotMirror::whole("binance");
+    ApiSession::new(mirror, TimeUnit::Millis, false, UnixNanos(0))
+}
+
 fn logged_on() -> ApiSession {
-    let mut session = ApiSession::default();
+    let mut session = session();
     assert_eq!(ask(&mut session, &logon(NOW_MS, &key()))["status"], 200);
     session
 }
@@ -126,7 +131,7 @@ fn order(change: impl FnOnce(&mut Value)) -> String {
 
 #[test]
 fn a_signature_by_the_keys_own_owner_logs_on() {
-    let answer = ask(&mut ApiSession::default(), &logon(NOW_MS, &key()));
+    let answer = ask(&mut session(), &logon(NOW_MS, &key()));
     assert_eq!(answer["result"]["apiKey"], api_key());
     assert!(answer.get("rateLimits").is_none());
 }
@@ -134,7 +139,7 @@ fn a_signature_by_the_keys_own_owner_logs_on() {
 #[test]
 fn a_signature_by_another_key_is_refused() {
     let other = SigningKey::from_bytes(&[8; 32]);
-    let mut session = ApiSession::default();
+    let mut session = session();
     assert_eq!(
         ask(&mut session, &logon(NOW_MS, &other))["error"]["code"],
         -1022
@@ -144,7 +149,7 @@ fn a_signature_by_another_key_is_refused() {
 
 #[test]
 fn an_order_without_logon_is_unauthorised() {
-    let answer = ask(&mut ApiSession::default(), &order(|_| ()));
+    let answer = ask(&mut session(), &order(|_| ()));
     assert_eq!(
         (&answer["status"], &answer["error"]["code"]),
         (&json!(401), &json!(-2015))
@@ -300,14 +305,34 @@ fn order_entry_has_a_path_of_its_own_where_it_is_simulated() {
 fn what_is_not_simulated_says_so() {
     let mut session = ApiSession {
         rate_limits: true,
-        ..ApiSession::default()
+        ..session()
     };
-    let answer = ask(&mut session, r#"{"id":1,"method":"klines"}"#);
+    let answer = ask(&mut session, r#"{"id":1,"method":"order.test"}"#);
     assert_eq!(answer["error"]["code"], -1);
     assert!(answer["rateLimits"].is_array());
     assert_eq!(ask(&mut session, "{")["status"], 400);
     assert_eq!(
         ask(&mut session, r#"{"id":2,"method":"ping"}"#)["result"],
         json!({})
+    );
+}
+
+#[test]
+fn market_data_are_the_same_as_by_rest() {
+    let mut session = session();
+    let depth = r#"{"id":"a-1","method":"depth","params":{"symbol":"BTCUSDT","limit":5}}"#;
+    let answer = ask(&mut session, depth);
+    assert_eq!(
+        (&answer["id"], &answer["status"]),
+        (&json!("a-1"), &json!(200))
+    );
+    assert!(answer["result"]["lastUpdateId"].is_u64(), "{answer}");
+    let several = r#"{"id":2,"method":"ticker.price","params":{"symbols":["BTCUSDT"]}}"#;
+    assert_eq!(ask(&mut session, several)["result"][0]["symbol"], "BTCUSDT");
+    let unknown = r#"{"id":3,"method":"v3/ticker.book","params":{"symbol":"NOBODY"}}"#;
+    let answer = ask(&mut session, unknown);
+    assert_eq!(
+        (&answer["status"], &answer["error"]["code"]),
+        (&json!(400), &json!(-1121))
     );
 }
