@@ -266,6 +266,9 @@ impl Answer<'_> {
 }
 
 /// What changed in the window, without deletes for levels that are still in the book behind it.
+///
+/// Deletes come before all else: a client may cut its side to its depth after each level, and a
+/// level that came before the deletes would push out one that is still in the window.
 fn step(
     window: &mut Window,
     market: &dyn Market,
@@ -277,6 +280,7 @@ fn step(
         if changes.iter().any(|level| level.qty == Qty(0)) {
             let alive: BTreeSet<Px> = market.levels(listing, side).map(|level| level.px).collect();
             changes.retain(|level| level.qty != Qty(0) || !alive.contains(&level.px));
+            changes.sort_by_key(|level| level.qty != Qty(0)); // Stable: prices keep their order.
         }
     }
     (bids, asks)

@@ -140,6 +140,77 @@ fn no_delete_is_sent_for_a_level_that_only_left_the_window() {
     assert!(step(&market).is_empty());
 }
 
+/// Takes one level of a side whose best price is the highest.
+fn take(side: &mut BTreeMap<i64, u64>, level: &Value) {
+    let units = |key: &str, scale: i32| {
+        let number = level[key].as_f64().unwrap() * 10f64.powi(scale);
+        number.round() as i64
+    };
+    match units("qty", 8) {
+        0 => drop(side.remove(&units("price", 1))),
+        qty => drop(side.insert(units("price", 1), qty as u64)),
+    }
+}
+
+/// The checksum of a client's sides: asks by their negated prices, then bids.
+fn sum(sides: &[BTreeMap<i64, u64>; 2]) -> u64 {
+    let mut sum = flate2::Crc::new();
+    for (px, qty) in sides.iter().flat_map(|side| side.iter().rev().take(10)) {
+        sum.update(format!("{}{qty}", px.abs()).as_bytes());
+    }
+    sum.sum().into()
+}
+
+#[test]
+fn the_checksum_is_right_whether_a_client_cuts_after_each_level_or_after_the_message() {
+    let mut market = Fake::new(30);
+    let mut session = KrakenMirror.session("/v2").unwrap();
+    let text = r#"{"method":"subscribe","params":{"channel":"book","symbol":["BTC/USD"]}}"#;
+    let mut frames = ask(session.as_mut(), &mut market, text).split_off(1);
+    let mut dice = fastrand::Rng::with_seed(3);
+    // A client that cuts after each level, and one that cuts after the message.
+    let mut clients: [[BTreeMap<i64, u64>; 2]; 2] = Default::default();
+    let (mut changes, mut right) = (0, [0, 0]);
+    while changes < 500 {
+        for frame in frames.drain(..) {
+            let frame: Value = serde_json::from_str(&frame).unwrap();
+            let book = &frame["data"][0];
+            for (client, each) in clients.iter_mut().zip([true, false]) {
+                for (side, key) in client.iter_mut().zip(["asks", "bids"]) {
+                    for level in book[key].as_array().unwrap() {
+                        let mut level = level.clone();
+                        if key == "asks" {
+                            level["price"] = json!(-level["price"].as_f64().unwrap());
+                        }
+                        take(side, &level);
+                        while each && side.len() > 10 {
+                            side.pop_first();
+                        }
+                    }
+                    while side.len() > 10 {
+                        side.pop_first();
+                    }
+                }
+            }
+            changes += 1;
+            for (right, client) in right.iter_mut().zip(&clients) {
+                *right += usize::from(Some(sum(client)) == book["checksum"].as_u64());
+            }
+        }
+        for _ in 0..dice.usize(1..8) {
+            let side = dice.usize(0..2);
+            let far = dice.i64(1..25);
+            let px = 700_000 + if side == 0 { -far } else { far };
+            match dice.u64(0..3) {
+                0 => drop(market.sides[side].remove(&px)),
+                qty => drop(market.sides[side].insert(px, qty)),
+            }
+        }
+        session.handle_event(&changed(), &market, &mut frames);
+    }
+    assert_eq!(right, [changes, changes]);
+}
+
 #[test]
 fn prints_and_quotes_are_read_back_as_they_were() {
     let mut market = Fake::new(3);
