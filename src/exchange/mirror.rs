@@ -66,6 +66,16 @@ pub trait Market {
     fn stands_at(&self, listing: usize, pace: Pace) -> (u64, u64);
     /// The book now, best level first.
     fn levels(&self, listing: usize, side: Side) -> Box<dyn Iterator<Item = Level> + '_>;
+    /// The top of the book now, without an update id; `None` if a side is empty.
+    fn best(&self, listing: usize) -> Option<Quote> {
+        let best = |side| self.levels(listing, side).next();
+        Some(Quote {
+            instrument: self.listings().get(listing)?.instrument.id,
+            update_id: 0,
+            bid: best(Side::Buy)?,
+            ask: best(Side::Sell)?,
+        })
+    }
     /// The newest prints, newest last. A recording that is played has none.
     fn prints(&self, _listing: usize) -> Box<dyn DoubleEndedIterator<Item = Trade> + '_> {
         Box::new(std::iter::empty())

@@ -159,6 +159,20 @@ pub(crate) fn push_plain(out: &mut String, units: u64, scale: u8) {
     );
 }
 
+/// What [`push_fixed`] appends.
+pub(crate) fn fixed(units: u64, scale: u8) -> String {
+    let mut out = String::new();
+    push_fixed(&mut out, units, scale);
+    out
+}
+
+/// What [`push_plain`] appends.
+pub(crate) fn plain(units: u64, scale: u8) -> String {
+    let mut out = String::new();
+    push_plain(&mut out, units, scale);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

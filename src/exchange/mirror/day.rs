@@ -102,6 +102,14 @@ impl Day {
             .map_or(self.last, Px)
     }
 
+    /// By how much of the first price the newest one is higher, in percent.
+    pub(crate) fn percent(&self) -> f64 {
+        match self.open.0 {
+            0 => 0.0,
+            open => (self.last.0 - open) as f64 / open as f64 * 100.0,
+        }
+    }
+
     /// What was traded in the base asset of this instrument, whose day it is. An inverse contract
     /// counts at the mean price.
     pub(crate) fn base(&self, instrument: &Instrument) -> Decimal {
@@ -214,6 +222,7 @@ mod tests {
             [day.open, day.high, day.low, day.last],
             [500_000, 500_010, 499_990, 499_990].map(Px)
         );
+        assert_eq!(day.percent(), -0.002);
         assert_eq!(day.base(&listing.instrument).to_string(), "23");
         assert_eq!(day.quote(&listing.instrument).to_string(), "1149999");
     }

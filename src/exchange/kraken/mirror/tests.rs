@@ -1,14 +1,22 @@
+//! The second version of the stream, and what both versions share.
+
+mod rest;
+mod v1;
+
 use super::*;
-use crate::base::{Diff, InstrumentId, Word};
+use crate::base::{Channel, Diff, InstrumentId, Level, Quote, Side, Trade, Word};
 use crate::exchange::kraken::Kraken;
-use crate::exchange::mirror::Listing;
+use crate::exchange::mirror::{Day, Happened, Listing, Pace};
 use crate::exchange::{Exchange, Topic, Words};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// A market of one listing, `BTC/USD` at one and eight decimals.
 struct Fake {
     listings: Vec<Listing>,
     sides: [BTreeMap<i64, u64>; 2],
     flushed: usize,
+    prints: Vec<Trade>,
 }
 
 impl Fake {
@@ -27,7 +35,23 @@ impl Fake {
             listings: vec![listing],
             sides: [side(-1), side(1)],
             flushed: 0,
+            prints: (1..=60).map(print).collect(),
         }
+    }
+}
+
+/// The `n`th print, at second `n`: of `n` units, by a buyer if `n` is odd.
+fn print(n: u64) -> Trade {
+    Trade {
+        instrument: InstrumentId(0),
+        id: n,
+        px: Px(700_000 + n as i64),
+        qty: Qty(n),
+        taker: match n % 2 {
+            0 => Side::Sell,
+            _ => Side::Buy,
+        },
+        exch_time: UnixNanos(n as i64 * 1_000_000_000),
     }
 }
 
@@ -52,6 +76,23 @@ impl Market for Fake {
         match side {
             Side::Buy => Box::new(self.sides[0].iter().rev().map(level)),
             Side::Sell => Box::new(self.sides[1].iter().map(level)),
+        }
+    }
+    fn prints(&self, listing: usize) -> Box<dyn DoubleEndedIterator<Item = Trade> + '_> {
+        let all = if listing == 0 { &self.prints[..] } else { &[] };
+        Box::new(all.iter().copied())
+    }
+    /// From 70,010.0 to 70,006.0, at 70,002.5 in the mean; one and a half coins.
+    fn day(&self, _: usize) -> Day {
+        Day {
+            since: UnixNanos(0),
+            open: Px(700_100),
+            high: Px(700_200),
+            low: Px(699_990),
+            last: Px(700_060),
+            volume: 150_000_000,
+            turnover: 150_000_000 * 700_025,
+            count: 60,
         }
     }
 }
@@ -94,7 +135,9 @@ fn follow(frames: &[String], bids: &mut BTreeMap<Px, Qty>, window: usize, market
             while bids.len() > window {
                 bids.pop_first();
             }
-            assert_eq!(diff.checksum, Some(checksum(market, 0)));
+            let digits = |level: Level| format!("{}{}", level.px.0, level.qty.0);
+            let truth = session::checksum(market, 0, digits);
+            assert_eq!(diff.checksum, Some(truth));
         }
     }
 }
@@ -217,7 +260,7 @@ fn prints_and_quotes_are_read_back_as_they_were() {
     let mut session = KrakenMirror.session("/v2").unwrap();
     for channel in ["trade", "ticker"] {
         let text = format!(
-            r#"{{"method":"subscribe","params":{{"channel":"{channel}","symbol":["BTC/USD"]}},"req_id":1}}"#
+            r#"{{"method":"subscribe","params":{{"channel":"{channel}","symbol":["BTC/USD"],"event_trigger":"bbo"}},"req_id":1}}"#
         );
         ask(session.as_mut(), &mut market, &text);
     }
@@ -256,7 +299,7 @@ fn prints_and_quotes_are_read_back_as_they_were() {
 fn bad_requests_are_refused_and_a_ping_is_answered() {
     let mut market = Fake::new(3);
     let mut session = KrakenMirror.session("/v2").unwrap();
-    assert!(KrakenMirror.session("/").is_none());
+    assert!(KrakenMirror.session("/v3").is_none());
     let mut open = vec![];
     session.handle_open(&mut market, &mut open);
     assert_eq!(open.len(), 1);
@@ -275,6 +318,10 @@ fn bad_requests_are_refused_and_a_ping_is_answered() {
             "Subscription Not Found",
         ),
         ("x", "Malformed request"),
+        (
+            r#"{"method":"subscribe","params":{"channel":"level3","symbol":["BTC/USD"]}}"#,
+            "Subscription name invalid",
+        ),
     ] {
         let out = ask(session.as_mut(), &mut market, text);
         assert_eq!(out.len(), 1);
@@ -318,5 +365,130 @@ fn metadata_and_volumes_are_read_back_as_they_are_listed() {
     let expected: Vec<_> = market.listings.iter().map(|l| l.instrument).collect();
     assert_eq!(listed, expected);
     let volumes = Kraken.volumes(ticker.as_bytes()).unwrap();
-    assert_eq!(volumes[0], (Symbol::from("BTC/USD").unwrap(), 77.0));
+    // One and a half coins, at 70,002.5 dollars each.
+    assert_eq!(volumes[0], (Symbol::from("BTC/USD").unwrap(), 105_003.75));
+}
+
+fn said(frame: &str) -> Value {
+    serde_json::from_str(frame).unwrap()
+}
+
+/// The frames that answer a subscription to this channel, as values.
+fn subscribe(market: &mut Fake, session: &mut dyn MirrorSession, params: Value) -> Vec<Value> {
+    let text = json!({"method": "subscribe", "params": params}).to_string();
+    let out = ask(session, market, &text);
+    out.iter().map(|frame| said(frame)).collect()
+}
+
+#[test]
+fn past_prints_are_sent_to_who_asks_for_them_the_newest_fifty_oldest_first() {
+    let mut market = Fake::new(3);
+    let mut ask = |snapshot: Value| {
+        let mut session = KrakenMirror.session("/v2").unwrap();
+        let mut params = json!({"channel": "trade", "symbol": ["BTC/USD"]});
+        if !snapshot.is_null() {
+            params["snapshot"] = snapshot;
+        }
+        subscribe(&mut market, session.as_mut(), params)
+    };
+    for none in [Value::Null, json!(false)] {
+        let out = ask(none);
+        assert_eq!(out.len(), 1);
+        assert_eq!(out[0]["result"]["snapshot"], false);
+    }
+    let out = ask(json!(true));
+    let (kind, past) = (&out[1]["type"], out[1]["data"].as_array().unwrap());
+    assert_eq!((kind.as_str(), past.len()), (Some("snapshot"), 50));
+    let ids: Vec<_> = past
+        .iter()
+        .map(|trade| trade["trade_id"].as_u64().unwrap())
+        .collect();
+    assert_eq!(ids, (11..=60).collect::<Vec<u64>>());
+    let newest = json!({
+        "symbol": "BTC/USD",
+        "side": "sell",
+        "price": 70_006.0,
+        "qty": 0.000_000_6,
+        "ord_type": "limit",
+        "trade_id": 60,
+        "timestamp": "1970-01-01T00:01:00.000000Z",
+    });
+    assert_eq!(past[49], newest);
+}
+
+#[test]
+fn a_ticker_tells_of_the_day_at_every_trade_or_at_every_quote() {
+    let mut market = Fake::new(3);
+    let quote = market.best(0).unwrap();
+    for (trigger, at_quotes) in [("bbo", true), ("trades", false)] {
+        let mut session = KrakenMirror.session("/v2").unwrap();
+        let params = json!({"channel": "ticker", "symbol": ["BTC/USD"], "event_trigger": trigger});
+        let out = subscribe(&mut market, session.as_mut(), params);
+        let expected = json!({"channel": "ticker", "symbol": "BTC/USD", "snapshot": true,
+            "event_trigger": trigger});
+        assert_eq!(out[0]["result"], expected);
+        let expected = json!({
+            "symbol": "BTC/USD",
+            "bid": 69_999.9, "bid_qty": 0.000_000_01,
+            "ask": 70_000.1, "ask_qty": 0.000_000_01,
+            "last": 70_006.0, "volume": 1.5, "vwap": 70_002.5,
+            "low": 69_999.0, "high": 70_020.0,
+            "change": -4.0, "change_pct": -0.01,
+            "timestamp": "1970-01-01T00:00:01.000001Z",
+        });
+        assert_eq!(
+            (&out[1]["type"], &out[1]["data"][0]),
+            (&json!("snapshot"), &expected)
+        );
+        let mut frames = |event| {
+            let mut out = vec![];
+            session.handle_event(&event, &market, &mut out);
+            out.len()
+        };
+        assert_eq!(frames(Happened::Quote(quote)), usize::from(at_quotes));
+        assert_eq!(frames(Happened::Trade(print(1))), usize::from(!at_quotes));
+    }
+}
+
+#[test]
+fn instruments_and_heartbeats_are_asked_for_without_a_symbol() {
+    let mut market = Fake::new(3);
+    let mut session = KrakenMirror.session("/v2").unwrap();
+    let out = subscribe(
+        &mut market,
+        session.as_mut(),
+        json!({"channel": "instrument"}),
+    );
+    assert_eq!(out[0]["success"], true);
+    let data = &out[1]["data"];
+    let ids: Vec<_> = data["assets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| &a["id"])
+        .collect();
+    assert_eq!(ids, ["BTC", "USD"]);
+    let pair = &data["pairs"][0];
+    for (key, value) in [
+        ("symbol", json!("BTC/USD")),
+        ("base", json!("BTC")),
+        ("quote", json!("USD")),
+        ("status", json!("online")),
+        ("qty_precision", json!(8)),
+        ("qty_increment", json!(0.000_000_01)),
+        ("qty_min", json!(0.000_1)),
+        ("price_precision", json!(1)),
+        ("price_increment", json!(0.1)),
+        ("cost_min", json!("0.5")),
+    ] {
+        assert_eq!(pair[key], value, "{key}");
+    }
+    assert_eq!((session.streams(), session.poll_timeout()), (0, None));
+    let out = subscribe(
+        &mut market,
+        session.as_mut(),
+        json!({"channel": "heartbeat"}),
+    );
+    assert_eq!((out.len(), &out[0]["success"]), (1, &json!(true)));
+    assert!(session.poll_timeout().is_some());
 }
