@@ -1,14 +1,12 @@
 //! The exchange's half of its protocol, for the simulated exchange: books one level a message,
 //! tickers once a second. Holds no market; it is lent.
 
+mod frames;
 mod rest;
 
-use super::request;
+use super::request::{channel_of, feed_name};
 use crate::base::instrument::name;
-use crate::base::{
-    Asset, Channel, Instrument, InstrumentId, Kind, Level, Quote, Side, Symbol, Trade, UnixNanos,
-};
-use crate::exchange::kit::text::push_plain;
+use crate::base::{Asset, Channel, Instrument, Kind, Symbol, Trade, UnixNanos};
 use crate::exchange::mirror::{
     Call, Happened, Market, Mirror, MirrorSession, Offence, Pace, Refusal, Reply,
 };
@@ -67,13 +65,18 @@ fn old_name(asset: &str) -> &str {
 
 /// Tickers come this often at most, and heartbeats so often.
 const SECOND_NS: i64 = 1_000_000_000;
+/// A subscription to prints begins with so many, at most.
+const PRINTS_MAX: usize = 100;
+/// The ticker that says less.
+const TICKER_LITE: &str = "ticker_lite";
 
 /// One connection. Sets are of listings.
 #[derive(Default)]
 struct Session {
     books: BTreeMap<usize, Followed>,
     trades: BTreeSet<usize>,
-    tickers: BTreeMap<usize, Throttled>,
+    /// By listing, and by whether it is the one that says less.
+    tickers: BTreeMap<(usize, bool), Throttled>,
     heartbeat_at: Option<UnixNanos>,
 }
 
@@ -108,6 +111,11 @@ impl MirrorSession for Session {
         let begin = match asked["event"].as_str() {
             Some("subscribe") => true,
             Some("unsubscribe") => false,
+            Some("challenge") => {
+                let message = frames::challenge(market.now());
+                out.push(json!({"event": "challenge", "message": message}).to_string());
+                return Ok(());
+            }
             _ => {
                 out.push(error("Json Error"));
                 return Ok(());
@@ -120,7 +128,13 @@ impl MirrorSession for Session {
             out.push(json!({"event": event, "feed": feed}).to_string());
             return Ok(());
         }
-        let Some(channel) = request::channel_of(feed) else {
+        let lite = feed == TICKER_LITE;
+        let channel = if lite {
+            Some(Channel::Quotes)
+        } else {
+            channel_of(feed)
+        };
+        let Some(channel) = channel else {
             out.push(error("Invalid feed"));
             return Ok(());
         };
@@ -136,9 +150,9 @@ impl MirrorSession for Session {
         out.push(json!({"event": event, "feed": feed, "product_ids": products}).to_string());
         for listing in found {
             if begin {
-                self.begin(listing, channel, market, out);
+                self.begin(listing, channel, lite, market, out);
             } else {
-                self.end(listing, channel);
+                self.end(listing, channel, lite);
             }
         }
         Ok(())
@@ -163,24 +177,27 @@ impl MirrorSession for Session {
                 for (side, levels) in [("buy", bids), ("sell", asks)] {
                     for level in levels {
                         book.seq += 1;
-                        out.extend(change(level, side, book.seq, listing, market));
+                        out.extend(frames::change(level, side, book.seq, listing, market));
                     }
                 }
             }
             Happened::Trade(trade) if self.trades.contains(&trade.instrument.index()) => {
-                out.extend(print(trade, market));
+                out.extend(frames::print(trade, market));
             }
             Happened::Quote(quote) => {
-                let Some(ticker) = self.tickers.get_mut(&quote.instrument.index()) else {
-                    return;
-                };
-                let text = tick(quote, market);
-                if market.now() < ticker.next_at {
-                    ticker.waiting = text;
-                } else {
-                    ticker.next_at = UnixNanos(market.now().0 + SECOND_NS);
-                    ticker.waiting = None;
-                    out.extend(text);
+                for lite in [false, true] {
+                    let key = (quote.instrument.index(), lite);
+                    let Some(ticker) = self.tickers.get_mut(&key) else {
+                        continue;
+                    };
+                    let text = frames::tick(quote, lite, market);
+                    if market.now() < ticker.next_at {
+                        ticker.waiting = text;
+                    } else {
+                        ticker.next_at = UnixNanos(market.now().0 + SECOND_NS);
+                        ticker.waiting = None;
+                        out.extend(text);
+                    }
                 }
             }
             Happened::Trade(_) => {}
@@ -223,6 +240,7 @@ impl Session {
         &mut self,
         listing: usize,
         channel: Channel,
+        lite: bool,
         market: &mut dyn Market,
         out: &mut Vec<String>,
     ) {
@@ -231,132 +249,35 @@ impl Session {
                 market.flush(listing, Pace::Fast);
                 let (from, _) = market.stands_at(listing, Pace::Fast);
                 self.books.insert(listing, Followed { from, seq: from });
-                out.push(snapshot(from, listing, market));
+                out.push(frames::snapshot(from, listing, market));
             }
             Channel::Trades => {
                 self.trades.insert(listing);
-                let product = market.listings()[listing].instrument.symbol;
-                let product = product.as_str();
-                let past = json!({"feed": "trade_snapshot", "product_id": product, "trades": []});
-                out.push(past.to_string());
+                let past: Vec<Trade> = market.prints(listing).rev().take(PRINTS_MAX).collect();
+                out.push(frames::past(&past, listing, market));
             }
             Channel::Quotes => {
                 let now = market.now();
-                let best = |side| market.levels(listing, side).next();
                 let mut throttled = Throttled {
                     next_at: now,
                     waiting: None,
                 };
-                if let (Some(bid), Some(ask)) = (best(Side::Buy), best(Side::Sell)) {
-                    let quote = Quote {
-                        instrument: InstrumentId(listing as u16),
-                        update_id: 0,
-                        bid,
-                        ask,
-                    };
-                    out.extend(tick(&quote, market));
+                if let Some(quote) = market.best(listing) {
+                    out.extend(frames::tick(&quote, lite, market));
                     throttled.next_at = UnixNanos(now.0 + SECOND_NS);
                 }
-                self.tickers.insert(listing, throttled);
+                self.tickers.insert((listing, lite), throttled);
             }
         }
     }
 
-    fn end(&mut self, listing: usize, channel: Channel) {
+    fn end(&mut self, listing: usize, channel: Channel, lite: bool) {
         match channel {
             Channel::Depth => drop(self.books.remove(&listing)),
             Channel::Trades => drop(self.trades.remove(&listing)),
-            Channel::Quotes => drop(self.tickers.remove(&listing)),
+            Channel::Quotes => drop(self.tickers.remove(&(listing, lite))),
         }
     }
-}
-
-/// As the exchange writes numbers: with at least one decimal.
-fn number(units: u64, scale: u8) -> String {
-    let mut text = String::new();
-    push_plain(&mut text, units, scale);
-    if !text.contains('.') {
-        text.push_str(".0");
-    }
-    text
-}
-
-fn px(level: &Level, instrument: &Instrument) -> String {
-    number(level.px.0.unsigned_abs(), instrument.px_scale)
-}
-
-fn qty(level: &Level, instrument: &Instrument) -> String {
-    number(level.qty.0, instrument.qty_scale)
-}
-
-fn snapshot(seq: u64, listing: usize, market: &dyn Market) -> String {
-    let instrument = &market.listings()[listing].instrument;
-    let side = |side| {
-        let level = |level: Level| {
-            let (px, qty) = (px(&level, instrument), qty(&level, instrument));
-            format!(r#"{{"price":{px},"qty":{qty}}}"#)
-        };
-        let levels: Vec<String> = market.levels(listing, side).map(level).collect();
-        levels.join(",")
-    };
-    format!(
-        r#"{{"feed":"book_snapshot","product_id":{},"timestamp":{},"seq":{seq},"tickSize":null,"bids":[{}],"asks":[{}]}}"#,
-        json!(instrument.symbol.as_str()),
-        market.now().as_millis(),
-        side(Side::Buy),
-        side(Side::Sell),
-    )
-}
-
-fn change(
-    level: &Level,
-    side: &str,
-    seq: u64,
-    listing: usize,
-    market: &dyn Market,
-) -> Option<String> {
-    let instrument = &market.listings().get(listing)?.instrument;
-    Some(format!(
-        r#"{{"feed":"book","product_id":{},"side":"{side}","seq":{seq},"price":{},"qty":{},"timestamp":{}}}"#,
-        json!(instrument.symbol.as_str()),
-        px(level, instrument),
-        qty(level, instrument),
-        market.now().as_millis(),
-    ))
-}
-
-fn print(trade: &Trade, market: &dyn Market) -> Option<String> {
-    let instrument = &market.listings().get(trade.instrument.index())?.instrument;
-    let level = Level {
-        px: trade.px,
-        qty: trade.qty,
-    };
-    let side = match trade.taker {
-        Side::Buy => "buy",
-        Side::Sell => "sell",
-    };
-    Some(format!(
-        r#"{{"feed":"trade","product_id":{},"uid":"00000000-0000-4000-8000-{:012x}","side":"{side}","type":"fill","seq":{},"time":{},"qty":{},"price":{}}}"#,
-        json!(instrument.symbol.as_str()),
-        trade.id,
-        trade.id,
-        trade.exch_time.as_millis(),
-        qty(&level, instrument),
-        px(&level, instrument),
-    ))
-}
-
-fn tick(quote: &Quote, market: &dyn Market) -> Option<String> {
-    let instrument = &market.listings().get(quote.instrument.index())?.instrument;
-    Some(format!(
-        r#"{{"time":{},"product_id":{},"feed":"ticker","bid":{},"ask":{},"bid_size":{},"ask_size":{},"suspended":false,"tag":"perpetual","post_only":false}}"#,
-        market.now().as_millis(),
-        json!(instrument.symbol.as_str()),
-        px(&quote.bid, instrument),
-        px(&quote.ask, instrument),
-        qty(&quote.bid, instrument),
-        qty(&quote.ask, instrument),
-    ))
 }
 
 #[cfg(test)]

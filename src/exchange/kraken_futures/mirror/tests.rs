@@ -1,7 +1,9 @@
+mod rest;
+
 use super::*;
-use crate::base::{Diff, Px, Qty, Word};
+use crate::base::{Diff, InstrumentId, Level, Px, Qty, Quote, Side, Word};
 use crate::exchange::kraken_futures::KrakenFutures;
-use crate::exchange::mirror::Listing;
+use crate::exchange::mirror::{Day, Listing};
 use crate::exchange::{Exchange, Words};
 
 /// A market of one listing, `PF_XBTUSD` at one and four decimals, with one level a side.
@@ -41,6 +43,37 @@ impl Market for Fake {
             Side::Sell => 500_005,
         };
         Box::new([level(px, 12_000)].into_iter())
+    }
+    fn prints(&self, listing: usize) -> Box<dyn DoubleEndedIterator<Item = Trade> + '_> {
+        Box::new((1..=120).filter(move |_| listing == 0).map(print))
+    }
+    /// From 50,010.0 to 50,012.0; one and a half coins at 50,002.0.
+    fn day(&self, _: usize) -> Day {
+        Day {
+            since: UnixNanos(0),
+            open: Px(500_100),
+            high: Px(500_200),
+            low: Px(499_990),
+            last: Px(500_120),
+            volume: 15_000,
+            turnover: 15_000 * 500_020,
+            count: 120,
+        }
+    }
+}
+
+/// The `n`th print, at second `n`: of `n` units, by a buyer if `n` is odd.
+fn print(n: u64) -> Trade {
+    Trade {
+        instrument: InstrumentId(0),
+        id: n,
+        px: Px(500_000 + n as i64),
+        qty: Qty(n),
+        taker: match n % 2 {
+            0 => Side::Sell,
+            _ => Side::Buy,
+        },
+        exch_time: UnixNanos(n as i64 * 1_000_000_000),
     }
 }
 
@@ -196,4 +229,96 @@ fn bad_requests_are_refused_and_heartbeats_come_where_asked_for() {
     let out = ask(session.as_mut(), &mut market, &end);
     assert!(out[0].contains(r#""unsubscribed""#), "{}", out[0]);
     assert_eq!(session.streams(), 0);
+}
+
+fn value(frame: &str) -> Value {
+    serde_json::from_str(frame).unwrap()
+}
+
+#[test]
+fn a_subscription_to_prints_begins_with_the_newest_hundred_newest_first() {
+    let mut market = Fake::new();
+    let mut session = FuturesMirror.session("/ws/v1").unwrap();
+    let out = ask(session.as_mut(), &mut market, &subscribe("trade"));
+    let past = value(&out[1]);
+    assert_eq!(
+        (&past["feed"], &past["product_id"]),
+        (&json!("trade_snapshot"), &json!("PF_XBTUSD"))
+    );
+    let trades = past["trades"].as_array().unwrap();
+    let numbers: Vec<_> = trades
+        .iter()
+        .map(|trade| trade["seq"].as_u64().unwrap())
+        .collect();
+    assert_eq!(numbers, (21..=120).rev().collect::<Vec<u64>>());
+    let expected = json!({
+        "feed": "trade",
+        "product_id": "PF_XBTUSD",
+        "uid": "00000000-0000-4000-8000-000000000078",
+        "side": "sell",
+        "type": "fill",
+        "seq": 120,
+        "time": 120_000,
+        "qty": 0.012,
+        "price": 50_012.0,
+    });
+    assert_eq!(trades[0], expected);
+    // They are no news to our own client.
+    assert_eq!(said(&out[1..], &market), [""; 0]);
+}
+
+#[test]
+fn a_ticker_says_what_is_documented_and_its_lite_form_less_of_it() {
+    let mut market = Fake::new();
+    let mut session = FuturesMirror.session("/ws/v1").unwrap();
+    let lite = json!({
+        "feed": "ticker_lite", "product_id": "PF_XBTUSD", "pair": "XBT:USD", "tag": "perpetual",
+        "bid": 50_000.0, "ask": 50_000.5, "change": market.day(0).percent(), "premium": 0.0,
+        "volume": 1.5, "volumeQuote": 75_003.0, "dtm": 0, "maturityTime": 0,
+    });
+    let out = ask(session.as_mut(), &mut market, &subscribe("ticker_lite"));
+    assert_eq!(value(&out[1]), lite);
+    let out = ask(session.as_mut(), &mut market, &subscribe("ticker"));
+    let ticker = value(&out[1]);
+    for (key, expected) in lite.as_object().unwrap() {
+        assert!(key == "feed" || ticker[key] == *expected, "{key}");
+    }
+    for (key, expected) in [
+        ("time", json!(5_000)),
+        ("bid_size", json!(1.2)),
+        ("ask_size", json!(1.2)),
+        ("last", json!(50_012.0)),
+        ("index", json!(50_000.25)),
+        ("markPrice", json!(50_000.25)),
+        ("openInterest", json!(1.5)),
+        ("funding_rate", json!(0.0)),
+        ("next_funding_rate_time", json!(3_600_000)),
+        ("suspended", json!(false)),
+        ("post_only", json!(false)),
+    ] {
+        assert_eq!(ticker[key], expected, "{key}");
+    }
+    assert_eq!(session.streams(), 2);
+    let end = subscribe("ticker_lite").replace("subscribe", "unsubscribe");
+    ask(session.as_mut(), &mut market, &end);
+    assert_eq!(session.streams(), 1);
+}
+
+#[test]
+fn who_asks_for_a_challenge_gets_a_message_to_sign_each_time_another_one() {
+    let mut market = Fake::new();
+    let mut session = FuturesMirror.session("/ws/v1").unwrap();
+    let text = r#"{"event":"challenge","api_key":"x"}"#;
+    let mut challenge = |now| {
+        market.now = now;
+        let answer = value(&ask(session.as_mut(), &mut market, text)[0]);
+        assert_eq!(answer["event"], "challenge");
+        answer["message"].as_str().unwrap().to_owned()
+    };
+    let first = challenge(1_790_000_000_000_000_000);
+    assert_eq!(
+        first.split('-').map(str::len).collect::<Vec<_>>(),
+        [8, 4, 4, 4, 12]
+    );
+    assert_ne!(first, challenge(1_790_000_000_000_001_000));
 }
