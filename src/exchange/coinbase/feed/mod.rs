@@ -102,6 +102,7 @@ impl Exchange for ExchangeFeed {
             connection_life: Span::MAX,
             rest_weight: a_second(10), // REST rate limits: public endpoints, an address.
             bursts: Bursts {
+                connects: 20,
                 rest_weight: 15,
                 ..Bursts::NONE
             },

@@ -2,9 +2,9 @@
 //! client follows. Knows neither's messages; holds no socket and no book.
 
 use crate::base::instrument::{Asset, name};
-use crate::base::{Channel, Decimal, Instrument, Level, Symbol, UnixNanos};
-use crate::exchange::kit::text;
-use crate::exchange::mirror::{Happened, Market, Offence, Pace};
+use crate::base::{Channel, Decimal, Instrument, Px, Qty, Symbol, Trade, UnixNanos};
+use crate::exchange::kit::text::{self, plain};
+use crate::exchange::mirror::{Call, Happened, Market, Offence, Pace, Reply};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,27 +30,24 @@ pub(crate) fn list(
     }
 }
 
-/// `units` as Coinbase writes a step or a limit.
-pub(crate) fn plain(units: u64, scale: u8) -> String {
-    let mut out = String::new();
-    text::push_plain(&mut out, units, scale);
-    out
+/// A price as a text.
+pub(crate) fn px(px: Px, found: &Instrument) -> String {
+    text::fixed(px.0.unsigned_abs(), found.px_scale)
 }
 
-fn fixed(units: u64, scale: u8) -> String {
-    let mut out = String::new();
-    text::push_fixed(&mut out, units, scale);
-    out
+/// A quantity as a text.
+pub(crate) fn qty(qty: Qty, found: &Instrument) -> String {
+    text::fixed(qty.0, found.qty_scale)
 }
 
-/// The price of a level as a text.
-pub(crate) fn px(level: Level, found: &Instrument) -> String {
-    fixed(level.px.0 as u64, found.px_scale)
+/// The step of prices as a text.
+pub(crate) fn px_step(found: &Instrument) -> String {
+    plain(found.tick.0.unsigned_abs(), found.px_scale)
 }
 
-/// The quantity of a level as a text.
-pub(crate) fn qty(level: Level, found: &Instrument) -> String {
-    fixed(level.qty.0, found.qty_scale)
+/// The step of quantities as a text.
+pub(crate) fn qty_step(found: &Instrument) -> String {
+    plain(found.lot.0, found.qty_scale)
 }
 
 /// The smallest notional as a text.
@@ -67,6 +64,52 @@ pub(crate) fn rfc3339(at: UnixNanos) -> String {
     let nanos = u64::try_from(at.0).unwrap_or_default();
     let time = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(nanos);
     humantime::format_rfc3339_micros(time).to_string()
+}
+
+/// What people call an asset.
+pub(crate) fn asset_name(asset: &str) -> &str {
+    match asset {
+        "BTC" => "Bitcoin",
+        "ETH" => "Ethereum",
+        "SOL" => "Solana",
+        "USD" => "US Dollar",
+        other => other,
+    }
+}
+
+/// Whether an asset is money of a state, of which this exchange here lists one.
+pub(crate) fn is_money(asset: &str) -> bool {
+    asset == "USD"
+}
+
+/// The decimals of an asset, and the smallest amount of it.
+pub(crate) fn asset_step(asset: &str) -> (u8, &'static str) {
+    match is_money(asset) {
+        true => (2, "0.01"),
+        false => (8, "0.00000001"),
+    }
+}
+
+/// All that is traded and paid with, each once.
+pub(crate) fn assets(market: &dyn Market) -> BTreeSet<Asset> {
+    let listings = market.listings().iter();
+    let both = listings.map(|listing| [listing.instrument.base, listing.instrument.quote]);
+    both.flatten().collect()
+}
+
+/// A number of the query.
+pub(crate) fn number<N: std::str::FromStr>(call: Call<'_>, name: &str) -> Option<N> {
+    call.value(name)?.parse().ok()
+}
+
+/// An answer that costs one.
+pub(crate) fn answer(body: &Value) -> Reply {
+    Reply::json(200, body.to_string(), 1)
+}
+
+/// The newest prints, newest first, at most so many.
+pub(crate) fn newest(market: &dyn Market, listing: usize, count: usize) -> Vec<Trade> {
+    market.prints(listing).rev().take(count).collect()
 }
 
 /// Whether a request subscribes (true) or unsubscribes; `None` for any other.

@@ -1,12 +1,19 @@
 //! What both mirrors refuse, and what they do at their time. The conversations themselves are tried
 //! on every exchange alike.
 
-use crate::base::{Level, Side, UnixNanos};
+mod advanced;
+mod feed;
+
+use crate::base::{Instrument, InstrumentId, Level, Px, Qty, Quote, Side, Trade, UnixNanos};
 use crate::exchange::Exchange;
 use crate::exchange::coinbase::{AdvancedTrade, ExchangeFeed};
-use crate::exchange::mirror::{Call, Listing, Market, MirrorSession, Pace};
+use crate::exchange::mirror::{
+    Call, Day, Happened, Listing, Market, Method, MirrorSession, Pace, Refusal,
+};
+use serde_json::{Value, json};
 
-/// A market with one empty book, BTC-USD.
+/// A market that does nothing: three levels on each side, BTC-USD from 100 and SOL-USD from 200
+/// dollars on; only the first was traded.
 struct Quiet {
     now: UnixNanos,
     listings: Vec<Listing>,
@@ -16,11 +23,31 @@ impl Quiet {
     fn new(exchange: &dyn Exchange) -> Self {
         Self {
             now: UnixNanos(0),
-            listings: vec![Listing {
-                instrument: exchange.mirror().list("BTC", "USD", 2, 8),
-                volume: 1,
-            }],
+            listings: [(0, "BTC"), (1, "SOL")]
+                .map(|(n, base)| Listing {
+                    instrument: Instrument {
+                        id: InstrumentId(n),
+                        ..exchange.mirror().list(base, "USD", 2, 8)
+                    },
+                    volume: 1,
+                })
+                .into(),
         }
+    }
+}
+
+/// The `n`th print, at second `n`: of `n` coins, by a buyer if `n` is odd.
+fn print(n: u64) -> Trade {
+    Trade {
+        instrument: InstrumentId(0),
+        id: n,
+        px: Px(10_000 + n as i64),
+        qty: Qty(n * 100_000_000),
+        taker: match n % 2 {
+            0 => Side::Sell,
+            _ => Side::Buy,
+        },
+        exch_time: UnixNanos(n as i64 * SECOND),
     }
 }
 
@@ -39,8 +66,31 @@ impl Market for Quiet {
         (1, 1)
     }
 
-    fn levels(&self, _listing: usize, _side: Side) -> Box<dyn Iterator<Item = Level> + '_> {
-        Box::new(std::iter::empty())
+    fn levels(&self, listing: usize, side: Side) -> Box<dyn Iterator<Item = Level> + '_> {
+        let middle = 10_000 * (listing as i64 + 1);
+        let sign = if side == Side::Buy { -1 } else { 1 };
+        Box::new((1..=3).map(move |n| Level {
+            px: Px(middle + sign * n),
+            qty: Qty(n as u64 * 100_000_000),
+        }))
+    }
+
+    fn prints(&self, listing: usize) -> Box<dyn DoubleEndedIterator<Item = Trade> + '_> {
+        Box::new((1..=120).filter(move |_| listing == 0).map(print))
+    }
+
+    /// From 101 to 101.20 dollars; one and a half coins, at 100.50.
+    fn day(&self, _listing: usize) -> Day {
+        Day {
+            since: UnixNanos(0),
+            open: Px(10_100),
+            high: Px(10_200),
+            low: Px(9_900),
+            last: Px(10_120),
+            volume: 150_000_000,
+            turnover: 150_000_000 * 10_050,
+            count: 120,
+        }
     }
 }
 
@@ -136,4 +186,61 @@ fn what_is_not_served_is_refused_and_the_rest_is() {
         let call = Call::get("/nowhere");
         assert_eq!(exchange.mirror().rest(call, &mut market).status, 404);
     }
+}
+
+/// The answer to a GET, in JSON.
+fn get(exchange: &dyn Exchange, target: &str) -> Value {
+    let reply = exchange
+        .mirror()
+        .rest(Call::get(target), &mut Quiet::new(exchange));
+    assert_eq!(reply.status, 200, "{target}");
+    value(&reply.body)
+}
+
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// What `key` says of each.
+fn each<'v>(all: &'v Value, key: &str) -> Vec<&'v str> {
+    let all = all.as_array().unwrap().iter();
+    all.map(|one| one[key].as_str().unwrap()).collect()
+}
+
+/// Each of these fields is as expected.
+fn assert_fields(said: &Value, expected: Value) {
+    for (key, value) in expected.as_object().unwrap() {
+        assert_eq!(said[key], *value, "{key}");
+    }
+}
+
+/// Follows these channels of BTC-USD; gives what is said to it.
+fn follow(exchange: &dyn Exchange, text: Value) -> (Box<dyn MirrorSession>, Quiet, Vec<Value>) {
+    let (mut session, mut market) = connect(exchange);
+    let said = say(&mut *session, &mut market, &text.to_string());
+    (
+        session,
+        market,
+        said.iter().map(|text| value(text)).collect(),
+    )
+}
+
+/// What the client is told of this event.
+fn hear(session: &mut dyn MirrorSession, market: &Quiet, event: &Happened) -> Vec<Value> {
+    let mut out = Vec::new();
+    session.handle_event(event, market, &mut out);
+    out.iter().map(|text| value(text)).collect()
+}
+
+/// What the client is told at this second.
+fn wait(session: &mut dyn MirrorSession, second: i64) -> Vec<Value> {
+    let mut out = Vec::new();
+    session
+        .handle_timeout(UnixNanos(second * SECOND), &mut out)
+        .unwrap();
+    out.iter().map(|text| value(text)).collect()
+}
+
+fn quote(market: &Quiet) -> Quote {
+    market.best(0).unwrap()
 }

@@ -1,16 +1,20 @@
 //! The exchange's half of Advanced Trade, for the simulated exchange. Holds one client's
 //! subscriptions and its count of messages; no socket and no book.
 
+mod service;
+
 use super::{channel_name, channel_of, rest};
-use crate::base::{Channel, Instrument, Level, Qty, Side, UnixNanos};
+use crate::base::{Channel, Instrument, Level, Qty, Quote, Side, Trade, UnixNanos};
 use crate::exchange::coinbase::mirror::{
-    FIRST_SUBSCRIPTION_NS, Followed, dropped, is_subscribe, list, notional, plain, px, qty, rfc3339,
+    FIRST_SUBSCRIPTION_NS, Followed, dropped, is_subscribe, list, newest, notional, px, px_step,
+    qty, qty_step, rfc3339,
 };
 use crate::exchange::kit::text;
 use crate::exchange::mirror::{
-    Call, Happened, Listing, Market, Method, Mirror, MirrorSession, Offence, Refusal, Reply,
+    Call, Happened, Market, Mirror, MirrorSession, Offence, Refusal, Reply,
 };
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The simulated Advanced Trade service.
 pub(crate) struct AdvancedMirror;
@@ -35,66 +39,24 @@ impl Mirror for AdvancedMirror {
     }
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
-        if call.method != Method::Get {
-            return self.refuse(Refusal::NoMethod, call);
-        }
-        if call.path() != rest::PRODUCTS {
-            return self.refuse(Refusal::NoPath, call);
-        }
-        let asked = call.values("product_ids");
-        let wanted = |listing: &&Listing| {
-            let symbol = listing.instrument.symbol;
-            asked.is_empty() || asked.iter().any(|asked| *asked == symbol.as_str())
-        };
-        let listings = market.listings().iter().filter(wanted);
-        let products: Vec<Value> = listings.map(product).collect();
-        let body = json!({
-            "num_products": products.len(),
-            "products": products,
-            "pagination": {"prev_cursor": "", "next_cursor": "",
-                           "has_next": false, "has_prev": false},
-        });
-        Reply::json(200, body.to_string(), 1)
+        service::answer(call, market)
     }
 
     fn refuse(&self, why: Refusal, _call: Call<'_>) -> Reply {
-        let (status, error, message) = match why {
-            Refusal::TooMany { .. } | Refusal::Banned { .. } => {
-                let body = json!({"errors": [
-                    {"id": "rate_limit_exceeded", "message": "Too many requests"}
-                ]});
-                return Reply::json(429, body.to_string(), 1);
-            }
-            Refusal::NoPath => (404, "NOT_FOUND", "not found"),
-            Refusal::NoMethod => (405, "METHOD_NOT_ALLOWED", "method not allowed"),
-        };
-        let body = json!({"error": error, "message": message});
-        Reply::json(status, body.to_string(), 1)
+        service::refuse(why)
     }
-}
-
-fn product(listing: &Listing) -> Value {
-    let found = &listing.instrument;
-    json!({
-        "product_id": found.symbol.as_str(),
-        "base_currency_id": found.base.as_str(),
-        "quote_currency_id": found.quote.as_str(),
-        "price_increment": plain(found.tick.0 as u64, found.px_scale),
-        "base_increment": plain(found.lot.0, found.qty_scale),
-        "base_min_size": plain(found.qty_min.0, found.qty_scale),
-        "base_max_size": plain(found.qty_max.0, found.qty_scale),
-        "quote_min_size": notional(found),
-        "approximate_quote_24h_volume": listing.volume.to_string(),
-        "status": if found.trading { "online" } else { "offline" },
-        "trading_disabled": !found.trading,
-        "product_type": "SPOT",
-        "alias": "",
-        "alias_to": [],
-    })
 }
 
 /// Heartbeats come so often.
 const HEARTBEAT_NS: i64 = 1_000_000_000;
+/// Tickers in batches come so often.
+const BATCH_NS: i64 = 5_000_000_000;
+/// A subscription to prints begins with so many, at most.
+const PRINTS_MAX: usize = 100;
+/// The channel of tickers that come in batches.
+const TICKER_BATCH: &str = "ticker_batch";
+/// The channel of what is listed.
+const STATUS: &str = "status";
 /// A connection that had nothing to say for so long is closed: 60 to 90 s.
 const SILENCE_NS: i64 = 90_000_000_000;
 
@@ -102,6 +64,11 @@ const SILENCE_NS: i64 = 90_000_000_000;
 #[derive(Default)]
 struct Session {
     followed: Followed,
+    /// Whose tickers come in batches, and those that changed since the last one.
+    batch: Followed,
+    waiting: BTreeMap<usize, Value>,
+    batch_due: UnixNanos,
+    status: Followed,
     heartbeats: bool,
     /// The number of the next message.
     sequence_num: u64,
@@ -148,12 +115,56 @@ impl Session {
                 let event = book_event("snapshot", &found, updates);
                 self.say("l2_data", json!([event]), now, out);
             }
-            // The mirror has no past trades to show.
+            // A market without a print has none to show.
             Channel::Trades => {
-                let events = json!([{"type": "snapshot", "trades": []}]);
-                self.say("market_trades", events, now, out);
+                let found = market.listings()[listing].instrument;
+                let past = newest(market, listing, PRINTS_MAX);
+                let past: Vec<Value> = past.iter().map(|one| trade(one, &found)).collect();
+                if !past.is_empty() {
+                    let events = json!([{"type": "snapshot", "trades": past}]);
+                    self.say("market_trades", events, now, out);
+                }
             }
-            Channel::Quotes => {}
+            Channel::Quotes => {
+                let quote = market.best(listing);
+                let tickers: Vec<Value> = quote.iter().map(|q| ticker(q, market)).collect();
+                let events = json!([{"type": "snapshot", "tickers": tickers}]);
+                self.say("ticker", events, now, out);
+            }
+        }
+    }
+
+    /// Follows or leaves a channel that our own client never asks for; says what there is.
+    fn beside(
+        &mut self,
+        name: &str,
+        on: bool,
+        products: &Value,
+        market: &dyn Market,
+        out: &mut Vec<String>,
+    ) {
+        let followed = match name {
+            STATUS => &mut self.status,
+            _ => &mut self.batch,
+        };
+        let refuse = |why: &str| out.push(refuse(why));
+        let begun = followed.change(on, Channel::Quotes, products, market, refuse);
+        let now = market.now();
+        let all: Vec<Value> = match name {
+            STATUS => begun.iter().map(|(n, _)| status(*n, market)).collect(),
+            _ => {
+                self.batch_due = UnixNanos(now.0 + BATCH_NS);
+                let quotes = begun.iter().filter_map(|(n, _)| market.best(*n));
+                quotes.map(|quote| ticker(&quote, market)).collect()
+            }
+        };
+        if !all.is_empty() {
+            let of = if name == STATUS {
+                "products"
+            } else {
+                "tickers"
+            };
+            self.say(name, json!([{"type": "snapshot", of: all}]), now, out);
         }
     }
 
@@ -161,6 +172,11 @@ impl Session {
         let mut all = serde_json::Map::new();
         for (channel, symbols) in self.followed.all(market) {
             all.insert(channel_name(channel).to_owned(), json!(symbols));
+        }
+        for (name, followed) in [(TICKER_BATCH, &self.batch), (STATUS, &self.status)] {
+            for (_, symbols) in followed.all(market) {
+                all.insert(name.to_owned(), json!(symbols));
+            }
         }
         if self.heartbeats {
             all.insert("heartbeats".to_owned(), json!(["heartbeats"]));
@@ -201,6 +217,11 @@ impl MirrorSession for Session {
             self.subscriptions(market, out);
             return Ok(());
         }
+        if name == TICKER_BATCH || name == STATUS {
+            self.beside(name, on, &request["product_ids"], market, out);
+            self.subscriptions(market, out);
+            return Ok(());
+        }
         let Some(channel) = channel_of(name) else {
             out.push(refuse(&format!("{name} is not a valid channel")));
             return Ok(());
@@ -216,6 +237,12 @@ impl MirrorSession for Session {
 
     fn handle_event(&mut self, event: &Happened, market: &dyn Market, out: &mut Vec<String>) {
         let now = market.now();
+        if let Happened::Quote(quote) = event
+            && self.batch.news(event, market).is_some()
+        {
+            let ticker = ticker(quote, market);
+            self.waiting.insert(quote.instrument.index(), ticker);
+        }
         let Some(found) = self.followed.news(event, market) else {
             return;
         };
@@ -232,36 +259,12 @@ impl MirrorSession for Session {
                 let event = book_event("update", &found, updates);
                 self.say("l2_data", json!([event]), now, out);
             }
-            Happened::Trade(trade) => {
-                let maker = match trade.taker {
-                    Side::Buy => "SELL",
-                    Side::Sell => "BUY",
-                };
-                let level = Level {
-                    px: trade.px,
-                    qty: trade.qty,
-                };
-                let trade = json!({
-                    "trade_id": trade.id.to_string(),
-                    "product_id": found.symbol.as_str(),
-                    "price": px(level, &found),
-                    "size": qty(level, &found),
-                    "side": maker,
-                    "time": rfc3339(trade.exch_time),
-                });
-                let events = json!([{"type": "update", "trades": [trade]}]);
+            Happened::Trade(print) => {
+                let events = json!([{"type": "update", "trades": [trade(print, &found)]}]);
                 self.say("market_trades", events, now, out);
             }
             Happened::Quote(quote) => {
-                let ticker = json!({
-                    "type": "ticker",
-                    "product_id": found.symbol.as_str(),
-                    "best_bid": px(quote.bid, &found),
-                    "best_bid_quantity": qty(quote.bid, &found),
-                    "best_ask": px(quote.ask, &found),
-                    "best_ask_quantity": qty(quote.ask, &found),
-                });
-                let events = json!([{"type": "update", "tickers": [ticker]}]);
+                let events = json!([{"type": "update", "tickers": [ticker(quote, market)]}]);
                 self.say("ticker", events, now, out);
             }
         }
@@ -272,10 +275,12 @@ impl MirrorSession for Session {
         if !self.subscribed {
             return Some(UnixNanos(opened.0 + FIRST_SUBSCRIPTION_NS));
         }
-        if self.heartbeats {
-            return Some(self.beat_due);
-        }
-        Some(UnixNanos(self.said.0 + SILENCE_NS))
+        let batch = (self.batch.streams() > 0).then_some(self.batch_due);
+        let beat = match self.heartbeats {
+            true => self.beat_due,
+            false => UnixNanos(self.said.0 + SILENCE_NS),
+        };
+        Some(batch.map_or(beat, |due| due.min(beat)))
     }
 
     fn handle_timeout(&mut self, now: UnixNanos, out: &mut Vec<String>) -> Result<(), Offence> {
@@ -285,19 +290,83 @@ impl MirrorSession for Session {
         if !self.subscribed {
             return dropped("no subscription in time");
         }
-        if !self.heartbeats {
+        if !self.heartbeats && now.0 >= self.said.0 + SILENCE_NS {
             return dropped("no updates");
         }
-        self.beat_due = UnixNanos(now.0 + HEARTBEAT_NS);
-        self.beats += 1;
-        let beat = json!({"current_time": rfc3339(now), "heartbeat_counter": self.beats});
-        self.say("heartbeats", json!([beat]), now, out);
+        if self.heartbeats && now >= self.beat_due {
+            self.beat_due = UnixNanos(now.0 + HEARTBEAT_NS);
+            self.beats += 1;
+            let beat = json!({"current_time": rfc3339(now), "heartbeat_counter": self.beats});
+            self.say("heartbeats", json!([beat]), now, out);
+        }
+        if now >= self.batch_due {
+            self.batch_due = UnixNanos(now.0 + BATCH_NS);
+            let tickers: Vec<Value> = std::mem::take(&mut self.waiting).into_values().collect();
+            if !tickers.is_empty() {
+                let events = json!([{"type": "update", "tickers": tickers}]);
+                self.say(TICKER_BATCH, events, now, out);
+            }
+        }
         Ok(())
     }
 
     fn streams(&self) -> usize {
-        self.followed.streams()
+        self.followed.streams() + self.batch.streams() + self.status.streams()
     }
+}
+
+/// A print. Its side is that of the order that was in the book.
+fn trade(trade: &Trade, found: &Instrument) -> Value {
+    let maker = match trade.taker {
+        Side::Buy => "SELL",
+        Side::Sell => "BUY",
+    };
+    json!({
+        "trade_id": trade.id.to_string(),
+        "product_id": found.symbol.as_str(),
+        "price": px(trade.px, found),
+        "size": qty(trade.qty, found),
+        "side": maker,
+        "time": rfc3339(trade.exch_time),
+    })
+}
+
+/// The top of the book and the day; the year was as the day here.
+fn ticker(quote: &Quote, market: &dyn Market) -> Value {
+    let n = quote.instrument.index();
+    let (found, day) = (&market.listings()[n].instrument, market.day(n));
+    json!({
+        "type": "ticker",
+        "product_id": found.symbol.as_str(),
+        "price": px(day.last, found),
+        "volume_24_h": day.base(found).to_string(),
+        "low_24_h": px(day.low, found),
+        "high_24_h": px(day.high, found),
+        "low_52_w": px(day.low, found),
+        "high_52_w": px(day.high, found),
+        "price_percent_chg_24_h": day.percent().to_string(),
+        "best_bid": px(quote.bid.px, found),
+        "best_bid_quantity": qty(quote.bid.qty, found),
+        "best_ask": px(quote.ask.px, found),
+        "best_ask_quantity": qty(quote.ask.qty, found),
+    })
+}
+
+/// A product as the stream lists it.
+fn status(n: usize, market: &dyn Market) -> Value {
+    let found = &market.listings()[n].instrument;
+    json!({
+        "product_type": "SPOT",
+        "id": found.symbol.as_str(),
+        "base_currency": found.base.as_str(),
+        "quote_currency": found.quote.as_str(),
+        "base_increment": qty_step(found),
+        "quote_increment": px_step(found),
+        "display_name": format!("{}/{}", found.base, found.quote),
+        "status": if found.trading { "online" } else { "offline" },
+        "status_message": "",
+        "min_market_funds": notional(found),
+    })
 }
 
 fn book_event(kind: &str, found: &Instrument, updates: Vec<Value>) -> Value {
@@ -312,12 +381,12 @@ fn update(side: Side, level: Level, found: &Instrument, time: UnixNanos) -> Valu
     let left = if level.qty == Qty(0) {
         "0".to_owned()
     } else {
-        qty(level, found)
+        qty(level.qty, found)
     };
     json!({
         "side": side,
         "event_time": rfc3339(time),
-        "price_level": px(level, found),
+        "price_level": px(level.px, found),
         "new_quantity": left,
     })
 }

@@ -1,16 +1,19 @@
 //! The exchange's half of the Exchange feed, for the simulated exchange. Holds one client's
 //! subscriptions; no socket and no book.
 
+mod service;
+
 use super::rest;
-use crate::base::{Channel, Instrument, Level, Side, UnixNanos};
+use crate::base::{Channel, Decimal, Instrument, Level, Quote, Side, Trade, UnixNanos};
 use crate::exchange::coinbase::mirror::{
-    FIRST_SUBSCRIPTION_NS, Followed, dropped, is_subscribe, list, notional, plain, px, qty, rfc3339,
+    FIRST_SUBSCRIPTION_NS, Followed, dropped, is_subscribe, list, px, qty, rfc3339,
 };
 use crate::exchange::kit::text;
 use crate::exchange::mirror::{
-    Call, Happened, Listing, Market, Method, Mirror, MirrorSession, Offence, Refusal, Reply,
+    Call, Happened, Market, Mirror, MirrorSession, Offence, Refusal, Reply,
 };
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The simulated Exchange feed and its REST service.
 pub(crate) struct FeedMirror;
@@ -40,57 +43,33 @@ impl Mirror for FeedMirror {
     }
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
-        if call.method != Method::Get {
-            return self.refuse(Refusal::NoMethod, call);
-        }
-        let listings = market.listings();
-        let body: Value = match call.path() {
-            rest::PRODUCTS => listings.iter().map(product).collect(),
-            rest::STATS => {
-                let stats = listings
-                    .iter()
-                    .map(|listing| (listing.instrument.symbol.to_string(), stats(listing)));
-                Value::Object(stats.collect())
-            }
-            _ => return self.refuse(Refusal::NoPath, call),
-        };
-        Reply::json(200, body.to_string(), 1)
+        service::answer(call, market)
     }
 
     fn refuse(&self, why: Refusal, _call: Call<'_>) -> Reply {
-        let (status, message) = match why {
-            Refusal::TooMany { .. } | Refusal::Banned { .. } => (429, "Public rate limit exceeded"),
-            Refusal::NoPath => (404, "NotFound"),
-            Refusal::NoMethod => (405, "MethodNotAllowed"),
-        };
-        Reply::json(status, json!({"message": message}).to_string(), 1)
+        service::refuse(why)
     }
 }
 
-fn product(listing: &Listing) -> Value {
-    let found = &listing.instrument;
-    json!({
-        "id": found.symbol.as_str(),
-        "base_currency": found.base.as_str(),
-        "quote_currency": found.quote.as_str(),
-        "quote_increment": plain(found.tick.0 as u64, found.px_scale),
-        "base_increment": plain(found.lot.0, found.qty_scale),
-        "min_market_funds": notional(found),
-        "status": if found.trading { "online" } else { "offline" },
-        "trading_disabled": !found.trading,
-    })
-}
-
-/// The simulated volume is known in quote currency only: a price of one makes it base volume.
-fn stats(listing: &Listing) -> Value {
-    json!({"stats_24hour": {"last": "1", "volume": listing.volume.to_string()}})
-}
+/// Heartbeats come so often.
+const HEARTBEAT_NS: i64 = 1_000_000_000;
+/// Tickers in batches come so often.
+const BATCH_NS: i64 = 5_000_000_000;
 
 /// One client.
 #[derive(Default)]
 struct Session {
     followed: Followed,
     opened: Option<UnixNanos>,
+    /// The newest print of each product that sends heartbeats, by listing.
+    heartbeats: BTreeMap<usize, (String, u64)>,
+    beat_due: UnixNanos,
+    /// Whose tickers come in batches, and those that changed since the last one.
+    batch: BTreeSet<usize>,
+    waiting: BTreeMap<usize, String>,
+    batch_due: UnixNanos,
+    /// Whether it is told of what is listed.
+    status: bool,
 }
 
 /// The name of each channel that is served. `level2` needs an authenticated client: this service
@@ -107,11 +86,24 @@ impl Session {
             let name = SERVED.iter().find(|(_, served)| *served == channel);
             json!({"name": name.map(|(name, _)| name), "product_ids": symbols})
         };
-        let channels: Vec<Value> = self.followed.all(market).into_iter().map(channel).collect();
+        let mut channels: Vec<Value> = self.followed.all(market).into_iter().map(channel).collect();
+        let symbol = |n: &usize| market.listings()[*n].instrument.symbol.to_string();
+        let beside: [(&str, Vec<String>); 2] = [
+            ("heartbeat", self.heartbeats.keys().map(symbol).collect()),
+            ("ticker_batch", self.batch.iter().map(symbol).collect()),
+        ];
+        for (name, symbols) in beside {
+            if !symbols.is_empty() {
+                channels.push(json!({"name": name, "product_ids": symbols}));
+            }
+        }
+        if self.status {
+            channels.push(json!({"name": "status", "product_ids": []}));
+        }
         json!({"type": "subscriptions", "channels": channels}).to_string()
     }
 
-    /// Follows or leaves one channel of these products; gives the books that are new to the client.
+    /// Follows or leaves one channel of these products; gives what is new to the client.
     fn change(
         &mut self,
         on: bool,
@@ -119,7 +111,10 @@ impl Session {
         products: &Value,
         market: &dyn Market,
         out: &mut Vec<String>,
-    ) -> Vec<usize> {
+    ) -> Vec<(usize, Channel)> {
+        if self.beside(on, name, products, market, out) {
+            return Vec::new();
+        }
         let Some((_, channel)) = SERVED.into_iter().find(|(served, _)| *served == name) else {
             out.push(refuse(&match name {
                 "level2" | "level3" | "full" => {
@@ -131,10 +126,87 @@ impl Session {
         };
         let refuse = |why: &str| out.push(refuse(why));
         let begun = self.followed.change(on, channel, products, market, refuse);
-        let books = begun
-            .into_iter()
-            .filter(|(_, new)| *new && channel == Channel::Depth);
-        books.map(|(listing, _)| listing).collect()
+        let new = begun.into_iter().filter(|(_, new)| *new);
+        new.map(|(listing, _)| (listing, channel)).collect()
+    }
+
+    /// A channel that our own client never asks for; false if it is none.
+    fn beside(
+        &mut self,
+        on: bool,
+        name: &str,
+        products: &Value,
+        market: &dyn Market,
+        out: &mut Vec<String>,
+    ) -> bool {
+        if name == "status" {
+            self.status = on;
+            return true;
+        }
+        if name != "heartbeat" && name != "ticker_batch" {
+            return false;
+        }
+        let now = market.now();
+        for product in products.as_array().into_iter().flatten() {
+            let product = product.as_str().unwrap_or_default();
+            let Some(n) = market.find(product) else {
+                out.push(refuse(&format!("{product} is not a valid product")));
+                continue;
+            };
+            match (name, on) {
+                ("heartbeat", true) => {
+                    let last = market.prints(n).next_back().map_or(0, |print| print.id);
+                    self.heartbeats.insert(n, (product.to_owned(), last));
+                    self.beat_due = UnixNanos(now.0 + HEARTBEAT_NS);
+                }
+                ("heartbeat", false) => drop(self.heartbeats.remove(&n)),
+                (_, true) => {
+                    self.batch.insert(n);
+                    self.batch_due = UnixNanos(now.0 + BATCH_NS);
+                    let quote = market.best(n);
+                    self.waiting
+                        .extend(quote.map(|quote| (n, ticker(&quote, market))));
+                }
+                (_, false) => drop(self.batch.remove(&n)),
+            }
+        }
+        true
+    }
+
+    /// What the exchange sends of a channel before anything happens.
+    fn begin(
+        &mut self,
+        (listing, channel): (usize, Channel),
+        market: &mut dyn Market,
+        out: &mut Vec<String>,
+    ) {
+        match channel {
+            Channel::Depth => {
+                let found = self.followed.show(listing, market);
+                let side = |side| -> Vec<Value> {
+                    let levels = market.levels(listing, side);
+                    levels
+                        .map(|level| json!([px(level.px, &found), qty(level.qty, &found)]))
+                        .collect()
+                };
+                let book = json!({
+                    "type": "snapshot",
+                    "product_id": found.symbol.as_str(),
+                    "bids": side(Side::Buy),
+                    "asks": side(Side::Sell),
+                    "time": rfc3339(market.now()),
+                });
+                out.push(book.to_string());
+            }
+            Channel::Trades => {
+                let found = market.listings()[listing].instrument;
+                let last = market.prints(listing).next_back();
+                out.extend(last.map(|print| print_of("last_match", &print, &found)));
+            }
+            Channel::Quotes => {
+                out.extend(market.best(listing).map(|quote| ticker(&quote, market)));
+            }
+        }
     }
 }
 
@@ -155,7 +227,7 @@ impl MirrorSession for Session {
             return Ok(());
         };
         self.opened = None;
-        let mut books = Vec::new();
+        let (mut begun, shown) = (Vec::new(), self.status);
         for channel in request["channels"].as_array().into_iter().flatten() {
             // A channel is an object with its own products, or a name for the request's.
             let (name, products) = match channel.as_str() {
@@ -165,30 +237,31 @@ impl MirrorSession for Session {
                     &channel["product_ids"],
                 ),
             };
-            books.extend(self.change(on, name, products, market, out));
+            begun.extend(self.change(on, name, products, market, out));
         }
         out.push(self.subscriptions(market));
-        for listing in books {
-            let found = self.followed.show(listing, market);
-            let side = |side| -> Vec<Value> {
-                let levels = market.levels(listing, side);
-                levels
-                    .map(|level| json!([px(level, &found), qty(level, &found)]))
-                    .collect()
-            };
-            let book = json!({
-                "type": "snapshot",
-                "product_id": found.symbol.as_str(),
-                "bids": side(Side::Buy),
-                "asks": side(Side::Sell),
-                "time": rfc3339(market.now()),
-            });
-            out.push(book.to_string());
+        for new in begun {
+            self.begin(new, market, out);
+        }
+        if self.status && !shown {
+            out.push(service::status(market).to_string());
         }
         Ok(())
     }
 
     fn handle_event(&mut self, event: &Happened, market: &dyn Market, out: &mut Vec<String>) {
+        match event {
+            Happened::Trade(trade) => {
+                if let Some((_, last)) = self.heartbeats.get_mut(&trade.instrument.index()) {
+                    *last = trade.id;
+                }
+            }
+            Happened::Quote(quote) if self.batch.contains(&quote.instrument.index()) => {
+                let ticker = ticker(quote, market);
+                self.waiting.insert(quote.instrument.index(), ticker);
+            }
+            Happened::Quote(_) | Happened::Depth { .. } => {}
+        }
         let Some(found) = self.followed.news(event, market) else {
             return;
         };
@@ -198,7 +271,7 @@ impl MirrorSession for Session {
             } => {
                 let of = |side: Side, levels: &[Level]| -> Vec<Value> {
                     let one = |level: &Level| {
-                        json!([side.name(), px(*level, &found), qty(*level, &found)])
+                        json!([side.name(), px(level.px, &found), qty(level.qty, &found)])
                     };
                     levels.iter().map(one).collect()
                 };
@@ -211,53 +284,99 @@ impl MirrorSession for Session {
                 });
                 out.push(update.to_string());
             }
-            Happened::Trade(trade) => {
-                let level = Level {
-                    px: trade.px,
-                    qty: trade.qty,
-                };
-                let message = json!({
-                    "type": "match",
-                    "trade_id": trade.id,
-                    "side": trade.taker.opposite().name(),
-                    "size": qty(level, &found),
-                    "price": px(level, &found),
-                    "product_id": found.symbol.as_str(),
-                    "sequence": trade.id,
-                    "time": rfc3339(trade.exch_time),
-                });
-                out.push(message.to_string());
-            }
-            Happened::Quote(quote) => {
-                let message = json!({
-                    "type": "ticker",
-                    "sequence": quote.update_id,
-                    "product_id": found.symbol.as_str(),
-                    "best_bid": px(quote.bid, &found),
-                    "best_bid_size": qty(quote.bid, &found),
-                    "best_ask": px(quote.ask, &found),
-                    "best_ask_size": qty(quote.ask, &found),
-                    "time": rfc3339(market.now()),
-                });
-                out.push(message.to_string());
-            }
+            Happened::Trade(trade) => out.push(print_of("match", trade, &found)),
+            Happened::Quote(quote) => out.push(ticker(quote, market)),
         }
     }
 
     fn poll_timeout(&self) -> Option<UnixNanos> {
-        Some(UnixNanos(self.opened?.0 + FIRST_SUBSCRIPTION_NS))
+        let opened = self
+            .opened
+            .map(|at| UnixNanos(at.0 + FIRST_SUBSCRIPTION_NS));
+        let beat = (!self.heartbeats.is_empty()).then_some(self.beat_due);
+        let batch = (!self.batch.is_empty()).then_some(self.batch_due);
+        [opened, beat, batch].into_iter().flatten().min()
     }
 
-    fn handle_timeout(&mut self, now: UnixNanos, _out: &mut Vec<String>) -> Result<(), Offence> {
+    fn handle_timeout(&mut self, now: UnixNanos, out: &mut Vec<String>) -> Result<(), Offence> {
         if self.poll_timeout().is_none_or(|due| now < due) {
             return Ok(());
         }
-        dropped("no subscription in time")
+        if self.opened.is_some() {
+            return dropped("no subscription in time");
+        }
+        if now >= self.beat_due {
+            self.beat_due = UnixNanos(now.0 + HEARTBEAT_NS);
+            for (product, last) in self.heartbeats.values() {
+                let beat = json!({
+                    "type": "heartbeat",
+                    "product_id": product,
+                    "sequence": last,
+                    "last_trade_id": last,
+                    "time": rfc3339(now),
+                });
+                out.push(beat.to_string());
+            }
+        }
+        if now >= self.batch_due {
+            self.batch_due = UnixNanos(now.0 + BATCH_NS);
+            out.extend(std::mem::take(&mut self.waiting).into_values());
+        }
+        Ok(())
     }
 
     fn streams(&self) -> usize {
-        self.followed.streams()
+        self.followed.streams() + self.heartbeats.len() + self.batch.len()
     }
+}
+
+/// A print. Its side is that of the order that was in the book.
+fn print_of(kind: &str, trade: &Trade, found: &Instrument) -> String {
+    let message = json!({
+        "type": kind,
+        "trade_id": trade.id,
+        "maker_order_id": format!("00000000-0000-4000-9000-{:012x}", 2 * trade.id),
+        "taker_order_id": format!("00000000-0000-4000-9000-{:012x}", 2 * trade.id + 1),
+        "side": trade.taker.opposite().name(),
+        "size": qty(trade.qty, found),
+        "price": px(trade.px, found),
+        "product_id": found.symbol.as_str(),
+        "sequence": trade.id,
+        "time": rfc3339(trade.exch_time),
+    });
+    message.to_string()
+}
+
+/// The top of the book, the newest print and the day; a month had thirty days like it.
+fn ticker(quote: &Quote, market: &dyn Market) -> String {
+    let n = quote.instrument.index();
+    let (found, day) = (&market.listings()[n].instrument, market.day(n));
+    let month = Decimal {
+        units: day.base(found).units * 30,
+        ..day.base(found)
+    };
+    let mut message = json!({
+        "type": "ticker",
+        "sequence": quote.update_id,
+        "product_id": found.symbol.as_str(),
+        "price": px(day.last, found),
+        "open_24h": px(day.open, found),
+        "volume_24h": day.base(found).to_string(),
+        "low_24h": px(day.low, found),
+        "high_24h": px(day.high, found),
+        "volume_30d": month.to_string(),
+        "best_bid": px(quote.bid.px, found),
+        "best_bid_size": qty(quote.bid.qty, found),
+        "best_ask": px(quote.ask.px, found),
+        "best_ask_size": qty(quote.ask.qty, found),
+        "time": rfc3339(market.now()),
+    });
+    if let Some(last) = market.prints(n).next_back() {
+        message["side"] = last.taker.name().into();
+        message["trade_id"] = last.id.into();
+        message["last_size"] = qty(last.qty, found).into();
+    }
+    message.to_string()
 }
 
 fn refuse(reason: &str) -> String {
