@@ -85,7 +85,10 @@ impl Exchange for Bitstamp {
                 count: 400,
                 per: Span::from_secs(24),
             },
-            bursts: Bursts::NONE,
+            bursts: Bursts {
+                rest_weight: 10_000,
+                ..Bursts::NONE
+            },
             snapshot_levels_max: u16::MAX,
         }
     }

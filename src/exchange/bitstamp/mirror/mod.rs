@@ -3,16 +3,16 @@
 //! Ids are the matching engine's clock. A snapshot is stamped a microsecond early: the changes of
 //! its own microsecond come after it once more, which does no harm, and none is missing.
 
+mod rest;
+
 use super::request::{DIFFS, TRADES};
 use super::{CHANNELS_MAX, SCALE};
 use crate::base::instrument::name;
-use crate::base::{
-    Asset, Channel, Diff, Instrument, Level, Px, Qty, Side, Symbol, Trade, UnixNanos,
-};
+use crate::base::{Asset, Instrument, Level, Px, Qty, Side, Symbol, Trade, UnixNanos};
 use crate::exchange::kit::listing;
-use crate::exchange::kit::text::{push_fixed, push_plain};
+use crate::exchange::kit::text::{fixed, plain};
 use crate::exchange::mirror::{
-    Call, Happened, Listing, Market, Method, Mirror, MirrorSession, Offence, Pace, Refusal, Reply,
+    Call, Happened, Market, Mirror, MirrorSession, Offence, Pace, Refusal, Reply,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -58,104 +58,54 @@ impl Mirror for BitstampMirror {
     }
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {
-        if call.method != Method::Get {
-            return self.refuse(Refusal::NoMethod, call);
-        }
-        let path = call.path();
-        let answer = |status, body: String| Reply::json(status, body, 1);
-        let all = |show: fn(&Listing) -> Value| -> String {
-            let list: Vec<Value> = market.listings().iter().map(show).collect();
-            Value::from(list).to_string()
-        };
-        match path {
-            "/api/v2/markets/" => answer(200, all(listed)),
-            "/api/v2/ticker/" => answer(200, all(ticker)),
-            _ => {
-                let symbol = path.strip_prefix("/api/v2/order_book/");
-                let symbol = symbol.map(|symbol| symbol.trim_end_matches('/'));
-                match symbol.and_then(|symbol| market.find(symbol)) {
-                    Some(listing) => answer(200, book(listing, market)),
-                    None => self.refuse(Refusal::NoPath, call),
-                }
-            }
-        }
+        rest::answer(call, market)
     }
 
     fn refuse(&self, why: Refusal, _call: Call<'_>) -> Reply {
-        let (status, code, reason) = match why {
-            Refusal::TooMany { .. } | Refusal::Banned { .. } => {
-                (400, "400.002", "Request rate limit exceeded.")
-            }
-            Refusal::NoPath => (404, "404.001", "Not found."),
-            Refusal::NoMethod => (405, "405.001", "Method not allowed."),
-        };
-        let body = json!({"status": "error", "reason": reason, "code": code});
-        Reply::json(status, body.to_string(), 1)
+        rest::refuse(why)
     }
 }
 
-/// How many decimals of `scale` a multiple of `step` needs.
-fn decimals(step: u64, scale: u8) -> u8 {
-    (0..scale)
-        .find(|decimals| step >= 10u64.pow(u32::from(scale - decimals)))
-        .unwrap_or(scale)
+/// Levels of one side as the exchange writes them. Where orders are told apart, each level is one.
+fn levels(found: &Instrument, levels: impl Iterator<Item = Level>, orders: bool) -> String {
+    let one = |level: Level| {
+        let px = plain(level.px.0.unsigned_abs(), found.px_scale);
+        let qty = fixed(level.qty.0, found.qty_scale);
+        match orders {
+            true => format!(r#"["{px}","{qty}","{}"]"#, level.px.0),
+            false => format!(r#"["{px}","{qty}"]"#),
+        }
+    };
+    levels.map(one).collect::<Vec<_>>().join(",")
 }
 
-fn listed(listing: &Listing) -> Value {
-    let instrument = &listing.instrument;
-    let one = 10u128.pow(u32::from(instrument.px_scale + instrument.qty_scale));
-    let tick = instrument.tick.0.unsigned_abs();
-    json!({
-        "name": format!("{}/{}", instrument.base, instrument.quote),
-        "market_symbol": instrument.symbol.as_str(),
-        "base_currency": instrument.base.as_str(),
-        "base_decimals": decimals(instrument.lot.0, instrument.qty_scale),
-        "counter_currency": instrument.quote.as_str(),
-        "counter_decimals": decimals(tick, instrument.px_scale),
-        "minimum_order_value": (instrument.notional_min / one).to_string(),
-        "trading": if instrument.trading { "Enabled" } else { "Disabled" },
-        "market_type": "SPOT",
-    })
+/// What a channel tells of its market.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stream {
+    /// Levels that changed.
+    Diffs,
+    /// The best levels, all of them each time.
+    Book,
+    /// The same, with each order of them.
+    Orders,
+    /// Prints.
+    Trades,
 }
 
-fn ticker(listing: &Listing) -> Value {
-    let instrument = &listing.instrument;
-    json!({
-        "pair": format!("{}/{}", instrument.base, instrument.quote),
-        "market_type": "SPOT",
-        "volume": listing.volume.to_string(),
-        "vwap": "1",
-    })
-}
-
-fn book(listing: usize, market: &mut dyn Market) -> String {
-    market.flush(listing, Pace::Fast);
-    let instrument = &market.listings()[listing].instrument;
-    let [bids, asks] =
-        [Side::Buy, Side::Sell].map(|side| levels(instrument, market.levels(listing, side)));
-    let us = market.now().as_micros() - 1;
-    let seconds = us / 1_000_000;
-    format!(
-        r#"{{"timestamp": "{seconds}", "microtimestamp": "{us}", "bids": [{bids}], "asks": [{asks}]}}"#
-    )
-}
-
-fn levels(instrument: &Instrument, levels: impl Iterator<Item = Level>) -> String {
-    let mut text = String::new();
-    for level in levels {
-        text.push_str(if text.is_empty() { "[\"" } else { ",[\"" });
-        push_plain(&mut text, level.px.0.unsigned_abs(), instrument.px_scale);
-        text.push_str("\",\"");
-        push_fixed(&mut text, level.qty.0, instrument.qty_scale);
-        text.push_str("\"]");
-    }
-    text
-}
+/// What each sort of channel is called in front of the symbol.
+const STREAMS: [(&str, Stream); 4] = [
+    (DIFFS, Stream::Diffs),
+    ("order_book_", Stream::Book),
+    ("detail_order_book_", Stream::Orders),
+    (TRADES, Stream::Trades),
+];
+/// Levels per side of a channel that tells all of them each time.
+const BOOK_LEVELS: usize = 100;
 
 /// The server half of one connection.
 #[derive(Default)]
 struct Session {
-    streams: BTreeMap<(usize, Channel), String>,
+    streams: BTreeMap<(usize, Stream), String>,
 }
 
 impl Session {
@@ -184,10 +134,10 @@ impl Session {
     fn followed<'s>(
         &'s self,
         listing: usize,
-        channel: Channel,
+        stream: Stream,
         market: &'s dyn Market,
     ) -> Option<(&'s str, &'s Instrument)> {
-        let name = self.streams.get(&(listing, channel))?;
+        let name = self.streams.get(&(listing, stream))?;
         Some((name, &market.listings().get(listing)?.instrument))
     }
 }
@@ -225,13 +175,24 @@ impl MirrorSession for Session {
                 ..
             } => {
                 let listing = diff.instrument.index();
-                if let Some((name, listed)) = self.followed(listing, Channel::Depth, market) {
-                    out.push(change(name, listed, diff, [bids, asks]));
+                if let Some((name, listed)) = self.followed(listing, Stream::Diffs, market) {
+                    let sides =
+                        [bids, asks].map(|side| levels(listed, side.iter().copied(), false));
+                    out.push(data(name, diff.exch_time, sides));
+                }
+                for (stream, orders) in [(Stream::Book, false), (Stream::Orders, true)] {
+                    if let Some((name, listed)) = self.followed(listing, stream, market) {
+                        let sides = [Side::Buy, Side::Sell].map(|side| {
+                            let best = market.levels(listing, side).take(BOOK_LEVELS);
+                            levels(listed, best, orders)
+                        });
+                        out.push(data(name, diff.exch_time, sides));
+                    }
                 }
             }
             Happened::Trade(trade) => {
                 let listing = trade.instrument.index();
-                if let Some((name, listed)) = self.followed(listing, Channel::Trades, market) {
+                if let Some((name, listed)) = self.followed(listing, Stream::Trades, market) {
                     out.push(print(name, listed, trade));
                 }
             }
@@ -248,12 +209,11 @@ impl MirrorSession for Session {
 }
 
 /// The listing and the stream that a channel names.
-fn find(channel: &str, market: &dyn Market) -> Option<(usize, Channel)> {
-    let (kind, symbol) = match channel.strip_prefix(DIFFS) {
-        Some(symbol) => (Channel::Depth, symbol),
-        None => (Channel::Trades, channel.strip_prefix(TRADES)?),
-    };
-    Some((market.find(symbol)?, kind))
+fn find(channel: &str, market: &dyn Market) -> Option<(usize, Stream)> {
+    STREAMS.into_iter().find_map(|(front, stream)| {
+        let symbol = channel.strip_prefix(front)?;
+        Some((market.find(symbol)?, stream))
+    })
 }
 
 fn error(message: &str) -> String {
@@ -266,9 +226,9 @@ fn stamps(time: UnixNanos) -> (i64, i64) {
     (time.as_micros() / 1_000_000, time.as_micros())
 }
 
-fn change(channel: &str, listed: &Instrument, diff: &Diff, sides: [&Vec<Level>; 2]) -> String {
-    let [bids, asks] = sides.map(|side| levels(listed, side.iter().copied()));
-    let (seconds, us) = stamps(diff.exch_time);
+/// A message of a book: bids and asks.
+fn data(channel: &str, time: UnixNanos, [bids, asks]: [String; 2]) -> String {
+    let (seconds, us) = stamps(time);
     let channel = Value::from(channel);
     format!(
         r#"{{"data":{{"timestamp":"{seconds}","microtimestamp":"{us}","bids":[{bids}],"asks":[{asks}]}},"channel":{channel},"event":"data"}}"#
@@ -276,18 +236,21 @@ fn change(channel: &str, listed: &Instrument, diff: &Diff, sides: [&Vec<Level>; 
 }
 
 fn print(channel: &str, listed: &Instrument, trade: &Trade) -> String {
-    let (mut px, mut qty) = (String::new(), String::new());
-    push_plain(&mut px, trade.px.0.unsigned_abs(), listed.px_scale);
-    push_fixed(&mut qty, trade.qty.0, listed.qty_scale);
+    let px = plain(trade.px.0.unsigned_abs(), listed.px_scale);
+    let qty = fixed(trade.qty.0, listed.qty_scale);
     let (seconds, us) = stamps(trade.exch_time);
-    let (channel, id) = (Value::from(channel), trade.id);
-    let side = match trade.taker {
+    let (channel, id, side) = (Value::from(channel), trade.id, side(trade));
+    format!(
+        r#"{{"channel":{channel},"data":{{"amount":{qty},"amount_str":"{qty}","buy_order_id":1,"id":{id},"id_str":"{id}","microtimestamp":"{us}","price":{px},"price_str":"{px}","sell_order_id":2,"timestamp":"{seconds}","type":{side}}},"event":"trade"}}"#
+    )
+}
+
+/// The side of the order that took.
+fn side(trade: &Trade) -> u8 {
+    match trade.taker {
         Side::Buy => 0,
         Side::Sell => 1,
-    };
-    format!(
-        r#"{{"channel":{channel},"data":{{"amount":{qty},"amount_str":"{qty}","buy_order_id":1,"id":{id},"microtimestamp":"{us}","price":{px},"price_str":"{px}","sell_order_id":2,"timestamp":"{seconds}","type":{side}}},"event":"trade"}}"#
-    )
+    }
 }
 
 #[cfg(test)]
