@@ -58,8 +58,10 @@ async def api():
     connection = await made().websocket_api.create_connection()
     try:
         got = body(await connection.time())
+        need("result" in got, f"time: {got}")
         clock(got["result"]["serverTime"])
         got = body(await connection.depth(symbol="SOLUSDT", limit=20))
+        need("result" in got, f"depth: {got}")
         sides("SOL", got["result"]["bids"], got["result"]["asks"])
     finally:
         await connection.close_connection(close_session=True)

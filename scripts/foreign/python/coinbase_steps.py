@@ -98,7 +98,7 @@ def watch_book():
 
 rest = RESTClient(timeout=10)
 step(MARKET, "markets", products)
-step(MARKET, "time", lambda: clock(rest.get_unix_time()["epochMillis"]))
+step(MARKET, "time", lambda: clock(rest.get_unix_time()["epoch_millis"]))
 step(MARKET, "book", book)
 step(MARKET, "trades", trades)
 step(MARKET, "~book", watch_book)

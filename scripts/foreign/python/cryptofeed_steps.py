@@ -6,6 +6,7 @@ import os
 
 from cryptofeed import FeedHandler
 from cryptofeed.defines import L2_BOOK, TICKER, TRADES
+from cryptofeed.exceptions import UnsupportedDataFeed
 from cryptofeed import exchanges
 
 from steps import *
@@ -32,7 +33,7 @@ class Steps:
     def __init__(self, market):
         self.market = market
         self.feed, self.symbols, self.depth = MARKETS[market]
-        self.wrong = None
+        self.wrong = {}
         self.book, self.trades, self.tickers = Followed(market), queue.Queue(), queue.Queue()
 
     def symbol(self, base):
@@ -65,11 +66,14 @@ class Steps:
                     symbols=[self.symbol(base)], channels=[channel], callbacks={channel: callback},
                     max_depth=self.depth, checksum_validation=True, retries=2))
             except Exception as error:
-                self.wrong = error
+                self.wrong[channel] = error
 
-    def check(self, messages, base, fields):
-        if self.wrong:
-            raise self.wrong
+    def offered(self, channel):
+        if error := self.wrong.get(channel):
+            raise NotOffered(error) if isinstance(error, UnsupportedDataFeed) else error
+
+    def check(self, channel, messages, base, fields):
+        self.offered(channel)
         got = take(messages, lambda message: message)
         need(got.symbol == self.symbol(base), f"got {got.symbol}")
         for field in fields:
@@ -77,13 +81,12 @@ class Steps:
 
     def run(self):
         def book():
-            if self.wrong:
-                raise self.wrong
+            self.offered(L2_BOOK)
             self.book.watch()
             return self.book.judge()
         step(self.market, "~book", book)
-        step(self.market, "~trades", lambda: self.check(self.trades, "ETH", ["price"]))
-        step(self.market, "~ticker", lambda: self.check(self.tickers, "SOL", ["bid", "ask"]))
+        step(self.market, "~trades", lambda: self.check(TRADES, self.trades, "ETH", ["price"]))
+        step(self.market, "~ticker", lambda: self.check(TICKER, self.tickers, "SOL", ["bid", "ask"]))
 
 
 logging.getLogger("feedhandler").addHandler(logging.StreamHandler())

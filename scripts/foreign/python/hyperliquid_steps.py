@@ -69,7 +69,7 @@ def watch_book():
 
     def add(message):
         followed.add(*([(level["px"], level["sz"]) for level in side]
-                       for side in message["data"]["levels"]))
+                       for side in message["data"]["levels"]), message["data"]["time"])
     ready().subscribe({"type": "l2Book", "coin": "BTC"}, add)
     followed.watch()
     return followed.judge()

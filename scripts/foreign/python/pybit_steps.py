@@ -6,7 +6,7 @@ from pybit.unified_trading import HTTP, WebSocket
 
 from steps import *
 
-COUNTS = {"spot": "bybit", "linear": "bybit-linear"}
+MARKETS = {"spot": "bybit", "linear": "bybit-linear"}
 
 
 def result(answer):
@@ -54,36 +54,56 @@ def tickers(http, category):
         price(base, rows[f"{base}USDT"]["lastPrice"])
 
 
-def watch_trades(socket):
-    got = queue.Queue()
-    socket.trade_stream(symbol="ETHUSDT", callback=got.put)
-    for trade in take(got, lambda m: m["data"]):
+def subscribed(category, subscribe):
+    """Subscribes, and gives the first message.
+
+    pybit notes whom to call only after it has asked. On one host the answer can be there before:
+    then it closes for good, and another one is made.
+    """
+    for _ in range(3):
+        got = queue.Queue()
+        socket = WebSocket(testnet=False, channel_type=category)
+        threading.Thread(target=subscribe, args=(socket, got.put), daemon=True).start()
+        try:
+            return got.get(timeout=STEP_S / 3)
+        except queue.Empty:
+            pass
+    raise Wrong(f"nothing within {STEP_S} s")
+
+
+def watch_trades(category):
+    first = subscribed(category, lambda socket, handle: socket.trade_stream(
+        symbol="ETHUSDT", callback=handle))
+    for trade in first["data"]:
         need(trade["s"] == "ETHUSDT", str(trade))
         price("ETH", trade["p"])
 
 
-def watch_ticker(socket):
-    got = queue.Queue()
-    socket.ticker_stream(symbol="SOLUSDT", callback=got.put)
-    row = take(got, lambda m: m["data"])
+def watch_ticker(category):
+    row = subscribed(category, lambda socket, handle: socket.ticker_stream(
+        symbol="SOLUSDT", callback=handle))["data"]
     need(row["symbol"] == "SOLUSDT", str(row))
     price("SOL", row["lastPrice"], "last")
 
 
-def watch_book(socket, market):
+def watch_book(category, market):
     """pybit keeps the book itself: it gives each state whole."""
     followed = Followed(market)
 
-    def add(message):
-        data = message["data"]
-        followed.add(sorted(data["b"], key=lambda level: -float(level[0])),
-                     sorted(data["a"], key=lambda level: float(level[0])))
-    socket.orderbook_stream(depth=50, symbol="BTCUSDT", callback=add)
+    def subscribe(socket, handle):
+        def add(message):
+            data = message["data"]
+            followed.add(sorted(data["b"], key=lambda level: -float(level[0])),
+                         sorted(data["a"], key=lambda level: float(level[0])))
+            handle(message)
+        socket.orderbook_stream(depth=50, symbol="BTCUSDT", callback=add)
+
+    subscribed(category, subscribe)
     followed.watch()
     return followed.judge()
 
 
-for category, market in COUNTS.items():
+for category, market in MARKETS.items():
     http = HTTP(testnet=False, timeout=10)
     step(market, "markets", lambda: instruments(http, category))
     step(market, "time", lambda: clock(int(result(http.get_server_time())["timeNano"]) / 1e6))
@@ -91,8 +111,7 @@ for category, market in COUNTS.items():
     step(market, "trades", lambda: trades(http, category))
     step(market, "ticker", lambda: ticker(http, category))
     step(market, "tickers", lambda: tickers(http, category))
-    socket = WebSocket(testnet=False, channel_type=category)
-    step(market, "~book", lambda: watch_book(socket, market))
-    step(market, "~trades", lambda: watch_trades(socket))
-    step(market, "~ticker", lambda: watch_ticker(socket))
+    step(market, "~book", lambda: watch_book(category, market))
+    step(market, "~trades", lambda: watch_trades(category))
+    step(market, "~ticker", lambda: watch_ticker(category))
 os._exit(0)  # Its threads are no daemons.
