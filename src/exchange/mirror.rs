@@ -3,6 +3,8 @@
 
 mod day;
 mod rest;
+#[cfg(test)]
+pub(crate) mod still;
 
 use super::Account;
 use crate::base::{Diff, Instrument, Level, Px, Qty, Quote, Side, Trade, UnixNanos};

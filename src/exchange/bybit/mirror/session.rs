@@ -3,21 +3,20 @@
 //! them.
 
 use super::super::ARGS_TEXT_MAX;
+use super::data::{self, book};
 use crate::base::instrument::Kind;
-use crate::base::{Diff, Instrument, Level, Quote, Side, Trade, UnixNanos};
-use crate::exchange::kit::text::{push_fixed, push_plain};
+use crate::base::{Diff, Instrument, Quote, Side, Trade, UnixNanos};
 use crate::exchange::mirror::{Happened, Market, MirrorSession, Offence, Pace, Window};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// A connection that says nothing and is told nothing is cut after ten minutes.
 const IDLE_MAX_NS: i64 = 600_000_000_000;
 /// The best levels are sent again after three seconds without a change, with the `u` that they had.
 const REPEAT_NS: i64 = 3_000_000_000;
-/// A service that was restarted counts from 1, so `u` = 1 says that the book is new. The simulated
-/// market counts its messages from 1, too: they are moved up by one.
-const U_OFFSET: u64 = 1;
+/// What a ticker's stream of spot does not tell, other than REST.
+const NOT_OF_SPOT: [&str; 4] = ["bid1Price", "bid1Size", "ask1Price", "ask1Size"];
 
 /// A stream of one instrument, by the place of its listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +25,7 @@ enum Stream {
     Depth(u16),
     Best,
     Trades,
+    Ticker,
 }
 
 /// What a stream must remember of what it told.
@@ -35,6 +35,8 @@ enum Told {
     /// The last message: `data`, `cts`, and when it was sent; `None` before the first one.
     Best(Option<(String, i64, UnixNanos)>),
     Trades,
+    /// All fields.
+    Ticker(Map<String, Value>),
 }
 
 /// The server half of one connection.
@@ -51,8 +53,9 @@ struct Asked {
     op: String,
     #[serde(default)]
     args: Vec<String>,
+    /// Text or a number: it comes back as it is.
     #[serde(default)]
-    req_id: String,
+    req_id: Option<Value>,
 }
 
 impl Session {
@@ -102,6 +105,14 @@ impl Session {
     ) {
         let told = match stream {
             Stream::Trades => Told::Trades,
+            Stream::Ticker => {
+                let fields = self.ticker(listing, market);
+                let data = Value::Object(fields.clone()).to_string();
+                let (seq, _) = market.stands_at(listing, Pace::Fast);
+                let body = (data.as_str(), seq as i64);
+                out.push(self.frame(&topic, stream, "snapshot", market.now(), body));
+                Told::Ticker(fields)
+            }
             Stream::Best => {
                 let (id, _) = market.stands_at(listing, Pace::Fast);
                 let [bids, asks] =
@@ -126,14 +137,15 @@ impl Session {
         self.streams.insert((listing, stream), (topic, told));
     }
 
-    /// Spot and the best levels have `ts` in front of `type`, the others behind it.
+    /// Spot and the best levels have `ts` in front of `type`, the others behind it. The number is
+    /// `cts` of a book and `cs` of a ticker.
     fn frame(
         &self,
         topic: &str,
         stream: Stream,
         kind: &str,
         now: UnixNanos,
-        (data, cts): (&str, i64),
+        (data, number): (&str, i64),
     ) -> String {
         let (topic, ts) = (Value::from(topic), now.as_millis());
         let head = if self.kind == Kind::Spot || stream == Stream::Best {
@@ -143,8 +155,11 @@ impl Session {
         };
         match stream {
             Stream::Trades => format!(r#"{{"topic":{topic},{head},"data":[{data}]}}"#),
+            Stream::Ticker => {
+                format!(r#"{{"topic":{topic},{head},"cs":{number},"data":{data}}}"#)
+            }
             Stream::Best | Stream::Depth(_) => {
-                format!(r#"{{"topic":{topic},{head},"data":{data},"cts":{cts}}}"#)
+                format!(r#"{{"topic":{topic},{head},"data":{data},"cts":{number}}}"#)
             }
         }
     }
@@ -175,6 +190,43 @@ impl Session {
             let (topic, cts) = (topic.clone(), diff.exch_time.as_millis());
             out.push(self.frame(&topic, stream, "delta", market.now(), (&data, cts)));
         }
+    }
+
+    /// A contract's ticker is told once and then what changed in it; spot's comes whole.
+    fn handle_ticker(&mut self, diff: &Diff, market: &dyn Market, out: &mut Vec<String>) {
+        let (listing, stream) = (diff.instrument.index(), Stream::Ticker);
+        if !self.streams.contains_key(&(listing, stream)) {
+            return;
+        }
+        let now = self.ticker(listing, market);
+        let Some((topic, Told::Ticker(before))) = self.streams.get_mut(&(listing, stream)) else {
+            return;
+        };
+        if now == *before {
+            return;
+        }
+        let (kind, data) = if self.kind == Kind::Spot {
+            ("snapshot", now.clone())
+        } else {
+            let new = |(key, value): &(&String, &Value)| {
+                *key == "symbol" || before.get(*key) != Some(value)
+            };
+            let changed = now.iter().filter(new);
+            let changed = changed.map(|(key, value)| (key.clone(), value.clone()));
+            ("delta", changed.collect())
+        };
+        *before = now;
+        let (topic, data) = (topic.clone(), Value::Object(data).to_string());
+        let body = (data.as_str(), diff.last_id as i64);
+        out.push(self.frame(&topic, stream, kind, market.now(), body));
+    }
+
+    fn ticker(&self, listing: usize, market: &dyn Market) -> Map<String, Value> {
+        let mut fields = data::ticker(listing, market);
+        if self.kind == Kind::Spot {
+            fields.retain(|key, _| !NOT_OF_SPOT.contains(&key.as_str()));
+        }
+        fields
     }
 
     fn handle_quote(&mut self, quote: &Quote, market: &dyn Market, out: &mut Vec<String>) {
@@ -218,7 +270,7 @@ impl MirrorSession for Session {
     ) -> Result<(), Offence> {
         self.heard = market.now();
         let Ok(asked) = serde_json::from_str::<Asked>(text) else {
-            out.push(answer("", "", Some("error:request is not valid")));
+            out.push(answer("", &None, Some("error:request is not valid")));
             return Ok(());
         };
         match asked.op.as_str() {
@@ -249,7 +301,10 @@ impl MirrorSession for Session {
                 diff,
                 number,
                 ..
-            } => self.handle_depth((diff, *number), market, out),
+            } => {
+                self.handle_depth((diff, *number), market, out);
+                self.handle_ticker(diff, market, out);
+            }
             Happened::Depth {
                 pace: Pace::Slow, ..
             } => {}
@@ -264,7 +319,7 @@ impl MirrorSession for Session {
     fn poll_timeout(&self) -> Option<UnixNanos> {
         let repeats = self.streams.values().filter_map(|(_, told)| match told {
             Told::Best(Some((_, _, sent))) => Some(sent.0 + REPEAT_NS),
-            Told::Best(None) | Told::Depth(..) | Told::Trades => None,
+            Told::Best(None) | Told::Depth(..) | Told::Trades | Told::Ticker(_) => None,
         });
         let idle = self.heard.0 + IDLE_MAX_NS;
         repeats.chain([idle]).min().map(UnixNanos)
@@ -307,65 +362,33 @@ fn find(topic: &str, market: &dyn Market) -> Option<(usize, Stream)> {
         "orderbook.200" => Stream::Depth(200),
         "orderbook.1000" => Stream::Depth(1_000),
         "publicTrade" => Stream::Trades,
+        "tickers" => Stream::Ticker,
         _ => return None,
     };
     Some((market.find(symbol)?, stream))
 }
 
-/// The answer to a request, and the pong.
-fn answer(op: &str, req_id: &str, refused: Option<&str>) -> String {
+/// The answer to a request, and the pong. Who sent no id gets an empty one.
+fn answer(op: &str, req_id: &Option<Value>, refused: Option<&str>) -> String {
     let said = if op == "ping" { "pong" } else { "" };
     json!({
         "success": refused.is_none(),
         "ret_msg": refused.unwrap_or(said),
         "conn_id": "00000000-0000-4000-8000-000000000001",
-        "req_id": req_id,
+        "req_id": req_id.as_ref().unwrap_or(&Value::from("")),
         "op": op,
     })
     .to_string()
 }
 
-/// `data` of a book message: `number` is the message's own, `seq` the engine's.
-fn book(instrument: &Instrument, bids: &[Level], asks: &[Level], number: u64, seq: u64) -> String {
-    let symbol = Value::from(instrument.symbol.as_str());
-    let (bids, asks) = (levels(instrument, bids), levels(instrument, asks));
-    let u = number + U_OFFSET;
-    format!(r#"{{"s":{symbol},"b":[{bids}],"a":[{asks}],"u":{u},"seq":{seq}}}"#)
-}
-
-fn levels(instrument: &Instrument, levels: &[Level]) -> String {
-    let mut text = String::new();
-    for level in levels {
-        text.push_str(if text.is_empty() { "[\"" } else { ",[\"" });
-        push_fixed(&mut text, level.px.0.unsigned_abs(), instrument.px_scale);
-        text.push_str("\",\"");
-        push_plain(&mut text, level.qty.0, instrument.qty_scale);
-        text.push_str("\"]");
-    }
-    text
-}
-
-/// One trade. Spot numbers it; a contract's has a UUID, and its number is the engine's.
+/// One trade.
 fn print(instrument: &Instrument, trade: &Trade) -> String {
-    let (mut px, mut qty) = (String::new(), String::new());
-    push_fixed(&mut px, trade.px.0.unsigned_abs(), instrument.px_scale);
-    push_plain(&mut qty, trade.qty.0, instrument.qty_scale);
-    let side = match trade.taker {
-        Side::Buy => "Buy",
-        Side::Sell => "Sell",
-    };
-    let id = match instrument.kind {
-        Kind::Spot | Kind::Option => trade.id.to_string(),
-        Kind::Perpetual | Kind::Future => {
-            format!(
-                "20f43950-0000-4000-8000-{:012x}",
-                trade.id & 0xffff_ffff_ffff
-            )
-        }
-    };
     json!({
-        "T": trade.exch_time.as_millis(), "s": instrument.symbol.as_str(), "S": side,
-        "v": qty, "p": px, "i": id, "BT": false, "RPI": false, "seq": trade.id,
+        "T": trade.exch_time.as_millis(), "s": instrument.symbol.as_str(),
+        "S": data::side(trade.taker),
+        "v": data::qty(instrument, trade.qty.0), "p": data::px(instrument, trade.px.0),
+        "i": data::print_id(instrument, trade),
+        "BT": false, "RPI": false, "seq": trade.id,
     })
     .to_string()
 }

@@ -1,5 +1,7 @@
 use super::*;
-use crate::base::{InstrumentId, Px, Qty};
+use crate::base::{InstrumentId, Level, Px, Qty};
+use crate::exchange::bybit::{LINEAR, SPOT};
+use crate::exchange::mirror::still::Still as Moving;
 use crate::exchange::mirror::{Listing, Mirror};
 
 /// A market of one instrument with two bids and one ask.
@@ -130,4 +132,89 @@ fn best_levels_are_repeated_and_an_idle_connection_is_cut() {
     let due = session.poll_timeout().unwrap();
     assert_eq!(due.0, 1_000_000_000 + IDLE_MAX_NS);
     assert!(session.handle_timeout(due, &mut out).is_err());
+}
+
+#[test]
+fn an_id_comes_back_as_it_came() {
+    let mut session = session();
+    for (sent, back) in [("7", "7"), (r#""a-1""#, r#""a-1""#), ("null", r#""""#)] {
+        let text = format!(r#"{{"req_id":{sent},"op":"ping"}}"#);
+        let pong: Value = serde_json::from_str(&tell(&mut session, &text)[0]).unwrap();
+        assert_eq!(pong["req_id"].to_string(), back);
+        assert_eq!(
+            (&pong["success"], &pong["ret_msg"]),
+            (&true.into(), &"pong".into())
+        );
+    }
+    let refused = tell(
+        &mut session,
+        r#"{"req_id":3,"op":"subscribe","args":["x.y"]}"#,
+    );
+    assert!(refused[0].contains(r#""req_id":3"#), "{refused:?}");
+}
+
+/// The first message of a stream and the one after the market moved.
+fn followed(mirror: &dyn Mirror, path: &str, topic: &str) -> [Value; 2] {
+    let mut session = mirror.session(path).unwrap();
+    let (mut market, mut out) = (Moving::of(mirror, &["BTC", "SOL"]), Vec::new());
+    let text = format!(r#"{{"op":"subscribe","args":["{topic}"]}}"#);
+    session.handle_text(&text, &mut market, &mut out).unwrap();
+    session.handle_event(&market.step(0, 100), &market, &mut out);
+    assert_eq!(
+        out.len(),
+        2,
+        "another instrument's news is not told: {out:?}"
+    );
+    let event = market.step(1, 100);
+    session.handle_event(&event, &market, &mut out);
+    session.handle_event(&event, &market, &mut out);
+    assert_eq!(
+        out.len(),
+        3,
+        "a ticker that did not change is not told: {out:?}"
+    );
+    [1, 2].map(|n| serde_json::from_str(&out[n]).unwrap())
+}
+
+#[test]
+fn the_ticker_of_spot_comes_whole_and_has_no_touch() {
+    let [first, next] = followed(SPOT.0, "/v5/public/spot", "tickers.SOLUSDT");
+    for (said, last) in [(&first, "20.00"), (&next, "20.02")] {
+        assert_eq!(
+            (&said["type"], &said["topic"]),
+            (&"snapshot".into(), &"tickers.SOLUSDT".into())
+        );
+        let data = &said["data"];
+        assert_eq!(
+            (&data["symbol"], &data["lastPrice"]),
+            (&"SOLUSDT".into(), &last.into())
+        );
+        assert!(data["highPrice24h"].is_string() && data["turnover24h"].is_string());
+        assert_eq!(data["bid1Price"], Value::Null);
+        assert!(said["cs"].is_u64() && said["ts"].is_i64());
+    }
+}
+
+#[test]
+fn the_ticker_of_a_contract_comes_whole_once_and_then_as_changes() {
+    let [first, next] = followed(LINEAR.0, "/v5/public/linear", "tickers.SOLUSDT");
+    assert_eq!(
+        (&first["type"], &next["type"]),
+        (&"snapshot".into(), &"delta".into())
+    );
+    let data = &first["data"];
+    assert_eq!(
+        (&data["bid1Price"], &data["ask1Price"]),
+        (&"19.99".into(), &"20.01".into())
+    );
+    assert_eq!(
+        (&data["markPrice"], &data["openInterestValue"]),
+        (&"20.00".into(), &"0".into())
+    );
+    let data = &next["data"];
+    assert_eq!(
+        (&data["symbol"], &data["bid1Price"]),
+        (&"SOLUSDT".into(), &"20.01".into())
+    );
+    assert_eq!(data["bid1Size"], Value::Null, "it is what it was");
 }
