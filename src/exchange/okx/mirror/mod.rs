@@ -1,13 +1,14 @@
 //! The exchange's half of the protocol: what OKX itself reads and writes, for the simulated
 //! exchange. Asks nobody to log in: its clients may follow the fastest books, too.
 
+mod data;
 mod rest;
 mod session;
 
 use crate::base::instrument::name;
 use crate::base::{Asset, Instrument, Symbol};
 use crate::exchange::mirror::{Call, Market, MirrorSession, Refusal, Reply};
-use crate::exchange::{Exchange, Mirror, kit::text};
+use crate::exchange::{Exchange, Mirror};
 
 /// OKX's server half.
 pub(crate) struct OkxMirror;
@@ -38,13 +39,6 @@ impl Mirror for OkxMirror {
     fn refuse(&self, why: Refusal, _call: Call<'_>) -> Reply {
         rest::refuse(why)
     }
-}
-
-/// `units` of 10^-`scale` as OKX writes numbers: without zeros at the end.
-fn plain(units: u64, scale: u8) -> String {
-    let mut out = String::new();
-    text::push_plain(&mut out, units, scale);
-    out
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The server half of one stream connection. Never sees a socket: frames in, frames out.
 
-use super::plain;
-use crate::base::{Channel, Instrument, Level, Quote, Side, Trade, UnixNanos};
+use super::data::{self, levels, scales};
+use crate::base::{Channel, Instrument, Side, UnixNanos};
 use crate::exchange::DepthStream;
 use crate::exchange::mirror::{Happened, Market, MirrorSession, Offence, Pace, Window};
 use crate::exchange::okx::{DEPTHS, QUOTES, TRADES, WHOLE, channel};
@@ -14,6 +14,8 @@ const QUIET_NS: i64 = 60_000_000_000;
 /// Subscriptions, their ends and logins that a connection may ask for within an hour.
 const REQUESTS_MAX: usize = 480;
 const HOUR_NS: i64 = 3_600_000_000_000;
+/// The channel of tickers, every 100 ms if something changed.
+const TICKERS: &str = "tickers";
 /// The largest `args` of one request, in bytes.
 const ARGS_MAX: usize = 64 * 1024;
 
@@ -33,6 +35,8 @@ struct Followed {
     channel: &'static str,
     symbol: String,
     book: Option<Book>,
+    /// What the client of a ticker was told last.
+    ticker: Value,
 }
 
 /// What the client of a depth channel knows.
@@ -169,11 +173,13 @@ impl OkxSession {
             channel: name,
             symbol: symbol.to_owned(),
             book: None,
+            ticker: Value::Null,
         };
         if let Some(depth) = depth {
             market.flush(listing, Pace::Fast);
             topic.open(depth, market, out);
         }
+        topic.tick(market, out);
         self.topics.push(topic);
     }
 }
@@ -182,6 +188,9 @@ impl OkxSession {
 fn known(name: &str) -> Option<(&'static str, Option<&'static DepthStream>)> {
     if let Some(depth) = DEPTHS.iter().find(|depth| depth.name == name) {
         return Some((depth.name, Some(depth)));
+    }
+    if name == TICKERS {
+        return Some((TICKERS, None));
     }
     match channel(name, &DEPTHS[0])? {
         Channel::Trades => Some((TRADES, None)),
@@ -219,6 +228,7 @@ impl Followed {
                 diff,
                 ..
             } if diff.instrument.index() == self.listing => {
+                self.tick(market, out);
                 let (listing, whole) = (self.listing, self.channel == WHOLE);
                 let Some(book) = self.book.as_mut().filter(|book| diff.last_id > book.seq) else {
                     return;
@@ -243,14 +253,29 @@ impl Followed {
             Happened::Depth { .. } => {}
             Happened::Trade(trade) => {
                 if self.channel == TRADES && trade.instrument.index() == self.listing {
-                    out.push(self.push(print(trade, &self.symbol, scales)));
+                    out.push(self.push(data::print(trade, self.instrument(market))));
                 }
             }
             Happened::Quote(quote) => {
                 if self.channel == QUOTES && quote.instrument.index() == self.listing {
-                    out.push(self.push(best(quote, scales, now)));
+                    let (bids, asks) = (&[quote.bid], &[quote.ask]);
+                    out.push(self.push(levels(bids, asks, scales, quote.update_id, now)));
                 }
             }
+        }
+    }
+
+    /// A ticker that changed, but for its time.
+    fn tick(&mut self, market: &dyn Market, out: &mut Vec<String>) {
+        if self.channel != TICKERS {
+            return;
+        }
+        let now = data::ticker(self.listing, market);
+        let mut at_last = now.clone();
+        at_last["ts"] = self.ticker["ts"].clone();
+        if at_last != self.ticker {
+            out.push(self.push(now.clone()));
+            self.ticker = now;
         }
     }
 
@@ -282,41 +307,6 @@ impl Followed {
         let arg = json!({"channel": self.channel, "instId": self.symbol});
         json!({"arg": arg, "action": action, "data": [item]}).to_string()
     }
-}
-
-const fn scales(instrument: &Instrument) -> (u8, u8) {
-    (instrument.px_scale, instrument.qty_scale)
-}
-
-fn level(level: &Level, (px_scale, qty_scale): (u8, u8)) -> Value {
-    let px = plain(level.px.0.unsigned_abs(), px_scale);
-    json!([px, plain(level.qty.0, qty_scale), "0", "1"])
-}
-
-fn levels(bids: &[Level], asks: &[Level], scales: (u8, u8), seq: u64, now: UnixNanos) -> Value {
-    let side =
-        |levels: &[Level]| -> Vec<Value> { levels.iter().map(|one| level(one, scales)).collect() };
-    let ts = now.as_millis().to_string();
-    json!({"asks": side(asks), "bids": side(bids), "ts": ts, "seqId": seq})
-}
-
-fn best(quote: &Quote, scales: (u8, u8), now: UnixNanos) -> Value {
-    levels(&[quote.bid], &[quote.ask], scales, quote.update_id, now)
-}
-
-fn print(trade: &Trade, symbol: &str, (px_scale, qty_scale): (u8, u8)) -> Value {
-    json!({
-        "instId": symbol,
-        "tradeId": trade.id.to_string(),
-        "px": plain(trade.px.0.unsigned_abs(), px_scale),
-        "sz": plain(trade.qty.0, qty_scale),
-        "side": match trade.taker {
-            Side::Buy => "buy",
-            Side::Sell => "sell",
-        },
-        "ts": trade.exch_time.as_millis().to_string(),
-        "count": "1",
-    })
 }
 
 fn refusal(id: &Value, code: &str, msg: &str) -> String {

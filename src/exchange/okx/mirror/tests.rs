@@ -2,9 +2,11 @@ use super::*;
 use crate::base::{
     Channel, Diff, InstrumentId, Level, Px, Qty, Quote, Side, Trade, UnixNanos, Word,
 };
+use crate::exchange::mirror::still::Still as Moving;
 use crate::exchange::mirror::{Happened, Listing, Pace};
 use crate::exchange::okx::{DEPTHS, Okx};
 use crate::exchange::{Decoder, DepthStream, Topic, Words};
+use serde_json::{Value, json};
 
 const NOW: UnixNanos = UnixNanos(1_790_000_000_000_000_000);
 
@@ -43,7 +45,7 @@ fn level(px: i64, qty: u64) -> Level {
 
 fn still() -> Still {
     let instrument = OkxMirror.list("BTC", "USDT", 1, 4);
-    let volume = 900;
+    let volume = 97_001_500; // A thousand at the middle of the book.
     Still {
         listings: vec![Listing { instrument, volume }],
         bids: vec![level(970_015, 10_000), level(970_000, 5)],
@@ -281,8 +283,65 @@ fn its_lists_are_read_back() {
     }
     let volumes = reply(&Okx.volume_requests()[0].path).body;
     let volumes = Okx.volumes(volumes.as_bytes()).unwrap();
-    assert_eq!((volumes.len(), volumes[0].1), (1, 900.0));
+    assert_eq!((volumes.len(), volumes[0].1), (1, 97_001_500.0));
     assert_eq!(reply("/api/v5/nothing").status, 404);
     assert_eq!(reply("/api/v5/public/instruments").status, 400);
     assert_eq!(listed, [still().listings[0].instrument]);
+}
+
+/// What a client hears of a channel of SOL: whatever is said at once, then after the book moved.
+fn follow(channel: &str) -> (Vec<Value>, Vec<Value>) {
+    let mut session = OkxMirror.session("/ws/v5/public").unwrap();
+    let (mut market, mut out) = (Moving::of(&OkxMirror, &["BTC", "SOL"]), Vec::new());
+    let arg = json!({"channel": channel, "instId": "SOL-USDT"});
+    let text = json!({"op": "subscribe", "args": [arg]}).to_string();
+    session.handle_text(&text, &mut market, &mut out).unwrap();
+    let read = |out: &mut Vec<String>| -> Vec<Value> {
+        let read = |text: String| serde_json::from_str(&text).unwrap();
+        out.drain(..).map(read).collect()
+    };
+    let mut first = read(&mut out);
+    let ack = first.remove(0);
+    assert_eq!((&ack["event"], &ack["arg"]), (&"subscribe".into(), &arg));
+    session.handle_event(&market.step(0, 100), &market, &mut out);
+    assert_eq!(out, [""; 0], "another instrument's news is not told");
+    let event = market.step(1, 100);
+    session.handle_event(&event, &market, &mut out);
+    session.handle_event(&event, &market, &mut out);
+    let next = read(&mut out);
+    for push in first.iter().chain(&next) {
+        assert_eq!(push["arg"], arg);
+    }
+    (first, next)
+}
+
+#[test]
+fn a_ticker_is_told_at_once_and_whenever_it_changed() {
+    let (first, next) = follow("tickers");
+    assert_eq!((first.len(), next.len()), (1, 1));
+    let of =
+        |push: &Value| ["instId", "last", "bidPx", "askPx"].map(|key| push["data"][0][key].clone());
+    assert_eq!(of(&first[0]), ["SOL-USDT", "20", "19.99", "20.01"]);
+    assert_eq!(of(&next[0]), ["SOL-USDT", "20.02", "20.01", "20.03"]);
+    assert_eq!(first[0]["action"], Value::Null);
+}
+
+#[test]
+fn five_levels_come_whole_and_four_hundred_as_changes() {
+    let (first, next) = follow("books5");
+    assert_eq!(first[0]["action"], Value::Null);
+    for push in [&first[0], &next[0]] {
+        assert_eq!(push["data"][0]["bids"].as_array().unwrap().len(), 5);
+        assert_eq!(push["data"][0]["prevSeqId"], Value::Null);
+    }
+    let (first, next) = follow("books");
+    assert_eq!(
+        (&first[0]["action"], &next[0]["action"]),
+        (&"snapshot".into(), &"update".into())
+    );
+    assert_eq!(first[0]["data"][0]["prevSeqId"], -1);
+    assert_eq!(
+        next[0]["data"][0]["prevSeqId"],
+        first[0]["data"][0]["seqId"]
+    );
 }
