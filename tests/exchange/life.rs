@@ -42,6 +42,11 @@ fn s(s: u64) -> Span {
     Span::from_secs(s)
 }
 
+/// How long a message may wait at the exchange for its time: some speak of a book now and then.
+fn rhythm(route: &Route) -> Span {
+    Span::from_millis(route.depth.every_ms.unwrap_or_default().into())
+}
+
 /// Every route of every exchange, with its default depth stream.
 fn routes() -> impl Iterator<Item = Route> {
     ALL.iter()
@@ -208,6 +213,7 @@ fn lose_one(route: &Route) {
     world.assert_live();
     let name = format!("{} {}", route.exchange.name(), route.depth.name);
 
+    world.rest(rhythm(route));
     world.step("one message is lost");
     let lost: Rc<RefCell<Option<Heard>>> = Rc::default();
     let slot = lost.clone();
@@ -221,6 +227,7 @@ fn lose_one(route: &Route) {
     }));
     world.may_be_wrong = !notices(route.depth.rule);
     world.touch(0, Side::Buy, 0);
+    world.rest(rhythm(route));
     let word = lost
         .borrow()
         .unwrap_or_else(|| panic!("nothing was said: {}", world.place()));
@@ -230,6 +237,7 @@ fn lose_one(route: &Route) {
     let (resyncs, dials) = (world.counters(0).resyncs, world.rig.dials);
     // Of other levels: setting the same one again would mend what was lost.
     world.touch(0, Side::Sell, 0);
+    world.rest(rhythm(route));
     let anew = world.counters(0).resyncs > resyncs || world.rig.dials > dials;
     if matches!(word, Heard::Book(_)) {
         // Each message is a whole book: the next one mends it.
@@ -426,6 +434,7 @@ fn of_two_lines_one_may_die_or_lose_a_message_and_the_books_stay() {
                 hit && !flag.replace(true)
             }));
             world.touch(0, Side::Buy, 0);
+            world.rest(rhythm(route));
             assert!(*gone.borrow(), "{}", world.place());
             if route.depth.rule.numbered_line {
                 // A frame that is missing may have been of any book, and nothing tells which line
@@ -439,6 +448,7 @@ fn of_two_lines_one_may_die_or_lose_a_message_and_the_books_stay() {
                 assert_eq!(world.live(), 2, "{}", world.place());
                 world.rest(Span::from_millis(300));
                 world.touch(0, Side::Sell, place);
+                world.rest(rhythm(route));
                 world.assert_live();
             }
             world.lose = None;

@@ -1,6 +1,7 @@
 //! The exchange's half of the protocol: what Hyperliquid itself reads and writes, for the simulated
-//! exchange. Its blocks are the market's own messages: a book is pushed with each.
+//! exchange. Its blocks are the market's own messages.
 
+mod data;
 mod rest;
 mod session;
 
@@ -8,7 +9,7 @@ use super::rest::{PERP_DECIMALS, SPOT_DECIMALS, bare};
 use crate::base::instrument::name;
 use crate::base::{Asset, Instrument, Kind, Symbol};
 use crate::exchange::mirror::{Call, Market, MirrorSession, Refusal, Reply};
-use crate::exchange::{Exchange, Mirror, kit::text};
+use crate::exchange::{Exchange, Mirror};
 
 /// Hyperliquid's server half.
 pub(crate) struct HyperliquidMirror;
@@ -67,17 +68,6 @@ impl Mirror for HyperliquidMirror {
     fn refuse(&self, why: Refusal, _call: Call<'_>) -> Reply {
         rest::refuse(why)
     }
-}
-
-/// `units` of 10^-`scale` as Hyperliquid writes numbers: without zeros at the end, but at least one
-/// decimal.
-fn number(units: u64, scale: u8) -> String {
-    let mut out = String::new();
-    text::push_plain(&mut out, units, scale);
-    if !out.contains('.') {
-        out.push_str(".0");
-    }
-    out
 }
 
 #[cfg(test)]

@@ -1,33 +1,131 @@
 //! The server half of one stream connection. Never sees a socket: frames in, frames out.
 
-use super::number;
-use crate::base::{Channel, Instrument, Level, Side, Trade, UnixNanos};
-use crate::exchange::hyperliquid::{FAST_WINDOW, WINDOW, channel};
+use super::data::{self, Grain};
+use super::rest;
+use crate::base::{Kind, UnixNanos};
+use crate::exchange::hyperliquid::{BOOK, DEPTHS, FAST, FAST_WINDOW, QUOTES, TRADES, WINDOW};
 use crate::exchange::mirror::{Happened, Market, MirrorSession, Offence, Pace};
 use serde_json::{Value, json};
-use std::collections::VecDeque;
 
 /// A connection to which nothing was sent for so long is cut.
 const SILENCE_MAX_NS: i64 = 60_000_000_000;
 /// Subscriptions of one address: here all of them are of one connection.
 const TOPICS_MAX: usize = 1_000;
-/// Prints of all coins that are kept for those who subscribe later.
-const PAST_MAX: usize = 64;
+/// Prints that whoever subscribes to them is told of first.
+const PAST_MAX: usize = 30;
+/// All middles come this often.
+const MIDS_NS: i64 = 2_000_000_000;
 
-/// What can be subscribed to, by listing. A fast and a slow book of one coin are two streams.
+/// What can be subscribed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kinds {
+    /// A book: few levels and often, or many and seldom.
+    Book(bool, Grain),
+    Trades,
+    Quotes,
+    Context,
+    /// The middle of every book.
+    Mids,
+}
+
+/// One subscription. A fast and a slow book of one coin are two.
 struct Topic {
-    listing: usize,
-    channel: Channel,
-    /// Of books only: few levels, often.
-    fast: bool,
+    kind: Kinds,
+    /// Of all coins if it is none.
+    listing: Option<usize>,
+    /// When the last message was sent.
+    sent: UnixNanos,
+    /// A message that came too early after that one and waits.
+    waiting: Option<String>,
+    /// What was said last, of what is sent only if it changed.
+    last: Value,
+}
+
+impl Topic {
+    /// The shortest time between two messages.
+    fn pause_ns(&self) -> i64 {
+        match self.kind {
+            Kinds::Book(fast, _) => {
+                let depth = DEPTHS.iter().find(|depth| (depth.name == FAST) == fast);
+                let every_ms = depth.and_then(|depth| depth.every_ms);
+                i64::from(every_ms.unwrap_or_default()) * 1_000_000
+            }
+            Kinds::Mids => MIDS_NS,
+            Kinds::Trades | Kinds::Quotes | Kinds::Context => 0,
+        }
+    }
+
+    /// What it says now of where things stand.
+    fn now(&self, market: &dyn Market) -> Value {
+        match (self.kind, self.listing) {
+            (Kinds::Book(fast, grain), Some(listing)) => {
+                let window = usize::from(if fast { FAST_WINDOW } else { WINDOW });
+                let mut data = data::book(market, listing, window, grain);
+                if fast {
+                    data["fast"] = true.into();
+                }
+                json!({"channel": BOOK, "data": data})
+            }
+            (Kinds::Quotes, Some(listing)) => {
+                json!({"channel": QUOTES, "data": data::touch(market, listing)})
+            }
+            (Kinds::Context, Some(listing)) => {
+                let listed = &market.listings()[listing];
+                let ctx = data::context(market, listing);
+                let channel = match listed.instrument.kind {
+                    Kind::Spot => "activeSpotAssetCtx",
+                    Kind::Perpetual | Kind::Future | Kind::Option => "activeAssetCtx",
+                };
+                let coin = listed.instrument.symbol.as_str();
+                json!({"channel": channel, "data": {"coin": coin, "ctx": ctx}})
+            }
+            (Kinds::Trades, Some(listing)) => {
+                let instrument = &market.listings()[listing].instrument;
+                let mut past: Vec<_> = market.prints(listing).rev().take(PAST_MAX).collect();
+                past.reverse();
+                let data = data::trades(past.into_iter(), instrument);
+                json!({"channel": TRADES, "data": data})
+            }
+            (_, None) | (Kinds::Mids, Some(_)) => {
+                json!({"channel": "allMids", "data": {"mids": data::mids(market)}})
+            }
+        }
+    }
+
+    /// Sends what it says now, or keeps it until it may. All middles are not worth keeping: some
+    /// other book moves soon.
+    fn say(&mut self, market: &dyn Market, out: &mut Vec<String>) {
+        let early = market.now().0 - self.sent.0 < self.pause_ns();
+        if early && self.kind == Kinds::Mids {
+            return;
+        }
+        let now = self.now(market);
+        if self.kind == Kinds::Context {
+            if now == self.last {
+                return;
+            }
+            self.last = now.clone();
+        }
+        let text = now.to_string();
+        if early {
+            self.waiting = Some(text);
+            return;
+        }
+        (self.sent, self.waiting) = (market.now(), None);
+        out.push(text);
+    }
+
+    /// When what waits may be sent.
+    fn due(&self) -> Option<UnixNanos> {
+        let due = UnixNanos(self.sent.0 + self.pause_ns());
+        self.waiting.as_ref().map(|_| due)
+    }
 }
 
 /// One connection's subscriptions.
 #[derive(Default)]
 pub(crate) struct HyperliquidSession {
     topics: Vec<Topic>,
-    past: VecDeque<Trade>,
     /// When the last frame was sent.
     sent: UnixNanos,
 }
@@ -50,6 +148,7 @@ impl MirrorSession for HyperliquidSession {
             Some(method @ ("subscribe" | "unsubscribe")) => {
                 self.about(method, &request["subscription"], market, out);
             }
+            Some("post") => out.push(post(&request, market)),
             _ => out.push(error(&format!(
                 "Error parsing JSON into valid websocket request: {text}"
             ))),
@@ -58,44 +157,67 @@ impl MirrorSession for HyperliquidSession {
     }
 
     fn handle_event(&mut self, event: &Happened, market: &dyn Market, out: &mut Vec<String>) {
-        let (listing, channel) = match event {
-            Happened::Depth { pace, diff, .. } => match pace {
-                Pace::Fast => (diff.instrument.index(), Channel::Depth),
-                Pace::Slow => return,
-            },
-            Happened::Trade(trade) => {
-                self.past.push_back(*trade);
-                if self.past.len() > PAST_MAX {
-                    self.past.pop_front();
+        let before = out.len();
+        match event {
+            Happened::Depth {
+                pace: Pace::Fast,
+                diff,
+                ..
+            } => {
+                let listing = diff.instrument.index();
+                for topic in &mut self.topics {
+                    let of_it = topic.listing.is_none_or(|at| at == listing);
+                    let moves = match topic.kind {
+                        Kinds::Book(..) | Kinds::Context | Kinds::Mids => of_it,
+                        Kinds::Trades | Kinds::Quotes => false,
+                    };
+                    if moves {
+                        topic.say(market, out);
+                    }
                 }
-                (trade.instrument.index(), Channel::Trades)
             }
-            Happened::Quote(quote) => (quote.instrument.index(), Channel::Quotes),
-        };
-        let Some(listed) = market.listings().get(listing) else {
-            return;
-        };
-        let instrument = &listed.instrument;
-        let wanted = |topic: &&Topic| (topic.listing, topic.channel) == (listing, channel);
-        for topic in self.topics.iter().filter(wanted) {
-            self.sent = market.now();
-            out.push(match event {
-                Happened::Depth { .. } => book(listing, topic.fast, market),
-                Happened::Trade(trade) => trades(&[*trade], instrument),
-                Happened::Quote(quote) => {
-                    let both = [quote.bid, quote.ask].map(|one| level(&one, instrument));
-                    let data = head(instrument, market, ("bbo", json!(both)));
-                    json!({"channel": "bbo", "data": data}).to_string()
+            Happened::Depth {
+                pace: Pace::Slow, ..
+            } => {}
+            Happened::Trade(trade) => {
+                let listing = trade.instrument.index();
+                let Some(listed) = market.listings().get(listing) else {
+                    return;
+                };
+                if self.follows(Kinds::Trades, listing) {
+                    let data = data::trades(std::iter::once(*trade), &listed.instrument);
+                    out.push(json!({"channel": TRADES, "data": data}).to_string());
                 }
-            });
+            }
+            Happened::Quote(quote) => {
+                let listing = quote.instrument.index();
+                let wanted = |topic: &&mut Topic| {
+                    (topic.kind, topic.listing) == (Kinds::Quotes, Some(listing))
+                };
+                if let Some(topic) = self.topics.iter_mut().find(wanted) {
+                    topic.say(market, out);
+                }
+            }
+        }
+        if out.len() > before {
+            self.sent = market.now();
         }
     }
 
     fn poll_timeout(&self) -> Option<UnixNanos> {
-        Some(UnixNanos(self.sent.0 + SILENCE_MAX_NS))
+        let cut = UnixNanos(self.sent.0 + SILENCE_MAX_NS);
+        let due = self.topics.iter().filter_map(Topic::due);
+        due.chain([cut]).min()
     }
 
-    fn handle_timeout(&mut self, now: UnixNanos, _out: &mut Vec<String>) -> Result<(), Offence> {
+    fn handle_timeout(&mut self, now: UnixNanos, out: &mut Vec<String>) -> Result<(), Offence> {
+        for topic in &mut self.topics {
+            if topic.due().is_some_and(|due| due <= now) {
+                topic.sent = now;
+                out.extend(topic.waiting.take());
+                self.sent = now;
+            }
+        }
         if now.0 - self.sent.0 < SILENCE_MAX_NS {
             return Ok(());
         }
@@ -111,6 +233,11 @@ impl MirrorSession for HyperliquidSession {
 }
 
 impl HyperliquidSession {
+    fn follows(&self, kind: Kinds, listing: usize) -> bool {
+        let mut topics = self.topics.iter();
+        topics.any(|topic| (topic.kind, topic.listing) == (kind, Some(listing)))
+    }
+
     /// Begins or ends a subscription.
     fn about(
         &mut self,
@@ -119,21 +246,13 @@ impl HyperliquidSession {
         market: &mut dyn Market,
         out: &mut Vec<String>,
     ) {
-        let known = asked["type"].as_str().and_then(channel);
-        let coin = asked["coin"].as_str().unwrap_or_default();
-        let (Some(channel), Some(listing)) = (known, market.find(coin)) else {
+        let Some((kind, listing)) = known(asked, market) else {
             out.push(error(&format!("Invalid subscription {asked}")));
             return;
         };
-        let fast = channel == Channel::Depth && asked["fast"] == true;
-        let topic = Topic {
-            listing,
-            channel,
-            fast,
-        };
-        let held = self.topics.contains(&topic);
+        let is_it = |topic: &Topic| (topic.kind, topic.listing) == (kind, listing);
         let more = method == "subscribe";
-        if more == held {
+        if more == self.topics.iter().any(is_it) {
             out.push(error(&format!("Already {method}d: {asked}")));
             return;
         }
@@ -143,80 +262,69 @@ impl HyperliquidSession {
             return;
         }
         let mut echo = asked.clone();
-        if channel == Channel::Depth {
-            echo["nSigFigs"] = Value::Null;
-            echo["mantissa"] = Value::Null;
+        if let Kinds::Book(_, grain) = kind {
+            grain.echo(&mut echo);
         }
         let data = json!({"method": method, "subscription": echo});
         out.push(json!({"channel": "subscriptionResponse", "data": data}).to_string());
         if !more {
-            self.topics.retain(|held| *held != topic);
+            self.topics.retain(|topic| !is_it(topic));
             return;
         }
-        self.topics.push(topic);
-        match channel {
-            Channel::Depth => {
-                market.flush(listing, Pace::Fast);
-                out.push(book(listing, fast, market));
-            }
-            Channel::Trades => {
-                let past = self.past.iter().filter(|t| t.instrument.index() == listing);
-                let past: Vec<Trade> = past.copied().collect();
-                if !past.is_empty() {
-                    out.push(trades(&past, &market.listings()[listing].instrument));
-                }
-            }
-            Channel::Quotes => {}
+        let mut topic = Topic {
+            kind,
+            listing,
+            sent: UnixNanos(i64::MIN / 2),
+            waiting: None,
+            last: Value::Null,
+        };
+        if let (Kinds::Book(..), Some(listing)) = (kind, listing) {
+            market.flush(listing, Pace::Fast);
         }
+        let silent = kind == Kinds::Trades
+            && listing.is_none_or(|listing| market.prints(listing).next().is_none());
+        if !silent {
+            topic.say(market, out);
+        }
+        self.topics.push(topic);
     }
 }
 
-/// The whole window now.
-fn book(listing: usize, fast: bool, market: &dyn Market) -> String {
-    let window = usize::from(if fast { FAST_WINDOW } else { WINDOW });
-    let instrument = &market.listings()[listing].instrument;
-    let levels = [Side::Buy, Side::Sell].map(|side| -> Vec<Value> {
-        let best = market.levels(listing, side).take(window);
-        best.map(|one| level(&one, instrument)).collect()
-    });
-    let mut data = head(instrument, market, ("levels", json!(levels)));
-    if fast {
-        data["fast"] = true.into();
-    }
-    json!({"channel": "l2Book", "data": data}).to_string()
-}
-
-fn head(instrument: &Instrument, market: &dyn Market, (key, value): (&str, Value)) -> Value {
-    let time_ms = market.now().as_millis();
-    let mut data = json!({"coin": instrument.symbol.as_str(), "time": time_ms});
-    data[key] = value;
-    data
-}
-
-fn level(level: &Level, instrument: &Instrument) -> Value {
-    let px = number(level.px.0.unsigned_abs(), instrument.px_scale);
-    json!({"px": px, "sz": number(level.qty.0, instrument.qty_scale), "n": 1})
-}
-
-fn trades(trades: &[Trade], instrument: &Instrument) -> String {
-    let one = |trade: &Trade| {
-        json!({
-            "coin": instrument.symbol.as_str(),
-            "side": match trade.taker {
-                Side::Buy => "B",
-                Side::Sell => "A",
-            },
-            "px": number(trade.px.0.unsigned_abs(), instrument.px_scale),
-            "sz": number(trade.qty.0, instrument.qty_scale),
-            "time": trade.exch_time.as_millis(),
-            "hash": format!("0x{:064x}", trade.id),
-            "tid": trade.id,
-            "users": ["0x0000000000000000000000000000000000000001",
-                      "0x0000000000000000000000000000000000000002"],
-        })
+/// What a subscription is to; nothing if there is no such thing.
+fn known(asked: &Value, market: &dyn Market) -> Option<(Kinds, Option<usize>)> {
+    let kind = match asked["type"].as_str()? {
+        BOOK => Kinds::Book(asked["fast"] == true, Grain::asked(asked)?),
+        TRADES => Kinds::Trades,
+        QUOTES => Kinds::Quotes,
+        "activeAssetCtx" => Kinds::Context,
+        "allMids" => {
+            let own = asked["dex"].as_str().unwrap_or_default().is_empty();
+            return own.then_some((Kinds::Mids, None));
+        }
+        _ => return None,
     };
-    let data: Vec<Value> = trades.iter().map(one).collect();
-    json!({"channel": "trades", "data": data}).to_string()
+    let coin = asked["coin"].as_str()?;
+    Some((kind, Some(market.find(coin)?)))
+}
+
+/// A question of the REST service, asked over the connection.
+fn post(request: &Value, market: &dyn Market) -> String {
+    let (asked, id) = (&request["request"], &request["id"]);
+    let answer = match asked["type"].as_str() {
+        Some("info") => rest::info(&asked["payload"], market),
+        _ => None,
+    };
+    let response = match answer {
+        Some(data) => {
+            let kind = &asked["payload"]["type"];
+            json!({"type": "info", "payload": {"type": kind, "data": data}})
+        }
+        None => {
+            let why = format!("422 Unprocessable Entity: {}", rest::NOT_UNDERSTOOD);
+            json!({"type": "error", "payload": why})
+        }
+    };
+    json!({"channel": "post", "data": {"id": id, "response": response}}).to_string()
 }
 
 fn error(why: &str) -> String {
