@@ -268,7 +268,7 @@ fn rest_answers_several_requests_on_one_connection() {
     assert_eq!(body["bids"].as_array().unwrap().len(), 7);
     let missing = (400, r#"{"code":-1121,"msg":"Invalid symbol."}"#.to_owned());
     assert_eq!(get(&mut rest, "/api/v3/depth?symbol=NOPE"), missing);
-    assert_eq!(get(&mut rest, "/api/v3/klines").0, 404);
+    assert_eq!(get(&mut rest, "/api/v3/nothing").0, 404);
     assert_eq!(get(&mut rest, "/api/v3/ping"), (200, "{}".to_owned()));
 }
 
