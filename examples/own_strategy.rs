@@ -62,13 +62,13 @@ impl Strategy for FollowFlow {
 fn main() -> Result<(), RunError> {
     // Prices and quantities are integers at the instrument's own scale: this is one unit of it.
     let one = |instrument: &Instrument| Qty(10u64.pow(instrument.qty_scale.into()));
-    let summary = Run::simulated(1)
+    let end = Run::simulated(1)
         .time(Duration::from_secs(5))
         .strategy(Box::new(move |instruments| {
             let places = instruments.iter().map(|i| (Ofi::new(), one(i)));
             Ok(Box::new(FollowFlow(places.collect())))
         }))
         .start()?;
-    println!("orders: {:?}", summary.orders);
+    println!("orders: {:?}", end.summary.orders);
     Ok(())
 }

@@ -1,14 +1,16 @@
 //! Tickwire: a low-latency trading engine for crypto exchanges. Thread per core, no async runtime.
 //!
-//! A program of your own gives a [`Strategy`] to a [`Run`], and reads the [`Summary`] at its end.
-//! [`Run`] shows the shortest one; `examples/own_strategy.rs` is a whole one that trades on order
-//! flow: `cargo run --release --example own_strategy`. Everything that such a program names is
-//! here:
+//! A program of your own hands the kinds of its strategies to [`main_with`], and has the whole
+//! command line: `examples/own` is such a program, to be copied. Or it gives a [`Strategy`] to a
+//! [`Run`], and reads the [`Summary`] at its end. Everything that such a program names is here:
 //!
 //! | for | names |
 //! |---|---|
-//! | starting the engine | [`Run`], [`RunError`], [`Config`], [`ConfigErrors`], [`Summary`] |
-//! | deciding | [`Strategy`], [`StrategyMaker`], [`Intents`], [`Intent`], [`Why`] |
+//! | the command line | [`main_with`], [`StrategyKind`], [`Key`], [`Sort`], [`Values`], [`Table`] |
+//! | starting the engine | [`Run`], [`RunError`], [`Config`], [`ConfigErrors`], [`StrategyMaker`] |
+//! | its end | [`RunEnd`], [`Summary`] |
+//! | deciding | [`Strategy`], [`StrategyError`], [`Intents`], [`Intent`], [`Why`] |
+//! | how much | [`order_qty`], [`order_qtys`] |
 //! | what happens | [`Event`], [`Body`], [`Flags`], [`Status`], [`Trade`], [`Quote`], [`Stamps`] |
 //! | your own orders | [`Report`], [`Outcome`], [`ClientId`], [`StrategyId`], [`TimeInForce`] |
 //! | books | [`Picture`], [`Shown`], [`Top`], [`Level`], [`Side`], [`Px`], [`Qty`] |
@@ -53,11 +55,13 @@ pub mod wiring; //   rooms joined into lanes, lanes joined by rings
 pub mod world; //    os: every system call; sim: connections to the exchange that we make
 
 #[doc(inline)]
+pub use app::cli::main_with;
+#[doc(inline)]
 pub use app::config::{Config, ConfigErrors};
 #[doc(inline)]
 pub use app::parts::StrategyMaker;
 #[doc(inline)]
-pub use app::run::{Run, RunError};
+pub use app::run::{Run, RunEnd, RunError};
 #[doc(inline)]
 pub use base::{
     Asset, Body, ClientId, Contract, Decimal, Event, Flags, Instrument, InstrumentId, Intent,
@@ -69,6 +73,9 @@ pub use market::picture::{Picture, Shown};
 #[doc(inline)]
 pub use market::signals::{Ofi, imbalance, mid_doubled, spread, weighted_mid};
 #[doc(inline)]
-pub use strategy::{Intents, Strategy};
+pub use strategy::{
+    Intents, Key, Kind as StrategyKind, Sort, Strategy, StrategyError, Table, Values, order_qty,
+    order_qtys,
+};
 #[doc(inline)]
 pub use watch::summary::Summary;

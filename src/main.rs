@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    tickwire::app::main()
+    tickwire::main_with(&[], |_| {})
 }

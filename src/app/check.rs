@@ -8,6 +8,7 @@ use super::reality::{self, Intended};
 use super::{parts, secrets};
 use crate::base::Nanos;
 use crate::exchange::{self, Exchange};
+use crate::strategy::Kind;
 use crate::wiring::plan;
 use crate::world::os::clerk;
 use crate::world::os::container;
@@ -19,8 +20,8 @@ use std::process::ExitCode;
 
 /// Runs the command. Code 2 means that the file is wrong; code 1 that it is right, but a run would
 /// fail now.
-pub(crate) fn run(args: CheckArgs) -> ExitCode {
-    let config = match Config::load(&args.config) {
+pub(crate) fn run(args: CheckArgs, kinds: &[&'static Kind]) -> ExitCode {
+    let config = match Config::load_with(&args.config, kinds) {
         Ok(config) => config,
         Err(errors) => return cli::complain(cli::WRONG_USE, &errors),
     };

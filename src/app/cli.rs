@@ -2,7 +2,9 @@
 //! Does none of the work itself.
 
 use super::config::Wait;
+use super::run::RunEnd;
 use super::{check, panics, record, replay, report, run, signals, sim};
+use crate::strategy::{self, Kind};
 use crate::world::os::console;
 use crate::world::os::server::Speed;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -134,10 +136,60 @@ pub(crate) enum LogForm {
     Json,
 }
 
-/// Runs the command line of this process.
-pub fn main() -> ExitCode {
+/// The command line of this process, for a program that brings strategies of its own.
+///
+/// Configuration names them by their kinds: `[strategy]` takes their keys, `check` shows them, and
+/// `run`, `replay` and the other commands treat them like those of this crate. The first of them is
+/// what runs if nothing is named. When a run or a replay has ended, `at_end` gets the strategies
+/// back, with the summary.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+/// use tickwire::{Event, Intents, Key, Nanos, Picture, Sort, Strategy, StrategyKind};
+///
+/// const ABOVE: Key = Key {
+///     name: "above",
+///     sort: Sort::Ratio { above: 0.0, below: 1.0, default: 0.5 },
+///     help: "imbalance that must be exceeded",
+/// };
+/// static KIND: StrategyKind = StrategyKind {
+///     name: "watch",
+///     help: "counts events, and wants nothing",
+///     keys: &[ABOVE],
+///     levels: None,
+///     paper_only: None,
+///     build: |values, _table| Ok(Box::new(Watch { above: values.ratio(&ABOVE), seen: 0 })),
+/// };
+///
+/// struct Watch {
+///     above: f64,
+///     seen: u64,
+/// }
+///
+/// impl Strategy for Watch {
+///     fn handle_event(&mut self, _: Nanos, _: &Event, _: &Picture, _: &mut Intents) {
+///         self.seen += 1;
+///     }
+/// }
+///
+/// fn main() -> ExitCode {
+///     tickwire::main_with(&[&KIND], |end| {
+///         if let Some(watch) = end.strategy::<Watch>("watch") {
+///             println!("{} events", watch.seen);
+///         }
+///     })
+/// }
+/// ```
+pub fn main_with(own: &[&'static Kind], mut at_end: impl FnMut(&RunEnd)) -> ExitCode {
     panics::keep();
     signals::survive_limits();
+    let program = match strategy::with_own(own) {
+        Ok(kinds) => Program {
+            kinds,
+            at_end: &mut at_end,
+        },
+        Err(why) => return complain(WRONG_USE, &why),
+    };
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -147,14 +199,22 @@ pub fn main() -> ExitCode {
         }
     };
     match cli.command {
-        None => run::run(RunArgs::default()),
-        Some(Command::Run(args)) => run::run(args),
+        None => run::run(RunArgs::default(), program),
+        Some(Command::Run(args)) => run::run(args, program),
         Some(Command::Sim(args)) => sim::run(args),
-        Some(Command::Record(args)) => record::run(args),
+        Some(Command::Record(args)) => record::run(args, &program.kinds),
         Some(Command::Replay(args)) => replay::run(args),
         Some(Command::Report(args)) => report::run(&args),
-        Some(Command::Check(args)) => check::run(args),
+        Some(Command::Check(args)) => check::run(args, &program.kinds),
     }
+}
+
+/// What the program that runs the command line brings along.
+pub(crate) struct Program<'a> {
+    /// The kinds of strategies that configuration may name.
+    pub(crate) kinds: Vec<&'static Kind>,
+    /// Gets what a run or a replay leaves behind.
+    pub(crate) at_end: &'a mut dyn FnMut(&RunEnd),
 }
 
 /// Writes a command's answer to standard output. A reader that has seen enough (`| head`) ends it

@@ -10,9 +10,7 @@ mod sections;
 mod values;
 
 use crate::exchange::{self, DepthStream, Limits, Streams};
-#[cfg(doc)]
-use crate::strategy;
-use crate::strategy::{Kind, Values};
+use crate::strategy::{self, Kind, Values};
 use crate::venue::market::Coin;
 pub(crate) use network::{Way, proxy_to};
 use read::Reader;
@@ -217,7 +215,7 @@ pub enum SecretSource {
 pub struct Strategy {
     /// As logs and summaries name it: letters, digits, `-` and `_`.
     pub name: String,
-    /// One of [`strategy::ALL`].
+    /// One of [`strategy::ALL`], or of the program's own.
     pub kind: &'static Kind,
     /// The instruments that it sees and trades, as symbols, canonical names and patterns like in
     /// `[[feed]]`. If empty, all instruments of the run.
@@ -265,17 +263,43 @@ impl Known {
     }
 }
 
+impl Strategy {
+    /// One of this kind with its defaults, for every instrument.
+    pub(crate) fn of(kind: &'static Kind) -> Self {
+        Self {
+            name: kind.name.to_owned(),
+            kind,
+            instruments: Vec::new(),
+            values: Values::default(),
+        }
+    }
+}
+
 impl Config {
     /// Reads and checks a file. The error lists every mistake that was found.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        Self::load_with(path, strategy::ALL)
+    }
+
+    /// Like [`Self::load`], for these kinds of strategies.
+    pub(crate) fn load_with(path: &Path, kinds: &[&'static Kind]) -> Result<Self, ConfigErrors> {
         let text = read_text(path).map_err(|what| ConfigErrors(vec![whole_file(path, what)]))?;
-        Self::parse(path, &text, &Known::all())
+        Self::parse_with(path, &text, &Known::all(), kinds)
     }
 
     /// Checks `text`, which came from `path`: relative paths in it start at the folder of `path`.
     pub fn parse(path: &Path, text: &str, known: &[Known]) -> Result<Self, ConfigErrors> {
+        Self::parse_with(path, text, known, strategy::ALL)
+    }
+
+    fn parse_with(
+        path: &Path,
+        text: &str,
+        known: &[Known],
+        kinds: &[&'static Kind],
+    ) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(path, text);
-        let config = sections::config(&mut reader, known);
+        let config = sections::config(&mut reader, known, kinds);
         match config {
             Some(mut config) if reader.errors.is_empty() => {
                 config.unwritten.sort_by_key(|error| error.line);
@@ -372,4 +396,46 @@ fn read_text(path: &Path) -> Result<String, String> {
 
 fn count_lines(bytes: &[u8]) -> usize {
     bytes.iter().filter(|&&byte| byte == b'\n').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::strategy::{Key, Sort, StrategyError};
+
+    #[test]
+    fn the_kinds_of_a_program_are_named_and_keyed_like_those_of_this_crate_and_come_first() {
+        const PATIENCE: Key = Key {
+            name: "patience",
+            sort: Sort::Int {
+                min: 1,
+                max: 9,
+                default: 3,
+            },
+            help: "books to wait for",
+        };
+        static OWN: Kind = Kind {
+            name: "waits",
+            help: "waits",
+            keys: &[PATIENCE],
+            levels: None,
+            paper_only: None,
+            build: |_, _| Err(StrategyError::Edge),
+        };
+        let kinds = strategy::with_own(&[&OWN]).unwrap();
+        let parse = |strategy: &str| {
+            let feed = "[[feed]]\nexchange = \"binance\"\ninstruments = [\"A\"]\n";
+            let text = format!("{feed}{strategy}");
+            Config::parse_with(Path::new("c.toml"), &text, &Known::all(), &kinds)
+        };
+        let first = parse("[strategy]\npatience = 7\n").unwrap();
+        let [strategy] = &first.strategies[..] else {
+            panic!("one strategy");
+        };
+        assert_eq!((strategy.kind, strategy.values.int(&PATIENCE)), (&OWN, 7));
+        let both = parse("[[strategy]]\nname = \"waits\"\n[[strategy]]\nname = \"imbalance\"\n");
+        assert_eq!(both.unwrap().strategies.len(), 2);
+        let wrong = parse("[strategy]\nname = \"waits\"\npatience = 10\n").unwrap_err();
+        assert!(wrong.to_string().contains("from 1 to 9"), "{wrong}");
+    }
 }

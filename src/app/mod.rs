@@ -15,5 +15,3 @@ pub(crate) mod secrets;
 mod signals;
 pub(crate) mod sim;
 pub(crate) mod universe;
-
-pub use cli::main;

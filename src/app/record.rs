@@ -3,12 +3,11 @@
 
 use super::cli::{FAILED, complain, parse_time, print};
 use super::config::Config;
-use super::run::{Run, RunError, exit_code};
+use super::run::{Run, RunEnd, RunError, exit_code};
 use crate::base::{Event, Nanos};
 use crate::journal::{Report, State, Verified};
 use crate::market::Picture;
-use crate::strategy::{Intents, Strategy};
-use crate::watch::summary::Summary;
+use crate::strategy::{Intents, Kind, Strategy};
 use crate::world::os::recorder;
 use clap::Args;
 use std::io::{self, Write};
@@ -34,18 +33,19 @@ pub(crate) struct RecordArgs {
 }
 
 /// The command.
-pub(crate) fn run(args: RecordArgs) -> ExitCode {
+pub(crate) fn run(args: RecordArgs, kinds: &[&'static Kind]) -> ExitCode {
     if let Some(dir) = &args.verify {
         return verify(dir);
     }
-    exit_code(record(args))
+    exit_code(record(args, kinds).as_ref().map(|end| &end.summary))
 }
 
-fn record(args: RecordArgs) -> Result<Summary, RunError> {
+fn record(args: RecordArgs, kinds: &[&'static Kind]) -> Result<RunEnd, RunError> {
     let (Some(config), Some(out)) = (args.config, args.out) else {
         return Err(RunError::Wrong("name a configuration and --out".into()));
     };
-    let config = Config::load(&config).map_err(|errors| RunError::Wrong(errors.to_string()))?;
+    let config = Config::load_with(&config, kinds);
+    let config = config.map_err(|errors| RunError::Wrong(errors.to_string()))?;
     let run = Run::configured(config).recording(out);
     let run = match args.time {
         Some(time) => run.time(time),

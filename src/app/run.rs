@@ -1,7 +1,7 @@
 //! `tickwire run`: against a configured exchange, or against a simulated one in this process.
 //! Programs start the engine with a strategy of their own through [`Run`], too.
 
-use super::cli::{DOWN, FAILED, LogForm, RunArgs, WRONG_USE, complain};
+use super::cli::{LogForm, Program, RunArgs};
 use super::config::{self, Config};
 use super::parts::{Named, StrategyMaker, configured_strategies, engine_parts};
 use super::reality::{self, Intended, Mode};
@@ -11,6 +11,7 @@ use super::{panics, secrets};
 use crate::base::text::rfc3339_millis;
 use crate::base::{Clock as _, Nanos};
 use crate::exchange::Account;
+use crate::strategy::{self, Kind};
 use crate::watch::audit::Truth;
 use crate::watch::summary::{self, Summary};
 use crate::wiring::turn::Notes;
@@ -21,6 +22,8 @@ use crate::world::os::recorder::RecordingHandle;
 use crate::world::os::scribe::{Console, ConsoleStyle, Scribe, ScribeHandle, ScribeInputs};
 use crate::world::os::server::{self, Sim, SimSource};
 use claim::Claim;
+pub use end::RunEnd;
+pub(super) use end::exit_code;
 use screen::Screen;
 use start::Prepared;
 use std::io::IsTerminal as _;
@@ -30,6 +33,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 pub(super) mod claim;
+mod end;
 mod files;
 mod recording;
 mod screen;
@@ -77,6 +81,7 @@ enum Market {
         source: SimSource,
         seed: u64,
         engine: config::Engine,
+        kinds: Vec<&'static Kind>,
     },
 }
 
@@ -91,11 +96,11 @@ enum Market {
 ///     fn handle_event(&mut self, _: Nanos, _: &Event, _: &Picture, _: &mut Intents) {}
 /// }
 ///
-/// let summary = Run::simulated(1)
+/// let end = Run::simulated(1)
 ///     .time(std::time::Duration::from_secs(5))
 ///     .strategy(Box::new(|_instruments| Ok(Box::new(Watch))))
 ///     .start()?;
-/// println!("{} orders", summary.orders.sent);
+/// println!("{} orders", end.summary.orders.sent);
 /// # Ok::<(), RunError>(())
 /// ```
 pub struct Run {
@@ -117,6 +122,7 @@ impl Run {
                 source,
                 seed,
                 engine,
+                kinds: strategy::ALL.to_vec(),
             },
             Some(DEMO),
         )
@@ -181,11 +187,12 @@ impl Run {
         }
     }
 
-    /// Runs to the end, prints what happened, and returns the summary that is in `summary.json`.
+    /// Runs to the end, prints what happened, and returns the summary that is in `summary.json`,
+    /// and the strategies.
     ///
     /// # Errors
     /// If it did not start, or did not end as it should: its files then say what happened.
-    pub fn start(self) -> Result<Summary, RunError> {
+    pub fn start(self) -> Result<RunEnd, RunError> {
         let stop = Stop::listen().map_err(failed_to("take signals"))?;
         let started = rfc3339_millis(start::wall_clock()?);
         let mode = self.mode()?;
@@ -218,7 +225,11 @@ impl Run {
             let written = claim.write_summary(&summary);
             screen.conclude(&summary);
             screen.close();
-            return written.map(|()| summary).map_err(RunError::Failed);
+            let end = RunEnd {
+                summary,
+                strategies: Vec::new(),
+            };
+            return written.map(|()| end).map_err(RunError::Failed);
         };
         let Prepared {
             config,
@@ -285,31 +296,16 @@ impl Run {
 }
 
 /// The command.
-pub(crate) fn run(args: RunArgs) -> ExitCode {
-    exit_code(from_args(args).and_then(Run::start))
-}
-
-/// How a run ended, as an exit code; what is wrong is said on standard error.
-pub(super) fn exit_code(ended: Result<Summary, RunError>) -> ExitCode {
-    match ended {
-        Ok(summary) if summary.too_long.is_empty() => ExitCode::SUCCESS,
-        Ok(summary) => complain(DOWN, &told(&summary.too_long)),
-        Err(error @ RunError::Wrong(_)) => complain(WRONG_USE, &error),
-        Err(error @ RunError::Failed(_)) => complain(FAILED, &error),
+pub(crate) fn run(args: RunArgs, program: Program<'_>) -> ExitCode {
+    let Program { kinds, at_end } = program;
+    let end = from_args(args, kinds).and_then(Run::start);
+    if let Ok(end) = &end {
+        at_end(end);
     }
+    exit_code(end.as_ref().map(|end| &end.summary))
 }
 
-/// The first few of what was down for too long.
-fn told(too_long: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let said = too_long[..too_long.len().min(SHOWN)].join("; ");
-    match too_long.len().saturating_sub(SHOWN) {
-        0 => format!("down for too long: {said}"),
-        more => format!("down for too long: {said}; and {more} more, which are in summary.json"),
-    }
-}
-
-fn from_args(args: RunArgs) -> Result<Run, RunError> {
+fn from_args(args: RunArgs, kinds: Vec<&'static Kind>) -> Result<Run, RunError> {
     let adjust = |engine: &mut config::Engine| {
         engine.depth = args.depth.unwrap_or(engine.depth);
         engine.wait = args.wait.unwrap_or(engine.wait);
@@ -317,8 +313,8 @@ fn from_args(args: RunArgs) -> Result<Run, RunError> {
     };
     let (market, time) = match (args.config, args.play) {
         (Some(path), _) => {
-            let mut config =
-                Config::load(&path).map_err(|errors| RunError::Wrong(errors.to_string()))?;
+            let config = Config::load_with(&path, &kinds);
+            let mut config = config.map_err(|errors| RunError::Wrong(errors.to_string()))?;
             adjust(&mut config.engine);
             (Market::Configured(config), None)
         }
@@ -340,6 +336,7 @@ fn from_args(args: RunArgs) -> Result<Run, RunError> {
                     source,
                     seed,
                     engine,
+                    kinds,
                 },
                 time,
             )
@@ -517,7 +514,7 @@ impl Threads {
         down_max: Option<Duration>,
         claim: &Claim,
         mut screen: Screen,
-    ) -> Result<Summary, RunError> {
+    ) -> Result<RunEnd, RunError> {
         let placement = self.engine.placement.clone();
         let instruments = self.engine.instruments.clone();
         let stopped = OsClock.now();
@@ -553,8 +550,9 @@ impl Threads {
             faults.extend(recording::conclude(recorded, claim.dir(), &mut screen).err());
         }
         screen.close();
+        let seats = ended.into_iter().flatten().flat_map(|end| end.seats);
         match faults.is_empty() {
-            true => Ok(summary),
+            true => Ok(RunEnd::new(summary, seats)),
             false => Err(RunError::Failed(faults.join("; "))),
         }
     }

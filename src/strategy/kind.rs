@@ -5,28 +5,29 @@ use super::{Strategy, StrategyError};
 use crate::base::{Instrument, InstrumentId};
 use std::fmt;
 
-/// A kind of strategy: one file and one line in [`super::ALL`].
+/// A kind of strategy. In this crate it is one file and one line in [`super::ALL`]; a program of
+/// your own hands its kinds to [`crate::main_with`].
 pub struct Kind {
     /// Its name in configuration.
     pub name: &'static str,
     /// What it does, in one line.
-    pub(crate) help: &'static str,
+    pub help: &'static str,
     /// Its configuration keys.
     pub keys: &'static [Key],
     /// The key that says how many levels per side it needs of a book; `None` if the best one is
     /// enough.
-    pub(crate) levels: Option<&'static Key>,
+    pub levels: Option<&'static Key>,
     /// Why it must not send real orders; `None` if it may.
-    pub(crate) paper_only: Option<&'static str>,
+    pub paper_only: Option<&'static str>,
     /// Builds one for the instruments of a run.
     ///
     /// # Errors
     /// If a value does not fit the instruments. The error says what to write instead.
-    pub(crate) build: fn(&Values, &Table<'_>) -> Built,
+    pub build: fn(&Values, &Table<'_>) -> Built,
 }
 
 /// A strategy, or why there is none.
-pub(crate) type Built = Result<Box<dyn Strategy>, StrategyError>;
+pub type Built = Result<Box<dyn Strategy>, StrategyError>;
 
 /// A key of a strategy's section.
 #[derive(Debug)]
@@ -34,14 +35,14 @@ pub struct Key {
     /// Its name in configuration.
     pub name: &'static str,
     /// What may be written, and the default.
-    pub(crate) sort: Sort,
+    pub sort: Sort,
     /// What it means, in one line.
-    pub(crate) help: &'static str,
+    pub help: &'static str,
 }
 
 /// What may be written for a key.
 #[derive(Debug)]
-pub(crate) enum Sort {
+pub enum Sort {
     /// A whole number.
     Int {
         /// The smallest.
@@ -86,11 +87,11 @@ pub struct Values(Vec<(&'static str, Value)>);
 #[derive(Debug, Clone, Copy)]
 pub struct Table<'a> {
     /// Instrument `i` has the id `i`.
-    pub(crate) instruments: &'a [Instrument],
+    pub instruments: &'a [Instrument],
     /// The taker fee of each, in parts per million; zero beyond the end.
-    pub(crate) taker_fees_ppm: &'a [u32],
+    pub taker_fees_ppm: &'a [u32],
     /// Whether each is the strategy's own; `None` if all are.
-    pub(crate) own: Option<&'a [bool]>,
+    pub own: Option<&'a [bool]>,
 }
 
 impl<'a> Table<'a> {
@@ -104,7 +105,7 @@ impl<'a> Table<'a> {
     }
 
     /// Whether the strategy may trade this instrument. It sees no event of another.
-    pub(crate) fn owns(&self, id: InstrumentId) -> bool {
+    pub fn owns(&self, id: InstrumentId) -> bool {
         self.own
             .is_none_or(|own| own.get(id.index()) == Some(&true))
     }
@@ -118,11 +119,83 @@ impl Sort {
             Self::Quantity { default } => Value::Quantity((*default).to_owned()),
         }
     }
+
+    fn default_fits(&self) -> bool {
+        match self {
+            Self::Int { min, max, default } => (min..=max).contains(&default),
+            Self::Ratio {
+                above,
+                below,
+                default,
+            } => default > above && default < below,
+            Self::Quantity { default } => default.parse::<f64>().is_ok_and(|n| n > 0.0),
+        }
+    }
+}
+
+impl Kind {
+    /// Checks what configuration relies on.
+    ///
+    /// # Errors
+    /// In words, if a name is missing, taken or used twice, or a default is outside its range.
+    fn check(&self) -> Result<(), String> {
+        let wrong = |what: String| Err(format!("strategy kind \"{}\": {what}", self.name));
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if self.name.is_empty() || !self.name.chars().all(plain) {
+            return wrong("its name must be of letters, digits, - and _".to_owned());
+        }
+        if self.help.is_empty() {
+            return wrong("it has no line of help".to_owned());
+        }
+        for (at, key) in self.keys.iter().enumerate() {
+            let name = key.name;
+            if ["name", "kind", "instruments"].contains(&name) {
+                return wrong(format!("every strategy has a key {name} already"));
+            }
+            if self.keys[..at].iter().any(|other| other.name == name) {
+                return wrong(format!("two of its keys are called {name}"));
+            }
+            if name.is_empty() || key.help.is_empty() {
+                return wrong(format!(
+                    "the key \"{name}\" lacks its name or its line of help"
+                ));
+            }
+            if !key.sort.default_fits() {
+                return wrong(format!("the default of {name} is outside its range"));
+            }
+        }
+        let listed = |of: &Key| self.keys.iter().any(|key| key.name == of.name);
+        match self.levels {
+            Some(levels) if !listed(levels) => {
+                wrong(format!("{} is none of its keys", levels.name))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// The kinds that configuration may name: a program's own, of which the first is the default, then
+/// those of this crate.
+///
+/// # Errors
+/// In words, if a kind is not sound, or two have the same name.
+pub(crate) fn with_own(own: &[&'static Kind]) -> Result<Vec<&'static Kind>, String> {
+    let all: Vec<&'static Kind> = own.iter().chain(super::ALL).copied().collect();
+    for (at, kind) in all.iter().enumerate() {
+        kind.check()?;
+        if all[..at].contains(kind) {
+            return Err(format!(
+                "two kinds of strategy are called \"{}\"",
+                kind.name
+            ));
+        }
+    }
+    Ok(all)
 }
 
 impl Values {
     /// Sets the key's value.
-    pub(crate) fn set(&mut self, key: &Key, value: Value) {
+    pub fn set(&mut self, key: &Key, value: Value) {
         self.0.retain(|(name, _)| *name != key.name);
         self.0.push((key.name, value));
     }
@@ -134,7 +207,7 @@ impl Values {
     }
 
     /// The whole number of a [`Sort::Int`].
-    pub(crate) fn int(&self, key: &Key) -> u64 {
+    pub fn int(&self, key: &Key) -> u64 {
         let Value::Int(int) = self.get(key) else {
             debug_assert!(false, "{} is no whole number", key.name);
             return 0;
@@ -143,7 +216,7 @@ impl Values {
     }
 
     /// The number of a [`Sort::Ratio`].
-    pub(crate) fn ratio(&self, key: &Key) -> f64 {
+    pub fn ratio(&self, key: &Key) -> f64 {
         let Value::Ratio(ratio) = self.get(key) else {
             debug_assert!(false, "{} is no ratio", key.name);
             return 0.0;
@@ -152,7 +225,7 @@ impl Values {
     }
 
     /// The text of a [`Sort::Quantity`].
-    pub(crate) fn quantity(&self, key: &Key) -> String {
+    pub fn quantity(&self, key: &Key) -> String {
         let Value::Quantity(text) = self.get(key) else {
             debug_assert!(false, "{} is no quantity", key.name);
             return String::new();
@@ -187,39 +260,71 @@ impl fmt::Display for Value {
 mod tests {
     use super::super::ALL;
     use super::*;
-    use std::collections::BTreeSet;
 
-    #[test]
-    fn kinds_and_the_keys_of_each_have_names_of_their_own_and_a_line_of_help() {
-        let names: BTreeSet<&str> = ALL.iter().map(|kind| kind.name).collect();
-        assert_eq!(names.len(), ALL.len());
-        for kind in ALL {
-            assert!(!kind.help.is_empty(), "{kind:?}");
-            let keys: BTreeSet<&str> = kind.keys.iter().map(|key| key.name).collect();
-            assert_eq!(keys.len(), kind.keys.len(), "{kind:?}");
-            let listed = |of: &Key| kind.keys.iter().any(|key| key.name == of.name);
-            assert!(kind.levels.is_none_or(listed), "{kind:?}");
-            for key in kind.keys {
-                assert!(!key.help.is_empty(), "{kind:?} {}", key.name);
-                let taken = ["name", "kind", "instruments"].contains(&key.name);
-                assert!(!taken, "{kind:?}: every strategy has a {}", key.name);
-            }
+    /// A kind of another crate: sound but for what `change` makes of it.
+    fn own(change: impl FnOnce(&mut Kind)) -> &'static Kind {
+        let mut kind = Kind {
+            name: "own",
+            help: "waits",
+            keys: &[],
+            levels: None,
+            paper_only: None,
+            build: |_, _| Err(StrategyError::Edge),
+        };
+        change(&mut kind);
+        Box::leak(Box::new(kind))
+    }
+
+    const fn ratio(name: &'static str, default: f64) -> Key {
+        Key {
+            name,
+            sort: Sort::Ratio {
+                above: 0.0,
+                below: 1.0,
+                default,
+            },
+            help: "a part",
         }
     }
 
     #[test]
-    fn the_defaults_of_each_key_are_inside_its_range() {
-        for key in ALL.iter().flat_map(|kind| kind.keys) {
-            let fits = match &key.sort {
-                Sort::Int { min, max, default } => (min..=max).contains(&default),
-                Sort::Ratio {
-                    above,
-                    below,
-                    default,
-                } => default > above && default < below,
-                Sort::Quantity { default } => default.parse::<f64>().is_ok_and(|n| n > 0.0),
-            };
-            assert!(fits, "{}", key.name);
+    fn every_kind_of_this_crate_is_sound_and_the_own_ones_come_first() {
+        assert_eq!(with_own(&[]).unwrap(), ALL);
+        let all = with_own(&[own(|_| {})]).unwrap();
+        assert_eq!((all[0].name, &all[1..]), ("own", ALL));
+    }
+
+    #[test]
+    fn a_kind_that_configuration_could_not_read_is_refused_with_the_reason() {
+        static PART: Key = ratio("part", 0.5);
+        let cases: [(&str, &'static Kind); 8] = [
+            ("letters, digits", own(|kind| kind.name = "my kind")),
+            ("no line of help", own(|kind| kind.help = "")),
+            ("called \"imbalance\"", own(|kind| kind.name = "imbalance")),
+            (
+                "a key name already",
+                own(|kind| kind.keys = const { &[ratio("name", 0.5)] }),
+            ),
+            (
+                "two of its keys are called part",
+                own(|kind| kind.keys = const { &[ratio("part", 0.5), ratio("part", 0.5)] }),
+            ),
+            (
+                "outside its range",
+                own(|kind| kind.keys = const { &[ratio("part", 1.0)] }),
+            ),
+            (
+                "lacks its name",
+                own(|kind| kind.keys = const { &[ratio("", 0.5)] }),
+            ),
+            (
+                "part is none of its keys",
+                own(|kind| kind.levels = Some(&PART)),
+            ),
+        ];
+        for (why, kind) in cases {
+            let said = with_own(&[kind]).unwrap_err();
+            assert!(said.contains(why), "{said}");
         }
     }
 

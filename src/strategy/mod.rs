@@ -9,8 +9,10 @@ mod sizes;
 use crate::base::{Decimal, DecimalError, Event, InstrumentId, Intent, Nanos, Symbol};
 use crate::market::Picture;
 use arrayvec::ArrayVec;
-pub(crate) use kind::{Key, Kind, Sort, Values};
-pub use kind::{Table, Value};
+pub(crate) use kind::with_own;
+pub use kind::{Built, Key, Kind, Sort, Table, Value, Values};
+pub use sizes::{order_qty, order_qtys};
+use std::any::Any;
 use std::fmt;
 
 /// Intents that one event may cause, at most.
@@ -24,7 +26,9 @@ pub type Intents = ArrayVec<Intent, INTENTS_MAX>;
 /// Every [`Body::Book`](crate::base::Body::Book) that it sees is live and of the newest connection.
 /// It must not block, and must decide from `now`, the events and the picture alone, so that a
 /// replay decides the same.
-pub trait Strategy: Send {
+///
+/// It is [`Any`], so that whoever started a run can read its numbers at the end.
+pub trait Strategy: Any + Send {
     /// Handles one event, and pushes what it wants now into `out`, which is empty at the call. If
     /// more does not fit, the strategy decides whether it keeps or forgets that. `view` has every
     /// instrument's newest live book, and already includes `event`.
@@ -37,7 +41,8 @@ pub trait Strategy: Send {
     }
 }
 
-/// Every kind of strategy. One line here and one file add another. The first one is the default.
+/// Every kind of strategy of this crate. One line here and one file add another. The first one is
+/// the default.
 pub static ALL: &[&Kind] = &[&imbalance::KIND, &arbitrage::KIND, &order_flow::KIND];
 
 /// Why a strategy was not built, for a person to read.
@@ -45,6 +50,8 @@ pub static ALL: &[&Kind] = &[&imbalance::KIND, &arbitrage::KIND, &order_flow::KI
 pub enum StrategyError {
     /// The edge is zero: it would trade for the fees alone.
     Edge,
+    /// What a strategy of another crate says about it.
+    Own(String),
     /// No two exchanges of the run trade the same asset for the same other one.
     NoPair,
     /// The quantity fits no instrument of the run: the first one's reason.
@@ -85,6 +92,7 @@ pub enum StrategyError {
 impl fmt::Display for StrategyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Own(why) => f.write_str(why),
             Self::Edge => f.write_str("edge_min_ppm is 0: write at least 1"),
             Self::NoPair => f.write_str(
                 "arbitrage needs an asset that two exchanges trade for the same other one: \

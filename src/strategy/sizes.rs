@@ -8,7 +8,7 @@ use crate::base::{Decimal, Instrument, Qty, decimal};
 ///
 /// # Errors
 /// If the quantity fits none of the strategy's own instruments: the first one's reason.
-pub(crate) fn order_qtys(text: &str, table: &Table<'_>) -> Result<Vec<Qty>, StrategyError> {
+pub fn order_qtys(text: &str, table: &Table<'_>) -> Result<Vec<Qty>, StrategyError> {
     let mut qtys = Vec::with_capacity(table.instruments.len());
     let (mut misfit, mut own) = (None, 0);
     for (index, instrument) in table.instruments.iter().enumerate() {
@@ -37,7 +37,7 @@ pub(crate) fn order_qtys(text: &str, table: &Table<'_>) -> Result<Vec<Qty>, Stra
 /// # Errors
 /// If it is not a decimal of the instrument's scale, is less than a lot, or is less than the
 /// exchange takes.
-pub(crate) fn order_qty(text: &str, instrument: &Instrument) -> Result<Qty, StrategyError> {
+pub fn order_qty(text: &str, instrument: &Instrument) -> Result<Qty, StrategyError> {
     let symbol = instrument.symbol;
     let scale = instrument.qty_scale;
     let units =

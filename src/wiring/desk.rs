@@ -295,6 +295,11 @@ impl Desk {
         }
     }
 
+    /// The strategies, by their ids, as the run left them.
+    pub(crate) fn into_seats(self) -> Vec<Seated> {
+        self.chairs.into_iter().map(|chair| chair.seated).collect()
+    }
+
     /// What was counted so far.
     pub fn counters(&self) -> DeskCounters {
         self.counters

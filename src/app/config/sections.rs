@@ -7,7 +7,7 @@ use super::read::{Reader, Section};
 use super::values::{decimal, exchange, host_port, path, secret, units};
 use super::{Account, Config, Engine, Feed, Known, Risk, Simulate, Socket, Strategy, Wait};
 use crate::exchange::unnamed;
-use crate::strategy::{ALL, Kind, Sort, Value, Values};
+use crate::strategy::{Kind, Sort, Value, Values};
 use crate::venue::market::INSTRUMENTS_MAX;
 use std::time::Duration;
 use toml::de::DeValue;
@@ -16,7 +16,11 @@ use toml::de::DeValue;
 const DEPTHS: [u64; 3] = [256, 1024, 4096];
 
 /// Reads the whole file. `None` if it is not TOML at all; mistakes are in the reader.
-pub(super) fn config(reader: &mut Reader, known: &[Known]) -> Option<Config> {
+pub(super) fn config(
+    reader: &mut Reader,
+    known: &[Known],
+    kinds: &[&'static Kind],
+) -> Option<Config> {
     let root = reader.toml()?;
     let mut top = Section::new("this file", 0..0, Some(root.get_ref()));
     let risk = risk(reader, &mut top);
@@ -27,7 +31,7 @@ pub(super) fn config(reader: &mut Reader, known: &[Known]) -> Option<Config> {
         proxy: network(reader, &mut top),
         simulate: simulate(reader, &mut top, &feeds),
         account: account(reader, &mut top, known, &feeds),
-        strategies: strategies(reader, &mut top, &risk),
+        strategies: strategies(reader, &mut top, &risk, kinds),
         feeds,
         risk,
         unwritten: Vec::new(),
@@ -164,13 +168,18 @@ const STRATEGIES_MAX: usize = 16;
 const STRATEGY_NAME_MAX: usize = 32;
 
 /// `[strategy]`, or `[[strategy]]` several times.
-fn strategies(reader: &mut Reader, top: &mut Section, risk: &Risk) -> Vec<Strategy> {
+fn strategies(
+    reader: &mut Reader,
+    top: &mut Section,
+    risk: &Risk,
+    kinds: &[&'static Kind],
+) -> Vec<Strategy> {
     let several = top
         .peek("strategy")
         .and_then(|value| value.get_ref().as_array());
     let Some(items) = several else {
         let section = table(reader, top, "strategy", "[strategy]");
-        return vec![strategy(reader, section, risk, &[])];
+        return vec![strategy(reader, section, risk, kinds, &[])];
     };
     let span = top.get("strategy").map_or(0..0, |value| value.span());
     if !(1..=STRATEGIES_MAX).contains(&items.len()) {
@@ -186,7 +195,7 @@ fn strategies(reader: &mut Reader, top: &mut Section, risk: &Risk) -> Vec<Strate
             reader.refuse(item.span(), what);
         }
         let section = Section::new("[[strategy]]", item.span(), entries);
-        strategies.push(strategy(reader, section, risk, &strategies));
+        strategies.push(strategy(reader, section, risk, kinds, &strategies));
     }
     strategies
 }
@@ -196,17 +205,18 @@ fn strategy(
     reader: &mut Reader,
     mut section: Section,
     risk: &Risk,
+    kinds: &[&'static Kind],
     before: &[Strategy],
 ) -> Strategy {
-    let names: Vec<(&str, &'static Kind)> = ALL.iter().map(|kind| (kind.name, *kind)).collect();
+    let names: Vec<(&str, &'static Kind)> = kinds.iter().map(|kind| (kind.name, *kind)).collect();
     // Without a kind the name says it.
     let (kind, name) = match section.has("kind") {
         false => {
-            let kind = section.choice(reader, "name", &names, ALL[0]);
+            let kind = section.choice(reader, "name", &names, kinds[0]);
             (kind, kind.name.to_owned())
         }
         true => {
-            let kind = section.choice(reader, "kind", &names, ALL[0]);
+            let kind = section.choice(reader, "kind", &names, kinds[0]);
             let name = section.text(reader, "name", "\"slow\"");
             let name = name.map_or(kind.name, |name| name.value);
             (kind, name.to_owned())

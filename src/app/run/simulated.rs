@@ -3,6 +3,7 @@
 use super::RunError;
 use crate::app::config::{self, Config, Known};
 use crate::exchange::{self, Account};
+use crate::strategy::{ALL, Kind};
 use crate::venue::account::generate_account;
 use crate::world::os::server::{self, Sim, SimOptions, SimSource};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -59,6 +60,7 @@ fn write_ca(sim: &Sim, dir: &Path) -> Result<PathBuf, RunError> {
 pub(super) fn sim_config(
     sim: &Sim,
     engine: config::Engine,
+    kinds: &[&'static Kind],
     dir: &Path,
 ) -> Result<(Config, (Account, config::Account)), RunError> {
     let ca_file = write_ca(sim, dir)?;
@@ -66,6 +68,10 @@ pub(super) fn sim_config(
     let config = Config::parse(DEFAULT_PATH.as_ref(), DEFAULT, &Known::all());
     let mut config = config.map_err(|error| RunError::Failed(error.to_string()))?;
     config.engine = engine;
+    // A program that brings strategies is started to see the first of them.
+    if let Some(own) = kinds.first().filter(|first| ALL.first() != Some(*first)) {
+        config.strategies = vec![config::Strategy::of(own)];
+    }
     for feed in &mut config.feeds {
         (feed.stream, feed.rest) = (at.clone(), at.clone());
         feed.ca_file = Some(ca_file.clone());

@@ -41,10 +41,11 @@ pub(super) fn prepare(
             source,
             seed,
             engine,
+            kinds,
         } => {
             let played = matches!(source, SimSource::Play { .. });
             let sim = simulated::start_sim(source, seed)?;
-            let (config, account) = simulated::sim_config(&sim, engine, dir)?;
+            let (config, account) = simulated::sim_config(&sim, engine, &kinds, dir)?;
             (config, Some(sim), Some(account), (!played).then_some(seed))
         }
     };

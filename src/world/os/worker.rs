@@ -13,7 +13,7 @@ use super::sys;
 use super::watcher::Seat;
 use crate::base::{Clock, InstrumentId, Nanos, Note, Severity, Span, Value};
 use crate::watch::latency::{Histograms, Usage};
-use crate::wiring::desk::{Desk, DeskEnd};
+use crate::wiring::desk::{Desk, DeskEnd, Seated};
 use crate::wiring::feed::{BookTally, Dark, Late};
 use crate::wiring::feed_lane::FRAMES_PER_TURN;
 use crate::wiring::lane::{LINES, Lane, Output};
@@ -165,12 +165,13 @@ pub(crate) struct Worker {
 }
 
 /// What a worker leaves behind.
-#[derive(Debug)]
 pub(crate) struct Ended {
     /// What its lanes counted.
     pub(crate) tally: Tally,
     /// What the desk leaves behind, if it ran here.
     pub(crate) desk: Option<DeskEnd>,
+    /// The desk's strategies, by id.
+    pub(crate) seats: Vec<Seated>,
     /// The one CPU that it could run on in the end; none if there were several.
     pub(crate) pinned: Option<usize>,
     /// How it waited in the end.
@@ -520,9 +521,11 @@ impl Running {
         let desk = worker.desk.as_mut().map(|desk| desk.finish(&mut turn));
         self.worker.histograms.meter().usage(usage());
         self.worker.histograms.finish(self.clock.now());
+        let seats = self.worker.desk.take().map(Desk::into_seats);
         Ended {
             tally,
             desk,
+            seats: seats.unwrap_or_default(),
             pinned: sys::affinity()
                 .ok()
                 .filter(|cpus| cpus.len() == 1)
