@@ -6,6 +6,7 @@ const ccxt = require('ccxt').pro;
 
 const STARTS = { BTC: 64250, ETH: 3120, SOL: 148 }; // What the simulator's prices start at.
 const STEP_S = 12;
+const BOOK_S = 60;
 const FOLLOWED_S = Number(process.env.TICKWIRE_FOLLOWED_S || 10);
 const LEVELS = 5;
 const TRIES = 5;
@@ -47,7 +48,7 @@ function say(market, step, result, why = '') {
 async function step(market, name, call) {
     let timer;
     const late = new Promise((_, reject) => {
-        const s = STEP_S + (name === '~book' ? STEP_S + FOLLOWED_S : 0);
+        const s = name === '~book' ? BOOK_S : STEP_S;
         timer = setTimeout(() => reject(new Wrong(`nothing within ${s} s`)), s * 1000);
     });
     try {

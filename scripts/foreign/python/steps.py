@@ -18,6 +18,7 @@ import urllib.parse
 
 STARTS = {"BTC": 64_250, "ETH": 3_120, "SOL": 148}  # What the simulator's prices start at.
 STEP_S = 12  # A step that takes longer has failed.
+BOOK_S = 60  # Following a book may take longer: Hyperliquid tells of one every five seconds.
 FOLLOWED_S = float(os.environ.get("TICKWIRE_FOLLOWED_S", "10"))
 LEVELS = 5  # Levels per side that books are compared by.
 TRIES = 5  # Snapshots that are taken until one shows a moment that a stream shows, too.
@@ -52,14 +53,14 @@ def failed(market, step, error):
         traceback.print_exception(error, file=sys.stderr)
     said = "" if isinstance(error, Wrong) else f"{type(error).__name__}: "
     if isinstance(error, (asyncio.TimeoutError, TimeoutError)):
-        error = error if str(error) else f"nothing within {STEP_S} s"
+        error = error if str(error) else "nothing in time"
     say(market, step, "FAIL", f"{said}{error}")
 
 
 async def astep(market, step, call):
     """Awaits `call()` and reports it."""
     try:
-        value = await asyncio.wait_for(call(), STEP_S + (FOLLOWED_S if step == "~book" else 0))
+        value = await asyncio.wait_for(call(), BOOK_S if step == "~book" else STEP_S)
         say(market, step, "ok", value if isinstance(value, str) else "")
     except (Exception, asyncio.CancelledError) as error:  # Whatever a client throws is the result.
         failed(market, step, error)
@@ -77,7 +78,7 @@ def step(market, name, call):
 
     threading.Thread(target=run, daemon=True).start()
     try:
-        value = results.get(timeout=2 * STEP_S + FOLLOWED_S)
+        value = results.get(timeout=BOOK_S + STEP_S)
     except queue.Empty:
         value = Wrong("the client never came back")
     if isinstance(value, BaseException):
@@ -85,7 +86,7 @@ def step(market, name, call):
     say(market, name, "ok", value if isinstance(value, str) else "")
 
 
-def within(call, s=STEP_S + FOLLOWED_S):
+def within(call, s=BOOK_S):
     """A step of an asynchronous client: each has a loop of its own, so that none spoils another."""
     return lambda: asyncio.run(asyncio.wait_for(call(), s))
 
