@@ -33,7 +33,9 @@ pub(crate) fn run(args: CheckArgs, kinds: &[&'static Kind]) -> ExitCode {
         Ok(cpus) => cpus,
         Err(error) => return cli::complain(cli::FAILED, &format!("no CPU: {error}")),
     };
-    let printed = cli::print(|out| describe(out, &args.config, &config, &cpus));
+    let mut text = Vec::new();
+    let _ = describe(&mut text, &args.config, &config, &cpus); // A vector takes all.
+    let printed = cli::print_text(&String::from_utf8_lossy(&text));
     let missing = missing(&config);
     for what in &missing {
         cli::complain(cli::FAILED, &format!("a run would fail now: {what}"));

@@ -6,6 +6,7 @@ use super::run::RunEnd;
 use super::{check, panics, record, replay, report, run, signals, sim};
 use crate::strategy::{self, Kind};
 use crate::world::os::console;
+use crate::world::os::scribe::Detail;
 use crate::world::os::server::Speed;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io::{self, BufWriter, Write};
@@ -94,12 +95,35 @@ pub(crate) struct RunArgs {
     /// Log lines for people or as JSON
     #[arg(long, value_name = "FORM", default_value = "human")]
     pub(crate) log: LogForm,
+    #[command(flatten)]
+    pub(crate) loudness: Loudness,
     /// Send real orders of the account that the file names; without it orders are paper
     #[arg(long, requires = "config")]
     pub(crate) live: bool,
     /// Seed of the simulated order flow
     #[arg(long, conflicts_with = "config")]
     pub(crate) seed: Option<u64>,
+}
+
+/// How much of the log the console shows; `log.jsonl` has all of it.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct Loudness {
+    /// Show every log record whole, and the status each second
+    #[arg(short, long, conflicts_with = "quiet")]
+    verbose: bool,
+    /// Show warnings, errors and the tables at the end
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+impl Loudness {
+    pub(crate) fn detail(self) -> Detail {
+        match (self.verbose, self.quiet) {
+            (true, _) => Detail::Full,
+            (false, true) => Detail::Quiet,
+            (false, false) => Detail::Brief,
+        }
+    }
 }
 
 /// Arguments of `tickwire replay`.
@@ -229,6 +253,11 @@ pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Exi
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => complain(FAILED, &format!("standard output: {error}")),
     }
+}
+
+/// As [`print`], for people: a terminal gets no line that is wider than itself.
+pub(crate) fn print_text(text: &str) -> ExitCode {
+    print(|out| out.write_all(console::fit_out(text).as_bytes()))
 }
 
 /// Writes `tickwire: what` to standard error and gives the exit code back.

@@ -1,7 +1,7 @@
 //! `tickwire record`: keeps what the exchanges of a configuration send, in files, and verifies such
 //! files. Sends no orders.
 
-use super::cli::{FAILED, complain, parse_time, print};
+use super::cli::{FAILED, Loudness, complain, parse_time, print_text};
 use super::config::Config;
 use super::run::{Run, RunEnd, RunError, exit_code};
 use crate::base::{Event, Nanos};
@@ -27,6 +27,8 @@ pub(crate) struct RecordArgs {
     /// Stop after this time, like 30s, 5m or 2h [default: never]
     #[arg(long = "for", value_name = "TIME", value_parser = parse_time)]
     pub(crate) time: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) loudness: Loudness,
     /// Read a recording back instead, and say what is whole, cut and damaged
     #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "out", "time"])]
     pub(crate) verify: Option<PathBuf>,
@@ -46,7 +48,9 @@ fn record(args: RecordArgs, kinds: &[&'static Kind]) -> Result<RunEnd, RunError>
     };
     let config = Config::load_with(&config, kinds);
     let config = config.map_err(|errors| RunError::Wrong(errors.to_string()))?;
-    let run = Run::configured(config).recording(out);
+    let run = Run::configured(config)
+        .recording(out)
+        .detail(args.loudness.detail());
     let run = match args.time {
         Some(time) => run.time(time),
         None => run,
@@ -66,7 +70,9 @@ fn verify(dir: &Path) -> ExitCode {
         Ok(report) => report,
         Err(error) => return complain(FAILED, &error),
     };
-    let printed = print(|out| tell(&report, out));
+    let mut text = Vec::new();
+    let _ = tell(&report, &mut text); // A vector takes all.
+    let printed = print_text(&String::from_utf8_lossy(&text));
     if report.is_sound() {
         return printed;
     }

@@ -30,7 +30,7 @@ pub struct ReportArgs {
 /// code 1.
 pub(crate) fn run(args: &ReportArgs) -> ExitCode {
     match report(args) {
-        Ok(text) => cli::print(|out| out.write_all(text.as_bytes())),
+        Ok(text) => cli::print_text(&text),
         Err(error) => cli::complain(cli::FAILED, &error),
     }
 }

@@ -16,17 +16,17 @@ use crate::watch::audit::Truth;
 use crate::watch::summary::{self, Summary};
 use crate::wiring::turn::Notes;
 use crate::world::os::clock::OsClock;
+use crate::world::os::console;
 use crate::world::os::container;
 use crate::world::os::engine::{Engine, Outputs};
 use crate::world::os::recorder::RecordingHandle;
-use crate::world::os::scribe::{Console, ConsoleStyle, Scribe, ScribeHandle, ScribeInputs};
+use crate::world::os::scribe::{Console, ConsoleStyle, Detail, Scribe, ScribeHandle, ScribeInputs};
 use crate::world::os::server::{self, Sim, SimSource};
 use claim::Claim;
 pub use end::RunEnd;
 pub(super) use end::exit_code;
 use screen::Screen;
 use start::Prepared;
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -108,6 +108,7 @@ pub struct Run {
     time: Option<Duration>,
     out: Option<PathBuf>,
     log: LogForm,
+    detail: Detail,
     live: bool,
     strategy: Option<StrategyMaker>,
     record: bool,
@@ -139,6 +140,7 @@ impl Run {
             time,
             out: None,
             log: LogForm::Human,
+            detail: Detail::default(),
             live: false,
             strategy: None,
             record: false,
@@ -159,6 +161,11 @@ impl Run {
             record: true,
             ..self
         }
+    }
+
+    /// Shows this much of the log while it runs.
+    pub(super) fn detail(self, detail: Detail) -> Self {
+        Self { detail, ..self }
     }
 
     /// Lets this strategy decide instead of the configured one.
@@ -274,7 +281,7 @@ impl Run {
             &engine,
             outputs,
             truths,
-            self.log,
+            console(self.log, self.detail),
             claim.dir(),
             head.clone(),
         )?;
@@ -349,6 +356,7 @@ fn from_args(args: RunArgs, kinds: Vec<&'static Kind>) -> Result<Run, RunError> 
         time,
         out,
         log,
+        detail: args.loudness.detail(),
         live,
         strategy: None,
         record: false,
@@ -406,23 +414,29 @@ fn live_account(config: &Config) -> Result<(Account, config::Account), RunError>
     Ok((keys, account))
 }
 
+/// Standard error, as it is.
+fn console(log: LogForm, detail: Detail) -> Console {
+    let colour = console::err_may_be_coloured();
+    let style = match log {
+        LogForm::Human if console::err_can_redraw() => ConsoleStyle::Terminal {
+            colour,
+            columns: console::err_columns,
+        },
+        LogForm::Human => ConsoleStyle::Lines { colour },
+        LogForm::Json => ConsoleStyle::Json,
+    };
+    let out = Box::new(std::io::stderr());
+    Console { out, style, detail }
+}
+
 fn start_scribe(
     engine: &Engine,
     outputs: Outputs,
     truths: Option<&crossbeam_channel::Receiver<Truth>>,
-    log: LogForm,
+    console: Console,
     dir: &Path,
     head: Summary,
 ) -> Result<ScribeHandle, RunError> {
-    let style = match log {
-        LogForm::Human => {
-            let terminal = std::io::stderr().is_terminal();
-            ConsoleStyle::Human {
-                colour: terminal && std::env::var_os("NO_COLOR").is_none(),
-            }
-        }
-        LogForm::Json => ConsoleStyle::Json,
-    };
     let inputs = ScribeInputs {
         clock: Box::new(OsClock),
         instruments: engine.instruments.clone(),
@@ -433,10 +447,7 @@ fn start_scribe(
         shown: outputs.audits,
         truths: truths.cloned(),
         collectors: outputs.collectors,
-        console: Console {
-            out: Box::new(std::io::stderr()),
-            style,
-        },
+        console,
         dir: Some(dir.to_owned()),
         status: Some(screen::status(engine)),
         head: Some(head),

@@ -9,7 +9,7 @@ use crate::base::Channel;
 use crate::exchange;
 use crate::venue::directory::host_names;
 use crate::venue::market::INSTRUMENTS_MAX;
-use crate::world::os::console::Outlet;
+use crate::world::os::console::{self, Outlet};
 use crate::world::os::server::{self, Exceeded, Sim, SimOptions, SimProgress, SimSource, Speed};
 use clap::Args;
 use std::collections::BTreeSet;
@@ -164,7 +164,7 @@ fn serve(args: SimArgs) -> Result<(), Failure> {
     let mut screen = Outlet::start("tickwire-print", io::stdout()).map_err(Failure::Start)?;
     let mut text = Vec::new();
     let _ = announce(&sim, args.ca_out.as_deref(), &mut text); // A vector takes all.
-    screen.say(&String::from_utf8_lossy(&text));
+    screen.say(&console::fit_out(&String::from_utf8_lossy(&text)));
     while !stop.is_asked() {
         if !sim.is_whole() {
             return Err(Failure::Died(panics::last().unwrap_or_default()));
@@ -173,7 +173,7 @@ fn serve(args: SimArgs) -> Result<(), Failure> {
     }
     text.clear();
     let _ = total(sim.stop(), &mut text);
-    screen.say(&String::from_utf8_lossy(&text));
+    screen.say(&console::fit_out(&String::from_utf8_lossy(&text)));
     screen.finish();
     Ok(())
 }

@@ -144,7 +144,7 @@ impl Renderer<'_> {
         out.push_str("}\n");
     }
 
-    fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {
+    pub(super) fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {
         self.instruments.get(id.index())
     }
 }
@@ -238,7 +238,7 @@ fn unsafe_to_show(c: char) -> bool {
 }
 
 /// A value as text: numbers of an unknown instrument are written as they are kept.
-struct Shown<'a>(Value, Option<&'a Instrument>);
+pub(super) struct Shown<'a>(pub(super) Value, pub(super) Option<&'a Instrument>);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -270,14 +270,14 @@ fn push_member(out: &mut String, name: &str, text: &str) {
 }
 
 /// The exchange that a note is about: the one that it names, or its instrument's.
-fn exchange(note: &Note, instrument: Option<&Instrument>) -> &'static str {
+pub(super) fn exchange(note: &Note, instrument: Option<&Instrument>) -> &'static str {
     match instrument {
         Some(instrument) if note.exchange.is_empty() => instrument.exchange,
         _ => note.exchange,
     }
 }
 
-fn push(out: &mut String, text: fmt::Arguments<'_>) {
+pub(super) fn push(out: &mut String, text: fmt::Arguments<'_>) {
     let _ = out.write_fmt(text); // A string takes all.
 }
 

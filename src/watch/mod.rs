@@ -2,12 +2,16 @@
 //! only; the scribe, a thread in `world/os`, drives them.
 
 pub mod audit;
+pub(crate) mod brief;
+pub(crate) mod figures;
+pub(crate) mod fold;
 pub mod hdr;
 pub mod latency;
 pub(crate) mod log;
 pub(crate) mod plot;
 pub(crate) mod report;
 pub mod stage;
+pub(crate) mod status;
 pub mod summary;
 pub(crate) mod table;
 

@@ -1,8 +1,8 @@
 //! Percentile curves as SVG. As in HdrHistogram's plotter, every nine of the axis gets the same
 //! room. Draws with the page's CSS classes only: no colour, font or script of its own.
 
+use super::figures::span;
 use super::hdr::Point;
-use super::table::span;
 use std::fmt::Write;
 
 /// One curve: its legend and its points, quantiles rising.

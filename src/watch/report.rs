@@ -2,12 +2,12 @@
 //!
 //! It escapes everything that a run's files say: the files may come from somebody else.
 
+use super::figures::{count, span};
 use super::hdr::Point;
 use super::plot::{Curve, Range, chart, nines};
 use super::summary::Summary;
 use super::table::{
-    BOOK_HEADS, EXCHANGE_HEADS, STAGE_HEADS, book_rows, count, exchange_rows, refusal_lines, span,
-    stage_rows,
+    BOOK_HEADS, EXCHANGE_HEADS, STAGE_HEADS, book_rows, exchange_rows, refusal_lines, stage_rows,
 };
 use std::fmt::Write;
 

@@ -1,52 +1,14 @@
-//! Summaries as plain text: tables for a terminal, and the status line. Writes strings only.
+//! Summaries as plain text: tables that fit a terminal of 80 columns. Writes strings only.
 
+use super::figures::{count, span, sum};
 use super::log::escape;
-use super::summary::{Refused, Status, Summary};
-
-/// A span with three significant digits in the unit that suits it: `950 ns`, `1.45 µs`, `20.0 ms`,
-/// `3.20 s`.
-pub(crate) fn span(ns: u64) -> String {
-    const UNITS: [(&str, f64); 4] = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
-    if ns < 1_000 {
-        return format!("{ns} ns");
-    }
-    // 999.5 of a unit would round to 1000: it belongs to the next one.
-    let fits = |(_, unit): &&(&str, f64)| (ns as f64) < 999.5 * unit;
-    let (name, unit) = UNITS.iter().find(fits).unwrap_or(&UNITS[3]);
-    let value = ns as f64 / unit;
-    let decimals = match value {
-        value if value < 9.995 => 2,
-        value if value < 99.95 => 1,
-        _ => 0,
-    };
-    format!("{value:.decimals$} {name}")
-}
-
-/// A count with thousands set apart: `1,234,567`.
-pub(crate) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+use super::summary::{Refused, Summary};
 
 /// The heads of the stage table.
 pub(crate) const STAGE_HEADS: [&str; 7] = ["stage", "count", "p50", "p90", "p99", "p99.9", "max"];
 /// The heads of the exchanges table.
 pub(crate) const EXCHANGE_HEADS: [&str; 8] = [
-    "exchange",
-    "live",
-    "frames",
-    "refused",
-    "connects",
-    "tick to event p50",
-    "p99",
-    "max",
+    "exchange", "live", "frames", "refused", "connects", "tick p50", "p99", "max",
 ];
 /// The heads of the books table.
 pub(crate) const BOOK_HEADS: [&str; 8] = [
@@ -59,6 +21,14 @@ pub(crate) const BOOK_HEADS: [&str; 8] = [
     "unverified",
     "wrong for",
 ];
+
+/// The heads of the table of what was traded.
+const TRADED_HEADS: [&str; 6] = ["traded", "fills", "bought", "paid", "sold", "received"];
+
+/// Columns of characters that a table may take.
+const WIDTH_MAX: usize = 80;
+/// A name is never cut to fewer characters.
+const NAME_MIN: usize = 12;
 
 /// Books that the table shows, at most.
 const BOOKS_SHOWN: usize = 40;
@@ -190,13 +160,24 @@ fn order_lines(summary: &Summary) -> String {
         count(orders.sent),
         ends.join(", ")
     );
-    for t in &orders.traded {
-        let fills = count(t.fills);
-        let line = format!(
-            "{}: {fills} fill(s), bought {} for {}, sold {} for {}",
-            t.name, t.bought, t.paid, t.sold, t.received
-        );
-        out += &format!("  {}\n", escaped(line));
+    let traded: Vec<[String; 6]> = orders
+        .traded
+        .iter()
+        .map(|t| {
+            let [bought, paid, sold, received] = [&t.bought, &t.paid, &t.sold, &t.received];
+            [
+                t.name.clone(),
+                count(t.fills),
+                sum(bought),
+                sum(paid),
+                sum(sold),
+                sum(received),
+            ]
+        })
+        .collect();
+    if !traded.is_empty() {
+        out.push('\n');
+        out += &columns(1, &TRADED_HEADS, &traded);
     }
     out
 }
@@ -240,7 +221,24 @@ fn books(summary: &Summary) -> String {
         rows.truncate(BOOKS_SHOWN);
     }
     let left = all - rows.len();
-    let mut out = columns(2, &BOOK_HEADS, &rows);
+    // The name says what the symbol does.
+    let without_symbol = |[name, _, rest @ ..]: [String; 8]| -> [String; 7] {
+        let [updates, gaps, resyncs, incomplete, unverified, wrong] = rest;
+        [name, updates, gaps, resyncs, incomplete, unverified, wrong]
+    };
+    let [
+        name,
+        _,
+        updates,
+        gaps,
+        resyncs,
+        incomplete,
+        unverified,
+        wrong,
+    ] = BOOK_HEADS;
+    let heads = [name, updates, gaps, resyncs, incomplete, unverified, wrong];
+    let rows: Vec<_> = rows.into_iter().map(without_symbol).collect();
+    let mut out = columns(1, &heads, &rows);
     for book in summary
         .books
         .iter()
@@ -256,59 +254,42 @@ fn books(summary: &Summary) -> String {
     out
 }
 
-/// One line on the state of a run:
-/// `12 s books 3/3 2,481 msg/s orders 14 tick-to-wire p50 13.0 µs p99 41.2 µs`, in columns.
-pub(crate) fn status_line(status: &Status) -> String {
-    let latency = match status.tick_to_wire_ns {
-        Some((p50, p99)) => format!("p50 {:>7}  p99 {:>7}", span(p50), span(p99)),
-        None => "-".to_owned(),
-    };
-    let planned = match status.snapshots_in {
-        Some(span) => format!(" (all in {} s)", span.0.div_ceil(1_000_000_000)),
-        None => String::new(),
-    };
-    let dark = match status.dark {
-        Some(dark) => format!(
-            "  dark: {} {} {} s {}",
-            dark.exchange,
-            dark.symbol,
-            dark.span.0 / 1_000_000_000,
-            dark.why
-        ),
-        None => String::new(),
-    };
-    let late = match status.late {
-        Some(late) => format!("  late: {} {}", late.exchange, span(late.delay.0)),
-        None => String::new(),
-    };
-    format!(
-        "{:>4} s  books {}/{}{planned}{dark}{late}  {:>7} msg/s  orders {:>5}  tick-to-wire \
-         {latency}",
-        status.elapsed.0 / 1_000_000_000,
-        status.books_live,
-        status.books,
-        count(status.messages_per_s),
-        count(status.orders_sent),
-    )
-}
-
-/// Sets the first `words` columns to the left. The others are numbers, set to the right.
+/// Sets the first `words` columns to the left. The others are numbers, set to the right. A table
+/// that would be too wide stands closer together, and if that is not enough, its first column ends
+/// in `…`.
 fn columns<const N: usize>(words: usize, heads: &[&str; N], rows: &[[String; N]]) -> String {
-    let rows: Vec<[String; N]> = rows.iter().map(|row| row.clone().map(escaped)).collect();
+    let mut rows: Vec<[String; N]> = rows.iter().map(|row| row.clone().map(escaped)).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([heads[column].len()]).max().unwrap_or(0)
     };
-    let widths: [usize; N] = std::array::from_fn(width);
-    let mut out = line(words, heads, &widths);
-    out += &widths.map(|width| "-".repeat(width)).join("  ");
+    let mut widths: [usize; N] = std::array::from_fn(width);
+    let narrowest = widths.iter().sum::<usize>() + N - 1;
+    let gap = match narrowest + N - 1 <= WIDTH_MAX {
+        true => "  ",
+        false => " ",
+    };
+    let too_wide = narrowest.saturating_sub(WIDTH_MAX);
+    if too_wide > 0 {
+        widths[0] = widths[0]
+            .saturating_sub(too_wide)
+            .max(NAME_MIN.min(widths[0]));
+        rows.iter_mut().for_each(|row| cut(&mut row[0], widths[0]));
+    }
+    let mut out = line(words, heads, &widths, gap);
+    out += &widths.map(|width| "-".repeat(width)).join(gap);
     out.push('\n');
     rows.iter()
-        .for_each(|row| out += &line(words, row, &widths));
+        .for_each(|row| out += &line(words, row, &widths, gap));
     out
 }
 
-fn line<const N: usize>(words: usize, cells: &[impl AsRef<str>; N], widths: &[usize; N]) -> String {
+fn line<const N: usize>(
+    words: usize,
+    cells: &[impl AsRef<str>; N],
+    widths: &[usize; N],
+    gap: &str,
+) -> String {
     let cell = |column: usize| {
         let (text, width) = (cells[column].as_ref(), widths[column]);
         match column < words {
@@ -317,7 +298,15 @@ fn line<const N: usize>(words: usize, cells: &[impl AsRef<str>; N], widths: &[us
         }
     };
     let cells: [String; N] = std::array::from_fn(cell);
-    cells.join("  ") + "\n"
+    cells.join(gap) + "\n"
+}
+
+/// Cuts a text to `width` characters, the last of which then says that something is missing.
+pub(crate) fn cut(text: &mut String, width: usize) {
+    if text.chars().count() > width {
+        let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+        *text = kept + "…";
+    }
 }
 
 fn escaped(text: String) -> String {
@@ -328,40 +317,8 @@ fn escaped(text: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::summary::{LateData, tests::example};
+    use super::super::summary::tests::example;
     use super::*;
-    use crate::base::{Nanos, Span};
-
-    #[test]
-    fn a_span_has_three_digits_and_a_unit_that_suits_it() {
-        for (ns, text) in [
-            (0, "0 ns"),
-            (999, "999 ns"),
-            (1_450, "1.45 µs"),
-            (9_996, "10.0 µs"),
-            (99_960, "100 µs"),
-            (999_499, "999 µs"),
-            (999_600, "1.00 ms"),
-            (20_000_000, "20.0 ms"),
-            (3_200_000_000, "3.20 s"),
-            (60_000_000_000, "60.0 s"),
-            (5_000_000_000_000, "5000 s"),
-        ] {
-            assert_eq!(span(ns), text);
-        }
-    }
-
-    #[test]
-    fn a_count_has_its_thousands_set_apart() {
-        for (n, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1_000, "1,000"),
-            (1_234_567, "1,234,567"),
-        ] {
-            assert_eq!(count(n), text);
-        }
-    }
 
     #[test]
     fn the_tables_stand_in_columns() {
@@ -373,12 +330,15 @@ stage          count      p50      p90      p99    p99.9      max
 decode        12,345  1.45 µs  2.90 µs  7.25 µs  58.0 µs  1.30 ms
 tick_to_wire  12,345  13.0 µs  26.0 µs  65.0 µs   520 µs  11.7 ms
 
-book              symbol   updates  gaps  resyncs  incomplete  unverified  wrong for
-----------------  -------  -------  ----  -------  ----------  ----------  ---------
-binance:BTC-USDT  BTCUSDT    1,500     0        0           0           0       0 ns
+book              updates  gaps  resyncs  incomplete  unverified  wrong for
+----------------  -------  ----  -------  ----------  ----------  ---------
+binance:BTC-USDT    1,500     0        0           0           0       0 ns
 
 orders: sent 10; filled 5, expired 4, rejected 1
-  binance:BTC-USDT: 7 fill(s), bought 0.5 for 32125.5, sold 0.2 for 12850.2
+
+traded            fills  bought    paid  sold  received
+----------------  -----  ------  ------  ----  --------
+binance:BTC-USDT      7     0.5  32,126   0.2    12,850
 "
         );
     }
@@ -396,7 +356,7 @@ orders: sent 10; filled 5, expired 4, rejected 1
             table.contains("and 59 more books, which are in summary.json\n"),
             "{table}"
         );
-        assert_eq!(table.matches("binance:BTC-USDT  BTCUSDT").count(), 1);
+        assert_eq!(table.matches("binance:BTC-USDT").count(), 1);
     }
 
     #[test]
@@ -426,10 +386,10 @@ orders: sent 10; filled 5, expired 4, rejected 1
         });
         let table = render_table(&summary);
         let wanted = "\
-exchange  live  frames  refused  connects  tick to event p50      p99      max
---------  ----  ------  -------  --------  -----------------  -------  -------
-binance    1/1   1,510        0         1            21.0 µs  99.0 µs  1.20 ms
-okx        0/1       0        0         0                  -        -        -
+exchange  live  frames  refused  connects  tick p50      p99      max
+--------  ----  ------  -------  --------  --------  -------  -------
+binance    1/1   1,510        0         1   21.0 µs  99.0 µs  1.20 ms
+okx        0/1       0        0         0         -        -        -
 ";
         assert!(table.contains(wanted), "{table}");
     }
@@ -474,26 +434,25 @@ refused by risk
     }
 
     #[test]
-    fn a_status_line_says_nothing_of_orders_that_never_were() {
-        let mut status = Status {
-            elapsed: Span::from_secs(12),
-            books_live: 2,
-            books: 3,
-            messages_per_s: 2_481,
-            ..Status::default()
-        };
-        assert_eq!(
-            status_line(&status),
-            "  12 s  books 2/3    2,481 msg/s  orders     0  tick-to-wire -"
-        );
-        status.snapshots_in = Some(Nanos(29_000_000_001));
-        assert!(status_line(&status).contains("books 2/3 (all in 30 s)  "));
-        status.late = Some(LateData {
-            exchange: "binance",
-            delay: Span(4_200_000_000),
-        });
-        assert!(status_line(&status).contains("  late: binance 4.20 s  "));
-        status.tick_to_wire_ns = Some((13_000, 41_200));
-        assert!(status_line(&status).ends_with("tick-to-wire p50 13.0 µs  p99 41.2 µs"));
+    fn no_table_of_long_names_and_large_counts_is_wider_than_a_terminal() {
+        let mut summary = example();
+        let book = &mut summary.books[0];
+        book.name = "a-very-long-exchange:A-VERY-LONG-NAME-PERP".to_owned();
+        (book.updates, book.unverified) = (123_456_789, 123_456_789);
+        book.wrong_ns = Some(12_300_000);
+        let exchange = &mut summary.exchanges[0];
+        exchange.exchange = "exchange-with-a-name".to_owned();
+        (exchange.books_live, exchange.books) = (1_000, 1_000);
+        exchange.frames = 1_234_567_890;
+        summary.exchanges.push(summary.exchanges[0].clone());
+        let traded = &mut summary.orders.traded[0];
+        traded.name = "a-very-long-exchange:A-VERY-LONG-NAME-PERP".to_owned();
+        traded.paid = "123456789012.345678".to_owned();
+        let table = render_table(&summary);
+        for line in table.lines() {
+            assert!(line.chars().count() <= WIDTH_MAX, "{line}");
+        }
+        assert!(table.contains("…"), "{table}");
+        assert!(table.contains("123,456,789,012"), "{table}");
     }
 }

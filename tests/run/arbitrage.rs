@@ -173,7 +173,7 @@ fn nothing_is_traded_on_a_book_that_has_become_old() {
                  quantity_max = \"1\"\nnotional_max = \"1000000\"\nprice_collar_bps = 1000\n\
                  orders_per_s = 1000\nopen_orders_max = 16\n";
     fs::write(dir.path().join("c.toml"), feeds + eager).unwrap();
-    let mut process = Process::start(tickwire(dir.path(), &["run", "c.toml", "--out", "o"]));
+    let mut process = Process::start(tickwire(dir.path(), &["run", "-v", "c.toml", "--out", "o"]));
     let trades = |err: &str| err.matches("order.filled").count();
     process.until("many trades", |_, err| (trades(err) > 20).then_some(()));
     hangs.process.signal("STOP");

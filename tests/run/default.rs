@@ -19,7 +19,7 @@ use tickwire::watch::hdr::parse_hgrm;
 fn the_default_run_shows_and_leaves_what_was_promised() {
     let folder = folder();
     let out = folder.path().join("out");
-    let arguments = ["run", "--for", "9s", "--out", "out"];
+    let arguments = ["run", "-v", "--for", "9s", "--out", "out"];
     let mut process = Process::start(tickwire(folder.path(), &arguments));
     process.until("traded", |_, err| err.contains("order.acked").then_some(()));
     let resident_kib = process.resident_kib_max();
@@ -40,7 +40,7 @@ fn the_default_run_shows_and_leaves_what_was_promised() {
     for head in ["count", "p50", "p90", "p99", "p99.9", "max"] {
         assert!(table.expect("a table").contains(head), "{table:?}");
     }
-    let status = ran.err.lines().filter(|line| line.contains("tick-to-wire"));
+    let status = ran.err.lines().filter(|line| line.contains(" msg/s "));
     assert!(
         (7..=11).contains(&status.count()),
         "one a second:\n{}",

@@ -109,7 +109,7 @@ fn unrecorded(orders: &[Order], log: &str) -> usize {
 #[test]
 fn every_order_that_arrived_is_in_the_log_though_nobody_reads_the_console() {
     let (server, config) = exchange();
-    let arguments = ["--live", "--for", "10s"];
+    let arguments = ["-v", "--live", "--for", "10s"];
     let mut engine = Engine::start_with(&server, &config, &arguments, |command| {
         command.stderr(Stdio::piped());
     });

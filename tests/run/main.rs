@@ -23,3 +23,4 @@ mod simulate;
 mod strategies;
 #[path = "../support/mod.rs"]
 mod support;
+mod terminal;

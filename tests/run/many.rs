@@ -22,7 +22,7 @@ fn many(folder: &Path) -> PathBuf {
 
 fn run(folder: &Path, out: &str, more: &[&str]) -> Command {
     let path = many(folder);
-    let arguments = ["run", path.to_str().unwrap(), "--out", out];
+    let arguments = ["run", "-v", path.to_str().unwrap(), "--out", out];
     tickwire(folder, &[&arguments[..], more].concat())
 }
 
@@ -68,7 +68,7 @@ fn ten_exchanges_at_once_have_no_fault_and_two_such_runs_share_nothing() {
         for what in [
             "most traded kept: binance:BTC-USDT",
             "hyperliquid:ETH-USDC-PERP",
-            "tick to event",
+            "tick p50",
         ] {
             assert!(ran.out.contains(what), "no {what:?} in\n{}", ran.out);
         }

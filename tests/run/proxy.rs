@@ -271,7 +271,9 @@ fn run_live(folder: &Path, sim: &Sim, network: &str, feed: &str, said: &[&str]) 
     );
     fs::write(folder.join("c.toml"), config).unwrap();
     let _ = fs::remove_dir_all(folder.join("o"));
-    let arguments = ["run", "c.toml", "--out", "o", "--for", "600s", "--live"];
+    let arguments = [
+        "run", "-v", "c.toml", "--out", "o", "--for", "600s", "--live",
+    ];
     let mut process = Process::start(tickwire(folder, &arguments));
     process.until(&format!("{said:?}"), |_, err| {
         said.iter().all(|said| err.contains(said)).then_some(())

@@ -64,7 +64,11 @@ fn what_was_recorded_replays_to_the_digests_of_the_live_books() {
     );
     assert!(lines.is_sorted_by_key(|line| line["ts_ns"].as_u64()));
 
-    let again = finished(tickwire(world.path(), &["record", "c.toml", "--out", "r"])).expect(2);
+    let again = finished(tickwire(
+        world.path(),
+        &["record", "-v", "c.toml", "--out", "r"],
+    ))
+    .expect(2);
     assert!(
         again.err.contains("holds a recording already"),
         "{}",
@@ -216,7 +220,10 @@ impl World {
     }
 
     fn start(&self) -> Process {
-        Process::start(tickwire(self.path(), &["record", "c.toml", "--out", "r"]))
+        Process::start(tickwire(
+            self.path(),
+            &["record", "-v", "c.toml", "--out", "r"],
+        ))
     }
 
     fn verify(&self, dir: &str) -> Ran {

@@ -16,7 +16,9 @@ use tickwire::watch::audit::{Shown, Truth};
 use tickwire::watch::hdr::parse_hgrm;
 use tickwire::watch::summary::{LateData, Status};
 use tickwire::watch::{Histograms, Stage};
-use tickwire::world::os::scribe::{Console, ConsoleStyle, Scribe, ScribeInputs, ScribeTotals};
+use tickwire::world::os::scribe::{
+    Console, ConsoleStyle, Detail, Scribe, ScribeInputs, ScribeTotals,
+};
 
 const BTC: InstrumentId = InstrumentId(0);
 
@@ -194,10 +196,10 @@ fn a_scribe_that_panics_is_seen_and_its_end_waits_for_nothing() {
 
 #[test]
 fn a_status_line_is_written_once_a_second() {
-    let text = status_of_a_second(ConsoleStyle::Human { colour: false });
+    let text = status_of_a_second(ConsoleStyle::Lines { colour: false });
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(
-        text.contains("books 2/3  late: okx 4.20 s  ") && text.contains("tick-to-wire -"),
+        text.contains("books 2/3  late: okx 4.20 s  0 msg/s  orders 0"),
         "{text}"
     );
 }
@@ -237,7 +239,11 @@ fn status_of_a_second(style: ConsoleStyle) -> String {
             tick_to_wire_ns,
             ..Status::default()
         })),
-        console: Console { out, style },
+        console: Console {
+            out,
+            style,
+            detail: Detail::Brief,
+        },
         ..inputs(inbox, &shared, None)
     })
     .expect("starts");
@@ -263,7 +269,8 @@ fn inputs(notes: Receiver<Note>, console: &Shared, dir: Option<&Path>) -> Scribe
         collectors: Vec::new(),
         console: Console {
             out: Box::new(console.clone()),
-            style: ConsoleStyle::Human { colour: false },
+            style: ConsoleStyle::Lines { colour: false },
+            detail: Detail::Full,
         },
         dir: dir.map(Path::to_path_buf),
         status: None,

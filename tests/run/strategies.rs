@@ -149,8 +149,12 @@ fn two_runs_with_two_strategies_each_say_whose_everything_is() {
     let folder = folder();
     fs::write(folder.path().join("refused.toml"), REFUSED).unwrap();
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/strategies.toml");
-    let start =
-        |config: &str, out| Process::start(tickwire(folder.path(), &["run", config, "--out", out]));
+    let start = |config: &str, out| {
+        Process::start(tickwire(
+            folder.path(),
+            &["run", "-v", config, "--out", out],
+        ))
+    };
     let mut traded = start(shipped.to_str().unwrap(), "a");
     let mut refused = start("refused.toml", "b");
     until_each(&mut traded, "order.acked", ["weight", "flow"], 1);

@@ -33,9 +33,9 @@ impl Screen {
         })
     }
 
-    /// Prints whole lines.
+    /// Prints whole lines, folded if a terminal is too narrow for them.
     pub(super) fn say(&mut self, text: &str) {
-        self.out.say(text);
+        self.out.say(&console::fit_out(text));
     }
 
     /// Gives the reader a moment to take what was printed.
@@ -120,7 +120,7 @@ impl Screen {
         self.say(&format!("\n{}", table::render_table(summary)));
         if let Some(exceeded) = summary.limits_exceeded {
             self.say(&format!(
-                "limits exceeded by the exchanges' own count: {exceeded}\n"
+                "\nlimits exceeded by the exchanges' own count: {exceeded}\n"
             ));
         }
         if summary.console_lost > 0 {

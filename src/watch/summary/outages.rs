@@ -1,7 +1,7 @@
 //! When exchanges were down, and what of it was too long.
 
 use super::{Book, Summary};
-use crate::watch::table::span;
+use crate::watch::figures::span;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;

@@ -2,9 +2,14 @@
 //! whoever reads. What finds no room is counted as lost, and a reader that takes nothing costs the
 //! end of a run a moment.
 
+use super::sys;
+use crate::watch::fold::fold;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use std::borrow::Cow;
+use std::env;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -51,7 +56,7 @@ impl Outlet {
         let progress = Arc::new(Progress::default());
         let shown = progress.clone();
         let work = move || {
-            super::sys::step_back();
+            sys::step_back();
             write_all(out, &inbox, &shown);
             drop(told);
         };
@@ -106,9 +111,55 @@ impl Outlet {
     }
 }
 
+/// Columns of a terminal that does not say how many it has.
+const COLUMNS: usize = 80;
+
+/// Text as standard output takes it: a terminal gets no line that is wider than itself.
+pub(crate) fn fit_out(text: &str) -> Cow<'_, str> {
+    let out = io::stdout();
+    match out.is_terminal() {
+        true => fold(text, columns(out.as_fd())).into(),
+        false => text.into(),
+    }
+}
+
+/// How wide the terminal is that standard error goes to.
+pub(crate) fn err_columns() -> usize {
+    columns(io::stderr().as_fd())
+}
+
+fn columns(fd: BorrowedFd<'_>) -> usize {
+    sys::terminal_columns(fd).unwrap_or(COLUMNS)
+}
+
+/// Whether standard error is a terminal on which a line can be redrawn.
+pub(crate) fn err_can_redraw() -> bool {
+    io::stderr().is_terminal() && !is_dumb()
+}
+
+/// Whether standard error may be coloured: on a terminal that can, unless `NO_COLOR` says no; and
+/// anywhere if `CLICOLOR_FORCE` says so.
+pub(crate) fn err_may_be_coloured() -> bool {
+    let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let forced = set("CLICOLOR_FORCE") && env::var_os("CLICOLOR_FORCE") != Some("0".into());
+    match (set("NO_COLOR"), forced) {
+        (true, _) => false,
+        (false, true) => true,
+        (false, false) => err_can_redraw(),
+    }
+}
+
+fn is_dumb() -> bool {
+    env::var_os("TERM").is_some_and(|term| term == *"dumb")
+}
+
 /// Says the last word of a command on standard error.
 pub(crate) fn complain(what: &dyn Display) {
     let text = format!("tickwire: {what}\n");
+    let text = match io::stderr().is_terminal() {
+        true => fold(&text, err_columns()),
+        false => text,
+    };
     match Outlet::start("tickwire-says", io::stderr()) {
         Ok(mut outlet) => {
             outlet.say(&text);

@@ -5,9 +5,9 @@
 
 mod append;
 mod run_dir;
+mod screen;
 mod steps;
 
-use super::console::Outlet;
 use super::files::write_whole;
 use super::sys;
 use crate::base::{Clock, Instrument, InstrumentId, Nanos, Note, Severity, Span, Value};
@@ -15,11 +15,12 @@ use crate::watch::audit::{Auditor, BookAudit, Shown, Truth};
 use crate::watch::latency::INTERVAL;
 use crate::watch::log::{Anchor, Renderer, Repeats, is_record};
 use crate::watch::summary::{Book, Exchange, Orders, StageLatency, Status, Summary, Worker};
-use crate::watch::table::status_line;
 use crate::watch::{Collector, Stage, Totals};
 use crossbeam_channel::Receiver;
 use run_dir::RunDir;
-use std::io::{self, Write};
+use screen::Screen;
+pub use screen::{Console, ConsoleStyle, Detail};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -74,26 +75,6 @@ pub struct ScribeInputs {
 
 /// Tells how the run stands, given p50 and p99 of tick-to-wire in nanoseconds.
 pub(crate) type StatusOf = Box<dyn FnMut(Option<(u64, u64)>) -> Status + Send>;
-
-/// Where lines for a person go, usually standard error.
-pub struct Console {
-    /// Takes whole lines.
-    pub out: Box<dyn Write + Send>,
-    /// How they look.
-    pub style: ConsoleStyle,
-}
-
-/// How the console's lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConsoleStyle {
-    /// One line of text per record.
-    Human {
-        /// With the terminal's colours.
-        colour: bool,
-    },
-    /// JSON lines, the form of `log.jsonl`.
-    Json,
-}
 
 /// What the scribe knows at the end of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -165,7 +146,7 @@ pub struct Scribe {
     now: Nanos,
     second_ends: Nanos,
     partial_due: Nanos,
-    console: Outlet,
+    screen: Screen,
     /// Lines that had no room on the console when that was last said.
     console_refused: u64,
     /// The disk takes log lines.
@@ -181,7 +162,10 @@ impl Scribe {
             mono: inputs.clock.now(),
             unix: inputs.clock.unix(),
         };
-        let out = std::mem::replace(&mut inputs.console.out, Box::new(io::sink()));
+        let console = Console {
+            out: std::mem::replace(&mut inputs.console.out, Box::new(io::sink())),
+            ..inputs.console
+        };
         let scribe = Self {
             dir: inputs.dir.as_deref().map(RunDir::create).transpose()?,
             auditor: Auditor::new(&inputs.instruments, inputs.truths.is_some()),
@@ -193,7 +177,7 @@ impl Scribe {
             now: anchor.mono,
             second_ends: anchor.mono + INTERVAL,
             partial_due: anchor.mono + PARTIAL_EVERY,
-            console: Outlet::start("tickwire-console", out)?,
+            screen: Screen::start(console)?,
             console_refused: 0,
             writable: true,
             line: String::new(),
@@ -328,7 +312,8 @@ impl Scribe {
                 )
             });
             let status = status(ns);
-            self.show_status(&status);
+            let renderer = renderer(self.anchor, &self.inputs);
+            self.screen.status(self.now, &status, &renderer);
         }
         if let Some(dir) = &mut self.dir {
             dir.write_intervals();
@@ -341,7 +326,7 @@ impl Scribe {
 
     /// Says that lines are missing on the console: to its reader, and the first time in the log.
     fn tell_console_losses(&mut self) {
-        let refused = self.console.refused();
+        let refused = self.screen.refused();
         if refused > self.console_refused {
             let lines = refused - self.console_refused;
             let note = Note::new(self.now, Severity::Warn, "console.lost").with(
@@ -369,21 +354,8 @@ impl Scribe {
 
     /// Writes a note to the console only. A console that is gone is nobody's error.
     fn show(&mut self, note: &Note) {
-        self.line.clear();
         let renderer = renderer(self.anchor, &self.inputs);
-        match self.inputs.console.style {
-            ConsoleStyle::Human { colour } => renderer.human(note, colour, &mut self.line),
-            ConsoleStyle::Json => renderer.json(note, &mut self.line),
-        }
-        self.console.say(&self.line);
-    }
-
-    /// A line for a person; for a program a record like any other, so that each line stays JSON.
-    fn show_status(&mut self, status: &Status) {
-        match self.inputs.console.style {
-            ConsoleStyle::Human { .. } => self.console.say(&format!("{}\n", status_line(status))),
-            ConsoleStyle::Json => self.show(&status_note(self.now, status)),
-        }
+        self.screen.note(note, &renderer);
     }
 
     /// `summary.json` of a run that goes on. If that fails, the log does too, and says so.
@@ -433,7 +405,7 @@ impl Scribe {
         }
         let totals = self.totals();
         ScribeTotals {
-            console_lost: self.console.finish(),
+            console_lost: self.screen.finish(),
             ..totals
         }
     }
@@ -449,7 +421,7 @@ impl Scribe {
             audits: ids.filter_map(|id| self.auditor.result(id)).collect(),
             notes_lost: self.inputs.notes_lost.load(Ordering::Relaxed) + lines_lost,
             disk_errors: self.dir.as_ref().map_or(0, RunDir::errors),
-            console_lost: self.console.refused(),
+            console_lost: self.screen.refused(),
         }
     }
 }
@@ -459,30 +431,5 @@ fn renderer(anchor: Anchor, inputs: &ScribeInputs) -> Renderer<'_> {
         anchor,
         instruments: &inputs.instruments,
         strategies: &inputs.strategies,
-    }
-}
-
-fn status_note(now: Nanos, status: &Status) -> Note {
-    let int = |n: u64| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
-    let note = Note::new(now, Severity::Info, "run.status")
-        .with("books_live", int(status.books_live as u64))
-        .with("books", int(status.books as u64))
-        .with("messages_per_s", int(status.messages_per_s))
-        .with("orders_sent", int(status.orders_sent));
-    let note = match status.late {
-        Some(late) => note
-            .with("late", Value::Word(late.exchange))
-            .with("late_ms", int(late.delay.0 / 1_000_000)),
-        None => note,
-    };
-    let note = match status.snapshots_in {
-        Some(span) => note.with("snapshots_in_ms", int(span.0 / 1_000_000)),
-        None => note,
-    };
-    match status.tick_to_wire_ns {
-        Some((p50, p99)) => note
-            .with("tick_to_wire_p50_ns", int(p50))
-            .with("tick_to_wire_p99_ns", int(p99)),
-        None => note,
     }
 }

@@ -60,6 +60,20 @@ pub(crate) fn step_back() {
     let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, COLD_NICENESS) };
 }
 
+/// How many columns of characters the terminal at `fd` has; `None` if there is no terminal, or if
+/// it does not say.
+pub(crate) fn terminal_columns(fd: BorrowedFd<'_>) -> Option<usize> {
+    let mut size = MaybeUninit::<libc::winsize>::zeroed();
+    // SAFETY: the request fills a winsize, and the pointer is to a whole one of ours. It was
+    // zeroed, and winsize is numbers only, so that it is a valid value whether or not the call
+    // filled it.
+    let size = unsafe {
+        libc::ioctl(fd.as_raw_fd(), libc::TIOCGWINSZ, size.as_mut_ptr());
+        size.assume_init()
+    };
+    (size.ws_col > 0).then_some(size.ws_col.into())
+}
+
 /// Page faults and switches of the calling thread since it began.
 pub(crate) fn thread_usage() -> ThreadUsage {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
