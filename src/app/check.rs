@@ -4,8 +4,10 @@
 use super::cli::{self, CheckArgs};
 use super::config::{self, Account, Config, Feed, SecretSource, Socket, Way};
 use super::memory::{self, count};
-use super::reality::{self, Intended};
-use super::{parts, secrets};
+use super::parts;
+use super::ready::ready;
+use super::reality::Intended;
+use super::run::RunError;
 use crate::base::Nanos;
 use crate::exchange::{self, Exchange};
 use crate::strategy::Kind;
@@ -15,42 +17,53 @@ use crate::world::os::container;
 use crate::world::os::placement::{Cpus, place};
 use std::fmt;
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
-/// Runs the command. Code 2 means that the file is wrong; code 1 that it is right, but a run would
-/// fail now.
+/// Runs the command. The code and what is wrong are those that a run with the same arguments would
+/// begin with; the last line is the verdict.
 pub(crate) fn run(args: CheckArgs, kinds: &[&'static Kind]) -> ExitCode {
-    let config = match Config::load_with(&args.config, kinds) {
+    let config = Config::load_with(&args.config, kinds);
+    let mut config = match config.map_err(|errors| RunError::Wrong(errors.to_string())) {
         Ok(config) => config,
-        Err(errors) => return cli::complain(cli::WRONG_USE, &errors),
+        Err(wrong) => return refused(&wrong),
     };
-    if let Err(mixed) = reality::decide(&config, Intended::Paper) {
-        let what = format!("{}: {mixed}", args.config.display());
-        return cli::complain(cli::WRONG_USE, &what);
-    }
+    args.settings.adjust(&mut config.engine);
     let cpus = match container::cpus() {
         Ok(cpus) => cpus,
-        Err(error) => return cli::complain(cli::FAILED, &format!("no CPU: {error}")),
+        Err(error) => return refused(&RunError::Failed(format!("no CPU: {error}"))),
+    };
+    let intended = match args.live {
+        true => Intended::Live,
+        false => Intended::Paper,
     };
     let mut text = Vec::new();
-    let _ = describe(&mut text, &args.config, &config, &cpus); // A vector takes all.
-    let printed = cli::print_text(&String::from_utf8_lossy(&text));
-    let missing = missing(&config);
-    for what in &missing {
-        cli::complain(cli::FAILED, &format!("a run would fail now: {what}"));
+    let _ = describe(&mut text, &config, &cpus); // A vector takes all.
+    let mut text = String::from_utf8_lossy(&text).into_owned();
+    let ready = ready(&config, intended);
+    if let Ok(ready) = &ready {
+        text += &format!("\nit would run: orders {}\n", ready.mode.name());
     }
-    match missing.is_empty() {
-        true => printed,
-        false => ExitCode::from(cli::FAILED),
+    let printed = cli::print_text(&text);
+    match ready {
+        Ok(_) => printed,
+        Err(wrong) => refused(&wrong),
     }
 }
 
+/// Says what is wrong as a run says it, and then the verdict.
+fn refused(wrong: &RunError) -> ExitCode {
+    let code = match wrong {
+        RunError::Wrong(_) => cli::WRONG_USE,
+        RunError::Failed(_) => cli::FAILED,
+    };
+    cli::complain(code, wrong);
+    cli::complain(code, &format!("it would not run: exit code {code}"))
+}
+
 /// Prints what `config` would run in a process that may use `cpus`.
-fn describe(out: &mut dyn Write, path: &Path, config: &Config, cpus: &Cpus) -> io::Result<()> {
-    writeln!(out, "{} is right", path.display())?;
+fn describe(out: &mut dyn Write, config: &Config, cpus: &Cpus) -> io::Result<()> {
     let (wait, depth) = (config.engine.wait.name(), config.engine.depth);
-    writeln!(out, "\nengine       wait {wait}, {depth} levels a side")?;
+    writeln!(out, "engine       wait {wait}, {depth} levels a side")?;
     if let Some(down_max) = config.engine.down_max {
         let down_max_s = down_max.as_secs();
         writeln!(
@@ -251,14 +264,19 @@ fn live(out: &mut dyn Write, config: &Config) -> io::Result<()> {
     if config.account.is_none() {
         return Ok(());
     }
-    match reality::decide(config, Intended::Live) {
-        Ok(mode) => writeln!(out, "             with --live: orders {}", mode.name())?,
-        Err(mixed) => writeln!(out, "             refused: {mixed}")?,
+    match ready(config, Intended::Live) {
+        Ok(ready) => writeln!(
+            out,
+            "             with --live: orders {}",
+            ready.mode.name()
+        ),
+        Err(wrong) => {
+            writeln!(out, "             with --live it would not run:")?;
+            let wrong = wrong.to_string();
+            let mut lines = wrong.lines();
+            lines.try_for_each(|line| writeln!(out, "               {}", line.trim_start()))
+        }
     }
-    for missing in &config.unwritten {
-        writeln!(out, "             --live wants it written out: {missing}")?;
-    }
-    Ok(())
 }
 
 fn strategy_and_risk(out: &mut dyn Write, config: &Config) -> io::Result<()> {
@@ -308,29 +326,6 @@ fn placement(out: &mut dyn Write, config: &Config, cpus: &Cpus) -> io::Result<()
     Ok(())
 }
 
-/// What a run needs and would not find.
-fn missing(config: &Config) -> Vec<String> {
-    let feeds = config.feeds.iter().filter_map(|feed| feed.ca_file.as_ref());
-    let account = config.account.as_ref();
-    let authorities = feeds.chain(account.and_then(|account| account.ca_file.as_ref()));
-    let mut missing: Vec<String> = authorities
-        .filter(|path| !path.is_file())
-        .map(|path| {
-            format!(
-                "ca_file {} is not there (`tickwire sim --ca-out` writes one)",
-                path.display()
-            )
-        })
-        .collect();
-    missing.dedup();
-    missing.extend(
-        account
-            .and_then(|account| secrets::load(account).err())
-            .map(|e| e.to_string()),
-    );
-    missing
-}
-
 /// The first few symbols, and how many more.
 struct Names<'a>(&'a [String]);
 
@@ -350,6 +345,7 @@ impl fmt::Display for Names<'_> {
 mod tests {
     use super::*;
     use crate::app::config::Known;
+    use std::path::Path;
 
     #[test]
     fn every_connection_instrument_limit_and_byte_is_shown() {
@@ -360,16 +356,9 @@ mod tests {
              notional_max = \"77\"\n",
         );
         let mut out = Vec::new();
-        describe(
-            &mut out,
-            Path::new("my.toml"),
-            &config,
-            &Cpus::all(&[3, 5, 7, 9]),
-        )
-        .unwrap();
+        describe(&mut out, &config, &Cpus::all(&[3, 5, 7, 9])).unwrap();
         let text = String::from_utf8(out).unwrap();
         for line in [
-            "my.toml is right\n",
             "256 levels a side\n",
             "busy poll 50 us\n",
             "a book's messages: every 100 ms while it changes, as documented\n",
@@ -397,7 +386,7 @@ mod tests {
              instruments = [\"*USDT\"]\ntop = 300\n",
         );
         let mut out = Vec::new();
-        describe(&mut out, Path::new("my.toml"), &config, &Cpus::all(&[0])).unwrap();
+        describe(&mut out, &config, &Cpus::all(&[0])).unwrap();
         let text = String::from_utf8(out).unwrap();
         for line in [
             "both simulated in this process: seed 4, 3 instruments\n",
@@ -425,25 +414,12 @@ mod tests {
                  [strategy]\ndepth = {depth}\n"
             ));
             let mut out = Vec::new();
-            describe(&mut out, Path::new("my.toml"), &config, &Cpus::all(&[0])).unwrap();
+            describe(&mut out, &config, &Cpus::all(&[0])).unwrap();
             String::from_utf8(out).unwrap()
         };
         let warning = "warning      hyperliquid: depth_stream \"fast\" has 5 levels per side";
         assert!(text(10).contains(warning), "{}", text(10));
         assert!(!text(5).contains("warning"), "{}", text(5));
-    }
-
-    #[test]
-    fn what_a_run_would_miss_is_named_once() {
-        let config = config(
-            "[[feed]]\nexchange = \"binance\"\ninstruments = [\"A\"]\nca_file = \"none.pem\"\n\
-             [account]\nexchange = \"binance\"\nca_file = \"none.pem\"\n\
-             api_key_file = \"none.key\"\nprivate_key_file = \"none.key\"\n",
-        );
-        let missing = missing(&config);
-        assert_eq!(missing.len(), 2, "{missing:?}");
-        assert!(missing[0].contains("ca_file none.pem is not there"));
-        assert!(missing[1].contains("api_key_file of [account]: none.key cannot be opened"));
     }
 
     #[test]

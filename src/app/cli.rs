@@ -1,7 +1,7 @@
 //! The command line: what can be asked, with which words, and which exit code answers.
 //! Does none of the work itself.
 
-use super::config::Wait;
+use super::config::{Engine, Wait};
 use super::run::RunEnd;
 use super::{check, panics, record, replay, report, run, signals, sim};
 use crate::strategy::{self, Kind};
@@ -24,7 +24,7 @@ pub(crate) const DOWN: u8 = 3;
 const EXAMPLES: &str = "\
 Examples:
   tickwire                                      simulated exchange and engine in one, for 15 s
-  tickwire check configs/binance.toml           what would run, and whether the file is right
+  tickwire check configs/binance.toml           what would run, and whether it would
   tickwire run configs/binance.toml --for 60s   real market data, paper orders
   taskset -c 2-4 tickwire run --wait spin       on these CPUs only
   tickwire record configs/binance.toml --out r  raw frames and REST bodies, until Ctrl-C
@@ -61,7 +61,7 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Print the stage table of a run and write its page of percentile curves
     Report(report::ReportArgs),
-    /// Check a configuration file and print what would run
+    /// Print what a configuration file would run, and whether it would
     Check(CheckArgs),
 }
 
@@ -82,16 +82,8 @@ pub(crate) struct RunArgs {
     /// Speed of the recording: recorded, max, or how many times as fast
     #[arg(long, requires = "play")]
     pub(crate) speed: Option<Speed>,
-    /// Levels a side that a book keeps: 256, 1024 or 4096
-    #[arg(long, value_parser = parse_depth)]
-    pub(crate) depth: Option<usize>,
-    /// What a worker does while idle
-    #[arg(long)]
-    pub(crate) wait: Option<Wait>,
-    /// How long an exchange may be down: longer at any time, and the exit code is 3 [default: 3s,
-    /// at the end]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub(crate) down_max: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
     /// Log lines for people or as JSON
     #[arg(long, value_name = "FORM", default_value = "human")]
     pub(crate) log: LogForm,
@@ -103,6 +95,29 @@ pub(crate) struct RunArgs {
     /// Seed of the simulated order flow
     #[arg(long, conflicts_with = "config")]
     pub(crate) seed: Option<u64>,
+}
+
+/// What stands for a key of `[engine]`.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct Settings {
+    /// Levels a side that a book keeps: 256, 1024 or 4096
+    #[arg(long, value_parser = parse_depth)]
+    pub(crate) depth: Option<usize>,
+    /// What a worker does while idle
+    #[arg(long)]
+    pub(crate) wait: Option<Wait>,
+    /// How long an exchange may be down: longer at any time, and the exit code is 3 [default: 3s,
+    /// at the end]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) down_max: Option<Duration>,
+}
+
+impl Settings {
+    pub(crate) fn adjust(&self, engine: &mut Engine) {
+        engine.depth = self.depth.unwrap_or(engine.depth);
+        engine.wait = self.wait.unwrap_or(engine.wait);
+        engine.down_max = self.down_max.or(engine.down_max);
+    }
 }
 
 /// How much of the log the console shows; `log.jsonl` has all of it.
@@ -148,6 +163,11 @@ pub(crate) struct ReplayArgs {
 pub(crate) struct CheckArgs {
     /// Configuration file
     pub(crate) config: PathBuf,
+    /// Say whether `run --live` would start
+    #[arg(long)]
+    pub(crate) live: bool,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
 }
 
 /// Log lines for people, or for programs.
@@ -182,6 +202,7 @@ pub(crate) enum LogForm {
 ///     keys: &[ABOVE],
 ///     levels: None,
 ///     paper_only: None,
+///     exchanges_min: 1,
 ///     build: |values, _table| Ok(Box::new(Watch { above: values.ratio(&ABOVE), seen: 0 })),
 /// };
 ///
@@ -313,7 +334,7 @@ mod tests {
             panic!("not a run");
         };
         assert_eq!(
-            (args.log, args.live, args.depth),
+            (args.log, args.live, args.settings.depth),
             (LogForm::Human, false, None)
         );
     }
@@ -326,7 +347,7 @@ mod tests {
         };
         assert_eq!(args.time, Some(Duration::from_secs(90)));
         assert_eq!(
-            (args.depth, args.wait, args.live),
+            (args.settings.depth, args.settings.wait, args.live),
             (Some(256), Some(Wait::Park), true)
         );
         let Some(Command::Run(args)) = parse("run --play f --speed 2.5").unwrap().command else {

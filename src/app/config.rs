@@ -322,6 +322,9 @@ fn errors_of(mut reader: Reader) -> ConfigErrors {
     ConfigErrors(reader.errors)
 }
 
+/// Mistakes of a file that are shown; the others are counted.
+const ERRORS_SHOWN: usize = 20;
+
 /// Everything that is wrong with a file, in the order of its lines; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(pub Vec<ConfigError>);
@@ -341,11 +344,14 @@ pub struct ConfigError {
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, error) in self.0.iter().enumerate() {
+        for (n, error) in self.0.iter().take(ERRORS_SHOWN).enumerate() {
             let separator = if n == 0 { "" } else { "\n" };
             write!(f, "{separator}{error}")?;
         }
-        Ok(())
+        match self.0.len().saturating_sub(ERRORS_SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more mistakes"),
+        }
     }
 }
 
@@ -420,6 +426,7 @@ mod tests {
             keys: &[PATIENCE],
             levels: None,
             paper_only: None,
+            exchanges_min: 1,
             build: |_, _| Err(StrategyError::Edge),
         };
         let kinds = strategy::with_own(&[&OWN]).unwrap();

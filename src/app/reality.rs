@@ -56,6 +56,8 @@ pub(crate) enum Intended {
     None,
     /// They stay on paper.
     Paper,
+    /// They stay on paper, and a program's own strategy takes the place of the configured ones.
+    Own,
     /// They leave for the account.
     Live,
 }
@@ -104,7 +106,7 @@ pub(crate) fn decide(config: &Config, intended: Intended) -> Result<Mode, String
             .into(),
         ),
         (Intended::None, _) => Ok(Mode::Recording),
-        (Intended::Paper, _) => Ok(Mode::Paper),
+        (Intended::Paper | Intended::Own, _) => Ok(Mode::Paper),
         (Intended::Live, Some(account)) => live(&prices, account),
         (Intended::Live, None) => {
             Err("--live needs an [account] section with the files of its keys".into())

@@ -3,14 +3,14 @@
 
 use super::cli::{LogForm, Program, RunArgs};
 use super::config::{self, Config};
+use super::panics;
 use super::parts::{Named, StrategyMaker, configured_strategies, engine_parts};
-use super::reality::{self, Intended, Mode};
+use super::ready::{Ready, ready};
+use super::reality::{Intended, Mode};
 use super::signals::Stop;
 use super::universe::Universe;
-use super::{panics, secrets};
 use crate::base::text::rfc3339_millis;
 use crate::base::{Clock as _, Nanos};
-use crate::exchange::Account;
 use crate::strategy::{self, Kind};
 use crate::watch::audit::Truth;
 use crate::watch::summary::{self, Summary};
@@ -175,22 +175,20 @@ impl Run {
     }
 
     /// What this run is: decided before anything is made or dialled.
-    fn mode(&self) -> Result<Mode, RunError> {
-        let intended = match (self.record, self.live) {
-            (true, _) => Intended::None,
-            (false, true) => Intended::Live,
-            (false, false) => Intended::Paper,
+    fn ready(&self) -> Result<Ready, RunError> {
+        let intended = match (self.record, self.live, &self.strategy) {
+            (true, _, _) => Intended::None,
+            (false, true, _) => Intended::Live,
+            (false, false, Some(_)) => Intended::Own,
+            (false, false, None) => Intended::Paper,
         };
         match &self.market {
-            Market::Configured(config) => {
-                let decided = reality::decide(config, intended);
-                if intended == Intended::Live {
-                    may_be_live(config, decided.as_ref().err())?;
-                }
-                decided.map_err(RunError::Wrong)
-            }
+            Market::Configured(config) => ready(config, intended),
             // Its prices and its account are both of the exchange that it starts itself.
-            Market::Simulated { .. } => Ok(Mode::Simulated),
+            Market::Simulated { .. } => Ok(Ready {
+                mode: Mode::Simulated,
+                account: None,
+            }),
         }
     }
 
@@ -202,11 +200,7 @@ impl Run {
     pub fn start(self) -> Result<RunEnd, RunError> {
         let stop = Stop::listen().map_err(failed_to("take signals"))?;
         let started = rfc3339_millis(start::wall_clock()?);
-        let mode = self.mode()?;
-        let account = match &self.market {
-            Market::Configured(config) if self.live => Some(live_account(config)?),
-            Market::Configured(_) | Market::Simulated { .. } => None,
-        };
+        let Ready { mode, account } = self.ready()?;
         let recording = match &self.out {
             Some(dir) if self.record => Some(recording::Recording::create(dir)?),
             Some(_) | None => None,
@@ -313,11 +307,7 @@ pub(crate) fn run(args: RunArgs, program: Program<'_>) -> ExitCode {
 }
 
 fn from_args(args: RunArgs, kinds: Vec<&'static Kind>) -> Result<Run, RunError> {
-    let adjust = |engine: &mut config::Engine| {
-        engine.depth = args.depth.unwrap_or(engine.depth);
-        engine.wait = args.wait.unwrap_or(engine.wait);
-        engine.down_max = args.down_max.or(engine.down_max);
-    };
+    let adjust = |engine: &mut config::Engine| args.settings.adjust(engine);
     let (market, time) = match (args.config, args.play) {
         (Some(path), _) => {
             let config = Config::load_with(&path, &kinds);
@@ -363,33 +353,6 @@ fn from_args(args: RunArgs, kinds: Vec<&'static Kind>) -> Result<Run, RunError> 
     })
 }
 
-/// Orders that leave the process follow no default: a person must have written the strategy and
-/// every limit. The error names everything that is missing at once, and `mixed` too.
-fn may_be_live(config: &Config, mixed: Option<&String>) -> Result<(), RunError> {
-    let wrong = |what: String| Err(RunError::Wrong(what));
-    for strategy in &config.strategies {
-        if let Some(why) = strategy.kind.paper_only {
-            let name = &strategy.name;
-            return wrong(format!(
-                "{name} trades on paper only: {why}; leave --live out"
-            ));
-        }
-    }
-    let mut missing = String::new();
-    for key in &config.unwritten {
-        missing += &format!("\n  {key}");
-    }
-    match (missing.is_empty(), mixed) {
-        (true, None) => Ok(()),
-        (true, Some(mixed)) => wrong(mixed.clone()),
-        (false, mixed) => wrong(format!(
-            "{}--live sends orders by nothing but what is written out; this is left to \
-             defaults:{missing}",
-            mixed.map(|mixed| format!("{mixed}\n")).unwrap_or_default()
-        )),
-    }
-}
-
 /// The exchange that takes the orders must be among those whose books are followed.
 fn reachable(universe: &Universe, account: &config::Account) -> Result<(), RunError> {
     let at = &account.exchange;
@@ -404,14 +367,6 @@ fn reachable(universe: &Universe, account: &config::Account) -> Result<(), RunEr
             universe.left_out.join("; ")
         ))),
     }
-}
-
-fn live_account(config: &Config) -> Result<(Account, config::Account), RunError> {
-    let account = config.account.clone().ok_or_else(|| {
-        RunError::Wrong("--live needs an [account] section with the files of its keys".into())
-    })?;
-    let keys = secrets::load(&account).map_err(|error| RunError::Wrong(error.to_string()))?;
-    Ok((keys, account))
 }
 
 /// Standard error, as it is.

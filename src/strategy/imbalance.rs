@@ -19,6 +19,7 @@ pub(crate) const KIND: Kind = Kind {
     keys: &[DEPTH, THRESHOLD, COOLDOWN_MS, QUANTITY],
     levels: Some(&DEPTH),
     paper_only: None,
+    exchanges_min: 1,
     build: |values, table| {
         let strategy = Imbalance::new(&Params::of(values), table)?;
         Ok(Box::new(strategy))

@@ -19,6 +19,8 @@ pub struct Kind {
     pub levels: Option<&'static Key>,
     /// Why it must not send real orders; `None` if it may.
     pub paper_only: Option<&'static str>,
+    /// Exchanges among its instruments, at least.
+    pub exchanges_min: usize,
     /// Builds one for the instruments of a run.
     ///
     /// # Errors
@@ -269,6 +271,7 @@ mod tests {
             keys: &[],
             levels: None,
             paper_only: None,
+            exchanges_min: 1,
             build: |_, _| Err(StrategyError::Edge),
         };
         change(&mut kind);

@@ -315,7 +315,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "trades = true\ntrades = true",
         "5:1",
-        "not TOML: duplicate key",
+        "\"trades\" is there twice",
     ),
 ];
 

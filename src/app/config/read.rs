@@ -34,11 +34,29 @@ impl<'a> Reader<'a> {
     /// The file's tables; `None`, and its mistakes noted, if it is not TOML at all.
     pub(crate) fn toml(&mut self) -> Option<Spanned<DeTable<'a>>> {
         let (root, errors) = DeTable::parse_recoverable(self.text);
+        let mut section_twice = false;
         for error in &errors {
-            let what = format!("not TOML: {}", error.message().replace('\n', "; "));
-            self.refuse(error.span().unwrap_or(0..0), what);
+            let (span, message) = (error.span().unwrap_or(0..0), error.message());
+            let (key, is_section) = (self.echo(span.clone()), self.is_header(span.start));
+            let what = match (message, &*key) {
+                ("duplicate key", "strategy" | "feed") if is_section => format!(
+                    "[{key}] is there twice: write [[{key}]] with two brackets, once for each"
+                ),
+                // The parser puts the keys of both sections into one.
+                ("duplicate key", _) if section_twice && !is_section => continue,
+                ("duplicate key", _) => format!("\"{key}\" is there twice"),
+                _ => format!("not TOML: {}", message.replace('\n', "; ")),
+            };
+            section_twice |= is_section;
+            self.refuse(span, what);
         }
         errors.is_empty().then_some(root)
+    }
+
+    /// Whether the name at this place is that of a section.
+    fn is_header(&self, at: usize) -> bool {
+        let before = self.text.get(..at).unwrap_or_default();
+        before.trim_end_matches(' ').ends_with('[')
     }
 
     /// Notes a mistake at this place of the text.
@@ -164,7 +182,11 @@ impl<'a> Section<'a> {
             .iter()
             .map(|(word, _)| format!("\"{word}\""))
             .collect();
-        self.wrong(reader, key, value, &format!("write {}", one_of(&words)));
+        let known: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        let meant = chosen.and_then(|chosen| nearest(chosen, &known));
+        let meant = meant.map(|word| format!("; did you mean \"{word}\"?"));
+        let instead = format!("write {}{}", one_of(&words), meant.unwrap_or_default());
+        self.wrong(reader, key, value, &instead);
         default
     }
 

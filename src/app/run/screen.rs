@@ -96,18 +96,14 @@ impl Screen {
         sim: Option<&Sim>,
         mode: &str,
     ) {
-        let symbols: Vec<&str> = engine
-            .instruments
-            .iter()
-            .map(|i| i.symbol.as_str())
-            .collect();
+        let names: Vec<&str> = engine.instruments.iter().map(|i| i.name.as_str()).collect();
         let version = env!("CARGO_PKG_VERSION");
         self.say(&format!("tickwire {version}  orders: {mode}\n"));
         if let Some(sim) = sim {
             self.say(&format!("simulated exchange: wss://{}\n", sim.addr()));
         }
-        let (n, depth) = (symbols.len(), config.engine.depth);
-        let shown = shortened(&symbols);
+        let (n, depth) = (names.len(), config.engine.depth);
+        let shown = shortened(&names);
         self.say(&format!(
             "instruments: {n} ({shown}), {depth} levels a side\n"
         ));

@@ -1,0 +1,205 @@
+//! What can be known of a run before anything is made or dialled: whether it may start, and as
+//! what. `run` starts by this verdict and `check` prints it, so that the two cannot differ.
+
+use super::config::{self, Config, Feed};
+use super::reality::{self, Intended, Mode};
+use super::run::RunError;
+use super::{secrets, universe};
+use crate::exchange::{self, Account};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// A run that may start.
+pub(crate) struct Ready {
+    /// Where its orders go.
+    pub(crate) mode: Mode,
+    /// Who sends them, if they are sent at all.
+    pub(crate) account: Option<(Account, config::Account)>,
+}
+
+/// Whether `config` may run as it is intended. What only an exchange knows (which instruments it
+/// lists, at which scales) shows when the run asks it.
+///
+/// # Errors
+/// Everything that is wrong, in words.
+pub(crate) fn ready(config: &Config, intended: Intended) -> Result<Ready, RunError> {
+    let decided = reality::decide(config, intended);
+    if intended == Intended::Live {
+        may_be_live(config, decided.as_ref().err())?;
+    }
+    let mode = decided.map_err(RunError::Wrong)?;
+    if matches!(intended, Intended::Paper | Intended::Live) {
+        enough_exchanges(config)?;
+    }
+    let account = match intended {
+        Intended::Live => Some(live_account(config)?),
+        Intended::Paper | Intended::Own | Intended::None => None,
+    };
+    let missing = missing(config, account.as_ref().map(|(_, account)| account));
+    match missing.is_empty() {
+        true => Ok(Ready { mode, account }),
+        false => Err(RunError::Failed(missing.join("\n"))),
+    }
+}
+
+/// Orders that leave the process follow no default: a person must have written the strategy and
+/// every limit. The error names everything that is missing at once, and `mixed` too.
+fn may_be_live(config: &Config, mixed: Option<&String>) -> Result<(), RunError> {
+    let wrong = |what: String| Err(RunError::Wrong(what));
+    for strategy in &config.strategies {
+        if let Some(why) = strategy.kind.paper_only {
+            let name = &strategy.name;
+            return wrong(format!(
+                "{name} trades on paper only: {why}; leave --live out"
+            ));
+        }
+    }
+    let mut missing = String::new();
+    for key in &config.unwritten {
+        missing += &format!("\n  {key}");
+    }
+    match (missing.is_empty(), mixed) {
+        (true, None) => Ok(()),
+        (true, Some(mixed)) => wrong(mixed.clone()),
+        (false, mixed) => wrong(format!(
+            "{}--live sends orders by nothing but what is written out; this is left to \
+             defaults:{missing}",
+            mixed.map(|mixed| format!("{mixed}\n")).unwrap_or_default()
+        )),
+    }
+}
+
+/// A strategy that trades between exchanges needs as many of them as it says.
+fn enough_exchanges(config: &Config) -> Result<(), RunError> {
+    let followed: BTreeSet<&str> = config.feeds.iter().map(|feed| &*feed.exchange).collect();
+    for strategy in &config.strategies {
+        let own: Option<BTreeSet<&str>> = strategy
+            .instruments
+            .iter()
+            .map(|entry| entry.split_once(':').map(|(exchange, _)| exchange))
+            .collect();
+        // Without instruments of its own, or with bare symbols among them, it may have any.
+        let traded = own.filter(|own| !own.is_empty());
+        let traded = traded.as_ref().unwrap_or(&followed);
+        let (count, least) = (traded.len(), strategy.kind.exchanges_min);
+        if count < least {
+            let names: Vec<&str> = traded.iter().copied().collect();
+            return Err(RunError::Wrong(format!(
+                "{} trades between {least} exchanges or more, and has {count} ({}): add a [[feed]] \
+                 of another exchange that lists the same assets, and to its instruments if it has \
+                 some of its own",
+                strategy.name,
+                names.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn live_account(config: &Config) -> Result<(Account, config::Account), RunError> {
+    let account = config.account.clone().ok_or_else(|| {
+        RunError::Wrong("--live needs an [account] section with the files of its keys".into())
+    })?;
+    let keys = secrets::load(&account).map_err(|error| RunError::Wrong(error.to_string()))?;
+    Ok((keys, account))
+}
+
+/// What the host does not have: files of authorities, a proxy that can be used.
+fn missing(config: &Config, account: Option<&config::Account>) -> Vec<String> {
+    let mut missing = Vec::new();
+    let mut note = |whose: &str, found: Result<(), String>| {
+        if let Err(why) = found {
+            missing.push(format!("{whose}: {why}"));
+        }
+    };
+    // Those that are simulated in the process get a host and an authority from it.
+    let simulated = |feed: &&Feed| config.simulate.is_some() && feed.is_simulated();
+    for feed in config.feeds.iter().filter(|feed| !simulated(feed)) {
+        let Some(exchange) = exchange::by_name(&feed.exchange) else {
+            continue; // The configuration was checked: it is there.
+        };
+        note(&feed.exchange, authority(feed.ca_file.as_deref()));
+        let own = exchange.endpoints();
+        let [stream, rest] = [(&feed.stream, own.stream), (&feed.rest, own.rest)]
+            .map(|(at, own)| feed.via.clone().or(at.clone()).unwrap_or(own));
+        let ways = [rest, stream].map(|to| config::proxy_to(config, Some(feed), &to).map(drop));
+        note(&feed.exchange, ways.into_iter().collect());
+    }
+    if let Some(account) = account {
+        note("[account]", authority(account.ca_file.as_deref()));
+        let own = exchange::by_name(&account.exchange).map(|exchange| exchange.endpoints().orders);
+        let to = account.orders.clone().or(own).unwrap_or_default();
+        note("[account]", config::proxy_to(config, None, &to).map(drop));
+    }
+    missing.dedup();
+    missing
+}
+
+fn authority(path: Option<&Path>) -> Result<(), String> {
+    match path {
+        None => Ok(()),
+        Some(path) if !path.exists() => Err(format!(
+            "ca_file {} is not there (`tickwire sim --ca-out FILE` writes one)",
+            path.display()
+        )),
+        Some(path) => universe::read_ca(path).map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::config::Known;
+
+    const FEED: &str = "[[feed]]\nexchange = \"binance\"\ninstruments = [\"A\"]\n";
+
+    #[test]
+    fn what_the_host_does_not_have_is_named_once_and_only_if_the_run_needs_it() {
+        let text = format!(
+            "{FEED}ca_file = \"none.pem\"\n[account]\nexchange = \"binance\"\n\
+             ca_file = \"none.pem\"\napi_key_file = \"none.key\"\n\
+             private_key_file = \"none.key\"\n"
+        );
+        let RunError::Failed(paper) = refused(&text, Intended::Paper) else {
+            panic!("the file itself is right");
+        };
+        assert_eq!(
+            paper,
+            "binance: ca_file none.pem is not there (`tickwire sim --ca-out FILE` writes one)"
+        );
+    }
+
+    #[test]
+    fn arbitrage_needs_two_exchanges_among_its_own_instruments() {
+        let other = "[[feed]]\nexchange = \"okx\"\ninstruments = [\"A\"]\n";
+        let arbitrage = "[[strategy]]\nname = \"arbitrage\"\n";
+        let one = format!("{FEED}{arbitrage}");
+        let own = format!("{FEED}{other}{arbitrage}instruments = [\"okx:*\"]\n");
+        for (text, names) in [(one, "(binance)"), (own, "(okx)")] {
+            let said = refused(&text, Intended::Paper).to_string();
+            assert!(said.contains("has 1") && said.contains(names), "{said}");
+        }
+        for own in [
+            "",
+            "instruments = [\"okx:*\", \"binance:A\"]\n",
+            "instruments = [\"A\"]\n",
+        ] {
+            let text = format!("{FEED}{other}{arbitrage}{own}");
+            assert!(ready(&config(&text), Intended::Paper).is_ok(), "{own}");
+        }
+        // A program's own strategy takes the place of the configured one.
+        let alone = config(&format!("{FEED}{arbitrage}"));
+        assert!(ready(&alone, Intended::Own).is_ok());
+    }
+
+    fn refused(text: &str, intended: Intended) -> RunError {
+        match ready(&config(text), intended) {
+            Ok(_) => panic!("{text} may run"),
+            Err(error) => error,
+        }
+    }
+
+    fn config(text: &str) -> Config {
+        Config::parse(Path::new("my.toml"), text, &Known::all()).unwrap_or_else(|e| panic!("{e}"))
+    }
+}
