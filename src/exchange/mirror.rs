@@ -201,6 +201,11 @@ pub trait Mirror: Sync {
     /// A market connection whose upgrade asked for this path and query; `None` if nothing
     /// listens.
     fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>>;
+    /// Streams that one connection may carry, if the exchange takes more than our own client asks
+    /// of it.
+    fn streams_max(&self) -> Option<usize> {
+        None
+    }
     /// Whether its books stand at the market's own update ids. If they do not, a client's book
     /// can be compared with the exchange's by its content only.
     fn shows_ids(&self) -> bool {

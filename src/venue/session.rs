@@ -67,7 +67,9 @@ impl Session {
         };
         Some(Self {
             speaker,
-            streams_max: venue.exchange.limits().streams_per_connection,
+            streams_max: mirror
+                .streams_max()
+                .unwrap_or(venue.exchange.limits().streams_per_connection),
         })
     }
 

@@ -141,19 +141,6 @@ impl Day {
             ),
         }
     }
-
-    /// By what part of the first price the newest one is above it, with this many decimals:
-    /// `0.0171`, `-0.05`, `0`.
-    pub(crate) fn change(&self, decimals: u8) -> String {
-        let risen = i128::from(self.last.0) - i128::from(self.open.0);
-        let units = risen * power(decimals) as i128 / i128::from(self.open.0.max(1));
-        let sign = if units < 0 { "-" } else { "" };
-        let part = Decimal {
-            units: units.unsigned_abs(),
-            scale: decimals,
-        };
-        format!("{sign}{part}")
-    }
 }
 
 /// `units` of 10^-`scale` with [`SCALE`] decimals; what is finer is cut off.
@@ -241,16 +228,16 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_a_part_of_the_first_price() {
+    fn a_change_is_in_percent_of_the_first_price() {
         let listing = listing("binance");
         let change = |open, last| {
             let day = Day::quiet(&listing, Px(open), UnixNanos(0));
             let last = Px(last);
-            Day { last, ..day }.change(4)
+            Day { last, ..day }.percent()
         };
-        assert_eq!(change(1_000, 1_017), "0.017");
-        assert_eq!(change(1_000, 950), "-0.05");
-        assert_eq!(change(1_000, 1_000), "0");
-        assert_eq!(change(0, 0), "0");
+        assert_eq!(change(1_000, 1_250), 25.0);
+        assert_eq!(change(1_000, 950), -5.0);
+        assert_eq!(change(1_000, 1_000), 0.0);
+        assert_eq!(change(0, 0), 0.0);
     }
 }

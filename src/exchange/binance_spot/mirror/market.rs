@@ -237,14 +237,17 @@ fn symbol_info(listing: &Listing) -> Value {
     })
 }
 
+/// The largest price, in ticks.
+const TICKS_MAX: u64 = 1_000_000_000;
+
 fn filters(instrument: &Instrument) -> Value {
     let px = |units: u64| padded(units, instrument.px_scale);
     let qty = |units: u64| padded(units, instrument.qty_scale);
-    let tick = px(instrument.tick.0.unsigned_abs());
+    let tick = instrument.tick.0.unsigned_abs();
     let mut filters = vec![
-        // A maximum of zero is Binance's way to say that there is none.
-        json!({"filterType": "PRICE_FILTER", "minPrice": tick,
-               "maxPrice": px(0), "tickSize": tick}),
+        // Zero would say that there is no maximum, and some clients take no instrument without one.
+        json!({"filterType": "PRICE_FILTER", "minPrice": px(tick),
+               "maxPrice": px(tick.saturating_mul(TICKS_MAX)), "tickSize": px(tick)}),
         json!({"filterType": "LOT_SIZE", "minQty": qty(instrument.qty_min.0),
                "maxQty": qty(instrument.qty_max.0), "stepSize": qty(instrument.lot.0)}),
         json!({"filterType": "MAX_NUM_ORDERS", "maxNumOrders": super::account::OPEN_ORDERS_MAX}),

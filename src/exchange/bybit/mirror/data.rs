@@ -90,7 +90,7 @@ pub(crate) fn ticker(listing: usize, market: &dyn Market) -> Map<String, Value> 
         "ask1Price": of_px(ask), "ask1Size": of_qty(ask),
         "lastPrice": at(day.last),
         "prevPrice24h": at(day.open),
-        "price24hPcnt": day.change(6),
+        "price24hPcnt": format!("{:.6}", day.percent() / 100.0),
         "highPrice24h": at(day.high), "lowPrice24h": at(day.low),
         "turnover24h": day.quote(instrument).to_string(),
         "volume24h": day.base(instrument).to_string(),

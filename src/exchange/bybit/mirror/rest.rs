@@ -13,6 +13,8 @@ const PAGE: usize = 500;
 const PAGE_MAX: usize = 1_000;
 /// The exchange's code for parameters that it does not take.
 const BAD_PARAMETERS: i64 = 10_001;
+/// The path of a book.
+const BOOK: &str = "/v5/market/orderbook";
 /// All that may be asked about; each exchange of the registry lists one of them.
 const CATEGORIES: [&str; 4] = ["spot", "linear", "inverse", "option"];
 
@@ -24,9 +26,14 @@ type Why = &'static str;
 type Listed<'a> = (usize, &'a Listing);
 
 /// Answers a request.
-pub(crate) fn reply(category: &Category, call: Call<'_>, market: &dyn Market) -> Reply {
+pub(crate) fn reply(category: &Category, call: Call<'_>, market: &mut dyn Market) -> Reply {
     if call.method != Method::Get {
         return refuse(Refusal::NoMethod);
+    }
+    if call.path() == BOOK
+        && let Some(n) = call.value("symbol").and_then(|symbol| market.find(&symbol))
+    {
+        market.flush(n, Pace::Fast); // Two different books must not have the same number.
     }
     let asked = Asked {
         category,
@@ -37,7 +44,7 @@ pub(crate) fn reply(category: &Category, call: Call<'_>, market: &dyn Market) ->
         "/v5/market/time" => Ok(asked.time()),
         "/v5/market/instruments-info" => asked.instruments(),
         "/v5/market/tickers" => asked.tickers(),
-        "/v5/market/orderbook" => asked.book(),
+        BOOK => asked.book(),
         "/v5/market/recent-trade" => asked.prints(),
         _ => return refuse(Refusal::NoPath),
     };

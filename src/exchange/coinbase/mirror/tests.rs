@@ -182,6 +182,11 @@ fn what_is_not_served_is_refused_and_the_rest_is() {
         assert!(said[0].contains(why), "{said:?}");
     }
     assert_eq!(session.streams(), 1);
+    let signed = r#"{"type":"subscribe","product_ids":["BTC-USD"],"channels":["level2"],"key":"k",
+        "passphrase":"p","timestamp":"1750000000","signature":"s"}"#;
+    let said = say(&mut *session, &mut market, signed);
+    assert!(said[0].contains(r#""name":"level2""#), "{said:?}");
+    assert!(said[1].contains(r#""type":"snapshot""#), "{said:?}");
     for exchange in [&AdvancedTrade as &dyn Exchange, &ExchangeFeed] {
         let call = Call::get("/nowhere");
         assert_eq!(exchange.mirror().rest(call, &mut market).status, 404);

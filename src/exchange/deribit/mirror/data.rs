@@ -114,9 +114,7 @@ fn volumes(found: &Instrument, day: &Day) -> [Value; 3] {
 }
 
 fn change(day: &Day) -> Value {
-    // A percentage: two places more than a part.
-    let percent = day.change(6).parse::<f64>().unwrap_or_default() * 100.0;
-    ((percent * 10_000.0).round() / 10_000.0).into()
+    ((day.percent() * 10_000.0).round() / 10_000.0).into()
 }
 
 /// What `public/ticker` and its channel say. The mark price and the index stand at the last price,

@@ -15,6 +15,11 @@ use crate::exchange::{Exchange, Mirror};
 pub(crate) struct HyperliquidMirror;
 
 impl Mirror for HyperliquidMirror {
+    /// The document counts them for an address, over all of its connections.
+    fn streams_max(&self) -> Option<usize> {
+        Some(1_000)
+    }
+
     /// Books stand at a time.
     fn shows_ids(&self) -> bool {
         false

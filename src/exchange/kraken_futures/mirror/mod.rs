@@ -174,10 +174,13 @@ impl MirrorSession for Session {
                 if *pace != Pace::Fast || diff.last_id <= book.from {
                     return;
                 }
-                for (side, levels) in [("buy", bids), ("sell", asks)] {
-                    for level in levels {
-                        book.seq += 1;
-                        out.extend(frames::change(level, side, book.seq, listing, market));
+                // A book that takes one level at a time must not be crossed in between.
+                for gone in [true, false] {
+                    for (side, levels) in [("buy", bids), ("sell", asks)] {
+                        for level in levels.iter().filter(|level| (level.qty.0 == 0) == gone) {
+                            book.seq += 1;
+                            out.extend(frames::change(level, side, book.seq, listing, market));
+                        }
                     }
                 }
             }

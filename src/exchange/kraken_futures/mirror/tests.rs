@@ -131,8 +131,8 @@ fn each_changed_level_has_a_number_of_its_own_from_the_snapshot_on() {
             exch_time: UnixNanos(0),
         },
         number: 4,
-        bids: vec![level(500_000, 0), level(499_990, 7)],
-        asks: vec![ask],
+        bids: vec![level(499_990, 7), level(500_000, 0)],
+        asks: vec![ask, level(500_010, 0)],
     };
     let mut out = vec![];
     session.handle_event(&event(30, 40), &market, &mut out);
@@ -140,8 +140,9 @@ fn each_changed_level_has_a_number_of_its_own_from_the_snapshot_on() {
     session.handle_event(&event(41, 49), &market, &mut out);
     let expected = [
         format!("diff 41 {:?} []", [level(500_000, 0)]),
-        format!("diff 42 {:?} []", [level(499_990, 7)]),
-        format!("diff 43 [] {:?}", [ask]),
+        format!("diff 42 [] {:?}", [level(500_010, 0)]),
+        format!("diff 43 {:?} []", [level(499_990, 7)]),
+        format!("diff 44 [] {:?}", [ask]),
     ];
     assert_eq!(said(&out, &market), expected);
 }

@@ -14,6 +14,11 @@ use crate::exchange::{Exchange, Mirror};
 pub(crate) struct OkxMirror;
 
 impl Mirror for OkxMirror {
+    /// Fewer than 30 deep books are advice; no limit is documented.
+    fn streams_max(&self) -> Option<usize> {
+        Some(usize::MAX)
+    }
+
     fn list(&self, base: &str, quote: &str, px_decimals: u8, qty_decimals: u8) -> Instrument {
         let exchange = super::Okx.name();
         let symbol = Symbol::from(&format!("{base}-{quote}")).unwrap_or_default();

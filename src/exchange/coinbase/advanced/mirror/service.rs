@@ -7,7 +7,7 @@ use crate::exchange::coinbase::mirror::{
     answer as reply, asset_name, asset_step, assets, is_money, number,
 };
 use crate::exchange::kit::text::{fixed, plain};
-use crate::exchange::mirror::{Call, Market, Method, Refusal, Reply};
+use crate::exchange::mirror::{Call, Market, Method, Pace, Refusal, Reply};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ const PRINTS: usize = 100;
 const CANDLES_MAX: usize = 350;
 
 /// Answers one request.
-pub(super) fn answer(call: Call<'_>, market: &dyn Market) -> Reply {
+pub(super) fn answer(call: Call<'_>, market: &mut dyn Market) -> Reply {
     if call.method != Method::Get {
         return refuse(Refusal::NoMethod);
     }
@@ -184,13 +184,15 @@ fn prints(call: Call<'_>, n: usize, market: &dyn Market) -> Value {
     })
 }
 
-fn book(call: Call<'_>, market: &dyn Market) -> Reply {
+fn book(call: Call<'_>, market: &mut dyn Market) -> Reply {
     let Some(symbol) = call.value("product_id") else {
         return error(400, "INVALID_ARGUMENT", "product_id is required");
     };
     let Some(n) = market.find(&symbol) else {
         return error(404, "NOT_FOUND", "valid product_id is required");
     };
+    // The stream shows this very book: it has no number by which a client could place it.
+    market.flush(n, Pace::Fast);
     let found = &market.listings()[n].instrument;
     let count = number(call, "limit").unwrap_or(usize::MAX);
     let side = |side| -> Vec<Value> {

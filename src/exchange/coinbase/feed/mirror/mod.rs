@@ -70,10 +70,15 @@ struct Session {
     batch_due: UnixNanos,
     /// Whether it is told of what is listed.
     status: bool,
+    /// Whether it asked for books as `level2`, and not as `level2_batch`.
+    level2: bool,
 }
 
-/// The name of each channel that is served. `level2` needs an authenticated client: this service
-/// knows none.
+/// What a client adds to a request to be known. Nobody registers at the simulated exchange, so that
+/// none of it can be wrong.
+const SIGNED: [&str; 4] = ["key", "passphrase", "timestamp", "signature"];
+
+/// The name of each channel that is served. Books are `level2` to a client that signs.
 const SERVED: [(&str, Channel); 3] = [
     ("level2_batch", Channel::Depth),
     ("matches", Channel::Trades),
@@ -84,7 +89,11 @@ impl Session {
     fn subscriptions(&self, market: &dyn Market) -> String {
         let channel = |(channel, symbols): (Channel, Vec<String>)| {
             let name = SERVED.iter().find(|(_, served)| *served == channel);
-            json!({"name": name.map(|(name, _)| name), "product_ids": symbols})
+            let name = match name.map(|(name, _)| *name) {
+                Some("level2_batch") if self.level2 => Some("level2"),
+                name => name,
+            };
+            json!({"name": name, "product_ids": symbols})
         };
         let mut channels: Vec<Value> = self.followed.all(market).into_iter().map(channel).collect();
         let symbol = |n: &usize| market.listings()[*n].instrument.symbol.to_string();
@@ -236,6 +245,16 @@ impl MirrorSession for Session {
                     channel["name"].as_str().unwrap_or_default(),
                     &channel["product_ids"],
                 ),
+            };
+            let signed = SIGNED.iter().all(|key| !request[key].is_null());
+            self.level2 = match name {
+                "level2" => signed,
+                "level2_batch" => false,
+                _ => self.level2,
+            };
+            let name = match self.level2 && name == "level2" {
+                true => "level2_batch",
+                false => name,
             };
             begun.extend(self.change(on, name, products, market, out));
         }
