@@ -1,5 +1,55 @@
 //! Tickwire: a low-latency trading engine for crypto exchanges. Thread per core, no async runtime.
 //!
+//! A strategy sees events and the newest live books, and may want orders; the simulated exchange of
+//! this process answers:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use tickwire::{
+//!     Body, Event, Instrument, Intent, Intents, Nanos, Picture, Qty, Run, RunError, Side,
+//!     Strategy, StrategyId, TimeInForce, Why, imbalance,
+//! };
+//!
+//! /// Buys a lot at the best ask while the best five levels of the bid are much larger.
+//! struct Leaning(Vec<Qty>);
+//!
+//! impl Strategy for Leaning {
+//!     fn handle_event(&mut self, _: Nanos, event: &Event, _: &Picture, out: &mut Intents) {
+//!         let Body::Book(top) = &event.body else { return };
+//!         let (Some(value), Some((bid, ask))) = (imbalance(top, 5), top.best()) else { return };
+//!         if value < 0.9 {
+//!             return;
+//!         }
+//!         let _ = out.try_push(Intent {
+//!             strategy: StrategyId::NONE, // The desk writes whose it is.
+//!             instrument: event.instrument,
+//!             side: Side::Buy,
+//!             px: ask.px,
+//!             qty: self.0[event.instrument.index()],
+//!             tif: TimeInForce::ImmediateOrCancel,
+//!             tag: event.update_id, // Each report of the order carries it.
+//!             why: Why {
+//!                 signal: "leaning", // The decision log says why there is such an order.
+//!                 value,
+//!                 threshold: 0.9,
+//!                 update_id: event.update_id,
+//!                 epoch: event.epoch,
+//!                 bid,
+//!                 ask,
+//!             },
+//!         });
+//!     }
+//! }
+//!
+//! let lots = |all: &[Instrument]| all.iter().map(|i| i.lot).collect();
+//! let end = Run::simulated(1)
+//!     .time(Duration::from_secs(5))
+//!     .strategy(Box::new(move |instruments| Ok(Box::new(Leaning(lots(instruments))))))
+//!     .start()?;
+//! println!("{} orders", end.summary.orders.sent);
+//! # Ok::<(), RunError>(())
+//! ```
+//!
 //! A program of your own hands the kinds of its strategies to [`main_with`], and has the whole
 //! command line: `examples/own` is such a program, to be copied. Or it gives a [`Strategy`] to a
 //! [`Run`], and reads the [`Summary`] at its end. Everything that such a program names is here:

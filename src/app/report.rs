@@ -6,6 +6,7 @@ mod killed;
 use super::cli;
 use super::run::claim;
 use crate::watch::Stage;
+use crate::watch::compare;
 use crate::watch::hdr::{Point, parse_hgrm};
 use crate::watch::report::{Run, html};
 use crate::watch::summary::Summary;
@@ -47,12 +48,12 @@ pub fn report(args: &ReportArgs) -> Result<String, String> {
         text += &format!("{}\n\n", run.name);
     }
     text += &render_table(&run.summary);
+    let silent = |summary: &Summary| compare::silent(summary).map(|said| format!("\n{said}\n"));
+    text += &silent(&run.summary).unwrap_or_default();
     if let Some(against) = &against {
-        text += &format!(
-            "\nagainst {}\n\n{}",
-            against.name,
-            render_table(&against.summary)
-        );
+        text += &format!("\nagainst {}\n\n", against.name);
+        text += &compare::render(&run.summary, &against.summary);
+        text += &silent(&against.summary).unwrap_or_default();
     }
     text += &format!("\npage: {}\n", page.display());
     Ok(text)

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub(crate) mod brief;
+pub(crate) mod compare;
 pub(crate) mod figures;
 pub(crate) mod fold;
 pub mod hdr;

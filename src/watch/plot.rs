@@ -9,6 +9,8 @@ use std::fmt::Write;
 pub(crate) struct Curve<'a> {
     /// The legend.
     pub(crate) name: &'a str,
+    /// Its classes; must be free of markup.
+    pub(crate) class: String,
     /// Quantiles rising.
     pub(crate) points: &'a [Point],
 }
@@ -68,7 +70,7 @@ fn nines_of(quantile: f64) -> f64 {
     -(1.0 - quantile).log10()
 }
 
-/// One chart. Curve `n` has class `c<n>`. `title` must be free of markup.
+/// One chart. `title` must be free of markup.
 pub(crate) fn chart(title: &str, curves: &[Curve<'_>], range: Range, nines: f64) -> String {
     let mut svg =
         format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">\n");
@@ -82,10 +84,10 @@ pub(crate) fn chart(title: &str, curves: &[Curve<'_>], range: Range, nines: f64)
     };
     draw_latencies(&mut svg, range);
     draw_quantiles(&mut svg, nines, x);
-    for (number, curve) in curves.iter().enumerate() {
+    for curve in curves {
         push(
             &mut svg,
-            format_args!("<polyline class=\"c{number}\" points=\""),
+            format_args!("<polyline class=\"{}\" points=\"", curve.class),
         );
         for point in curve.points {
             push(
@@ -149,6 +151,7 @@ mod tests {
         let points = [0.0, 0.9, 0.99, 0.999, 1.0].map(|quantile| Point { quantile, us: 10.0 });
         let curves = [Curve {
             name: "ack",
+            class: "c0".to_owned(),
             points: &points,
         }];
         let nines = nines([&points[..]].into_iter());

@@ -2,6 +2,7 @@
 //!
 //! It escapes everything that a run's files say: the files may come from somebody else.
 
+use super::compare;
 use super::figures::{count, span};
 use super::hdr::Point;
 use super::plot::{Curve, Range, chart, nines};
@@ -21,15 +22,31 @@ pub(crate) struct Run {
     pub(crate) curves: Vec<(String, Vec<Point>)>,
 }
 
-/// The charts of the page, and the stages on each: spans of similar size on one side of the engine.
-const CHARTS: [(&str, &[&str]); 4] = [
-    ("Tick to wire", &["tick_to_wire", "tick_to_wire_safe"]),
-    (
-        "In: packet to book",
-        &["kernel", "kernel_safe", "read", "frame", "decode", "book"],
-    ),
-    ("Engine: ring to order", &["queue", "decide", "admit"]),
-    ("Out: order to exchange", &["send", "wire", "ack"]),
+/// The stages of the road, as the charts of the page show them.
+pub(crate) const STAGES: [&str; 14] = [
+    "tick_to_wire",
+    "tick_to_wire_safe",
+    "kernel",
+    "kernel_safe",
+    "read",
+    "frame",
+    "decode",
+    "book",
+    "queue",
+    "decide",
+    "admit",
+    "send",
+    "wire",
+    "ack",
+];
+
+/// The charts of the page, and the stages on each, by their places in [`STAGES`]: spans of similar
+/// size on one side of the engine.
+const CHARTS: [(&str, std::ops::Range<usize>); 4] = [
+    ("Tick to wire", 0..2),
+    ("In: packet to book", 2..8),
+    ("Engine: ring to order", 8..11),
+    ("Out: order to exchange", 11..14),
 ];
 
 /// The page of one run, or of two beside each other on the same axes.
@@ -46,14 +63,22 @@ pub(crate) fn html(run: &Run, against: Option<&Run>) -> String {
         push(&mut page, format_args!("<h2>{}</h2>\n", text(&run.name)));
     }
     columns(&mut page, &runs, facts);
+    page += "<div class=\"charts\">";
     for (title, stages) in CHARTS {
-        if let Some(charts) = chart_row(title, stages, &runs) {
-            page += &charts;
-        }
+        page += &overlaid(title, &STAGES[stages], &runs).unwrap_or_default();
     }
-    page += "<h2>Stages</h2>\n";
+    page += "</div>\n<h2>Stages</h2>\n";
+    if let Some(against) = against {
+        let rows = compare::rows(&run.summary, &against.summary);
+        page += &table(&compare::HEADS, &rows);
+    }
     columns(&mut page, &runs, |run| {
-        table(&STAGE_HEADS, &stage_rows(&run.summary))
+        let rows = match against {
+            None => table(&STAGE_HEADS, &stage_rows(&run.summary)),
+            Some(_) => String::new(), // They stand in one table.
+        };
+        let silent = compare::silent(&run.summary);
+        rows + &silent.map_or_else(String::new, |said| format!("<p>{said}</p>\n"))
     });
     page += "<h2>Exchanges</h2>\n";
     columns(&mut page, &runs, |run| {
@@ -89,63 +114,62 @@ pub(crate) fn html(run: &Run, against: Option<&Run>) -> String {
     page
 }
 
-/// The same chart of every run, on the same axes; `None` if no run has any of its stages.
-fn chart_row(title: &str, stages: &[&str], runs: &[&Run]) -> Option<String> {
-    let of = |run: &'_ Run| -> Vec<(usize, String)> {
-        let known = |stage: &&str| run.curves.iter().position(|(name, _)| name == stage);
-        let found = stages
-            .iter()
-            .filter_map(|stage| Some((known(stage)?, (*stage).to_owned())));
-        found.collect()
-    };
-    let points: Vec<&[Point]> = runs
-        .iter()
-        .flat_map(|run| of(run).into_iter().map(|(at, _)| &run.curves[at].1[..]))
-        .collect();
-    if points.is_empty() {
+/// One chart with the curves of every run; `None` if no run has any of its stages. A stage has the
+/// same colour in both runs, and the second run's lines are thin.
+fn overlaid(title: &str, stages: &[&str], runs: &[&Run]) -> Option<String> {
+    let mut curves = Vec::new();
+    for (nth, run) in runs.iter().enumerate() {
+        for (number, stage) in stages.iter().enumerate() {
+            let found = run.curves.iter().find(|(name, _)| name == stage);
+            if let Some((_, points)) = found.filter(|(_, points)| !points.is_empty()) {
+                let class = match nth {
+                    0 => format!("c{number}"),
+                    _ => format!("c{number} against"),
+                };
+                let name = *stage;
+                curves.push(Curve {
+                    name,
+                    class,
+                    points,
+                });
+            }
+        }
+    }
+    if curves.is_empty() {
         return None;
     }
-    let (range, nines) = (
-        Range::around(points.iter().copied()),
-        nines(points.iter().copied()),
-    );
-    let mut out = format!("<h2>{title}</h2>\n");
-    columns(&mut out, runs, |run| {
-        let curves: Vec<Curve<'_>> = stages
-            .iter()
-            .map(|stage| Curve {
-                name: stage,
-                points: run
-                    .curves
-                    .iter()
-                    .find(|(name, _)| name == stage)
-                    .map_or(&[], |c| &c.1),
-            })
-            .collect();
-        format!(
-            "<figure>{}{}</figure>\n",
-            legend(&curves),
-            chart(title, &curves, range, nines)
-        )
-    });
-    Some(out)
+    let points = || curves.iter().map(|curve| curve.points);
+    let (range, nines) = (Range::around(points()), nines(points()));
+    Some(format!(
+        "<section><h2>{title}</h2><figure>{}{}</figure></section>\n",
+        legend(&curves, runs),
+        chart(title, &curves, range, nines)
+    ))
 }
 
-/// Names of the curves that have points. Each has its curve's class, and so the same colour in both
-/// runs.
-fn legend(curves: &[Curve<'_>]) -> String {
+/// Names of the stages that have points, each in its curve's colour, and whose the thin lines are.
+fn legend(curves: &[Curve<'_>], runs: &[&Run]) -> String {
     let mut out = String::from("<figcaption>");
-    for (number, curve) in curves.iter().enumerate() {
-        if !curve.points.is_empty() {
-            let name = text(curve.name);
+    let mut named: Vec<&str> = Vec::new();
+    for curve in curves {
+        if !named.contains(&curve.name) {
+            named.push(curve.name);
+            let (name, class) = (text(curve.name), curve.class.replace(" against", ""));
             push(
                 &mut out,
                 format_args!(
-                    "<span><svg class=\"key\" viewBox=\"0 0 22 8\"><path class=\"c{number}\" \
+                    "<span><svg class=\"key\" viewBox=\"0 0 22 8\"><path class=\"{class}\" \
                      d=\"M1 4H21\"/></svg>{name}</span>"
                 ),
             );
         }
+    }
+    if let [run, against] = runs {
+        let (run, against) = (text(&run.name), text(&against.name));
+        push(
+            &mut out,
+            format_args!("<span>thick: {run}; thin: {against}</span>"),
+        );
     }
     out + "</figcaption>"
 }
@@ -216,6 +240,9 @@ fn worker_rows(summary: &Summary) -> Vec<[String; 8]> {
     summary.workers.iter().map(row).collect()
 }
 
+/// Characters of a cell that stay on one line.
+const CELL_MAX: usize = 40;
+
 fn table<const N: usize>(heads: &[&str; N], rows: &[[String; N]]) -> String {
     let mut out = String::from("<div class=\"wide\"><table><thead><tr>");
     for head in heads {
@@ -225,7 +252,11 @@ fn table<const N: usize>(heads: &[&str; N], rows: &[[String; N]]) -> String {
     for row in rows {
         out += "<tr>";
         for cell in row {
-            push(&mut out, format_args!("<td>{}</td>", text(cell)));
+            let class = match cell.chars().count() {
+                0..=CELL_MAX => "",
+                _ => " class=\"long\"",
+            };
+            push(&mut out, format_args!("<td{class}>{}</td>", text(cell)));
         }
         out += "</tr>\n";
     }
@@ -285,14 +316,24 @@ mod tests {
         );
         assert_eq!(
             page.matches("<figure>").count(),
-            4,
-            "decode and tick_to_wire, twice"
+            2,
+            "decode and tick_to_wire"
         );
+        assert_eq!(page.matches("<polyline").count(), 4, "each of both runs");
+        assert_eq!(page.matches("<polyline class=\"c0 against\"").count(), 1);
+        assert!(page.contains("thick: one; thin: two"));
         assert!(!page.contains("Out: order to exchange"));
         assert!(page.contains("<td>1.45 µs</td>"));
-        // Every part says whose it is: facts, two charts, stages, exchanges, books and workers.
-        assert_eq!(page.matches("<h3>one</h3>").count(), 7);
-        assert_eq!(page.matches("<h3>two</h3>").count(), 7);
+        // Every part says whose it is: facts, stages, exchanges, books and workers.
+        assert_eq!(page.matches("<h3>one</h3>").count(), 5);
+        assert_eq!(page.matches("<h3>two</h3>").count(), 5);
+        let said = page.matches("<p>stages without a value: tick_to_wire_safe, ");
+        assert_eq!(said.count(), 2, "of both");
+        let twice = "<td>1.45 µs</td><td>1.45 µs</td><td>1</td>";
+        assert!(
+            page.contains(twice),
+            "values beside each other, and their ratio"
+        );
         let alone = html(&run("one"), None);
         assert_eq!(alone.matches(">one</h").count(), 1);
     }
@@ -309,6 +350,42 @@ mod tests {
             assert!(!page.contains(forbidden), "{forbidden}");
         }
         assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    }
+
+    #[test]
+    fn no_table_is_wider_than_a_page_of_1280_pixels() {
+        // Of the page 1280 px, two paddings of 1.5 rem are empty. Text has 13.5 px: a digit or a
+        // letter takes 8 px at most on average, a cell's padding 2 x 0.45 em.
+        const ROOM_PX: usize = 1280 - 2 * 24;
+        let px = |cell: usize| cell.min(CELL_MAX) * 8 + 13;
+        let widest = |heads: &[&str], rows: &[Vec<String>]| -> usize {
+            let column = |n: usize| {
+                let cells = rows.iter().map(|row| row[n].chars().count());
+                px(cells.chain([heads[n].len()]).max().unwrap_or(0))
+            };
+            (0..heads.len()).map(column).sum()
+        };
+        let mut run = run("one");
+        let summary = &mut run.summary;
+        let mut stage = summary.stages[0].clone();
+        (stage.stage, stage.count) = ("tick_to_wire_safe".to_owned(), 1_234_567_890);
+        (stage.p50_ns, stage.p99_ns) = (12_345, 12_345_678);
+        summary.stages.push(stage);
+        summary.books[0].name = "kraken-futures:BTC-USD-PERP-250328".to_owned();
+        summary.books[0].symbol = "FI_XBTUSD_250328".to_owned();
+        summary.books[0].updates = 1_234_567_890;
+        let vec = |rows: Vec<[String; 15]>| rows.into_iter().map(Vec::from).collect::<Vec<_>>();
+        let compared = vec(compare::rows(&run.summary, &run.summary));
+        assert!(widest(&compare::HEADS, &compared) <= ROOM_PX, "stages");
+        let books: Vec<Vec<String>> = book_rows(&run.summary).into_iter().map(Vec::from).collect();
+        assert!(widest(&BOOK_HEADS, &books) <= ROOM_PX, "books");
+        let long = vec!["x".repeat(200); 1];
+        let workers = vec![[&long[..], &vec!["1,234,567".to_owned(); 7]].concat()];
+        assert!(widest(&WORKER_HEADS, &workers) <= ROOM_PX, "workers");
+        assert!(
+            STYLE.contains("td.long { white-space: normal;"),
+            "long cells are folded"
+        );
     }
 
     fn run(name: &str) -> Run {

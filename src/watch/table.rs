@@ -257,7 +257,11 @@ fn books(summary: &Summary) -> String {
 /// Sets the first `words` columns to the left. The others are numbers, set to the right. A table
 /// that would be too wide stands closer together, and if that is not enough, its first column ends
 /// in `…`.
-fn columns<const N: usize>(words: usize, heads: &[&str; N], rows: &[[String; N]]) -> String {
+pub(super) fn columns<const N: usize>(
+    words: usize,
+    heads: &[&str; N],
+    rows: &[[String; N]],
+) -> String {
     let mut rows: Vec<[String; N]> = rows.iter().map(|row| row.clone().map(escaped)).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());

@@ -3,4 +3,5 @@
 mod command;
 mod files;
 mod host;
+mod repository;
 mod verdict;

@@ -70,7 +70,7 @@ impl Summary {
     /// Sets what was down when, and which of that counts as too long: what was down for more than
     /// `down_max` at any time. If nobody said how long is too long, it is what was down for more
     /// than `DOWN_AT_END_MAX` at the end. An exchange that could not be followed at all counts as
-    /// down for the whole run.
+    /// down for the whole run, and that is too long however short the run was.
     pub(crate) fn set_outages(
         &mut self,
         outages: impl Iterator<Item = Outage>,
@@ -78,6 +78,7 @@ impl Summary {
         down_max: Option<Duration>,
     ) {
         self.outages = outages.collect();
+        let followed = self.outages.len();
         let absent = self.absent.iter().map(|why| {
             let (exchange, why) = why.split_once(": ").unwrap_or((why, ""));
             Outage {
@@ -93,11 +94,12 @@ impl Summary {
         });
         self.outages.extend(absent.collect::<Vec<_>>());
         let max_ns = |max: Duration| max.as_nanos() as u64;
-        let too_long = self.outages.iter().filter(|outage| match down_max {
+        let too_long = |(nth, outage): &(usize, &Outage)| match down_max {
             Some(max) => outage.longest_ns > max_ns(max),
-            None => outage.down_ns > max_ns(DOWN_AT_END_MAX),
-        });
-        let down: Vec<&Outage> = too_long.collect();
+            None => *nth >= followed || outage.down_ns > max_ns(DOWN_AT_END_MAX),
+        };
+        let down = self.outages.iter().enumerate().filter(too_long);
+        let down: Vec<&Outage> = down.map(|(_, outage)| outage).collect();
         // While an exchange is down, none of its books is live.
         let dark = self.books.iter().filter(|book| {
             let at_end_max = down_max.unwrap_or(DOWN_AT_END_MAX);
