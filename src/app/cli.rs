@@ -30,6 +30,7 @@ Examples:
   tickwire record configs/binance.toml --out r  raw frames and REST bodies, until Ctrl-C
   tickwire record --verify r                    is every byte of a recording as it was written?
   tickwire replay day.jsonl.gz --digest         a recording through the same lanes, no sockets
+  tickwire replay day.jsonl.gz --config my.toml strategies, risk and paper fills on its clock
   tickwire replay --lines a.jsonl.gz b.jsonl.gz one book from several connections' recordings
   tickwire report runs/LAST --against runs/OLD  latency tables and curves, side by side
 
@@ -76,8 +77,9 @@ pub(crate) struct RunArgs {
     /// Folder for the run's files [default: a new one under runs/]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Let the simulated exchange play this recording instead of a seeded flow
-    #[arg(long, value_name = "FILE.jsonl.gz", conflicts_with_all = ["config", "seed"])]
+    /// Let the simulated exchange play this recording; with a configuration, to its feeds and its
+    /// strategies
+    #[arg(long, value_name = "FILE.jsonl.gz", conflicts_with_all = ["seed", "live"])]
     pub(crate) play: Option<PathBuf>,
     /// Speed of the recording: recorded, max, or how many times as fast
     #[arg(long, requires = "play")]
@@ -148,14 +150,22 @@ pub(crate) struct ReplayArgs {
     #[arg(required = true, value_name = "FILE.jsonl.gz|DIR")]
     pub(crate) files: Vec<PathBuf>,
     /// Print one JSON line a book: file, symbol, applied, gaps, checksums, incomplete, sha256
-    #[arg(long, required_unless_present = "lines")]
+    #[arg(long, required_unless_present_any = ["lines", "config"])]
     pub(crate) digest: bool,
     /// The files are connections that carry the same: one book of all of them, and each one's lead
     #[arg(long)]
     pub(crate) lines: bool,
-    /// Levels a side that a book keeps: 256, 1024 or 4096
-    #[arg(long, value_parser = parse_depth, default_value = "1024")]
-    pub(crate) depth: usize,
+    /// Let the strategies of this file decide on the recordings' clock, as fast as that goes: its
+    /// feeds choose what is followed, its limits hold, and orders are filled on paper at once,
+    /// against the book as it was recorded. There is no queue yet, and no latency
+    #[arg(long, value_name = "CFG.toml", conflicts_with_all = ["digest", "lines"])]
+    pub(crate) config: Option<PathBuf>,
+    /// Keep the decisions in this folder: log.jsonl has the orders, summary.json the counts
+    #[arg(long, value_name = "DIR", requires = "config")]
+    pub(crate) out: Option<PathBuf>,
+    /// Levels a side that a book keeps: 256, 1024 or 4096 [default: 1024, or what the file says]
+    #[arg(long, value_parser = parse_depth)]
+    pub(crate) depth: Option<usize>,
 }
 
 /// Arguments of `tickwire check`.
@@ -248,7 +258,7 @@ pub fn main_with(own: &[&'static Kind], mut at_end: impl FnMut(&RunEnd)) -> Exit
         Some(Command::Run(args)) => run::run(args, program),
         Some(Command::Sim(args)) => sim::run(args),
         Some(Command::Record(args)) => record::run(args, &program.kinds),
-        Some(Command::Replay(args)) => replay::run(args),
+        Some(Command::Replay(args)) => replay::run(args, program),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Check(args)) => check::run(args, &program.kinds),
     }
@@ -373,9 +383,11 @@ mod tests {
             ),
             ("run --speed max", "--play"),
             ("run --live", "<CONFIG>"),
-            ("run a.toml --play f", "cannot be used with"),
+            ("run a.toml --live --play f", "cannot be used with"),
             ("replay", "--digest"),
             ("replay a", "--digest"),
+            ("replay a --digest --config b.toml", "cannot be used with"),
+            ("replay a --out d", "--digest"),
             ("sim --listen here", "invalid value 'here'"),
             ("rum", "similar subcommand exists: 'run'"),
             ("run --api-key x", "unexpected argument"),

@@ -77,12 +77,15 @@ pub(crate) fn engine_parts(
         made?.into_iter().flatten().unzip();
     let room = record.then(|| tap_bytes(plans.len()));
     plans.iter_mut().for_each(|plan| plan.tap_bytes = room);
+    // Microseconds since 1970: an id of a later run is larger than all of an earlier one's.
+    let UnixNanos(now) = OsClock.unix();
+    let first_client_id = now.unsigned_abs() / 1_000;
     let gateway = account.map(|(keys, at)| gateway(config, keys, &at, &instruments));
     let (gateway, gateway_reached_at) = gateway.transpose()?.unzip();
     Ok(EngineParts {
         ranks: ranks(&strategies, &instruments),
         road: Plan {
-            risk: risk(config, &instruments)?,
+            risk: risk(config, &instruments, first_client_id)?,
             strategies: strategies.into_iter().map(|named| named.seated).collect(),
             levels: config.engine.depth,
             lanes: plans,
@@ -133,7 +136,12 @@ fn ranks(strategies: &[Named], instruments: &[Instrument]) -> Vec<u8> {
     instruments.iter().map(rank).collect()
 }
 
-fn risk(config: &Config, instruments: &[Instrument]) -> Result<Risk, String> {
+/// The gates of a run; client ids count up from `first_client_id`.
+pub(crate) fn risk(
+    config: &Config,
+    instruments: &[Instrument],
+    first_client_id: u64,
+) -> Result<Risk, String> {
     let params = RiskParams {
         qty_max: config.risk.quantity_max.clone(),
         notional_max: config.risk.notional_max.clone(),
@@ -142,22 +150,20 @@ fn risk(config: &Config, instruments: &[Instrument]) -> Result<Risk, String> {
         open_orders_max: config.risk.open_orders_max,
     };
     let limits = RiskLimits::parse(&params, instruments).map_err(|error| error.to_string())?;
-    // Microseconds since 1970: an id of a later run is larger than all of an earlier one's.
-    let UnixNanos(now) = OsClock.unix();
-    Ok(Risk::new(limits, instruments, now.unsigned_abs() / 1_000))
+    Ok(Risk::new(limits, instruments, first_client_id))
 }
 
 /// The configured strategies for these instruments.
 pub(crate) fn configured_strategies(
     config: &Config,
-    universe: &Universe,
+    instruments: &[Instrument],
+    taker_fees_ppm: &[u32],
 ) -> Result<Vec<Named>, String> {
-    let fees = universe.taker_fees_ppm();
     let named = |configured: &config::Strategy| {
-        let own = own_instruments(configured, &universe.instruments)?;
+        let own = own_instruments(configured, instruments)?;
         let table = Table {
-            instruments: &universe.instruments,
-            taker_fees_ppm: &fees,
+            instruments,
+            taker_fees_ppm,
             own: own.as_deref(),
         };
         let config::Strategy {

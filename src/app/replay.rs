@@ -1,37 +1,41 @@
 //! `tickwire replay`: a recording through the same lanes as live, without sockets.
 
+mod cast;
+mod decide;
 mod leads;
 mod source;
 mod told;
+mod track;
 
-use super::cli::{FAILED, ReplayArgs, complain, print};
+use super::cli::{FAILED, Program, ReplayArgs, WRONG_USE, complain, print};
+use super::config::Config;
+use super::run::claim::Claim;
+use super::run::exit_code;
 use crate::base::feed::SnapshotFrom;
-use crate::base::{Clock, Instrument, Nanos, Symbol, UnixNanos};
-use crate::exchange::kit::survey::Said;
-use crate::exchange::{DepthStream, Exchange, Survey, Words};
-use crate::journal::{Entry, Kind};
-use crate::market::{Counters, LINES_MAX};
+use crate::base::{Instrument, Nanos, Symbol};
+use crate::market::Counters;
 use crate::watch::audit::{Auditor, BookAudit, Shown};
-use crate::watch::latency::{Collector, Histograms};
+use crate::watch::latency::Collector;
 use crate::watch::stage::Stage;
-use crate::wiring::feed::{Arrival, Feed, FeedCounters};
-use crate::wiring::feed_lane::OVERFLOW_PARTS;
+use crate::watch::table::render_decisions;
 use crate::wiring::plan::{FeedPlan, with_levels};
 use crate::wiring::ring::{Bell, Receiver};
 use crate::wiring::road;
-use crate::wiring::tap::{line_and_part, recorded_line};
-use crate::wiring::turn::{Notes, Turn};
 use crate::world::os::recorder;
 pub(crate) use leads::Lead;
 use leads::leads;
 use serde::Serialize;
 use source::{Contents, For, Source, merge};
-use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-pub(crate) use told::{Missing, Refused, Told};
+pub(crate) use told::{Missing, Told};
+use track::{Time, Track};
 
+/// Levels per side that a book keeps, unless one says otherwise.
+const DEPTH: usize = 1_024;
 /// Events and shown books that one message may cause: a snapshot replays all diffs that waited for
 /// it.
 const RING: usize = 4_096;
@@ -74,16 +78,21 @@ pub struct Replayed {
 
 /// The command. It replays every file, also if another one cannot be read. Standard error says what
 /// is not in the digests. The code is 0 only if no recorded book is missing.
-pub(crate) fn run(args: ReplayArgs) -> ExitCode {
+pub(crate) fn run(args: ReplayArgs, program: Program<'_>) -> ExitCode {
     let mut failed = None;
     let files = args.files.iter().flat_map(|file| series_of(file));
+    if let Some(path) = &args.config {
+        let files: Vec<PathBuf> = files.collect();
+        return decide_all(&files, path, &args, program);
+    }
+    let depth = args.depth.unwrap_or(DEPTH);
     let recordings: Vec<Vec<PathBuf>> = match args.lines {
         true => vec![files.collect()],
         false => files.map(|file| vec![file]).collect(),
     };
     let printed = print(|out| {
         for files in &recordings {
-            match digest_lines(files, args.depth) {
+            match digest_lines(files, depth) {
                 Ok(replayed) => {
                     write_lines(out, &replayed.digests)?;
                     write_lines(out, &replayed.leads)?;
@@ -99,6 +108,49 @@ pub(crate) fn run(args: ReplayArgs) -> ExitCode {
         Ok(())
     });
     failed.unwrap_or(printed)
+}
+
+/// Lets the strategies of a configuration decide on the recordings, and prints what came of it.
+fn decide_all(files: &[PathBuf], path: &Path, args: &ReplayArgs, program: Program<'_>) -> ExitCode {
+    let mut config = match Config::load_with(path, &program.kinds) {
+        Ok(config) => config,
+        Err(errors) => return complain(WRONG_USE, &errors),
+    };
+    config.engine.depth = args.depth.unwrap_or(config.engine.depth);
+    let claim = args.out.as_deref().map(|out| Claim::take(Some(out), ""));
+    let claim = match claim.transpose() {
+        Ok(claim) => claim,
+        Err(error) => return exit_code(Err(&error)),
+    };
+    let failed = |error: String| complain(FAILED, &format!("{}: {error}", named(files)));
+    let log: io::Result<Box<dyn Write>> = match &claim {
+        None => Ok(Box::new(io::sink())),
+        Some(claim) => File::create(claim.dir().join("log.jsonl"))
+            .map(|file| Box::new(BufWriter::new(file)) as Box<dyn Write>),
+    };
+    let decided = log
+        .map_err(|error| format!("log.jsonl: {error}"))
+        .and_then(|mut log| {
+            let decided = decide::decide(files, &config, &mut log)?;
+            log.flush().map_err(|error| format!("log.jsonl: {error}"))?;
+            if let Some(claim) = &claim {
+                claim.write_summary(&decided.end.summary)?;
+            }
+            Ok(decided)
+        });
+    let decided = match decided {
+        Ok(decided) => decided,
+        Err(error) => return failed(error),
+    };
+    for line in &decided.left_out {
+        complain(FAILED, &format!("left out of this replay: {line}"));
+    }
+    let printed = print(|out| {
+        write!(out, "{}", render_decisions(&decided.end.summary))?;
+        writeln!(out, "decisions: sha256 {}", decided.sha256)
+    });
+    (program.at_end)(&decided.end);
+    printed
 }
 
 /// Writes each as one JSON object per line.
@@ -339,57 +391,34 @@ fn replay_lanes<const N: usize>(
     Ok((all, Vec::new()))
 }
 
-/// A clock that shows the recording's time.
-struct RecordedTime(Cell<u64>);
-
-impl Clock for RecordedTime {
-    fn now(&self) -> Nanos {
-        Nanos(self.0.get())
-    }
-
-    fn unix(&self) -> UnixNanos {
-        UnixNanos(self.0.get() as i64)
+/// The feed of a source for these instruments, which are all that the replay has.
+fn feed_plan(source: &Source, instruments: &[Instrument]) -> FeedPlan {
+    FeedPlan {
+        events: RING,
+        audits: RING,
+        ..FeedPlan::new(source.exchange, source.depth, instruments)
     }
 }
 
 struct Replay<const N: usize> {
-    exchange: &'static dyn Exchange,
-    depth: &'static DepthStream,
-    instruments: Vec<Instrument>,
-    feed: Feed<N>,
+    track: Track<N>,
     events: Receiver<crate::base::Event>,
     shown: rtrb::Consumer<Shown>,
-    clock: RecordedTime,
-    latency: Histograms,
+    time: Time,
     leads: Collector,
-    notes: Notes,
-    /// The connection of each line; zero if it had none yet.
-    epochs: [u32; LINES_MAX],
 }
 
 impl<const N: usize> Replay<N> {
     fn new(source: &Source) -> Self {
-        let exchange = source.exchange;
-        let plan = FeedPlan {
-            events: RING,
-            audits: RING,
-            ..FeedPlan::new(exchange, source.depth, &source.instruments)
-        };
+        let plan = feed_plan(source, &source.instruments);
         let ends = road::feed(&plan, Bell::new(|| {}));
-        let (latency, leads) = Histograms::new(0, &Stage::LEADS);
+        let (time, leads) = Time::unnoted();
         Self {
-            exchange,
-            depth: source.depth,
-            instruments: plan.instruments,
-            feed: ends.feed,
+            track: Track::new(&plan, ends.feed),
             events: ends.events,
             shown: ends.shown,
-            clock: RecordedTime(Cell::new(0)),
-            latency,
+            time,
             leads,
-            // Nobody reads a replay's log: what it says is in the digests.
-            notes: Notes::new(crossbeam_channel::bounded(0).0),
-            epochs: [0; LINES_MAX],
         }
     }
 
@@ -413,158 +442,43 @@ impl<const N: usize> Replay<N> {
         while let Some((number, entry)) = merge.next_entry()? {
             let ours = contents.is_for(source, index);
             index += 1;
-            let last = self.clock.0.get();
-            self.clock.0.set(entry.ts_ns.unwrap_or(last).max(last));
+            let last = self.time.now();
+            self.time
+                .set(entry.ts_ns.map_or(last, |ts_ns| Nanos(ts_ns).max(last)));
             let from = match (lane, entry.place) {
                 (None, _) => Some((number as u8, 1)),
                 (Some(lane), Some(place)) if place.lane == lane => Some((place.line, place.epoch)),
                 (Some(_), _) => None, // Another lane's, or metadata.
             };
-            let Some((number, epoch)) = from else {
+            let Some(from) = from else {
                 continue;
             };
-            let (number, part) = line_and_part(number);
-            self.connect(number, part, epoch)?;
-            self.feed_do(|feed, turn, now| feed.handle_timeout(turn, now));
-            if ours != For::Nobody {
-                self.handle_entry(number, &entry, ours, seen);
-            }
-            if lane.is_none() && merge.ended(usize::from(number)) {
+            self.track.take(&mut self.time, from, &entry, ours, seen)?;
+            if lane.is_none() && merge.ended(number) {
                 left -= 1;
                 if left > 0 {
-                    self.feed_do(|feed, turn, now| feed.handle_disconnected(turn, now, number));
+                    self.track.handle_disconnected(&mut self.time, from.0);
                 }
             }
-            // Nothing answers a replay's wishes: it has the books and snapshots that were recorded.
-            while self.feed.poll_want().is_some() {}
-            while self.feed.poll_heard().is_some() {}
             while self.events.pop().is_ok() {}
-            self.feed.flush();
+            self.track.flush();
             while let Ok(shown) = self.shown.pop() {
-                each(&self.instruments, &shown);
+                each(self.track.instruments(), &shown);
             }
         }
-        let counters = self.feed.counters();
+        let counters = self.track.counters();
         if counters.audit_lost > 0 {
             return Err(format!("{} book states were lost", counters.audit_lost));
         }
-        let books = self.feed.books().map(|book| book.counters);
-        let books = self.instruments.into_iter().zip(books).collect();
-        self.latency.finish(Nanos(self.clock.0.get()));
+        let books = self.track.books().map(|book| book.counters);
+        let instruments = self.track.instruments().iter().copied();
+        let books = instruments.zip(books).collect();
+        self.time.finish();
         let leads = match files {
             [_] => Vec::new(),
             _ => leads(files, self.leads),
         };
         Ok((books, leads))
-    }
-
-    /// A message of this connection comes. If it is the first one, the line's last connection has
-    /// ended.
-    fn connect(&mut self, number: u8, part: u8, epoch: u32) -> Result<(), String> {
-        let before = self.epochs.get_mut(usize::from(number));
-        let before = before.filter(|_| part <= OVERFLOW_PARTS).ok_or_else(|| {
-            let recorded = recorded_line(number, part);
-            format!("line {recorded}: no lane has so many")
-        })?;
-        if epoch == 0 {
-            return Ok(()); // A snapshot that came while no line was up.
-        }
-        match std::mem::replace(before, epoch) {
-            before if before == epoch => return Ok(()),
-            0 => {}
-            _ => self.feed_do(|feed, turn, now| feed.handle_disconnected(turn, now, number)),
-        }
-        self.feed.join(number, part);
-        self.feed_do(|feed, turn, now| feed.handle_connected(turn, now, number, epoch));
-        self.feed_do(|feed, turn, now| feed.handle_recorded(turn, now, number));
-        Ok(())
-    }
-
-    fn handle_entry(&mut self, number: u8, entry: &Entry<'_>, ours: For, seen: &mut Seen) {
-        if entry.kind == Kind::Rest {
-            return self.handle_rest(number, entry, seen);
-        }
-        let refused = |counters: FeedCounters| counters.bad_frames + counters.unfit;
-        let before = refused(self.feed.counters());
-        self.feed_do(|feed, turn, now| {
-            let arrival = Arrival {
-                frame: now,
-                ..Arrival::default()
-            };
-            feed.handle_frame(turn, number, arrival, entry.raw.as_bytes());
-        });
-        // What this build does not read is counted by its stream already.
-        if refused(self.feed.counters()) > before && ours != For::Number {
-            self.refused(entry, seen);
-        }
-    }
-
-    fn handle_rest(&mut self, number: u8, entry: &Entry<'_>, seen: &mut Seen) {
-        let exchange = self.exchange;
-        let Some((symbol, levels)) = exchange.snapshot_asked(&entry.conn) else {
-            return;
-        };
-        let mut known = self.instruments.iter();
-        let Some(&instrument) = known.find(|i| i.symbol.as_str() == symbol) else {
-            return;
-        };
-        let body = entry.raw.as_bytes().to_vec();
-        match exchange.snapshot(body, &instrument, levels) {
-            Ok(snapshot) => {
-                seen.snapshots.insert(instrument.symbol);
-                let carried = entry.place.is_some_and(|place| place.epoch != 0);
-                self.feed_do(|feed, turn, now| {
-                    if carried {
-                        feed.handle_snapshot_recorded(turn, now, number, instrument.id);
-                    }
-                    feed.handle_snapshot(turn, now, instrument.id, &snapshot);
-                });
-            }
-            Err(why) => seen.told.refuse(Refused {
-                exchange: exchange.name(),
-                symbol,
-                of_book: true,
-                why: why.name(),
-            }),
-        }
-    }
-
-    /// Finds out what a refused frame, or a word of it, was, and why. Slow: it decodes the frame
-    /// again.
-    fn refused(&mut self, entry: &Entry<'_>, seen: &mut Seen) {
-        let exchange = self.exchange;
-        let (mut decoder, mut words) = (
-            exchange.decoder(&self.instruments, self.depth),
-            Words::new(),
-        );
-        let decoded = decoder.decode(entry.raw.as_bytes(), &mut words);
-        if decoded.is_ok() {
-            seen.told
-                .refuse_words(exchange.name(), &self.instruments, &words);
-            return;
-        }
-        let mut survey = Survey::default();
-        exchange.survey(&entry.raw, &mut survey);
-        let symbol = survey
-            .instruments(exchange.name())
-            .first()
-            .map(|one| one.symbol);
-        let of_book = symbol.is_none() || matches!(survey.take_said(), Said::Book(_));
-        seen.told.refuse(Refused {
-            exchange: exchange.name(),
-            symbol: symbol.map(|symbol| symbol.to_string()).unwrap_or_default(),
-            of_book,
-            why: decoded.err().map_or("unknown", |why| why.name()),
-        });
-    }
-
-    fn feed_do(&mut self, act: impl FnOnce(&mut Feed<N>, &mut Turn, Nanos)) {
-        let mut turn = Turn {
-            clock: &self.clock,
-            latency: &mut self.latency,
-            notes: &self.notes,
-        };
-        act(&mut self.feed, &mut turn, self.clock.now());
     }
 }
 

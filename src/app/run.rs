@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 
 pub(super) mod claim;
 mod end;
-mod files;
+pub(super) mod files;
 mod recording;
 mod screen;
 mod simulated;
@@ -72,10 +72,11 @@ impl std::fmt::Display for RunError {
 impl std::error::Error for RunError {}
 
 /// With whom the engine trades.
-#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 enum Market {
     /// The exchanges of a configuration file.
     Configured(Config),
+    /// A recording, followed as a configuration file says.
+    Played(Config, SimSource),
     /// A simulated exchange in this process, and the engine's own settings for it.
     Simulated {
         source: SimSource,
@@ -83,6 +84,17 @@ enum Market {
         engine: config::Engine,
         kinds: Vec<&'static Kind>,
     },
+}
+
+impl Market {
+    /// Whether its prices are a recording's.
+    fn is_played(&self) -> bool {
+        match self {
+            Self::Configured(_) => false,
+            Self::Played(..) => true,
+            Self::Simulated { source, .. } => matches!(source, SimSource::Play { .. }),
+        }
+    }
 }
 
 /// One run of the engine, ready to start.
@@ -183,7 +195,7 @@ impl Run {
             (false, false, None) => Intended::Paper,
         };
         match &self.market {
-            Market::Configured(config) => ready(config, intended),
+            Market::Configured(config) | Market::Played(config, _) => ready(config, intended),
             // Its prices and its account are both of the exchange that it starts itself.
             Market::Simulated { .. } => Ok(Ready {
                 mode: Mode::Simulated,
@@ -214,6 +226,7 @@ impl Run {
             ..Summary::default()
         };
         let bodies = recording.as_ref().map(|recording| recording.bodies());
+        let played = self.market.is_played();
         let (market, dir) = (self.market, claim.dir().to_owned());
         let prepare = move || start::prepare(market, account, &dir, bodies);
         let prepared = stop.unless_asked("tickwire-start", prepare);
@@ -249,13 +262,20 @@ impl Run {
         }
         let strategies = match self.strategy {
             Some(make) => make(&universe.instruments).map(|own| vec![Named::only(own)]),
-            None => configured_strategies(&config, &universe),
+            None => {
+                let fees = universe.taker_fees_ppm();
+                configured_strategies(&config, &universe.instruments, &fees)
+            }
         };
         let strategies = strategies.map_err(RunError::Wrong)?;
         let named: Vec<summary::Strategy> = strategies.iter().map(Named::told).collect();
         let cpus = container::cpus().map_err(|e| RunError::Failed(format!("no CPU: {e}")))?;
         let parts = engine_parts(&config, universe, strategies, account, &cpus, self.record);
-        let (engine, mut outputs) = parts.and_then(Engine::start).map_err(RunError::Failed)?;
+        let mut parts = parts.map_err(RunError::Failed)?;
+        for lane in &mut parts.road.lanes {
+            lane.feed.played = played;
+        }
+        let (engine, mut outputs) = Engine::start(parts).map_err(RunError::Failed)?;
         let recorder = recording
             .map(|recording| recording.start(&mut outputs))
             .transpose()?;
@@ -308,35 +328,33 @@ pub(crate) fn run(args: RunArgs, program: Program<'_>) -> ExitCode {
 
 fn from_args(args: RunArgs, kinds: Vec<&'static Kind>) -> Result<Run, RunError> {
     let adjust = |engine: &mut config::Engine| args.settings.adjust(engine);
-    let (market, time) = match (args.config, args.play) {
-        (Some(path), _) => {
+    let played = args.play.map(|path| SimSource::Play {
+        path,
+        // In one process there is no reason to wait, unless one is asked to.
+        speed: args.speed.unwrap_or(server::Speed::Client),
+    });
+    let (market, time) = match (args.config, played) {
+        (Some(path), played) => {
             let config = Config::load_with(&path, &kinds);
             let mut config = config.map_err(|errors| RunError::Wrong(errors.to_string()))?;
             adjust(&mut config.engine);
-            (Market::Configured(config), None)
+            let market = match played {
+                Some(source) => Market::Played(config, source),
+                None => Market::Configured(config),
+            };
+            (market, None)
         }
-        (None, play) => {
+        (None, played) => {
             let mut engine = config::Engine::default();
             adjust(&mut engine);
-            let time = if play.is_some() { None } else { Some(DEMO) };
-            let source = match play {
-                Some(path) => SimSource::Play {
-                    path,
-                    // In one process there is no reason to wait, unless one is asked to.
-                    speed: args.speed.unwrap_or(server::Speed::Client),
-                },
-                None => SimSource::Flow,
+            let time = if played.is_some() { None } else { Some(DEMO) };
+            let market = Market::Simulated {
+                source: played.unwrap_or(SimSource::Flow),
+                seed: args.seed.unwrap_or(SEED),
+                engine,
+                kinds,
             };
-            let seed = args.seed.unwrap_or(SEED);
-            (
-                Market::Simulated {
-                    source,
-                    seed,
-                    engine,
-                    kinds,
-                },
-                time,
-            )
+            (market, time)
         }
     };
     let time = args.time.or(time);

@@ -105,15 +105,41 @@ pub(crate) fn render_table(summary: &Summary) -> String {
         out += &format!("{}\n", escaped(outage.to_string()));
     }
     out += &late_lines(summary);
+    out + &order_lines(summary) + &refused(summary)
+}
+
+/// What strategies decided, for a terminal: orders, what they traded, what risk refused, and the
+/// same of each strategy.
+pub(crate) fn render_decisions(summary: &Summary) -> String {
+    let mut out = format!("orders: admitted {}\n", count(summary.orders.sent));
     out += &order_lines(summary);
-    let refused = refusal_lines(summary);
-    if !refused.is_empty() {
-        out += "\nrefused by risk\n";
-        refused
-            .iter()
-            .for_each(|line| out += &format!("  {line}\n"));
+    out += &refused(summary);
+    out.push('\n');
+    for told in &summary.strategies {
+        let (wanted, orders) = (count(told.intents), &told.orders);
+        let refused: u64 = orders.refused.values().sum();
+        let line = format!(
+            "{}: wanted {wanted}, admitted {}, refused {}, fills {}",
+            told.name,
+            count(orders.sent),
+            count(refused),
+            count(orders.fills)
+        );
+        out += &format!("{}\n", escaped(line));
     }
     out
+}
+
+/// What risk refused, under a head of its own; nothing if it refused nothing.
+fn refused(summary: &Summary) -> String {
+    let lines = refusal_lines(summary);
+    let head = if lines.is_empty() {
+        ""
+    } else {
+        "\nrefused by risk\n"
+    };
+    let lines = lines.iter().map(|line| format!("  {line}\n"));
+    head.to_owned() + &lines.collect::<String>()
 }
 
 /// How late the data of each exchange came; nothing if all of it came in time.

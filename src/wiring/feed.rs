@@ -112,6 +112,12 @@ impl<const N: usize> Feed<N> {
         feed
     }
 
+    /// Its exchange plays a recording: what that says of the time is of another time.
+    pub(crate) fn played(mut self) -> Self {
+        self.age.set_played();
+        self
+    }
+
     /// One text frame of a line. [`Feed::poll_heard`] has what its owner must know of it.
     pub fn handle_frame(&mut self, turn: &mut Turn, line: u8, arrival: Arrival, frame: &[u8]) {
         if frame.len() > self.limits.message_bytes_max {

@@ -75,6 +75,8 @@ pub struct FeedPlan {
     pub total: usize,
     /// A book is refreshed when fewer levels than that (and a margin) are complete.
     pub depth_needed: usize,
+    /// Its exchange plays a recording: the times of its messages do not tell their age.
+    pub played: bool,
     /// Room between the feed and the desk.
     pub events: usize,
     /// Room between the feed and the scribe.
@@ -95,6 +97,7 @@ impl FeedPlan {
             instruments: instruments.to_vec(),
             total: instruments.len(),
             depth_needed: AUDIT_LEVELS,
+            played: false,
             events: EVENTS,
             audits: AUDITS,
         }

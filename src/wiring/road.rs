@@ -1,7 +1,7 @@
 //! Builds the road: feed lanes, the desk, the gateway, and the rings between them, for any
 //! transport. Starts nothing and dials nothing: whoever runs the lanes does.
 
-use super::desk::{Desk, Exit, Ticket};
+use super::desk::{Desk, Exit, Seated, Ticket};
 use super::feed::Feed;
 use super::feed_lane::{Desired, FeedLane};
 use super::gateway::Gateway;
@@ -10,8 +10,9 @@ use super::plan::{FeedPlan, GatewayPlan, LanePlan, Plan, with_levels};
 use super::publisher::Publisher;
 use super::ring::{Bell, Receiver, Sender, ring};
 use super::tap::{TapEnd, tap};
-use crate::base::{Channel, Event};
+use crate::base::{Channel, Event, Instrument};
 use crate::conn::Transport;
+use crate::trading::risk::Risk;
 use crate::venue::paper::Paper;
 use crate::watch::audit::Shown;
 use std::sync::Arc;
@@ -100,7 +101,7 @@ impl<S: Transport + Send + 'static> Road<S> {
             inputs.push(events);
             feeds.push(road);
         }
-        let (exit, gateway) = match gateway {
+        let (desk, gateway) = match gateway {
             Some(plan) => {
                 let open_max = risk.open_orders_max();
                 assert!(open_max <= plan.tickets, "an order without a place");
@@ -108,13 +109,15 @@ impl<S: Transport + Send + 'static> Road<S> {
                 let ends = self::gateway(plan, bells)?;
                 inputs.push(ends.reports);
                 let lane: Box<dyn Lane<S>> = Box::new(ends.gateway);
-                (Exit::Gateway(ends.tickets), Some(lane))
+                let exit = Exit::Gateway(ends.tickets);
+                let desk = Desk::new(&instruments, inputs, strategies, risk, exit);
+                (desk, Some(lane))
             }
-            None => (Exit::Paper(Paper::new()), None),
+            None => (paper_desk(&instruments, inputs, strategies, risk), None),
         };
         Ok(Self {
             feeds,
-            desk: Desk::new(&instruments, inputs, strategies, risk, exit),
+            desk,
             gateway,
         })
     }
@@ -133,6 +136,22 @@ fn boxed<S: Transport + Send + 'static, const N: usize>(
     Ok((ends.events, road))
 }
 
+/// The desk of a road without a gateway: orders are filled on paper.
+pub(crate) fn paper_desk(
+    instruments: &[Instrument],
+    inputs: Vec<Receiver<Event>>,
+    strategies: Vec<Seated>,
+    risk: Risk,
+) -> Desk {
+    Desk::new(
+        instruments,
+        inputs,
+        strategies,
+        risk,
+        Exit::Paper(Paper::new()),
+    )
+}
+
 /// A feed by itself, with the rings that it publishes to; `desk` rings when there are events.
 pub fn feed<const N: usize>(plan: &FeedPlan, desk: Arc<Bell>) -> FeedEnds<Feed<N>> {
     let (sender, events) = ring(plan.events, desk);
@@ -147,7 +166,10 @@ pub fn feed<const N: usize>(plan: &FeedPlan, desk: Arc<Bell>) -> FeedEnds<Feed<N
         audit,
     );
     FeedEnds {
-        feed,
+        feed: match plan.played {
+            true => feed.played(),
+            false => feed,
+        },
         events,
         shown,
         tap: None,

@@ -17,6 +17,7 @@ mod large;
 mod many;
 mod proxy;
 mod record;
+mod replayed;
 mod report;
 mod scribe;
 mod simulate;

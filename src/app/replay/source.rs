@@ -91,6 +91,14 @@ impl Contents {
         Ok(contents)
     }
 
+    /// Whether message `index` is of this source's exchange, whatever it says.
+    pub(super) fn is_of(&self, source: &Source, index: usize) -> bool {
+        match self.of.get(index) {
+            Some(Of::Other(at) | Of::Exchange(at) | Of::Book(at, _)) => *at == source.at.0,
+            Some(Of::None) | None => false,
+        }
+    }
+
     /// What this source does with message `index`.
     pub(crate) fn is_for(&self, source: &Source, index: usize) -> For {
         let (exchange, stream) = source.at;
@@ -204,14 +212,7 @@ fn survey_entry(
         return Of::None;
     };
     let (exchange, survey) = &mut found[at];
-    match entry.kind {
-        Kind::Ws => exchange.survey(&entry.raw, survey),
-        Kind::Rest => {
-            if let Some((symbol, _)) = exchange.snapshot_asked(&entry.conn) {
-                survey.snapshot(&symbol, &entry.raw);
-            }
-        }
-    }
+    survey_into(entry, *exchange, survey);
     match survey.take_said() {
         Said::Nothing => Of::Exchange(at as u8),
         Said::Book(stream) => Of::Book(at as u8, stream),
@@ -227,4 +228,67 @@ pub(super) fn merge(files: &[PathBuf]) -> Result<Merge, String> {
         merge.add(reader)?;
     }
     Ok(merge)
+}
+
+/// What a recorder's lane carried.
+#[derive(Default)]
+pub(super) struct Carried {
+    /// It had books.
+    pub(super) books: bool,
+    /// Its instruments.
+    pub(super) symbols: BTreeSet<Symbol>,
+}
+
+/// What each lane carried, if the messages name their lanes.
+pub(super) struct Lanes(BTreeMap<(&'static str, u16), Carried>);
+
+impl Lanes {
+    /// Reads the recordings through.
+    pub(super) fn survey(files: &[PathBuf]) -> Result<Self, String> {
+        let mut found: BTreeMap<(&'static str, u16), (&'static dyn Exchange, Survey)> =
+            BTreeMap::new();
+        let mut merge = merge(files)?;
+        while let Some((_, entry)) = merge.next_entry()? {
+            let mut all = exchange::ALL.iter().copied();
+            let owner = all.find(|exchange| exchange.owns(&entry.conn));
+            if let (Some(place), Some(owner)) = (entry.place, owner) {
+                let (exchange, survey) = found
+                    .entry((owner.name(), place.lane))
+                    .or_insert_with(|| (owner, Survey::default()));
+                survey_into(&entry, *exchange, survey);
+            }
+        }
+        let carried = |((name, lane), (exchange, survey)): (_, (&dyn Exchange, Survey))| {
+            let symbols = survey
+                .instruments(name)
+                .iter()
+                .map(|one| one.symbol)
+                .collect();
+            let books = !survey.books(exchange).is_empty();
+            ((name, lane), Carried { books, symbols })
+        };
+        Ok(Self(found.into_iter().map(carried).collect()))
+    }
+
+    /// No message names its lane.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What this lane carried of the exchange; `None` if it is another one's.
+    pub(super) fn of(&self, exchange: &'static str, lane: u16) -> Option<&Carried> {
+        self.0.get(&(exchange, lane))
+    }
+}
+
+/// Hands a message to the survey of its exchange.
+fn survey_into(entry: &Entry<'_>, exchange: &dyn Exchange, survey: &mut Survey) {
+    match entry.kind {
+        Kind::Ws => exchange.survey(&entry.raw, survey),
+        Kind::Rest => {
+            if let Some((symbol, _)) = exchange.snapshot_asked(&entry.conn) {
+                survey.snapshot(&symbol, &entry.raw);
+            }
+        }
+    }
 }

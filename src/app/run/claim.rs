@@ -26,7 +26,7 @@ pub(crate) struct Claim {
 impl Claim {
     /// Takes the folder that was asked for, or a new one that is named after `started`, an RFC 3339
     /// time.
-    pub(super) fn take(asked: Option<&Path>, started: &str) -> Result<Self, RunError> {
+    pub(crate) fn take(asked: Option<&Path>, started: &str) -> Result<Self, RunError> {
         let failed = |path: &Path, error| RunError::Failed(format!("{}: {error}", path.display()));
         if let Some(dir) = asked {
             fs::create_dir_all(dir).map_err(|error| failed(dir, error))?;
@@ -51,12 +51,12 @@ impl Claim {
     }
 
     /// The folder.
-    pub(super) fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// Writes `summary.json`, whole or not at all.
-    pub(super) fn write_summary(&self, summary: &Summary) -> Result<(), String> {
+    pub(crate) fn write_summary(&self, summary: &Summary) -> Result<(), String> {
         let path = self.dir.join("summary.json");
         let text = summary.to_json().map_err(io::Error::other);
         let done = text.and_then(|text| write_whole(&path, text.as_bytes()));

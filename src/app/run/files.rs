@@ -5,8 +5,8 @@ use crate::base::{Clock as _, Decimal, Instrument, Nanos, Note, Severity, Span, 
 use crate::trading::refusal::{Compared, Refusal, Refusals, Unit};
 use crate::watch::log::Anchor;
 use crate::watch::summary::{self, Summary};
-use crate::wiring::desk::{DeskCounters, Traded};
-use crate::wiring::feed::Delays;
+use crate::wiring::desk::{DeskCounters, DeskEnd, Traded};
+use crate::wiring::feed::{BookTally, Delays};
 use crate::wiring::outage::Downtime;
 use crate::wiring::tally::LaneOutage;
 use crate::wiring::turn::Notes;
@@ -42,15 +42,7 @@ pub(super) fn summarize(
         });
         let Some(end) = end else { continue };
         if let Some(desk) = &end.desk {
-            summary.orders = orders(&desk.counters, &desk.refusals, instruments);
-            let traded = instruments.iter().zip(&desk.traded);
-            let traded = traded.filter(|(_, traded)| traded.fills > 0);
-            summary.orders.traded = traded.map(traded_of).collect();
-            for (told, end) in summary.strategies.iter_mut().zip(&desk.strategies) {
-                told.intents = end.counters.intents;
-                told.orders = orders(&end.counters, &end.refusals, instruments);
-                told.orders.sent = end.counters.admitted;
-            }
+            tell_desk(&mut summary, desk, instruments);
             if placement.workers.iter().all(|worker| !worker.gateway) {
                 // On paper an admitted order has been handed over.
                 summary.orders.sent = desk.counters.admitted;
@@ -69,18 +61,7 @@ pub(super) fn summarize(
             .filter(|(_, told)| told.instrument == instrument.id)
             .max_by_key(|(_, told)| (told.dark.is_some(), told.counters.updates));
         if let Some((ended_at, told)) = told {
-            let counters = told.counters;
-            book.epoch = told.epoch;
-            book.too_old = counters.too_old;
-            book.unbelieved = counters.unbelieved;
-            if let Some(why) = told.dark {
-                book.dark = why.name().to_owned();
-                book.dark_ns = ended_at.since(told.dark_since).0;
-            }
-            book.gaps = counters.gaps;
-            book.resyncs = counters.resyncs;
-            book.duplicates = counters.duplicates;
-            book.refreshes = counters.refreshes;
+            tell_book(&mut book, told, ended_at);
         }
         summary.books.push(book);
     }
@@ -106,6 +87,35 @@ pub(super) fn summarize(
     summary.console_lost = totals.console_lost;
     summary.set_audit_lost(audit_lost);
     summary
+}
+
+/// What the desk counted, of all strategies and of each.
+pub(crate) fn tell_desk(summary: &mut Summary, desk: &DeskEnd, instruments: &[Instrument]) {
+    summary.orders = orders(&desk.counters, &desk.refusals, instruments);
+    let traded = instruments.iter().zip(&desk.traded);
+    let traded = traded.filter(|(_, traded)| traded.fills > 0);
+    summary.orders.traded = traded.map(traded_of).collect();
+    for (told, end) in summary.strategies.iter_mut().zip(&desk.strategies) {
+        told.intents = end.counters.intents;
+        told.orders = orders(&end.counters, &end.refusals, instruments);
+        told.orders.sent = end.counters.admitted;
+    }
+}
+
+/// What its feed counted of a book.
+pub(crate) fn tell_book(book: &mut summary::Book, told: &BookTally, ended_at: Nanos) {
+    let counters = told.counters;
+    book.epoch = told.epoch;
+    book.too_old = counters.too_old;
+    book.unbelieved = counters.unbelieved;
+    if let Some(why) = told.dark {
+        book.dark = why.name().to_owned();
+        book.dark_ns = ended_at.since(told.dark_since).0;
+    }
+    book.gaps = counters.gaps;
+    book.resyncs = counters.resyncs;
+    book.duplicates = counters.duplicates;
+    book.refreshes = counters.refreshes;
 }
 
 /// Does not add the times of an exchange's feeds up: they are late at the same time.

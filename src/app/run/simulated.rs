@@ -1,7 +1,7 @@
 //! The settings of a run against the simulated exchange of this process.
 
 use super::RunError;
-use crate::app::config::{self, Config, Known};
+use crate::app::config::{self, Config, Known, Way};
 use crate::exchange::{self, Account};
 use crate::strategy::{ALL, Kind};
 use crate::venue::account::generate_account;
@@ -40,12 +40,41 @@ pub(super) fn start_configured(
         ..SimOptions::default()
     };
     let sim = server::start(options).map_err(|error| RunError::Failed(error.to_string()))?;
-    let ca_file = write_ca(&sim, dir)?;
-    for feed in &mut feeds {
+    point_at(&sim, &mut feeds, dir)?;
+    Ok(sim)
+}
+
+/// Plays a recording, and points every feed of a configuration at it.
+pub(super) fn start_played(
+    config: &mut Config,
+    source: SimSource,
+    dir: &Path,
+) -> Result<Sim, RunError> {
+    let options = SimOptions {
+        source,
+        exchanges: config
+            .feeds
+            .iter()
+            .map(|feed| feed.exchange.clone())
+            .collect(),
+        ..SimOptions::default()
+    };
+    let sim = server::start(options).map_err(|error| RunError::Failed(error.to_string()))?;
+    for feed in &mut config.feeds {
+        (feed.stream, feed.rest, feed.proxy) = (None, None, Some(Way::Straight));
+    }
+    let mut feeds: Vec<&mut config::Feed> = config.feeds.iter_mut().collect();
+    point_at(&sim, &mut feeds, dir)?;
+    Ok(sim)
+}
+
+fn point_at(sim: &Sim, feeds: &mut [&mut config::Feed], dir: &Path) -> Result<(), RunError> {
+    let ca_file = write_ca(sim, dir)?;
+    for feed in feeds {
         feed.via = Some(sim.addr().to_string());
         feed.ca_file = Some(ca_file.clone());
     }
-    Ok(sim)
+    Ok(())
 }
 
 fn write_ca(sim: &Sim, dir: &Path) -> Result<PathBuf, RunError> {

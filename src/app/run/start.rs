@@ -37,6 +37,10 @@ pub(super) fn prepare(
                 (config, Some(sim), None, Some(simulate.seed))
             }
         },
+        Market::Played(mut config, source) => {
+            let sim = simulated::start_played(&mut config, source, dir)?;
+            (config, Some(sim), None, None)
+        }
         Market::Simulated {
             source,
             seed,

@@ -51,6 +51,8 @@ pub enum News {
 #[derive(Debug, Default)]
 pub(super) struct Age {
     clock: TheirClock,
+    /// A recording is played: its times are of then, and say nothing about the age of anything.
+    played: bool,
     delays: Delays,
     /// The least delay in this second, and how many messages came in it.
     least_ns: u64,
@@ -63,9 +65,16 @@ pub(super) struct Age {
 }
 
 impl Age {
+    /// A recording is played from here on, maybe one of today.
+    pub(crate) fn set_played(&mut self) {
+        self.played = true;
+    }
+
     /// The host's clock shows `unix` at `now`.
     pub(crate) fn look(&mut self, now: Nanos, unix: UnixNanos) {
-        self.clock.look(now, unix);
+        if !self.played {
+            self.clock.look(now, unix);
+        }
     }
 
     /// The exchange told its time.
@@ -75,7 +84,10 @@ impl Age {
         now: Nanos,
         unix: UnixNanos,
     ) -> Option<Verdict> {
-        self.clock.handle_time(time, now, unix)
+        match self.played {
+            true => None,
+            false => self.clock.handle_time(time, now, unix),
+        }
     }
 
     /// What is to be said about the host's clock, once.

@@ -37,6 +37,24 @@ fn what_lay_in_a_socket_is_as_old_as_the_socket_was_last_seen_empty() {
     assert_eq!(as_of(&replayed), 7);
 }
 
+#[test]
+fn a_recording_of_this_day_that_is_played_is_not_late() {
+    let (now, unix) = (Nanos::from_secs(100), UnixNanos(1_750_000_000_000_000_000));
+    let an_hour_ago = UnixNanos(unix.0 - 3_600_000_000_000);
+    let as_of = |mut age: Age| {
+        age.look(now, unix);
+        let arrived = Arrived {
+            surely: now,
+            at: now,
+        };
+        age.as_of(arrived, an_hour_ago)
+    };
+    let mut played = Age::default();
+    played.set_played();
+    assert_eq!(as_of(played), now);
+    assert!(as_of(Age::default()) < now);
+}
+
 /// A second of messages, one in 100 ms, that are so late.
 fn second(age: &mut Age, now: &mut u64, delay_ms: u64) -> Option<News> {
     for _ in 0..10 {
