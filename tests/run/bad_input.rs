@@ -171,9 +171,19 @@ fn keys_that_others_may_read_and_a_missing_account_end_with_code_2_and_advice() 
         "{}",
         ran.err
     );
-    let check = finished(tickwire(folder.path(), &["check", "live.toml"])).expect(1);
+    // A run on paper reads no keys: `check` tells of them, and judges them only with --live.
+    let paper = finished(tickwire(folder.path(), &["check", "live.toml"])).expect(0);
+    assert!(
+        paper.out.contains("with --live it would not run:\n"),
+        "{}",
+        paper.out
+    );
+    assert!(paper.out.contains("mode 0644"), "{}", paper.out);
+    let check = finished(tickwire(folder.path(), &["check", "live.toml", "--live"])).expect(2);
+    assert!(check.err.starts_with(&ran.err), "{}", check.err);
     for canary in canaries {
-        for said in [&ran.out, &ran.err, &check.out, &check.err] {
+        let checked = [&paper.out, &paper.err, &check.out, &check.err];
+        for said in [&ran.out, &ran.err].into_iter().chain(checked) {
             assert!(!said.contains(&canary), "a secret was shown:\n{said}");
         }
     }
@@ -259,7 +269,14 @@ fn simulated_prices_and_an_account_at_the_real_exchange_are_refused_before_anyth
         );
         assert!(!folder.path().join("runs").exists(), "nothing was started");
         let check = finished(tickwire(folder.path(), &["check", "c.toml"])).expect(0);
-        assert!(check.out.contains("refused: --live: "), "{}", check.out);
+        assert!(
+            check.out.contains("with --live it would not run:\n"),
+            "{}",
+            check.out
+        );
+        assert!(check.out.contains(what), "{}", check.out);
+        let check = finished(tickwire(folder.path(), &["check", "c.toml", "--live"])).expect(2);
+        assert!(check.err.starts_with(&ran.err), "{}", check.err);
     }
     sim.process.signal("INT");
     let said = sim.process.wait().expect(0);

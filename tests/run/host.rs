@@ -81,7 +81,16 @@ fn a_console_that_is_gone_is_nobodys_error() {
     drop(reader);
     let mut command = tickwire(
         dir.path(),
-        &["run", "left.toml", "--for", "1s", "--out", "o"],
+        &[
+            "run",
+            "left.toml",
+            "--for",
+            "1s",
+            "--down-max",
+            "60s",
+            "--out",
+            "o",
+        ],
     );
     command
         .stdin(Stdio::null())

@@ -25,7 +25,7 @@ fn every_exchange_is_followed_under_its_own_name_without_a_fault() {
         &feeds,
         "[simulate]\nseed = 7\ninstruments = 2\n",
     );
-    let mut process = Process::start(tickwire(dir.path(), &["run", "c.toml", "--out", "o"]));
+    let mut process = Process::start(tickwire(dir.path(), &["run", "-v", "c.toml", "--out", "o"]));
     // Calm books change a few times a second, and a slow host is slower still.
     let all_live = format!("books {0}/{0}", 2 * ALL.len());
     process.until("all live for some seconds", |_, err| {
