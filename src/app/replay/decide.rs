@@ -167,7 +167,7 @@ impl<'a, const N: usize> Deciding<'a, N> {
                 },
                 &mut seen,
             )?;
-            self.settle(log)?;
+            self.decide_all(log)?;
             index += 1;
         }
         let lasted = self.time.now().since(began);
@@ -218,7 +218,7 @@ impl<'a, const N: usize> Deciding<'a, N> {
             for part in &mut self.parts {
                 part.track.handle_timeout(&mut self.time);
             }
-            self.settle(log)?;
+            self.decide_all(log)?;
             if self.poll_timeout() <= due {
                 break; // What is overdue waits for a message.
             }
@@ -257,7 +257,7 @@ impl<'a, const N: usize> Deciding<'a, N> {
     }
 
     /// Decides what the feeds have published, until nothing is left to decide at this time.
-    fn settle(&mut self, log: &mut dyn Write) -> Result<(), String> {
+    fn decide_all(&mut self, log: &mut dyn Write) -> Result<(), String> {
         loop {
             for part in &mut self.parts {
                 part.track.flush();
