@@ -32,6 +32,8 @@ const MARKETS = {
 };
 
 class Wrong extends Error {}
+/** The simulated exchange has just begun: nothing of the kind has happened yet. */
+class Early extends Wrong {}
 class NotOffered extends Error {}
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -51,8 +53,18 @@ async function step(market, name, call) {
         const s = name === '~book' ? BOOK_S : STEP_S;
         timer = setTimeout(() => reject(new Wrong(`nothing within ${s} s`)), s * 1000);
     });
+    const again = async () => {
+        for (;;) {
+            try {
+                return await call();
+            } catch (error) {
+                if (!(error instanceof Early)) throw error;
+                await sleep(500);
+            }
+        }
+    };
     try {
-        say(market, name, 'ok', await Promise.race([call(), late]) || '');
+        say(market, name, 'ok', await Promise.race([again(), late]) || '');
     } catch (error) {
         const mild = error instanceof Wrong || error instanceof NotOffered;
         const why = mild ? error.message : `${error.constructor.name}: ${error.message}`;
@@ -182,7 +194,7 @@ function ticker(market, step, asked, base, got) {
 }
 
 function trades(asked, base, got) {
-    need(got.length, 'no trades');
+    if (!got.length) throw new Early('no trades');
     for (const trade of got) {
         need(trade.symbol === asked, `asked for ${asked}, got ${trade.symbol}`);
         need(['buy', 'sell'].includes(trade.side), `side ${trade.side}`);

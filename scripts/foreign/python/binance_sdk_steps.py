@@ -33,7 +33,7 @@ def book():
 
 def trades():
     for got in (body(rest.get_trades(symbol="SOLUSDT")),):
-        need(got, "no trades")
+        traded(got)
         for trade in got:
             price("SOL", trade["price"])
     got = body(rest.agg_trades(symbol="SOLUSDT"))

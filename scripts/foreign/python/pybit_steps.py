@@ -36,7 +36,7 @@ def book(http, category):
 
 def trades(http, category):
     got = result(http.get_public_trade_history(category=category, symbol="SOLUSDT"))["list"]
-    need(got, "no trades")
+    traded(got)
     for trade in got:
         need(trade["symbol"] == "SOLUSDT" and trade["side"] in ("Buy", "Sell"), str(trade))
         price("SOL", trade["price"])

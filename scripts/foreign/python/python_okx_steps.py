@@ -31,7 +31,7 @@ def book():
 
 def trades():
     got = data(market.get_trades(instId="SOL-USDT"))
-    need(got, "no trades")
+    traded(got)
     for trade in got:
         need(trade["instId"] == "SOL-USDT" and trade["side"] in ("buy", "sell"), str(trade))
         price("SOL", trade["px"])

@@ -31,6 +31,10 @@ class Wrong(Exception):
     """A value came, and it is not what was asked for."""
 
 
+class Early(Wrong):
+    """The simulated exchange has just begun: nothing of the kind has happened yet."""
+
+
 class NotOffered(Exception):
     """The client has no such call."""
 
@@ -38,6 +42,12 @@ class NotOffered(Exception):
 def need(what, why):
     if not what:
         raise Wrong(why)
+
+
+def traded(trades):
+    """There are trades. A step that finds none yet is tried again."""
+    if not trades:
+        raise Early("no trades")
 
 
 def say(market, step, result, why=""):
@@ -59,8 +69,16 @@ def failed(market, step, error):
 
 async def astep(market, step, call):
     """Awaits `call()` and reports it."""
+    end = time.monotonic() + STEP_S
     try:
-        value = await asyncio.wait_for(call(), BOOK_S if step == "~book" else STEP_S)
+        while True:
+            try:
+                value = await asyncio.wait_for(call(), BOOK_S if step == "~book" else STEP_S)
+                break
+            except Early:
+                if time.monotonic() > end:
+                    raise
+                await asyncio.sleep(0.5)
         say(market, step, "ok", value if isinstance(value, str) else "")
     except (Exception, asyncio.CancelledError) as error:  # Whatever a client throws is the result.
         failed(market, step, error)
@@ -70,11 +88,18 @@ def step(market, name, call):
     """Calls and reports. In a thread, for some clients wait for ever."""
     results = queue.Queue()
 
+    end = time.monotonic() + STEP_S
+
     def run():
-        try:
-            results.put(call())
-        except (Exception, asyncio.CancelledError) as error:  # Whatever a client throws.
-            results.put(error)
+        while True:
+            try:
+                return results.put(call())
+            except Early as error:
+                if time.monotonic() > end:
+                    return results.put(error)
+                time.sleep(0.5)
+            except (Exception, asyncio.CancelledError) as error:  # Whatever a client throws.
+                return results.put(error)
 
     threading.Thread(target=run, daemon=True).start()
     try:
