@@ -101,7 +101,7 @@ impl<S: Transport + Send + 'static> Road<S> {
             inputs.push(events);
             feeds.push(road);
         }
-        let (desk, gateway) = match gateway {
+        let (tickets, gateway) = match gateway {
             Some(plan) => {
                 let open_max = risk.open_orders_max();
                 assert!(open_max <= plan.tickets, "an order without a place");
@@ -109,15 +109,13 @@ impl<S: Transport + Send + 'static> Road<S> {
                 let ends = self::gateway(plan, bells)?;
                 inputs.push(ends.reports);
                 let lane: Box<dyn Lane<S>> = Box::new(ends.gateway);
-                let exit = Exit::Gateway(ends.tickets);
-                let desk = Desk::new(&instruments, inputs, strategies, risk, exit);
-                (desk, Some(lane))
+                (Some(ends.tickets), Some(lane))
             }
-            None => (paper_desk(&instruments, inputs, strategies, risk), None),
+            None => (None, None),
         };
         Ok(Self {
             feeds,
-            desk,
+            desk: desk(&instruments, inputs, strategies, risk, tickets),
             gateway,
         })
     }
@@ -136,20 +134,16 @@ fn boxed<S: Transport + Send + 'static, const N: usize>(
     Ok((ends.events, road))
 }
 
-/// The desk of a road without a gateway: orders are filled on paper.
-pub(crate) fn paper_desk(
+/// The desk of a road. Without tickets for a gateway its orders are filled on paper.
+pub(crate) fn desk(
     instruments: &[Instrument],
     inputs: Vec<Receiver<Event>>,
     strategies: Vec<Seated>,
     risk: Risk,
+    tickets: Option<Sender<Ticket>>,
 ) -> Desk {
-    Desk::new(
-        instruments,
-        inputs,
-        strategies,
-        risk,
-        Exit::Paper(Paper::new()),
-    )
+    let exit = tickets.map_or_else(|| Exit::Paper(Paper::new()), Exit::Gateway);
+    Desk::new(instruments, inputs, strategies, risk, exit)
 }
 
 /// A feed by itself, with the rings that it publishes to; `desk` rings when there are events.

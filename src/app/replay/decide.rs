@@ -124,7 +124,7 @@ impl<'a, const N: usize> Deciding<'a, N> {
         let (time, notes) = Time::at(cast.first);
         let started = UnixNanos(cast.first.0 as i64);
         Ok(Self {
-            desk: road::paper_desk(&instruments, inputs, seated, risk),
+            desk: road::desk(&instruments, inputs, seated, risk, None),
             auditor: Auditor::new(&instruments, false),
             head: Summary {
                 version: env!("CARGO_PKG_VERSION").into(),
