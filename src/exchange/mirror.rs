@@ -103,6 +103,12 @@ pub trait Market {
         None
     }
 
+    /// Whether a recording is played. A session then answers requests, but shows no book, print
+    /// or ticker of its own: these are in the recording.
+    fn is_played(&self) -> bool {
+        false
+    }
+
     /// The listing that the exchange calls so.
     fn find(&self, symbol: &str) -> Option<usize> {
         let named = |listing: &Listing| listing.instrument.symbol.as_str() == symbol;
@@ -198,6 +204,11 @@ pub trait Mirror: Sync {
     fn quote(&self) -> &'static str {
         "USDT"
     }
+    /// How the exchange lists an instrument of which a recording shows only the symbol and the
+    /// decimals of its numbers: fills in what the symbol tells, like base, quote and kind.
+    fn recorded(&self, seen: &Instrument) -> Instrument {
+        *seen
+    }
     /// A market connection whose upgrade asked for this path and query; `None` if nothing
     /// listens.
     fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>>;
@@ -257,6 +268,17 @@ pub trait MirrorSession: Send {
     }
     /// Streams that it is subscribed to.
     fn streams(&self) -> usize;
+    /// If a recording is played: whether this frame of it is of a stream that the client is
+    /// subscribed to. An exchange that numbers all frames of a connection carries every frame, and
+    /// its session then says nothing itself.
+    fn carries(&self, _frame: &str) -> bool {
+        false
+    }
+    /// If a recording is played: whether the client follows this symbol's book, and the exchange
+    /// gives its snapshots by REST.
+    fn awaits(&self, _symbol: &str) -> bool {
+        false
+    }
     /// Their names, as [`Recorded::Stream`] has them; `None` if no recording is played.
     fn names(&self) -> Option<&BTreeSet<String>> {
         None

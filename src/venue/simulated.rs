@@ -293,6 +293,10 @@ impl Market for Venue {
         self.traded[listing].day(self.now())
     }
 
+    fn is_played(&self) -> bool {
+        matches!(self.source, Source::Play(..))
+    }
+
     fn take_recorded(&mut self, listing: usize) -> Option<Option<String>> {
         match &mut self.source {
             Source::Flow(_) => None,
