@@ -2,7 +2,8 @@
 //! an error or in `Debug`, and wipes what it read when that is dropped.
 
 use super::config::{Account as Source, SecretSource};
-use crate::exchange::Account;
+use crate::base::Secret;
+use crate::exchange::{Account, AccountKey};
 use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -51,13 +52,17 @@ fn load_from(
             SecretSource::Env(name) => read_env(name, &env),
         };
         // The copy without the final newline is the one that stays; the other is wiped here.
-        let trimmed = text.map(|text| Zeroizing::new(text.trim().to_owned()));
-        let checked = trimmed.and_then(|text| check(&text).map(|()| text));
+        let trimmed = text.map(|text| Secret::from(text.trim().to_owned()));
+        let checked = trimmed.and_then(|text| check(text.expose()).map(|()| text));
         checked.map_err(|what| SecretError { key, what })
     };
     Ok(Account {
         api_key: read("api_key_file", &source.api_key, check_api_key)?,
-        private_key_pem: read("private_key_file", &source.private_key, check_private_key)?,
+        key: AccountKey::Ed25519Pem(read(
+            "private_key_file",
+            &source.private_key,
+            check_private_key,
+        )?),
     })
 }
 
@@ -176,12 +181,8 @@ mod tests {
     fn files_of_our_own_with_mode_0600_are_read_and_trimmed() {
         let folder = Folder::new();
         let account = load_from(&folder.source(), None, |_| None).expect("both keys");
-        assert_eq!(*account.api_key, API_KEY);
-        assert!(
-            account
-                .private_key_pem
-                .ends_with("-----END PRIVATE KEY-----")
-        );
+        assert_eq!(account.api_key.expose(), API_KEY);
+        assert!(account.key.expose().ends_with("-----END PRIVATE KEY-----"));
     }
 
     #[test]
@@ -236,7 +237,7 @@ mod tests {
             }
         };
         let there = load_from(&source("api"), Some(folder.0.path()), |_| None);
-        assert_eq!(*there.expect("the credential").api_key, API_KEY);
+        assert_eq!(there.expect("the credential").api_key.expose(), API_KEY);
         let missing = load_from(&source("other"), Some(folder.0.path()), |_| None)
             .err()
             .unwrap();
@@ -257,7 +258,10 @@ mod tests {
         };
         let env = |name: &str| (name == "TICKWIRE_KEY").then(|| API_KEY.to_owned());
         assert_eq!(
-            *load_from(&source, None, env).expect("the variable").api_key,
+            load_from(&source, None, env)
+                .expect("the variable")
+                .api_key
+                .expose(),
             API_KEY
         );
         assert!(refused(&source).contains("TICKWIRE_KEY is not set"));

@@ -2,11 +2,13 @@
 //! resolves the name. Holds no stream of its own and never waits: the deadline is its owner's.
 
 use super::http::Head;
+use crate::base::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::IpAddr;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Which protocol the proxy speaks.
@@ -23,7 +25,7 @@ pub struct Proxy {
     /// `host:port`.
     host_port: String,
     /// User and password.
-    login: Option<(Zeroizing<String>, Zeroizing<String>)>,
+    login: Option<Arc<(Secret, Secret)>>,
 }
 
 impl Proxy {
@@ -53,14 +55,14 @@ impl Proxy {
         }
         let fits = |text: &str| (1..=255).contains(&text.len()) && !text.contains(['\r', '\n']);
         if let (Scheme::Socks5, Some((user, password))) = (scheme, &login)
-            && !(fits(user) && fits(password))
+            && !(fits(user.expose()) && fits(password.expose()))
         {
             return Err(LOGIN);
         }
         Ok(Self {
             scheme,
             host_port: host_port.to_owned(),
-            login,
+            login: login.map(Arc::new),
         })
     }
 
@@ -72,8 +74,9 @@ impl Proxy {
     fn first_words(&self, target: &Target) -> Zeroizing<Vec<u8>> {
         match (self.scheme, &self.login) {
             (Scheme::Http, login) => {
-                let login = login.as_ref().map_or(String::new(), |(user, password)| {
-                    let both = Zeroizing::new(format!("{}:{}", **user, **password));
+                let login = login.as_ref().map_or(String::new(), |login| {
+                    let (user, password) = (login.0.expose(), login.1.expose());
+                    let both = Zeroizing::new(format!("{user}:{password}"));
                     format!("Proxy-Authorization: Basic {}\r\n", STANDARD.encode(&*both))
                 });
                 let login = Zeroizing::new(login);
@@ -211,7 +214,8 @@ impl<T: Read + Write> Tunnel<T> {
                 match (self.answer[1], &self.proxy.login) {
                     _ if self.answer[0] != 5 => return Err(refused("it does not speak SOCKS5")),
                     (NO_LOGIN, _) => self.ask(),
-                    (PASSWORD, Some((user, password))) => {
+                    (PASSWORD, Some(login)) => {
+                        let (user, password) = (login.0.expose(), login.1.expose());
                         let mut words = Zeroizing::new(vec![1, user.len() as u8]);
                         words.extend_from_slice(user.as_bytes());
                         words.push(password.len() as u8);
@@ -316,7 +320,7 @@ fn refused(why: &str) -> io::Error {
 }
 
 /// A part of a URL as it is meant.
-fn percent_decoded(text: &str) -> Option<Zeroizing<String>> {
+fn percent_decoded(text: &str) -> Option<Secret> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -326,7 +330,7 @@ fn percent_decoded(text: &str) -> Option<Zeroizing<String>> {
             byte => byte,
         });
     }
-    Some(Zeroizing::new(std::str::from_utf8(&bytes).ok()?.to_owned()))
+    Some(Secret::from(std::str::from_utf8(&bytes).ok()?.to_owned()))
 }
 
 const NO_LOGIN: u8 = 0;
@@ -352,8 +356,8 @@ mod tests {
     fn a_url_is_understood_and_its_credentials_are_never_shown() {
         let proxy = Proxy::parse("socks5://me:s%40cret@proxy.test:1080").unwrap();
         assert_eq!(proxy.host_port(), "proxy.test:1080");
-        let (user, password) = proxy.login.as_ref().unwrap();
-        assert_eq!((user.as_str(), password.as_str()), ("me", "s@cret"));
+        let (user, password) = &**proxy.login.as_ref().unwrap();
+        assert_eq!((user.expose(), password.expose()), ("me", "s@cret"));
         assert_eq!(
             format!("{proxy} {proxy:?}"),
             "socks5://proxy.test:1080 socks5://proxy.test:1080"

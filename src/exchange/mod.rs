@@ -19,8 +19,8 @@ pub(crate) mod okx;
 pub(crate) use crate::base::feed::MESSAGE_BYTES_MAX;
 use crate::base::feed::SeqRule;
 use crate::base::{
-    Channel, ClientId, DecimalError, Instrument, InstrumentId, NewOrder, Px, Qty, Snapshot, Span,
-    Symbol, UnixNanos,
+    Channel, ClientId, DecimalError, Instrument, InstrumentId, NewOrder, Px, Qty, Secret, Snapshot,
+    Span, Symbol, UnixNanos,
 };
 pub(crate) use kit::listing::LeftOut;
 pub use kit::listing::Listings;
@@ -427,12 +427,29 @@ pub enum Answer {
     Ignored,
 }
 
-/// Who trades. Keys have no `Debug` and are wiped when dropped.
+/// Who trades.
 pub struct Account {
-    /// What the exchange gave for the public half of the key.
-    pub api_key: zeroize::Zeroizing<String>,
-    /// PKCS#8 PEM of an Ed25519 private key.
-    pub private_key_pem: zeroize::Zeroizing<String>,
+    /// The name that the exchange gave to the key.
+    pub api_key: Secret,
+    /// What signs.
+    pub key: AccountKey,
+}
+
+/// What signs an account's requests. Which of them an exchange takes is for its folder to say.
+pub enum AccountKey {
+    /// PKCS#8 PEM of an Ed25519 private key. The exchange knows its public half only.
+    Ed25519Pem(Secret),
+    /// A secret that the exchange made and knows, too (HMAC).
+    Hmac(Secret),
+}
+
+impl AccountKey {
+    /// The text of the key, of either sort.
+    pub fn expose(&self) -> &str {
+        match self {
+            Self::Ed25519Pem(key) | Self::Hmac(key) => key.expose(),
+        }
+    }
 }
 
 /// Why a frame was not understood. Counted by kind; the message changes nothing.

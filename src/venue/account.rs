@@ -29,7 +29,7 @@ mod tests {
                 .unwrap()
                 .api_key
         };
-        assert_ne!(*keys(), *keys());
+        assert!(keys() != keys());
         let refused = generate_account(by_name("okx").unwrap()).err().unwrap();
         assert_eq!(refused, "no orders are simulated at okx");
     }

@@ -13,7 +13,7 @@ use tickwire::base::{
     RxStamps, Snapshot, Span, Stamps, Symbol, UnixNanos,
 };
 use tickwire::conn::{Link, LinkConfig, Output, Phase, Read, TlsStream};
-use tickwire::exchange::{self, Account, Exchange, OrderCodec};
+use tickwire::exchange::{self, Account, AccountKey, Exchange, OrderCodec};
 use tickwire::strategy::{Table, imbalance};
 use tickwire::trading::limits::{RiskLimits, RiskParams};
 use tickwire::trading::risk::Risk;
@@ -392,7 +392,7 @@ pub fn codec(exchange: &dyn Exchange, instruments: &[Instrument]) -> Box<dyn Ord
         -----END PRIVATE KEY-----\n";
     let account = Account {
         api_key: "test-key-0001".to_owned().into(),
-        private_key_pem: key.to_owned().into(),
+        key: AccountKey::Ed25519Pem(key.to_owned().into()),
     };
     exchange.order_codec(account, instruments).unwrap()
 }

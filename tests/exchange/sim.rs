@@ -304,7 +304,7 @@ fn logon(signer: &SigningKey, api_key: &str) -> Value {
 fn orders_are_acked_rejected_and_refused_without_a_good_signature() {
     let sim = flow(4);
     let account = account::generate_account(exchange::unnamed()).unwrap();
-    let key = SigningKey::from_pkcs8_pem(&account.private_key_pem).unwrap();
+    let key = SigningKey::from_pkcs8_pem(account.key.expose()).unwrap();
     let order = |price: &str| {
         json!({"id": 2, "method": "order.place", "params": {"symbol": "BTCUSDT", "side": "BUY",
             "type": "LIMIT", "timeInForce": "IOC", "price": price, "quantity": "0.00100",
@@ -314,11 +314,11 @@ fn orders_are_acked_rejected_and_refused_without_a_good_signature() {
     assert_eq!(ask(&mut socket, order("70000.00"))["status"], 401);
     let stranger = SigningKey::from_bytes(&[9; 32]);
     assert_eq!(
-        ask(&mut socket, logon(&stranger, &account.api_key))["error"]["code"],
+        ask(&mut socket, logon(&stranger, account.api_key.expose()))["error"]["code"],
         -1022
     );
     assert_eq!(
-        ask(&mut socket, logon(&key, &account.api_key))["status"],
+        ask(&mut socket, logon(&key, account.api_key.expose()))["status"],
         200
     );
     let acked = ask(&mut socket, order("70000.00"));

@@ -3,7 +3,7 @@
 use crate::lane_support::desk::{admit, ready_risk};
 use crate::lane_support::{BTC, Rig, START, Tap, binance, instruments};
 use tickwire::base::{Body, ClientId, Event, Nanos, Outcome, RxStamps, Span, Stamps, Value};
-use tickwire::exchange::Account;
+use tickwire::exchange::{Account, AccountKey};
 use tickwire::trading::risk::Risk;
 use tickwire::watch::stage::Stage;
 use tickwire::wiring::desk::{Receipt, Ticket};
@@ -29,7 +29,7 @@ struct Bench {
 fn bench(room: usize) -> Bench {
     let account = Account {
         api_key: "test-key-0001".to_owned().into(),
-        private_key_pem: KEY.to_owned().into(),
+        key: AccountKey::Ed25519Pem(KEY.to_owned().into()),
     };
     let codec = binance().order_codec(account, &instruments()).unwrap();
     let (rig, (orders, events)) = Rig::of(|endpoint| {

@@ -313,13 +313,13 @@ pub const EAGER: &str = "[strategy]\nname = \"imbalance\"\ndepth = 5\nthreshold 
 /// Writes the keys of a fresh account, and gives what must never be shown: every line of both.
 pub fn write_keys(folder: &Path) -> (Account, Vec<String>) {
     let account = generate_account(exchange::unnamed()).unwrap();
-    write_secret(&folder.join("api.key"), &account.api_key);
-    write_secret(&folder.join("private.pem"), &account.private_key_pem);
-    let pem = account.private_key_pem.lines();
+    write_secret(&folder.join("api.key"), account.api_key.expose());
+    write_secret(&folder.join("private.pem"), account.key.expose());
+    let pem = account.key.expose().lines();
     let secret = pem.filter(|line| !line.starts_with('-'));
     let canaries = secret
         .map(str::to_owned)
-        .chain([account.api_key.to_string()]);
+        .chain([account.api_key.expose().to_owned()]);
     let canaries = canaries.collect();
     (account, canaries)
 }

@@ -283,6 +283,7 @@ fn unix_time(stamp: u64) -> Option<UnixNanos> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::AccountKey;
 
     #[test]
     fn the_registry_knows_it_by_name() {
@@ -328,7 +329,7 @@ mod tests {
         assert_eq!(BINANCE_US.stream_path(Channel::Depth), "/stream");
         let account = Account {
             api_key: String::new().into(),
-            private_key_pem: String::new().into(),
+            key: AccountKey::Hmac(String::new().into()),
         };
         let refused = BINANCE_US.order_codec(account, &[]).err().unwrap();
         assert_eq!(refused, "this build sends no orders to binance-us");

@@ -3,13 +3,13 @@
 
 use crate::base::note::NOTE_TEXT_MAX;
 use crate::base::{
-    ClientId, Instrument, InstrumentId, NewOrder, Px, Qty, Side, Symbol, TimeInForce, UnixNanos,
-    decimal,
+    ClientId, Instrument, InstrumentId, NewOrder, Px, Qty, Secret, Side, Symbol, TimeInForce,
+    UnixNanos, decimal,
 };
 use crate::exchange::binance_spot::unix_time;
 use crate::exchange::kit::Value;
 use crate::exchange::kit::tape::Scratch;
-use crate::exchange::{Account, Answer, DecodeError, End, OrderCodec};
+use crate::exchange::{Account, AccountKey, Answer, DecodeError, End, OrderCodec};
 use arrayvec::ArrayString;
 use base64::Engine;
 use ed25519_dalek::pkcs8::DecodePrivateKey;
@@ -29,13 +29,17 @@ const TIME_ID: &str = "time";
 const OUTSIDE_WINDOW: i32 = -1021;
 /// Room for the longest frame: some 300 bytes, and a symbol of which every byte is escaped.
 const FRAME_BYTES: usize = 640;
+/// What is said to a secret key.
+const NO_HMAC: &str = "this build sends orders with an Ed25519 key only: make one with `openssl \
+                       genpkey -algorithm ed25519 -out key.pem`, register its public half at \
+                       Binance, and write private_key_file instead of the secret key";
 /// Prices that one order may trade at before a list must grow.
 const FILLS: usize = 64;
 
 /// The codec of one order connection. Has no `Debug`: it holds the account's key, wiped when
 /// dropped.
 pub(crate) struct SpotOrders {
-    api_key: Zeroizing<String>,
+    api_key: Secret,
     key: SigningKey,
     /// Sorted by id.
     listed: Vec<Listed>,
@@ -61,9 +65,10 @@ struct Listed {
 impl SpotOrders {
     /// A codec for this account. The error says what is wrong with the keys, without showing them.
     pub(crate) fn new(account: Account, instruments: &[Instrument]) -> Result<Self, String> {
-        let api_key = Zeroizing::new(account.api_key.trim().to_owned());
-        if api_key.is_empty()
-            || !api_key
+        let Account { api_key, key } = account;
+        let text = api_key.expose();
+        if text.is_empty()
+            || !text
                 .bytes()
                 .all(|byte| byte.is_ascii_graphic() && !b"\"\\&=".contains(&byte))
         {
@@ -73,7 +78,10 @@ impl SpotOrders {
                     .to_owned(),
             );
         }
-        let key = SigningKey::from_pkcs8_pem(account.private_key_pem.trim()).map_err(|error| {
+        let AccountKey::Ed25519Pem(pem) = key else {
+            return Err(NO_HMAC.to_owned());
+        };
+        let key = SigningKey::from_pkcs8_pem(pem.expose().trim()).map_err(|error| {
             format!(
                 "the private key is not a PKCS#8 PEM of an Ed25519 key ({error}): make one with \
                  `openssl genpkey -algorithm ed25519 -out key.pem` and register its public half at \
@@ -124,7 +132,7 @@ impl OrderCodec for SpotOrders {
     }
 
     fn logon(&mut self, now: UnixNanos) -> String {
-        let (api_key, timestamp) = (self.api_key.as_str(), now.as_micros());
+        let (api_key, timestamp) = (self.api_key.expose(), now.as_micros());
         let payload = Zeroizing::new(format!(
             "apiKey={api_key}&recvWindow={LOGON_WINDOW_MS}&timestamp={timestamp}"
         ));

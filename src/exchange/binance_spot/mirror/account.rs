@@ -4,8 +4,8 @@
 use super::route::{self, Upgrade};
 use super::{Fault, NOTIONAL_MAX, SpotMirror, TimeUnit, find, market, public};
 use crate::base::{DecimalError, Instrument, Px, Qty, Side, UnixNanos, decimal};
-use crate::exchange::Account;
 use crate::exchange::mirror::{AccountSession, Accounts, Life, Listing, Matcher, Place, Placed};
+use crate::exchange::{Account, AccountKey};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ed25519_dalek::pkcs8::{EncodePrivateKey, spki::der::pem::LineEnding};
 use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
@@ -54,8 +54,8 @@ impl Accounts for SpotMirror {
             .to_pkcs8_pem(LineEnding::LF)
             .map_err(|error| error.to_string())?;
         Ok(Account {
-            api_key,
-            private_key_pem,
+            api_key: api_key.into(),
+            key: AccountKey::Ed25519Pem(private_key_pem.into()),
         })
     }
 

@@ -5,21 +5,21 @@ use crate::exchange::binance_spot::rest::test_instrument;
 use proptest::prelude::*;
 
 /// Seed 00 01 … 1f, as PKCS#8.
-fn pem() -> Zeroizing<String> {
+fn pem() -> Secret {
     let mut der = vec![
         0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20,
     ];
     der.extend(0..32u8);
     let text = base64::engine::general_purpose::STANDARD.encode(der);
-    Zeroizing::new(format!(
+    Secret::from(format!(
         "-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n"
     ))
 }
 
 fn account() -> Account {
     Account {
-        api_key: Zeroizing::new("test-key-0001".to_owned()),
-        private_key_pem: pem(),
+        api_key: "test-key-0001".to_owned().into(),
+        key: AccountKey::Ed25519Pem(pem()),
     }
 }
 
@@ -65,8 +65,8 @@ fn the_logon_signs_its_parameters_sorted_and_raw() {
 fn bad_keys_are_refused_with_advice_and_not_shown() {
     let refused = |api_key: &str, pem: &str| {
         let account = Account {
-            api_key: Zeroizing::new(api_key.to_owned()),
-            private_key_pem: Zeroizing::new(pem.to_owned()),
+            api_key: api_key.to_owned().into(),
+            key: AccountKey::Ed25519Pem(pem.to_owned().into()),
         };
         SpotOrders::new(account, &[]).err().unwrap()
     };
@@ -77,8 +77,17 @@ fn bad_keys_are_refused_with_advice_and_not_shown() {
     assert!(why.contains("openssl genpkey -algorithm ed25519"), "{why}");
     assert!(!why.contains("c2VjcmV0"), "{why}");
     assert!(refused("key", "").contains("PKCS#8"));
-    assert!(refused("", &pem()).contains("API key"));
-    assert!(refused("a\"b", &pem()).contains("API key"));
+    assert!(refused("", pem().expose()).contains("API key"));
+    assert!(refused("a\"b", pem().expose()).contains("API key"));
+    let secret = Account {
+        key: AccountKey::Hmac("c2VjcmV0".to_owned().into()),
+        ..account()
+    };
+    let why = SpotOrders::new(secret, &[]).err().unwrap();
+    assert!(
+        why.contains("write private_key_file instead") && !why.contains("c2VjcmV0"),
+        "{why}"
+    );
 }
 
 #[test]

@@ -283,9 +283,9 @@ fn an_account_may_not_have_more_open_orders_than_the_filter_says() {
 fn an_account_is_a_key_pair_and_its_api_key_the_hex_of_the_public_key() {
     let seed = Zeroizing::new([7; 32]);
     let account = SpotMirror::whole("binance").account(&seed).unwrap();
-    let key = SigningKey::from_pkcs8_pem(&account.private_key_pem).unwrap();
+    let key = SigningKey::from_pkcs8_pem(account.key.expose()).unwrap();
     assert_eq!(key.to_bytes(), *seed);
-    assert_eq!(*account.api_key, api_key());
+    assert_eq!(account.api_key.expose(), api_key());
 }
 
 #[test]
