@@ -77,9 +77,9 @@ pub(crate) struct RunArgs {
     /// Folder for the run's files [default: a new one under runs/]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Let the simulated exchange play this recording; with a configuration, to its feeds and its
+    /// Let simulated exchanges play this recording; with a configuration, to its feeds and its
     /// strategies
-    #[arg(long, value_name = "FILE.jsonl.gz", conflicts_with_all = ["seed", "live"])]
+    #[arg(long, value_name = "FILE.jsonl.gz|DIR", conflicts_with_all = ["seed", "live"])]
     pub(crate) play: Option<PathBuf>,
     /// Speed of the recording: recorded, max, or how many times as fast
     #[arg(long, requires = "play")]

@@ -80,7 +80,7 @@ pub struct Replayed {
 /// is not in the digests. The code is 0 only if no recorded book is missing.
 pub(crate) fn run(args: ReplayArgs, program: Program<'_>) -> ExitCode {
     let mut failed = None;
-    let files = args.files.iter().flat_map(|file| series_of(file));
+    let files = args.files.iter().flat_map(|file| recorder::series_of(file));
     if let Some(path) = &args.config {
         let files: Vec<PathBuf> = files.collect();
         return decide_all(&files, path, &args, program);
@@ -160,21 +160,6 @@ fn write_lines<T: Serialize>(out: &mut dyn std::io::Write, each: &[T]) -> std::i
         out.write_all(b"\n")?;
     }
     Ok(())
-}
-
-/// The series that a name on the command line stands for: a recorder's folder stands for all of its
-/// series.
-fn series_of(file: &Path) -> Vec<PathBuf> {
-    let series = match file.is_dir() {
-        true => recorder::series(file).unwrap_or_default(),
-        false => Vec::new(),
-    };
-    // If there is none, opening it says so.
-    if series.is_empty() {
-        vec![file.to_owned()]
-    } else {
-        series
-    }
 }
 
 /// The digests of all books of `file`, kept with `depth` levels per side (256, 1,024 or 4,096).

@@ -212,7 +212,7 @@ impl Run {
     pub fn start(self) -> Result<RunEnd, RunError> {
         let stop = Stop::listen().map_err(failed_to("take signals"))?;
         let started = rfc3339_millis(start::wall_clock()?);
-        let Ready { mode, account } = self.ready()?;
+        let ready = self.ready()?;
         let recording = match &self.out {
             Some(dir) if self.record => Some(recording::Recording::create(dir)?),
             Some(_) | None => None,
@@ -222,13 +222,13 @@ impl Run {
         let head = Summary {
             version: env!("CARGO_PKG_VERSION").into(),
             started,
-            mode: mode.name().into(),
+            mode: ready.mode.name().into(),
             ..Summary::default()
         };
         let bodies = recording.as_ref().map(|recording| recording.bodies());
         let played = self.market.is_played();
         let (market, dir) = (self.market, claim.dir().to_owned());
-        let prepare = move || start::prepare(market, account, &dir, bodies);
+        let prepare = move || start::prepare(market, ready, &dir, bodies);
         let prepared = stop.unless_asked("tickwire-start", prepare);
         let Some(prepared) = prepared.map_err(failed_to("start"))? else {
             // Nothing was followed yet: what the run leaves is that it was here.
@@ -247,6 +247,7 @@ impl Run {
         };
         let Prepared {
             config,
+            mode,
             sim,
             account,
             seed,
@@ -285,6 +286,7 @@ impl Run {
         let notes = outputs.notes_to.clone();
         let truths = sim.as_ref().filter(|_| seed.is_some()).map(Sim::truth);
         let head = Summary {
+            mode: mode.name().into(),
             seed,
             left_out,
             absent,

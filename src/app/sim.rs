@@ -42,8 +42,9 @@ pub(crate) struct SimArgs {
     /// Book messages a second that all instruments of all exchanges make together, about
     #[arg(long, value_name = "N")]
     pub(crate) messages_per_s: Option<u64>,
-    /// Play this recording (JSON lines, gzip or plain) instead of an order flow
-    #[arg(long, value_name = "FILE", help = play_help())]
+    /// Play this recording (a file of JSON lines, gzip or plain, or a folder of `tickwire record`)
+    /// instead of an order flow
+    #[arg(long, value_name = "FILE|DIR")]
     pub(crate) play: Option<PathBuf>,
     /// How fast to play it: `recorded`, `max` (as fast as the client reads), or a factor such as 10
     #[arg(long, default_value = "recorded", requires = "play")]
@@ -79,12 +80,6 @@ impl FromStr for Instruments {
             .map(Self::First)
             .ok_or_else(|| format!("write 1 to {INSTRUMENTS_MAX}, or a file"))
     }
-}
-
-fn play_help() -> String {
-    let player = exchange::unnamed().mirror().player();
-    let whose = player.map_or("", |player| player.whose());
-    format!("Play this recording of {whose} (JSON lines, gzip or plain) instead of an order flow")
 }
 
 /// Why the command ended badly.
@@ -145,7 +140,6 @@ fn serve(args: SimArgs) -> Result<(), Failure> {
     };
     options.listen = args.listen.unwrap_or(options.listen);
     if let Some(path) = args.play {
-        options.exchanges = SimOptions::default().exchanges;
         options.source = SimSource::Play {
             path,
             speed: args.speed,

@@ -10,7 +10,7 @@ use super::Account;
 use crate::base::{Diff, Instrument, Level, Px, Qty, Quote, Side, Trade, UnixNanos};
 pub use day::Day;
 pub use rest::{Ban, Call, Content, Method, Quota, Refusal, Reply};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 /// How often a market's book stream speaks.
@@ -159,33 +159,6 @@ pub trait Matcher: Market {
     fn place(&mut self, account: &str, order: &Place) -> Placed;
 }
 
-/// What a recorded message is to a client that is played it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Recorded {
-    /// A frame of this stream, by the name that clients subscribe to: the symbol in small letters,
-    /// `@`, and what it tells of, which of a book begins with `depth`.
-    Stream(String),
-    /// A frame that names its symbol only, as it is listed.
-    Symbol(String),
-    /// The body of a depth snapshot of this symbol.
-    Snapshot(String),
-    /// Anything else: acknowledgements, other requests, another exchange's messages.
-    Other,
-}
-
-/// What an exchange's recordings say, so that the simulated exchange can play them.
-pub trait Player: Sync {
-    /// Whose recordings it reads, as a person calls the exchange.
-    fn whose(&self) -> &'static str;
-    /// What a frame is that came from this URL.
-    fn frame(&self, url: &str, raw: &str) -> Recorded;
-    /// What the body is that answered a request to this URL.
-    fn body(&self, url: &str) -> Recorded;
-    /// How an instrument is listed of which nothing but its symbol is known. The id is left to the
-    /// caller.
-    fn list(&self, symbol: &str) -> Instrument;
-}
-
 /// What a client did that ends its connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offence {
@@ -225,11 +198,6 @@ pub trait Mirror: Sync {
     /// Whether a REST request is for this exchange and not for another one at the same host.
     fn is_asked(&self, _call: Call<'_>) -> bool {
         true
-    }
-    /// What its recordings say; `None` if they are not played. Its sessions then have
-    /// [`MirrorSession::names`].
-    fn player(&self) -> Option<&dyn Player> {
-        None
     }
     /// Its accounts; `None` if no orders are simulated.
     fn accounts(&self) -> Option<&dyn Accounts> {
@@ -278,10 +246,6 @@ pub trait MirrorSession: Send {
     /// gives its snapshots by REST.
     fn awaits(&self, _symbol: &str) -> bool {
         false
-    }
-    /// Their names, as [`Recorded::Stream`] has them; `None` if no recording is played.
-    fn names(&self) -> Option<&BTreeSet<String>> {
-        None
     }
 }
 

@@ -22,8 +22,10 @@ mod verify;
 mod tests;
 
 pub(crate) use chain::{Files, Reader, is_recording, series, series_names, unpacked};
+#[cfg(test)]
+pub(crate) use entry::Entries;
 pub(crate) use entry::ReadError;
-pub(crate) use entry::{Entries, Entry, Kind, Place, writable};
+pub(crate) use entry::{Entry, Kind, Place, writable};
 pub(crate) use manifest::{Item, NAME as MANIFEST};
 pub(crate) use merge::Merge;
 #[cfg(test)]

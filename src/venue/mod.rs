@@ -13,6 +13,7 @@ pub(crate) mod play;
 pub(crate) mod recording;
 pub(crate) mod session;
 pub(crate) mod simulated;
+pub(crate) mod surveyed;
 
 pub(crate) use directory::Venues;
 pub(crate) use simulated::Venue;

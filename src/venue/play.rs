@@ -1,11 +1,13 @@
 //! Plays a recording to one session: what it subscribed to, in recorded order, at the speed that
 //! was asked for. Changes no byte of a frame.
 
-use super::recording::recorded;
+use super::recording::{Connections, Lines};
 use crate::base::{Nanos, Span};
-use crate::exchange::mirror::{Player, Recorded};
-use crate::journal::{Entries, Entry, ReadError};
-use std::collections::BTreeSet;
+use crate::exchange::Exchange;
+use crate::exchange::mirror::MirrorSession;
+use crate::journal::{Entry, Kind, Merge, ReadError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// How fast a recording is played.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,9 +36,6 @@ impl std::str::FromStr for Speed {
     }
 }
 
-/// What a session is subscribed to, by stream name.
-pub(crate) type Subscriptions = BTreeSet<String>;
-
 /// What to do next.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Step {
@@ -50,10 +49,54 @@ pub(crate) enum Step {
     End,
 }
 
+/// A recording starts this long after the last subscription, so that one which a client must spread
+/// over several messages and connections is whole before the first frame.
+pub(super) const UNCHANGED: Span = Span::from_millis(300);
+
+/// When a recording starts for all connections that are subscribed by then, of all its exchanges:
+/// they stay in step.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// [`Nanos::NEVER`] before the first subscription.
+    at: AtomicU64,
+    /// The first frame's recorded time, which belongs to it.
+    first: Option<u64>,
+}
+
+impl Start {
+    /// Nobody is subscribed yet.
+    pub(super) fn new(first: Option<u64>) -> Self {
+        Self {
+            at: AtomicU64::new(Nanos::NEVER.0),
+            first,
+        }
+    }
+
+    /// When it starts, if nobody subscribes to more before.
+    pub(super) fn at(&self) -> Nanos {
+        Nanos(self.at.load(Relaxed))
+    }
+
+    /// The recorded time at which it starts, if there are times.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.first
+    }
+
+    /// A connection subscribed to more. False: it has started already.
+    pub(super) fn handle_subscribed(&self, now: Nanos) -> bool {
+        let before = now < self.at();
+        if before {
+            self.at.store((now + UNCHANGED).0, Relaxed);
+        }
+        before
+    }
+}
+
 /// Where one session is in a recording.
 pub(crate) struct Playhead {
-    entries: Entries,
-    player: &'static dyn Player,
+    merge: Merge,
+    exchange: &'static dyn Exchange,
+    lines: Lines,
     next: Option<Entry<'static>>,
     speed: Speed,
     /// A moment and the recorded time that belongs to it; none after a pause.
@@ -61,14 +104,22 @@ pub(crate) struct Playhead {
 }
 
 impl Playhead {
-    /// At the first of `entries`, to be played at `speed`.
-    pub(super) fn new(entries: Entries, player: &'static dyn Player, speed: Speed) -> Self {
+    /// At the first entry of `merge`, to be played at `speed`. Without an anchor the first frame is
+    /// due at once.
+    pub(super) fn new(
+        merge: Merge,
+        exchange: &'static dyn Exchange,
+        connections: Arc<Connections>,
+        speed: Speed,
+        anchor: Option<(Nanos, u64)>,
+    ) -> Self {
         Self {
-            entries,
-            player,
+            merge,
+            exchange,
+            lines: Lines::new(connections),
             next: None,
             speed,
-            anchor: None,
+            anchor,
         }
     }
 
@@ -79,38 +130,53 @@ impl Playhead {
     pub(super) fn step(
         &mut self,
         now: Nanos,
-        streams: &Subscriptions,
+        session: &dyn MirrorSession,
         asked: impl Fn(&str) -> bool,
     ) -> Result<Step, ReadError> {
         loop {
-            let entry = match self.next.take() {
-                Some(entry) => entry,
-                None => match self.entries.next_entry()? {
-                    Some(entry) => entry.into_owned(),
-                    None => return Ok(Step::End),
-                },
+            let Some(entry) = self.next_for(session)? else {
+                return Ok(Step::End);
             };
-            let wanted = match &recorded(self.player, &entry) {
-                Recorded::Stream(name) => streams.contains(name),
-                Recorded::Symbol(symbol) => follows(streams, symbol, ""),
-                Recorded::Snapshot(symbol)
-                    if follows(streams, symbol, "depth") && !asked(symbol) =>
-                {
-                    (self.next, self.anchor) = (Some(entry), None);
-                    return Ok(Step::NeedsSnapshot);
+            match entry.kind {
+                Kind::Ws => {
+                    let due = self.due(now, entry.ts_ns);
+                    if due > now {
+                        self.next = Some(entry);
+                        return Ok(Step::Wait(due));
+                    }
+                    return Ok(Step::Send(entry.raw.into_owned()));
                 }
-                Recorded::Snapshot(_) | Recorded::Other => false,
-            };
-            if !wanted {
-                continue;
+                Kind::Rest => {
+                    let symbol = self.exchange.snapshot_asked(&entry.conn);
+                    let waits = |symbol: &str| session.awaits(symbol) && !asked(symbol);
+                    if symbol.is_some_and(|(symbol, _)| waits(&symbol)) {
+                        (self.next, self.anchor) = (Some(entry), None);
+                        return Ok(Step::NeedsSnapshot);
+                    }
+                }
             }
-            let due = self.due(now, entry.ts_ns);
-            if due > now {
-                self.next = Some(entry);
-                return Ok(Step::Wait(due));
-            }
-            return Ok(Step::Send(entry.raw.into_owned()));
         }
+    }
+
+    /// The next body, or frame that this session is sent.
+    fn next_for(
+        &mut self,
+        session: &dyn MirrorSession,
+    ) -> Result<Option<Entry<'static>>, ReadError> {
+        if let Some(entry) = self.next.take() {
+            return Ok(Some(entry));
+        }
+        while let Some((_, entry)) = self.merge.next_entry()? {
+            let is_sent = self.exchange.owns(&entry.conn)
+                && match entry.kind {
+                    Kind::Ws => self.lines.take(entry.place) && session.carries(&entry.raw),
+                    Kind::Rest => true,
+                };
+            if is_sent {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
     }
 
     /// When a frame with this recorded time goes out.
@@ -124,15 +190,6 @@ impl Playhead {
         let &mut (start, first) = self.anchor.get_or_insert((now, ts_ns));
         start + Span((ts_ns.saturating_sub(first) as f64 / times) as u64)
     }
-}
-
-/// Whether a stream of `symbol` whose kind starts with `kind` is subscribed to.
-fn follows(streams: &Subscriptions, symbol: &str, kind: &str) -> bool {
-    let prefix = format!("{}@{kind}", symbol.to_lowercase());
-    streams
-        .range(prefix.clone()..)
-        .next()
-        .is_some_and(|name| name.starts_with(&prefix))
 }
 
 #[cfg(test)]
@@ -155,13 +212,13 @@ mod tests {
         "\n",
     );
 
-    fn playhead(speed: Speed) -> (Playhead, Subscriptions) {
-        let entries = Entries::new(Box::new(TEXT.as_bytes()));
-        let player = by_name("binance").unwrap().mirror().player().unwrap();
-        (
-            Playhead::new(entries, player, speed),
-            Subscriptions::from(["a@depth@100ms".to_owned()]),
-        )
+    fn playhead(speed: Speed) -> (Playhead, Box<dyn MirrorSession>) {
+        let mut merge = Merge::default();
+        merge.add(Box::new(TEXT.as_bytes())).unwrap();
+        let exchange = by_name("binance").unwrap();
+        let session = exchange.mirror().session("/stream?streams=a@depth@100ms");
+        let playhead = Playhead::new(merge, exchange, Arc::default(), speed, None);
+        (playhead, session.unwrap())
     }
 
     fn send(raw: &str) -> Step {
@@ -170,8 +227,8 @@ mod tests {
 
     #[test]
     fn only_what_is_subscribed_to_is_sent_and_a_missing_snapshot_stops_it() {
-        let (mut head, streams) = playhead(Speed::Client);
-        let mut step = |asked: bool| head.step(Nanos(5), &streams, |_| asked).unwrap();
+        let (mut head, session) = playhead(Speed::Client);
+        let mut step = |asked: bool| head.step(Nanos(5), &*session, |_| asked).unwrap();
         assert_eq!(step(false), send(r#"{"stream":"a@depth@100ms","n":1}"#));
         assert_eq!(step(false), Step::NeedsSnapshot);
         assert_eq!(step(false), Step::NeedsSnapshot);
@@ -183,8 +240,8 @@ mod tests {
     #[test]
     fn recorded_gaps_are_kept_and_divided_by_the_speed() {
         for (speed, gap) in [(Speed::Recorded, 5000), (Speed::Times(10.0), 500)] {
-            let (mut head, streams) = playhead(speed);
-            let mut step = |now| head.step(Nanos(now), &streams, |_| true).unwrap();
+            let (mut head, session) = playhead(speed);
+            let mut step = |now| head.step(Nanos(now), &*session, |_| true).unwrap();
             assert!(matches!(step(100), Step::Send(_)));
             assert_eq!(step(100), Step::Wait(Nanos(100 + gap / 5)));
             assert!(matches!(step(100 + gap / 5), Step::Send(_)));
@@ -193,21 +250,42 @@ mod tests {
     }
 
     #[test]
+    fn what_begins_together_stays_in_step_however_late_its_own_first_frame_comes() {
+        let (mut head, session) = playhead(Speed::Recorded);
+        head.anchor = Some((Nanos(50), 400));
+        let mut step = |now| head.step(Nanos(now), &*session, |_| true).unwrap();
+        assert_eq!(step(100), Step::Wait(Nanos(650)));
+        assert!(matches!(step(660), Step::Send(_)));
+        assert_eq!(step(660), Step::Wait(Nanos(1_650)));
+    }
+
+    #[test]
+    fn a_recording_starts_once_nobody_has_subscribed_to_more_for_a_while() {
+        let start = Start::new(Some(7));
+        assert_eq!(start.at(), Nanos::NEVER);
+        assert!(start.handle_subscribed(Nanos::from_millis(10)));
+        assert!(start.handle_subscribed(Nanos::from_millis(309)));
+        assert_eq!(start.at(), Nanos::from_millis(609));
+        assert!(!start.handle_subscribed(Nanos::from_millis(609)));
+        assert_eq!(start.at(), Nanos::from_millis(609));
+    }
+
+    #[test]
     fn a_pause_for_a_snapshot_is_not_caught_up_in_a_burst() {
-        let (mut head, streams) = playhead(Speed::Recorded);
+        let (mut head, session) = playhead(Speed::Recorded);
         assert!(matches!(
-            head.step(Nanos(100), &streams, |_| false).unwrap(),
+            head.step(Nanos(100), &*session, |_| false).unwrap(),
             Step::Send(_)
         ));
         assert_eq!(
-            head.step(Nanos(100), &streams, |_| false).unwrap(),
+            head.step(Nanos(100), &*session, |_| false).unwrap(),
             Step::NeedsSnapshot
         );
         assert!(matches!(
-            head.step(Nanos(90_000), &streams, |_| true).unwrap(),
+            head.step(Nanos(90_000), &*session, |_| true).unwrap(),
             Step::Send(_)
         ));
-        let next = head.step(Nanos(90_000), &streams, |_| true).unwrap();
+        let next = head.step(Nanos(90_000), &*session, |_| true).unwrap();
         assert_eq!(next, Step::Wait(Nanos(94_000)));
     }
 

@@ -1,27 +1,46 @@
-//! A recording as the simulated exchange plays it: its instruments and its snapshots. Never holds a
-//! whole file; what a message means is for its exchange to say.
+//! A recording as one simulated exchange plays it: its instruments, its snapshots, and which of its
+//! connections are played. Never holds a whole file; what a message means is for its exchange to
+//! say.
 
-use super::play::{Playhead, Speed};
-use crate::base::instrument::SYMBOL_MAX;
-use crate::base::{Instrument, InstrumentId};
-use crate::exchange::mirror::{Listing, Player, Recorded};
-use crate::journal::{Entries, Entry, Kind, ReadError, Reader};
-use std::collections::BTreeMap;
+use super::play::{Playhead, Speed, Start};
+use super::surveyed::{Surveyed, Whose, survey};
+use crate::base::{Instrument, Nanos};
+use crate::exchange::mirror::Listing;
+use crate::exchange::{DepthStream, Exchange};
+use crate::journal::{Entry, Kind, Merge, Place, ReadError, Reader};
+use crate::market::LINES_MAX;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
-/// Opens the recording once more.
-pub(crate) type Open = Box<dyn Fn() -> io::Result<Reader> + Send>;
+/// The files of a recording, which are opened once more for each connection.
+pub(crate) struct Files {
+    /// How many there are.
+    pub(crate) count: usize,
+    /// Opens one of them.
+    pub(crate) open: Box<dyn Fn(usize) -> io::Result<Reader> + Send + Sync>,
+}
+
+impl Files {
+    fn merge(&self, files: impl IntoIterator<Item = usize>) -> Result<Merge, RecordingError> {
+        let mut merge = Merge::default();
+        for file in files {
+            merge.add((self.open)(file).map_err(RecordingError::Open)?)?;
+        }
+        Ok(merge)
+    }
+}
 
 /// Why a recording cannot be played.
 #[derive(Debug)]
 pub enum RecordingError {
-    /// The file could not be opened.
+    /// A file could not be opened.
     Open(io::Error),
     /// It could not be read through.
     Read(ReadError),
-    /// No line holds a message of this exchange.
-    NothingToPlay(&'static str),
+    /// No line holds a message of an exchange of this build.
+    NothingToPlay,
 }
 
 impl fmt::Display for RecordingError {
@@ -29,7 +48,7 @@ impl fmt::Display for RecordingError {
         match self {
             Self::Open(error) => write!(f, "{error}"),
             Self::Read(error) => write!(f, "{error}"),
-            Self::NothingToPlay(exchange) => write!(f, "holds no message of {exchange}"),
+            Self::NothingToPlay => f.write_str("holds no message of an exchange of this build"),
         }
     }
 }
@@ -42,22 +61,61 @@ impl From<ReadError> for RecordingError {
     }
 }
 
-/// What an entry is to a client that is played it.
-pub(super) fn recorded(player: &dyn Player, entry: &Entry<'_>) -> Recorded {
-    match entry.kind {
-        Kind::Ws => player.frame(&entry.conn, &entry.raw),
-        Kind::Rest => player.body(&entry.conn),
-    }
+/// A recording that was read through once: what one exchange plays of it.
+pub(crate) struct Recording {
+    /// Whose messages are played.
+    pub(crate) exchange: &'static dyn Exchange,
+    /// Its instruments, each as it was listed.
+    pub(crate) listings: Vec<Listing>,
+    /// The streams that brought its books.
+    pub(crate) depths: Vec<&'static DepthStream>,
+    /// When it starts: all exchanges of a recording start together.
+    pub(crate) start: Arc<Start>,
+    files: Arc<Files>,
+    /// Those that hold something of the exchange.
+    of: BTreeSet<usize>,
+    connections: Arc<Connections>,
+    snapshots: Snapshots,
 }
 
-/// A recording that was read through once: its symbols and its snapshots.
-pub(crate) struct Recording {
-    open: Open,
-    player: &'static dyn Player,
-    /// Its symbols, each as the exchange lists one of which nothing else is known.
-    pub(crate) listings: Vec<Listing>,
-    /// Each symbol's recorded snapshot bodies, in order, and how many were given out.
-    snapshots: BTreeMap<String, (Vec<String>, usize)>,
+/// Each symbol's recorded snapshot bodies, in order, and how many were given out.
+type Snapshots = BTreeMap<String, (Vec<String>, usize)>;
+
+/// What recordings hold.
+pub(crate) struct Indexed {
+    /// What each exchange plays.
+    pub(crate) recordings: Vec<Recording>,
+    /// What is not played, for a person to read.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// What is found of one exchange.
+#[derive(Default)]
+struct Found {
+    files: BTreeSet<usize>,
+    connections: Connections,
+    frames: u64,
+    snapshots: Snapshots,
+}
+
+impl Found {
+    fn take(&mut self, exchange: &dyn Exchange, file: usize, entry: &Entry<'_>) {
+        self.files.insert(file);
+        match entry.kind {
+            Kind::Ws => {
+                if let Some(place) = entry.place {
+                    self.connections.note(place, self.frames);
+                }
+                self.frames += 1;
+            }
+            Kind::Rest => {
+                if let Some((symbol, _)) = exchange.snapshot_asked(&entry.conn) {
+                    let (bodies, _) = self.snapshots.entry(symbol).or_default();
+                    bodies.push(entry.raw.clone().into_owned());
+                }
+            }
+        }
+    }
 }
 
 impl Recording {
@@ -65,48 +123,60 @@ impl Recording {
     ///
     /// # Errors
     /// The first thing that is wrong with it.
-    pub(crate) fn index(open: Open, player: &'static dyn Player) -> Result<Self, RecordingError> {
-        let mut entries = Entries::new(open().map_err(RecordingError::Open)?);
-        let mut symbols: Vec<String> = Vec::new();
-        let mut snapshots: BTreeMap<String, (Vec<String>, usize)> = BTreeMap::new();
-        while let Some(entry) = entries.next_entry()? {
-            let symbol = match recorded(player, &entry) {
-                Recorded::Stream(name) => match name.split_once('@') {
-                    Some((symbol, _)) if !symbol.starts_with('!') => symbol.to_uppercase(),
-                    _ => continue,
-                },
-                Recorded::Symbol(symbol) => symbol,
-                Recorded::Snapshot(symbol) => {
-                    snapshots
-                        .entry(symbol.clone())
-                        .or_default()
-                        .0
-                        .push(entry.raw.into_owned());
-                    symbol
-                }
-                Recorded::Other => continue,
+    pub(crate) fn index(files: Files) -> Result<Indexed, RecordingError> {
+        let open = || files.merge(0..files.count);
+        let mut first = None;
+        let each = |all: &mut Vec<Found>, file, entry: &Entry<'_>, of: Option<Whose>| {
+            let Some(Whose { at, exchange, .. }) = of else {
+                return;
             };
-            if symbol.len() > SYMBOL_MAX {
-                let why = format!("symbol longer than {SYMBOL_MAX} bytes");
-                return Err(entries.bad(why).into());
+            if at == all.len() {
+                all.push(Found::default());
             }
-            if !symbols.contains(&symbol) {
-                symbols.push(symbol);
+            all[at].take(exchange, file, entry);
+            if entry.kind == Kind::Ws {
+                first = first.or(entry.ts_ns);
+            }
+        };
+        let (surveyed, found) = survey(open, each)?;
+        let (files, start) = (Arc::new(files), Arc::new(Start::new(first)));
+        let mut indexed = Indexed {
+            recordings: Vec::new(),
+            left_out: Vec::new(),
+        };
+        for (surveyed, found) in surveyed.into_iter().zip(found) {
+            let recording = Self {
+                exchange: surveyed.exchange,
+                listings: surveyed.listed().into_iter().map(listing).collect(),
+                depths: depths(&surveyed),
+                start: Arc::clone(&start),
+                files: Arc::clone(&files),
+                of: found.files,
+                connections: Arc::new(found.connections),
+                snapshots: found.snapshots,
+            };
+            if recording.listings.is_empty() {
+                continue;
+            }
+            match recording.is_numbered_apart() {
+                false => indexed.recordings.push(recording),
+                true => indexed.left_out.push(format!(
+                    "{}: it numbers the frames of each connection, and several were recorded",
+                    recording.exchange.name()
+                )),
             }
         }
-        if symbols.is_empty() {
-            return Err(RecordingError::NothingToPlay(player.whose()));
+        match indexed.recordings.is_empty() && indexed.left_out.is_empty() {
+            true => Err(RecordingError::NothingToPlay),
+            false => Ok(indexed),
         }
-        let numbered = symbols.iter().enumerate();
-        let listings = numbered
-            .map(|(n, symbol)| listing(player, n, symbol))
-            .collect();
-        Ok(Self {
-            open,
-            player,
-            listings,
-            snapshots,
-        })
+    }
+
+    /// Its frames have numbers of their connections, of which there are several at once: no session
+    /// could be played them as one.
+    fn is_numbered_apart(&self) -> bool {
+        let numbered = self.depths.iter().any(|depth| depth.rule.numbered_line);
+        numbered && self.connections.at_once() > 1
     }
 
     /// The symbol's first snapshot that was not given out yet; `None` when there is no further one.
@@ -127,40 +197,134 @@ impl Recording {
 
     /// True once a snapshot of this symbol was given out.
     pub(crate) fn asked(&self, symbol: &str) -> bool {
-        self.snapshots
-            .get(symbol)
-            .is_some_and(|(_, used)| *used > 0)
+        let given = self.snapshots.get(symbol);
+        given.is_some_and(|(_, used)| *used > 0)
     }
 
-    /// A playhead at its beginning.
+    /// A playhead at its beginning, which belongs to `anchor` if that is given: see [`Start`].
     ///
     /// # Errors
-    /// If the file cannot be opened again.
-    pub(crate) fn playhead(&self, speed: Speed) -> io::Result<Playhead> {
-        let entries = Entries::new((self.open)()?);
-        Ok(Playhead::new(entries, self.player, speed))
+    /// If a file cannot be opened again.
+    pub(crate) fn playhead(
+        &self,
+        speed: Speed,
+        anchor: Option<Nanos>,
+    ) -> Result<Playhead, RecordingError> {
+        let merge = self.files.merge(self.of.iter().copied())?;
+        let connections = Arc::clone(&self.connections);
+        let anchor = anchor.zip(self.start.first());
+        Ok(Playhead::new(
+            merge,
+            self.exchange,
+            connections,
+            speed,
+            anchor,
+        ))
     }
 }
 
-fn listing(player: &dyn Player, n: usize, symbol: &str) -> Listing {
-    let instrument = Instrument {
-        id: InstrumentId(n as u16),
-        ..player.list(symbol)
-    };
+/// The streams that brought books, the first one first.
+fn depths(surveyed: &Surveyed) -> Vec<&'static DepthStream> {
+    let mut depths = Vec::new();
+    for (_, depth) in surveyed.survey.books(surveyed.exchange) {
+        if !depths.contains(&depth) {
+            depths.push(depth);
+        }
+    }
+    depths
+}
+
+fn listing(instrument: Instrument) -> Listing {
     Listing {
         instrument,
         volume: 0,
     }
 }
 
+/// A line of a lane, as the recorder names it.
+type Line = (u16, u8);
+
+/// Of each connection of a line, by part and epoch: its first and its last frame.
+type Spoke = BTreeMap<(u8, u32), (u64, u64)>;
+
+/// The connections that a recorder names, and when each spoke first and last, counted in the
+/// frames of their exchange. The lines of a lane say the same, so that only one of them is played.
+#[derive(Debug, Default)]
+pub(super) struct Connections(BTreeMap<Line, Spoke>);
+
+impl Connections {
+    fn note(&mut self, place: Place, at: u64) {
+        let (line, part) = line_and_part(place);
+        let spoke = self.0.entry((place.lane, line)).or_default();
+        spoke.entry((part, place.epoch)).or_insert((at, at)).1 = at;
+    }
+
+    /// Whether a connection of this line of the lane is there when frame `at` comes.
+    fn is_there(&self, line: Line, at: u64) -> bool {
+        let spoke = self.0.get(&line);
+        spoke.is_some_and(|all| {
+            all.values()
+                .any(|(first, last)| (*first..=*last).contains(&at))
+        })
+    }
+
+    /// How many connections do not say the same: lanes, and parts of lines.
+    fn at_once(&self) -> usize {
+        let each = self.0.iter().flat_map(|((lane, _), spoke)| {
+            let parts = spoke.keys();
+            parts.map(move |(part, _)| (*lane, *part))
+        });
+        each.collect::<BTreeSet<_>>().len()
+    }
+}
+
+/// Which line of each lane is played: one until its last connection has ended.
+pub(super) struct Lines {
+    connections: Arc<Connections>,
+    played: BTreeMap<u16, u8>,
+    at: u64,
+}
+
+impl Lines {
+    pub(super) fn new(connections: Arc<Connections>) -> Self {
+        Self {
+            connections,
+            played: BTreeMap::new(),
+            at: 0,
+        }
+    }
+
+    /// The next frame came from there: whether it is played.
+    pub(super) fn take(&mut self, place: Option<Place>) -> bool {
+        let at = self.at;
+        self.at += 1;
+        let Some(place) = place else { return true };
+        let (line, _) = line_and_part(place);
+        let played = self.played.entry(place.lane).or_insert(line);
+        if *played != line && !self.connections.is_there((place.lane, *played), at) {
+            *played = line;
+        }
+        *played == line
+    }
+}
+
+/// As the recorder numbers them: see `wiring::tap`.
+fn line_and_part(place: Place) -> (u8, u8) {
+    let lines = LINES_MAX as u8;
+    (place.line % lines, place.line / lines)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::by_name;
 
-    fn recording(text: &'static str) -> Result<Recording, RecordingError> {
-        let player = by_name("binance").unwrap().mirror().player().unwrap();
-        Recording::index(Box::new(move || Ok(Box::new(text.as_bytes()))), player)
+    fn index(text: &'static str) -> Result<Indexed, RecordingError> {
+        let open = Box::new(move |_| Ok(Box::new(text.as_bytes()) as Reader));
+        Recording::index(Files { count: 1, open })
+    }
+
+    fn recording(text: &'static str) -> Recording {
+        index(text).unwrap().recordings.remove(0)
     }
 
     const GOOD: &str = concat!(
@@ -173,7 +337,7 @@ mod tests {
 
     #[test]
     fn symbols_come_from_stream_names_snapshots_and_bare_frames() {
-        let recording = recording(GOOD).unwrap();
+        let recording = recording(GOOD);
         let names: Vec<_> = recording
             .listings
             .iter()
@@ -185,7 +349,7 @@ mod tests {
 
     #[test]
     fn each_recorded_snapshot_is_given_out_once() {
-        let mut recording = recording(GOOD).unwrap();
+        let mut recording = recording(GOOD);
         assert!(!recording.asked("CDUSDT"));
         assert_eq!(recording.take_snapshot("CDUSDT").as_deref(), Some("{}"));
         assert_eq!(recording.take_snapshot("CDUSDT"), None);
@@ -203,23 +367,76 @@ mod tests {
                 1,
             ),
         ] {
-            let error = recording(text).err().unwrap();
+            let error = index(text).err().unwrap();
             assert!(
                 matches!(error, RecordingError::Read(ReadError::BadLine(n, _)) if n == line),
                 "{error}"
             );
         }
-        let error = recording("").err().unwrap().to_string();
-        assert_eq!(error, "holds no message of Binance spot");
+        let error = index("").err().unwrap().to_string();
+        assert_eq!(error, "holds no message of an exchange of this build");
     }
 
     #[test]
     fn frames_of_futures_are_not_taken_for_those_of_spot() {
-        let futures = recording(concat!(
+        let indexed = index(concat!(
             r#"{"ts_ns":1,"conn":"wss://fstream.binance.com/stream","kind":"ws","raw":"{\"stream\":\"abusdt@depth\"}"}"#,
             "\n",
             r#"{"ts_ns":2,"conn":"https://fapi.binance.com/fapi/v1/depth?symbol=ABUSDT","kind":"rest","raw":"{}"}"#,
         ));
-        assert!(matches!(futures, Err(RecordingError::NothingToPlay(_))));
+        let recordings = indexed.unwrap().recordings;
+        let names: Vec<_> = recordings.iter().map(|one| one.exchange.name()).collect();
+        assert_eq!(names, ["binance-usdm"]);
+    }
+
+    fn place(lane: u16, line: u8, epoch: u32) -> Option<Place> {
+        Some(Place { lane, line, epoch })
+    }
+
+    #[test]
+    fn of_a_lanes_lines_one_is_played_until_it_has_ended_and_all_its_parts() {
+        let said = [
+            (place(0, 0, 1), true),
+            (place(0, 1, 2), false),
+            (place(0, LINES_MAX as u8, 3), true), // Part 1 of line 0.
+            (place(1, 1, 1), true),               // Another lane.
+            (place(0, 1, 2), false),
+            (place(0, 0, 1), true), // Its last frame.
+            (place(0, 1, 2), true),
+            (place(0, 0, 4), false), // Connected again.
+            (place(0, 1, 2), true),
+            (None, true),
+        ];
+        let mut connections = Connections::default();
+        for (at, (place, _)) in (0..).zip(said) {
+            if let Some(place) = place {
+                connections.note(place, at);
+            }
+        }
+        assert_eq!(connections.at_once(), 3);
+        let mut lines = Lines::new(Arc::new(connections));
+        for (n, (place, played)) in said.into_iter().enumerate() {
+            assert_eq!(lines.take(place), played, "{n}");
+        }
+    }
+
+    #[test]
+    fn frames_that_have_numbers_of_their_connection_are_not_played_from_several() {
+        let line = |lane: u16| {
+            let by_numbers =
+                |one: &&&'static dyn Exchange| one.depth_streams()[0].rule.numbered_line;
+            let exchange = crate::exchange::ALL.iter().find(by_numbers).unwrap();
+            let host = exchange.endpoints().stream;
+            let raw = r#"{"channel":"l2_data","timestamp":"2024-08-09T00:00:00Z","sequence_num":1,"events":[{"type":"snapshot","product_id":"BTC-USD","updates":[]}]}"#;
+            let raw = serde_json::to_string(raw).unwrap();
+            format!(
+                "{{\"ts_ns\":1,\"conn\":\"wss://{host}#{lane}.0.1\",\"kind\":\"ws\",\"raw\":{raw}}}\n"
+            )
+        };
+        let one = index(line(0).leak()).unwrap();
+        assert_eq!((one.recordings.len(), one.left_out.len()), (1, 0));
+        let two = index((line(0) + &line(1)).leak()).unwrap();
+        assert_eq!((two.recordings.len(), two.left_out.len()), (0, 1));
+        assert!(two.left_out[0].contains("several were recorded"));
     }
 }

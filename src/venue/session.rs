@@ -1,14 +1,10 @@
 //! One WebSocket of a client, in messages: the exchange's half of its protocol, and the events or
 //! the recording that flow down it. Knows no framing and counts no bytes on a wire.
 
-use super::play::{Playhead, Step, Subscriptions};
+use super::play::{Playhead, Step, UNCHANGED};
 use super::simulated::{Source, Venue};
-use crate::base::{Nanos, Span};
+use crate::base::Nanos;
 use crate::exchange::mirror::{AccountSession, Happened, MirrorSession, Offence};
-
-/// A recording starts this long after the last subscription, so that one which a client
-/// must spread over several messages (5 a second) is whole before the first frame.
-const UNCHANGED: Span = Span::from_millis(300);
 
 /// Why an exchange ends a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,10 +28,39 @@ enum Speaker {
 }
 
 enum Play {
-    /// Since this time nothing more was subscribed to; none before the first subscription.
-    Unbegun(Option<Nanos>),
+    /// None before the first subscription.
+    Unbegun(Option<Begin>),
     On(Box<Playhead>, Waiting),
     End,
+}
+
+#[derive(Clone, Copy)]
+enum Begin {
+    /// With all that are subscribed when the recording starts.
+    Together,
+    /// By itself: it came later.
+    At(Nanos),
+}
+
+impl Begin {
+    /// Of a connection that subscribed to more at `now`.
+    fn of(now: Nanos, venue: &Venue) -> Option<Self> {
+        let Source::Play(recording, _) = &venue.source else {
+            return None;
+        };
+        Some(match recording.start.handle_subscribed(now) {
+            true => Self::Together,
+            false => Self::At(now + UNCHANGED),
+        })
+    }
+
+    fn at(self, venue: &Venue) -> Nanos {
+        match (self, &venue.source) {
+            (Self::At(at), _) => at,
+            (Self::Together, Source::Play(recording, _)) => recording.start.at(),
+            (Self::Together, Source::Flow(_)) => Nanos::NEVER,
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -57,12 +82,13 @@ impl Session {
         let mirror = venue.exchange.mirror();
         let speaker = match mirror.session(target) {
             None => Speaker::Account(mirror.accounts()?.session(target, venue.unix(now))?),
-            Some(session) => match (&venue.source, session.names()) {
-                (Source::Play(..), Some(names)) => {
-                    let since = (!names.is_empty()).then_some(now);
-                    Speaker::Player(session, Play::Unbegun(since))
+            Some(session) => match &venue.source {
+                Source::Play(..) => {
+                    let begun = session.streams() > 0;
+                    let begin = begun.then(|| Begin::of(now, venue)).flatten();
+                    Speaker::Player(session, Play::Unbegun(begin))
                 }
-                (Source::Flow(_) | Source::Play(..), _) => Speaker::Market(session),
+                Source::Flow(_) => Speaker::Market(session),
             },
         };
         Some(Self {
@@ -124,10 +150,11 @@ impl Session {
             return Err(Broken::TooManyStreams);
         }
         done.map_err(Broken::Offence)?;
-        if let Speaker::Player(_, Play::Unbegun(since)) = &mut self.speaker
+        if let Speaker::Player(_, Play::Unbegun(begin)) = &mut self.speaker
             && more
+            && begin.is_none_or(|begin| now < begin.at(venue))
         {
-            *since = Some(now);
+            *begin = Begin::of(now, venue);
         }
         Ok(())
     }
@@ -170,18 +197,20 @@ impl Session {
 
     /// When something is due; `room` says whether a recording may go on.
     pub(crate) fn poll_timeout(&self, room: bool, venue: &Venue) -> Nanos {
+        let of = |session: &dyn MirrorSession| {
+            let due = session.poll_timeout();
+            due.map_or(Nanos::NEVER, |due| venue.nanos(due))
+        };
         match &self.speaker {
-            Speaker::Market(session) => session
-                .poll_timeout()
-                .map_or(Nanos::NEVER, |due| venue.nanos(due)),
-            Speaker::Player(_, play) => match play {
-                Play::Unbegun(Some(since)) => *since + UNCHANGED,
+            Speaker::Market(session) => of(&**session),
+            Speaker::Player(session, play) => of(&**session).min(match play {
+                Play::Unbegun(Some(begin)) => begin.at(venue),
                 Play::On(_, Waiting::Room) if room => Nanos::ZERO,
                 Play::On(_, Waiting::Until(due)) => *due,
                 Play::Unbegun(None)
                 | Play::On(_, Waiting::Room | Waiting::Snapshot)
                 | Play::End => Nanos::NEVER,
-            },
+            }),
             Speaker::Account(_) => Nanos::NEVER,
         }
     }
@@ -199,19 +228,24 @@ impl Session {
         else {
             return Ok(());
         };
-        if let Play::Unbegun(Some(since)) = play
-            && now >= *since + UNCHANGED
+        if let Play::Unbegun(Some(begin)) = play
+            && now >= begin.at(venue)
         {
-            let playhead = recording.playhead(*speed).map_err(|_| Broken::Recording)?;
+            let anchor = match begin {
+                Begin::Together => Some(recording.start.at()),
+                Begin::At(_) => None,
+            };
+            let playhead = recording.playhead(*speed, anchor);
+            let playhead = playhead.map_err(|_| Broken::Recording)?;
             *play = Play::On(Box::new(playhead), Waiting::Room);
         }
-        let (Play::On(playhead, waiting), Some(names)) = (&mut *play, session.names()) else {
+        let Play::On(playhead, waiting) = &mut *play else {
             return Ok(());
         };
         *waiting = Waiting::Room;
         let mut bytes = 0;
         while bytes < room {
-            let step = playhead.step(now, names, |symbol| recording.asked(symbol));
+            let step = playhead.step(now, &**session, |symbol| recording.asked(symbol));
             match step.map_err(|_| Broken::Recording)? {
                 Step::Send(raw) => {
                     bytes += raw.len();
@@ -234,11 +268,11 @@ impl Session {
         Ok(())
     }
 
-    /// The streams of a recording that it follows, if it plays one.
-    pub(crate) fn played_names(&self) -> Option<&Subscriptions> {
+    /// Whether it is played a recording, and its client awaits snapshots of this symbol.
+    pub(crate) fn awaits(&self, symbol: &str) -> bool {
         match &self.speaker {
-            Speaker::Player(session, _) => session.names(),
-            Speaker::Market(_) | Speaker::Account(_) => None,
+            Speaker::Player(session, _) => session.awaits(symbol),
+            Speaker::Market(_) | Speaker::Account(_) => false,
         }
     }
 

@@ -97,13 +97,8 @@ impl Venue {
     }
 
     /// A recording, and orders that never trade.
-    pub(crate) fn play(
-        exchange: &'static dyn Exchange,
-        recording: Recording,
-        speed: Speed,
-        epoch: UnixNanos,
-    ) -> Self {
-        let listings = recording.listings.clone();
+    pub(crate) fn play(recording: Recording, speed: Speed, epoch: UnixNanos) -> Self {
+        let (exchange, listings) = (recording.exchange, recording.listings.clone());
         Self::new(exchange, listings, Source::Play(recording, speed), epoch)
     }
 
@@ -195,13 +190,11 @@ impl Venue {
         self.exchange.mirror().refuse(why, call)
     }
 
-    /// Nobody follows this stream now: a client that comes back is played it from its beginning.
-    pub(crate) fn abandon(&mut self, stream: &str) {
-        if let (Source::Play(recording, _), Some((symbol, kind))) =
-            (&mut self.source, stream.split_once('@'))
-            && kind.starts_with("depth")
-        {
-            recording.rewind(&symbol.to_uppercase());
+    /// Nobody awaits snapshots of this listing now: a client that comes back is given them from the
+    /// first.
+    pub(crate) fn abandon(&mut self, listing: usize) {
+        if let Source::Play(recording, _) = &mut self.source {
+            recording.rewind(&self.listings[listing].instrument.symbol);
         }
     }
 

@@ -39,11 +39,6 @@ pub const TESTS: &[Test] = &[
         On::Both,
         a_recording_of_an_unknown_exchange_is_refused,
     ),
-    (
-        "only_recordings_of_binance_spot_are_played",
-        On::Both,
-        only_recordings_of_binance_spot_are_played,
-    ),
 ];
 
 fn digests_of_every_recording_equal_the_references(corpus: &Corpus) {
@@ -206,35 +201,20 @@ fn a_recording_of_an_unknown_exchange_is_refused(corpus: &Corpus) {
     let folder = folder();
     for path in &corpus.others {
         let file = path.to_str().unwrap();
-        let arguments = ["replay", "--digest", file];
-        let ran = finished(tickwire(folder.path(), &arguments)).expect(1);
-        let why = "holds no message of an exchange of this build";
-        assert!(
-            ran.err.contains(why) && ran.err.contains(file),
-            "{}",
-            ran.err
-        );
-        assert!(ran.out.is_empty(), "{}", ran.out);
+        for arguments in [
+            &["replay", "--digest", file][..],
+            &["run", "--out", "out", "--play", file],
+            &["sim", "--play", file],
+        ] {
+            let ran = finished(tickwire(folder.path(), arguments)).expect(1);
+            let why = "holds no message of an exchange of this build";
+            assert!(
+                ran.err.contains(why) && ran.err.contains(file),
+                "{}",
+                ran.err
+            );
+            assert!(ran.out.is_empty(), "{}", ran.out);
+        }
     }
     assert!(!corpus.others.is_empty());
-}
-
-fn only_recordings_of_binance_spot_are_played(corpus: &Corpus) {
-    let folder = folder();
-    let spot: Vec<_> = corpus.spot().collect();
-    let other = corpus.books.iter().find(|path| !spot.contains(path));
-    let file = other.unwrap().to_str().unwrap();
-    for arguments in [
-        &["run", "--out", "out", "--play", file][..],
-        &["sim", "--play", file],
-    ] {
-        let ran = finished(tickwire(folder.path(), arguments)).expect(1);
-        let why = "holds no message of Binance spot";
-        assert!(
-            ran.err.contains(why) && ran.err.contains(file),
-            "{}",
-            ran.err
-        );
-        assert!(ran.out.is_empty(), "{}", ran.out);
-    }
 }

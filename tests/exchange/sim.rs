@@ -429,12 +429,17 @@ fn recording() -> (String, Vec<String>) {
 }
 
 fn play(path: &Path, speed: Speed) -> Result<Sim, server::SimError> {
+    play_of("binance", path, speed)
+}
+
+fn play_of(exchange: &str, path: &Path, speed: Speed) -> Result<Sim, server::SimError> {
     let source = SimSource::Play {
         path: path.to_owned(),
         speed,
     };
     server::start(SimOptions {
         source,
+        exchanges: vec![exchange.to_owned()],
         ..SimOptions::default()
     })
 }
@@ -513,14 +518,18 @@ fn a_recording_that_is_missing_broken_or_no_gzip_is_refused_with_the_reason() {
         path
     };
     let (text, _) = recording();
-    let cases: [(PathBuf, &str); 4] = [
+    let cases: [(PathBuf, &str); 5] = [
         (dir.path().join("none.jsonl"), "No such file"),
         (path("plain.jsonl.gz", text.as_bytes()), "not gzip"),
         (
             path("bad.jsonl", format!("{text}{{oops\n").as_bytes()),
             "line 1002 ",
         ),
-        (path("empty.jsonl", b""), "no message of Binance"),
+        (path("empty.jsonl", b""), "no message of an exchange"),
+        (
+            Path::new("tests/corpus/binanceus-spot-sim.jsonl.gz").to_owned(),
+            "holds nothing that can be played here",
+        ),
     ];
     for (path, word) in cases {
         let said = play(&path, Speed::Client).err().unwrap().to_string();
@@ -531,7 +540,7 @@ fn a_recording_that_is_missing_broken_or_no_gzip_is_refused_with_the_reason() {
 #[test]
 fn a_recording_of_a_whole_exchange_arrives_whole_and_in_order() {
     let path = Path::new("tests/corpus/binanceus-spot-sim.jsonl.gz");
-    let sim = play(path, Speed::Client).unwrap();
+    let sim = play_of("binance-us", path, Speed::Client).unwrap();
     let mut want = Vec::new();
     let file = BufReader::new(std::fs::File::open(path).unwrap());
     for line in BufReader::new(flate2::bufread::MultiGzDecoder::new(file)).lines() {
@@ -544,7 +553,7 @@ fn a_recording_of_a_whole_exchange_arrives_whole_and_in_order() {
     }
     let mut rest = BufReader::new(connect(&sim));
     let mut names = Vec::new();
-    for symbol in sim.symbols("binance") {
+    for symbol in sim.symbols("binance-us") {
         assert_eq!(
             get(
                 &mut rest,

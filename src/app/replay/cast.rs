@@ -1,14 +1,10 @@
 //! Which of a recording's books and instruments a configuration follows, each as it was listed.
 //! Replays nothing.
 
-use super::source::{Contents, Source, merge};
+use super::source::{Contents, Source};
 use crate::app::config::{Config, Feed};
 use crate::app::universe::fits;
-use crate::base::{Instrument, InstrumentId, Nanos, Symbol, instrument};
-use crate::exchange::{self, Exchange};
-use crate::journal::{Entry, Kind};
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use crate::base::{Instrument, InstrumentId, Nanos};
 
 /// What is followed of recordings.
 pub(super) struct Cast<'a> {
@@ -28,12 +24,8 @@ pub(super) struct Cast<'a> {
 ///
 /// # Errors
 /// In words, if that is nothing, or the recordings do not say when their messages came.
-pub(super) fn cast<'a>(
-    files: &[PathBuf],
-    config: &Config,
-    contents: &'a Contents,
-) -> Result<Cast<'a>, String> {
-    let Listed { first, listed } = Listed::read(files)?;
+pub(super) fn cast<'a>(config: &Config, contents: &'a Contents) -> Result<Cast<'a>, String> {
+    let first = contents.first;
     let first = first.ok_or("does not say when its messages came: strategies have no time")?;
     let mut cast = Cast {
         instruments: Vec::new(),
@@ -54,7 +46,7 @@ pub(super) fn cast<'a>(
                 .push(format!("{name}: the recording holds no book of it"));
             continue;
         };
-        cast.add(feed, source, &listed);
+        cast.add(feed, source, contents.listed(source));
     }
     for source in &contents.sources {
         let (exchange, depth) = (source.exchange.name(), source.depth.name);
@@ -89,10 +81,9 @@ fn recorded(contents: &Contents) -> String {
 }
 
 impl<'a> Cast<'a> {
-    fn add(&mut self, feed: &Feed, source: &'a Source, listed: &Listings) {
+    fn add(&mut self, feed: &Feed, source: &'a Source, listed: Vec<Instrument>) {
         let before = self.instruments.len();
-        for seen in &source.instruments {
-            let instrument = listed_as(source.exchange, seen, listed);
+        for instrument in listed {
             let wanted = feed
                 .instruments
                 .iter()
@@ -119,71 +110,6 @@ impl<'a> Cast<'a> {
             ));
         } else if !self.sources.iter().any(|one| std::ptr::eq(*one, source)) {
             self.sources.push(source);
-        }
-    }
-}
-
-/// An instrument as its exchange listed it when it was recorded; if that was not recorded, as the
-/// exchange lists one of which only the symbol is known; else at the scales of what was seen.
-fn listed_as(exchange: &dyn Exchange, seen: &Instrument, listed: &Listings) -> Instrument {
-    if let Some(listed) = listed.get(&(exchange.name(), seen.symbol)) {
-        return *listed;
-    }
-    let Some(player) = exchange.mirror().player() else {
-        return *seen;
-    };
-    let listed = player.list(&seen.symbol);
-    let name = instrument::name(exchange.name(), &[&listed.base, &listed.quote]);
-    match listed.base.is_empty() || listed.quote.is_empty() {
-        true => listed,
-        false => Instrument { name, ..listed },
-    }
-}
-
-/// Listings by exchange and symbol.
-type Listings = BTreeMap<(&'static str, Symbol), Instrument>;
-
-/// What recordings say beside their books.
-#[derive(Default)]
-struct Listed {
-    first: Option<Nanos>,
-    listed: Listings,
-}
-
-impl Listed {
-    fn read(files: &[PathBuf]) -> Result<Self, String> {
-        let mut found = Self::default();
-        let mut merge = merge(files)?;
-        while let Some((_, entry)) = merge.next_entry()? {
-            found.first = found.first.or(entry.ts_ns.map(Nanos));
-            if entry.kind == Kind::Rest {
-                found.take(&entry);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Reads the body if it answers a request for metadata. The first listing counts: the run began
-    /// with it.
-    fn take(&mut self, entry: &Entry<'_>) {
-        let mut all = exchange::ALL.iter();
-        let Some(exchange) = all.find(|exchange| exchange.owns(&entry.conn)) else {
-            return;
-        };
-        let path = |path: &str| path.split('?').next().unwrap_or_default().to_owned();
-        let url = path(&entry.conn);
-        let mut requests = exchange.metadata_requests(&[]).into_iter();
-        if !requests.any(|request| url.ends_with(&path(&request.path))) {
-            return;
-        }
-        for one in exchange
-            .metadata(entry.raw.as_bytes())
-            .unwrap_or_default()
-            .instruments
-        {
-            self.listed
-                .entry((exchange.name(), one.symbol))
-                .or_insert(one);
         }
     }
 }

@@ -74,7 +74,7 @@ struct Deciding<'a, const N: usize> {
 
 impl<'a, const N: usize> Deciding<'a, N> {
     fn new(files: &[PathBuf], config: &Config, contents: &'a Contents) -> Result<Self, String> {
-        let cast = cast::cast(files, config, contents)?;
+        let cast = cast::cast(config, contents)?;
         let instruments = cast.instruments;
         let strategies = configured_strategies(config, &instruments, &cast.taker_fees_ppm)?;
         let told: Vec<summary::Strategy> = strategies.iter().map(Named::told).collect();

@@ -1,9 +1,10 @@
 //! What recordings hold. Replays nothing itself.
 
-use crate::base::{Instrument, Symbol};
+use crate::base::{Instrument, Nanos, Symbol};
 use crate::exchange::kit::survey::Said;
 use crate::exchange::{self, DepthStream, Exchange, Survey};
-use crate::journal::{Entry, Kind, Merge};
+use crate::journal::{Entry, Merge};
+use crate::venue::surveyed::{Surveyed, Whose, survey, survey_into};
 use crate::world::os::recorder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -27,8 +28,20 @@ pub(super) struct Contents {
     pub(crate) sources: Vec<Source>,
     /// Frames of streams that this build does not read, by exchange and name.
     pub(crate) others: BTreeMap<(&'static str, String), u64>,
+    /// When the first message came, if the recordings say so.
+    pub(super) first: Option<Nanos>,
     /// To whom each message belongs, in the order of [`Merge`].
     of: Vec<Of>,
+    /// Of each exchange, by its place in [`Of`].
+    found: Vec<Surveyed>,
+}
+
+/// What one reading of all messages tells.
+#[derive(Default)]
+struct Messages {
+    of: Vec<Of>,
+    lanes: BTreeSet<u16>,
+    first: Option<Nanos>,
 }
 
 /// What a source does with a message.
@@ -58,30 +71,45 @@ enum Of {
 impl Contents {
     /// Reads the recordings through, so that a bad line is known before anything is replayed.
     pub(crate) fn survey(files: &[PathBuf]) -> Result<Self, String> {
-        let (mut found, mut of, mut lanes) = read(files, false)?;
-        if found.iter().any(|(_, survey)| survey.again()) {
-            (found, of, lanes) = read(files, true)?;
-        }
+        let read = |messages: &mut Messages, _, entry: &Entry<'_>, whose: Option<Whose>| {
+            let Messages { of, lanes, first } = messages;
+            lanes.extend(entry.place.map(|place| place.lane));
+            *first = first.or(entry.ts_ns.map(Nanos));
+            of.push(match whose.map(|whose| (whose.at as u8, whose.said)) {
+                None => Of::None,
+                Some((at, Said::Nothing)) => Of::Exchange(at),
+                Some((at, Said::Book(stream))) => Of::Book(at, stream),
+                Some((at, Said::Other)) => Of::Other(at),
+            });
+        };
+        let (found, messages) = survey(|| merge(files), read)?;
         if found.is_empty() {
             return Err("holds no message of an exchange of this build".into());
         }
         let mut contents = Self {
             sources: Vec::new(),
             others: BTreeMap::new(),
-            of,
+            first: messages.first,
+            of: messages.of,
+            found: Vec::new(),
         };
-        for (exchange, survey) in &found {
+        for (
+            at,
+            Surveyed {
+                exchange, survey, ..
+            },
+        ) in (0..).zip(&found)
+        {
             for (name, count) in survey.others() {
-                contents
-                    .others
-                    .insert((exchange.name(), name.clone()), *count);
+                let name = (exchange.name(), name.clone());
+                contents.others.insert(name, *count);
             }
+            contents.add(at, *exchange, survey, &messages.lanes);
         }
-        for (at, (exchange, survey)) in (0..).zip(&found) {
-            contents.add(at, *exchange, survey, &lanes);
-        }
+        contents.found = found;
         if contents.sources.is_empty() {
-            let names: Vec<&str> = found.iter().map(|(exchange, _)| exchange.name()).collect();
+            let names = contents.found.iter().map(|one| one.exchange.name());
+            let names: Vec<&str> = names.collect();
             let streams = contents.streams_left();
             let names = names.join(", ");
             return Err(format!(
@@ -97,6 +125,11 @@ impl Contents {
             Some(Of::Other(at) | Of::Exchange(at) | Of::Book(at, _)) => *at == source.at.0,
             Some(Of::None) | None => false,
         }
+    }
+
+    /// The instruments of a source, as they were listed.
+    pub(super) fn listed(&self, source: &Source) -> Vec<Instrument> {
+        self.found[usize::from(source.at.0)].listed()
     }
 
     /// What this source does with message `index`.
@@ -174,52 +207,6 @@ impl Contents {
     }
 }
 
-/// What was found for each exchange, to whom each message belongs, and the lanes of a recorder.
-type Read = (Vec<(&'static dyn Exchange, Survey)>, Vec<Of>, BTreeSet<u16>);
-
-/// Surveys all messages; `exact` if it must see every number.
-fn read(files: &[PathBuf], exact: bool) -> Result<Read, String> {
-    let (mut found, mut of, mut lanes) = (Vec::new(), Vec::new(), BTreeSet::new());
-    let mut merge = merge(files)?;
-    while let Some((_, entry)) = merge.next_entry()? {
-        lanes.extend(entry.place.map(|place| place.lane));
-        of.push(survey_entry(&entry, &mut found, exact));
-    }
-    Ok((found, of, lanes))
-}
-
-/// Hands the message to the survey of its exchange, and begins that survey if it is the first.
-fn survey_entry(
-    entry: &Entry<'_>,
-    found: &mut Vec<(&'static dyn Exchange, Survey)>,
-    exact: bool,
-) -> Of {
-    let known = found
-        .iter()
-        .position(|(exchange, _)| exchange.owns(&entry.conn));
-    let at = known.or_else(|| {
-        let mut all = exchange::ALL.iter().copied();
-        let owner = all.find(|exchange| exchange.owns(&entry.conn))?;
-        let survey = if exact {
-            Survey::exact()
-        } else {
-            Survey::default()
-        };
-        found.push((owner, survey));
-        Some(found.len() - 1)
-    });
-    let Some(at) = at else {
-        return Of::None;
-    };
-    let (exchange, survey) = &mut found[at];
-    survey_into(entry, *exchange, survey);
-    match survey.take_said() {
-        Said::Nothing => Of::Exchange(at as u8),
-        Said::Book(stream) => Of::Book(at as u8, stream),
-        Said::Other => Of::Other(at as u8),
-    }
-}
-
 /// Several recordings as one.
 pub(super) fn merge(files: &[PathBuf]) -> Result<Merge, String> {
     let mut merge = Merge::default();
@@ -278,17 +265,5 @@ impl Lanes {
     /// What this lane carried of the exchange; `None` if it is another one's.
     pub(super) fn of(&self, exchange: &'static str, lane: u16) -> Option<&Carried> {
         self.0.get(&(exchange, lane))
-    }
-}
-
-/// Hands a message to the survey of its exchange.
-fn survey_into(entry: &Entry<'_>, exchange: &dyn Exchange, survey: &mut Survey) {
-    match entry.kind {
-        Kind::Ws => exchange.survey(&entry.raw, survey),
-        Kind::Rest => {
-            if let Some((symbol, _)) = exchange.snapshot_asked(&entry.conn) {
-                survey.snapshot(&symbol, &entry.raw);
-            }
-        }
     }
 }

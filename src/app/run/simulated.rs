@@ -2,6 +2,7 @@
 
 use super::RunError;
 use crate::app::config::{self, Config, Known, Way};
+use crate::app::universe::fits;
 use crate::exchange::{self, Account};
 use crate::strategy::{ALL, Kind};
 use crate::venue::account::generate_account;
@@ -15,9 +16,14 @@ const DEFAULT_PATH: &str = "configs/default.toml";
 
 pub(super) fn start_sim(source: SimSource, seed: u64) -> Result<Sim, RunError> {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let exchanges = match source {
+        SimSource::Flow => SimOptions::default().exchanges,
+        SimSource::Play { .. } => exchange::ALL.iter().map(|e| e.name().to_owned()).collect(),
+    };
     server::start(SimOptions {
         listen,
         seed,
+        exchanges,
         source,
         ..SimOptions::default()
     })
@@ -44,12 +50,13 @@ pub(super) fn start_configured(
     Ok(sim)
 }
 
-/// Plays a recording, and points every feed of a configuration at it.
+/// Plays a recording, and points the feeds of a configuration at it. Gives what is not followed,
+/// for a person to read.
 pub(super) fn start_played(
     config: &mut Config,
     source: SimSource,
     dir: &Path,
-) -> Result<Sim, RunError> {
+) -> Result<(Sim, Vec<String>), RunError> {
     let options = SimOptions {
         source,
         exchanges: config
@@ -60,12 +67,38 @@ pub(super) fn start_played(
         ..SimOptions::default()
     };
     let sim = server::start(options).map_err(|error| RunError::Failed(error.to_string()))?;
-    for feed in &mut config.feeds {
-        (feed.stream, feed.rest, feed.proxy) = (None, None, Some(Way::Straight));
+    let mut left_out = sim.left_out().to_vec();
+    config.feeds.retain_mut(|feed| {
+        let why = follow_played(feed, &sim).err();
+        let told = why.map(|why| left_out.push(format!("{}: {why}", feed.exchange)));
+        told.is_none()
+    });
+    if config.feeds.is_empty() {
+        return Err(RunError::Failed(left_out.join("; ")));
     }
     let mut feeds: Vec<&mut config::Feed> = config.feeds.iter_mut().collect();
     point_at(&sim, &mut feeds, dir)?;
-    Ok(sim)
+    Ok((sim, left_out))
+}
+
+/// Lets a feed follow what of it is played, as a replay does.
+fn follow_played(feed: &mut config::Feed, sim: &Sim) -> Result<(), &'static str> {
+    let mut all = sim.listed().iter();
+    let listed = all.find(|listed| listed.exchange == feed.exchange);
+    let depths = listed.map_or(&[][..], |listed| &listed.depths);
+    let (Some(listed), Some(first)) = (listed, depths.first()) else {
+        return Err("the recording holds no book of it");
+    };
+    if !depths.contains(&feed.streams.depth) {
+        feed.streams.depth = first;
+    }
+    let is_there = |entry: &String| listed.instruments.iter().any(|one| fits(entry, one));
+    feed.instruments.retain(is_there);
+    if feed.instruments.is_empty() {
+        return Err("none of its instruments is in the recording");
+    }
+    (feed.stream, feed.rest, feed.proxy) = (None, None, Some(Way::Straight));
+    Ok(())
 }
 
 fn point_at(sim: &Sim, feeds: &mut [&mut config::Feed], dir: &Path) -> Result<(), RunError> {
@@ -84,16 +117,15 @@ fn write_ca(sim: &Sim, dir: &Path) -> Result<PathBuf, RunError> {
     Ok(path)
 }
 
-/// The settings of a run against the simulated exchange of this process: every instrument, every
-/// stream, and real orders to an account that exists only there.
+/// The settings of a run against the simulated exchanges of this process: every instrument, every
+/// stream, and real orders to an account that exists only there. If they play a recording without
+/// the exchange of that account, orders stay on paper.
 pub(super) fn sim_config(
     sim: &Sim,
     engine: config::Engine,
     kinds: &[&'static Kind],
     dir: &Path,
-) -> Result<(Config, (Account, config::Account)), RunError> {
-    let ca_file = write_ca(sim, dir)?;
-    let at = Some(sim.addr().to_string());
+) -> Result<(Config, Option<(Account, config::Account)>), RunError> {
     let config = Config::parse(DEFAULT_PATH.as_ref(), DEFAULT, &Known::all());
     let mut config = config.map_err(|error| RunError::Failed(error.to_string()))?;
     config.engine = engine;
@@ -101,23 +133,43 @@ pub(super) fn sim_config(
     if let Some(own) = kinds.first().filter(|first| ALL.first() != Some(*first)) {
         config.strategies = vec![config::Strategy::of(own)];
     }
-    for feed in &mut config.feeds {
-        (feed.stream, feed.rest) = (at.clone(), at.clone());
-        feed.ca_file = Some(ca_file.clone());
-        feed.instruments = sim.symbols(&feed.exchange).to_vec();
-    }
-    let feed = config.feeds.first();
-    let exchange = feed.and_then(|feed| exchange::by_name(&feed.exchange));
+    let exchange = config.feeds.first().map(|feed| feed.exchange.clone());
+    let exchange = exchange.and_then(|name| exchange::by_name(&name));
     let exchange = exchange.unwrap_or_else(exchange::unnamed);
+    config.feeds = feeds(sim)?;
+    let mut feeds: Vec<&mut config::Feed> = config.feeds.iter_mut().collect();
+    point_at(sim, &mut feeds, dir)?;
+    if sim.symbols(exchange.name()).is_empty() {
+        return Ok((config, None));
+    }
     let keys = generate_account(exchange).map_err(RunError::Failed)?;
     // The keys were made here and are handed over as they are: these two name no source.
     let nowhere = || config::SecretSource::Env(String::new());
     let account = config::Account {
         exchange: exchange.name().to_owned(),
-        orders: at,
-        ca_file: Some(ca_file),
+        orders: Some(sim.addr().to_string()),
+        ca_file: config.feeds.first().and_then(|feed| feed.ca_file.clone()),
         api_key: nowhere(),
         private_key: nowhere(),
     };
-    Ok((config, (keys, account)))
+    Ok((config, Some((keys, account))))
+}
+
+/// A feed per exchange, of all that it lists; of a recording by the stream that was recorded.
+fn feeds(sim: &Sim) -> Result<Vec<config::Feed>, RunError> {
+    let listed = sim.listed().iter();
+    let text = listed.clone().map(|listed| {
+        let exchange = listed.exchange;
+        format!("[[feed]]\nexchange = \"{exchange}\"\ninstruments = [\"*\"]\n")
+    });
+    let text: String = text.collect();
+    let config = Config::parse(DEFAULT_PATH.as_ref(), &text, &Known::all());
+    let mut feeds = config
+        .map_err(|error| RunError::Failed(error.to_string()))?
+        .feeds;
+    for (feed, listed) in feeds.iter_mut().zip(listed) {
+        feed.streams.depth = listed.depths.first().unwrap_or(&feed.streams.depth);
+        feed.instruments = listed.symbols.clone();
+    }
+    Ok(feeds)
 }

@@ -4,6 +4,8 @@
 use super::simulated;
 use super::{Market, RunError};
 use crate::app::config::{self, Config};
+use crate::app::ready::Ready;
+use crate::app::reality::Mode;
 use crate::app::universe::Universe;
 use crate::base::{Clock as _, UnixNanos};
 use crate::exchange::Account;
@@ -15,6 +17,8 @@ use std::path::Path;
 /// What was found.
 pub(super) struct Prepared {
     pub(super) config: Config,
+    /// Where its orders go.
+    pub(super) mode: Mode,
     pub(super) sim: Option<Sim>,
     pub(super) account: Option<(Account, config::Account)>,
     pub(super) seed: Option<u64>,
@@ -25,10 +29,11 @@ pub(super) struct Prepared {
 /// `bodies`.
 pub(super) fn prepare(
     market: Market,
-    account: Option<(Account, config::Account)>,
+    Ready { mut mode, account }: Ready,
     dir: &Path,
     bodies: Option<BodyTap>,
 ) -> Result<Prepared, RunError> {
+    let mut left_out = Vec::new();
     let (config, sim, account, seed) = match market {
         Market::Configured(mut config) => match config.simulate {
             None => (config, None, account, None),
@@ -38,7 +43,8 @@ pub(super) fn prepare(
             }
         },
         Market::Played(mut config, source) => {
-            let sim = simulated::start_played(&mut config, source, dir)?;
+            let (sim, why) = simulated::start_played(&mut config, source, dir)?;
+            left_out = why;
             (config, Some(sim), None, None)
         }
         Market::Simulated {
@@ -49,13 +55,20 @@ pub(super) fn prepare(
         } => {
             let played = matches!(source, SimSource::Play { .. });
             let sim = simulated::start_sim(source, seed)?;
+            left_out = sim.left_out().to_vec();
             let (config, account) = simulated::sim_config(&sim, engine, &kinds, dir)?;
-            (config, Some(sim), Some(account), (!played).then_some(seed))
+            if account.is_none() {
+                mode = Mode::Paper;
+            }
+            (config, Some(sim), account, (!played).then_some(seed))
         }
     };
-    let universe = Universe::fetch(&config, bodies).map_err(RunError::Failed)?;
+    let mut universe = Universe::fetch(&config, bodies).map_err(RunError::Failed)?;
+    left_out.append(&mut universe.left_out);
+    universe.left_out = left_out;
     Ok(Prepared {
         config,
+        mode,
         sim,
         account,
         seed,

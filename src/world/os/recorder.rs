@@ -18,7 +18,7 @@ use crate::wiring::tap::{Head, Kind, TapEnd};
 use crate::wiring::turn::Notes;
 pub(crate) use bodies::{Body, BodyEnd, BodyTap, bare, bodies};
 pub(crate) use folder::Folder;
-pub(crate) use read::{open, series, verify};
+pub(crate) use read::{open, series_of, verify};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;

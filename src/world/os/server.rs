@@ -6,19 +6,19 @@ mod thread;
 use super::clock::OsClock;
 use super::recorder;
 use super::sys;
-use crate::base::{Span, UnixNanos};
-use crate::exchange::{self, Exchange};
+use crate::base::{Instrument, Span, UnixNanos};
+use crate::exchange::{self, DepthStream, Exchange};
 use crate::venue::directory::{Venues, host_names};
 use crate::venue::market;
-use crate::venue::recording::{Recording, RecordingError};
-use crate::venue::simulated::Venue;
+use crate::venue::recording::{Files, Indexed, Recording, RecordingError};
+use crate::venue::simulated::{Source, Venue};
 use crate::watch::audit::Truth;
 use crate::world::sim::{tls, tls::Certificates};
 use crossbeam_channel::Receiver;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
@@ -75,9 +75,9 @@ impl Default for SimOptions {
 pub enum SimSource {
     /// Seeded order flow into matching engines.
     Flow,
-    /// A recording (JSON lines, gzip or plain) of the one exchange that is simulated.
+    /// A recording of those of the exchanges that it holds something of.
     Play {
-        /// The file.
+        /// A file (JSON lines, gzip or plain), or the folder of a recording run.
         path: PathBuf,
         /// How fast.
         speed: Speed,
@@ -93,8 +93,8 @@ pub enum SimError {
     NotLoopback(SocketAddr),
     /// No exchange of this build is called so, or there is none at all.
     Exchange(String),
-    /// A recording of this exchange cannot be played.
-    NotPlayed(String),
+    /// The recording holds nothing of the exchanges that are to play it; what it leaves out.
+    NotPlayed(PathBuf, String),
     /// The recording cannot be read.
     Recording(PathBuf, RecordingError),
     /// The certificates could not be made.
@@ -114,14 +114,11 @@ impl fmt::Display for SimError {
                 )
             }
             Self::Exchange(name) => write!(f, "\"{name}\": no such exchange to simulate"),
-            Self::NotPlayed(name) => {
-                let played = exchange::ALL.iter();
-                let played = played.filter(|exchange| exchange.mirror().player().is_some());
-                let played: Vec<&str> = played.map(|exchange| exchange.name()).collect();
-                let played = played.join(", ");
+            Self::NotPlayed(path, why) => {
+                let path = path.display();
                 write!(
                     f,
-                    "recordings of {played} are played, not those of \"{name}\""
+                    "recording {path}: holds nothing that can be played here{why}"
                 )
             }
             Self::Recording(path, error) => write!(f, "recording {}: {error}", path.display()),
@@ -161,6 +158,10 @@ pub(crate) struct Listed {
     pub(crate) exchange: &'static str,
     /// Symbols as it writes them.
     pub(crate) symbols: Vec<String>,
+    /// The instruments themselves.
+    pub(crate) instruments: Vec<Instrument>,
+    /// If a recording is played: the streams that brought its books.
+    pub(crate) depths: Vec<&'static DepthStream>,
 }
 
 /// The running simulated exchange. Stops and joins its thread when dropped.
@@ -168,6 +169,7 @@ pub struct Sim {
     addr: SocketAddr,
     ca_pem: String,
     listed: Vec<Listed>,
+    left_out: Vec<String>,
     truth: Receiver<Truth>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -188,9 +190,20 @@ pub fn start(options: SimOptions) -> Result<Sim, SimError> {
         .local_addr()
         .map_err(|error| SimError::Listen(options.listen, error))?;
     let exchanges = exchanges(&options)?;
-    let (venues, started) = venues(&options, &exchanges)?;
+    let Built {
+        venues,
+        started,
+        left_out,
+    } = match &options.source {
+        SimSource::Flow => flowing(&options, &exchanges),
+        SimSource::Play { path, speed } => playing(path, *speed, &exchanges)?,
+    };
+    let venues: Vec<Venue> = match options.truth {
+        true => venues.into_iter().map(Venue::with_truth).collect(),
+        false => venues,
+    };
     let listed = venues.iter().map(listed).collect();
-    let names = exchanges.iter().flat_map(|exchange| host_names(*exchange));
+    let names = venues.iter().flat_map(|venue| host_names(venue.exchange));
     let Certificates { ca_pem, server } =
         tls::certificates(names, Arc::new(OsClock)).map_err(SimError::Certificates)?;
     let beside_engine = options.beside_engine;
@@ -210,6 +223,7 @@ pub fn start(options: SimOptions) -> Result<Sim, SimError> {
         addr,
         ca_pem,
         listed,
+        left_out,
         truth,
         shared,
         thread,
@@ -230,6 +244,11 @@ impl Sim {
     /// Its exchanges, and their instruments.
     pub(crate) fn listed(&self) -> &[Listed] {
         &self.listed
+    }
+
+    /// What a recording that is played holds and is not played, for a person to read.
+    pub(crate) fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// The symbols of one exchange, none of one that is not simulated.
@@ -298,42 +317,60 @@ fn exchanges(options: &SimOptions) -> Result<Vec<&'static dyn Exchange>, SimErro
     Ok(found)
 }
 
-/// The venues, and the moment that is their time zero.
-fn venues(
-    options: &SimOptions,
-    exchanges: &[&'static dyn Exchange],
-) -> Result<(Vec<Venue>, Instant), SimError> {
-    let mut recording = None;
-    if let SimSource::Play { path, speed } = &options.source
-        && let [played, others @ ..] = exchanges
-    {
-        let player = played.mirror().player();
-        let (Some(player), None) = (player, others.first()) else {
-            let other = others.first().unwrap_or(played);
-            return Err(SimError::NotPlayed(other.name().to_owned()));
-        };
-        let file = path.clone();
-        let indexed = Recording::index(Box::new(move || recorder::open(&file)), player);
-        let indexed = indexed.map_err(|error| SimError::Recording(path.clone(), error))?;
-        recording = Some((indexed, *speed));
-    }
+/// The exchanges, and the moment that is their time zero.
+struct Built {
+    venues: Vec<Venue>,
+    started: Instant,
+    left_out: Vec<String>,
+}
+
+/// Exchanges with an order flow.
+fn flowing(options: &SimOptions, exchanges: &[&'static dyn Exchange]) -> Built {
     let books = (options.coins.len() * exchanges.len()) as u64;
     let pause = options.messages_per_s.map(|rate| pause(rate, books));
     let (epoch, started) = (unix_now(), Instant::now());
     let venue = |exchange: &&'static dyn Exchange| {
-        let venue = match recording.take() {
-            Some((recording, speed)) => Venue::play(*exchange, recording, speed, epoch),
-            None => {
-                let market = market::listed(exchange.mirror(), &options.coins, pause);
-                Venue::flow(*exchange, market, options.seed, epoch)
-            }
-        };
-        match options.truth {
-            true => venue.with_truth(),
-            false => venue,
-        }
+        let market = market::listed(exchange.mirror(), &options.coins, pause);
+        Venue::flow(*exchange, market, options.seed, epoch)
     };
-    Ok((exchanges.iter().map(venue).collect(), started))
+    Built {
+        venues: exchanges.iter().map(venue).collect(),
+        started,
+        left_out: Vec::new(),
+    }
+}
+
+/// Those of the exchanges that the recording holds something of.
+fn playing(
+    path: &Path,
+    speed: Speed,
+    exchanges: &[&'static dyn Exchange],
+) -> Result<Built, SimError> {
+    let files = recorder::series_of(path);
+    let indexed = Recording::index(Files {
+        count: files.len(),
+        open: Box::new(move |n| recorder::open(&files[n])),
+    });
+    let Indexed {
+        mut recordings,
+        left_out,
+    } = indexed.map_err(|error| SimError::Recording(path.to_owned(), error))?;
+    let is_asked = |one: &Recording| {
+        let mut all = exchanges.iter();
+        all.any(|exchange| exchange.name() == one.exchange.name())
+    };
+    recordings.retain(is_asked);
+    if recordings.is_empty() {
+        let why = left_out.iter().map(|why| format!("; {why}")).collect();
+        return Err(SimError::NotPlayed(path.to_owned(), why));
+    }
+    let (epoch, started) = (unix_now(), Instant::now());
+    let venue = |recording| Venue::play(recording, speed, epoch);
+    Ok(Built {
+        venues: recordings.into_iter().map(venue).collect(),
+        started,
+        left_out,
+    })
 }
 
 /// Prints and changes of the best bid or ask that one action makes, on average: measured.
@@ -360,13 +397,19 @@ fn pause(messages_per_s: u64, books: u64) -> Span {
 }
 
 fn listed(venue: &Venue) -> Listed {
-    let symbols = venue
-        .listings
-        .iter()
-        .map(|listing| listing.instrument.symbol);
+    let listings = venue.listings.iter();
+    let instruments: Vec<Instrument> = listings.map(|listing| listing.instrument).collect();
     Listed {
         exchange: venue.exchange.name(),
-        symbols: symbols.map(|symbol| symbol.as_str().to_owned()).collect(),
+        symbols: instruments
+            .iter()
+            .map(|one| one.symbol.to_string())
+            .collect(),
+        instruments,
+        depths: match &venue.source {
+            Source::Flow(_) => Vec::new(),
+            Source::Play(recording, _) => recording.depths.clone(),
+        },
     }
 }
 

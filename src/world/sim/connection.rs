@@ -8,7 +8,6 @@ use crate::base::{Nanos, Span};
 use crate::exchange::mirror::{Call, Happened, Refusal};
 use crate::venue::directory::Venues;
 use crate::venue::limits::Meter;
-use crate::venue::play::Subscriptions;
 use crate::venue::session::{Broken, Session};
 use crate::venue::simulated::Venue;
 use rustls::{ServerConfig, ServerConnection};
@@ -322,11 +321,11 @@ impl Connection {
         }
     }
 
-    /// The streams of a recording that it follows, if it plays one.
-    pub(crate) fn played_names(&self) -> Option<&Subscriptions> {
+    /// Whether it is played a recording, and its client awaits snapshots of this symbol.
+    pub(crate) fn awaits(&self, symbol: &str) -> bool {
         match &self.phase {
-            Phase::Open(open) => open.session.played_names(),
-            Phase::Http => None,
+            Phase::Open(open) => open.session.awaits(symbol),
+            Phase::Http => false,
         }
     }
 

@@ -15,8 +15,7 @@ use crate::base::instrument::name;
 use crate::base::{Asset, Instrument, Px, Qty, Side, Span, Symbol, UnixNanos};
 use crate::exchange::kit::listing;
 use crate::exchange::mirror::{
-    Accounts, Ban, Call, Listing, Market, Method, Mirror, MirrorSession, Pace, Player, Refusal,
-    Reply,
+    Accounts, Ban, Call, Listing, Market, Method, Mirror, MirrorSession, Pace, Refusal, Reply,
 };
 use route::{Get, Sort, Symbols};
 use serde_json::Value;
@@ -138,12 +137,12 @@ pub(crate) fn find<'l>(listings: &'l [Listing], symbol: &str) -> Option<(usize, 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SpotMirror {
     exchange: &'static str,
-    /// It takes orders and plays recordings, too.
+    /// It takes orders, too.
     whole: bool,
 }
 
 impl SpotMirror {
-    /// The market that the registry calls `exchange`, with order entry and recordings.
+    /// The market that the registry calls `exchange`, with order entry.
     pub(crate) const fn whole(exchange: &'static str) -> Self {
         let whole = true;
         Self { exchange, whole }
@@ -255,8 +254,8 @@ impl Mirror for SpotMirror {
         Some(Box::new(SpotSession::open(target)?))
     }
 
-    fn player(&self) -> Option<&dyn Player> {
-        self.whole.then_some(self)
+    fn recorded(&self, seen: &Instrument) -> Instrument {
+        recorded::list(seen)
     }
 
     fn accounts(&self) -> Option<&dyn Accounts> {

@@ -2,6 +2,7 @@
 //! Counts no limit: how many streams and messages are too many is known where connections are kept.
 
 use super::control::{self, Control};
+use super::recorded::{self, Of};
 use super::route::{self, Upgrade};
 use super::ticker::{Decimals, Ticker};
 use super::{TimeUnit, market};
@@ -133,6 +134,13 @@ impl SpotSession {
         self.follows = self.names.iter().filter_map(meaning).collect();
     }
 
+    /// What follows the `@` in the names of this symbol's streams.
+    fn kinds_of(&self, symbol: &str) -> impl Iterator<Item = &str> {
+        let prefix = format!("{}@", symbol.to_lowercase());
+        let from = self.names.range(prefix.clone()..);
+        from.map_while(move |name| name.strip_prefix(&prefix))
+    }
+
     fn say(&self, name: &str, write: impl FnOnce(&mut String), out: &mut Vec<String>) {
         let mut text = String::with_capacity(512);
         match self.combined {
@@ -254,7 +262,16 @@ impl MirrorSession for SpotSession {
         self.names.len()
     }
 
-    fn names(&self) -> Option<&BTreeSet<String>> {
-        Some(&self.names)
+    fn carries(&self, frame: &str) -> bool {
+        match recorded::of(frame) {
+            Of::Stream(name) => self.names.contains(&*name),
+            Of::Symbol(symbol) => self.kinds_of(&symbol).next().is_some(),
+            Of::None => false,
+        }
+    }
+
+    fn awaits(&self, symbol: &str) -> bool {
+        let mut kinds = self.kinds_of(symbol);
+        kinds.any(|kind| matches!(Kind::of(kind), Some(Kind::Depth(_))))
     }
 }

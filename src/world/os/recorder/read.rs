@@ -29,6 +29,21 @@ pub(crate) fn series(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(names.map(|name| dir.join(name)).collect())
 }
 
+/// The series that a name on a command line stands for: a recorder's folder stands for all of its
+/// series.
+pub(crate) fn series_of(file: &Path) -> Vec<PathBuf> {
+    let series = match file.is_dir() {
+        true => series(file).unwrap_or_default(),
+        false => Vec::new(),
+    };
+    // If there is none, opening it says so.
+    if series.is_empty() {
+        vec![file.to_owned()]
+    } else {
+        series
+    }
+}
+
 /// Opens a recording from its beginning, unpacking gzip if its first bytes say so. `DIR/binance` is
 /// the series of that name in the recorder's folder `DIR`.
 pub(crate) fn open(path: &Path) -> io::Result<Reader> {

@@ -137,7 +137,7 @@ fn segments_follow_one_another_and_read_as_one_recording() {
     let raw: u64 = report.files.iter().map(|file| file.raw_bytes).sum();
     assert_eq!(raw, recorded.written.raw_bytes);
 
-    assert_eq!(series(dir.path()).unwrap(), [dir.path().join("binance")]);
+    assert_eq!(series_of(dir.path()), [dir.path().join("binance")]);
     let lines = lines_of(&dir.path().join("binance"));
     assert_eq!(lines.len(), 6);
     assert_eq!(lines[2].raw, r#"{"n":1,"t":"a \"b\" \\ é"}"#);

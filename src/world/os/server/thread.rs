@@ -5,7 +5,6 @@ use super::SimProgress;
 use crate::base::Nanos;
 use crate::venue::directory::Venues;
 use crate::venue::limits::{self, Exceeded};
-use crate::venue::play::Subscriptions;
 use crate::venue::simulated::Source;
 use crate::watch::audit::Truth;
 use crate::world::sim::connection::{Connection, Cut};
@@ -307,15 +306,17 @@ impl Thread {
             venues,
             ..
         } = self;
-        let mut left: Vec<(usize, String)> = Vec::new();
+        let mut left: Vec<(usize, usize)> = Vec::new();
         clients.retain(|_, client| {
             let over = client.connection.over(now);
             let keep = !client.gone && over.is_none();
             if !keep {
-                if let (Some(at), Some(names)) =
-                    (client.connection.venue(), client.connection.played_names())
-                {
-                    left.extend(names.iter().map(|name| (at, name.clone())));
+                if let Some(at) = client.connection.venue() {
+                    let awaited = venues.all[at].listings.iter().enumerate();
+                    let awaited = awaited.filter(|(_, listing)| {
+                        client.connection.awaits(&listing.instrument.symbol)
+                    });
+                    left.extend(awaited.map(|(n, _)| (at, n)));
                 }
                 shared
                     .slow_cuts
@@ -324,12 +325,12 @@ impl Thread {
             }
             keep
         });
-        for (at, stream) in left {
+        for (at, listing) in left {
+            let symbol = venues.all[at].listings[listing].instrument.symbol;
             let others = clients.values().map(|client| &client.connection);
             let mut others = others.filter(|other| other.venue() == Some(at));
-            let follows = |names: &Subscriptions| names.contains(&stream);
-            if !others.any(|other| other.played_names().is_some_and(follows)) {
-                venues.all[at].abandon(&stream);
+            if !others.any(|other| other.awaits(&symbol)) {
+                venues.all[at].abandon(listing);
             }
         }
         shared.sessions_open.store(clients.len() as u64, Relaxed);
