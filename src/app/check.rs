@@ -2,12 +2,13 @@
 //! connection; reads the secrets that it names, and shows none of them.
 
 use super::cli::{self, CheckArgs};
-use super::config::{self, Account, Config, Feed, SecretSource, Socket, Way};
+use super::config::{self, Account, Config, Feed, KeySource, SecretSource, Socket, Way};
 use super::memory::{self, count};
 use super::parts;
-use super::ready::ready;
+use super::ready::{Ready, ready};
 use super::reality::Intended;
 use super::run::RunError;
+use super::secrets;
 use crate::base::Nanos;
 use crate::exchange::{self, Exchange};
 use crate::strategy::Kind;
@@ -32,14 +33,20 @@ pub(crate) fn run(args: CheckArgs, kinds: &[&'static Kind]) -> ExitCode {
         Ok(cpus) => cpus,
         Err(error) => return refused(&RunError::Failed(format!("no CPU: {error}"))),
     };
-    let intended = match args.live {
-        true => Intended::Live,
-        false => Intended::Paper,
+    let account = config.account.as_ref();
+    let variables = match secrets::take(account, args.live || account.is_some()) {
+        Ok(variables) => variables,
+        Err(wrong) => return refused(&wrong),
     };
+    // Asked once, because a helper may ask a person.
+    let live = (args.live || account.is_some()).then(|| ready(&config, Intended::Live, &variables));
     let mut text = Vec::new();
-    let _ = describe(&mut text, &config, &cpus); // A vector takes all.
+    let _ = describe(&mut text, &config, &cpus, live.as_ref()); // A vector takes all.
     let mut text = String::from_utf8_lossy(&text).into_owned();
-    let ready = ready(&config, intended);
+    let ready = match live {
+        Some(live) if args.live => live,
+        Some(_) | None => ready(&config, Intended::Paper, &variables),
+    };
     if let Ok(ready) = &ready {
         text += &format!("\nit would run: orders {}\n", ready.mode.name());
     }
@@ -60,8 +67,13 @@ fn refused(wrong: &RunError) -> ExitCode {
     cli::complain(code, &format!("it would not run: exit code {code}"))
 }
 
-/// Prints what `config` would run in a process that may use `cpus`.
-fn describe(out: &mut dyn Write, config: &Config, cpus: &Cpus) -> io::Result<()> {
+/// Prints what `config` would run in a process that may use `cpus`, and what became of it `live`.
+fn describe(
+    out: &mut dyn Write,
+    config: &Config,
+    cpus: &Cpus,
+    live: Option<&Result<Ready, RunError>>,
+) -> io::Result<()> {
     let (wait, depth) = (config.engine.wait.name(), config.engine.depth);
     writeln!(out, "engine       wait {wait}, {depth} levels a side")?;
     if let Some(down_max) = config.engine.down_max {
@@ -76,7 +88,9 @@ fn describe(out: &mut dyn Write, config: &Config, cpus: &Cpus) -> io::Result<()>
         describe_feed(out, config, feed)?;
     }
     account(out, config.account.as_ref())?;
-    live(out, config)?;
+    if let (Some(_), Some(verdict)) = (&config.account, live) {
+        with_live(out, verdict)?;
+    }
     strategy_and_risk(out, config)?;
     for shallow in config.too_shallow() {
         writeln!(out, "warning      {shallow}")?;
@@ -245,14 +259,17 @@ fn account(out: &mut dyn Write, account: Option<&Account>) -> io::Result<()> {
         "\naccount      {}, orders to {orders}; live only with --live",
         account.exchange
     )?;
-    for (what, source) in [
-        ("API key", &account.api_key),
-        ("private key", &account.private_key),
-    ] {
+    let sort = match account.key {
+        KeySource::Private(_) => "private key",
+        KeySource::Secret(_) => "secret key",
+    };
+    for (what, source) in [("API key", &account.api_key), (sort, account.key.source())] {
         let place = match source {
             SecretSource::File(path) => path.display().to_string(),
             SecretSource::Credential(name) => format!("systemd credential {name}"),
             SecretSource::Env(name) => format!("environment variable {name}"),
+            // Its arguments are its own.
+            SecretSource::Command { program, .. } => format!("what {} prints", program.display()),
         };
         writeln!(out, "             {what} from {place}")?;
     }
@@ -260,11 +277,8 @@ fn account(out: &mut dyn Write, account: Option<&Account>) -> io::Result<()> {
 }
 
 /// What `--live` would do with it.
-fn live(out: &mut dyn Write, config: &Config) -> io::Result<()> {
-    if config.account.is_none() {
-        return Ok(());
-    }
-    match ready(config, Intended::Live) {
+fn with_live(out: &mut dyn Write, verdict: &Result<Ready, RunError>) -> io::Result<()> {
+    match verdict {
         Ok(ready) => writeln!(
             out,
             "             with --live: orders {}",
@@ -356,7 +370,7 @@ mod tests {
              notional_max = \"77\"\n",
         );
         let mut out = Vec::new();
-        describe(&mut out, &config, &Cpus::all(&[3, 5, 7, 9])).unwrap();
+        describe(&mut out, &config, &Cpus::all(&[3, 5, 7, 9]), None).unwrap();
         let text = String::from_utf8(out).unwrap();
         for line in [
             "256 levels a side\n",
@@ -386,7 +400,7 @@ mod tests {
              instruments = [\"*USDT\"]\ntop = 300\n",
         );
         let mut out = Vec::new();
-        describe(&mut out, &config, &Cpus::all(&[0])).unwrap();
+        describe(&mut out, &config, &Cpus::all(&[0]), None).unwrap();
         let text = String::from_utf8(out).unwrap();
         for line in [
             "both simulated in this process: seed 4, 3 instruments\n",
@@ -414,7 +428,7 @@ mod tests {
                  [strategy]\ndepth = {depth}\n"
             ));
             let mut out = Vec::new();
-            describe(&mut out, &config, &Cpus::all(&[0])).unwrap();
+            describe(&mut out, &config, &Cpus::all(&[0]), None).unwrap();
             String::from_utf8(out).unwrap()
         };
         let warning = "warning      hyperliquid: depth_stream \"fast\" has 5 levels per side";

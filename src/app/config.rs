@@ -2,6 +2,7 @@
 //! Opens no connection and reads no secret; a key that it does not know is refused, never ignored.
 
 mod feeds;
+mod keys;
 mod levels;
 mod market;
 mod network;
@@ -195,8 +196,26 @@ pub struct Account {
     pub(crate) ca_file: Option<PathBuf>,
     /// Where the API key is.
     pub api_key: SecretSource,
-    /// Where the PEM of the private key is.
-    pub private_key: SecretSource,
+    /// Where the key is that signs.
+    pub key: KeySource,
+}
+
+/// What signs an account's requests, and where that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// The PEM of an Ed25519 private key.
+    Private(SecretSource),
+    /// A secret that the exchange made (HMAC).
+    Secret(SecretSource),
+}
+
+impl KeySource {
+    /// Where it is, of either sort.
+    pub(crate) fn source(&self) -> &SecretSource {
+        match self {
+            Self::Private(source) | Self::Secret(source) => source,
+        }
+    }
 }
 
 /// Where a secret is read from.
@@ -208,6 +227,13 @@ pub enum SecretSource {
     Credential(String),
     /// An environment variable of this name.
     Env(String),
+    /// What this program prints, given these arguments. There is no shell.
+    Command {
+        /// A name to be found along `PATH`, or a path.
+        program: PathBuf,
+        /// As they are.
+        arguments: Vec<String>,
+    },
 }
 
 /// A strategy, as its section configures it.

@@ -4,7 +4,8 @@
 use super::config::{self, Config, Feed};
 use super::reality::{self, Intended, Mode};
 use super::run::RunError;
-use super::{secrets, universe};
+use super::secrets::{self, Variables};
+use super::universe;
 use crate::exchange::{self, Account};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,12 +18,16 @@ pub(crate) struct Ready {
     pub(crate) account: Option<(Account, config::Account)>,
 }
 
-/// Whether `config` may run as it is intended. What only an exchange knows (which instruments it
-/// lists, at which scales) shows when the run asks it.
+/// Whether `config` may run as it is intended, with the `variables` that its account names. What
+/// only an exchange knows (which instruments it lists, at which scales) shows when the run asks it.
 ///
 /// # Errors
 /// Everything that is wrong, in words.
-pub(crate) fn ready(config: &Config, intended: Intended) -> Result<Ready, RunError> {
+pub(crate) fn ready(
+    config: &Config,
+    intended: Intended,
+    variables: &Variables,
+) -> Result<Ready, RunError> {
     let decided = reality::decide(config, intended);
     if intended == Intended::Live {
         may_be_live(config, decided.as_ref().err())?;
@@ -32,7 +37,7 @@ pub(crate) fn ready(config: &Config, intended: Intended) -> Result<Ready, RunErr
         enough_exchanges(config)?;
     }
     let account = match intended {
-        Intended::Live => Some(live_account(config)?),
+        Intended::Live => Some(live_account(config, variables)?),
         Intended::Paper | Intended::Own | Intended::None => None,
     };
     let missing = missing(config, account.as_ref().map(|(_, account)| account));
@@ -96,11 +101,15 @@ fn enough_exchanges(config: &Config) -> Result<(), RunError> {
     Ok(())
 }
 
-fn live_account(config: &Config) -> Result<(Account, config::Account), RunError> {
+fn live_account(
+    config: &Config,
+    variables: &Variables,
+) -> Result<(Account, config::Account), RunError> {
     let account = config.account.clone().ok_or_else(|| {
         RunError::Wrong("--live needs an [account] section with the files of its keys".into())
     })?;
-    let keys = secrets::load(&account).map_err(|error| RunError::Wrong(error.to_string()))?;
+    let keys = secrets::load(&account, variables);
+    let keys = keys.map_err(|error| RunError::Wrong(error.to_string()))?;
     Ok((keys, account))
 }
 
@@ -185,15 +194,18 @@ mod tests {
             "instruments = [\"A\"]\n",
         ] {
             let text = format!("{FEED}{other}{arbitrage}{own}");
-            assert!(ready(&config(&text), Intended::Paper).is_ok(), "{own}");
+            assert!(
+                ready(&config(&text), Intended::Paper, &Variables::default()).is_ok(),
+                "{own}"
+            );
         }
         // A program's own strategy takes the place of the configured one.
         let alone = config(&format!("{FEED}{arbitrage}"));
-        assert!(ready(&alone, Intended::Own).is_ok());
+        assert!(ready(&alone, Intended::Own, &Variables::default()).is_ok());
     }
 
     fn refused(text: &str, intended: Intended) -> RunError {
-        match ready(&config(text), intended) {
+        match ready(&config(text), intended, &Variables::default()) {
             Ok(_) => panic!("{text} may run"),
             Err(error) => error,
         }

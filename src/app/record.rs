@@ -4,6 +4,7 @@
 use super::cli::{FAILED, Loudness, complain, parse_time, print_text};
 use super::config::Config;
 use super::run::{Run, RunEnd, RunError, exit_code};
+use super::secrets;
 use crate::base::{Event, Nanos};
 use crate::journal::{Report, State, Verified};
 use crate::market::Picture;
@@ -48,6 +49,8 @@ fn record(args: RecordArgs, kinds: &[&'static Kind]) -> Result<RunEnd, RunError>
     };
     let config = Config::load_with(&config, kinds);
     let config = config.map_err(|errors| RunError::Wrong(errors.to_string()))?;
+    // Nobody reads them: they only leave the environment.
+    drop(secrets::take(config.account.as_ref(), false)?);
     let run = Run::configured(config)
         .recording(out)
         .detail(args.loudness.detail());

@@ -7,6 +7,7 @@ use super::panics;
 use super::parts::{Named, StrategyMaker, configured_strategies, engine_parts};
 use super::ready::{Ready, ready};
 use super::reality::{Intended, Mode};
+use super::secrets::{self, Variables};
 use super::signals::Stop;
 use super::universe::Universe;
 use crate::base::text::rfc3339_millis;
@@ -124,6 +125,8 @@ pub struct Run {
     live: bool,
     strategy: Option<StrategyMaker>,
     record: bool,
+    /// What was in the environment for the account.
+    variables: Variables,
 }
 
 impl Run {
@@ -156,6 +159,7 @@ impl Run {
             live: false,
             strategy: None,
             record: false,
+            variables: Variables::default(),
         }
     }
 
@@ -195,7 +199,9 @@ impl Run {
             (false, false, None) => Intended::Paper,
         };
         match &self.market {
-            Market::Configured(config) | Market::Played(config, _) => ready(config, intended),
+            Market::Configured(config) | Market::Played(config, _) => {
+                ready(config, intended, &self.variables)
+            }
             // Its prices and its account are both of the exchange that it starts itself.
             Market::Simulated { .. } => Ok(Ready {
                 mode: Mode::Simulated,
@@ -335,11 +341,13 @@ fn from_args(args: RunArgs, kinds: Vec<&'static Kind>) -> Result<Run, RunError> 
         // In one process there is no reason to wait, unless one is asked to.
         speed: args.speed.unwrap_or(server::Speed::Client),
     });
+    let mut variables = Variables::default();
     let (market, time) = match (args.config, played) {
         (Some(path), played) => {
             let config = Config::load_with(&path, &kinds);
             let mut config = config.map_err(|errors| RunError::Wrong(errors.to_string()))?;
             adjust(&mut config.engine);
+            variables = secrets::take(config.account.as_ref(), args.live)?;
             let market = match played {
                 Some(source) => Market::Played(config, source),
                 None => Market::Configured(config),
@@ -370,6 +378,7 @@ fn from_args(args: RunArgs, kinds: Vec<&'static Kind>) -> Result<Run, RunError> 
         live,
         strategy: None,
         record: false,
+        variables,
     })
 }
 

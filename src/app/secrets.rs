@@ -1,9 +1,13 @@
 //! Reads the keys of an account from where the configuration says they are. Never shows a key, in
 //! an error or in `Debug`, and wipes what it read when that is dropped.
 
-use super::config::{Account as Source, SecretSource};
+mod helper;
+
+use super::config::{Account as Source, KeySource, SecretSource};
+use super::run::RunError;
 use crate::base::Secret;
 use crate::exchange::{Account, AccountKey};
+use crate::world::os::sys;
 use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -19,7 +23,7 @@ const SECRET_BYTES_MAX: usize = 16 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SecretError {
     /// The name of the key in `[account]`.
-    pub(crate) key: &'static str,
+    pub(crate) key: String,
     /// What is wrong and what to do, on one line.
     pub(crate) what: String,
 }
@@ -32,41 +36,96 @@ impl fmt::Display for SecretError {
 
 impl std::error::Error for SecretError {}
 
+/// The variables that an account names, which are no longer in the environment of this process.
+#[derive(Default)]
+pub(crate) struct Variables(Vec<(String, Result<Option<Secret>, String>)>);
+
+impl Variables {
+    /// If there are other threads already, every use of a variable is refused.
+    fn take(account: Option<&Source>) -> Self {
+        let sources = account.map(|account| [&account.api_key, account.key.source()]);
+        let mut taken = Vec::<(String, _)>::new();
+        for source in sources.into_iter().flatten() {
+            if let SecretSource::Env(name) = source
+                && !taken.iter().any(|(known, _)| known == name)
+            {
+                let value = sys::take_variable(name).map_err(|error| error.to_string());
+                taken.push((name.clone(), value));
+            }
+        }
+        Self(taken)
+    }
+
+    fn read(&self, name: &str) -> Result<Secret, String> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        match found.map(|(_, value)| value) {
+            Some(Ok(Some(value))) => Ok(Secret::from(value.expose().to_owned())),
+            Some(Ok(None)) | None => Err(format!(
+                "the environment variable {name} is not set: export it, or use a file"
+            )),
+            Some(Err(why)) => Err(format!(
+                "the environment variable {name} cannot be used: {why}: use a file"
+            )),
+        }
+    }
+}
+
+/// Takes the variables that an account names out of the environment, before any other thread
+/// begins. If the keys are going to be read, too, the process leaves no core dump from now on.
+///
+/// # Errors
+/// If the system refuses that.
+pub(crate) fn take(account: Option<&Source>, will_read: bool) -> Result<Variables, RunError> {
+    if will_read {
+        sys::forbid_core_dumps().map_err(|error| {
+            RunError::Failed(format!("cannot keep keys out of core dumps: {error}"))
+        })?;
+    }
+    Ok(Variables::take(account))
+}
+
 /// Reads both keys of an account.
-pub(crate) fn load(source: &Source) -> Result<Account, SecretError> {
+pub(crate) fn load(source: &Source, variables: &Variables) -> Result<Account, SecretError> {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    load_from(source, credentials.as_deref(), |name| {
-        std::env::var(name).ok()
-    })
+    load_from(source, credentials.as_deref(), variables)
 }
 
 fn load_from(
     source: &Source,
     credentials: Option<&Path>,
-    env: impl Fn(&str) -> Option<String>,
+    variables: &Variables,
 ) -> Result<Account, SecretError> {
-    let read = |key: &'static str, source: &SecretSource, check: fn(&str) -> Result<(), String>| {
+    let read = |key: &str, source: &SecretSource, check: fn(&str) -> Result<(), String>| {
         let text = match source {
             SecretSource::File(path) => read_file(path),
             SecretSource::Credential(name) => read_credential(credentials, name),
-            SecretSource::Env(name) => read_env(name, &env),
+            SecretSource::Env(name) => variables.read(name),
+            SecretSource::Command { program, arguments } => {
+                helper::ask(program, arguments, helper::PATIENCE)
+            }
         };
         // The copy without the final newline is the one that stays; the other is wiped here.
-        let trimmed = text.map(|text| Secret::from(text.trim().to_owned()));
+        let trimmed = text.map(|text| Secret::from(text.expose().trim().to_owned()));
         let checked = trimmed.and_then(|text| check(text.expose()).map(|()| text));
-        checked.map_err(|what| SecretError { key, what })
+        checked.map_err(|what| SecretError {
+            key: match source {
+                SecretSource::Command { .. } => format!("{key}_command"),
+                _ => format!("{key}_file"),
+            },
+            what,
+        })
     };
-    Ok(Account {
-        api_key: read("api_key_file", &source.api_key, check_api_key)?,
-        key: AccountKey::Ed25519Pem(read(
-            "private_key_file",
-            &source.private_key,
-            check_private_key,
-        )?),
-    })
+    let api_key = read("api_key", &source.api_key, check_word)?;
+    let key = match &source.key {
+        KeySource::Private(source) => {
+            AccountKey::Ed25519Pem(read("private_key", source, check_private_key)?)
+        }
+        KeySource::Secret(source) => AccountKey::Hmac(read("secret_key", source, check_word)?),
+    };
+    Ok(Account { api_key, key })
 }
 
-fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {
+fn read_file(path: &Path) -> Result<Secret, String> {
     let name = path.display();
     let file = open(path).map_err(|error| match error.raw_os_error() {
         Some(libc::ELOOP) => {
@@ -97,20 +156,12 @@ fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {
 }
 
 /// systemd made the folder for this service alone, so its access list is not judged again.
-fn read_credential(folder: Option<&Path>, name: &str) -> Result<Zeroizing<String>, String> {
+fn read_credential(folder: Option<&Path>, name: &str) -> Result<Secret, String> {
     let hint = format!("start the engine as a systemd service with LoadCredential={name}:PATH");
     let folder = folder.ok_or_else(|| format!("CREDENTIALS_DIRECTORY is not set: {hint}"))?;
     let file = open(&folder.join(name))
         .map_err(|error| format!("credential {name} cannot be opened: {error}; {hint}"))?;
     read_text(file).map_err(|what| format!("credential {name} {what}"))
-}
-
-fn read_env(name: &str, env: impl Fn(&str) -> Option<String>) -> Result<Zeroizing<String>, String> {
-    env(name).map(Zeroizing::new).ok_or_else(|| {
-        format!(
-            "the environment variable {name} is not set, or not UTF-8: export it, or use a file"
-        )
-    })
 }
 
 /// `O_NOFOLLOW`: nobody can swap the file for a link. `O_NONBLOCK`: a pipe does not hang the start.
@@ -121,27 +172,31 @@ fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-fn read_text(file: File) -> Result<Zeroizing<String>, &'static str> {
+fn read_text(from: impl io::Read) -> Result<Secret, &'static str> {
     // Allocated once at full size: growing would leave copies behind that nobody wipes.
     let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES_MAX + 1));
-    file.take(SECRET_BYTES_MAX as u64 + 1)
+    from.take(SECRET_BYTES_MAX as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|_| "cannot be read")?;
     if bytes.len() > SECRET_BYTES_MAX {
         return Err("is longer than a key can be");
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| "is not text: keys are text (PEM)")?;
-    Ok(Zeroizing::new(text.to_owned()))
+    Ok(Secret::from(text.to_owned()))
 }
 
-fn check_api_key(key: &str) -> Result<(), String> {
-    if key.is_empty() {
-        return Err("it is empty".to_owned());
-    }
-    match key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        true => Ok(()),
-        false => Err("it holds blanks or other characters that no API key has".to_owned()),
-    }
+/// An API key, or a secret key.
+fn check_word(key: &str) -> Result<(), String> {
+    let what = if key.is_empty() {
+        "it is empty"
+    } else if key.starts_with("-----BEGIN ") {
+        "it is PEM, and a word is needed here: a private key belongs into private_key_file"
+    } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        "it holds blanks or other characters that no key has"
+    } else {
+        return Ok(());
+    };
+    Err(what.to_owned())
 }
 
 fn check_private_key(pem: &str) -> Result<(), String> {
@@ -180,7 +235,7 @@ mod tests {
     #[test]
     fn files_of_our_own_with_mode_0600_are_read_and_trimmed() {
         let folder = Folder::new();
-        let account = load_from(&folder.source(), None, |_| None).expect("both keys");
+        let account = load_from(&folder.source(), None, &none()).expect("both keys");
         assert_eq!(account.api_key.expose(), API_KEY);
         assert!(account.key.expose().ends_with("-----END PRIVATE KEY-----"));
     }
@@ -197,7 +252,7 @@ mod tests {
         for mode in [0o600, 0o400] {
             folder.mode("api", mode);
             assert!(
-                load_from(&folder.source(), None, |_| None).is_ok(),
+                load_from(&folder.source(), None, &none()).is_ok(),
                 "{mode:o}"
             );
         }
@@ -236,9 +291,9 @@ mod tests {
                 ..folder.source()
             }
         };
-        let there = load_from(&source("api"), Some(folder.0.path()), |_| None);
+        let there = load_from(&source("api"), Some(folder.0.path()), &none());
         assert_eq!(there.expect("the credential").api_key.expose(), API_KEY);
-        let missing = load_from(&source("other"), Some(folder.0.path()), |_| None)
+        let missing = load_from(&source("other"), Some(folder.0.path()), &none())
             .err()
             .unwrap();
         assert!(
@@ -256,15 +311,61 @@ mod tests {
             api_key,
             ..folder.source()
         };
-        let env = |name: &str| (name == "TICKWIRE_KEY").then(|| API_KEY.to_owned());
+        let taken = |value| Variables(vec![("TICKWIRE_KEY".to_owned(), value)]);
+        let there = taken(Ok(Some(API_KEY.to_owned().into())));
         assert_eq!(
-            load_from(&source, None, env)
+            load_from(&source, None, &there)
                 .expect("the variable")
                 .api_key
                 .expose(),
             API_KEY
         );
         assert!(refused(&source).contains("TICKWIRE_KEY is not set"));
+        for (value, what) in [
+            (Ok(None), "is not set"),
+            (Err("why".to_owned()), "cannot be used: why"),
+        ] {
+            let error = load_from(&source, None, &taken(value)).err().unwrap();
+            assert!(error.what.contains(what), "{error}");
+        }
+        // The harness has threads already, any of which may be reading the variable.
+        let error = load_from(&source, None, &Variables::take(Some(&source)))
+            .err()
+            .unwrap();
+        assert!(
+            error
+                .what
+                .contains("other threads of this process run already: use a file"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_program_prints_a_key_and_a_secret_key_takes_the_place_of_a_private_one() {
+        let folder = Folder::new();
+        let prints = |word: &str| SecretSource::Command {
+            program: "printf".into(),
+            arguments: vec![word.to_owned()],
+        };
+        let source = Source {
+            api_key: prints("name\n"),
+            key: KeySource::Secret(prints("Cb9xkQ2mVn")),
+            ..folder.source()
+        };
+        let account = load_from(&source, None, &none()).expect("both keys");
+        assert_eq!(account.api_key.expose(), "name");
+        assert!(matches!(&account.key, AccountKey::Hmac(key) if key.expose() == "Cb9xkQ2mVn"));
+        let pem = Source {
+            key: KeySource::Secret(SecretSource::File(folder.path("pem"))),
+            ..folder.source()
+        };
+        let refusal = "secret_key_file of [account]: it is PEM, and a word is needed here";
+        assert!(refused(&pem).starts_with(refusal), "{}", refused(&pem));
+        let empty = Source {
+            api_key: prints(""),
+            ..folder.source()
+        };
+        assert_eq!(refused(&empty), "api_key_command of [account]: it is empty");
     }
 
     #[test]
@@ -293,7 +394,7 @@ mod tests {
         ] {
             let folder_now = Folder::new();
             write(folder_now.path(file), content).unwrap();
-            let error = load_from(&folder_now.source(), None, |_| None)
+            let error = load_from(&folder_now.source(), None, &none())
                 .err()
                 .expect(what);
             assert!(error.what.contains(what), "{error}");
@@ -329,13 +430,17 @@ mod tests {
                 orders: None,
                 ca_file: None,
                 api_key: SecretSource::File(self.path("api")),
-                private_key: SecretSource::File(self.path("pem")),
+                key: KeySource::Private(SecretSource::File(self.path("pem"))),
             }
         }
     }
 
+    fn none() -> Variables {
+        Variables::default()
+    }
+
     fn refused(source: &Source) -> String {
-        load_from(source, None, |_| None)
+        load_from(source, None, &none())
             .err()
             .expect("a refusal")
             .to_string()

@@ -2,7 +2,7 @@
 //! ones, and each mistake is named with its line and with what to write instead.
 
 use std::path::Path;
-use tickwire::app::config::{Config, Known, SecretSource, Wait};
+use tickwire::app::config::{Config, KeySource, Known, SecretSource, Wait};
 use tickwire::base::Span;
 use tickwire::base::feed::{Chain, SeqRule};
 use tickwire::exchange::{DepthStream, Limits, Rate};
@@ -56,8 +56,8 @@ fn every_line_that_the_binance_example_comments_out_is_accepted_too() {
     );
     let account = config.account.expect("the account section");
     assert_eq!(
-        account.private_key,
-        SecretSource::File("/etc/tickwire/binance.pem".into())
+        account.key,
+        KeySource::Private(SecretSource::File("/etc/tickwire/binance.pem".into()))
     );
     assert_eq!(config.socket.busy_poll_us, Some(50));
 }
@@ -398,8 +398,8 @@ fn an_account_names_where_its_keys_are() {
         SecretSource::Credential("api-key".to_owned())
     );
     assert_eq!(
-        account.private_key,
-        SecretSource::File("etc/keys/binance.pem".into())
+        account.key,
+        KeySource::Private(SecretSource::File("etc/keys/binance.pem".into()))
     );
     let dots = text.replace("credential:api-key", "credential:../etc/shadow");
     assert!(
@@ -408,6 +408,76 @@ fn an_account_names_where_its_keys_are() {
             .to_string()
             .contains("write a plain name")
     );
+}
+
+#[test]
+fn an_account_may_name_programs_that_print_its_keys() {
+    let account = |more: &str| {
+        let text = format!("{FEED}[account]\nexchange = \"binance\"\n{more}");
+        Config::parse(Path::new("etc/my.toml"), &text, &known())
+    };
+    let found = account(
+        "api_key_command = [\"op\", \"read\", \"op://a b/binance/name\"]\n\
+         secret_key_command = [\"./own.sh\"]\n",
+    );
+    let found = found.unwrap().account.unwrap();
+    let op = SecretSource::Command {
+        program: "op".into(),
+        arguments: vec!["read".to_owned(), "op://a b/binance/name".to_owned()],
+    };
+    let own = SecretSource::Command {
+        program: "etc/./own.sh".into(),
+        arguments: Vec::new(),
+    };
+    assert_eq!((found.api_key, found.key), (op, KeySource::Secret(own)));
+    let canary = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
+    let key = "private_key_file = \"a\"\n";
+    for (more, what) in [
+        (
+            format!("{key}api_key_command = \"op read\""),
+            "like [\"op\", \"read\", ",
+        ),
+        (
+            format!("{key}api_key_command = []"),
+            "like [\"op\", \"read\", ",
+        ),
+        (
+            format!("{key}api_key_command = [\" \"]"),
+            "like [\"op\", \"read\", ",
+        ),
+        (
+            format!("{key}api_key_command = [\"op\", 1]"),
+            "like [\"op\", \"read\", ",
+        ),
+        (
+            format!("{key}api_key_command = [\"echo\", \"{canary}\"]"),
+            "looks like the key itself",
+        ),
+        (
+            format!("{key}api_key_file = \"b\"\napi_key_command = [\"op\"]"),
+            "api_key_file and api_key_command: leave one of them out",
+        ),
+        (
+            format!("{key}api_key_file = \"b\"\nsecret_key_file = \"c\""),
+            "signs with one key: write private_key_file (Ed25519) or secret_key_file (HMAC)",
+        ),
+        (
+            "api_key_file = \"b\"".to_owned(),
+            "[account] needs private_key_file",
+        ),
+        (
+            format!("{key}api_key_comand = [\"op\"]"),
+            "or api_key_command and private_key_command",
+        ),
+    ] {
+        let errors = account(&more).unwrap_err().to_string();
+        assert!(
+            errors.contains(what),
+            "wanted {what}\nfor {more}\ngot {errors}"
+        );
+        assert!(!errors.contains(canary), "{errors}");
+        assert_eq!(errors.matches("unknown key").count(), 0, "{errors}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! words.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -96,6 +96,27 @@ fn wrong() -> Vec<(String, &'static str, i32, &'static str)> {
             "api.key has mode 0644, others may read it: chmod 600 ",
         ),
         (
+            format!("{FEED}{}{WRITTEN}", account("binance")).replace("api.key", "link.key"),
+            "--live",
+            2,
+            "link.key is a symbolic link: write the path of the file itself",
+        ),
+        (
+            format!("{FEED}{}{WRITTEN}", account("binance")).replace(
+                "file = \"api.key\"",
+                "command = [\"sh\", \"-c\", \"echo no >&2; exit 4\"]",
+            ),
+            "--live",
+            2,
+            "api_key_command of [account]: sh ended with exit status: 4: no\n",
+        ),
+        (
+            format!("{FEED}{}{WRITTEN}", account("binance")).replace("api.key", "env:NO_SUCH_KEY"),
+            "--live",
+            2,
+            "the environment variable NO_SUCH_KEY is not set: export it, or use a file",
+        ),
+        (
             format!("[simulate]\n{FEED}{}{WRITTEN}", account("binance")),
             "--live",
             2,
@@ -124,6 +145,7 @@ fn check_and_run_refuse_the_same_files_with_the_same_words() {
         fs::write(&path, "abc\n").unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
     }
+    symlink("api.key", folder.path().join("link.key")).unwrap();
     for (text, flags, code, what) in wrong() {
         fs::write(folder.path().join("c.toml"), &text).unwrap();
         let [checked, ran] = both(folder.path(), "c.toml", flags, "");

@@ -20,6 +20,7 @@ mod record;
 mod replayed;
 mod report;
 mod scribe;
+mod secrets;
 mod simulate;
 mod strategies;
 #[path = "../support/mod.rs"]

@@ -358,7 +358,8 @@ impl<'a> Section<'a> {
                 format!(
                     "\"{name}\" in {}: keys do not belong in this file; keep them in files of mode \
                      0600 and write api_key_file and private_key_file in [account] (a path, \
-                     \"credential:NAME\" or \"env:NAME\")",
+                     \"credential:NAME\" or \"env:NAME\"), or api_key_command and \
+                     private_key_command (a program that prints them)",
                     self.name
                 )
             } else {
@@ -447,6 +448,7 @@ fn is_secret(key: &str) -> bool {
     .iter()
     .any(|word| key.contains(word))
         && !key.contains("file")
+        && !key.contains("command")
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 //! agree. Collects mistakes and continues, so that one check shows them all.
 
 use super::feeds::feeds;
-use super::network;
 use super::read::{Reader, Section};
-use super::values::{decimal, exchange, host_port, path, secret, units};
+use super::values::{decimal, exchange, host_port, path, units};
 use super::{Account, Config, Engine, Feed, Known, Risk, Simulate, Socket, Strategy, Wait};
+use super::{keys, network};
 use crate::exchange::unnamed;
 use crate::strategy::{Kind, Sort, Value, Values};
 use crate::venue::market::INSTRUMENTS_MAX;
@@ -150,8 +150,8 @@ fn account(
     let example = unnamed().endpoints().orders;
     let orders = host_port(reader, &mut section, "orders", &example);
     let ca_file = path(reader, &mut section, "ca_file");
-    let api_key = secret(reader, &mut section, "api_key_file");
-    let private_key = secret(reader, &mut section, "private_key_file");
+    let api_key = keys::api_key(reader, &mut section);
+    let key = keys::signing_key(reader, &mut section);
     section.finish(reader);
     let exchange = exchange?.name.to_owned();
     Some(Account {
@@ -159,7 +159,7 @@ fn account(
         orders,
         ca_file,
         api_key: api_key?,
-        private_key: private_key?,
+        key: key?,
     })
 }
 

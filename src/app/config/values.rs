@@ -1,8 +1,8 @@
-//! Kinds of values that several sections share: exchanges, decimals, endpoints, paths, secrets.
+//! Kinds of values that several sections share: exchanges, decimals, endpoints, paths.
 //! Opens no path and looks up no name.
 
+use super::Known;
 use super::read::{Reader, Section, Text, nearest, one_of};
-use super::{Known, SecretSource};
 use crate::base::decimal;
 use crate::exchange::unnamed;
 use std::net::Ipv6Addr;
@@ -114,46 +114,8 @@ pub(super) fn path(
     Some(beside(reader, text.value))
 }
 
-pub(super) fn secret(
-    reader: &mut Reader,
-    section: &mut Section,
-    key: &'static str,
-) -> Option<SecretSource> {
-    let Text { value, span } =
-        section.required(reader, key, "a path, \"credential:NAME\" or \"env:NAME\"")?;
-    if looks_like_a_key(value) {
-        let instead = "this looks like the key itself: put it into a file of mode 0600, write the \
-                       file's path here, and have the exchange replace the key if others saw it";
-        section.wrong_at(reader, key, span, instead);
-        return None;
-    }
-    let (scheme, name) = value.split_once(':').unwrap_or(("", value));
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    let named = !name.is_empty() && name.chars().all(plain) && !name.starts_with('.');
-    match scheme {
-        "credential" if named => Some(SecretSource::Credential(name.to_owned())),
-        "env" if named => Some(SecretSource::Env(name.to_owned())),
-        "credential" | "env" => {
-            let instead =
-                format!("after \"{scheme}:\" write a plain name, without blanks or slashes");
-            section.wrong_at(reader, key, span, &instead);
-            None
-        }
-        _ => Some(SecretSource::File(beside(reader, value))),
-    }
-}
-
-/// PEM text, or a long word without any mark of a path.
-fn looks_like_a_key(value: &str) -> bool {
-    let wordy = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
-    let path_like = value.starts_with('/') || value.contains(['.', ':']);
-    value.contains("-----")
-        || value.contains('\n')
-        || (value.len() >= 40 && !path_like && value.chars().all(wordy))
-}
-
 /// A path in the file. A relative one starts at the file's own folder, wherever the command runs.
-fn beside(reader: &Reader, path: &str) -> PathBuf {
+pub(super) fn beside(reader: &Reader, path: &str) -> PathBuf {
     reader
         .path
         .parent()

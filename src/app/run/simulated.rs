@@ -150,7 +150,7 @@ pub(super) fn sim_config(
         orders: Some(sim.addr().to_string()),
         ca_file: config.feeds.first().and_then(|feed| feed.ca_file.clone()),
         api_key: nowhere(),
-        private_key: nowhere(),
+        key: config::KeySource::Private(nowhere()),
     };
     Ok((config, Some((keys, account))))
 }

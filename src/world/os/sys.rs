@@ -1,8 +1,9 @@
-//! The system calls that no safe crate offers: kernel stamps, socket options, clocks and what a
-//! thread cost. Wraps each in a safe function, and keeps no state.
+//! The system calls that no safe crate offers: kernel stamps, socket options, clocks, what a thread
+//! cost, and what a process shows of its secrets. Wraps each in a safe function, keeps no state.
 #![allow(unsafe_code)]
 
-use crate::base::{Nanos, UnixNanos};
+use crate::base::{Nanos, Secret, UnixNanos};
+use std::ffi::CStr;
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -72,6 +73,69 @@ pub(crate) fn terminal_columns(fd: BorrowedFd<'_>) -> Option<usize> {
         size.assume_init()
     };
     (size.ws_col > 0).then_some(size.ws_col.into())
+}
+
+/// From now on this process leaves no core file, and only root may read its memory, trace it, or
+/// see its variables. For good, and its children leave no core files either.
+pub(crate) fn forbid_core_dumps() -> io::Result<()> {
+    let none = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the pointer is to a whole rlimit of ours, which the call only reads.
+    check(unsafe { libc::setrlimit(libc::RLIMIT_CORE, &none) })?;
+    // A core file that a pipe takes (`core_pattern`) knows no limit: this one ends that, too.
+    // SAFETY: this option takes one number, as wide as a long.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0 as libc::c_ulong) })
+}
+
+unsafe extern "C" {
+    /// The variables of the process, by POSIX: pointers to `NAME=value`, and a null at the end.
+    static environ: *const *mut libc::c_char;
+}
+
+/// The value of an environment variable, which this process then no longer has: the bytes are
+/// overwritten where they are, so that `/proc/PID/environ` does not show them either. `None` if
+/// there is no such variable.
+///
+/// # Errors
+/// If the process has other threads, which may be reading its variables, or if the value is not
+/// UTF-8.
+pub(crate) fn take_variable(name: &str) -> io::Result<Option<Secret>> {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        return Ok(None);
+    }
+    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::Error::other(
+            "other threads of this process run already",
+        ));
+    }
+    let value = std::env::var(name);
+    // SAFETY: this is the only thread, so that nobody else reads or changes a variable meanwhile,
+    // and no other thread can begin before this function returns. `environ` is null, or leads to
+    // pointers to strings that end with a zero, and then to a null. The kernel laid them out in our
+    // stack, or `setenv` in our heap: both may be written to. What is written stays within a
+    // string, before its zero, and no reference into it lives at that time.
+    unsafe {
+        let mut at = environ;
+        while !at.is_null() && !(*at).is_null() {
+            let entry = CStr::from_ptr(*at).to_bytes();
+            let rest = entry.strip_prefix(name.as_bytes());
+            if let Some(len) = rest
+                .and_then(|rest| rest.strip_prefix(b"="))
+                .map(<[u8]>::len)
+            {
+                ptr::write_bytes((*at).add(name.len() + 1), 0, len);
+            }
+            at = at.add(1);
+        }
+        std::env::remove_var(name);
+    }
+    match value {
+        Ok(value) => Ok(Some(Secret::from(value))),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => Err(io::Error::other("it is not UTF-8")),
+    }
 }
 
 /// Page faults and switches of the calling thread since it began.
@@ -340,6 +404,22 @@ mod tests {
             .unwrap()
             .as_nanos() as i64;
         assert!((realtime().0 - std_now).abs() < 5_000_000_000);
+    }
+
+    #[test]
+    fn a_process_that_forbids_core_dumps_makes_none_even_for_a_pipe() {
+        forbid_core_dumps().unwrap();
+        // SAFETY: this option takes no argument.
+        assert_eq!(unsafe { libc::prctl(libc::PR_GET_DUMPABLE) }, 0);
+        let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+        let core = limits
+            .lines()
+            .find(|line| line.starts_with("Max core file size"));
+        assert!(
+            core.unwrap()
+                .split_whitespace()
+                .eq(["Max", "core", "file", "size", "0", "0", "bytes"])
+        );
     }
 
     #[test]

@@ -1,0 +1,283 @@
+//! The keys of an account are where a person put them, and nowhere else: not in what a run prints
+//! and writes, in no encoding, not in what the system shows of the process, and in no core dump.
+
+use crate::support::write_secret;
+use crate::support::{
+    EAGER, Process, Ran, Sim, files_below, finished, folder, tickwire, write_keys,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const FILES: &str = "api_key_file = \"api.key\"\nprivate_key_file = \"private.pem\"\n";
+const VARIABLES: &str =
+    "api_key_file = \"env:CANARY_NAME\"\nprivate_key_file = \"env:CANARY_KEY\"\n";
+/// The first is a script, and notes what it was given.
+const PROGRAMS: &str = "api_key_command = [\"sh\", \"-c\", \"env > given; cat api.key\"]\n\
+                        private_key_file = \"env:CANARY_KEY\"\n";
+
+#[test]
+fn a_key_in_a_file_is_shown_nowhere() {
+    let world = World::new(FILES);
+    world.run_and_look(&[]);
+}
+
+#[test]
+fn a_key_in_a_variable_is_shown_nowhere_and_the_variable_is_gone() {
+    let world = World::new(VARIABLES);
+    let canaries = &world.canaries;
+    world.run_and_look(&[
+        ("CANARY_NAME", &canaries.name),
+        ("CANARY_KEY", &canaries.pem),
+    ]);
+}
+
+#[test]
+fn a_key_that_a_program_prints_is_shown_nowhere_and_the_program_sees_no_other() {
+    let world = World::new(PROGRAMS);
+    let canaries = &world.canaries;
+    world.run_and_look(&[("CANARY_KEY", &canaries.pem)]);
+    let given = fs::read(world.path().join("given")).unwrap();
+    assert!(!given.is_empty());
+    canaries.assert_not_in("the program's variables", &given);
+}
+
+#[test]
+fn a_run_on_paper_and_a_recording_take_the_variables_away_too() {
+    let world = World::new(VARIABLES);
+    let variables = [
+        ("CANARY_NAME", &*world.canaries.name),
+        ("CANARY_KEY", &world.canaries.pem),
+    ];
+    for arguments in ["run c.toml --out paper", "record c.toml --out record"] {
+        let mut command = world.command(arguments, &variables);
+        command.env("STAYS", "here");
+        let mut process = Process::start(command);
+        process.until("a connection", |_, err| {
+            err.contains("books ").then_some(())
+        });
+        world.look_at(process.id());
+        process.signal("INT");
+        process.wait().expect(0);
+    }
+    for name in ["paper", "record"] {
+        let dir = world.path().join(name);
+        let files = files_below(&dir);
+        assert!(!files.is_empty(), "{name}");
+        world.canaries.assert_not_in_files(&files);
+    }
+}
+
+#[test]
+fn a_live_run_leaves_no_core_dump() {
+    let world = World::new(FILES);
+    let mut live = dumping(world.path(), env!("CARGO_BIN_EXE_tickwire"));
+    live.args(["run", "c.toml", "--live", "--out", "o"]);
+    live.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = live.spawn().unwrap();
+    world.until_ready();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let core: Vec<&str> = core.unwrap().split_whitespace().collect();
+    assert_eq!(core[4..6], ["0", "0"], "{limits}");
+    let id = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-s", "ABRT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let status = child.wait().unwrap();
+    assert_eq!(status.signal(), Some(6), "{status}");
+    assert!(!status.core_dumped(), "{status}");
+    // So that this says something, where the host makes core dumps at all.
+    let mut other = dumping(world.path(), "sh");
+    let other = other.args(["-c", "kill -s ABRT $$"]).status().unwrap();
+    println!("this host's core dumps: {}", other.core_dumped());
+}
+
+/// A program that may leave a core dump.
+fn dumping(folder: &Path, program: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -c unlimited; exec \"$0\" \"$@\"", program]);
+    command.current_dir(folder);
+    command
+}
+
+/// A simulated exchange, an account at it, and a configuration that trades there.
+struct World {
+    folder: tempfile::TempDir,
+    sim: Sim,
+    canaries: Canaries,
+}
+
+impl World {
+    /// `keys`: the lines of `[account]` that say where they are.
+    fn new(keys: &str) -> Self {
+        let folder = folder();
+        let sim = Sim::start(folder.path(), "127.0.0.1:0", "ca.pem", &[]);
+        let (account, _) = write_keys(folder.path());
+        let (name, pem) = (account.api_key.expose(), account.key.expose());
+        let canaries = Canaries::new(name, pem);
+        write_secret(&folder.path().join("api.key"), name);
+        let config = sim.feed(&["BTCUSDT"]) + &sim.account().replace(FILES, keys) + EAGER;
+        fs::write(folder.path().join("c.toml"), config).unwrap();
+        Self {
+            folder,
+            sim,
+            canaries,
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn command(&self, arguments: &str, variables: &[(&str, &str)]) -> Command {
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let mut command = tickwire(self.path(), &arguments);
+        command
+            .envs(variables.iter().copied())
+            .env("RUST_BACKTRACE", "full");
+        command
+    }
+
+    /// Orders have been sent.
+    fn until_ready(&self) {
+        let began = Instant::now();
+        let log = self.path().join("o").join("log.jsonl");
+        while !fs::read_to_string(&log).is_ok_and(|log| log.contains("\"order.acked\"")) {
+            assert!(began.elapsed() < Duration::from_secs(120), "no order");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Checks, runs live, reports, and looks everywhere.
+    fn run_and_look(&self, variables: &[(&str, &str)]) {
+        let checked = finished(self.command("check c.toml --live", variables)).expect(0);
+        let mut process = Process::start(self.command("run c.toml --live --out o -v", variables));
+        process.until("ready", |_, err| {
+            err.contains("gateway.ready").then_some(())
+        });
+        self.until_ready();
+        self.look_at(process.id());
+        process.signal("INT");
+        let ran = process.wait().expect(0);
+        let reported = finished(self.command("report o", &[])).expect(0);
+        let files = files_below(&self.path().join("o"));
+        for wanted in ["log.jsonl", "summary.json", "report.html"] {
+            assert!(
+                files.iter().any(|file| file.ends_with(wanted)),
+                "{wanted} of {files:?}"
+            );
+        }
+        self.canaries.assert_not_in_files(&files);
+        let Self { sim, canaries, .. } = self;
+        for Ran { out, err, .. } in [&checked, &ran, &reported] {
+            canaries.assert_not_in("output", out.as_bytes());
+            canaries.assert_not_in("output", err.as_bytes());
+        }
+        canaries.assert_not_in("the exchange's output", sim.process.out().as_bytes());
+        canaries.assert_not_in("the exchange's output", sim.process.err().as_bytes());
+    }
+
+    /// What the system shows of a process. Of one that read keys it shows root alone its variables.
+    fn look_at(&self, id: u32) {
+        for name in ["environ", "cmdline", "status"] {
+            let path = format!("/proc/{id}/{name}");
+            match fs::read(&path) {
+                Ok(shown) => {
+                    assert!(!shown.is_empty(), "{path}");
+                    self.canaries.assert_not_in(&path, &shown);
+                }
+                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied),
+            }
+        }
+    }
+}
+
+/// What must be seen nowhere.
+struct Canaries {
+    name: String,
+    pem: String,
+    /// As they are, in hexadecimal, and in base64 wherever in a longer text they begin.
+    forms: Vec<Vec<u8>>,
+}
+
+impl Canaries {
+    fn new(name: &str, pem: &str) -> Self {
+        let lines = pem.lines().filter(|line| !line.starts_with('-'));
+        let base64: String = lines.collect();
+        let der = STANDARD.decode(&base64).unwrap();
+        let seed = &der[der.len() - 32..];
+        let forms = [name.as_bytes(), base64.as_bytes(), seed]
+            .into_iter()
+            .flat_map(forms);
+        Self {
+            name: name.to_owned(),
+            pem: pem.to_owned(),
+            forms: forms.collect(),
+        }
+    }
+
+    #[track_caller]
+    fn assert_not_in(&self, place: &str, bytes: &[u8]) {
+        for form in &self.forms {
+            let shown = bytes
+                .windows(form.len())
+                .any(|at| at.eq_ignore_ascii_case(form));
+            assert!(!shown, "a secret stands in {place}");
+        }
+    }
+
+    #[track_caller]
+    fn assert_not_in_files(&self, files: &[PathBuf]) {
+        for file in files {
+            let bytes = fs::read(file).unwrap();
+            let mut text = Vec::new();
+            let mut gz = flate2::read::MultiGzDecoder::new(&*bytes);
+            let _ = std::io::Read::read_to_end(&mut gz, &mut text); // What is gzip, is.
+            let place = file.display().to_string();
+            self.assert_not_in(&place, &bytes);
+            self.assert_not_in(&place, &text);
+        }
+    }
+}
+
+fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
+    let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut forms = vec![secret.to_vec(), hex.into_bytes()];
+    // Of each place within three bytes: without the characters that share bits with neighbours.
+    for (before, skipped) in [(0, 0), (1, 2), (2, 3)] {
+        let text = STANDARD.encode([&vec![0; before], secret].concat());
+        let whole = text.trim_end_matches('=').len() - 1;
+        forms.push(text.as_bytes()[skipped..whole].to_vec());
+    }
+    forms
+}
+
+#[test]
+fn the_search_finds_a_secret_in_each_form() {
+    let (seed, name) = ([7u8; 32], "Cb9xkQ2mVn");
+    let der = [vec![0x30; 16], seed.to_vec()].concat();
+    let pem = format!("-----BEGIN\n{}\n-----END", STANDARD.encode(der));
+    let canaries = Canaries::new(name, &pem);
+    let found = |text: String| {
+        std::panic::catch_unwind(|| canaries.assert_not_in("a test", text.as_bytes())).is_err()
+    };
+    assert!(found(format!("a {name} b")));
+    assert!(found(format!("a {} b", "07".repeat(32))));
+    for before in ["", "a", "ab", "abc"] {
+        assert!(
+            found(STANDARD.encode(format!("{before}{name} and more"))),
+            "{before}"
+        );
+    }
+    assert!(!found("Cb9xkQ2mV".repeat(9)));
+}
