@@ -7,10 +7,10 @@ mod rest;
 pub(crate) mod still;
 
 use super::Account;
-use crate::base::{Diff, Instrument, Level, Px, Qty, Quote, Side, Trade, UnixNanos};
+use crate::base::{Diff, Instrument, Level, Px, Qty, Quote, Side, Symbol, Trade, UnixNanos};
 pub use day::Day;
 pub use rest::{Ban, Call, Content, Method, Quota, Refusal, Reply};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use zeroize::Zeroizing;
 
 /// How often a market's book stream speaks.
@@ -267,6 +267,25 @@ pub trait Accounts: Sync {
 pub trait AccountSession: Send {
     /// A text frame of the client.
     fn handle_text(&mut self, text: &str, market: &mut dyn Matcher, out: &mut Vec<String>);
+}
+
+/// The listings of a recording by their symbols, as a session keeps them: it is asked without its
+/// market what it carries. Empty if no recording is played.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Played(HashMap<Symbol, usize>);
+
+impl Played {
+    /// Those of this market.
+    pub(crate) fn of(market: &dyn Market) -> Self {
+        let listings = market.listings().iter().enumerate();
+        let played = listings.filter(|_| market.is_played());
+        Self(played.map(|(n, one)| (one.instrument.symbol, n)).collect())
+    }
+
+    /// The listing that the exchange calls so.
+    pub(crate) fn find(&self, symbol: &str) -> Option<usize> {
+        self.0.get(symbol).copied()
+    }
 }
 
 /// The best levels of one book as a client knows them. Exchanges that keep a window themselves

@@ -1,7 +1,7 @@
 //! What an exchange lists, each listing read by itself: one that this engine cannot represent costs
 //! no other. Cold: allocates freely, and makes no request.
 
-use crate::base::instrument::{ASSET_MAX, SYMBOL_MAX};
+use crate::base::instrument::{ASSET_MAX, SYMBOL_MAX, name};
 use crate::base::{Asset, DecimalError, Instrument, Symbol, decimal};
 use serde::Deserialize;
 use serde_json::Value;
@@ -74,6 +74,42 @@ pub(crate) fn symbol(text: &str) -> Result<Symbol, String> {
 /// An asset's code.
 pub(crate) fn asset(text: &str) -> Result<Asset, String> {
     Asset::from(text).map_err(|_| format!("asset {text:?} is longer than {ASSET_MAX} bytes"))
+}
+
+/// The two assets of a symbol that writes them without a mark between: the first of `quotes` that
+/// it ends with, and what stands in front of it. All of it is the base if it ends with none.
+pub(crate) fn split<'s>(symbol: &'s str, quotes: &[&'static str]) -> (&'s str, &'s str) {
+    let ends = |quote: &&str| Some(symbol.split_at(symbol.strip_suffix(*quote)?.len()));
+    let mut found = quotes.iter().filter_map(ends);
+    let whole = found.find(|(base, _)| !base.is_empty());
+    whole.unwrap_or((symbol, ""))
+}
+
+/// What a recording shows, as a market that trades `base` for `quote`. What is too long is cut.
+pub(crate) fn traded(seen: &Instrument, base: &str, quote: &str) -> Instrument {
+    let asset = |text: &str| Asset::from(text).unwrap_or_default();
+    let quote = asset(quote);
+    Instrument {
+        name: name(seen.exchange, &[base, &quote]),
+        base: asset(base),
+        quote,
+        settle: quote,
+        ..*seen
+    }
+}
+
+/// The year of the century, the month and the day that `5DEC26` means.
+pub(crate) fn day(text: &str) -> Option<[u8; 3]> {
+    const MONTHS: [&str; 12] = [
+        "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
+    ];
+    let letters = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let (day, rest) = text.split_at(letters);
+    let (month, year) = (rest.get(..3)?, rest.get(3..)?);
+    let month = 1 + MONTHS.iter().position(|name| *name == month)? as u8;
+    let day = day.parse().ok().filter(|day| (1..=31).contains(day))?;
+    let digits = year.len() == 2 && year.bytes().all(|byte| byte.is_ascii_digit());
+    Some([year.parse().ok().filter(|_| digits)?, month, day])
 }
 
 /// A number at this scale. `what` it is is for a person to read.
@@ -149,6 +185,30 @@ mod tests {
             .collect();
         assert_eq!(left, [("B", "odd"), ("", "it "), ("", "it ")]);
         assert_eq!(shaped::<One>(&values).count(), 3);
+    }
+
+    #[test]
+    fn a_symbol_is_split_before_the_first_quote_asset_that_it_ends_with() {
+        let quotes = ["USDT", "USDC", "USD", "BTC"];
+        for (symbol, base, quote) in [
+            ("BTCUSDT", "BTC", "USDT"),
+            ("USDTUSD", "USDT", "USD"),
+            ("RENBTCUSD", "RENBTC", "USD"),
+            ("BTC", "BTC", ""),
+            ("", "", ""),
+        ] {
+            assert_eq!(split(symbol, &quotes), (base, quote), "{symbol}");
+        }
+        let seen = Instrument::bare("x", symbol("ethbtc").unwrap(), (5, 3));
+        let made = traded(&seen, "ETH", "BTC");
+        assert_eq!(
+            (made.name.as_str(), made.settle.as_str()),
+            ("x:ETH-BTC", "BTC")
+        );
+        assert_eq!(
+            (made.symbol, made.px_scale, made.qty_scale),
+            (seen.symbol, 5, 3)
+        );
     }
 
     #[test]

@@ -81,6 +81,16 @@ pub(crate) fn read(text: &str, walk: impl FnMut(Value<'_>) -> Result<(), DecodeE
     let _ = SCRATCH.with_borrow_mut(|scratch| scratch.read_exact(text.as_bytes(), walk));
 }
 
+/// Whether a recorded text is what `test` looks for; one that cannot be read is not.
+pub(crate) fn is(text: &str, mut test: impl FnMut(Value<'_>) -> Option<bool>) -> bool {
+    let mut found = false;
+    read(text, |root| {
+        found = test(root).unwrap_or_default();
+        Ok(())
+    });
+    found
+}
+
 impl Survey {
     /// One that wants to see every number: see [`Self::again`].
     pub(crate) fn exact() -> Self {

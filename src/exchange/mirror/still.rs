@@ -1,8 +1,10 @@
 //! A market that stands still unless it is told to move: what the mirrors' own tests look at. Each
 //! listing has prices of its own, so that no answer about one can be taken for another's.
 
-use super::{Day, Happened, Listing, Market, Mirror, Pace};
-use crate::base::{Diff, InstrumentId, Level, Px, Qty, Side, Trade, UnixNanos};
+use super::{Day, Happened, Listing, Market, Mirror, MirrorSession, Pace};
+use crate::base::{Diff, Instrument, InstrumentId, Level, Px, Qty, Side, Symbol};
+use crate::base::{Trade, UnixNanos};
+use crate::exchange::{DepthStream, Exchange, Topic};
 
 /// When it is, at first.
 pub(crate) const NOW: UnixNanos = UnixNanos(1_790_000_000_123_456_789);
@@ -18,6 +20,8 @@ pub(crate) struct Still {
     /// Where all books stand.
     pub(crate) id: u64,
     number: u64,
+    /// It plays a recording, of which these are the snapshots, newest first.
+    pub(crate) played: Option<Vec<String>>,
 }
 
 impl Still {
@@ -35,7 +39,55 @@ impl Still {
             moved: 0,
             id: 41,
             number: 7,
+            played: None,
         }
+    }
+
+    /// A recording that shows these symbols, with one decimal of all numbers.
+    pub(crate) fn played(exchange: &dyn Exchange, symbols: &[&str]) -> Self {
+        let bare = |symbol: &&str| {
+            let symbol = Symbol::from(symbol).unwrap();
+            Instrument::bare(exchange.name(), symbol, (1, 1))
+        };
+        Self::playing(exchange, &symbols.iter().map(bare).collect::<Vec<_>>())
+    }
+
+    /// A recording that shows these.
+    pub(crate) fn playing(exchange: &dyn Exchange, seen: &[Instrument]) -> Self {
+        let listed = |(n, seen): (usize, &Instrument)| {
+            let instrument = Instrument {
+                id: InstrumentId(n as u16),
+                ..exchange.mirror().recorded(seen)
+            };
+            let volume = 0;
+            Listing { instrument, volume }
+        };
+        Self {
+            listings: seen.iter().enumerate().map(listed).collect(),
+            played: Some(Vec::new()),
+            ..Self::of(exchange.mirror(), &[])
+        }
+    }
+
+    /// A client of it that connects to this path and subscribes to these topics, as our own does.
+    /// Gives what it is told.
+    pub(crate) fn connect(
+        &mut self,
+        exchange: &dyn Exchange,
+        path: &str,
+        topics: &[Topic<'_>],
+        depth: &'static DepthStream,
+    ) -> (Box<dyn MirrorSession>, Vec<String>) {
+        let mut session = exchange.mirror().session(path).unwrap();
+        let mut out = Vec::new();
+        session.handle_open(self, &mut out);
+        for text in exchange.greeting() {
+            session.handle_text(text, self, &mut out).unwrap();
+        }
+        for request in exchange.subscribe(topics, depth, 1) {
+            session.handle_text(&request.text, self, &mut out).unwrap();
+        }
+        (session, out)
     }
 
     /// The middle of a book, in units of its price: 1000 for the first listing, 2000 for the next.
@@ -94,6 +146,14 @@ impl Market for Still {
 
     fn listings(&self) -> &[Listing] {
         &self.listings
+    }
+
+    fn is_played(&self) -> bool {
+        self.played.is_some()
+    }
+
+    fn take_recorded(&mut self, _listing: usize) -> Option<Option<String>> {
+        self.played.as_mut().map(Vec::pop)
     }
 
     fn flush(&mut self, _listing: usize, _pace: Pace) {}

@@ -8,9 +8,10 @@ mod session;
 use super::Facts;
 use crate::base::instrument::name;
 use crate::base::{Asset, Contract, Instrument, Kind, Px, Qty, Symbol};
+use crate::exchange::Mirror;
 use crate::exchange::binance_spot::mirror::BAN;
+use crate::exchange::kit::{listing, text};
 use crate::exchange::mirror::{Ban, Call, Market, MirrorSession, Refusal, Reply};
-use crate::exchange::{Mirror, kit::text};
 use session::{Route, Session};
 
 /// Largest quantity of an order, in whole units.
@@ -25,14 +26,6 @@ impl Mirror for Facts {
             true => (base, 0, format!("{base}{quote}_PERP")),
             false => (quote, qty_decimals, format!("{base}{quote}")),
         };
-        let contract = match (self.coin_margined, base) {
-            (false, _) => Contract::ONE,
-            (true, base) => Contract {
-                size: if base == "BTC" { 100 } else { 10 },
-                scale: 0,
-                inverse: true,
-            },
-        };
         let one = 10u64.pow(u32::from(qty_scale));
         let unit = 10u128.pow(u32::from(px_decimals + qty_scale));
         let asset = |text: &str| Asset::from(text).unwrap_or_default();
@@ -42,7 +35,7 @@ impl Mirror for Facts {
             quote: asset(quote),
             settle: asset(settle),
             kind: Kind::Perpetual,
-            contract,
+            contract: self.contract(base),
             tick: Px(1),
             lot: Qty(1),
             qty_min: Qty(1),
@@ -62,6 +55,31 @@ impl Mirror for Facts {
 
     fn quote(&self) -> &'static str {
         if self.coin_margined { "USD" } else { "USDT" }
+    }
+
+    /// `BTCUSDT`, `BTCUSD_PERP`, `BTCUSD_210924`.
+    fn recorded(&self, seen: &Instrument) -> Instrument {
+        let (pair, term) = seen
+            .symbol
+            .split_once('_')
+            .unwrap_or((&seen.symbol, "PERP"));
+        let (base, quote) = listing::split(pair, self.quotes());
+        let traded = listing::traded(seen, base, quote);
+        Instrument {
+            name: name(self.name, &[base, quote, term]),
+            settle: if self.coin_margined {
+                traded.base
+            } else {
+                traded.quote
+            },
+            kind: if term == "PERP" {
+                Kind::Perpetual
+            } else {
+                Kind::Future
+            },
+            contract: self.contract(base),
+            ..traded
+        }
     }
 
     fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>> {
@@ -99,6 +117,27 @@ impl Mirror for Facts {
 
     fn ban(&self) -> Option<Ban> {
         Some(BAN)
+    }
+}
+
+impl Facts {
+    /// What prices can be in.
+    fn quotes(&self) -> &'static [&'static str] {
+        match self.coin_margined {
+            true => &["USD"],
+            false => &["USDT", "USDC", "BUSD", "BTC"],
+        }
+    }
+
+    fn contract(&self, base: &str) -> Contract {
+        match self.coin_margined {
+            false => Contract::ONE,
+            true => Contract {
+                size: if base == "BTC" { 100 } else { 10 },
+                scale: 0,
+                inverse: true,
+            },
+        }
     }
 }
 

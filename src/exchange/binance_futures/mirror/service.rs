@@ -239,6 +239,13 @@ fn depth(facts: &Facts, call: Call<'_>, market: &mut dyn Market) -> Result<(Stri
             .ok_or_else(|| Fault::new(400, -4021, format!("{text} is not valid depth limit")))?,
     };
     let at = market.find(&symbol).ok_or_else(Fault::invalid_symbol)?;
+    match market.take_recorded(at) {
+        None => {}
+        Some(Some(body)) => return Ok((body, rest::depth_weight(limit))),
+        Some(None) => {
+            return Err(Fault::new(503, -1001, "no further snapshot was recorded"));
+        }
+    }
     market.flush(at, Pace::Fast);
     let (last_id, _) = market.stands_at(at, Pace::Fast);
     let now = market.now().as_millis();

@@ -4,6 +4,7 @@ use super::frames::Writer;
 use crate::base::{Side, UnixNanos};
 use crate::exchange::binance_futures::Facts;
 use crate::exchange::binance_spot::mirror::control::{self, Control};
+use crate::exchange::kit::survey;
 use crate::exchange::mirror::{Happened, Market, MirrorSession, Offence, Pace};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -175,6 +176,21 @@ impl Session {
         }
     }
 
+    /// Whether this stream was asked for and is served here.
+    fn serves(&self, stream: &str) -> bool {
+        self.route.serves(stream) && self.streams.contains(stream)
+    }
+
+    /// Whether any stream of this symbol and this kind is served here, at whichever speed.
+    fn serves_kind(&self, symbol: &str, kind: &str) -> bool {
+        let front = format!("{}@{kind}", symbol.to_lowercase());
+        let from = self.streams.range(front.clone()..);
+        let mut all = from.map_while(|name| Some((name, name.strip_prefix(&front)?)));
+        all.any(|(name, speed)| {
+            (speed.is_empty() || speed.starts_with('@')) && self.route.serves(name)
+        })
+    }
+
     fn say(&self, stream: &str, body: &str, out: &mut Vec<String>) {
         out.push(match self.combined {
             true => format!(r#"{{"stream":"{stream}","data":{body}}}"#),
@@ -340,5 +356,25 @@ impl MirrorSession for Session {
 
     fn streams(&self) -> usize {
         self.streams.len()
+    }
+
+    /// Frames without an envelope name no speed.
+    fn carries(&self, frame: &str) -> bool {
+        survey::is(frame, |root| {
+            if let Some(stream) = root.find(b"stream").string() {
+                return Some(self.serves(stream));
+            }
+            let (event, symbol) = (root.find(b"e").string()?, root.find(b"s").string()?);
+            let kind = if event == "depthUpdate" {
+                "depth"
+            } else {
+                event
+            };
+            Some(self.serves_kind(symbol, kind))
+        })
+    }
+
+    fn awaits(&self, symbol: &str) -> bool {
+        self.serves_kind(symbol, "depth")
     }
 }

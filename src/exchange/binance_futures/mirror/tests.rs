@@ -1,7 +1,9 @@
+mod played;
+
 use super::*;
 use crate::base::{Diff, InstrumentId, Level, Side, Trade, UnixNanos};
 use crate::exchange::Exchange;
-use crate::exchange::binance_futures::{COINM, USDM};
+use crate::exchange::binance_futures::{BinanceFutures, COINM, USDM};
 use crate::exchange::mirror::{Happened, Listing, Method, Pace};
 use serde_json::Value;
 use std::collections::BTreeMap;

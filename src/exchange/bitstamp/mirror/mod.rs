@@ -9,10 +9,10 @@ use super::request::{DIFFS, TRADES};
 use super::{CHANNELS_MAX, SCALE};
 use crate::base::instrument::name;
 use crate::base::{Asset, Instrument, Level, Px, Qty, Side, Symbol, Trade, UnixNanos};
-use crate::exchange::kit::listing;
 use crate::exchange::kit::text::{fixed, plain};
+use crate::exchange::kit::{listing, survey};
 use crate::exchange::mirror::{
-    Call, Happened, Market, Mirror, MirrorSession, Offence, Pace, Refusal, Reply,
+    Call, Happened, Market, Mirror, MirrorSession, Offence, Pace, Played, Refusal, Reply,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -22,6 +22,8 @@ pub(crate) struct BitstampMirror;
 
 /// The smallest order, in whole units of the counter currency.
 const NOTIONAL_MIN: u128 = 10;
+/// What markets are quoted in.
+const QUOTES: [&str; 8] = ["USDT", "USDC", "USD", "EUR", "GBP", "BTC", "ETH", "PAX"];
 
 impl Mirror for BitstampMirror {
     /// Books stand at a time.
@@ -50,6 +52,24 @@ impl Mirror for BitstampMirror {
 
     fn quote(&self) -> &'static str {
         "USD"
+    }
+
+    /// Quantities have all decimals, unless some were too large for them: metadata says that by a
+    /// coarser lot.
+    fn recorded(&self, seen: &Instrument) -> Instrument {
+        let symbol = seen.symbol.to_uppercase();
+        let (base, quote) = listing::split(&symbol, &QUOTES);
+        let (lot_decimals, lot) = match seen.qty_scale {
+            SCALE.. => (seen.qty_scale, Qty(1)),
+            scale => (scale.saturating_sub(2), Qty(100)),
+        };
+        Instrument {
+            px_scale: seen.px_scale.max(SCALE),
+            qty_scale: listing::qty_scale(lot_decimals, SCALE),
+            lot,
+            qty_min: lot,
+            ..listing::traded(seen, base, quote)
+        }
     }
 
     fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>> {
@@ -106,11 +126,12 @@ const BOOK_LEVELS: usize = 100;
 #[derive(Default)]
 struct Session {
     streams: BTreeMap<(usize, Stream), String>,
+    played: Played,
 }
 
 impl Session {
     fn follow(&mut self, on: bool, channel: &str, market: &dyn Market) -> Result<String, Offence> {
-        let Some(key) = find(channel, market) else {
+        let Some(key) = find(channel, |symbol| market.find(symbol)) else {
             return Ok(error("Bad subscription string."));
         };
         let event = if on {
@@ -143,6 +164,10 @@ impl Session {
 }
 
 impl MirrorSession for Session {
+    fn handle_open(&mut self, market: &mut dyn Market, _out: &mut Vec<String>) {
+        self.played = Played::of(market);
+    }
+
     fn handle_text(
         &mut self,
         text: &str,
@@ -206,13 +231,28 @@ impl MirrorSession for Session {
     fn streams(&self) -> usize {
         self.streams.len()
     }
+
+    /// Acknowledgements name channels, too.
+    fn carries(&self, frame: &str) -> bool {
+        survey::is(frame, |root| {
+            let (event, channel) = (root.find(b"event").string()?, root.find(b"channel"));
+            let stream = find(channel.string()?, |symbol| self.played.find(symbol))?;
+            let tells = ["data", "trade"].contains(&event);
+            Some(tells && self.streams.contains_key(&stream))
+        })
+    }
+
+    fn awaits(&self, symbol: &str) -> bool {
+        let listing = self.played.find(symbol);
+        listing.is_some_and(|n| self.streams.contains_key(&(n, Stream::Diffs)))
+    }
 }
 
 /// The listing and the stream that a channel names.
-fn find(channel: &str, market: &dyn Market) -> Option<(usize, Stream)> {
+fn find(channel: &str, listing: impl Fn(&str) -> Option<usize>) -> Option<(usize, Stream)> {
     STREAMS.into_iter().find_map(|(front, stream)| {
         let symbol = channel.strip_prefix(front)?;
-        Some((market.find(symbol)?, stream))
+        Some((listing(symbol)?, stream))
     })
 }
 

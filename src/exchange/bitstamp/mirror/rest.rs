@@ -41,7 +41,11 @@ fn find(call: Call<'_>, market: &mut dyn Market) -> Reply {
         [service, symbol] => match (service, market.find(symbol)) {
             ("ticker" | "ticker_hour", Some(n)) => reply(ticker(n, market)),
             ("transactions", Some(n)) => reply(transactions(call, n, market)),
-            ("order_book", Some(n)) => Reply::json(200, book(n, market), 1),
+            ("order_book", Some(n)) => match market.take_recorded(n) {
+                None => Reply::json(200, book(n, market), 1),
+                Some(Some(body)) => Reply::json(200, body, 1),
+                Some(None) => fail(503, "503.001", "No further snapshot was recorded."),
+            },
             _ => refuse(Refusal::NoPath),
         },
         _ => refuse(Refusal::NoPath),
@@ -57,8 +61,12 @@ pub(super) fn refuse(why: Refusal) -> Reply {
         Refusal::NoPath => (404, "404.001", "Not found."),
         Refusal::NoMethod => (405, "405.001", "Method not allowed."),
     };
+    fail(status, code, reason).within(A_SECOND)
+}
+
+fn fail(status: u16, code: &str, reason: &str) -> Reply {
     let body = json!({"status": "error", "reason": reason, "code": code});
-    Reply::json(status, body.to_string(), 1).within(A_SECOND)
+    Reply::json(status, body.to_string(), 1)
 }
 
 /// How many decimals of `scale` a multiple of `step` needs.

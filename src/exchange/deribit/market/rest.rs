@@ -153,19 +153,10 @@ fn plain(text: &str) -> Option<String> {
     Some(out)
 }
 
-const MONTHS: [&str; 12] = [
-    "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
-];
-
 /// `5DEC26` as `261205`.
-fn date(text: &str) -> Option<String> {
-    let letters = text.find(|c: char| c.is_ascii_alphabetic())?;
-    let (day, rest) = text.split_at(letters);
-    let (month, year) = (rest.get(..3)?, rest.get(3..)?);
-    let month = 1 + MONTHS.iter().position(|name| *name == month)?;
-    let day: u8 = day.parse().ok().filter(|day| (1..=31).contains(day))?;
-    let digits = year.len() == 2 && year.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| format!("{year}{month:02}{day:02}"))
+pub(crate) fn date(text: &str) -> Option<String> {
+    let [year, month, day] = listing::day(text)?;
+    Some(format!("{year:02}{month:02}{day:02}"))
 }
 
 /// Decodes `get_book_summary_by_currency`: the volume in dollars.
