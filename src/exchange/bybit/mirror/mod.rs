@@ -6,15 +6,19 @@ mod rest;
 mod session;
 
 use super::{Category, market};
-use crate::base::instrument::Contract;
+use crate::base::instrument::{Contract, Kind};
 use crate::base::{Asset, Instrument, Px, Qty, Span, Symbol};
-use crate::exchange::kit::text;
+use crate::exchange::kit::{listing, text};
 use crate::exchange::mirror::{Ban, Call, Market, Mirror, MirrorSession, Refusal, Reply};
 
 /// The largest order, in whole units of the base asset.
 const QTY_MAX: u64 = 1_000_000;
 /// The smallest order, in whole units of the quote asset.
 const NOTIONAL_MIN: u128 = 5;
+/// What instruments are quoted in.
+const QUOTES: [&str; 11] = [
+    "USDT", "USDC", "USDE", "EUR", "BRL", "TRY", "DAI", "BTC", "ETH", "MNT", "SOL",
+];
 
 impl Mirror for Category {
     /// Books stand at the number of their message.
@@ -39,6 +43,26 @@ impl Mirror for Category {
             qty_max: Qty(QTY_MAX.saturating_mul(one).min(i64::MAX as u64)),
             notional_min: NOTIONAL_MIN * 10u128.pow(u32::from(px_decimals + qty_decimals)),
             ..Instrument::bare(self.name, symbol, (px_decimals, qty_decimals))
+        }
+    }
+
+    /// `BTCUSDT`; of contracts also `BTCPERP` and `BTC-26DEC25`, which are quoted in USDC, and
+    /// `BTCUSDT-26DEC25`.
+    fn recorded(&self, seen: &Instrument) -> Instrument {
+        let (pair, kind) = match (self.kind, seen.symbol.split_once('-')) {
+            (Kind::Perpetual, Some((pair, _))) => (pair, Kind::Future),
+            (kind, _) => (seen.symbol.as_str(), kind),
+        };
+        let (base, quote) = match (kind, listing::split(pair, &QUOTES)) {
+            (Kind::Perpetual, (base, "")) => (base.strip_suffix("PERP").unwrap_or(base), "USDC"),
+            (Kind::Future, (base, "")) => (base, "USDC"),
+            (_, split) => split,
+        };
+        let delivery_ms = rest::delivery_ms(&seen.symbol);
+        Instrument {
+            name: market::rest::canonical(self, base, quote, kind, delivery_ms),
+            kind,
+            ..listing::traded(seen, base, quote)
         }
     }
 
@@ -74,7 +98,6 @@ impl Mirror for Category {
 mod tests {
     use super::super::{LINEAR, SPOT};
     use super::*;
-    use crate::base::Kind;
 
     #[test]
     fn each_market_listens_at_its_own_path() {

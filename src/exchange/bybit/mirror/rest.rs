@@ -5,8 +5,10 @@ use super::data;
 use crate::base::instrument::Kind;
 use crate::base::{Instrument, Level, Qty, Side, Trade};
 use crate::exchange::bybit::Category;
+use crate::exchange::kit::listing;
 use crate::exchange::mirror::{Call, Listing, Market, Method, Pace, Refusal, Reply};
 use serde_json::{Value, json};
+use std::time::UNIX_EPOCH;
 
 /// Instruments of one page, and the most that may be asked for.
 const PAGE: usize = 500;
@@ -242,6 +244,10 @@ fn details(instrument: &Instrument) -> Value {
     let notional = plain(instrument.notional_min, scale);
     let (symbol, base) = (instrument.symbol.as_str(), instrument.base.as_str());
     let (quote, settle) = (instrument.quote.as_str(), instrument.settle.as_str());
+    let contract_type = match instrument.kind {
+        Kind::Future => "LinearFutures",
+        Kind::Perpetual | Kind::Spot | Kind::Option => "LinearPerpetual",
+    };
     let risk = json!({"priceLimitRatioX": "0.05", "priceLimitRatioY": "0.05"});
     match instrument.kind {
         Kind::Spot | Kind::Option => json!({
@@ -257,10 +263,11 @@ fn details(instrument: &Instrument) -> Value {
             "riskParameters": risk,
         }),
         Kind::Perpetual | Kind::Future => json!({
-            "symbol": symbol, "contractType": "LinearPerpetual", "status": state(instrument),
+            "symbol": symbol, "contractType": contract_type, "status": state(instrument),
             "baseCoin": base, "quoteCoin": quote, "settleCoin": settle,
             "symbolType": "", "displayName": "",
-            "launchTime": "1750000000000", "deliveryTime": "0", "deliveryFeeRate": "",
+            "launchTime": "1750000000000", "deliveryTime": delivery_ms(symbol).to_string(),
+            "deliveryFeeRate": "",
             "priceScale": instrument.px_scale.to_string(),
             "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
             "priceFilter": {"minPrice": tick, "maxPrice": "1000000", "tickSize": tick},
@@ -275,6 +282,20 @@ fn details(instrument: &Instrument) -> Value {
             "riskParameters": risk,
         }),
     }
+}
+
+/// When a contract is delivered, at eight of the day that its name ends with (`BTC-26DEC25`); zero
+/// for one without an end.
+pub(crate) fn delivery_ms(symbol: &str) -> i64 {
+    let day = symbol
+        .rsplit_once('-')
+        .and_then(|(_, day)| listing::day(day));
+    let time = day.and_then(|[year, month, day]| {
+        let text = format!("20{year:02}-{month:02}-{day:02}T08:00:00Z");
+        humantime::parse_rfc3339(&text).ok()
+    });
+    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_millis() as i64)
 }
 
 /// Units of 10^-`scale` as text, without zeros at the end.

@@ -6,7 +6,8 @@ use super::super::ARGS_TEXT_MAX;
 use super::data::{self, book};
 use crate::base::instrument::Kind;
 use crate::base::{Diff, Instrument, Quote, Side, Trade, UnixNanos};
-use crate::exchange::mirror::{Happened, Market, MirrorSession, Offence, Pace, Window};
+use crate::exchange::kit::survey;
+use crate::exchange::mirror::{Happened, Market, MirrorSession, Offence, Pace, Played, Window};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -46,6 +47,7 @@ pub(crate) struct Session {
     streams: BTreeMap<(usize, Stream), (String, Told)>,
     /// When either side last spoke.
     heard: UnixNanos,
+    played: Played,
 }
 
 #[derive(Deserialize)]
@@ -66,6 +68,7 @@ impl Session {
             kind,
             streams: BTreeMap::new(),
             heard: UnixNanos(0),
+            played: Played::default(),
         }
     }
 
@@ -80,7 +83,7 @@ impl Session {
         }
         let mut wanted = Vec::new();
         for topic in &asked.args {
-            let (listing, stream) = find(topic, market)
+            let (listing, stream) = find(topic, |symbol| market.find(symbol))
                 .ok_or_else(|| format!("error:handler not found,topic:{topic}"))?;
             let is_held = self.streams.contains_key(&(listing, stream));
             if asked.op == "subscribe" && is_held {
@@ -104,6 +107,9 @@ impl Session {
         out: &mut Vec<String>,
     ) {
         let told = match stream {
+            Stream::Depth(_) if market.is_played() => Told::Depth(Window::default(), 0),
+            Stream::Best if market.is_played() => Told::Best(None),
+            Stream::Ticker if market.is_played() => Told::Ticker(Map::new()),
             Stream::Trades => Told::Trades,
             Stream::Ticker => {
                 let fields = self.ticker(listing, market);
@@ -259,7 +265,7 @@ impl Session {
 
 impl MirrorSession for Session {
     fn handle_open(&mut self, market: &mut dyn Market, _out: &mut Vec<String>) {
-        self.heard = market.now();
+        (self.heard, self.played) = (market.now(), Played::of(market));
     }
 
     fn handle_text(
@@ -351,10 +357,18 @@ impl MirrorSession for Session {
     fn streams(&self) -> usize {
         self.streams.len()
     }
+
+    fn carries(&self, frame: &str) -> bool {
+        survey::is(frame, |root| {
+            let topic = root.find(b"topic").string()?;
+            let stream = find(topic, |symbol| self.played.find(symbol))?;
+            Some(self.streams.contains_key(&stream))
+        })
+    }
 }
 
 /// The listing and the stream that a topic names.
-fn find(topic: &str, market: &dyn Market) -> Option<(usize, Stream)> {
+fn find(topic: &str, listing: impl Fn(&str) -> Option<usize>) -> Option<(usize, Stream)> {
     let (stream, symbol) = topic.rsplit_once('.')?;
     let stream = match stream {
         "orderbook.1" => Stream::Best,
@@ -365,7 +379,7 @@ fn find(topic: &str, market: &dyn Market) -> Option<(usize, Stream)> {
         "tickers" => Stream::Ticker,
         _ => return None,
     };
-    Some((market.find(symbol)?, stream))
+    Some((listing(symbol)?, stream))
 }
 
 /// The answer to a request, and the pong. Who sent no id gets an empty one.

@@ -1,3 +1,5 @@
+mod played;
+
 use super::*;
 use crate::base::{InstrumentId, Level, Px, Qty};
 use crate::exchange::bybit::{LINEAR, SPOT};
