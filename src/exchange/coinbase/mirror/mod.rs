@@ -3,8 +3,9 @@
 
 use crate::base::instrument::{Asset, name};
 use crate::base::{Channel, Decimal, Instrument, Px, Qty, Symbol, Trade, UnixNanos};
+use crate::exchange::kit::listing;
 use crate::exchange::kit::text::{self, plain};
-use crate::exchange::mirror::{Call, Happened, Market, Offence, Pace, Reply};
+use crate::exchange::mirror::{Call, Happened, Market, Offence, Pace, Played, Reply};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +29,12 @@ pub(crate) fn list(
         notional_min: 10u128.pow(u32::from(scales.0 + scales.1)),
         ..Instrument::bare(exchange, symbol, scales)
     }
+}
+
+/// How either service lists what a recording shows: `BTC-USD`.
+pub(crate) fn recorded(seen: &Instrument) -> Instrument {
+    let (base, quote) = seen.symbol.split_once('-').unwrap_or((&seen.symbol, ""));
+    listing::traded(seen, base, quote)
 }
 
 /// A price as a text.
@@ -135,9 +142,25 @@ pub(crate) struct Followed {
     listings: BTreeMap<Channel, BTreeSet<usize>>,
     /// The id that each followed book was last shown at.
     shown: BTreeMap<usize, u64>,
+    played: Played,
 }
 
 impl Followed {
+    /// Nothing of this market is followed yet.
+    pub(crate) fn open(market: &dyn Market) -> Self {
+        Self {
+            played: Played::of(market),
+            ..Self::default()
+        }
+    }
+
+    /// Whether a recording is played of which the client follows this channel of this product.
+    pub(crate) fn carries(&self, channel: Channel, product: &str) -> bool {
+        let listing = self.played.find(product);
+        let followed = self.listings.get(&channel);
+        listing.is_some_and(|n| followed.is_some_and(|all| all.contains(&n)))
+    }
+
     /// Follows (`on`) or leaves one channel of these products. Gives the listings to follow, each
     /// with whether it is new to the client; products that are none are refused with `refuse`.
     pub(crate) fn change(

@@ -3,6 +3,7 @@
 
 mod advanced;
 mod feed;
+mod played;
 
 use crate::base::{Instrument, InstrumentId, Level, Px, Qty, Quote, Side, Trade, UnixNanos};
 use crate::exchange::Exchange;

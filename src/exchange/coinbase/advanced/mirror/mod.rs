@@ -7,7 +7,7 @@ use super::{channel_name, channel_of, rest};
 use crate::base::{Channel, Instrument, Level, Qty, Quote, Side, Trade, UnixNanos};
 use crate::exchange::coinbase::mirror::{
     FIRST_SUBSCRIPTION_NS, Followed, dropped, is_subscribe, list, newest, notional, px, px_step,
-    qty, qty_step, rfc3339,
+    qty, qty_step, recorded, rfc3339,
 };
 use crate::exchange::kit::text;
 use crate::exchange::mirror::{
@@ -31,6 +31,10 @@ impl Mirror for AdvancedMirror {
 
     fn quote(&self) -> &'static str {
         "USD"
+    }
+
+    fn recorded(&self, seen: &Instrument) -> Instrument {
+        recorded(seen)
     }
 
     fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>> {
@@ -78,10 +82,15 @@ struct Session {
     subscribed: bool,
     said: UnixNanos,
     beat_due: UnixNanos,
+    /// A recording is played: its messages have the numbers, and nothing else is said.
+    played: bool,
 }
 
 impl Session {
     fn say(&mut self, channel: &str, events: Value, now: UnixNanos, out: &mut Vec<String>) {
+        if self.played {
+            return;
+        }
         let message = json!({
             "channel": channel,
             "client_id": "",
@@ -193,6 +202,7 @@ impl Session {
 impl MirrorSession for Session {
     fn handle_open(&mut self, market: &mut dyn Market, _out: &mut Vec<String>) {
         (self.opened, self.said) = (Some(market.now()), market.now());
+        self.played = market.is_played();
     }
 
     fn handle_text(
@@ -275,6 +285,9 @@ impl MirrorSession for Session {
         if !self.subscribed {
             return Some(UnixNanos(opened.0 + FIRST_SUBSCRIPTION_NS));
         }
+        if self.played {
+            return None;
+        }
         let batch = (self.batch.streams() > 0).then_some(self.batch_due);
         let beat = match self.heartbeats {
             true => self.beat_due,
@@ -312,6 +325,11 @@ impl MirrorSession for Session {
 
     fn streams(&self) -> usize {
         self.followed.streams() + self.batch.streams() + self.status.streams()
+    }
+
+    /// All messages of a connection are numbered together.
+    fn carries(&self, _frame: &str) -> bool {
+        self.played && self.streams() > 0
     }
 }
 

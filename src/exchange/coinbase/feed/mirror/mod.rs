@@ -6,9 +6,9 @@ mod service;
 use super::rest;
 use crate::base::{Channel, Decimal, Instrument, Level, Quote, Side, Trade, UnixNanos};
 use crate::exchange::coinbase::mirror::{
-    FIRST_SUBSCRIPTION_NS, Followed, dropped, is_subscribe, list, px, qty, rfc3339,
+    FIRST_SUBSCRIPTION_NS, Followed, dropped, is_subscribe, list, px, qty, recorded, rfc3339,
 };
-use crate::exchange::kit::text;
+use crate::exchange::kit::{survey, text};
 use crate::exchange::mirror::{
     Call, Happened, Market, Mirror, MirrorSession, Offence, Refusal, Reply,
 };
@@ -35,6 +35,10 @@ impl Mirror for FeedMirror {
 
     fn quote(&self) -> &'static str {
         "USD"
+    }
+
+    fn recorded(&self, seen: &Instrument) -> Instrument {
+        recorded(seen)
     }
 
     fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>> {
@@ -172,7 +176,7 @@ impl Session {
                 (_, true) => {
                     self.batch.insert(n);
                     self.batch_due = UnixNanos(now.0 + BATCH_NS);
-                    let quote = market.best(n);
+                    let quote = market.best(n).filter(|_| !market.is_played());
                     self.waiting
                         .extend(quote.map(|quote| (n, ticker(&quote, market))));
                 }
@@ -221,7 +225,7 @@ impl Session {
 
 impl MirrorSession for Session {
     fn handle_open(&mut self, market: &mut dyn Market, _out: &mut Vec<String>) {
-        self.opened = Some(market.now());
+        (self.opened, self.followed) = (Some(market.now()), Followed::open(market));
     }
 
     fn handle_text(
@@ -246,7 +250,8 @@ impl MirrorSession for Session {
                     &channel["product_ids"],
                 ),
             };
-            let signed = SIGNED.iter().all(|key| !request[key].is_null());
+            // A recording may have been made by a client that signed.
+            let signed = market.is_played() || SIGNED.iter().all(|key| !request[key].is_null());
             self.level2 = match name {
                 "level2" => signed,
                 "level2_batch" => false,
@@ -259,6 +264,7 @@ impl MirrorSession for Session {
             begun.extend(self.change(on, name, products, market, out));
         }
         out.push(self.subscriptions(market));
+        begun.retain(|_| !market.is_played());
         for new in begun {
             self.begin(new, market, out);
         }
@@ -346,6 +352,20 @@ impl MirrorSession for Session {
 
     fn streams(&self) -> usize {
         self.followed.streams() + self.heartbeats.len() + self.batch.len()
+    }
+
+    /// Books do not say whether they came in batches.
+    fn carries(&self, frame: &str) -> bool {
+        survey::is(frame, |root| {
+            let channel = match root.find(b"type").string()? {
+                "snapshot" | "l2update" => Channel::Depth,
+                "match" | "last_match" => Channel::Trades,
+                "ticker" => Channel::Quotes,
+                _ => return None,
+            };
+            let product = root.find(b"product_id").string()?;
+            Some(self.followed.carries(channel, product))
+        })
     }
 }
 
