@@ -207,29 +207,62 @@ fn currencies(market: &dyn Market) -> Value {
     codes.into_iter().map(one).collect()
 }
 
+/// What an option's name says of it: `BTC-26DEC25-90000-C`, and with `0d5` for a strike of a half.
+/// Nothing of what is none.
+fn right(found: &Instrument) -> Value {
+    let mut parts = found.symbol.rsplit('-');
+    let (right, strike) = (
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+    );
+    let strike = strike.replace('d', ".").parse::<f64>();
+    match (found.kind, strike) {
+        (Kind::Option, Ok(strike)) => json!({
+            "option_type": if right == "P" { "put" } else { "call" }, "strike": strike,
+        }),
+        _ => json!({}),
+    }
+}
+
 /// Perpetuals are futures here that never expire.
 fn listed(listing: &Listing, n: usize) -> Value {
     let found = &listing.instrument;
     let float = data::float;
     let lot = float(found.lot.0, found.qty_scale);
     let block = found.qty_min.0.saturating_mul(20_000);
-    json!({
+    let (kind, period) = match found.kind {
+        Kind::Perpetual => ("future", "perpetual"),
+        Kind::Future => ("future", "month"),
+        Kind::Option => ("option", "month"),
+        Kind::Spot => ("spot", ""),
+    };
+    // An option's price is in what it settles in, and its strike in dollars.
+    let counter = match found.base == found.quote {
+        true => "USD",
+        false => found.quote.as_str(),
+    };
+    let tick = float(found.tick.0.unsigned_abs(), found.px_scale);
+    let mut listed = json!({
         "instrument_name": found.symbol.as_str(), "instrument_id": n + 1,
-        "kind": "future", "settlement_period": "perpetual", "future_type": sort(found),
+        "kind": kind, "settlement_period": period, "future_type": sort(found),
         "instrument_type": sort(found),
         "base_currency": found.base.as_str(), "quote_currency": found.quote.as_str(),
-        "counter_currency": found.quote.as_str(), "settlement_currency": found.settle.as_str(),
+        "counter_currency": counter, "settlement_currency": found.settle.as_str(),
         "price_index": format!("{}_{}", found.base, found.quote).to_lowercase(),
-        "tick_size": float(found.tick.0.unsigned_abs(), found.px_scale), "tick_size_steps": [],
+        "tick_size": tick, "tick_size_steps": [],
         "contract_size": lot, "min_trade_amount": float(found.qty_min.0, found.qty_scale),
         "creation_timestamp": 1_534_167_754_000i64,
         "expiration_timestamp": 32_503_708_800_000i64,
         "is_active": found.trading, "state": if found.trading { "open" } else { "closed" },
         "maker_commission": 0.0, "taker_commission": 0.0005,
-        "block_trade_commission": 0.00025, "block_trade_tick_size": 0.01,
+        "block_trade_commission": 0.00025, "block_trade_tick_size": float(1, found.px_scale),
         "block_trade_min_trade_amount": float(block, found.qty_scale),
         "max_leverage": 50, "max_liquidation_commission": 0.0075, "rfq": false,
-    })
+    });
+    for (key, value) in right(found).as_object().into_iter().flatten() {
+        listed[key] = value.clone();
+    }
+    listed
 }
 
 const fn sort(found: &Instrument) -> &'static str {

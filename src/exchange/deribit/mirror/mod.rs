@@ -6,9 +6,10 @@ mod methods;
 mod rest;
 mod session;
 
+use super::market::rest::date;
 use crate::base::instrument::{Asset, Contract, Kind, name};
 use crate::base::{Instrument, Qty, Symbol};
-use crate::exchange::kit::text;
+use crate::exchange::kit::{listing, text};
 use crate::exchange::mirror::{Call, Market, Mirror, MirrorSession, Refusal, Reply};
 
 /// The simulated service.
@@ -49,6 +50,46 @@ impl Mirror for DeribitMirror {
 
     fn quote(&self) -> &'static str {
         "USD"
+    }
+
+    /// `BTC-PERPETUAL`, `BTC-26DEC25`, `BTC-26DEC25-90000-C`; of what settles in something else
+    /// than its own coin `BTC_USDC-PERPETUAL` and so on; spot is `BTC_USDC`.
+    fn recorded(&self, seen: &Instrument) -> Instrument {
+        let parts: Vec<&str> = seen.symbol.split('-').collect();
+        let own = parts[0].split_once('_');
+        let (base, counter) = own.unwrap_or((parts[0], "USD"));
+        let traded = listing::traded(seen, base, counter);
+        let day = parts.get(1).and_then(|day| date(day));
+        let (kind, end) = match (&parts[..], &day) {
+            ([_], _) => (Kind::Spot, vec![]),
+            ([_, _, strike, right], Some(day)) => (
+                Kind::Option,
+                vec![day.clone(), strike.replace('d', "."), (*right).to_owned()],
+            ),
+            (_, Some(day)) => (Kind::Future, vec![day.clone()]),
+            (_, None) => (Kind::Perpetual, vec!["PERP".to_owned()]),
+        };
+        let named = [base, counter]
+            .into_iter()
+            .chain(end.iter().map(String::as_str));
+        let reversed = own.is_none() && kind != Kind::Spot;
+        let settle = if reversed { traded.base } else { traded.quote };
+        Instrument {
+            name: name("deribit", &named.collect::<Vec<_>>()),
+            // An option's price is in what it settles in.
+            quote: if kind == Kind::Option {
+                settle
+            } else {
+                traded.quote
+            },
+            settle,
+            kind,
+            contract: Contract {
+                inverse: reversed && kind != Kind::Option,
+                ..Contract::ONE
+            },
+            ..traded
+        }
     }
 
     fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>> {

@@ -4,6 +4,7 @@
 use super::data;
 use super::methods::{self, Failure, Params};
 use crate::base::{Instrument, InstrumentId, Level, Side, UnixNanos};
+use crate::exchange::kit::survey;
 use crate::exchange::mirror::{Happened, Market, MirrorSession, Offence, Pace};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,10 +49,11 @@ pub(crate) struct Session {
     asked: bool,
 }
 
-/// How often a channel of this interval speaks.
-fn pace(interval: &str) -> Option<Pace> {
+/// How often a channel of this interval speaks. Only a recording has all changes at once.
+fn pace(interval: &str, market: &dyn Market) -> Option<Pace> {
     match interval {
         "100ms" => Some(Pace::Fast),
+        "raw" if market.is_played() => Some(Pace::Fast),
         "agg2" => Some(Pace::Slow),
         _ => None,
     }
@@ -62,13 +64,14 @@ fn find(name: &str, market: &dyn Market) -> Option<Vec<(usize, Told)>> {
     let parts: Vec<&str> = name.split('.').collect();
     let one = |symbol: &str, told: Told| Some(vec![(market.find(symbol)?, told)]);
     match parts[..] {
-        ["book", symbol, interval] => one(symbol, Told::Book(pace(interval)?, 0)),
+        ["book", symbol, interval] => one(symbol, Told::Book(pace(interval, market)?, 0)),
         ["book", symbol, "none", depth, interval] if DEPTHS.contains(&depth) => {
-            one(symbol, Told::Top(pace(interval)?, depth.parse().ok()?, 0))
+            let pace = pace(interval, market)?;
+            one(symbol, Told::Top(pace, depth.parse().ok()?, 0))
         }
-        ["trades", symbol, interval] => pace(interval).and(one(symbol, Told::Trades)),
+        ["trades", symbol, interval] => pace(interval, market).and(one(symbol, Told::Trades)),
         ["trades", kind, currency, interval] => {
-            pace(interval)?;
+            pace(interval, market)?;
             let listings = market.listings().iter().enumerate();
             let of = |one: &Instrument| methods::is_of(one, kind, currency);
             let found = listings.filter(|(_, one)| of(&one.instrument));
@@ -76,7 +79,9 @@ fn find(name: &str, market: &dyn Market) -> Option<Vec<(usize, Told)>> {
             (!found.is_empty()).then_some(found)
         }
         ["quote", symbol] => one(symbol, Told::Quote),
-        ["ticker", symbol, interval] => one(symbol, Told::Ticker(pace(interval)?, Value::Null)),
+        ["ticker", symbol, interval] => {
+            one(symbol, Told::Ticker(pace(interval, market)?, Value::Null))
+        }
         _ => None,
     }
 }
@@ -96,7 +101,7 @@ impl Session {
         let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
         let refused = if names.is_empty() || names.len() > CHANNELS_MAX {
             Some(Failure::param("channels"))
-        } else if names.iter().any(|name| name.ends_with(".raw")) {
+        } else if names.iter().any(|name| name.ends_with(".raw")) && !market.is_played() {
             let why = "raw_subscriptions_not_available_for_unauthorized";
             Some(Failure::new(13_778, why))
         } else {
@@ -122,7 +127,9 @@ impl Session {
             for (listing, told) in all {
                 let name = name.to_owned();
                 let mut channel = Channel { name, told };
-                channel.open(listing, market, out);
+                if !market.is_played() {
+                    channel.open(listing, market, out);
+                }
                 self.followed.entry(listing).or_default().push(channel);
             }
         }
@@ -353,6 +360,13 @@ impl MirrorSession for Session {
 
     fn streams(&self) -> usize {
         self.names.len()
+    }
+
+    fn carries(&self, frame: &str) -> bool {
+        survey::is(frame, |root| {
+            let channel = root.find(b"params").find(b"channel").string()?;
+            Some(self.names.contains(channel))
+        })
     }
 }
 

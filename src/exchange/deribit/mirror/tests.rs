@@ -1,6 +1,8 @@
 //! What the mirror refuses, and what it does at its time. The conversation itself is tried on every
 //! exchange alike.
 
+mod played;
+
 use crate::base::{InstrumentId, Level, Px, Qty, Quote, Side, UnixNanos};
 use crate::exchange::Exchange;
 use crate::exchange::deribit::Deribit;
