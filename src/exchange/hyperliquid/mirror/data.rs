@@ -46,6 +46,12 @@ impl Grain {
         Some(Self { figures, mantissa })
     }
 
+    /// Neither was asked for.
+    pub(crate) const WHOLE: Self = Self {
+        figures: None,
+        mantissa: None,
+    };
+
     /// Writes them into the echo of a subscription.
     pub(crate) fn echo(self, into: &mut Value) {
         (into["nSigFigs"], into["mantissa"]) = (json!(self.figures), json!(self.mantissa));

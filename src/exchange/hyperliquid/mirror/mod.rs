@@ -5,9 +5,10 @@ mod data;
 mod rest;
 mod session;
 
-use super::rest::{PERP_DECIMALS, SPOT_DECIMALS, bare};
+use super::rest::{PERP_DECIMALS, SPOT_DECIMALS, bare, is_spot};
 use crate::base::instrument::name;
 use crate::base::{Asset, Instrument, Kind, Symbol};
+use crate::exchange::kit::listing;
 use crate::exchange::mirror::{Call, Market, MirrorSession, Refusal, Reply};
 use crate::exchange::{Exchange, Mirror};
 
@@ -60,6 +61,33 @@ impl Mirror for HyperliquidMirror {
 
     fn quote(&self) -> &'static str {
         "USD"
+    }
+
+    /// `BTC` is a perpetual, `PURR/USDC` and `@107` are pairs. The size has all decimals that
+    /// prices leave to it.
+    fn recorded(&self, seen: &Instrument) -> Instrument {
+        let symbol = seen.symbol.to_uppercase();
+        let decimals = match is_spot(&symbol) {
+            true => SPOT_DECIMALS,
+            false => PERP_DECIMALS,
+        };
+        let size = decimals.saturating_sub(seen.px_scale).max(seen.qty_scale);
+        let bare = bare(seen.exchange, &seen.symbol, size.min(decimals), decimals);
+        let seen = Instrument {
+            id: seen.id,
+            ..bare.unwrap_or(*seen)
+        };
+        if is_spot(&symbol) {
+            let (base, quote) = symbol.split_once('/').unwrap_or((&symbol, "USDC"));
+            return listing::traded(&seen, base, quote);
+        }
+        let traded = listing::traded(&seen, &symbol, "USDC");
+        Instrument {
+            name: name(seen.exchange, &[&symbol, "USDC", "PERP"]),
+            quote: Asset::from("USD").unwrap_or_default(),
+            kind: Kind::Perpetual,
+            ..traded
+        }
     }
 
     fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>> {

@@ -4,7 +4,8 @@ use super::data::{self, Grain};
 use super::rest;
 use crate::base::{Kind, UnixNanos};
 use crate::exchange::hyperliquid::{BOOK, DEPTHS, FAST, FAST_WINDOW, QUOTES, TRADES, WINDOW};
-use crate::exchange::mirror::{Happened, Market, MirrorSession, Offence, Pace};
+use crate::exchange::kit::survey;
+use crate::exchange::mirror::{Happened, Market, MirrorSession, Offence, Pace, Played};
 use serde_json::{Value, json};
 
 /// A connection to which nothing was sent for so long is cut.
@@ -128,11 +129,12 @@ pub(crate) struct HyperliquidSession {
     topics: Vec<Topic>,
     /// When the last frame was sent.
     sent: UnixNanos,
+    played: Played,
 }
 
 impl MirrorSession for HyperliquidSession {
     fn handle_open(&mut self, market: &mut dyn Market, _out: &mut Vec<String>) {
-        self.sent = market.now();
+        (self.sent, self.played) = (market.now(), Played::of(market));
     }
 
     fn handle_text(
@@ -184,7 +186,7 @@ impl MirrorSession for HyperliquidSession {
                 let Some(listed) = market.listings().get(listing) else {
                     return;
                 };
-                if self.follows(Kinds::Trades, listing) {
+                if self.follows(Kinds::Trades, Some(listing)) {
                     let data = data::trades(std::iter::once(*trade), &listed.instrument);
                     out.push(json!({"channel": TRADES, "data": data}).to_string());
                 }
@@ -230,12 +232,35 @@ impl MirrorSession for HyperliquidSession {
     fn streams(&self) -> usize {
         self.topics.len()
     }
+
+    /// Books did not say that they are fast in all years, so that one which does not say it is of
+    /// either kind.
+    fn carries(&self, frame: &str) -> bool {
+        survey::is(frame, |root| {
+            let (channel, data) = (root.find(b"channel").string()?, root.find(b"data"));
+            let one = data.items().next().unwrap_or(data);
+            let coin = one.find(b"coin").string();
+            let listing = coin.and_then(|coin| self.played.find(coin));
+            let follows = |kind| self.follows(kind, listing);
+            let book = |fast| follows(Kinds::Book(fast, Grain::WHOLE));
+            Some(match (channel, listing) {
+                ("allMids", _) => follows(Kinds::Mids),
+                (_, None) => false,
+                (BOOK, _) => book(true) || (one.find(b"fast").boolean() != Ok(true) && book(false)),
+                (TRADES, _) => follows(Kinds::Trades),
+                (QUOTES, _) => follows(Kinds::Quotes),
+                ("activeAssetCtx" | "activeSpotAssetCtx", _) => follows(Kinds::Context),
+                _ => false,
+            })
+        })
+    }
 }
 
 impl HyperliquidSession {
-    fn follows(&self, kind: Kinds, listing: usize) -> bool {
+    /// Whether it is subscribed to this of a coin, or of all if there is none.
+    fn follows(&self, kind: Kinds, listing: Option<usize>) -> bool {
         let mut topics = self.topics.iter();
-        topics.any(|topic| (topic.kind, topic.listing) == (kind, Some(listing)))
+        topics.any(|topic| (topic.kind, topic.listing) == (kind, listing))
     }
 
     /// Begins or ends a subscription.
@@ -283,7 +308,7 @@ impl HyperliquidSession {
         }
         let silent = kind == Kinds::Trades
             && listing.is_none_or(|listing| market.prints(listing).next().is_none());
-        if !silent {
+        if !silent && !market.is_played() {
             topic.say(market, out);
         }
         self.topics.push(topic);

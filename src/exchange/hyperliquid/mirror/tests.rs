@@ -1,3 +1,5 @@
+mod played;
+
 use super::*;
 use crate::base::{Channel, InstrumentId, Level, Px, Qty, Quote, Side, Trade, UnixNanos};
 use crate::exchange::hyperliquid::Hyperliquid;
