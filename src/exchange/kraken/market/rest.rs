@@ -97,6 +97,16 @@ pub(crate) fn asset_name(old: &str) -> &str {
     }
 }
 
+/// A pair as the stream names it today, `BTC/USD` for `XBT/USD`; nothing if it is none.
+pub(crate) fn pair_name(old: &str) -> Option<Symbol> {
+    let (base, quote) = old.split_once('/')?;
+    let mut name = Symbol::new_const();
+    for part in [asset_name(base), "/", asset_name(quote)] {
+        name.try_push_str(part).ok()?;
+    }
+    Some(name)
+}
+
 #[derive(Deserialize)]
 struct Ticker {
     /// Of today and of the last 24 hours: volume in the base asset, and its average price.

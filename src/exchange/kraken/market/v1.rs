@@ -3,6 +3,7 @@
 
 use super::decode::{Open, REFUSED};
 use super::request;
+use super::rest::pair_name;
 use crate::base::{Channel, Diff, Side, Trade, UnixNanos, decimal};
 use crate::exchange::kit::{Listed, Symbols, Value, cursor};
 use crate::exchange::{DecodeError, Words};
@@ -44,7 +45,7 @@ pub(crate) fn message(
 ) -> Result<(), DecodeError> {
     let frame = Frame::of(root)?;
     let [body, _] = frame.bodies;
-    let listed = || frame.pair.listed(symbols);
+    let listed = || listed(frame.pair, symbols);
     match frame.channel.split('-').next().unwrap_or_default() {
         "book" => words.one(Channel::Depth, |words| book(frame.bodies, listed()?, words)),
         // They have no ids.
@@ -56,6 +57,16 @@ pub(crate) fn message(
         "ticker" => words.one(Channel::Quotes, |words| ticker(body, listed()?, words)),
         _ => Ok(()),
     }
+}
+
+/// An instrument is listed under its name of then, or of today.
+fn listed<'s>(pair: Value<'_>, symbols: &'s Symbols) -> Result<&'s Listed, DecodeError> {
+    let old = pair.text()?;
+    let new = || symbols.find(&pair_name(old)?);
+    symbols
+        .find(old)
+        .or_else(new)
+        .ok_or(DecodeError::UnknownSymbol)
 }
 
 /// `{"as":[…],"bs":[…]}` is a whole book, without a checksum. A change is `{"a":[…],"c":"…"}`,
@@ -133,7 +144,7 @@ pub(crate) fn event(
             match request::channel_of(root.find(b"subscription").find(b"name").text()?) {
                 None => Ok(()),
                 Some(channel) => {
-                    let listed = root.find(b"pair").listed(symbols)?;
+                    let listed = listed(root.find(b"pair"), symbols)?;
                     words.subscribed(listed.id, channel, refused)
                 }
             }

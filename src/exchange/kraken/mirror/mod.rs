@@ -8,8 +8,10 @@ mod v1;
 mod v2;
 
 use super::request;
+use super::rest::pair_name;
 use crate::base::instrument::name;
 use crate::base::{Asset, Instrument, Px, Qty, Symbol, UnixNanos, decimal};
+use crate::exchange::kit::listing;
 use crate::exchange::kit::text::fixed;
 use crate::exchange::mirror::{Call, Market, Mirror, MirrorSession, Refusal, Reply};
 use session::Session;
@@ -44,6 +46,14 @@ impl Mirror for KrakenMirror {
 
     fn quote(&self) -> &'static str {
         "USD"
+    }
+
+    /// `BTC/USD`. The first version of the stream says `XBT/USD`: it is listed as today.
+    fn recorded(&self, seen: &Instrument) -> Instrument {
+        let symbol = pair_name(&seen.symbol).unwrap_or(seen.symbol);
+        let (base, quote) = symbol.split_once('/').unwrap_or((&symbol, ""));
+        let traded = listing::traded(seen, &base.to_uppercase(), &quote.to_uppercase());
+        Instrument { symbol, ..traded }
     }
 
     fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>> {

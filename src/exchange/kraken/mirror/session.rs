@@ -3,7 +3,9 @@
 
 use super::request;
 use crate::base::{Channel, Level, Px, Qty, Quote, Side, Trade, UnixNanos};
-use crate::exchange::mirror::{Happened, Market, MirrorSession, Offence, Pace, Window};
+use crate::exchange::kit::{Value, survey};
+use crate::exchange::kraken::rest::pair_name;
+use crate::exchange::mirror::{Happened, Market, MirrorSession, Offence, Pace, Played, Window};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How a version of the protocol writes what both say.
@@ -30,6 +32,8 @@ pub(super) trait Spelling: Send + Sync {
     fn ticker(&self, new: bool, quote: &Quote, market: &dyn Market) -> Option<String>;
     /// All assets and pairs; nothing if this version tells of none.
     fn instruments(&self, market: &dyn Market) -> Option<String>;
+    /// The channel and the pairs of a recorded frame that clients of this version understand.
+    fn recorded<'f>(&self, root: Value<'f>) -> Option<(&'f str, Vec<&'f str>)>;
 }
 
 /// Bids and asks.
@@ -76,6 +80,7 @@ pub(super) struct Session {
     /// Whether it is told when the top of the book changes, by listing.
     tickers: BTreeMap<usize, bool>,
     heartbeat_at: Option<UnixNanos>,
+    played: Played,
 }
 
 impl Session {
@@ -87,7 +92,24 @@ impl Session {
             trades: BTreeSet::new(),
             tickers: BTreeMap::new(),
             heartbeat_at: None,
+            played: Played::default(),
         }
+    }
+
+    /// Whether this channel of a pair is followed. The first version names the depth of a book:
+    /// `book-10`.
+    fn follows(&self, channel: &str, pair: &str) -> Option<bool> {
+        let (name, depth) = channel.split_once('-').unwrap_or((channel, ""));
+        let today = || self.played.find(&pair_name(pair)?);
+        let listing = self.played.find(pair).or_else(today)?;
+        Some(match request::channel_of(name)? {
+            Channel::Depth => {
+                let (own, _) = self.books.get(&listing)?;
+                depth.is_empty() || depth.parse() == Ok(*own)
+            }
+            Channel::Trades => self.trades.contains(&listing),
+            Channel::Quotes => self.tickers.contains_key(&listing),
+        })
     }
 
     fn beat(&mut self, now: UnixNanos) {
@@ -143,7 +165,7 @@ impl Session {
                 let levels = usize::from(asked.depth);
                 let (window, bids, asks) = Window::open(market, listing, levels);
                 self.books.insert(listing, (asked.depth, window));
-                if asked.snapshot {
+                if asked.snapshot && !market.is_played() {
                     out.push(spelling.book(true, asked.depth, &(bids, asks), listing, market));
                 }
             }
@@ -151,13 +173,14 @@ impl Session {
                 self.trades.insert(listing);
                 let mut past: Vec<Trade> = market.prints(listing).rev().take(PRINTS_MAX).collect();
                 past.reverse();
-                if asked.snapshot && !past.is_empty() {
+                if asked.snapshot && !past.is_empty() && !market.is_played() {
                     out.push(spelling.prints(true, &past, listing, market));
                 }
             }
             Channel::Quotes => {
                 self.tickers.insert(listing, asked.on_quotes);
-                if let Some(quote) = market.best(listing).filter(|_| asked.snapshot) {
+                let wanted = asked.snapshot && !market.is_played();
+                if let Some(quote) = market.best(listing).filter(|_| wanted) {
                     out.extend(spelling.ticker(true, &quote, market));
                 }
             }
@@ -174,7 +197,8 @@ impl Session {
 }
 
 impl MirrorSession for Session {
-    fn handle_open(&mut self, _market: &mut dyn Market, out: &mut Vec<String>) {
+    fn handle_open(&mut self, market: &mut dyn Market, out: &mut Vec<String>) {
+        self.played = Played::of(market);
         out.push(self.spelling.hello());
     }
 
@@ -265,6 +289,17 @@ impl MirrorSession for Session {
 
     fn streams(&self) -> usize {
         self.books.len() + self.trades.len() + self.tickers.len()
+    }
+
+    fn carries(&self, frame: &str) -> bool {
+        survey::is(frame, |root| {
+            let (channel, pairs) = self.spelling.recorded(root)?;
+            Some(
+                pairs
+                    .iter()
+                    .any(|pair| self.follows(channel, pair) == Some(true)),
+            )
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The second version of the stream, and what both versions share.
 
+mod played;
 mod rest;
 mod v1;
 

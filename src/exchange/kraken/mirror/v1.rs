@@ -5,6 +5,8 @@ use super::names::Names;
 use super::session::{Asked, Sides, Spelling, Verb, checksum};
 use super::{px, qty, rest};
 use crate::base::{Level, Quote, Trade, UnixNanos};
+use crate::exchange::kit;
+use crate::exchange::kraken::market::v1::Frame;
 use crate::exchange::mirror::Market;
 use serde_json::{Value, json};
 
@@ -129,6 +131,11 @@ impl Spelling for First {
 
     fn instruments(&self, _: &dyn Market) -> Option<String> {
         None
+    }
+
+    fn recorded<'f>(&self, root: kit::Value<'f>) -> Option<(&'f str, Vec<&'f str>)> {
+        let frame = Frame::of(root).ok().filter(|_| root.is_array())?;
+        Some((frame.channel, vec![frame.pair.string()?]))
     }
 }
 

@@ -5,9 +5,13 @@
 
 use super::rest::{ASSET_DECIMALS, cost_min};
 use super::session::{Asked, Sides, Spelling, Verb, checksum};
+use super::v1::First;
 use super::{rfc3339, session};
 use crate::base::{Instrument, Level, Px, Qty, Quote, Trade, UnixNanos};
-use crate::exchange::kit::text::{fixed, plain};
+use crate::exchange::kit::{
+    self,
+    text::{fixed, plain},
+};
 use crate::exchange::mirror::{Listing, Market};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -147,6 +151,16 @@ impl Spelling for Second {
             rfc3339(market.now()),
         );
         Some(data("ticker", new, &[symboled(found, &body)]))
+    }
+
+    /// Our own client reads frames of the first version, too.
+    fn recorded<'f>(&self, root: kit::Value<'f>) -> Option<(&'f str, Vec<&'f str>)> {
+        if root.is_array() {
+            return First.recorded(root);
+        }
+        let items = root.find(b"data").items();
+        let pairs = items.filter_map(|item| item.find(b"symbol").string());
+        Some((root.find(b"channel").string()?, pairs.collect()))
     }
 
     fn instruments(&self, market: &dyn Market) -> Option<String> {

@@ -10,13 +10,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// What the letters in front of a symbol say of it.
-struct Family {
-    inverse: bool,
+pub(crate) struct Family {
+    pub(crate) inverse: bool,
     /// What stands between pair and `PERP` or date in names, if another family has that already.
-    word: Option<&'static str>,
+    pub(crate) word: Option<&'static str>,
 }
 
-fn family(prefix: &str) -> Option<Family> {
+/// The family that a symbol of these first letters is of.
+pub(crate) fn family(prefix: &str) -> Option<Family> {
     let (inverse, word) = match prefix {
         "PF" | "PV" | "FV" => (false, None),
         "FF" => (false, Some("LINEAR")),
@@ -28,7 +29,7 @@ fn family(prefix: &str) -> Option<Family> {
 }
 
 /// As other exchanges name an asset; this one has names of its own for two of them.
-fn asset_name(old: &str) -> &str {
+pub(crate) fn asset_name(old: &str) -> &str {
     match old {
         "XBT" => "BTC",
         "XDG" => "DOGE",

@@ -5,10 +5,12 @@ mod frames;
 mod rest;
 
 use super::request::{channel_of, feed_name};
+use super::rest::{asset_name, family};
 use crate::base::instrument::name;
-use crate::base::{Asset, Channel, Instrument, Kind, Symbol, Trade, UnixNanos};
+use crate::base::{Asset, Channel, Contract, Instrument, Kind, Symbol, Trade, UnixNanos};
+use crate::exchange::kit::{listing, survey};
 use crate::exchange::mirror::{
-    Call, Happened, Market, Mirror, MirrorSession, Offence, Pace, Refusal, Reply,
+    Call, Happened, Market, Mirror, MirrorSession, Offence, Pace, Played, Refusal, Reply,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +43,37 @@ impl Mirror for FuturesMirror {
         "USD"
     }
 
+    /// `PF_XBTUSD`, `FI_XBTUSD_210430`: what sort of contract, the two assets, and the day.
+    fn recorded(&self, seen: &Instrument) -> Instrument {
+        let mut parts = seen.symbol.split('_');
+        let (front, pair, day) = (parts.next(), parts.next(), parts.next());
+        let (base, quote) = listing::split(pair.unwrap_or_default(), &QUOTES);
+        let (base, quote) = (asset_name(base), asset_name(quote));
+        let traded = listing::traded(seen, base, quote);
+        let Some(family) = front.and_then(family) else {
+            return traded;
+        };
+        let named = [base, quote].into_iter().chain(family.word);
+        let named = named.chain([day.unwrap_or("PERP")]);
+        Instrument {
+            name: name(seen.exchange, &named.collect::<Vec<_>>()),
+            settle: if family.inverse {
+                traded.base
+            } else {
+                traded.quote
+            },
+            kind: match day {
+                None => Kind::Perpetual,
+                Some(_) => Kind::Future,
+            },
+            contract: Contract {
+                inverse: family.inverse,
+                ..Contract::ONE
+            },
+            ..traded
+        }
+    }
+
     fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>> {
         (target == "/ws/v1").then(|| Box::new(Session::default()) as Box<dyn MirrorSession>)
     }
@@ -67,6 +100,8 @@ fn old_name(asset: &str) -> &str {
 const SECOND_NS: i64 = 1_000_000_000;
 /// A subscription to prints begins with so many, at most.
 const PRINTS_MAX: usize = 100;
+/// What instruments are quoted in.
+const QUOTES: [&str; 6] = ["USDT", "USDC", "USD", "EUR", "GBP", "XBT"];
 /// The ticker that says less.
 const TICKER_LITE: &str = "ticker_lite";
 
@@ -78,6 +113,7 @@ struct Session {
     /// By listing, and by whether it is the one that says less.
     tickers: BTreeMap<(usize, bool), Throttled>,
     heartbeat_at: Option<UnixNanos>,
+    played: Played,
 }
 
 /// Up to which change a client knows a book.
@@ -95,7 +131,8 @@ struct Throttled {
 }
 
 impl MirrorSession for Session {
-    fn handle_open(&mut self, _market: &mut dyn Market, out: &mut Vec<String>) {
+    fn handle_open(&mut self, market: &mut dyn Market, out: &mut Vec<String>) {
+        self.played = Played::of(market);
         out.push(r#"{"event":"info","version":1}"#.to_owned());
     }
 
@@ -236,6 +273,21 @@ impl MirrorSession for Session {
     fn streams(&self) -> usize {
         self.books.len() + self.trades.len() + self.tickers.len()
     }
+
+    /// Acknowledgements name feeds, too.
+    fn carries(&self, frame: &str) -> bool {
+        survey::is(frame, |root| {
+            let feed = root.find(b"feed").string()?;
+            let listing = self.played.find(root.find(b"product_id").string()?)?;
+            Some(match feed {
+                "book" | "book_snapshot" => self.books.contains_key(&listing),
+                "trade" | "trade_snapshot" => self.trades.contains(&listing),
+                "ticker" => self.tickers.contains_key(&(listing, false)),
+                TICKER_LITE => self.tickers.contains_key(&(listing, true)),
+                _ => false,
+            })
+        })
+    }
 }
 
 impl Session {
@@ -252,12 +304,16 @@ impl Session {
                 market.flush(listing, Pace::Fast);
                 let (from, _) = market.stands_at(listing, Pace::Fast);
                 self.books.insert(listing, Followed { from, seq: from });
-                out.push(frames::snapshot(from, listing, market));
+                if !market.is_played() {
+                    out.push(frames::snapshot(from, listing, market));
+                }
             }
             Channel::Trades => {
                 self.trades.insert(listing);
                 let past: Vec<Trade> = market.prints(listing).rev().take(PRINTS_MAX).collect();
-                out.push(frames::past(&past, listing, market));
+                if !market.is_played() {
+                    out.push(frames::past(&past, listing, market));
+                }
             }
             Channel::Quotes => {
                 let now = market.now();
@@ -265,7 +321,7 @@ impl Session {
                     next_at: now,
                     waiting: None,
                 };
-                if let Some(quote) = market.best(listing) {
+                if let Some(quote) = market.best(listing).filter(|_| !market.is_played()) {
                     out.extend(frames::tick(&quote, lite, market));
                     throttled.next_at = UnixNanos(now.0 + SECOND_NS);
                 }

@@ -119,15 +119,27 @@ fn find(symbol: &str, market: &dyn Market) -> Option<usize> {
 fn instrument(n: usize, market: &dyn Market) -> String {
     let found = &market.listings()[n].instrument;
     format!(
-        r#"{{"symbol":{},"pair":{},"base":{},"quote":{},"type":"flexible_futures","category":"","tags":[],"tickSize":{},"contractSize":1,"contractValueTradePrecision":{},"impactMidSize":1,"maxPositionSize":1000000,"marginLevels":[{{"numNonContractUnits":0,"initialMargin":0.02,"maintenanceMargin":0.01}}],"tradeable":{},"postOnly":false,"mtf":false,"openingDate":"2022-01-01T00:00:00.000Z"}}"#,
+        r#"{{"symbol":{},"pair":{},"base":{},"quote":{},"type":"{}","category":"","tags":[],"tickSize":{},"contractSize":{},"contractValueTradePrecision":{},"impactMidSize":1,"maxPositionSize":1000000,"marginLevels":[{{"numNonContractUnits":0,"initialMargin":0.02,"maintenanceMargin":0.01}}],"tradeable":{},"postOnly":false,"mtf":false,"openingDate":"2022-01-01T00:00:00.000Z"}}"#,
         json!(found.symbol.as_str()),
         json!(pair(found)),
         json!(found.base.as_str()),
         json!(found.quote.as_str()),
+        if found.contract.inverse {
+            "futures_inverse"
+        } else {
+            "flexible_futures"
+        },
         plain(found.tick.0.unsigned_abs(), found.px_scale),
-        found.qty_scale,
+        plain(found.contract.size, found.contract.scale),
+        precision(found),
         found.trading,
     )
+}
+
+/// The decimals of a lot, below zero if it is of many contracts.
+fn precision(found: &Instrument) -> i64 {
+    let zeros = found.lot.0.checked_ilog10().unwrap_or_default();
+    i64::from(found.qty_scale) - i64::from(zeros)
 }
 
 fn status(n: usize, market: &dyn Market) -> Value {

@@ -1,3 +1,4 @@
+mod played;
 mod rest;
 
 use super::*;

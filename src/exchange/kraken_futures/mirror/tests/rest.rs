@@ -219,3 +219,20 @@ fn what_is_not_served_is_refused_in_the_exchange_s_shape() {
         (429, &json!("apiLimitExceeded"))
     );
 }
+
+#[test]
+fn a_contract_of_another_size_and_a_lot_of_many_are_read_back() {
+    let mut market = Fake::new();
+    let listed = &mut market.listings[0].instrument;
+    listed.symbol = Symbol::from("FF_XBTUSD_260327").unwrap();
+    (listed.qty_scale, listed.lot) = (0, Qty(1_000));
+    (listed.contract.size, listed.contract.scale) = (5, 1);
+    let request = KrakenFutures.metadata_requests(&[]).remove(0);
+    let body = FuturesMirror.rest(request.call(), &mut market).body;
+    let found = KrakenFutures.metadata(body.as_bytes()).unwrap().instruments[0];
+    let listed = market.listings[0].instrument;
+    assert_eq!(
+        (found.qty_scale, found.lot, found.contract),
+        (0, listed.lot, listed.contract)
+    );
+}
