@@ -27,9 +27,11 @@ pub(crate) fn kind_of(name: &str) -> Option<Kind> {
     kinds.into_iter().find(|&kind| type_of(kind) == name)
 }
 
-/// The family of contracts that it belongs to.
-pub(crate) fn family(instrument: &Instrument) -> String {
-    format!("{}-{}", instrument.base, instrument.quote)
+/// The family of contracts that it belongs to: the two assets that its symbol begins with.
+pub(crate) fn family(instrument: &Instrument) -> &str {
+    let symbol = instrument.symbol.as_str();
+    let second = symbol.match_indices('-').nth(1);
+    second.map_or(symbol, |(end, _)| &symbol[..end])
 }
 
 pub(crate) const fn scales(instrument: &Instrument) -> (u8, u8) {

@@ -235,7 +235,8 @@ fn details(n: usize, instrument: &Instrument) -> Value {
     let (base, quote) = (instrument.base.as_str(), instrument.quote.as_str());
     let spot = instrument.kind == Kind::Spot;
     let of_spot = |text| if spot { text } else { "" };
-    let of_contract = |text: String| if spot { String::new() } else { text };
+    let of_contract = |text: &str| if spot { String::new() } else { text.to_owned() };
+    let (_, counter) = data::family(instrument).split_once('-').unwrap_or_default();
     let Contract {
         size,
         scale,
@@ -252,11 +253,11 @@ fn details(n: usize, instrument: &Instrument) -> Value {
         "groupId": "1",
         "baseCcy": of_spot(base),
         "quoteCcy": of_spot(quote),
-        "settleCcy": of_contract(instrument.settle.to_string()),
-        "ctVal": of_contract(data::plain(size, scale)),
-        "ctMult": of_contract("1".to_owned()),
-        "ctValCcy": of_contract(if inverse { quote } else { base }.to_owned()),
-        "ctType": of_contract(if inverse { "inverse" } else { "linear" }.to_owned()),
+        "settleCcy": of_contract(&instrument.settle),
+        "ctVal": of_contract(&data::plain(size, scale)),
+        "ctMult": of_contract("1"),
+        "ctValCcy": of_contract(if inverse { counter } else { base }),
+        "ctType": of_contract(if inverse { "inverse" } else { "linear" }),
         "optType": "",
         "stk": "",
         "listTime": "1750000000000",
@@ -265,7 +266,7 @@ fn details(n: usize, instrument: &Instrument) -> Value {
         "openType": "",
         "expTime": "",
         "alias": "",
-        "lever": of_contract("100".to_owned()),
+        "lever": of_contract("100"),
         "tickSz": px(instrument.tick.0.unsigned_abs()),
         "lotSz": qty(instrument.lot),
         "minSz": qty(instrument.qty_min),

@@ -3,6 +3,7 @@
 use super::data::{self, levels, scales};
 use crate::base::{Channel, Instrument, Side, UnixNanos};
 use crate::exchange::DepthStream;
+use crate::exchange::kit::survey;
 use crate::exchange::mirror::{Happened, Market, MirrorSession, Offence, Pace, Window};
 use crate::exchange::okx::{DEPTHS, QUOTES, TRADES, WHOLE, channel};
 use serde_json::{Value, json};
@@ -126,6 +127,19 @@ impl MirrorSession for OkxSession {
     fn streams(&self) -> usize {
         self.topics.len()
     }
+
+    fn carries(&self, frame: &str) -> bool {
+        survey::is(frame, |root| {
+            let arg = root.find(b"arg");
+            let of = (
+                arg.find(b"channel").string()?,
+                arg.find(b"instId").string()?,
+            );
+            let mut topics = self.topics.iter();
+            let follows = topics.any(|topic| (topic.channel, topic.symbol.as_str()) == of);
+            Some(follows && root.find(b"event").is_absent())
+        })
+    }
 }
 
 impl OkxSession {
@@ -154,7 +168,7 @@ impl OkxSession {
             out.push(refusal(id, "60018", &msg));
             return;
         };
-        if asked.ends_with("-l2-tbt") {
+        if asked.ends_with("-l2-tbt") && !market.is_played() {
             out.push(refusal(id, "60011", "Please log in"));
             return;
         }
@@ -175,6 +189,10 @@ impl OkxSession {
             book: None,
             ticker: Value::Null,
         };
+        if market.is_played() {
+            self.topics.push(topic);
+            return;
+        }
         if let Some(depth) = depth {
             market.flush(listing, Pace::Fast);
             topic.open(depth, market, out);

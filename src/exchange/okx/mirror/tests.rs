@@ -1,3 +1,5 @@
+mod played;
+
 use super::*;
 use crate::base::{
     Channel, Diff, InstrumentId, Level, Px, Qty, Quote, Side, Trade, UnixNanos, Word,
