@@ -85,12 +85,16 @@ pub(crate) fn split<'s>(symbol: &'s str, quotes: &[&'static str]) -> (&'s str, &
     whole.unwrap_or((symbol, ""))
 }
 
-/// What a recording shows, as a market that trades `base` for `quote`. What is too long is cut.
+/// What a recording shows, as a market that trades `base` for `quote`. It keeps its own name if
+/// nothing says for what it is traded.
 pub(crate) fn traded(seen: &Instrument, base: &str, quote: &str) -> Instrument {
     let asset = |text: &str| Asset::from(text).unwrap_or_default();
     let quote = asset(quote);
     Instrument {
-        name: name(seen.exchange, &[base, &quote]),
+        name: match quote.is_empty() {
+            true => seen.name,
+            false => name(seen.exchange, &[base, &quote]),
+        },
         base: asset(base),
         quote,
         settle: quote,

@@ -2,8 +2,8 @@
 //! instrument is listed of which nothing else is known. Reads text only.
 
 use super::{PRECISION, QTY_MAX};
-use crate::base::instrument::name;
-use crate::base::{Asset, Instrument, Qty};
+use crate::base::{Instrument, Qty};
+use crate::exchange::kit::listing;
 use serde::Deserialize;
 use std::borrow::Cow;
 
@@ -56,20 +56,12 @@ const QUOTES: [&str; 11] = [
 
 /// The finest tick and lot that the wire can carry.
 pub(super) fn list(seen: &Instrument) -> Instrument {
-    let mut quotes = QUOTES.into_iter();
-    let split = quotes.find_map(|quote| Some((seen.symbol.strip_suffix(quote)?, quote)));
-    let split = split.filter(|(base, _)| !base.is_empty());
-    let (base, quote) = split.unwrap_or((&seen.symbol, ""));
-    let asset = |text: &str| Asset::from(text).unwrap_or_default();
+    let (base, quote) = listing::split(&seen.symbol, &QUOTES);
     Instrument {
-        name: split.map_or(seen.name, |_| name(seen.exchange, &[base, quote])),
-        base: asset(base),
-        quote: asset(quote),
-        settle: asset(quote),
         px_scale: PRECISION,
         // Quantities too large for all decimals: metadata says so by a coarser lot.
         lot: Qty(if seen.qty_scale < PRECISION { 100 } else { 1 }),
         qty_max: QTY_MAX,
-        ..*seen
+        ..listing::traded(seen, base, quote)
     }
 }
