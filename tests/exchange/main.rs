@@ -12,4 +12,5 @@ mod lane_support;
 mod life;
 mod life_support;
 mod odd;
+mod played;
 mod sim;
