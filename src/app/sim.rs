@@ -186,8 +186,11 @@ fn announce(sim: &Sim, ca_file: Option<&Path>, out: &mut impl Write) -> io::Resu
         };
         writeln!(out, "  {:<16} {shown}{more}", listed.exchange)?;
     }
+    for why in sim.left_out() {
+        writeln!(out, "left out: {why}")?;
+    }
     writeln!(out, "in each [[feed]] of a configuration: via = \"{addr}\"")?;
-    let unnamed = exchange::unnamed();
+    let unnamed = sim.unnamed();
     let (name, accounts) = (unnamed.name(), unnamed.mirror().accounts());
     writeln!(
         out,

@@ -32,6 +32,11 @@ impl Venues {
         }
     }
 
+    /// Who is meant by an address.
+    pub(crate) fn unnamed(&self) -> &'static dyn Exchange {
+        self.all[self.unnamed].exchange
+    }
+
     /// The exchange that a WebSocket with this host and target is for, and its session; `None`
     /// if nobody listens.
     pub(crate) fn session(&self, now: Nanos, host: &str, target: &str) -> (usize, Option<Session>) {

@@ -169,6 +169,7 @@ pub struct Sim {
     addr: SocketAddr,
     ca_pem: String,
     listed: Vec<Listed>,
+    unnamed: &'static dyn Exchange,
     left_out: Vec<String>,
     truth: Receiver<Truth>,
     shared: Arc<Shared>,
@@ -203,13 +204,16 @@ pub fn start(options: SimOptions) -> Result<Sim, SimError> {
         false => venues,
     };
     let listed = venues.iter().map(listed).collect();
-    let names = venues.iter().flat_map(|venue| host_names(venue.exchange));
+    let venues = Venues::new(venues);
+    let names = venues.all.iter();
+    let names = names.flat_map(|venue| host_names(venue.exchange));
     let Certificates { ca_pem, server } =
         tls::certificates(names, Arc::new(OsClock)).map_err(SimError::Certificates)?;
     let beside_engine = options.beside_engine;
     let (truths, truth) = crossbeam_channel::bounded(TRUTHS_MAX);
-    let (mut thread, shared) = Thread::new(listener, Venues::new(venues), server, truths, started)
-        .map_err(SimError::Thread)?;
+    let unnamed = venues.unnamed();
+    let (mut thread, shared) =
+        Thread::new(listener, venues, server, truths, started).map_err(SimError::Thread)?;
     let thread = std::thread::Builder::new()
         .name("tickwire-sim".to_owned())
         .spawn(move || {
@@ -223,6 +227,7 @@ pub fn start(options: SimOptions) -> Result<Sim, SimError> {
         addr,
         ca_pem,
         listed,
+        unnamed,
         left_out,
         truth,
         shared,
@@ -244,6 +249,11 @@ impl Sim {
     /// Its exchanges, and their instruments.
     pub(crate) fn listed(&self) -> &[Listed] {
         &self.listed
+    }
+
+    /// Who is meant by its bare address.
+    pub(crate) fn unnamed(&self) -> &'static dyn Exchange {
+        self.unnamed
     }
 
     /// What a recording that is played holds and is not played, for a person to read.
