@@ -119,16 +119,6 @@ impl Corpus {
             .as_object()
             .unwrap_or_else(|| panic!("{path:?} has no expectation"))
     }
-
-    /// Those of Binance's spot markets, which can be played.
-    pub fn spot(&self) -> impl Iterator<Item = &PathBuf> {
-        let spot = ["binance", "binance-us"].map(|name| exchange::by_name(name).unwrap());
-        self.books.iter().filter(move |path| {
-            let line = text_lines(path).next().unwrap();
-            let conn = parsed(&line)["conn"].as_str().unwrap().to_owned();
-            spot.iter().any(|exchange| exchange.owns(&conn))
-        })
-    }
 }
 
 /// A recording's name, without what all their files end with.
@@ -243,7 +233,8 @@ fn surveyed(
     (depth, survey.instruments(exchange.name()))
 }
 
-fn text_lines(path: &Path) -> impl Iterator<Item = String> + use<> {
+/// The lines of a recording, each with its end.
+pub fn text_lines(path: &Path) -> impl Iterator<Item = String> + use<> {
     let file = flate2::read::MultiGzDecoder::new(File::open(path).unwrap());
     BufReader::new(file)
         .lines()
