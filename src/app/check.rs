@@ -273,6 +273,9 @@ fn account(out: &mut dyn Write, account: Option<&Account>) -> io::Result<()> {
         };
         writeln!(out, "             {what} from {place}")?;
     }
+    if account.key_may_withdraw {
+        writeln!(out, "             a key that may withdraw is accepted")?;
+    }
     Ok(())
 }
 

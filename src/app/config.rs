@@ -198,6 +198,8 @@ pub struct Account {
     pub api_key: SecretSource,
     /// Where the key is that signs.
     pub key: KeySource,
+    /// Orders leave although the key may withdraw, or though its exchange does not say.
+    pub(crate) key_may_withdraw: bool,
 }
 
 /// What signs an account's requests, and where that is.

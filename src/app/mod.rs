@@ -11,6 +11,7 @@ mod reality;
 pub(crate) mod record;
 pub mod replay;
 pub mod report;
+mod rights;
 pub(crate) mod run;
 pub(crate) mod secrets;
 mod signals;

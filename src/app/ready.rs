@@ -5,7 +5,7 @@ use super::config::{self, Config, Feed};
 use super::reality::{self, Intended, Mode};
 use super::run::RunError;
 use super::secrets::{self, Variables};
-use super::universe;
+use super::{rights, universe};
 use crate::exchange::{self, Account};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -110,6 +110,7 @@ fn live_account(
     })?;
     let keys = secrets::load(&account, variables);
     let keys = keys.map_err(|error| RunError::Wrong(error.to_string()))?;
+    rights::check(&keys, &account)?;
     Ok((keys, account))
 }
 

@@ -258,7 +258,11 @@ impl Run {
             account,
             seed,
             universe,
+            key_warning,
         } = prepared?;
+        if let Some(warning) = key_warning {
+            console::complain(&format!("warning: {warning}"));
+        }
         screen.announce_universe(&universe);
         if !self.record && self.strategy.is_none() {
             screen.warn_of_shallow_books(&config);

@@ -431,6 +431,7 @@ mod tests {
                 ca_file: None,
                 api_key: SecretSource::File(self.path("api")),
                 key: KeySource::Private(SecretSource::File(self.path("pem"))),
+                key_may_withdraw: false,
             }
         }
     }

@@ -224,6 +224,25 @@ impl RestRequest {
     }
 }
 
+/// A request to the REST service that a key signed. Has no `Debug`: it names the key.
+pub struct SignedRequest {
+    /// Path and query, with the signature.
+    pub request: RestRequest,
+    /// The header that says whose it is: its name and its value.
+    pub header: (&'static str, Secret),
+}
+
+/// What a key may do, as its exchange says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyRights {
+    /// Send orders.
+    pub trade: bool,
+    /// Move what the account holds out of it.
+    pub withdraw: bool,
+    /// It works only from addresses that its owner named. `None` if the exchange does not say.
+    pub address_bound: Option<bool>,
+}
+
 /// What the rest of the engine asks of an exchange.
 pub trait Exchange: Sync {
     /// The name that configuration, logs and reports use, and with which canonical names begin.
@@ -334,6 +353,19 @@ pub trait Exchange: Sync {
         _instruments: &[Instrument],
     ) -> Result<Box<dyn OrderCodec>, String> {
         Err(format!("this build sends no orders to {}", self.name()))
+    }
+    /// The request that asks what an account's key may do, signed at `now` by the exchange's clock;
+    /// `None` if it cannot be asked. The error says what is wrong with the keys, and what to do.
+    fn key_rights_request(
+        &self,
+        _account: &Account,
+        _now: UnixNanos,
+    ) -> Result<Option<SignedRequest>, String> {
+        Ok(None)
+    }
+    /// Decodes its answer. The error is for a person to read.
+    fn key_rights(&self, _body: &[u8]) -> Result<KeyRights, String> {
+        Err(format!("{} is not asked what a key may do", self.name()))
     }
 }
 

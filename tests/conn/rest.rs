@@ -7,8 +7,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tickwire::base::Span;
-use tickwire::exchange::{Rate, RestRequest};
+use tickwire::base::{Secret, Span};
+use tickwire::exchange::{Rate, RestRequest, SignedRequest};
 use tickwire::world::os::clerk::{FetchError, Rest};
 
 /// A host that gives these answers, one a connection, and remembers when it was asked.
@@ -16,6 +16,8 @@ struct Host {
     address: String,
     authority: Authority,
     asked: Arc<Mutex<Vec<Instant>>>,
+    /// The first lines and headers of all requests.
+    heads: Arc<Mutex<String>>,
 }
 
 fn host(answers: &[&str]) -> Host {
@@ -25,6 +27,8 @@ fn host(answers: &[&str]) -> Host {
     let address = listener.local_addr().unwrap().to_string();
     let asked = Arc::<Mutex<Vec<Instant>>>::default();
     let times = asked.clone();
+    let heads = Arc::<Mutex<String>>::default();
+    let seen = heads.clone();
     let answers: Vec<String> = answers.iter().map(|answer| (*answer).to_owned()).collect();
     std::thread::spawn(move || {
         for answer in answers {
@@ -33,6 +37,7 @@ fn host(answers: &[&str]) -> Host {
             let mut stream = BufReader::new(StreamOwned::new(tls, socket));
             let mut line = String::new();
             while stream.read_line(&mut line).is_ok_and(|n| n > 2) {
+                seen.lock().unwrap().push_str(&line);
                 line.clear();
             }
             times.lock().unwrap().push(Instant::now());
@@ -46,23 +51,27 @@ fn host(answers: &[&str]) -> Host {
         address,
         authority,
         asked,
+        heads,
     }
 }
 
 impl Host {
     fn fetch(&self) -> Result<String, FetchError> {
+        let body = self.rest().fetch(&RestRequest::get("/x", 1))?;
+        Ok(String::from_utf8(body).unwrap())
+    }
+
+    fn rest(&self) -> Rest {
         let per = Span::from_secs(60);
         let pem = self.authority.pem.as_bytes();
-        let mut rest = Rest::new(
+        Rest::new(
             &self.address,
             None,
             None,
             Some(pem),
             Rate { count: 600, per },
         )
-        .unwrap();
-        let body = rest.fetch(&RestRequest::get("/x", 1))?;
-        Ok(String::from_utf8(body).unwrap())
+        .unwrap()
     }
 
     /// The time between the first two requests.
@@ -96,6 +105,28 @@ fn whoever_asks_us_to_come_back_later_is_obeyed_whatever_the_status() {
         assert_eq!(host.fetch(), Ok("fine".into()), "{first}");
         assert!(host.pause() >= Duration::from_secs(least_s), "{first}");
     }
+}
+
+#[test]
+fn a_signed_request_names_its_key_in_a_header() {
+    let host = host(&[FINE]);
+    let signed = SignedRequest {
+        request: RestRequest::get("/x?signature=y", 1),
+        header: ("X-KEY", Secret::from("Cb9xkQ2mVn".to_owned())),
+    };
+    assert_eq!(host.rest().fetch_signed(&signed).unwrap(), b"fine");
+    let head = host.heads.lock().unwrap().to_lowercase();
+    assert!(
+        head.starts_with("get /x?signature=y http/1.1\r\n"),
+        "{head}"
+    );
+    assert!(head.contains("\r\nx-key: cb9xkq2mvn\r\n"), "{head}");
+    let unfit = SignedRequest {
+        header: ("X-KEY", Secret::from("Cb9xkQ2mVn\r\n".to_owned())),
+        ..signed
+    };
+    let error = host.rest().fetch_signed(&unfit).unwrap_err().to_string();
+    assert_eq!(error, "the value of X-KEY fits into no header");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The keys of an account are where a person put them, and nowhere else: not in what a run prints
 //! and writes, in no encoding, not in what the system shows of the process, and in no core dump.
 
+use crate::fault_server::engine::{self, Engine};
+use crate::fault_server::wire::Http;
+use crate::fault_server::{Dialect, Script, Server, Setup, now_us};
 use crate::support::write_secret;
 use crate::support::{
     EAGER, Process, Ran, Sim, files_below, finished, folder, tickwire, write_keys,
@@ -68,6 +71,128 @@ fn a_run_on_paper_and_a_recording_take_the_variables_away_too() {
         let files = files_below(&dir);
         assert!(!files.is_empty(), "{name}");
         world.canaries.assert_not_in_files(&files);
+    }
+}
+
+/// What an exchange says that a key may do.
+struct Says(Http);
+
+impl Script for Says {
+    fn rest(&self, path: &str, _: u64) -> Option<Http> {
+        let asked = path.starts_with("/sapi/v1/account/apiRestrictions?");
+        asked.then(|| Http {
+            headers: self.0.headers.clone(),
+            body: self.0.body.clone(),
+            ..self.0
+        })
+    }
+}
+
+fn rights(withdraw: bool, trade: bool, bound: bool) -> Http {
+    let answer = serde_json::json!({"ipRestrict": bound, "createTime": 1_750_000_000_000_i64,
+        "enableReading": true, "enableWithdrawals": withdraw, "enableMargin": false,
+        "enableSpotAndMarginTrading": trade});
+    Http::ok(answer.to_string())
+}
+
+fn asked(script: impl Script, more: &str) -> (Server, Engine) {
+    let server = Server::start(Setup::new(Dialect::Binance, &["BTCUSDT"]), script);
+    let account = engine::account(&server) + more;
+    let config = engine::feed(&server, "") + &account + engine::EAGER;
+    let engine = Engine::start(&server, &config, &["--live"]);
+    (server, engine)
+}
+
+#[test]
+fn a_key_that_may_withdraw_or_may_not_trade_sends_no_orders() {
+    for (answer, what) in [
+        (
+            rights(true, true, true),
+            "may withdraw, so that whoever gets hold of it",
+        ),
+        (
+            rights(false, false, true),
+            "the API key may not trade: allow it to at binance",
+        ),
+    ] {
+        let (server, mut engine) = asked(Says(answer), "");
+        let status = engine.child.wait().unwrap();
+        let said = engine.text("stderr");
+        assert_eq!(status.code(), Some(2), "{said}");
+        assert!(said.contains(what), "{said}");
+        assert!(server.world.orders().0.is_empty());
+    }
+}
+
+/// Its clock is ten minutes behind ours, and it takes no request from its future.
+struct Behind;
+
+impl Script for Behind {
+    fn clock_ms(&self) -> i64 {
+        -600_000
+    }
+
+    fn rest(&self, path: &str, nth: u64) -> Option<Http> {
+        let (_, time) = path.split_once("&timestamp=")?;
+        let time_ms: i64 = time.split('&').next()?.parse().unwrap();
+        let now_ms = now_us() / 1_000 + self.clock_ms();
+        if time_ms < now_ms + 1_000 && now_ms - time_ms <= 60_000 {
+            return Says(rights(true, true, true)).rest(path, nth);
+        }
+        let body = "{\"code\":-1021,\"msg\":\"Timestamp for this request was 1000ms ahead.\"}";
+        Some(Http {
+            status: 400,
+            ..Http::ok(body.to_owned())
+        })
+    }
+}
+
+#[test]
+fn an_exchange_with_another_clock_is_asked_by_its_own() {
+    let (_server, mut engine) = asked(Behind, "");
+    assert_eq!(engine.child.wait().unwrap().code(), Some(2));
+    let said = engine.text("stderr");
+    assert!(said.contains("the API key may withdraw"), "{said}");
+}
+
+#[test]
+fn one_that_may_withdraw_trades_if_the_file_accepts_that_and_each_concern_is_said() {
+    for (answer, more, what) in [
+        (
+            rights(true, true, false),
+            "key_may_withdraw = true\n",
+            "warning: the API key at binance may withdraw, and works from every address",
+        ),
+        (rights(false, true, true), "", ""),
+        (
+            Http {
+                status: 401,
+                ..Http::ok("{\"code\":-2015}".to_owned())
+            },
+            "",
+            "warning: binance did not say what the API key may do: HTTP 401: ",
+        ),
+    ] {
+        let (server, mut engine) = asked(Says(answer), more);
+        let began = Instant::now();
+        while server.world.orders().0.is_empty() {
+            assert!(
+                engine.child.try_wait().unwrap().is_none(),
+                "{}",
+                engine.text("stderr")
+            );
+            assert!(began.elapsed() < Duration::from_secs(120), "no order");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        engine.signal("INT");
+        assert_eq!(engine.child.wait().unwrap().code(), Some(0));
+        let said = engine.text("stderr");
+        assert!(said.contains(what), "no {what} in {said}");
+        assert_eq!(
+            said.matches("API key").count(),
+            usize::from(!what.is_empty()),
+            "{said}"
+        );
     }
 }
 

@@ -152,6 +152,7 @@ fn account(
     let ca_file = path(reader, &mut section, "ca_file");
     let api_key = keys::api_key(reader, &mut section);
     let key = keys::signing_key(reader, &mut section);
+    let key_may_withdraw = section.flag(reader, "key_may_withdraw", false);
     section.finish(reader);
     let exchange = exchange?.name.to_owned();
     Some(Account {
@@ -160,6 +161,7 @@ fn account(
         ca_file,
         api_key: api_key?,
         key: key?,
+        key_may_withdraw,
     })
 }
 

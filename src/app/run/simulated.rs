@@ -151,6 +151,7 @@ pub(super) fn sim_config(
         ca_file: config.feeds.first().and_then(|feed| feed.ca_file.clone()),
         api_key: nowhere(),
         key: config::KeySource::Private(nowhere()),
+        key_may_withdraw: false,
     };
     Ok((config, Some((keys, account))))
 }

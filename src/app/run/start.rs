@@ -6,6 +6,7 @@ use super::{Market, RunError};
 use crate::app::config::{self, Config};
 use crate::app::ready::Ready;
 use crate::app::reality::Mode;
+use crate::app::rights;
 use crate::app::universe::Universe;
 use crate::base::{Clock as _, UnixNanos};
 use crate::exchange::Account;
@@ -23,16 +24,22 @@ pub(super) struct Prepared {
     pub(super) account: Option<(Account, config::Account)>,
     pub(super) seed: Option<u64>,
     pub(super) universe: Universe,
+    /// What a person should know of the account's key.
+    pub(super) key_warning: Option<String>,
 }
 
-/// Starts the simulated exchanges, and asks every exchange for its metadata; a recording gets the
-/// `bodies`.
+/// Starts the simulated exchanges, asks what the account's key may do, and asks every exchange for
+/// its metadata; a recording gets the `bodies`.
 pub(super) fn prepare(
     market: Market,
     Ready { mut mode, account }: Ready,
     dir: &Path,
     bodies: Option<BodyTap>,
 ) -> Result<Prepared, RunError> {
+    let key_warning = match (&market, &account) {
+        (Market::Configured(config), Some(account)) => rights::ask(config, mode, account)?,
+        _ => None,
+    };
     let mut left_out = Vec::new();
     let (config, sim, account, seed) = match market {
         Market::Configured(mut config) => match config.simulate {
@@ -73,6 +80,7 @@ pub(super) fn prepare(
         account,
         seed,
         universe,
+        key_warning,
     })
 }
 

@@ -3,7 +3,9 @@
 //! connections and books work is not its business.
 
 mod account {
+    pub(crate) mod keys;
     pub(crate) mod orders;
+    pub(crate) mod rights;
 }
 pub(super) mod market {
     pub(crate) mod decode;
@@ -13,12 +15,13 @@ pub(super) mod market {
 pub(crate) mod mirror;
 
 use super::{
-    Account, Bursts, DecodeError, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings,
-    Mirror, OrderCodec, Rate, Request, RestRequest, Survey, Topic, kit::text,
+    Account, Bursts, DecodeError, Decoder, DepthStream, Endpoints, Exchange, KeyRights, Limits,
+    Listings, Mirror, OrderCodec, Rate, Request, RestRequest, SignedRequest, Survey, Topic,
+    kit::text,
 };
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Channel, Instrument, Snapshot, Span, Symbol, UnixNanos};
-use account::orders;
+use account::{orders, rights};
 use market::{decode, request, rest};
 
 pub(in crate::exchange) use market::rest::Info;
@@ -267,6 +270,20 @@ impl Exchange for BinanceSpot {
             return Err(format!("this build sends no orders to {}", self.name()));
         }
         Ok(Box::new(orders::SpotOrders::new(account, instruments)?))
+    }
+
+    fn key_rights_request(
+        &self,
+        account: &Account,
+        now: UnixNanos,
+    ) -> Result<Option<SignedRequest>, String> {
+        // Who takes no orders has no account to ask about.
+        let asked = !self.facts.orders.is_empty();
+        asked.then(|| rights::request(account, now)).transpose()
+    }
+
+    fn key_rights(&self, body: &[u8]) -> Result<KeyRights, String> {
+        rights::rights(body)
     }
 }
 

@@ -384,7 +384,7 @@ impl Fetcher {
             return;
         };
         let asked = sys::monotonic();
-        let fetched = match self.rest.fetch_admitted(&request) {
+        let fetched = match self.rest.fetch_admitted(&request, None) {
             Err(FetchError::SentAway(status, body)) => {
                 // It keeps its place: the host is left alone as long as it asked.
                 let now = sys::monotonic();

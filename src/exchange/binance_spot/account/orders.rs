@@ -1,6 +1,7 @@
 //! Orders over Binance's WebSocket API: logon, `order.place`, and the answers to them. Keeps no
 //! order's state: an answer names its order, and what that means is for others to decide.
 
+use super::keys;
 use crate::base::note::NOTE_TEXT_MAX;
 use crate::base::{
     ClientId, Instrument, InstrumentId, NewOrder, Px, Qty, Secret, Side, Symbol, TimeInForce,
@@ -9,11 +10,9 @@ use crate::base::{
 use crate::exchange::binance_spot::unix_time;
 use crate::exchange::kit::Value;
 use crate::exchange::kit::tape::Scratch;
-use crate::exchange::{Account, AccountKey, Answer, DecodeError, End, OrderCodec};
+use crate::exchange::{Account, Answer, DecodeError, End, OrderCodec};
 use arrayvec::ArrayString;
-use base64::Engine;
-use ed25519_dalek::pkcs8::DecodePrivateKey;
-use ed25519_dalek::{Signer, SigningKey};
+use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
 /// How old an order may be when it reaches the exchange's engine, in milliseconds. One that is late
@@ -29,10 +28,6 @@ const TIME_ID: &str = "time";
 const OUTSIDE_WINDOW: i32 = -1021;
 /// Room for the longest frame: some 300 bytes, and a symbol of which every byte is escaped.
 const FRAME_BYTES: usize = 640;
-/// What is said to a secret key.
-const NO_HMAC: &str = "this build sends orders with an Ed25519 key only: make one with `openssl \
-                       genpkey -algorithm ed25519 -out key.pem`, register its public half at \
-                       Binance, and write private_key_file instead of the secret key";
 /// Prices that one order may trade at before a list must grow.
 const FILLS: usize = 64;
 
@@ -66,28 +61,8 @@ impl SpotOrders {
     /// A codec for this account. The error says what is wrong with the keys, without showing them.
     pub(crate) fn new(account: Account, instruments: &[Instrument]) -> Result<Self, String> {
         let Account { api_key, key } = account;
-        let text = api_key.expose();
-        if text.is_empty()
-            || !text
-                .bytes()
-                .all(|byte| byte.is_ascii_graphic() && !b"\"\\&=".contains(&byte))
-        {
-            return Err(
-                "the API key is empty or has characters that no Binance key has: copy it \
-                again from the API management page, without quotes"
-                    .to_owned(),
-            );
-        }
-        let AccountKey::Ed25519Pem(pem) = key else {
-            return Err(NO_HMAC.to_owned());
-        };
-        let key = SigningKey::from_pkcs8_pem(pem.expose().trim()).map_err(|error| {
-            format!(
-                "the private key is not a PKCS#8 PEM of an Ed25519 key ({error}): make one with \
-                 `openssl genpkey -algorithm ed25519 -out key.pem` and register its public half at \
-                 Binance (HMAC and RSA keys cannot log on to the WebSocket API)"
-            )
-        })?;
+        keys::check_api_key(api_key.expose())?;
+        let key = keys::signing_key(&key)?;
         let mut listed: Vec<Listed> = instruments.iter().map(Listed::of).collect();
         listed.sort_by_key(|listed| listed.id);
         // An answer of the shape that comes, with a dozen fills.
@@ -107,10 +82,8 @@ impl SpotOrders {
         })
     }
 
-    /// Base64 of the Ed25519 signature: over sorted parameters, not percent-encoded.
     fn sign(&self, payload: &[u8]) -> String {
-        let signature = self.key.sign(payload).to_bytes();
-        base64::engine::general_purpose::STANDARD.encode(signature)
+        keys::sign(&self.key, payload)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::conn::http_date;
 use crate::conn::proxy::{Proxy, Target, Tunnel};
 use crate::conn::retry_after::retry_after;
 use crate::conn::tls::{self, TlsSetupError};
-use crate::exchange::{Exchange, Rate, RestRequest};
+use crate::exchange::{Exchange, Rate, RestRequest, SignedRequest};
 use crate::world::os::recorder::BodyTap;
 use crate::world::os::sys;
 use std::io::Read as _;
@@ -14,7 +14,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use ureq::config::Config;
-use ureq::http::Uri;
+use ureq::http::{HeaderValue, Uri};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     ConnectionDetails, Connector, DefaultConnector, NextTimeout, RustlsConnector, TcpConnector,
@@ -170,7 +170,7 @@ impl Rest {
     }
 
     /// What the newest answer said about the host's clock, once.
-    pub(super) fn take_time(&mut self) -> Option<ServerTime> {
+    pub(crate) fn take_time(&mut self) -> Option<ServerTime> {
         self.time.take()
     }
 
@@ -182,11 +182,28 @@ impl Rest {
     /// The body of the answer. Spends of the host's budget, and waits a little while for it, or for
     /// a host that asks to be left alone so long; refuses if either takes longer.
     pub fn fetch(&mut self, request: &RestRequest) -> Result<Vec<u8>, FetchError> {
+        self.fetch_as(request, None)
+    }
+
+    /// As [`Self::fetch`], of a request that a key signed.
+    pub fn fetch_signed(&mut self, signed: &SignedRequest) -> Result<Vec<u8>, FetchError> {
+        let (name, value) = &signed.header;
+        let unfit = |_| FetchError::Transport(format!("the value of {name} fits into no header"));
+        let mut value = HeaderValue::from_str(value.expose()).map_err(unfit)?;
+        value.set_sensitive(true); // No `Debug` of the library's shows it.
+        self.fetch_as(&signed.request, Some((name, &value)))
+    }
+
+    fn fetch_as(
+        &mut self,
+        request: &RestRequest,
+        header: Option<(&str, &HeaderValue)>,
+    ) -> Result<Vec<u8>, FetchError> {
         let latest = sys::monotonic() + PATIENCE;
         loop {
             let now = sys::monotonic();
             match self.plan.spend(now, request.weight) {
-                Ok(()) => match self.fetch_admitted(request) {
+                Ok(()) => match self.fetch_admitted(request, header) {
                     Err(FetchError::SentAway(..)) if self.plan.banned_until() <= latest => {}
                     done => return done,
                 },
@@ -197,7 +214,11 @@ impl Rest {
     }
 
     /// As [`Self::fetch`], of a request whose weight was spent already.
-    pub(super) fn fetch_admitted(&mut self, request: &RestRequest) -> Result<Vec<u8>, FetchError> {
+    pub(super) fn fetch_admitted(
+        &mut self,
+        request: &RestRequest,
+        signed: Option<(&str, &HeaderValue)>,
+    ) -> Result<Vec<u8>, FetchError> {
         let proxy = self.proxy.clone();
         let transport = |error: ureq::Error| match &proxy {
             None => FetchError::Transport(error.to_string()),
@@ -206,13 +227,22 @@ impl Rest {
         let url = format!("{}{}", self.base, request.path);
         let asked = sys::monotonic();
         let send = || match &request.body {
-            None => self.agent.get(url).call(),
+            None => {
+                let get = self.agent.get(url);
+                match signed {
+                    None => get.call(),
+                    Some((name, value)) => get.header(name, value).call(),
+                }
+            }
             Some(body) => {
                 let post = self
                     .agent
                     .post(url)
                     .header("content-type", "application/json");
-                post.send(body.as_str())
+                match signed {
+                    None => post.send(body.as_str()),
+                    Some((name, value)) => post.header(name, value).send(body.as_str()),
+                }
             }
         };
         let sent = without_panic(send);

@@ -1,7 +1,9 @@
 use super::*;
 use crate::base::instrument::SYMBOL_MAX;
 use crate::base::{Px, Qty, StrategyId};
+use crate::exchange::AccountKey;
 use crate::exchange::binance_spot::rest::test_instrument;
+use base64::Engine as _;
 use proptest::prelude::*;
 
 /// Seed 00 01 … 1f, as PKCS#8.
