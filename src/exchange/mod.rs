@@ -372,7 +372,8 @@ pub trait Exchange: Sync {
 /// Frames of one market connection to words.
 pub trait Decoder: Send {
     /// Decodes one text frame whole into `words`, which it clears first, or says why not: then
-    /// `words` means nothing. Allocates nothing once warm.
+    /// `words` means nothing, but for the number of a frame whose symbol is unknown. Allocates
+    /// nothing once warm.
     fn decode(&mut self, frame: &[u8], words: &mut Words) -> Result<(), DecodeError>;
 }
 /// Orders to frames, and the answers back, on one order connection.

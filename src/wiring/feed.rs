@@ -135,15 +135,14 @@ impl<const N: usize> Feed<N> {
         };
         record_arrival(turn, &stamps);
         if let Err(why) = decoded {
+            // What is about strangers was read as far as its number.
+            if why == DecodeError::UnknownSymbol {
+                self.handle_number(turn, stamps.decode, line);
+            }
             self.refuse(turn, (stamps.decode, line), why, frame);
             return;
         }
-        if self.depth.rule.numbered_line
-            && let Some(number) = self.words.line_seq()
-            && !self.lines.follows(line, number)
-        {
-            self.handle_line_gap(turn, stamps.decode, line, number);
-        }
+        self.handle_number(turn, stamps.decode, line);
         self.counters.count(self.words.dropped());
         let (many, first) = (self.lines.many(), self.lines.is_first(line));
         let mut reading = Reading {

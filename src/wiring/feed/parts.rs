@@ -109,8 +109,19 @@ impl<const N: usize> Feed<N> {
         });
     }
 
+    /// The number of the frame that was decoded, if its line has numbers: none before it may be
+    /// missing.
+    pub(super) fn handle_number(&mut self, turn: &mut Turn, now: Nanos, line: u8) {
+        if self.depth.rule.numbered_line
+            && let Some(number) = self.words.line_seq()
+            && !self.lines.follows(line, number)
+        {
+            self.handle_line_gap(turn, now, line, number);
+        }
+    }
+
     /// Frames of the line are missing: what they changed is unknown, of every book that it carries.
-    pub(super) fn handle_line_gap(&mut self, turn: &mut Turn, now: Nanos, line: u8, number: u64) {
+    fn handle_line_gap(&mut self, turn: &mut Turn, now: Nanos, line: u8, number: u64) {
         self.counters.line_gaps += 1;
         self.lines.want_reconnect(line);
         turn.notes.send(

@@ -131,6 +131,20 @@ fn a_frame_that_is_missing_costs_every_book_and_asks_for_a_new_connection_once()
 }
 
 #[test]
+fn a_frame_about_an_instrument_that_nobody_follows_has_its_number_all_the_same() {
+    let mut t = Bench::new("coinbase", "ADA-USD", true);
+    t.connect(0, 1);
+    t.frame(0, &level2(1, "snapshot"));
+    t.frame(0, &level2(2, "update").replace("ADA-USD", "SOL-USD"));
+    t.frame(0, &level2(3, "update"));
+    assert_eq!(
+        (t.feed.counters().bad_frames, t.feed.counters().line_gaps),
+        (1, 0)
+    );
+    assert_eq!((t.feed.live_books(), t.wants()), (1, vec![]));
+}
+
+#[test]
 fn a_number_that_does_not_fit_asks_for_metadata_and_new_scales_begin_a_new_book() {
     let mut t = Bench::new("binance", "ADAUSDT", true);
     t.connect(0, 1);
