@@ -561,3 +561,6 @@ impl Threads {
 fn failed_to(what: &'static str) -> impl Fn(std::io::Error) -> RunError {
     move |error| RunError::Failed(format!("cannot {what}: {error}"))
 }
+
+#[cfg(test)]
+mod tests;
