@@ -2,6 +2,7 @@
 //! they write. Values only: holds no socket, no clock and no market; those are lent.
 
 mod day;
+pub(crate) mod orders;
 mod rest;
 #[cfg(test)]
 pub(crate) mod still;
@@ -9,6 +10,7 @@ pub(crate) mod still;
 use super::Account;
 use crate::base::{Diff, Instrument, Level, Px, Qty, Quote, Side, Symbol, Trade, UnixNanos};
 pub use day::Day;
+pub use orders::{Denied, Holdings, Order, Place, Placed, Report, Terms};
 pub use rest::{Ban, Call, Content, Method, Quota, Refusal, Reply};
 use std::collections::{BTreeMap, HashMap};
 use zeroize::Zeroizing;
@@ -116,47 +118,33 @@ pub trait Market {
     }
 }
 
-/// How long an order may live in the simulated market.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Life {
-    /// Until it is filled or the exchange stops.
-    GoodTillCancel,
-    /// What does not fill at once expires.
-    ImmediateOrCancel,
-}
-
-/// A limit order that the exchange's own rules let into the market.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// Index of the listing.
-    pub(crate) listing: usize,
-    /// Buy or sell.
-    pub(crate) side: Side,
-    /// The limit price.
-    pub(crate) px: Px,
-    /// How much.
-    pub(crate) qty: Qty,
-    /// How long it may live.
-    pub(crate) life: Life,
-    /// Empty when the client sent none.
-    pub(crate) client_id: String,
-}
-
-/// What a market made of an order at once.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Placed {
-    /// The exchange's own number of it.
-    pub(crate) order_id: u64,
-    /// What it traded, with the trade's number.
-    pub(crate) fills: Vec<(Px, Qty, u64)>,
-}
-
 /// A simulated market that takes orders.
 pub trait Matcher: Market {
-    /// The client ids of the orders of this account that rest in this listing.
-    fn resting(&self, account: &str, listing: usize) -> Vec<&str>;
-    /// Puts an order of this account into its market, and says what it traded at once.
-    fn place(&mut self, account: &str, order: &Place) -> Placed;
+    /// Counts this much weight against the address whose request is answered, or says why it may
+    /// not ask.
+    fn spend(&mut self, weight: u32) -> Result<(), Refusal>;
+    /// What that address has spent of its weight.
+    fn spent(&self) -> u32;
+    /// A number that no other call gives, the same for the same seed.
+    fn dice(&mut self) -> u64;
+    /// What is kept for this account, which is opened if it was never seen; `None` if there are too
+    /// many.
+    fn holdings(&mut self, account: &str) -> Option<&Holdings>;
+    /// Puts an order of this account into its market. It counts even if it is refused.
+    fn place(&mut self, account: &str, order: &Place) -> Result<Placed, Denied>;
+    /// Counts an order that is not placed at all.
+    fn count(&mut self, account: &str) -> Result<(), Denied>;
+    /// Takes an order out, by a request of this client id, and says how it ended.
+    fn cancel(&mut self, account: &str, key: (usize, u64), by: &str) -> Result<Order, Denied>;
+    /// Makes a resting order smaller where it rests, and gives it this client id. Says how it
+    /// stands, and the number of the report.
+    fn amend(
+        &mut self,
+        account: &str,
+        key: (usize, u64),
+        qty: Qty,
+        client_id: &str,
+    ) -> Result<(Order, u64), Denied>;
 }
 
 /// What a client did that ends its connection.
@@ -207,6 +195,10 @@ pub trait Mirror: Sync {
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply;
     /// Refuses this request in the exchange's own shape.
     fn refuse(&self, why: Refusal, call: Call<'_>) -> Reply;
+    /// Headers of REST answers that tell what the address has spent of its weight.
+    fn spent_headers(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// When it locks an address out that goes on asking for too much; `None` if it never does.
     fn ban(&self) -> Option<Ban> {
         None
@@ -253,9 +245,14 @@ pub trait MirrorSession: Send {
 pub trait Accounts: Sync {
     /// Path of the WebSocket for order entry.
     fn path(&self) -> &'static str;
+    /// How orders are counted and charged.
+    fn terms(&self) -> Terms;
     /// An order connection whose upgrade asked for this path and query at `now`; `None` if
     /// nothing listens.
     fn session(&self, target: &str, now: UnixNanos) -> Option<Box<dyn AccountSession>>;
+    /// Answers a REST request that is about an account; `None` if it is not. It spends its weight
+    /// itself, before it does anything.
+    fn respond(&self, call: Call<'_>, market: &mut dyn Matcher) -> Option<Reply>;
     /// An account that may trade, made of 32 random bytes. None is registered: the keys themselves
     /// prove it.
     fn account(&self, seed: &Zeroizing<[u8; 32]>) -> Result<Account, String>;
@@ -267,6 +264,8 @@ pub trait Accounts: Sync {
 pub trait AccountSession: Send {
     /// A text frame of the client.
     fn handle_text(&mut self, text: &str, market: &mut dyn Matcher, out: &mut Vec<String>);
+    /// Something happened to an account; whether this client follows it is for the session to know.
+    fn handle_report(&mut self, report: &Report, market: &dyn Market, out: &mut Vec<String>);
 }
 
 /// The listings of a recording by their symbols, as a session keeps them: it is asked without its

@@ -39,10 +39,16 @@ impl Venues {
 
     /// The exchange that a WebSocket with this host and target is for, and its session; `None`
     /// if nobody listens.
-    pub(crate) fn session(&self, now: Nanos, host: &str, target: &str) -> (usize, Option<Session>) {
+    pub(crate) fn session(
+        &self,
+        now: Nanos,
+        from: IpAddr,
+        host: &str,
+        target: &str,
+    ) -> (usize, Option<Session>) {
         let asked = self.asked(host);
         let mut open = asked.iter().filter_map(|&n| {
-            let session = Session::new(now, &self.all[n], target)?;
+            let session = Session::new(now, from, &self.all[n], target)?;
             Some((n, Some(session)))
         });
         open.next().unwrap_or((asked[0], None))
@@ -54,15 +60,7 @@ impl Venues {
         let asked = self.asked(host);
         let meant = |n: &&usize| self.all[**n].exchange.mirror().is_asked(call);
         let n = *asked.iter().find(meant).unwrap_or(&asked[0]);
-        let venue = &mut self.all[n];
-        let reply = venue.rest(call);
-        let admitted = venue
-            .gate
-            .admit_request(now, from, reply.weight, reply.quota);
-        match admitted {
-            Ok(()) => reply,
-            Err(why) => venue.refuse(why, call),
-        }
+        self.all[n].rest(now, from, call)
     }
 
     /// Everybody who has this name; at least one.
@@ -106,6 +104,8 @@ mod tests {
     use crate::exchange::ALL;
     use crate::exchange::mirror::{Method, Refusal};
 
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
     fn venues() -> Venues {
         let venue = |exchange: &&'static dyn Exchange| {
             let market = listed(exchange.mirror(), &coins(1), None);
@@ -120,7 +120,7 @@ mod tests {
         for (n, exchange) in ALL.iter().enumerate() {
             let at = exchange.endpoints();
             let path = exchange.stream_path(crate::base::Channel::Depth);
-            let (found, session) = venues.session(Nanos::ZERO, &at.stream, &path);
+            let (found, session) = venues.session(Nanos::ZERO, HERE, &at.stream, &path);
             assert_eq!(found, n, "{}", exchange.name());
             assert!(session.is_some(), "{}", exchange.name());
         }
@@ -129,7 +129,6 @@ mod tests {
     #[test]
     fn every_method_reaches_the_exchange_that_is_asked() {
         let mut venues = venues();
-        let here = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
         for exchange in ALL {
             let request = &exchange.metadata_requests(&[])[0];
             for method in [Method::Put, Method::Delete] {
@@ -138,7 +137,8 @@ mod tests {
                     ..request.call()
                 };
                 let host = exchange.endpoints().rest;
-                let reply = venues.rest(Nanos::ZERO, here, &host, call);
+                let mut reply = venues.rest(Nanos::ZERO, HERE, &host, call);
+                reply.headers.clear(); // They tell what was spent.
                 let refused = exchange.mirror().refuse(Refusal::NoMethod, call);
                 assert_eq!(reply, refused, "{}", exchange.name());
             }
@@ -155,7 +155,7 @@ mod tests {
             "example.com",
             "",
         ] {
-            let (found, session) = venues.session(Nanos::ZERO, host, "/stream");
+            let (found, session) = venues.session(Nanos::ZERO, HERE, host, "/stream");
             assert_eq!(venues.all[found].exchange.name(), "binance");
             assert!(session.is_some());
         }

@@ -2,7 +2,7 @@
 //! makes. Runs on virtual time only: the same seed gives the same events, however often and late it
 //! is driven.
 
-use super::matching::{Effects, Matching, OrderId};
+use super::matching::{Effects, Fill, Incoming, Matching, OrderId, Owner, Prevented};
 use crate::base::shown::AUDIT_LEVELS;
 use crate::base::{
     Diff, Instrument, Level, Nanos, Px, Qty, Quote, Side, Span, Top, Trade, UnixNanos,
@@ -40,6 +40,15 @@ struct DiffStream {
     changed: BTreeSet<(bool, Px)>,
 }
 
+/// What became of clients' orders.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Matched {
+    /// Fills in which a client took part, with the number of the trade.
+    pub(crate) fills: Vec<(u64, Fill)>,
+    /// Those that met others of their owner.
+    pub(crate) prevented: Vec<Prevented>,
+}
+
 /// One instrument's market.
 #[derive(Debug, Clone)]
 pub(crate) struct Flow {
@@ -57,6 +66,7 @@ pub(crate) struct Flow {
     trade_id: u64,
     quoted: Option<(Level, Level)>,
     effects: Effects,
+    matched: Matched,
 }
 
 impl Flow {
@@ -91,6 +101,7 @@ impl Flow {
             trade_id: dice.u64(1_000_000..9_000_000_000),
             quoted: None,
             effects: Effects::default(),
+            matched: Matched::default(),
             instrument,
             profile,
             dice,
@@ -142,13 +153,34 @@ impl Flow {
     pub(crate) fn place(
         &mut self,
         now: Nanos,
-        (side, px, qty): (Side, Px, Qty),
-        rests: bool,
+        order: Incoming,
         out: &mut Vec<Happened>,
     ) -> OrderId {
-        let id = self.book.place(side, px, qty, rests, &mut self.effects);
+        let id = self.book.place(order, &mut self.effects);
         self.publish(now, out);
         id
+    }
+
+    /// The id of a client's order that never comes into the book.
+    pub(crate) fn skip(&mut self) -> OrderId {
+        self.book.skip()
+    }
+
+    /// Takes a client's order out at `now`.
+    pub(crate) fn cancel(&mut self, now: Nanos, id: OrderId, out: &mut Vec<Happened>) {
+        self.book.cancel(id, &mut self.effects);
+        self.publish(now, out);
+    }
+
+    /// Makes a client's order smaller by this much at `now`.
+    pub(crate) fn reduce(&mut self, now: Nanos, id: OrderId, by: Qty, out: &mut Vec<Happened>) {
+        self.book.reduce(id, by, &mut self.effects);
+        self.publish(now, out);
+    }
+
+    /// What became of clients' orders since the last call.
+    pub(crate) fn take_matched(&mut self) -> Matched {
+        std::mem::take(&mut self.matched)
     }
 
     /// The book as it stands.
@@ -219,7 +251,8 @@ impl Flow {
         };
         let px = Px(px_ticks.max(1) * self.instrument.tick.0);
         let qty = self.quantity();
-        let id = self.book.place(side, px, qty, true, &mut self.effects);
+        let order = Incoming::flow(side, px, qty, true);
+        let id = self.book.place(order, &mut self.effects);
         if self.book.rests(id) {
             self.own[side as usize].push(id);
         }
@@ -253,7 +286,8 @@ impl Flow {
         // A client may rest at any price that a number can hold.
         let px = Px(best.0.saturating_add(slip).max(self.instrument.tick.0));
         let qty = self.quantity();
-        self.book.place(side, px, qty, false, &mut self.effects);
+        let order = Incoming::flow(side, px, qty, false);
+        self.book.place(order, &mut self.effects);
     }
 
     fn quantity(&mut self) -> Qty {
@@ -266,6 +300,9 @@ impl Flow {
         let exch_time = self.unix(at);
         for fill in self.effects.fills.drain(..) {
             self.trade_id += 1;
+            if fill.maker_owner != Owner::NOBODY || fill.taker_owner != Owner::NOBODY {
+                self.matched.fills.push((self.trade_id, fill));
+            }
             out.push(Happened::Trade(Trade {
                 instrument: self.instrument.id,
                 id: self.trade_id,
@@ -275,6 +312,7 @@ impl Flow {
                 exch_time,
             }));
         }
+        self.matched.prevented.append(&mut self.effects.prevented);
         for (side, px) in self.effects.touched.drain(..) {
             for diff in &mut self.diffs {
                 diff.changed.insert((side == Side::Buy, px));

@@ -105,6 +105,24 @@ impl Meter {
         }
     }
 
+    /// What was spent in the interval up to `now`; of a burst, what has not flowed off.
+    fn spent(&self, now: Nanos) -> u32 {
+        let sum = match self.bucket() {
+            Some(_) => {
+                let left = u128::from(self.dry_at.since(now).0);
+                left * u128::from(self.rate.count) / u128::from(self.rate.per.0.max(1))
+            }
+            None => {
+                let within = self
+                    .items
+                    .iter()
+                    .filter(|(at, _)| *at + self.rate.per > now);
+                within.map(|(_, weight)| u128::from(*weight)).sum()
+            }
+        };
+        u32::try_from(sum).unwrap_or(u32::MAX)
+    }
+
     fn bucket(&self) -> Option<u32> {
         (self.burst > self.rate.count).then_some(self.burst)
     }
@@ -188,6 +206,12 @@ impl Gate {
             true => Refusal::Banned { retry_after_s },
             false => Refusal::TooMany { retry_after_s },
         })
+    }
+
+    /// What this address has spent of its weight in the last interval.
+    pub(crate) fn spent(&self, now: Nanos, from: IpAddr) -> u32 {
+        let visitor = self.visitors.get(&from);
+        visitor.map_or(0, |visitor| visitor.requests.spent(now))
     }
 
     /// Lets a WebSocket in, or refuses it.

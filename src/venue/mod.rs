@@ -4,6 +4,7 @@
 pub mod account;
 pub(crate) mod directory;
 pub(crate) mod flow;
+pub(crate) mod ledger;
 pub(crate) mod limits;
 pub(crate) mod market;
 pub(crate) mod matching;

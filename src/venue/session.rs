@@ -2,9 +2,10 @@
 //! the recording that flow down it. Knows no framing and counts no bytes on a wire.
 
 use super::play::{Playhead, Step, UNCHANGED};
-use super::simulated::{Source, Venue};
+use super::simulated::{News, Source, Venue};
 use crate::base::Nanos;
-use crate::exchange::mirror::{AccountSession, Happened, MirrorSession, Offence};
+use crate::exchange::mirror::{AccountSession, MirrorSession, Offence, Report};
+use std::net::IpAddr;
 
 /// Why an exchange ends a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +25,42 @@ enum Speaker {
     /// What was recorded.
     Player(Box<dyn MirrorSession>, Play),
     /// What becomes of orders.
-    Account(Box<dyn AccountSession>),
+    Account(Account),
+}
+
+/// A connection for orders.
+struct Account {
+    session: Box<dyn AccountSession>,
+    /// Whose it is.
+    from: IpAddr,
+    /// The newest report that it saw.
+    seen: u64,
+}
+
+impl Account {
+    /// Answers a request, and tells what that caused right before or right after the answer.
+    fn handle_text(&mut self, text: &str, venue: &mut Venue, out: &mut Vec<String>) {
+        venue.visit(self.from);
+        let told = out.len();
+        self.session.handle_text(text, venue, out);
+        let caused = venue.caused(self.seen);
+        if !caused.is_empty() && venue.tells_first() {
+            let answers = out.split_off(told);
+            self.handle_reports(&caused, venue, out);
+            out.extend(answers);
+        } else {
+            self.handle_reports(&caused, venue, out);
+        }
+    }
+
+    fn handle_reports(&mut self, reports: &[Report], venue: &Venue, out: &mut Vec<String>) {
+        for report in reports.iter().filter(|report| report.number > self.seen) {
+            self.session.handle_report(report, venue, out);
+        }
+        self.seen = reports
+            .last()
+            .map_or(self.seen, |newest| newest.number.max(self.seen));
+    }
 }
 
 enum Play {
@@ -77,11 +113,16 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// A connection of `venue` that asks for this target at `now`; `None` if nothing listens.
-    pub(crate) fn new(now: Nanos, venue: &Venue, target: &str) -> Option<Self> {
+    /// A connection of `venue` from this address that asks for this target at `now`; `None` if
+    /// nothing listens.
+    pub(crate) fn new(now: Nanos, from: IpAddr, venue: &Venue, target: &str) -> Option<Self> {
         let mirror = venue.exchange.mirror();
         let speaker = match mirror.session(target) {
-            None => Speaker::Account(mirror.accounts()?.session(target, venue.unix(now))?),
+            None => Speaker::Account(Account {
+                session: mirror.accounts()?.session(target, venue.unix(now))?,
+                from,
+                seen: 0,
+            }),
             Some(session) => match &venue.source {
                 Source::Play(..) => {
                     let begun = session.streams() > 0;
@@ -140,8 +181,8 @@ impl Session {
                 let done = session.handle_text(text, venue, out);
                 (done, session.streams() > before)
             }
-            Speaker::Account(session) => {
-                session.handle_text(text, venue, out);
+            Speaker::Account(account) => {
+                account.handle_text(text, venue, out);
                 return Ok(());
             }
         };
@@ -159,20 +200,16 @@ impl Session {
         Ok(())
     }
 
-    /// Says what this client follows of these events; `venue` stands at them.
-    pub(crate) fn handle_events(
-        &mut self,
-        venue: &Venue,
-        events: &[Happened],
-        out: &mut Vec<String>,
-    ) {
+    /// Says what this client follows of these news; `venue` stands at them.
+    pub(crate) fn handle_news(&mut self, venue: &Venue, news: &News, out: &mut Vec<String>) {
         match &mut self.speaker {
             Speaker::Market(session) => {
-                for event in events {
+                for event in &news.events {
                     session.handle_event(event, venue, out);
                 }
             }
-            Speaker::Player(..) | Speaker::Account(_) => {}
+            Speaker::Player(..) => {}
+            Speaker::Account(account) => account.handle_reports(&news.reports, venue, out),
         }
     }
 
@@ -288,52 +325,4 @@ impl Session {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::play::Speed;
-    use super::super::recording::{Files, Recording};
-    use super::*;
-    use crate::base::UnixNanos;
-    use crate::journal::Reader;
-
-    const TWO: &str = concat!(
-        r#"{"ts_ns":5000000000,"conn":"wss://stream.binance.com/stream","kind":"ws","raw":"{\"stream\":\"a@trade\"}"}"#,
-        "\n",
-        r#"{"ts_ns":7000000000,"conn":"wss://stream.binance.us/stream","kind":"ws","raw":"{\"stream\":\"a@trade\"}"}"#,
-        "\n",
-    );
-
-    fn ms(ms: u64) -> Nanos {
-        Nanos::from_millis(ms)
-    }
-
-    /// When the session's first frame goes out, with whatever it is woken for before.
-    fn first_frame(session: &mut Session, venue: &Venue) -> Nanos {
-        let mut out = Vec::new();
-        for _ in 0..10 {
-            let due = session.poll_timeout(true, venue);
-            session.play(due, venue, 1, &mut out).unwrap();
-            if !out.is_empty() {
-                return due;
-            }
-        }
-        panic!("no frame came");
-    }
-
-    #[test]
-    fn exchanges_of_a_recording_start_together_and_who_comes_later_by_itself() {
-        let open = Box::new(|_| Ok(Box::new(TWO.as_bytes()) as Reader));
-        let recordings = Recording::index(Files { count: 1, open });
-        let recordings = recordings.unwrap().recordings.into_iter();
-        let play = |one| Venue::play(one, Speed::Recorded, UnixNanos(0));
-        let venues: Vec<Venue> = recordings.map(play).collect();
-        let names: Vec<&str> = venues.iter().map(|one| one.exchange.name()).collect();
-        assert_eq!(names, ["binance", "binance-us"]);
-        let session = |now, venue| Session::new(now, venue, "/stream?streams=a@trade").unwrap();
-        let mut first = session(ms(0), &venues[0]);
-        let mut second = session(ms(200), &venues[1]);
-        assert_eq!(first_frame(&mut first, &venues[0]), ms(500));
-        assert_eq!(first_frame(&mut second, &venues[1]), ms(2_500));
-        let mut late = session(ms(500), &venues[1]);
-        assert_eq!(first_frame(&mut late, &venues[1]), ms(800));
-    }
-}
+mod tests;

@@ -1,22 +1,22 @@
 //! One simulated exchange that its sessions share: its listings, its markets or its recording, and
-//! the orders that rest. Knows no connection; what it publishes waits here until the driver hands
-//! it round.
+//! its accounts. Knows no connection; what it publishes waits here until the driver hands it round.
+
+mod orders;
 
 use super::flow::{Flow, Profile};
+use super::ledger::Ledger;
 use super::limits::Gate;
-use super::matching::OrderId;
 use super::newest::Newest;
 use super::play::Speed;
 use super::recording::Recording;
 use crate::base::shown::{AUDIT_LEVELS, Truth};
 use crate::base::{Level, Nanos, Side, Top, Trade, UnixNanos};
 use crate::exchange::Exchange;
-use crate::exchange::mirror::{
-    Call, Day, Happened, Life, Listing, Market, Matcher, Pace, Place, Placed, Refusal, Reply,
-};
+use crate::exchange::mirror::{Call, Day, Happened, Listing, Market, Pace, Refusal, Reply, Report};
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Where market data comes from.
 pub(crate) enum Source {
@@ -54,6 +54,22 @@ struct Truths {
     last: Vec<Option<u64>>,
 }
 
+/// What happened, for whoever follows it.
+#[derive(Default)]
+pub(crate) struct News {
+    /// In the markets.
+    pub(crate) events: Vec<Happened>,
+    /// To accounts.
+    pub(crate) reports: Vec<Report>,
+}
+
+impl News {
+    /// Whether nothing happened.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.reports.is_empty()
+    }
+}
+
 /// The exchange behind the sessions.
 pub(crate) struct Venue {
     /// Its protocol.
@@ -72,8 +88,11 @@ pub(crate) struct Venue {
     now: Nanos,
     /// The wall clock at [`Nanos::ZERO`].
     epoch: UnixNanos,
-    /// Client orders that rest or did: account, client id and order id, by listing.
-    open: Vec<Vec<(String, String, OrderId)>>,
+    /// Its accounts.
+    ledger: Ledger,
+    /// Whose request is answered.
+    visitor: IpAddr,
+    dice: fastrand::Rng,
     /// What was traded, by listing; nothing if a recording is played.
     traded: Vec<Newest>,
     truths: RefCell<Truths>,
@@ -93,20 +112,21 @@ impl Venue {
         });
         let source = Source::Flow(Flows::new(flows.collect()));
         let listings = market.into_iter().map(|(listing, _)| listing).collect();
-        Self::new(exchange, listings, source, epoch)
+        Self::new(exchange, listings, source, (seed, epoch))
     }
 
-    /// A recording, and orders that never trade.
+    /// A recording, and orders that never trade. What chance there is, is the same each time.
     pub(crate) fn play(recording: Recording, speed: Speed, epoch: UnixNanos) -> Self {
         let (exchange, listings) = (recording.exchange, recording.listings.clone());
-        Self::new(exchange, listings, Source::Play(recording, speed), epoch)
+        let source = Source::Play(recording, speed);
+        Self::new(exchange, listings, source, (0, epoch))
     }
 
     fn new(
         exchange: &'static dyn Exchange,
         listings: Vec<Listing>,
         source: Source,
-        epoch: UnixNanos,
+        (seed, epoch): (u64, UnixNanos),
     ) -> Self {
         let truths = Truths {
             last: vec![None; listings.len()],
@@ -114,7 +134,9 @@ impl Venue {
         };
         let mut venue = Self {
             exchange,
-            open: vec![Vec::new(); listings.len()],
+            ledger: orders::no_accounts(exchange),
+            visitor: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            dice: fastrand::Rng::with_seed(dice_seed(seed, exchange.name(), 0)),
             traded: Vec::new(),
             listings,
             source,
@@ -129,6 +151,7 @@ impl Venue {
         venue.traded = (0..all)
             .map(|n| Newest::open(venue.quiet_day(n), all))
             .collect();
+        venue.ledger = venue.open_accounts();
         venue
     }
 
@@ -174,15 +197,52 @@ impl Venue {
             flows.due.push(Reverse((flow.poll_timeout(), n)));
             self.now = at;
             self.take_in(first);
+            self.settle(n);
             return true;
         }
         self.now = now;
         false
     }
 
-    /// Answers a REST request.
-    pub(crate) fn rest(&mut self, call: Call<'_>) -> Reply {
-        self.exchange.mirror().rest(call, self)
+    /// What happened since the driver last took it.
+    pub(crate) fn take_news(&mut self) -> News {
+        News {
+            events: std::mem::take(&mut self.events),
+            reports: std::mem::take(self.ledger.reports()),
+        }
+    }
+
+    /// The reports after this one that wait to be handed round.
+    pub(crate) fn caused(&mut self, after: u64) -> Vec<Report> {
+        let waiting = self.ledger.reports().iter();
+        waiting
+            .filter(|report| report.number > after)
+            .cloned()
+            .collect()
+    }
+
+    /// The client at this address is answered next.
+    pub(crate) fn visit(&mut self, from: IpAddr) {
+        self.visitor = from;
+    }
+
+    /// Answers a REST request of this address, as far as the exchange lets it ask.
+    pub(crate) fn rest(&mut self, now: Nanos, from: IpAddr, call: Call<'_>) -> Reply {
+        self.visit(from);
+        let mirror = self.exchange.mirror();
+        let accounts = mirror.accounts();
+        let about_account = accounts.and_then(|accounts| accounts.respond(call, self));
+        let reply = about_account.unwrap_or_else(|| {
+            let reply = mirror.rest(call, self);
+            let (weight, quota) = (reply.weight, reply.quota);
+            match self.gate.admit_request(now, from, weight, quota) {
+                Ok(()) => reply,
+                Err(why) => self.refuse(why, call),
+            }
+        });
+        let spent = self.gate.spent(now, from);
+        let tell = |reply: Reply, name: &&'static str| reply.header(name, spent);
+        mirror.spent_headers().iter().fold(reply, tell)
     }
 
     /// Refuses a request, as the exchange does.
@@ -301,47 +361,6 @@ impl Market for Venue {
     }
 }
 
-impl Matcher for Venue {
-    fn resting(&self, account: &str, listing: usize) -> Vec<&str> {
-        let rests = |id: OrderId| match &self.source {
-            Source::Flow(flows) => flows.markets[listing].book().rests(id),
-            Source::Play(..) => true,
-        };
-        let open = self.open[listing].iter();
-        let mine = open.filter(|(owner, _, id)| owner == account && rests(*id));
-        mine.map(|(_, client_id, _)| client_id.as_str()).collect()
-    }
-
-    /// The market stands at `now`. In a recording an order is taken and never trades.
-    fn place(&mut self, account: &str, order: &Place) -> Placed {
-        let first = self.events.len();
-        let open = &mut self.open[order.listing];
-        let rests = order.life == Life::GoodTillCancel;
-        let id = match &mut self.source {
-            Source::Flow(flows) => {
-                let flow = &mut flows.markets[order.listing];
-                open.retain(|(_, _, id)| flow.book().rests(*id));
-                let limit = (order.side, order.px, order.qty);
-                flow.place(self.now, limit, rests, &mut self.events)
-            }
-            Source::Play(..) => self.orders + 1,
-        };
-        if rests {
-            open.push((account.to_owned(), order.client_id.clone(), id));
-        }
-        self.orders += 1;
-        self.take_in(first);
-        let fill = |event: &Happened| match event {
-            Happened::Trade(trade) => Some((trade.px, trade.qty, trade.id)),
-            Happened::Depth { .. } | Happened::Quote(_) => None,
-        };
-        Placed {
-            order_id: id,
-            fills: self.events[first..].iter().filter_map(fill).collect(),
-        }
-    }
-}
-
 /// Each market's own: a further instrument or exchange changes none of the others.
 fn dice_seed(seed: u64, exchange: &str, n: u64) -> u64 {
     // FNV-1a of the name.
@@ -359,52 +378,12 @@ fn dice_seed(seed: u64, exchange: &str, n: u64) -> u64 {
 mod tests {
     use super::super::market::{coins, listed};
     use super::*;
-    use crate::base::{Px, Qty};
     use crate::exchange::by_name;
 
     fn venue() -> Venue {
         let exchange = by_name("binance").unwrap();
         let market = listed(exchange.mirror(), &coins(3), None);
         Venue::flow(exchange, market, 1, UnixNanos(0)).with_truth()
-    }
-
-    fn order(life: Life, client_id: &str) -> Place {
-        // Far below the market, so that it rests.
-        let (px, qty) = (Px(100_000_000), Qty(100_000_000));
-        Place {
-            listing: 0,
-            side: Side::Buy,
-            px,
-            qty,
-            life,
-            client_id: client_id.to_owned(),
-        }
-    }
-
-    #[test]
-    fn only_what_rests_is_an_accounts_open_order() {
-        let mut venue = venue();
-        let mut place = |account, life, id| venue.place(account, &order(life, id)).order_id;
-        place("a", Life::ImmediateOrCancel, "w");
-        place("a", Life::GoodTillCancel, "x");
-        place("a", Life::GoodTillCancel, "y");
-        place("b", Life::GoodTillCancel, "x");
-        assert_eq!(venue.resting("a", 0), ["x", "y"]);
-        assert_eq!(venue.resting("b", 0), ["x"]);
-        assert_eq!(venue.resting("a", 1), [""; 0]);
-        assert_eq!(venue.orders, 4);
-    }
-
-    #[test]
-    fn an_order_that_traded_whole_rests_no_more() {
-        let mut venue = venue();
-        let mut bid = order(Life::GoodTillCancel, "x");
-        // Above everything that is asked: the market's own asks fill it at once.
-        bid.px = Px(i64::MAX / 4);
-        bid.qty = venue.listings[0].instrument.lot;
-        let placed = venue.place("a", &bid);
-        assert_eq!(placed.fills.len(), 1);
-        assert_eq!(venue.resting("a", 0), [""; 0]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub(super) mod cursor;
 pub(super) mod decoder;
+pub(crate) mod hmac;
 pub(super) mod keys;
 pub(crate) mod listing;
 pub(crate) mod survey;

@@ -43,6 +43,8 @@ pub struct Call<'c> {
     pub target: &'c str,
     /// Empty if there is none.
     pub body: &'c str,
+    /// Its headers.
+    pub headers: &'c [(&'c str, &'c str)],
 }
 
 impl<'c> Call<'c> {
@@ -52,6 +54,7 @@ impl<'c> Call<'c> {
             method: Method::Get,
             target,
             body: "",
+            headers: &[],
         }
     }
 
@@ -61,7 +64,15 @@ impl<'c> Call<'c> {
             method: Method::Post,
             target,
             body,
+            headers: &[],
         }
+    }
+
+    /// The value of this header, however its name is spelt.
+    pub(crate) fn header(&self, name: &str) -> Option<&'c str> {
+        let mut headers = self.headers.iter();
+        let found = headers.find(|(header, _)| header.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| *value)
     }
 
     /// The path, without the query.
@@ -105,6 +116,8 @@ pub struct Reply {
     pub(crate) quota: Option<Quota>,
     /// For the header `Retry-After`, if the exchange sends one.
     pub(crate) retry_after_s: Option<u64>,
+    /// Further headers, by which an exchange tells what was spent.
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 impl Reply {
@@ -117,6 +130,7 @@ impl Reply {
             weight,
             quota: None,
             retry_after_s: None,
+            headers: Vec::new(),
         }
     }
 
@@ -134,6 +148,12 @@ impl Reply {
             quota: Some(quota),
             ..self
         }
+    }
+
+    /// The same, with a further header.
+    pub(crate) fn header(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.headers.push((name, value.to_string()));
+        self
     }
 
     /// The same, with the header `Retry-After`.

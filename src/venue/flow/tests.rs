@@ -128,7 +128,11 @@ fn a_clients_order_trades_and_prints_at_once() {
     let now = Nanos::from_millis(50);
     events(&mut flow, 50);
     let ask = flow.book().best(Side::Sell).unwrap();
-    flow.place(now, (Side::Buy, ask.px, Qty(1_000)), false, &mut out);
+    flow.place(
+        now,
+        Incoming::flow(Side::Buy, ask.px, Qty(1_000), false),
+        &mut out,
+    );
     let Happened::Trade(trade) = &out[0] else {
         panic!("{out:?}")
     };
@@ -143,9 +147,17 @@ fn a_client_may_take_a_whole_side_and_rest_at_any_price() {
     let mut flow = flow(1);
     let mut out = Vec::new();
     let (all, most) = (Qty(u64::MAX / 4), Px(i64::MAX));
-    flow.place(Nanos(1), (Side::Buy, most, all), false, &mut out);
+    flow.place(
+        Nanos(1),
+        Incoming::flow(Side::Buy, most, all, false),
+        &mut out,
+    );
     assert_eq!(flow.book().best(Side::Sell), None);
-    flow.place(Nanos(1), (Side::Sell, most, Qty(1)), true, &mut out);
+    flow.place(
+        Nanos(1),
+        Incoming::flow(Side::Sell, most, Qty(1), true),
+        &mut out,
+    );
     // The flow goes on beside it: it takes the side as it finds it, and fills it again.
     flow.take();
     events(&mut flow, 5_000);

@@ -5,11 +5,11 @@ mod http;
 
 use super::ws::Peer;
 use crate::base::{Nanos, Span};
-use crate::exchange::mirror::{Call, Happened, Refusal};
+use crate::exchange::mirror::{Call, Refusal};
 use crate::venue::directory::Venues;
 use crate::venue::limits::Meter;
 use crate::venue::session::{Broken, Session};
-use crate::venue::simulated::Venue;
+use crate::venue::simulated::{News, Venue};
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
@@ -242,12 +242,12 @@ impl Connection {
         self.venue
     }
 
-    /// Publishes what its market did, as far as its client follows it; the market stands at these
-    /// events. Gives the frames sent.
-    pub(crate) fn handle_events(&mut self, venue: &Venue, events: &[Happened]) -> u64 {
+    /// Publishes what its exchange did, as far as its client follows it; the market stands at these
+    /// news. Gives the frames sent.
+    pub(crate) fn handle_news(&mut self, venue: &Venue, news: &News) -> u64 {
         match &mut self.phase {
             Phase::Open(open) if self.cut.is_none() => {
-                open.session.handle_events(venue, events, &mut open.out);
+                open.session.handle_news(venue, news, &mut open.out);
                 open.send(&mut self.pipe)
             }
             Phase::Open(_) | Phase::Http => 0,
@@ -378,7 +378,7 @@ impl Connection {
         venues: &mut Venues,
     ) -> Result<(), Cut> {
         let pipe = &mut self.pipe;
-        let (at, session) = venues.session(now, &asked.host, &asked.target);
+        let (at, session) = venues.session(now, self.from, &asked.host, &asked.target);
         let venue = &mut venues.all[at];
         self.venue = Some(at);
         let limits = venue.exchange.limits();

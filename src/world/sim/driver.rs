@@ -308,10 +308,10 @@ impl World {
     fn advance(&mut self, now: Nanos) {
         for (at, venue) in self.venues.all.iter_mut().enumerate() {
             while venue.step(now) {
-                let events = std::mem::take(&mut venue.events);
+                let news = venue.take_news();
                 let far = self.far.iter_mut().map(|far| &mut far.connection);
                 for connection in far.filter(|one| one.venue() == Some(at)) {
-                    connection.handle_events(venue, &events);
+                    connection.handle_news(venue, &news);
                 }
             }
         }
@@ -334,11 +334,15 @@ impl World {
                     Err(_) => far.gone = true,
                 }
             }
-            if let Some(at) = far.connection.venue() {
-                let events = std::mem::take(&mut self.venues.all[at].events);
+            // A request by REST may have caused something too, at whichever exchange.
+            for (at, venue) in self.venues.all.iter_mut().enumerate() {
+                let news = venue.take_news();
+                if news.is_empty() {
+                    continue;
+                }
                 let all = self.far.iter_mut().map(|far| &mut far.connection);
                 for connection in all.filter(|one| one.venue() == Some(at)) {
-                    connection.handle_events(&self.venues.all[at], &events);
+                    connection.handle_news(venue, &news);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Market data as the exchange writes it: stream events, snapshots and metadata.
 //! Writes what it is given; whether a book is true is the matching engine's business.
 
-use super::{NOTIONAL_MAX, PRECISION, TimeUnit, pad_text, padded, push_padded};
+use super::{NOTIONAL_MAX, PRECISION, TimeUnit, account, pad_text, padded, push_padded};
 use crate::base::{Diff, Instrument, Level, Px, Quote, Side, Trade, UnixNanos};
 use crate::exchange::mirror::{Day, Listing, Market};
 use serde_json::{Value, json};
@@ -191,15 +191,21 @@ pub(crate) fn exchange_info<'l>(
     weight_max: u32,
     listings: impl Iterator<Item = &'l Listing>,
 ) -> Value {
+    let mut limits = vec![
+        json!({"rateLimitType": "REQUEST_WEIGHT",
+               "interval": "MINUTE", "intervalNum": 1, "limit": weight_max}),
+        json!({"rateLimitType": "RAW_REQUESTS",
+               "interval": "MINUTE", "intervalNum": 5, "limit": 300_000}),
+    ];
+    limits.extend(account::ORDERS.map(|rate| {
+        let (interval, times) = account::interval(rate);
+        json!({"rateLimitType": "ORDERS",
+               "interval": interval, "intervalNum": times, "limit": rate.count})
+    }));
     json!({
         "timezone": "UTC",
         "serverTime": unit.of(now),
-        "rateLimits": [
-            {"rateLimitType": "REQUEST_WEIGHT",
-             "interval": "MINUTE", "intervalNum": 1, "limit": weight_max},
-            {"rateLimitType": "RAW_REQUESTS",
-             "interval": "MINUTE", "intervalNum": 5, "limit": 300_000},
-        ],
+        "rateLimits": limits,
         "exchangeFilters": [],
         "symbols": listings.map(symbol_info).collect::<Vec<_>>(),
     })
@@ -217,23 +223,23 @@ fn symbol_info(listing: &Listing) -> Value {
         "quoteAssetPrecision": PRECISION,
         "baseCommissionPrecision": PRECISION,
         "quoteCommissionPrecision": PRECISION,
-        "orderTypes": ["LIMIT"],
+        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
         "icebergAllowed": false,
         "ocoAllowed": false,
         "otoAllowed": false,
         "opoAllowed": false,
-        "quoteOrderQtyMarketAllowed": false,
+        "quoteOrderQtyMarketAllowed": true,
         "allowTrailingStop": false,
-        "cancelReplaceAllowed": false,
-        "amendAllowed": false,
+        "cancelReplaceAllowed": true,
+        "amendAllowed": true,
         "pegInstructionsAllowed": false,
         "isSpotTradingAllowed": true,
         "isMarginTradingAllowed": false,
         "filters": filters(instrument),
         "permissions": [],
         "permissionSets": [["SPOT"]],
-        "defaultSelfTradePreventionMode": "NONE",
-        "allowedSelfTradePreventionModes": ["NONE"],
+        "defaultSelfTradePreventionMode": account::SELF_TRADE[0],
+        "allowedSelfTradePreventionModes": account::SELF_TRADE,
     })
 }
 
@@ -250,7 +256,7 @@ fn filters(instrument: &Instrument) -> Value {
                "maxPrice": px(tick.saturating_mul(TICKS_MAX)), "tickSize": px(tick)}),
         json!({"filterType": "LOT_SIZE", "minQty": qty(instrument.qty_min.0),
                "maxQty": qty(instrument.qty_max.0), "stepSize": qty(instrument.lot.0)}),
-        json!({"filterType": "MAX_NUM_ORDERS", "maxNumOrders": super::account::OPEN_ORDERS_MAX}),
+        json!({"filterType": "MAX_NUM_ORDERS", "maxNumOrders": account::OPEN_ORDERS_MAX}),
     ];
     if instrument.notional_min > 0 {
         let scale = instrument.px_scale + instrument.qty_scale;
@@ -265,6 +271,8 @@ fn filters(instrument: &Instrument) -> Value {
             "applyMaxToMarket": false, "avgPriceMins": 5}),
         );
     }
+    let amends = account::AMENDS_MAX;
+    filters.push(json!({"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": amends}));
     Value::from(filters)
 }
 

@@ -55,13 +55,37 @@ pub(crate) struct Fault {
     pub(crate) code: i32,
     /// Binance's words for it.
     pub(crate) msg: String,
+    /// What else it says; null if nothing.
+    pub(crate) data: Value,
 }
 
 impl Fault {
     /// A refusal of these three.
     pub(crate) fn new(status: u16, code: i32, msg: impl Into<String>) -> Self {
-        let msg = msg.into();
-        Self { status, code, msg }
+        Self {
+            status,
+            code,
+            msg: msg.into(),
+            data: Value::Null,
+        }
+    }
+
+    /// The same, with what else it says.
+    pub(crate) fn with(self, data: Value) -> Self {
+        Self { data, ..self }
+    }
+
+    /// -1102: this parameter must be sent.
+    pub(crate) fn missing(name: &str) -> Self {
+        let msg =
+            format!("Mandatory parameter '{name}' was not sent, was empty/null, or malformed.");
+        Self::new(400, -1102, msg)
+    }
+
+    /// -1100: this parameter cannot be read.
+    pub(crate) fn illegal(name: &str) -> Self {
+        let msg = format!("Illegal characters found in parameter '{name}'.");
+        Self::new(400, -1100, msg)
     }
 
     /// -1121: no such symbol here.
@@ -81,7 +105,16 @@ impl Fault {
 
     /// The body of a REST refusal.
     pub(crate) fn body(&self) -> String {
-        serde_json::json!({"code": self.code, "msg": self.msg}).to_string()
+        self.error().to_string()
+    }
+
+    /// As answers have it.
+    pub(crate) fn error(&self) -> Value {
+        let mut error = serde_json::json!({"code": self.code, "msg": self.msg});
+        if !self.data.is_null() {
+            error["data"] = self.data.clone();
+        }
+        error
     }
 }
 
@@ -276,6 +309,10 @@ impl Mirror for SpotMirror {
             }
             Refusal::NoPath | Refusal::NoMethod => reply,
         }
+    }
+
+    fn spent_headers(&self) -> &'static [&'static str] {
+        &["X-MBX-USED-WEIGHT", "X-MBX-USED-WEIGHT-1M"]
     }
 
     fn ban(&self) -> Option<Ban> {

@@ -22,14 +22,14 @@ const METHODS: [(&str, &str); 13] = [
     ("ticker.book", "ticker/bookTicker"),
 ];
 
-/// Answers a method of this name; `None` if it is none of them.
+/// Answers a method of this name, and says what that weighs; `None` if it is none of them.
 pub(crate) fn answer(
     mirror: SpotMirror,
     unit: TimeUnit,
     method: &str,
     params: &Map<String, Value>,
     market: &mut dyn Market,
-) -> Option<Result<Value, Fault>> {
+) -> Option<(Result<Value, Fault>, u32)> {
     let (_, path) = METHODS.iter().find(|(name, _)| *name == method)?;
     let one = |(name, value): (&String, &Value)| {
         let text = value
@@ -37,8 +37,13 @@ pub(crate) fn answer(
             .map_or_else(|| value.to_string(), str::to_owned);
         format!("{name}={}", percent_encode(&text))
     };
-    let query: Vec<String> = params.iter().map(one).collect();
+    let asked = params
+        .iter()
+        .filter(|(name, _)| *name != "returnRateLimits");
+    let query: Vec<String> = asked.map(one).collect();
     let target = format!("/api/v3/{path}?{}", query.join("&"));
     let reply = mirror.answer(unit, Call::get(&target), market);
-    Some(reply.map(|reply| serde_json::from_str(&reply.body).unwrap_or_default()))
+    let weight = reply.as_ref().map_or(1, |reply| reply.weight);
+    let said = reply.map(|reply| serde_json::from_str(&reply.body).unwrap_or_default());
+    Some((said, weight))
 }

@@ -221,7 +221,7 @@ pub(crate) fn get(call: Call<'_>) -> Result<Get, Fault> {
         "/v3/exchangeInfo" => symbols(call).map(Get::ExchangeInfo),
         "/v3/ticker/24hr" => Ok(Get::Ticker(sort(Sort::Full), symbols(call)?)),
         "/v3/ticker/tradingDay" | "/v3/ticker" => match symbols(call)? {
-            Symbols::All => Err(missing("symbol")),
+            Symbols::All => Err(Fault::missing("symbol")),
             named => Ok(Get::Ticker(sort(Sort::Window), named)),
         },
         "/v3/ticker/price" => Ok(Get::Ticker(Sort::Price, symbols(call)?)),
@@ -257,7 +257,9 @@ pub(crate) fn prints(call: Call<'_>, aggregated: bool) -> Result<Prints, Fault> 
 
 /// Which candles.
 pub(crate) fn candles(call: Call<'_>) -> Result<Candles, Fault> {
-    let interval = call.value("interval").ok_or_else(|| missing("interval"))?;
+    let interval = call
+        .value("interval")
+        .ok_or_else(|| Fault::missing("interval"))?;
     let limit = number(call, "limit")?.unwrap_or(PRINTS);
     Ok(Candles {
         symbol: symbol(call)?,
@@ -269,23 +271,15 @@ pub(crate) fn candles(call: Call<'_>) -> Result<Candles, Fault> {
     })
 }
 
-fn missing(name: &str) -> Fault {
-    let msg = format!("Mandatory parameter '{name}' was not sent, was empty/null, or malformed.");
-    Fault::new(400, -1102, msg)
-}
-
-fn illegal(name: &str) -> Fault {
-    let msg = format!("Illegal characters found in parameter '{name}'.");
-    Fault::new(400, -1100, msg)
-}
-
 fn symbol(call: Call<'_>) -> Result<String, Fault> {
     let symbol = call.value("symbol").filter(|symbol| !symbol.is_empty());
-    symbol.map(Cow::into_owned).ok_or_else(|| missing("symbol"))
+    symbol
+        .map(Cow::into_owned)
+        .ok_or_else(|| Fault::missing("symbol"))
 }
 
 fn number<N: FromStr>(call: Call<'_>, name: &str) -> Result<Option<N>, Fault> {
-    let read = |text: Cow<'_, str>| text.parse().map_err(|_| illegal(name));
+    let read = |text: Cow<'_, str>| text.parse().map_err(|_| Fault::illegal(name));
     call.value(name).map(read).transpose()
 }
 
@@ -297,7 +291,7 @@ fn symbols(call: Call<'_>) -> Result<Symbols, Fault> {
         // A space between two of them may be written as a plus.
         (None, Some(list)) => serde_json::from_str(&list.replace('+', " "))
             .map(Symbols::Some)
-            .map_err(|_| illegal("symbols")),
+            .map_err(|_| Fault::illegal("symbols")),
         (Some(_), Some(_)) => Err(Fault::new(
             400,
             -1128,

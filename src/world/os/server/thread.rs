@@ -216,18 +216,17 @@ impl Thread {
                 continue;
             };
             client.read(now, buffer, venues);
-            let Some(at) = client.connection.venue() else {
-                continue;
-            };
-            // Also to the connection that caused them: what it has shown already it knows by its
-            // ids.
-            let events = std::mem::take(&mut venues.all[at].events);
-            if events.is_empty() {
-                continue;
-            }
-            let all = clients.values_mut().map(|client| &mut client.connection);
-            for connection in all.filter(|connection| connection.venue() == Some(at)) {
-                frames += connection.handle_events(&venues.all[at], &events);
+            // A request by REST may have caused something too, at whichever exchange. Also to the
+            // connection that caused it: what it has shown already it knows by its ids.
+            for (at, venue) in venues.all.iter_mut().enumerate() {
+                let news = venue.take_news();
+                if news.is_empty() {
+                    continue;
+                }
+                let all = clients.values_mut().map(|client| &mut client.connection);
+                for connection in all.filter(|connection| connection.venue() == Some(at)) {
+                    frames += connection.handle_news(venue, &news);
+                }
             }
         }
         for client in clients.values_mut() {
@@ -256,13 +255,11 @@ impl Thread {
             }
         }
         for (venue, connections) in self.venues.all.iter_mut().zip(&mut connections) {
-            let mut events = Vec::new();
             while venue.step(now) {
-                std::mem::swap(&mut events, &mut venue.events);
+                let news = venue.take_news();
                 for connection in connections.iter_mut() {
-                    frames += connection.handle_events(venue, &events);
+                    frames += connection.handle_news(venue, &news);
                 }
-                events.clear();
             }
         }
         frames

@@ -46,6 +46,7 @@ struct Head {
     target: String,
     upgrade: bool,
     keep_alive: bool,
+    headers: Vec<(String, String)>,
 }
 
 /// Answers the next whole request in `pipe`; `None` while there is none.
@@ -86,10 +87,13 @@ pub(crate) fn answer(
         return Ok(None);
     }
     let body: Vec<u8> = pipe.input.drain(..end).skip(head.bytes).collect();
+    let headers = head.headers.iter();
+    let headers: Vec<(&str, &str)> = headers.map(|(name, value)| (&**name, &**value)).collect();
     let call = Call {
         method: head.method,
         target: &head.target,
         body: &String::from_utf8_lossy(&body),
+        headers: &headers,
     };
     let reply = venues.rest(now, from, &head.host, call);
     write(pipe, &reply, head.keep_alive);
@@ -127,6 +131,14 @@ fn head(input: &[u8]) -> Result<Option<Head>, ()> {
         target: request.path.unwrap_or("/").to_owned(),
         upgrade: is("upgrade", "websocket"),
         keep_alive: request.version == Some(1) && !is("connection", "close"),
+        headers: request
+            .headers
+            .iter()
+            .filter_map(|header| {
+                let value = std::str::from_utf8(header.value).ok()?.trim();
+                Some((header.name.to_owned(), value.to_owned()))
+            })
+            .collect(),
     }))
 }
 
@@ -165,11 +177,15 @@ pub(crate) fn write(pipe: &mut Pipe, reply: &Reply, keep_alive: bool) {
         Some(seconds) => format!("Retry-After: {seconds}\r\n"),
         None => String::new(),
     };
+    let further = reply.headers.iter();
+    let further: String = further
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
     let connection = if keep_alive { "keep-alive" } else { "close" };
     // Writing into a vector cannot fail.
     let _ = write!(
         pipe.output,
-        "HTTP/1.1 {status} {reason}\r\nContent-Type: {content}\r\n{retry}\
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: {content}\r\n{retry}{further}\
          Content-Length: {}\r\nConnection: {connection}\r\n\r\n{body}",
         body.len()
     );

@@ -172,8 +172,7 @@ fn what_is_not_served_is_refused_in_the_exchange_s_shape() {
     ] {
         let call = Call {
             method,
-            target,
-            body: "",
+            ..Call::get(target)
         };
         let reply = KrakenMirror.rest(call, &mut market);
         assert_eq!(

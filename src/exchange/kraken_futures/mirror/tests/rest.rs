@@ -201,8 +201,7 @@ fn what_is_not_served_is_refused_in_the_exchange_s_shape() {
     ] {
         let call = Call {
             method,
-            target,
-            body: "",
+            ..Call::get(target)
         };
         let reply = FuturesMirror.rest(call, &mut market());
         let body = json!({"result": "error", "error": error});
