@@ -1,8 +1,9 @@
-// ccxt (JavaScript): its unified calls at every market, all markets at once. As ccxt_steps.py, which
-// says why; the books are compared with snapshots in the same way.
+// ccxt (JavaScript): its unified calls at every market, all markets at once, and its trading. As
+// ccxt_steps.py, which says why; the books are compared with snapshots in the same way.
 'use strict';
+const crypto = require('crypto');
 const https = require('https');
-const ccxt = require('ccxt').pro;
+const { pro: ccxt, InvalidOrder, InsufficientFunds, OrderNotFound } = require('ccxt');
 
 const STARTS = { BTC: 64250, ETH: 3120, SOL: 148 }; // What the simulator's prices start at.
 const STEP_S = 12;
@@ -294,6 +295,111 @@ async function run(market) {
     for (const [name, call] of Object.entries(steps)) await step(market, name, call);
 }
 
+// Trading at the simulated Binance: one account; each step goes on where the one before it ended.
+const PAIR = 'BTC/USDT';
+const FAR = 50000; // A bid at this price rests.
+
+async function trade() {
+    const apiKey = 'foreign-ccxt-js';
+    // No key is registered: what signs for it by HMAC is the SHA-256 digest of its text.
+    const secret = crypto.createHash('sha256').update(apiKey).digest('hex');
+    const options = { fetchMarkets: { types: ['spot'] } };
+    const client = new ccxt.binance({ timeout: 10000, apiKey, secret, options });
+    const refused = async (error, call) => {
+        try {
+            await call;
+        } catch (thrown) {
+            if (thrown instanceof error) return;
+            throw thrown;
+        }
+        throw new Wrong(`no ${error.name}`);
+    };
+    const limit = (got, clientOrderId, status) => {
+        const want = { symbol: PAIR, side: 'buy', type: 'limit', status, amount: 0.01, price: FAR,
+            clientOrderId };
+        for (const [field, value] of Object.entries(want)) {
+            need(got[field] === value, `${field} is ${got[field]}, not ${value}`);
+        }
+        return got.id;
+    };
+    const buy = (clientOrderId) => client.createOrder(
+        PAIR, 'limit', 'buy', 0.01, FAR, { clientOrderId });
+    let id;
+    const steps = {
+        'place': async () => {
+            await client.loadMarkets();
+            id = limit(await buy('js-1'), 'js-1', 'open');
+            await refused(InvalidOrder, buy('js-1'));
+            await refused(InsufficientFunds,
+                client.createOrder(PAIR, 'limit', 'sell', 1001, 8900)); // It has 1,000.
+        },
+        'open': async () => {
+            const got = await client.fetchOpenOrders(PAIR);
+            need(got.length === 1 && got[0].id === id, `${got.length} open orders`);
+            limit(await client.fetchOrder(id, PAIR), 'js-1', 'open');
+        },
+        'amend': async () => {
+            const got = await client.editOrder(id, PAIR, 'limit', 'buy', 0.01, 49000);
+            need(got.price === 49000 && got.status === 'open', `${got.price} ${got.status}`);
+            id = got.id;
+        },
+        'cancel': async () => {
+            await client.cancelOrder(id, PAIR);
+            const got = await client.fetchOrder(id, PAIR);
+            need(got.status === 'canceled', `status ${got.status}`);
+            await refused(OrderNotFound, client.cancelOrder(id, PAIR));
+            await buy('js-2');
+            await client.cancelAllOrders(PAIR);
+            need(!(await client.fetchOpenOrders(PAIR)).length, 'some are open still');
+        },
+        'fills': async () => {
+            const bought = await client.createOrder(PAIR, 'market', 'buy', 0.01);
+            need(bought.status === 'closed' && bought.filled === 0.01, `status ${bought.status}`);
+            const got = (await client.fetchMyTrades(PAIR)).filter((one) => one.order === bought.id);
+            need(got.length && got[0].fee.currency === 'BTC', 'no trade with a fee in BTC');
+            price('BTC', got[0].price);
+        },
+        'funds': async () => {
+            const before = await client.fetchBalance();
+            await buy('js-3');
+            const after = await client.fetchBalance();
+            need(Math.abs(after.USDT.used - 500) < 1e-6, `used ${after.USDT.used}`);
+            need(Math.abs(after.USDT.total - before.USDT.total) < 1e-6, 'the total changed');
+            await client.cancelAllOrders(PAIR);
+        },
+        '~orders': async () => {
+            const params = { clientOrderId: 'js-4' };
+            const placed = await client.createOrderWs(PAIR, 'limit', 'buy', 0.01, FAR, params);
+            id = limit(placed, 'js-4', 'open');
+            const got = await client.fetchOpenOrdersWs(PAIR);
+            need(got.length === 1 && got[0].id === id, `${got.length} open orders`);
+            const cancelled = await client.cancelOrderWs(id, PAIR);
+            need(cancelled.status === 'canceled', `status ${cancelled.status}`);
+        },
+        '~funds': async () => {
+            const got = await client.fetchBalanceWs();
+            need(got.BTC && got.BTC.free > 0, 'no BTC among its balances');
+        },
+        '~events': async () => {
+            const first = client.watchOrders(PAIR);
+            await sleep(500); // Until it is subscribed; ccxt does not say when.
+            await buy('js-5');
+            let got = await first;
+            limit(got[got.length - 1], 'js-5', 'open');
+            await client.cancelOrder(got[got.length - 1].id, PAIR);
+            while (got[got.length - 1].status !== 'canceled') got = await client.watchOrders(PAIR);
+            const trades = client.watchMyTrades(PAIR);
+            await sleep(500);
+            const bought = await client.createOrder(PAIR, 'market', 'buy', 0.01);
+            const told = await trades;
+            need(told[told.length - 1].order === bought.id, 'another order\'s trade');
+        },
+    };
+    for (const [name, call] of Object.entries(steps)) await step('binance', name, call);
+}
+
 process.on('unhandledRejection', () => {}); // A subscription that nobody waits for any more.
-const asked = process.argv.slice(2);
-Promise.all((asked.length ? asked : Object.keys(MARKETS)).map(run)).then(() => process.exit(0));
+const given = process.argv.slice(2);
+const asked = given.length ? given : Object.keys(MARKETS);
+const trading = asked.includes('binance') ? [trade()] : [];
+Promise.all([...asked.map(run), ...trading]).then(() => process.exit(0));

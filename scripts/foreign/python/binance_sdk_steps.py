@@ -1,9 +1,12 @@
-"""binance-sdk-spot, Binance's own: REST, WebSocket API and streams."""
+"""binance-sdk-spot, Binance's own: REST, WebSocket API and streams; trading with an HMAC key by
+REST, and with an Ed25519 key on a session that is logged on."""
 
 import asyncio
 
+from binance_common.errors import BadRequestError
 from binance_sdk_spot.spot import ConfigurationRestAPI, ConfigurationWebSocketAPI, Spot
 from binance_sdk_spot.spot import ConfigurationWebSocketStreams
+from Crypto.PublicKey import ECC
 
 from steps import *
 
@@ -139,3 +142,143 @@ step(MARKET, "api", within(api))
 step(MARKET, "~book", within(watch_book))
 step(MARKET, "~trades", within(watch_trades))
 step(MARKET, "~ticker", within(watch_ticker))
+
+
+KEY = "foreign-binance-sdk"
+LIMIT = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "time_in_force": "GTC",
+         "quantity": 0.01, "price": float(FAR)}
+BTC = {"symbol": "BTCUSDT"}
+
+
+def refused(code, call, **params):
+    try:
+        got = call(**params)
+    except BadRequestError as error:
+        return need(str(code) in str(vars(error)) + str(error), f"refused with {error}, not {code}")
+    raise Wrong(f"not refused: {str(body(got))[:200]}")
+
+
+class Trading:
+    """One account; each step goes on where the one before it ended."""
+
+    def __init__(self):
+        self.rest = Spot(config_rest_api=ConfigurationRestAPI(
+            api_key=KEY, api_secret=secret(KEY), retries=0, timeout=10_000)).rest_api
+
+    def place(self):
+        got = body(self.rest.new_order(**LIMIT, new_client_order_id="sdk-1"))
+        self.id = order(got, "sdk-1", "NEW")
+        refused(-2010, self.rest.new_order, **LIMIT, new_client_order_id="sdk-1")
+        refused(-1013, self.rest.new_order, **LIMIT | {"price": 50000.001})
+        self.rest.order_test(**LIMIT)
+
+    def open(self):
+        rows = body(self.rest.get_open_orders(**BTC))
+        need([row["orderId"] for row in rows] == [self.id], str(rows)[:200])
+        order(body(self.rest.get_order(**BTC, order_id=self.id)), "sdk-1", "NEW")
+        order(body(self.rest.get_order(**BTC, orig_client_order_id="sdk-1")), "sdk-1", "NEW")
+        need(len(body(self.rest.all_orders(**BTC))) == 1, "more orders than one")
+
+    def amend(self):
+        got = body(self.rest.order_amend_keep_priority(
+            **BTC, order_id=self.id, new_qty=0.005, new_client_order_id="sdk-2"))["amendedOrder"]
+        need((got["orderId"], float(got["qty"])) == (self.id, 0.005), str(got)[:200])
+        need((got["origClientOrderId"], got["clientOrderId"]) == ("sdk-1", "sdk-2"), str(got)[:200])
+        got = body(self.rest.order_cancel_replace(
+            **LIMIT, cancel_replace_mode="STOP_ON_FAILURE", cancel_order_id=self.id,
+            new_client_order_id="sdk-3"))
+        order(got["cancelResponse"], "sdk-2", "CANCELED")
+        self.id = order(got["newOrderResponse"], "sdk-3", "NEW")
+
+    def cancel(self):
+        got = body(self.rest.delete_order(**BTC, order_id=self.id))
+        order(got, "sdk-3", "CANCELED")
+        order(body(self.rest.get_order(**BTC, order_id=self.id)), "sdk-3", "CANCELED")
+        refused(-2011, self.rest.delete_order, **BTC, order_id=self.id)
+        refused(-2013, self.rest.get_order, **BTC, orig_client_order_id="nobody")
+
+    def fills(self):
+        bought = body(self.rest.new_order(**BTC, side="BUY", type="MARKET", quantity=0.01))
+        sold = body(self.rest.new_order(**BTC, side="SELL", type="MARKET", quantity=0.002))
+        ids = filled(bought, "BUY", 0.01), filled(sold, "SELL", 0.002)
+        rows = body(self.rest.my_trades(**BTC))
+        own(rows, ids[0], 0.01, True)
+        own(rows, ids[1], 0.002, False)
+
+    def funds(self):
+        before = body(self.rest.get_account(omit_zero_balances=True))["balances"]
+        self.rest.new_order(**BTC, side="BUY", type="MARKET", quantity=0.01)
+        after = body(self.rest.get_account())["balances"]
+        got = free(after, "BTC") - free(before, "BTC")
+        need(abs(got - 0.00999) < 1e-7, f"bought 0.01, got {got}")
+        counts = body(self.rest.rate_limit_order())
+        need([row["interval"] for row in counts] == ["SECOND", "DAY"], str(counts)[:200])
+
+    async def ws(self, work):
+        """A session that is logged on; its API key is the public key."""
+        pair = ECC.generate(curve="ed25519")
+        config = ConfigurationWebSocketAPI(
+            api_key=pair.public_key().export_key(format="raw").hex(),
+            private_key=pair.export_key(format="PEM"))
+        connection = await Spot(config_ws_api=config).websocket_api.create_connection()
+        try:
+            got = result(await connection.session_logon())
+            got = got[0] if isinstance(got, list) else got
+            await work(connection)
+        finally:
+            await connection.close_connection(close_session=True)
+
+    async def ws_orders(self, ws):
+        placed = result(await ws.order_place(**LIMIT, new_client_order_id="sdk-4"))
+        id = order(placed, "sdk-4", "NEW")
+        order(result(await ws.order_status(**BTC, order_id=id)), "sdk-4", "NEW")
+        need(len(result(await ws.open_orders_status(**BTC))) == 1, "more open orders than one")
+        got = result(await ws.order_amend_keep_priority(**BTC, order_id=id, new_qty=0.005))
+        need(float(got["amendedOrder"]["qty"]) == 0.005, str(got)[:200])
+        got = result(await ws.order_cancel(**BTC, order_id=id))
+        need((got["orderId"], got["status"]) == (id, "CANCELED"), str(got)[:200])
+        bought = result(await ws.order_place(**BTC, side="BUY", type="MARKET", quantity=0.01))
+        own(result(await ws.my_trades(**BTC)), filled(bought, "BUY", 0.01), 0.01, True)
+
+    async def ws_funds(self, ws):
+        need(free(result(await ws.account_status())["balances"], "BTC") > 0, "no BTC")
+
+    async def events(self, ws):
+        told = Told()
+        subscribed = await ws.user_data_stream_subscribe()
+        subscribed.stream.on("message", lambda event: told.add(plain(event)))
+        await ws.order_place(**LIMIT, new_client_order_id="sdk-5")
+        await ws.order_cancel(**BTC, orig_client_order_id="sdk-5")
+        await ws.order_place(
+            **BTC, side="BUY", type="MARKET", quantity=0.01, new_client_order_id="sdk-6")
+        until = time.monotonic() + STEP_S
+        while not told.whole("sdk-5", "sdk-6"):
+            need(time.monotonic() < until, f"told only {told.changes}")
+            await asyncio.sleep(0.05)
+
+    def run(self):
+        for name, call in {
+            "place": self.place, "open": self.open, "amend": self.amend, "cancel": self.cancel,
+            "fills": self.fills, "funds": self.funds,
+            "~orders": within(lambda: self.ws(self.ws_orders)),
+            "~funds": within(lambda: self.ws(self.ws_funds)),
+            "~events": within(lambda: self.ws(self.events)),
+        }.items():
+            step(MARKET, name, call)
+
+
+def result(answer):
+    """What a request over the WebSocket API was answered with."""
+    got = body(answer)
+    need("result" in got, str(got)[:300])
+    return got["result"]
+
+
+def plain(event):
+    """An event of the user data stream; of its kind only the model's class is left."""
+    event = getattr(event, "actual_instance", None) or event
+    name = type(event).__name__
+    return {"e": name[0].lower() + name[1:], **event.to_dict()}
+
+
+Trading().run()

@@ -1,4 +1,4 @@
-"""ccxt (Python): its unified calls at every market, all markets at once."""
+"""ccxt (Python): its unified calls at every market, all markets at once, and its trading."""
 
 import asyncio
 import sys
@@ -151,11 +151,150 @@ class Steps:
             await self.exchange.close()
 
 
+class Trading:
+    """One account at one exchange; each step goes on where the one before it ended."""
+
+    def __init__(self):
+        key = "foreign-ccxt"
+        self.exchange = ccxt.pro.binance({
+            "timeout": 10_000, "apiKey": key, "secret": secret(key),
+            "options": {"fetchMarkets": {"types": ["spot"]}}})
+
+    async def refused(self, error, call):
+        try:
+            got = await call
+        except error:
+            return
+        raise Wrong(f"not refused: {str(got)[:200]}")
+
+    def limit(self, got, client_id, status):
+        for field, value in {
+            "symbol": PAIR, "side": "buy", "type": "limit", "status": status, "amount": 0.01,
+            "price": float(FAR), "clientOrderId": client_id,
+        }.items():
+            need(got[field] == value, f"{field} is {got[field]}, not {value}")
+        return got["id"]
+
+    async def place(self):
+        listed = await self.exchange.load_markets()
+        need(PAIR in listed and self.exchange.currencies["BTC"], "no currencies")
+        make = self.exchange.create_order
+        got = await make(PAIR, "limit", "buy", 0.01, float(FAR), {"clientOrderId": "cc-1"})
+        self.id = self.limit(got, "cc-1", "open")
+        again = make(PAIR, "limit", "buy", 0.01, float(FAR), {"clientOrderId": "cc-1"})
+        await self.refused(ccxt.InvalidOrder, again)
+        poor = make(PAIR, "limit", "sell", 1_001, 8_900, {})  # It has 1,000.
+        await self.refused(ccxt.InsufficientFunds, poor)
+        crossing = make(PAIR, "limit", "buy", 0.01, 90000, {"postOnly": True})
+        await self.refused(ccxt.OrderImmediatelyFillable, crossing)
+
+    async def open(self):
+        got = await self.exchange.fetch_open_orders(PAIR)
+        need([one["id"] for one in got] == [self.id], str(got)[:200])
+        self.limit(await self.exchange.fetch_order(self.id, PAIR), "cc-1", "open")
+        need(len(await self.exchange.fetch_orders(PAIR)) == 1, "more orders than one")
+
+    async def amend(self):
+        """A cancel and a new order in one: ccxt has no other at spot."""
+        got = await self.exchange.edit_order(self.id, PAIR, "limit", "buy", 0.01, 49_000)
+        need((got["price"], got["status"]) == (49_000, "open"), str(got)[:200])
+        need(got["id"] != self.id, "the same order")
+        self.id = got["id"]
+
+    async def cancel(self):
+        await self.exchange.cancel_order(self.id, PAIR)
+        got = await self.exchange.fetch_order(self.id, PAIR)
+        need(got["status"] == "canceled", str(got)[:200])
+        await self.refused(ccxt.OrderNotFound, self.exchange.cancel_order(self.id, PAIR))
+        await self.exchange.create_order(PAIR, "limit", "buy", 0.01, float(FAR))
+        await self.exchange.cancel_all_orders(PAIR)
+        need(await self.exchange.fetch_open_orders(PAIR) == [], "some are open still")
+
+    async def fills(self):
+        bought = await self.exchange.create_order(PAIR, "market", "buy", 0.01)
+        need((bought["status"], bought["filled"]) == ("closed", 0.01), str(bought)[:200])
+        price("BTC", bought["average"], "average")
+        spent = await self.exchange.create_market_buy_order_with_cost(PAIR, 1_000)
+        need(990 < spent["cost"] <= 1_000, f"cost {spent['cost']}")
+        got = await self.exchange.fetch_my_trades(PAIR)
+        got = [trade for trade in got if trade["order"] == bought["id"]]
+        need(abs(sum(trade["amount"] for trade in got) - 0.01) < 1e-9, str(got)[:200])
+        fee = got[0]["fee"]
+        need((fee["currency"], got[0]["takerOrMaker"]) == ("BTC", "taker"), str(got[0])[:300])
+        need(abs(fee["cost"] - got[0]["amount"] / 1000) < 1e-8, f"fee {fee}")
+
+    async def funds(self):
+        before = await self.exchange.fetch_balance()
+        await self.exchange.create_order(PAIR, "limit", "buy", 0.01, float(FAR))
+        after = await self.exchange.fetch_balance()
+        need(abs(after["USDT"]["used"] - 500) < 1e-6, f"used {after['USDT']['used']}")
+        need(abs(after["USDT"]["total"] - before["USDT"]["total"]) < 1e-6, "the total changed")
+        await self.exchange.cancel_all_orders(PAIR)
+        fees = await self.exchange.fetch_trading_fees()
+        need(fees[PAIR]["taker"] == 0.001, str(fees[PAIR])[:200])
+
+    async def ws_orders(self):
+        params = {"clientOrderId": "cc-2"}
+        make = self.exchange.create_order_ws
+        got = await make(PAIR, "limit", "buy", 0.01, float(FAR), params)
+        id = self.limit(got, "cc-2", "open")
+        got = await self.exchange.fetch_open_orders_ws(PAIR)
+        need([one["id"] for one in got] == [id], str(got)[:200])
+        self.limit(await self.exchange.fetch_order_ws(id, PAIR), "cc-2", "open")
+        got = await self.exchange.cancel_order_ws(id, PAIR)
+        need(got["status"] == "canceled", str(got)[:200])
+        bought = await make(PAIR, "market", "buy", 0.01)
+        need(bought["status"] == "closed", str(bought)[:200])
+        got = await self.exchange.fetch_my_trades_ws(PAIR)
+        need(any(trade["order"] == bought["id"] for trade in got), "not among its trades")
+
+    async def ws_funds(self):
+        got = await self.exchange.fetch_balance_ws()
+        need("BTC" in got and got["BTC"]["free"] > 0, "no BTC among its balances")
+
+    async def events(self):
+        orders = asyncio.ensure_future(self.exchange.watch_orders(PAIR))
+        await asyncio.sleep(0.5)  # Until it is subscribed; ccxt does not say when.
+        params = {"clientOrderId": "cc-3"}
+        await self.exchange.create_order(PAIR, "limit", "buy", 0.01, float(FAR), params)
+        got = await orders
+        self.limit(got[-1], "cc-3", "open")
+        await self.exchange.cancel_order(got[-1]["id"], PAIR)
+        while (got := await self.exchange.watch_orders(PAIR))[-1]["status"] != "canceled":
+            pass
+        trades = asyncio.ensure_future(self.exchange.watch_my_trades(PAIR))
+        balance = asyncio.ensure_future(self.exchange.watch_balance())
+        await asyncio.sleep(0.5)
+        bought = await self.exchange.create_order(PAIR, "market", "buy", 0.01)
+        got = await trades
+        need(got[-1]["order"] == bought["id"], str(got[-1])[:200])
+        got = await balance
+        while "BTC" not in got:  # What the cancel gave back may have been told first.
+            got = await self.exchange.watch_balance()
+        need(got["BTC"]["free"] > 0, "no BTC")
+
+    async def run(self):
+        try:
+            for name, call in {
+                "place": self.place, "open": self.open, "amend": self.amend,
+                "cancel": self.cancel, "fills": self.fills, "funds": self.funds,
+                "~orders": self.ws_orders, "~funds": self.ws_funds, "~events": self.events,
+            }.items():
+                await astep("binance", name, call)
+        finally:
+            await self.exchange.close()
+
+
+PAIR = "BTC/USDT"
+
+
 async def main():
     # Each book's snapshots block a thread; the client's name look-ups need others.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4 * len(MARKETS)))
     observe()
-    await asyncio.gather(*(Steps(market).run() for market in sys.argv[1:] or MARKETS))
+    asked = sys.argv[1:] or MARKETS
+    trading = [Trading().run()] if "binance" in asked else []
+    await asyncio.gather(*(Steps(market).run() for market in asked), *trading)
 
 
 asyncio.run(main())

@@ -1,9 +1,11 @@
-"""python-binance: its public calls, streams and depth cache at Binance spot, USD-M and COIN-M."""
+"""python-binance: its public calls, streams and depth cache at Binance spot, USD-M and COIN-M, and
+its trading at spot, by REST and by the WebSocket API."""
 
 import asyncio
 
 from binance import AsyncClient, BinanceSocketManager, DepthCacheManager
 from binance.enums import FuturesType
+from binance.exceptions import BinanceAPIException
 
 from steps import *
 
@@ -127,5 +129,114 @@ class Steps:
         }.items():
             step(self.market, name, with_client(call))
 
+
+KEY = "foreign-python-binance"
+LIMIT = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC",
+         "quantity": "0.01", "price": FAR}
+BTC = {"symbol": "BTCUSDT"}
+
+
+async def refused(code, call):
+    try:
+        got = await call
+    except BinanceAPIException as error:
+        return need(error.code == code, f"refused with {error.code}, not {code}")
+    raise Wrong(f"not refused: {str(got)[:200]}")
+
+
+class Trading:
+    """One account; each step goes on where the one before it ended."""
+
+    async def place(self, client):
+        got = await client.create_order(**LIMIT, newClientOrderId="pb-1", newOrderRespType="FULL")
+        self.id = order(got, "pb-1", "NEW")
+        await refused(-2010, client.create_order(**LIMIT, newClientOrderId="pb-1"))
+        await refused(-1013, client.create_order(**LIMIT | {"price": "50000.001"}))
+        need(await client.create_test_order(**LIMIT) == {}, "a test order was answered")
+
+    async def open(self, client):
+        rows = await client.get_open_orders(**BTC)
+        need([row["orderId"] for row in rows] == [self.id], str(rows)[:200])
+        order(await client.get_order(**BTC, orderId=self.id), "pb-1", "NEW")
+        order(await client.get_order(**BTC, origClientOrderId="pb-1"), "pb-1", "NEW")
+        need(len(await client.get_all_orders(**BTC)) == 1, "more orders than one")
+
+    async def amend(self, client):
+        """It has no call of that name; what it has is a cancel and a new order in one."""
+        got = await client.cancel_replace_order(
+            **LIMIT, cancelReplaceMode="STOP_ON_FAILURE", cancelOrderId=self.id,
+            newClientOrderId="pb-2")
+        need((got["cancelResult"], got["newOrderResult"]) == ("SUCCESS", "SUCCESS"), str(got)[:200])
+        order(got["cancelResponse"], "pb-1", "CANCELED")
+        self.id = int(got["newOrderResponse"]["orderId"])
+
+    async def cancel(self, client):
+        got = await client.cancel_order(**BTC, origClientOrderId="pb-2")
+        need(order(got, "pb-2", "CANCELED") == self.id, "another order")
+        order(await client.get_order(**BTC, orderId=self.id), "pb-2", "CANCELED")
+        await refused(-2011, client.cancel_order(**BTC, orderId=self.id))
+        await refused(-2013, client.get_order(**BTC, origClientOrderId="nobody"))
+        for name in "pb-3", "pb-4":
+            await client.create_order(**LIMIT, newClientOrderId=name)
+        got = await client.cancel_all_open_orders(**BTC)
+        need([row["origClientOrderId"] for row in got] == ["pb-3", "pb-4"], str(got)[:200])
+
+    async def fills(self, client):
+        bought = await client.order_market_buy(**BTC, quantity="0.01", newOrderRespType="FULL")
+        sold = await client.order_market_sell(**BTC, quantity="0.002", newOrderRespType="FULL")
+        ids = filled(bought, "BUY", 0.01), filled(sold, "SELL", 0.002)
+        rows = await client.get_my_trades(**BTC)
+        own(rows, ids[0], 0.01, True)
+        own(rows, ids[1], 0.002, False)
+        rows = await client.get_my_trades(**BTC, fromId=rows[-1]["id"] + 1)
+        need(rows == [], "trades after the last one")
+
+    async def funds(self, client):
+        before = (await client.get_account())["balances"]
+        await client.order_market_buy(**BTC, quantity="0.01")
+        after = (await client.get_account())["balances"]
+        got = free(after, "BTC") - free(before, "BTC")
+        need(abs(got - 0.00999) < 1e-7, f"bought 0.01, got {got}")
+        price("BTC", (free(before, "USDT") - free(after, "USDT")) / 0.01, "what was paid")
+        rights = await client.get_account_api_permissions()
+        need(rights["enableSpotAndMarginTrading"] and not rights["enableWithdrawals"], str(rights))
+
+    async def ws_orders(self, client):
+        id = order(await client.ws_create_order(**LIMIT, newClientOrderId="pb-5"), "pb-5", "NEW")
+        order(await client.ws_get_order(**BTC, orderId=id), "pb-5", "NEW")
+        need(len(await client.ws_get_open_orders(**BTC)) == 1, "more open orders than one")
+        order(await client.ws_cancel_order(**BTC, orderId=id), "pb-5", "CANCELED")
+        await refused(-2011, client.ws_cancel_order(**BTC, orderId=id))
+        bought = await client.ws_order_market_buy(**BTC, quantity="0.01", newOrderRespType="FULL")
+        filled(bought, "BUY", 0.01)
+
+    async def events(self, client):
+        told = Told()
+        async with BinanceSocketManager(client).user_socket() as events:
+            await client.create_order(**LIMIT, newClientOrderId="pb-6")
+            await client.ws_cancel_order(**BTC, origClientOrderId="pb-6")
+            await client.order_market_buy(**BTC, quantity="0.01", newClientOrderId="pb-7")
+            while not told.whole("pb-6", "pb-7"):
+                message = await events.recv()
+                told.add(message.get("event", message))
+
+    def run(self):
+        def with_client(call):
+            async def called():
+                client = await AsyncClient.create(KEY, secret(KEY))
+                try:
+                    return await call(client)
+                finally:
+                    await client.close_connection()
+            return within(called)
+        for name, call in {
+            "place": self.place, "open": self.open, "amend": self.amend, "cancel": self.cancel,
+            "fills": self.fills, "funds": self.funds, "~orders": self.ws_orders,
+            "~events": self.events,
+        }.items():
+            step("binance", name, with_client(call))
+
+
 for market in MARKETS:
     Steps(market).run()
+Trading().run()

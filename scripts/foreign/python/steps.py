@@ -5,6 +5,7 @@ symbol, prices near those that the simulator starts at, the better side better.
 """
 
 import asyncio
+import hashlib
 import http.client
 import json
 import os
@@ -279,3 +280,76 @@ def take(messages, find, s=STEP_S):
         if found:
             return found
     raise Wrong(f"nothing within {s} s" + (f"; last came {str(seen)[:200]}" if seen else ""))
+
+
+# Trading at the simulated Binance: orders in its own words. No key is registered: what signs for it
+# by HMAC is the SHA-256 digest of its text.
+FAR = "50000.00"  # A bid of BTC at this price rests.
+
+
+def secret(key):
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def order(got, client_id, status, more=()):
+    """An answer about a limit order of 0.01 BTC at FAR, or what is left of one."""
+    want = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "status": status, **dict(more)}
+    for field, value in want.items():
+        need(got.get(field) == value, f"{field} is {got.get(field)}, not {value}")
+    names = (got.get("clientOrderId"), got.get("origClientOrderId"))
+    need(client_id in names, f"{client_id} is none of {names}")
+    need(float(got["price"]) == float(FAR), f"price {got['price']}")
+    return int(got["orderId"])
+
+
+def filled(got, side, qty):
+    """An answer to a market order: what it says of its fills is what they are together."""
+    need((got["status"], got["side"], got["type"]) == ("FILLED", side, "MARKET"), str(got)[:200])
+    need(float(got["executedQty"]) == qty, f"executed {got['executedQty']}, not {qty}")
+    fills = got["fills"]
+    need(abs(sum(float(fill["qty"]) for fill in fills) - qty) < 1e-9, str(fills)[:200])
+    worth = sum(float(fill["qty"]) * float(fill["price"]) for fill in fills)
+    paid = float(got["cummulativeQuoteQty"])
+    need(abs(worth - paid) < 1e-4, f"fills are worth {worth}, and {paid} was paid")
+    for fill in fills:
+        price("BTC", fill["price"])
+        need(float(fill["commission"]) > 0, "no commission")
+    return int(got["orderId"])
+
+
+def own(rows, order_id, qty, buyer):
+    """Own trades: those of this order are of this side and quantity together."""
+    rows = [row for row in rows if int(row["orderId"]) == order_id]
+    need(rows, f"none of order {order_id}")
+    need(abs(sum(float(row["qty"]) for row in rows) - qty) < 1e-9, str(rows)[:200])
+    for row in rows:
+        price("BTC", row["price"])
+        need(row["isBuyer"] is buyer and row["isMaker"] is False, str(row)[:200])
+        asset, got = ("BTC", row["qty"]) if buyer else ("USDT", row["quoteQty"])
+        need(row["commissionAsset"] == asset, f"commission in {row['commissionAsset']}")
+        need(abs(float(row["commission"]) - float(got) / 1000) < 1e-6, f"{row['commission']}")
+
+
+def free(rows, asset):
+    row = next((row for row in rows if row["asset"] == asset), None)
+    need(row, f"no {asset} among {len(rows)} balances")
+    return float(row["free"])
+
+
+class Told:
+    """What a user data stream has told: every change of an order, and balances."""
+
+    def __init__(self):
+        self.changes, self.balances = [], set()
+
+    def add(self, event):
+        if event["e"] == "executionReport":
+            self.changes.append((event["c"], event["C"], event["x"], event["X"]))
+        if event["e"] == "outboundAccountPosition":
+            self.balances |= {balance["a"] for balance in event["B"]}
+
+    def whole(self, resting, bought):
+        """A limit order was placed and cancelled, and another one bought."""
+        seen = {(c or own, x) for own, c, x, _ in self.changes}
+        want = {(resting, "NEW"), (resting, "CANCELED"), (bought, "NEW"), (bought, "TRADE")}
+        return want <= seen and {"BTC", "USDT"} <= self.balances
