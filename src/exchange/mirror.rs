@@ -10,7 +10,7 @@ pub(crate) mod still;
 use super::Account;
 use crate::base::{Diff, Instrument, Level, Px, Qty, Quote, Side, Symbol, Trade, UnixNanos};
 pub use day::Day;
-pub use orders::{Denied, Holdings, Order, Place, Placed, Report, Terms};
+pub use orders::{Asks, Denied, Holdings, Order, Place, Placed, Refuses, Report, Terms};
 pub use rest::{Ban, Call, Content, Method, Quota, Refusal, Reply};
 use std::collections::{BTreeMap, HashMap};
 use zeroize::Zeroizing;
@@ -264,6 +264,10 @@ pub trait Accounts: Sync {
 pub trait AccountSession: Send {
     /// A text frame of the client.
     fn handle_text(&mut self, text: &str, market: &mut dyn Matcher, out: &mut Vec<String>);
+    /// What a frame of the client is about.
+    fn asks(&self, text: &str) -> Asks;
+    /// Refuses a frame of the client at `now`, whatever it asks for.
+    fn refuse(&self, text: &str, why: Refuses, now: UnixNanos) -> String;
     /// Something happened to an account; whether this client follows it is for the session to know.
     fn handle_report(&mut self, report: &Report, market: &dyn Market, out: &mut Vec<String>);
 }

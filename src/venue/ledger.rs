@@ -109,6 +109,13 @@ impl Ledger {
         Some(&account.holdings)
     }
 
+    /// Every order that rests, by account.
+    pub(crate) fn all_open(&self) -> Vec<Order> {
+        let accounts = self.accounts.iter();
+        let open = accounts.flat_map(|account| account.holdings.open.values());
+        open.cloned().collect()
+    }
+
     /// Counts an order that an account wants to place at `now`.
     pub(crate) fn count(&mut self, owner: Owner, now: UnixNanos) -> Result<(), Denied> {
         let windows = &mut self.account(owner).holdings.windows;

@@ -183,6 +183,17 @@ impl Matching {
         id
     }
 
+    /// What somebody must take to have all of this order; `None` if it does not rest.
+    pub(crate) fn up_to(&self, id: OrderId) -> Option<Qty> {
+        let &(side, px) = self.places.get(&id)?;
+        let better = self.levels(side).take_while(|level| level.px != px);
+        let better: u64 = better.map(|level| level.qty.0).sum();
+        let queue = self.queues(side).get(&px)?;
+        let at = queue.iter().position(|order| order.id == id)?;
+        let queued: u64 = queue.iter().take(at + 1).map(|order| order.qty.0).sum();
+        Some(Qty(better + queued))
+    }
+
     /// The id of an order that never comes in.
     pub(crate) fn skip(&mut self) -> OrderId {
         self.orders += 1;

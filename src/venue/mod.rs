@@ -3,6 +3,7 @@
 
 pub mod account;
 pub(crate) mod directory;
+pub mod faults;
 pub(crate) mod flow;
 pub(crate) mod ledger;
 pub(crate) mod limits;

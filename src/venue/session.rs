@@ -1,10 +1,13 @@
 //! One WebSocket of a client, in messages: the exchange's half of its protocol, and the events or
 //! the recording that flow down it. Knows no framing and counts no bytes on a wire.
 
+mod account;
+
+use self::account::Account;
 use super::play::{Playhead, Step, UNCHANGED};
 use super::simulated::{News, Source, Venue};
 use crate::base::Nanos;
-use crate::exchange::mirror::{AccountSession, MirrorSession, Offence, Report};
+use crate::exchange::mirror::{MirrorSession, Offence};
 use std::net::IpAddr;
 
 /// Why an exchange ends a connection.
@@ -16,6 +19,10 @@ pub(crate) enum Broken {
     Offence(Offence),
     /// The recording could not be read any further.
     Recording,
+    /// A fault: after so many bytes of what was said last.
+    Cut(usize),
+    /// A fault: nothing more is read or written, and the connection stays open.
+    HalfOpen,
 }
 
 /// What a connection says.
@@ -26,41 +33,6 @@ enum Speaker {
     Player(Box<dyn MirrorSession>, Play),
     /// What becomes of orders.
     Account(Account),
-}
-
-/// A connection for orders.
-struct Account {
-    session: Box<dyn AccountSession>,
-    /// Whose it is.
-    from: IpAddr,
-    /// The newest report that it saw.
-    seen: u64,
-}
-
-impl Account {
-    /// Answers a request, and tells what that caused right before or right after the answer.
-    fn handle_text(&mut self, text: &str, venue: &mut Venue, out: &mut Vec<String>) {
-        venue.visit(self.from);
-        let told = out.len();
-        self.session.handle_text(text, venue, out);
-        let caused = venue.caused(self.seen);
-        if !caused.is_empty() && venue.tells_first() {
-            let answers = out.split_off(told);
-            self.handle_reports(&caused, venue, out);
-            out.extend(answers);
-        } else {
-            self.handle_reports(&caused, venue, out);
-        }
-    }
-
-    fn handle_reports(&mut self, reports: &[Report], venue: &Venue, out: &mut Vec<String>) {
-        for report in reports.iter().filter(|report| report.number > self.seen) {
-            self.session.handle_report(report, venue, out);
-        }
-        self.seen = reports
-            .last()
-            .map_or(self.seen, |newest| newest.number.max(self.seen));
-    }
 }
 
 enum Play {
@@ -118,11 +90,10 @@ impl Session {
     pub(crate) fn new(now: Nanos, from: IpAddr, venue: &Venue, target: &str) -> Option<Self> {
         let mirror = venue.exchange.mirror();
         let speaker = match mirror.session(target) {
-            None => Speaker::Account(Account {
-                session: mirror.accounts()?.session(target, venue.unix(now))?,
-                from,
-                seen: 0,
-            }),
+            None => {
+                let session = mirror.accounts()?.session(target, venue.unix(now))?;
+                Speaker::Account(Account::new(session, from))
+            }
             Some(session) => match &venue.source {
                 Source::Play(..) => {
                     let begun = session.streams() > 0;
@@ -182,8 +153,7 @@ impl Session {
                 (done, session.streams() > before)
             }
             Speaker::Account(account) => {
-                account.handle_text(text, venue, out);
-                return Ok(());
+                return account.handle_text(now, text, venue, out);
             }
         };
         if self.is_too_wide() {
@@ -209,7 +179,7 @@ impl Session {
                 }
             }
             Speaker::Player(..) => {}
-            Speaker::Account(account) => account.handle_reports(&news.reports, venue, out),
+            Speaker::Account(account) => account.handle_news(&news.reports, venue, out),
         }
     }
 
@@ -228,7 +198,7 @@ impl Session {
                 }
                 session.handle_timeout(unix, out).map_err(Broken::Offence)
             }
-            Speaker::Account(_) => Ok(()),
+            Speaker::Account(account) => account.handle_timeout(now, out),
         }
     }
 
@@ -248,7 +218,7 @@ impl Session {
                 | Play::On(_, Waiting::Room | Waiting::Snapshot)
                 | Play::End => Nanos::NEVER,
             }),
-            Speaker::Account(_) => Nanos::NEVER,
+            Speaker::Account(account) => account.poll_timeout(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod orders;
 
+use super::faults::Faults;
 use super::flow::{Flow, Profile};
 use super::ledger::Ledger;
 use super::limits::Gate;
@@ -90,6 +91,8 @@ pub(crate) struct Venue {
     epoch: UnixNanos,
     /// Its accounts.
     ledger: Ledger,
+    /// What goes wrong between them and their clients.
+    pub(crate) faults: RefCell<Faults>,
     /// Whose request is answered.
     visitor: IpAddr,
     dice: fastrand::Rng,
@@ -135,6 +138,7 @@ impl Venue {
         let mut venue = Self {
             exchange,
             ledger: orders::no_accounts(exchange),
+            faults: RefCell::default(),
             visitor: IpAddr::V4(Ipv4Addr::LOCALHOST),
             dice: fastrand::Rng::with_seed(dice_seed(seed, exchange.name(), 0)),
             traded: Vec::new(),

@@ -12,5 +12,6 @@ mod lane_support;
 mod life;
 mod life_support;
 mod odd;
+mod order_faults;
 mod played;
 mod sim;

@@ -25,10 +25,10 @@ use tickwire::watch::audit::{AUDIT_LEVELS, Truth};
 use tickwire::world::os::server::{self, Sim, SimOptions, SimProgress, SimSource, Speed};
 use tungstenite::{Message, WebSocket};
 
-type Tls = StreamOwned<ClientConnection, TcpStream>;
+pub(super) type Tls = StreamOwned<ClientConnection, TcpStream>;
 const WAIT: Duration = Duration::from_secs(120);
 
-fn flow(seed: u64) -> Sim {
+pub(super) fn flow(seed: u64) -> Sim {
     server::start(SimOptions {
         seed,
         ..SimOptions::default()
@@ -64,7 +64,7 @@ fn wait_until(sim: &Sim, reached: impl Fn(&SimProgress) -> bool) {
     }
 }
 
-fn websocket(sim: &Sim, path: &str) -> WebSocket<Tls> {
+pub(super) fn websocket(sim: &Sim, path: &str) -> WebSocket<Tls> {
     let url = format!("wss://{}{path}", sim.addr());
     tungstenite::client(url, connect(sim)).unwrap().0
 }
@@ -81,7 +81,7 @@ fn next_json(socket: &mut WebSocket<Tls>) -> Value {
     serde_json::from_str(&next_text(socket)).unwrap()
 }
 
-fn ask(socket: &mut WebSocket<Tls>, request: Value) -> Value {
+pub(super) fn ask(socket: &mut WebSocket<Tls>, request: Value) -> Value {
     socket.send(Message::text(request.to_string())).unwrap();
     next_json(socket)
 }
@@ -285,14 +285,14 @@ fn an_address_that_asks_for_too_much_is_sent_away_and_counted() {
     assert_eq!(sim.progress().exceeded.total(), 12);
 }
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     let since = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap();
     since.as_millis() as i64
 }
 
-fn logon(signer: &SigningKey, api_key: &str) -> Value {
+pub(super) fn logon(signer: &SigningKey, api_key: &str) -> Value {
     let timestamp = now_ms();
     let payload = format!("apiKey={api_key}&timestamp={timestamp}");
     let signature = STANDARD.encode(signer.sign(payload.as_bytes()).to_bytes());

@@ -5,6 +5,7 @@ use tickwire::exchange::by_name;
 use tickwire::strategy::{Table, imbalance};
 use tickwire::trading::limits::{RiskLimits, RiskParams};
 use tickwire::trading::risk::Risk;
+use tickwire::venue::faults::{Asks, Fault, Planned, Refuses};
 use tickwire::wiring::desk::Seated;
 use tickwire::wiring::plan::{FeedPlan, GatewayPlan, LanePlan, Plan};
 use tickwire::world::sim::driver::{Exchanges, World, WorldEnd};
@@ -12,6 +13,15 @@ use zeroize::Zeroizing;
 
 /// Three instruments of Binance followed and traded for a minute.
 fn minute(seed: u64) -> WorldEnd {
+    run(world(seed))
+}
+
+fn run(mut world: World) -> WorldEnd {
+    world.run(Span::from_secs(60)).unwrap();
+    world.finish()
+}
+
+fn world(seed: u64) -> World {
     let exchange = by_name("binance").unwrap();
     let exchanges = Exchanges::new(&["binance"], 3, seed).unwrap();
     let instruments = exchanges.instruments();
@@ -47,9 +57,7 @@ fn minute(seed: u64) -> WorldEnd {
         strategies: vec![Seated::everywhere(Box::new(strategy))],
         instruments: instruments.into(),
     };
-    let mut world = World::new(exchanges, plan).unwrap();
-    world.run(Span::from_secs(60)).unwrap();
-    world.finish()
+    World::new(exchanges, plan).unwrap()
 }
 
 #[test]
@@ -77,4 +85,40 @@ fn the_same_seed_gives_the_same_run_and_another_seed_another_one() {
     let first = told(minute(7));
     assert_eq!(first, told(minute(7)));
     assert_ne!(first, told(minute(8)));
+}
+
+#[test]
+fn what_goes_wrong_with_an_order_is_planned_on_the_virtual_clock() {
+    let with = |asks, fault| {
+        let mut world = world(7);
+        let after = 3;
+        let asks = Some(asks);
+        world.plan("binance", Planned { asks, after, fault });
+        run(world).desk.counters
+    };
+    let lost = with(Asks::Place, Fault::AnswerLost);
+    assert_eq!((lost.in_doubt, lost.rejected), (1, 0), "{lost:?}");
+    let swallowed = with(Asks::Place, Fault::Swallowed);
+    assert_eq!((swallowed.in_doubt, swallowed.rejected), (1, 0));
+    let unknown = with(Asks::Place, Fault::Answered(Refuses::Unknown));
+    assert_eq!((unknown.in_doubt, unknown.rejected), (1, 0));
+    let refused = with(Asks::Place, Fault::Refused(Refuses::Orders));
+    assert_eq!((refused.in_doubt, refused.rejected), (0, 1));
+    let twice = with(Asks::Place, Fault::AnswerTwice);
+    assert_eq!((twice.in_doubt, twice.rejected), (0, 0));
+    assert_eq!(twice.acked, twice.admitted);
+}
+
+#[test]
+fn what_goes_wrong_by_chance_is_the_same_for_a_seed() {
+    let told = |chance| {
+        let mut world = world(7);
+        world.by_chance("binance", chance, 100_000);
+        let end = run(world);
+        assert!(end.desk.counters.in_doubt > 0, "{:?}", end.desk.counters);
+        format!("{:?}", (end.desk, end.tally))
+    };
+    let first = told(1);
+    assert_eq!(first, told(1));
+    assert_ne!(first, told(2));
 }

@@ -375,3 +375,39 @@ pub struct Terms {
     /// came.
     pub(crate) credit: (u32, u32),
 }
+
+/// What a request is about, or that it is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Asks {
+    /// Places an order.
+    Place,
+    /// Cancels orders.
+    Cancel,
+    /// Cancels one order and places another.
+    Replace,
+    /// Makes an order smaller.
+    Amend,
+    /// Asks how orders, trades or balances stand.
+    Query,
+    /// Anything else.
+    Other,
+    /// No request: a report that another connection caused, or the market.
+    Report,
+}
+
+/// Why an exchange refuses a request with which nothing is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refuses {
+    /// Its time is not the exchange's.
+    Clock,
+    /// The address asked for too much; it is told when it may come back.
+    Weight,
+    /// The account placed too many orders.
+    Orders,
+    /// The matching engine does not want it.
+    Rejected,
+    /// The exchange does not know what became of it.
+    Unknown,
+    /// For a reason that no document has.
+    Strange,
+}

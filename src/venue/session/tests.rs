@@ -1,5 +1,6 @@
 //! Clients of one exchange that trade: what each is told, by its own protocol.
 
+mod faults;
 mod orders;
 mod played;
 mod queries;

@@ -72,6 +72,33 @@ impl Venue {
         self.dice.bool()
     }
 
+    /// Somebody trades with every client's order that rests: with all that is left of it, or with
+    /// half.
+    pub(crate) fn sweep(&mut self, half: bool) {
+        let first = self.events.len();
+        for order in self.ledger.all_open() {
+            let Place { listing, side, .. } = order.asked;
+            let lot = self.listings[listing].instrument.lot.0.max(1);
+            let Source::Flow(flows) = &mut self.source else {
+                return;
+            };
+            let flow = &mut flows.markets[listing];
+            let Some(ahead) = flow.book().up_to(order.id) else {
+                continue; // One before it took it along.
+            };
+            let spared = if half {
+                order.left().0 / 2 / lot * lot
+            } else {
+                0
+            };
+            let (px, qty) = (order.asked.px, Qty(ahead.0 - spared));
+            let incoming = Incoming::flow(side.opposite(), px, qty, false);
+            flow.place(self.now, incoming, &mut self.events);
+            self.settle(listing);
+        }
+        self.take_in(first);
+    }
+
     /// Books what the market of this listing did to clients' orders.
     pub(super) fn settle(&mut self, listing: usize) {
         let matched = match &mut self.source {

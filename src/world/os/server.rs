@@ -9,6 +9,7 @@ use super::sys;
 use crate::base::{Instrument, Span, UnixNanos};
 use crate::exchange::{self, DepthStream, Exchange};
 use crate::venue::directory::{Venues, host_names};
+use crate::venue::faults::Planned;
 use crate::venue::market;
 use crate::venue::recording::{Files, Indexed, Recording, RecordingError};
 use crate::venue::simulated::{Source, Venue};
@@ -274,6 +275,12 @@ impl Sim {
     /// metadata. Always sent before the bytes that it is about; a recording has none.
     pub fn truth(&self) -> &Receiver<Truth> {
         &self.truth
+    }
+
+    /// Lets something go wrong between an exchange's accounts and their clients. It holds from the
+    /// next request on that the exchange reads.
+    pub fn plan(&self, exchange: &str, planned: Planned) {
+        self.shared.plan(exchange, planned);
     }
 
     /// What it did so far.

@@ -55,6 +55,10 @@ pub(crate) enum Cut {
     Life,
     /// The recording could not be read any further.
     Recording,
+    /// A planned fault cut it.
+    Fault,
+    /// A planned fault: nobody reads or writes any more, and it stays open.
+    HalfOpen,
 }
 
 impl Cut {
@@ -74,6 +78,8 @@ impl Cut {
             Self::NoPong => "Pong timeout",
             Self::Life => "24 hours are over",
             Self::Recording => "the recording broke",
+            Self::Fault => "cut by a fault",
+            Self::HalfOpen => "half-open by a fault",
         }
     }
 }
@@ -128,9 +134,10 @@ impl Open {
     fn handle_input(&mut self, now: Nanos, pipe: &mut Pipe, venue: &mut Venue) -> Result<(), Cut> {
         while let Some(text) = self.peer.read(now, pipe)? {
             let (session, out) = (&mut self.session, &mut self.out);
+            let before = pipe.output.len();
             let done = session.handle_text(now, &text, venue, out);
             self.send(pipe);
-            self.keep(done, pipe)?;
+            self.keep(done, pipe, before)?;
         }
         Ok(())
     }
@@ -145,12 +152,13 @@ impl Open {
     ) -> Result<u64, Cut> {
         let payload = venue.unix(now).as_millis();
         self.peer.handle_timeout(now, pipe, payload)?;
+        let before = pipe.output.len();
         let done = self.session.handle_timeout(now, venue, &mut self.out);
         self.send(pipe);
-        self.keep(done, pipe)?;
+        self.keep(done, pipe, before)?;
         let done = self.session.play(now, venue, room, &mut self.out);
         let frames = self.send(pipe);
-        self.keep(done, pipe)?;
+        self.keep(done, pipe, before)?;
         Ok(frames)
     }
 
@@ -163,8 +171,22 @@ impl Open {
         frames
     }
 
-    fn keep(&mut self, done: Result<(), Broken>, pipe: &mut Pipe) -> Result<(), Cut> {
+    /// Ends the connection if it must end; `before` it had written this much.
+    fn keep(
+        &mut self,
+        done: Result<(), Broken>,
+        pipe: &mut Pipe,
+        before: usize,
+    ) -> Result<(), Cut> {
         done.map_err(|broken| match broken {
+            Broken::Cut(bytes) => {
+                pipe.output.truncate(before.saturating_add(bytes));
+                Cut::Fault
+            }
+            Broken::HalfOpen => {
+                pipe.output.truncate(before);
+                Cut::HalfOpen
+            }
             Broken::TooManyStreams => self.peer.cut(pipe, CloseCode::Policy, Cut::TooManyStreams),
             Broken::Offence(offence) => {
                 self.peer.close(pipe, offence.code.into(), &offence.reason);
@@ -190,6 +212,8 @@ pub(crate) struct Connection {
     from: IpAddr,
     /// The exchange that it is at, once that is known.
     venue: Option<usize>,
+    /// Nobody reads or writes any more.
+    half_open: bool,
 }
 
 impl Connection {
@@ -216,11 +240,15 @@ impl Connection {
             cut: None,
             from,
             venue: None,
+            half_open: false,
         })
     }
 
     /// Takes ciphertext from the socket and answers what it asks. The markets stand at `now`.
     pub(crate) fn handle_input(&mut self, now: Nanos, mut bytes: &[u8], venues: &mut Venues) {
+        if self.half_open {
+            return;
+        }
         while !bytes.is_empty() && self.cut.is_none_or(|(why, _)| why != Cut::Tls) {
             let read = self.tls.read_tls(&mut bytes);
             if read.is_err() || self.tls.process_new_packets().is_err() {
@@ -246,7 +274,7 @@ impl Connection {
     /// news. Gives the frames sent.
     pub(crate) fn handle_news(&mut self, venue: &Venue, news: &News) -> u64 {
         match &mut self.phase {
-            Phase::Open(open) if self.cut.is_none() => {
+            Phase::Open(open) if self.cut.is_none() && !self.half_open => {
                 open.session.handle_news(venue, news, &mut open.out);
                 open.send(&mut self.pipe)
             }
@@ -257,7 +285,7 @@ impl Connection {
     /// Does what is due: keep-alive, idle limits, and the recording. Gives the frames sent.
     pub(crate) fn handle_timeout(&mut self, now: Nanos, venues: &Venues) -> u64 {
         let mut frames = 0;
-        if self.cut.is_none() {
+        if self.cut.is_none() && !self.half_open {
             let venue = &venues.all[self.venue.unwrap_or(0)];
             let room = PLAY_BYTES_MAX.saturating_sub(self.queued());
             let pipe = &mut self.pipe;
@@ -280,6 +308,7 @@ impl Connection {
     pub(crate) fn poll_timeout(&self, venues: &Venues) -> Nanos {
         let venue = &venues.all[self.venue.unwrap_or(0)];
         match (&self.cut, &self.phase) {
+            _ if self.half_open => Nanos::NEVER,
             (Some((_, since)), _) => *since + LINGER_MAX,
             (None, Phase::Http) => self.last_request + IDLE_MAX,
             (None, Phase::Open(open)) => {
@@ -334,7 +363,9 @@ impl Connection {
     }
 
     fn end(&mut self, now: Nanos, why: Cut) {
-        if self.cut.is_none() {
+        if why == Cut::HalfOpen {
+            self.half_open = true;
+        } else if self.cut.is_none() {
             self.cut = Some((why, now));
         }
     }

@@ -10,6 +10,7 @@ use crate::conn::tls::client_config;
 use crate::exchange::mirror::Listing;
 use crate::exchange::{self, Exchange};
 use crate::venue::directory::host_names;
+use crate::venue::faults::Planned;
 use crate::venue::market::{coins, listed};
 use crate::venue::{Venue, Venues};
 use crate::watch::audit::{Auditor, BookAudit};
@@ -203,6 +204,23 @@ impl World {
             told: Vec::new(),
             buffer: vec![0; PIPE_BYTES],
         })
+    }
+
+    /// Lets something go wrong between an exchange's accounts and their clients.
+    pub fn plan(&mut self, exchange: &str, planned: Planned) {
+        let of = |venue: &&mut Venue| venue.exchange.name() == exchange;
+        if let Some(venue) = self.venues.all.iter_mut().find(of) {
+            venue.faults.get_mut().plan(planned);
+        }
+    }
+
+    /// Lets so many of a million requests to accounts of this exchange go wrong, in ways that the
+    /// seed decides.
+    pub fn by_chance(&mut self, exchange: &str, seed: u64, ppm: u32) {
+        let of = |venue: &&mut Venue| venue.exchange.name() == exchange;
+        if let Some(venue) = self.venues.all.iter_mut().find(of) {
+            venue.faults.get_mut().by_chance(seed, ppm);
+        }
     }
 
     /// The time that it is.

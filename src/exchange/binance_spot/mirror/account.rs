@@ -15,7 +15,7 @@ use super::{Fault, SpotMirror, TimeUnit, market, public};
 use crate::base::{Span, UnixNanos};
 use crate::exchange::mirror::orders::Fees;
 use crate::exchange::mirror::{
-    AccountSession, Accounts, Call, Market, Matcher, Reply, Report, Terms,
+    AccountSession, Accounts, Asks, Call, Market, Matcher, Refuses, Reply, Report, Terms,
 };
 use crate::exchange::{Account, AccountKey, Rate};
 pub(super) use act::interval;
@@ -369,6 +369,23 @@ impl AccountSession for ApiSession {
         let answer = self.answer(text, market, &mut events);
         out.push(answer);
         out.append(&mut events);
+    }
+
+    fn asks(&self, text: &str) -> Asks {
+        let request: Option<Value> = serde_json::from_str(text).ok();
+        let method = request
+            .as_ref()
+            .and_then(|request| request["method"].as_str());
+        let method = method.map(|method| method.strip_prefix("v3/").unwrap_or(method));
+        method
+            .and_then(Row::called)
+            .map_or(Asks::Other, |row| row.asks())
+    }
+
+    fn refuse(&self, text: &str, why: Refuses, now: UnixNanos) -> String {
+        let request: Value = serde_json::from_str(text).unwrap_or_default();
+        let fault = act::injected(why, now);
+        json!({"id": request["id"], "status": fault.status, "error": fault.error()}).to_string()
     }
 
     fn handle_report(&mut self, report: &Report, market: &dyn Market, out: &mut Vec<String>) {

@@ -4,8 +4,9 @@
 use super::SimProgress;
 use crate::base::Nanos;
 use crate::venue::directory::Venues;
+use crate::venue::faults::Planned;
 use crate::venue::limits::{self, Exceeded};
-use crate::venue::simulated::Source;
+use crate::venue::simulated::{Source, Venue};
 use crate::watch::audit::Truth;
 use crate::world::sim::connection::{Connection, Cut};
 use crossbeam_channel::{Sender, TrySendError};
@@ -37,9 +38,17 @@ pub(crate) struct Shared {
     slow_cuts: AtomicU64,
     truths_dropped: AtomicU64,
     exceeded: Mutex<Exceeded>,
+    /// What is to go wrong, by the exchange's name, until the thread has taken it.
+    planned: Mutex<Vec<(String, Planned)>>,
 }
 
 impl Shared {
+    /// Plans a fault of this exchange.
+    pub(crate) fn plan(&self, exchange: &str, planned: Planned) {
+        let mut all = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push((exchange.to_owned(), planned));
+    }
+
     pub(crate) fn progress(&self) -> SimProgress {
         // Whoever panicked while holding it left whole numbers behind.
         let exceeded = *self.exceeded.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,6 +113,7 @@ impl Thread {
             slow_cuts: AtomicU64::new(0),
             truths_dropped: AtomicU64::new(0),
             exceeded: Mutex::default(),
+            planned: Mutex::default(),
         });
         let thread = Self {
             poll,
@@ -201,6 +211,7 @@ impl Thread {
     /// One turn: the markets, then input, then timers, then the truth, and only then output.
     fn turn(&mut self) {
         let now = self.now();
+        self.plan();
         let mut frames = self.advance(now);
         let Self {
             clients,
@@ -241,6 +252,21 @@ impl Thread {
             .unwrap_or_else(PoisonError::into_inner) = limits::total(venues.all.iter());
         self.tell();
         self.write(now);
+    }
+
+    /// Takes over what is to go wrong.
+    fn plan(&mut self) {
+        let mut planned = self
+            .shared
+            .planned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for (name, planned) in planned.drain(..) {
+            let of = |venue: &&mut Venue| venue.exchange.name() == name;
+            if let Some(venue) = self.venues.all.iter_mut().find(of) {
+                venue.faults.get_mut().plan(planned);
+            }
+        }
     }
 
     /// Moves the markets up to `now`, one event at a time: whoever looks at a book while it is told

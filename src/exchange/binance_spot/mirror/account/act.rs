@@ -10,7 +10,7 @@ use super::words::Words;
 use crate::base::{Qty, UnixNanos};
 use crate::exchange::Rate;
 use crate::exchange::mirror::orders::{Holdings, Order, Status, Window};
-use crate::exchange::mirror::{Denied, Matcher, Place, Refusal};
+use crate::exchange::mirror::{Denied, Matcher, Place, Refusal, Refuses};
 use serde_json::{Value, json};
 
 /// Letters of an id that the exchange gives.
@@ -43,30 +43,58 @@ pub(super) fn act(
 pub(super) fn spend(weight: u32, market: &mut dyn Matcher) -> Result<(), Fault> {
     market.spend(weight).map_err(|why| {
         let now = market.now();
-        let (retry_after_s, banned) = match why {
-            Refusal::Banned { retry_after_s } => (retry_after_s, true),
-            Refusal::TooMany { retry_after_s } => (retry_after_s, false),
-            Refusal::NoPath | Refusal::NoMethod => return Fault::refusal(why),
-        };
-        let until = now.as_millis() + i64::try_from(retry_after_s).unwrap_or(0) * 1000;
-        let rather = "Please use WebSocket Streams for live updates to avoid";
-        let (status, msg) = match banned {
-            true => (
-                418,
-                format!(
-                    "Way too much request weight used; IP banned until {until}. {rather} bans."
-                ),
-            ),
-            false => (
-                429,
-                format!(
-                    "Too much request weight used; current limit is {WEIGHT_MAX} request weight \
-                     per 1 MINUTE. {rather} polling the API."
-                ),
-            ),
-        };
-        Fault::new(status, -1003, msg).with(retry_after(now, until))
+        let until = |seconds: u64| now.as_millis() + i64::try_from(seconds).unwrap_or(0) * 1000;
+        match why {
+            Refusal::Banned { retry_after_s } => {
+                let until = until(retry_after_s);
+                let msg = format!(
+                    "Way too much request weight used; IP banned until {until}. Please use \
+                     WebSocket Streams for live updates to avoid bans."
+                );
+                Fault::new(418, -1003, msg).with(retry_after(now, until))
+            }
+            Refusal::TooMany { retry_after_s } => too_heavy(now, until(retry_after_s)),
+            Refusal::NoPath | Refusal::NoMethod => Fault::refusal(why),
+        }
     })
+}
+
+/// -1003: the address has spent its weight.
+fn too_heavy(now: UnixNanos, until_ms: i64) -> Fault {
+    let msg = format!(
+        "Too much request weight used; current limit is {WEIGHT_MAX} request weight per 1 MINUTE. \
+         Please use WebSocket Streams for live updates to avoid polling the API."
+    );
+    Fault::new(429, -1003, msg).with(retry_after(now, until_ms))
+}
+
+/// -1015: the account has placed as many orders as this.
+fn too_many(rate: Rate, now: UnixNanos, until_ms: i64) -> Fault {
+    let (interval, times) = interval(rate);
+    let count = rate.count;
+    let msg =
+        format!("Too many new orders; current limit is {count} orders per {times} {interval}.");
+    Fault::new(429, -1015, msg).with(retry_after(now, until_ms))
+}
+
+/// What the exchange says without a reason of the client's.
+pub(super) fn injected(why: Refuses, now: UnixNanos) -> Fault {
+    let ms = now.as_millis();
+    match why {
+        Refuses::Clock => {
+            let msg = "Timestamp for this request is outside of the recvWindow.";
+            Fault::new(400, -1021, msg)
+        }
+        Refuses::Weight => too_heavy(now, (ms / 60_000 + 1) * 60_000),
+        Refuses::Orders => too_many(super::ORDERS[0], now, (ms / 10_000 + 1) * 10_000),
+        Refuses::Rejected => Fault::new(400, -2010, "Market is closed."),
+        Refuses::Unknown => {
+            let msg = "Timeout waiting for response from backend server. Send status unknown; \
+                       execution status unknown.";
+            Fault::new(504, -1007, msg)
+        }
+        Refuses::Strange => Fault::new(400, -9_999, "Something that no document has."),
+    }
 }
 
 /// Weight of requests that one address has in a minute.
@@ -310,13 +338,7 @@ impl Request<'_> {
                 let Some(window) = window else {
                     return Fault::new(429, -1015, "Too many new orders.");
                 };
-                let (interval, times) = interval(window.rate);
-                let msg = format!(
-                    "Too many new orders; current limit is {} orders per {times} {interval}.",
-                    window.rate.count
-                );
-                let until = window.end(now).as_millis();
-                return Fault::new(429, -1015, msg).with(retry_after(now, until));
+                return too_many(window.rate, now, window.end(now).as_millis());
             }
         };
         Fault::new(400, code, msg)

@@ -3,7 +3,7 @@
 
 use super::params::Params;
 use super::place;
-use crate::exchange::mirror::Method as Http;
+use crate::exchange::mirror::{Asks, Method as Http};
 
 /// What an account's owner asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -266,6 +266,24 @@ impl Row {
     /// Whether a key needs the right to trade.
     pub(super) fn trades(&self) -> bool {
         self.is_free() || matches!(self.ask, Ask::Test | Ask::Amend)
+    }
+
+    /// What it is about.
+    pub(super) fn asks(&self) -> Asks {
+        match self.ask {
+            Ask::Place => Asks::Place,
+            Ask::Cancel | Ask::CancelAll => Asks::Cancel,
+            Ask::Replace => Asks::Replace,
+            Ask::Amend => Asks::Amend,
+            Ask::Order | Ask::Open | Ask::All | Ask::Trades | Ask::Account => Asks::Query,
+            Ask::Test
+            | Ask::Counts
+            | Ask::Commission
+            | Ask::Fees
+            | Ask::Rights
+            | Ask::Assets
+            | Ask::MarginPairs => Asks::Other,
+        }
     }
 
     /// Whether it counts as an order, so that answers say how many there are.
