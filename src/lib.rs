@@ -6,27 +6,27 @@
 //! ```no_run
 //! use std::time::Duration;
 //! use tickwire::{
-//!     Body, Event, Instrument, Intent, Intents, Nanos, Picture, Qty, Run, RunError, Side,
-//!     Strategy, StrategyId, TimeInForce, Why, imbalance,
+//!     Body, Event, Instrument, Intent, Intents, Nanos, OrderType, Place, Qty, Run, RunError, Side,
+//!     Strategy, StrategyId, View, Why, imbalance,
 //! };
 //!
 //! /// Buys a lot at the best ask while the best five levels of the bid are much larger.
 //! struct Leaning(Vec<Qty>);
 //!
 //! impl Strategy for Leaning {
-//!     fn handle_event(&mut self, _: Nanos, event: &Event, _: &Picture, out: &mut Intents) {
+//!     fn handle_event(&mut self, _: Nanos, event: &Event, _: &View<'_>, out: &mut Intents) {
 //!         let Body::Book(top) = &event.body else { return };
 //!         let (Some(value), Some((bid, ask))) = (imbalance(top, 5), top.best()) else { return };
 //!         if value < 0.9 {
 //!             return;
 //!         }
-//!         let _ = out.try_push(Intent {
+//!         let _ = out.try_push(Intent::from(Place {
 //!             strategy: StrategyId::NONE, // The desk writes whose it is.
 //!             instrument: event.instrument,
 //!             side: Side::Buy,
 //!             px: ask.px,
 //!             qty: self.0[event.instrument.index()],
-//!             tif: TimeInForce::ImmediateOrCancel,
+//!             order_type: OrderType::ImmediateOrCancel,
 //!             tag: event.update_id, // Each report of the order carries it.
 //!             why: Why {
 //!                 signal: "leaning", // The decision log says why there is such an order.
@@ -37,7 +37,7 @@
 //!                 bid,
 //!                 ask,
 //!             },
-//!         });
+//!         }));
 //!     }
 //! }
 //!
@@ -59,10 +59,12 @@
 //! | the command line | [`main_with`], [`StrategyKind`], [`Key`], [`Sort`], [`Values`], [`Table`] |
 //! | starting the engine | [`Run`], [`RunError`], [`Config`], [`ConfigErrors`], [`StrategyMaker`] |
 //! | its end | [`RunEnd`], [`Summary`] |
-//! | deciding | [`Strategy`], [`StrategyError`], [`Intents`], [`Intent`], [`Why`] |
+//! | deciding | [`Strategy`], [`StrategyError`], [`View`], [`Intents`], [`Intent`], [`Why`] |
+//! | what is wanted | [`Place`], [`OrderType`], [`Replace`], [`Cancel`], [`CancelAll`] |
 //! | how much | [`order_qty`], [`order_qtys`] |
 //! | what happens | [`Event`], [`Body`], [`Flags`], [`Status`], [`Trade`], [`Quote`], [`Stamps`] |
-//! | your own orders | [`Report`], [`Outcome`], [`ClientId`], [`StrategyId`], [`TimeInForce`] |
+//! | your own orders | [`Report`], [`Outcome`], [`Fill`], [`Fee`], [`Working`], [`Position`] |
+//! | their names | [`ClientId`], [`StrategyId`] |
 //! | books | [`Picture`], [`Shown`], [`Top`], [`Level`], [`Side`], [`Px`], [`Qty`] |
 //! | what a book says | [`spread`], [`mid_doubled`], [`weighted_mid`], [`imbalance`], [`Ofi`] |
 //! | instruments | [`Instrument`], [`InstrumentId`], [`InstrumentKind`], [`Contract`] |
@@ -114,9 +116,10 @@ pub use app::parts::StrategyMaker;
 pub use app::run::{Run, RunEnd, RunError};
 #[doc(inline)]
 pub use base::{
-    Asset, Body, ClientId, Contract, Decimal, Event, Flags, Instrument, InstrumentId, Intent,
-    Kind as InstrumentKind, Level, Name, Nanos, Outcome, Px, Qty, Quote, Report, RxStamps, Side,
-    Stamps, Status, StrategyId, Symbol, TimeInForce, Top, Trade, UnixNanos, Why,
+    Asset, Body, Cancel, CancelAll, ClientId, Contract, Decimal, Event, Fee, Fill, Flags,
+    Instrument, InstrumentId, Intent, Kind as InstrumentKind, Level, Name, Nanos, OrderType,
+    Outcome, Place, Position, Px, Qty, Quote, Replace, Report, RxStamps, Side, Stamps, Status,
+    StrategyId, Symbol, Top, Trade, UnixNanos, Why, Working,
 };
 #[doc(inline)]
 pub use market::picture::{Picture, Shown};
@@ -124,8 +127,8 @@ pub use market::picture::{Picture, Shown};
 pub use market::signals::{Ofi, imbalance, mid_doubled, spread, weighted_mid};
 #[doc(inline)]
 pub use strategy::{
-    Intents, Key, Kind as StrategyKind, Sort, Strategy, StrategyError, Table, Values, order_qty,
-    order_qtys,
+    Intents, Key, Kind as StrategyKind, Sort, Strategy, StrategyError, Table, Values, View,
+    order_qty, order_qtys,
 };
 #[doc(inline)]
 pub use watch::summary::Summary;

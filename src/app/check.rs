@@ -15,6 +15,7 @@ use crate::strategy::Kind;
 use crate::wiring::plan;
 use crate::world::os::clerk;
 use crate::world::os::container;
+use crate::world::os::orders::KEPT_WITHIN;
 use crate::world::os::placement::{Cpus, place};
 use std::fmt;
 use std::io::{self, Write};
@@ -276,6 +277,12 @@ fn account(out: &mut dyn Write, account: Option<&Account>) -> io::Result<()> {
     if account.key_may_withdraw {
         writeln!(out, "             a key that may withdraw is accepted")?;
     }
+    let when = match account.durable {
+        true => "before they leave".to_owned(),
+        false => format!("within {} ms", KEPT_WITHIN.as_millis()),
+    };
+    let dir = account.journal.display();
+    writeln!(out, "             orders are on the disk {when}: {dir}")?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 
 use super::config::{Engine, Wait};
 use super::run::RunEnd;
-use super::{check, panics, record, replay, report, run, signals, sim};
+use super::{check, guard, panics, record, replay, report, run, signals, sim};
 use crate::strategy::{self, Kind};
 use crate::world::os::console;
 use crate::world::os::scribe::Detail;
@@ -64,6 +64,9 @@ pub(crate) enum Command {
     Report(report::ReportArgs),
     /// Print what a configuration file would run, and whether it would
     Check(CheckArgs),
+    /// Watches over a live run, which starts it
+    #[command(hide = true)]
+    Guard,
 }
 
 /// Arguments of `tickwire run`.
@@ -199,7 +202,7 @@ pub(crate) enum LogForm {
 ///
 /// ```no_run
 /// use std::process::ExitCode;
-/// use tickwire::{Event, Intents, Key, Nanos, Picture, Sort, Strategy, StrategyKind};
+/// use tickwire::{Event, Intents, Key, Nanos, Sort, Strategy, StrategyKind, View};
 ///
 /// const ABOVE: Key = Key {
 ///     name: "above",
@@ -222,7 +225,7 @@ pub(crate) enum LogForm {
 /// }
 ///
 /// impl Strategy for Watch {
-///     fn handle_event(&mut self, _: Nanos, _: &Event, _: &Picture, _: &mut Intents) {
+///     fn handle_event(&mut self, _: Nanos, _: &Event, _: &View<'_>, _: &mut Intents) {
 ///         self.seen += 1;
 ///     }
 /// }
@@ -261,6 +264,7 @@ pub fn main_with(own: &[&'static Kind], mut at_end: impl FnMut(&RunEnd)) -> Exit
         Some(Command::Replay(args)) => replay::run(args, program),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Check(args)) => check::run(args, &program.kinds),
+        Some(Command::Guard) => guard::run(),
     }
 }
 

@@ -200,6 +200,10 @@ pub struct Account {
     pub key: KeySource,
     /// Orders leave although the key may withdraw, or though its exchange does not say.
     pub(crate) key_may_withdraw: bool,
+    /// The folder of its order journal.
+    pub(crate) journal: PathBuf,
+    /// An order is on the disk before it leaves.
+    pub(crate) durable: bool,
 }
 
 /// What signs an account's requests, and where that is.

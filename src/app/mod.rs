@@ -3,7 +3,9 @@
 pub(crate) mod check;
 pub(crate) mod cli;
 pub mod config;
+pub(crate) mod guard;
 pub mod memory;
+mod orders;
 mod panics;
 pub(crate) mod parts;
 pub(crate) mod ready;

@@ -1,8 +1,9 @@
 //! From a configuration and what the exchanges list to the parts of an engine. Starts nothing.
 
-mod lanes;
+pub(super) mod lanes;
 
 use super::config::{self, Config};
+use super::orders;
 use super::universe::{self, Universe};
 use crate::base::{Clock as _, Instrument, UnixNanos};
 use crate::exchange::{self, Account};
@@ -15,6 +16,7 @@ use crate::wiring::plan::{GatewayPlan, LanePlan, Plan};
 use crate::wiring::tap::tap_bytes;
 use crate::world::os::clock::OsClock;
 use crate::world::os::engine::{EngineParts, LaneService};
+use crate::world::os::orders::Kit;
 use crate::world::os::placement::{Cpus, WaitChoice};
 use crate::world::os::socket::SocketOptions;
 use lanes::{endpoint, reached_at, shards};
@@ -80,8 +82,13 @@ pub(crate) fn engine_parts(
     // Microseconds since 1970: an id of a later run is larger than all of an earlier one's.
     let UnixNanos(now) = OsClock.unix();
     let first_client_id = now.unsigned_abs() / 1_000;
-    let gateway = account.map(|(keys, at)| gateway(config, keys, &at, &instruments));
-    let (gateway, gateway_reached_at) = gateway.transpose()?.unzip();
+    let names: Vec<String> = strategies.iter().map(|named| named.name.clone()).collect();
+    let gateway = account.map(|(keys, at)| gateway(config, keys, &at, (&instruments, &names)));
+    let (gateway, kept) = gateway.transpose()?.unzip();
+    let (gateway_reached_at, kept) = kept.unzip();
+    let (orders, used_to): (Option<Kit>, Option<u64>) = kept.unzip();
+    // A clock that was set back gives no id twice.
+    let first_client_id = first_client_id.max(used_to.unwrap_or(0));
     Ok(EngineParts {
         ranks: ranks(&strategies, &instruments),
         road: Plan {
@@ -98,16 +105,22 @@ pub(crate) fn engine_parts(
         cpus: cpus.clone(),
         wait: wait_choice(config),
         sockets: socket_options(config),
+        orders,
     })
 }
 
-/// The account's order connection, and where it is opened to.
+/// Where an order connection is opened to, what its order journal is written with, and the first
+/// client id that was never used.
+type Kept = (String, (Kit, u64));
+
+/// The account's order connection, and what belongs to it. From here on the account is this
+/// engine's.
 fn gateway(
     config: &Config,
     keys: Account,
     account: &config::Account,
-    instruments: &[Instrument],
-) -> Result<(GatewayPlan, String), String> {
+    (instruments, strategies): (&[Instrument], &[String]),
+) -> Result<(GatewayPlan, Kept), String> {
     let exchange = exchange::by_name(&account.exchange)
         .ok_or_else(|| format!("{}: this build does not know it", account.exchange))?;
     let host_port = account
@@ -117,13 +130,26 @@ fn gateway(
     // An instrument of another exchange may have the same symbol: its orders must not come here.
     let of_account = |i: &&Instrument| i.exchange == exchange.name();
     let ours: Vec<Instrument> = instruments.iter().filter(of_account).copied().collect();
+    let fingerprint = orders::fingerprint(&keys);
     let codec = exchange.order_codec(keys, &ours)?;
+    let whose = orders::Whose {
+        dir: &account.journal,
+        exchange: exchange.name(),
+        fingerprint,
+        visibility: codec.visibility(),
+        durable: account.durable,
+    };
+    let opened = orders::open(&whose, &ours, strategies)?;
     let ca_file = account.ca_file.as_deref();
     let ca_pem = ca_file.map(universe::read_ca).transpose()?;
     let proxy = config::proxy_to(config, None, &host_port)?;
     let opened_to = reached_at(&host_port, proxy.as_ref());
     let endpoint = endpoint(&host_port, &host_port, ca_pem.as_deref(), proxy)?;
-    Ok((GatewayPlan::new(exchange, codec, endpoint), opened_to))
+    let plan = GatewayPlan {
+        journal: Some(opened.plan),
+        ..GatewayPlan::new(exchange, codec, endpoint)
+    };
+    Ok((plan, (opened_to, (opened.kit, opened.next_client_id))))
 }
 
 /// How urgent each instrument's snapshots are: instruments that some strategy trades come first.

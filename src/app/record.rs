@@ -7,8 +7,7 @@ use super::run::{Run, RunEnd, RunError, exit_code};
 use super::secrets;
 use crate::base::{Event, Nanos};
 use crate::journal::{Report, State, Verified};
-use crate::market::Picture;
-use crate::strategy::{Intents, Kind, Strategy};
+use crate::strategy::{Intents, Kind, Strategy, View};
 use crate::world::os::recorder;
 use clap::Args;
 use std::io::{self, Write};
@@ -65,7 +64,7 @@ fn record(args: RecordArgs, kinds: &[&'static Kind]) -> Result<RunEnd, RunError>
 struct Watch;
 
 impl Strategy for Watch {
-    fn handle_event(&mut self, _: Nanos, _: &Event, _: &Picture, _: &mut Intents) {}
+    fn handle_event(&mut self, _: Nanos, _: &Event, _: &View<'_>, _: &mut Intents) {}
 }
 
 fn verify(dir: &Path) -> ExitCode {

@@ -3,6 +3,7 @@
 
 use super::cli::{LogForm, Program, RunArgs};
 use super::config::{self, Config};
+use super::guard;
 use super::panics;
 use super::parts::{Named, StrategyMaker, configured_strategies, engine_parts};
 use super::ready::{Ready, ready};
@@ -20,6 +21,7 @@ use crate::world::os::clock::OsClock;
 use crate::world::os::console;
 use crate::world::os::container;
 use crate::world::os::engine::{Engine, Outputs};
+use crate::world::os::guard::Guarded;
 use crate::world::os::recorder::RecordingHandle;
 use crate::world::os::scribe::{Console, ConsoleStyle, Detail, Scribe, ScribeHandle, ScribeInputs};
 use crate::world::os::server::{self, Sim, SimSource};
@@ -101,12 +103,12 @@ impl Market {
 /// One run of the engine, ready to start.
 ///
 /// ```no_run
-/// use tickwire::{Event, Intents, Nanos, Picture, Run, RunError, Strategy};
+/// use tickwire::{Event, Intents, Nanos, Run, RunError, Strategy, View};
 ///
 /// struct Watch;
 ///
 /// impl Strategy for Watch {
-///     fn handle_event(&mut self, _: Nanos, _: &Event, _: &Picture, _: &mut Intents) {}
+///     fn handle_event(&mut self, _: Nanos, _: &Event, _: &View<'_>, _: &mut Intents) {}
 /// }
 ///
 /// let end = Run::simulated(1)
@@ -281,12 +283,21 @@ impl Run {
         let strategies = strategies.map_err(RunError::Wrong)?;
         let named: Vec<summary::Strategy> = strategies.iter().map(Named::told).collect();
         let cpus = container::cpus().map_err(|e| RunError::Failed(format!("no CPU: {e}")))?;
+        let letter = match &account {
+            Some((keys, at)) if self.live => {
+                let letter = guard::letter(&config, keys, at, &universe.instruments, claim.dir());
+                Some(letter.map_err(RunError::Failed)?)
+            }
+            Some(_) | None => None,
+        };
         let parts = engine_parts(&config, universe, strategies, account, &cpus, self.record);
         let mut parts = parts.map_err(RunError::Failed)?;
         for lane in &mut parts.road.lanes {
             lane.feed.played = played;
         }
         let (engine, mut outputs) = Engine::start(parts).map_err(RunError::Failed)?;
+        let guarded = letter.map(|letter| Guarded::start(&letter, &engine.pulses));
+        let guarded = guarded.transpose().map_err(failed_to("start the guard"))?;
         let recorder = recording
             .map(|recording| recording.start(&mut outputs))
             .transpose()?;
@@ -313,6 +324,7 @@ impl Run {
         )?;
         let threads = Threads {
             engine,
+            guarded,
             scribe,
             sim,
             recorder,
@@ -447,6 +459,8 @@ fn start_scribe(
 /// The threads of a run. If one dies, the run ends.
 struct Threads {
     engine: Engine,
+    /// Watches over the engine from another process, if its orders are real.
+    guarded: Option<Guarded>,
     scribe: ScribeHandle,
     sim: Option<Sim>,
     recorder: Option<RecordingHandle>,
@@ -502,6 +516,9 @@ impl Threads {
         if self.sim.as_ref().is_some_and(|sim| !sim.is_whole()) {
             return Some("the simulated exchange");
         }
+        if self.guarded.as_ref().is_some_and(Guarded::is_gone) {
+            return Some("the guard");
+        }
         self.engine.dead()
     }
 
@@ -518,6 +535,15 @@ impl Threads {
         let instruments = self.engine.instruments.clone();
         let stopped = OsClock.now();
         let ended = self.engine.stop();
+        if let Some(guarded) = self.guarded {
+            let desks = ended
+                .iter()
+                .flatten()
+                .filter_map(|ended| ended.desk.as_ref());
+            let whole = ended.iter().all(Option::is_some);
+            let rests = desks.map(|desk| desk.counters.unknown).sum::<u64>() > 0;
+            guarded.stop(whole && !rests);
+        }
         let outages = files::outages(&ended, self.began, stopped);
         files::say_down(&self.notes, &outages, stopped);
         drop(self.notes);

@@ -432,6 +432,8 @@ mod tests {
                 api_key: SecretSource::File(self.path("api")),
                 key: KeySource::Private(SecretSource::File(self.path("pem"))),
                 key_may_withdraw: false,
+                journal: PathBuf::new(),
+                durable: false,
             }
         }
     }

@@ -247,6 +247,18 @@ fn push_digits(text: &mut ArrayVec<u8, ENCODED_MAX>, mut value: u64, width: usiz
     text.extend(digits[start..].iter().copied());
 }
 
+/// `units` of 10^-`from` in units of 10^-`to`; `None` if they do not fit there exactly.
+pub(crate) fn rescaled(units: i128, from: u8, to: u8) -> Option<i128> {
+    let step = |by: u8| 10i128.checked_pow(u32::from(by));
+    match to.checked_sub(from) {
+        Some(up) => units.checked_mul(step(up)?),
+        None if units == 0 => Some(0),
+        None => step(from - to)
+            .filter(|step| units % step == 0)
+            .map(|step| units / step),
+    }
+}
+
 /// Writes `units` of 10^-`scale` as a plain decimal without trailing zeros or exponent: `0.1`,
 /// `100`, `0.00005`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -255,6 +267,37 @@ pub struct Decimal {
     pub units: u128,
     /// 0 ..= 36 (a notional has the scales of price and quantity together).
     pub scale: u8,
+}
+
+impl Decimal {
+    /// The number that `text` (`[0-9]+(\.[0-9]+)?`) is, with as many decimals as are written, at
+    /// most 36.
+    pub fn parse(text: &[u8]) -> Result<Self, DecimalError> {
+        use DecimalError::{Malformed, TooFine, TooLarge};
+        let (mut units, mut scale, mut point, mut digits) = (0u128, 0u8, false, 0);
+        for &byte in text {
+            match byte {
+                b'0'..=b'9' => {
+                    let digit = u128::from(byte - b'0');
+                    let more = units
+                        .checked_mul(10)
+                        .and_then(|units| units.checked_add(digit));
+                    units = more.ok_or(TooLarge)?;
+                    scale += u8::from(point);
+                    digits += 1;
+                }
+                b'.' if !point && digits > 0 => (point, digits) = (true, 0),
+                _ => return Err(Malformed),
+            }
+            if scale > 2 * SCALE_MAX {
+                return Err(TooFine);
+            }
+        }
+        if digits == 0 {
+            return Err(Malformed);
+        }
+        Ok(Self { units, scale })
+    }
 }
 
 impl fmt::Display for Decimal {
@@ -320,6 +363,22 @@ mod tests {
     }
 
     #[test]
+    fn a_decimal_keeps_the_scale_that_it_is_written_with() {
+        let parse = |text: &str| Decimal::parse(text.as_bytes());
+        let number = |units, scale| Ok(Decimal { units, scale });
+        assert_eq!(parse("1.3447112"), number(13_447_112, 7));
+        assert_eq!(parse("0"), number(0, 0));
+        let many = "999999999999999999.00000000";
+        assert_eq!(parse(many), number(99_999_999_999_999_999_900_000_000, 8));
+        for text in ["", ".", "1.", ".5", "-1", "+1", "1e5", "1.2.3", " 1"] {
+            assert_eq!(parse(text), Err(DecimalError::Malformed), "{text:?}");
+        }
+        assert_eq!(parse(&"9".repeat(40)), Err(DecimalError::TooLarge));
+        let fine = format!("0.{}1", "0".repeat(36));
+        assert_eq!(parse(&fine), Err(DecimalError::TooFine));
+    }
+
+    #[test]
     fn an_exponent_moves_the_point() {
         let units = |text: &str| parse(text.as_bytes(), 8);
         for (text, plain) in [
@@ -346,6 +405,16 @@ mod tests {
         ] {
             assert_eq!(units(bad), Err(Malformed), "{bad}");
         }
+    }
+
+    #[test]
+    fn another_scale_is_exact_or_none() {
+        assert_eq!((rescaled(120, 3, 2), rescaled(121, 3, 2)), (Some(12), None));
+        assert_eq!(
+            (rescaled(-12, 2, 3), rescaled(1, 0, 60)),
+            (Some(-120), None)
+        );
+        assert_eq!(rescaled(0, 60, 0), Some(0));
     }
 
     #[test]

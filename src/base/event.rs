@@ -1,5 +1,6 @@
 //! The one stream that strategies read: books, trades, status, order reports and timers.
 
+use super::account::AccountNews;
 use super::feed::{Quote, Trade};
 use super::instrument::{Instrument, InstrumentId};
 use super::level::Top;
@@ -69,10 +70,13 @@ pub enum Body {
     /// The exchange changed the instrument's listing: scales, tick, lot or limits. From here on
     /// every price and quantity is at the new scales; the last book is unusable.
     Instrument(Instrument),
-    /// The order connection became ready (true) or unready.
+    /// The gateway became ready for orders (true) or unready. On its way to the desk it says that
+    /// the gateway is connected; strategies see it once the desk knows how the account stands.
     Gateway(bool),
     /// What the exit says of one of our orders, on its way to the desk. Strategies do not see it.
     News(News),
+    /// What the account says beside that, on its way to the desk. Strategies do not see it.
+    Account(AccountNews),
     /// News of one of our own orders, for the strategy that wanted it.
     Report(Report),
 }

@@ -1,6 +1,8 @@
 //! Words that every room uses. Names no other room, touches no clock and no socket.
 
+pub(crate) mod account;
 pub mod decimal;
+pub(crate) mod deed;
 pub mod event;
 pub mod feed;
 pub(crate) mod instrument;
@@ -12,15 +14,20 @@ pub(crate) mod shown;
 pub(crate) mod text;
 pub(crate) mod time;
 
+pub use account::{AccountNews, Balance, OrderRef, Question, Resting, TradesOf};
 pub use decimal::Decimal;
 pub(crate) use decimal::DecimalError;
+pub use deed::{Change, Deed, Mode, OpenOrder};
 pub use event::{Body, Event, Flags, Stamps, Status};
 pub use feed::{Channel, Diff, Quote, Snapshot, Trade, Word};
 pub use instrument::{Asset, Contract, Instrument, InstrumentId, Kind, Name, Symbol};
 pub use level::{Level, Px, Qty, Side, Top};
 pub(crate) use note::Field;
 pub use note::{Note, Severity, Value};
-pub use order::{ClientId, Intent, NewOrder, News, Outcome, Report, StrategyId, TimeInForce, Why};
+pub use order::{
+    Cancel, CancelAll, ClientId, End, Fee, Fill, Intent, NewOrder, News, OrderType, Outcome, Place,
+    Position, Replace, Report, Said, Source, StrategyId, Why, Working,
+};
 pub use secret::Secret;
 pub(crate) use time::ServerTime;
 pub use time::{Clock, Nanos, RxStamps, Span, UnixNanos};

@@ -66,6 +66,23 @@ impl Proxy {
         })
     }
 
+    /// User and password. They go to another process of ours, and nowhere else.
+    pub(crate) fn login(&self) -> Option<(&str, &str)> {
+        let login = self.login.as_ref()?;
+        Some((login.0.expose(), login.1.expose()))
+    }
+
+    /// As [`Self::parse`], with a login that the URL does not have.
+    pub(crate) fn with_login(
+        url: &str,
+        login: Option<Arc<(Secret, Secret)>>,
+    ) -> Result<Self, &'static str> {
+        Ok(Self {
+            login,
+            ..Self::parse(url)?
+        })
+    }
+
     /// The proxy's own address.
     pub(crate) fn host_port(&self) -> &str {
         &self.host_port

@@ -15,12 +15,12 @@ pub(crate) mod kraken;
 pub(crate) mod kraken_futures;
 pub mod mirror;
 pub(crate) mod okx;
+mod orders;
 
 pub(crate) use crate::base::feed::MESSAGE_BYTES_MAX;
 use crate::base::feed::SeqRule;
 use crate::base::{
-    Channel, ClientId, DecimalError, Instrument, InstrumentId, NewOrder, Px, Qty, Secret, Snapshot,
-    Span, Symbol, UnixNanos,
+    Channel, DecimalError, Instrument, InstrumentId, Secret, Snapshot, Span, Symbol, UnixNanos,
 };
 pub(crate) use kit::listing::LeftOut;
 pub use kit::listing::Listings;
@@ -29,6 +29,7 @@ pub(crate) use kit::tape::LARGE_BYTES;
 pub(crate) use kit::words::Dropped;
 pub use kit::words::Words;
 pub use mirror::Mirror;
+pub use orders::{AccountWord, Budget, OrderCodec, RequestKey};
 
 /// Exchanges that this build knows. One line here and one folder add another.
 pub static ALL: &[&dyn Exchange] = &[
@@ -375,89 +376,6 @@ pub trait Decoder: Send {
     /// `words` means nothing, but for the number of a frame whose symbol is unknown. Allocates
     /// nothing once warm.
     fn decode(&mut self, frame: &[u8], words: &mut Words) -> Result<(), DecodeError>;
-}
-/// Orders to frames, and the answers back, on one order connection.
-pub trait OrderCodec: Send {
-    /// Path and query of the WebSocket upgrade for order entry.
-    fn path(&self) -> String;
-    /// The frame that authenticates the connection, at `now` by the exchange's clock; answered by
-    /// [`Answer::LoggedOn`] or [`Answer::LogonRefused`].
-    fn logon(&mut self, now: UnixNanos) -> String;
-    /// The frame that asks for the exchange's time; answered by [`Answer::Time`].
-    fn ask_time(&self) -> &'static str;
-    /// A refusal with this code says that the time in our request was wrong.
-    fn blames_clock(&self, code: i32) -> bool;
-    /// Encodes an order into the codec's own buffer. `now` is by the exchange's clock. Allocates
-    /// nothing once warm. Empty, and not to be sent, if the order's instrument is none of the
-    /// codec's.
-    fn encode(&mut self, order: &NewOrder, now: UnixNanos) -> &[u8];
-    /// Decodes one text frame. Allocates nothing once warm.
-    fn decode(&mut self, frame: &[u8]) -> Result<Answer, DecodeError>;
-    /// The exchange's own words in the frame decoded last: raw, cut to 160 bytes, empty if it
-    /// gave none.
-    fn last_error(&self) -> &str;
-    /// What the frame decoded last says that an order traded, in order: price and quantity.
-    fn fills(&self) -> &[(Px, Qty)];
-}
-
-/// How an order that the exchange took ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// All of it traded.
-    Filled,
-    /// It was cancelled.
-    Cancelled,
-    /// What did not trade expired.
-    Expired,
-}
-
-/// What the order connection said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// The connection may send orders from now on.
-    LoggedOn,
-    /// The keys were refused: orders cannot be sent.
-    LogonRefused {
-        /// The exchange's code.
-        code: i32,
-    },
-    /// The order is in the market, or was.
-    Acked {
-        /// Our name for it.
-        client_id: ClientId,
-        /// The exchange's own number of it.
-        exchange_id: u64,
-        /// When the exchange took it; zero if it does not say.
-        exch_time: UnixNanos,
-        /// How it ended, if the answer says that it did. [`OrderCodec::fills`] has what it
-        /// traded.
-        end: Option<End>,
-    },
-    /// The order was refused: it does not exist.
-    Rejected {
-        /// Our name for it.
-        client_id: ClientId,
-        /// The exchange's code.
-        code: i32,
-    },
-    /// The exchange does not know what became of it (a time-out or a 5xx of theirs).
-    Unknown {
-        /// Our name for it.
-        client_id: ClientId,
-        /// The exchange's code.
-        code: i32,
-    },
-    /// What the exchange's clock shows.
-    Time(UnixNanos),
-    /// The session was dropped: no more orders before another logon.
-    LoggedOff {
-        /// The exchange's code.
-        code: i32,
-    },
-    /// The exchange is about to cut the connection.
-    Shutdown,
-    /// Well-formed, and nothing that concerns an order or the session.
-    Ignored,
 }
 
 /// Who trades.

@@ -1,6 +1,7 @@
 //! `MANIFEST.jsonl`: what a recording's folder holds, one JSON object per line, each with a
 //! checksum of its own.
 
+use super::sealed::{seal, unseal};
 use crate::base::UnixNanos;
 use crate::base::text::rfc3339_millis;
 use serde::{Deserialize, Serialize};
@@ -9,8 +10,6 @@ use serde::{Deserialize, Serialize};
 pub(crate) const NAME: &str = "MANIFEST.jsonl";
 /// The version of the format that is written, and the only one that is read.
 pub(super) const VERSION: u32 = 1;
-/// In front of a line's checksum, which ends it.
-const CRC: &str = r#","crc32":""#;
 
 /// What a line of the manifest says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,25 +98,13 @@ impl Item {
 
     /// As a line, with its line feed.
     pub(crate) fn to_line(&self) -> String {
-        let mut text = serde_json::to_string(self).unwrap_or_default();
-        let crc = crc32(text.as_bytes());
-        text.truncate(text.len().saturating_sub(1)); // Its closing brace.
-        format!("{text}{CRC}{crc:08x}\"}}\n")
+        seal(serde_json::to_string(self).unwrap_or_default())
     }
 
     /// Reads a line without its line feed; `None` if it is not one, or not as it was written.
     pub(super) fn parse(line: &str) -> Option<Self> {
-        let (text, crc) = line.strip_suffix("\"}")?.rsplit_once(CRC)?;
-        let text = format!("{text}}}");
-        let same = crc == format!("{:08x}", crc32(text.as_bytes()));
-        same.then(|| serde_json::from_str(&text).ok()).flatten()
+        serde_json::from_str(&unseal(line)?).ok()
     }
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = flate2::Crc::new();
-    crc.update(bytes);
-    crc.sum()
 }
 
 #[cfg(test)]

@@ -14,7 +14,9 @@ mod chain;
 mod entry;
 mod manifest;
 mod merge;
+pub(crate) mod orders;
 mod scan;
+mod sealed;
 mod segment;
 mod verify;
 

@@ -125,6 +125,7 @@ impl Picture {
             | Body::Quote(_)
             | Body::Gateway(_)
             | Body::News(_)
+            | Body::Account(_)
             | Body::Report(_) => {}
         }
         seat.check();

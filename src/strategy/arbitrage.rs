@@ -9,10 +9,10 @@
 //! [`Params::unwind_after`] is over. It then sells (or buys back) the open part at the best
 //! exchange, with a limit that gives way by [`Params::unwind_slippage_ppm`].
 
-use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Table, Values};
+use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Table, Values, View};
 use crate::base::{
-    Body, Event, Instrument, InstrumentId, Intent, Nanos, Outcome, Px, Qty, Report, Side, Span,
-    StrategyId, TimeInForce, Why, decimal,
+    Body, Event, Fill, Instrument, InstrumentId, Nanos, OrderType, Outcome, Place, Px, Qty, Report,
+    Side, Span, StrategyId, Why, decimal,
 };
 use crate::market::Picture;
 use crate::market::consolidated::{Cross, Offer, PPM, Pair};
@@ -222,7 +222,7 @@ impl Arbitrage {
 }
 
 impl Strategy for Arbitrage {
-    fn handle_event(&mut self, now: Nanos, event: &Event, view: &Picture, out: &mut Intents) {
+    fn handle_event(&mut self, now: Nanos, event: &Event, view: &View<'_>, out: &mut Intents) {
         let pair = self
             .pair_of
             .get(event.instrument.index())
@@ -236,15 +236,19 @@ impl Strategy for Arbitrage {
         };
         match &event.body {
             Body::Book(_) => {}
-            Body::Report(report) => desk.handle_report(now, report, view, &self.params),
+            Body::Report(report) => desk.handle_report(now, report, view.market, &self.params),
             Body::Instrument(instrument) => {
                 desk.replace(place, *instrument);
                 return;
             }
             Body::Status(_) | Body::Trading(_) => return, // The picture has them.
-            Body::Trade(..) | Body::Quote(_) | Body::Gateway(_) | Body::News(_) => return,
+            Body::Trade(..)
+            | Body::Quote(_)
+            | Body::Gateway(_)
+            | Body::News(_)
+            | Body::Account(_) => return,
         }
-        desk.act(now, view, &self.params, out);
+        desk.act(now, view.market, &self.params, out);
     }
 
     fn trades(&self, instrument: InstrumentId) -> bool {
@@ -423,17 +427,17 @@ impl PairDesk {
             ask,
         };
         let tag = self.tag + 1;
-        let intent = Intent {
+        let intent = Place {
             strategy: StrategyId::NONE, // The desk's to say.
             instrument,
             side,
             px,
             qty,
-            tif: TimeInForce::ImmediateOrCancel,
+            order_type: OrderType::ImmediateOrCancel,
             tag,
             why,
         };
-        if out.try_push(intent).is_ok() {
+        if out.try_push(intent.into()).is_ok() {
             self.tag = tag;
             let order = Order {
                 tag,
@@ -458,7 +462,7 @@ impl PairDesk {
                 self.phase = Phase::Halted;
                 return;
             }
-            Outcome::Fill { px, qty } => {
+            Outcome::Fill(Fill { px, qty, .. }) => {
                 let base = self.pair.base(order.place, px, qty).unwrap_or(0);
                 let signed = match order.side {
                     Side::Buy => base,
@@ -469,6 +473,8 @@ impl PairDesk {
                 order.worth = order.worth.saturating_add(net.saturating_mul(base));
             }
             Outcome::Acked { .. }
+            | Outcome::Reduced
+            | Outcome::ChangeRefused { .. }
             | Outcome::Filled
             | Outcome::Cancelled
             | Outcome::Expired

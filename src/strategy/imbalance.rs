@@ -2,12 +2,12 @@
 //! Reads no incomplete, crossed or outdated book, and keeps no position.
 
 use super::sizes::{order_qty, order_qtys};
-use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Table, Values};
+use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Table, Values, View};
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
-    Body, Event, InstrumentId, Intent, Nanos, Qty, Side, Span, StrategyId, TimeInForce, Top, Why,
+    Body, Event, InstrumentId, Nanos, OrderType, Place, Qty, Side, Span, StrategyId, Top, Why,
 };
-use crate::market::{Picture, signals};
+use crate::market::signals;
 
 /// The name of the signal in decision logs.
 const SIGNAL: &str = "imbalance";
@@ -157,7 +157,7 @@ impl Imbalance {
 }
 
 impl Strategy for Imbalance {
-    fn handle_event(&mut self, now: Nanos, event: &Event, _view: &Picture, out: &mut Intents) {
+    fn handle_event(&mut self, now: Nanos, event: &Event, _view: &View<'_>, out: &mut Intents) {
         let index = event.instrument.index();
         let Some(&Seat { qty, ready_at }) = self.seats.get(index) else {
             return; // A gateway's or a timer's event.
@@ -176,6 +176,7 @@ impl Strategy for Imbalance {
             | Body::Trading(_)
             | Body::Gateway(_)
             | Body::News(_)
+            | Body::Account(_)
             | Body::Report(_) => return,
         };
         if now < ready_at || qty == Qty(0) {
@@ -184,7 +185,7 @@ impl Strategy for Imbalance {
         let Some((side, why)) = self.decide(event, top) else {
             return;
         };
-        let intent = Intent {
+        let intent = Place {
             strategy: StrategyId::NONE, // The desk's to say.
             instrument: event.instrument,
             side,
@@ -193,12 +194,12 @@ impl Strategy for Imbalance {
                 Side::Sell => why.bid.px,
             },
             qty,
-            tif: TimeInForce::ImmediateOrCancel,
+            order_type: OrderType::ImmediateOrCancel,
             tag: 0, // It forgets an order at once: the cool-down is all that it knows of one.
             why,
         };
         // What does not fit was not wanted yet: no cool-down for it.
-        if out.try_push(intent).is_ok() {
+        if out.try_push(intent.into()).is_ok() {
             self.seats[index].ready_at = now + self.cooldown;
         }
     }

@@ -6,7 +6,10 @@ mod kind;
 pub(crate) mod order_flow;
 mod sizes;
 
-use crate::base::{Decimal, DecimalError, Event, InstrumentId, Intent, Nanos, Symbol};
+use crate::base::{
+    ClientId, Decimal, DecimalError, Event, InstrumentId, Intent, Nanos, Position, StrategyId,
+    Symbol, Working,
+};
 use crate::market::Picture;
 use arrayvec::ArrayVec;
 pub(crate) use kind::with_own;
@@ -21,6 +24,52 @@ pub(crate) const INTENTS_MAX: usize = 4;
 /// What a strategy wants after one event.
 pub type Intents = ArrayVec<Intent, INTENTS_MAX>;
 
+/// What the desk lends a strategy while it decides.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// Every instrument's newest live book.
+    pub market: &'a Picture,
+    /// Its own positions, by instrument id: the sums of its fills in this run.
+    pub positions: &'a [Position],
+    orders: &'a [Working],
+    strategy: StrategyId,
+}
+
+impl<'a> View<'a> {
+    /// What `strategy` sees of the market, of its own positions and of all working orders.
+    pub const fn new(
+        market: &'a Picture,
+        positions: &'a [Position],
+        orders: &'a [Working],
+        strategy: StrategyId,
+    ) -> Self {
+        Self {
+            market,
+            positions,
+            orders,
+            strategy,
+        }
+    }
+
+    /// Its own orders that have no end yet, in no order.
+    pub fn orders(&self) -> impl Iterator<Item = &'a Working> {
+        let strategy = self.strategy;
+        let all = self.orders.iter();
+        all.filter(move |order| order.strategy == strategy)
+    }
+
+    /// One of its own orders, while it has no end.
+    pub fn order(&self, client_id: ClientId) -> Option<&'a Working> {
+        self.orders().find(|order| order.client_id == client_id)
+    }
+
+    /// Its position in an instrument.
+    pub fn position(&self, instrument: InstrumentId) -> Position {
+        let position = self.positions.get(instrument.index());
+        position.copied().unwrap_or_default()
+    }
+}
+
 /// A strategy: a value that sees every event of the desk, in order, and may want orders.
 ///
 /// Every [`Body::Book`](crate::base::Body::Book) that it sees is live and of the newest connection.
@@ -30,9 +79,9 @@ pub type Intents = ArrayVec<Intent, INTENTS_MAX>;
 /// It is [`Any`], so that whoever started a run can read its numbers at the end.
 pub trait Strategy: Any + Send {
     /// Handles one event, and pushes what it wants now into `out`, which is empty at the call. If
-    /// more does not fit, the strategy decides whether it keeps or forgets that. `view` has every
-    /// instrument's newest live book, and already includes `event`.
-    fn handle_event(&mut self, now: Nanos, event: &Event, view: &Picture, out: &mut Intents);
+    /// more does not fit, the strategy decides whether it keeps or forgets that. `view` already
+    /// includes `event`.
+    fn handle_event(&mut self, now: Nanos, event: &Event, view: &View<'_>, out: &mut Intents);
 
     /// Whether it may trade this instrument. Instruments that no strategy trades get their first
     /// snapshots last.
@@ -129,3 +178,18 @@ impl fmt::Display for StrategyError {
 }
 
 impl std::error::Error for StrategyError {}
+
+/// The new order that an intent is, in tests of strategies that want nothing else.
+#[cfg(test)]
+fn placed(intent: Intent) -> crate::base::Place {
+    match intent {
+        Intent::Place(place) => place,
+        Intent::Replace(_) | Intent::Cancel(_) | Intent::CancelAll(_) => panic!("{intent:?}"),
+    }
+}
+
+/// What a strategy without orders and positions sees.
+#[cfg(test)]
+fn sees(market: &Picture) -> View<'_> {
+    View::new(market, &[], &[], StrategyId(0))
+}

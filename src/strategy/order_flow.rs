@@ -7,12 +7,12 @@
 //! it, in ticks, while the window lasts. The strategy bets that the flow continues.
 
 use super::sizes::{order_qty, order_qtys};
-use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Table, Values};
+use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Table, Values, View};
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
-    Body, Event, InstrumentId, Intent, Nanos, Qty, Side, Span, StrategyId, TimeInForce, Top, Why,
+    Body, Event, InstrumentId, Nanos, OrderType, Place, Qty, Side, Span, StrategyId, Top, Why,
 };
-use crate::market::{Ofi, Picture};
+use crate::market::Ofi;
 
 /// The name of the signal in decision logs.
 const SIGNAL: &str = "order_flow";
@@ -166,7 +166,7 @@ impl Window {
 }
 
 impl Strategy for OrderFlow {
-    fn handle_event(&mut self, now: Nanos, event: &Event, _view: &Picture, out: &mut Intents) {
+    fn handle_event(&mut self, now: Nanos, event: &Event, _view: &View<'_>, out: &mut Intents) {
         let Some(seat) = self.seats.get_mut(event.instrument.index()) else {
             return;
         };
@@ -183,6 +183,7 @@ impl Strategy for OrderFlow {
             | Body::Trading(_)
             | Body::Gateway(_)
             | Body::News(_)
+            | Body::Account(_)
             | Body::Report(_) => return,
         };
         let Some(value) = seat.judge(now, event, top, self.window) else {
@@ -199,13 +200,13 @@ impl Strategy for OrderFlow {
         if now < seat.ready_at || seat.qty == Qty(0) {
             return;
         }
-        let intent = Intent {
+        let intent = Place {
             strategy: StrategyId::NONE, // The desk's to say.
             instrument: event.instrument,
             side,
             px,
             qty: seat.qty,
-            tif: TimeInForce::ImmediateOrCancel,
+            order_type: OrderType::ImmediateOrCancel,
             tag: 0,
             why: Why {
                 signal: SIGNAL,
@@ -217,7 +218,7 @@ impl Strategy for OrderFlow {
                 ask,
             },
         };
-        if out.try_push(intent).is_ok() {
+        if out.try_push(intent.into()).is_ok() {
             seat.ready_at = now + self.cooldown;
         }
     }
@@ -230,8 +231,10 @@ impl Strategy for OrderFlow {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{placed, sees};
     use super::*;
     use crate::base::{Flags, Instrument, Level, Px, Stamps, Symbol, UnixNanos};
+    use crate::market::Picture;
     use proptest::{collection, prop_assert, prop_assert_eq, proptest};
 
     const WINDOW: u64 = 1_000_000_000;
@@ -265,15 +268,16 @@ mod tests {
         }
     }
 
-    fn wants(strategy: &mut OrderFlow, now: u64, event: &Event) -> Option<Intent> {
+    fn wants(strategy: &mut OrderFlow, now: u64, event: &Event) -> Option<Place> {
         let mut out = Intents::new();
-        strategy.handle_event(Nanos(now), event, &Picture::new(&[]), &mut out);
+        let market = Picture::new(&[]);
+        strategy.handle_event(Nanos(now), event, &sees(&market), &mut out);
         assert!(out.len() <= 1);
-        out.pop()
+        out.pop().map(placed)
     }
 
     /// What the strategy wants after books at these times.
-    fn after(books: &[(u64, u64, u64)]) -> Option<Intent> {
+    fn after(books: &[(u64, u64, u64)]) -> Option<Place> {
         let mut strategy = strategy();
         let each = books.iter().map(|(now, bid, ask)| {
             let event = book(*bid, *ask);
@@ -363,7 +367,7 @@ mod tests {
                 }
                 before = Some((bid, ask));
                 prop_assert_eq!(got.map(|intent| intent.why.value), wanted);
-                let agrees = |got: Intent| (got.side == Side::Buy) == (got.why.value > 0.0);
+                let agrees = |got: Place| (got.side == Side::Buy) == (got.why.value > 0.0);
                 prop_assert!(got.is_none_or(agrees));
             }
         }

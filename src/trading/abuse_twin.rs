@@ -1,17 +1,22 @@
 //! What risk and the orders must say, computed from all that was ever said to them.
 
+mod ordered;
+
 use super::limits::RiskParams;
+use super::orders::{ANSWER_MAX, Output, Pending};
 use super::refusal::Refusal;
 use super::risk::BOOK_AGE_MAX;
 use crate::base::event::LATE_MAX;
 use crate::base::{
-    ClientId, Instrument, InstrumentId, Intent, Nanos, NewOrder, News, Outcome, Px, Qty, Report,
-    Side, Span, StrategyId,
+    ClientId, End, Fill, Instrument, InstrumentId, Nanos, NewOrder, News, OrderRef, Outcome, Place,
+    Px, Qty, Question, Report, Said, Side, Source, Span, StrategyId, TradesOf, Working,
 };
 use crate::market::Picture;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const SECOND: u64 = 1_000_000_000;
+/// For so long an exchange may deny an order that it has.
+pub(crate) const VISIBILITY: Span = Span(5 * SECOND);
 
 /// Positions, and what may be added to them at worst, by whose and what.
 pub(crate) type Positions = BTreeMap<(StrategyId, InstrumentId), (i128, u128)>;
@@ -31,14 +36,59 @@ pub(crate) struct Twin {
     /// All that were ever admitted, in the order of their ids.
     pub(crate) orders: Vec<Ordered>,
     pub(crate) refused: [u64; Refusal::ALL.len()],
+    pub(crate) reduce_only: Vec<bool>,
+    /// Trades that are in the sums.
+    pub(crate) seen: BTreeSet<(InstrumentId, u64)>,
 }
 
+/// An order, and all that was ever said of it and done with it. Everything else is looked up in
+/// that each time.
 pub(crate) struct Ordered {
     at: Nanos,
     order: NewOrder,
     tag: u64,
-    said: Vec<Outcome>,
-    told: Vec<Outcome>,
+    history: Vec<Heard>,
+    pub(crate) end: Option<Outcome>,
+    /// How it stands after its history.
+    stands: Stands,
+}
+
+#[derive(Clone, Copy)]
+struct Stands {
+    working: Working,
+    name: OrderRef,
+    worst: Qty,
+}
+
+/// Something that was said of an order or done with it, and what it was worth then.
+struct Heard {
+    now: Nanos,
+    what: What,
+    /// It cannot be true beside what was said before.
+    lie: bool,
+    /// No request is open after it.
+    answers: bool,
+    /// Nothing is unclear after it.
+    resolves: bool,
+    /// Nobody can say after it how the order stands.
+    doubts: bool,
+    /// The exchange denies the order, as of then, and must have known it.
+    denies: Option<Nanos>,
+    /// No trade of it is listed either: it never was there.
+    buries: bool,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    Said(Source, Said),
+    /// A cancel or a change went out.
+    Change,
+    /// It is missing where it should be listed.
+    Missing,
+    /// All trades were listed.
+    Listed,
+    /// It is late.
+    Late,
 }
 
 impl Twin {
@@ -47,25 +97,27 @@ impl Twin {
     }
 
     pub(crate) fn open(&self) -> impl Iterator<Item = &Ordered> {
-        self.orders.iter().filter(|order| order.end().is_none())
+        self.orders.iter().filter(|order| order.end.is_none())
     }
 
     pub(crate) fn positions(&self) -> Positions {
         let mut positions = Positions::new();
-        for Ordered { order, told, .. } in &self.orders {
+        for ordered in &self.orders {
+            let Ordered { order, stands, .. } = ordered;
+            let Working { qty, filled, .. } = stands.working;
             let position = positions
                 .entry((order.strategy, order.instrument))
                 .or_default();
-            position.0 += signed(order.side, Qty(filled(told)));
-            if !told.last().is_some_and(|last| last.is_end()) {
-                position.1 += u128::from(order.qty.0 - filled(told));
+            position.0 += signed(order.side, filled);
+            if ordered.end.is_none() {
+                position.1 += u128::from(qty.0 - filled.0);
             }
         }
         positions.retain(|_, position| *position != (0, 0));
         positions
     }
 
-    pub(crate) fn admit(&mut self, now: Nanos, intent: &Intent, order: NewOrder) {
+    pub(crate) fn admit(&mut self, now: Nanos, intent: &Place, order: NewOrder) {
         let number = self.orders.len() as u64;
         let expected = NewOrder {
             client_id: ClientId(self.first_id + number),
@@ -74,49 +126,180 @@ impl Twin {
             side: intent.side,
             px: intent.px,
             qty: intent.qty,
-            tif: intent.tif,
+            order_type: intent.order_type,
         };
         assert_eq!(order, expected);
-        self.orders.push(Ordered {
-            at: now,
-            order,
-            tag: intent.tag,
-            said: Vec::new(),
-            told: Vec::new(),
-        });
+        self.orders.push(Ordered::new(now, order, intent.tag));
         let max = self.params.orders_per_s as usize;
         let within = |order: &&Ordered| order.at <= now && now.since(order.at) < Span(SECOND);
         assert!(self.orders.iter().filter(within).count() <= max);
         assert!(self.open().count() <= self.params.open_orders_max as usize);
     }
 
-    pub(crate) fn hear(&mut self, news: &News) -> Option<Report> {
-        let number = news.client_id.0.checked_sub(self.first_id)?;
-        let ordered = self.orders.get_mut(usize::try_from(number).ok()?)?;
-        if ordered.end().is_some() {
-            return None;
+    /// What is to come of a word.
+    pub(crate) fn hear(&mut self, now: Nanos, news: &News) -> Vec<Output> {
+        let News {
+            instrument,
+            source,
+            said,
+            ..
+        } = *news;
+        if self.open_of(news.client_id).is_none() {
+            let Said::Fill(fill) = said else {
+                return Vec::new();
+            };
+            let known = instrument.index() < self.listed.len();
+            let new = known && fill.qty.0 > 0 && self.seen.insert((instrument, fill.trade_id));
+            return Vec::from_iter(new.then_some(Output::Stray(instrument, fill)));
         }
-        ordered.said.push(news.outcome);
-        let told = told(ordered.order.qty.0, &ordered.said);
-        let new = told.get(ordered.told.len()).copied();
-        ordered.told = told;
-        ordered.check();
-        let order = ordered.order;
-        Some(Report {
-            client_id: order.client_id,
-            strategy: order.strategy,
-            tag: ordered.tag,
-            instrument: order.instrument,
-            side: order.side,
-            px: order.px,
-            qty: order.qty,
-            remaining: Qty(order.qty.0 - filled(&ordered.told)),
-            outcome: new?,
+        self.hear_of(now, news.client_id, source, said)
+    }
+
+    fn hear_of(&mut self, now: Nanos, id: ClientId, source: Source, said: Said) -> Vec<Output> {
+        let Some(at) = self.open_of(id) else {
+            return Vec::new();
+        };
+        let ordered = &mut self.orders[at];
+        if let Said::Fill(fill) = said {
+            let trade = (ordered.order.instrument, fill.trade_id);
+            if self.seen.contains(&trade) {
+                return Vec::new();
+            }
+            if ordered.can_be(said) {
+                self.seen.insert(trade);
+            }
+        }
+        let told = ordered.after(|ordered| ordered.hear(now, source, said));
+        told.into_iter().map(Output::Report).collect()
+    }
+
+    /// What is to come of a trade that names its order as the exchange does.
+    pub(crate) fn hear_trade(
+        &mut self,
+        now: Nanos,
+        of: (InstrumentId, u64),
+        asked: Nanos,
+        fill: Fill,
+    ) -> Vec<Output> {
+        let named = |ordered: &&Ordered| {
+            (ordered.order.instrument, ordered.exchange_id()) == (of.0, Some(of.1))
+        };
+        let named: Vec<ClientId> = self.open().filter(named).map(Ordered::id).collect();
+        assert!(named.len() < 2, "the abuse gives each order a number");
+        let hears = named.first().copied();
+        let hears = hears.map(|id| {
+            let source = Source::Query { asked };
+            self.hear_of(now, id, source, Said::Fill(fill))
+        });
+        hears.unwrap_or_default()
+    }
+
+    pub(crate) fn hear_trades_listed(
+        &mut self,
+        instrument: InstrumentId,
+        asked: Nanos,
+    ) -> Vec<Output> {
+        self.each_open(|ordered| {
+            let denied = ordered.denied().is_some_and(|denied| denied <= asked);
+            let its = ordered.order.instrument == instrument;
+            if its && denied && !ordered.is_over() {
+                ordered.push(asked, What::Listed).buries = true;
+            }
         })
     }
 
+    pub(crate) fn handle_timeout(&mut self, now: Nanos) -> Vec<Output> {
+        self.each_open(|ordered| {
+            let late = now.since(ordered.since()) >= ANSWER_MAX;
+            if late && ordered.unanswered() && !ordered.doubted() {
+                ordered.push(now, What::Late).doubts = true;
+            }
+        })
+    }
+
+    /// A cancel or a change of it goes out.
+    pub(crate) fn change(&mut self, now: Nanos, id: ClientId) {
+        if let Some(at) = self.open_of(id) {
+            self.orders[at].push(now, What::Change);
+            self.orders[at].stand();
+        }
+    }
+
+    /// It is missing where the exchange should list it.
+    pub(crate) fn doubt(&mut self, now: Nanos, id: ClientId) -> Vec<Output> {
+        let Some(at) = self.open_of(id) else {
+            return Vec::new();
+        };
+        let told = self.orders[at].after(|ordered| {
+            ordered.push(now, What::Missing);
+        });
+        told.into_iter().map(Output::Report).collect()
+    }
+
+    /// Nobody waits for it any longer.
+    pub(crate) fn give_up(&mut self, id: ClientId) -> Option<Report> {
+        let at = self.open_of(id)?;
+        self.orders[at].end = Some(Outcome::Unknown);
+        Some(self.orders[at].report(Outcome::Unknown))
+    }
+
+    fn each_open(&mut self, mut happens: impl FnMut(&mut Ordered)) -> Vec<Output> {
+        let open = self.orders.iter_mut().filter(|order| order.end.is_none());
+        let told = open.flat_map(|ordered| ordered.after(&mut happens));
+        told.map(Output::Report).collect()
+    }
+
+    /// What is to be asked, by the orders that it is about.
+    pub(crate) fn questions(&self, now: Nanos) -> BTreeMap<ClientId, Question> {
+        let questions = self
+            .open()
+            .map(|ordered| Some((ordered.id(), ordered.question(now)?)));
+        questions.flatten().collect()
+    }
+
+    /// Nothing may be late later than this.
+    pub(crate) fn late_at(&self) -> Nanos {
+        let waits = self
+            .open()
+            .filter(|ordered| ordered.unanswered() && !ordered.doubted());
+        let late = waits.map(|ordered| ordered.since() + ANSWER_MAX).min();
+        late.unwrap_or(Nanos::NEVER)
+    }
+
+    /// Which side an order is on.
+    pub(crate) fn side_of(&self, id: ClientId) -> Side {
+        let at = self.open_of(id);
+        at.map_or(Side::Buy, |at| self.orders[at].order.side)
+    }
+
+    /// What may still trade, at worst.
+    pub(crate) fn pending(&self, instrument: InstrumentId) -> Pending {
+        let mut pending = Pending::default();
+        for ordered in self.open() {
+            let worst = u128::from(ordered.stands.worst.0);
+            match ordered.order.side {
+                _ if ordered.order.instrument != instrument => {}
+                Side::Buy => pending.buy += worst,
+                Side::Sell => pending.sell += worst,
+            }
+        }
+        pending
+    }
+
+    /// The orders without an end and their names, by their ids.
+    pub(crate) fn working(&self) -> Vec<(Working, OrderRef)> {
+        let both = |ordered: &Ordered| (ordered.stands.working, ordered.stands.name);
+        self.open().map(both).collect()
+    }
+
+    fn open_of(&self, id: ClientId) -> Option<usize> {
+        let number = usize::try_from(id.0.checked_sub(self.first_id)?).ok()?;
+        let ordered = self.orders.get(number)?;
+        ordered.end.is_none().then_some(number)
+    }
+
     /// The first gate that is shut.
-    pub(crate) fn verdict(&self, now: Nanos, intent: &Intent, view: &Picture) -> Option<Refusal> {
+    pub(crate) fn verdict(&self, now: Nanos, intent: &Place, view: &Picture) -> Option<Refusal> {
         let at = intent.instrument.index();
         let ours = first(&[
             (Refusal::Killed, self.killed),
@@ -144,7 +327,7 @@ impl Twin {
             })
     }
 
-    fn verdict_on_order(&self, intent: &Intent, listed: &Instrument) -> Option<Refusal> {
+    fn verdict_on_order(&self, intent: &Place, listed: &Instrument) -> Option<Refusal> {
         let begun = &self.begun[intent.instrument.index()];
         let rescaled = (begun.px_scale, begun.qty_scale) != (listed.px_scale, listed.qty_scale);
         // At other scales than the exit's, or too fine to hold its limit of one.
@@ -166,6 +349,10 @@ impl Twin {
         first(&[
             (Refusal::NoAccount, elsewhere),
             (Refusal::NotTrading, frozen || !listed.trading),
+            (
+                Refusal::ReduceOnly,
+                self.reduce_only[intent.instrument.index()],
+            ),
             (Refusal::QuantityZero, qty == 0),
             (Refusal::QuantityMin, qty < listed.qty_min.0),
             (Refusal::QuantityMax, u128::from(qty) > most),
@@ -190,7 +377,7 @@ impl Twin {
         })
     }
 
-    fn verdict_on_book(&self, now: Nanos, intent: &Intent, view: &Picture) -> Option<Refusal> {
+    fn verdict_on_book(&self, now: Nanos, intent: &Place, view: &Picture) -> Option<Refusal> {
         let Some(shown) = view.live(intent.instrument) else {
             return Some(Refusal::BookNotLive);
         };
@@ -215,67 +402,6 @@ impl Twin {
             ])
         })
     }
-}
-
-impl Ordered {
-    pub(crate) fn end(&self) -> Option<Outcome> {
-        self.told.last().copied().filter(|last| last.is_end())
-    }
-
-    /// Exposure never understates: an order of which the exchange said that it was filled counts as
-    /// that, or as open, whatever else was said. Only if nobody knows, it is said so.
-    fn check(&self) {
-        let said = self.said.iter().map(|outcome| match outcome {
-            Outcome::Fill { qty, .. } => u128::from(qty.0),
-            _ => 0,
-        });
-        let said = said.sum::<u128>().min(self.order.qty.0.into());
-        match self.end() {
-            None | Some(Outcome::Unknown) => {}
-            Some(_) => assert!(said <= filled(&self.told).into(), "{:?}", self.said),
-        }
-    }
-}
-
-/// What is to be told of an order of this quantity.
-fn told(qty: u64, said: &[Outcome]) -> Vec<Outcome> {
-    let (mut told, mut lied) = (Vec::new(), false);
-    for outcome in said {
-        let left = qty - filled(&told);
-        let acked = told
-            .iter()
-            .any(|told| matches!(told, Outcome::Acked { .. }));
-        let new = match outcome {
-            Outcome::Acked { .. } if acked => continue,
-            Outcome::Acked { .. } | Outcome::InDoubt | Outcome::Unknown => *outcome,
-            Outcome::Fill { qty, .. } if (1..=left).contains(&qty.0) => *outcome,
-            Outcome::Filled | Outcome::Cancelled | Outcome::Expired if left == 0 => Outcome::Filled,
-            Outcome::Cancelled | Outcome::Expired if !lied => *outcome,
-            Outcome::Rejected { .. } | Outcome::NotSent if !lied && left == qty => *outcome,
-            Outcome::Fill { .. }
-            | Outcome::Filled
-            | Outcome::Cancelled
-            | Outcome::Expired
-            | Outcome::Rejected { .. }
-            | Outcome::NotSent
-            | Outcome::Refused { .. } => {
-                lied = true;
-                Outcome::InDoubt
-            }
-        };
-        if new != Outcome::InDoubt || !told.contains(&new) {
-            told.push(new);
-        }
-    }
-    told
-}
-
-fn filled(told: &[Outcome]) -> u64 {
-    let fills = told.iter().map(|outcome| match outcome {
-        Outcome::Fill { qty, .. } => qty.0,
-        _ => 0,
-    });
-    fills.sum()
 }
 
 pub(crate) fn signed(side: Side, qty: Qty) -> i128 {

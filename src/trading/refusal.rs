@@ -37,12 +37,18 @@ refusals! {
     Unrecorded => "unrecorded",
     /// Not in the run's table.
     UnknownInstrument => "unknown_instrument",
+    /// A change of an order that is over, or that is not its strategy's.
+    OrderOver => "order_over",
+    /// A change of an order while another one is under way, or nobody knows how it stands.
+    OrderBusy => "order_busy",
     /// Not among the instruments that its strategy is configured for.
     NotItsInstrument => "not_its_instrument",
     /// The instrument is of an exchange where there is no account.
     NoAccount => "no_account",
     /// The exchange takes no orders for the instrument.
     NotTrading => "not_trading",
+    /// The position may only be reduced: what the account has of it is not explained.
+    ReduceOnly => "reduce_only",
     /// The quantity is zero.
     QuantityZero => "quantity_zero",
     /// Below the exchange's smallest quantity.

@@ -6,7 +6,8 @@ use super::rate::RateWindow;
 use super::refusal::{Compared, Refusal, Refusals, Refused, Unit};
 use crate::base::event::LATE_MAX;
 use crate::base::{
-    Body, ClientId, Event, Instrument, Intent, Nanos, NewOrder, Px, Qty, Report, Side, Span,
+    Body, ClientId, Event, Instrument, InstrumentId, Nanos, NewOrder, Place, Px, Qty, Report, Side,
+    Span,
 };
 use crate::market::Picture;
 use crate::market::picture::Shown;
@@ -69,6 +70,8 @@ struct Seat {
     has_account: bool,
     /// Its scales are no longer those that its exit writes, or it cannot hold its limits.
     frozen: bool,
+    /// What the account has of it is not explained: it may only become less.
+    reduce_only: bool,
 }
 
 impl Risk {
@@ -90,6 +93,7 @@ impl Risk {
                 exchange: instrument.exchange,
                 has_account: true,
                 frozen: false,
+                reduce_only: false,
             }
         };
         let table = instruments.iter().zip(&limits.sizes);
@@ -121,7 +125,7 @@ impl Risk {
             Body::Gateway(ready) => self.gateway_ready = *ready,
             Body::Report(report) => self.handle_report(report),
             Body::Book(_) | Body::Status(_) | Body::Trading(_) => {} // The picture has them.
-            Body::Trade(..) | Body::Quote(_) | Body::News(_) => {}
+            Body::Trade(..) | Body::Quote(_) | Body::News(_) | Body::Account(_) => {}
         }
         self.check();
     }
@@ -132,7 +136,7 @@ impl Risk {
     pub fn admit(
         &mut self,
         now: Nanos,
-        intent: Intent,
+        intent: Place,
         view: &Picture,
     ) -> Result<Admitted, Refused> {
         match self.judge(now, &intent, view) {
@@ -145,9 +149,9 @@ impl Risk {
     }
 
     /// Refuses an intent for a reason that its desk knows.
-    pub(crate) fn refuse(&mut self, intent: &Intent, gate: Refusal) -> Refused {
+    pub(crate) fn refuse(&mut self, instrument: InstrumentId, gate: Refusal) -> Refused {
         let refused = Refused::from(gate);
-        self.refusals.record(intent.instrument, &refused);
+        self.refusals.record(instrument, &refused);
         refused
     }
 
@@ -176,6 +180,13 @@ impl Risk {
         self.keeps_scales = true;
     }
 
+    /// Lets positions in this instrument only be reduced, or lifts that.
+    pub(crate) fn set_reduce_only(&mut self, instrument: InstrumentId, on: bool) {
+        if let Some(seat) = self.seats.get_mut(instrument.index()) {
+            seat.reduce_only = on;
+        }
+    }
+
     /// Refused intents by gate, and what each gate compared.
     pub(crate) fn refusals(&self) -> &Refusals {
         &self.refusals
@@ -186,7 +197,7 @@ impl Risk {
         self.open.len()
     }
 
-    fn judge(&self, now: Nanos, intent: &Intent, view: &Picture) -> Result<(), Refused> {
+    fn judge(&self, now: Nanos, intent: &Place, view: &Picture) -> Result<(), Refused> {
         refuse_if(self.killed, Refusal::Killed)?;
         refuse_if(!self.gateway_ready, Refusal::GatewayDown)?;
         refuse_if(!self.recorded, Refusal::Unrecorded)?;
@@ -207,7 +218,7 @@ impl Risk {
         })
     }
 
-    fn mint(&mut self, now: Nanos, intent: Intent) -> Admitted {
+    fn mint(&mut self, now: Nanos, intent: Place) -> Admitted {
         assert!(!self.killed, "an order after the kill switch");
         assert!(self.gateway_ready, "an order that nobody takes");
         assert!(self.recorded, "an order without a record");
@@ -218,13 +229,13 @@ impl Risk {
         self.open.push(client_id);
         self.rate.record(now);
         self.seats[intent.instrument.index()].check_admitted(&intent);
-        let Intent {
+        let Place {
             strategy,
             instrument,
             side,
             px,
             qty,
-            tif,
+            order_type,
             tag: _,
             why: _,
         } = intent;
@@ -239,7 +250,7 @@ impl Risk {
                 side,
                 px,
                 qty,
-                tif,
+                order_type,
             },
         }
     }
@@ -284,18 +295,19 @@ impl Seat {
     }
 
     /// What was judged holds of what is sent.
-    fn check_admitted(&self, intent: &Intent) {
+    fn check_admitted(&self, intent: &Place) {
         assert!(self.has_account, "an order without an account");
         assert!(!self.frozen, "an order at other scales");
         assert!(intent.qty <= self.limit.qty_max, "an order above its limit");
     }
 
     /// What is wrong with an order by itself.
-    fn judge_order(&self, intent: &Intent, instrument: &Instrument) -> Result<(), Refused> {
+    fn judge_order(&self, intent: &Place, instrument: &Instrument) -> Result<(), Refused> {
         let limit = &self.limit;
         let (px, qty) = (intent.px.0, intent.qty);
         refuse_if(!self.has_account, Refusal::NoAccount)?;
         refuse_if(!instrument.trading || self.frozen, Refusal::NotTrading)?;
+        refuse_if(self.reduce_only, Refusal::ReduceOnly)?;
         refuse_if(qty.0 == 0, Refusal::QuantityZero)?;
         let sized = |limit: Qty| {
             let unit = Unit::Quantity(instrument.qty_scale);
@@ -331,7 +343,7 @@ impl Seat {
 /// What the market, as we see it ourselves, says against it.
 fn judge_book(
     now: Nanos,
-    intent: &Intent,
+    intent: &Place,
     shown: Option<&Shown>,
     collar_bps: u32,
 ) -> Result<(), Refused> {

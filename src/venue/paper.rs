@@ -1,34 +1,79 @@
-//! Fills orders on paper, against the picture that the desk keeps. Invents no liquidity beyond it.
+//! Trades orders on paper, against the picture that the desk keeps. Invents no liquidity beyond it.
+//!
+//! What fills at once is filled level by level, each at its own price. What rests is filled whole
+//! once the other side's best price reaches it: somebody then offered what it asks for. That leaves
+//! the queue at its price out, in which it stood last: it is not filled by trades at its price that
+//! leave the other side where it is.
 //!
 //! It is optimistic in three ways, which a live run is not: an order takes nothing out of the book,
 //! so that the next one meets the same levels; it arrives at once; and nobody reacts to it. Levels
 //! below the completeness horizon do exist at their price; a better level that is not seen there
-//! would only have filled better.
+//! would only have filled better. Fees are not taken.
 
 use crate::base::event::EVENT_LEVELS;
-use crate::base::{NewOrder, News, Outcome, Px, Qty, Side, TimeInForce, Top};
+use crate::base::{
+    ClientId, End, Fill, InstrumentId, NewOrder, News, OrderRef, OrderType, Px, Qty, Said, Side,
+    Source, Top,
+};
 use crate::market::Picture;
-use arrayvec::ArrayVec;
-
-/// What one order causes, at most: the ack, a fill per level, the end.
-pub(crate) const REPORTS_MAX: usize = EVENT_LEVELS + 2;
+use std::collections::VecDeque;
 
 /// Rejected: there is no live book to fill from. Our own code, far from any exchange's.
 pub(crate) const REJECTED_BOOK_NOT_LIVE: i32 = -900_001;
 /// Rejected: the best bid is at or above the best ask, so that nobody could trade at these prices.
 /// Our own code.
 pub(crate) const REJECTED_BOOK_CROSSED: i32 = -900_002;
+/// Rejected: it would trade at once, and asked not to. Our own code.
+pub(crate) const REJECTED_WOULD_TRADE: i32 = -900_003;
+/// A change was refused: there is no such order. Our own code.
+pub(crate) const REFUSED_NO_ORDER: i32 = -900_004;
+/// Orders that may rest before a list must grow.
+const RESTING: usize = 256;
 
-/// What becomes of one order, in order.
-pub(crate) type Reports = ArrayVec<News, REPORTS_MAX>;
+/// What a paper account is asked to do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wish<'a> {
+    /// A new order.
+    Place(&'a NewOrder),
+    /// A new order in the place of this one.
+    Replace(&'a OrderRef, &'a NewOrder),
+    /// Only so much of this order in all.
+    Reduce(&'a OrderRef, Qty),
+    /// The end of this order.
+    Cancel(&'a OrderRef),
+}
+
+/// An order that rests.
+///
+/// Invariant: `filled < order.qty`.
+#[derive(Debug)]
+struct Resting {
+    order: NewOrder,
+    filled: Qty,
+}
 
 /// The exchange of a paper account.
 ///
-/// Invariant: exchange ids rise, and each order is told one end, as the last thing.
-#[derive(Debug, Default)]
+/// Invariant: exchange ids and trade ids rise; each order is told one end, as the last thing.
+#[derive(Debug)]
 pub struct Paper {
     /// The last exchange id that was given.
     exchange_id: u64,
+    /// The last trade's number.
+    trade_id: u64,
+    resting: Vec<Resting>,
+    news: VecDeque<News>,
+}
+
+impl Default for Paper {
+    fn default() -> Self {
+        Self {
+            exchange_id: 0,
+            trade_id: 0,
+            resting: Vec::with_capacity(RESTING),
+            news: VecDeque::with_capacity(RESTING),
+        }
+    }
 }
 
 impl Paper {
@@ -37,272 +82,177 @@ impl Paper {
         Self::default()
     }
 
-    /// Takes a LIMIT IOC: acked, filled level by level at each level's own price up to the limit
-    /// price, and then over, filled or with what is left expired; or rejected with one of the codes
-    /// above.
-    pub(crate) fn handle_order(&mut self, order: &NewOrder, view: &Picture) -> Reports {
-        assert!(order.qty.0 > 0, "risk admits no order of nothing");
-        assert!(order.px.0 > 0, "risk admits no order at no price");
-        match order.tif {
-            TimeInForce::ImmediateOrCancel => {}
-        }
-        let mut reports = Reports::new();
-        let mut report = |outcome| {
-            reports.push(News {
-                client_id: order.client_id,
-                instrument: order.instrument,
-                outcome,
-            });
-        };
-        match view.live(order.instrument).map(|shown| &shown.top) {
-            None => report(Outcome::Rejected {
-                code: REJECTED_BOOK_NOT_LIVE,
-            }),
-            Some(top) if top.crossed() => report(Outcome::Rejected {
-                code: REJECTED_BOOK_CROSSED,
-            }),
-            Some(top) => {
-                self.exchange_id += 1;
-                report(Outcome::Acked {
-                    exchange_id: self.exchange_id,
-                });
-                fill(order, top, report);
+    /// What is to be said of an order next.
+    pub(crate) fn poll_news(&mut self) -> Option<News> {
+        self.news.pop_front()
+    }
+
+    /// Does what is asked for, as far as it can.
+    pub(crate) fn handle(&mut self, wish: Wish<'_>, view: &Picture) {
+        match wish {
+            Wish::Place(order) => self.place(order, view),
+            Wish::Replace(old, order) => match self.cancel(old) {
+                true => self.place(order, view),
+                false => self.say(order.client_id, order.instrument, Said::NotSent),
+            },
+            Wish::Reduce(old, qty) => self.reduce(old, qty),
+            Wish::Cancel(old) => {
+                self.cancel(old);
             }
         }
-        check_told(order, &reports);
-        reports
     }
-}
 
-/// The fills of an order are at most the order, and it ends once, as the last thing.
-fn check_told(order: &NewOrder, reports: &[News]) {
-    assert!(reports.last().is_some_and(|last| last.outcome.is_end()));
-    let fills = reports.iter().map(|news| match news.outcome {
-        Outcome::Fill { qty, .. } => qty.0,
-        _ => 0,
-    });
-    let ends = reports.iter().filter(|news| news.outcome.is_end());
-    debug_assert!(fills.sum::<u64>() <= order.qty.0);
-    debug_assert_eq!(ends.count(), 1);
-}
-
-/// Walks the opposite side, best level first, and tells what was taken of each.
-fn fill(order: &NewOrder, top: &Top<EVENT_LEVELS>, mut report: impl FnMut(Outcome)) {
-    let mut left = order.qty;
-    for level in top.side(order.side.opposite()) {
-        if left.0 == 0 || !reaches(order, level.px) {
-            break;
+    /// Fills what rests where a newer book reaches it.
+    pub(crate) fn handle_book(&mut self, instrument: InstrumentId, view: &Picture) {
+        let Some(top) = view.live(instrument).map(|shown| &shown.top) else {
+            return;
+        };
+        if top.crossed() {
+            return;
         }
-        let qty = left.min(level.qty);
-        debug_assert!(qty.0 > 0, "a book keeps no level of nothing");
-        report(Outcome::Fill { px: level.px, qty });
-        left = Qty(left.0 - qty.0);
+        for at in (0..self.resting.len()).rev() {
+            let Resting { order, filled } = &self.resting[at];
+            let best = top.side(order.side.opposite()).first();
+            let reached = best.is_some_and(|best| reaches(order, best.px));
+            if order.instrument == instrument && reached {
+                let (order, left) = (*order, Qty(order.qty.0 - filled.0));
+                self.resting.swap_remove(at);
+                self.fill(&order, order.px, left, Some(true));
+                self.say_ended(&order, End::Filled, order.qty);
+            }
+        }
     }
-    assert!(left <= order.qty, "more was filled than was ordered");
-    report(match left {
-        Qty(0) => Outcome::Filled,
-        Qty(_) => Outcome::Expired,
-    });
+
+    fn place(&mut self, order: &NewOrder, view: &Picture) {
+        assert!(order.qty.0 > 0, "risk admits no order of nothing");
+        assert!(order.px.0 > 0, "risk admits no order at no price");
+        let reject = |code| Said::Rejected { code };
+        let shown = view.live(order.instrument);
+        let refused = match shown.map(|shown| &shown.top) {
+            None => Some(reject(REJECTED_BOOK_NOT_LIVE)),
+            Some(top) if top.crossed() => Some(reject(REJECTED_BOOK_CROSSED)),
+            Some(top) if order.order_type == OrderType::PostOnly => {
+                let best = top.side(order.side.opposite()).first();
+                let trades = best.is_some_and(|best| reaches(order, best.px));
+                trades.then_some(reject(REJECTED_WOULD_TRADE))
+            }
+            Some(_) => None,
+        };
+        let (Some(shown), None) = (shown, refused) else {
+            let said = refused.unwrap_or(reject(REJECTED_BOOK_NOT_LIVE));
+            return self.say(order.client_id, order.instrument, said);
+        };
+        self.exchange_id += 1;
+        let exchange_id = self.exchange_id;
+        self.say(
+            order.client_id,
+            order.instrument,
+            Said::Taken { exchange_id },
+        );
+        let filled = self.take(order, &shown.top);
+        debug_assert!(filled <= order.qty);
+        if filled == order.qty {
+            self.say_ended(order, End::Filled, filled);
+        } else if order.order_type.rests() {
+            let order = *order;
+            self.resting.push(Resting { order, filled });
+        } else {
+            self.say_ended(order, End::Expired, filled);
+        }
+    }
+
+    /// Walks the opposite side, best level first, and says what was taken of each.
+    fn take(&mut self, order: &NewOrder, top: &Top<EVENT_LEVELS>) -> Qty {
+        let reached = top.side(order.side.opposite());
+        let reached = reached.iter().take_while(|level| reaches(order, level.px));
+        let there: u64 = reached
+            .clone()
+            .fold(0, |sum, level| sum.saturating_add(level.qty.0));
+        if order.order_type == OrderType::FillOrKill && there < order.qty.0 {
+            return Qty(0);
+        }
+        let mut left = order.qty;
+        for level in reached {
+            let qty = left.min(level.qty);
+            if qty.0 == 0 {
+                break;
+            }
+            self.fill(order, level.px, qty, Some(false));
+            left = Qty(left.0 - qty.0);
+        }
+        Qty(order.qty.0 - left.0)
+    }
+
+    fn reduce(&mut self, old: &OrderRef, qty: Qty) {
+        let Some(at) = self.place_of(old) else {
+            return self.refuse(old);
+        };
+        let Resting { order, filled } = &mut self.resting[at];
+        if qty > order.qty {
+            return self.refuse(old);
+        }
+        order.qty = qty.max(*filled);
+        let (order, filled) = (*order, *filled);
+        self.say(old.client_id, old.instrument, Said::Reduced(order.qty));
+        if filled == order.qty {
+            self.resting.swap_remove(at);
+            self.say_ended(&order, End::Filled, filled);
+        }
+    }
+
+    fn cancel(&mut self, old: &OrderRef) -> bool {
+        let Some(at) = self.place_of(old) else {
+            self.refuse(old);
+            return false;
+        };
+        let Resting { order, filled } = self.resting.swap_remove(at);
+        self.say_ended(&order, End::Cancelled, filled);
+        true
+    }
+
+    fn refuse(&mut self, old: &OrderRef) {
+        let code = REFUSED_NO_ORDER;
+        self.say(old.client_id, old.instrument, Said::ChangeRefused { code });
+    }
+
+    fn place_of(&self, old: &OrderRef) -> Option<usize> {
+        let mut all = self.resting.iter();
+        all.position(|resting| resting.order.client_id == old.client_id)
+    }
+
+    fn fill(&mut self, order: &NewOrder, px: Px, qty: Qty, maker: Option<bool>) {
+        debug_assert!(qty.0 > 0, "a book keeps no level of nothing");
+        self.trade_id += 1;
+        let fill = Fill {
+            maker,
+            ..Fill::bare(self.trade_id, order.side, px, qty)
+        };
+        self.say(order.client_id, order.instrument, Said::Fill(fill));
+    }
+
+    fn say_ended(&mut self, order: &NewOrder, end: End, total: Qty) {
+        let said = Said::Ended(end, Some(total));
+        self.say(order.client_id, order.instrument, said);
+    }
+
+    fn say(&mut self, client_id: ClientId, instrument: InstrumentId, said: Said) {
+        self.news.push_back(News {
+            client_id,
+            instrument,
+            source: Source::Answer,
+            said,
+        });
+    }
 }
 
 /// Whether the order's limit allows this price.
 fn reaches(order: &NewOrder, px: Px) -> bool {
-    match order.side {
-        Side::Buy => px <= order.px,
-        Side::Sell => px >= order.px,
+    match (order.order_type, order.side) {
+        (OrderType::Market, _) => true,
+        (_, Side::Buy) => px <= order.px,
+        (_, Side::Sell) => px >= order.px,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::{
-        Body, ClientId, Event, Flags, Instrument, InstrumentId, Level, Nanos, Stamps, Status,
-        StrategyId, Symbol, UnixNanos,
-    };
-    use proptest::{collection, prop_assert, prop_assert_eq, proptest};
-
-    fn levels(levels: &[(i64, u64)]) -> impl Iterator<Item = Level> {
-        levels.iter().map(|(px, qty)| Level {
-            px: Px(*px),
-            qty: Qty(*qty),
-        })
-    }
-
-    /// A paper account, and the picture that it fills from.
-    type Bench = (Paper, Picture);
-
-    fn dark() -> Bench {
-        let symbol = Symbol::from("BTCUSDT").unwrap();
-        let instrument = Instrument::bare("binance", symbol, (2, 5));
-        (Paper::new(), Picture::new(&[instrument]))
-    }
-
-    fn show(bench: &mut Bench, body: Body) {
-        const NOW: Nanos = Nanos::from_secs(1);
-        let event = Event {
-            stamps: Stamps {
-                book: NOW,
-                ..Stamps::default()
-            },
-            exch_time: UnixNanos(0),
-            as_of: NOW,
-            update_id: 1,
-            epoch: 1,
-            instrument: InstrumentId(0),
-            flags: Flags::default(),
-            body,
-        };
-        bench.1.handle_event(NOW, &event);
-    }
-
-    fn paper(bids: &[(i64, u64)], asks: &[(i64, u64)]) -> Bench {
-        let mut top = Top::EMPTY;
-        top.set(Side::Buy, levels(bids), bids.len(), false);
-        top.set(Side::Sell, levels(asks), asks.len(), false);
-        let mut bench = dark();
-        show(&mut bench, Body::Book(top));
-        bench
-    }
-
-    fn order(side: Side, px: i64, qty: u64) -> NewOrder {
-        NewOrder {
-            client_id: ClientId(9),
-            strategy: StrategyId(0),
-            instrument: InstrumentId(0),
-            side,
-            px: Px(px),
-            qty: Qty(qty),
-            tif: TimeInForce::ImmediateOrCancel,
-        }
-    }
-
-    fn outcomes((paper, view): &mut Bench, order: &NewOrder) -> Vec<Outcome> {
-        let ours = |report: &News| {
-            (report.client_id, report.instrument) == (order.client_id, order.instrument)
-        };
-        let reports = paper.handle_order(order, view);
-        assert!(reports.iter().all(ours));
-        reports.iter().map(|report| report.outcome).collect()
-    }
-
-    fn acked(exchange_id: u64) -> Outcome {
-        Outcome::Acked { exchange_id }
-    }
-
-    fn filled(px: i64, qty: u64) -> Outcome {
-        Outcome::Fill {
-            px: Px(px),
-            qty: Qty(qty),
-        }
-    }
-
-    const BIDS: &[(i64, u64)] = &[(100, 5), (98, 7), (95, 9)];
-    const ASKS: &[(i64, u64)] = &[(101, 4), (103, 6), (104, 8)];
-
-    #[test]
-    fn a_buy_takes_each_level_at_its_own_price_up_to_its_limit_and_the_rest_expires() {
-        let got = outcomes(&mut paper(BIDS, ASKS), &order(Side::Buy, 103, 20));
-        assert_eq!(
-            got,
-            [acked(1), filled(101, 4), filled(103, 6), Outcome::Expired]
-        );
-    }
-
-    #[test]
-    fn a_sell_takes_the_bids_and_ends_when_it_is_filled() {
-        let got = outcomes(&mut paper(BIDS, ASKS), &order(Side::Sell, 95, 12));
-        assert_eq!(
-            got,
-            [acked(1), filled(100, 5), filled(98, 7), Outcome::Filled]
-        );
-    }
-
-    #[test]
-    fn an_order_that_does_not_reach_the_book_expires_whole() {
-        for order in [order(Side::Buy, 100, 1), order(Side::Sell, 101, 1)] {
-            let got = outcomes(&mut paper(BIDS, ASKS), &order);
-            assert_eq!(got, [acked(1), Outcome::Expired]);
-        }
-    }
-
-    #[test]
-    fn nothing_is_filled_beyond_what_is_seen() {
-        let got = outcomes(&mut paper(BIDS, ASKS), &order(Side::Buy, 1_000, 100));
-        let seen = [filled(101, 4), filled(103, 6), filled(104, 8)];
-        assert_eq!(got[1..4], seen);
-        assert_eq!(got[4..], [Outcome::Expired]);
-    }
-
-    #[test]
-    fn ten_levels_and_a_rest_are_all_reported() {
-        let asks: Vec<_> = (101..111).map(|px| (px, 1)).collect();
-        let got = outcomes(&mut paper(BIDS, &asks), &order(Side::Buy, 200, 11));
-        assert_eq!(got.len(), REPORTS_MAX);
-    }
-
-    #[test]
-    fn the_book_is_not_used_up_and_exchange_ids_count_up() {
-        let (mut paper, order) = (paper(BIDS, ASKS), order(Side::Buy, 101, 4));
-        for id in [1, 2] {
-            let got = outcomes(&mut paper, &order);
-            assert_eq!(got, [acked(id), filled(101, 4), Outcome::Filled]);
-        }
-    }
-
-    #[test]
-    fn without_a_live_book_an_order_is_rejected() {
-        let rejected = [Outcome::Rejected {
-            code: REJECTED_BOOK_NOT_LIVE,
-        }];
-        let order = order(Side::Buy, 101, 1);
-        assert_eq!(outcomes(&mut dark(), &order), rejected);
-        let mut paper = paper(BIDS, ASKS);
-        show(&mut paper, Body::Status(Status::Stale));
-        assert_eq!(outcomes(&mut paper, &order), rejected);
-        let foreign = NewOrder {
-            instrument: InstrumentId(1),
-            ..order
-        };
-        assert_eq!(outcomes(&mut paper, &foreign), rejected);
-    }
-
-    #[test]
-    fn a_crossed_book_fills_nothing() {
-        assert_eq!(
-            outcomes(
-                &mut paper(&[(101, 7)], &[(101, 7)]),
-                &order(Side::Buy, 101, 1)
-            ),
-            [Outcome::Rejected {
-                code: REJECTED_BOOK_CROSSED
-            }]
-        );
-    }
-
-    proptest! {
-        /// The twin takes one unit at a time from the cheapest ask that is left.
-        #[test]
-        fn it_fills_as_taking_unit_by_unit_does(
-            qtys in collection::vec(1u64..6, 0..10),
-            limit in 99i64..112,
-            qty in 1u64..40,
-        ) {
-            let asks: Vec<_> = (101..).zip(qtys.iter().copied()).collect();
-            let units = asks.iter().flat_map(|(px, n)| (0..*n).map(move |_| *px));
-            let twin: Vec<i64> = units.filter(|px| *px <= limit).take(qty as usize).collect();
-            let (mut taken, mut end) = (Vec::new(), None);
-            for outcome in outcomes(&mut paper(BIDS, &asks), &order(Side::Buy, limit, qty)) {
-                prop_assert!(end.is_none(), "news after the end");
-                match outcome {
-                    Outcome::Fill { px, qty } => taken.extend((0..qty.0).map(|_| px.0)),
-                    other if other.is_end() => end = Some(other),
-                    other => prop_assert_eq!(other, acked(1)),
-                }
-            }
-            let whole = taken.len() == qty as usize;
-            prop_assert_eq!(end, Some(if whole { Outcome::Filled } else { Outcome::Expired }));
-            prop_assert_eq!(taken, twin);
-        }
-    }
-}
+mod tests;

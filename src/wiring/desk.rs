@@ -1,25 +1,39 @@
 //! The desk lane: every event in, strategies, risk, admitted orders out. There is one in a run.
 //! Never sends anything itself.
 
+mod account;
+mod changes;
 mod counts;
+mod kept;
 mod notes;
+mod seats;
 
+use super::keep::Keep;
 use super::ring::{Receiver, Sender};
 use super::turn::Turn;
 use crate::base::{
-    Body, ClientId, Event, Flags, Instrument, InstrumentId, Intent, Nanos, NewOrder, News, Outcome,
-    Report, Severity, Span, Stamps, StrategyId, UnixNanos, Value,
+    AccountNews, Body, CancelAll, Change, ClientId, Deed, Event, Fill, Flags, Instrument,
+    InstrumentId, Intent, Nanos, NewOrder, News, Note, OrderRef, Outcome, Place, Position, Qty,
+    Question, Replace, Report, Said, Severity, Source, Span, Stamps, StrategyId, UnixNanos, Value,
+    Working,
 };
 use crate::market::Picture;
-use crate::strategy::{Intents, Strategy};
-use crate::trading::orders::Orders;
+use crate::strategy::{Intents, Strategy, View};
+use crate::trading::orders::{Orders, Output};
+use crate::trading::reconcile::{self, Difference, Reconcile};
 pub(crate) use crate::trading::refusal::Refusals;
-use crate::trading::refusal::{Compared, Refusal};
+use crate::trading::refusal::{Compared, Refusal, Refused};
 use crate::trading::risk::{Admitted, Risk};
-use crate::venue::paper::{Paper, Reports};
+use crate::venue::paper::{Paper, Wish};
 use crate::watch::stage::Stage;
+use account::Wanted;
 pub use counts::{DeskCounters, Traded};
-use notes::{decision, report_note};
+use kept::asked;
+use notes::{
+    cancel_note, decision, difference_note, ready_note, report_note, stray_note, unknown_note,
+};
+use seats::Chair;
+pub use seats::{DeskEnd, Exit, ExitRules, Receipt, Request, Seated, StrategyEnd, Ticket};
 use std::collections::VecDeque;
 
 /// Events that one turn takes from each ring.
@@ -29,135 +43,10 @@ const OWN_REPORTS: usize = 256;
 /// A refusal by the same gate is logged once in this time; the counters have them all.
 const REFUSAL_SAMPLE: Span = Span::from_secs(1);
 
-/// The stamps of an order from the frame that caused it to its admission.
-///
-/// Invariant: `popped <= decided <= admitted`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Receipt {
-    /// Stamps of the frame that caused it.
-    pub stamps: Stamps,
-    /// The desk took the event off its ring.
-    pub popped: Nanos,
-    /// The strategy had decided.
-    pub decided: Nanos,
-    /// Risk had admitted it.
-    pub admitted: Nanos,
-}
-
-impl Receipt {
-    fn check(&self) {
-        debug_assert!(self.popped <= self.decided);
-        debug_assert!(self.decided <= self.admitted);
-    }
-}
-
-/// An admitted order on its way to the gateway, with its receipt.
-pub struct Ticket {
-    /// What the gateway is to send.
-    pub order: Admitted,
-    /// The stamps that it carries along.
-    pub receipt: Receipt,
-}
-
-/// Where admitted orders go.
-pub enum Exit {
-    /// To the exchange, by this gateway ring.
-    Gateway(Sender<Ticket>),
-    /// Nowhere: filled on paper against the books that the desk sees.
-    Paper(Paper),
-}
-
-/// A strategy, and what it is there for.
-pub struct Seated {
-    /// What decides.
-    pub strategy: Box<dyn Strategy>,
-    /// Whether an instrument is one of its own, by instrument id; all are if this says nothing. It
-    /// sees and trades no other.
-    pub own: Option<Box<[bool]>>,
-}
-
-impl Seated {
-    /// A strategy for every instrument of the run.
-    pub fn everywhere(strategy: Box<dyn Strategy>) -> Self {
-        Self {
-            strategy,
-            own: None,
-        }
-    }
-
-    /// Whether it may see and trade this instrument. What is about no instrument is everybody's.
-    pub(crate) fn owns(&self, id: InstrumentId) -> bool {
-        let own = self.own.as_ref();
-        id == InstrumentId::NONE || own.is_none_or(|own| own.get(id.index()) == Some(&true))
-    }
-}
-
-/// What a desk leaves behind.
-#[derive(Debug, Clone)]
-pub struct DeskEnd {
-    /// What it counted.
-    pub counters: DeskCounters,
-    /// Intents that risk refused.
-    pub refusals: Refusals,
-    /// The same of each strategy, by its id.
-    pub strategies: Vec<StrategyEnd>,
-    /// What was traded, by instrument id.
-    pub traded: Vec<Traded>,
-}
-
-/// What a strategy leaves behind.
-#[derive(Debug, Clone)]
-pub struct StrategyEnd {
-    /// What was counted of it.
-    pub counters: DeskCounters,
-    /// Its intents that risk refused.
-    pub refusals: Refusals,
-}
-
-/// A strategy at the desk, and what is kept of it.
-///
-/// Invariant: each intent was admitted or refused: `intents == admitted + refusals`.
-struct Chair {
-    seated: Seated,
-    counters: DeskCounters,
-    refusals: Refusals,
-    /// When a refusal by each gate was logged last: one strategy's refusals do not silence
-    /// another's.
-    refusal_logged: [Nanos; Refusal::ALL.len()],
-}
-
-impl Chair {
-    fn new(seated: Seated) -> Self {
-        Self {
-            seated,
-            counters: DeskCounters::default(),
-            refusals: Refusals::default(),
-            refusal_logged: [Nanos::ZERO; Refusal::ALL.len()],
-        }
-    }
-
-    /// Whether a refusal by this gate is to be logged now.
-    fn logs_refusal(&mut self, now: Nanos, gate: Refusal) -> bool {
-        let last = &mut self.refusal_logged[gate as usize];
-        let due = *last == Nanos::ZERO || now.since(*last) >= REFUSAL_SAMPLE;
-        if due {
-            *last = now;
-        }
-        due
-    }
-
-    fn check(&self) {
-        self.counters.check();
-        debug_assert_eq!(
-            self.counters.intents,
-            self.counters.admitted + self.refusals.total()
-        );
-    }
-}
-
 /// The strategies of a run, and the one gate before the market.
 ///
-/// Invariant: each admitted order is open or has its end: `admitted == ends + orders`; risk has the
+/// Invariant: each order that was admitted or adopted is open or has its end:
+/// `admitted + adopted == ends + orders`; risk has the
 /// same orders open; strategies count what the desk counts, each its own part.
 pub struct Desk {
     inputs: Vec<Receiver<Event>>,
@@ -168,6 +57,12 @@ pub struct Desk {
     risk: Risk,
     exit: Exit,
     orders: Orders,
+    /// What the account's exchange says against what we know; paper has nothing to compare with.
+    reconcile: Option<Reconcile>,
+    /// The way to the order journal, if there is one.
+    keep: Option<Keep>,
+    /// The exit can take from an order without its losing its place in the queue.
+    reduces: bool,
     /// By instrument id.
     traded: Vec<Traded>,
     /// The run is ending: strategies hear of their orders, and decide nothing.
@@ -188,21 +83,34 @@ impl Desk {
         strategies: Vec<Seated>,
         mut risk: Risk,
         exit: Exit,
+        rules: ExitRules,
     ) -> Self {
-        match exit {
-            Exit::Gateway(_) => risk.keep_scales(),
+        let reconcile = match exit {
+            Exit::Gateway(_) | Exit::Journal => {
+                risk.keep_scales();
+                Some(Reconcile::new(instruments))
+            }
             // Paper is always ready; risk hears of it as it would of a gateway.
-            Exit::Paper(_) => risk.handle_event(&own_event(Nanos::ZERO, Body::Gateway(true))),
-        }
+            Exit::Paper(_) => {
+                risk.handle_event(&own_event(Nanos::ZERO, Body::Gateway(true)));
+                None
+            }
+        };
         assert!(
             strategies.len() <= StrategyId::NONE.index(),
             "an id each, and one for none"
         );
         Self {
             inputs,
-            chairs: strategies.into_iter().map(Chair::new).collect(),
+            chairs: strategies
+                .into_iter()
+                .map(|seated| Chair::new(seated, instruments.len()))
+                .collect(),
             picture: Picture::new(instruments),
-            orders: Orders::with_capacity(risk.open_orders_max()),
+            orders: Orders::new(risk.open_orders_max(), instruments.len(), rules.visibility),
+            reconcile,
+            keep: None,
+            reduces: rules.reduces,
             traded: vec![Traded::default(); instruments.len()],
             closed: false,
             risk,
@@ -210,6 +118,25 @@ impl Desk {
             own: VecDeque::with_capacity(OWN_REPORTS),
             counters: DeskCounters::default(),
         }
+    }
+
+    /// When [`Self::handle_timeout`] is wanted.
+    pub fn poll_timeout(&self) -> Nanos {
+        let compares = self.reconcile.as_ref().map(Reconcile::poll_timeout);
+        self.orders
+            .poll_timeout()
+            .min(compares.unwrap_or(Nanos::NEVER))
+    }
+
+    /// Asks what became of orders that nobody said anything of in time.
+    pub fn handle_timeout(&mut self, turn: &mut Turn) {
+        let now = turn.clock.now();
+        self.orders.handle_timeout(now);
+        if let Some(reconcile) = &mut self.reconcile {
+            reconcile.handle_timeout(now, &self.orders);
+        }
+        self.drain(turn, now, true);
+        self.check();
     }
 
     /// There is an event to take.
@@ -250,9 +177,20 @@ impl Desk {
         if !self.picture.handle_event(popped, event) {
             return; // A late book of an earlier connection: nobody is to decide from it.
         }
+        if let (Body::Gateway(connected), Some(reconcile)) = (&event.body, &mut self.reconcile) {
+            reconcile.handle_connected(popped, *connected, &self.orders);
+            if !connected {
+                self.set_ready(turn, popped, false);
+            }
+            return self.drain(turn, popped, true);
+        }
         self.risk.handle_event(event);
         match event.body {
-            Body::News(news) => self.handle_news(turn, popped, &news),
+            Body::News(news) => {
+                self.hear(popped, &news);
+                self.drain(turn, popped, true);
+            }
+            Body::Account(news) => self.handle_account(turn, popped, event.instrument, &news),
             Body::Book(_)
             | Body::Trade(..)
             | Body::Quote(_)
@@ -262,21 +200,78 @@ impl Desk {
             | Body::Gateway(_)
             | Body::Report(_) => self.show(turn, popped, event),
         }
+        if let (Body::Book(_), Exit::Paper(paper)) = (&event.body, &mut self.exit) {
+            paper.handle_book(event.instrument, &self.picture);
+            self.hear_paper(turn, popped);
+        }
     }
 
-    /// The run is ending: the desk decides nothing from here on. Strategies still hear of their
-    /// orders.
-    pub fn close(&mut self) {
+    /// Does what the orders want. If `at_once`, strategies hear of their orders now, and at the
+    /// next turn else.
+    fn drain(&mut self, turn: &mut Turn, now: Nanos, at_once: bool) {
+        while let Some(output) = self.next_output() {
+            let output = match output {
+                Wanted::ByOrders(output) => output,
+                Wanted::ByReconcile(output) => {
+                    self.handle_compared(turn, now, output);
+                    continue;
+                }
+            };
+            match output {
+                Output::Report(report) => {
+                    let event = self.take_in(turn, now, &report);
+                    match (report.strategy, at_once) {
+                        (StrategyId::NONE, _) => {}
+                        (strategy, true) => self.show_to(turn, now, strategy, &event),
+                        (strategy, false) => self.own.push_back((strategy, event)),
+                    }
+                }
+                // The ring is full of requests: it is asked again.
+                Output::Ask(question) => {
+                    let _ = self.dispatch(Request::Ask(question));
+                }
+                Output::Stray(instrument, fill) => {
+                    turn.notes.record(stray_note(now, instrument, &fill));
+                    if let Some(reconcile) = &mut self.reconcile {
+                        reconcile.handle_fill(instrument, &fill);
+                    }
+                    self.set_reduce_only(now, instrument);
+                }
+            }
+        }
+    }
+
+    /// The run is ending: the desk decides nothing from here on, and cancels every order.
+    /// Strategies still hear of theirs.
+    pub fn close(&mut self, turn: &mut Turn) {
         self.closed = true;
+        let now = turn.clock.now();
+        for at in (0..self.orders.len()).rev() {
+            let order = self.orders.working().get(at);
+            let order = order.filter(|order| !order.changing);
+            if let Some(client_id) = order.map(|order| order.client_id) {
+                self.cancel(turn, now, client_id, "run_end");
+            }
+        }
+    }
+
+    /// Some order has no end yet.
+    pub fn has_orders(&self) -> bool {
+        !self.orders.is_empty()
     }
 
     /// The run is over: orders without an end get one, and every strategy hears of its own.
     pub fn finish(&mut self, turn: &mut Turn) -> DeskEnd {
-        self.close();
+        if !self.closed {
+            self.close(turn);
+        }
+        self.drain(turn, turn.clock.now(), false);
         while let Some(report) = self.orders.give_up() {
             let now = turn.clock.now();
             let event = self.take_in(turn, now, &report);
-            self.own.push_back((report.strategy, event));
+            if report.strategy != StrategyId::NONE {
+                self.own.push_back((report.strategy, event));
+            }
         }
         while let Some((strategy, event)) = self.own.pop_front() {
             self.show_to(turn, event.stamps.book, strategy, &event);
@@ -328,118 +323,125 @@ impl Desk {
         let mut intents = Intents::new();
         let chair = &mut self.chairs[strategy.index()];
         chair.counters.events += 1;
+        let orders = self.orders.working();
+        let view = View::new(&self.picture, &chair.positions, orders, strategy);
         let decides = &mut chair.seated.strategy;
-        decides.handle_event(popped, event, &self.picture, &mut intents);
+        decides.handle_event(popped, event, &view, &mut intents);
         if intents.is_empty() || self.closed {
             return;
         }
         let decided = turn.clock.now();
         turn.latency.record(Stage::Decide, decided.since(popped));
-        for mut intent in intents {
-            intent.strategy = strategy;
+        for intent in intents {
             let receipt = Receipt {
                 stamps: event.stamps,
                 popped,
                 decided,
                 ..Receipt::default()
             };
-            self.handle_intent(turn, receipt, intent);
+            self.counters.intents += 1;
+            self.chairs[strategy.index()].counters.intents += 1;
+            match intent {
+                Intent::Place(place) => {
+                    let place = Place { strategy, ..place };
+                    self.handle_place(turn, receipt, &place, None);
+                }
+                Intent::Replace(replace) => self.handle_replace(turn, receipt, strategy, &replace),
+                Intent::Cancel(cancel) => {
+                    self.handle_cancel(turn, popped, strategy, cancel.order, cancel.why);
+                }
+                Intent::CancelAll(cancel) => {
+                    self.handle_cancel_all(turn, popped, strategy, &cancel);
+                }
+            }
         }
     }
 
-    fn handle_intent(&mut self, turn: &mut Turn, mut receipt: Receipt, intent: Intent) {
+    /// A new order, also one in the place of another.
+    fn handle_place(
+        &mut self,
+        turn: &mut Turn,
+        mut receipt: Receipt,
+        place: &Place,
+        replaces: Option<ClientId>,
+    ) {
         assert!(!self.closed, "an order after the run's end");
         let now = receipt.popped;
-        let chair = &mut self.chairs[intent.strategy.index()];
-        self.counters.intents += 1;
-        chair.counters.intents += 1;
-        self.risk.set_recorded(turn.notes.takes_orders());
-        let admitted = match chair.seated.owns(intent.instrument) {
-            true => self.risk.admit(now, intent, &self.picture),
-            false => Err(self.risk.refuse(&intent, Refusal::NotItsInstrument)),
+        let chair = &mut self.chairs[place.strategy.index()];
+        let kept = self.keep.as_ref().is_none_or(Keep::takes_orders);
+        self.risk.set_recorded(turn.notes.takes_orders() && kept);
+        let admitted = match chair.seated.owns(place.instrument) {
+            true => self.risk.admit(now, *place, &self.picture),
+            false => Err(self
+                .risk
+                .refuse(place.instrument, Refusal::NotItsInstrument)),
         };
-        match admitted {
-            Ok(order) => {
-                receipt.admitted = turn.clock.now();
-                turn.latency
-                    .record(Stage::Admit, receipt.admitted.since(receipt.decided));
-                receipt.check();
-                check_admitted(&chair.seated, order.order(), &intent);
-                self.counters.admitted += 1;
-                chair.counters.admitted += 1;
-                chair.check();
-                let note = decision(now, Severity::Info, "order.admitted", &intent)
-                    .with("order", Value::Int(order.order().client_id.0 as i64));
-                self.orders.open(order.order(), intent.tag);
-                let reports = self.dispatch(Ticket { order, receipt });
-                // After the order left: it can wait, and its place is kept.
-                turn.notes.record(note);
-                for news in &reports {
-                    self.handle_own(turn, now, news);
-                }
+        let order = match admitted {
+            Ok(order) => order,
+            Err(refused) => return self.refused(turn, now, place, refused),
+        };
+        receipt.admitted = turn.clock.now();
+        turn.latency
+            .record(Stage::Admit, receipt.admitted.since(receipt.decided));
+        receipt.check();
+        check_admitted(&chair.seated, order.order(), place);
+        self.counters.admitted += 1;
+        chair.counters.admitted += 1;
+        chair.check();
+        let mut note = decision(now, Severity::Info, "order.admitted", place)
+            .with("order", Value::Int(order.order().client_id.0 as i64));
+        self.orders.open(now, order.order(), place.tag);
+        let admitted = Deed::Admitted {
+            order: *order.order(),
+            tag: place.tag,
+            replaces,
+        };
+        self.keep(now, admitted);
+        let ticket = Ticket { order, receipt };
+        let old = replaces.and_then(|old| self.orders.name(old));
+        let request = match old {
+            None => Request::Place(ticket),
+            Some(old) => {
+                note = note.with("replaces", Value::Int(old.client_id.0 as i64));
+                self.keep(now, asked(old, Change::Replace));
+                self.orders.change(now, old.client_id);
+                Request::Replace(old, ticket)
             }
-            Err(refused) => {
-                let gate = refused.gate;
-                chair.refusals.record(intent.instrument, &refused);
-                chair.check();
-                let report = Report {
-                    client_id: ClientId::default(),
-                    strategy: intent.strategy,
-                    tag: intent.tag,
-                    instrument: intent.instrument,
-                    side: intent.side,
-                    px: intent.px,
-                    qty: intent.qty,
-                    remaining: intent.qty,
-                    outcome: Outcome::Refused { gate: gate.name() },
-                };
-                let event = own_event(now, Body::Report(report));
-                self.own.push_back((intent.strategy, event));
-                if chair.logs_refusal(now, gate) {
-                    let note = decision(now, Severity::Info, "order.refused", &intent)
-                        .with("gate", Value::Word(gate.name()))
-                        .text(gate.name());
-                    let compared = refused.compared.iter().flat_map(Compared::fields);
-                    let note = compared.fold(note, |note, (name, value)| note.with(name, value));
-                    turn.notes.send(note);
-                }
-            }
+        };
+        if let Err(request) = self.dispatch(request) {
+            self.not_dispatched(now, &request);
         }
+        // After the order left: it can wait, and its place is kept.
+        turn.notes.record(note);
+        self.hear_paper(turn, now);
+        self.drain(turn, now, false);
     }
 
-    /// Sends an order off; returns what is known of it at once.
-    fn dispatch(&mut self, ticket: Ticket) -> Reports {
-        match &mut self.exit {
-            Exit::Gateway(ring) => {
-                let mut reports = Reports::new();
-                if let Err(ticket) = ring.push(ticket) {
-                    // The gateway is stuck: the order never left, and risk hears so.
-                    let order = ticket.order.order();
-                    reports.push(News {
-                        client_id: order.client_id,
-                        instrument: order.instrument,
-                        outcome: Outcome::NotSent,
-                    });
-                }
-                reports
-            }
-            Exit::Paper(paper) => paper.handle_order(ticket.order.order(), &self.picture),
-        }
-    }
-
-    /// News from the gateway: its strategy hears of it at once.
-    fn handle_news(&mut self, turn: &mut Turn, now: Nanos, news: &News) {
-        if let Some(report) = self.orders.hear(news) {
-            let event = self.take_in(turn, now, &report);
-            self.show_to(turn, now, report.strategy, &event);
-        }
-    }
-
-    /// News that was made here: its strategy hears of it at the next turn.
-    fn handle_own(&mut self, turn: &mut Turn, now: Nanos, news: &News) {
-        if let Some(report) = self.orders.hear(news) {
-            let event = self.take_in(turn, now, &report);
-            self.own.push_back((report.strategy, event));
+    fn refused(&mut self, turn: &mut Turn, now: Nanos, place: &Place, refused: Refused) {
+        let gate = refused.gate;
+        let chair = &mut self.chairs[place.strategy.index()];
+        chair.refusals.record(place.instrument, &refused);
+        chair.check();
+        let report = Report {
+            client_id: ClientId::default(),
+            strategy: place.strategy,
+            tag: place.tag,
+            instrument: place.instrument,
+            side: place.side,
+            px: place.px,
+            qty: place.qty,
+            remaining: place.qty,
+            outcome: Outcome::Refused { gate: gate.name() },
+        };
+        let event = own_event(now, Body::Report(report));
+        self.own.push_back((place.strategy, event));
+        if chair.logs_refusal(now, gate) {
+            let note = decision(now, Severity::Info, "order.refused", place)
+                .with("gate", Value::Word(gate.name()))
+                .text(gate.name());
+            let compared = refused.compared.iter().flat_map(Compared::fields);
+            let note = compared.fold(note, |note, (name, value)| note.with(name, value));
+            turn.notes.send(note);
         }
     }
 
@@ -455,45 +457,53 @@ impl Desk {
 
     fn count(&mut self, report: &Report) {
         self.counters.count(report.outcome);
-        let chair = &mut self.chairs[report.strategy.index()];
-        chair.counters.count(report.outcome);
-        let Outcome::Fill { px, qty } = report.outcome else {
-            return;
-        };
-        let instrument = self.picture.instrument(report.instrument);
-        let worth = instrument.and_then(|instrument| instrument.notional(px, qty));
-        if let Some(traded) = self.traded.get_mut(report.instrument.index()) {
-            traded.add(report.side, qty, worth);
+        let chair = self.chairs.get_mut(report.strategy.index());
+        if let Outcome::Fill(fill) = report.outcome {
+            let instrument = self.picture.instrument(report.instrument);
+            let worth = instrument.and_then(|instrument| instrument.notional(fill.px, fill.qty));
+            if let Some(traded) = self.traded.get_mut(report.instrument.index()) {
+                traded.add(report.side, fill.qty, worth);
+            }
+            if let Some(reconcile) = &mut self.reconcile {
+                reconcile.handle_fill(report.instrument, &fill);
+            }
+        }
+        if let Some(chair) = chair {
+            chair.count(report, &self.picture);
         }
     }
 
     /// To be called when all that an event caused was taken in.
     fn check(&self) {
         let open = self.orders.len();
-        assert!(self.counters.admitted == self.counters.ends() + open as u64);
-        assert!(open == self.risk.open_orders(), "risk has others open");
+        let all = self.counters.admitted + self.counters.adopted + self.counters.resumed;
+        assert!(all == self.counters.ends() + open as u64);
+        // What was adopted passed no risk.
+        assert!(self.risk.open_orders() <= open, "risk has others open");
         let of = |what: fn(&DeskCounters) -> u64| {
             let chairs = self.chairs.iter().map(|chair| what(&chair.counters));
             chairs.sum::<u64>() == what(&self.counters)
         };
-        let judged = self.counters.admitted + self.risk.refusals().total();
+        let passed = self.counters.admitted + self.counters.changes;
+        let judged = passed + self.risk.refusals().total();
         debug_assert_eq!(self.counters.intents, judged);
         debug_assert!(of(|counters| counters.intents));
         debug_assert!(of(|counters| counters.admitted));
-        debug_assert!(of(DeskCounters::ends));
-        debug_assert!(of(|counters| counters.fills));
+        // What was adopted is no strategy's.
+        debug_assert!(self.counters.adopted > 0 || of(DeskCounters::ends));
+        debug_assert!(self.counters.adopted > 0 || of(|counters| counters.fills));
     }
 }
 
 /// What leaves is what its strategy wanted, and of an instrument of its own.
-fn check_admitted(seated: &Seated, order: &NewOrder, intent: &Intent) {
+fn check_admitted(seated: &Seated, order: &NewOrder, intent: &Place) {
     assert!(seated.owns(order.instrument), "an order of another's");
     assert!(order.strategy == intent.strategy);
     assert!((order.instrument, order.side) == (intent.instrument, intent.side));
     assert!((order.px, order.qty) == (intent.px, intent.qty));
 }
 
-fn own_event(now: Nanos, body: Body) -> Event {
+pub(super) fn own_event(now: Nanos, body: Body) -> Event {
     let instrument = match body {
         Body::Report(report) => report.instrument,
         _ => crate::base::InstrumentId::NONE,
@@ -527,6 +537,10 @@ impl Desk {
         };
         let limits = RiskLimits::parse(&params, &[]).unwrap();
         let exit = Exit::Paper(Paper::new());
-        Self::new(&[], inputs, Vec::new(), Risk::new(limits, &[], 1), exit)
+        let risk = Risk::new(limits, &[], 1);
+        Self::new(&[], inputs, Vec::new(), risk, exit, ExitRules::PAPER)
     }
 }
+
+#[cfg(test)]
+mod account_tests;

@@ -2,6 +2,7 @@
 //! where its exchange is reached, and how much may wait between lanes. [`super::road`] builds it.
 
 use super::desk::Seated;
+use super::keep::JournalPlan;
 use crate::base::{Channel, Instrument, Span};
 use crate::conn::{Link, LinkConfig, Proxy, Target, Transport};
 use crate::exchange::{DepthStream, Exchange, OrderCodec, Streams};
@@ -153,6 +154,8 @@ pub struct GatewayPlan {
     pub tickets: usize,
     /// Room between the gateway and the desk.
     pub reports: usize,
+    /// The account's order journal, if one is kept.
+    pub journal: Option<JournalPlan>,
 }
 
 impl GatewayPlan {
@@ -168,6 +171,7 @@ impl GatewayPlan {
             endpoint,
             tickets: TICKETS,
             reports: REPORTS,
+            journal: None,
         }
     }
 }

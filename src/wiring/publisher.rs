@@ -160,7 +160,7 @@ impl Publisher {
                 self.counters.conflated += u64::from(older.is_some());
             }
             // Feeds publish none of them; gateways have a ring of their own that is never full.
-            Body::Gateway(_) | Body::News(_) | Body::Report(_) => return,
+            Body::Gateway(_) | Body::News(_) | Body::Account(_) | Body::Report(_) => return,
         }
         if !slot.queued {
             slot.queued = true;

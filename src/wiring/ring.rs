@@ -71,6 +71,11 @@ pub fn ring<T>(capacity: usize, bell: Arc<Bell>) -> (Sender<T>, Receiver<T>) {
 }
 
 impl<T> Sender<T> {
+    /// Items that it takes now.
+    pub(crate) fn room(&self) -> usize {
+        self.ring.slots()
+    }
+
     /// Pushes `item`, or gives it back when the ring is full.
     pub fn push(&mut self, item: T) -> Result<(), T> {
         match self.ring.push(item) {

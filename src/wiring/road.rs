@@ -1,10 +1,11 @@
 //! Builds the road: feed lanes, the desk, the gateway, and the rings between them, for any
 //! transport. Starts nothing and dials nothing: whoever runs the lanes does.
 
-use super::desk::{Desk, Exit, Seated, Ticket};
+use super::desk::{Desk, Exit, ExitRules, Request, Seated};
 use super::feed::Feed;
 use super::feed_lane::{Desired, FeedLane};
 use super::gateway::Gateway;
+use super::keep::{JournalPlan, Keep, KeepEnd, keep};
 use super::lane::Lane;
 use super::plan::{FeedPlan, GatewayPlan, LanePlan, Plan, with_levels};
 use super::publisher::Publisher;
@@ -34,7 +35,7 @@ pub struct GatewayEnds<S: Transport> {
     /// The lane.
     pub gateway: Gateway<S>,
     /// Orders to it.
-    pub tickets: Sender<Ticket>,
+    pub tickets: Sender<Request>,
     /// Its reports.
     pub reports: Receiver<Event>,
 }
@@ -45,6 +46,8 @@ pub struct Bells {
     pub(crate) desk: Arc<Bell>,
     /// Whoever runs the gateway.
     pub(crate) gateway: Arc<Bell>,
+    /// Whoever keeps the order journal.
+    pub(crate) journal: Arc<Bell>,
 }
 
 impl Bells {
@@ -54,6 +57,7 @@ impl Bells {
         Self {
             desk: silent(),
             gateway: silent(),
+            journal: silent(),
         }
     }
 }
@@ -66,6 +70,8 @@ pub(crate) struct Road<S> {
     pub(crate) desk: Desk,
     /// Where orders go, if they are not on paper.
     pub(crate) gateway: Option<Box<dyn Lane<S>>>,
+    /// What is for the order journal, if one is kept.
+    pub(crate) journal: Option<KeepEnd>,
 }
 
 /// A feed lane, and its ends beside the road.
@@ -101,24 +107,62 @@ impl<S: Transport + Send + 'static> Road<S> {
             inputs.push(events);
             feeds.push(road);
         }
+        let mut journal = None;
         let (tickets, gateway) = match gateway {
-            Some(plan) => {
+            Some(mut plan) => {
+                journal = plan.journal.take();
                 let open_max = risk.open_orders_max();
                 assert!(open_max <= plan.tickets, "an order without a place");
                 risk.only_at(plan.exchange.name());
+                let rules = ExitRules {
+                    visibility: plan.codec.visibility(),
+                    reduces: plan.codec.can_reduce(),
+                };
                 let ends = self::gateway(plan, bells)?;
                 inputs.push(ends.reports);
                 let lane: Box<dyn Lane<S>> = Box::new(ends.gateway);
-                (Some(ends.tickets), Some(lane))
+                (Some((ends.tickets, rules)), Some(lane))
             }
             None => (None, None),
         };
+        let (tickets, keeps) = kept(tickets, journal, bells, &mut inputs);
+        let mut desk = desk(&instruments, inputs, strategies, risk, tickets);
+        let journal = keeps.map(|(keep, end, plan)| {
+            desk.resume(keep, plan.at, &plan.recovered);
+            end
+        });
         Ok(Self {
             feeds,
-            desk: desk(&instruments, inputs, strategies, risk, tickets),
+            desk,
             gateway,
+            journal,
         })
     }
+}
+
+/// The way out of a desk, and what its rules are.
+type Way = (Exit, ExitRules);
+
+/// Puts an order journal beside the desk's way to its gateway, or into it.
+fn kept(
+    gateway: Option<(Sender<Request>, ExitRules)>,
+    plan: Option<JournalPlan>,
+    bells: &Bells,
+    inputs: &mut Vec<Receiver<Event>>,
+) -> (Option<Way>, Option<(Keep, KeepEnd, JournalPlan)>) {
+    let Some((requests, rules)) = gateway else {
+        return (None, None);
+    };
+    let Some(plan) = plan else {
+        return (Some((Exit::Gateway(requests), rules)), None);
+    };
+    let (exit, through) = match plan.durable {
+        true => (Exit::Journal, Some(requests)),
+        false => (Exit::Gateway(requests), None),
+    };
+    let (keep, end, input) = keep(through, bells.desk.clone(), bells.journal.clone());
+    inputs.push(input);
+    (Some((exit, rules)), Some((keep, end, plan)))
 }
 
 fn boxed<S: Transport + Send + 'static, const N: usize>(
@@ -134,16 +178,17 @@ fn boxed<S: Transport + Send + 'static, const N: usize>(
     Ok((ends.events, road))
 }
 
-/// The desk of a road. Without tickets for a gateway its orders are filled on paper.
+/// The desk of a road. Without a way out its orders are filled on paper.
 pub(crate) fn desk(
     instruments: &[Instrument],
     inputs: Vec<Receiver<Event>>,
     strategies: Vec<Seated>,
     risk: Risk,
-    tickets: Option<Sender<Ticket>>,
+    way: Option<Way>,
 ) -> Desk {
-    let exit = tickets.map_or_else(|| Exit::Paper(Paper::new()), Exit::Gateway);
-    Desk::new(instruments, inputs, strategies, risk, exit)
+    let paper = || (Exit::Paper(Paper::new()), ExitRules::PAPER);
+    let (exit, rules) = way.unwrap_or_else(paper);
+    Desk::new(instruments, inputs, strategies, risk, exit, rules)
 }
 
 /// A feed by itself, with the rings that it publishes to; `desk` rings when there are events.

@@ -6,4 +6,5 @@ mod conn_support;
 mod counting;
 mod decode;
 mod memory;
+mod orders;
 mod road;

@@ -9,8 +9,9 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Instant;
 use tickwire::base::{
-    Body, Clock, Event, Flags, Instrument, InstrumentId, Level, Nanos, News, Outcome, Px, Qty,
-    RxStamps, Snapshot, Span, Stamps, Symbol, UnixNanos,
+    self, AccountNews, Body, Clock, Event, Fill, Flags, Instrument, InstrumentId, Level, Nanos,
+    NewOrder, News, Px, Qty, Question, RxStamps, Said, Snapshot, Source, Span, Stamps, Symbol,
+    UnixNanos,
 };
 use tickwire::conn::{Link, LinkConfig, Output, Phase, Read, TlsStream};
 use tickwire::exchange::{self, Account, AccountKey, Exchange, OrderCodec};
@@ -19,7 +20,7 @@ use tickwire::trading::limits::{RiskLimits, RiskParams};
 use tickwire::trading::risk::Risk;
 use tickwire::watch::latency::{Collector, Histograms, Totals};
 use tickwire::watch::stage::Stage;
-use tickwire::wiring::desk::{Desk, Exit, Receipt, Seated, Ticket};
+use tickwire::wiring::desk::{Desk, Exit, ExitRules, Receipt, Request, Seated};
 use tickwire::wiring::feed::{Arrival, Feed};
 use tickwire::wiring::plan::FeedPlan;
 use tickwire::wiring::ring::{Bell, Receiver, Sender, ring};
@@ -94,7 +95,7 @@ struct Road {
     feed: Feed<1024>,
     audit: rtrb::Consumer<tickwire::watch::audit::Shown>,
     desk: Desk,
-    orders: Receiver<Ticket>,
+    requests: Receiver<Request>,
     reports: Sender<Event>,
     codec: Box<dyn OrderCodec>,
     /// The exchange's side.
@@ -116,8 +117,8 @@ impl Road {
         let (sender, log) = crossbeam_channel::bounded(256);
         let notes = Notes::new(sender);
         let bell = Bell::new(|| {});
-        let (reports, reports_in) = ring(64, bell.clone());
-        let (tickets, orders) = ring(64, bell.clone());
+        let (mut reports, reports_in) = ring(64, bell.clone());
+        let (requests_out, requests) = ring(64, bell.clone());
         // Small: books are to be conflated, too.
         let plan = FeedPlan {
             events: 128,
@@ -142,7 +143,9 @@ impl Road {
             feed.handle_snapshot(&mut turn, now, instrument.id, &start);
         }
         assert_eq!(feed.live_books(), 2);
-        let desk = desk(&instruments, vec![input, reports_in], tickets);
+        let desk = desk(&instruments, vec![input, reports_in], requests_out);
+        let connected = event(InstrumentId::NONE, now, Body::Gateway(true));
+        assert!(reports.push(connected).is_ok());
         Self {
             clock,
             histograms,
@@ -153,7 +156,7 @@ impl Road {
             feed,
             audit,
             desk,
-            orders,
+            requests,
             reports,
             codec: codec(exchange, &instruments),
             dice: fastrand::Rng::with_seed(7),
@@ -221,7 +224,7 @@ impl Road {
             histograms,
             notes,
             desk,
-            orders,
+            requests,
             codec,
             reports,
             seen,
@@ -235,13 +238,28 @@ impl Road {
                 notes,
             };
             seen.events += desk.handle_turn(&mut turn) as u64;
-            while let Ok(ticket) = orders.pop() {
-                assert_monotone(&ticket.receipt);
-                let order = ticket.order.order();
-                assert!(!codec.encode(order, clock.unix()).is_empty());
-                seen.orders += 1;
-                let answer = report(order.client_id.0, order.instrument, clock.now());
-                assert!(reports.push(answer).is_ok());
+            while let Ok(request) = requests.pop() {
+                let asked = clock.now();
+                let mut say = |of, body| assert!(reports.push(event(of, asked, body)).is_ok());
+                match request {
+                    Request::Place(ticket) => {
+                        assert_monotone(&ticket.receipt);
+                        let order = ticket.order.order();
+                        assert!(!codec.place(order, clock.unix()).is_empty());
+                        seen.orders += 1;
+                        for said in answer(order).into_iter().flatten() {
+                            say(order.instrument, news(order, said));
+                        }
+                    }
+                    Request::Ask(question) => {
+                        assert!(!codec.ask(&question, clock.unix()).is_empty());
+                        let (of, listed) = listed(&question, asked);
+                        say(of, Body::Account(listed));
+                    }
+                    Request::Replace(..) | Request::Reduce(..) | Request::Cancel(_) => {
+                        unreachable!("nothing of it rests")
+                    }
+                }
             }
         });
     }
@@ -336,16 +354,46 @@ fn write_levels(text: &mut String, dice: &mut fastrand::Rng, levels: usize, best
     }
 }
 
-fn report(client_id: u64, instrument: InstrumentId, now: Nanos) -> Event {
-    let outcome = match client_id % 3 {
-        0 => Outcome::Rejected { code: -2010 },
-        _ => Outcome::Expired,
-    };
-    let news = News {
-        client_id: tickwire::base::ClientId(client_id),
-        instrument,
-        outcome,
-    };
+/// What the exchange says of an order: it refuses it, fills it, or lets it expire.
+fn answer(order: &NewOrder) -> [Option<Said>; 3] {
+    let id = order.client_id.0;
+    let taken = Said::Taken { exchange_id: id };
+    match id % 3 {
+        0 => [Some(Said::Rejected { code: -2010 }), None, None],
+        1 => {
+            let fill = Fill::bare(id, order.side, order.px, order.qty);
+            let filled = Said::Ended(base::End::Filled, Some(order.qty));
+            [Some(taken), Some(Said::Fill(fill)), Some(filled)]
+        }
+        _ => [
+            Some(taken),
+            Some(Said::Ended(base::End::Expired, Some(Qty(0)))),
+            None,
+        ],
+    }
+}
+
+fn news(order: &NewOrder, said: Said) -> Body {
+    Body::News(News {
+        client_id: order.client_id,
+        instrument: order.instrument,
+        source: Source::Answer,
+        said,
+    })
+}
+
+/// The end of an empty list.
+fn listed(question: &Question, asked: Nanos) -> (InstrumentId, AccountNews) {
+    let none = InstrumentId::NONE;
+    match *question {
+        Question::OpenOrders => (none, AccountNews::RestingListed { asked }),
+        Question::Balances => (none, AccountNews::BalancesListed { asked }),
+        Question::Trades(of, _) => (of, AccountNews::TradesListed { asked }),
+        Question::Order(_) => unreachable!("each is answered at once"),
+    }
+}
+
+fn event(instrument: InstrumentId, now: Nanos, body: Body) -> Event {
     Event {
         stamps: Stamps {
             book: now,
@@ -357,11 +405,15 @@ fn report(client_id: u64, instrument: InstrumentId, now: Nanos) -> Event {
         epoch: 1,
         instrument,
         flags: Flags::default(),
-        body: Body::News(news),
+        body,
     }
 }
 
-fn desk(instruments: &[Instrument], inputs: Vec<Receiver<Event>>, tickets: Sender<Ticket>) -> Desk {
+fn desk(
+    instruments: &[Instrument],
+    inputs: Vec<Receiver<Event>>,
+    requests: Sender<Request>,
+) -> Desk {
     let params = RiskParams {
         qty_max: "10".to_owned(),
         notional_max: "10000000".to_owned(),
@@ -370,10 +422,7 @@ fn desk(instruments: &[Instrument], inputs: Vec<Receiver<Event>>, tickets: Sende
         open_orders_max: 16,
     };
     let limits = RiskLimits::parse(&params, instruments).unwrap();
-    let mut risk = Risk::new(limits, instruments, 1);
-    let mut ready = report(0, InstrumentId::NONE, Nanos(1));
-    ready.body = Body::Gateway(true);
-    risk.handle_event(&ready);
+    let risk = Risk::new(limits, instruments, 1);
     let params = imbalance::Params {
         depth: 5,
         threshold: 0.1,
@@ -381,12 +430,16 @@ fn desk(instruments: &[Instrument], inputs: Vec<Receiver<Event>>, tickets: Sende
         quantity: "0.5".to_owned(),
     };
     let strategy = Box::new(imbalance::Imbalance::new(&params, &Table::of(instruments)).unwrap());
-    let exit = Exit::Gateway(tickets);
+    let exit = Exit::Gateway(requests);
     let strategies = vec![Seated::everywhere(strategy)];
-    Desk::new(instruments, inputs, strategies, risk, exit)
+    let rules = ExitRules {
+        visibility: Span::from_secs(10),
+        reduces: true,
+    };
+    Desk::new(instruments, inputs, strategies, risk, exit, rules)
 }
 
-pub fn codec(exchange: &dyn Exchange, instruments: &[Instrument]) -> Box<dyn OrderCodec> {
+fn codec(exchange: &dyn Exchange, instruments: &[Instrument]) -> Box<dyn OrderCodec> {
     let key = "-----BEGIN PRIVATE KEY-----\n\
         MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n\
         -----END PRIVATE KEY-----\n";

@@ -117,20 +117,6 @@ fn wrong() -> Vec<(String, &'static str, i32, &'static str)> {
             "the environment variable NO_SUCH_KEY is not set: export it, or use a file",
         ),
         (
-            format!("{FEED}{}{WRITTEN}", account("binance"))
-                .replace(
-                    "api_key_file = \"api.key\"",
-                    "api_key_command = [\"echo\", \"name\"]",
-                )
-                .replace(
-                    "private_key_file = \"private.pem\"",
-                    "secret_key_command = [\"echo\", \"key\"]",
-                ),
-            "--live",
-            2,
-            "this build signs with an Ed25519 key only",
-        ),
-        (
             format!("[simulate]\n{FEED}{}{WRITTEN}", account("binance")),
             "--live",
             2,

@@ -1,6 +1,7 @@
 //! Every exchange of the registry: its golden frames, odd ones, its life on a virtual clock, and
 //! the simulated one.
 
+mod account;
 mod bench;
 #[path = "../support/conn.rs"]
 mod conn_support;

@@ -75,7 +75,8 @@ fn a_minute_of_a_whole_road_has_no_wrong_book_and_every_order_has_its_end() {
     assert_eq!(counted.filled + counted.expired, counted.admitted);
     assert_eq!(
         (end.tally.gateway.sent, end.tally.connects),
-        (counted.admitted, 2)
+        (counted.admitted, 3),
+        "market data, trading and account"
     );
 }
 
@@ -97,7 +98,11 @@ fn what_goes_wrong_with_an_order_is_planned_on_the_virtual_clock() {
         run(world).desk.counters
     };
     let lost = with(Asks::Place, Fault::AnswerLost);
-    assert_eq!((lost.in_doubt, lost.rejected), (1, 0), "{lost:?}");
+    assert_eq!((lost.in_doubt, lost.rejected), (0, 0), "{lost:?}");
+    assert_eq!(
+        lost.acked, lost.admitted,
+        "the private stream says what the answer did not"
+    );
     let swallowed = with(Asks::Place, Fault::Swallowed);
     assert_eq!((swallowed.in_doubt, swallowed.rejected), (1, 0));
     let unknown = with(Asks::Place, Fault::Answered(Refuses::Unknown));

@@ -11,6 +11,7 @@ mod faults_age;
 mod faults_books;
 mod faults_host;
 mod faults_streams;
+mod guard;
 mod host;
 mod isolation;
 mod large;

@@ -267,7 +267,9 @@ fn run_live(folder: &Path, sim: &Sim, network: &str, feed: &str, said: &[&str]) 
         "{network}\n[[feed]]\nexchange = \"binance\"\nca_file = \"{ca}\"\n{feed}\n\
          instruments = [\"BTCUSDT\", \"ETHUSDT\"]\n\
          [account]\nexchange = \"binance\"\nca_file = \"{ca}\"\n\
-         api_key_file = \"api.key\"\nprivate_key_file = \"private.pem\"\n{EAGER}"
+         api_key_file = \"api.key\"\nprivate_key_file = \"private.pem\"\n\
+         # Where a proxy refuses, nobody says what the key may do.\n\
+         key_may_withdraw = true\n{EAGER}"
     );
     fs::write(folder.join("c.toml"), config).unwrap();
     let _ = fs::remove_dir_all(folder.join("o"));

@@ -5,9 +5,9 @@
 
 use std::process::ExitCode;
 use tickwire::{
-    Body, Event, InstrumentId, Intent, Intents, Key, Nanos, Ofi, Outcome, Picture, Qty, Side, Sort,
-    Strategy, StrategyError, StrategyId, StrategyKind, Table, TimeInForce, Values, Why, order_qty,
-    order_qtys,
+    Body, Event, InstrumentId, Intent, Intents, Key, Nanos, Ofi, OrderType, Outcome, Place, Qty,
+    Side, Sort, Strategy, StrategyError, StrategyId, StrategyKind, Table, Values, View, Why,
+    order_qty, order_qtys,
 };
 
 /// What a configuration says about it: `[strategy]` with `name = "own"` and these keys.
@@ -66,7 +66,7 @@ impl Strategy for Own {
     /// Called for every event, in order, on the desk's thread. `now` is the only clock. Do not
     /// wait, read, write or allocate here. `view` has every instrument's newest live book. What is
     /// pushed to `out` is a wish: risk decides about it next.
-    fn handle_event(&mut self, _now: Nanos, event: &Event, _view: &Picture, out: &mut Intents) {
+    fn handle_event(&mut self, _now: Nanos, event: &Event, _view: &View<'_>, out: &mut Intents) {
         let Some((ofi, qty)) = self.places.get_mut(event.instrument.index()) else {
             return; // About no instrument.
         };
@@ -99,13 +99,13 @@ impl Strategy for Own {
             v if v < -self.threshold => (Side::Sell, bid.px),
             _ => return,
         };
-        let _ = out.try_push(Intent {
+        let _ = out.try_push(Intent::from(Place {
             strategy: StrategyId::NONE, // The desk writes whose it is.
             instrument: event.instrument,
             side,
             px,
             qty: *qty,
-            tif: TimeInForce::ImmediateOrCancel,
+            order_type: OrderType::ImmediateOrCancel,
             tag: event.update_id, // Our own name for it: each report of the order carries it.
             why: Why {
                 signal: "own", // All of this goes into the decision log.
@@ -116,7 +116,7 @@ impl Strategy for Own {
                 bid,
                 ask,
             },
-        });
+        }));
     }
 
     fn trades(&self, instrument: InstrumentId) -> bool {

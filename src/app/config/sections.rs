@@ -3,17 +3,20 @@
 
 use super::feeds::feeds;
 use super::read::{Reader, Section};
-use super::values::{decimal, exchange, host_port, path, units};
+use super::values::{beside, decimal, exchange, host_port, path, units};
 use super::{Account, Config, Engine, Feed, Known, Risk, Simulate, Socket, Strategy, Wait};
 use super::{keys, network};
 use crate::exchange::unnamed;
 use crate::strategy::{Kind, Sort, Value, Values};
 use crate::venue::market::INSTRUMENTS_MAX;
+use std::path::Path;
 use std::time::Duration;
 use toml::de::DeValue;
 
 /// Depths that are compiled in.
 const DEPTHS: [u64; 3] = [256, 1024, 4096];
+/// Folder of all accounts' order journals, under the current one.
+const ORDERS: &str = "orders";
 
 /// Reads the whole file. `None` if it is not TOML at all; mistakes are in the reader.
 pub(super) fn config(
@@ -153,15 +156,20 @@ fn account(
     let api_key = keys::api_key(reader, &mut section);
     let key = keys::signing_key(reader, &mut section);
     let key_may_withdraw = section.flag(reader, "key_may_withdraw", false);
+    let journal = section.text(reader, "journal", "\"orders/main\"");
+    let journal = journal.map(|text| beside(reader, text.value));
+    let durable = section.flag(reader, "durable", false);
     section.finish(reader);
     let exchange = exchange?.name.to_owned();
     Some(Account {
-        exchange,
         orders,
         ca_file,
         api_key: api_key?,
         key: key?,
         key_may_withdraw,
+        journal: journal.unwrap_or_else(|| Path::new(ORDERS).join(&exchange)),
+        durable,
+        exchange,
     })
 }
 

@@ -152,6 +152,9 @@ pub(super) fn sim_config(
         api_key: nowhere(),
         key: config::KeySource::Private(nowhere()),
         key_may_withdraw: false,
+        // Nobody will ever trade with this account again.
+        journal: dir.join("orders"),
+        durable: false,
     };
     Ok((config, Some((keys, account))))
 }

@@ -1,8 +1,7 @@
 use super::*;
 use crate::base::Event;
 use crate::exchange;
-use crate::market::picture::Picture;
-use crate::strategy::{Intents, Strategy};
+use crate::strategy::{Intents, Strategy, View};
 use crate::venue::account::generate_account;
 use crate::world::os::server::SimOptions;
 use std::fs::{self, Permissions};
@@ -17,7 +16,7 @@ const WRITTEN: &str = "[strategy]\nname = \"imbalance\"\ndepth = 5\nthreshold = 
 struct Panics;
 
 impl Strategy for Panics {
-    fn handle_event(&mut self, _: Nanos, _: &Event, _: &Picture, _: &mut Intents) {
+    fn handle_event(&mut self, _: Nanos, _: &Event, _: &View<'_>, _: &mut Intents) {
         panic!("of a test");
     }
 }

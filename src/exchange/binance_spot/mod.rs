@@ -3,9 +3,18 @@
 //! connections and books work is not its business.
 
 mod account {
-    pub(crate) mod keys;
+    mod answers;
+    mod form;
+    mod forms;
+    mod ids;
+    mod lists;
     pub(crate) mod orders;
     pub(crate) mod rights;
+    mod sign;
+    mod standing;
+    mod stream;
+    #[cfg(test)]
+    mod tests;
 }
 pub(super) mod market {
     pub(crate) mod decode;

@@ -1,6 +1,7 @@
 //! Two exchanges that drift apart, and what the strategy makes of it. The tests make fills, as
 //! books would.
 
+use super::super::{placed, sees};
 use super::*;
 use crate::base::instrument::name;
 use crate::base::{Asset, ClientId, Flags, Level, Stamps, Status, Symbol, Top, UnixNanos};
@@ -46,7 +47,8 @@ struct Bench {
     view: Picture,
     now: Nanos,
     /// The order that was wanted last, and how much of it is not filled.
-    last: Option<(Intent, u64)>,
+    last: Option<(Place, u64)>,
+    trade_id: u64,
 }
 
 impl Bench {
@@ -57,6 +59,7 @@ impl Bench {
             view: Picture::new(&all),
             now: Nanos::from_secs(5),
             last: None,
+            trade_id: 0,
         }
     }
 
@@ -65,7 +68,7 @@ impl Bench {
         self
     }
 
-    fn event(&mut self, id: u16, body: Body) -> Vec<Intent> {
+    fn event(&mut self, id: u16, body: Body) -> Vec<Place> {
         let event = Event {
             stamps: Stamps::default(),
             exch_time: UnixNanos(0),
@@ -78,15 +81,16 @@ impl Bench {
         };
         let mut out = Intents::new();
         self.view.handle_event(self.now, &event);
-        let (now, view) = (self.now, &self.view);
-        self.strategy.handle_event(now, &event, view, &mut out);
+        let (now, view) = (self.now, sees(&self.view));
+        self.strategy.handle_event(now, &event, &view, &mut out);
+        let out: Vec<Place> = out.into_iter().map(placed).collect();
         let last = out.first().map(|intent| (*intent, intent.qty.0));
         self.last = last.or(self.last);
-        out.into_iter().collect()
+        out
     }
 
     /// A book with this best bid and ask: price in cents, quantity in thousandths.
-    fn book(&mut self, id: u16, bid: (i64, u64), ask: (i64, u64)) -> Vec<Intent> {
+    fn book(&mut self, id: u16, bid: (i64, u64), ask: (i64, u64)) -> Vec<Place> {
         let level = |(px, qty)| Level {
             px: Px(px),
             qty: Qty(qty),
@@ -98,7 +102,7 @@ impl Bench {
     }
 
     /// News of the order that was wanted last.
-    fn report(&mut self, id: u16, outcome: Outcome) -> Vec<Intent> {
+    fn report(&mut self, id: u16, outcome: Outcome) -> Vec<Place> {
         let (intent, left) = self.last.expect("an order");
         let report = Report {
             client_id: ClientId(1),
@@ -115,12 +119,14 @@ impl Bench {
     }
 
     /// A fill, and the end if nothing is left.
-    fn fill(&mut self, id: u16, px: i64, qty: u64) -> Vec<Intent> {
+    fn fill(&mut self, id: u16, px: i64, qty: u64) -> Vec<Place> {
         if let Some((_, left)) = &mut self.last {
             *left -= qty;
         }
-        let (px, qty) = (Px(px), Qty(qty));
-        let wanted = self.report(id, Outcome::Fill { px, qty });
+        let side = self.last.map_or(Side::Buy, |(intent, _)| intent.side);
+        self.trade_id += 1;
+        let fill = Fill::bare(self.trade_id, side, Px(px), Qty(qty));
+        let wanted = self.report(id, Outcome::Fill(fill));
         match self.last {
             Some((_, 0)) if wanted.is_empty() => self.report(id, Outcome::Filled),
             _ => wanted,
@@ -128,11 +134,11 @@ impl Bench {
     }
 }
 
-fn order(intents: &[Intent]) -> (u16, Side, i64, u64, &'static str) {
+fn order(intents: &[Place]) -> (u16, Side, i64, u64, &'static str) {
     let [intent] = intents else {
         panic!("{intents:?}")
     };
-    let Intent {
+    let Place {
         instrument,
         side,
         px,
@@ -303,7 +309,7 @@ fn over_random_drifts_every_trade_ends_flat() {
         let mut bench = Bench::new();
         let (mut fair, mut position, mut unwound) = ([10_000i64; 2], 0i64, false);
         let (mut paid, mut books) = (0i128, [((0, 0), (0, 0)); 2]);
-        let mut pending: Option<Intent> = None;
+        let mut pending: Option<Place> = None;
         for step in 0..2_000 {
             bench.wait_ms(dice.u64(1..120));
             let id = dice.usize(0..2);

@@ -1,5 +1,7 @@
+use super::super::{placed, sees};
 use super::*;
 use crate::base::{Flags, Instrument, InstrumentId, Level, Px, Stamps, Status, Symbol, UnixNanos};
+use crate::market::Picture;
 use proptest::{prop_assert_eq, proptest};
 
 const COOLDOWN: Span = Span(100);
@@ -60,12 +62,12 @@ fn book(bids: &[u64], asks: &[u64]) -> Event {
     event(Body::Book(top(bids, asks, 10)))
 }
 
-fn wants(strategy: &mut Imbalance, now: u64, event: &Event) -> Option<Intent> {
+fn wants(strategy: &mut Imbalance, now: u64, event: &Event) -> Option<Place> {
     let mut out = Intents::new();
-    let view = Picture::new(&[]); // It looks at the event alone.
-    strategy.handle_event(Nanos(now), event, &view, &mut out);
+    let market = Picture::new(&[]); // It looks at the event alone.
+    strategy.handle_event(Nanos(now), event, &sees(&market), &mut out);
     assert!(out.len() <= 1);
-    out.pop()
+    out.pop().map(placed)
 }
 
 #[test]
@@ -77,13 +79,13 @@ fn many_bids_make_it_buy_at_the_best_ask_and_say_why() {
     };
     assert_eq!(
         intent,
-        Intent {
+        Place {
             strategy: StrategyId::NONE,
             instrument: InstrumentId(0),
             side: Side::Buy,
             px: Px(101),
             qty: Qty(120),
-            tif: TimeInForce::ImmediateOrCancel,
+            order_type: OrderType::ImmediateOrCancel,
             tag: 0,
             why: Why {
                 signal: "imbalance",
@@ -191,8 +193,8 @@ fn events_of_no_instrument_are_passed_over() {
 fn an_intent_that_does_not_fit_starts_no_cool_down() {
     let (mut strategy, book) = (strategy(), book(&[400, 400], &[100, 100]));
     let other = wants(&mut self::strategy(), 1, &book).unwrap();
-    let mut full = Intents::from([other; super::super::INTENTS_MAX]);
-    strategy.handle_event(Nanos(1), &book, &Picture::new(&[]), &mut full);
+    let mut full = Intents::from([other.into(); super::super::INTENTS_MAX]);
+    strategy.handle_event(Nanos(1), &book, &sees(&Picture::new(&[])), &mut full);
     assert!(wants(&mut strategy, 2, &book).is_some());
 }
 

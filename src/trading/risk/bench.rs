@@ -27,7 +27,7 @@ impl Gate {
         self.risk.handle_event(event);
     }
 
-    pub(crate) fn admit(&mut self, now: Nanos, intent: Intent) -> Result<Admitted, Refused> {
+    pub(crate) fn admit(&mut self, now: Nanos, intent: Place) -> Result<Admitted, Refused> {
         self.risk.admit(now, intent, &self.view)
     }
 }

@@ -1,7 +1,7 @@
 //! Instruments that are halted, or listed with other numbers, while a run goes on.
 
 use super::tests::{self, TAKEN, book, buy, event, instrument, refused};
-use super::{Instrument, Intent, Refusal};
+use super::{Instrument, Place, Refusal};
 use crate::base::{Body, Qty};
 
 const BOOK_AT: u64 = 1_000;
@@ -26,7 +26,7 @@ fn an_instrument_that_is_listed_anew_has_its_limits_at_its_new_scales_and_no_boo
         ..instrument(0)
     };
     risk.handle_event(TAKEN, &event(0, Body::Instrument(finer)));
-    let order = |qty| Intent {
+    let order = |qty| Place {
         qty: Qty(qty),
         ..buy()
     };

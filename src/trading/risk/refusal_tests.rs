@@ -7,26 +7,26 @@ const BOOK_AT: u64 = 1_000;
 
 #[test]
 fn a_gate_that_compares_numbers_says_the_limit_and_what_was_found() {
-    let compared = |risk: &mut Gate, now: u64, intent: Intent| {
+    let compared = |risk: &mut Gate, now: u64, intent: Place| {
         let refused = risk.admit(Nanos(now), intent).unwrap_err();
         let Compared { unit, limit, found } = refused.compared.unwrap();
         (refused.gate, unit, limit, found)
     };
     let mut risk = risk();
     // 1.005 % above the ask of 10,000 is 100.5 basis points: rounded up, if 100 are allowed.
-    let far = Intent {
+    let far = Place {
         px: Px(10_101),
         ..buy()
     };
     let collar = (Refusal::PriceCollar, Unit::Bps, 100, 101);
     assert_eq!(compared(&mut risk, BOOK_AT, far), collar);
-    let low = Intent {
+    let low = Place {
         px: Px(9_800),
         ..sell()
     };
     let collar = (Refusal::PriceCollar, Unit::Bps, 100, 102);
     assert_eq!(compared(&mut risk, BOOK_AT, low), collar);
-    let large = Intent {
+    let large = Place {
         qty: Qty(1_001),
         ..buy()
     };

@@ -2,8 +2,8 @@ pub(crate) use super::bench::Gate;
 use super::*;
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
-    Flags, InstrumentId, Level, Outcome, Qty, Span, Stamps, Status, StrategyId, Symbol,
-    TimeInForce, Top, UnixNanos, Why,
+    Fill, Flags, InstrumentId, Level, OrderType, Outcome, Qty, Span, Stamps, Status, StrategyId,
+    Symbol, Top, UnixNanos, Why,
 };
 use crate::trading::limits::LimitError;
 use proptest::{collection, prop_assert, prop_assert_eq, proptest};
@@ -81,14 +81,14 @@ pub(crate) fn risk() -> Gate {
     risk_with(&params(), &instrument(0))
 }
 
-pub(crate) fn buy() -> Intent {
-    Intent {
+pub(crate) fn buy() -> Place {
+    Place {
         strategy: StrategyId(0),
         instrument: InstrumentId(0),
         side: Side::Buy,
         px: Px(10_000),
         qty: Qty(100),
-        tif: TimeInForce::ImmediateOrCancel,
+        order_type: OrderType::ImmediateOrCancel,
         tag: 0,
         why: Why {
             signal: "test",
@@ -102,8 +102,8 @@ pub(crate) fn buy() -> Intent {
     }
 }
 
-pub(crate) fn sell() -> Intent {
-    Intent {
+pub(crate) fn sell() -> Place {
+    Place {
         side: Side::Sell,
         px: Px(9_900),
         ..buy()
@@ -111,7 +111,7 @@ pub(crate) fn sell() -> Intent {
 }
 
 /// Which gate refuses; the counters must tell the same.
-pub(crate) fn refused(risk: &mut Gate, now: u64, intent: Intent) -> Option<Refusal> {
+pub(crate) fn refused(risk: &mut Gate, now: u64, intent: Place) -> Option<Refusal> {
     let (before, open) = (risk.refusals().clone(), risk.open_orders());
     let refusal = risk
         .admit(Nanos(now), intent)
@@ -126,7 +126,7 @@ pub(crate) fn refused(risk: &mut Gate, now: u64, intent: Intent) -> Option<Refus
 }
 
 /// Which gate of a fresh desk refuses.
-fn fresh(intent: Intent) -> Option<Refusal> {
+fn fresh(intent: Place) -> Option<Refusal> {
     refused(&mut risk(), BOOK_AT, intent)
 }
 
@@ -154,7 +154,7 @@ fn report(risk: &mut Gate, client_id: ClientId, outcome: Outcome) {
 #[test]
 fn what_passes_is_the_intent_under_an_id_of_ours() {
     let admitted = risk().admit(Nanos(BOOK_AT), buy()).unwrap();
-    let Intent { side, px, qty, .. } = buy();
+    let Place { side, px, qty, .. } = buy();
     assert_eq!(
         *admitted.order(),
         NewOrder {
@@ -164,7 +164,7 @@ fn what_passes_is_the_intent_under_an_id_of_ours() {
             side,
             px,
             qty,
-            tif: TimeInForce::ImmediateOrCancel,
+            order_type: OrderType::ImmediateOrCancel,
         }
     );
     assert_eq!(fresh(sell()), None);
@@ -173,7 +173,7 @@ fn what_passes_is_the_intent_under_an_id_of_ours() {
 #[test]
 fn quantities_pass_at_their_limits_and_not_beyond() {
     let qty = |qty| {
-        fresh(Intent {
+        fresh(Place {
             qty: Qty(qty),
             ..buy()
         })
@@ -193,7 +193,7 @@ fn the_exchanges_largest_quantity_counts_where_it_is_the_smaller_one() {
         ..instrument(0)
     };
     let mut risk = risk_with(&params(), &instrument);
-    let qty = |qty| Intent {
+    let qty = |qty| Place {
         qty: Qty(qty),
         ..buy()
     };
@@ -212,7 +212,7 @@ fn odd_lots_and_odd_ticks_are_refused() {
         ..instrument(0)
     };
     let with = |qty, px| {
-        let intent = Intent {
+        let intent = Place {
             qty: Qty(qty),
             px: Px(px),
             ..buy()
@@ -230,7 +230,7 @@ fn odd_lots_and_odd_ticks_are_refused() {
 #[test]
 fn notionals_pass_at_their_limits_and_not_beyond() {
     let with = |px, qty| {
-        fresh(Intent {
+        fresh(Place {
             px: Px(px),
             qty: Qty(qty),
             ..buy()
@@ -254,7 +254,7 @@ fn the_largest_numbers_are_refused_without_a_panic() {
         qty_max: Qty(u64::MAX),
         ..instrument(0)
     };
-    let intent = Intent {
+    let intent = Place {
         px: Px(i64::MAX),
         qty: Qty(i64::MAX as u64),
         ..buy()
@@ -264,7 +264,7 @@ fn the_largest_numbers_are_refused_without_a_panic() {
         refused(&mut risk, BOOK_AT, intent),
         Some(Refusal::NotionalMax)
     );
-    let dear = Intent {
+    let dear = Place {
         qty: Qty(20),
         ..intent
     };
@@ -290,7 +290,7 @@ fn when_the_ids_are_used_up_nothing_is_admitted() {
 #[test]
 fn a_buy_may_lie_above_the_best_ask_by_the_collar_and_no_tick_more() {
     let px = |px| {
-        fresh(Intent {
+        fresh(Place {
             px: Px(px),
             ..buy()
         })
@@ -303,7 +303,7 @@ fn a_buy_may_lie_above_the_best_ask_by_the_collar_and_no_tick_more() {
 #[test]
 fn a_sell_may_lie_below_the_best_bid_by_the_collar_and_no_tick_more() {
     let px = |px| {
-        fresh(Intent {
+        fresh(Place {
             px: Px(px),
             ..sell()
         })
@@ -322,7 +322,7 @@ fn a_collar_of_nothing_is_the_opposite_best_price() {
     for (intent, worse) in [(buy(), 10_001), (sell(), 9_899)] {
         let mut risk = risk_with(&params, &instrument(0));
         assert_eq!(refused(&mut risk, BOOK_AT, intent), None);
-        let worse = Intent {
+        let worse = Place {
             px: Px(worse),
             ..intent
         };
@@ -410,7 +410,7 @@ fn instruments_that_are_halted_or_not_ours_are_refused() {
         Some(Refusal::NotTrading)
     );
     for instrument in [InstrumentId(1), InstrumentId::NONE] {
-        let intent = Intent {
+        let intent = Place {
             instrument,
             ..buy()
         };
@@ -427,7 +427,7 @@ fn instruments_have_limits_and_books_of_their_own() {
     let mut risk = Gate::new(&params(), &[instrument(0), finer], FIRST_ID);
     risk.handle_event(TAKEN, &event(0, Body::Gateway(true)));
     risk.handle_event(TAKEN, &book(1));
-    let second = |qty| Intent {
+    let second = |qty| Place {
         instrument: InstrumentId(1),
         qty: Qty(qty),
         ..buy()
@@ -456,10 +456,7 @@ fn an_open_order_keeps_its_slot_until_its_end_is_known() {
         Outcome::Expired,
         Outcome::Unknown,
     ];
-    let fill = Outcome::Fill {
-        px: Px(10_000),
-        qty: Qty(100),
-    };
+    let fill = Outcome::Fill(Fill::bare(1, Side::Buy, Px(10_000), Qty(100)));
     let news = [Outcome::InDoubt, Outcome::Acked { exchange_id: 1 }, fill];
     for end in ends {
         let mut risk = risk_with(
@@ -513,7 +510,7 @@ fn as_many_orders_a_second_as_allowed_and_no_more() {
 #[test]
 fn refused_intents_use_up_no_rate_and_no_id() {
     let mut risk = risk();
-    let dear = Intent {
+    let dear = Place {
         px: Px(10_101),
         ..buy()
     };
@@ -574,7 +571,7 @@ proptest! {
                 _ => {
                     let side = [Side::Buy, Side::Sell][usize::from(act) % 2];
                     let (px, qty) = (Px(px), Qty(qty));
-                    if let Ok(admitted) = risk.admit(now, Intent { side, px, qty, ..buy() }) {
+                    if let Ok(admitted) = risk.admit(now, Place { side, px, qty, ..buy() }) {
                         let id = admitted.order().client_id;
                         prop_assert!(ids.last().is_none_or(|last| *last < id));
                         ids.push(id);

@@ -14,6 +14,14 @@ pub struct DeskCounters {
     pub intents: u64,
     /// What risk let through.
     pub admitted: u64,
+    /// Cancels and reductions that went to the exit.
+    pub changes: u64,
+    /// Orders under our name that rested at the exchange, and that nobody here knew.
+    pub adopted: u64,
+    /// Orders of an earlier run that had no end.
+    pub resumed: u64,
+    /// What the account had and our trades did not explain.
+    pub differences: u64,
     /// Orders that the exchange took.
     pub acked: u64,
     /// Fills.
@@ -38,7 +46,7 @@ impl DeskCounters {
     pub(super) fn count(&mut self, outcome: Outcome) {
         let counter = match outcome {
             Outcome::Acked { .. } => &mut self.acked,
-            Outcome::Fill { .. } => &mut self.fills,
+            Outcome::Fill(_) => &mut self.fills,
             Outcome::InDoubt => &mut self.in_doubt,
             Outcome::Filled => &mut self.filled,
             Outcome::Cancelled => &mut self.cancelled,
@@ -46,7 +54,8 @@ impl DeskCounters {
             Outcome::Rejected { .. } => &mut self.rejected,
             Outcome::NotSent => &mut self.not_sent,
             Outcome::Unknown => &mut self.unknown,
-            Outcome::Refused { .. } => return, // Risk counts them by gate.
+            // Risk counts refusals by gate; a change was counted when it was wanted.
+            Outcome::Refused { .. } | Outcome::Reduced | Outcome::ChangeRefused { .. } => return,
         };
         *counter += 1;
         self.check();
@@ -60,9 +69,9 @@ impl DeskCounters {
 
     pub(super) fn check(&self) {
         assert!(self.admitted <= self.intents);
-        assert!(self.ends() <= self.admitted, "an order ended twice");
-        assert!(self.acked <= self.admitted);
-        assert!(self.in_doubt <= self.admitted);
+        let all = self.admitted + self.adopted + self.resumed;
+        assert!(self.ends() <= all, "an order ended twice");
+        assert!(self.acked <= all);
         assert!(self.filled <= self.fills);
     }
 }

@@ -1,14 +1,12 @@
 //! What the log says of intents and orders. Sends nothing.
 
-use crate::base::{Intent, Nanos, Note, Outcome, Report, Severity, Value};
+use crate::base::{
+    Fill, InstrumentId, Nanos, Note, Outcome, Place, Report, Resting, Severity, Value, Working,
+};
+use crate::trading::reconcile::Difference;
 
 /// A line of the decision log: what was wanted, and the inputs that it was wanted for.
-pub(super) fn decision(
-    at: Nanos,
-    severity: Severity,
-    event: &'static str,
-    intent: &Intent,
-) -> Note {
+pub(super) fn decision(at: Nanos, severity: Severity, event: &'static str, intent: &Place) -> Note {
     Note::new(at, severity, event)
         .instrument(intent.instrument)
         .epoch(intent.why.epoch)
@@ -30,7 +28,9 @@ pub(super) fn decision(
 pub(super) fn report_note(now: Nanos, report: &Report) -> Note {
     let (severity, event) = match report.outcome {
         Outcome::Acked { .. } => (Severity::Info, "order.acked"),
-        Outcome::Fill { .. } => (Severity::Info, "order.filled"),
+        Outcome::Fill(_) => (Severity::Info, "order.filled"),
+        Outcome::Reduced => (Severity::Info, "order.reduced"),
+        Outcome::ChangeRefused { .. } => (Severity::Warn, "order.change_refused"),
         Outcome::InDoubt => (Severity::Error, "order.in_doubt"),
         Outcome::Filled => (Severity::Info, "order.done"),
         Outcome::Cancelled => (Severity::Info, "order.cancelled"),
@@ -41,7 +41,7 @@ pub(super) fn report_note(now: Nanos, report: &Report) -> Note {
         Outcome::Unknown => (Severity::Error, "order.unknown"),
     };
     let (px, qty) = match report.outcome {
-        Outcome::Fill { px, qty } => (px, qty),
+        Outcome::Fill(Fill { px, qty, .. }) => (px, qty),
         _ => (report.px, report.qty),
     };
     let note = Note::new(now, severity, event)
@@ -55,11 +55,67 @@ pub(super) fn report_note(now: Nanos, report: &Report) -> Note {
         .with("tag", Value::Int(report.tag as i64));
     let note = match report.outcome {
         Outcome::Acked { exchange_id } => note.with("exchange_id", Value::Int(exchange_id as i64)),
-        Outcome::Rejected { code } => note.with("code", Value::Int(code.into())),
+        Outcome::Fill(fill) => note.with("trade_id", Value::Int(fill.trade_id as i64)),
+        Outcome::Rejected { code } | Outcome::ChangeRefused { code } => {
+            note.with("code", Value::Int(code.into()))
+        }
         _ => note,
     };
     match report.outcome.is_end() {
         true => note.with("end", Value::Word(report.outcome.name())),
         false => note,
     }
+}
+
+/// A cancel that was wanted.
+pub(super) fn cancel_note(now: Nanos, order: &Working, why: &'static str) -> Note {
+    Note::new(now, Severity::Info, "order.cancel")
+        .instrument(order.instrument)
+        .strategy(order.strategy)
+        .with("order", Value::Int(order.client_id.0 as i64))
+        .with("remaining", Value::Qty(order.remaining()))
+        .with("why", Value::Word(why))
+        .text(why)
+}
+
+/// A trade under our name, of an order that nobody here knows.
+pub(super) fn stray_note(now: Nanos, instrument: InstrumentId, fill: &Fill) -> Note {
+    Note::new(now, Severity::Error, "order.stray_fill")
+        .instrument(instrument)
+        .with("side", Value::Word(fill.side.name()))
+        .with("px", Value::Px(fill.px))
+        .with("qty", Value::Qty(fill.qty))
+        .with("trade_id", Value::Int(fill.trade_id as i64))
+}
+
+/// The account is known: what is open there, of ours and of others.
+pub(super) fn ready_note(now: Nanos, open: usize, foreign: usize) -> Note {
+    Note::new(now, Severity::Info, "account.ready")
+        .with("open_orders", Value::Int(open as i64))
+        .with("foreign_orders", Value::Int(foreign as i64))
+}
+
+/// An order under our name that nobody here knows.
+pub(super) fn unknown_note(now: Nanos, resting: &Resting) -> Note {
+    Note::new(now, Severity::Error, "order.unknown_found")
+        .instrument(resting.instrument.unwrap_or(InstrumentId::NONE))
+        .with(
+            "order",
+            Value::Int(resting.client_id.map_or(0, |id| id.0) as i64),
+        )
+        .with("exchange_id", Value::Int(resting.exchange_id as i64))
+        .with("side", Value::Word(resting.side.name()))
+        .with("px", Value::Px(resting.px))
+        .with("qty", Value::Qty(resting.qty))
+        .with("filled", Value::Qty(resting.traded))
+}
+
+/// What the account has and our trades do not explain.
+pub(super) fn difference_note(now: Nanos, difference: &Difference) -> Note {
+    let whole = |units: i128| Value::Ratio(units as f64 / 1e18);
+    Note::new(now, Severity::Error, "account.difference")
+        .with("entry", Value::Int(difference.name() as i64))
+        .with("expected", whole(difference.expected))
+        .with("found", whole(difference.found))
+        .text(&difference.asset)
 }

@@ -538,7 +538,8 @@ impl<const N: usize> Slot<N> {
             Body::Book(_) => self.book.as_ref().map_or(0, BookBuilder::last_id),
             Body::Trade(..) | Body::Quote(_) | Body::Status(_) => 0,
             Body::Trading(_) | Body::Instrument(_) => 0,
-            Body::Gateway(_) | Body::News(_) | Body::Report(_) => 0, // Never a feed's.
+            // Never a feed's.
+            Body::Gateway(_) | Body::News(_) | Body::Account(_) | Body::Report(_) => 0,
         };
         Event {
             stamps,

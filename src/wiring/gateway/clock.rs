@@ -8,30 +8,32 @@ use crate::base::ServerTime;
 const TIME_UNIT_NS: i64 = 1_000_000;
 
 impl<S: Transport> Gateway<S> {
-    pub(super) fn log_on(&mut self, turn: &mut Turn, now: Nanos) {
+    pub(super) fn log_on(&mut self, turn: &mut Turn, now: Nanos, at: usize) {
         let theirs = self.clock.shows(now, turn.clock.unix());
         let logon = self.codec.logon(theirs);
-        if self.link.send(now, logon.as_bytes()).is_err() {
-            self.link.restart(now);
+        if logon.is_empty() {
+            return self.handle_logged_on(turn, now, at);
+        }
+        let asked = pending(RequestKey::Logon, InstrumentId::NONE, now);
+        if send(&mut self.lines[at], logon, asked).is_err() {
+            self.lines[at].link.restart(now);
         }
     }
 
     /// The exchange found the time in a request wrong: it is asked for its own, once at a time.
-    pub(super) fn ask_time(&mut self, now: Nanos) {
-        if self.time_asked.is_none()
-            && self
-                .link
-                .send(now, self.codec.ask_time().as_bytes())
-                .is_ok()
-        {
-            self.time_asked = Some(now);
+    pub(super) fn ask_time(&mut self, now: Nanos, at: usize) {
+        if !self.lines[at].has_asked(RequestKey::Time) {
+            let time = self.codec.time().as_bytes();
+            let asked = pending(RequestKey::Time, InstrumentId::NONE, now);
+            let _ = send(&mut self.lines[at], time, asked); // A later refusal asks again.
         }
     }
 
     pub(super) fn learn_time(&mut self, turn: &mut Turn, now: Nanos, time: ServerTime) {
         if let Some(verdict) = self.clock.handle_time(time, now, turn.clock.unix()) {
             let note = clock_note(now, verdict).exchange(self.exchange);
-            turn.notes.send(note.epoch(self.link.epoch()));
+            turn.notes
+                .send(note.epoch(self.lines[TRADING].link.epoch()));
         }
     }
 

@@ -4,19 +4,25 @@ use super::*;
 
 impl<S: Transport> Gateway<S> {
     /// An order's receipt for the log: each stretch of its own road, in nanoseconds.
-    pub(super) fn receipt(&self, at: Nanos, order: &InFlight) -> Note {
+    pub(super) fn receipt(&self, at: Nanos, pending: &Pending) -> Option<Note> {
+        let (receipt, strategy) = pending.receipt?;
+        let RequestKey::Place(client_id) = pending.key else {
+            return None;
+        };
         let Receipt {
             stamps,
             popped,
             decided,
             admitted,
-        } = order.receipt;
+        } = receipt;
         let span = |to: Nanos, from: Nanos| Value::Int(to.since(from).0 as i64);
-        let note = self
-            .note(at, Severity::Info, "order.receipt")
-            .instrument(order.instrument)
-            .strategy(order.strategy)
-            .with("order", Value::Int(order.client_id.0 as i64));
+        // Without the line, which is the trading line: a note has no room for more.
+        let note = Note::new(at, Severity::Info, "order.receipt")
+            .exchange(self.exchange)
+            .epoch(self.lines[TRADING].link.epoch())
+            .instrument(pending.instrument)
+            .strategy(strategy)
+            .with("order", Value::Int(client_id.0 as i64));
         // What was caused by no packet, or never saw a send stamp, has no such stretch.
         let note = match stamps.rx.kernel {
             Nanos::ZERO => note,
@@ -34,11 +40,11 @@ impl<S: Transport> Gateway<S> {
             .with("queue_ns", span(popped, stamps.book))
             .with("decide_ns", span(decided, popped))
             .with("admit_ns", span(admitted, decided))
-            .with("send_ns", span(order.sent, admitted))
-            .with("ack_ns", span(at, order.sent));
-        match order.wired {
+            .with("send_ns", span(pending.sent, admitted))
+            .with("ack_ns", span(at, pending.sent));
+        Some(match pending.wired {
             Nanos::ZERO => note,
-            wired => note.with("wire_ns", span(wired, order.sent)),
-        }
+            wired => note.with("wire_ns", span(wired, pending.sent)),
+        })
     }
 }

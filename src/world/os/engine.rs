@@ -2,6 +2,8 @@
 //! together, and taken down in order.
 
 use super::clerk::{Backlog, Clerk, Client, MarketSource, Reply, Rest};
+use super::clock::OsClock;
+use super::orders::{Keeper, KeeperHandle, Kit, Sleeper};
 use super::placement::{Cpus, Placement, WaitChoice, WorkerPlan, place};
 use super::recorder::{LaneTap, bare};
 use super::socket::{Socket, SocketOptions};
@@ -13,6 +15,7 @@ use crate::watch::Stage;
 use crate::watch::audit::Shown;
 use crate::watch::latency::{Collector, Histograms};
 use crate::wiring::desk::Desk;
+use crate::wiring::keep::KeepEnd;
 use crate::wiring::plan::{LanePlan, Plan};
 use crate::wiring::ring::Bell;
 use crate::wiring::road::{Bells, FeedRoad, Road};
@@ -44,6 +47,8 @@ pub(crate) struct EngineParts {
     pub(crate) wait: WaitChoice,
     /// For each socket.
     pub(crate) sockets: SocketOptions,
+    /// Where the order journal is written, if the road's gateway has one.
+    pub(crate) orders: Option<Kit>,
 }
 
 /// What a feed lane needs beside its road.
@@ -65,6 +70,8 @@ pub(crate) struct Engine {
     stop: Arc<AtomicBool>,
     workers: Vec<(Arc<Bell>, JoinHandle<Ended>)>,
     clerk: Clerk,
+    /// Writes the order journal, if one is kept.
+    keeper: Option<KeeperHandle>,
     /// It ends with the engine.
     watcher: Watcher,
 }
@@ -98,6 +105,7 @@ impl Engine {
             cpus,
             wait,
             sockets,
+            orders,
         } = parts;
         debug_assert_eq!(plan.lanes.len(), lanes.len());
         let placement = place(&cpus, plan.lanes.len(), plan.gateway.is_some(), wait);
@@ -114,6 +122,8 @@ impl Engine {
             office,
             audits,
             taps,
+            journal,
+            sleeper,
         } = crew;
         let (notes_to, notes) = crossbeam_channel::bounded(NOTES);
         let notes_to = Notes::new(notes_to);
@@ -129,7 +139,22 @@ impl Engine {
         let seats: Vec<Arc<Seat>> = placement.workers.iter().map(seat).collect();
         let watcher = Watcher::start(placement.clone(), cpus, seats.clone(), notes_to.clone())
             .map_err(|error| format!("cannot start the thread that watches the host: {error}"))?;
+        let clock = Box::new(OsClock);
+        let keeps = journal.zip(orders).map(|(end, kit)| {
+            Keeper::start(
+                end,
+                kit,
+                instruments.clone(),
+                clock,
+                notes_to.clone(),
+                &sleeper,
+            )
+        });
+        let keeper = keeps
+            .transpose()
+            .map_err(|error| format!("cannot start the thread of the order journal: {error}"))?;
         let mut engine = Self {
+            keeper,
             placement,
             instruments,
             pulses: Vec::new(),
@@ -200,6 +225,9 @@ impl Engine {
         if self.workers.iter().any(gone) {
             return Some("a worker");
         }
+        if self.keeper.as_ref().is_some_and(KeeperHandle::has_failed) {
+            return Some("the thread of the order journal");
+        }
         if !self.watcher.is_whole() {
             return Some("the watcher of the host");
         }
@@ -219,6 +247,9 @@ impl Engine {
         for (bell, thread) in self.workers {
             bell.wake();
             ended.push(thread.join().ok());
+        }
+        if let Some(keeper) = self.keeper {
+            keeper.stop();
         }
         self.clerk.stop();
         ended
@@ -294,6 +325,9 @@ struct Crew {
     /// Ends of the road that the scribe takes, and those that a recorder takes.
     audits: Vec<rtrb::Consumer<Shown>>,
     taps: Vec<LaneTap>,
+    /// What is for the order journal's thread, and what wakes that.
+    journal: Option<KeepEnd>,
+    sleeper: Sleeper,
 }
 
 impl Crew {
@@ -307,6 +341,8 @@ impl Crew {
             office: Office::default(),
             audits: Vec::new(),
             taps: Vec::new(),
+            journal: None,
+            sleeper: Sleeper::default(),
         })
     }
 
@@ -324,6 +360,7 @@ impl Crew {
         let bells = Bells {
             desk: self.stations[self.desk_at].bell.clone(),
             gateway: self.stations[gateway_at].bell.clone(),
+            journal: self.sleeper.bell(),
         };
         let instruments = plan.instruments.clone();
         let gateway_of = plan.gateway.as_ref().map(|gateway| gateway.exchange);
@@ -345,6 +382,7 @@ impl Crew {
                 attempts,
             });
         }
+        self.journal = road.journal;
         Ok((instruments, road.desk))
     }
 

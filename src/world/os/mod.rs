@@ -1,11 +1,14 @@
 //! Every system call, clock, thread and socket. Thin shells around the values of the other rooms.
 
+mod append;
 pub mod clerk;
 pub mod clock;
 pub(crate) mod console;
 pub(crate) mod container;
 pub(crate) mod engine;
 pub(crate) mod files;
+pub(crate) mod guard;
+pub(crate) mod orders;
 pub(crate) mod placement;
 pub(crate) mod recorder;
 pub mod scribe;

@@ -3,7 +3,6 @@
 //! that fails costs files, never the run; while it takes no log line, a flag is up that keeps risk
 //! from admitting orders.
 
-mod append;
 mod run_dir;
 mod screen;
 mod steps;

@@ -1,7 +1,7 @@
 //! A worker: one pinned thread, one poll, a list of lanes. Carries bytes, time and wishes between
 //! the lanes and the operating system; what they mean is the lanes' business.
 
-mod dial;
+pub(crate) mod dial;
 mod look;
 mod scheduled;
 
@@ -37,6 +37,8 @@ const EVENTS_MAX: usize = 256;
 /// How long a worker waits for outstanding answers when a run ends, and how often it checks whether
 /// it may stop.
 const LINGER: Span = Span::from_millis(150);
+/// As long as orders are open, whose cancels are under way, it waits for so long.
+const LINGER_MAX: Span = Span::from_secs(5);
 const LINGER_LOOK: Span = Span::from_millis(10);
 /// A parked worker looks up at least this often. If the kernel does not say how long a thread
 /// slept, what it wakes up to may be as old as that, and must not count as late for it.
@@ -52,6 +54,8 @@ pub(crate) struct Pulse {
     pub(crate) frames: AtomicU64,
     /// Books that strategies can read now.
     pub(crate) live_books: AtomicU64,
+    /// Turns so far: a worker that is well turns at least five times a second.
+    pub(crate) turns: AtomicU64,
     /// Orders that risk admitted so far.
     pub(crate) orders: AtomicU64,
     /// The book that has been dark for the longest time.
@@ -261,12 +265,23 @@ impl Running {
     /// The run is ending: no further order leaves. The worker still waits for answers to those that
     /// left.
     fn linger(&mut self) {
-        if let Some(desk) = &mut self.worker.desk {
-            desk.close();
+        let worker = &mut self.worker;
+        let mut turn = Turn {
+            clock: &self.clock,
+            latency: &mut worker.histograms,
+            notes: &worker.notes,
+        };
+        if let Some(desk) = &mut worker.desk {
+            desk.close(&mut turn);
         }
         self.park_max = LINGER_LOOK;
-        let until = self.clock.now() + LINGER;
-        while self.clock.now() < until {
+        let began = self.clock.now();
+        let working = |worker: &Worker| worker.desk.as_ref().is_some_and(Desk::has_orders);
+        loop {
+            let waited = self.clock.now().since(began);
+            if waited >= LINGER_MAX || (waited >= LINGER && !working(&self.worker)) {
+                break;
+            }
             self.turn();
         }
         let now = self.clock.now();
@@ -341,6 +356,7 @@ impl Running {
         let lanes = self.worker.feeds.iter().chain(&self.worker.gateways);
         lanes
             .map(|placed| placed.lane.poll_timeout())
+            .chain(self.worker.desk.as_ref().map(Desk::poll_timeout))
             .min()
             .unwrap_or(Nanos::NEVER)
     }
@@ -410,6 +426,7 @@ impl Running {
         let Worker {
             feeds,
             gateways,
+            desk,
             poll,
             socket_options,
             histograms,
@@ -422,6 +439,13 @@ impl Running {
             latency: histograms,
             notes,
         };
+        if let Some(desk) = desk.as_mut().filter(|desk| desk.poll_timeout() <= *polled) {
+            *idle = false;
+            desk.handle_timeout(&mut turn);
+            for placed in gateways.iter_mut() {
+                placed.lane.handle_turn(&mut turn);
+            }
+        }
         let market_data = feeds.len();
         for (index, placed) in feeds.iter_mut().chain(gateways).enumerate() {
             if placed.lane.poll_timeout() <= *polled {
@@ -476,6 +500,8 @@ impl Running {
             self.take_seat();
         }
         let worker = &mut self.worker;
+        let turns = &worker.pulse.turns; // This worker alone writes it.
+        turns.store(turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         if self.idle && !second_over {
             return;
         }

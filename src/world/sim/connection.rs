@@ -162,11 +162,12 @@ impl Open {
         Ok(frames)
     }
 
-    /// Hands the session's frames to the peer; gives how many went out.
+    /// Hands the session's frames to the peer; gives how many of market data went out.
     fn send(&mut self, pipe: &mut Pipe) -> u64 {
         let mut frames = 0;
+        let counts = u64::from(!self.session.is_account());
         for text in self.out.drain(..) {
-            frames += u64::from(self.peer.send(pipe, text));
+            frames += counts * u64::from(self.peer.send(pipe, text));
         }
         frames
     }

@@ -280,6 +280,7 @@ impl World {
         let far = far.map(|far| far.connection.poll_timeout(&self.venues));
         let markets = self.venues.all.iter().map(Venue::poll_timeout);
         let all = feeds.chain(gateway).chain(far).chain(markets);
+        let all = all.chain([self.desk.poll_timeout()]);
         all.min().unwrap_or(Nanos::NEVER)
     }
 
@@ -437,7 +438,11 @@ impl World {
             latency: &mut self.histograms,
             notes: &self.notes,
         };
-        self.desk.has_input() && self.desk.handle_turn(&mut turn) > 0
+        let due = self.desk.poll_timeout() <= self.clock.now();
+        if due {
+            self.desk.handle_timeout(&mut turn);
+        }
+        due || (self.desk.has_input() && self.desk.handle_turn(&mut turn) > 0)
     }
 
     fn dial(&mut self, now: Nanos, lane: usize, line: u8) {

@@ -1,6 +1,7 @@
-//! Binance's WebSocket API, as far as orders need it: logon, `order.place`, the time. An order that
-//! comes is written down with the time of its arrival; one at the best price or better is filled at
-//! once, another one expires.
+//! Binance's WebSocket API, as far as orders need it: logon, the private stream (which says
+//! nothing), `order.place`, the time, and an account in which nothing rests. An order that comes is
+//! written down with the time of its arrival; one at the best price or better is filled at once,
+//! another one expires.
 
 use super::book::{cents, px_text};
 use super::connection::quiet;
@@ -53,6 +54,13 @@ fn answer(world: &World, request: &Value, at_us: i64) -> Value {
                 "serverTime": ms,
             "userDataStream": false}}),
         "time" => json!({"id": id, "status": 200, "result": {"serverTime": ms}}),
+        "userDataStream.subscribe" => {
+            json!({"id": id, "status": 200, "result": {"subscriptionId": 0}})
+        }
+        "openOrders.status" | "myTrades" => json!({"id": id, "status": 200, "result": []}),
+        "account.status" => json!({"id": id, "status": 200, "result": {"balances": []}}),
+        "order.cancel" => refuse(-2011, "Unknown order sent."),
+        "order.status" => refuse(-2013, "Order does not exist."),
         "order.place" => json!({"id": id, "status": 200, "result": place(world, params, at_us)}),
         _ => refuse(-1020, "This operation is not supported."),
     }

@@ -2,8 +2,8 @@
 
 use super::{instruments, snapshot};
 use tickwire::base::{
-    Body, Event, Flags, InstrumentId, Intent, Level, Nanos, Px, Qty, Side, Stamps, StrategyId,
-    TimeInForce, Top, UnixNanos, Why,
+    Body, Event, Flags, InstrumentId, Level, Nanos, OrderType, Place, Px, Qty, Side, Stamps,
+    StrategyId, Top, UnixNanos, Why,
 };
 use tickwire::market::Picture;
 use tickwire::trading::limits::{RiskLimits, RiskParams};
@@ -54,14 +54,14 @@ pub fn ready_risk(at: Nanos) -> Risk {
     risk
 }
 
-pub fn buy(instrument: InstrumentId, qty: u64) -> Intent {
-    Intent {
+pub fn buy(instrument: InstrumentId, qty: u64) -> Place {
+    Place {
         strategy: StrategyId::NONE,
         instrument,
         side: Side::Buy,
         px: Px(10_001),
         qty: Qty(qty),
-        tif: TimeInForce::ImmediateOrCancel,
+        order_type: OrderType::ImmediateOrCancel,
         tag: 0,
         why: Why {
             signal: "test",

@@ -259,7 +259,9 @@ impl<L: Lane<Tap>> Rig<L> {
     /// Every line's socket is ready.
     pub fn ready(&mut self) {
         for line in 0..LINES as u8 {
-            self.with(|lane, turn| lane.handle_ready(turn, line));
+            if self.lane.stream_mut(line).is_some() {
+                self.with(|lane, turn| lane.handle_ready(turn, line));
+            }
         }
     }
 

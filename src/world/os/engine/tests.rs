@@ -20,6 +20,7 @@ fn engine() -> Engine {
         workers: Vec::new(),
         clerk,
         watcher,
+        keeper: None,
     }
 }
 
@@ -37,6 +38,10 @@ fn first_dead(engine: &Engine) -> &'static str {
 fn every_thread_that_dies_is_named() {
     let whole = engine();
     assert_eq!(whole.dead(), None);
+
+    let mut engine_of = engine();
+    engine_of.keeper = Some(KeeperHandle::that_dies());
+    assert_eq!(first_dead(&engine_of), "the thread of the order journal");
 
     let mut engine_of = engine();
     engine_of.watcher = Watcher::that_dies();

@@ -2,10 +2,10 @@
 //! time of failing is kept to be told.
 
 use super::super::files::write_whole;
-use super::append::Append;
 use crate::base::{Nanos, Span, UnixNanos};
 use crate::watch::hdr::{IntervalEncoder, write_hgrm};
 use crate::watch::{Stage, Totals};
+use crate::world::os::append::Append;
 use hdrhistogram::Histogram;
 use std::fs;
 use std::io;

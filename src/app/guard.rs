@@ -1,0 +1,177 @@
+//! `tickwire guard`: what a live run starts beside itself where an exchange has no timer of its own
+//! that cancels orders. People have no use for it: it reads a letter of the engine and then listens
+//! to its heart.
+
+use super::cli::{FAILED, complain};
+use super::config::{self, Config};
+use super::parts::lanes::{endpoint, reached_at};
+use super::universe;
+use crate::base::{Instrument, InstrumentId, Secret, Symbol};
+use crate::conn::Proxy;
+use crate::exchange::{self, Account, AccountKey};
+use crate::wiring::plan::GatewayPlan;
+use crate::wiring::sweep::Swept;
+use crate::world::os::guard::watch;
+use serde::{Deserialize, Serialize};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Bytes that a letter may have: keys, a certificate authority, and some hundred instruments.
+const LETTER_BYTES_MAX: usize = 1 << 20;
+/// What the guard leaves in the run's folder after each sweep.
+pub(crate) const REPORT: &str = "guard.json";
+
+/// All that the guard must know, as the engine writes it (`T` is `&str`) and as the guard reads it.
+/// It holds keys: its text is kept in [`Zeroizing`] only.
+#[derive(Serialize, Deserialize)]
+struct Letter<T> {
+    exchange: T,
+    /// `host:port` of order entry.
+    orders: T,
+    ca_pem: Option<T>,
+    proxy: Option<T>,
+    proxy_login: Option<(T, T)>,
+    api_key: T,
+    private_key_pem: Option<T>,
+    secret_key: Option<T>,
+    /// Symbol, decimals of its prices and of its quantities.
+    instruments: Vec<(T, u8, u8)>,
+    /// The run's folder.
+    dir: PathBuf,
+}
+
+/// The letter of a run that trades with this account, one line.
+///
+/// # Errors
+/// In words, when something that it needs cannot be read.
+pub(crate) fn letter(
+    config: &Config,
+    keys: &Account,
+    account: &config::Account,
+    instruments: &[Instrument],
+    dir: &Path,
+) -> Result<Zeroizing<String>, String> {
+    let exchange = exchange::by_name(&account.exchange).ok_or("no such exchange")?;
+    let orders = account.orders.clone();
+    let orders = orders.unwrap_or(exchange.endpoints().orders);
+    let ca_pem = account
+        .ca_file
+        .as_deref()
+        .map(universe::read_ca)
+        .transpose()?;
+    let ca_pem = ca_pem.map(|pem| String::from_utf8_lossy(&pem).into_owned());
+    let proxy = config::proxy_to(config, None, &orders)?;
+    let (private_key_pem, secret_key) = match &keys.key {
+        AccountKey::Ed25519Pem(pem) => (Some(pem.expose()), None),
+        AccountKey::Hmac(secret) => (None, Some(secret.expose())),
+    };
+    let ours = instruments.iter().filter(|i| i.exchange == exchange.name());
+    let proxy_text = proxy.as_ref().map(ToString::to_string);
+    let letter = Letter {
+        exchange: exchange.name(),
+        orders: &orders,
+        ca_pem: ca_pem.as_deref(),
+        proxy: proxy_text.as_deref(),
+        proxy_login: proxy.as_ref().and_then(Proxy::login),
+        api_key: keys.api_key.expose(),
+        private_key_pem,
+        secret_key,
+        instruments: ours
+            .map(|i| (i.symbol.as_str(), i.px_scale, i.qty_scale))
+            .collect(),
+        dir: dir.to_owned(),
+    };
+    // Allocated once at full size: growing would leave copies behind that nobody wipes.
+    let mut text = Zeroizing::new(Vec::with_capacity(LETTER_BYTES_MAX));
+    serde_json::to_writer(&mut *text, &letter).map_err(|error| error.to_string())?;
+    if text.len() > LETTER_BYTES_MAX {
+        return Err("too many instruments for a guard".into());
+    }
+    let text = std::str::from_utf8(&text).map_err(|error| error.to_string())?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// The command.
+pub(crate) fn run() -> ExitCode {
+    match guard() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => complain(FAILED, &format!("guard: {why}")),
+    }
+}
+
+fn guard() -> Result<(), String> {
+    let mut pipe = BufReader::new(std::io::stdin());
+    let mut text = Zeroizing::new(String::with_capacity(LETTER_BYTES_MAX));
+    let read = pipe.read_line(&mut text);
+    if read.map_err(|error| error.to_string())? == 0 {
+        return Err("a live run starts it; there is nothing to start by hand".into());
+    }
+    let letter: Letter<String> = serde_json::from_str(&text)
+        .map_err(|_| "its standard input is no letter of a live run".to_owned())?;
+    drop(text);
+    let exchange = exchange::by_name(&letter.exchange).ok_or("no such exchange")?;
+    // The texts of the keys move into types that wipe them.
+    let key = match (letter.private_key_pem, letter.secret_key) {
+        (Some(pem), _) => AccountKey::Ed25519Pem(pem.into()),
+        (None, secret) => AccountKey::Hmac(secret.unwrap_or_default().into()),
+    };
+    let account = Account {
+        api_key: letter.api_key.into(),
+        key,
+    };
+    let login = letter.proxy_login.map(|(user, password)| {
+        let (user, password) = (Secret::from(user), Secret::from(password));
+        Arc::new((user, password))
+    });
+    let listed = |(n, (symbol, px, qty)): (u16, &(String, u8, u8))| Instrument {
+        id: InstrumentId(n),
+        ..Instrument::bare(
+            exchange.name(),
+            Symbol::from(symbol).unwrap_or_default(),
+            (*px, *qty),
+        )
+    };
+    let instruments: Vec<Instrument> = (0..).zip(&letter.instruments).map(listed).collect();
+    let codec = exchange.order_codec(account, &instruments)?;
+    let proxy = letter.proxy.map(|url| Proxy::with_login(&url, login));
+    let proxy = proxy.transpose()?;
+    let opened_to = reached_at(&letter.orders, proxy.as_ref());
+    let ca_pem = letter.ca_pem.as_ref().map(String::as_bytes);
+    let endpoint = endpoint(&letter.orders, &letter.orders, ca_pem, proxy)?;
+    let plan = GatewayPlan::new(exchange, codec, endpoint);
+    watch(plan, &opened_to, pipe, |swept| report(&letter.dir, swept))
+}
+
+/// Says what was done, to the terminal if somebody still looks at it, and to the run's folder.
+fn report(dir: &Path, swept: &Swept) {
+    let Swept {
+        ours,
+        out_of_reach,
+        foreign,
+        took,
+    } = swept;
+    let took_ms = took.as_millis();
+    let mut said = format!(
+        "tickwire guard: the engine's heart stopped: {ours} of its orders cancelled, none rests \
+         after {took_ms} ms; {foreign} orders of others left alone"
+    );
+    if *out_of_reach > 0 {
+        said.push_str(&format!(
+            "; {out_of_reach} of ours in instruments that the run did not follow STILL REST"
+        ));
+    }
+    let _ = writeln!(std::io::stderr(), "{said}"); // Nobody may be there to read it.
+    let text = serde_json::json!({
+        "cancelled": ours,
+        "still_resting": out_of_reach,
+        "foreign": foreign,
+        "took_ms": took_ms,
+    });
+    let path: PathBuf = dir.join(REPORT);
+    if let Err(error) = std::fs::write(&path, format!("{text}\n")) {
+        let _ = writeln!(std::io::stderr(), "{}: {error}", path.display());
+    }
+}

@@ -1,0 +1,46 @@
+//! What must hold between the orders, risk and their twin.
+
+use super::*;
+
+impl World {
+    pub(super) fn finish(&mut self) {
+        while let Some(report) = self.orders.give_up() {
+            assert_eq!(report.outcome, Outcome::Unknown);
+            assert_eq!(self.twin.give_up(report.client_id), Some(report));
+            self.take_in(&report);
+        }
+        assert!(self.orders.is_empty());
+        assert_eq!(self.risk.open_orders(), 0);
+        assert!(self.twin.orders.iter().all(|order| order.end.is_some()));
+    }
+
+    pub(super) fn compare(&self, when: &str) {
+        let open = self.twin.open().count();
+        assert_eq!(self.risk.open_orders(), open, "{when}");
+        assert_eq!(self.orders.len(), open, "{when}");
+        let mut positions = Positions::new();
+        for (whose, filled) in &self.filled {
+            positions.entry(*whose).or_default().0 = *filled;
+        }
+        for (strategy, instrument, left) in self.left.values() {
+            positions.entry((*strategy, *instrument)).or_default().1 += u128::from(left.0);
+        }
+        for instrument in (0..INSTRUMENTS).map(InstrumentId) {
+            let pending = self.orders.pending(instrument);
+            assert_eq!(pending, self.twin.pending(instrument), "{when}");
+        }
+        let mut working: Vec<_> = self.orders.working().iter().collect();
+        working.sort_by_key(|order| order.client_id);
+        let name = |order: &Working| self.orders.name(order.client_id).unwrap();
+        let working: Vec<_> = working.iter().map(|order| (**order, name(order))).collect();
+        assert_eq!(working, self.twin.working(), "{when}");
+        let late_at = self.twin.late_at();
+        assert!(self.orders.poll_timeout() <= late_at, "{when}: late");
+        positions.retain(|_, position| *position != (0, 0));
+        assert_eq!(positions, self.twin.positions(), "{when}");
+        for gate in Refusal::ALL {
+            let (counted, gate) = (self.risk.refusals().count(*gate), *gate as usize);
+            assert_eq!(counted, self.twin.refused[gate], "{when}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What a desk records for the order journal, and how it goes on with what an earlier run left in
+//! one. Writes nothing itself.
+
+use super::*;
+use crate::trading::recover::Recovered;
+
+impl Desk {
+    /// Records what is done from here on, and goes on with what an earlier run left.
+    pub(crate) fn resume(&mut self, keep: Keep, now: Nanos, left: &Recovered) {
+        self.keep = Some(keep);
+        self.orders.make_room(left.orders.len());
+        for &(instrument, trade) in &left.trades {
+            self.orders.seen_mut().insert(instrument, trade);
+        }
+        for &(instrument, trade) in &left.floors {
+            self.orders.seen_mut().raise(instrument, trade);
+        }
+        for open in &left.orders {
+            let resumed = self.orders.resume(now, open);
+            assert!(resumed, "an order that cannot be open was left");
+            match self.chairs.get_mut(open.working.strategy.index()) {
+                Some(chair) => {
+                    self.counters.resumed += 1;
+                    chair.counters.resumed += 1;
+                }
+                None => self.counters.adopted += 1,
+            }
+        }
+        for &(strategy, instrument, position) in &left.positions {
+            if let Some(chair) = self.chairs.get_mut(strategy.index()) {
+                chair.positions[instrument.index()] = position;
+            }
+        }
+        if let Some(reconcile) = &mut self.reconcile {
+            for &(asset, units) in &left.holdings {
+                reconcile.hold(asset, units);
+            }
+            for &(instrument, listed, age) in &left.listed {
+                reconcile.resume(now, instrument, listed, age);
+            }
+        }
+        for &instrument in &left.held {
+            self.risk.set_reduce_only(instrument, true);
+        }
+        self.check();
+    }
+
+    pub(super) fn keep(&mut self, now: Nanos, deed: Deed) {
+        if let Some(keep) = &mut self.keep {
+            keep.keep(now, deed);
+        }
+    }
+
+    /// Takes in what a source says of an order, and records it unless it is old news.
+    pub(super) fn hear(&mut self, now: Nanos, news: &News) {
+        let known = self.orders.get(news.client_id).is_some();
+        if known || matches!(news.said, Said::Fill(_)) {
+            self.keep(now, Deed::Heard(*news));
+        }
+        self.orders.hear(now, news);
+    }
+
+    /// Records a trade of a list, if it is one of our open orders'.
+    pub(super) fn keep_trade(
+        &mut self,
+        now: Nanos,
+        (instrument, exchange_id): (InstrumentId, u64),
+        asked: Nanos,
+        fill: Fill,
+    ) {
+        if let Some(client_id) = self.orders.by_exchange(instrument, exchange_id) {
+            let news = News {
+                client_id,
+                instrument,
+                source: Source::Query { asked },
+                said: Said::Fill(fill),
+            };
+            self.keep(now, Deed::Heard(news));
+        }
+    }
+
+    /// Records that the trades of an instrument were listed.
+    pub(super) fn keep_listed(&mut self, now: Nanos, instrument: InstrumentId, asked: Nanos) {
+        let listed = self.reconcile.as_ref();
+        let to = listed.and_then(|reconcile| reconcile.listed(instrument));
+        let listed = Deed::Listed {
+            instrument,
+            asked,
+            to,
+        };
+        self.keep(now, listed);
+    }
+
+    /// Records what the account has.
+    pub(super) fn keep_holdings(&mut self, now: Nanos) {
+        if let (Some(reconcile), Some(keep)) = (&self.reconcile, &mut self.keep) {
+            for (asset, units) in reconcile.holdings().filter(|(_, units)| *units != 0) {
+                keep.keep(now, Deed::Holds { asset, units });
+            }
+        }
+    }
+
+    /// Positions in this instrument may only be reduced from here on.
+    pub(super) fn set_reduce_only(&mut self, now: Nanos, instrument: InstrumentId) {
+        self.risk.set_reduce_only(instrument, true);
+        let on = true;
+        self.keep(now, Deed::Held { instrument, on });
+    }
+}
+
+pub(super) fn asked(order: OrderRef, change: Change) -> Deed {
+    Deed::Asked {
+        client_id: order.client_id,
+        instrument: order.instrument,
+        change,
+    }
+}
