@@ -62,8 +62,8 @@ pub enum AccountWord {
     /// What the exchange's clock shows.
     Time(UnixNanos),
     /// So much of this limit (its place in [`OrderCodec::budgets`]) is used now, by the exchange's
-    /// own count.
-    Used(usize, u32),
+    /// own count, and so much is allowed.
+    Used(usize, u32, u32),
     /// The exchange takes no request from this address or account before this time of its clock.
     Banned(UnixNanos),
     /// The session was dropped: no more orders before another logon.
@@ -83,7 +83,7 @@ pub enum AccountWord {
 pub struct Budget {
     /// The exchange's own word for what is counted, for people.
     pub name: &'static str,
-    /// How much fits into a window.
+    /// How much fits into a window, before the exchange says it.
     pub limit: u32,
     /// How long it is.
     pub per: Span,

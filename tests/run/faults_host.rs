@@ -119,7 +119,7 @@ fn every_order_that_arrived_is_in_the_log_though_nobody_reads_the_console() {
     let count = arrived.len();
     println!("C3: exit {code:?}, {count} orders arrived, {missing} without a record");
     assert_eq!((code, missing), (Some(0), 0));
-    assert!(count > 150); // More words than a pipe holds.
+    assert!(count > 40); // With those that were not sent: more words than a pipe holds.
 }
 
 #[test]

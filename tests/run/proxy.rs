@@ -143,6 +143,7 @@ fn run(folder: &Path, sim: &Sim, network: &str, environment: &[(&str, &str)]) ->
     );
     fs::write(folder.join("c.toml"), config).unwrap();
     let _ = fs::remove_dir_all(folder.join("o"));
+    let _ = fs::remove_dir_all(folder.join("orders")); // The keys are another account's.
     let mut command = tickwire(folder, &["run", "c.toml", "--out", "o", "--for", "5s"]);
     command.envs(environment.iter().copied());
     finished(command)
@@ -273,6 +274,7 @@ fn run_live(folder: &Path, sim: &Sim, network: &str, feed: &str, said: &[&str]) 
     );
     fs::write(folder.join("c.toml"), config).unwrap();
     let _ = fs::remove_dir_all(folder.join("o"));
+    let _ = fs::remove_dir_all(folder.join("orders")); // The keys are another account's.
     let arguments = [
         "run", "-v", "c.toml", "--out", "o", "--for", "600s", "--live",
     ];

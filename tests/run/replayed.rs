@@ -40,7 +40,9 @@ fn orders(dir: &Path) -> Vec<Value> {
     let records = log(dir).into_iter().filter(of_order);
     let bare = |mut record: Value| {
         let fields = record.as_object_mut().unwrap();
-        fields.retain(|name, _| !["time", "order", "exchange_id"].contains(&name.as_str()));
+        fields.retain(|name, _| {
+            !["time", "order", "exchange_id", "trade_id"].contains(&name.as_str())
+        });
         record
     };
     let mut records: Vec<Value> = records.map(bare).collect();

@@ -108,13 +108,13 @@ impl<S: Transport> Gateway<S> {
             }
             AccountWord::Resting(resting) => self.tell(at, AccountNews::Resting(resting)),
             AccountWord::Balance(balance) => self.tell(at, AccountNews::Balance(balance)),
-            AccountWord::Used(budget, used) => {
+            AccountWord::Used(budget, used, allowed) => {
                 let theirs = self.clock.shows(at, turn.clock.unix());
                 // It has not counted what is under way.
                 let under_way = self.lines.iter().flat_map(|line| &line.pending);
                 let cost = |pending: &Pending| self.codec.cost(pending.key, budget);
                 let used = used.saturating_add(under_way.map(cost).sum());
-                self.budgets.used(budget, used, theirs);
+                self.budgets.used(budget, (used, allowed), theirs);
             }
             AccountWord::Banned(until) => {
                 self.budgets.ban(until);

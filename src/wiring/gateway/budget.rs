@@ -81,12 +81,13 @@ impl Budgets {
         Ok(())
     }
 
-    /// So much is used, by the exchange's own count and with what is under way. It also counts what
+    /// So much is used, by the exchange's own count and with what is under way, and so much is
+    /// allowed. It also counts what
     /// others send for the same account or address, and gives back for what is filled.
-    pub(super) fn used(&mut self, at: usize, used: u32, now: UnixNanos) {
+    pub(super) fn used(&mut self, at: usize, (used, allowed): (u32, u32), now: UnixNanos) {
         if let Some(window) = self.windows.get_mut(at) {
             window.turn(now);
-            window.used = used;
+            (window.used, window.budget.limit) = (used, allowed);
         }
     }
 

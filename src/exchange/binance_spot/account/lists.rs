@@ -103,7 +103,7 @@ pub(super) fn balance([asset, free, locked]: [Value<'_>; 3]) -> Result<AccountWo
 /// How much of one of our budgets is used, if the limit is one of them.
 pub(super) fn used(limit: Value<'_>) -> Option<AccountWord> {
     keys! {
-        struct Limit { of = "rateLimitType", interval, number = "intervalNum", count }
+        struct Limit { of = "rateLimitType", interval, number = "intervalNum", count, limit }
     }
     let limit = Limit::of(limit);
     let number = limit.number.unsigned().ok()?;
@@ -114,8 +114,7 @@ pub(super) fn used(limit: Value<'_>) -> Option<AccountWord> {
         _ => return None,
     };
     let count = limit.count.unsigned().ok()?;
-    Some(AccountWord::Used(
-        budget,
-        u32::try_from(count).unwrap_or(u32::MAX),
-    ))
+    let allowed = limit.limit.unsigned().ok()?;
+    let fit = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+    Some(AccountWord::Used(budget, fit(count), fit(allowed)))
 }

@@ -118,9 +118,9 @@ fn balances_are_of_every_asset_at_their_own_scale() {
 fn t15_the_exchanges_own_count_of_its_limits_is_told() {
     let limits = r#""rateLimits":[{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":50,"count":12},{"rateLimitType":"ORDERS","interval":"DAY","intervalNum":1,"limit":160000,"count":4043},{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":6000,"count":321},{"rateLimitType":"ORDERS","interval":"MINUTE","intervalNum":5,"limit":9,"count":9},{"rateLimitType":"NEW"}]"#;
     let used = [
-        AccountWord::Used(1, 12),
-        AccountWord::Used(2, 4_043),
-        AccountWord::Used(0, 321),
+        AccountWord::Used(1, 12, 50),
+        AccountWord::Used(2, 4_043, 160_000),
+        AccountWord::Used(0, 321, 6_000),
     ];
     let words = answered("b", 200, &format!(r#""result":{{"balances":[]}},{limits}"#));
     assert_eq!(words, used);
