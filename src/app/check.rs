@@ -372,6 +372,33 @@ mod tests {
     use std::path::Path;
 
     #[test]
+    fn where_an_account_keeps_its_orders_and_when_they_are_there_is_shown() {
+        let shown = |journal: &str| {
+            let config = config(&format!(
+                "[[feed]]\nexchange = \"binance\"\ninstruments = [\"A\"]\n[account]\n\
+                 exchange = \"binance\"\napi_key_file = \"k\"\nprivate_key_file = \"p\"\n{journal}"
+            ));
+            let mut out = Vec::new();
+            describe(&mut out, &config, &Cpus::all(&[0]), None).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        for (journal, line) in [
+            ("", "orders are on the disk within 5 ms: orders/binance\n"),
+            (
+                "durable = true\n",
+                "orders are on the disk before they leave: orders/binance\n",
+            ),
+            (
+                "journal = \"/j/one\"\n",
+                "orders are on the disk within 5 ms: /j/one\n",
+            ),
+        ] {
+            let text = shown(journal);
+            assert!(text.contains(line), "no {line:?} in\n{text}");
+        }
+    }
+
+    #[test]
     fn every_connection_instrument_limit_and_byte_is_shown() {
         let config = config(
             "[engine]\ndepth = 256\n[socket]\nbusy_poll_us = 50\n[[feed]]\n\

@@ -235,9 +235,9 @@ pub(crate) struct Table<'t> {
 impl Recovered {
     /// Records that say the same at `now`.
     pub(crate) fn deeds(&self, now: Nanos) -> impl Iterator<Item = Deed> {
-        let used = Deed::UsedTo {
+        let used = (self.used_to > 0).then_some(Deed::UsedTo {
             client_id: ClientId(self.used_to),
-        };
+        });
         let positions = self.positions.iter();
         let positions = positions.map(|&(strategy, instrument, position)| Deed::Position {
             strategy,
@@ -268,7 +268,7 @@ impl Recovered {
         let mode = |&(strategy, mode): &(StrategyId, Mode)| Deed::Mode { strategy, mode };
         let differences = self.differences.iter().map(Difference::deed);
         // What is found of a difference is in the holdings already, and they come last.
-        std::iter::once(used)
+        used.into_iter()
             .chain(self.trades.iter().map(trade))
             .chain(self.floors.iter().map(floor))
             .chain(self.listed.iter().map(listed))

@@ -179,8 +179,9 @@ impl Desk {
         }
         if let (Body::Gateway(connected), Some(reconcile)) = (&event.body, &mut self.reconcile) {
             reconcile.handle_connected(popped, *connected, &self.orders);
-            if !connected {
-                self.set_ready(turn, popped, false);
+            match connected {
+                true => self.orders.ask_now(popped),
+                false => self.set_ready(turn, popped, false),
             }
             return self.drain(turn, popped, true);
         }

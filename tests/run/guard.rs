@@ -1,5 +1,6 @@
 //! An engine that is killed, or that stands still, with orders in the book: its guard cancels them.
 
+use crate::kills::{ids, journal};
 use crate::support::{Process, Sim, folder, json_lines, write_keys};
 use serde_json::Value;
 use std::fs;
@@ -96,6 +97,14 @@ fn orders_of_an_engine_that_is_killed_are_cancelled_and_the_next_run_finds_none(
         // What the run before left behind this one knows from its journal.
         assert_eq!(count(&seen, "order.unknown_found"), 0);
         assert_eq!(count(&seen, "account.difference"), 0);
+        // What the run before had open is over, by the exchange's own word.
+        let left = ids(&journal(dir), |line| line["kind"] == "open");
+        assert_eq!(left.is_empty(), kill == 0);
+        until("the ends of orders of the run before", || {
+            let over = |record: &Value| record["end"] == "cancelled" || record["end"] == "filled";
+            let over = ids(&records(&dir.join(&out)), over);
+            left.is_subset(&over).then_some(())
+        });
         engine.signal("KILL");
         let swept = swept(&dir.join(&out));
         assert!(swept["cancelled"].as_u64().unwrap() >= 1, "{swept}");

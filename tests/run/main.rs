@@ -14,6 +14,7 @@ mod faults_streams;
 mod guard;
 mod host;
 mod isolation;
+mod kills;
 mod large;
 mod many;
 mod proxy;

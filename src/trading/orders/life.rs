@@ -139,6 +139,11 @@ impl Life {
         }
     }
 
+    /// Whoever asks has somebody to ask again.
+    pub(super) fn ask_now(&mut self, now: Nanos) {
+        (self.asked, self.due) = (0, now);
+    }
+
     /// When it went out, or was taken over.
     pub(super) fn sent(&self) -> Nanos {
         self.sent

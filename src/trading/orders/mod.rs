@@ -160,6 +160,17 @@ impl Orders {
         oldest.unwrap_or(Span::ZERO)
     }
 
+    /// The exchange can be asked again: whatever is in doubt is asked about at once.
+    pub(crate) fn ask_now(&mut self, now: Nanos) {
+        for (working, life) in self.working.iter().zip(&mut self.lives) {
+            if working.in_doubt {
+                life.ask_now(now);
+                self.due = now;
+            }
+        }
+        self.check();
+    }
+
     /// The exchange is to say how the order stands: a list that should name it does not.
     pub(crate) fn doubt(&mut self, now: Nanos, client_id: ClientId) {
         if let Some(at) = self.place(client_id) {

@@ -304,6 +304,16 @@ fn an_order_that_was_taken_over_is_in_doubt_and_asked_about_first() {
     let Some(Output::Ask(Question::Order(name))) = orders.poll_output() else {
         panic!("nobody is asked");
     };
+    // Nobody was there to be asked: at the first connection it is asked again, and not later.
+    let now = now + Span::from_millis(1);
+    orders.handle_timeout(now);
+    assert_eq!(orders.poll_output(), None);
+    orders.ask_now(now);
+    orders.handle_timeout(now);
+    assert_eq!(
+        orders.poll_output(),
+        Some(Output::Ask(Question::Order(name)))
+    );
     assert_eq!(
         (name.client_id, name.exchange_id),
         (ClientId(10), Some(110))

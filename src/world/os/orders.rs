@@ -297,7 +297,7 @@ impl Keeper {
             self.counts.slow += 1;
             if self.slow_logged == Nanos::ZERO || now.since(self.slow_logged) >= SLOW_LOGGED_EVERY {
                 self.slow_logged = now;
-                let note = Note::new(now, Severity::Warn, "orders.slow");
+                let note = Note::new(now, Severity::Info, "orders.slow");
                 self.notes
                     .send(note.with("took_us", Value::Int((took.0 / 1_000) as i64)));
             }
