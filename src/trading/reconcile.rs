@@ -119,8 +119,9 @@ pub(crate) struct Reconcile {
     /// and the largest of the list that comes now. A trade may be missed though later ones were
     /// heard.
     traded: BTreeMap<InstrumentId, (Option<u64>, u64)>,
-    /// Our orders that the list of resting ones has named so far.
-    seen: Vec<ClientId>,
+    /// Our orders that the list of resting ones has named so far. Which question it answers is
+    /// known at its end only.
+    named: Vec<Resting>,
     /// Orders of the account that are not ours, as of the last list.
     foreign: usize,
     foreign_now: usize,
@@ -143,7 +144,7 @@ impl Reconcile {
             asked: Nanos::ZERO,
             due: Nanos::NEVER,
             traded: BTreeMap::new(),
-            seen: Vec::new(),
+            named: Vec::new(),
             foreign: 0,
             foreign_now: 0,
             holdings: BTreeMap::new(),
@@ -275,7 +276,7 @@ impl Reconcile {
                     *listed = (*listed).max(Some(*largest));
                 }
             }
-            AccountNews::Resting(resting) => self.handle_resting(&resting, orders),
+            AccountNews::Resting(resting) => self.handle_resting(&resting),
             AccountNews::RestingListed { asked } => self.handle_resting_listed(asked, orders),
             AccountNews::Balance(balance) => self.handle_balance(&balance),
             AccountNews::BalancesListed { asked } => {
@@ -307,7 +308,7 @@ impl Reconcile {
     fn ask(&mut self, now: Nanos, orders: &Orders) {
         self.asked = now;
         self.due = now + ASK_AGAIN;
-        self.seen.clear();
+        self.named.clear();
         self.foreign_now = 0;
         if self.open.resting {
             self.out.push_back(Output::Ask(Question::OpenOrders));
@@ -338,34 +339,37 @@ impl Reconcile {
         }
     }
 
-    fn handle_resting(&mut self, resting: &Resting, orders: &Orders) {
+    fn handle_resting(&mut self, resting: &Resting) {
         match resting.client_id {
             None => self.foreign_now += 1,
-            Some(client_id) => {
-                self.seen.push(client_id);
-                // A list that was under way when the order's end came is old news.
-                let over = orders
-                    .over(client_id)
-                    .is_some_and(|over| over >= self.asked);
-                if orders.get(client_id).is_none() && !over {
-                    self.out.push_back(Output::Unknown(*resting));
-                }
-            }
+            Some(_) => self.named.push(*resting),
         }
     }
 
     fn handle_resting_listed(&mut self, asked: Nanos, orders: &Orders) {
+        let named = std::mem::take(&mut self.named);
+        let foreign = std::mem::take(&mut self.foreign_now);
         if asked < self.asked || !self.open.resting {
-            return;
+            return; // A late answer to a question before: orders in it may be over since.
         }
         self.open.resting = false;
-        self.foreign = self.foreign_now;
+        self.foreign = foreign;
+        for resting in &named {
+            let Some(client_id) = resting.client_id else {
+                continue;
+            };
+            // A list that was under way when the order's end came is old news.
+            let over = orders.over(client_id).is_some_and(|over| over >= asked);
+            if orders.get(client_id).is_none() && !over {
+                self.out.push_back(Output::Unknown(*resting));
+            }
+        }
         for order in orders.working() {
             let id = order.client_id;
             // One that was sent later is not in the list; one that is not taken yet has a question
             // of its own.
             let should = order.acked && orders.sent(id).is_some_and(|sent| sent < asked);
-            if should && !self.seen.contains(&id) {
+            if should && named.iter().all(|resting| resting.client_id != Some(id)) {
                 self.out.push_back(Output::Missing(id));
             }
         }

@@ -236,6 +236,23 @@ fn an_order_under_our_name_that_nobody_knows_is_told_and_foreign_ones_are_counte
 }
 
 #[test]
+fn what_a_late_answer_lists_is_neither_found_nor_counted() {
+    let mut bench = Bench::connected();
+    let before = bench.now;
+    bench.later(ASK_AGAIN);
+    bench.outputs();
+    // Order 9 rested when the first question was asked, and has its end since.
+    for id in [None, Some(9)] {
+        bench.news(AccountNews::Resting(resting(id)));
+    }
+    bench.news(AccountNews::RestingListed { asked: before });
+    assert_eq!(bench.outputs(), []);
+    bench.list_orders(&[None]);
+    assert_eq!(bench.outputs(), []);
+    assert_eq!(bench.reconcile.foreign_orders(), 1);
+}
+
+#[test]
 fn what_our_trades_explain_is_no_difference() {
     let mut bench = Bench::ready();
     // Four thousandths at 1.00 each, and a fee.
