@@ -87,6 +87,8 @@ pub enum Deed {
         /// How much.
         units: i128,
     },
+    /// As of here, the account has nothing of an asset that no record before this one is about.
+    HoldsNoOther,
     /// The account had more or less of an asset than our trades explain, and what was found counts
     /// from here on. Amounts are in units of 10^-18.
     Differs {

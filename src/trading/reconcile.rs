@@ -153,11 +153,19 @@ impl Reconcile {
         }
     }
 
-    /// The account has this much of an asset, as an earlier run knew it, in units of 10^-18: of
-    /// what nobody knew it has nothing.
+    /// The account has this much of an asset, as an earlier run knew it, in units of 10^-18.
     pub(crate) fn hold(&mut self, asset: Asset, units: i128) {
         self.held(asset).expected = Some(units);
+    }
+
+    /// The account has nothing of any other asset, as an earlier run knew it.
+    pub(crate) fn hold_no_other(&mut self) {
         self.listed = true;
+    }
+
+    /// Whether it is known of every asset how much the account has.
+    pub(crate) fn holds_no_other(&self) -> bool {
+        self.listed
     }
 
     /// What the account has, as far as our trades explain it.

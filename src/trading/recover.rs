@@ -115,6 +115,7 @@ impl Recovery {
             } => self.orders.seen_mut().raise(instrument, trade_id),
             Deed::UsedTo { client_id } => self.used_to = self.used_to.max(client_id.0),
             Deed::Holds { asset, units } => self.reconcile.hold(asset, units),
+            Deed::HoldsNoOther => self.reconcile.hold_no_other(),
             Deed::Differs {
                 entry,
                 asset,
@@ -165,6 +166,7 @@ impl Recovery {
             trades: self.orders.seen().trades().collect(),
             floors: self.orders.seen().floors().collect(),
             holdings: self.reconcile.holdings().collect(),
+            holds_no_other: self.reconcile.holds_no_other(),
             differences: self.differences.into_values().collect(),
             held: self.held.into_iter().collect(),
             modes: self.modes.into_iter().filter_map(named).collect(),
@@ -213,6 +215,8 @@ pub(crate) struct Recovered {
     pub(crate) floors: Vec<(InstrumentId, u64)>,
     /// What the account has, as far as our trades explain it, in units of 10^-18.
     pub(crate) holdings: Vec<(Asset, i128)>,
+    /// It has nothing of any other asset.
+    pub(crate) holds_no_other: bool,
     /// What nobody accepted yet.
     pub(crate) differences: Vec<Difference>,
     /// Instruments whose positions may only be reduced.
@@ -276,6 +280,7 @@ impl Recovered {
             .chain(self.orders.iter().copied().map(Deed::Open))
             .chain(differences)
             .chain(self.holdings.iter().map(holds))
+            .chain(self.holds_no_other.then_some(Deed::HoldsNoOther))
             .chain(self.held.iter().map(held))
             .chain(self.modes.iter().map(mode))
     }
@@ -322,6 +327,7 @@ impl Recovered {
             held: self.held.into_iter().filter_map(id).collect(),
             modes: modes.collect(),
             holdings: self.holdings,
+            holds_no_other: self.holds_no_other,
             differences: self.differences,
             used_to: self.used_to,
         })

@@ -124,6 +124,7 @@ pub(super) enum Body {
         asset: String,
         amount: String,
     },
+    HoldsNoOther,
     Differs {
         entry: u64,
         asset: String,
@@ -146,7 +147,7 @@ pub(super) enum Body {
 }
 
 /// The kinds of [`Body`], to tell one that a later version writes from a line that is wrong.
-pub(super) const KINDS: [&str; 19] = [
+pub(super) const KINDS: [&str; 20] = [
     "begun",
     "instrument",
     "admitted",
@@ -161,6 +162,7 @@ pub(super) const KINDS: [&str; 19] = [
     "seen_to",
     "used_to",
     "holds",
+    "holds_no_other",
     "differs",
     "accepted",
     "held",

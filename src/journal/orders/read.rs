@@ -331,6 +331,7 @@ impl<'b> Reader<'b> {
                 asset: self.asset(&asset)?,
                 units: self.amount(&amount)?,
             },
+            Body::HoldsNoOther => Deed::HoldsNoOther,
             Body::Differs {
                 entry,
                 asset,

@@ -210,6 +210,7 @@ fn all() -> Vec<Deed> {
             asset: Asset::from("USDT").unwrap(),
             units: -1,
         },
+        Deed::HoldsNoOther,
         Deed::Differs {
             entry: u64::MAX,
             asset: Asset::from("USDT").unwrap(),

@@ -164,6 +164,7 @@ impl<'n> Names<'n> {
                 asset: asset.to_string(),
                 amount: text(*units, super::ASSET_SCALE),
             },
+            Deed::HoldsNoOther => Body::HoldsNoOther,
             Deed::Differs {
                 entry,
                 asset,

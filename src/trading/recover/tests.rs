@@ -115,6 +115,7 @@ fn run() -> Vec<Deed> {
             asset: asset("BNB"),
             units: 10i128.pow(18),
         },
+        Deed::HoldsNoOther,
         admitted(10, Side::Buy, 10),
         taken(10),
         traded(10, 1, Side::Buy, 3),
@@ -215,6 +216,8 @@ fn a_run_that_was_killed_at_any_record_is_known_up_to_there() {
         let known = recovered(&all[..n]);
         let open: Vec<OpenOrder> = twin.known(at(n)).collect();
         assert_eq!(known.orders, open, "after {n}");
+        // A part of a list says nothing of what it does not name.
+        assert_eq!(known.holds_no_other, n > 2, "after {n}");
         match all[n] {
             Deed::Admitted { order, tag, .. } => twin.open(at(n), &order, tag),
             Deed::Asked { client_id, .. } => twin.change(at(n), client_id),
@@ -286,7 +289,7 @@ fn trades_are_taken_in_once_over_a_restart() {
 
 #[test]
 fn an_order_that_was_taken_over_is_in_doubt_and_asked_about_first() {
-    let known = recovered(&run()[..5]);
+    let known = recovered(&run()[..6]);
     let mut orders = Orders::new(4, 2, VISIBILITY);
     let now = Nanos::from_secs(3); // After the machine began again.
     assert!(orders.resume(now, &known.orders[0]));
@@ -333,7 +336,7 @@ fn an_order_that_was_taken_over_is_in_doubt_and_asked_about_first() {
 
 #[test]
 fn an_order_that_may_never_have_left_is_denied_only_after_its_exchange_must_know_of_it() {
-    let known = recovered(&run()[..3]);
+    let known = recovered(&run()[..4]);
     let mut orders = Orders::new(4, 2, VISIBILITY);
     assert!(orders.resume(START, &known.orders[0]));
     let deny = |orders: &mut Orders, asked| {
@@ -387,7 +390,7 @@ fn ids_and_scales_of_another_run_are_those_of_the_same_symbols_and_names() {
         instruments: &from,
         strategies: &old,
     };
-    let known = recovered(&run()[..6]);
+    let known = recovered(&run()[..7]);
     let moved = |to: &[Instrument], strategies: &[String]| {
         let to = Table {
             instruments: to,

@@ -35,6 +35,9 @@ impl Desk {
             for &(asset, units) in &left.holdings {
                 reconcile.hold(asset, units);
             }
+            if left.holds_no_other {
+                reconcile.hold_no_other();
+            }
             for &(instrument, listed, age) in &left.listed {
                 reconcile.resume(now, instrument, listed, age);
             }
@@ -97,6 +100,8 @@ impl Desk {
             for (asset, units) in reconcile.holdings().filter(|(_, units)| *units != 0) {
                 keep.keep(now, Deed::Holds { asset, units });
             }
+            // A list of which the end was not written says nothing of what it does not name.
+            keep.keep(now, Deed::HoldsNoOther);
         }
     }
 
