@@ -184,9 +184,11 @@ impl Life {
         self.due
     }
 
-    /// More of it traded than was told trade by trade.
-    pub(super) fn owes_trades(&self, working: &Working) -> bool {
-        working.filled < self.told
+    /// Nobody waits for what became of it, or for trades that were told of. A refused cancel ends a
+    /// doubt, and says nothing of what the order did.
+    pub(super) fn is_settled(&self, working: &Working) -> bool {
+        let open = working.in_doubt || self.unclear || self.absent.is_some();
+        !open && self.told <= working.filled
     }
 
     /// What may still trade of it, at worst.

@@ -138,7 +138,7 @@ impl Orders {
     /// Nobody waits for what became of an order, or for trades that were told of.
     pub(crate) fn is_settled(&self) -> bool {
         let mut all = self.working.iter().zip(&self.lives);
-        all.all(|(working, life)| !working.in_doubt && !life.owes_trades(working))
+        all.all(|(working, life)| life.is_settled(working))
     }
 
     /// When the order's end came, as far as that is remembered.
