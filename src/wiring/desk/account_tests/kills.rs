@@ -42,10 +42,15 @@ impl World {
     }
 
     pub(super) fn kill(&mut self) {
-        assert!(self.next_request().is_none(), "requests were taken");
         let Some(mut journal) = self.journal.take() else {
             return;
         };
+        while let Ok(kept) = journal.end.kept.pop() {
+            match kept {
+                Kept::Deed(at, deed) => journal.deeds.push((at, deed)),
+                Kept::Request(_) => {} // It never left.
+            }
+        }
         let kept = self.dice.usize(journal.synced..=journal.deeds.len());
         journal.deeds.truncate(kept);
         for (number, (_, _, sent)) in std::mem::take(&mut self.open) {
