@@ -12,6 +12,7 @@ use super::secrets;
 use crate::base::Nanos;
 use crate::exchange::{self, Exchange};
 use crate::strategy::Kind;
+use crate::trading::limits::{RiskParams, StrategyParams};
 use crate::wiring::plan;
 use crate::world::os::clerk;
 use crate::world::os::container;
@@ -310,6 +311,7 @@ fn strategy_and_risk(out: &mut dyn Write, config: &Config) -> io::Result<()> {
         kind,
         instruments,
         values,
+        risk,
     } in &config.strategies
     {
         let kind_name = match name == kind.name {
@@ -324,19 +326,79 @@ fn strategy_and_risk(out: &mut dyn Write, config: &Config) -> io::Result<()> {
         if !instruments.is_empty() {
             writeln!(out, "             instruments: {}", instruments.join(", "))?;
         }
+        own_limits(out, risk)?;
     }
-    let risk = &config.risk;
-    let (quantity, notional) = (&risk.quantity_max, &risk.notional_max);
-    let collar = f64::from(risk.price_collar_bps) / 100.0;
+    limits(out, &config.risk)
+}
+
+/// What every order keeps to.
+fn limits(out: &mut dyn Write, risk: &RiskParams) -> io::Result<()> {
+    let (quantity, notional) = (&risk.qty_max, &risk.notional_max);
+    let percent = |bps: u32| f64::from(bps) / 100.0;
+    let (collar, reference) = (percent(risk.collar_bps), percent(risk.reference_bps));
     writeln!(
         out,
         "risk         an order: at most {quantity}, notional {notional}, price within {collar} %"
     )?;
+    writeln!(
+        out,
+        "             and within {reference} % of another exchange, clock within {} ms",
+        risk.clock_skew_max_ms
+    )?;
+    writeln!(
+        out,
+        "             positions: {} each, all {} gross and {} net",
+        risk.position_max, risk.gross_notional_max, risk.net_notional_max
+    )?;
+    writeln!(
+        out,
+        "             at one exchange: {} gross and {} net",
+        risk.exchange_gross_notional_max, risk.exchange_net_notional_max
+    )?;
+    writeln!(
+        out,
+        "             halts after a loss of {} a day, or {} from its best moment",
+        risk.daily_loss_max, risk.drawdown_max
+    )?;
     let (rate, open) = (risk.orders_per_s, risk.open_orders_max);
     writeln!(
         out,
-        "             all orders: {rate} a second, {open} open at once"
+        "             all orders: {rate} a second, {open} open at once, {} an instrument, {} alike",
+        risk.instrument_open_orders_max, risk.identical_orders_max
+    )?;
+    writeln!(
+        out,
+        "             a strategy: {} cancels a second, {} orders per trade",
+        risk.cancels_per_s, risk.orders_per_trade_max
     )
+}
+
+/// What a strategy keeps to beside that.
+fn own_limits(out: &mut dyn Write, own: &StrategyParams) -> io::Result<()> {
+    let texts = [
+        ("position_max", &own.position_max),
+        ("gross_notional_max", &own.gross_notional_max),
+        ("net_notional_max", &own.net_notional_max),
+        ("daily_loss_max", &own.daily_loss_max),
+        ("drawdown_max", &own.drawdown_max),
+    ];
+    let counts = [
+        ("orders_per_s", own.orders_per_s),
+        ("cancels_per_s", own.cancels_per_s),
+        ("orders_per_trade_max", own.orders_per_trade_max),
+        ("open_orders_max", own.open_orders_max),
+    ];
+    for (key, text) in texts {
+        if let Some(text) = text {
+            writeln!(out, "             its own {key} = {text}")?;
+        }
+    }
+    for (key, count) in counts {
+        if let Some(count) = count {
+            writeln!(out, "             its own {key} = {count}")?;
+        }
+    }
+    Ok(())
 }
 
 /// What would run on which CPU. Only `--live` has the order connection.

@@ -4,6 +4,7 @@
 mod feeds;
 mod keys;
 mod levels;
+mod limits;
 mod market;
 mod network;
 mod read;
@@ -12,6 +13,7 @@ mod values;
 
 use crate::exchange::{self, DepthStream, Limits, Streams};
 use crate::strategy::{self, Kind, Values};
+use crate::trading::limits::{RiskParams, StrategyParams};
 use crate::venue::market::Coin;
 pub(crate) use network::{Way, proxy_to};
 use read::Reader;
@@ -40,8 +42,8 @@ pub struct Config {
     pub account: Option<Account>,
     /// The strategies that decide, each with a name of its own; at least one.
     pub strategies: Vec<Strategy>,
-    /// What every order must keep to.
-    pub risk: Risk,
+    /// What every order must keep to. What strategies have of their own stands with them.
+    pub risk: RiskParams,
     /// Keys of `[strategy]` and `[risk]` that the file leaves to their defaults. Orders that leave
     /// the process need all of them written out.
     pub unwritten: Vec<ConfigError>,
@@ -254,22 +256,8 @@ pub struct Strategy {
     pub(crate) instruments: Vec<String>,
     /// The values that its section gives; its kind's defaults for the other keys.
     pub values: Values,
-}
-
-/// Limits that every order must keep to. Decimals are plain text and above zero: they become
-/// integers once an instrument's scale is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Risk {
-    /// Largest quantity of one order, in base currency.
-    pub quantity_max: String,
-    /// Largest price times quantity of one order, in quote currency.
-    pub(crate) notional_max: String,
-    /// How far a price may be from our own book, in hundredths of a percent, 1 to 10,000.
-    pub price_collar_bps: u32,
-    /// Orders in any one second, 1 to 1,000.
-    pub(crate) orders_per_s: u32,
-    /// Orders that may be open at once, over all instruments, 1 to 256.
-    pub(crate) open_orders_max: u32,
+    /// Limits of its own, beside those of `[risk]`.
+    pub(crate) risk: StrategyParams,
 }
 
 /// An exchange that configuration may name, and the limits that its feed must keep to.
@@ -303,6 +291,7 @@ impl Strategy {
             kind,
             instruments: Vec::new(),
             values: Values::default(),
+            risk: StrategyParams::default(),
         }
     }
 }

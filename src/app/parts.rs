@@ -168,12 +168,10 @@ pub(crate) fn risk(
     instruments: &[Instrument],
     first_client_id: u64,
 ) -> Result<Risk, String> {
+    let strategies = config.strategies.iter().map(|strategy| &strategy.risk);
     let params = RiskParams {
-        qty_max: config.risk.quantity_max.clone(),
-        notional_max: config.risk.notional_max.clone(),
-        collar_bps: config.risk.price_collar_bps,
-        orders_per_s: config.risk.orders_per_s,
-        open_orders_max: config.risk.open_orders_max,
+        strategies: strategies.cloned().collect(),
+        ..config.risk.clone()
     };
     let limits = RiskLimits::parse(&params, instruments).map_err(|error| error.to_string())?;
     Ok(Risk::new(limits, instruments, first_client_id))

@@ -133,8 +133,8 @@ pub enum Change {
     Reduce(Qty),
 }
 
-/// What may be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What may be sent; the later ones allow less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Mode {
     /// Whatever risk admits.
     #[default]

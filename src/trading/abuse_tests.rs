@@ -11,15 +11,16 @@ use super::abuse_twin::{Positions, Twin, VISIBILITY, signed};
 use super::limits::{RiskLimits, RiskParams};
 use super::orders::{ASK_AGAIN_MAX, Orders, Output};
 use super::refusal::Refusal;
-use super::risk::Risk;
 use super::risk::tests::{buy, event, instrument, params, top};
+use super::risk::{Risk, Whose};
 use crate::base::event::LATE_MAX;
 use crate::base::{
-    Body, ClientId, Contract, End, Event, Fill, InstrumentId, Nanos, NewOrder, News, OrderType,
-    Outcome, Place, Px, Qty, Question, Report, Said, Side, Source, Span, Status, StrategyId,
-    Working,
+    Body, ClientId, Contract, End, Event, Fill, InstrumentId, Mode, Nanos, NewOrder, News,
+    OrderType, Outcome, Place, Px, Qty, Question, Report, Said, Side, Source, Span, Status,
+    StrategyId, Working,
 };
 use crate::market::Picture;
+use ends::BY_LIMITS;
 use std::collections::{BTreeMap, BTreeSet};
 use truth::Truth;
 
@@ -49,7 +50,10 @@ fn nothing_that_comes_breaks_an_invariant_or_parts_the_orders_from_their_twin() 
         }
     }
     // Were a gate never shut, or did no order ever end in one way, it would not be tested.
-    assert!(!refused.contains(&0), "{refused:?}");
+    for gate in Refusal::ALL {
+        let shut = refused[*gate as usize] > 0;
+        assert!(shut || BY_LIMITS.contains(gate), "{gate:?} {refused:?}");
+    }
     assert_eq!(ends.len(), 6, "{ends:?}");
     assert!(ends.values().all(|orders| *orders > SEEDS / 3), "{ends:?}");
     assert!(asked > 10 * SEEDS, "{asked}");
@@ -117,6 +121,7 @@ impl World {
                 orders: Vec::new(),
                 refused: [0; Refusal::ALL.len()],
                 reduce_only: vec![false; INSTRUMENTS.into()],
+                settled: vec![(2, 5); INSTRUMENTS.into()],
                 seen: BTreeSet::new(),
             },
             truths: BTreeMap::new(),
@@ -146,8 +151,7 @@ impl World {
             460..490 => self.change(),
             490..493 => self.miss(),
             493..510 => self.list_trades(),
-            510..560 => self.time_out(),
-            560..575 => self.stray(),
+            510..575 => self.time_out(),
             575..580 => self.give_up(),
             580..740 => self.show_book(),
             740..752 => self.show_status(),
@@ -162,6 +166,7 @@ impl World {
             796..800 => self.now = Nanos(self.now.0.saturating_sub(self.dice.u64(..SECOND))),
             _ => self.now = self.now + Span(*pick(&mut self.dice, &spans)),
         }
+        self.follow();
     }
 
     /// As a desk shows an event.
@@ -285,8 +290,9 @@ impl World {
             self.twin.refused[refused.gate as usize] += 1;
             return;
         }
-        let expected = self.twin.verdict(self.now, &intent, &self.view);
-        match self.risk.admit(self.now, intent, &self.view) {
+        let reach = self.risk.told_reach(&intent);
+        let expected = self.twin.verdict(self.now, &intent, &self.view, reach);
+        match self.risk.admit(self.now, intent, &self.view, &self.orders) {
             Err(refused) => {
                 assert_eq!(Some(refused.gate), expected, "{refused:?} {intent:?}");
                 self.twin.refused[refused.gate as usize] += 1;
@@ -536,8 +542,13 @@ impl World {
         told.sort_by_key(whose); // One order's news keep their order.
         assert_eq!(told, expected, "{when}");
         for output in told {
-            if let Output::Report(report) = output {
-                self.take_in(&report);
+            match output {
+                Output::Report(report) => self.take_in(&report),
+                Output::Stray(instrument, fill) if fill.qty.0 < 10_000 => {
+                    self.risk.handle_stray(instrument, &fill);
+                }
+                // A position larger than any limit would shut the same gate for good.
+                Output::Stray(..) | Output::Ask(_) => {}
             }
         }
     }
@@ -559,33 +570,6 @@ impl World {
             }
         };
         self.show(&event(0, Body::Report(*report)));
-    }
-
-    /// A report of an order that is not open reaches risk alone.
-    fn stray(&mut self) {
-        let client_id = ClientId(self.dice.u64(..));
-        let outcomes = [
-            Outcome::Filled,
-            Outcome::Cancelled,
-            Outcome::Reduced,
-            Outcome::Unknown,
-            Outcome::Fill(Fill::bare(1, Side::Sell, Px(1), Qty(1))),
-        ];
-        let outcome = *pick(&mut self.dice, &outcomes);
-        self.show(&event(
-            0,
-            Body::Report(Report {
-                client_id,
-                strategy: StrategyId(0),
-                tag: 0,
-                instrument: InstrumentId(0),
-                side: Side::Sell,
-                px: Px(1),
-                qty: Qty(1),
-                remaining: Qty(1),
-                outcome,
-            }),
-        ));
     }
 }
 

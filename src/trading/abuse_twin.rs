@@ -8,8 +8,9 @@ use super::refusal::Refusal;
 use super::risk::BOOK_AGE_MAX;
 use crate::base::event::LATE_MAX;
 use crate::base::{
-    ClientId, End, Fill, Instrument, InstrumentId, Nanos, NewOrder, News, OrderRef, Outcome, Place,
-    Px, Qty, Question, Report, Said, Side, Source, Span, StrategyId, TradesOf, Working,
+    ClientId, End, Fill, Instrument, InstrumentId, Nanos, NewOrder, News, OrderRef, OrderType,
+    Outcome, Place, Px, Qty, Question, Report, Said, Side, Source, Span, StrategyId, TradesOf,
+    Working,
 };
 use crate::market::Picture;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,8 @@ pub(crate) struct Twin {
     pub(crate) orders: Vec<Ordered>,
     pub(crate) refused: [u64; Refusal::ALL.len()],
     pub(crate) reduce_only: Vec<bool>,
+    /// The scales that everything is counted at: those of the listing before while orders are open.
+    pub(crate) settled: Vec<(u8, u8)>,
     /// Trades that are in the sums.
     pub(crate) seen: BTreeSet<(InstrumentId, u64)>,
 }
@@ -94,6 +97,18 @@ enum What {
 impl Twin {
     pub(crate) fn listed(&mut self, id: InstrumentId) -> Option<&mut Instrument> {
         self.listed.get_mut(id.index())
+    }
+
+    /// What is listed with other scales is counted at them once no order is open.
+    pub(crate) fn settle(&mut self) {
+        for at in 0..self.listed.len() {
+            let none = self.pending(InstrumentId(at as u16)) == Pending::default();
+            let listed = &self.listed[at];
+            let same = listed.contract == self.begun[at].contract && !self.keeps_scales;
+            if same && none {
+                self.settled[at] = (listed.px_scale, listed.qty_scale);
+            }
+        }
     }
 
     pub(crate) fn open(&self) -> impl Iterator<Item = &Ordered> {
@@ -298,8 +313,17 @@ impl Twin {
         ordered.end.is_none().then_some(number)
     }
 
-    /// The first gate that is shut.
-    pub(crate) fn verdict(&self, now: Nanos, intent: &Place, view: &Picture) -> Option<Refusal> {
+    /// The first gate that is shut. `reach` is what positions say: whether the order can only
+    /// reduce the account's, and the gate of values that it fails. The book of exposures has a twin
+    /// of its own.
+    pub(crate) fn verdict(
+        &self,
+        now: Nanos,
+        intent: &Place,
+        view: &Picture,
+        reach: (bool, Option<Refusal>),
+    ) -> Option<Refusal> {
+        let (reduces, values) = reach;
         let at = intent.instrument.index();
         let ours = first(&[
             (Refusal::Killed, self.killed),
@@ -307,12 +331,19 @@ impl Twin {
             (Refusal::Unrecorded, !self.recorded),
             (Refusal::UnknownInstrument, self.listed.len() <= at),
         ]);
-        ours.or_else(|| self.verdict_on_order(intent, &self.listed[at]))
+        ours.or_else(|| self.verdict_on_order(intent, &self.listed[at], reduces))
             .or_else(|| {
                 let next = self.first_id + self.orders.len() as u64;
                 first(&[(Refusal::Overflow, next == u64::MAX)])
             })
             .or_else(|| self.verdict_on_book(now, intent, view))
+            .or_else(|| {
+                first(&[
+                    (Refusal::SelfTrade, self.meets(intent)),
+                    (Refusal::SlotInDoubt, self.doubts(intent)),
+                ])
+            })
+            .or(values)
             .or_else(|| {
                 let max = self.params.orders_per_s as usize;
                 let before = self.orders.iter().rev().nth(max - 1);
@@ -327,11 +358,49 @@ impl Twin {
             })
     }
 
-    fn verdict_on_order(&self, intent: &Place, listed: &Instrument) -> Option<Refusal> {
+    /// An order of ours rests on the other side at a price that this one would take.
+    fn meets(&self, intent: &Place) -> bool {
+        self.open().any(|ordered| {
+            let Working {
+                instrument,
+                side,
+                px,
+                order_type,
+                ..
+            } = ordered.stands.working;
+            let rests = matches!(order_type, OrderType::Limit | OrderType::PostOnly);
+            let any_price = intent.order_type == OrderType::Market;
+            let crossed = match intent.side {
+                Side::Buy => side == Side::Sell && (any_price || px <= intent.px),
+                Side::Sell => side == Side::Buy && (any_price || px >= intent.px),
+            };
+            instrument == intent.instrument && rests && crossed
+        })
+    }
+
+    /// Nobody knows what became of an order of ours at this price.
+    fn doubts(&self, intent: &Place) -> bool {
+        self.open().any(|ordered| {
+            let working = ordered.stands.working;
+            let slot = (working.instrument, working.side, working.px);
+            working.in_doubt && slot == (intent.instrument, intent.side, intent.px)
+        })
+    }
+
+    fn verdict_on_order(
+        &self,
+        intent: &Place,
+        listed: &Instrument,
+        reduces: bool,
+    ) -> Option<Refusal> {
         let begun = &self.begun[intent.instrument.index()];
         let rescaled = (begun.px_scale, begun.qty_scale) != (listed.px_scale, listed.qty_scale);
         // At other scales than the exit's, or too fine to hold its limit of one.
         let frozen = self.keeps_scales && rescaled || listed.notional_scale() > 38;
+        // What is held, or open, is of another contract or at other scales.
+        let scales = (listed.px_scale, listed.qty_scale);
+        let settled = self.settled[intent.instrument.index()] == scales;
+        let frozen = frozen || !settled || listed.contract != begun.contract;
         let elsewhere = self
             .account
             .is_some_and(|account| account != begun.exchange);
@@ -351,7 +420,7 @@ impl Twin {
             (Refusal::NotTrading, frozen || !listed.trading),
             (
                 Refusal::ReduceOnly,
-                self.reduce_only[intent.instrument.index()],
+                self.reduce_only[intent.instrument.index()] && !reduces,
             ),
             (Refusal::QuantityZero, qty == 0),
             (Refusal::QuantityMin, qty < listed.qty_min.0),

@@ -1,8 +1,12 @@
 //! The limits that risk holds orders to: decimal text to each instrument's own integers. Rounds
 //! down if an instrument is coarser than the text: a limit never allows more than it says.
 
+mod own;
+
 use crate::base::decimal::{self, SCALE_MAX};
-use crate::base::{DecimalError, Instrument, Qty, Symbol};
+use crate::base::{DecimalError, Instrument, Qty, Span, Symbol};
+pub use own::StrategyParams;
+pub(crate) use own::{ORDERS_PER_TRADE_MAX, OwnLimits};
 use std::fmt;
 
 /// The most orders a second that a limit may allow.
@@ -11,6 +15,10 @@ pub(crate) const ORDERS_PER_S_MAX: u32 = 1_000;
 pub(crate) const OPEN_ORDERS_MAX: u32 = 256;
 /// One whole, in basis points.
 pub(crate) const BPS: u32 = 10_000;
+/// The largest difference between clocks that a limit may allow.
+pub(crate) const CLOCK_SKEW_MS_MAX: u32 = 60_000;
+/// What paper takes for an amount that is not limited.
+pub(crate) const GENEROUS: &str = "1000000000000";
 
 /// What configuration says of risk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,12 +35,72 @@ pub struct RiskParams {
     pub orders_per_s: u32,
     /// Orders whose end is not known, 1 ..= 256.
     pub open_orders_max: u32,
+    /// Largest position in an instrument, bought or sold, in base currency, with all orders that
+    /// may still make it larger. Contracts count as for `qty_max`.
+    pub position_max: String,
+    /// The most that all positions may be worth, without their signs, in each quote currency, with
+    /// all orders at their worst.
+    pub gross_notional_max: String,
+    /// The same with their signs: how far bought and sold may differ.
+    pub net_notional_max: String,
+    /// As `gross_notional_max`, of each exchange.
+    pub exchange_gross_notional_max: String,
+    /// As `net_notional_max`, of each exchange.
+    pub exchange_net_notional_max: String,
+    /// A loss of so much since 00:00 UTC, in a quote currency, halts.
+    pub daily_loss_max: String,
+    /// A loss of so much since the best moment of the day halts.
+    pub drawdown_max: String,
+    /// Cancels of one strategy within any second, 1 ..= 1,000: cancels always go, but beyond that
+    /// there are no new orders.
+    pub cancels_per_s: u32,
+    /// Orders of one strategy per trade, 1 ..= 1,000,000, counted over the day: so many before the
+    /// first trade, and so many more for each.
+    pub orders_per_trade_max: u32,
+    /// Orders of one instrument whose end is not known, 1 ..= 256.
+    pub instrument_open_orders_max: u32,
+    /// Orders of one strategy with the same instrument, side, price and quantity, 1 ..= 256.
+    pub identical_orders_max: u32,
+    /// How far beyond the best price of another exchange a limit price may lie, in basis points,
+    /// 1 ..= 10,000, if one is followed that has the same assets.
+    pub reference_bps: u32,
+    /// How far our clock may be from the exchange's, in milliseconds, 1 ..= 60,000.
+    pub clock_skew_max_ms: u32,
+    /// What strategies have of their own, by their ids.
+    pub strategies: Vec<StrategyParams>,
+}
+
+impl Default for RiskParams {
+    /// What paper keeps to if nothing is written.
+    fn default() -> Self {
+        let generous = || GENEROUS.to_owned();
+        Self {
+            qty_max: "1".to_owned(),
+            notional_max: "1000".to_owned(),
+            collar_bps: 50,
+            orders_per_s: 5,
+            open_orders_max: 4,
+            position_max: generous(),
+            gross_notional_max: generous(),
+            net_notional_max: generous(),
+            exchange_gross_notional_max: generous(),
+            exchange_net_notional_max: generous(),
+            daily_loss_max: generous(),
+            drawdown_max: generous(),
+            cancels_per_s: ORDERS_PER_S_MAX,
+            orders_per_trade_max: ORDERS_PER_TRADE_MAX,
+            instrument_open_orders_max: OPEN_ORDERS_MAX,
+            identical_orders_max: OPEN_ORDERS_MAX,
+            reference_bps: BPS,
+            clock_skew_max_ms: CLOCK_SKEW_MS_MAX,
+            strategies: Vec::new(),
+        }
+    }
 }
 
 /// Checked limits, resolved for each instrument of the run.
 ///
-/// Invariant: `collar_bps <= BPS`; `1 <= orders_per_s <= ORDERS_PER_S_MAX`;
-/// `1 <= open_orders_max <= OPEN_ORDERS_MAX`.
+/// Invariant: `collar_bps <= BPS`; every rate and number of orders is within its range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RiskLimits {
     /// One per instrument, at the index of its id.
@@ -40,8 +108,17 @@ pub struct RiskLimits {
     /// What they were resolved from.
     pub(super) params: RiskParams,
     pub(super) collar_bps: u32,
-    pub(super) orders_per_s: usize,
-    pub(super) open_orders_max: usize,
+    pub(super) reference_bps: u32,
+    /// What holds for the account.
+    pub(super) all: OwnLimits,
+    /// What each strategy keeps to, and last everybody else.
+    pub(super) own: Vec<OwnLimits>,
+    /// At [`VALUE_SCALE`](super::exposure::VALUE_SCALE).
+    pub(super) exchange_gross_max: i128,
+    pub(super) exchange_net_max: i128,
+    pub(super) instrument_open_orders_max: usize,
+    pub(super) identical_orders_max: usize,
+    pub(super) clock_skew_max: Span,
 }
 
 /// The largest order of one instrument.
@@ -65,6 +142,15 @@ pub enum LimitError {
         symbol: Symbol,
         /// Decimals that it may have.
         scale: u8,
+        /// What is wrong with it.
+        error: DecimalError,
+    },
+    /// No plain decimal: it is a value in quote currency.
+    Value {
+        /// The field of [`RiskParams`].
+        key: &'static str,
+        /// What was written.
+        text: String,
         /// What is wrong with it.
         error: DecimalError,
     },
@@ -99,6 +185,13 @@ impl fmt::Display for LimitError {
                 f,
                 "{key} {text:?} is not a plain decimal that {symbol} can hold at {scale} decimals"
             ),
+            Self::Value {
+                key,
+                text,
+                error: _,
+            } => {
+                write!(f, "{key} {text:?} is not a plain decimal")
+            }
             Self::Zero { key } => write!(f, "{key} is 0: no order could ever be sent"),
             Self::Range {
                 key,
@@ -116,13 +209,30 @@ impl RiskLimits {
     /// Checks `params` and resolves its texts for each of `instruments`, the run's table.
     pub fn parse(params: &RiskParams, instruments: &[Instrument]) -> Result<Self, LimitError> {
         range("collar_bps", params.collar_bps, 0, BPS)?;
-        range("orders_per_s", params.orders_per_s, 1, ORDERS_PER_S_MAX)?;
+        range("reference_bps", params.reference_bps, 1, BPS)?;
         range(
-            "open_orders_max",
-            params.open_orders_max,
+            "instrument_open_orders_max",
+            params.instrument_open_orders_max,
             1,
             OPEN_ORDERS_MAX,
         )?;
+        range(
+            "identical_orders_max",
+            params.identical_orders_max,
+            1,
+            OPEN_ORDERS_MAX,
+        )?;
+        range(
+            "clock_skew_max_ms",
+            params.clock_skew_max_ms,
+            1,
+            CLOCK_SKEW_MS_MAX,
+        )?;
+        let own = |own: &StrategyParams| OwnLimits::parse(params, own, instruments);
+        let all = own(&StrategyParams::default())?;
+        let strategies = params.strategies.iter().map(own);
+        let strategies = strategies.chain([Ok(all.clone())]);
+        let strategies: Vec<OwnLimits> = strategies.collect::<Result<_, _>>()?;
         let sizes = instruments
             .iter()
             .map(|instrument| SizeLimit::parse(params, instrument));
@@ -144,8 +254,20 @@ impl RiskLimits {
             sizes,
             params: params.clone(),
             collar_bps: params.collar_bps,
-            orders_per_s: params.orders_per_s as usize,
-            open_orders_max: params.open_orders_max as usize,
+            reference_bps: params.reference_bps,
+            all,
+            own: strategies,
+            exchange_gross_max: own::worth(
+                "exchange_gross_notional_max",
+                &params.exchange_gross_notional_max,
+            )?,
+            exchange_net_max: own::worth(
+                "exchange_net_notional_max",
+                &params.exchange_net_notional_max,
+            )?,
+            instrument_open_orders_max: params.instrument_open_orders_max as usize,
+            identical_orders_max: params.identical_orders_max as usize,
+            clock_skew_max: Span::from_millis(params.clock_skew_max_ms.into()),
         };
         assert_eq!(limits.sizes.len(), instruments.len());
         limits.check();
@@ -154,10 +276,13 @@ impl RiskLimits {
 
     fn check(&self) {
         assert!(self.collar_bps <= BPS);
-        assert!(0 < self.orders_per_s);
-        assert!(self.orders_per_s <= ORDERS_PER_S_MAX as usize);
-        assert!(0 < self.open_orders_max);
-        assert!(self.open_orders_max <= OPEN_ORDERS_MAX as usize);
+        assert!(self.reference_bps <= BPS);
+        for own in self.own.iter().chain([&self.all]) {
+            assert!(0 < own.orders_per_s);
+            assert!(own.orders_per_s <= ORDERS_PER_S_MAX as usize);
+            assert!(0 < own.open_orders_max);
+            assert!(own.open_orders_max <= OPEN_ORDERS_MAX as usize);
+        }
     }
 }
 
@@ -176,15 +301,7 @@ fn range(key: &'static str, value: u32, min: u32, max: u32) -> Result<(), LimitE
 impl SizeLimit {
     /// Resolves the texts of `params` at the scales of `instrument`.
     pub(crate) fn parse(params: &RiskParams, instrument: &Instrument) -> Result<Self, LimitError> {
-        let read = |key, text: &String, scale| {
-            parse_floor(text, scale).map_err(|error| LimitError::Decimal {
-                key,
-                text: text.clone(),
-                symbol: instrument.symbol,
-                scale,
-                error,
-            })
-        };
+        let read = |key, text: &String, scale| amount(key, text, instrument, scale);
         let contract = instrument.contract;
         let base = read(
             "qty_max",
@@ -205,6 +322,21 @@ impl SizeLimit {
             notional_max: read("notional_max", &params.notional_max, scale)?,
         })
     }
+}
+
+fn amount(
+    key: &'static str,
+    text: &str,
+    instrument: &Instrument,
+    scale: u8,
+) -> Result<u128, LimitError> {
+    parse_floor(text, scale).map_err(|error| LimitError::Decimal {
+        key,
+        text: text.to_owned(),
+        symbol: instrument.symbol,
+        scale,
+        error,
+    })
 }
 
 /// As [`parse_wide`]; decimals beyond the scale are cut off.

@@ -6,11 +6,12 @@
 //! makes of the news [`Report`](crate::base::Report)s, of which exactly one is its end, and
 //! questions about what nobody said in time. `Reconcile` compares with the exchange.
 //!
-//! What risk does not know yet: positions and exposure, where `Orders` says what may still trade at
-//! worst, and the day's loss.
+//! Risk compares with limits what `Exposure` adds up of positions and of what orders may still make
+//! of them, and asks `Orders` itself which orders are open.
 
+mod exposure;
 pub mod limits;
-pub(crate) mod orders;
+pub mod orders;
 mod rate;
 pub(crate) mod reconcile;
 pub(crate) mod recover;

@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 /// The window's length, in nanoseconds.
 const WINDOW: Span = Span::from_secs(1);
 
-/// Times of the newest admissions; at most `max` within any half-open second `[t, t + 1 s)`.
+/// Times of the newest admissions; at most `max` within any half-open second `[t, t + 1 s)`, unless
+/// what always goes is counted too.
 ///
 /// Invariant: `1 <= max`; `admitted.len() <= max <= admitted.capacity()`, so that it never grows;
 /// each admission is a second or more after the one that came `max` before it.
@@ -50,6 +51,15 @@ impl RateWindow {
         }
         self.admitted.push_back(now);
         debug_assert_eq!(self.admitted.back(), Some(&now));
+        self.check();
+    }
+
+    /// Counts what goes whether there is room or not: the oldest leaves its place.
+    pub(crate) fn force(&mut self, now: Nanos) {
+        if self.admitted.len() == self.max {
+            self.admitted.pop_front();
+        }
+        self.admitted.push_back(now);
         self.check();
     }
 

@@ -181,6 +181,7 @@ impl Recovery {
 
     /// Adds up what traded.
     fn drain(&mut self) {
+        while self.orders.poll_moved().is_some() {} // Nobody is exposed here.
         while let Some(output) = self.orders.poll_output() {
             let (strategy, instrument, fill) = match output {
                 Output::Report(report) => match report.outcome {

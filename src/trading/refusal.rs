@@ -31,10 +31,14 @@ macro_rules! refusals {
 refusals! {
     /// The kill switch was thrown.
     Killed => "killed",
+    /// Everything, the strategy or the instrument is halted, by a loss or by a person.
+    Halted => "halted",
     /// The order connection is not ready, or never said that it is.
     GatewayDown => "gateway_down",
     /// Its record could not be written: the disk takes none, or too many wait.
     Unrecorded => "unrecorded",
+    /// Our clock is further from the exchange's than it may be.
+    ClockSkew => "clock_skew",
     /// Not in the run's table.
     UnknownInstrument => "unknown_instrument",
     /// A change of an order that is over, or that is not its strategy's.
@@ -47,7 +51,8 @@ refusals! {
     NoAccount => "no_account",
     /// The exchange takes no orders for the instrument.
     NotTrading => "not_trading",
-    /// The position may only be reduced: what the account has of it is not explained.
+    /// Everything, the strategy or the instrument may only reduce its positions, and this order
+    /// could do something else.
     ReduceOnly => "reduce_only",
     /// The quantity is zero.
     QuantityZero => "quantity_zero",
@@ -80,10 +85,45 @@ refusals! {
     BookCrossed => "book_crossed",
     /// The limit price is further beyond the opposite best price than the collar allows.
     PriceCollar => "price_collar",
+    /// The limit price is further beyond the opposite best price of every other exchange that is
+    /// followed than may be.
+    PriceReference => "price_reference",
+    /// It would trade with an order of our own that rests, or may.
+    SelfTrade => "self_trade",
+    /// Nobody knows what became of an order of ours at this price.
+    SlotInDoubt => "slot_in_doubt",
+    /// As many orders like it are open as may be: same strategy, instrument, side, price, quantity.
+    Duplicate => "duplicate",
+    /// The position could get larger than may be.
+    PositionMax => "position_max",
+    /// The strategy's position could get larger than may be.
+    StrategyPositionMax => "strategy_position_max",
+    /// All positions together could get larger than may be.
+    GrossMax => "gross_max",
+    /// Those at its exchange could.
+    ExchangeGrossMax => "exchange_gross_max",
+    /// Those of its strategy could.
+    StrategyGrossMax => "strategy_gross_max",
+    /// What was bought and what was sold could differ by more than may be.
+    NetMax => "net_max",
+    /// At its exchange they could.
+    ExchangeNetMax => "exchange_net_max",
+    /// Of its strategy they could.
+    StrategyNetMax => "strategy_net_max",
     /// As many orders are open as may be.
     OpenOrders => "open_orders",
+    /// As many orders of its strategy are.
+    StrategyOpenOrders => "strategy_open_orders",
+    /// As many orders of its instrument are.
+    InstrumentOpenOrders => "instrument_open_orders",
+    /// Its strategy cancelled as often within one second as may be.
+    CancelRate => "cancel_rate",
+    /// Its strategy had as many orders for the trades that they made as may be.
+    OrdersPerTrade => "orders_per_trade",
     /// As many orders were admitted within one second as may be.
     OrderRate => "order_rate",
+    /// As many orders of its strategy were.
+    StrategyOrderRate => "strategy_order_rate",
 }
 
 /// What a limit and what was found beyond it are numbers of.

@@ -1,20 +1,36 @@
 //! The gate between wanting and ordering: only what passes every check becomes [`Admitted`].
 //! Believes no strategy about the market: it reads the desk's own picture of each book.
 
-use super::limits::{self, BPS, RiskLimits, RiskParams, SizeLimit};
-use super::rate::RateWindow;
+mod account;
+mod book;
+mod mode;
+mod own;
+mod seat;
+
+use super::exposure::{Exposure, Scope};
+use super::limits::{BPS, RiskLimits, RiskParams, SizeLimit};
+use super::orders::{Moved, Orders};
 use super::refusal::{Compared, Refusal, Refusals, Refused, Unit};
-use crate::base::event::LATE_MAX;
 use crate::base::{
-    Body, ClientId, Event, Instrument, InstrumentId, Nanos, NewOrder, Place, Px, Qty, Report, Side,
-    Span,
+    Body, ClientId, Event, Fill, Instrument, InstrumentId, Mode, Nanos, NewOrder, Place, Px, Span,
+    StrategyId, UnixNanos,
 };
 use crate::market::Picture;
-use crate::market::picture::Shown;
+pub(crate) use mode::{ModeChange, Whose};
+use own::Own;
+use seat::Seat;
+use std::collections::VecDeque;
 
 /// The oldest book that an order may be argued from, in nanoseconds from when it was true: a market
 /// that is quiet for longer may have changed without our hearing of it.
 pub(crate) const BOOK_AGE_MAX: Span = Span::from_secs(3);
+
+/// A day of UTC, in nanoseconds.
+const DAY_NS: i64 = 86_400_000_000_000;
+/// The wall clock is looked at so often, since it may be set.
+const DAY_LOOK: Span = Span::from_secs(60);
+/// Room for changes of modes, before their queue must grow.
+const MODES: usize = 64;
 
 /// An order that passed risk. Only [`Risk::admit`] makes one, and it cannot be copied: to send it
 /// is to use it up.
@@ -33,8 +49,11 @@ impl Admitted {
 
 /// Every gate of the desk, and the state that they read.
 ///
-/// Invariant: `open.len() <= open_orders_max <= open.capacity()`; ids rise: every open id is below
-/// `next_client_id`, and each is there once; `collar_bps <= BPS`.
+/// Which orders are open it asks [`Orders`] whenever it judges: it keeps no list of its own. What
+/// they and the positions are worth is followed change by change.
+///
+/// Invariant: ids rise: every order that was admitted is below `next_client_id`;
+/// `collar_bps <= BPS`.
 #[derive(Debug)]
 pub struct Risk {
     killed: bool,
@@ -44,34 +63,30 @@ pub struct Risk {
     /// The exit writes numbers at the scales that the run began with.
     keeps_scales: bool,
     collar_bps: u32,
-    open_orders_max: usize,
+    reference_bps: u32,
+    exchange_gross_max: i128,
+    exchange_net_max: i128,
+    instrument_open_orders_max: usize,
+    identical_orders_max: usize,
+    clock_skew_max: Span,
+    /// How far our clock is from the exchange's; `None` while nobody has measured it.
+    clock_skew: Option<Span>,
     /// What was configured, for an instrument whose scales change.
     params: RiskParams,
     /// The next id to give; every id below it is used up.
     next_client_id: u64,
-    /// Orders whose end is not known.
-    open: Vec<ClientId>,
-    rate: RateWindow,
+    /// Everybody together.
+    all: Own,
+    /// By strategy id; the last one is everybody who has none.
+    own: Vec<Own>,
+    exposure: Exposure,
+    /// The day that gains and losses are counted of, in days since 1970, and when to look again.
+    day: i64,
+    day_due: Nanos,
+    modes: VecDeque<ModeChange>,
     /// One per instrument, at the index of its id.
     seats: Vec<Seat>,
     refusals: Refusals,
-}
-
-/// What risk allows of one instrument.
-///
-/// Invariant: it is frozen while its limit is not at the scales that the exit writes.
-#[derive(Debug)]
-struct Seat {
-    limit: SizeLimit,
-    /// The scales that the run began with, `(px, qty)`.
-    scales: (u8, u8),
-    exchange: &'static str,
-    /// There is an account at its exchange, or orders stay on paper.
-    has_account: bool,
-    /// Its scales are no longer those that its exit writes, or it cannot hold its limits.
-    frozen: bool,
-    /// What the account has of it is not explained: it may only become less.
-    reduce_only: bool,
 }
 
 impl Risk {
@@ -84,7 +99,6 @@ impl Risk {
             "limits of another table"
         );
         assert!(limits.collar_bps <= BPS, "a collar wider than the price");
-        assert!(0 < limits.open_orders_max, "no order could ever be sent");
         let seat = |(index, (instrument, limit)): (usize, (&Instrument, &SizeLimit))| {
             assert_eq!(instrument.id.index(), index, "the table is in id order");
             Seat {
@@ -93,7 +107,8 @@ impl Risk {
                 exchange: instrument.exchange,
                 has_account: true,
                 frozen: false,
-                reduce_only: false,
+                mode: Mode::Trading,
+                references: book::references(instrument, instruments),
             }
         };
         let table = instruments.iter().zip(&limits.sizes);
@@ -103,43 +118,124 @@ impl Risk {
             recorded: true,
             keeps_scales: false,
             collar_bps: limits.collar_bps,
-            open_orders_max: limits.open_orders_max,
+            reference_bps: limits.reference_bps,
+            exchange_gross_max: limits.exchange_gross_max,
+            exchange_net_max: limits.exchange_net_max,
+            instrument_open_orders_max: limits.instrument_open_orders_max,
+            identical_orders_max: limits.identical_orders_max,
+            clock_skew_max: limits.clock_skew_max,
+            clock_skew: None,
             params: limits.params,
             next_client_id: first_client_id,
-            open: Vec::with_capacity(limits.open_orders_max),
-            rate: RateWindow::new(limits.orders_per_s),
+            exposure: Exposure::new(instruments, limits.own.len() - 1),
+            all: Own::new(limits.all),
+            own: limits.own.into_iter().map(Own::new).collect(),
+            day: 0,
+            day_due: Nanos::ZERO,
+            modes: VecDeque::with_capacity(MODES),
             seats: table.enumerate().map(seat).collect(),
             refusals: Refusals::default(),
         }
     }
 
-    /// Follows listings, the gateway and reports. Every event of the desk comes here before the
+    /// Follows books, listings and the gateway. Every event of the desk comes here before the
     /// strategies see it.
     pub fn handle_event(&mut self, event: &Event) {
+        let id = event.instrument;
         match &event.body {
-            Body::Instrument(instrument) => {
-                if let Some(seat) = self.seats.get_mut(event.instrument.index()) {
-                    seat.replace(instrument, &self.params, self.keeps_scales);
+            Body::Book(top) => {
+                if self.exposure.handle_book(id, top) {
+                    self.judge_losses(id);
                 }
             }
+            Body::Instrument(instrument) => self.relist(id, instrument),
             Body::Gateway(ready) => self.gateway_ready = *ready,
-            Body::Report(report) => self.handle_report(report),
-            Body::Book(_) | Body::Status(_) | Body::Trading(_) => {} // The picture has them.
+            Body::Status(_) | Body::Trading(_) => {} // The picture has them.
             Body::Trade(..) | Body::Quote(_) | Body::News(_) | Body::Account(_) => {}
+            Body::Report(_) => {} // Of orders and fills it hears by `follow`.
         }
         self.check();
     }
 
+    /// Takes in what changed of the orders and their fills. To be called after each change of
+    /// theirs, before anybody decides.
+    pub fn follow(&mut self, orders: &mut Orders) {
+        while let Some(moved) = orders.poll_moved() {
+            self.handle_moved(&moved);
+        }
+    }
+
+    /// The account traded, by no order that is known.
+    pub(crate) fn handle_stray(&mut self, instrument: InstrumentId, fill: &Fill) {
+        self.exposure.handle_stray(instrument, fill);
+        self.judge_losses(instrument);
+    }
+
+    /// A position that was there before, with what was paid for a unit of it, if that is known.
+    pub fn restore(
+        &mut self,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+        qty: i128,
+        entry: Option<Px>,
+    ) {
+        self.exposure.restore(strategy, instrument, qty, entry);
+    }
+
+    /// Until its first book an instrument of which something is held counts at this price at least.
+    pub(crate) fn hint(&mut self, instrument: InstrumentId, px: Px) {
+        self.exposure.hint(instrument, px);
+    }
+
+    /// A strategy cancels an order. That always goes; if it happens too often there are no new
+    /// orders.
+    pub(crate) fn handle_cancel(&mut self, now: Nanos, strategy: StrategyId) {
+        self.own_mut(strategy).handle_cancel(now);
+    }
+
+    /// When [`Self::handle_timeout`] is wanted: at the latest a minute later, since wall clocks are
+    /// set.
+    pub(crate) fn poll_timeout(&self) -> Nanos {
+        self.day_due
+    }
+
+    /// Begins the day's counts anew if it is another day by the wall clock, in UTC.
+    pub fn handle_timeout(&mut self, now: Nanos, unix: UnixNanos) {
+        if now < self.day_due {
+            return;
+        }
+        let day = unix.0.div_euclid(DAY_NS);
+        let left = DAY_NS - unix.0.rem_euclid(DAY_NS);
+        self.day_due = now + Span(left.unsigned_abs()).min(DAY_LOOK);
+        if day != self.day {
+            self.day = day;
+            self.all.begin_day();
+            self.own.iter_mut().for_each(Own::begin_day);
+            self.exposure.begin_day();
+        }
+    }
+
+    /// Our clock is so far ahead of the exchange's, or behind it, in nanoseconds.
+    pub fn set_clock_skew(&mut self, skew_ns: i64) {
+        self.clock_skew = Some(Span(skew_ns.unsigned_abs()));
+    }
+
     /// Makes an order of `intent`, or names the first gate that it fails, in the order of
     /// [`Refusal`]'s arms. A refusal changes nothing but its counter. `view` is the desk's picture
-    /// at `now`.
+    /// at `now`, and `orders` are all that are open: an order that this one is to replace is still
+    /// among them, and counts.
     pub fn admit(
         &mut self,
         now: Nanos,
         intent: Place,
         view: &Picture,
+        orders: &Orders,
     ) -> Result<Admitted, Refused> {
-        match self.judge(now, &intent, view) {
+        debug_assert!(
+            self.agrees(intent.instrument, orders),
+            "orders not followed"
+        );
+        match self.judge(now, &intent, view, orders) {
             Ok(()) => Ok(self.mint(now, intent)),
             Err(refused) => {
                 self.refusals.record(intent.instrument, &refused);
@@ -182,9 +278,30 @@ impl Risk {
 
     /// Lets positions in this instrument only be reduced, or lifts that.
     pub(crate) fn set_reduce_only(&mut self, instrument: InstrumentId, on: bool) {
-        if let Some(seat) = self.seats.get_mut(instrument.index()) {
-            seat.reduce_only = on;
+        let (mode, why) = match on {
+            true => (Mode::ReduceOnly, "not_explained"),
+            false => (Mode::Trading, "accepted"),
+        };
+        self.set_mode(Whose::Instrument(instrument), mode, why);
+    }
+
+    /// From now on only this may be ordered. What was halted by a loss and is let go again counts
+    /// gains and losses from here.
+    pub(crate) fn set_mode(&mut self, whose: Whose, mode: Mode, why: &'static str) {
+        let was = self.change_mode(whose, mode, why, None);
+        let scope = match whose {
+            Whose::All => Scope::All,
+            Whose::Strategy(strategy) => Scope::Strategy(strategy),
+            Whose::Instrument(_) => return,
+        };
+        if was == Some(Mode::Halted) && mode != Mode::Halted {
+            self.exposure.begin_again(scope);
         }
+    }
+
+    /// The next change of what may be ordered: for the log and the journal.
+    pub(crate) fn poll_mode(&mut self) -> Option<ModeChange> {
+        self.modes.pop_front()
     }
 
     /// Refused intents by gate, and what each gate compared.
@@ -192,42 +309,49 @@ impl Risk {
         &self.refusals
     }
 
-    /// Orders whose end is not known, those in doubt included.
-    pub(crate) fn open_orders(&self) -> usize {
-        self.open.len()
-    }
-
-    fn judge(&self, now: Nanos, intent: &Place, view: &Picture) -> Result<(), Refused> {
+    fn judge(
+        &self,
+        now: Nanos,
+        intent: &Place,
+        view: &Picture,
+        open: &Orders,
+    ) -> Result<(), Refused> {
         refuse_if(self.killed, Refusal::Killed)?;
+        refuse_if(self.is_halted(intent), Refusal::Halted)?;
         refuse_if(!self.gateway_ready, Refusal::GatewayDown)?;
         refuse_if(!self.recorded, Refusal::Unrecorded)?;
-        let seat = self.seats.get(intent.instrument.index());
-        let instrument = view.instrument(intent.instrument);
+        let (skew, skew_max) = (self.clock_skew.unwrap_or_default(), self.clock_skew_max);
+        hold_if(skew > skew_max, Refusal::ClockSkew, || {
+            (Unit::Ns, skew_max.0.into(), skew.0.into())
+        })?;
+        let id = intent.instrument;
+        let (seat, instrument) = (self.seats.get(id.index()), view.instrument(id));
         let (seat, instrument) = seat.zip(instrument).ok_or(Refusal::UnknownInstrument)?;
+        let reach = self.reach(intent).ok_or(Refusal::UnknownInstrument)?;
+        seat.judge_listing(instrument)?;
+        refuse_if(!self.exposure.is_settled(id), Refusal::NotTrading)?;
+        self.judge_mode(intent, &reach)?;
         seat.judge_order(intent, instrument)?;
         refuse_if(self.next_client_id == u64::MAX, Refusal::Overflow)?;
-        judge_book(now, intent, view.live(intent.instrument), self.collar_bps)?;
-        let orders = |limit: usize, found: usize| (Unit::Orders, limit as u128, found as u128);
-        let (open, open_max) = (self.open.len(), self.open_orders_max);
-        hold_if(open >= open_max, Refusal::OpenOrders, || {
-            orders(open_max, open + 1)
-        })?;
-        let rate_max = self.rate.max();
-        hold_if(!self.rate.has_room(now), Refusal::OrderRate, || {
-            orders(rate_max, rate_max + 1)
-        })
+        book::judge_book(now, intent, view.live(id), self.collar_bps)?;
+        let (scale, references) = (instrument.px_scale, &seat.references);
+        book::judge_reference(now, intent, scale, references, view, self.reference_bps)?;
+        self.judge_account(now, intent, (instrument, &reach), open)
     }
 
     fn mint(&mut self, now: Nanos, intent: Place) -> Admitted {
         assert!(!self.killed, "an order after the kill switch");
+        assert!(
+            !self.is_halted(&intent),
+            "an order of somebody who is halted"
+        );
         assert!(self.gateway_ready, "an order that nobody takes");
         assert!(self.recorded, "an order without a record");
-        assert!(self.open.len() < self.open_orders_max, "an order too many");
         assert!(self.next_client_id < u64::MAX, "no id is left");
         let client_id = ClientId(self.next_client_id);
         self.next_client_id += 1;
-        self.open.push(client_id);
-        self.rate.record(now);
+        self.all.handle_order(now);
+        self.own_mut(intent.strategy).handle_order(now);
         self.seats[intent.instrument.index()].check_admitted(&intent);
         let Place {
             strategy,
@@ -255,132 +379,112 @@ impl Risk {
         }
     }
 
-    /// Closes an order when its end is known; one in doubt keeps its slot. Reports of orders that
-    /// are not open change nothing.
-    fn handle_report(&mut self, report: &Report) {
-        let open = self.open.iter().position(|id| *id == report.client_id);
-        if let Some(at) = open.filter(|_| report.outcome.is_end()) {
-            self.open.swap_remove(at);
+    fn handle_moved(&mut self, moved: &Moved) {
+        self.exposure.handle_moved(moved);
+        if moved.fill.is_some() {
+            self.own_mut(moved.strategy).handle_trade();
         }
-        debug_assert!(!report.outcome.is_end() || !self.open.contains(&report.client_id));
+        self.judge_losses(moved.instrument);
+    }
+
+    fn relist(&mut self, id: InstrumentId, listed: &Instrument) {
+        let Some(seat) = self.seats.get_mut(id.index()) else {
+            return;
+        };
+        seat.replace(listed, &self.params, self.keeps_scales);
+        for own in self.own.iter_mut().chain([&mut self.all]) {
+            own.limits.relist(id.index(), listed);
+        }
+        self.exposure.relist(id, listed, self.keeps_scales);
+    }
+
+    /// Halts whoever reached a limit of losses, by the sums that this instrument is in.
+    fn judge_losses(&mut self, id: InstrumentId) {
+        if self.all.mode != Mode::Halted {
+            let reached = self.all.reached(&self.exposure.sums(Scope::All, id));
+            if let Some((why, compared)) = reached {
+                self.change_mode(Whose::All, Mode::Halted, why, Some(compared));
+            }
+        }
+        for at in 0..self.own.len() {
+            let strategy = self.strategy_at(at);
+            if self.own[at].mode == Mode::Halted {
+                continue;
+            }
+            let sums = self.exposure.sums(Scope::Strategy(strategy), id);
+            if let Some((why, compared)) = self.own[at].reached(&sums) {
+                let whose = Whose::Strategy(strategy);
+                self.change_mode(whose, Mode::Halted, why, Some(compared));
+            }
+        }
+    }
+
+    /// Gives what it was before; `None` if there is nobody of that name.
+    fn change_mode(
+        &mut self,
+        whose: Whose,
+        mode: Mode,
+        why: &'static str,
+        compared: Option<Compared>,
+    ) -> Option<Mode> {
+        let of = match whose {
+            Whose::All => &mut self.all.mode,
+            Whose::Strategy(strategy) => &mut self.own_mut(strategy).mode,
+            Whose::Instrument(id) => &mut self.seats.get_mut(id.index())?.mode,
+        };
+        let was = std::mem::replace(of, mode);
+        if was != mode {
+            self.modes.push_back(ModeChange {
+                whose,
+                mode,
+                why,
+                compared,
+            });
+        }
+        Some(was)
+    }
+
+    fn is_halted(&self, intent: &Place) -> bool {
+        let seat = self.seats.get(intent.instrument.index());
+        let of_instrument = seat.map_or(Mode::Trading, |seat| seat.mode);
+        let own = self.own(intent.strategy).mode;
+        self.all.mode.max(own).max(of_instrument) == Mode::Halted
+    }
+
+    /// A strategy's own; the last one is everybody's who has none.
+    fn own(&self, strategy: StrategyId) -> &Own {
+        &self.own[strategy.index().min(self.own.len() - 1)]
+    }
+
+    fn own_mut(&mut self, strategy: StrategyId) -> &mut Own {
+        let last = self.own.len() - 1;
+        &mut self.own[strategy.index().min(last)]
+    }
+
+    fn strategy_at(&self, at: usize) -> StrategyId {
+        match at + 1 < self.own.len() {
+            true => StrategyId(at as u8),
+            false => StrategyId::NONE,
+        }
+    }
+
+    /// Whether it has the same pending amounts as the orders themselves.
+    fn agrees(&self, id: InstrumentId, orders: &Orders) -> bool {
+        let cells = self.exposure.cells(id, StrategyId::NONE);
+        let pending = orders.pending(id);
+        let theirs = [pending.buy, pending.sell].map(|units| i128::try_from(units).ok());
+        cells.is_none_or(|[account, _]| account.pending().map(Some) == theirs)
     }
 
     /// Orders that may be open at once.
     pub(crate) fn open_orders_max(&self) -> usize {
-        self.open_orders_max
+        self.all.limits.open_orders_max
     }
 
     fn check(&self) {
-        assert!(self.open.len() <= self.open_orders_max);
-        assert!(self.open_orders_max <= self.open.capacity());
         debug_assert!(self.collar_bps <= BPS);
-        debug_assert!(self.open.iter().all(|id| id.0 < self.next_client_id));
-        debug_assert!(self.open.iter().all(|id| {
-            let same = |other: &&ClientId| *other == id;
-            self.open.iter().filter(same).count() == 1
-        }));
+        debug_assert!(!self.own.is_empty());
     }
-}
-
-impl Seat {
-    /// Takes the limits at the scales of the instrument as it is listed now.
-    fn replace(&mut self, instrument: &Instrument, params: &RiskParams, keeps_scales: bool) {
-        let rescaled = self.scales != (instrument.px_scale, instrument.qty_scale);
-        self.frozen = keeps_scales && rescaled;
-        match limits::SizeLimit::parse(params, instrument) {
-            Ok(limit) => self.limit = limit,
-            Err(_) => self.frozen = true,
-        }
-        assert!(self.frozen || !(keeps_scales && rescaled));
-    }
-
-    /// What was judged holds of what is sent.
-    fn check_admitted(&self, intent: &Place) {
-        assert!(self.has_account, "an order without an account");
-        assert!(!self.frozen, "an order at other scales");
-        assert!(intent.qty <= self.limit.qty_max, "an order above its limit");
-    }
-
-    /// What is wrong with an order by itself.
-    fn judge_order(&self, intent: &Place, instrument: &Instrument) -> Result<(), Refused> {
-        let limit = &self.limit;
-        let (px, qty) = (intent.px.0, intent.qty);
-        refuse_if(!self.has_account, Refusal::NoAccount)?;
-        refuse_if(!instrument.trading || self.frozen, Refusal::NotTrading)?;
-        refuse_if(self.reduce_only, Refusal::ReduceOnly)?;
-        refuse_if(qty.0 == 0, Refusal::QuantityZero)?;
-        let sized = |limit: Qty| {
-            let unit = Unit::Quantity(instrument.qty_scale);
-            (unit, u128::from(limit.0), u128::from(qty.0))
-        };
-        let qty_min = instrument.qty_min;
-        hold_if(qty < qty_min, Refusal::QuantityMin, || sized(qty_min))?;
-        let qty_max = instrument.qty_max.min(limit.qty_max);
-        hold_if(qty > qty_max, Refusal::QuantityMax, || sized(qty_max))?;
-        let in_lots = qty.0.is_multiple_of(instrument.lot.0);
-        hold_if(!in_lots, Refusal::LotMultiple, || sized(instrument.lot))?;
-        let tick = instrument.tick.0.unsigned_abs();
-        let in_ticks = px > 0 && (px as u64).is_multiple_of(tick);
-        hold_if(!in_ticks, Refusal::TickMultiple, || {
-            let unit = Unit::Price(instrument.px_scale);
-            (unit, u128::from(tick), u128::from(px.max(0).unsigned_abs()))
-        })?;
-        let notional = instrument
-            .notional(intent.px, qty)
-            .ok_or(Refusal::Overflow)?;
-        let worth = |limit| (Unit::Notional(instrument.notional_scale()), limit, notional);
-        let notional_min = instrument.notional_min;
-        hold_if(notional < notional_min, Refusal::NotionalMin, || {
-            worth(notional_min)
-        })?;
-        let notional_max = limit.notional_max;
-        hold_if(notional > notional_max, Refusal::NotionalMax, || {
-            worth(notional_max)
-        })
-    }
-}
-
-/// What the market, as we see it ourselves, says against it.
-fn judge_book(
-    now: Nanos,
-    intent: &Place,
-    shown: Option<&Shown>,
-    collar_bps: u32,
-) -> Result<(), Refused> {
-    let shown = shown.ok_or(Refusal::BookNotLive)?;
-    refuse_if(intent.why.epoch != shown.epoch, Refusal::BookMoved)?;
-    let delay = shown.delay;
-    hold_if(delay > LATE_MAX, Refusal::BookLate, || {
-        (Unit::Ns, LATE_MAX.0.into(), delay.0.into())
-    })?;
-    let age = shown.age(now);
-    hold_if(age > BOOK_AGE_MAX, Refusal::BookStale, || {
-        (Unit::Ns, BOOK_AGE_MAX.0.into(), age.0.into())
-    })?;
-    refuse_if(!shown.top.complete(1), Refusal::BookIncomplete)?;
-    let (bid, ask) = shown.top.best().ok_or(Refusal::BookIncomplete)?;
-    let (bid, ask) = (bid.px, ask.px);
-    refuse_if(bid >= ask, Refusal::BookCrossed)?;
-    let (outside, best) = match intent.side {
-        Side::Buy => (in_bps(intent.px, BPS) > in_bps(ask, BPS + collar_bps), ask),
-        Side::Sell => (in_bps(intent.px, BPS) < in_bps(bid, BPS - collar_bps), bid),
-    };
-    hold_if(outside, Refusal::PriceCollar, || {
-        (Unit::Bps, collar_bps.into(), bps_between(intent.px, best))
-    })
-}
-
-/// How far a price is from another in basis points, rounded up.
-fn bps_between(px: Px, from: Px) -> u128 {
-    let (px, from) = (i128::from(px.0), i128::from(from.0));
-    let away = (px - from).unsigned_abs() * u128::from(BPS);
-    away.div_ceil(from.unsigned_abs().max(1))
-}
-
-/// `px * bps` without loss: 64 bits by 15 bits always fit into 128.
-fn in_bps(px: Px, bps: u32) -> i128 {
-    debug_assert!(bps <= 2 * BPS);
-    i128::from(px.0) * i128::from(bps)
 }
 
 fn refuse_if(refused: bool, gate: Refusal) -> Result<(), Refused> {
@@ -404,12 +508,21 @@ fn hold_if(
     Err(Refused { gate, compared })
 }
 
+/// What gates of numbers of orders compare.
+fn orders(limit: usize, found: usize) -> (Unit, u128, u128) {
+    (Unit::Orders, limit as u128, found as u128)
+}
+
+#[cfg(test)]
+mod account_tests;
 #[cfg(test)]
 mod age_tests;
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod listing_tests;
+#[cfg(test)]
+mod loss_tests;
 #[cfg(test)]
 mod refusal_tests;
 #[cfg(test)]

@@ -23,14 +23,15 @@ use crate::trading::orders::{Orders, Output};
 use crate::trading::reconcile::{self, Difference, Reconcile};
 pub(crate) use crate::trading::refusal::Refusals;
 use crate::trading::refusal::{Compared, Refusal, Refused};
-use crate::trading::risk::{Admitted, Risk};
+use crate::trading::risk::{Admitted, Risk, Whose};
 use crate::venue::paper::{Paper, Wish};
 use crate::watch::stage::Stage;
 use account::Wanted;
 pub use counts::{DeskCounters, Traded};
 use kept::asked;
 use notes::{
-    cancel_note, decision, difference_note, ready_note, report_note, stray_note, unknown_note,
+    cancel_note, decision, difference_note, mode_note, ready_note, report_note, stray_note,
+    unknown_note,
 };
 use seats::Chair;
 pub use seats::{DeskEnd, Exit, ExitRules, Receipt, Request, Seated, StrategyEnd, Ticket};
@@ -46,8 +47,7 @@ const REFUSAL_SAMPLE: Span = Span::from_secs(1);
 /// The strategies of a run, and the one gate before the market.
 ///
 /// Invariant: each order that was admitted or adopted is open or has its end:
-/// `admitted + adopted == ends + orders`; risk has the
-/// same orders open; strategies count what the desk counts, each its own part.
+/// `admitted + adopted == ends + orders`; strategies count what the desk counts, each its own part.
 pub struct Desk {
     inputs: Vec<Receiver<Event>>,
     /// By strategy id.
@@ -169,6 +169,9 @@ impl Desk {
     /// One event, to its end: whatever it causes is on the gateway's ring when this returns.
     pub(crate) fn handle_event(&mut self, turn: &mut Turn, event: &Event) {
         let popped = turn.clock.now();
+        if self.risk.poll_timeout() <= popped {
+            self.risk.handle_timeout(popped, turn.clock.unix());
+        }
         self.counters.events += 1;
         if let Body::Book(_) = event.body {
             let queued = popped.since(event.stamps.book);
@@ -201,6 +204,7 @@ impl Desk {
             | Body::Gateway(_)
             | Body::Report(_) => self.show(turn, popped, event),
         }
+        self.note_modes(turn, popped);
         if let (Body::Book(_), Exit::Paper(paper)) = (&event.body, &mut self.exit) {
             paper.handle_book(event.instrument, &self.picture);
             self.hear_paper(turn, popped);
@@ -236,9 +240,24 @@ impl Desk {
                     if let Some(reconcile) = &mut self.reconcile {
                         reconcile.handle_fill(instrument, &fill);
                     }
+                    self.risk.handle_stray(instrument, &fill);
                     self.set_reduce_only(now, instrument);
                 }
             }
+        }
+        self.note_modes(turn, now);
+    }
+
+    /// Logs who may no longer order, or may again.
+    fn note_modes(&mut self, turn: &mut Turn, now: Nanos) {
+        while let Some(change) = self.risk.poll_mode() {
+            turn.notes.record(mode_note(now, &change));
+            let (strategy, mode) = match change.whose {
+                Whose::All => (StrategyId::NONE, change.mode),
+                Whose::Strategy(strategy) => (strategy, change.mode),
+                Whose::Instrument(_) => continue, // Whoever holds it records why.
+            };
+            self.keep(now, Deed::Mode { strategy, mode });
         }
     }
 
@@ -372,7 +391,7 @@ impl Desk {
         let kept = self.keep.as_ref().is_none_or(Keep::takes_orders);
         self.risk.set_recorded(turn.notes.takes_orders() && kept);
         let admitted = match chair.seated.owns(place.instrument) {
-            true => self.risk.admit(now, *place, &self.picture),
+            true => self.risk.admit(now, *place, &self.picture, &self.orders),
             false => Err(self
                 .risk
                 .refuse(place.instrument, Refusal::NotItsInstrument)),
@@ -404,6 +423,7 @@ impl Desk {
             None => Request::Place(ticket),
             Some(old) => {
                 note = note.with("replaces", Value::Int(old.client_id.0 as i64));
+                self.risk.handle_cancel(now, place.strategy);
                 self.keep(now, asked(old, Change::Replace));
                 self.orders.change(now, old.client_id);
                 Request::Replace(old, ticket)
@@ -480,7 +500,6 @@ impl Desk {
         let all = self.counters.admitted + self.counters.adopted + self.counters.resumed;
         assert!(all == self.counters.ends() + open as u64);
         // What was adopted passed no risk.
-        assert!(self.risk.open_orders() <= open, "risk has others open");
         let of = |what: fn(&DeskCounters) -> u64| {
             let chairs = self.chairs.iter().map(|chair| what(&chair.counters));
             chairs.sum::<u64>() == what(&self.counters)
@@ -535,6 +554,7 @@ impl Desk {
             collar_bps: 1,
             orders_per_s: 1,
             open_orders_max: 1,
+            ..RiskParams::default()
         };
         let limits = RiskLimits::parse(&params, &[]).unwrap();
         let exit = Exit::Paper(Paper::new());

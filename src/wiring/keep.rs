@@ -154,6 +154,7 @@ pub(crate) mod testing {
     };
     use crate::market::Picture;
     use crate::trading::limits::{RiskLimits, RiskParams};
+    use crate::trading::orders::Orders;
     use crate::trading::risk::Risk;
     use crate::wiring::desk::{Receipt, Ticket};
 
@@ -170,6 +171,7 @@ pub(crate) mod testing {
             collar_bps: 500,
             orders_per_s: 10,
             open_orders_max: 4,
+            ..RiskParams::default()
         };
         let limits = RiskLimits::parse(&params, &[instrument()]).unwrap();
         let mut risk = Risk::new(limits, &[instrument()], client_id);
@@ -215,8 +217,9 @@ pub(crate) mod testing {
                 ask: Level::default(),
             },
         };
+        let orders = Orders::new(1, 1, crate::base::Span::ZERO);
         Ticket {
-            order: risk.admit(now, place, &view).unwrap(),
+            order: risk.admit(now, place, &view, &orders).unwrap(),
             receipt: Receipt::default(),
         }
     }

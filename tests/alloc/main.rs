@@ -7,4 +7,5 @@ mod counting;
 mod decode;
 mod memory;
 mod orders;
+mod risk;
 mod road;

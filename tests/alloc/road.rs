@@ -420,6 +420,7 @@ fn desk(
         collar_bps: 500,
         orders_per_s: 400,
         open_orders_max: 16,
+        ..RiskParams::default()
     };
     let limits = RiskLimits::parse(&params, instruments).unwrap();
     let risk = Risk::new(limits, instruments, 1);

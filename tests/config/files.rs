@@ -70,7 +70,7 @@ fn the_shortest_file_has_the_documented_defaults() {
         .iter()
         .map(|key| key.what.as_str())
         .collect();
-    assert_eq!(unwritten.len(), 10, "{unwritten:?}");
+    assert_eq!(unwritten.len(), 23, "{unwritten:?}");
     let first = "[risk] needs quantity_max: write quantity_max = \"1\"";
     assert_eq!(
         unwritten[0], first,
@@ -109,10 +109,7 @@ fn the_shortest_file_has_the_documented_defaults() {
     ];
     assert_eq!(values.collect::<Vec<_>>(), wanted);
     assert_eq!(
-        (
-            config.risk.quantity_max.as_str(),
-            config.risk.price_collar_bps
-        ),
+        (config.risk.qty_max.as_str(), config.risk.collar_bps),
         ("1", 50)
     );
 }

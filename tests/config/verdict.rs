@@ -12,7 +12,14 @@ const KEYS: &str = "api_key_file = \"api.key\"\nprivate_key_file = \"private.pem
 const WRITTEN: &str = "[strategy]\nname = \"imbalance\"\ndepth = 5\nthreshold = 0.5\n\
                        cooldown_ms = 300\nquantity = \"1\"\n[risk]\nquantity_max = \"1\"\n\
                        notional_max = \"1000\"\nprice_collar_bps = 50\norders_per_s = 5\n\
-                       open_orders_max = 4\n";
+                       open_orders_max = 4\nposition_max = \"1000000\"\n\
+                       gross_notional_max = \"100000000\"\nnet_notional_max = \"100000000\"\n\
+                       exchange_gross_notional_max = \"100000000\"\n\
+                       exchange_net_notional_max = \"100000000\"\n\
+                       daily_loss_max = \"100000000\"\ndrawdown_max = \"100000000\"\n\
+                       cancels_per_s = 1000\norders_per_trade_max = 1000000\n\
+                       instrument_open_orders_max = 256\nidentical_orders_max = 256\n\
+                       reference_bps = 10000\nclock_skew_max_ms = 60000\n";
 
 /// Files that a run does not begin with: text, flags, exit code, and what is said.
 fn wrong() -> Vec<(String, &'static str, i32, &'static str)> {

@@ -865,9 +865,10 @@ fn a_fill_that_is_worth_more_than_fits_stands_at_the_largest_sum() {
         contract,
         ..instruments()[BTC.index()]
     };
-    bench.handle(event(START, BTC, Body::Instrument(listed)));
     bench.want(&[buy(BTC, 4)]);
     let id = bench.tickets()[0].order.order().client_id.0;
+    // Of another contract than that which is held nothing would be ordered.
+    bench.handle(event(START, BTC, Body::Instrument(listed)));
     for (px, qty) in [(10_000, 1), (i64::MAX, 3)] {
         let fill = bench.bought(px, qty);
         bench.say(id, Said::Fill(fill));

@@ -31,6 +31,7 @@ fn world(seed: u64) -> World {
         collar_bps: 500,
         orders_per_s: 10,
         open_orders_max: 8,
+        ..RiskParams::default()
     };
     let limits = RiskLimits::parse(&params, &instruments).unwrap();
     let eager = imbalance::Params {

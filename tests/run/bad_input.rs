@@ -210,7 +210,7 @@ fn live_without_the_strategy_and_every_limit_written_out_is_refused_with_each_ke
     };
     let keys = EAGER.lines().filter_map(|line| line.split_once(" = "));
     let keys: Vec<(&str, &str)> = keys.collect();
-    assert_eq!(keys.len(), 10);
+    assert_eq!(keys.len(), 23);
     let said = run(&format!("{feed}{account}"));
     for (key, _) in &keys {
         let section = if key.contains("_max") || key.contains("_per") || key.contains("_bps") {
@@ -226,8 +226,8 @@ fn live_without_the_strategy_and_every_limit_written_out_is_refused_with_each_ke
     }
     // One key that is left out is enough, and the only one that is named.
     for (key, value) in &keys {
-        let line = format!("{key} = {value}\n");
-        let said = run(&format!("{feed}{account}{}", EAGER.replace(&line, "")));
+        let line = format!("\n{key} = {value}\n");
+        let said = run(&format!("{feed}{account}{}", EAGER.replace(&line, "\n")));
         assert!(said.contains(&format!("needs {key}: write")), "{said}");
         assert_eq!(said.matches(" needs ").count(), 1, "{said}");
     }

@@ -1,7 +1,7 @@
 //! An engine that is killed, or that stands still, with orders in the book: its guard cancels them.
 
 use crate::kills::{ids, journal};
-use crate::support::{Process, Sim, folder, json_lines, write_keys};
+use crate::support::{Process, Sim, folder, json_lines, wide_limits, write_keys};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -14,9 +14,12 @@ fn kills() -> u32 {
     asked.and_then(|text| text.parse().ok()).unwrap_or(2)
 }
 
-const QUOTES: &str = "[strategy]\nname = \"quote\"\nticks = 40\nquantity = \"0.01\"\n[risk]\n\
+const QUOTES: &str = concat!(
+    "[strategy]\nname = \"quote\"\nticks = 40\nquantity = \"0.01\"\n[risk]\n\
     quantity_max = \"1\"\nnotional_max = \"1000000\"\nprice_collar_bps = 500\n\
-    orders_per_s = 50\nopen_orders_max = 64\n";
+    orders_per_s = 50\nopen_orders_max = 64\n",
+    wide_limits!()
+);
 
 /// The example that rests orders on both sides, which cargo builds beside the tests.
 fn quote(dir: &Path, out: &str) -> Command {

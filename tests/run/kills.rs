@@ -1,7 +1,7 @@
 //! An engine that is killed together with its guard, with orders in the book: the next run knows
 //! them from the order journal, and the exchange says how they stand.
 
-use crate::support::{Process, Sim, folder, json_lines, write_keys};
+use crate::support::{Process, Sim, folder, json_lines, wide_limits, write_keys};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,9 +9,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const QUOTES: &str = "[strategy]\nname = \"quote\"\nticks = 40\nquantity = \"0.01\"\n[risk]\n\
+const QUOTES: &str = concat!(
+    "[strategy]\nname = \"quote\"\nticks = 40\nquantity = \"0.01\"\n[risk]\n\
     quantity_max = \"1\"\nnotional_max = \"1000000\"\nprice_collar_bps = 500\n\
-    orders_per_s = 50\nopen_orders_max = 64\n";
+    orders_per_s = 50\nopen_orders_max = 64\n",
+    wide_limits!()
+);
 
 /// The example that rests orders on both sides, which cargo builds beside the tests.
 fn quote(dir: &Path, out: &str) -> Command {

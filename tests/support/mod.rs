@@ -1,5 +1,5 @@
 //! What the process tests share: the built binary, started, watched, and ended by its own id.
-#![allow(dead_code)] // Each test binary uses its own part.
+#![allow(dead_code, unused_imports)] // Each test binary uses its own part.
 
 pub mod corpus;
 pub mod proxy;
@@ -305,10 +305,26 @@ impl Sim {
     }
 }
 
+/// Limits of positions, losses and rates that nothing of a test meets.
+macro_rules! wide_limits {
+    () => {
+        "position_max = \"1000000\"\ngross_notional_max = \"100000000\"\n\
+         net_notional_max = \"100000000\"\nexchange_gross_notional_max = \"100000000\"\n\
+         exchange_net_notional_max = \"100000000\"\ndaily_loss_max = \"100000000\"\n\
+         drawdown_max = \"100000000\"\ncancels_per_s = 1000\norders_per_trade_max = 1000000\n\
+         instrument_open_orders_max = 256\nidentical_orders_max = 256\nreference_bps = 10000\n\
+         clock_skew_max_ms = 60000\n"
+    };
+}
+pub(crate) use wide_limits;
+
 /// A strategy that orders often, and limits that let it; all of both written out.
-pub const EAGER: &str = "[strategy]\nname = \"imbalance\"\ndepth = 5\nthreshold = 0.2\n\
+pub const EAGER: &str = concat!(
+    "[strategy]\nname = \"imbalance\"\ndepth = 5\nthreshold = 0.2\n\
     cooldown_ms = 100\nquantity = \"1\"\n[risk]\nquantity_max = \"1\"\nnotional_max = \"1000000\"\n\
-    price_collar_bps = 50\norders_per_s = 50\nopen_orders_max = 4\n";
+    price_collar_bps = 50\norders_per_s = 50\nopen_orders_max = 4\n",
+    wide_limits!()
+);
 
 /// Writes the keys of a fresh account, and gives what must never be shown: every line of both.
 pub fn write_keys(folder: &Path) -> (Account, Vec<String>) {

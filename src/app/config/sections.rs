@@ -3,11 +3,12 @@
 
 use super::feeds::feeds;
 use super::read::{Reader, Section};
-use super::values::{beside, decimal, exchange, host_port, path, units};
-use super::{Account, Config, Engine, Feed, Known, Risk, Simulate, Socket, Strategy, Wait};
-use super::{keys, network};
+use super::values::{beside, decimal, exchange, host_port, path};
+use super::{Account, Config, Engine, Feed, Known, Simulate, Socket, Strategy, Wait};
+use super::{keys, limits, network};
 use crate::exchange::unnamed;
 use crate::strategy::{Kind, Sort, Value, Values};
+use crate::trading::limits::RiskParams;
 use crate::venue::market::INSTRUMENTS_MAX;
 use std::path::Path;
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub(super) fn config(
 ) -> Option<Config> {
     let root = reader.toml()?;
     let mut top = Section::new("this file", 0..0, Some(root.get_ref()));
-    let risk = risk(reader, &mut top);
+    let risk = limits::of_all(reader, &mut top);
     let feeds = feeds(reader, &mut top, known);
     let config = Config {
         engine: engine(reader, &mut top),
@@ -46,7 +47,7 @@ pub(super) fn config(
     })
 }
 
-fn table<'a>(
+pub(super) fn table<'a>(
     reader: &mut Reader,
     top: &mut Section<'a>,
     key: &'static str,
@@ -181,7 +182,7 @@ const STRATEGY_NAME_MAX: usize = 32;
 fn strategies(
     reader: &mut Reader,
     top: &mut Section,
-    risk: &Risk,
+    risk: &RiskParams,
     kinds: &[&'static Kind],
 ) -> Vec<Strategy> {
     let several = top
@@ -214,7 +215,7 @@ fn strategies(
 fn strategy(
     reader: &mut Reader,
     mut section: Section,
-    risk: &Risk,
+    risk: &RiskParams,
     kinds: &[&'static Kind],
     before: &[Strategy],
 ) -> Strategy {
@@ -260,18 +261,20 @@ fn strategy(
             } => Value::Ratio(section.ratio(reader, key.name, (*above, *below), *default)),
             Sort::Quantity { default } => {
                 let quantity = decimal(reader, &mut section, key.name, default);
-                within_risk(reader, &section, key.name, &quantity, risk);
+                limits::allow(reader, &section, key.name, &quantity, risk);
                 Value::Quantity(quantity)
             }
         };
         values.set(key, value);
     }
+    let own = limits::of_strategy(reader, &mut section);
     section.finish_noting(reader);
     Strategy {
         name,
         kind,
         instruments,
         values,
+        risk: own,
     }
 }
 
@@ -295,31 +298,4 @@ fn own_instruments(reader: &mut Reader, section: &mut Section) -> Vec<String> {
             Vec::new()
         }
     }
-}
-
-/// A quantity that risk would always refuse is a mistake.
-fn within_risk(reader: &mut Reader, section: &Section, key: &str, quantity: &str, risk: &Risk) {
-    if let (Some(one), Some(max)) = (units(quantity), units(&risk.quantity_max))
-        && one > max
-    {
-        let what = format!(
-            "{key} \"{quantity}\" is above quantity_max \"{}\" of [risk]: every order would be \
-             refused",
-            risk.quantity_max
-        );
-        reader.refuse(section.span.clone(), what);
-    }
-}
-
-fn risk(reader: &mut Reader, top: &mut Section) -> Risk {
-    let mut section = table(reader, top, "risk", "[risk]");
-    let risk = Risk {
-        quantity_max: decimal(reader, &mut section, "quantity_max", "1"),
-        notional_max: decimal(reader, &mut section, "notional_max", "1000"),
-        price_collar_bps: section.int_or(reader, "price_collar_bps", 1..=10_000, 50) as u32,
-        orders_per_s: section.int_or(reader, "orders_per_s", 1..=1000, 5) as u32,
-        open_orders_max: section.int_or(reader, "open_orders_max", 1..=256, 4) as u32,
-    };
-    section.finish_noting(reader);
-    risk
 }

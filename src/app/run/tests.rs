@@ -11,7 +11,13 @@ use std::process::Command;
 const CHILD: &str = "TICKWIRE_TEST_PANICS";
 const WRITTEN: &str = "[strategy]\nname = \"imbalance\"\ndepth = 5\nthreshold = 0.2\n\
     cooldown_ms = 100\nquantity = \"1\"\n[risk]\nquantity_max = \"1\"\n\
-    notional_max = \"1000000\"\nprice_collar_bps = 50\norders_per_s = 50\nopen_orders_max = 4\n";
+    notional_max = \"1000000\"\nprice_collar_bps = 50\norders_per_s = 50\nopen_orders_max = 4\n\
+    position_max = \"1000000\"\ngross_notional_max = \"100000000\"\n\
+    net_notional_max = \"100000000\"\nexchange_gross_notional_max = \"100000000\"\n\
+    exchange_net_notional_max = \"100000000\"\ndaily_loss_max = \"100000000\"\n\
+    drawdown_max = \"100000000\"\ncancels_per_s = 1000\norders_per_trade_max = 1000000\n\
+    instrument_open_orders_max = 256\nidentical_orders_max = 256\nreference_bps = 10000\n\
+    clock_skew_max_ms = 60000\n";
 
 struct Panics;
 

@@ -16,7 +16,7 @@ mod tests;
 
 use crate::base::{
     ClientId, Fill, InstrumentId, Nanos, NewOrder, News, OpenOrder, OrderRef, OrderType, Outcome,
-    Qty, Question, Report, Resting, Said, Side, Source, Span, StrategyId, Working,
+    Px, Qty, Question, Report, Resting, Said, Side, Source, Span, StrategyId, Working,
 };
 use life::{Life, Step};
 pub(crate) use seen::Seen;
@@ -35,7 +35,7 @@ pub(crate) const ASK_AGAIN_MAX: Span = Span::from_secs(5);
 
 /// What the orders want from their owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Output {
+pub enum Output {
     /// For the strategy of the order, for risk and for the log.
     Report(Report),
     /// For the exchange.
@@ -43,6 +43,26 @@ pub(crate) enum Output {
     /// A trade under our name, of an order that nobody here knows. It is in the position from now
     /// on.
     Stray(InstrumentId, Fill),
+}
+
+/// What an order may still trade at worst is another amount now, by what it traded or by what was
+/// said of it: both at once, so that sums of positions and of pending amounts miss no fill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moved {
+    /// Whose order it is.
+    pub(crate) strategy: StrategyId,
+    /// Its instrument.
+    pub(crate) instrument: InstrumentId,
+    /// Buy or sell.
+    pub(crate) side: Side,
+    /// Its limit.
+    pub(crate) px: Px,
+    /// What it might have traded.
+    pub(crate) before: Qty,
+    /// What it still may.
+    pub(crate) after: Qty,
+    /// What it traded, if that is why.
+    pub(crate) fill: Option<Fill>,
 }
 
 /// What may still trade of an instrument, at worst.
@@ -71,7 +91,7 @@ impl Pending {
 /// Invariant: ids rise: every open id is below `next_id`, and each is there once; `working` and
 /// `lives` are of the same orders, place by place; `pending` is the sum over them.
 #[derive(Debug)]
-pub(crate) struct Orders {
+pub struct Orders {
     /// What strategies see of them.
     working: Vec<Working>,
     lives: Vec<Life>,
@@ -89,12 +109,14 @@ pub(crate) struct Orders {
     /// No order wants anything before this.
     due: Nanos,
     out: VecDeque<Output>,
+    /// For whoever keeps the account's sums.
+    moved: VecDeque<Moved>,
 }
 
 impl Orders {
     /// No orders, and room for so many; of a run with so many instruments. An exchange that is
     /// asked about an order less than `visibility` after it was sent may not know of it yet.
-    pub(crate) fn new(orders: usize, instruments: usize, visibility: Span) -> Self {
+    pub fn new(orders: usize, instruments: usize, visibility: Span) -> Self {
         Self {
             working: Vec::with_capacity(orders),
             lives: Vec::with_capacity(orders),
@@ -106,16 +128,17 @@ impl Orders {
             now: Nanos::ZERO,
             due: Nanos::NEVER,
             out: VecDeque::with_capacity(4 * orders),
+            moved: VecDeque::with_capacity(2 * orders),
         }
     }
 
     /// Orders without an end.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.working.len()
     }
 
     /// Every order has its end.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.working.is_empty()
     }
 
@@ -206,7 +229,7 @@ impl Orders {
             changing: false,
         });
         self.lives.push(Life::adopted(now, resting.exchange_id));
-        *self.pending[instrument.index()].of(resting.side) += u128::from(resting.qty.0);
+        self.move_sum(self.working.len() - 1, Qty(0), resting.qty, None);
         // Its trades until now are asked for.
         let asked = Source::Query { asked: now };
         let at = self.working.len() - 1;
@@ -232,10 +255,9 @@ impl Orders {
             ..working
         });
         let life = Life::resumed(now, open);
-        let worst = life.worst(&working);
-        *self.pending[working.instrument.index()].of(working.side) += u128::from(worst.0);
+        let (at, worst) = (self.working.len() - 1, life.worst(&working));
         self.lives.push(life);
-        let at = self.working.len() - 1;
+        self.move_sum(at, Qty(0), worst, None);
         self.step(at, |life, working| life.look(now, working));
         self.check();
         true
@@ -279,14 +301,13 @@ impl Orders {
     }
 
     /// What may still trade of this instrument, at worst.
-    #[cfg(test)] // Risk does not ask for it yet.
     pub(crate) fn pending(&self, instrument: InstrumentId) -> Pending {
         let pending = self.pending.get(instrument.index());
         pending.copied().unwrap_or_default()
     }
 
     /// An order was admitted, and goes out now: it is open from here on.
-    pub(crate) fn open(&mut self, now: Nanos, order: &NewOrder, tag: u64) {
+    pub fn open(&mut self, now: Nanos, order: &NewOrder, tag: u64) {
         let id = order.client_id.0;
         assert!(order.qty.0 > 0, "risk admits no order of nothing");
         assert!(order.px.0 > 0, "risk admits no order at no price");
@@ -314,7 +335,7 @@ impl Orders {
         let life = Life::begin(now);
         self.due = self.due.min(life.due());
         self.lives.push(life);
-        *self.pending[order.instrument.index()].of(order.side) += u128::from(order.qty.0);
+        self.move_sum(self.working.len() - 1, Qty(0), order.qty, None);
         self.check();
     }
 
@@ -330,7 +351,7 @@ impl Orders {
 
     /// Takes in what a source says. What is heard of an order that is not here is old news, unless
     /// it is a trade that nobody has seen.
-    pub(crate) fn hear(&mut self, now: Nanos, news: &News) {
+    pub fn hear(&mut self, now: Nanos, news: &News) {
         self.now = self.now.max(now);
         match self.place(news.client_id) {
             Some(at) => self.hear_of(now, at, news.source, news.said),
@@ -393,14 +414,21 @@ impl Orders {
     }
 
     /// What is wanted next.
-    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+    pub fn poll_output(&mut self) -> Option<Output> {
         self.out.pop_front()
+    }
+
+    /// What changed of the sums since it was asked last.
+    pub(crate) fn poll_moved(&mut self) -> Option<Moved> {
+        self.moved.pop_front()
     }
 
     /// The run is over: an order that has no end yet ends as one that nobody knows. To be asked
     /// until there is none.
     pub(crate) fn give_up(&mut self) -> Option<Report> {
         let last = self.working.len().checked_sub(1)?;
+        let worst = self.lives[last].worst(&self.working[last]);
+        self.move_sum(last, worst, Qty(0), None);
         Some(self.close(last, Outcome::Unknown))
     }
 
@@ -435,10 +463,17 @@ impl Orders {
         let (working, life) = (&mut self.working[at], &mut self.lives[at]);
         let before = life.worst(working);
         let step = act(life, working);
-        let after = life.worst(working);
-        let sum = self.pending[working.instrument.index()].of(working.side);
-        *sum = *sum + u128::from(after.0) - u128::from(before.0);
+        let after = match step.end {
+            Some(_) => Qty(0),
+            None => life.worst(working),
+        };
         self.due = self.due.min(life.due());
+        let fill = step.told.iter().find_map(|outcome| match outcome {
+            Outcome::Fill(fill) => Some(*fill),
+            _ => None,
+        });
+        self.move_sum(at, before, after, fill);
+        let working = &self.working[at];
         for outcome in step.told {
             let report = report(working, outcome);
             self.out.push_back(Output::Report(report));
@@ -452,14 +487,38 @@ impl Orders {
 
     fn close(&mut self, at: usize, end: Outcome) -> Report {
         assert!(end.is_end(), "an end that is none");
-        let (working, life) = (self.working.swap_remove(at), self.lives.swap_remove(at));
+        let working = self.working.swap_remove(at);
+        self.lives.swap_remove(at);
         if self.over.len() == OVER_MAX {
             self.over.pop_front();
         }
         self.over.push_back((working.client_id, self.now));
-        let sum = self.pending[working.instrument.index()].of(working.side);
-        *sum -= u128::from(life.worst(&working).0);
         report(&working, end)
+    }
+
+    /// Keeps the sums: the order may still trade `after` at worst.
+    fn move_sum(&mut self, at: usize, before: Qty, after: Qty, fill: Option<Fill>) {
+        if before == after && fill.is_none() {
+            return;
+        }
+        let Working {
+            strategy,
+            instrument,
+            side,
+            px,
+            ..
+        } = self.working[at];
+        let sum = self.pending[instrument.index()].of(side);
+        *sum = *sum + u128::from(after.0) - u128::from(before.0);
+        self.moved.push_back(Moved {
+            strategy,
+            instrument,
+            side,
+            px,
+            before,
+            after,
+            fill,
+        });
     }
 
     fn place(&self, client_id: ClientId) -> Option<usize> {

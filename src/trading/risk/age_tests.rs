@@ -1,7 +1,9 @@
-//! Books that were late when they came, and books that nobody has changed for long.
+//! Books that were late when they came, and books that nobody has changed for long: a machine that
+//! was stopped must not order on what it had before (T14).
 
 use super::tests::{BOOK_AT, TAKEN, book, buy, refused, risk};
-use super::{BOOK_AGE_MAX, LATE_MAX, Nanos, Refusal, Span};
+use super::{BOOK_AGE_MAX, Nanos, Refusal, Span};
+use crate::base::event::LATE_MAX;
 
 #[test]
 fn a_book_that_was_old_when_it_came_is_late_until_one_comes_in_time() {

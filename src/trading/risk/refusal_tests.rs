@@ -2,6 +2,7 @@
 
 use super::tests::{Gate, buy, risk, sell};
 use super::*;
+use crate::base::Qty;
 
 const BOOK_AT: u64 = 1_000;
 

@@ -2,7 +2,7 @@ pub(crate) use super::bench::Gate;
 use super::*;
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
-    Fill, Flags, InstrumentId, Level, OrderType, Outcome, Qty, Span, Stamps, Status, StrategyId,
+    End, Flags, InstrumentId, Level, OrderType, Qty, Said, Side, Span, Stamps, Status, StrategyId,
     Symbol, Top, UnixNanos, Why,
 };
 use crate::trading::limits::LimitError;
@@ -30,6 +30,7 @@ pub(crate) fn params() -> RiskParams {
         collar_bps: 100,
         orders_per_s: 3,
         open_orders_max: 4,
+        ..RiskParams::default()
     }
 }
 
@@ -128,27 +129,6 @@ pub(crate) fn refused(risk: &mut Gate, now: u64, intent: Place) -> Option<Refusa
 /// Which gate of a fresh desk refuses.
 fn fresh(intent: Place) -> Option<Refusal> {
     refused(&mut risk(), BOOK_AT, intent)
-}
-
-fn report(risk: &mut Gate, client_id: ClientId, outcome: Outcome) {
-    let instrument = InstrumentId(0);
-    risk.handle_event(
-        TAKEN,
-        &event(
-            0,
-            Body::Report(Report {
-                client_id,
-                strategy: StrategyId(0),
-                tag: 0,
-                instrument,
-                side: Side::Buy,
-                px: Px(10_000),
-                qty: Qty(100),
-                remaining: Qty(100),
-                outcome,
-            }),
-        ),
-    );
 }
 
 #[test]
@@ -448,36 +428,54 @@ fn instruments_have_limits_and_books_of_their_own() {
 
 #[test]
 fn an_open_order_keeps_its_slot_until_its_end_is_known() {
-    let ends = [
-        Outcome::Rejected { code: -2010 },
-        Outcome::NotSent,
-        Outcome::Filled,
-        Outcome::Cancelled,
-        Outcome::Expired,
-        Outcome::Unknown,
+    let (whole, fill) = (Qty(100), Fill::bare(9, Side::Buy, Px(10_000), Qty(60)));
+    let rest = Fill::bare(10, Side::Buy, Px(10_000), Qty(40));
+    // What is said before, and the word that ends it.
+    let lives: &[(&[Said], Said)] = &[
+        (&[Said::Unanswered], Said::Rejected { code: -2010 }),
+        (&[Said::Unanswered], Said::NotSent),
+        (
+            &[Said::Taken { exchange_id: 1 }, Said::Fill(fill)],
+            Said::Fill(rest),
+        ),
+        (
+            &[Said::Fill(fill), Said::Unanswered],
+            Said::Ended(End::Cancelled, Some(Qty(60))),
+        ),
+        (
+            &[Said::Ended(End::Filled, Some(whole)), Said::Fill(fill)],
+            Said::Fill(rest),
+        ),
+        (
+            &[Said::Ended(End::Expired, None)],
+            Said::Ended(End::Expired, Some(Qty(0))),
+        ),
     ];
-    let fill = Outcome::Fill(Fill::bare(1, Side::Buy, Px(10_000), Qty(100)));
-    let news = [Outcome::InDoubt, Outcome::Acked { exchange_id: 1 }, fill];
-    for end in ends {
-        let mut risk = risk_with(
-            &RiskParams {
-                open_orders_max: 1,
-                ..params()
-            },
-            &instrument(0),
-        );
-        let id = risk.admit(Nanos(BOOK_AT), buy()).unwrap().order().client_id;
-        news.iter().for_each(|news| report(&mut risk, id, *news));
+    for (before, end) in lives {
+        let one = RiskParams {
+            open_orders_max: 1,
+            ..params()
+        };
+        let mut risk = risk_with(&one, &instrument(0));
+        let id = risk.order(BOOK_AT, buy());
+        before.iter().for_each(|said| risk.say(TAKEN, id, *said));
         for other in [id.0 - 1, id.0 + 1] {
-            report(&mut risk, ClientId(other), end);
+            let over = Said::Ended(End::Cancelled, Some(Qty(0)));
+            risk.say(TAKEN, ClientId(other), over);
         }
+        // Another price: the one of an order in doubt is blocked before that is looked at.
+        let other = Place {
+            px: Px(9_999),
+            ..buy()
+        };
         assert_eq!(
-            refused(&mut risk, BOOK_AT, buy()),
-            Some(Refusal::OpenOrders)
+            refused(&mut risk, BOOK_AT, other),
+            Some(Refusal::OpenOrders),
+            "{before:?}"
         );
-        report(&mut risk, id, end);
-        report(&mut risk, id, end);
-        assert_eq!(risk.open_orders(), 0);
+        risk.say(TAKEN, id, *end);
+        risk.say(TAKEN, id, *end);
+        assert_eq!(risk.open_orders(), 0, "{before:?}");
         assert_eq!(refused(&mut risk, BOOK_AT, buy()), None);
     }
 }
@@ -485,9 +483,9 @@ fn an_open_order_keeps_its_slot_until_its_end_is_known() {
 #[test]
 fn doubt_after_the_end_opens_nothing() {
     let mut risk = risk();
-    let id = risk.admit(Nanos(BOOK_AT), buy()).unwrap().order().client_id;
-    report(&mut risk, id, Outcome::Expired);
-    report(&mut risk, id, Outcome::InDoubt);
+    let id = risk.order(BOOK_AT, buy());
+    risk.say(TAKEN, id, Said::Ended(End::Expired, Some(Qty(0))));
+    risk.say(TAKEN, id, Said::Unanswered);
     assert_eq!(risk.open_orders(), 0);
 }
 
@@ -565,9 +563,9 @@ proptest! {
             risk.handle_event(now, &fresh);
             let id = ids.get(qty as usize % ids.len().max(1)).copied().unwrap_or_default();
             match act {
-                0 => report(&mut risk, id, Outcome::InDoubt),
-                1 => report(&mut risk, id, Outcome::Expired),
-                2 => report(&mut risk, id, Outcome::Rejected { code: 1 }),
+                0 => risk.say(now, id, Said::Unanswered),
+                1 => risk.say(now, id, Said::Ended(End::Expired, Some(Qty(0)))),
+                2 => risk.say(now, id, Said::Rejected { code: 1 }),
                 _ => {
                     let side = [Side::Buy, Side::Sell][usize::from(act) % 2];
                     let (px, qty) = (Px(px), Qty(qty));

@@ -9,7 +9,9 @@ pub(super) enum Wanted {
 }
 
 impl Desk {
+    /// What is wanted next. Risk knows of all that changed before anybody hears of it.
     pub(super) fn next_output(&mut self) -> Option<Wanted> {
+        self.risk.follow(&mut self.orders);
         let orders = self.orders.poll_output().map(Wanted::ByOrders);
         orders.or_else(|| {
             let output = self.reconcile.as_mut()?.poll_output()?;

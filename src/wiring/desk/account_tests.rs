@@ -165,6 +165,7 @@ fn new_desk(dice: u64, tag: u64, first_id: u64, stop: &Arc<Mutex<bool>>, exit: E
         collar_bps: 500,
         orders_per_s: 1_000,
         open_orders_max: 24,
+        ..RiskParams::default()
     };
     let limits = RiskLimits::parse(&params, &instruments()).unwrap();
     let strategy = Fickle {

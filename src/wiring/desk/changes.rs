@@ -94,6 +94,7 @@ impl Desk {
         why: &'static str,
     ) {
         if let Some(order) = self.orders.get(client_id) {
+            self.risk.handle_cancel(now, order.strategy);
             turn.notes.record(cancel_note(now, order, why));
         }
         self.change(turn, now, client_id, Request::Cancel);

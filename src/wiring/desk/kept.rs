@@ -2,6 +2,7 @@
 //! one. Writes nothing itself.
 
 use super::*;
+use crate::base::Px;
 use crate::trading::recover::Recovered;
 
 impl Desk {
@@ -30,6 +31,19 @@ impl Desk {
             if let Some(chair) = self.chairs.get_mut(strategy.index()) {
                 chair.positions[instrument.index()] = position;
             }
+            // Gains and losses count from here.
+            self.risk.restore(strategy, instrument, position.qty, None);
+            if let Some(px) = self.paid(instrument, position) {
+                self.risk.hint(instrument, px);
+            }
+        }
+        self.risk.follow(&mut self.orders);
+        for &(strategy, mode) in &left.modes {
+            let whose = match strategy {
+                StrategyId::NONE => Whose::All,
+                strategy => Whose::Strategy(strategy),
+            };
+            self.risk.set_mode(whose, mode, "earlier_run");
         }
         if let Some(reconcile) = &mut self.reconcile {
             for &(asset, units) in &left.holdings {
@@ -46,6 +60,15 @@ impl Desk {
             self.risk.set_reduce_only(instrument, true);
         }
         self.check();
+    }
+
+    /// What was paid for a unit of a position, about.
+    fn paid(&self, instrument: InstrumentId, position: Position) -> Option<Px> {
+        let listed = self.picture.instrument(instrument)?;
+        let unit = listed.notional(Px(1), Qty(1))?;
+        let units = position.qty.unsigned_abs().checked_mul(unit)?;
+        let px = position.cash.unsigned_abs().checked_div(units)?;
+        i64::try_from(px).ok().map(Px)
     }
 
     pub(super) fn keep(&mut self, now: Nanos, deed: Deed) {

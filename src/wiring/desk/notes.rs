@@ -1,9 +1,12 @@
 //! What the log says of intents and orders. Sends nothing.
 
 use crate::base::{
-    Fill, InstrumentId, Nanos, Note, Outcome, Place, Report, Resting, Severity, Value, Working,
+    Fill, InstrumentId, Mode, Nanos, Note, Outcome, Place, Report, Resting, Severity, Value,
+    Working,
 };
 use crate::trading::reconcile::Difference;
+use crate::trading::refusal::Compared;
+use crate::trading::risk::{ModeChange, Whose};
 
 /// A line of the decision log: what was wanted, and the inputs that it was wanted for.
 pub(super) fn decision(at: Nanos, severity: Severity, event: &'static str, intent: &Place) -> Note {
@@ -118,4 +121,26 @@ pub(super) fn difference_note(now: Nanos, difference: &Difference) -> Note {
         .with("expected", whole(difference.expected))
         .with("found", whole(difference.found))
         .text(&difference.asset)
+}
+
+/// Who may no longer order, or may again.
+pub(super) fn mode_note(now: Nanos, change: &ModeChange) -> Note {
+    let (severity, event) = match change.mode {
+        Mode::Trading => (Severity::Info, "risk.open"),
+        Mode::ReduceOnly => (Severity::Warn, "risk.reduce_only"),
+        Mode::Halted => (Severity::Error, "risk.halted"),
+    };
+    let note = Note::new(now, severity, event).with("why", Value::Word(change.why));
+    let note = match change.whose {
+        Whose::All => note.with("whose", Value::Word("all")),
+        Whose::Strategy(strategy) => note
+            .strategy(strategy)
+            .with("whose", Value::Word("strategy")),
+        Whose::Instrument(instrument) => note
+            .instrument(instrument)
+            .with("whose", Value::Word("instrument")),
+    };
+    let compared = change.compared.iter().flat_map(Compared::fields);
+    let note = compared.fold(note, |note, (name, value)| note.with(name, value));
+    note.text(change.why)
 }

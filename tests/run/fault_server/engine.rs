@@ -2,6 +2,7 @@
 
 use super::book::cents;
 use super::{Order, Server};
+use crate::support::wide_limits;
 use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,10 +13,13 @@ use std::time::{Duration, Instant};
 
 /// A strategy that orders at each change of a book, and limits that let it; all of them written
 /// out.
-pub const EAGER: &str = "[strategy]\nname = \"imbalance\"\ndepth = 1\n\
+pub const EAGER: &str = concat!(
+    "[strategy]\nname = \"imbalance\"\ndepth = 1\n\
     threshold = 0.3\ncooldown_ms = 0\n\
     quantity = \"0.01\"\n[risk]\nquantity_max = \"1\"\nnotional_max = \"1000000\"\n\
-    price_collar_bps = 500\norders_per_s = 1000\nopen_orders_max = 256\n";
+    price_collar_bps = 500\norders_per_s = 1000\nopen_orders_max = 256\n",
+    wide_limits!()
+);
 
 /// A book is live after this, also on a busy host.
 const LIVE_MAX: Duration = Duration::from_secs(200);

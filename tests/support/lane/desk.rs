@@ -2,11 +2,12 @@
 
 use super::{instruments, snapshot};
 use tickwire::base::{
-    Body, Event, Flags, InstrumentId, Level, Nanos, OrderType, Place, Px, Qty, Side, Stamps,
+    Body, Event, Flags, InstrumentId, Level, Nanos, OrderType, Place, Px, Qty, Side, Span, Stamps,
     StrategyId, Top, UnixNanos, Why,
 };
 use tickwire::market::Picture;
 use tickwire::trading::limits::{RiskLimits, RiskParams};
+use tickwire::trading::orders::Orders;
 use tickwire::trading::risk::{Admitted, Risk};
 
 pub fn event(at: Nanos, instrument: InstrumentId, body: Body) -> Event {
@@ -42,6 +43,7 @@ pub fn risk(open_orders_max: u32) -> Risk {
         collar_bps: 500,
         orders_per_s: 1_000,
         open_orders_max,
+        ..RiskParams::default()
     };
     let limits = RiskLimits::parse(&params, &instruments()).unwrap();
     Risk::new(limits, &instruments(), 1)
@@ -79,5 +81,7 @@ pub fn buy(instrument: InstrumentId, qty: u64) -> Place {
 pub fn admit(risk: &mut Risk, now: Nanos, instrument: InstrumentId) -> Admitted {
     let mut view = Picture::new(&instruments());
     view.handle_event(now, &book(now, instrument));
-    risk.admit(now, buy(instrument, 1_000), &view).unwrap()
+    let orders = Orders::new(256, instruments().len(), Span::ZERO);
+    risk.admit(now, buy(instrument, 1_000), &view, &orders)
+        .unwrap()
 }
