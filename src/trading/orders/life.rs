@@ -363,10 +363,13 @@ impl Life {
         let Source::Query { asked } = source else {
             return;
         };
-        if untouched && self.since + visibility <= asked {
+        if asked < self.since + visibility {
+            return;
+        }
+        if untouched {
             self.absent = Some(asked);
             (self.asked, self.due) = (0, asked);
-        } else if !untouched && self.over.is_none() {
+        } else if self.over.is_none() {
             self.doubted = true; // It was there.
         }
     }

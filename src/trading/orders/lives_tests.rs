@@ -279,6 +279,7 @@ impl<'h> Case<'h> {
     }
 }
 
+/// Failure mode 38: a fill may come before the answer, and all else in any order.
 #[test]
 fn whatever_is_heard_in_whatever_order_no_end_is_early_and_no_exposure_too_small() {
     let mut sequences = 0;

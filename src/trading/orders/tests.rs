@@ -1,5 +1,7 @@
 //! What orders tell, ask and count, one sentence each.
 
+mod cases;
+
 use super::*;
 use crate::base::{End, OrderType, Px, TradesOf};
 use proptest::prelude::*;
