@@ -140,6 +140,7 @@ mod tests {
         }
     }
 
+    /// T15: a strict window, and no bucket that is refilled.
     #[test]
     fn a_burst_at_the_end_of_a_second_is_not_followed_by_another() {
         let mut limiter = Limiter::new(5, SPAN);

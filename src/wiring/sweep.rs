@@ -245,6 +245,7 @@ mod tests {
         assert_eq!(bench.sweep.poll_timeout(), Nanos::NEVER);
     }
 
+    /// T11, failure mode 45: a sweep touches what carries our prefix, and shows the rest.
     #[test]
     fn ours_are_cancelled_until_none_is_listed_and_others_are_left_alone() {
         let mut bench = Bench::new();

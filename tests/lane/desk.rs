@@ -1053,6 +1053,7 @@ fn where_the_exchange_cannot_reduce_less_is_a_new_order() {
     assert_eq!(bench.asked(), [("replace", id, 5)]);
 }
 
+/// T7: at the intent.
 #[test]
 fn an_order_that_is_not_known_to_stand_is_not_replaced_but_may_be_cancelled() {
     let mut bench = Bench::live(8, 16);

@@ -514,6 +514,7 @@ fn a_silent_line_is_replaced_and_what_was_on_it_can_be_asked_by_the_other_one() 
     assert!(bench.placed().is_empty(), "it is not sent again");
 }
 
+/// Failure mode 35: nothing is sent a second time.
 #[test]
 fn a_lost_connection_leaves_orders_in_doubt_once_and_sends_none_again() {
     let mut bench = Bench::ready();
@@ -561,6 +562,7 @@ fn while_the_account_line_is_down_no_order_goes_and_answers_still_come() {
     assert_eq!(bench.bodies(), [Body::Gateway(true)]);
 }
 
+/// Failure mode 37: a socket that would block has queued the order.
 #[test]
 fn an_order_at_a_socket_that_blocks_is_sent_once_when_it_takes_again() {
     let mut bench = Bench::ready();
@@ -797,6 +799,7 @@ fn a_logon_that_is_refused_for_its_time_is_repeated_with_the_exchanges_on_the_sa
     assert_eq!(bench.rig.dials, 2);
 }
 
+/// T14: what was decided before a stop does not leave after it.
 #[test]
 fn an_order_that_waited_through_a_stop_is_not_sent() {
     let mut bench = Bench::ready();
@@ -831,6 +834,7 @@ fn what_the_stream_says_of_an_order_is_told_as_the_streams() {
     assert_eq!(told.last(), Some(&(id, filled)));
 }
 
+/// T16: a stream that says that it ends.
 #[test]
 fn a_stream_that_ends_is_followed_again_on_the_same_connection_and_no_order_goes_meanwhile() {
     let mut bench = Bench::ready();
@@ -966,6 +970,32 @@ fn what_is_asked_already_is_not_asked_again_before_its_answer() {
     assert_eq!(bench.sent(ACCOUNT, "order.status").len(), 2);
 }
 
+/// T2: a question that a cut, a silence or an error of the exchange leaves open says nothing of its
+/// order, and is asked again by whoever wants to know.
+#[test]
+fn a_question_that_fails_says_nothing_of_its_order() {
+    let mut bench = Bench::ready();
+    let id = bench.resting();
+    let question = || Request::Ask(Question::Order(name(id)));
+    bench.request(question());
+    let asked = bench.sent(ACCOUNT, "order.status")[0].clone();
+    let overloaded = r#""error":{"code":-1008,"msg":"Server is currently overloaded."}"#;
+    bench.answer_on(ACCOUNT, &asked, 503, overloaded);
+    assert_eq!(bench.reports(), []);
+    bench.request(question());
+    bench.later_alive(ANSWER_DEADLINE + ms(100));
+    assert_eq!(bench.reports(), [], "no answer is no word");
+    bench.request(question());
+    assert_eq!(bench.sent(ACCOUNT, "order.status").len(), 3);
+    bench.rig.hang_up_on(ACCOUNT, 1_001);
+    bench.request(question());
+    assert_eq!(bench.sent(TRADING, "order.status").len(), 1);
+    bench.rig.hang_up(1_001);
+    assert_eq!(bench.reports(), [], "and neither is the end of both lines");
+    bench.request(question());
+    assert_eq!(bench.reports(), [], "nobody is there to be asked");
+}
+
 /// A page of trades as an answer lists it.
 fn trades(from: u64, count: u64) -> String {
     let trade = |id: u64| {
@@ -1063,6 +1093,7 @@ fn a_banned_address_sends_nothing_before_the_ban_is_over() {
     assert_eq!(bench.placed().len(), 2);
 }
 
+/// T15: windows as the exchange counts them.
 #[test]
 fn orders_beyond_the_exchanges_limit_are_not_sent_and_the_next_window_takes_some_more() {
     let mut bench = Bench::ready_with(512);
@@ -1085,7 +1116,8 @@ fn orders_beyond_the_exchanges_limit_are_not_sent_and_the_next_window_takes_some
     assert_eq!(bench.placed().len(), 46);
 }
 
-/// The end of a limit is for what makes less of our orders.
+/// T15: the exchange's own count says what is used of its limit, and the end of that is for what
+/// makes less of our orders.
 #[test]
 fn near_the_end_of_a_limit_cancels_and_reductions_still_go_and_nothing_else_does() {
     let mut bench = Bench::ready();

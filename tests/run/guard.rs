@@ -81,6 +81,7 @@ fn swept(dir: &Path) -> Value {
     })
 }
 
+/// T12, failure mode 44: no order outlives its engine for longer than the stated time.
 #[test]
 fn orders_of_an_engine_that_is_killed_are_cancelled_and_the_next_run_finds_none() {
     let folder = folder();

@@ -143,6 +143,7 @@ fn a_report_says_what_was_ordered_and_what_is_left_of_it() {
     assert_eq!(bench.outputs(), [Output::Report(expected)]);
 }
 
+/// T3: of an order that is over.
 #[test]
 fn what_is_said_after_the_end_or_twice_is_nothing_new() {
     let expired = ended(End::Expired, 4);
@@ -351,13 +352,17 @@ fn an_order_that_cannot_rest_and_has_no_end_is_asked_about() {
     assert_eq!(bench.told(), [(Outcome::Expired, 10)]);
 }
 
+/// T9, failure mode 39: a cancel races a fill, is refused, and the order counts until its end is
+/// told.
 #[test]
 fn a_cancel_is_done_when_the_exchange_says_so_and_a_refused_one_is_a_question() {
     let mut bench = Bench::with(OrderType::Limit);
     bench.hear(TAKEN);
     bench.orders.change(bench.now, ClientId(1));
     assert!(bench.orders.working()[0].changing);
+    assert_eq!(bench.pending(), 10, "it counts as it did");
     bench.hear(fill(1, 4));
+    assert_eq!(bench.pending(), 6);
     bench.hear(Said::ChangeRefused { code: -2011 });
     let refused = (Outcome::ChangeRefused { code: -2011 }, 6);
     assert_eq!(bench.told(), [(ACKED, 10), filled(1, 4, 6), refused]);

@@ -225,6 +225,7 @@ fn an_order_that_a_list_should_name_is_missing_and_a_younger_one_is_not() {
     assert_eq!(bench.outputs(), [Output::Missing(ClientId(1))]);
 }
 
+/// T11, failure mode 45: orders of other people and programs are shown apart.
 #[test]
 fn an_order_under_our_name_that_nobody_knows_is_told_and_foreign_ones_are_counted() {
     let mut bench = Bench::connected();

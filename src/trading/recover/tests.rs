@@ -228,7 +228,7 @@ fn a_run_that_was_killed_at_any_record_is_known_up_to_there() {
     }
 }
 
-/// T6 of the cases: what is taken in a second time changes nothing.
+/// T6: what is taken in a second time changes nothing.
 #[test]
 fn a_second_recovery_from_what_the_first_one_left_finds_the_same() {
     let all = run();
@@ -252,8 +252,8 @@ fn a_second_recovery_from_what_the_first_one_left_finds_the_same() {
     }
 }
 
-/// T3, T18 and 41 of the cases: a trade that was taken in before the kill is none after it, and one
-/// that came while nobody listened is.
+/// Failure mode 41: a trade that was taken in before a kill is none after it, and one that came
+/// while nobody listened is.
 #[test]
 fn trades_are_taken_in_once_over_a_restart() {
     let all = run();

@@ -120,11 +120,13 @@ fn a_position_and_all_that_may_add_to_it_stay_below_its_limit() {
     );
 }
 
+/// T8: what all strategies may hold at worst is one sum, and one limit is on it.
 #[test]
-fn t8_orders_of_all_strategies_count_in_one_gross_exposure_at_their_worst_also_in_doubt() {
+fn orders_of_all_strategies_count_in_one_gross_exposure_at_their_worst_also_in_doubt() {
     // At 99.50 in the middle 0.01 are worth 0.995.
     let mut gate = gate(&RiskParams {
         gross_notional_max: "2.9".into(),
+        strategies: vec![StrategyParams::default(); 3],
         ..wide()
     });
     let doubtful = gate.order(NOW, of(0, limit(buy(), 9_900, 1_000)));
@@ -273,8 +275,9 @@ fn what_only_reduces_passes_the_limits_of_positions_and_exposure() {
     assert_eq!(refused(&mut tight, NOW, more), Some(Refusal::PositionMax));
 }
 
+/// T10: a cancel that is under way frees nothing, and neither does one that was refused.
 #[test]
-fn t10_t9_39_an_order_whose_cancel_is_under_way_counts_until_the_exchange_says_that_it_is_over() {
+fn an_order_whose_cancel_is_under_way_counts_until_the_exchange_says_that_it_is_over() {
     let params = RiskParams {
         position_max: "0.001".into(),
         instrument_open_orders_max: 1,
@@ -283,8 +286,7 @@ fn t10_t9_39_an_order_whose_cancel_is_under_way_counts_until_the_exchange_says_t
     let mut gate = gate(&params);
     let id = gate.order(NOW, limit(buy(), 9_900, 100));
     gate.say(TAKEN, id, Said::Taken { exchange_id: 7 });
-    gate.orders.change(TAKEN, id);
-    gate.handle_cancel(Nanos(NOW), StrategyId(0));
+    gate.cancel(TAKEN, id);
     // The strategy believes that it is gone, and quotes again.
     let again = limit(buy(), 9_899, 100);
     assert_eq!(refused(&mut gate, NOW, again), Some(Refusal::PositionMax));
@@ -297,8 +299,9 @@ fn t10_t9_39_an_order_whose_cancel_is_under_way_counts_until_the_exchange_says_t
     assert_eq!(refused(&mut gate, NOW, limit(buy(), 9_899, 60)), None);
 }
 
+/// Failure mode 40: until it is known that the first one is over, both count.
 #[test]
-fn case_40_the_successor_of_an_order_is_admitted_beside_it() {
+fn the_successor_of_an_order_is_admitted_beside_it() {
     let mut gate = gate(&RiskParams {
         position_max: "0.0015".into(),
         ..wide()
@@ -311,8 +314,9 @@ fn case_40_the_successor_of_an_order_is_admitted_beside_it() {
     assert_eq!(refused(&mut gate, NOW, limit(buy(), 9_899, 50)), None);
 }
 
+/// Failure mode 35: nobody orders a second time what may be there.
 #[test]
-fn case_35_the_price_of_an_order_in_doubt_is_blocked_on_its_side() {
+fn the_price_of_an_order_in_doubt_is_blocked_on_its_side() {
     let mut gate = gate(&wide());
     let id = gate.order(NOW, limit(buy(), 9_900, 100));
     gate.say(TAKEN, id, Said::Unanswered);
@@ -519,8 +523,9 @@ fn a_clock_too_far_from_the_exchanges_stops_orders_in_both_directions() {
     assert_eq!(refused(&mut gate, NOW, buy()), Some(Refusal::ClockSkew));
 }
 
+/// T4, T5: at the gate.
 #[test]
-fn t4_t5_what_is_not_explained_may_only_be_reduced_and_the_rest_trades() {
+fn what_is_not_explained_may_only_be_reduced_and_the_rest_trades() {
     let mut gate = gate(&wide());
     gate.restore(StrategyId::NONE, A, 150, None);
     gate.set_reduce_only(A, true);

@@ -5,6 +5,7 @@ use super::tests::{BOOK_AT, TAKEN, book, buy, refused, risk};
 use super::{BOOK_AGE_MAX, Nanos, Refusal, Span};
 use crate::base::event::LATE_MAX;
 
+/// T14: a backlog is as old as its bytes, however quickly it is read.
 #[test]
 fn a_book_that_was_old_when_it_came_is_late_until_one_comes_in_time() {
     let (on_time, late) = (

@@ -68,6 +68,14 @@ impl Gate {
         }
     }
 
+    /// Its strategy cancels an order.
+    pub(crate) fn cancel(&mut self, now: Nanos, client_id: ClientId) {
+        let strategy = self.orders.get(client_id).unwrap().strategy;
+        self.risk.handle_cancel(now, strategy);
+        self.orders.change(now, client_id);
+        self.risk.follow(&mut self.orders);
+    }
+
     /// The order trades so much at its own limit.
     pub(crate) fn fill(&mut self, now: Nanos, client_id: ClientId, qty: u64) {
         let Working { side, px, .. } = *self.orders.get(client_id).unwrap();

@@ -2,6 +2,7 @@
 //! swallowed, answers are late, lost and told twice, connections are cut, trades race cancels. The
 //! exchange shares no code with `trading`; it knows the truth at every step.
 
+mod cases;
 mod exchange;
 mod fickle;
 mod kills;

@@ -21,6 +21,7 @@ fn as_of(arrival: &Arrival) -> u64 {
     Age::default().as_of(Arrived::of(arrival), UnixNanos(0)).0
 }
 
+/// T14: bytes that lay there while the machine was stopped.
 #[test]
 fn what_lay_in_a_socket_is_as_old_as_the_socket_was_last_seen_empty() {
     assert_eq!(

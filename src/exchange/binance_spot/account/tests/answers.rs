@@ -189,8 +189,10 @@ fn what_is_neither_yes_nor_no_leaves_an_order_unanswered() {
     }
 }
 
+/// T19, failure mode 36: whoever sends an order twice under one name learns that it exists, not
+/// that it failed.
 #[test]
-fn t19_a_duplicate_means_that_the_order_may_exist() {
+fn a_duplicate_means_that_the_order_may_exist() {
     let duplicate = "Duplicate order sent.";
     assert_eq!(
         refused(PLACE, 400, -2010, duplicate),
@@ -204,8 +206,9 @@ fn t19_a_duplicate_means_that_the_order_may_exist() {
     );
 }
 
+/// T9: what answers a cancel and says that the order stands is no cancel.
 #[test]
-fn t9_a_cancel_is_done_when_the_exchange_says_so() {
+fn a_cancel_that_is_answered_is_done_if_the_answer_says_so() {
     let cancelled = result("CANCELED", "0.20000000", "");
     let over = ended(End::Cancelled, 20_000_000);
     assert_eq!(answered(CANCEL, 200, &cancelled), [AT, of(TAKEN), over]);
@@ -264,8 +267,9 @@ fn a_question_about_an_order_says_all_of_it_that_only_grows() {
     assert_eq!(words, [of(Said::Rejected { code })]);
 }
 
+/// T1, T2: a refused question says nothing of the order, but for two codes that do.
 #[test]
-fn t1_only_the_exchanges_own_word_denies_an_order() {
+fn only_the_exchanges_own_word_denies_an_order() {
     assert_eq!(
         refused(ORDER, 400, -2013, "Order does not exist."),
         [of(Said::Absent)]

@@ -114,8 +114,9 @@ fn balances_are_of_every_asset_at_their_own_scale() {
     assert_eq!(words, expected);
 }
 
+/// T15: the exchange's own count is read.
 #[test]
-fn t15_the_exchanges_own_count_of_its_limits_is_told() {
+fn the_exchanges_own_count_of_its_limits_is_told() {
     let limits = r#""rateLimits":[{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":50,"count":12},{"rateLimitType":"ORDERS","interval":"DAY","intervalNum":1,"limit":160000,"count":4043},{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":6000,"count":321},{"rateLimitType":"ORDERS","interval":"MINUTE","intervalNum":5,"limit":9,"count":9},{"rateLimitType":"NEW"}]"#;
     let used = [
         AccountWord::Used(1, 12, 50),

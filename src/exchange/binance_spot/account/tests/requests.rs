@@ -214,6 +214,7 @@ fn an_order_is_cancelled_by_its_number_if_that_is_known() {
     assert_eq!(params.get("orderId"), None);
 }
 
+/// Failure mode 40: the exchange places nothing in the place of what it could not cancel.
 #[test]
 fn an_order_is_replaced_only_if_it_could_be_cancelled() {
     let mut codec = codec();

@@ -155,8 +155,9 @@ fn an_order_is_known_by_its_first_name_and_a_cancel_by_its_own() {
     assert_eq!(says("CANCELED", "CANCELED", &[cancel[1]]), over);
 }
 
+/// T11: what a person or another program orders is never heard of as ours.
 #[test]
-fn t11_what_is_not_ours_says_nothing() {
+fn what_is_not_ours_says_nothing() {
     for change in [
         ("c", r#""web_91fe37ce9e69c90d6358c0""#),
         ("c", r#""x-A6SIDXVS1700000000000000001""#),
@@ -203,8 +204,9 @@ fn balances_that_changed_are_told() {
     assert_eq!(said(frame), Ok(vec![AT, eth, btc]));
 }
 
+/// T16: a stream that ends says so.
 #[test]
-fn t16_the_end_of_the_stream_and_of_the_connection_are_told() {
+fn the_end_of_the_stream_and_of_the_connection_are_told() {
     let event = |kind: &str| {
         said(&format!(
             r#"{{"subscriptionId":0,"event":{{"e":"{kind}","E":1728973001334000}}}}"#
