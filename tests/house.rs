@@ -187,6 +187,38 @@ fn the_tree_is_the_diagram() {
     assert_eq!(entries, rooms, "src holds the rooms and nothing else");
 }
 
+/// Ways in which the best engines fail with orders, in public (`docs/order-cases.md`): each has a
+/// test that carries its number, and the table there names it.
+#[test]
+fn every_case_of_orders_has_a_test_with_its_number() {
+    let modes = (35..=46).map(|number| format!("failure mode {number}"));
+    let cases = (1..=20).filter(|number| *number != 13); // It comes with the kill switch.
+    let cases = cases.map(|number| format!("T{number}"));
+    let table = fs::read_to_string(root().join("docs/order-cases.md")).unwrap();
+    let files = ["src", "tests"].map(|folder| files(folder, "rs")).concat();
+    let numbered: Vec<_> = files
+        .iter()
+        .flat_map(|(path, text)| numbered_tests(path, text))
+        .collect();
+    let carries = |case: &str, test: &str| {
+        let mut all = numbered.iter();
+        all.any(|(number, name)| number == case && name == test)
+    };
+    let told = |case: &String| {
+        let begins = format!("| {case} |");
+        let row = table.lines().find(|line| line.starts_with(&begins));
+        let parts = row.unwrap_or_default().split('`');
+        let mut tests = parts.filter(|part| part.contains("::")).peekable();
+        tests.peek().is_some() && tests.all(|test| carries(case, test))
+    };
+    let missing = modes.chain(cases).filter(|case| !told(case));
+    assert_none(
+        missing
+            .map(|case| format!("{case}: no row, or one with a test without its number"))
+            .collect(),
+    );
+}
+
 /// Rooms that a file names and may not.
 fn doors(path: &str, text: &str) -> Vec<String> {
     let Some(room) = room_of(path) else {
@@ -286,6 +318,34 @@ fn exchanges_named(path: &str, text: &str) -> Vec<String> {
         outward.then(|| format!("{path}:{line}: exchange/kit names {folder}"))
     };
     paths(&tokens).into_iter().filter_map(named).collect()
+}
+
+/// Tests whose documentation begins with numbers of cases (`/// T7, failure mode 40: …`): each
+/// number, and the test as `path::name`.
+fn numbered_tests(path: &str, text: &str) -> Vec<(String, String)> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let mut found = Vec::new();
+    for (at, _) in lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| **line == "#[test]")
+    {
+        let above = lines[..at].iter().rev();
+        let doc = above.take_while(|line| line.starts_with("///")).last();
+        let numbers = doc.and_then(|doc| doc.strip_prefix("/// ")?.split_once(':'));
+        let name = lines[at..].iter().find_map(|line| line.strip_prefix("fn "));
+        let name = name
+            .and_then(|name| name.split('(').next())
+            .unwrap_or_default();
+        for number in numbers
+            .into_iter()
+            .flat_map(|(numbers, _)| numbers.split(", "))
+        {
+            let number = number.replace("Failure mode", "failure mode");
+            found.push((number, format!("{path}::{name}")));
+        }
+    }
+    found
 }
 
 /// Lines of source that are too long, unless a raw string or a URL stands on them.
@@ -888,6 +948,21 @@ mod the_checker_itself {
         ] {
             assert_eq!(long_prose("a.md", &text), [""; 0], "{text}");
         }
+    }
+
+    #[test]
+    fn sees_the_numbers_of_cases_right_above_tests_only() {
+        let source = "/// T7, failure mode 40: at most one.\n/// Always.\n#[test]\nfn one() {}\n\
+                      /// T8: no test.\nfn two() {}\n/// T9: apart.\n\n#[test]\nfn three() {}\n\
+                      mod a {\n    /// Failure mode 35: lost.\n    #[test]\n    fn four() {}\n}";
+        let all = numbered_tests("a.rs", source);
+        let all: Vec<_> = all
+            .iter()
+            .map(|(case, test)| (case.as_str(), test.as_str()))
+            .collect();
+        let one = [("T7", "a.rs::one"), ("failure mode 40", "a.rs::one")];
+        let four = ("failure mode 35", "a.rs::four");
+        assert_eq!(all, [one[0], one[1], four]);
     }
 
     #[test]
