@@ -11,6 +11,7 @@ use super::run::RunError;
 use super::secrets;
 use crate::base::Nanos;
 use crate::exchange::{self, Exchange};
+use crate::journal::orders::{ASSET_SCALE, plain};
 use crate::strategy::Kind;
 use crate::trading::limits::{RiskParams, StrategyParams};
 use crate::wiring::plan;
@@ -284,6 +285,13 @@ fn account(out: &mut dyn Write, account: Option<&Account>) -> io::Result<()> {
     };
     let dir = account.journal.display();
     writeln!(out, "             orders are on the disk {when}: {dir}")?;
+    for (asset, units) in &account.accept_differences {
+        let amount = plain(*units, ASSET_SCALE);
+        writeln!(
+            out,
+            "             {amount} {asset} a day that no trade explains are accepted"
+        )?;
+    }
     Ok(())
 }
 
@@ -449,6 +457,10 @@ mod tests {
             (
                 "durable = true\n",
                 "orders are on the disk before they leave: orders/binance\n",
+            ),
+            (
+                "accept_differences = { BNB = \"0.0010\", USDT = \"12\" }\n",
+                "0.001 BNB a day that no trade explains are accepted\n             12 USDT a day",
             ),
             (
                 "journal = \"/j/one\"\n",

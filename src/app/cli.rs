@@ -3,7 +3,7 @@
 
 use super::config::{Engine, Wait};
 use super::run::RunEnd;
-use super::{check, guard, panics, record, replay, report, run, signals, sim};
+use super::{check, guard, orders, panics, record, replay, report, run, signals, sim};
 use crate::strategy::{self, Kind};
 use crate::world::os::console;
 use crate::world::os::scribe::Detail;
@@ -32,6 +32,7 @@ Examples:
   tickwire replay day.jsonl.gz --digest         a recording through the same lanes, no sockets
   tickwire replay day.jsonl.gz --config my.toml strategies, risk and paper fills on its clock
   tickwire replay --lines a.jsonl.gz b.jsonl.gz one book from several connections' recordings
+  tickwire orders my.toml --accept BTC          accept a difference between runs
   tickwire report runs/LAST --against runs/OLD  latency tables and curves, side by side
 
 Exit codes: 0 done, 1 failed while running, 2 wrong arguments or configuration,
@@ -64,6 +65,8 @@ pub(crate) enum Command {
     Report(report::ReportArgs),
     /// Print what a configuration file would run, and whether it would
     Check(CheckArgs),
+    /// Print what an account's order journal knows, accept a difference or resume what is halted
+    Orders(OrdersArgs),
     /// Watches over a live run, which starts it
     #[command(hide = true)]
     Guard,
@@ -183,6 +186,19 @@ pub(crate) struct CheckArgs {
     pub(crate) settings: Settings,
 }
 
+/// Arguments of `tickwire orders`: while an engine trades with the account, it is refused.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OrdersArgs {
+    /// Configuration file; its [account] says where the journal is
+    pub(crate) config: PathBuf,
+    /// Accept what nothing explains of this asset: its instruments may be traded again
+    #[arg(long, value_name = "ASSET", conflicts_with = "resume")]
+    pub(crate) accept: Option<String>,
+    /// Let a strategy that was halted order again; without a name, all of them together
+    #[arg(long, value_name = "STRATEGY")]
+    pub(crate) resume: Option<Option<String>>,
+}
+
 /// Log lines for people, or for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum LogForm {
@@ -264,6 +280,7 @@ pub fn main_with(own: &[&'static Kind], mut at_end: impl FnMut(&RunEnd)) -> Exit
         Some(Command::Replay(args)) => replay::run(args, program),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Check(args)) => check::run(args, &program.kinds),
+        Some(Command::Orders(args)) => orders::command::run(&args, &program.kinds),
         Some(Command::Guard) => guard::run(),
     }
 }
@@ -393,6 +410,8 @@ mod tests {
             ("replay a --digest --config b.toml", "cannot be used with"),
             ("replay a --out d", "--digest"),
             ("sim --listen here", "invalid value 'here'"),
+            ("orders", "<CONFIG>"),
+            ("orders a --accept BTC --resume", "cannot be used with"),
             ("rum", "similar subcommand exists: 'run'"),
             ("run --api-key x", "unexpected argument"),
         ] {

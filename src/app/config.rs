@@ -11,6 +11,7 @@ mod read;
 mod sections;
 mod values;
 
+use crate::base::Asset;
 use crate::exchange::{self, DepthStream, Limits, Streams};
 use crate::strategy::{self, Kind, Values};
 use crate::trading::limits::{RiskParams, StrategyParams};
@@ -206,6 +207,9 @@ pub struct Account {
     pub(crate) journal: PathBuf,
     /// An order is on the disk before it leaves.
     pub(crate) durable: bool,
+    /// Up to so much of an asset that our trades do not explain is accepted each day by itself, in
+    /// units of 10^-18.
+    pub(crate) accept_differences: Vec<(Asset, i128)>,
 }
 
 /// What signs an account's requests, and where that is.

@@ -1,8 +1,10 @@
 //! The order journal as a run finds it: whose it is, what is known from it, and a new one that says
 //! the same. Dials nobody.
 
+pub(super) mod command;
+
 use crate::base::text::hex;
-use crate::base::{Clock as _, Instrument, Nanos, Note, Severity, Span, UnixNanos, Value};
+use crate::base::{Asset, Clock as _, Instrument, Nanos, Note, Severity, Span, UnixNanos, Value};
 use crate::exchange::Account;
 use crate::journal::orders::{Begun, Names, Reader, VERSION, Writer};
 use crate::trading::recover::{Recovered, Recovery, Table};
@@ -27,6 +29,8 @@ pub(super) struct Whose<'w> {
     pub(super) visibility: Span,
     /// An order is on the disk before it leaves.
     pub(super) durable: bool,
+    /// See [`JournalPlan::accepts`].
+    pub(super) accepts: Vec<(Asset, i128)>,
 }
 
 /// A journal that is ready to be written.
@@ -88,6 +92,7 @@ pub(super) fn open(
     Ok(Opened {
         plan: JournalPlan {
             durable: whose.durable,
+            accepts: whose.accepts.clone(),
             recovered,
             at: now,
         },
@@ -107,14 +112,7 @@ fn recover(
     whose: &Whose<'_>,
     now: UnixNanos,
 ) -> Result<Recovered, String> {
-    let mut recovery = Recovery::new(&reader.tables().instruments, whose.visibility);
-    let mut last = nanos(now);
-    while let Some((at, deed)) = reader.next_deed()? {
-        last = last.max(nanos(at));
-        let taken = recovery.take(nanos(at), &deed);
-        taken.map_err(|why| reader.bad(why))?;
-    }
-    let recovered = recovery.finish(last);
+    let recovered = learn(reader, whose.visibility, now)?;
     let same =
         |begun: &Begun| begun.exchange == whose.exchange && begun.account == whose.fingerprint;
     if reader.begun().is_none_or(same) {
@@ -134,6 +132,18 @@ fn recover(
             whose.dir.display()
         )),
     }
+}
+
+/// What is known from a journal, whosever it is.
+fn learn(reader: &mut Reader<'_>, visibility: Span, now: UnixNanos) -> Result<Recovered, String> {
+    let mut recovery = Recovery::new(&reader.tables().instruments, visibility);
+    let mut last = nanos(now);
+    while let Some((at, deed)) = reader.next_deed()? {
+        last = last.max(nanos(at));
+        let taken = recovery.take(nanos(at), &deed);
+        taken.map_err(|why| reader.bad(why))?;
+    }
+    Ok(recovery.finish(last))
 }
 
 /// A journal that begins with what is known.

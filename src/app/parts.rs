@@ -138,6 +138,7 @@ fn gateway(
         fingerprint,
         visibility: codec.visibility(),
         durable: account.durable,
+        accepts: account.accept_differences.clone(),
     };
     let opened = orders::open(&whose, &ours, strategies)?;
     let ca_file = account.ca_file.as_deref();

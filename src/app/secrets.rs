@@ -434,6 +434,7 @@ mod tests {
                 key_may_withdraw: false,
                 journal: PathBuf::new(),
                 durable: false,
+                accept_differences: Vec::new(),
             }
         }
     }

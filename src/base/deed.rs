@@ -101,12 +101,22 @@ pub enum Deed {
         /// What the exchange said.
         found: i128,
     },
-    /// Somebody accepted the difference of this name.
+    /// The difference of this name was accepted, or is over.
     Accepted {
         /// The name of the entry.
         entry: u64,
+        /// By whom.
+        by: Accepter,
     },
-    /// Positions in this instrument may only be reduced from here on, or that is lifted.
+    /// As of here, the rule accepted so much of an asset on this day of UTC, in units of 10^-18.
+    AcceptedSoFar {
+        /// Of what.
+        asset: Asset,
+        /// How much.
+        units: i128,
+    },
+    /// The account had trades in this instrument of no order that is known: positions may only be
+    /// reduced from here on, or that is lifted.
     Held {
         /// The instrument.
         instrument: InstrumentId,
@@ -120,6 +130,17 @@ pub enum Deed {
         /// The mode.
         mode: Mode,
     },
+}
+
+/// Who says that a difference is no reason to hold anything any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepter {
+    /// The configuration, which allows so much a day.
+    Rule,
+    /// A person.
+    Person,
+    /// The exchange: what it said later takes the difference back.
+    Exchange,
 }
 
 /// What is asked for an order.

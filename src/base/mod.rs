@@ -17,7 +17,7 @@ pub(crate) mod time;
 pub use account::{AccountNews, Balance, OrderRef, Question, Resting, TradesOf};
 pub use decimal::Decimal;
 pub(crate) use decimal::DecimalError;
-pub use deed::{Change, Deed, Mode, OpenOrder};
+pub use deed::{Accepter, Change, Deed, Mode, OpenOrder};
 pub use event::{Body, Event, Flags, Stamps, Status};
 pub use feed::{Channel, Diff, Quote, Snapshot, Trade, Word};
 pub use instrument::{Asset, Contract, Instrument, InstrumentId, Kind, Name, Symbol};
@@ -29,5 +29,5 @@ pub use order::{
     Position, Replace, Report, Said, Source, StrategyId, Why, Working,
 };
 pub use secret::Secret;
-pub(crate) use time::ServerTime;
 pub use time::{Clock, Nanos, RxStamps, Span, UnixNanos};
+pub(crate) use time::{DAY_NS, ServerTime};

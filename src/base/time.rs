@@ -112,6 +112,9 @@ impl Div<u64> for Span {
     }
 }
 
+/// A day of UTC, in nanoseconds.
+pub(crate) const DAY_NS: i64 = 86_400_000_000_000;
+
 /// Wall-clock time (`CLOCK_REALTIME`), in nanoseconds since 1970-01-01T00:00Z. Zero means unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(transparent)]
@@ -121,6 +124,11 @@ impl UnixNanos {
     /// Whole milliseconds since 1970, rounded towards zero.
     pub const fn as_millis(self) -> i64 {
         self.0 / 1_000_000
+    }
+
+    /// Its day of UTC, counted from 1970-01-01.
+    pub(crate) const fn day(self) -> i64 {
+        self.0.div_euclid(DAY_NS)
     }
 
     /// Whole microseconds since 1970, rounded towards zero.

@@ -17,6 +17,7 @@ pub(crate) mod reconcile;
 pub(crate) mod recover;
 pub mod refusal;
 pub mod risk;
+pub(crate) mod unexplained;
 
 #[cfg(test)]
 mod abuse_tests;

@@ -45,6 +45,16 @@ impl Difference {
         bytes.chain(amounts).fold(0xcbf2_9ce4_8422_2325, mix)
     }
 
+    /// How much more the exchange says than our trades explain.
+    pub(crate) fn off(&self) -> i128 {
+        self.found.saturating_sub(self.expected)
+    }
+
+    /// The same without its sign.
+    pub(crate) fn size(&self) -> i128 {
+        self.off().saturating_abs()
+    }
+
     /// Its record.
     pub(crate) fn deed(&self) -> Deed {
         Deed::Differs {

@@ -3,12 +3,13 @@
 
 use super::orders::{Orders, Output};
 use super::reconcile::{Difference, Reconcile};
+use super::unexplained::Unexplained;
 use crate::base::decimal::rescaled;
 use crate::base::{
-    Asset, ClientId, Deed, Instrument, InstrumentId, Mode, Nanos, OpenOrder, Outcome, Position, Px,
-    Qty, Span, StrategyId, Working,
+    Asset, ClientId, DAY_NS, Deed, Instrument, InstrumentId, Mode, Nanos, OpenOrder, Outcome,
+    Position, Px, Qty, Span, StrategyId, UnixNanos, Working,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// More orders than that are open in no journal: risk allows 256.
 const OPEN_MAX: usize = 4_096;
@@ -22,8 +23,7 @@ pub(crate) struct Recovery {
     positions: BTreeMap<(StrategyId, InstrumentId), Position>,
     /// Up to which number trades were listed whole, and since when some may not be known.
     listed: BTreeMap<InstrumentId, (Option<u64>, Nanos)>,
-    differences: BTreeMap<u64, Difference>,
-    held: BTreeSet<InstrumentId>,
+    unexplained: Unexplained,
     modes: BTreeMap<StrategyId, Mode>,
     used_to: u64,
 }
@@ -38,14 +38,13 @@ impl Recovery {
             instruments: instruments.to_vec(),
             positions: BTreeMap::new(),
             listed: BTreeMap::new(),
-            differences: BTreeMap::new(),
-            held: BTreeSet::new(),
+            unexplained: Unexplained::default(),
             modes: BTreeMap::new(),
             used_to: 0,
         }
     }
 
-    /// Takes in the next record.
+    /// Takes in the next record; times are since 1970.
     ///
     /// # Errors
     /// In words, if it cannot come after the ones before it.
@@ -117,7 +116,7 @@ impl Recovery {
             Deed::Holds { asset, units } => self.reconcile.hold(asset, units),
             Deed::HoldsNoOther => self.reconcile.hold_no_other(),
             Deed::Differs {
-                entry,
+                entry: _,
                 asset,
                 expected,
                 found,
@@ -127,18 +126,15 @@ impl Recovery {
                     expected,
                     found,
                 };
-                self.differences.insert(entry, difference);
+                self.unexplained.open(difference);
                 self.reconcile.hold(asset, found);
             }
-            Deed::Accepted { entry } => {
-                self.differences.remove(&entry);
-            }
-            Deed::Held { instrument, on } => {
-                match on {
-                    true => self.held.insert(instrument),
-                    false => self.held.remove(&instrument),
-                };
-            }
+            Deed::Accepted { entry, by } => self.unexplained.settle(unix(at), entry, by),
+            Deed::AcceptedSoFar { asset, units } => self.unexplained.add(unix(at), asset, units),
+            Deed::Held { instrument, on } => match on {
+                true => self.unexplained.hold(instrument),
+                false => self.unexplained.release(instrument),
+            },
             Deed::Mode { strategy, mode } => {
                 self.modes.insert(strategy, mode);
             }
@@ -148,7 +144,7 @@ impl Recovery {
     }
 
     /// What is known in the end, at `now`.
-    pub(crate) fn finish(self, now: Nanos) -> Recovered {
+    pub(crate) fn finish(mut self, now: Nanos) -> Recovered {
         let named = |(strategy, mode)| (mode != Mode::Trading).then_some((strategy, mode));
         Recovered {
             orders: self.orders.known(now).collect(),
@@ -167,8 +163,10 @@ impl Recovery {
             floors: self.orders.seen().floors().collect(),
             holdings: self.reconcile.holdings().collect(),
             holds_no_other: self.reconcile.holds_no_other(),
-            differences: self.differences.into_values().collect(),
-            held: self.held.into_iter().collect(),
+            differences: self.unexplained.differences().to_vec(),
+            held: self.unexplained.strays().to_vec(),
+            day: unix(now).day(),
+            accepted: self.unexplained.accepted(unix(now)).to_vec(),
             modes: self.modes.into_iter().filter_map(named).collect(),
             used_to: self.used_to.max(self.orders.next_id().saturating_sub(1)),
         }
@@ -220,8 +218,12 @@ pub(crate) struct Recovered {
     pub(crate) holds_no_other: bool,
     /// What nobody accepted yet.
     pub(crate) differences: Vec<Difference>,
-    /// Instruments whose positions may only be reduced.
+    /// Instruments with trades of no known order, which nobody accepted yet.
     pub(crate) held: Vec<InstrumentId>,
+    /// The day of UTC that the following is of, counted from 1970.
+    pub(crate) day: i64,
+    /// What the rule accepted, in units of 10^-18.
+    pub(crate) accepted: Vec<(Asset, i128)>,
     /// Other modes than [`Mode::Trading`].
     pub(crate) modes: Vec<(StrategyId, Mode)>,
     /// Every client id up to this one is used up.
@@ -238,6 +240,22 @@ pub(crate) struct Table<'t> {
 }
 
 impl Recovered {
+    /// What the account did that nobody here can explain.
+    pub(crate) fn unexplained(&self) -> Unexplained {
+        let mut unexplained = Unexplained::default();
+        for &difference in &self.differences {
+            unexplained.open(difference);
+        }
+        for &instrument in &self.held {
+            unexplained.hold(instrument);
+        }
+        let of_day = UnixNanos(self.day.saturating_mul(DAY_NS));
+        for &(asset, units) in &self.accepted {
+            unexplained.add(of_day, asset, units);
+        }
+        unexplained
+    }
+
     /// Records that say the same at `now`.
     pub(crate) fn deeds(&self, now: Nanos) -> impl Iterator<Item = Deed> {
         let used = (self.used_to > 0).then_some(Deed::UsedTo {
@@ -272,6 +290,7 @@ impl Recovered {
         };
         let mode = |&(strategy, mode): &(StrategyId, Mode)| Deed::Mode { strategy, mode };
         let differences = self.differences.iter().map(Difference::deed);
+        let accepted = |&(asset, units): &(Asset, i128)| Deed::AcceptedSoFar { asset, units };
         // What is found of a difference is in the holdings already, and they come last.
         used.into_iter()
             .chain(self.trades.iter().map(trade))
@@ -280,6 +299,7 @@ impl Recovered {
             .chain(positions)
             .chain(self.orders.iter().copied().map(Deed::Open))
             .chain(differences)
+            .chain(self.accepted.iter().map(accepted))
             .chain(self.holdings.iter().map(holds))
             .chain(self.holds_no_other.then_some(Deed::HoldsNoOther))
             .chain(self.held.iter().map(held))
@@ -330,9 +350,16 @@ impl Recovered {
             holdings: self.holdings,
             holds_no_other: self.holds_no_other,
             differences: self.differences,
+            day: self.day,
+            accepted: self.accepted,
             used_to: self.used_to,
         })
     }
+}
+
+/// A record's time.
+fn unix(at: Nanos) -> UnixNanos {
+    UnixNanos(i64::try_from(at.0).unwrap_or(i64::MAX))
 }
 
 /// From one table to another.

@@ -12,8 +12,8 @@ use super::limits::{BPS, RiskLimits, RiskParams, SizeLimit};
 use super::orders::{Moved, Orders};
 use super::refusal::{Compared, Refusal, Refusals, Refused, Unit};
 use crate::base::{
-    Body, ClientId, Event, Fill, Instrument, InstrumentId, Mode, Nanos, NewOrder, Place, Px, Span,
-    StrategyId, UnixNanos,
+    Body, ClientId, DAY_NS, Event, Fill, Instrument, InstrumentId, Mode, Nanos, NewOrder, Place,
+    Px, Span, StrategyId, UnixNanos,
 };
 use crate::market::Picture;
 pub(crate) use mode::{ModeChange, Whose};
@@ -25,8 +25,6 @@ use std::collections::VecDeque;
 /// that is quiet for longer may have changed without our hearing of it.
 pub(crate) const BOOK_AGE_MAX: Span = Span::from_secs(3);
 
-/// A day of UTC, in nanoseconds.
-const DAY_NS: i64 = 86_400_000_000_000;
 /// The wall clock is looked at so often, since it may be set.
 const DAY_LOOK: Span = Span::from_secs(60);
 /// Room for changes of modes, before their queue must grow.
@@ -204,7 +202,7 @@ impl Risk {
         if now < self.day_due {
             return;
         }
-        let day = unix.0.div_euclid(DAY_NS);
+        let day = unix.day();
         let left = DAY_NS - unix.0.rem_euclid(DAY_NS);
         self.day_due = now + Span(left.unsigned_abs()).min(DAY_LOOK);
         if day != self.day {

@@ -20,18 +20,19 @@ use crate::base::{
 use crate::market::Picture;
 use crate::strategy::{Intents, Strategy, View};
 use crate::trading::orders::{Orders, Output};
-use crate::trading::reconcile::{self, Difference, Reconcile};
+use crate::trading::reconcile::{self, Reconcile};
 pub(crate) use crate::trading::refusal::Refusals;
 use crate::trading::refusal::{Compared, Refusal, Refused};
 use crate::trading::risk::{Admitted, Risk, Whose};
+use crate::trading::unexplained::{Ended, Unexplained};
 use crate::venue::paper::{Paper, Wish};
 use crate::watch::stage::Stage;
 use account::Wanted;
 pub use counts::{DeskCounters, Traded};
 use kept::asked;
 use notes::{
-    cancel_note, decision, difference_note, mode_note, ready_note, report_note, stray_note,
-    unknown_note,
+    accepted_note, cancel_note, decision, difference_note, mode_note, ready_note, report_note,
+    stray_note, unknown_note,
 };
 use seats::Chair;
 pub use seats::{DeskEnd, Exit, ExitRules, Receipt, Request, Seated, StrategyEnd, Ticket};
@@ -59,6 +60,8 @@ pub struct Desk {
     orders: Orders,
     /// What the account's exchange says against what we know; paper has nothing to compare with.
     reconcile: Option<Reconcile>,
+    /// What it did that nobody can explain.
+    unexplained: Unexplained,
     /// The way to the order journal, if there is one.
     keep: Option<Keep>,
     /// The exit can take from an order without its losing its place in the queue.
@@ -109,6 +112,7 @@ impl Desk {
             picture: Picture::new(instruments),
             orders: Orders::new(risk.open_orders_max(), instruments.len(), rules.visibility),
             reconcile,
+            unexplained: Unexplained::default(),
             keep: None,
             reduces: rules.reduces,
             traded: vec![Traded::default(); instruments.len()],
@@ -241,7 +245,7 @@ impl Desk {
                         reconcile.handle_fill(instrument, &fill);
                     }
                     self.risk.handle_stray(instrument, &fill);
-                    self.set_reduce_only(now, instrument);
+                    self.hold_stray(now, instrument);
                 }
             }
         }
@@ -563,5 +567,7 @@ impl Desk {
     }
 }
 
+#[cfg(test)]
+mod accept_tests;
 #[cfg(test)]
 mod account_tests;

@@ -6,7 +6,7 @@
 
 use super::desk::{Request, own_event};
 use super::ring::{Bell, Receiver, Sender, ring};
-use crate::base::{Body, Deed, Event, Nanos};
+use crate::base::{Asset, Body, Deed, Event, Nanos};
 use crate::trading::recover::Recovered;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,6 +21,9 @@ const BACK: usize = 1_024;
 pub struct JournalPlan {
     /// An order is on the disk before it leaves.
     pub(crate) durable: bool,
+    /// Up to so much of an asset that is not explained is accepted each day by itself, in units of
+    /// 10^-18.
+    pub(crate) accepts: Vec<(Asset, i128)>,
     /// What an earlier run left, in this run's ids, and when it was looked at.
     pub(crate) recovered: Recovered,
     /// See `recovered`.

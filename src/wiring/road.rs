@@ -129,6 +129,7 @@ impl<S: Transport + Send + 'static> Road<S> {
         let mut desk = desk(&instruments, inputs, strategies, risk, tickets);
         let journal = keeps.map(|(keep, end, plan)| {
             desk.resume(keep, plan.at, &plan.recovered);
+            desk.accept_by_rule(plan.accepts);
             end
         });
         Ok(Self {

@@ -46,6 +46,26 @@ fn wrong_arguments_and_wrong_files_end_with_code_2_before_anything_runs() {
 }
 
 #[test]
+fn orders_of_an_account_that_never_traded_are_none_and_there_is_nothing_to_accept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.toml");
+    let text = "[[feed]]\nexchange = \"binance\"\ninstruments = [\"BTCUSDT\"]\n[account]\n\
+                exchange = \"binance\"\napi_key_file = \"k\"\nprivate_key_file = \"p\"\n\
+                journal = \"j\"\n";
+    std::fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap();
+    let output = tickwire(&["orders", path]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("no order was ever kept here"), "{said}");
+    let output = tickwire(&["orders", path, "--accept", "BTC"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("no order was ever kept here"), "{said}");
+    assert!(!folder.path().join("j").exists(), "nothing is made");
+}
+
+#[test]
 fn check_says_what_the_binance_example_would_run() {
     let output = tickwire(&["check", "configs/binance.toml"]);
     let text = String::from_utf8(output.stdout).unwrap();

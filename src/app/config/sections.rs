@@ -3,7 +3,7 @@
 
 use super::feeds::feeds;
 use super::read::{Reader, Section};
-use super::values::{beside, decimal, exchange, host_port, path};
+use super::values::{amounts, beside, decimal, exchange, host_port, path};
 use super::{Account, Config, Engine, Feed, Known, Simulate, Socket, Strategy, Wait};
 use super::{keys, limits, network};
 use crate::exchange::unnamed;
@@ -160,6 +160,7 @@ fn account(
     let journal = section.text(reader, "journal", "\"orders/main\"");
     let journal = journal.map(|text| beside(reader, text.value));
     let durable = section.flag(reader, "durable", false);
+    let accept_differences = amounts(reader, &mut section, "accept_differences");
     section.finish(reader);
     let exchange = exchange?.name.to_owned();
     Some(Account {
@@ -170,6 +171,7 @@ fn account(
         key_may_withdraw,
         journal: journal.unwrap_or_else(|| Path::new(ORDERS).join(&exchange)),
         durable,
+        accept_differences,
         exchange,
     })
 }

@@ -3,10 +3,13 @@
 
 use super::Known;
 use super::read::{Reader, Section, Text, nearest, one_of};
-use crate::base::decimal;
+use crate::base::{Asset, decimal};
 use crate::exchange::unnamed;
+use std::borrow::Cow;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
+use toml::Spanned;
+use toml::de::DeValue;
 
 pub(super) fn exchange<'k>(
     reader: &mut Reader,
@@ -54,6 +57,35 @@ pub(super) fn decimal(
         }
     }
     default.to_owned()
+}
+
+/// Amounts of assets, in units of 10^-18: `{ USDT = "0.5" }`.
+pub(super) fn amounts(
+    reader: &mut Reader,
+    section: &mut Section,
+    key: &'static str,
+) -> Vec<(Asset, i128)> {
+    let Some(value) = section.get(key) else {
+        return Vec::new();
+    };
+    let amount = |(name, amount): (&Spanned<Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
+        let asset = Asset::from(name.get_ref())
+            .ok()
+            .filter(|asset| !asset.is_empty())?;
+        let units = amount.get_ref().as_str().and_then(units)?;
+        let units = i128::try_from(units).ok().filter(|units| *units > 0)?;
+        Some((asset, units))
+    };
+    let entries = value.get_ref().as_table();
+    let amounts = entries.and_then(|entries| entries.iter().map(amount).collect());
+    amounts.unwrap_or_else(|| {
+        let instead = format!(
+            "write assets with plain decimals above zero in quotes, like {key} = {{ USDT = \
+             \"0.5\" }}"
+        );
+        section.wrong(reader, key, value, &instead);
+        Vec::new()
+    })
 }
 
 /// A decimal in units of 10^-18, so that two of them can be compared.
@@ -121,4 +153,51 @@ pub(super) fn beside(reader: &Reader, path: &str) -> PathBuf {
         .parent()
         .unwrap_or_else(|| "".as_ref())
         .join(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::app::config::{Config, Known};
+    use std::path::Path;
+
+    fn accepted(amounts: &str) -> Result<Vec<(String, i128)>, String> {
+        let text = format!(
+            "[[feed]]\nexchange = \"binance\"\ninstruments = [\"A\"]\n[account]\n\
+             exchange = \"binance\"\napi_key_file = \"k\"\nprivate_key_file = \"p\"\n\
+             accept_differences = {amounts}\n"
+        );
+        let config = Config::parse(Path::new("c.toml"), &text, &Known::all());
+        let account = config
+            .map_err(|errors| errors.to_string())?
+            .account
+            .unwrap();
+        let amounts = account.accept_differences.into_iter();
+        Ok(amounts
+            .map(|(asset, units)| (asset.to_string(), units))
+            .collect())
+    }
+
+    #[test]
+    fn amounts_of_assets_are_exact_or_refused() {
+        let mut found = accepted("{ USDT = \"0.5\", BNB = \"0.000000000000000001\" }").unwrap();
+        found.sort_unstable();
+        let usdt = 5 * 10i128.pow(17);
+        assert_eq!(found, [("BNB".to_owned(), 1), ("USDT".to_owned(), usdt)]);
+        assert_eq!(accepted("{}").unwrap(), []);
+        for wrong in [
+            "\"0.5\"",
+            "{ USDT = 0.5 }",
+            "{ USDT = \"0\" }",
+            "{ USDT = \"-1\" }",
+            "{ USDT = \"0.0000000000000000001\" }",
+            "{ \"\" = \"1\" }",
+            "{ AN_ASSET_WITH_A_NAME_THAT_NO_EXCHANGE_HAS = \"1\" }",
+        ] {
+            let why = accepted(wrong).unwrap_err();
+            assert!(
+                why.contains("like accept_differences = { USDT"),
+                "{wrong}: {why}"
+            );
+        }
+    }
 }

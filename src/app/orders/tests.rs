@@ -1,10 +1,13 @@
 //! What a run finds in an account's folder.
 
+use super::command::{Decision, answer};
 use super::*;
+use crate::app::run::RunError;
 use crate::base::{
-    Asset, ClientId, Deed, Fill, InstrumentId, NewOrder, News, OrderType, Px, Qty, Said, Side,
-    Source, StrategyId, Symbol,
+    Asset, ClientId, Deed, Fill, InstrumentId, Mode, NewOrder, News, OrderType, Px, Qty, Said,
+    Side, Source, StrategyId, Symbol,
 };
+use crate::trading::reconcile::Difference;
 use std::fs;
 use std::path::PathBuf;
 
@@ -42,6 +45,7 @@ impl Account {
             fingerprint: self.key.to_owned(),
             visibility: Span::from_secs(5),
             durable: false,
+            accepts: Vec::new(),
         };
         open(&whose, instruments, &["one".to_owned()])
     }
@@ -209,4 +213,123 @@ fn a_fingerprint_tells_accounts_apart_and_does_not_hold_the_key() {
     let one = of("Cb9xkQ2mVnCb9xkQ2mVn");
     assert_eq!(one.len(), 2 * FINGERPRINT_BYTES);
     assert!(one != of("Cb9xkQ2mVnCb9xkQ2mVm") && !one.contains("Cb9"));
+}
+
+/// A run that was killed over an order, a difference, a trade of nobody's order, and a halt.
+fn troubled() -> Account {
+    let account = Account::new();
+    let difference = |name: &str, expected, found| {
+        let asset = Asset::from(name).unwrap();
+        let units = |milli: i128| milli * 10i128.pow(15);
+        Difference {
+            asset,
+            expected: units(expected),
+            found: units(found),
+        }
+    };
+    let mode = |strategy| Deed::Mode {
+        strategy,
+        mode: Mode::Halted,
+    };
+    account.run(&[
+        admitted(50),
+        traded(50, 1, 4),
+        traded(60, 2, 1),
+        Deed::Held {
+            instrument: InstrumentId(1),
+            on: true,
+        },
+        difference("BTC", 1_500, 1_200).deed(),
+        difference("BNB", 0, 7).deed(),
+        mode(StrategyId(0)),
+        mode(StrategyId::NONE),
+    ]);
+    account
+}
+
+impl Account {
+    fn answer(&self, decision: Option<Decision<'_>>) -> Result<String, RunError> {
+        answer(&self.dir, Span::from_secs(5), decision)
+    }
+
+    fn wrong(&self, decision: Decision<'_>) -> String {
+        match self.answer(Some(decision)) {
+            Err(RunError::Wrong(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_a_journal_knows_is_listed_and_the_journal_stays_as_it_is() {
+    let account = troubled();
+    let before = fs::read(account.file()).unwrap();
+    let text = account.answer(None).unwrap();
+    let expected = "account 0011 at a, the last run was killed\n\
+                    open orders:\n\
+                    \x20 50 one buys 0.01 BTCUSDT at 1, 0.004 traded\n\
+                    positions:\n\
+                    \x20 one BTCUSDT 0.004\n\
+                    \x20 nobody BTCUSDT 0.001\n\
+                    not explained:\n\
+                    \x20 BTC: the exchange says 1.2, our trades 1.5: -0.3\n\
+                    \x20 BNB: the exchange says 0.007, our trades 0: 0.007\n\
+                    \x20 BTC: BTCUSDT had trades of no known order\n\
+                    held:\n\
+                    \x20 one halted\n\
+                    \x20 all together halted\n\
+                    \x20 BTCUSDT may only be reduced\n";
+    assert_eq!(text.split_once(": ").unwrap().1, expected);
+    assert_eq!(fs::read(account.file()).unwrap(), before);
+}
+
+#[test]
+fn a_person_accepts_an_asset_offline_and_the_next_run_knows_it() {
+    let account = troubled();
+    let why = account.wrong(Decision::Accept("ETH"));
+    assert_eq!(
+        why,
+        "nothing of ETH is to be accepted: there is something of BNB, BTC"
+    );
+    // A line that was cut by the kill is not continued.
+    let mut bytes = fs::read(account.file()).unwrap();
+    bytes.extend(b"{\"n\":9");
+    fs::write(account.file(), bytes).unwrap();
+    let text = account.answer(Some(Decision::Accept("BTC"))).unwrap();
+    assert!(text.starts_with("accepted: all of BTC"), "{text}");
+    assert!(!text.contains("BTC:"), "{text}");
+    let recovered = account.open().unwrap().plan.recovered;
+    assert!(recovered.held.is_empty());
+    assert_eq!(recovered.differences.len(), 1);
+    assert_eq!(recovered.differences[0].asset.as_str(), "BNB");
+    let why = account.wrong(Decision::Accept("BTC"));
+    assert!(why.contains("there is something of BNB"), "{why}");
+}
+
+#[test]
+fn a_person_resumes_a_strategy_or_all_offline() {
+    let account = troubled();
+    let why = account.wrong(Decision::Resume(Some("two")));
+    assert_eq!(why, "two: not halted; halted: one, all together");
+    account.answer(Some(Decision::Resume(None))).unwrap();
+    let modes = account.open().unwrap().plan.recovered.modes;
+    assert_eq!(modes, [(StrategyId(0), Mode::Halted)]);
+    let why = account.wrong(Decision::Resume(None));
+    assert_eq!(why, "all together: not halted; halted: one");
+    account.answer(Some(Decision::Resume(Some("one")))).unwrap();
+    assert!(account.open().unwrap().plan.recovered.modes.is_empty());
+}
+
+#[test]
+fn while_an_engine_has_the_account_nothing_is_decided_beside_it() {
+    let account = troubled();
+    let opened = account.open().unwrap();
+    for decision in [None, Some(Decision::Accept("BTC"))] {
+        match account.answer(decision) {
+            Err(RunError::Failed(why)) => assert!(why.contains("another tickwire"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    drop(opened);
+    account.answer(None).unwrap();
 }

@@ -155,6 +155,7 @@ pub(super) fn sim_config(
         // Nobody will ever trade with this account again.
         journal: dir.join("orders"),
         durable: false,
+        accept_differences: Vec::new(),
     };
     Ok((config, Some((keys, account))))
 }

@@ -1,6 +1,6 @@
 //! A line of the order journal as its JSON has it. One definition reads and writes it.
 
-use crate::base::{End, Mode, OrderType, Side};
+use crate::base::{Accepter, End, Mode, OrderType, Side};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -133,6 +133,11 @@ pub(super) enum Body {
     },
     Accepted {
         entry: u64,
+        by: AccepterWord,
+    },
+    AcceptedSoFar {
+        asset: String,
+        amount: String,
     },
     Held {
         symbol: String,
@@ -147,7 +152,7 @@ pub(super) enum Body {
 }
 
 /// The kinds of [`Body`], to tell one that a later version writes from a line that is wrong.
-pub(super) const KINDS: [&str; 20] = [
+pub(super) const KINDS: [&str; 21] = [
     "begun",
     "instrument",
     "admitted",
@@ -165,6 +170,7 @@ pub(super) const KINDS: [&str; 20] = [
     "holds_no_other",
     "differs",
     "accepted",
+    "accepted_so_far",
     "held",
     "mode",
     "ended",
@@ -257,6 +263,7 @@ macro_rules! words {
 words! { SideWord for Side { Buy, Sell } }
 words! { EndWord for End { Filled, Cancelled, Expired } }
 words! { TypeWord for OrderType { Limit, PostOnly, ImmediateOrCancel, FillOrKill, Market } }
+words! { AccepterWord for Accepter { Rule, Person, Exchange } }
 words! { ModeWord for Mode { Trading, ReduceOnly, Halted } }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,7 +17,8 @@ mod write;
 mod tests;
 
 pub(crate) use line::Begun;
-pub(crate) use read::Reader;
+pub(crate) use number::text as plain;
+pub(crate) use read::{Reader, Tables};
 pub(crate) use write::{Names, Writer};
 
 /// The version of the format that is written. An older one is read, a newer one is not.

@@ -1,7 +1,7 @@
 //! Exact decimals with a sign, of any scale, to text and back. Not for a hot path.
 
 /// `units` of 10^-`scale` as a plain decimal: `-0.05`, `12`.
-pub(super) fn text(units: i128, scale: u8) -> String {
+pub(crate) fn text(units: i128, scale: u8) -> String {
     let digits = format!(
         "{:0width$}",
         units.unsigned_abs(),

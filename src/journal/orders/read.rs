@@ -68,6 +68,11 @@ impl<'b> Reader<'b> {
         &self.tables
     }
 
+    /// The same, once everything was read.
+    pub(crate) fn into_tables(self) -> Tables {
+        self.tables
+    }
+
     /// How the last run that was read so far began.
     pub(crate) fn begun(&self) -> Option<&Begun> {
         self.begun.as_ref()
@@ -343,7 +348,14 @@ impl<'b> Reader<'b> {
                 expected: self.amount(&expected)?,
                 found: self.amount(&found)?,
             },
-            Body::Accepted { entry } => Deed::Accepted { entry },
+            Body::Accepted { entry, by } => Deed::Accepted {
+                entry,
+                by: by.into(),
+            },
+            Body::AcceptedSoFar { asset, amount } => Deed::AcceptedSoFar {
+                asset: self.asset(&asset)?,
+                units: self.amount(&amount)?,
+            },
             Body::Held { symbol, on } => Deed::Held {
                 instrument: self.of(&symbol)?.0.id,
                 on,

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::base::{
-    Asset, Change, ClientId, Contract, Decimal, Deed, End, Fee, Fill, Instrument, InstrumentId,
-    Mode, Nanos, NewOrder, News, OpenOrder, OrderType, Position, Px, Qty, Resting, Said, Side,
-    Source, Span, StrategyId, Symbol, UnixNanos, Working,
+    Accepter, Asset, Change, ClientId, Contract, Decimal, Deed, End, Fee, Fill, Instrument,
+    InstrumentId, Mode, Nanos, NewOrder, News, OpenOrder, OrderType, Position, Px, Qty, Resting,
+    Said, Side, Source, Span, StrategyId, Symbol, UnixNanos, Working,
 };
 
 const FILE: &str = "orders/a/orders.jsonl";
@@ -217,7 +217,22 @@ fn all() -> Vec<Deed> {
             expected: 5,
             found: 10i128.pow(30),
         },
-        Deed::Accepted { entry: 3 },
+        Deed::Accepted {
+            entry: 3,
+            by: Accepter::Rule,
+        },
+        Deed::Accepted {
+            entry: u64::MAX,
+            by: Accepter::Person,
+        },
+        Deed::Accepted {
+            entry: 0,
+            by: Accepter::Exchange,
+        },
+        Deed::AcceptedSoFar {
+            asset: Asset::from("USDT").unwrap(),
+            units: i128::from(u64::MAX) * 1_000,
+        },
         Deed::Held {
             instrument: InstrumentId(0),
             on: true,

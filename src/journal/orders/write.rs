@@ -176,7 +176,14 @@ impl<'n> Names<'n> {
                 expected: text(*expected, super::ASSET_SCALE),
                 found: text(*found, super::ASSET_SCALE),
             },
-            Deed::Accepted { entry } => Body::Accepted { entry: *entry },
+            Deed::Accepted { entry, by } => Body::Accepted {
+                entry: *entry,
+                by: (*by).into(),
+            },
+            Deed::AcceptedSoFar { asset, units } => Body::AcceptedSoFar {
+                asset: asset.to_string(),
+                amount: text(*units, super::ASSET_SCALE),
+            },
             Deed::Held { instrument, on } => Body::Held {
                 symbol: self.scaled(*instrument)?.symbol(),
                 on: *on,

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::base::{
-    Change, End, Fee, Fill, NewOrder, News, OrderType, Question, Resting, Said, Side, Source,
-    Symbol,
+    Accepter, Change, End, Fee, Fill, NewOrder, News, OrderType, Question, Resting, Said, Side,
+    Source, Symbol,
 };
 use crate::trading::orders::Orders;
 
@@ -105,6 +105,15 @@ fn run() -> Vec<Deed> {
         expected: 0,
         found: 5,
     };
+    let small = Difference {
+        asset: asset("BNB"),
+        expected: 99 * 10i128.pow(16),
+        found: 99 * 10i128.pow(16) - 7,
+    };
+    let by_rule = Deed::Accepted {
+        entry: small.name(),
+        by: Accepter::Rule,
+    };
     let mode = |strategy, mode| Deed::Mode { strategy, mode };
     vec![
         Deed::Holds {
@@ -139,6 +148,8 @@ fn run() -> Vec<Deed> {
             on: true,
         },
         difference.deed(),
+        small.deed(),
+        by_rule,
         mode(StrategyId::NONE, Mode::ReduceOnly),
         mode(MAKER, Mode::Halted),
         mode(StrategyId::NONE, Mode::Trading),
@@ -182,7 +193,7 @@ fn everything_that_a_run_left_is_known_again() {
     assert_eq!((first.working.filled, first.told), (Qty(5), Qty(5)));
     assert_eq!((first.exchange_id, first.working.acked), (Some(110), true));
     assert_eq!(first.working.tag, 7);
-    assert_eq!(first.age, Span::from_secs(22));
+    assert_eq!(first.age, Span::from_secs(24));
     let cut = of(12);
     assert_eq!((cut.working.filled, cut.told), (Qty(0), Qty(2)));
     assert_eq!(cut.over, Some((End::Cancelled, Some(Qty(2)))));
@@ -201,9 +212,13 @@ fn everything_that_a_run_left_is_known_again() {
     };
     assert_eq!(units("USDT"), Some(10i128.pow(21) - 4 * 10i128.pow(15)));
     assert_eq!(units("BTC"), Some(4 * 10i128.pow(15)));
-    assert_eq!(units("BNB"), Some(99 * 10i128.pow(16)));
+    assert_eq!(units("BNB"), Some(99 * 10i128.pow(16) - 7));
     assert_eq!(units("ETH"), Some(5));
     assert_eq!(known.differences.len(), 1);
+    assert_eq!(
+        (known.day, &known.accepted[..]),
+        (0, &[(asset("BNB"), 7)][..])
+    );
     assert_eq!((&known.held[..], known.used_to), (&[BTC][..], 13));
     assert_eq!(known.modes, [(MAKER, Mode::Halted)]);
 }

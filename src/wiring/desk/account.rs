@@ -1,6 +1,7 @@
 //! What a desk makes of what its account says beside its orders' own lives. Sends nothing itself.
 
 use super::*;
+use crate::base::Asset;
 
 /// Something that is to be done, and who wants it.
 pub(super) enum Wanted {
@@ -93,18 +94,53 @@ impl Desk {
                 self.counters.differences += 1;
                 turn.notes.record(difference_note(now, &difference));
                 self.keep(now, difference.deed());
-                self.hold(now, &difference);
+                self.unexplained.open(difference);
+                let ended = self.unexplained.judge(turn.clock.unix(), difference.asset);
+                self.end(turn, now, &ended);
+                self.hold();
             }
         }
     }
 
-    /// What has a difference in it may only be reduced from now on.
-    pub(super) fn hold(&mut self, now: Nanos, difference: &Difference) {
+    /// A person accepts all that is not explained of an asset: its instruments are no longer
+    /// reduce-only for that. Says how much there was, each difference and each instrument with
+    /// trades of no known order; zero if nothing of the asset is to be accepted.
+    pub fn accept(&mut self, turn: &mut Turn, asset: Asset) -> usize {
+        let now = turn.clock.now();
+        let listed = (0..self.picture.len()).map(|at| InstrumentId(at as u16));
+        let table: Vec<Instrument> = listed
+            .filter_map(|id| self.picture.instrument(id).copied())
+            .collect();
+        let ended = self.unexplained.accept(asset, &table);
+        self.end(turn, now, &ended);
+        self.note_modes(turn, now);
+        ended.len()
+    }
+
+    /// What is not explained holds its instruments: their positions may only be reduced.
+    pub(super) fn hold(&mut self) {
         for at in 0..self.picture.len() {
             let id = InstrumentId(at as u16);
             let its = self.picture.instrument(id);
-            if its.is_some_and(|instrument| instrument.base == difference.asset) {
-                self.set_reduce_only(now, id);
+            if its.is_some_and(|its| self.unexplained.holds(its)) {
+                self.risk.set_reduce_only(id, true);
+            }
+        }
+    }
+
+    /// Records what no longer holds anything, and lets go of the instruments that nothing else
+    /// holds.
+    fn end(&mut self, turn: &mut Turn, now: Nanos, ended: &[Ended]) {
+        for one in ended {
+            turn.notes.record(accepted_note(now, one));
+            self.keep(now, one.deed());
+        }
+        for at in 0..self.picture.len() {
+            let id = InstrumentId(at as u16);
+            let its = self.picture.instrument(id);
+            let its = its.filter(|its| ended.iter().any(|one| one.held(its)));
+            if its.is_some_and(|its| !self.unexplained.holds(its)) {
+                self.risk.set_reduce_only(id, false);
             }
         }
     }

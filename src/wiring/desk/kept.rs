@@ -2,7 +2,7 @@
 //! one. Writes nothing itself.
 
 use super::*;
-use crate::base::Px;
+use crate::base::{Asset, Px};
 use crate::trading::recover::Recovered;
 
 impl Desk {
@@ -56,9 +56,8 @@ impl Desk {
                 reconcile.resume(now, instrument, listed, age);
             }
         }
-        for &instrument in &left.held {
-            self.risk.set_reduce_only(instrument, true);
-        }
+        self.unexplained = left.unexplained();
+        self.hold();
         self.check();
     }
 
@@ -128,9 +127,16 @@ impl Desk {
         }
     }
 
-    /// Positions in this instrument may only be reduced from here on.
-    pub(super) fn set_reduce_only(&mut self, now: Nanos, instrument: InstrumentId) {
-        self.risk.set_reduce_only(instrument, true);
+    /// Up to so much of an asset that is not explained is accepted each day by itself.
+    pub(crate) fn accept_by_rule(&mut self, rule: Vec<(Asset, i128)>) {
+        self.unexplained.set_rule(rule);
+    }
+
+    /// The account traded by no order that is known: positions in this instrument may only be
+    /// reduced from here on.
+    pub(super) fn hold_stray(&mut self, now: Nanos, instrument: InstrumentId) {
+        self.unexplained.hold(instrument);
+        self.hold();
         let on = true;
         self.keep(now, Deed::Held { instrument, on });
     }

@@ -1,12 +1,13 @@
 //! What the log says of intents and orders. Sends nothing.
 
 use crate::base::{
-    Fill, InstrumentId, Mode, Nanos, Note, Outcome, Place, Report, Resting, Severity, Value,
-    Working,
+    Accepter, Fill, InstrumentId, Mode, Nanos, Note, Outcome, Place, Report, Resting, Severity,
+    Value, Working,
 };
 use crate::trading::reconcile::Difference;
 use crate::trading::refusal::Compared;
 use crate::trading::risk::{ModeChange, Whose};
+use crate::trading::unexplained::Ended;
 
 /// A line of the decision log: what was wanted, and the inputs that it was wanted for.
 pub(super) fn decision(at: Nanos, severity: Severity, event: &'static str, intent: &Place) -> Note {
@@ -121,6 +122,29 @@ pub(super) fn difference_note(now: Nanos, difference: &Difference) -> Note {
         .with("expected", whole(difference.expected))
         .with("found", whole(difference.found))
         .text(&difference.asset)
+}
+
+/// Something that nobody could explain holds nothing any more.
+pub(super) fn accepted_note(now: Nanos, ended: &Ended) -> Note {
+    let note = Note::new(now, Severity::Info, "account.accepted");
+    match ended {
+        Ended::Difference(difference, by) => note
+            .with("entry", Value::Int(difference.name() as i64))
+            .with("amount", Value::Ratio(difference.off() as f64 / 1e18))
+            .with(
+                "by",
+                Value::Word(match by {
+                    Accepter::Rule => "rule",
+                    Accepter::Person => "person",
+                    Accepter::Exchange => "exchange",
+                }),
+            )
+            .text(&difference.asset),
+        Ended::Trades(instrument) => note
+            .instrument(*instrument)
+            .with("by", Value::Word("person"))
+            .text("trades of no known order"),
+    }
 }
 
 /// Who may no longer order, or may again.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::{
-    Body, ClientId, Deed, Event, InstrumentId, News, OrderRef, Question, Said, Source,
+    Accepter, Body, ClientId, Deed, Event, InstrumentId, News, OrderRef, Question, Said, Source,
 };
 use crate::journal::orders::Reader;
 use crate::wiring::keep::testing::{instrument, ticket};
@@ -50,6 +50,11 @@ impl Log for Fake {
         disk.synced = disk.written.len();
         Ok(())
     }
+}
+
+fn accepted(entry: u64) -> Deed {
+    let by = Accepter::Person;
+    Deed::Accepted { entry, by }
 }
 
 struct Bench {
@@ -204,7 +209,7 @@ fn after_a_sync_that_failed_nobody_trusts_the_disk_again() {
 #[test]
 fn what_finds_no_room_is_counted_and_ends_the_admission_of_orders() {
     let mut bench = Bench::new(8);
-    let one = Deed::Accepted { entry: 1 };
+    let one = accepted(1);
     let mut kept = 0;
     while bench.keep.takes_orders() {
         bench.keep.keep(OsClock.now(), one);
@@ -247,7 +252,7 @@ fn a_thread_writes_and_hands_on_by_itself_and_says_in_the_end_how_long_it_took()
     let mut took = Vec::new();
     for n in 0..50 {
         let began = Instant::now();
-        keep.keep(OsClock.now(), Deed::Accepted { entry: n });
+        keep.keep(OsClock.now(), accepted(n));
         assert!(keep.request(Request::Cancel(order(n))).is_ok());
         while gateway.pop().is_err() {
             assert!(began.elapsed() < Duration::from_secs(20), "it sleeps");
@@ -268,7 +273,7 @@ fn a_thread_writes_and_hands_on_by_itself_and_says_in_the_end_how_long_it_took()
     let mut reader = Reader::new("it", &bytes).unwrap();
     let mut entries = 0;
     while let Some((_, deed)) = reader.next_deed().unwrap() {
-        assert_eq!(deed, Deed::Accepted { entry: entries });
+        assert_eq!(deed, accepted(entries));
         entries += 1;
     }
     assert_eq!((entries, reader.ended()), (50, true));
