@@ -197,22 +197,52 @@ fn a_parked_worker_sleeps_until_its_bell_rings_and_turns_once_for_it() {
     ringer.join().unwrap();
 }
 
-/// A lane with one socket that nobody reads.
-struct Listening(Socket);
+/// A lane with one socket, which nobody reads unless it has a ring to the desk.
+struct Listening(Socket, Option<Backlog>);
+
+/// Frames of five bytes that lie in a socket: each is an event for the desk.
+struct Backlog {
+    ring: crate::wiring::ring::Sender<Event>,
+    unread: bool,
+    /// How many events waited for the desk when a frame was read.
+    waited: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Listening {
+    fn read_one(&mut self) -> bool {
+        use std::io::Read as _;
+        let Self(socket, Some(backlog)) = self else {
+            return false;
+        };
+        backlog.unread = socket.read(&mut [0; 5]).is_ok();
+        if backlog.unread {
+            let room = backlog.ring.room();
+            assert!(backlog.ring.push(event()).is_ok());
+            backlog.waited.lock().unwrap().push(8 - room);
+        }
+        backlog.unread
+    }
+
+    fn is_unread(&self) -> bool {
+        self.1.as_ref().is_some_and(|backlog| backlog.unread)
+    }
+}
 
 impl Lane<Socket> for Listening {
-    fn handle_ready(&mut self, _: &mut Turn, _: u8) {}
+    fn handle_ready(&mut self, _: &mut Turn, _: u8) {
+        self.read_one();
+    }
 
     fn handle_turn(&mut self, _: &mut Turn) -> bool {
-        false
+        self.is_unread() && self.read_one()
     }
 
     fn wants_turn(&self) -> bool {
-        false
+        self.is_unread()
     }
 
     fn has_unread(&self) -> bool {
-        false
+        self.is_unread()
     }
 
     fn poll_timeout(&self) -> Nanos {
@@ -269,6 +299,12 @@ fn bound_ns(running: &mut Running) -> u64 {
 
 /// A worker that waits on a connection to us, and our end of it.
 fn listening() -> (Running, std::net::TcpStream, crate::watch::Collector) {
+    listening_for(None)
+}
+
+fn listening_for(
+    backlog: Option<Backlog>,
+) -> (Running, std::net::TcpStream, crate::watch::Collector) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let mut socket = Socket::connect(address, &SocketOptions::default(), false).unwrap();
@@ -278,7 +314,9 @@ fn listening() -> (Running, std::net::TcpStream, crate::watch::Collector) {
         let registry = worker.poll.registry();
         let interest = mio::Interest::READABLE;
         mio::event::Source::register(&mut socket, registry, token(0, 0), interest).unwrap();
-        worker.feeds.push(placed(Box::new(Listening(socket))));
+        worker
+            .feeds
+            .push(placed(Box::new(Listening(socket, backlog))));
         (worker, collector)
     };
     (Running::new(worker), far, collector)
@@ -307,6 +345,29 @@ fn a_stop_with_bytes_in_the_kernel_is_within_the_upper_bound_however_the_thread_
         bound >= 250_000_000,
         "the oldest byte lay there for longer: {bound} ns"
     );
+}
+
+/// T14: a worker that did not run for longer than its limit empties its sockets before anything is
+/// decided on the oldest of what lies in them.
+#[test]
+fn after_a_stop_all_that_lies_in_the_sockets_is_read_before_the_desk_decides() {
+    use std::io::Write as _;
+    let (ring, input) = ring(8, Bell::new(|| {}));
+    let waited = Arc::<Mutex<Vec<usize>>>::default();
+    let (mut running, mut far, _collector) = listening_for(Some(Backlog {
+        ring,
+        unread: false,
+        waited: waited.clone(),
+    }));
+    running.worker.desk = Some(Desk::without_strategy(vec![input]));
+    running.turn();
+    far.write_all(&b"frame".repeat(6)).unwrap();
+    arrived(&mut running, 6 * b"frame".len());
+    std::thread::sleep(Duration::from_nanos(STOPPED.0) * 2);
+    running.turn();
+    assert_eq!(*waited.lock().unwrap(), [0, 1, 2, 3, 4, 5]);
+    let desk = running.worker.desk.as_ref().unwrap();
+    assert_eq!(desk.counters().events, 6, "and then it decides");
 }
 
 #[test]
