@@ -38,6 +38,7 @@ use std::time::{Duration, Instant};
 pub(super) mod claim;
 mod end;
 pub(super) mod files;
+mod money;
 mod recording;
 mod screen;
 mod simulated;

@@ -249,14 +249,41 @@ fn push_digits(text: &mut ArrayVec<u8, ENCODED_MAX>, mut value: u64, width: usiz
 
 /// `units` of 10^-`from` in units of 10^-`to`; `None` if they do not fit there exactly.
 pub(crate) fn rescaled(units: i128, from: u8, to: u8) -> Option<i128> {
-    let step = |by: u8| 10i128.checked_pow(u32::from(by));
     match to.checked_sub(from) {
-        Some(up) => units.checked_mul(step(up)?),
+        Some(up) => units.checked_mul(ten(up)?),
         None if units == 0 => Some(0),
-        None => step(from - to)
+        None => ten(from - to)
             .filter(|step| units % step == 0)
             .map(|step| units / step),
     }
+}
+
+/// The same, rounded up or down; `None` if they are too large.
+pub(crate) fn rounded(units: i128, from: u8, to: u8, up: bool) -> Option<i128> {
+    match to.checked_sub(from) {
+        Some(finer) => units.checked_mul(ten(finer)?),
+        None => Some(divided(units, ten(from - to)?, up)),
+    }
+}
+
+pub(crate) fn ten(to: u8) -> Option<i128> {
+    10i128.checked_pow(u32::from(to))
+}
+
+/// Rounded up, or down; `by` is above zero.
+pub(crate) fn divided(units: i128, by: i128, up: bool) -> i128 {
+    debug_assert!(by > 0);
+    if by == 1 {
+        return units;
+    }
+    let (whole, part) = match (i64::try_from(units), i64::try_from(by)) {
+        (Ok(units), Ok(by)) => (
+            i128::from(units.div_euclid(by)),
+            i128::from(units.rem_euclid(by)),
+        ),
+        _ => (units.div_euclid(by), units.rem_euclid(by)),
+    };
+    whole + i128::from(up && part != 0)
 }
 
 /// Writes `units` of 10^-`scale` as a plain decimal without trailing zeros or exponent: `0.1`,

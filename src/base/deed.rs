@@ -4,7 +4,8 @@
 use super::account::Resting;
 use super::instrument::{Asset, InstrumentId};
 use super::level::Qty;
-use super::order::{ClientId, End, NewOrder, News, Position, StrategyId, Working};
+use super::order::{ClientId, End, NewOrder, News, StrategyId, Working};
+use super::position::Position;
 use super::time::{Nanos, Span};
 
 /// One record of the order journal. All of them, in their order, make again what is known.

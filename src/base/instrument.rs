@@ -125,7 +125,7 @@ impl Instrument {
     }
 
     /// Decimals of a notional, 0 ..= 54.
-    pub fn notional_scale(&self) -> u8 {
+    pub const fn notional_scale(&self) -> u8 {
         let size = self.qty_scale + self.contract.scale;
         match self.contract.inverse {
             true => size,

@@ -9,8 +9,10 @@ pub(crate) mod instrument;
 pub(crate) mod level;
 pub(crate) mod note;
 pub(crate) mod order;
+pub(crate) mod position;
 pub(crate) mod secret;
 pub(crate) mod shown;
+pub(crate) mod signed;
 pub(crate) mod text;
 pub(crate) mod time;
 
@@ -26,8 +28,9 @@ pub(crate) use note::Field;
 pub use note::{Note, Severity, Value};
 pub use order::{
     Cancel, CancelAll, ClientId, End, Fee, Fill, Intent, NewOrder, News, OrderType, Outcome, Place,
-    Position, Replace, Report, Said, Source, StrategyId, Why, Working,
+    Replace, Report, Said, Source, StrategyId, Why, Working,
 };
+pub use position::Position;
 pub use secret::Secret;
 pub use time::{Clock, Nanos, RxStamps, Span, UnixNanos};
 pub(crate) use time::{DAY_NS, ServerTime};

@@ -474,27 +474,3 @@ impl Working {
         Qty(self.qty.0 - self.filled.0)
     }
 }
-
-/// What an account of positions has of an instrument: the sum of its fills.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Position {
-    /// How much was bought, less what was sold, at the instrument's quantity scale.
-    pub qty: i128,
-    /// What was received for sales, less what was paid for purchases, at the instrument's notional
-    /// scale. Fees are not in it.
-    pub cash: i128,
-}
-
-impl Position {
-    /// Adds a fill that is worth so much. A worth that does not fit is more than any sum can say.
-    pub(crate) fn add(&mut self, side: Side, qty: Qty, worth: Option<u128>) {
-        let worth = worth.and_then(|worth| i128::try_from(worth).ok());
-        let worth = worth.unwrap_or(i128::MAX);
-        let (qty, worth) = match side {
-            Side::Buy => (i128::from(qty.0), -worth),
-            Side::Sell => (-i128::from(qty.0), worth),
-        };
-        self.qty += qty;
-        self.cash = self.cash.saturating_add(worth);
-    }
-}

@@ -222,6 +222,17 @@ impl Exposure {
         }
     }
 
+    /// The best prices of its last book, at the numbers of [`Self::listing`]; `None` before the
+    /// first one.
+    pub(crate) fn touch(&self, id: InstrumentId) -> Option<(Px, Px)> {
+        self.seats.get(id.index())?.touch()
+    }
+
+    /// The listing that all of it is counted at.
+    pub(crate) fn listing(&self, id: InstrumentId) -> Option<&Instrument> {
+        self.seats.get(id.index()).map(Seat::listing)
+    }
+
     /// Whether its orders are at the numbers that it is listed with.
     pub(crate) fn is_settled(&self, id: InstrumentId) -> bool {
         let seat = self.seats.get(id.index());

@@ -7,11 +7,13 @@
 //! questions about what nobody said in time. `Reconcile` compares with the exchange.
 //!
 //! Risk compares with limits what `Exposure` adds up of positions and of what orders may still make
-//! of them, and asks `Orders` itself which orders are open.
+//! of them, and asks `Orders` itself which orders are open. `Pnl` owns the positions of strategies,
+//! and says what they gained or lost.
 
 mod exposure;
 pub mod limits;
 pub mod orders;
+pub(crate) mod pnl;
 mod rate;
 pub(crate) mod reconcile;
 pub(crate) mod recover;

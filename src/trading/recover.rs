@@ -190,10 +190,10 @@ impl Recovery {
                 Output::Ask(_) => continue,
             };
             self.reconcile.handle_fill(instrument, &fill);
-            let its = self.instruments.get(instrument.index());
-            let worth = its.and_then(|its| its.notional(fill.px, fill.qty));
             let position = self.positions.entry((strategy, instrument)).or_default();
-            position.add(fill.side, fill.qty, worth);
+            if let Some(its) = self.instruments.get(instrument.index()) {
+                position.add(its, &fill);
+            }
         }
     }
 }
@@ -431,14 +431,10 @@ impl<'t> Moves<'t> {
     }
 
     fn position(&self, (from, to): Seat<'_>, of: &Position) -> Result<Position, String> {
-        let qty = rescaled(of.qty, from.qty_scale, to.qty_scale);
-        let cash = rescaled(of.cash, from.notional_scale(), to.notional_scale());
-        let coarse = || {
+        of.rescaled(from, to).ok_or_else(|| {
             let name = from.symbol;
             format!("the position in {name} of an earlier run does not fit its new scales")
-        };
-        let (qty, cash) = qty.zip(cash).ok_or_else(coarse)?;
-        Ok(Position { qty, cash })
+        })
     }
 }
 

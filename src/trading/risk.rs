@@ -10,6 +10,7 @@ mod seat;
 use super::exposure::{Exposure, Scope};
 use super::limits::{BPS, RiskLimits, RiskParams, SizeLimit};
 use super::orders::{Moved, Orders};
+use super::pnl::{Pnl, Row};
 use super::refusal::{Compared, Refusal, Refusals, Refused, Unit};
 use crate::base::{
     Body, ClientId, DAY_NS, Event, Fill, Instrument, InstrumentId, Mode, Nanos, NewOrder, Place,
@@ -78,6 +79,7 @@ pub struct Risk {
     /// By strategy id; the last one is everybody who has none.
     own: Vec<Own>,
     exposure: Exposure,
+    pnl: Pnl,
     /// The day that gains and losses are counted of, in days since 1970, and when to look again.
     day: i64,
     day_due: Nanos,
@@ -126,6 +128,7 @@ impl Risk {
             params: limits.params,
             next_client_id: first_client_id,
             exposure: Exposure::new(instruments, limits.own.len() - 1),
+            pnl: Pnl::new(instruments, limits.own.len() - 1),
             all: Own::new(limits.all),
             own: limits.own.into_iter().map(Own::new).collect(),
             day: 0,
@@ -165,7 +168,9 @@ impl Risk {
 
     /// The account traded, by no order that is known.
     pub(crate) fn handle_stray(&mut self, instrument: InstrumentId, fill: &Fill) {
+        self.pnl.handle_fill(StrategyId::NONE, instrument, fill);
         self.exposure.handle_stray(instrument, fill);
+        self.follow_listing(instrument);
         self.judge_losses(instrument);
     }
 
@@ -178,6 +183,21 @@ impl Risk {
         entry: Option<Px>,
     ) {
         self.exposure.restore(strategy, instrument, qty, entry);
+    }
+
+    /// What positions gained and lost.
+    pub(crate) fn pnl(&self) -> &Pnl {
+        &self.pnl
+    }
+
+    /// What an earlier run left of them.
+    pub(crate) fn pnl_mut(&mut self) -> &mut Pnl {
+        &mut self.pnl
+    }
+
+    /// What was traded or is held, by strategy, then by instrument, at the last books.
+    pub(crate) fn pnl_rows(&self) -> impl Iterator<Item = Row> {
+        self.pnl.rows(|id| self.exposure.touch(id))
     }
 
     /// Until its first book an instrument of which something is held counts at this price at least.
@@ -378,7 +398,13 @@ impl Risk {
     }
 
     fn handle_moved(&mut self, moved: &Moved) {
+        // A fill is at the listing that its order was written at: the exposure takes another one
+        // only when the last order is over.
+        if let Some(fill) = &moved.fill {
+            self.pnl.handle_fill(moved.strategy, moved.instrument, fill);
+        }
         self.exposure.handle_moved(moved);
+        self.follow_listing(moved.instrument);
         if moved.fill.is_some() {
             self.own_mut(moved.strategy).handle_trade();
         }
@@ -394,6 +420,14 @@ impl Risk {
             own.limits.relist(id.index(), listed);
         }
         self.exposure.relist(id, listed, self.keeps_scales);
+        self.follow_listing(id);
+    }
+
+    /// Positions are counted at the listing at which the exposure is.
+    fn follow_listing(&mut self, id: InstrumentId) {
+        if let Some(listed) = self.exposure.listing(id) {
+            self.pnl.relist(id, listed);
+        }
     }
 
     /// Halts whoever reached a limit of losses, by the sums that this instrument is in.

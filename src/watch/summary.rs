@@ -7,12 +7,14 @@
 mod books;
 mod orders;
 mod outages;
+mod pnl;
 mod status;
 mod timing;
 
 pub use books::{Book, Exchange};
 pub use orders::{Orders, Refused, Strategy, Traded};
 pub use outages::Outage;
+pub use pnl::{Fees, Pnl, PnlTotal};
 use serde::{Deserialize, Serialize};
 pub(crate) use status::DarkBook;
 pub use status::{LateData, Status};
@@ -61,6 +63,12 @@ pub struct Summary {
     /// The same for each strategy, in the order of the configuration.
     #[serde(default)]
     pub strategies: Vec<Strategy>,
+    /// What was gained and lost, an object per strategy and instrument that traded or is held.
+    #[serde(default)]
+    pub pnl: Vec<Pnl>,
+    /// The same of each asset that instruments are paid in.
+    #[serde(default)]
+    pub pnl_totals: Vec<PnlTotal>,
     /// How evenly the workers turned, by worker number.
     pub workers: Vec<Worker>,
     /// Log records that did not reach the log because the scribe was behind.

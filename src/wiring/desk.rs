@@ -13,9 +13,8 @@ use super::ring::{Receiver, Sender};
 use super::turn::Turn;
 use crate::base::{
     AccountNews, Body, CancelAll, Change, ClientId, Deed, Event, Fill, Flags, Instrument,
-    InstrumentId, Intent, Nanos, NewOrder, News, Note, OrderRef, Outcome, Place, Position, Qty,
-    Question, Replace, Report, Said, Severity, Source, Span, Stamps, StrategyId, UnixNanos, Value,
-    Working,
+    InstrumentId, Intent, Nanos, NewOrder, News, Note, OrderRef, Outcome, Place, Qty, Question,
+    Replace, Report, Said, Severity, Source, Span, Stamps, StrategyId, UnixNanos, Value, Working,
 };
 use crate::market::Picture;
 use crate::strategy::{Intents, Strategy, View};
@@ -105,10 +104,7 @@ impl Desk {
         );
         Self {
             inputs,
-            chairs: strategies
-                .into_iter()
-                .map(|seated| Chair::new(seated, instruments.len()))
-                .collect(),
+            chairs: strategies.into_iter().map(Chair::new).collect(),
             picture: Picture::new(instruments),
             orders: Orders::new(risk.open_orders_max(), instruments.len(), rules.visibility),
             reconcile,
@@ -311,6 +307,7 @@ impl Desk {
             refusals: self.risk.refusals().clone(),
             strategies: self.chairs.iter().map(end).collect(),
             traded: self.traded.clone(),
+            pnl: self.risk.pnl_rows().collect(),
         }
     }
 
@@ -348,7 +345,8 @@ impl Desk {
         let chair = &mut self.chairs[strategy.index()];
         chair.counters.events += 1;
         let orders = self.orders.working();
-        let view = View::new(&self.picture, &chair.positions, orders, strategy);
+        let positions = self.risk.pnl().positions(strategy);
+        let view = View::new(&self.picture, positions, orders, strategy);
         let decides = &mut chair.seated.strategy;
         decides.handle_event(popped, event, &view, &mut intents);
         if intents.is_empty() || self.closed {
@@ -494,7 +492,7 @@ impl Desk {
             }
         }
         if let Some(chair) = chair {
-            chair.count(report, &self.picture);
+            chair.counters.count(report.outcome);
         }
     }
 

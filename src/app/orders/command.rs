@@ -5,11 +5,12 @@ use super::{Folder, learn, nanos};
 use crate::app::cli::{self, FAILED, OrdersArgs, WRONG_USE};
 use crate::app::config::Config;
 use crate::app::run::RunError;
+use crate::base::signed::text as plain;
 use crate::base::{
     Asset, Clock as _, Deed, Instrument, InstrumentId, Mode, OpenOrder, Side, Span, StrategyId,
 };
 use crate::exchange::{self, Account, AccountKey};
-use crate::journal::orders::{ASSET_SCALE, Names, Reader, Tables, Writer, plain};
+use crate::journal::orders::{ASSET_SCALE, Names, Reader, Tables, Writer};
 use crate::strategy::Kind;
 use crate::trading::recover::Recovered;
 use crate::world::os::clock::OsClock;

@@ -1,5 +1,6 @@
 //! What is known about a run at its start and at its end. Writes no file.
 
+use super::money;
 use crate::base::text::rfc3339;
 use crate::base::{Clock as _, Decimal, Instrument, Nanos, Note, Severity, Span, Value};
 use crate::trading::refusal::{Compared, Refusal, Refusals, Unit};
@@ -100,6 +101,7 @@ pub(crate) fn tell_desk(summary: &mut Summary, desk: &DeskEnd, instruments: &[In
         told.orders = orders(&end.counters, &end.refusals, instruments);
         told.orders.sent = end.counters.admitted;
     }
+    money::tell(summary, desk, instruments);
 }
 
 /// What its feed counted of a book.

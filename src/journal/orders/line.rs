@@ -108,6 +108,8 @@ pub(super) enum Body {
         symbol: String,
         qty: String,
         cash: String,
+        /// Absent in what earlier versions wrote.
+        cost: Option<String>,
     },
     Seen {
         symbol: String,

@@ -9,7 +9,6 @@
 //! other line that is not as it was written is an error, since nobody can say what it was.
 
 mod line;
-mod number;
 mod read;
 mod write;
 
@@ -17,7 +16,6 @@ mod write;
 mod tests;
 
 pub(crate) use line::Begun;
-pub(crate) use number::text as plain;
 pub(crate) use read::{Reader, Tables};
 pub(crate) use write::{Names, Writer};
 

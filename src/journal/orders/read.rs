@@ -1,9 +1,9 @@
 //! Lines to records. Believes no line that is not as it was written, and skips none.
 
 use super::line::{Begun, Body, ChangeWord, Head, KINDS, OrderText, SaidText, SourceWord};
-use super::number::units;
 use super::{ASSET_SCALE, VERSION};
 use crate::base::decimal::rescaled;
+use crate::base::signed::units;
 use crate::base::{
     Asset, Change, ClientId, Contract, Decimal, Deed, Fee, Fill, Instrument, InstrumentId, Nanos,
     NewOrder, News, OpenOrder, Position, Px, Qty, Resting, Said, Source, StrategyId, Symbol,
@@ -309,16 +309,23 @@ impl<'b> Reader<'b> {
                 symbol,
                 qty,
                 cash,
+                cost,
             } => {
                 let strategy = self.strategy(strategy.as_deref())?;
                 let Scaled(of) = self.of(&symbol)?;
                 let qty = units(&qty, of.qty_scale);
-                let cash = units(&cash, of.notional_scale());
-                let (qty, cash) = qty.zip(cash).ok_or_else(|| wrong(self))?;
+                let cash = units(&cash, of.cash_scale());
+                let cost = match cost {
+                    Some(cost) => units(&cost, of.cash_scale()),
+                    // Nothing was gained yet, as far as is known.
+                    None => cash.and_then(i128::checked_neg),
+                };
+                let position = qty.zip(cash).zip(cost);
+                let ((qty, cash), cost) = position.ok_or_else(|| wrong(self))?;
                 Deed::Position {
                     strategy,
                     instrument: of.id,
-                    position: Position { qty, cash },
+                    position: Position { qty, cash, cost },
                 }
             }
             Body::Seen { symbol, trade_id } => Deed::Seen {

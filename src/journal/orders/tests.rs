@@ -193,6 +193,7 @@ fn all() -> Vec<Deed> {
             position: Position {
                 qty: -5,
                 cash: i128::from(i64::MAX) * 1_000,
+                cost: -1_234,
             },
         },
         Deed::Seen {

@@ -1,7 +1,7 @@
 //! Records to lines. Puts symbols and names in the place of ids, and decimals in that of units.
 
 use super::line::{Begun, Body, ChangeWord, FeeText, OrderText, SaidText, SourceWord};
-use super::number::text;
+use crate::base::signed::text;
 use crate::base::{
     Change, Deed, Fill, Instrument, InstrumentId, Nanos, NewOrder, News, OpenOrder, Position, Px,
     Qty, Resting, Said, Source, StrategyId, UnixNanos,
@@ -307,7 +307,8 @@ impl<'n> Names<'n> {
             strategy: self.strategy(strategy),
             symbol: of.symbol.to_string(),
             qty: text(position.qty, of.qty_scale),
-            cash: text(position.cash, of.notional_scale()),
+            cash: text(position.cash, of.cash_scale()),
+            cost: Some(text(position.cost, of.cash_scale())),
         })
     }
 }

@@ -1,7 +1,8 @@
 //! What is held and ordered of one instrument, by the account or by one strategy.
 
-use super::seat::{Rate, Seat, VALUE_MAX, rescaled};
+use super::seat::{Rate, Seat, VALUE_MAX};
 use super::signed;
+use crate::base::decimal::rounded;
 use crate::base::{Fee, Fill, Px, Qty, Side};
 
 /// What a cell adds to its sums.
@@ -158,7 +159,7 @@ impl Cell {
     /// The units of the position are others from here on; what is cut off counts whole.
     pub(super) fn rescale(&mut self, from: u8, to: u8) {
         for qty in [&mut self.qty, &mut self.unpriced] {
-            match rescaled(*qty, from, to, *qty > 0) {
+            match rounded(*qty, from, to, *qty > 0) {
                 Some(units) => *qty = units,
                 None => self.lost = true,
             }

@@ -1,6 +1,7 @@
 //! What an instrument's units are worth: its listing, and its last prices.
 
 use super::VALUE_SCALE;
+use crate::base::decimal::{divided, rounded, ten};
 use crate::base::{Instrument, Px, Qty};
 
 /// Decimals of the base asset in which gains of inverse contracts are kept.
@@ -110,6 +111,12 @@ impl Seat {
         before != Some((touch.bid, touch.ask))
     }
 
+    /// The last book's.
+    pub(super) fn touch(&self) -> Option<(Px, Px)> {
+        let touch = self.touch.filter(|touch| touch.seen)?;
+        Some((Px(touch.bid), Px(touch.ask)))
+    }
+
     pub(super) fn is_marked(&self) -> bool {
         self.touch.is_some_and(|touch| touch.seen)
     }
@@ -200,7 +207,7 @@ impl Seat {
             true => BASE_SCALE,
             false => VALUE_SCALE,
         };
-        rescaled(i128::try_from(units).ok()?, scale, to, up)
+        rounded(i128::try_from(units).ok()?, scale, to, up)
     }
 
     /// Takes note of other numbers in the listing. What is held stays at the old ones for good if
@@ -224,7 +231,7 @@ impl Seat {
         let next = self.next.take_if(|_| !has_orders)?;
         let (px, qty) = (self.listing.px_scale, self.listing.qty_scale);
         let moved = |of: i64, up| {
-            let units = rescaled(of.into(), px, next.px_scale, up);
+            let units = rounded(of.into(), px, next.px_scale, up);
             units.map_or(i64::MAX, |units| i64::try_from(units).unwrap_or(i64::MAX))
         };
         self.touch = self.touch.map(|touch| Touch {
@@ -269,38 +276,10 @@ fn common_divisor(a: i128, b: i128) -> i128 {
     }
 }
 
-pub(super) fn ten(to: u8) -> Option<i128> {
-    10i128.checked_pow(u32::from(to))
-}
-
 /// Most numbers are short: a product of two of 64 bits cannot overflow.
 fn times(a: i128, b: i128) -> Option<i128> {
     match (i64::try_from(a), i64::try_from(b)) {
         (Ok(a), Ok(b)) => Some(i128::from(a) * i128::from(b)),
         _ => a.checked_mul(b),
-    }
-}
-
-/// Rounded up, or down; `by` is above zero.
-fn divided(units: i128, by: i128, up: bool) -> i128 {
-    debug_assert!(by > 0);
-    if by == 1 {
-        return units;
-    }
-    let (whole, part) = match (i64::try_from(units), i64::try_from(by)) {
-        (Ok(units), Ok(by)) => (
-            i128::from(units.div_euclid(by)),
-            i128::from(units.rem_euclid(by)),
-        ),
-        _ => (units.div_euclid(by), units.rem_euclid(by)),
-    };
-    whole + i128::from(up && part != 0)
-}
-
-/// The same number at another scale, rounded up or down; `None` if it does not fit.
-pub(super) fn rescaled(units: i128, from: u8, to: u8, up: bool) -> Option<i128> {
-    match to.checked_sub(from) {
-        Some(finer) => units.checked_mul(ten(finer)?),
-        None => Some(divided(units, ten(from - to)?, up)),
     }
 }

@@ -199,8 +199,16 @@ fn everything_that_a_run_left_is_known_again() {
     assert_eq!(cut.over, Some((End::Cancelled, Some(Qty(2)))));
     assert_eq!(of(13).exchange_id, None);
     assert_eq!(of(5).working.strategy, StrategyId::NONE);
-    let bought = Position { qty: 5, cash: -500 };
-    let stray = Position { qty: -1, cash: 100 };
+    let bought = Position {
+        qty: 5,
+        cash: -500,
+        cost: 500,
+    };
+    let stray = Position {
+        qty: -1,
+        cash: 100,
+        cost: -100,
+    };
     let positions = [(MAKER, BTC, bought), (StrategyId::NONE, BTC, stray)];
     assert_eq!(known.positions, positions);
     assert_eq!(known.trades, [(BTC, 1), (BTC, 2), (BTC, 9)]);
@@ -427,6 +435,7 @@ fn ids_and_scales_of_another_run_are_those_of_the_same_symbols_and_names() {
     let position = Position {
         qty: 300,
         cash: -3_000_000,
+        cost: 3_000_000,
     };
     assert_eq!(found.positions, [(StrategyId(1), ETH, position)]);
     assert_eq!(found.trades, [(ETH, 1)]);

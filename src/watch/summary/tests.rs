@@ -181,6 +181,33 @@ pub(crate) fn example() -> Summary {
             }],
             ..Orders::default()
         },
+        pnl: vec![Pnl {
+            strategy: Some("maker".to_owned()),
+            instrument: "binance:BTC-USDT".to_owned(),
+            fills: 7,
+            position: "0.3".to_owned(),
+            sellable: "0.2995".to_owned(),
+            average_px: Some("64251".to_owned()),
+            asset: "USDT".to_owned(),
+            realised: "12.3456".to_owned(),
+            unrealised: Some("-3.21".to_owned()),
+            unrealised_worst: Some("-4.5".to_owned()),
+            fees: vec![Fees {
+                asset: "BTC".to_owned(),
+                amount: "0.0005".to_owned(),
+                value: Some("32.115".to_owned()),
+            }],
+            total: Some("-22.9794".to_owned()),
+        }],
+        pnl_totals: vec![PnlTotal {
+            asset: "USDT".to_owned(),
+            realised: "12.3456".to_owned(),
+            unrealised: "-3.21".to_owned(),
+            unrealised_worst: "-4.5".to_owned(),
+            fees: "32.115".to_owned(),
+            total: "-22.9794".to_owned(),
+            unvalued: 0,
+        }],
         outages: Vec::new(),
         too_long: Vec::new(),
         workers: vec![Worker {

@@ -6,6 +6,7 @@ mod cases;
 mod exchange;
 mod fickle;
 mod kills;
+mod money;
 
 use super::*;
 use crate::base::{
@@ -216,7 +217,7 @@ impl World {
             orders: Vec::new(),
             trades: Vec::new(),
             position: 0,
-            balances: BTreeMap::from([("BTC", 50_000), ("USDT", 100_000_000_000)]),
+            balances: money::OPENING.into(),
         };
         world.say_connected();
         for parcel in [Parcel::Book, Parcel::Market, Parcel::Tick] {
@@ -481,6 +482,10 @@ impl World {
         self.tell(BTC, Body::Book(top));
     }
 
+    fn known_position(&self) -> i128 {
+        self.desk.risk.pnl().positions(StrategyId(0))[0].qty
+    }
+
     /// What must hold at every step.
     fn check(&self) {
         let live = || {
@@ -500,7 +505,7 @@ impl World {
                 Side::Sell => short -= left,
             }
         }
-        let known = self.desk.chairs[0].positions[0].qty;
+        let known = self.known_position();
         let pending = self.desk.orders.pending(BTC);
         assert!(
             known + pending.buy as i128 >= long,
@@ -514,10 +519,7 @@ impl World {
 
     /// What must hold when the last fault is long over.
     fn check_quiet(&self) {
-        assert_eq!(
-            self.desk.chairs[0].positions[0].qty, self.position,
-            "position"
-        );
+        assert_eq!(self.known_position(), self.position, "position");
         let live = self
             .orders
             .iter()
@@ -561,6 +563,7 @@ fn run(seed: u64) -> DeskCounters {
     let mut world = World::new(seed);
     world.run();
     world.check_quiet();
+    world.check_pnl();
     world.desk_do(|desk, turn| desk.close(turn));
     world.desk.counters()
 }

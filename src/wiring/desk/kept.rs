@@ -2,7 +2,7 @@
 //! one. Writes nothing itself.
 
 use super::*;
-use crate::base::{Asset, Px};
+use crate::base::Asset;
 use crate::trading::recover::Recovered;
 
 impl Desk {
@@ -28,12 +28,11 @@ impl Desk {
             }
         }
         for &(strategy, instrument, position) in &left.positions {
-            if let Some(chair) = self.chairs.get_mut(strategy.index()) {
-                chair.positions[instrument.index()] = position;
-            }
+            self.risk.pnl_mut().restore(strategy, instrument, position);
             // Gains and losses count from here.
             self.risk.restore(strategy, instrument, position.qty, None);
-            if let Some(px) = self.paid(instrument, position) {
+            let listed = self.picture.instrument(instrument);
+            if let Some(px) = listed.and_then(|listed| position.average_px(listed)) {
                 self.risk.hint(instrument, px);
             }
         }
@@ -59,15 +58,6 @@ impl Desk {
         self.unexplained = left.unexplained();
         self.hold();
         self.check();
-    }
-
-    /// What was paid for a unit of a position, about.
-    fn paid(&self, instrument: InstrumentId, position: Position) -> Option<Px> {
-        let listed = self.picture.instrument(instrument)?;
-        let unit = listed.notional(Px(1), Qty(1))?;
-        let units = position.qty.unsigned_abs().checked_mul(unit)?;
-        let px = position.cash.unsigned_abs().checked_div(units)?;
-        i64::try_from(px).ok().map(Px)
     }
 
     pub(super) fn keep(&mut self, now: Nanos, deed: Deed) {

@@ -1,6 +1,7 @@
 //! Who sits at a desk, and what goes to and fro: receipts, tickets, requests. Decides nothing.
 
 use super::*;
+use crate::trading::pnl::Row;
 use arrayvec::ArrayVec;
 
 /// The stamps of an order from the frame that caused it to its admission.
@@ -134,6 +135,8 @@ pub struct DeskEnd {
     pub strategies: Vec<StrategyEnd>,
     /// What was traded, by instrument id.
     pub traded: Vec<Traded>,
+    /// What was gained and lost, by strategy, then by instrument.
+    pub(crate) pnl: Vec<Row>,
 }
 
 /// What a strategy leaves behind.
@@ -151,8 +154,6 @@ pub struct StrategyEnd {
 /// `intents == admitted + changes + refusals`.
 pub(super) struct Chair {
     pub(super) seated: Seated,
-    /// By instrument id.
-    pub(super) positions: Vec<Position>,
     pub(super) counters: DeskCounters,
     pub(super) refusals: Refusals,
     /// When a refusal by each gate was logged last: one strategy's refusals do not silence
@@ -161,10 +162,9 @@ pub(super) struct Chair {
 }
 
 impl Chair {
-    pub(super) fn new(seated: Seated, instruments: usize) -> Self {
+    pub(super) fn new(seated: Seated) -> Self {
         Self {
             seated,
-            positions: vec![Position::default(); instruments],
             counters: DeskCounters::default(),
             refusals: Refusals::default(),
             refusal_logged: [Nanos::ZERO; Refusal::ALL.len()],
@@ -179,16 +179,6 @@ impl Chair {
             *last = now;
         }
         due
-    }
-
-    pub(super) fn count(&mut self, report: &Report, view: &Picture) {
-        self.counters.count(report.outcome);
-        let position = self.positions.get_mut(report.instrument.index());
-        if let (Outcome::Fill(Fill { px, qty, .. }), Some(position)) = (report.outcome, position) {
-            let instrument = view.instrument(report.instrument);
-            let worth = instrument.and_then(|instrument| instrument.notional(px, qty));
-            position.add(report.side, qty, worth);
-        }
     }
 
     pub(super) fn check(&self) {

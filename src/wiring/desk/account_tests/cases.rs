@@ -447,7 +447,7 @@ fn what_a_silent_stream_does_not_tell_is_found_within_a_minute() {
     let filled = |body: &Body| matches!(body, Body::Report(one) if one.outcome == Outcome::Filled);
     assert!(seen.iter().any(filled));
     assert!(bench.desk.orders.is_empty());
-    assert_eq!(bench.desk.chairs[0].positions[0].qty, 10);
+    assert_eq!(bench.desk.risk.pnl().positions(StrategyId(0))[0].qty, 10);
     bench.later(Span::from_secs(600));
     assert_eq!(bench.desk.counters().differences, 0);
 }
@@ -470,7 +470,7 @@ fn fills_of_a_disconnection_are_taken_in_before_the_account_is_ready() {
     assert_eq!(seen.last(), Some(&Body::Gateway(true)));
     let ready = seen.iter().filter(|body| matches!(body, Body::Gateway(_)));
     assert_eq!(ready.count(), 1);
-    assert_eq!(bench.desk.chairs[0].positions[0].qty, 10);
+    assert_eq!(bench.desk.risk.pnl().positions(StrategyId(0))[0].qty, 10);
     bench.later(Span::from_secs(600));
     assert_eq!(bench.desk.counters().differences, 0);
 }

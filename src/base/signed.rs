@@ -18,7 +18,7 @@ pub(crate) fn text(units: i128, scale: u8) -> String {
 
 /// The units of 10^-`scale` that this text says; `None` if it is no decimal, or does not fit
 /// exactly.
-pub(super) fn units(text: &str, scale: u8) -> Option<i128> {
+pub(crate) fn units(text: &str, scale: u8) -> Option<i128> {
     let plain = text.strip_prefix('-').unwrap_or(text);
     let (whole, part) = plain.split_once('.').unwrap_or((plain, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,0 +1,56 @@
+//! What a run says of profit and loss at its end.
+
+use crate::base::Instrument;
+use crate::base::signed::text;
+use crate::trading::pnl::{ASSET_SCALE, Charge, Row, Total, totals};
+use crate::watch::summary::{self, Summary};
+use crate::wiring::desk::DeskEnd;
+
+/// Adds what was gained and lost. The strategies of the run are named already.
+pub(super) fn tell(summary: &mut Summary, desk: &DeskEnd, instruments: &[Instrument]) {
+    let strategies = &summary.strategies;
+    let row = |row: &Row| summary::Pnl {
+        strategy: strategies
+            .get(row.strategy.index())
+            .map(|of| of.name.clone()),
+        instrument: instruments
+            .get(row.instrument.index())
+            .map_or_else(String::new, |of| of.name.to_string()),
+        fills: row.fills,
+        position: text(row.position.qty, row.qty_scale),
+        sellable: text(row.sellable, row.qty_scale),
+        average_px: row.average.map(|average| average.to_string()),
+        asset: row.asset.to_string(),
+        realised: text(row.realised, row.scale),
+        unrealised: row.unrealised.map(|units| text(units, row.scale)),
+        unrealised_worst: row.unrealised_worst.map(|units| text(units, row.scale)),
+        fees: row.fees().map(|charge| fees(charge, row.scale)).collect(),
+        total: row.total().map(|units| text(units, row.scale)),
+    };
+    summary.pnl = desk.pnl.iter().map(row).collect();
+    summary.pnl_totals = totals(&desk.pnl).iter().map(total).collect();
+}
+
+fn fees(charge: &Charge, scale: u8) -> summary::Fees {
+    summary::Fees {
+        asset: charge.asset.to_string(),
+        amount: amount(charge.units),
+        value: charge.value.map(|units| text(units, scale)),
+    }
+}
+
+fn total(of: &Total) -> summary::PnlTotal {
+    summary::PnlTotal {
+        asset: of.asset.to_string(),
+        realised: amount(of.realised),
+        unrealised: amount(of.unrealised),
+        unrealised_worst: amount(of.unrealised_worst),
+        fees: amount(of.fees),
+        total: amount(of.all()),
+        unvalued: of.unvalued,
+    }
+}
+
+fn amount(units: i128) -> String {
+    text(units, ASSET_SCALE)
+}
