@@ -183,6 +183,7 @@ fn what_is_not_answered_is_asked_again_and_an_answer_from_before_is_none() {
     assert_eq!(questions(&bench.outputs()), [Question::Balances]);
 }
 
+/// T18, failure mode 42: and the last known one is the last of a list, not the last that was heard.
 #[test]
 fn trades_since_the_last_known_one_are_asked_for_before_it_is_ready() {
     let mut bench = Bench::new();

@@ -142,6 +142,7 @@ fn orders_of_all_strategies_count_in_one_gross_exposure_at_their_worst_also_in_d
     assert_eq!(refused(&mut gate, NOW, third), None);
 }
 
+/// T8: the net limit is one over all instruments.
 #[test]
 fn bought_and_sold_may_differ_by_so_much_and_what_evens_them_out_passes() {
     let mut gate = gate(&RiskParams {

@@ -34,6 +34,7 @@ fn long(gate: &mut Gate, strategy: u8) {
     gate.restore(StrategyId(strategy), A, 1_000, Some(Px(10_000)));
 }
 
+/// T8: a loss stops everybody.
 #[test]
 fn a_days_loss_at_the_bid_halts_all_until_somebody_resumes() {
     let mut gate = gate(&losing("0.03", "1000"));

@@ -386,13 +386,11 @@ fn a_difference_at_the_start_is_shown_and_holds_its_own_instrument_only() {
     bench.answer_all();
     assert_eq!(bench.seen(), [Body::Gateway(true)], "it starts");
     bench.later(Span::from_secs(10));
-    assert_eq!(bench.logged("account.difference"), 1);
-    let held = |(_, deed): &(Nanos, Deed)| match *deed {
-        Deed::Held { instrument, on } => Some((instrument, on)),
-        _ => None,
-    };
-    let held: Vec<_> = bench.deeds.iter().filter_map(held).collect();
-    assert_eq!(held, [(BTC, true)]);
+    let notes: Vec<Note> = bench.log.try_iter().collect();
+    let count = |event: &str| notes.iter().filter(|note| note.event == event).count();
+    let held = notes.iter().filter(|note| note.event == "risk.reduce_only");
+    let held: Vec<InstrumentId> = held.map(|note| note.instrument).collect();
+    assert_eq!((count("account.difference"), held), (1, vec![BTC]));
     bench.want(BTC, buy(BTC));
     assert_eq!(bench.refused(Refusal::ReduceOnly), 1);
     bench.want(ETH, buy(ETH));

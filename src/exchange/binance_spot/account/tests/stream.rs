@@ -155,12 +155,14 @@ fn an_order_is_known_by_its_first_name_and_a_cancel_by_its_own() {
     assert_eq!(says("CANCELED", "CANCELED", &[cancel[1]]), over);
 }
 
-/// T11: what a person or another program orders is never heard of as ours.
+/// T11, failure mode 45: what a person or another program orders is never heard of as ours, though
+/// it have a name like ours.
 #[test]
 fn what_is_not_ours_says_nothing() {
     for change in [
         ("c", r#""web_91fe37ce9e69c90d6358c0""#),
         ("c", r#""x-A6SIDXVS1700000000000000001""#),
+        ("c", r#""xy00000000000000000007""#),
         ("s", r#""SOLUSDT""#),
     ] {
         assert_eq!(said(&report("NEW", "NEW", &[change])), Ok(vec![]));
