@@ -242,10 +242,11 @@ impl Ordered {
         let (since, over) = (self.since(), self.is_over());
         let heard = self.history.last_mut().unwrap();
         match (said, source) {
-            (Said::Absent, Source::Query { asked }) if fresh => {
-                heard.denies = (since + VISIBILITY <= asked).then_some(asked);
+            // Before the exchange must know of it, that it does not says nothing.
+            (Said::Absent, Source::Query { asked }) if since + VISIBILITY <= asked => {
+                heard.denies = fresh.then_some(asked);
+                heard.doubts = lost;
             }
-            (Said::Absent, Source::Query { .. }) => heard.doubts = lost,
             (Said::Absent, _) => {}
             (Said::Unanswered, Source::Stream) => {}
             (Said::Unanswered, _) => heard.doubts = open,
