@@ -25,7 +25,7 @@ pub use feed::{Channel, Diff, Quote, Snapshot, Trade, Word};
 pub use instrument::{Asset, Contract, Instrument, InstrumentId, Kind, Name, Symbol};
 pub use level::{Level, Px, Qty, Side, Top};
 pub(crate) use note::Field;
-pub use note::{Note, Severity, Value};
+pub use note::{Code, Note, Severity, Value};
 pub use order::{
     Cancel, CancelAll, ClientId, End, Fee, Fill, Intent, NewOrder, News, OrderType, Outcome, Place,
     Replace, Report, Said, Source, StrategyId, Why, Working,

@@ -1,15 +1,18 @@
 //! What workers tell the scribe. Numbers and static words only: text is made on the scribe's side.
 
 use super::instrument::InstrumentId;
-use super::level::{Px, Qty};
+use super::level::{Level, Px, Qty};
 use super::order::StrategyId;
 use super::time::Nanos;
 use arrayvec::{ArrayString, ArrayVec};
 
 /// Fields of one note, at most.
-pub(crate) const NOTE_FIELDS_MAX: usize = 12;
+pub(crate) const NOTE_FIELDS_MAX: usize = 16;
 /// Bytes of foreign text in one note, at most.
 pub(crate) const NOTE_TEXT_MAX: usize = 160;
+
+/// A short text from outside, such as an asset.
+pub type Code = ArrayString<16>;
 
 /// How much a record matters, rising.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +40,16 @@ pub enum Value {
     Ratio(f64),
     /// A word from a fixed set.
     Word(&'static str),
+    /// A price with a quantity at it, at the scales of the note's instrument. Files have the
+    /// quantity in a field of its own.
+    Level(Level),
+    /// A decimal: so many units, and how many decimals they have.
+    Scaled(i64, u8),
+    /// From outside, not yet escaped.
+    Code(Code),
 }
+
+const _: () = assert!(size_of::<Value>() == 24, "a note is copied on the hot path");
 
 /// A field's name and its value.
 pub(crate) type Field = (&'static str, Value);

@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 /// Orders whose cause is kept until they end, at most: more than may be open.
 const CAUSES_MAX: usize = 4_096;
 /// Fields that only a search in the log needs.
-const LEFT_OUT: [&str; 2] = ["update_id", "exchange_id"];
+const LEFT_OUT: [&str; 5] = ["update_id", "exchange_id", "age_ns", "tag", "nth"];
 
 /// How a console shows lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,13 +93,13 @@ impl Brief {
     fn answered(&mut self, note: &Note) {
         let cause = int(note, "order").and_then(|order| self.causes.get_mut(&order));
         let Some(cause) = cause else { return };
-        // From the packet to the wire: what no packet caused has no such time.
+        // From the packet to the wire: what no packet caused, or never left, has no such time.
         let stretches = note.fields.iter().filter_map(|field| match field {
             ("order" | "ack_ns", _) => None,
             (_, Value::Int(ns)) => u64::try_from(*ns).ok(),
             _ => None,
         });
-        let caused = int(note, "kernel_ns").is_some();
+        let caused = int(note, "kernel_ns").is_some() && int(note, "send_ns").is_some();
         cause.tick_to_wire_ns = caused.then(|| stretches.sum());
     }
 

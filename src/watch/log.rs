@@ -2,7 +2,9 @@
 //! escaped.
 
 use crate::base::text::rfc3339;
-use crate::base::{Decimal, Instrument, InstrumentId, Nanos, Note, Severity, UnixNanos, Value};
+use crate::base::{
+    Decimal, Instrument, InstrumentId, Level, Nanos, Note, Severity, UnixNanos, Value,
+};
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 
@@ -122,7 +124,15 @@ impl Renderer<'_> {
         if let Some(strategy) = self.strategies.get(note.strategy.index()) {
             push_member(out, "strategy", strategy);
         }
-        for (name, value) in &note.fields {
+        self.members(note, |_| true, out);
+        self.text(note, out);
+        out.push_str("}\n");
+    }
+
+    /// Appends the note's fields of these names as members of an object, each behind a comma.
+    pub(super) fn members(&self, note: &Note, which: impl Fn(&str) -> bool, out: &mut String) {
+        let instrument = self.instrument(note.instrument);
+        for (name, value) in note.fields.iter().filter(|(name, _)| which(name)) {
             match value {
                 Value::Int(number) => push(out, format_args!(",\"{name}\":{number}")),
                 Value::Ratio(number) if number.is_finite() => {
@@ -130,18 +140,30 @@ impl Renderer<'_> {
                 }
                 Value::Ratio(_) => push(out, format_args!(",\"{name}\":null")),
                 Value::Word(word) => push_member(out, name, word),
-                Value::Px(_) | Value::Qty(_) => {
+                Value::Code(code) => push_member(out, name, code),
+                Value::Px(_) | Value::Qty(_) | Value::Scaled(..) => {
                     push(
                         out,
                         format_args!(",\"{name}\":\"{}\"", Shown(*value, instrument)),
                     );
                 }
+                Value::Level(Level { px, qty }) => {
+                    let (px, qty) = (Value::Px(*px), Value::Qty(*qty));
+                    let (px, qty) = (Shown(px, instrument), Shown(qty, instrument));
+                    push(
+                        out,
+                        format_args!(",\"{name}\":\"{px}\",\"{name}_qty\":\"{qty}\""),
+                    );
+                }
             }
         }
+    }
+
+    /// Appends the note's text as a member, if there is one.
+    pub(super) fn text(&self, note: &Note, out: &mut String) {
         if !note.text.is_empty() {
             push_member(out, "reason", &note.text);
         }
-        out.push_str("}\n");
     }
 
     pub(super) fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {
@@ -259,12 +281,26 @@ impl fmt::Display for Shown<'_> {
                 let scale = self.1.map(|instrument| instrument.qty_scale);
                 decimal(qty.0, scale).fmt(f)
             }
+            Value::Level(Level { px, qty }) => {
+                let (px, qty) = (Self(Value::Px(px), self.1), Self(Value::Qty(qty), self.1));
+                write!(f, "{px}*{qty}")
+            }
+            Value::Scaled(units, scale) => {
+                let sign = if units < 0 { "-" } else { "" };
+                write!(f, "{sign}{}", decimal(units.unsigned_abs(), Some(scale)))
+            }
+            Value::Code(code) => {
+                let mut text = String::new();
+                escape(&code, &mut text);
+                f.write_str(&text)
+            }
         }
     }
 }
 
-fn push_member(out: &mut String, name: &str, text: &str) {
-    push(out, format_args!(",\"{name}\":\""));
+pub(super) fn push_member(out: &mut String, name: &str, text: &str) {
+    let comma = if out.ends_with('{') { "" } else { "," };
+    push(out, format_args!("{comma}\"{name}\":\""));
     escape_json(text, out);
     out.push('"');
 }

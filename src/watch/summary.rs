@@ -12,7 +12,7 @@ mod status;
 mod timing;
 
 pub use books::{Book, Exchange};
-pub use orders::{Orders, Refused, Strategy, Traded};
+pub use orders::{Judged, Orders, Refused, Strategy, Traded};
 pub use outages::Outage;
 pub use pnl::{Fees, Pnl, PnlTotal};
 use serde::{Deserialize, Serialize};

@@ -4,6 +4,8 @@
 mod account;
 mod changes;
 mod counts;
+mod held;
+mod judged;
 mod kept;
 mod notes;
 mod seats;
@@ -28,10 +30,11 @@ use crate::venue::paper::{Paper, Wish};
 use crate::watch::stage::Stage;
 use account::Wanted;
 pub use counts::{DeskCounters, Traded};
+pub use judged::{Judged, Judgements};
 use kept::asked;
 use notes::{
-    accepted_note, cancel_note, decision, difference_note, mode_note, ready_note, report_note,
-    stray_note, unknown_note,
+    accepted_note, cancel_note, decision, difference_note, mode_note, ready_note, receipt_note,
+    report_note, stray_note, unknown_note,
 };
 use seats::Chair;
 pub use seats::{DeskEnd, Exit, ExitRules, Receipt, Request, Seated, StrategyEnd, Ticket};
@@ -104,7 +107,10 @@ impl Desk {
         );
         Self {
             inputs,
-            chairs: strategies.into_iter().map(Chair::new).collect(),
+            chairs: strategies
+                .into_iter()
+                .map(|seated| Chair::new(seated, instruments.len()))
+                .collect(),
             picture: Picture::new(instruments),
             orders: Orders::new(risk.open_orders_max(), instruments.len(), rules.visibility),
             reconcile,
@@ -298,9 +304,13 @@ impl Desk {
         }
         assert!(self.orders.is_empty(), "an order without an end");
         self.check();
-        let end = |chair: &Chair| StrategyEnd {
-            counters: chair.counters,
-            refusals: chair.refusals.clone(),
+        let end = |chair: &Chair| {
+            assert!(chair.judged.total() == chair.counters.intents);
+            StrategyEnd {
+                counters: chair.counters,
+                refusals: chair.refusals.clone(),
+                judged: chair.judged.clone(),
+            }
         };
         DeskEnd {
             counters: self.counters,
@@ -362,7 +372,8 @@ impl Desk {
                 ..Receipt::default()
             };
             self.counters.intents += 1;
-            self.chairs[strategy.index()].counters.intents += 1;
+            let about = self.about(&intent);
+            self.chairs[strategy.index()].wanted(about);
             match intent {
                 Intent::Place(place) => {
                     let place = Place { strategy, ..place };
@@ -408,10 +419,10 @@ impl Desk {
         receipt.check();
         check_admitted(&chair.seated, order.order(), place);
         self.counters.admitted += 1;
-        chair.counters.admitted += 1;
-        chair.check();
-        let mut note = decision(now, Severity::Info, "order.admitted", place)
-            .with("order", Value::Int(order.order().client_id.0 as i64));
+        chair.ordered(place.instrument);
+        let id = order.order().client_id.0 as i64;
+        let mut note =
+            decision(now, "order.admitted", place, &self.picture).with("order", Value::Int(id));
         self.orders.open(now, order.order(), place.tag);
         let admitted = Deed::Admitted {
             order: *order.order(),
@@ -431,41 +442,19 @@ impl Desk {
                 Request::Replace(old, ticket)
             }
         };
+        let mut stays = matches!(self.exit, Exit::Paper(_));
         if let Err(request) = self.dispatch(request) {
             self.not_dispatched(now, &request);
+            stays = true;
         }
         // After the order left: it can wait, and its place is kept.
         turn.notes.record(note);
+        if stays {
+            // No gateway will tell its road.
+            turn.notes.record(receipt_note(now, place, id, &receipt));
+        }
         self.hear_paper(turn, now);
         self.drain(turn, now, false);
-    }
-
-    fn refused(&mut self, turn: &mut Turn, now: Nanos, place: &Place, refused: Refused) {
-        let gate = refused.gate;
-        let chair = &mut self.chairs[place.strategy.index()];
-        chair.refusals.record(place.instrument, &refused);
-        chair.check();
-        let report = Report {
-            client_id: ClientId::default(),
-            strategy: place.strategy,
-            tag: place.tag,
-            instrument: place.instrument,
-            side: place.side,
-            px: place.px,
-            qty: place.qty,
-            remaining: place.qty,
-            outcome: Outcome::Refused { gate: gate.name() },
-        };
-        let event = own_event(now, Body::Report(report));
-        self.own.push_back((place.strategy, event));
-        if chair.logs_refusal(now, gate) {
-            let note = decision(now, Severity::Info, "order.refused", place)
-                .with("gate", Value::Word(gate.name()))
-                .text(gate.name());
-            let compared = refused.compared.iter().flat_map(Compared::fields);
-            let note = compared.fold(note, |note, (name, value)| note.with(name, value));
-            turn.notes.send(note);
-        }
     }
 
     /// Tells risk, the counters and the log of a report. Gives it back as the event that its

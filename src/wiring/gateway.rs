@@ -24,8 +24,8 @@ use super::their_clock::TheirClock;
 use super::turn::Turn;
 use crate::base::event::LATE_MAX;
 use crate::base::{
-    Body, ClientId, Event, Flags, InstrumentId, Nanos, NewOrder, News, Note, OrderRef, Qty,
-    Question, Said, Severity, Source, Span, Stamps, UnixNanos, Value,
+    Body, ClientId, Event, Flags, InstrumentId, Nanos, News, Note, OrderRef, Qty, Question, Said,
+    Severity, Source, Span, Stamps, StrategyId, UnixNanos, Value,
 };
 use crate::conn::{Close, Link, Output as LinkOutput, Read, SendError, Transport};
 use crate::exchange::{AccountWord, DecodeError, OrderCodec, RequestKey};
@@ -139,7 +139,7 @@ impl<S: Transport> Gateway<S> {
         let open = self.lines[at].closed();
         self.say_connected(turn, now);
         for pending in open {
-            self.unanswered(now, &pending);
+            self.unanswered(turn, now, &pending);
         }
         self.check();
     }

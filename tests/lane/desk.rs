@@ -326,6 +326,55 @@ fn every_refusal_is_counted_and_one_a_second_and_gate_is_logged_with_its_inputs(
 }
 
 #[test]
+fn of_each_instrument_orders_changes_and_what_each_gate_held_back_add_up_to_the_intents() {
+    let mut bench = Bench::live(16, 16);
+    let first = bench.resting(5);
+    let cancel = |order| Cancel {
+        order: ClientId(order),
+        why: "test",
+    };
+    bench.want(&[
+        buy(ETH, 1_000_000),
+        buy(ETH, 1_000_000),
+        buy(BTC, 1_000_000),
+    ]);
+    bench.want(&[cancel(first), cancel(first), cancel(9_999)]);
+    let instrument = InstrumentId::NONE;
+    bench.want(&[CancelAll {
+        instrument,
+        why: "test",
+    }]);
+    bench.want(&[buy(InstrumentId(999), 1)]);
+    let nth = |note: &Note| note.fields.iter().find(|(name, _)| *name == "nth").copied();
+    let log = bench.log();
+    let refused = log.iter().filter(|note| note.event == "order.refused");
+    let told: Vec<_> = refused.map(|note| (note.instrument, nth(note))).collect();
+    let first_of = |id| (id, Some(("nth", Value::Int(1))));
+    let unknown = first_of(InstrumentId(999));
+    let over = first_of(InstrumentId::NONE);
+    assert_eq!(told, [first_of(ETH), first_of(BTC), over, unknown]);
+
+    let end = bench.finish();
+    let judged = &end.strategies[0].judged;
+    let told = [BTC, ETH, InstrumentId::NONE].map(|id| {
+        let of = judged.of(id);
+        let gates = Refusal::ALL.iter().map(|gate| of.count(*gate));
+        (of.intents, of.orders, of.changes, gates.sum::<u64>())
+    });
+    // What is about no instrument, or about one that nobody knows, stands together.
+    assert_eq!(told, [(4, 1, 1, 2), (2, 0, 0, 2), (3, 0, 1, 2)]);
+    assert_eq!(judged.of(BTC).count(Refusal::OrderBusy), 1);
+    assert_eq!(judged.of(BTC).count(Refusal::QuantityMax), 1);
+    assert_eq!(judged.of(ETH).count(Refusal::QuantityMax), 2);
+    let none = judged.of(InstrumentId::NONE);
+    assert_eq!(none.count(Refusal::OrderOver), 1);
+    assert_eq!(none.count(Refusal::UnknownInstrument), 1);
+    let counters = end.strategies[0].counters;
+    let sum = told.iter().map(|(intents, ..)| intents).sum::<u64>();
+    assert_eq!(sum, counters.intents);
+}
+
+#[test]
 fn an_order_that_finds_the_gateways_ring_full_is_not_sent_and_frees_its_slot() {
     let mut bench = Bench::live(1, 2);
     bench.want(&[buy(BTC, 1), buy(BTC, 2), buy(BTC, 3)]);

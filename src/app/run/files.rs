@@ -2,11 +2,13 @@
 
 use super::money;
 use crate::base::text::rfc3339;
-use crate::base::{Clock as _, Decimal, Instrument, Nanos, Note, Severity, Span, Value};
+use crate::base::{
+    Clock as _, Decimal, Instrument, InstrumentId, Nanos, Note, Severity, Span, Value,
+};
 use crate::trading::refusal::{Compared, Refusal, Refusals, Unit};
 use crate::watch::log::Anchor;
 use crate::watch::summary::{self, Summary};
-use crate::wiring::desk::{DeskCounters, DeskEnd, Traded};
+use crate::wiring::desk::{DeskCounters, DeskEnd, Judged, StrategyEnd, Traded};
 use crate::wiring::feed::{BookTally, Delays};
 use crate::wiring::outage::Downtime;
 use crate::wiring::tally::LaneOutage;
@@ -100,8 +102,30 @@ pub(crate) fn tell_desk(summary: &mut Summary, desk: &DeskEnd, instruments: &[In
         told.intents = end.counters.intents;
         told.orders = orders(&end.counters, &end.refusals, instruments);
         told.orders.sent = end.counters.admitted;
+        told.judged = judged(end, instruments);
     }
     money::tell(summary, desk, instruments);
+}
+
+/// What became of a strategy's intents, by instrument.
+fn judged(end: &StrategyEnd, instruments: &[Instrument]) -> Vec<summary::Judged> {
+    let named = instruments.iter().map(|one| (one.id, one.name.to_string()));
+    let none = std::iter::once((InstrumentId::NONE, String::new()));
+    let all = named.chain(none).map(|(id, name)| {
+        let of: &Judged = end.judged.of(id);
+        let gates = Refusal::ALL.iter().map(|gate| (*gate, of.count(*gate)));
+        let refused = gates.filter(|(_, count)| *count > 0);
+        summary::Judged {
+            name,
+            intents: of.intents,
+            orders: of.orders,
+            changes: of.changes,
+            refused: refused
+                .map(|(gate, count)| (gate.name().to_owned(), count))
+                .collect(),
+        }
+    });
+    all.filter(|of| of.intents > 0).collect()
 }
 
 /// What its feed counted of a book.

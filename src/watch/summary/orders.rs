@@ -55,6 +55,26 @@ pub struct Strategy {
     pub intents: u64,
     /// What became of its orders. `traded` is empty: only the run's own orders have it.
     pub orders: Orders,
+    /// What became of its intents, an object per instrument that it wanted something of.
+    #[serde(default)]
+    pub judged: Vec<Judged>,
+}
+
+/// What became of a strategy's intents about one instrument:
+/// `intents == orders + changes +` the sum of `refused`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Judged {
+    /// The instrument's name in the engine; empty for intents about no instrument of the run, such
+    /// as a change of an order that is over.
+    pub name: String,
+    /// What the strategy wanted.
+    pub intents: u64,
+    /// Intents that became an order.
+    pub orders: u64,
+    /// Cancels and reductions that went out. A cancel of all orders is one.
+    pub changes: u64,
+    /// Intents that were held back, by gate.
+    pub refused: BTreeMap<String, u64>,
 }
 
 /// What was traded of one instrument. Numbers are decimal text, and without fees.

@@ -69,6 +69,7 @@ fn the_page_about_the_summary_names_every_field() {
                 refusals: vec![Refused::default()],
                 ..Orders::default()
             },
+            judged: vec![Judged::default()],
             ..Strategy::default()
         }],
         ..example()

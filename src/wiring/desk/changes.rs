@@ -23,7 +23,7 @@ impl Desk {
         let less = replace.px == order.px && replace.qty < order.remaining() && replace.qty.0 > 0;
         if less && self.reduces {
             let qty = Qty(order.filled.0 + replace.qty.0);
-            self.changed(strategy);
+            self.changed(strategy, order.instrument);
             self.change(turn, now, order.client_id, |name| {
                 Request::Reduce(name, qty)
             });
@@ -57,8 +57,9 @@ impl Desk {
             Some(order) if order.changing => {
                 self.refuse_change(turn, now, strategy, client_id, Refusal::OrderBusy);
             }
-            Some(_) => {
-                self.changed(strategy);
+            Some(order) => {
+                let instrument = order.instrument;
+                self.changed(strategy, instrument);
                 self.cancel(turn, now, client_id, why);
             }
         }
@@ -71,7 +72,7 @@ impl Desk {
         strategy: StrategyId,
         cancel: &CancelAll,
     ) {
-        self.changed(strategy);
+        self.changed(strategy, cancel.instrument);
         let meant = |order: &&Working| {
             let everywhere = cancel.instrument == InstrumentId::NONE;
             order.strategy == strategy
@@ -124,39 +125,9 @@ impl Desk {
         self.drain(turn, now, false);
     }
 
-    pub(super) fn changed(&mut self, strategy: StrategyId) {
+    pub(super) fn changed(&mut self, strategy: StrategyId, instrument: InstrumentId) {
         self.counters.changes += 1;
-        let chair = &mut self.chairs[strategy.index()];
-        chair.counters.changes += 1;
-        chair.check();
-    }
-
-    /// A change of an order that cannot be changed now.
-    pub(super) fn refuse_change(
-        &mut self,
-        turn: &mut Turn,
-        now: Nanos,
-        strategy: StrategyId,
-        client_id: ClientId,
-        gate: Refusal,
-    ) {
-        let instrument = self.orders.get(client_id).map(|order| order.instrument);
-        let refused = self
-            .risk
-            .refuse(instrument.unwrap_or(InstrumentId::NONE), gate);
-        let chair = &mut self.chairs[strategy.index()];
-        chair
-            .refusals
-            .record(instrument.unwrap_or(InstrumentId::NONE), &refused);
-        chair.check();
-        if chair.logs_refusal(now, gate) {
-            let note = Note::new(now, Severity::Info, "order.refused")
-                .strategy(strategy)
-                .with("order", Value::Int(client_id.0 as i64))
-                .with("gate", Value::Word(gate.name()))
-                .text(gate.name());
-            turn.notes.send(note);
-        }
+        self.chairs[strategy.index()].changed(instrument);
     }
 
     /// Hands a request to the exit; gives it back if the gateway is stuck.

@@ -1,30 +1,74 @@
 //! What the log says of intents and orders. Sends nothing.
 
+use super::seats::Receipt;
 use crate::base::{
-    Accepter, Fill, InstrumentId, Mode, Nanos, Note, Outcome, Place, Report, Resting, Severity,
-    Value, Working,
+    Accepter, Code, Fee, Fill, InstrumentId, Mode, Nanos, Note, Outcome, Place, Report, Resting,
+    Severity, Value, Working,
 };
+use crate::market::Picture;
 use crate::trading::reconcile::Difference;
 use crate::trading::refusal::Compared;
 use crate::trading::risk::{ModeChange, Whose};
 use crate::trading::unexplained::Ended;
 
 /// A line of the decision log: what was wanted, and the inputs that it was wanted for.
-pub(super) fn decision(at: Nanos, severity: Severity, event: &'static str, intent: &Place) -> Note {
-    Note::new(at, severity, event)
+pub(super) fn decision(at: Nanos, event: &'static str, intent: &Place, picture: &Picture) -> Note {
+    let note = Note::new(at, Severity::Info, event)
         .instrument(intent.instrument)
         .epoch(intent.why.epoch)
         .strategy(intent.strategy)
         .with("side", Value::Word(intent.side.name()))
         .with("px", Value::Px(intent.px))
         .with("qty", Value::Qty(intent.qty))
+        .with("type", Value::Word(intent.order_type.name()))
+        .with("tag", Value::Int(intent.tag as i64))
         .with("signal", Value::Word(intent.why.signal))
         .with("value", Value::Ratio(intent.why.value))
         .with("threshold", Value::Ratio(intent.why.threshold))
         .with("update_id", Value::Int(intent.why.update_id as i64))
-        .with("best_bid", Value::Px(intent.why.bid.px))
-        .with("best_ask", Value::Px(intent.why.ask.px))
-        .text(intent.why.signal)
+        .with("best_bid", Value::Level(intent.why.bid))
+        .with("best_ask", Value::Level(intent.why.ask))
+        .text(intent.why.signal);
+    match picture.live(intent.instrument) {
+        Some(shown) => note.with("age_ns", Value::Int(shown.age(at).0 as i64)),
+        None => note,
+    }
+}
+
+impl Receipt {
+    /// What the log says of an order's road up to its admission: each stretch in nanoseconds.
+    pub(crate) fn told(&self, note: Note) -> Note {
+        let stamps = self.stamps;
+        let span = |to: Nanos, from: Nanos| Value::Int(to.since(from).0 as i64);
+        // What was caused by no packet has no such stretch.
+        let note = match stamps.rx.kernel {
+            Nanos::ZERO => note,
+            kernel => note.with("kernel_ns", span(stamps.rx.call, kernel)),
+        };
+        let note = match stamps.rx.read {
+            Nanos::ZERO => note,
+            read => note
+                .with("read_ns", span(read, stamps.rx.call))
+                .with("frame_ns", span(stamps.frame, read))
+                .with("decode_ns", span(stamps.decode, stamps.frame)),
+        };
+        let note = match stamps.decode {
+            Nanos::ZERO => note,
+            decode => note.with("book_ns", span(stamps.book, decode)),
+        };
+        note.with("queue_ns", span(self.popped, stamps.book))
+            .with("decide_ns", span(self.decided, self.popped))
+            .with("admit_ns", span(self.admitted, self.decided))
+    }
+}
+
+/// The receipt of an order that went to no gateway.
+pub(super) fn receipt_note(at: Nanos, place: &Place, id: i64, receipt: &Receipt) -> Note {
+    let note = Note::new(at, Severity::Info, "order.receipt")
+        .instrument(place.instrument)
+        .strategy(place.strategy)
+        .with("order", Value::Int(id));
+    receipt.told(note)
 }
 
 /// A report as a log record: `order.filled` is a fill, `order.done` the end of an order that was
@@ -59,7 +103,7 @@ pub(super) fn report_note(now: Nanos, report: &Report) -> Note {
         .with("tag", Value::Int(report.tag as i64));
     let note = match report.outcome {
         Outcome::Acked { exchange_id } => note.with("exchange_id", Value::Int(exchange_id as i64)),
-        Outcome::Fill(fill) => note.with("trade_id", Value::Int(fill.trade_id as i64)),
+        Outcome::Fill(fill) => fill_note(note, &fill),
         Outcome::Rejected { code } | Outcome::ChangeRefused { code } => {
             note.with("code", Value::Int(code.into()))
         }
@@ -69,6 +113,31 @@ pub(super) fn report_note(now: Nanos, report: &Report) -> Note {
         true => note.with("end", Value::Word(report.outcome.name())),
         false => note,
     }
+}
+
+/// What is told of a fill beside its price and quantity.
+fn fill_note(note: Note, fill: &Fill) -> Note {
+    let note = note.with("trade_id", Value::Int(fill.trade_id as i64));
+    let note = match fill.maker {
+        None => note,
+        Some(true) => note.with("liquidity", Value::Word("maker")),
+        Some(false) => note.with("liquidity", Value::Word("taker")),
+    };
+    let Some(Fee {
+        asset,
+        amount,
+        rebate,
+    }) = fill.fee
+    else {
+        return note;
+    };
+    // A fee that is more than its field can say is left out rather than told wrong.
+    let (Ok(units), Ok(asset)) = (i64::try_from(amount.units), Code::from(&asset)) else {
+        return note;
+    };
+    let units = if rebate { -units } else { units };
+    note.with("fee", Value::Scaled(units, amount.scale))
+        .with("fee_asset", Value::Code(asset))
 }
 
 /// A cancel that was wanted.

@@ -146,6 +146,8 @@ pub struct StrategyEnd {
     pub counters: DeskCounters,
     /// Its intents that risk refused.
     pub refusals: Refusals,
+    /// What became of its intents, by instrument.
+    pub judged: Judgements,
 }
 
 /// A strategy at the desk, and what is kept of it.
@@ -156,19 +158,47 @@ pub(super) struct Chair {
     pub(super) seated: Seated,
     pub(super) counters: DeskCounters,
     pub(super) refusals: Refusals,
+    pub(super) judged: Judgements,
     /// When a refusal by each gate was logged last: one strategy's refusals do not silence
     /// another's.
     pub(super) refusal_logged: [Nanos; Refusal::ALL.len()],
 }
 
 impl Chair {
-    pub(super) fn new(seated: Seated) -> Self {
+    pub(super) fn new(seated: Seated, instruments: usize) -> Self {
         Self {
             seated,
             counters: DeskCounters::default(),
             refusals: Refusals::default(),
+            judged: Judgements::new(instruments),
             refusal_logged: [Nanos::ZERO; Refusal::ALL.len()],
         }
+    }
+
+    /// It wants something. What becomes of it is one of the next three.
+    pub(super) fn wanted(&mut self, instrument: InstrumentId) {
+        self.counters.intents += 1;
+        self.judged.wanted(instrument);
+    }
+
+    pub(super) fn ordered(&mut self, instrument: InstrumentId) {
+        self.counters.admitted += 1;
+        self.judged.ordered(instrument);
+        self.check();
+    }
+
+    pub(super) fn changed(&mut self, instrument: InstrumentId) {
+        self.counters.changes += 1;
+        self.judged.changed(instrument);
+        self.check();
+    }
+
+    /// Returns how many intents of this instrument the gate stopped by now.
+    pub(super) fn refused(&mut self, instrument: InstrumentId, refused: &Refused) -> u64 {
+        self.refusals.record(instrument, refused);
+        let nth = self.judged.refused(instrument, refused.gate);
+        self.check();
+        nth
     }
 
     /// Whether a refusal by this gate is to be logged now.

@@ -194,7 +194,7 @@ impl<S: Transport> Gateway<S> {
             // No send stamp came back: the write call is the last that we know.
             record_tick_to_wire(turn, receipt, pending.sent);
         }
-        if let Some(note) = self.receipt(at, pending) {
+        if let Some(note) = self.receipt(at, pending, true) {
             turn.notes.record(note);
         }
     }

@@ -5,7 +5,10 @@ use super::*;
 
 impl<S: Transport> Gateway<S> {
     /// Nobody will say by this request's answer what became of it.
-    pub(super) fn unanswered(&mut self, now: Nanos, pending: &Pending) {
+    pub(super) fn unanswered(&mut self, turn: &mut Turn, now: Nanos, pending: &Pending) {
+        if let Some(note) = self.receipt(now, pending, false) {
+            turn.notes.record(note);
+        }
         let of = |client_id| {
             (
                 client_id,
@@ -59,14 +62,14 @@ impl<S: Transport> Gateway<S> {
             false => Some("not connected"),
         };
         if let Some(why) = why {
-            return self.not_sent(turn, now, &order, replaces, why);
+            return self.not_sent(turn, now, ticket, replaces, why);
         }
         let frame = match replaces {
             None => self.codec.place(&order, theirs),
             Some(old) => self.codec.replace(old, &order, theirs),
         };
         if frame.is_empty() {
-            return self.not_sent(turn, now, &order, replaces, "not encoded");
+            return self.not_sent(turn, now, ticket, replaces, "not encoded");
         }
         assert!(self.next_id <= order.client_id.0, "an order a second time");
         assert!(
@@ -86,9 +89,9 @@ impl<S: Transport> Gateway<S> {
         // A socket that would block has queued the frame: it counts as sent, and is not sent again.
         match self.lines[TRADING].link.send(now, frame) {
             Ok(_) => self.counters.sent += 1,
-            Err(SendError::Broken) => return self.unanswered(now, &pending),
+            Err(SendError::Broken) => return self.unanswered(turn, now, &pending),
             Err(SendError::NotLive | SendError::Limited { .. } | SendError::Full) => {
-                return self.not_sent(turn, now, &order, replaces, "not sent");
+                return self.not_sent(turn, now, ticket, replaces, "not sent");
             }
         }
         self.lines[TRADING].pending.push_back(pending);
@@ -100,10 +103,12 @@ impl<S: Transport> Gateway<S> {
         &mut self,
         turn: &mut Turn,
         now: Nanos,
-        order: &NewOrder,
+        ticket: &Ticket,
         replaces: Option<&OrderRef>,
         why: &'static str,
     ) {
+        let order = ticket.order.order();
+        turn.notes.record(self.unsent_receipt(now, ticket));
         let note = self
             .note(now, TRADING, Severity::Warn, "gateway.not_sent")
             .with("order", Value::Int(order.client_id.0 as i64))
@@ -147,7 +152,7 @@ impl<S: Transport> Gateway<S> {
         let pending = pending(key, order.instrument, now);
         match send(&mut self.lines[at], frame, pending) {
             Ok(()) => self.mark_flushed(turn, at),
-            Err(Some(SendError::Broken)) => self.unanswered(now, &pending),
+            Err(Some(SendError::Broken)) => self.unanswered(turn, now, &pending),
             Err(_) => self.not_changed(now, order),
         }
     }
@@ -198,7 +203,7 @@ impl<S: Transport> Gateway<S> {
             && now >= first.sent + ANSWER_DEADLINE
         {
             self.lines[at].pending.pop_front();
-            self.unanswered(now, &first);
+            self.unanswered(turn, now, &first);
             if first.key == RequestKey::Follow {
                 self.follow(turn, now, at); // Nobody else wants the stream.
             }

@@ -486,7 +486,9 @@ pub fn told(note: &Note) -> String {
         .map(|(name, value)| match value {
             Value::Int(value) => format!("{name}={value}"),
             Value::Word(value) => format!("{name}={value}"),
+            Value::Code(value) => format!("{name}={value}"),
             Value::Ratio(_) | Value::Px(_) | Value::Qty(_) => (*name).to_owned(),
+            Value::Level(_) | Value::Scaled(..) => (*name).to_owned(),
         })
         .collect();
     let at = note.at.since(START).0 as f64 / 1e9;
