@@ -97,6 +97,11 @@ pub enum AccountNews {
     },
     /// What there is of an asset.
     Balance(Balance),
+    /// The exchange's clock is so far ahead of the host's, or behind it if that is negative.
+    Clock {
+        /// In nanoseconds.
+        ahead_ns: i64,
+    },
     /// Every balance was told.
     BalancesListed {
         /// When the question left.

@@ -300,7 +300,7 @@ impl Reconcile {
             AccountNews::BalancesListed { asked } => {
                 self.handle_balances_listed(now, asked, orders.is_settled())
             }
-            AccountNews::TradesListed { .. } => {}
+            AccountNews::TradesListed { .. } | AccountNews::Clock { .. } => {}
         }
         if self.connected && self.open.is_done() && !self.ready {
             self.ready = true;

@@ -68,8 +68,9 @@ pub struct Risk {
     instrument_open_orders_max: usize,
     identical_orders_max: usize,
     clock_skew_max: Span,
-    /// How far our clock is from the exchange's; `None` while nobody has measured it.
-    clock_skew: Option<Span>,
+    /// How far our clock is from the exchange's. While nothing contradicts our clock it is right:
+    /// the exchange says its time before an order connection is ready.
+    clock_skew: Span,
     /// What was configured, for an instrument whose scales change.
     params: RiskParams,
     /// The next id to give; every id below it is used up.
@@ -124,7 +125,7 @@ impl Risk {
             instrument_open_orders_max: limits.instrument_open_orders_max,
             identical_orders_max: limits.identical_orders_max,
             clock_skew_max: limits.clock_skew_max,
-            clock_skew: None,
+            clock_skew: Span::ZERO,
             params: limits.params,
             next_client_id: first_client_id,
             exposure: Exposure::new(instruments, limits.own.len() - 1),
@@ -235,7 +236,7 @@ impl Risk {
 
     /// Our clock is so far ahead of the exchange's, or behind it, in nanoseconds.
     pub fn set_clock_skew(&mut self, skew_ns: i64) {
-        self.clock_skew = Some(Span(skew_ns.unsigned_abs()));
+        self.clock_skew = Span(skew_ns.unsigned_abs());
     }
 
     /// Makes an order of `intent`, or names the first gate that it fails, in the order of
@@ -338,7 +339,7 @@ impl Risk {
         refuse_if(self.is_halted(intent), Refusal::Halted)?;
         refuse_if(!self.gateway_ready, Refusal::GatewayDown)?;
         refuse_if(!self.recorded, Refusal::Unrecorded)?;
-        let (skew, skew_max) = (self.clock_skew.unwrap_or_default(), self.clock_skew_max);
+        let (skew, skew_max) = (self.clock_skew, self.clock_skew_max);
         hold_if(skew > skew_max, Refusal::ClockSkew, || {
             (Unit::Ns, skew_max.0.into(), skew.0.into())
         })?;

@@ -67,6 +67,8 @@ pub struct Gateway<S: Transport> {
     connected: bool,
     /// The exchange's clock, as far as its answers tell: what our requests are dated by.
     clock: TheirClock,
+    /// How far it is ahead of the host's, as the desk was told last.
+    told_apart_ns: i64,
     budgets: Budgets,
     /// When a ban is over; [`Nanos::NEVER`] if there is none.
     unbanned: Nanos,
@@ -100,6 +102,7 @@ impl<S: Transport> Gateway<S> {
             next_id: 0,
             connected: false,
             clock: TheirClock::default(),
+            told_apart_ns: 0,
             unbanned: Nanos::NEVER,
             refusal_from: Nanos::ZERO,
             counters: GatewayCounters::default(),
@@ -186,8 +189,9 @@ impl<S: Transport> Gateway<S> {
         }
     }
 
-    /// Says whether orders can be sent, if that has changed.
+    /// Says whether orders can be sent, if that has changed, and how far the clocks are apart.
     fn say_connected(&mut self, turn: &mut Turn, now: Nanos) {
+        self.tell_apart(now, turn.clock.unix());
         let [trading, account] = &self.lines;
         let suspected = |line: &Line<S>| now >= line.oldest().max(line.heard) + SUSPECTED_AFTER;
         let theirs = self.clock.shows(now, turn.clock.unix());

@@ -165,6 +165,15 @@ impl TheirClock {
         }
     }
 
+    /// How far the other's clock is ahead of the host's, which shows `unix` at `now`; zero while
+    /// the other told nothing, or nothing that contradicts the host's.
+    pub(crate) fn apart_ns(&self, now: Nanos, unix: UnixNanos) -> i64 {
+        match unix.0 {
+            0 => 0, // The host has no clock.
+            host => self.shows(now, unix).0.saturating_sub(host),
+        }
+    }
+
     /// What there is to say of the host's clock, once.
     pub(crate) fn verdict(&mut self) -> Option<Verdict> {
         let ((least, most), host) = (self.bound?, self.host?);

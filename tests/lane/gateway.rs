@@ -34,6 +34,8 @@ struct Bench {
     requests: Sender<Request>,
     events: Receiver<Event>,
     risk: Risk,
+    /// How far ahead the exchange's clock was said to be, in milliseconds.
+    ahead_ms: Vec<i64>,
 }
 
 /// A gateway whose ring to the desk holds `room` events.
@@ -57,6 +59,7 @@ fn bench(room: usize) -> Bench {
         requests,
         events,
         risk: ready_risk(START),
+        ahead_ms: Vec::new(),
     }
 }
 
@@ -231,8 +234,18 @@ impl Bench {
         self.rig.run_until_idle();
     }
 
+    /// What the desk hears, but of the clock.
     fn bodies(&mut self) -> Vec<Body> {
-        std::iter::from_fn(|| self.events.pop().ok().map(|event| event.body)).collect()
+        let mut bodies = Vec::new();
+        while let Ok(event) = self.events.pop() {
+            match event.body {
+                Body::Account(AccountNews::Clock { ahead_ns }) => {
+                    self.ahead_ms.push(ahead_ns / 1_000_000);
+                }
+                body => bodies.push(body),
+            }
+        }
+        bodies
     }
 
     fn reports(&mut self) -> Vec<(ClientId, Said)> {
@@ -784,6 +797,24 @@ fn an_order_that_is_refused_for_its_time_asks_for_the_exchanges_and_the_next_is_
     assert!((119_000..=120_001).contains(&ahead_ms), "{ahead_ms}");
     let reports = bench.reports();
     assert!(matches!(reports[0].1, Said::Rejected { code: -1021 }));
+}
+
+#[test]
+fn how_far_the_exchanges_clock_is_from_ours_is_said_when_that_moves() {
+    let mut bench = Bench::ready();
+    for ahead_ms in [5_000, 5_000, 0] {
+        bench.order();
+        bench.rig.run_until_idle();
+        let placed = bench.placed().pop().unwrap();
+        bench.answer(&placed, 400, OUTSIDE_WINDOW);
+        tell_time(&mut bench, ahead_ms);
+        bench.bodies();
+    }
+    let [ahead, back] = bench.ahead_ms[..] else {
+        panic!("{:?}", bench.ahead_ms);
+    };
+    assert!((4_000..=5_001).contains(&ahead), "{ahead}");
+    assert!(back.abs() <= 1, "{back}");
 }
 
 #[test]

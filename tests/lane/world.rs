@@ -1,9 +1,10 @@
 //! The whole road on a virtual clock, against the simulated exchange: feed, desk and gateway lanes.
 
-use tickwire::base::{Note, Severity, Span};
+use tickwire::base::{Nanos, Note, Severity, Span};
 use tickwire::exchange::by_name;
 use tickwire::strategy::{Table, imbalance};
 use tickwire::trading::limits::{RiskLimits, RiskParams};
+use tickwire::trading::refusal::Refusal;
 use tickwire::trading::risk::Risk;
 use tickwire::venue::faults::{Asks, Fault, Planned, Refuses};
 use tickwire::wiring::desk::Seated;
@@ -22,6 +23,11 @@ fn run(mut world: World) -> WorldEnd {
 }
 
 fn world(seed: u64) -> World {
+    world_with(seed, RiskParams::default())
+}
+
+/// A world with these limits, but for those of orders.
+fn world_with(seed: u64, params: RiskParams) -> World {
     let exchange = by_name("binance").unwrap();
     let exchanges = Exchanges::new(&["binance"], 3, seed).unwrap();
     let instruments = exchanges.instruments();
@@ -31,7 +37,7 @@ fn world(seed: u64) -> World {
         collar_bps: 500,
         orders_per_s: 10,
         open_orders_max: 8,
-        ..RiskParams::default()
+        ..params
     };
     let limits = RiskLimits::parse(&params, &instruments).unwrap();
     let eager = imbalance::Params {
@@ -127,4 +133,37 @@ fn what_goes_wrong_by_chance_is_the_same_for_a_seed() {
     let first = told(1);
     assert_eq!(first, told(1));
     assert_ne!(first, told(2));
+}
+
+#[test]
+fn while_our_clock_is_too_far_from_the_exchanges_no_order_goes_out_and_then_they_go_on() {
+    let mut world = world_with(
+        7,
+        RiskParams {
+            clock_skew_max_ms: 1_000,
+            ..RiskParams::default()
+        },
+    );
+    let mut steps = Vec::new();
+    // The exchange's clock is right, 5 s ahead of ours, and right again.
+    for (behind_s, run_s) in [(0, 20), (5, 60), (0, 90)] {
+        world.set_clock(-behind_s * 1_000_000_000);
+        steps.push(world.now());
+        world.run(Span::from_secs(run_s)).unwrap();
+    }
+    let end = world.finish();
+    let refused = end.desk.refusals.count(Refusal::ClockSkew);
+    assert!(refused > 0);
+    let admitted = |from: Nanos, to: Nanos| {
+        let notes = end.notes.iter();
+        let admitted = notes.filter(|note| note.event == "order.admitted");
+        admitted
+            .filter(|note| from <= note.at && note.at < to)
+            .count()
+    };
+    // The first answer after the step shows it.
+    let seen = steps[1] + Span::from_secs(1);
+    assert!(admitted(steps[0], steps[1]) > 20);
+    assert_eq!(admitted(seen, steps[2]), 0);
+    assert!(admitted(steps[2], Nanos::NEVER) > 20);
 }

@@ -40,6 +40,7 @@ impl Desk {
             AccountNews::TradesListed { asked } => {
                 self.orders.hear_trades_listed(instrument, asked);
             }
+            AccountNews::Clock { ahead_ns } => self.risk.set_clock_skew(ahead_ns),
             AccountNews::Resting(_)
             | AccountNews::RestingListed { .. }
             | AccountNews::Balance(_)

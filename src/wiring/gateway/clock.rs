@@ -2,7 +2,7 @@
 
 use super::super::their_clock::clock_note;
 use super::*;
-use crate::base::ServerTime;
+use crate::base::{AccountNews, ServerTime};
 
 /// Exchanges count their time in milliseconds at the coarsest.
 const TIME_UNIT_NS: i64 = 1_000_000;
@@ -26,6 +26,17 @@ impl<S: Transport> Gateway<S> {
             let time = self.codec.time().as_bytes();
             let asked = pending(RequestKey::Time, InstrumentId::NONE, now);
             let _ = send(&mut self.lines[at], time, asked); // A later refusal asks again.
+        }
+    }
+
+    /// Tells the desk how far the exchange's clock is from the host's, if that has moved: orders
+    /// are held to it.
+    pub(super) fn tell_apart(&mut self, now: Nanos, unix: UnixNanos) {
+        let ahead_ns = self.clock.apart_ns(now, unix);
+        if ahead_ns.abs_diff(self.told_apart_ns) >= TIME_UNIT_NS.unsigned_abs() {
+            self.told_apart_ns = ahead_ns;
+            let news = AccountNews::Clock { ahead_ns };
+            self.emit(now, InstrumentId::NONE, Body::Account(news));
         }
     }
 

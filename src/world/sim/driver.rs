@@ -46,8 +46,8 @@ const SNAPSHOT_LEVELS: u16 = 1_000;
 /// Rounds that one moment may take before a lane counts as never coming to an end.
 const ROUNDS_MAX: usize = 100_000;
 
-/// Time that the driver sets.
-struct VirtualClock(Cell<Nanos>);
+/// Time that the driver sets, and how far the wall clock was set since it began.
+struct VirtualClock(Cell<Nanos>, Cell<i64>);
 
 impl Clock for VirtualClock {
     fn now(&self) -> Nanos {
@@ -55,7 +55,8 @@ impl Clock for VirtualClock {
     }
 
     fn unix(&self) -> UnixNanos {
-        UnixNanos(EPOCH.0.saturating_add_unsigned(self.0.get().0))
+        let right = EPOCH.0.saturating_add_unsigned(self.0.get().0);
+        UnixNanos(right.saturating_add(self.1.get()))
     }
 }
 
@@ -187,7 +188,7 @@ impl World {
         // Nothing takes time on a virtual clock: nobody reads what is timed.
         let (histograms, _) = Histograms::new(0, &[]);
         Ok(Self {
-            clock: VirtualClock(Cell::new(START)),
+            clock: VirtualClock(Cell::new(START), Cell::new(0)),
             feeds: feeds
                 .map(|(road, exchange)| Fed { road, exchange })
                 .collect(),
@@ -226,6 +227,11 @@ impl World {
     /// The time that it is.
     pub fn now(&self) -> Nanos {
         self.clock.now()
+    }
+
+    /// Sets the host's wall clock so far ahead of the exchanges', in nanoseconds, or behind them.
+    pub fn set_clock(&mut self, ahead_ns: i64) {
+        self.clock.1.set(ahead_ns);
     }
 
     /// Runs for this time.
