@@ -9,6 +9,7 @@ use tickwire::base::{
     News, OrderType, Place, Px, Qty, Said, Side, Source, Span, Stamps, StrategyId, Symbol, Top,
     UnixNanos, Why,
 };
+use tickwire::exchange::{self, Account, AccountKey, OrderCodec};
 use tickwire::market::Picture;
 use tickwire::trading::limits::{RiskLimits, RiskParams, StrategyParams};
 use tickwire::trading::orders::Orders;
@@ -16,9 +17,12 @@ use tickwire::trading::risk::Risk;
 
 pub const INSTRUMENTS: u16 = 300;
 pub const WORKING: u64 = 64;
+/// Orders that may be admitted without time going on: they are open together.
+pub const BATCH: usize = 64;
 const STRATEGIES: u8 = 4;
-/// The first id of orders that the rig opens by itself: risk gives smaller ones.
+/// The first id of orders that the rig opens by itself: risk gives larger ones.
 const OWN_IDS: u64 = 1 << 40;
+const RISK_IDS: u64 = 1 << 41;
 
 pub struct Rig {
     risk: Risk,
@@ -29,6 +33,9 @@ pub struct Rig {
     opened: u64,
     fills: u64,
     steps: u64,
+    /// Orders that risk admitted: so many of them are open, and so many are encoded.
+    admitted: Vec<NewOrder>,
+    begun: (usize, usize),
 }
 
 impl Rig {
@@ -36,7 +43,7 @@ impl Rig {
         let table: Vec<Instrument> = (0..INSTRUMENTS).map(instrument).collect();
         let params = params();
         let limits = RiskLimits::parse(&params, &table).unwrap();
-        let mut risk = Risk::new(limits, &table, 1);
+        let mut risk = Risk::new(limits, &table, RISK_IDS);
         let mut rig = Self {
             orders: Orders::new(256, table.len(), Span::ZERO),
             view: Picture::new(&table),
@@ -44,6 +51,8 @@ impl Rig {
             opened: 0,
             fills: 0,
             steps: 0,
+            admitted: Vec::with_capacity(BATCH),
+            begun: (0, 0),
             risk: {
                 risk.set_clock_skew(1_000_000);
                 risk
@@ -118,6 +127,59 @@ impl Rig {
         self.risk.follow(&mut self.orders);
     }
 
+    /// Time goes on for longer than a batch of orders takes of the second's rate.
+    pub fn rest(&mut self) {
+        (0..2 * BATCH).for_each(|_| self.tick());
+    }
+
+    /// From an intent to the bytes of its order.
+    pub fn order(&mut self, codec: &mut dyn OrderCodec) {
+        self.admit_next();
+        self.open_next();
+        self.encode_next(codec);
+    }
+
+    /// Risk admits an order, which waits for the next step.
+    pub fn admit_next(&mut self) {
+        let place = self.place();
+        let admitted = self.risk.admit(self.now, place, &self.view, &self.orders);
+        self.admitted.push(*admitted.unwrap().order());
+    }
+
+    /// The next one takes its place among the open orders.
+    pub fn open_next(&mut self) {
+        let order = &self.admitted[self.begun.0];
+        self.begun.0 += 1;
+        self.orders.open(self.now, order, 0);
+        self.risk.follow(&mut self.orders);
+    }
+
+    /// The next one becomes a frame.
+    pub fn encode_next(&mut self, codec: &mut dyn OrderCodec) {
+        let order = &self.admitted[self.begun.1];
+        self.begun.1 += 1;
+        let unix = UnixNanos(1_750_000_000_000_000_000 + self.now.0 as i64);
+        let frame = codec.place(black_box(order), unix);
+        assert!(!black_box(frame).is_empty());
+    }
+
+    /// The exchange refuses what was opened.
+    pub fn refuse_all(&mut self) {
+        for order in &self.admitted {
+            let news = News {
+                client_id: order.client_id,
+                instrument: order.instrument,
+                source: Source::Answer,
+                said: Said::Rejected { code: -1 },
+            };
+            self.orders.hear(self.now, &news);
+        }
+        self.admitted.clear();
+        self.begun = (0, 0);
+        while self.orders.poll_output().is_some() {}
+        self.risk.follow(&mut self.orders);
+    }
+
     pub fn working(&self) -> usize {
         self.orders.len()
     }
@@ -167,6 +229,27 @@ impl Rig {
         self.view.handle_event(self.now, event);
         self.risk.handle_event(event);
     }
+}
+
+/// Binance's order entry for the rig's instruments: on a session that is logged on, or with a
+/// signature in each request.
+pub fn codec(signs_each: bool) -> Box<dyn OrderCodec> {
+    let pem = "-----BEGIN PRIVATE KEY-----\n\
+        MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n\
+        -----END PRIVATE KEY-----\n";
+    let key = match signs_each {
+        false => AccountKey::Ed25519Pem(pem.to_owned().into()),
+        true => AccountKey::Hmac("a".repeat(64).into()),
+    };
+    let account = Account {
+        api_key: "b".repeat(64).into(),
+        key,
+    };
+    let table: Vec<Instrument> = (0..INSTRUMENTS).map(instrument).collect();
+    let exchange = exchange::by_name("binance").unwrap();
+    let mut codec = exchange.order_codec(account, &table).unwrap();
+    black_box(codec.logon(UnixNanos(1_750_000_000_000_000_000)));
+    codec
 }
 
 fn instrument(id: u16) -> Instrument {

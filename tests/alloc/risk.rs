@@ -20,3 +20,19 @@ fn intents_books_orders_and_fills_are_judged_and_followed_without_an_allocation(
     assert_eq!(calls, 0);
     assert_eq!(rig.working(), rig::WORKING as usize);
 }
+
+#[test]
+fn from_an_intent_to_the_bytes_of_its_order_nothing_is_allocated_with_either_sort_of_key() {
+    for signs_each in [false, true] {
+        let (mut rig, mut codec) = (Rig::new(), rig::codec(signs_each));
+        let calls = allocations(|| {
+            for _ in 0..5_000 {
+                rig.tick();
+                rig.order(&mut *codec);
+                rig.refuse_all();
+            }
+        });
+        assert_eq!(calls, 0);
+        assert_eq!(rig.working(), rig::WORKING as usize);
+    }
+}
