@@ -3,7 +3,7 @@
 
 use super::account::Resting;
 use super::instrument::{Asset, InstrumentId};
-use super::level::Qty;
+use super::level::{Px, Qty};
 use super::order::{ClientId, End, NewOrder, News, StrategyId, Working};
 use super::position::Position;
 use super::time::{Nanos, Span};
@@ -124,6 +124,17 @@ pub enum Deed {
         /// False if it is lifted.
         on: bool,
     },
+    /// As of here, what was gained of this day of UTC.
+    Day(DayGain),
+    /// As of here, the touch that what is held of an instrument was valued at last.
+    Marked {
+        /// The instrument.
+        instrument: InstrumentId,
+        /// Its best bid.
+        bid: Px,
+        /// Its best ask.
+        ask: Px,
+    },
     /// What may be sent from here on.
     Mode {
         /// By whom; [`StrategyId::NONE`] is everybody.
@@ -131,6 +142,24 @@ pub enum Deed {
         /// The mode.
         mode: Mode,
     },
+}
+
+/// Decimals of a value in a quote asset.
+pub(crate) const VALUE_SCALE: u8 = 8;
+
+/// What was gained of a day in one quote asset, in units of 10^-8; a loss is below zero.
+///
+/// Invariant: `0 <= best` and `gained <= best`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayGain {
+    /// By whom; [`StrategyId::NONE`] is all together.
+    pub strategy: StrategyId,
+    /// In which asset.
+    pub quote: Asset,
+    /// Since the day began.
+    pub gained: i128,
+    /// The most that it was.
+    pub best: i128,
 }
 
 /// Who says that a difference is no reason to hold anything any more.

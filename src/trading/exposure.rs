@@ -25,14 +25,14 @@ mod tests;
 mod twin;
 
 use super::orders::Moved;
+pub(crate) use crate::base::VALUE_SCALE;
 use crate::base::event::EVENT_LEVELS;
-use crate::base::{Asset, Fill, Instrument, InstrumentId, Place, Px, Side, StrategyId, Top};
+use crate::base::{
+    Asset, DayGain, Fill, Instrument, InstrumentId, Place, Px, Side, StrategyId, Top,
+};
 pub(crate) use cell::Cell;
 use cell::Worth;
 use seat::Seat;
-
-/// Decimals of a value.
-pub(crate) const VALUE_SCALE: u8 = 8;
 
 /// Whose sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +104,7 @@ pub(crate) struct Exposure {
     /// Strategies that have sums of their own; the last one is everybody else, and nobody.
     strategies: usize,
     exchanges: usize,
-    quotes: usize,
+    quotes: Vec<Asset>,
 }
 
 impl Exposure {
@@ -120,10 +120,10 @@ impl Exposure {
                 Seat::new(instrument, quote, exchange)
             })
             .collect();
-        let (strategies, exchanges, quotes) = (strategies + 1, exchanges.len(), quotes.len());
+        let (strategies, exchanges) = (strategies + 1, exchanges.len());
         Self {
             cells: vec![Cell::default(); (1 + strategies) * seats.len()],
-            sums: vec![Sums::default(); (1 + strategies + exchanges) * quotes],
+            sums: vec![Sums::default(); (1 + strategies + exchanges) * quotes.len()],
             seats,
             strategies,
             exchanges,
@@ -284,12 +284,74 @@ impl Exposure {
     /// The gains and losses of one scope count from here.
     pub(crate) fn begin_again(&mut self, scope: Scope) {
         let from = match scope {
-            Scope::Strategy(strategy) => self.seat_of(strategy) * self.quotes,
+            Scope::Strategy(strategy) => self.seat_of(strategy) * self.quotes.len(),
             Scope::Exchange(_) => return, // Nothing is limited there.
-            Scope::All => (self.strategies + self.exchanges) * self.quotes,
+            Scope::All => self.row_of_all(),
         };
-        let of = &mut self.sums[from..from + self.quotes];
+        let of = &mut self.sums[from..from + self.quotes.len()];
         of.iter_mut().for_each(Sums::begin);
+    }
+
+    /// What each strategy, and all together, gained of this day, if they did anything.
+    pub(crate) fn days(&self) -> impl Iterator<Item = DayGain> {
+        let strategies = (0..self.strategies - 1).map(|at| {
+            let strategy = StrategyId(u8::try_from(at).unwrap_or(u8::MAX));
+            (strategy, at * self.quotes.len())
+        });
+        let all = strategies.chain([(StrategyId::NONE, self.row_of_all())]);
+        all.flat_map(move |(strategy, from)| {
+            let quotes = self.quotes.iter().zip(&self.sums[from..]);
+            quotes.filter_map(move |(quote, sums)| {
+                let (gained, best) = (sums.gain - sums.day, sums.peak - sums.day);
+                (gained != 0 || best != 0).then_some(DayGain {
+                    strategy,
+                    quote: *quote,
+                    gained,
+                    best,
+                })
+            })
+        })
+    }
+
+    /// So much was gained of this day up to here.
+    pub(crate) fn resume_day(&mut self, day: &DayGain) {
+        let quote = self.quotes.iter().position(|quote| *quote == day.quote);
+        let from = match day.strategy {
+            StrategyId::NONE => Some(self.row_of_all()),
+            StrategyId(at) if usize::from(at) + 1 < self.strategies => {
+                Some(usize::from(at) * self.quotes.len())
+            }
+            StrategyId(_) => None, // It has no sums of its own.
+        };
+        if let Some((from, quote)) = from.zip(quote) {
+            let sums = &mut self.sums[from + quote];
+            sums.day = sums.gain.saturating_sub(day.gained);
+            sums.peak = sums.day.saturating_add(day.best).max(sums.gain);
+        }
+    }
+
+    /// An instrument was valued at this touch before: it is until its first book.
+    pub(crate) fn mark(&mut self, id: InstrumentId, bid: Px, ask: Px) {
+        let seat = self.seats.get_mut(id.index());
+        if seat.is_some_and(|seat| seat.remember(bid, ask)) {
+            self.value_all(id);
+        }
+    }
+
+    /// The touch that an instrument is valued at.
+    pub(crate) fn marked(&self, id: InstrumentId) -> Option<(Px, Px)> {
+        self.seats.get(id.index())?.valued_at()
+    }
+
+    /// Instruments of which something is held or ordered.
+    pub(crate) fn held(&self) -> impl Iterator<Item = InstrumentId> {
+        let cells = self.cells.iter().zip(&self.seats).enumerate();
+        let held = cells.filter(|(_, (cell, seat))| !cell.is_idle(seat));
+        held.map(|(at, _)| InstrumentId(u16::try_from(at).unwrap_or(u16::MAX)))
+    }
+
+    fn row_of_all(&self) -> usize {
+        (self.strategies + self.exchanges) * self.quotes.len()
     }
 
     fn seat_of(&self, strategy: StrategyId) -> usize {
@@ -308,7 +370,7 @@ impl Exposure {
             Scope::Exchange(_) => self.strategies + seat.exchange(),
             Scope::All => self.strategies + self.exchanges,
         };
-        row * self.quotes + seat.quote()
+        row * self.quotes.len() + seat.quote()
     }
 
     /// Values what a change of one strategy's orders or positions changed, or all of it.

@@ -1,18 +1,21 @@
 //! What an order journal says, made again: its records go through the machines that its run had, so
 //! that nobody else decides what they mean. Opens no file.
 
+use super::exposure::{Exposure, Scope};
 use super::orders::{Orders, Output};
 use super::reconcile::{Difference, Reconcile};
 use super::unexplained::Unexplained;
 use crate::base::decimal::rescaled;
 use crate::base::{
-    Asset, ClientId, DAY_NS, Deed, Instrument, InstrumentId, Mode, Nanos, OpenOrder, Outcome,
-    Position, Px, Qty, Span, StrategyId, UnixNanos, Working,
+    Asset, ClientId, DAY_NS, DayGain, Deed, Instrument, InstrumentId, Mode, Nanos, OpenOrder,
+    Outcome, Position, Px, Qty, Span, StrategyId, UnixNanos, Working,
 };
 use std::collections::BTreeMap;
 
 /// More orders than that are open in no journal: risk allows 256.
 const OPEN_MAX: usize = 4_096;
+/// Strategies of a journal whose gains and losses are known apart: a run has 16.
+const STRATEGIES_MAX: usize = 64;
 
 /// What is known after the records so far.
 #[derive(Debug)]
@@ -24,6 +27,9 @@ pub(crate) struct Recovery {
     /// Up to which number trades were listed whole, and since when some may not be known.
     listed: BTreeMap<InstrumentId, (Option<u64>, Nanos)>,
     unexplained: Unexplained,
+    /// What all of it was worth, for the gains and losses of this day.
+    exposure: Exposure,
+    day: i64,
     modes: BTreeMap<StrategyId, Mode>,
     used_to: u64,
 }
@@ -39,6 +45,8 @@ impl Recovery {
             positions: BTreeMap::new(),
             listed: BTreeMap::new(),
             unexplained: Unexplained::default(),
+            exposure: Exposure::new(instruments, STRATEGIES_MAX),
+            day: 0,
             modes: BTreeMap::new(),
             used_to: 0,
         }
@@ -49,6 +57,7 @@ impl Recovery {
     /// # Errors
     /// In words, if it cannot come after the ones before it.
     pub(crate) fn take(&mut self, at: Nanos, deed: &Deed) -> Result<(), &'static str> {
+        self.begin_day(at);
         match *deed {
             Deed::Admitted { order, tag, .. } => {
                 let id = order.client_id.0;
@@ -101,6 +110,8 @@ impl Recovery {
                 position,
             } => {
                 self.positions.insert((strategy, instrument), position);
+                self.exposure
+                    .restore(strategy, instrument, position.qty, None);
             }
             Deed::Seen {
                 instrument,
@@ -135,8 +146,21 @@ impl Recovery {
                 true => self.unexplained.hold(instrument),
                 false => self.unexplained.release(instrument),
             },
+            Deed::Day(day) => self.exposure.resume_day(&day),
+            Deed::Marked {
+                instrument,
+                bid,
+                ask,
+            } => self.exposure.mark(instrument, bid, ask),
             Deed::Mode { strategy, mode } => {
-                self.modes.insert(strategy, mode);
+                let was = self.modes.insert(strategy, mode);
+                // As risk does when somebody is let go.
+                if was == Some(Mode::Halted) && mode != Mode::Halted {
+                    self.exposure.begin_again(match strategy {
+                        StrategyId::NONE => Scope::All,
+                        strategy => Scope::Strategy(strategy),
+                    });
+                }
             }
         }
         self.drain();
@@ -145,6 +169,12 @@ impl Recovery {
 
     /// What is known in the end, at `now`.
     pub(crate) fn finish(mut self, now: Nanos) -> Recovered {
+        // Of another day only what is held counts, from its first book on.
+        let same_day = unix(now).day() == self.day;
+        let gains = self.exposure.days().filter(|_| same_day);
+        let marked = |id| self.exposure.marked(id).map(|(bid, ask)| (id, bid, ask));
+        let marks = self.exposure.held().filter_map(marked);
+        let (gains, marks) = (gains.collect(), marks.filter(|_| same_day).collect());
         let named = |(strategy, mode)| (mode != Mode::Trading).then_some((strategy, mode));
         Recovered {
             orders: self.orders.known(now).collect(),
@@ -167,8 +197,18 @@ impl Recovery {
             held: self.unexplained.strays().to_vec(),
             day: unix(now).day(),
             accepted: self.unexplained.accepted(unix(now)).to_vec(),
+            gains,
+            marks,
             modes: self.modes.into_iter().filter_map(named).collect(),
             used_to: self.used_to.max(self.orders.next_id().saturating_sub(1)),
+        }
+    }
+
+    fn begin_day(&mut self, at: Nanos) {
+        let day = unix(at).day();
+        if day != self.day {
+            self.day = day;
+            self.exposure.begin_day();
         }
     }
 
@@ -179,14 +219,19 @@ impl Recovery {
 
     /// Adds up what traded.
     fn drain(&mut self) {
-        while self.orders.poll_moved().is_some() {} // Nobody is exposed here.
+        while let Some(moved) = self.orders.poll_moved() {
+            self.exposure.handle_moved(&moved);
+        }
         while let Some(output) = self.orders.poll_output() {
             let (strategy, instrument, fill) = match output {
                 Output::Report(report) => match report.outcome {
                     Outcome::Fill(fill) => (report.strategy, report.instrument, fill),
                     _ => continue,
                 },
-                Output::Stray(instrument, fill) => (StrategyId::NONE, instrument, fill),
+                Output::Stray(instrument, fill) => {
+                    self.exposure.handle_stray(instrument, &fill);
+                    (StrategyId::NONE, instrument, fill)
+                }
                 Output::Ask(_) => continue,
             };
             self.reconcile.handle_fill(instrument, &fill);
@@ -224,6 +269,10 @@ pub(crate) struct Recovered {
     pub(crate) day: i64,
     /// What the rule accepted, in units of 10^-18.
     pub(crate) accepted: Vec<(Asset, i128)>,
+    /// What was gained.
+    pub(crate) gains: Vec<DayGain>,
+    /// The touch at which instruments were valued for that, if something of them is held.
+    pub(crate) marks: Vec<(InstrumentId, Px, Px)>,
     /// Other modes than [`Mode::Trading`].
     pub(crate) modes: Vec<(StrategyId, Mode)>,
     /// Every client id up to this one is used up.
@@ -291,11 +340,18 @@ impl Recovered {
         let mode = |&(strategy, mode): &(StrategyId, Mode)| Deed::Mode { strategy, mode };
         let differences = self.differences.iter().map(Difference::deed);
         let accepted = |&(asset, units): &(Asset, i128)| Deed::AcceptedSoFar { asset, units };
+        let mark = |&(instrument, bid, ask): &(InstrumentId, Px, Px)| Deed::Marked {
+            instrument,
+            bid,
+            ask,
+        };
+        // Positions gain and lose from their marks on; what was gained counts once all is there.
         // What is found of a difference is in the holdings already, and they come last.
         used.into_iter()
             .chain(self.trades.iter().map(trade))
             .chain(self.floors.iter().map(floor))
             .chain(self.listed.iter().map(listed))
+            .chain(self.marks.iter().map(mark))
             .chain(positions)
             .chain(self.orders.iter().copied().map(Deed::Open))
             .chain(differences)
@@ -304,6 +360,7 @@ impl Recovered {
             .chain(self.holds_no_other.then_some(Deed::HoldsNoOther))
             .chain(self.held.iter().map(held))
             .chain(self.modes.iter().map(mode))
+            .chain(self.gains.iter().copied().map(Deed::Day))
     }
 
     /// The same in the ids and at the scales of another table. What is of an instrument or a
@@ -335,7 +392,21 @@ impl Recovered {
             let to = moves.strategy(strategy);
             (to != StrategyId::NONE || strategy == StrategyId::NONE).then_some((to, mode))
         });
+        let gains = self.gains.into_iter().filter_map(|gain| {
+            let strategy = moves.strategy(gain.strategy);
+            let known = strategy != StrategyId::NONE || gain.strategy == StrategyId::NONE;
+            known.then_some(DayGain { strategy, ..gain })
+        });
+        let marks = self.marks.iter();
+        let marks = marks.filter_map(|(id, bid, ask)| {
+            let (from, to) = moves.instrument(*id)?;
+            let px = |px: &Px| rescaled(px.0.into(), from.px_scale, to.px_scale);
+            let px = |of| i64::try_from(px(of)?).ok().map(Px);
+            Some((to.id, px(bid)?, px(ask)?))
+        });
         Ok(Self {
+            gains: gains.collect(),
+            marks: marks.collect(),
             orders: orders.collect::<Result<_, _>>()?,
             positions,
             listed: {

@@ -13,8 +13,8 @@ use super::orders::{Moved, Orders};
 use super::pnl::{Pnl, Row};
 use super::refusal::{Compared, Refusal, Refusals, Refused, Unit};
 use crate::base::{
-    Body, ClientId, DAY_NS, Event, Fill, Instrument, InstrumentId, Mode, Nanos, NewOrder, Place,
-    Px, Span, StrategyId, UnixNanos,
+    Body, ClientId, DAY_NS, DayGain, Deed, Event, Fill, Instrument, InstrumentId, Mode, Nanos,
+    NewOrder, Place, Px, Span, StrategyId, UnixNanos,
 };
 use crate::market::Picture;
 pub(crate) use mode::{ModeChange, Whose};
@@ -204,6 +204,34 @@ impl Risk {
     /// Until its first book an instrument of which something is held counts at this price at least.
     pub(crate) fn hint(&mut self, instrument: InstrumentId, px: Px) {
         self.exposure.hint(instrument, px);
+    }
+
+    /// What was gained of this day of UTC, and what it was valued at: for the journal.
+    pub(crate) fn day_deeds(&self) -> impl Iterator<Item = Deed> {
+        let marks = self.exposure.held().filter_map(|id| self.mark_deed(id));
+        marks.chain(self.exposure.days().map(Deed::Day))
+    }
+
+    /// What an instrument is valued at.
+    pub(crate) fn mark_deed(&self, instrument: InstrumentId) -> Option<Deed> {
+        let (bid, ask) = self.exposure.marked(instrument)?;
+        Some(Deed::Marked {
+            instrument,
+            bid,
+            ask,
+        })
+    }
+
+    /// An instrument was valued at this touch by an earlier run. To be told before what was held of
+    /// it is restored: that gains and loses from there.
+    pub(crate) fn mark(&mut self, instrument: InstrumentId, bid: Px, ask: Px) {
+        self.exposure.mark(instrument, bid, ask);
+    }
+
+    /// So much was gained of this day of UTC by earlier runs: gains and losses go on from there.
+    pub(crate) fn resume_day(&mut self, day: i64, gains: &[DayGain]) {
+        self.day = day;
+        gains.iter().for_each(|gain| self.exposure.resume_day(gain));
     }
 
     /// A strategy cancels an order. That always goes; if it happens too often there are no new

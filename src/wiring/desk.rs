@@ -177,6 +177,7 @@ impl Desk {
         let popped = turn.clock.now();
         if self.risk.poll_timeout() <= popped {
             self.risk.handle_timeout(popped, turn.clock.unix());
+            self.keep_day(popped);
         }
         self.counters.events += 1;
         if let Body::Book(_) = event.body {
@@ -264,6 +265,7 @@ impl Desk {
                 Whose::Instrument(_) => continue, // Whoever holds it records why.
             };
             self.keep(now, Deed::Mode { strategy, mode });
+            self.keep_day(now); // What it was halted for is not forgotten, either.
         }
     }
 
@@ -303,6 +305,9 @@ impl Desk {
             self.show_to(turn, event.stamps.book, strategy, &event);
         }
         assert!(self.orders.is_empty(), "an order without an end");
+        let now = turn.clock.now();
+        self.risk.handle_timeout(now, turn.clock.unix());
+        self.keep_day(now);
         self.check();
         let end = |chair: &Chair| {
             assert!(chair.judged.total() == chair.counters.intents);
@@ -555,6 +560,6 @@ impl Desk {
 }
 
 #[cfg(test)]
-mod accept_tests;
-#[cfg(test)]
 mod account_tests;
+#[cfg(test)]
+mod restart_tests;

@@ -145,6 +145,17 @@ pub(super) enum Body {
         symbol: String,
         on: bool,
     },
+    Day {
+        strategy: Option<String>,
+        quote: String,
+        gained: String,
+        best: String,
+    },
+    Marked {
+        symbol: String,
+        bid: String,
+        ask: String,
+    },
     Mode {
         strategy: Option<String>,
         mode: ModeWord,
@@ -154,7 +165,7 @@ pub(super) enum Body {
 }
 
 /// The kinds of [`Body`], to tell one that a later version writes from a line that is wrong.
-pub(super) const KINDS: [&str; 21] = [
+pub(super) const KINDS: [&str; 23] = [
     "begun",
     "instrument",
     "admitted",
@@ -174,6 +185,8 @@ pub(super) const KINDS: [&str; 21] = [
     "accepted",
     "accepted_so_far",
     "held",
+    "day",
+    "marked",
     "mode",
     "ended",
 ];

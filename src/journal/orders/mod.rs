@@ -8,6 +8,7 @@
 //! A writer that is killed leaves a part of a line at the end at most. That part is left out; every
 //! other line that is not as it was written is an error, since nobody can say what it was.
 
+mod amounts;
 mod line;
 mod read;
 mod write;

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::base::{
-    Accepter, Asset, Change, ClientId, Contract, Decimal, Deed, End, Fee, Fill, Instrument,
-    InstrumentId, Mode, Nanos, NewOrder, News, OpenOrder, OrderType, Position, Px, Qty, Resting,
-    Said, Side, Source, Span, StrategyId, Symbol, UnixNanos, Working,
+    Accepter, Asset, Change, ClientId, Contract, DayGain, Decimal, Deed, End, Fee, Fill,
+    Instrument, InstrumentId, Mode, Nanos, NewOrder, News, OpenOrder, OrderType, Position, Px, Qty,
+    Resting, Said, Side, Source, Span, StrategyId, Symbol, UnixNanos, Working,
 };
 
 const FILE: &str = "orders/a/orders.jsonl";
@@ -229,6 +229,17 @@ fn all() -> Vec<Deed> {
         Deed::Accepted {
             entry: 0,
             by: Accepter::Exchange,
+        },
+        Deed::Day(DayGain {
+            strategy: StrategyId(1),
+            quote: Asset::from("USDT").unwrap(),
+            gained: -123_456_789_012,
+            best: 7,
+        }),
+        Deed::Marked {
+            instrument: InstrumentId(0),
+            bid: Px(6_173_763),
+            ask: Px(6_173_764),
         },
         Deed::AcceptedSoFar {
             asset: Asset::from("USDT").unwrap(),

@@ -4,7 +4,7 @@ use super::line::{Begun, Body, ChangeWord, FeeText, OrderText, SaidText, SourceW
 use crate::base::signed::text;
 use crate::base::{
     Change, Deed, Fill, Instrument, InstrumentId, Nanos, NewOrder, News, OpenOrder, Position, Px,
-    Qty, Resting, Said, Source, StrategyId, UnixNanos,
+    Qty, Resting, Said, Source, StrategyId, UnixNanos, VALUE_SCALE,
 };
 use crate::journal::sealed::seal;
 
@@ -188,6 +188,24 @@ impl<'n> Names<'n> {
                 symbol: self.scaled(*instrument)?.symbol(),
                 on: *on,
             },
+            Deed::Day(day) => Body::Day {
+                strategy: self.strategy(day.strategy),
+                quote: day.quote.to_string(),
+                gained: text(day.gained, VALUE_SCALE),
+                best: text(day.best, VALUE_SCALE),
+            },
+            Deed::Marked {
+                instrument,
+                bid,
+                ask,
+            } => {
+                let of = self.scaled(*instrument)?;
+                Body::Marked {
+                    symbol: of.symbol(),
+                    bid: of.px(*bid),
+                    ask: of.px(*ask),
+                }
+            }
             Deed::Mode { strategy, mode } => Body::Mode {
                 strategy: self.strategy(*strategy),
                 mode: (*mode).into(),

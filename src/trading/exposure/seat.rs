@@ -96,6 +96,19 @@ impl Seat {
         fits
     }
 
+    /// A touch that it was valued at before, also if no book ever said it; false if it is none.
+    pub(super) fn remember(&mut self, bid: Px, ask: Px) -> bool {
+        let fits = 0 < bid.0 && bid <= ask;
+        if fits {
+            self.touch = Some(Touch {
+                bid: bid.0,
+                ask: ask.0,
+                seen: true,
+            });
+        }
+        fits
+    }
+
     /// Something is ordered or held at this price: it is all that is known before the first book.
     /// True if what is held is worth something else by that.
     pub(super) fn widen(&mut self, px: Px) -> bool {
@@ -115,6 +128,11 @@ impl Seat {
     pub(super) fn touch(&self) -> Option<(Px, Px)> {
         let touch = self.touch.filter(|touch| touch.seen)?;
         Some((Px(touch.bid), Px(touch.ask)))
+    }
+
+    /// What it is valued at, by a book or not.
+    pub(super) fn valued_at(&self) -> Option<(Px, Px)> {
+        self.touch.map(|touch| (Px(touch.bid), Px(touch.ask)))
     }
 
     pub(super) fn is_marked(&self) -> bool {

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::base::{
-    Accepter, Change, End, Fee, Fill, NewOrder, News, OrderType, Question, Resting, Said, Side,
-    Source, Symbol,
+    Accepter, Change, DAY_NS, DayGain, End, Fee, Fill, NewOrder, News, OrderType, Question,
+    Resting, Said, Side, Source, Symbol,
 };
 use crate::trading::orders::Orders;
 
@@ -449,4 +449,75 @@ fn ids_and_scales_of_another_run_are_those_of_the_same_symbols_and_names() {
     assert!(why.contains("BTCUSDT") && why.contains("[[feed]]"), "{why}");
     let why = moved(&[listed(BTC, "BTCUSDT", (2, 2))], &new).unwrap_err();
     assert!(why.contains("scales"), "{why}");
+}
+
+/// What all together and the maker gained, and the most that it was, in units of 10^-8.
+fn gains(known: &Recovered) -> Vec<(StrategyId, i128, i128)> {
+    let gains = known.gains.iter();
+    gains
+        .map(|gain| (gain.strategy, gain.gained, gain.best))
+        .collect()
+}
+
+#[test]
+fn what_was_gained_of_a_day_is_known_again_on_that_day_to_the_last_unit() {
+    let marked = |bid, ask| Deed::Marked {
+        instrument: BTC,
+        bid: Px(bid),
+        ask: Px(ask),
+    };
+    let all = StrategyId::NONE;
+    // 0.010 are bought at 1.00, and worth 1.20 at best.
+    let mut deeds = vec![
+        admitted(10, Side::Buy, 10),
+        taken(10),
+        marked(100, 101),
+        traded(10, 1, Side::Buy, 10),
+        marked(120, 121),
+        marked(90, 91),
+    ];
+    let (lost, best) = (-100_000, 200_000);
+    let known = recovered(&deeds);
+    assert_eq!(gains(&known), [(MAKER, lost, best), (all, lost, best)]);
+    assert_eq!(known.marks, [(BTC, Px(90), Px(91))]);
+    // The run itself saw more than its marks.
+    let seen = |strategy| {
+        Deed::Day(DayGain {
+            strategy,
+            quote: asset("USDT"),
+            gained: lost,
+            best: 300_000,
+        })
+    };
+    deeds.extend([seen(all), seen(MAKER)]);
+    let known = recovered(&deeds);
+    assert_eq!(
+        gains(&known),
+        [(MAKER, lost, 300_000), (all, lost, 300_000)]
+    );
+    // Sold at 0.80: 0.001 more is lost, though no record says so.
+    deeds.extend([
+        admitted(11, Side::Sell, 10),
+        marked(80, 81),
+        heard(
+            11,
+            Source::Stream,
+            Said::Fill(Fill::bare(2, Side::Sell, Px(80), Qty(10))),
+        ),
+    ]);
+    let known = recovered(&deeds);
+    let lost = lost - 100_000;
+    assert_eq!(
+        gains(&known),
+        [(MAKER, lost, 300_000), (all, lost, 300_000)]
+    );
+    // A day later it is another day.
+    let later = recovery(&deeds).finish(at(0) + Span(DAY_NS as u64));
+    assert_eq!((gains(&later), later.marks), (vec![], vec![]));
+    // Who was halted and let go counts from there.
+    for mode in [Mode::Halted, Mode::Trading] {
+        let strategy = MAKER;
+        deeds.push(Deed::Mode { strategy, mode });
+    }
+    assert_eq!(gains(&recovered(&deeds)), [(all, lost, 300_000)]);
 }

@@ -27,9 +27,12 @@ impl Desk {
                 None => self.counters.adopted += 1,
             }
         }
+        for &(instrument, bid, ask) in &left.marks {
+            self.risk.mark(instrument, bid, ask);
+        }
         for &(strategy, instrument, position) in &left.positions {
             self.risk.pnl_mut().restore(strategy, instrument, position);
-            // Gains and losses count from here.
+            // Gains and losses count from its mark, or from its first book.
             self.risk.restore(strategy, instrument, position.qty, None);
             let listed = self.picture.instrument(instrument);
             if let Some(px) = listed.and_then(|listed| position.average_px(listed)) {
@@ -37,6 +40,7 @@ impl Desk {
             }
         }
         self.risk.follow(&mut self.orders);
+        self.risk.resume_day(left.day, &left.gains);
         for &(strategy, mode) in &left.modes {
             let whose = match strategy {
                 StrategyId::NONE => Whose::All,
@@ -66,8 +70,20 @@ impl Desk {
         }
     }
 
+    /// Records what was gained of this day, and what it was valued at.
+    pub(super) fn keep_day(&mut self, now: Nanos) {
+        if let Some(keep) = &mut self.keep {
+            self.risk.day_deeds().for_each(|deed| keep.keep(now, deed));
+        }
+    }
+
     /// Takes in what a source says of an order, and records it unless it is old news.
     pub(super) fn hear(&mut self, now: Nanos, news: &News) {
+        if let Said::Fill(_) = news.said
+            && let Some(mark) = self.risk.mark_deed(news.instrument)
+        {
+            self.keep(now, mark); // What a trade gains or loses at once is judged by it.
+        }
         let known = self.orders.get(news.client_id).is_some();
         if known || matches!(news.said, Said::Fill(_)) {
             self.keep(now, Deed::Heard(*news));

@@ -1,12 +1,12 @@
-//! Differences between a desk's account and its exchange: what they hold, and what ends that, also
-//! over restarts.
+//! What a desk and its account know over restarts: differences, what they hold and what ends that;
+//! and what the day gained and lost.
 
 use super::*;
 use crate::base::{
     Accepter, Asset, Balance, Clock, DAY_NS, Decimal, Level, OrderType, Px, Side, Status, Symbol,
     Top, Why,
 };
-use crate::trading::limits::{RiskLimits, RiskParams};
+use crate::trading::limits::{RiskLimits, RiskParams, StrategyParams};
 use crate::trading::recover::{Recovered, Recovery};
 use crate::watch::latency::Histograms;
 use crate::wiring::keep::{KeepEnd, Kept, keep};
@@ -43,12 +43,15 @@ fn table() -> Vec<Instrument> {
     }]
 }
 
-/// Wants to buy a little at each book.
+/// Wants to buy a little at each book around 100.
 struct Buyer;
 
 impl Strategy for Buyer {
     fn handle_event(&mut self, _: Nanos, event: &Event, _: &View<'_>, intents: &mut Intents) {
-        let Body::Book(_) = event.body else { return };
+        let Body::Book(top) = event.body else { return };
+        if top.best().is_none_or(|(bid, _)| bid.px != Px(9_999)) {
+            return;
+        }
         intents.push(Intent::Place(Place {
             strategy: StrategyId(0),
             instrument: BTC,
@@ -98,6 +101,9 @@ impl Bench {
             notional_max: "10000000".into(),
             orders_per_s: 1_000,
             open_orders_max: 24,
+            daily_loss_max: "0.02".into(),
+            drawdown_max: "0.03".into(),
+            strategies: vec![StrategyParams::default()],
             ..RiskParams::default()
         };
         let limits = RiskLimits::parse(&params, &table()).unwrap();
@@ -208,18 +214,59 @@ impl Bench {
         }
     }
 
-    /// Whether a purchase is admitted now; the exchange refuses it.
-    fn may_buy(&mut self) -> bool {
-        while self.requests.pop().is_ok() {}
+    /// The touch around this price.
+    fn book(&mut self, px: i64) {
         let level = |px| Level {
             px: Px(px),
             qty: Qty(1_000),
         };
         let mut top = Top::EMPTY;
-        top.set(Side::Buy, [level(9_999)].into_iter(), 1, true);
-        top.set(Side::Sell, [level(10_001)].into_iter(), 1, true);
-        let held = self.desk.refusals().count(Refusal::ReduceOnly);
+        top.set(Side::Buy, [level(px - 1)].into_iter(), 1, true);
+        top.set(Side::Sell, [level(px + 1)].into_iter(), 1, true);
         self.tell(BTC, Body::Book(top));
+    }
+
+    /// The strategy buys 0.001 at 99.99.
+    fn buy(&mut self) {
+        while self.requests.pop().is_ok() {}
+        self.book(10_000);
+        let Ok(Request::Place(ticket)) = self.requests.pop() else {
+            panic!("no order");
+        };
+        let total = Some(Qty(1));
+        for said in [
+            Said::Fill(Fill::bare(1, Side::Buy, Px(9_999), Qty(1))),
+            Said::Ended(crate::base::End::Filled, total),
+        ] {
+            let news = News {
+                client_id: ticket.order.order().client_id,
+                instrument: BTC,
+                source: Source::Stream,
+                said,
+            };
+            self.tell(BTC, Body::News(news));
+        }
+    }
+
+    /// Why all together is halted.
+    fn halted(&self) -> Option<&'static str> {
+        let notes: Vec<Note> = self.log.try_iter().collect();
+        let halted = notes.iter().find(|note| note.event == "risk.halted")?;
+        match halted.fields.iter().find(|(name, _)| *name == "why") {
+            Some((_, Value::Word(why))) => Some(why),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn later(&mut self, span: Span) {
+        self.clock.0.set(self.clock.now() + span);
+    }
+
+    /// Whether a purchase is admitted now; the exchange refuses it.
+    fn may_buy(&mut self) -> bool {
+        while self.requests.pop().is_ok() {}
+        let held = self.desk.refusals().count(Refusal::ReduceOnly);
+        self.book(10_000);
         let Ok(Request::Place(ticket)) = self.requests.pop() else {
             assert_eq!(self.desk.refusals().count(Refusal::ReduceOnly), held + 1);
             return false;
@@ -339,4 +386,61 @@ fn a_trade_of_no_known_order_holds_its_instrument_until_a_person_accepts_its_ass
     let mut bench = bench.restart(Span::from_secs(1), &[]);
     bench.has(7);
     assert!(bench.may_buy());
+}
+
+/// A position that lost 0.011 in the morning, after it had been worth this at best.
+fn lossy_morning(best: i64) -> Bench {
+    let mut bench = Bench::new();
+    bench.has(5);
+    bench.buy();
+    for px in [best, 8_900] {
+        bench.later(Span::from_secs(61));
+        bench.book(px);
+    }
+    assert_eq!(bench.halted(), None);
+    bench
+}
+
+#[test]
+fn a_restart_does_not_forget_what_the_day_lost() {
+    // 0.009 more are lost after it, and 0.020 are the limit.
+    let mut bench = lossy_morning(10_100).restart(Span::from_secs(3_600), &[]);
+    bench.book(8_900);
+    bench.book(8_001);
+    assert_eq!(bench.halted(), None);
+    bench.book(8_000);
+    assert_eq!(bench.halted(), Some("daily_loss_max"));
+    // A halt outlasts a restart, too, and so does the loss: nothing is lost twice.
+    let mut bench = bench.restart(Span::from_secs(1), &[]);
+    let now = bench.clock.now();
+    let left = bench.left(now);
+    assert_eq!(left.gains.last().map(|gain| gain.gained), Some(-2_000_000));
+}
+
+#[test]
+fn what_prices_did_between_two_runs_of_a_day_counts() {
+    let mut bench = lossy_morning(10_100).restart(Span::from_secs(3_600), &[]);
+    bench.book(8_000);
+    assert_eq!(bench.halted(), Some("daily_loss_max"));
+}
+
+#[test]
+fn a_restart_does_not_forget_the_best_moment_of_the_day() {
+    let mut bench = lossy_morning(11_500).restart(Span::from_secs(3_600), &[]);
+    // 0.015 were gained at best, and nearly or just as much is lost.
+    bench.book(8_501);
+    assert_eq!(bench.halted(), None);
+    bench.book(8_500);
+    assert_eq!(bench.halted(), Some("drawdown_max"));
+}
+
+#[test]
+fn a_restart_on_the_next_day_begins_that_one() {
+    let mut bench = lossy_morning(10_100).restart(DAY, &[]);
+    bench.book(8_000);
+    assert_eq!(bench.halted(), None);
+    bench.book(6_001);
+    assert_eq!(bench.halted(), None);
+    bench.book(6_000);
+    assert_eq!(bench.halted(), Some("daily_loss_max"));
 }
