@@ -20,7 +20,6 @@
 //! Realised, fees and flows are this run's. A position that an earlier run left keeps the cost that
 //! it had.
 
-#[cfg(test)] // Nobody compares them yet.
 mod flow;
 mod row;
 #[cfg(test)]

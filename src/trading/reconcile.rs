@@ -2,11 +2,14 @@
 //! then. What does not fit becomes a named difference; nothing is dropped because sums do not fit.
 //! Sends nothing itself.
 
+mod last;
+
 use super::orders::Orders;
 use crate::base::{
     AccountNews, Asset, Balance, ClientId, Decimal, Deed, Fill, Instrument, InstrumentId, Nanos,
     Question, Resting, Side, Span, TradesOf,
 };
+pub(crate) use last::Balanced;
 use std::collections::{BTreeMap, VecDeque};
 
 /// An account that is connected is compared again after this long.
@@ -105,6 +108,10 @@ struct Holding {
     listed: bool,
     /// By how much it did not fit the last time, and how often in a row.
     off: (i128, u32),
+    /// What there was before the first trade of this run.
+    before: Option<i128>,
+    /// The name of the last difference.
+    entry: Option<u64>,
 }
 
 /// The comparison of one account with its exchange.
@@ -138,6 +145,10 @@ pub(crate) struct Reconcile {
     holdings: BTreeMap<Asset, Holding>,
     /// A list was compared: of what it did not name there is nothing.
     listed: bool,
+    /// Something did not fit the last time, and is looked at again.
+    again: bool,
+    /// The last look was begun.
+    last: bool,
     out: VecDeque<Output>,
 }
 
@@ -159,13 +170,16 @@ impl Reconcile {
             foreign_now: 0,
             holdings: BTreeMap::new(),
             listed: false,
+            again: false,
+            last: false,
             out: VecDeque::new(),
         }
     }
 
     /// The account has this much of an asset, as an earlier run knew it, in units of 10^-18.
     pub(crate) fn hold(&mut self, asset: Asset, units: i128) {
-        self.held(asset).expected = Some(units);
+        let held = self.held(asset);
+        (held.expected, held.before) = (Some(units), Some(units));
     }
 
     /// The account has nothing of any other asset, as an earlier run knew it.
@@ -413,7 +427,7 @@ impl Reconcile {
             // What a list leaves out there is nothing of.
             let found = if held.listed { held.found } else { 0 };
             let Some(expected) = held.expected else {
-                held.expected = Some(found);
+                (held.expected, held.before) = (Some(found), Some(found));
                 continue;
             };
             let off = found.saturating_sub(expected);
@@ -439,9 +453,10 @@ impl Reconcile {
                 expected,
                 found,
             };
+            held.entry = Some(difference.name());
             self.out.push_back(Output::Balanced(difference));
         }
-        self.listed = true;
+        (self.listed, self.again) = (true, again);
         self.due = match again {
             true => now + LOOK_AGAIN,
             false => now + COMPARED_EVERY,
@@ -455,8 +470,10 @@ impl Reconcile {
     }
 
     fn held(&mut self, asset: Asset) -> &mut Holding {
+        let nothing = self.listed.then_some(0);
         let none = Holding {
-            expected: self.listed.then_some(0),
+            expected: nothing,
+            before: nothing,
             ..Holding::default()
         };
         self.holdings.entry(asset).or_insert(none)

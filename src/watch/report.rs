@@ -8,7 +8,8 @@ use super::hdr::Point;
 use super::plot::{Curve, Range, chart, nines};
 use super::summary::Summary;
 use super::table::{
-    BOOK_HEADS, EXCHANGE_HEADS, STAGE_HEADS, book_rows, exchange_rows, refusal_lines, stage_rows,
+    BOOK_HEADS, EXCHANGE_HEADS, PNL_HEADS, STAGE_HEADS, balances, book_rows, exchange_rows,
+    pnl_rows, refusal_lines, stage_rows,
 };
 use std::fmt::Write;
 
@@ -88,6 +89,13 @@ pub(crate) fn html(run: &Run, against: Option<&Run>) -> String {
     columns(&mut page, &runs, |run| {
         table(&BOOK_HEADS, &book_rows(&run.summary))
     });
+    if runs.iter().any(|run| has_money(&run.summary)) {
+        page += "<h2>Profit and loss</h2>\n";
+        columns(&mut page, &runs, |run| {
+            let said = balances(&run.summary).map(|said| format!("<p>{}</p>\n", text(&said)));
+            table(&PNL_HEADS, &pnl_rows(&run.summary)) + &said.unwrap_or_default()
+        });
+    }
     if runs
         .iter()
         .any(|run| !run.summary.orders.refusals.is_empty())
@@ -172,6 +180,10 @@ fn legend(curves: &[Curve<'_>], runs: &[&Run]) -> String {
         );
     }
     out + "</figcaption>"
+}
+
+fn has_money(summary: &Summary) -> bool {
+    !summary.pnl.is_empty() || summary.balances.is_some()
 }
 
 fn facts(run: &Run) -> String {
@@ -324,9 +336,9 @@ mod tests {
         assert!(page.contains("thick: one; thin: two"));
         assert!(!page.contains("Out: order to exchange"));
         assert!(page.contains("<td>1.45 µs</td>"));
-        // Every part says whose it is: facts, stages, exchanges, books and workers.
-        assert_eq!(page.matches("<h3>one</h3>").count(), 5);
-        assert_eq!(page.matches("<h3>two</h3>").count(), 5);
+        // Every part says whose it is: facts, stages, exchanges, books, profits and workers.
+        assert_eq!(page.matches("<h3>one</h3>").count(), 6);
+        assert_eq!(page.matches("<h3>two</h3>").count(), 6);
         let said = page.matches("<p>stages without a value: tick_to_wire_safe, ");
         assert_eq!(said.count(), 2, "of both");
         let twice = "<td>1.45 µs</td><td>1.45 µs</td><td>1</td>";
@@ -379,6 +391,8 @@ mod tests {
         assert!(widest(&compare::HEADS, &compared) <= ROOM_PX, "stages");
         let books: Vec<Vec<String>> = book_rows(&run.summary).into_iter().map(Vec::from).collect();
         assert!(widest(&BOOK_HEADS, &books) <= ROOM_PX, "books");
+        let pnl: Vec<Vec<String>> = pnl_rows(&run.summary).into_iter().map(Vec::from).collect();
+        assert!(widest(&PNL_HEADS, &pnl) <= ROOM_PX, "profits");
         let long = vec!["x".repeat(200); 1];
         let workers = vec![[&long[..], &vec!["1,234,567".to_owned(); 7]].concat()];
         assert!(widest(&WORKER_HEADS, &workers) <= ROOM_PX, "workers");

@@ -1,7 +1,7 @@
 //! The status line: how a run stands, in one line that fits. Says also when there is news in it,
 //! for readers that keep every line.
 
-use super::figures::{count, span};
+use super::figures::{count, span, sum};
 use super::summary::Status;
 use crate::base::{Span, Symbol};
 
@@ -46,6 +46,11 @@ fn parts(status: &Status) -> Vec<String> {
     }
     parts.push(format!("{} msg/s", count(status.messages_per_s)));
     parts.push(format!("orders {}", count(status.orders_sent)));
+    for (nth, (asset, units)) in status.gains.iter().flatten().enumerate() {
+        let name = if nth == 0 { "P&L " } else { "" };
+        let gained = sum(&(*units as f64 / 1e8).to_string());
+        parts.push(format!("{name}{gained} {asset}"));
+    }
     if let Some((p50, p99)) = status.tick_to_wire_ns {
         parts.push(format!("tick-to-wire {}", span(p50)));
         parts.push(format!("(p99 {})", span(p99)));
@@ -113,6 +118,11 @@ mod tests {
         assert!(line(&status).contains("  late: binance 4.20 s  "));
         status.tick_to_wire_ns = Some((13_000, 41_200));
         assert!(line(&status).ends_with("tick-to-wire 13.0 µs (p99 41.2 µs)"));
+        let asset = |code| crate::base::Asset::from(code).unwrap();
+        status.gains[0] = Some((asset("USDT"), -123_456_789));
+        status.gains[1] = Some((asset("BTC"), 5_000));
+        let said = "  orders 0  P&L -1.23 USDT  0.00005 BTC  tick-to-wire 13.0 µs";
+        assert!(line(&status).contains(said), "{}", line(&status));
         status.elapsed = Span::from_secs(3_723);
         assert!(line(&status).starts_with("1:02:03  books"));
     }

@@ -14,9 +14,9 @@ mod timing;
 pub use books::{Book, Exchange};
 pub use orders::{Judged, Orders, Refused, Strategy, Traded};
 pub use outages::Outage;
-pub use pnl::{Fees, Pnl, PnlTotal};
+pub use pnl::{Balance, Balances, Fees, Pnl, PnlTotal};
 use serde::{Deserialize, Serialize};
-pub(crate) use status::DarkBook;
+pub(crate) use status::{DarkBook, GAINS_MAX};
 pub use status::{LateData, Status};
 pub use timing::{StageLatency, Worker};
 
@@ -69,6 +69,9 @@ pub struct Summary {
     /// The same of each asset that instruments are paid in.
     #[serde(default)]
     pub pnl_totals: Vec<PnlTotal>,
+    /// Whether that adds up to what the account has; absent if no account traded.
+    #[serde(default)]
+    pub balances: Option<Balances>,
     /// How evenly the workers turned, by worker number.
     pub workers: Vec<Worker>,
     /// Log records that did not reach the log because the scribe was behind.

@@ -1,8 +1,11 @@
 //! Summaries as plain text: tables that fit a terminal of 80 columns. Writes strings only.
 
+mod money;
+
 use super::figures::{count, span, sum};
 use super::log::escape;
 use super::summary::{Refused, Summary};
+pub(crate) use money::{PAGE_HEADS as PNL_HEADS, balances, page_rows as pnl_rows};
 
 /// The heads of the stage table.
 pub(crate) const STAGE_HEADS: [&str; 7] = ["stage", "count", "p50", "p90", "p99", "p99.9", "max"];
@@ -105,7 +108,7 @@ pub(crate) fn render_table(summary: &Summary) -> String {
         out += &format!("{}\n", escaped(outage.to_string()));
     }
     out += &late_lines(summary);
-    out + &order_lines(summary) + &refused(summary)
+    out + &order_lines(summary) + &money::lines(summary) + &refused(summary)
 }
 
 /// What strategies decided, for a terminal: orders, what they traded, what risk refused, and the
@@ -113,6 +116,7 @@ pub(crate) fn render_table(summary: &Summary) -> String {
 pub(crate) fn render_decisions(summary: &Summary) -> String {
     let mut out = format!("orders: admitted {}\n", count(summary.orders.sent));
     out += &order_lines(summary);
+    out += &money::lines(summary);
     out += &refused(summary);
     out.push('\n');
     for told in &summary.strategies {
@@ -369,6 +373,12 @@ orders: sent 10; filled 5, expired 4, rejected 1
 traded            fills  bought    paid  sold  received
 ----------------  -----  ------  ------  ----  --------
 binance:BTC-USDT      7     0.5  32,126   0.2    12,850
+
+pnl               position  average  realised  unrealised  fees  total
+----------------  --------  -------  --------  ----------  ----  -----
+binance:BTC-USDT       0.3   64,251      12.3       -3.21  32.1    -23
+
+fees: 0.0005 BTC
 "
         );
     }
@@ -377,6 +387,7 @@ binance:BTC-USDT      7     0.5  32,126   0.2    12,850
     fn of_many_books_those_are_shown_that_have_something_to_tell() {
         let mut summary = example();
         summary.orders.traded.clear();
+        summary.pnl.clear();
         let mut quiet = summary.books[0].clone();
         quiet.wrong_ns = Some(0);
         summary.books = vec![quiet; 60];
@@ -478,6 +489,11 @@ refused by risk
         let traded = &mut summary.orders.traded[0];
         traded.name = "a-very-long-exchange:A-VERY-LONG-NAME-PERP".to_owned();
         traded.paid = "123456789012.345678".to_owned();
+        let mut pnl = summary.pnl[0].clone();
+        pnl.strategy = Some("a strategy with a name".to_owned());
+        pnl.instrument = "a-very-long-exchange:A-VERY-LONG-NAME-PERP".to_owned();
+        pnl.realised = "-1234567890.25".to_owned();
+        summary.pnl.push(pnl);
         let table = render_table(&summary);
         for line in table.lines() {
             assert!(line.chars().count() <= WIDTH_MAX, "{line}");

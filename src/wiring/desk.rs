@@ -253,6 +253,7 @@ impl Desk {
             }
         }
         self.note_modes(turn, now);
+        self.look_last(turn, now);
     }
 
     /// Logs who may no longer order, or may again.
@@ -281,11 +282,7 @@ impl Desk {
                 self.cancel(turn, now, client_id, "run_end");
             }
         }
-    }
-
-    /// Some order has no end yet.
-    pub fn has_orders(&self) -> bool {
-        !self.orders.is_empty()
+        self.look_last(turn, now);
     }
 
     /// The run is over: orders without an end get one, and every strategy hears of its own.
@@ -323,6 +320,7 @@ impl Desk {
             strategies: self.chairs.iter().map(end).collect(),
             traded: self.traded.clone(),
             pnl: self.risk.pnl_rows().collect(),
+            balances: self.balances(),
         }
     }
 

@@ -17,6 +17,7 @@ mod isolation;
 mod kills;
 mod large;
 mod many;
+mod money;
 mod proxy;
 mod record;
 mod replayed;

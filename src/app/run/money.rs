@@ -3,10 +3,12 @@
 use crate::base::Instrument;
 use crate::base::signed::text;
 use crate::trading::pnl::{ASSET_SCALE, Charge, Row, Total, totals};
+use crate::trading::reconcile::Balanced;
 use crate::watch::summary::{self, Summary};
 use crate::wiring::desk::DeskEnd;
 
-/// Adds what was gained and lost. The strategies of the run are named already.
+/// Adds what was gained and lost, and whether that is what the account has. The strategies of the
+/// run are named already.
 pub(super) fn tell(summary: &mut Summary, desk: &DeskEnd, instruments: &[Instrument]) {
     let strategies = &summary.strategies;
     let row = |row: &Row| summary::Pnl {
@@ -29,6 +31,28 @@ pub(super) fn tell(summary: &mut Summary, desk: &DeskEnd, instruments: &[Instrum
     };
     summary.pnl = desk.pnl.iter().map(row).collect();
     summary.pnl_totals = totals(&desk.pnl).iter().map(total).collect();
+    summary.balances = desk.balances.as_ref().map(|compared| match compared {
+        Ok(all) => summary::Balances {
+            add_up: Some(all.iter().all(|of| of.off() == 0)),
+            why: None,
+            assets: all.iter().map(balance).collect(),
+        },
+        Err(why) => summary::Balances {
+            why: Some((*why).to_owned()),
+            ..summary::Balances::default()
+        },
+    });
+}
+
+fn balance(of: &Balanced) -> summary::Balance {
+    summary::Balance {
+        asset: of.asset.to_string(),
+        before: amount(of.before),
+        brought: amount(of.brought),
+        after: amount(of.after),
+        off: amount(of.off()),
+        entry: of.entry,
+    }
 }
 
 fn fees(charge: &Charge, scale: u8) -> summary::Fees {

@@ -2,7 +2,7 @@
 
 use crate::app::config::Config;
 use crate::app::universe::Universe;
-use crate::base::{Clock as _, Instrument, Nanos, Span};
+use crate::base::{Asset, Clock as _, Instrument, Nanos, Span};
 use crate::watch::summary::{self, Summary};
 use crate::watch::table;
 use crate::wiring::feed::DARK_SAID;
@@ -164,6 +164,7 @@ pub(super) fn status(engine: &Engine) -> StatusOf {
             snapshots_in: snapshots_in(&backlogs, now),
             messages_per_s: per_s as u64,
             orders_sent: sum(|pulse| &pulse.orders),
+            gains: gains(&pulses, &instruments),
             tick_to_wire_ns: tick_to_wire,
         }
     })
@@ -193,6 +194,18 @@ fn late(pulses: &[Arc<Pulse>], instruments: &[Instrument]) -> Option<summary::La
     Some(summary::LateData {
         exchange: instruments.get(late.instrument.index())?.exchange,
         delay: Span(late.delay_ns),
+    })
+}
+
+/// What was gained or lost of each asset: one worker has the desk.
+fn gains(
+    pulses: &[Arc<Pulse>],
+    instruments: &[Instrument],
+) -> [Option<(Asset, i64)>; summary::GAINS_MAX] {
+    let of_desk = pulses.iter().find(|pulse| pulse.gains[0].look().is_some());
+    std::array::from_fn(|nth| {
+        let (id, units) = of_desk?.gains[nth].look()?;
+        Some((instruments.get(id.index())?.cash_asset(), units))
     })
 }
 

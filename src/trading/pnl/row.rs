@@ -172,13 +172,23 @@ pub(crate) struct Total {
 }
 
 impl Total {
+    /// Of one row.
+    pub(crate) fn of(row: &Row) -> Self {
+        let mut total = Self {
+            asset: row.asset,
+            ..Self::default()
+        };
+        total.add(row);
+        total
+    }
+
     /// All that was gained or lost.
     pub(crate) fn all(&self) -> i128 {
         let gross = self.realised.saturating_add(self.unrealised);
         gross.saturating_sub(self.fees)
     }
 
-    /// Takes in a row that is paid in its asset.
+    /// Takes in another row that is paid in its asset.
     pub(crate) fn add(&mut self, row: &Row) {
         debug_assert_eq!(self.asset, row.asset);
         let add = |sum: &mut i128, units: Option<i128>, up| {
@@ -201,15 +211,10 @@ impl Total {
 pub(crate) fn totals<'r>(rows: impl IntoIterator<Item = &'r Row>) -> Vec<Total> {
     let mut totals = Vec::<Total>::new();
     for row in rows {
-        let at = totals.iter().position(|total| total.asset == row.asset);
-        let at = at.unwrap_or_else(|| {
-            totals.push(Total {
-                asset: row.asset,
-                ..Total::default()
-            });
-            totals.len() - 1
-        });
-        totals[at].add(row);
+        match totals.iter_mut().find(|total| total.asset == row.asset) {
+            Some(total) => total.add(row),
+            None => totals.push(Total::of(row)),
+        }
     }
     totals
 }

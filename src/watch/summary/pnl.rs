@@ -62,3 +62,31 @@ pub struct PnlTotal {
     /// Strategies and instruments with something that has no value, and is not in it.
     pub unvalued: u32,
 }
+
+/// What the account has at the end, against what it had and what our trades brought.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Balances {
+    /// Whether the exchange says of each asset what our trades explain; absent if nobody knows.
+    pub add_up: Option<bool>,
+    /// Why nobody knows.
+    pub why: Option<String>,
+    /// The assets that our trades moved, and those that do not add up.
+    pub assets: Vec<Balance>,
+}
+
+/// What the account has of one asset.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Balance {
+    /// The asset.
+    pub asset: String,
+    /// What there was before the run's first trade.
+    pub before: String,
+    /// What our trades and their fees brought; below zero if they took some.
+    pub brought: String,
+    /// What the exchange says at the end, what is locked included.
+    pub after: String,
+    /// `after` less `before` and `brought`: zero if it adds up.
+    pub off: String,
+    /// The name of the difference in the order journal and the log; absent if it adds up.
+    pub entry: Option<u64>,
+}

@@ -1,6 +1,6 @@
 //! The state of a run while it goes on.
 
-use crate::base::{Nanos, Span, Symbol};
+use crate::base::{Asset, Nanos, Span, Symbol};
 
 /// A book that strategies cannot read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,9 @@ pub struct LateData {
     pub delay: Span,
 }
 
+/// Assets of which a status line says what was gained, at most.
+pub(crate) const GAINS_MAX: usize = 4;
+
 /// The state of a run, for its status line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Status {
@@ -44,6 +47,9 @@ pub struct Status {
     pub messages_per_s: u64,
     /// Orders that risk admitted so far.
     pub orders_sent: u64,
+    /// What the run gained or lost so far, in units of 10^-8 of each asset; nothing if it did not
+    /// trade.
+    pub gains: [Option<(Asset, i64)>; GAINS_MAX],
     /// p50 and p99 of tick-to-wire over the run so far, in nanoseconds.
     pub tick_to_wire_ns: Option<(u64, u64)>,
 }

@@ -2,6 +2,10 @@
 
 use super::*;
 use crate::base::Asset;
+use crate::trading::pnl::Total;
+use crate::trading::reconcile::Balanced;
+use crate::watch::summary::GAINS_MAX;
+use arrayvec::ArrayVec;
 
 /// Something that is to be done, and who wants it.
 pub(super) enum Wanted {
@@ -101,6 +105,54 @@ impl Desk {
                 self.hold();
             }
         }
+    }
+
+    /// When the run is ending and no order can trade: asks the exchange what the account has, once
+    /// more.
+    pub(super) fn look_last(&mut self, turn: &mut Turn, now: Nanos) {
+        if !self.closed || self.has_orders() {
+            return;
+        }
+        let reconcile = self.reconcile.as_mut();
+        if reconcile.is_some_and(|reconcile| reconcile.compare_last(now, &self.orders)) {
+            self.drain(turn, now, true);
+        }
+    }
+
+    /// What the account has, against what our trades brought: there is no account on paper.
+    pub(super) fn balances(&self) -> Option<Result<Vec<Balanced>, &'static str>> {
+        let reconcile = self.reconcile.as_ref()?;
+        Some(reconcile.balances(self.risk.pnl()))
+    }
+
+    /// What was gained or lost so far, per asset that instruments are paid in, each with one of
+    /// them: the first few assets, and nothing before the first fill.
+    pub(crate) fn gains(&self) -> ArrayVec<(InstrumentId, Total), GAINS_MAX> {
+        let mut gains = ArrayVec::<(InstrumentId, Total), GAINS_MAX>::new();
+        if self.counters.fills == 0 {
+            return gains;
+        }
+        for row in self.risk.pnl_rows() {
+            let mut known = gains.iter_mut();
+            match known.find(|(_, total)| total.asset == row.asset) {
+                Some((_, total)) => total.add(&row),
+                None => {
+                    let _ = gains.try_push((row.instrument, Total::of(&row)));
+                }
+            }
+        }
+        gains
+    }
+
+    /// Some order has no end yet.
+    pub fn has_orders(&self) -> bool {
+        !self.orders.is_empty()
+    }
+
+    /// Something is still to be heard of the exchange before the run can end.
+    pub fn is_settling(&self) -> bool {
+        let looking = self.reconcile.as_ref().is_some_and(Reconcile::is_looking);
+        self.has_orders() || looking
     }
 
     /// A person accepts all that is not explained of an asset: its instruments are no longer

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::trading::pnl::Row;
+use crate::trading::reconcile::Balanced;
 use arrayvec::ArrayVec;
 
 /// The stamps of an order from the frame that caused it to its admission.
@@ -137,6 +138,9 @@ pub struct DeskEnd {
     pub traded: Vec<Traded>,
     /// What was gained and lost, by strategy, then by instrument.
     pub(crate) pnl: Vec<Row>,
+    /// What the account has of each asset against what our trades brought, or why nobody knows;
+    /// `None` on paper.
+    pub(crate) balances: Option<Result<Vec<Balanced>, &'static str>>,
 }
 
 /// What a strategy leaves behind.

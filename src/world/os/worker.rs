@@ -3,6 +3,7 @@
 
 pub(crate) mod dial;
 mod look;
+mod pulse;
 mod scheduled;
 
 use super::clerk::{Job, Jobs, Reply};
@@ -11,10 +12,10 @@ use super::placement::Wait;
 use super::socket::{Socket, SocketOptions};
 use super::sys;
 use super::watcher::Seat;
-use crate::base::{Clock, InstrumentId, Nanos, Note, Severity, Span, Value};
+use crate::base::{Clock, Nanos, Note, Severity, Span, Value};
 use crate::watch::latency::{Histograms, Usage};
 use crate::wiring::desk::{Desk, DeskEnd, Seated};
-use crate::wiring::feed::{BookTally, Dark, Late};
+use crate::wiring::feed::{BookTally, Late};
 use crate::wiring::feed_lane::FRAMES_PER_TURN;
 use crate::wiring::lane::{LINES, Lane, Output};
 use crate::wiring::ring::Bell;
@@ -24,9 +25,10 @@ use crossbeam_channel::Receiver;
 pub(crate) use dial::Attempts;
 use dial::{Purpose, dial};
 use mio::{Events, Poll, Token};
+pub(crate) use pulse::Pulse;
 use scheduled::Scheduled;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -37,7 +39,8 @@ const EVENTS_MAX: usize = 256;
 /// How long a worker waits for outstanding answers when a run ends, and how often it checks whether
 /// it may stop.
 const LINGER: Span = Span::from_millis(150);
-/// As long as orders are open, whose cancels are under way, it waits for so long.
+/// As long as orders are open, whose cancels are under way, or the account is compared for the last
+/// time, it waits for so long.
 const LINGER_MAX: Span = Span::from_secs(5);
 const LINGER_LOOK: Span = Span::from_millis(10);
 /// A parked worker looks up at least this often. If the kernel does not say how long a thread
@@ -46,87 +49,6 @@ const PARK_MAX: Span = Span::from_millis(200);
 /// A worker that did not look at its sockets for longer empties them before its desk decides: it
 /// was stopped, and newer data is in them. Far below the age at which data counts as late.
 const STOPPED: Span = Span::from_millis(100);
-
-/// What a run shows of a worker while it works. Written by it alone.
-#[derive(Debug, Default)]
-pub(crate) struct Pulse {
-    /// Frames of market data so far.
-    pub(crate) frames: AtomicU64,
-    /// Books that strategies can read now.
-    pub(crate) live_books: AtomicU64,
-    /// Turns so far: a worker that is well turns at least five times a second.
-    pub(crate) turns: AtomicU64,
-    /// Orders that risk admitted so far.
-    pub(crate) orders: AtomicU64,
-    /// The book that has been dark for the longest time.
-    pub(crate) dark: DarkPulse,
-    /// The data that is late by the most.
-    pub(crate) late: LatePulse,
-}
-
-/// Late data as a worker shows it: zero if none is; else in the upper 16 bits one more than the
-/// instrument's index, and below them the delay in nanoseconds, which is at most three days.
-#[derive(Debug, Default)]
-pub(crate) struct LatePulse(AtomicU64);
-
-impl LatePulse {
-    const DELAY_BITS: u32 = 48;
-    const DELAY: u64 = (1 << Self::DELAY_BITS) - 1;
-
-    fn show(&self, late: Option<Late>) {
-        let shown = late.map_or(
-            0,
-            |Late {
-                 instrument,
-                 delay_ns,
-             }| {
-                let above = instrument.index() as u64 + 1;
-                above << Self::DELAY_BITS | delay_ns.min(Self::DELAY)
-            },
-        );
-        self.0.store(shown, Ordering::Relaxed);
-    }
-
-    /// Whose data is late, and by how much; `None` if none is.
-    pub(crate) fn look(&self) -> Option<Late> {
-        let shown = self.0.load(Ordering::Relaxed);
-        let index = (shown >> Self::DELAY_BITS).checked_sub(1)?;
-        Some(Late {
-            instrument: InstrumentId(u16::try_from(index).ok()?),
-            delay_ns: shown & Self::DELAY,
-        })
-    }
-}
-
-/// A dark book as a worker shows it. Its parts are written one after another: a reader may see one
-/// of the book before.
-#[derive(Debug, Default)]
-pub(crate) struct DarkPulse {
-    /// Zero if all books are live; else one more than the instrument's index, and in the lowest
-    /// byte why.
-    what: AtomicU64,
-    since: AtomicU64,
-}
-
-impl DarkPulse {
-    fn show(&self, book: Option<BookTally>) {
-        let told = book.and_then(|book| Some((book.instrument, book.dark?, book.dark_since)));
-        let what = told.map_or(0, |(id, why, since)| {
-            self.since.store(since.0, Ordering::Relaxed);
-            (id.index() as u64 + 1) << 8 | why as u64
-        });
-        self.what.store(what, Ordering::Relaxed);
-    }
-
-    /// Which book is dark, since when and why; `None` if all are live.
-    pub(crate) fn look(&self) -> Option<(InstrumentId, Nanos, Dark)> {
-        let what = self.what.load(Ordering::Relaxed);
-        let id = u16::try_from((what >> 8).checked_sub(1)?).ok()?;
-        let why = *Dark::ALL.get((what & 0xff) as usize)?;
-        let since = Nanos(self.since.load(Ordering::Relaxed));
-        Some((InstrumentId(id), since, why))
-    }
-}
 
 /// A lane, and its number at the clerk.
 pub(crate) struct Placed {
@@ -276,7 +198,7 @@ impl Running {
         }
         self.park_max = LINGER_LOOK;
         let began = self.clock.now();
-        let working = |worker: &Worker| worker.desk.as_ref().is_some_and(Desk::has_orders);
+        let working = |worker: &Worker| worker.desk.as_ref().is_some_and(Desk::is_settling);
         loop {
             let waited = self.clock.now().since(began);
             if waited >= LINGER_MAX || (waited >= LINGER && !working(&self.worker)) {
@@ -522,6 +444,11 @@ impl Running {
             .pulse
             .live_books
             .store(live as u64, Ordering::Relaxed);
+        if let Some(desk) = worker.desk.as_ref().filter(|_| second_over) {
+            for (shown, (id, total)) in worker.pulse.gains.iter().zip(desk.gains()) {
+                shown.show(id, total.all());
+            }
+        }
         if let Some(desk) = &worker.desk {
             worker
                 .pulse

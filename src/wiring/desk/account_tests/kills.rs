@@ -102,8 +102,9 @@ fn recovered(deeds: &[(Nanos, Deed)], now: Nanos) -> Recovered {
 /// Runs one seed; says how often the process was killed, and how many orders it was killed over.
 fn run(seed: u64) -> (u64, u64) {
     let mut world = World::killed(seed);
-    world.run();
+    world.run_to(QUIET_AT);
     world.check_quiet();
+    world.check_balances();
     let kills = world.journal.as_ref().map_or(0, |journal| journal.kills);
     (kills, world.desk.counters.resumed)
 }

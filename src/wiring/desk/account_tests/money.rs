@@ -24,10 +24,64 @@ impl World {
         let fills = self.desk.risk.pnl_rows().map(|row| row.fills);
         assert_eq!(fills.sum::<u64>(), self.trades.len() as u64);
     }
+
+    /// The run ends: what the account had before, and what its trades brought, is what the exchange
+    /// says. After a kill that is from the last process on.
+    pub(super) fn check_balances(&mut self) {
+        self.desk_do(|desk, turn| desk.close(turn));
+        assert!(self.desk.is_settling());
+        self.run_to(QUIET_AT + Span::from_secs(5));
+        assert!(!self.desk.has_orders());
+        assert!(!self.desk.is_settling(), "{:?}", self.desk.reconcile);
+        let balances = self.desk.balances().unwrap().unwrap();
+        for balanced in &balances {
+            assert_eq!(balanced.off(), 0, "{balanced:?}");
+            assert_eq!(balanced.entry, None);
+            let code = balanced.asset.as_str();
+            assert_eq!(balanced.after, units(code, self.balances[code]));
+        }
+        let traded = self.desk.risk.pnl().assets();
+        let told = |asset| balances.iter().any(|balanced| balanced.asset == asset);
+        let brought = |asset| self.desk.risk.pnl().brought(None, asset);
+        let mut traded = traded.into_iter();
+        assert!(traded.all(|asset| told(asset) || brought(asset) == Some(0)));
+    }
 }
 
 /// Units of 10^-18 of what the exchange counts in thousandths of BTC, and in 10^-5 of USDT.
 fn units(code: &str, amount: i128) -> i128 {
     let scale = if code == "BTC" { 3 } else { 5 };
     amount * 10i128.pow(18 - scale)
+}
+
+/// Somebody else takes something of the account: the run says of what, how much, and its name.
+#[test]
+fn what_the_account_lacks_at_the_end_is_named() {
+    let mut world = World::new(1);
+    world.run_to(QUIET_AT);
+    *world.balances.get_mut("BTC").unwrap() -= 7;
+    world.desk_do(|desk, turn| desk.close(turn));
+    world.run_to(QUIET_AT + Span::from_secs(8));
+    assert!(!world.desk.is_settling());
+    let balances = world.desk.balances().unwrap().unwrap();
+    let off: Vec<(&str, i128)> = balances
+        .iter()
+        .filter(|balanced| balanced.off() != 0)
+        .map(|balanced| (balanced.asset.as_str(), balanced.off()))
+        .collect();
+    assert_eq!(off, [("BTC", units("BTC", -7))]);
+    let named = balances.iter().find(|balanced| balanced.entry.is_some());
+    assert_eq!(named.unwrap().asset.as_str(), "BTC");
+    assert_eq!(world.desk.counters.differences, 1, "by the same name");
+}
+
+#[test]
+fn an_account_that_cannot_be_asked_adds_up_to_nothing_and_the_run_does_not_wait() {
+    let mut world = World::new(1);
+    world.run_to(QUIET_AT);
+    world.cut(ACCOUNT);
+    world.desk_do(|desk, turn| desk.close(turn));
+    assert!(!world.desk.is_settling() || world.desk.has_orders());
+    let why = world.desk.balances().unwrap().unwrap_err();
+    assert_eq!(why, "the order connection is down");
 }

@@ -1,5 +1,6 @@
 //! A worker's turns with lanes that only remember what was asked of them.
 
+use super::pulse::LatePulse;
 use super::*;
 use crate::base::{Body, Event, Flags, InstrumentId, Stamps, UnixNanos};
 use crate::exchange::Rate;
