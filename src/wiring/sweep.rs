@@ -1,9 +1,10 @@
-//! What the guard does when the engine is gone: every order of the account that carries our prefix
-//! is cancelled, and no other, until the exchange lists none. Knows no socket and no engine.
+//! What the guard does when the engine is gone, and a gateway when somebody kills it: every order
+//! of the account that carries our prefix is cancelled, and no other, until the exchange lists
+//! none. Knows no socket and no engine.
 
 use super::desk::Request;
-use super::ring::{Receiver, Sender};
 use crate::base::{AccountNews, Body, Event, Nanos, OrderRef, Question, Span};
+use std::collections::VecDeque;
 
 /// The exchange is asked again for what rests after this long.
 const ASK_AGAIN: Span = Span::from_secs(1);
@@ -21,13 +22,12 @@ pub(crate) struct Swept {
     pub(crate) took: Span,
 }
 
-/// One sweep of an account, on the desk's ends of its gateway's rings.
+/// One sweep of an account. Takes in what a gateway says, and wants requests of it.
 ///
 /// Invariant: it is done only by a list that was asked for after all that could still have been
 /// under way when it began must have arrived.
 pub(crate) struct Sweep {
-    requests: Sender<Request>,
-    events: Receiver<Event>,
+    requests: VecDeque<Request>,
     /// An order that was sent just before may be invisible for this long.
     visibility: Span,
     /// Since when it sweeps; `None` while the engine is well.
@@ -47,14 +47,9 @@ pub(crate) struct Sweep {
 
 impl Sweep {
     /// Sweeps nothing yet.
-    pub(crate) fn new(
-        requests: Sender<Request>,
-        events: Receiver<Event>,
-        visibility: Span,
-    ) -> Self {
+    pub(crate) fn new(visibility: Span) -> Self {
         Self {
-            requests,
-            events,
+            requests: VecDeque::new(),
             visibility,
             since: None,
             connected: false,
@@ -82,7 +77,7 @@ impl Sweep {
         self.done
     }
 
-    /// When [`Self::handle_turn`] is wanted even if there is no event.
+    /// When [`Self::handle_timeout`] is wanted.
     pub(crate) fn poll_timeout(&self) -> Nanos {
         match self.connected && self.since.is_some() && self.done.is_none() {
             true => self.due,
@@ -90,20 +85,23 @@ impl Sweep {
         }
     }
 
-    /// Takes events in, and asks and cancels what is to be.
-    pub(crate) fn handle_turn(&mut self, now: Nanos) {
-        while let Ok(event) = self.events.pop() {
-            self.handle_event(now, &event);
-        }
+    /// What it wants of the gateway next. What is not done it wants again.
+    pub(crate) fn poll_request(&mut self) -> Option<Request> {
+        self.requests.pop_front()
+    }
+
+    /// Asks what rests, if that is due.
+    pub(crate) fn handle_timeout(&mut self, now: Nanos) {
         if now >= self.poll_timeout() {
             self.due = now + ASK_AGAIN;
             self.listed.clear();
             (self.out_of_reach, self.foreign) = (0, 0);
-            let _ = self.requests.push(Request::Ask(Question::OpenOrders));
+            self.requests.push_back(Request::Ask(Question::OpenOrders));
         }
     }
 
-    fn handle_event(&mut self, now: Nanos, event: &Event) {
+    /// Takes in what the gateway says.
+    pub(crate) fn handle_event(&mut self, now: Nanos, event: &Event) {
         match event.body {
             Body::Gateway(connected) => {
                 self.connected = connected;
@@ -151,7 +149,7 @@ impl Sweep {
             {
                 self.found.push(order);
             }
-            let _ = self.requests.push(Request::Cancel(order)); // Else the next list has it again.
+            self.requests.push_back(Request::Cancel(order));
         }
     }
 }
@@ -160,25 +158,18 @@ impl Sweep {
 mod tests {
     use super::*;
     use crate::base::{ClientId, Flags, InstrumentId, Px, Qty, Resting, Side, Stamps, UnixNanos};
-    use crate::wiring::ring::{Bell, ring};
 
     const VISIBILITY: Span = Span::from_secs(5);
 
     struct Bench {
         sweep: Sweep,
-        requests: Receiver<Request>,
-        events: Sender<Event>,
         now: Nanos,
     }
 
     impl Bench {
         fn new() -> Self {
-            let (to, requests) = ring(64, Bell::new(|| {}));
-            let (events, from) = ring(64, Bell::new(|| {}));
             let mut bench = Self {
-                sweep: Sweep::new(to, from, VISIBILITY),
-                requests,
-                events,
+                sweep: Sweep::new(VISIBILITY),
                 now: Nanos::from_secs(10),
             };
             bench.tell(Body::Gateway(true));
@@ -196,8 +187,8 @@ mod tests {
                 flags: Flags::default(),
                 body,
             };
-            assert!(self.events.push(event).is_ok());
-            self.sweep.handle_turn(self.now);
+            self.sweep.handle_event(self.now, &event);
+            self.sweep.handle_timeout(self.now);
         }
 
         /// The exchange lists these, as of a question that left now.
@@ -219,13 +210,13 @@ mod tests {
 
         fn later(&mut self, ms: u64) {
             self.now = self.now + Span::from_millis(ms);
-            self.sweep.handle_turn(self.now);
+            self.sweep.handle_timeout(self.now);
         }
 
         /// Ids that are to be cancelled, and how often what rests was asked for.
         fn wanted(&mut self) -> (Vec<u64>, usize) {
             let (mut cancelled, mut asked) = (Vec::new(), 0);
-            while let Ok(request) = self.requests.pop() {
+            while let Some(request) = self.sweep.poll_request() {
                 match request {
                     Request::Cancel(order) => cancelled.push(order.client_id.0),
                     Request::Ask(Question::OpenOrders) => asked += 1,

@@ -84,8 +84,8 @@ pub(crate) fn watch(
 ) -> Result<(), String> {
     let visibility = plan.codec.visibility();
     let ends = road::gateway::<Socket>(plan, &Bells::silent())?;
-    let mut gateway = ends.gateway;
-    let mut sweep = Sweep::new(ends.tickets, ends.reports, visibility);
+    let (mut gateway, mut tickets, mut reports) = (ends.gateway, ends.tickets, ends.reports);
+    let mut sweep = Sweep::new(visibility);
     let mut poll = Poll::new().map_err(|error| format!("cannot poll: {error}"))?;
     let mut events = Events::with_capacity(16);
     let (notes, _log) = crossbeam_channel::bounded(0);
@@ -154,7 +154,13 @@ pub(crate) fn watch(
         } else {
             said = None;
         }
-        sweep.handle_turn(now);
+        while let Ok(event) = reports.pop() {
+            sweep.handle_event(now, &event);
+        }
+        sweep.handle_timeout(now);
+        while let Some(request) = sweep.poll_request() {
+            let _ = tickets.push(request); // A cancel that finds no room is wanted again.
+        }
         if let Some(swept) = sweep.done().filter(|_| said.is_none()) {
             say(&swept);
             said = Some(());
