@@ -80,6 +80,9 @@ fn describe(
 ) -> io::Result<()> {
     let (wait, depth) = (config.engine.wait.name(), config.engine.depth);
     writeln!(out, "engine       wait {wait}, {depth} levels a side")?;
+    if let Some(file) = &config.engine.kill_file {
+        writeln!(out, "kill file    {}", file.display())?;
+    }
     if let Some(down_max) = config.engine.down_max {
         let down_max_s = down_max.as_secs();
         writeln!(

@@ -3,7 +3,7 @@
 
 use super::config::{Engine, Wait};
 use super::run::RunEnd;
-use super::{check, guard, orders, panics, record, replay, report, run, signals, sim};
+use super::{check, ctl, guard, orders, panics, record, replay, report, run, signals, sim};
 use crate::strategy::{self, Kind};
 use crate::world::os::console;
 use crate::world::os::scribe::Detail;
@@ -67,6 +67,10 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Print what an account's order journal knows, accept a difference or resume what is halted
     Orders(OrdersArgs),
+    /// Let a run that goes on order nothing more, and cancel what works
+    Kill(ctl::KillArgs),
+    /// Ask a run that goes on, or tell it something
+    Ctl(ctl::CtlArgs),
     /// Watches over a live run, which starts it
     #[command(hide = true)]
     Guard,
@@ -281,6 +285,8 @@ pub fn main_with(own: &[&'static Kind], mut at_end: impl FnMut(&RunEnd)) -> Exit
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Check(args)) => check::run(args, &program.kinds),
         Some(Command::Orders(args)) => orders::command::run(&args, &program.kinds),
+        Some(Command::Kill(args)) => ctl::kill(args),
+        Some(Command::Ctl(args)) => ctl::ctl(args),
         Some(Command::Guard) => guard::run(),
     }
 }

@@ -60,6 +60,8 @@ pub struct Engine {
     /// How long an exchange may be without a connection, at any time of a run. If `None`, only what
     /// is down at the end counts.
     pub(crate) down_max: Option<Duration>,
+    /// Whenever this file is there, the run is killed: no order leaves.
+    pub(crate) kill_file: Option<PathBuf>,
 }
 
 impl Default for Engine {
@@ -68,6 +70,7 @@ impl Default for Engine {
             wait: Wait::Auto,
             depth: 1024,
             down_max: None,
+            kill_file: None,
         }
     }
 }

@@ -3,6 +3,8 @@
 pub(crate) mod check;
 pub(crate) mod cli;
 pub mod config;
+mod control;
+mod ctl;
 pub(crate) mod guard;
 pub mod memory;
 mod orders;

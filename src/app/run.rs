@@ -3,56 +3,50 @@
 
 use super::cli::{LogForm, Program, RunArgs};
 use super::config::{self, Config};
+use super::control::{Control, Killer};
 use super::guard;
-use super::panics;
 use super::parts::{Named, StrategyMaker, configured_strategies, engine_parts};
 use super::ready::{Ready, ready};
 use super::reality::{Intended, Mode};
 use super::secrets::{self, Variables};
 use super::signals::Stop;
 use super::universe::Universe;
+use crate::base::Clock as _;
 use crate::base::text::rfc3339_millis;
-use crate::base::{Clock as _, Nanos};
 use crate::strategy::{self, Kind};
 use crate::watch::audit::Truth;
 use crate::watch::summary::{self, Summary};
-use crate::wiring::turn::Notes;
 use crate::world::os::clock::OsClock;
 use crate::world::os::console;
 use crate::world::os::container;
 use crate::world::os::engine::{Engine, Outputs};
 use crate::world::os::guard::Guarded;
-use crate::world::os::recorder::RecordingHandle;
 use crate::world::os::scribe::{Console, ConsoleStyle, Detail, Scribe, ScribeHandle, ScribeInputs};
 use crate::world::os::server::{self, Sim, SimSource};
 use claim::Claim;
 pub use end::RunEnd;
 pub(super) use end::exit_code;
+use overseer::Overseer;
 use screen::Screen;
 use start::Prepared;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use threads::Threads;
 
-pub(super) mod claim;
+pub(crate) mod claim;
 mod end;
 pub(super) mod files;
-mod money;
+pub(super) mod money;
+mod overseer;
 mod recording;
 mod screen;
 mod simulated;
 mod start;
+mod threads;
 
 /// How long a run without a configuration lasts.
 const DEMO: Duration = Duration::from_secs(15);
-/// How often the main thread looks whether the run is over.
-const LOOK: Duration = Duration::from_millis(50);
-/// After the last frame of a recording, frames must have stopped arriving for this long.
-const QUIET: Duration = Duration::from_millis(300);
-/// How long a run waits for frames of a recording that do not arrive: after that their connection
-/// counts as gone.
-const SILENT: Duration = Duration::from_secs(30);
 /// The default seed: a run without arguments has the same order flow each time.
 const SEED: u64 = 1;
 
@@ -296,16 +290,19 @@ impl Run {
         for lane in &mut parts.road.lanes {
             lane.feed.played = played;
         }
-        let (engine, mut outputs) = Engine::start(parts).map_err(RunError::Failed)?;
-        let guarded = letter.map(|letter| Guarded::start(&letter, &engine.pulses));
+        let orders_max = parts.road.risk.open_orders_max();
+        let (mut engine, mut outputs) = Engine::start(parts).map_err(RunError::Failed)?;
+        let guarded =
+            letter.map(|letter| Guarded::start(&letter, &engine.pulses, engine.kill.clone()));
         let guarded = guarded.transpose().map_err(failed_to("start the guard"))?;
         let recorder = recording
             .map(|recording| recording.start(&mut outputs))
             .transpose()?;
         screen.announce(&engine, &config, sim.as_ref(), mode.name());
         let (begun, began) = (Instant::now(), OsClock.now());
-        let down_max = config.engine.down_max;
+        let (down_max, kill_file) = (config.engine.down_max, config.engine.kill_file.clone());
         let notes = outputs.notes_to.clone();
+        let killer = Killer::new(engine.kill.clone(), notes.clone());
         let truths = sim.as_ref().filter(|_| seed.is_some()).map(Sim::truth);
         let head = Summary {
             mode: mode.name().into(),
@@ -323,8 +320,18 @@ impl Run {
             claim.dir(),
             head.clone(),
         )?;
-        let threads = Threads {
+        let line = engine.commands.take().filter(|_| !self.record);
+        let overseer = Overseer::new(killer.clone(), kill_file.clone(), &head.strategies);
+        let control = line.and_then(|line| {
+            let names = head.strategies.iter().map(|one| one.name.clone()).collect();
+            let instruments = engine.instruments.clone();
+            let control = Control::new(killer, line, instruments, names, kill_file, orders_max);
+            control.listen(claim.dir())
+        });
+        let mut threads = Threads {
             engine,
+            overseer,
+            control,
             guarded,
             scribe,
             sim,
@@ -455,133 +462,6 @@ fn start_scribe(
     };
     Scribe::start(inputs)
         .map_err(|error| RunError::Failed(format!("cannot write into {}: {error}", dir.display())))
-}
-
-/// The threads of a run. If one dies, the run ends.
-struct Threads {
-    engine: Engine,
-    /// Watches over the engine from another process, if its orders are real.
-    guarded: Option<Guarded>,
-    scribe: ScribeHandle,
-    sim: Option<Sim>,
-    recorder: Option<RecordingHandle>,
-    notes: Notes,
-    began: Nanos,
-}
-
-impl Threads {
-    /// Returns when the time is over, when somebody interrupts, when a recording has been played
-    /// and taken in, when one can no longer be written, or when a thread died. In that case it
-    /// returns the thread's name and last words.
-    fn until_the_end(&self, time: Option<Duration>, stop: &Stop) -> Option<String> {
-        let begun = Instant::now();
-        let pulses = &self.engine.pulses;
-        let frames = || -> u64 {
-            pulses
-                .iter()
-                .map(|p| p.frames.load(Ordering::Relaxed))
-                .sum()
-        };
-        let (mut seen, mut seen_at) = (0, begun);
-        while !stop.is_asked() {
-            if let Some(name) = self.dead() {
-                let words = panics::last().unwrap_or_default();
-                return Some(format!("{name} died: {words}"));
-            }
-            let failed = self
-                .recorder
-                .as_ref()
-                .is_some_and(RecordingHandle::has_failed);
-            if failed || time.is_some_and(|time| begun.elapsed() >= time) {
-                return None;
-            }
-            if frames() != seen {
-                (seen, seen_at) = (frames(), Instant::now());
-            }
-            let progress = self.sim.as_ref().map(Sim::progress).unwrap_or_default();
-            // A host that stops the workers for a while makes them quiet, too.
-            let arrived = progress.frames_sent <= seen;
-            let quiet = if arrived { QUIET } else { SILENT };
-            if progress.played_out && seen_at.elapsed() > quiet {
-                return None;
-            }
-            std::thread::sleep(LOOK);
-        }
-        None
-    }
-
-    fn dead(&self) -> Option<&'static str> {
-        if self.scribe.has_failed() {
-            return Some("the scribe");
-        }
-        if self.sim.as_ref().is_some_and(|sim| !sim.is_whole()) {
-            return Some("the simulated exchange");
-        }
-        if self.guarded.as_ref().is_some_and(Guarded::is_gone) {
-            return Some("the guard");
-        }
-        self.engine.dead()
-    }
-
-    /// Stops them all, and leaves what they have to say in the files and on the screen.
-    fn conclude(
-        self,
-        head: Summary,
-        died: Option<String>,
-        down_max: Option<Duration>,
-        claim: &Claim,
-        mut screen: Screen,
-    ) -> Result<RunEnd, RunError> {
-        let placement = self.engine.placement.clone();
-        let instruments = self.engine.instruments.clone();
-        let stopped = OsClock.now();
-        let ended = self.engine.stop();
-        if let Some(guarded) = self.guarded {
-            let desks = ended
-                .iter()
-                .flatten()
-                .filter_map(|ended| ended.desk.as_ref());
-            let whole = ended.iter().all(Option::is_some);
-            let rests = desks.map(|desk| desk.counters.unknown).sum::<u64>() > 0;
-            guarded.stop(whole && !rests);
-        }
-        let outages = files::outages(&ended, self.began, stopped);
-        files::say_down(&self.notes, &outages, stopped);
-        drop(self.notes);
-        let recorded = self.recorder.map(RecordingHandle::stop);
-        let totals = self.scribe.stop();
-        let disk_answers = totals.is_some() || died.is_some();
-        let exceeded = self.sim.map(|sim| sim.stop().exceeded.total());
-        let totals = totals.unwrap_or_default();
-        let mut summary = files::summarize(head, &placement, &instruments, &ended, totals);
-        summary.limits_exceeded = exceeded;
-        let outages = outages.into_iter().map(|(_, outage)| outage);
-        summary.set_outages(outages, files::keep_closing(&ended), down_max);
-        let mut faults: Vec<String> = died.into_iter().collect();
-        let dir = claim.dir().display();
-        match disk_answers {
-            true => faults.extend(claim.write_summary(&summary).err()),
-            false => faults.push(format!(
-                "{dir}: the disk does not answer; its files are not whole"
-            )),
-        }
-        screen.conclude(&summary);
-        if summary.disk_errors > 0 {
-            let errors = summary.disk_errors;
-            faults.push(format!(
-                "{dir}: its files are not whole: {errors} writes failed"
-            ));
-        }
-        if let Some(recorded) = recorded {
-            faults.extend(recording::conclude(recorded, claim.dir(), &mut screen).err());
-        }
-        screen.close();
-        let seats = ended.into_iter().flatten().flat_map(|end| end.seats);
-        match faults.is_empty() {
-            true => Ok(RunEnd::new(summary, seats)),
-            false => Err(RunError::Failed(faults.join("; "))),
-        }
-    }
 }
 
 /// What failed, with the system's own words.

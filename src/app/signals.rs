@@ -2,7 +2,7 @@
 //! itself, unless a person asks a second time.
 
 use crossbeam_channel::RecvTimeoutError;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 use std::io;
 use std::sync::Arc;
@@ -18,9 +18,11 @@ const INTERRUPTED: i32 = 128 + SIGINT;
 /// How often a waiting thread checks whether it was asked to stop.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// A flag that SIGHUP, SIGTERM and SIGINT raise, from the moment it is made until it is dropped.
+/// A flag that SIGHUP, SIGTERM and SIGINT raise, from the moment it is made until it is dropped,
+/// and another one that SIGUSR1 raises.
 pub(crate) struct Stop {
     asked: Arc<AtomicBool>,
+    killed: Arc<AtomicBool>,
     handle: Handle,
 }
 
@@ -31,17 +33,22 @@ impl Stop {
     /// # Errors
     /// If the system does not allow it.
     pub(crate) fn listen() -> io::Result<Self> {
-        let mut taken = vec![SIGINT, SIGTERM];
+        let mut taken = vec![SIGINT, SIGTERM, SIGUSR1];
         if !is_ignored(SIGHUP) {
             taken.push(SIGHUP);
         }
         let mut signals = Signals::new(taken)?;
         let handle = signals.handle();
         let asked = Arc::new(AtomicBool::new(false));
-        let flag = asked.clone();
+        let killed = Arc::new(AtomicBool::new(false));
+        let (flag, kill) = (asked.clone(), killed.clone());
         let work = move || {
             let mut first: Option<Instant> = None;
             for signal in signals.forever() {
+                if signal == SIGUSR1 {
+                    kill.store(true, Ordering::Relaxed);
+                    continue;
+                }
                 flag.store(true, Ordering::Relaxed);
                 if signal != SIGINT {
                     continue;
@@ -57,12 +64,21 @@ impl Stop {
         };
         let named = thread::Builder::new().name("tickwire-signals".to_owned());
         named.spawn(work)?;
-        Ok(Self { asked, handle })
+        Ok(Self {
+            asked,
+            killed,
+            handle,
+        })
     }
 
     /// Whether it is time to end.
     pub(crate) fn is_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Whether SIGUSR1 came since this was asked last: the kill switch.
+    pub(crate) fn takes_kill(&self) -> bool {
+        self.killed.swap(false, Ordering::Relaxed)
     }
 
     /// Does work that may take long or hang, on a thread of its own. Returns `None` if it is time

@@ -141,7 +141,7 @@ impl World {
     fn step(&mut self) {
         self.steps += 1;
         if self.steps == self.kill_at {
-            self.risk.kill();
+            self.risk.set_mode(Whose::All, Mode::Halted, "killed");
             self.twin.killed = true;
         }
         let spans = [0, 1, 1_000_000, 30_000_000, 400_000_000, SECOND];

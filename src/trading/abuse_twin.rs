@@ -326,7 +326,7 @@ impl Twin {
         let (reduces, values) = reach;
         let at = intent.instrument.index();
         let ours = first(&[
-            (Refusal::Killed, self.killed),
+            (Refusal::Halted, self.killed),
             (Refusal::GatewayDown, !self.ready),
             (Refusal::Unrecorded, !self.recorded),
             (Refusal::UnknownInstrument, self.listed.len() <= at),

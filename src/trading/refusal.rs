@@ -29,9 +29,7 @@ macro_rules! refusals {
 // The order of the checks: what stops everything, what is wrong with the intent itself, what the
 // market says, and last what only an otherwise good order may use up.
 refusals! {
-    /// The kill switch was thrown.
-    Killed => "killed",
-    /// Everything, the strategy or the instrument is halted, by a loss or by a person.
+    /// Everything, the strategy or the instrument is halted: by a loss, by a person, or killed.
     Halted => "halted",
     /// The order connection is not ready, or never said that it is.
     GatewayDown => "gateway_down",
@@ -281,7 +279,7 @@ mod tests {
             refuse(id, Refusal::PriceCollar, Unit::Bps, found);
             refuse(id, Refusal::QuantityMax, Unit::Quantity(5), found);
         }
-        refusals.record(InstrumentId(3), &Refusal::Killed.into());
+        refusals.record(InstrumentId(3), &Refusal::Halted.into());
         let found = |gate| {
             refusals
                 .shown(gate)
@@ -290,7 +288,7 @@ mod tests {
         assert_eq!(found(Refusal::PriceCollar), Some((1, 90)));
         assert_eq!(found(Refusal::QuantityMax), Some((2, 70)));
         assert_eq!(
-            (found(Refusal::Killed), refusals.count(Refusal::Killed)),
+            (found(Refusal::Halted), refusals.count(Refusal::Halted)),
             (None, 1)
         );
         assert_eq!(

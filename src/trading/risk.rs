@@ -14,7 +14,7 @@ use super::pnl::{Pnl, Row};
 use super::refusal::{Compared, Refusal, Refusals, Refused, Unit};
 use crate::base::{
     Body, ClientId, DAY_NS, DayGain, Deed, Event, Fill, Instrument, InstrumentId, Mode, Nanos,
-    NewOrder, Place, Px, Span, StrategyId, UnixNanos,
+    NewOrder, Place, Px, Qty, Span, StrategyId, UnixNanos,
 };
 use crate::market::Picture;
 pub(crate) use mode::{ModeChange, Whose};
@@ -55,7 +55,8 @@ impl Admitted {
 /// `collar_bps <= BPS`.
 #[derive(Debug)]
 pub struct Risk {
-    killed: bool,
+    /// What is judged now is the desk's own, to close a position: it passes modes if it reduces.
+    closing: bool,
     gateway_ready: bool,
     /// What is admitted now will have a record.
     recorded: bool,
@@ -114,7 +115,7 @@ impl Risk {
         };
         let table = instruments.iter().zip(&limits.sizes);
         Self {
-            killed: false,
+            closing: false,
             gateway_ready: false,
             recorded: true,
             keeps_scales: false,
@@ -298,10 +299,31 @@ impl Risk {
         refused
     }
 
-    /// Refuses every intent from now on. There is no way back but a new run.
-    #[cfg(test)] // Nothing throws it yet.
-    pub(crate) fn kill(&mut self) {
-        self.killed = true;
+    /// As [`Self::admit`], for what the desk itself wants of a strategy's position: it passes
+    /// whoever is halted, and must make both the account's position and the strategy's smaller.
+    pub(crate) fn admit_closing(
+        &mut self,
+        now: Nanos,
+        intent: Place,
+        view: &Picture,
+        orders: &Orders,
+    ) -> Result<Admitted, Refused> {
+        self.closing = true;
+        let admitted = self.admit(now, intent, view, orders);
+        self.closing = false;
+        admitted
+    }
+
+    /// The largest order at this price.
+    pub(crate) fn largest(&self, instrument: &Instrument, px: Px) -> Qty {
+        let seat = self.seats.get(instrument.id.index());
+        let limit = seat.map_or(Qty(0), |seat| seat.limit.qty_max);
+        let unit = instrument.notional(px, Qty(1)).filter(|unit| *unit > 0);
+        let worth = seat
+            .zip(unit)
+            .map(|(seat, unit)| seat.limit.notional_max / unit);
+        let worth = worth.map_or(0, |units| u64::try_from(units).unwrap_or(u64::MAX));
+        Qty(limit.0.min(instrument.qty_max.0).min(worth))
     }
 
     /// Refuses orders of every other exchange's instruments: the account is at this one.
@@ -323,32 +345,9 @@ impl Risk {
         self.keeps_scales = true;
     }
 
-    /// Lets positions in this instrument only be reduced, or lifts that.
-    pub(crate) fn set_reduce_only(&mut self, instrument: InstrumentId, on: bool) {
-        let (mode, why) = match on {
-            true => (Mode::ReduceOnly, "not_explained"),
-            false => (Mode::Trading, "accepted"),
-        };
-        self.set_mode(Whose::Instrument(instrument), mode, why);
-    }
-
-    /// From now on only this may be ordered. What was halted by a loss and is let go again counts
-    /// gains and losses from here.
-    pub(crate) fn set_mode(&mut self, whose: Whose, mode: Mode, why: &'static str) {
-        let was = self.change_mode(whose, mode, why, None);
-        let scope = match whose {
-            Whose::All => Scope::All,
-            Whose::Strategy(strategy) => Scope::Strategy(strategy),
-            Whose::Instrument(_) => return,
-        };
-        if was == Some(Mode::Halted) && mode != Mode::Halted {
-            self.exposure.begin_again(scope);
-        }
-    }
-
-    /// The next change of what may be ordered: for the log and the journal.
-    pub(crate) fn poll_mode(&mut self) -> Option<ModeChange> {
-        self.modes.pop_front()
+    /// The exit takes orders.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.gateway_ready
     }
 
     /// Refused intents by gate, and what each gate compared.
@@ -363,7 +362,6 @@ impl Risk {
         view: &Picture,
         open: &Orders,
     ) -> Result<(), Refused> {
-        refuse_if(self.killed, Refusal::Killed)?;
         refuse_if(self.is_halted(intent), Refusal::Halted)?;
         refuse_if(!self.gateway_ready, Refusal::GatewayDown)?;
         refuse_if(!self.recorded, Refusal::Unrecorded)?;
@@ -387,7 +385,6 @@ impl Risk {
     }
 
     fn mint(&mut self, now: Nanos, intent: Place) -> Admitted {
-        assert!(!self.killed, "an order after the kill switch");
         assert!(
             !self.is_halted(&intent),
             "an order of somebody who is halted"
@@ -480,32 +477,10 @@ impl Risk {
         }
     }
 
-    /// Gives what it was before; `None` if there is nobody of that name.
-    fn change_mode(
-        &mut self,
-        whose: Whose,
-        mode: Mode,
-        why: &'static str,
-        compared: Option<Compared>,
-    ) -> Option<Mode> {
-        let of = match whose {
-            Whose::All => &mut self.all.mode,
-            Whose::Strategy(strategy) => &mut self.own_mut(strategy).mode,
-            Whose::Instrument(id) => &mut self.seats.get_mut(id.index())?.mode,
-        };
-        let was = std::mem::replace(of, mode);
-        if was != mode {
-            self.modes.push_back(ModeChange {
-                whose,
-                mode,
-                why,
-                compared,
-            });
-        }
-        Some(was)
-    }
-
     fn is_halted(&self, intent: &Place) -> bool {
+        if self.closing {
+            return false; // It must reduce, and that is judged.
+        }
         let seat = self.seats.get(intent.instrument.index());
         let of_instrument = seat.map_or(Mode::Trading, |seat| seat.mode);
         let own = self.own(intent.strategy).mode;

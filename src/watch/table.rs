@@ -446,14 +446,14 @@ okx        0/1       0        0         0         -        -        -
             found: Some(found.to_owned()),
             instrument: None,
         };
-        let killed = Refused {
-            gate: "killed".to_owned(),
+        let halted = Refused {
+            gate: "halted".to_owned(),
             count: 1,
             ..Refused::default()
         };
         let of = Some("binance:BTC-USDT".to_owned());
         summary.orders.refusals = vec![
-            killed,
+            halted,
             Refused {
                 instrument: of,
                 ..refused("quantity_max", "quantity", ["0.01", "1"])
@@ -465,7 +465,7 @@ okx        0/1       0        0         0         -        -        -
         assert!(render_table(&summary).ends_with(
             "
 refused by risk
-  killed 1 ×
+  halted 1 ×
   quantity_max 1,204 × (limit 0.01, last 1 of binance:BTC-USDT)
   book_late 1,204 × (limit 500 ms, worst 4.20 s)
   book_stale 1,204 × (limit 3.00 s, worst 7.20 s)

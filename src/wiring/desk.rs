@@ -3,14 +3,18 @@
 
 mod account;
 mod changes;
+pub(crate) mod command;
 mod counts;
+mod halt;
 mod held;
 mod judged;
 mod kept;
 mod notes;
+mod place;
 mod seats;
 
 use super::keep::Keep;
+use super::kill::KillSwitch;
 use super::ring::{Receiver, Sender};
 use super::turn::Turn;
 use crate::base::{
@@ -29,6 +33,7 @@ use crate::trading::unexplained::{Ended, Unexplained};
 use crate::venue::paper::{Paper, Wish};
 use crate::watch::stage::Stage;
 use account::Wanted;
+use command::Commands;
 pub use counts::{DeskCounters, Traded};
 pub use judged::{Judged, Judgements};
 use kept::asked;
@@ -36,9 +41,12 @@ use notes::{
     accepted_note, cancel_note, decision, difference_note, mode_note, ready_note, receipt_note,
     report_note, stray_note, unknown_note,
 };
+use place::By;
 use seats::Chair;
 pub use seats::{DeskEnd, Exit, ExitRules, Receipt, Request, Seated, StrategyEnd, Ticket};
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 
 /// Events that one turn takes from each ring.
 const EVENTS_PER_TURN: usize = 64;
@@ -46,6 +54,8 @@ const EVENTS_PER_TURN: usize = 64;
 const OWN_REPORTS: usize = 256;
 /// A refusal by the same gate is logged once in this time; the counters have them all.
 const REFUSAL_SAMPLE: Span = Span::from_secs(1);
+/// A strategy that wants more in a second is out of order, and is stopped.
+pub(crate) const INTENTS_PER_S_MAX: u32 = 20_000;
 
 /// The strategies of a run, and the one gate before the market.
 ///
@@ -72,6 +82,11 @@ pub struct Desk {
     traded: Vec<Traded>,
     /// The run is ending: strategies hear of their orders, and decide nothing.
     closed: bool,
+    /// What all threads of the run look at, and whether it was thrown when this one looked.
+    switch: Arc<KillSwitch>,
+    killed: bool,
+    /// What a person asks, if anybody can.
+    commands: Option<Commands>,
     /// Reports that were made here, and for whom. Risk has them; strategies see them at the next
     /// turn, so that one that answers a fill with an order cannot keep the desk from its rings.
     own: VecDeque<(StrategyId, Event)>,
@@ -119,6 +134,9 @@ impl Desk {
             reduces: rules.reduces,
             traded: vec![Traded::default(); instruments.len()],
             closed: false,
+            switch: Arc::default(),
+            killed: false,
+            commands: None,
             risk,
             exit,
             own: VecDeque::with_capacity(OWN_REPORTS),
@@ -132,11 +150,15 @@ impl Desk {
         self.orders
             .poll_timeout()
             .min(compares.unwrap_or(Nanos::NEVER))
+            .min(self.closing_due())
     }
 
-    /// Asks what became of orders that nobody said anything of in time.
+    /// Asks what became of orders that nobody said anything of in time, and goes on with what is
+    /// being closed.
     pub fn handle_timeout(&mut self, turn: &mut Turn) {
         let now = turn.clock.now();
+        self.look_at_switch(turn, now);
+        self.close_more(turn, now);
         self.orders.handle_timeout(now);
         if let Some(reconcile) = &mut self.reconcile {
             reconcile.handle_timeout(now, &self.orders);
@@ -147,13 +169,19 @@ impl Desk {
 
     /// There is an event to take.
     pub fn has_input(&self) -> bool {
-        !self.own.is_empty() || self.inputs.iter().any(|ring| !ring.is_empty())
+        let asked = |commands: &Commands| !commands.asked.is_empty();
+        !self.own.is_empty()
+            || self.inputs.iter().any(|ring| !ring.is_empty())
+            || self.commands.as_ref().is_some_and(asked)
+            || self.switch.is_killed() && !self.killed
     }
 
     /// Takes events from every ring in turn. Returns how many.
     pub fn handle_turn(&mut self, turn: &mut Turn) -> usize {
-        let mut taken = self.own.len().min(EVENTS_PER_TURN);
-        for _ in 0..taken {
+        let thrown = self.switch.is_killed() && self.look_at_switch(turn, turn.clock.now());
+        let mut taken = usize::from(thrown) + self.handle_commands(turn);
+        for _ in 0..self.own.len().min(EVENTS_PER_TURN) {
+            taken += 1;
             if let Some((strategy, event)) = self.own.pop_front() {
                 let now = turn.clock.now();
                 self.show_to(turn, now, strategy, &event);
@@ -175,6 +203,7 @@ impl Desk {
     /// One event, to its end: whatever it causes is on the gateway's ring when this returns.
     pub(crate) fn handle_event(&mut self, turn: &mut Turn, event: &Event) {
         let popped = turn.clock.now();
+        self.look_at_switch(turn, popped);
         if self.risk.poll_timeout() <= popped {
             self.risk.handle_timeout(popped, turn.clock.unix());
             self.keep_day(popped);
@@ -356,17 +385,28 @@ impl Desk {
     fn show_to(&mut self, turn: &mut Turn, popped: Nanos, strategy: StrategyId, event: &Event) {
         let mut intents = Intents::new();
         let chair = &mut self.chairs[strategy.index()];
+        if chair.gone {
+            return;
+        }
         chair.counters.events += 1;
         let orders = self.orders.working();
         let positions = self.risk.pnl().positions(strategy);
         let view = View::new(&self.picture, positions, orders, strategy);
         let decides = &mut chair.seated.strategy;
-        decides.handle_event(popped, event, &view, &mut intents);
+        self.switch.enter(popped, strategy);
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            decides.handle_event(popped, event, &view, &mut intents);
+        }));
+        self.switch.leave();
+        if let Err(words) = decided {
+            return self.panicked(turn, popped, strategy, words);
+        }
         if intents.is_empty() || self.closed {
             return;
         }
         let decided = turn.clock.now();
         turn.latency.record(Stage::Decide, decided.since(popped));
+        let wanted = intents.len() as u32;
         for intent in intents {
             let receipt = Receipt {
                 stamps: event.stamps,
@@ -380,7 +420,7 @@ impl Desk {
             match intent {
                 Intent::Place(place) => {
                     let place = Place { strategy, ..place };
-                    self.handle_place(turn, receipt, &place, None);
+                    self.handle_place(turn, receipt, &place, None, By::Strategy);
                 }
                 Intent::Replace(replace) => self.handle_replace(turn, receipt, strategy, &replace),
                 Intent::Cancel(cancel) => {
@@ -391,73 +431,31 @@ impl Desk {
                 }
             }
         }
+        if self.chairs[strategy.index()].floods(popped, wanted) {
+            let note = Note::new(popped, Severity::Error, "strategy.floods").strategy(strategy);
+            turn.notes.record(note);
+            self.stop(turn, popped, strategy, false, "floods");
+        }
     }
 
-    /// A new order, also one in the place of another.
-    fn handle_place(
+    /// It decides nothing more, and what works of it is cancelled. The run goes on with the others,
+    /// if there are any.
+    fn panicked(
         &mut self,
         turn: &mut Turn,
-        mut receipt: Receipt,
-        place: &Place,
-        replaces: Option<ClientId>,
+        now: Nanos,
+        strategy: StrategyId,
+        words: Box<dyn std::any::Any + Send>,
     ) {
-        assert!(!self.closed, "an order after the run's end");
-        let now = receipt.popped;
-        let chair = &mut self.chairs[place.strategy.index()];
-        let kept = self.keep.as_ref().is_none_or(Keep::takes_orders);
-        self.risk.set_recorded(turn.notes.takes_orders() && kept);
-        let admitted = match chair.seated.owns(place.instrument) {
-            true => self.risk.admit(now, *place, &self.picture, &self.orders),
-            false => Err(self
-                .risk
-                .refuse(place.instrument, Refusal::NotItsInstrument)),
-        };
-        let order = match admitted {
-            Ok(order) => order,
-            Err(refused) => return self.refused(turn, now, place, refused),
-        };
-        receipt.admitted = turn.clock.now();
-        turn.latency
-            .record(Stage::Admit, receipt.admitted.since(receipt.decided));
-        receipt.check();
-        check_admitted(&chair.seated, order.order(), place);
-        self.counters.admitted += 1;
-        chair.ordered(place.instrument);
-        let id = order.order().client_id.0 as i64;
-        let mut note =
-            decision(now, "order.admitted", place, &self.picture).with("order", Value::Int(id));
-        self.orders.open(now, order.order(), place.tag);
-        let admitted = Deed::Admitted {
-            order: *order.order(),
-            tag: place.tag,
-            replaces,
-        };
-        self.keep(now, admitted);
-        let ticket = Ticket { order, receipt };
-        let old = replaces.and_then(|old| self.orders.name(old));
-        let request = match old {
-            None => Request::Place(ticket),
-            Some(old) => {
-                note = note.with("replaces", Value::Int(old.client_id.0 as i64));
-                self.risk.handle_cancel(now, place.strategy);
-                self.keep(now, asked(old, Change::Replace));
-                self.orders.change(now, old.client_id);
-                Request::Replace(old, ticket)
-            }
-        };
-        let mut stays = matches!(self.exit, Exit::Paper(_));
-        if let Err(request) = self.dispatch(request) {
-            self.not_dispatched(now, &request);
-            stays = true;
+        self.chairs[strategy.index()].gone = true;
+        if self.chairs.iter().all(|chair| chair.gone) {
+            resume_unwind(words);
         }
-        // After the order left: it can wait, and its place is kept.
-        turn.notes.record(note);
-        if stays {
-            // No gateway will tell its road.
-            turn.notes.record(receipt_note(now, place, id, &receipt));
-        }
-        self.hear_paper(turn, now);
-        self.drain(turn, now, false);
+        let said = words.downcast_ref::<&str>().copied();
+        let said = said.or_else(|| words.downcast_ref::<String>().map(String::as_str));
+        let note = Note::new(now, Severity::Error, "strategy.panicked").strategy(strategy);
+        turn.notes.record(note.text(said.unwrap_or_default()));
+        self.stop(turn, now, strategy, false, "panicked");
     }
 
     /// Tells risk, the counters and the log of a report. Gives it back as the event that its
@@ -509,14 +507,6 @@ impl Desk {
     }
 }
 
-/// What leaves is what its strategy wanted, and of an instrument of its own.
-fn check_admitted(seated: &Seated, order: &NewOrder, intent: &Place) {
-    assert!(seated.owns(order.instrument), "an order of another's");
-    assert!(order.strategy == intent.strategy);
-    assert!((order.instrument, order.side) == (intent.instrument, intent.side));
-    assert!((order.px, order.qty) == (intent.px, intent.qty));
-}
-
 pub(super) fn own_event(now: Nanos, body: Body) -> Event {
     let instrument = match body {
         Body::Report(report) => report.instrument,
@@ -559,5 +549,7 @@ impl Desk {
 
 #[cfg(test)]
 mod account_tests;
+#[cfg(test)]
+mod halt_tests;
 #[cfg(test)]
 mod restart_tests;

@@ -9,6 +9,7 @@
 mod answers;
 mod budget;
 mod clock;
+mod killed;
 mod line;
 mod receipt;
 mod requests;
@@ -16,9 +17,11 @@ mod requests;
 use super::ask::{Answer, Ask};
 use super::desk::{Receipt, Request, Ticket};
 use super::feed::REFUSAL_SAMPLE;
+use super::kill::KillSwitch;
 use super::lane::{Lane, Output};
 use super::outage::Outage;
 use super::ring::{Receiver, Sender};
+use super::sweep::Sweep;
 use super::tally::{GatewayCounters, LaneOutage, LanePulse, Tally};
 use super::their_clock::TheirClock;
 use super::turn::Turn;
@@ -34,6 +37,7 @@ use budget::Budgets;
 use line::{Line, Pending, QUEUED, REQUESTS_MAX};
 use requests::{pending, send};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// A line whose oldest request has no answer for so long is suspected: the gateway asks it for a
 /// sign of life, and takes no more orders until there is one.
@@ -77,6 +81,13 @@ pub struct Gateway<S: Transport> {
     counters: GatewayCounters,
     /// When it could take no orders.
     outage: Outage,
+    /// Thrown by whoever kills the run.
+    switch: Arc<KillSwitch>,
+    /// Cancels what rests once that has happened.
+    sweep: Sweep,
+    sweeping: bool,
+    /// What became of it was said.
+    swept: bool,
 }
 
 impl<S: Transport> Gateway<S> {
@@ -88,11 +99,16 @@ impl<S: Transport> Gateway<S> {
         exchange: &'static str,
         requests: Receiver<Request>,
         events: Sender<Event>,
+        switch: Arc<KillSwitch>,
     ) -> Self {
         let other = link.another();
         Self {
             lines: [Line::new(link), Line::new(other)],
             budgets: Budgets::new(codec.budgets()),
+            sweep: Sweep::new(codec.visibility()),
+            sweeping: false,
+            swept: false,
+            switch,
             codec,
             exchange,
             requests,
@@ -245,6 +261,7 @@ impl<S: Transport> Gateway<S> {
             flags: Flags::default(),
             body,
         };
+        self.sweep.handle_event(now, &event);
         if !self.backlog.is_empty() {
             self.backlog.push_back(event);
         } else if let Err(event) = self.events.push(event) {
@@ -323,7 +340,7 @@ impl<S: Transport> Lane<S> for Gateway<S> {
                 break;
             }
         }
-        let mut taken = false;
+        let mut taken = self.look_at_switch(turn);
         while let Ok(request) = self.requests.pop() {
             self.handle_request(turn, &request);
             taken = true;
@@ -333,7 +350,10 @@ impl<S: Transport> Lane<S> for Gateway<S> {
 
     /// Frames are left that no readiness event will announce.
     fn wants_turn(&self) -> bool {
-        !self.requests.is_empty() || self.has_unread() || !self.backlog.is_empty()
+        !self.requests.is_empty()
+            || self.has_unread()
+            || !self.backlog.is_empty()
+            || self.switch.is_killed() != self.sweeping
     }
 
     fn has_unread(&self) -> bool {
@@ -353,7 +373,11 @@ impl<S: Transport> Lane<S> for Gateway<S> {
             links.min(suspects).min(oldest + ANSWER_DEADLINE)
         };
         let [trading, account] = &self.lines;
-        due(trading).min(due(account)).min(self.unbanned)
+        let sweeps = self.sweep.poll_timeout();
+        due(trading)
+            .min(due(account))
+            .min(self.unbanned)
+            .min(sweeps)
     }
 
     /// Does what is due: the links' deadlines, requests without an answer, a logon without one.
@@ -370,6 +394,9 @@ impl<S: Transport> Lane<S> for Gateway<S> {
             }
         }
         self.say_connected(turn, now);
+        if self.sweeping {
+            self.sweep_more(turn, now);
+        }
         self.check();
     }
 

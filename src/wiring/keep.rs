@@ -5,6 +5,7 @@
 //! gateway behind the records in front of them.
 
 use super::desk::{Request, own_event};
+use super::kill::KillSwitch;
 use super::ring::{Bell, Receiver, Sender, ring};
 use crate::base::{Asset, Body, Deed, Event, Nanos};
 use crate::trading::recover::Recovered;
@@ -105,6 +106,8 @@ pub(crate) struct KeepEnd {
     pub(crate) bell: Arc<Bell>,
     /// How the journal stands.
     pub(crate) state: Arc<KeepState>,
+    /// What the thread records by itself, if the desk does not.
+    pub(crate) switch: Arc<KillSwitch>,
     back: Sender<Event>,
 }
 
@@ -130,6 +133,7 @@ pub(crate) fn keep(
     gateway: Option<Sender<Request>>,
     desk: Arc<Bell>,
     bell: Arc<Bell>,
+    switch: Arc<KillSwitch>,
 ) -> (Keep, KeepEnd, Receiver<Event>) {
     let (items, kept) = ring(KEPT, bell.clone());
     let (back, input) = ring(BACK, desk);
@@ -143,6 +147,7 @@ pub(crate) fn keep(
         gateway,
         bell,
         state,
+        switch,
         back,
     };
     (keep, end, input)

@@ -6,6 +6,7 @@ use super::feed::Feed;
 use super::feed_lane::{Desired, FeedLane};
 use super::gateway::Gateway;
 use super::keep::{JournalPlan, Keep, KeepEnd, keep};
+use super::kill::KillSwitch;
 use super::lane::Lane;
 use super::plan::{FeedPlan, GatewayPlan, LanePlan, Plan, with_levels};
 use super::publisher::Publisher;
@@ -40,7 +41,7 @@ pub struct GatewayEnds<S: Transport> {
     pub reports: Receiver<Event>,
 }
 
-/// Whom a ring wakes when there is something on it.
+/// Whom a ring wakes when there is something on it, and what stops them all.
 pub struct Bells {
     /// Whoever runs the desk.
     pub(crate) desk: Arc<Bell>,
@@ -48,6 +49,8 @@ pub struct Bells {
     pub(crate) gateway: Arc<Bell>,
     /// Whoever keeps the order journal.
     pub(crate) journal: Arc<Bell>,
+    /// What all of them look at.
+    pub switch: Arc<KillSwitch>,
 }
 
 impl Bells {
@@ -58,6 +61,7 @@ impl Bells {
             desk: silent(),
             gateway: silent(),
             journal: silent(),
+            switch: Arc::default(),
         }
     }
 }
@@ -127,6 +131,7 @@ impl<S: Transport + Send + 'static> Road<S> {
         };
         let (tickets, keeps) = kept(tickets, journal, bells, &mut inputs);
         let mut desk = desk(&instruments, inputs, strategies, risk, tickets);
+        desk.watch(bells.switch.clone());
         let journal = keeps.map(|(keep, end, plan)| {
             desk.resume(keep, plan.at, &plan.recovered);
             desk.accept_by_rule(plan.accepts);
@@ -161,7 +166,8 @@ fn kept(
         true => (Exit::Journal, Some(requests)),
         false => (Exit::Gateway(requests), None),
     };
-    let (keep, end, input) = keep(through, bells.desk.clone(), bells.journal.clone());
+    let (desk, bell) = (bells.desk.clone(), bells.journal.clone());
+    let (keep, end, input) = keep(through, desk, bell, bells.switch.clone());
     inputs.push(input);
     (Some((exit, rules)), Some((keep, end, plan)))
 }
@@ -257,7 +263,14 @@ pub fn gateway<S: Transport>(plan: GatewayPlan, bells: &Bells) -> Result<Gateway
     let (events, reports) = ring(plan.reports, bells.desk.clone());
     let link = plan.endpoint.link(&plan.codec.path(), 0, |_| {})?;
     Ok(GatewayEnds {
-        gateway: Gateway::new(link, plan.codec, plan.exchange.name(), orders, events),
+        gateway: Gateway::new(
+            link,
+            plan.codec,
+            plan.exchange.name(),
+            orders,
+            events,
+            bells.switch.clone(),
+        ),
         tickets,
         reports,
     })

@@ -72,6 +72,17 @@ impl Sweep {
         }
     }
 
+    /// It sweeps no more.
+    pub(crate) fn end(&mut self) {
+        (self.since, self.due, self.clear, self.done) = (None, Nanos::NEVER, None, None);
+        self.requests.clear();
+    }
+
+    /// The newest list has none of ours.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.clear.is_some()
+    }
+
     /// What became of it, once it is done.
     pub(crate) fn done(&self) -> Option<Swept> {
         self.done

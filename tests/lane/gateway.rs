@@ -3,6 +3,7 @@
 
 use crate::lane_support::desk::{admit, ready_risk};
 use crate::lane_support::{BTC, Rig, START, Tap, binance, instruments};
+use std::sync::Arc;
 use tickwire::base::{
     AccountNews, Body, ClientId, End, Event, Nanos, OrderRef, Qty, Question, RxStamps, Said,
     Source, Span, Stamps, TradesOf, Value,
@@ -12,6 +13,7 @@ use tickwire::trading::risk::Risk;
 use tickwire::watch::stage::Stage;
 use tickwire::wiring::desk::{Receipt, Request, Ticket};
 use tickwire::wiring::gateway::{ANSWER_DEADLINE, Gateway, LOGON_DEADLINE, SUSPECTED_AFTER};
+use tickwire::wiring::kill::KillSwitch;
 use tickwire::wiring::lane::Lane;
 use tickwire::wiring::plan::GatewayPlan;
 use tickwire::wiring::ring::{Receiver, Sender};
@@ -36,6 +38,7 @@ struct Bench {
     risk: Risk,
     /// How far ahead the exchange's clock was said to be, in milliseconds.
     ahead_ms: Vec<i64>,
+    switch: Arc<KillSwitch>,
 }
 
 /// A gateway whose ring to the desk holds `room` events.
@@ -45,13 +48,15 @@ fn bench(room: usize) -> Bench {
         key: AccountKey::Ed25519Pem(KEY.to_owned().into()),
     };
     let codec = binance().order_codec(account, &instruments()).unwrap();
+    let bells = Bells::silent();
+    let switch = bells.switch.clone();
     let (rig, (requests, events)) = Rig::of(|endpoint| {
         let plan = GatewayPlan {
             tickets: 300,
             reports: room,
             ..GatewayPlan::new(binance(), codec, endpoint)
         };
-        let ends = road::gateway(plan, &Bells::silent()).unwrap();
+        let ends = road::gateway(plan, &bells).unwrap();
         (ends.gateway, (ends.tickets, ends.reports))
     });
     Bench {
@@ -60,6 +65,7 @@ fn bench(room: usize) -> Bench {
         events,
         risk: ready_risk(START),
         ahead_ms: Vec::new(),
+        switch,
     }
 }
 
@@ -1169,4 +1175,77 @@ fn near_the_end_of_a_limit_cancels_and_reductions_still_go_and_nothing_else_does
     bench.bodies();
     bench.order();
     assert_eq!(bench.placed().len(), 2, "another minute");
+}
+
+/// What rests by a list of the exchange's: ours by their ids, and one of somebody else.
+fn resting(ids: &[ClientId]) -> String {
+    let order = |number: usize, client_id: &str| {
+        format!(
+            r#"{{"symbol":"BTCUSDT","orderId":{number},"orderListId":-1,"clientOrderId":"{client_id}","price":"100.01","origQty":"1.000","executedQty":"0.000","cummulativeQuoteQty":"0","status":"NEW","timeInForce":"GTC","type":"LIMIT","side":"BUY","time":1,"updateTime":1,"isWorking":true}}"#
+        )
+    };
+    let ours = ids.iter().map(|id| format!("tw{:020}", id.0));
+    let all = ours.chain(["web_1".to_owned()]).enumerate();
+    let all: Vec<String> = all.map(|(at, id)| order(20 + at, &id)).collect();
+    format!(r#""result":[{}]"#, all.join(","))
+}
+
+#[test]
+fn a_gateway_that_is_killed_lets_no_order_out_and_cancels_what_rests_of_ours_by_itself() {
+    let mut bench = Bench::ready();
+    let id = bench.resting();
+    bench.switch.kill();
+    // Whatever the desk wanted before does not leave any more.
+    let late = bench.order();
+    assert_eq!(bench.placed().len(), 1);
+    assert!(bench.reports().contains(&(late, Said::NotSent)));
+    // It asks by itself, and nobody has to tell it what rests.
+    let asked = bench.sent(ACCOUNT, "openOrders.status");
+    assert_eq!(asked.len(), 1);
+    assert!(bench.sent(TRADING, "order.cancel").is_empty());
+    bench.answer_on(ACCOUNT, &asked[0], 200, &resting(&[id]));
+    let cancels = bench.sent(TRADING, "order.cancel");
+    assert_eq!(cancels.len(), 1, "ours, and not the other one's");
+    assert!(!bench.switch.is_clear());
+    // One that is under way is not sent twice; one that is refused is.
+    bench.later_alive(ms(1_100));
+    let asked = bench.sent(ACCOUNT, "openOrders.status");
+    assert_eq!(asked.len(), 2);
+    bench.answer_on(ACCOUNT, &asked[1], 200, &resting(&[id]));
+    assert_eq!(bench.sent(TRADING, "order.cancel").len(), 1);
+    let error = r#""error":{"code":-1001,"msg":"x"}"#;
+    bench.answer(&cancels[0], 500, error);
+    bench.later_alive(ms(1_100));
+    let asked = bench.sent(ACCOUNT, "openOrders.status");
+    bench.answer_on(ACCOUNT, &asked[2], 200, &resting(&[id]));
+    assert_eq!(bench.sent(TRADING, "order.cancel").len(), 2);
+    bench.later_alive(ms(1_100));
+    let asked = bench.sent(ACCOUNT, "openOrders.status");
+    bench.answer_on(ACCOUNT, &asked[3], 200, &resting(&[]));
+    bench.rig.turn();
+    assert!(bench.switch.is_clear());
+    // Resumed, it lets orders out again, and asks no more.
+    bench.switch.resume();
+    bench.order();
+    assert_eq!(bench.placed().len(), 2);
+    bench.later_alive(ms(5_000));
+    assert_eq!(bench.sent(ACCOUNT, "openOrders.status").len(), 4);
+}
+
+#[test]
+fn while_positions_are_closed_the_gateway_lets_orders_out_and_killed_once_more_it_does_not() {
+    let mut bench = Bench::ready();
+    bench.switch.kill();
+    bench.order();
+    assert_eq!(bench.placed().len(), 0);
+    assert!(bench.switch.flatten());
+    bench.order();
+    assert_eq!(bench.placed().len(), 1);
+    bench.switch.kill();
+    bench.order();
+    assert_eq!(bench.placed().len(), 1);
+    bench.switch.resume();
+    assert!(!bench.switch.flatten(), "nobody is killed");
+    bench.order();
+    assert_eq!(bench.placed().len(), 2);
 }

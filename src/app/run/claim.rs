@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Folder of all runs' folders, under the current one.
-const RUNS: &str = "runs";
+pub(crate) const RUNS: &str = "runs";
 /// The run locks this file, and removes it when it ends.
 const LOCK: &str = "run.lock";
 /// Files that show that a run was here.

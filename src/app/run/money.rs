@@ -10,11 +10,31 @@ use crate::wiring::desk::DeskEnd;
 /// Adds what was gained and lost, and whether that is what the account has. The strategies of the
 /// run are named already.
 pub(super) fn tell(summary: &mut Summary, desk: &DeskEnd, instruments: &[Instrument]) {
-    let strategies = &summary.strategies;
+    let named = summary.strategies.iter().map(|of| of.name.clone());
+    let strategies: Vec<String> = named.collect();
+    summary.pnl = rows(&desk.pnl, &strategies, instruments);
+    summary.pnl_totals = sums(&desk.pnl);
+    summary.balances = desk.balances.as_ref().map(|compared| match compared {
+        Ok(all) => summary::Balances {
+            add_up: Some(all.iter().all(|of| of.off() == 0)),
+            why: None,
+            assets: all.iter().map(balance).collect(),
+        },
+        Err(why) => summary::Balances {
+            why: Some((*why).to_owned()),
+            ..summary::Balances::default()
+        },
+    });
+}
+
+/// Rows with names and decimals.
+pub(crate) fn rows(
+    all: &[Row],
+    strategies: &[String],
+    instruments: &[Instrument],
+) -> Vec<summary::Pnl> {
     let row = |row: &Row| summary::Pnl {
-        strategy: strategies
-            .get(row.strategy.index())
-            .map(|of| of.name.clone()),
+        strategy: strategies.get(row.strategy.index()).cloned(),
         instrument: instruments
             .get(row.instrument.index())
             .map_or_else(String::new, |of| of.name.to_string()),
@@ -29,19 +49,12 @@ pub(super) fn tell(summary: &mut Summary, desk: &DeskEnd, instruments: &[Instrum
         fees: row.fees().map(|charge| fees(charge, row.scale)).collect(),
         total: row.total().map(|units| text(units, row.scale)),
     };
-    summary.pnl = desk.pnl.iter().map(row).collect();
-    summary.pnl_totals = totals(&desk.pnl).iter().map(total).collect();
-    summary.balances = desk.balances.as_ref().map(|compared| match compared {
-        Ok(all) => summary::Balances {
-            add_up: Some(all.iter().all(|of| of.off() == 0)),
-            why: None,
-            assets: all.iter().map(balance).collect(),
-        },
-        Err(why) => summary::Balances {
-            why: Some((*why).to_owned()),
-            ..summary::Balances::default()
-        },
-    });
+    all.iter().map(row).collect()
+}
+
+/// What each asset gained or lost.
+pub(crate) fn sums(rows: &[Row]) -> Vec<summary::PnlTotal> {
+    totals(rows).iter().map(total).collect()
 }
 
 fn balance(of: &Balanced) -> summary::Balance {

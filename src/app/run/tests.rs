@@ -1,5 +1,6 @@
 use super::*;
-use crate::base::Event;
+use crate::app::panics;
+use crate::base::{Event, Nanos};
 use crate::exchange;
 use crate::strategy::{Intents, Strategy, View};
 use crate::venue::account::generate_account;

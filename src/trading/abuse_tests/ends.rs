@@ -28,9 +28,14 @@ impl World {
     /// halted by that is let go at once.
     pub(super) fn follow(&mut self) {
         self.risk.follow(&mut self.orders);
-        for whose in [Whose::All, Whose::Strategy(StrategyId::NONE)] {
-            self.risk.set_mode(whose, Mode::Trading, "test");
-        }
+        let all = if self.twin.killed {
+            Mode::Halted
+        } else {
+            Mode::Trading
+        };
+        self.risk.set_mode(Whose::All, all, "test");
+        let none = Whose::Strategy(StrategyId::NONE);
+        self.risk.set_mode(none, Mode::Trading, "test");
         while self.risk.poll_mode().is_some() {}
         self.twin.settle();
     }

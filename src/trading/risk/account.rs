@@ -83,6 +83,9 @@ impl Risk {
 
     /// Whether anything, or only what reduces, may be ordered.
     pub(super) fn judge_mode(&self, place: &Place, reach: &Reach<'_>) -> Result<(), Refused> {
+        if self.closing {
+            return refuse_if(!reach.reduces || !reach.own_reduces, Refusal::ReduceOnly);
+        }
         let seat = self.seats.get(place.instrument.index());
         let of_instrument = seat.map_or(Mode::Trading, |seat| seat.mode);
         let own_mode = self.own(place.strategy).mode;

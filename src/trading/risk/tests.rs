@@ -523,15 +523,15 @@ fn refused_intents_use_up_no_rate_and_no_id() {
 }
 
 #[test]
-fn nothing_is_admitted_after_the_kill_switch() {
+fn nothing_is_admitted_while_all_are_halted() {
     let mut risk = risk();
-    risk.kill();
+    risk.set_mode(Whose::All, Mode::Halted, "killed");
     risk.handle_event(TAKEN, &event(0, Body::Gateway(true)));
     risk.handle_event(TAKEN, &book(1));
     for now in [0, 1, 2_000_000_000] {
         assert_eq!(
             refused(&mut risk, BOOK_AT + now, buy()),
-            Some(Refusal::Killed)
+            Some(Refusal::Halted)
         );
     }
 }

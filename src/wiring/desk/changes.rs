@@ -39,7 +39,7 @@ impl Desk {
             tag: order.tag,
             why: replace.why,
         };
-        self.handle_place(turn, receipt, &place, Some(order.client_id));
+        self.handle_place(turn, receipt, &place, Some(order.client_id), By::Strategy);
     }
 
     /// A cancel always goes, but not while another change is under way.

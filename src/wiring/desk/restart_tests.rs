@@ -120,7 +120,7 @@ impl Bench {
             Exit::Gateway(tickets),
             rules,
         );
-        let (keep, end, input) = keep(None, Bell::new(|| {}), Bell::new(|| {}));
+        let (keep, end, input) = keep(None, Bell::new(|| {}), Bell::new(|| {}), Arc::default());
         desk.inputs.push(input);
         desk.resume(keep, now, left);
         desk.accept_by_rule(rule.to_vec());

@@ -1,5 +1,6 @@
 //! Who sits at a desk, and what goes to and fro: receipts, tickets, requests. Decides nothing.
 
+use super::halt::Closing;
 use super::*;
 use crate::trading::pnl::Row;
 use crate::trading::reconcile::Balanced;
@@ -166,6 +167,12 @@ pub(super) struct Chair {
     /// When a refusal by each gate was logged last: one strategy's refusals do not silence
     /// another's.
     pub(super) refusal_logged: [Nanos; Refusal::ALL.len()],
+    /// What works of it is being cancelled, or what it holds closed.
+    pub(super) closing: Option<Closing>,
+    /// It panicked: it decides nothing more.
+    pub(super) gone: bool,
+    /// What it wanted in the second that began then.
+    wanted: (Nanos, u32),
 }
 
 impl Chair {
@@ -176,6 +183,9 @@ impl Chair {
             refusals: Refusals::default(),
             judged: Judgements::new(instruments),
             refusal_logged: [Nanos::ZERO; Refusal::ALL.len()],
+            closing: None,
+            gone: false,
+            wanted: (Nanos::ZERO, 0),
         }
     }
 
@@ -213,6 +223,16 @@ impl Chair {
             *last = now;
         }
         due
+    }
+
+    /// Whether it wants more than anybody in order would; said once a second.
+    pub(super) fn floods(&mut self, now: Nanos, wanted: u32) -> bool {
+        if now.since(self.wanted.0) >= Span::from_secs(1) {
+            self.wanted = (now, 0);
+        }
+        let before = self.wanted.1;
+        self.wanted.1 = before.saturating_add(wanted);
+        before <= INTENTS_PER_S_MAX && self.wanted.1 > INTENTS_PER_S_MAX
     }
 
     pub(super) fn check(&self) {

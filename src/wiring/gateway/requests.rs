@@ -58,6 +58,7 @@ impl<S: Transport> Gateway<S> {
         let line = &self.lines[TRADING];
         let room = line.pending.len() < REQUESTS_MAX;
         let why = match self.connected && room && !late {
+            _ if !self.switch.lets_out() => Some("killed"),
             true => self.budgets.admit(&*self.codec, key, theirs).err(),
             false => Some("not connected"),
         };

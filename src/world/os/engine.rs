@@ -15,17 +15,24 @@ use crate::watch::Stage;
 use crate::watch::audit::Shown;
 use crate::watch::latency::{Collector, Histograms};
 use crate::wiring::desk::Desk;
+use crate::wiring::desk::command::{Answer, Command, Commands};
 use crate::wiring::keep::KeepEnd;
+use crate::wiring::kill::{Kill, KillSwitch};
 use crate::wiring::plan::{LanePlan, Plan};
-use crate::wiring::ring::Bell;
+use crate::wiring::ring::{Bell, Receiver, Sender, ring};
 use crate::wiring::road::{Bells, FeedRoad, Road};
 use crate::wiring::turn::Notes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// Log records that may wait for the scribe.
 pub(crate) const NOTES: usize = 4_096;
+/// A worker ends within this time, also one that waits for its last cancels.
+const WORKER_ENDS: Duration = Duration::from_secs(10);
+/// Commands that may wait for the desk.
+const COMMANDS: usize = 8;
 /// Answers of the clerk that may wait for a worker.
 const REPLIES: usize = 1_024;
 
@@ -67,6 +74,10 @@ pub(crate) struct Engine {
     pub(crate) instruments: Arc<[Instrument]>,
     /// What each worker shows about itself, by worker number.
     pub(crate) pulses: Vec<Arc<Pulse>>,
+    /// What stops all orders.
+    pub(crate) kill: Kill,
+    /// What the desk can be asked, for whoever takes it.
+    pub(crate) commands: Option<CommandLine>,
     stop: Arc<AtomicBool>,
     workers: Vec<(Arc<Bell>, JoinHandle<Ended>)>,
     clerk: Clerk,
@@ -88,6 +99,25 @@ pub(crate) struct Outputs {
     pub(crate) notes_to: Notes,
     /// What feed lanes take in, if a recording is made.
     pub(crate) taps: Vec<LaneTap>,
+}
+
+/// The asking end of a desk's commands.
+pub(crate) struct CommandLine {
+    /// What is asked.
+    pub(crate) ask: Sender<Command>,
+    /// What it answers.
+    pub(crate) answers: Receiver<Answer>,
+}
+
+/// A desk can be asked this way from now on.
+fn command_line(desk: &mut Desk, bell: Arc<Bell>) -> CommandLine {
+    let (ask, asked) = ring(COMMANDS, bell);
+    let (answers, answered) = ring(COMMANDS, Bell::new(|| {}));
+    desk.obey(Commands { asked, answers });
+    CommandLine {
+        ask,
+        answers: answered,
+    }
 }
 
 impl Engine {
@@ -114,7 +144,12 @@ impl Engine {
             lane.with_desk = placement.workers[at].desk;
         }
         let mut crew = Crew::new(placement)?;
-        let (instruments, desk) = crew.build(plan, lanes, gateway_reached_at)?;
+        let (instruments, mut desk) = crew.build(plan, lanes, gateway_reached_at)?;
+        let desk_bell = crew.stations[crew.desk_at].bell.clone();
+        let commands = command_line(&mut desk, desk_bell);
+        let mut bells: Vec<_> = crew.stations.iter().map(|one| one.bell.clone()).collect();
+        bells.push(crew.sleeper.bell());
+        let kill = Kill::new(crew.switch.clone(), bells);
         let Crew {
             placement,
             stations,
@@ -124,6 +159,7 @@ impl Engine {
             taps,
             journal,
             sleeper,
+            switch: _,
         } = crew;
         let (notes_to, notes) = crossbeam_channel::bounded(NOTES);
         let notes_to = Notes::new(notes_to);
@@ -154,6 +190,8 @@ impl Engine {
             .transpose()
             .map_err(|error| format!("cannot start the thread of the order journal: {error}"))?;
         let mut engine = Self {
+            kill,
+            commands: Some(commands),
             keeper,
             placement,
             instruments,
@@ -240,13 +278,19 @@ impl Engine {
     }
 
     /// Stops the workers and the clerk. Returns what each worker counted; `None` for one that
-    /// panicked.
+    /// panicked, or did not end.
     pub(crate) fn stop(self) -> Vec<Option<Ended>> {
         self.stop.store(true, Ordering::Relaxed);
         let mut ended = Vec::new();
+        let until = Instant::now() + WORKER_ENDS;
         for (bell, thread) in self.workers {
             bell.wake();
-            ended.push(thread.join().ok());
+            while !thread.is_finished() && Instant::now() < until {
+                thread::sleep(Duration::from_millis(1));
+            }
+            // A strategy that never comes back keeps its worker: both end with the process.
+            let done = thread.is_finished().then(|| thread.join().ok());
+            ended.push(done.flatten());
         }
         if let Some(keeper) = self.keeper {
             keeper.stop();
@@ -328,6 +372,7 @@ struct Crew {
     /// What is for the order journal's thread, and what wakes that.
     journal: Option<KeepEnd>,
     sleeper: Sleeper,
+    switch: Arc<KillSwitch>,
 }
 
 impl Crew {
@@ -343,6 +388,7 @@ impl Crew {
             taps: Vec::new(),
             journal: None,
             sleeper: Sleeper::default(),
+            switch: Arc::default(),
         })
     }
 
@@ -361,6 +407,7 @@ impl Crew {
             desk: self.stations[self.desk_at].bell.clone(),
             gateway: self.stations[gateway_at].bell.clone(),
             journal: self.sleeper.bell(),
+            switch: self.switch.clone(),
         };
         let instruments = plan.instruments.clone();
         let gateway_of = plan.gateway.as_ref().map(|gateway| gateway.exchange);

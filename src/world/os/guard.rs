@@ -9,6 +9,7 @@ use super::worker::dial::{Purpose, dial};
 use crate::base::{Clock as _, Nanos, Span};
 use crate::watch::latency::Histograms;
 use crate::wiring::ask::{Answer, Ask};
+use crate::wiring::kill::Kill;
 use crate::wiring::lane::{Lane as _, Output};
 use crate::wiring::plan::GatewayPlan;
 use crate::wiring::road::{self, Bells};
@@ -30,6 +31,9 @@ pub(crate) const BEAT: Duration = Duration::from_millis(100);
 pub(crate) const STALLED: Span = Span::from_secs(2);
 /// The beat of an engine that is well.
 const WELL: u8 = b'.';
+/// The beat of an engine that was killed: whatever it does about it, the guard sweeps, too. It may
+/// share a worker with a desk that is stuck.
+const KILLED: u8 = b'k';
 /// The run is over, and nothing of it rests: the guard may go.
 const OVER: u8 = b'q';
 /// How often the guard listens.
@@ -40,6 +44,8 @@ const LISTEN: Duration = Duration::from_millis(20);
 struct Heard {
     /// When the last beat came.
     beat: AtomicU64,
+    /// Its last beat said that it was killed.
+    killed: AtomicBool,
     /// The pipe is closed: the engine is gone.
     gone: AtomicBool,
     /// It said that the run is over.
@@ -54,6 +60,8 @@ impl Heard {
                 Ok(0) => break,
                 Ok(read) => {
                     self.beat.store(OsClock.now().0, Ordering::Relaxed);
+                    let killed = bytes[..read].last() == Some(&KILLED);
+                    self.killed.store(killed, Ordering::Relaxed);
                     if bytes[..read].contains(&OVER) {
                         self.over.store(true, Ordering::Relaxed);
                     }
@@ -67,7 +75,8 @@ impl Heard {
 
     fn is_well(&self, now: Nanos) -> bool {
         let beat = Nanos(self.beat.load(Ordering::Relaxed));
-        !self.gone.load(Ordering::Relaxed) && now.since(beat) <= STALLED
+        let stopped = [&self.gone, &self.killed].map(|flag| flag.load(Ordering::Relaxed));
+        stopped == [false, false] && now.since(beat) <= STALLED
     }
 }
 
@@ -189,7 +198,11 @@ impl Guarded {
     ///
     /// # Errors
     /// What the system says.
-    pub(crate) fn start(letter: &Zeroizing<String>, pulses: &[Arc<Pulse>]) -> io::Result<Self> {
+    pub(crate) fn start(
+        letter: &Zeroizing<String>,
+        pulses: &[Arc<Pulse>],
+        kill: Kill,
+    ) -> io::Result<Self> {
         use std::os::unix::process::CommandExt as _;
         let mut child = Command::new(std::env::current_exe()?)
             .arg("guard")
@@ -207,7 +220,7 @@ impl Guarded {
         let flags = (stop.clone(), over.clone(), gone.clone());
         let thread = std::thread::Builder::new()
             .name("tickwire-heart".to_owned())
-            .spawn(move || beat(child, pipe, &pulses, flags))?;
+            .spawn(move || beat(child, pipe, &pulses, &kill, flags))?;
         Ok(Self {
             stop,
             over,
@@ -232,7 +245,7 @@ impl Guarded {
 type Flags = (Arc<AtomicBool>, Arc<AtomicBool>, Arc<AtomicBool>);
 
 /// Beats while the workers turn, until the run is over.
-fn beat(mut child: Child, mut pipe: impl Write, pulses: &[Arc<Pulse>], flags: Flags) {
+fn beat(mut child: Child, mut pipe: impl Write, pulses: &[Arc<Pulse>], kill: &Kill, flags: Flags) {
     let (stop, over, gone) = flags;
     let turns = || -> Vec<u64> {
         let all = pulses.iter();
@@ -244,7 +257,10 @@ fn beat(mut child: Child, mut pipe: impl Write, pulses: &[Arc<Pulse>], flags: Fl
         let now = turns();
         let all_turned = now.iter().zip(&before).all(|(now, before)| now != before);
         before = now;
-        if all_turned && pipe.write_all(&[WELL]).and_then(|()| pipe.flush()).is_err() {
+        let killed = kill.switch().is_killed();
+        let beat = if killed { KILLED } else { WELL };
+        let beats = all_turned || killed;
+        if beats && pipe.write_all(&[beat]).and_then(|()| pipe.flush()).is_err() {
             gone.store(true, Ordering::Relaxed);
             break;
         }

@@ -5,6 +5,7 @@ pub mod clerk;
 pub mod clock;
 pub(crate) mod console;
 pub(crate) mod container;
+pub(crate) mod control;
 pub(crate) mod engine;
 pub(crate) mod files;
 pub(crate) mod guard;

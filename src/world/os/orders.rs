@@ -8,7 +8,9 @@
 
 mod folder;
 
-use crate::base::{Clock, Instrument, Nanos, Note, Severity, Span, UnixNanos, Value};
+use crate::base::{
+    Clock, Deed, Instrument, Mode, Nanos, Note, Severity, Span, StrategyId, UnixNanos, Value,
+};
 use crate::journal::orders::{Names, Writer};
 use crate::watch::log::Anchor;
 use crate::wiring::desk::Request;
@@ -140,6 +142,8 @@ pub(crate) struct Keeper {
     notes: Notes,
     /// Requests that wait for the records in front of them, or for room at the gateway.
     requests: VecDeque<Request>,
+    /// The kill switch was thrown when this thread looked at it last.
+    killed: bool,
     /// When the oldest record was made that waits.
     oldest: Option<Nanos>,
     /// The last write failed.
@@ -206,6 +210,7 @@ impl Keeper {
             clock,
             notes,
             requests: VecDeque::new(),
+            killed: false,
             oldest: None,
             failing: false,
             broken: false,
@@ -217,7 +222,7 @@ impl Keeper {
 
     /// Takes what is there, writes it, and lets requests go on. Says how much it took.
     fn round(&mut self) -> usize {
-        let taken = self.take();
+        let taken = self.take() + usize::from(self.take_kill());
         if !self.log.waiting().is_empty() {
             let done = self.write();
             self.judge(done);
@@ -236,35 +241,50 @@ impl Keeper {
             return thread::sleep(POLL);
         }
         self.end.bell.sleep();
-        if self.end.kept.is_empty() {
+        if self.end.kept.is_empty() && self.end.switch.is_killed() == self.killed {
             thread::park_timeout(SLEEP);
         }
         self.end.bell.awake();
     }
 
     fn take(&mut self) -> usize {
-        let anchor = self.anchor;
-        let unix = move |at: Nanos| -> UnixNanos { anchor.unix(at) };
-        let names = Names {
-            instruments: &self.instruments,
-            strategies: &self.strategies,
-        };
         let mut taken = 0;
         while taken < BATCH
             && let Ok(kept) = self.end.kept.pop()
         {
             taken += 1;
             match kept {
-                Kept::Deed(at, deed) => {
-                    self.oldest = Some(self.oldest.map_or(at, |oldest| oldest.min(at)));
-                    self.counts.records += 1;
-                    let out = self.log.waiting();
-                    self.writer.deed(names, (at, &unix), &deed, out);
-                }
+                Kept::Deed(at, deed) => self.record(at, &deed),
                 Kept::Request(request) => self.requests.push_back(request),
             }
         }
         taken
+    }
+
+    /// Records that the run was killed, whether or not the desk still does. A later run stays
+    /// halted until somebody resumes it.
+    fn take_kill(&mut self) -> bool {
+        let killed = self.end.switch.is_killed();
+        let thrown = killed && !self.killed;
+        self.killed = killed;
+        if thrown {
+            let (strategy, mode) = (StrategyId::NONE, Mode::Halted);
+            self.record(self.clock.now(), &Deed::Mode { strategy, mode });
+        }
+        thrown
+    }
+
+    fn record(&mut self, at: Nanos, deed: &Deed) {
+        let anchor = self.anchor;
+        let unix = move |at: Nanos| -> UnixNanos { anchor.unix(at) };
+        let names = Names {
+            instruments: &self.instruments,
+            strategies: &self.strategies,
+        };
+        self.oldest = Some(self.oldest.map_or(at, |oldest| oldest.min(at)));
+        self.counts.records += 1;
+        let out = self.log.waiting();
+        self.writer.deed(names, (at, &unix), deed, out);
     }
 
     fn write(&mut self) -> io::Result<()> {

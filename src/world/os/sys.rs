@@ -273,6 +273,31 @@ fn set_option(
     })
 }
 
+/// Whether whoever is at the other end of a Unix socket is this process's own user, or root. The
+/// kernel noted who it was when it connected.
+pub(crate) fn is_own_peer(stream: &std::os::unix::net::UnixStream) -> bool {
+    let mut peer = libc::ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
+    let mut size = mem::size_of_val(&peer) as libc::socklen_t;
+    // SAFETY: the descriptor is open as long as `stream` is; the pointers are to a whole ucred and
+    // to its size, and the call writes no more than that.
+    let done = unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            ptr::from_mut(&mut peer).cast(),
+            &mut size,
+        )
+    };
+    // SAFETY: it takes nothing and cannot fail.
+    let own = unsafe { libc::geteuid() };
+    done == 0 && (peer.uid == 0 || peer.uid == own)
+}
+
 fn check(result: libc::c_int) -> io::Result<()> {
     if result == -1 {
         Err(io::Error::last_os_error())

@@ -157,7 +157,7 @@ impl Bench {
         let mut desk = Desk::new(&table(), Vec::new(), seated, risk, Exit::Journal, rules);
         let silent = || Bell::new(|| {});
         let (unused, _) = ring(1, silent());
-        let (keep, end, input) = keep(Some(unused), silent(), silent());
+        let (keep, end, input) = keep(Some(unused), silent(), silent(), Arc::default());
         desk.inputs.push(input);
         desk.resume(keep, now, &recovered);
         let (sender, log) = crossbeam_channel::bounded(1_024);

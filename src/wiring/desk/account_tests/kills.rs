@@ -73,7 +73,7 @@ impl World {
         self.desk = new_desk(dice, tag, first_id, &self.stop, Exit::Journal);
         let silent = || Bell::new(|| {});
         let (unused, _) = ring(1, silent());
-        let (keep, end, input) = keep(Some(unused), silent(), silent());
+        let (keep, end, input) = keep(Some(unused), silent(), silent(), Arc::default());
         self.desk.inputs.push(input);
         self.desk.resume(keep, now, &recovered);
         // It begins with a journal that says the same.

@@ -13,6 +13,8 @@ fn engine() -> Engine {
     let clerk = Clerk::start(Vec::new(), Vec::new(), &[], &[], notes.clone()).unwrap();
     let watcher = Watcher::start(placement.clone(), cpus, Vec::new(), notes).unwrap();
     Engine {
+        kill: Kill::new(Arc::default(), Vec::new()),
+        commands: None,
         placement,
         instruments: Arc::new([]),
         pulses: Vec::new(),

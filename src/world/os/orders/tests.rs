@@ -73,7 +73,7 @@ fn silent() -> Arc<Bell> {
 impl Bench {
     fn new(gateway_room: usize) -> Self {
         let (requests, gateway) = ring(gateway_room, silent());
-        let (keep, end, back) = keep(Some(requests), silent(), silent());
+        let (keep, end, back) = keep(Some(requests), silent(), silent(), Arc::default());
         let fake = Fake::default();
         let disk = fake.0.clone();
         let (sender, log) = crossbeam_channel::bounded(64);
@@ -237,7 +237,7 @@ fn a_thread_writes_and_hands_on_by_itself_and_says_in_the_end_how_long_it_took()
     let path = folder.path();
     let sleeper = Sleeper::default();
     let (requests, mut gateway) = ring(8, silent());
-    let (mut keep, end, _back) = keep(Some(requests), silent(), sleeper.bell());
+    let (mut keep, end, _back) = keep(Some(requests), silent(), sleeper.bell(), Arc::default());
     let (sender, log) = crossbeam_channel::bounded(64);
     let kit = Kit {
         log: Box::new(folder.into_log()),

@@ -1,0 +1,91 @@
+//! What a person may ask of a desk while it works, and what it answers. Data only: a control thread
+//! asks one thing at a time and waits for its answer.
+
+use super::{DeskCounters, Receiver, Sender};
+use crate::base::{Asset, Mode, Nanos, StrategyId, Working};
+use crate::trading::pnl::Row;
+
+/// What is asked; [`StrategyId::NONE`] means all strategies.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// It orders nothing from here on; what works stays.
+    Pause(StrategyId),
+    /// As [`Self::Pause`], and what works is cancelled. Then what it holds is closed, if that is
+    /// asked.
+    Kill {
+        /// Whose.
+        strategy: StrategyId,
+        /// Close what it holds.
+        flatten: bool,
+    },
+    /// It may order again.
+    Resume(StrategyId),
+    /// What the account has of this asset counts as right: what is not explained of it holds no
+    /// instrument any more.
+    Accept(Asset),
+    /// How all stands, written into this.
+    Show(Box<DeskState>),
+}
+
+/// What a desk answers.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// It is done.
+    Done,
+    /// It is not, and why.
+    Refused(&'static str),
+    /// How all stands.
+    State(Box<DeskState>),
+}
+
+/// The desk's end.
+pub(crate) struct Commands {
+    /// What is asked.
+    pub(crate) asked: Receiver<Command>,
+    /// Where the answers go.
+    pub(crate) answers: Sender<Answer>,
+}
+
+/// How a desk stands. Made with all the room that it needs, by whoever asks.
+#[derive(Debug, Default)]
+pub(crate) struct DeskState {
+    /// When.
+    pub(crate) at: Nanos,
+    /// The gateway takes orders, and the account is known.
+    pub(crate) ready: bool,
+    /// The kill switch is thrown.
+    pub(crate) killed: bool,
+    /// What anybody may order.
+    pub(crate) mode: Mode,
+    /// By strategy id.
+    pub(crate) strategies: Vec<StrategyState>,
+    /// What each traded or holds.
+    pub(crate) rows: Vec<Row>,
+    /// Orders without an end.
+    pub(crate) orders: Vec<Working>,
+}
+
+/// How a strategy stands.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct StrategyState {
+    /// What it may order.
+    pub(crate) mode: Mode,
+    /// Its orders are being cancelled, or what it holds is being closed.
+    pub(crate) closing: bool,
+    /// It panicked, and decides nothing more.
+    pub(crate) gone: bool,
+    /// What was counted of it.
+    pub(crate) counters: DeskCounters,
+}
+
+impl DeskState {
+    /// With room for a desk of this size.
+    pub(crate) fn with_room(strategies: usize, instruments: usize, orders: usize) -> Box<Self> {
+        Box::new(Self {
+            strategies: Vec::with_capacity(strategies),
+            rows: Vec::with_capacity((strategies + 1) * instruments),
+            orders: Vec::with_capacity(orders),
+            ..Self::default()
+        })
+    }
+}
