@@ -476,6 +476,32 @@ fn a_line_is_suspected_a_second_after_a_request_and_trusted_again_once_it_says_s
     assert_eq!(bench.rig.dials, 2);
 }
 
+/// A turn's time is that of its beginning; orders leave at their own.
+#[test]
+fn a_line_is_asked_for_its_time_behind_an_order_that_left_later_in_the_same_turn() {
+    let mut bench = Bench::ready();
+    let first = bench.order();
+    bench.rig.clock.advance(SUSPECTED_AFTER);
+    let began = bench.rig.now();
+    bench.rig.clock.advance(ms(1));
+    let (second, ticket) = bench.ticket();
+    assert!(bench.requests.push(Request::Place(ticket)).is_ok());
+    bench
+        .rig
+        .with(|gateway, turn| while gateway.handle_turn(turn) {});
+    bench
+        .rig
+        .with(|gateway, turn| gateway.handle_timeout(turn, began));
+    bench.rig.run_until_idle();
+    assert_eq!(bench.sent(TRADING, "time").len(), 1);
+    bench.tell_times();
+    for placed in bench.placed() {
+        bench.ack(&placed);
+    }
+    let expected = [taken(first), taken(second)].concat();
+    assert_eq!(bench.reports(), expected);
+}
+
 #[test]
 fn an_answer_that_is_lost_on_a_line_that_lives_is_told_at_its_deadline_and_may_still_come() {
     let mut bench = Bench::ready();

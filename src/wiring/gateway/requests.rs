@@ -233,6 +233,12 @@ pub(super) fn send<S: Transport>(
     if frame.is_empty() {
         return Err(None);
     }
+    // A turn has one time, and an order that left in it since then has a later one.
+    let before = line.pending.back().map_or(Nanos::ZERO, |last| last.sent);
+    let pending = Pending {
+        sent: pending.sent.max(before),
+        ..pending
+    };
     line.link.send(pending.sent, frame).map_err(Some)?;
     line.pending.push_back(pending);
     Ok(())
