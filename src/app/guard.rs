@@ -11,16 +11,22 @@ use crate::conn::Proxy;
 use crate::exchange::{self, Account, AccountKey};
 use crate::wiring::plan::GatewayPlan;
 use crate::wiring::sweep::Swept;
+use crate::world::os::console;
 use crate::world::os::guard::watch;
+use crate::world::os::orders::guard_seat;
 use serde::{Deserialize, Serialize};
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Bytes that a letter may have: keys, a certificate authority, and some hundred instruments.
 const LETTER_BYTES_MAX: usize = 1 << 20;
+/// How often a run looks whether the guard of an earlier one is done.
+const LOOK: Duration = Duration::from_millis(20);
 /// What the guard leaves in the run's folder after each sweep.
 pub(crate) const REPORT: &str = "guard.json";
 
@@ -92,6 +98,25 @@ pub(crate) fn letter(
     }
     let text = std::str::from_utf8(&text).map_err(|error| error.to_string())?;
     Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// The place of a run's guard. Waits until the guard of an earlier run is done: it would take the
+/// orders of this one for left behind, and cancel them.
+///
+/// # Errors
+/// In words, when the account's folder cannot be used.
+pub(crate) fn seat(dir: &Path) -> Result<File, String> {
+    let mut said = false;
+    loop {
+        if let Some(seat) = guard_seat(dir)? {
+            return Ok(seat);
+        }
+        if !said {
+            console::complain(&"the guard of an earlier run cancels what it left: waiting for it");
+            said = true;
+        }
+        std::thread::sleep(LOOK);
+    }
 }
 
 /// The command.

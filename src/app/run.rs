@@ -26,6 +26,7 @@ use crate::world::os::server::{self, Sim, SimSource};
 use claim::Claim;
 pub use end::RunEnd;
 pub(super) use end::exit_code;
+use end::never_began;
 use overseer::Overseer;
 use screen::Screen;
 use start::Prepared;
@@ -234,19 +235,7 @@ impl Run {
         let prepare = move || start::prepare(market, ready, &dir, bodies);
         let prepared = stop.unless_asked("tickwire-start", prepare);
         let Some(prepared) = prepared.map_err(failed_to("start"))? else {
-            // Nothing was followed yet: what the run leaves is that it was here.
-            let summary = Summary {
-                ended: true,
-                ..head
-            };
-            let written = claim.write_summary(&summary);
-            screen.conclude(&summary);
-            screen.close();
-            let end = RunEnd {
-                summary,
-                strategies: Vec::new(),
-            };
-            return written.map(|()| end).map_err(RunError::Failed);
+            return never_began(&claim, screen, head);
         };
         let Prepared {
             config,
@@ -281,7 +270,7 @@ impl Run {
         let letter = match &account {
             Some((keys, at)) if self.live => {
                 let letter = guard::letter(&config, keys, at, &universe.instruments, claim.dir());
-                Some(letter.map_err(RunError::Failed)?)
+                Some((letter.map_err(RunError::Failed)?, at.journal.clone()))
             }
             Some(_) | None => None,
         };
@@ -290,10 +279,21 @@ impl Run {
         for lane in &mut parts.road.lanes {
             lane.feed.played = played;
         }
+        let letter = match letter {
+            Some((letter, journal)) => {
+                let seat = stop.unless_asked("tickwire-seat", move || guard::seat(&journal));
+                let Some(seat) = seat.map_err(failed_to("wait for a guard"))? else {
+                    return never_began(&claim, screen, head);
+                };
+                Some((letter, seat.map_err(RunError::Failed)?))
+            }
+            None => None,
+        };
         let orders_max = parts.road.risk.open_orders_max();
         let (mut engine, mut outputs) = Engine::start(parts).map_err(RunError::Failed)?;
-        let guarded =
-            letter.map(|letter| Guarded::start(&letter, &engine.pulses, engine.kill.clone()));
+        let guarded = letter.map(|(letter, seat)| {
+            Guarded::start(&letter, seat, &engine.pulses, engine.kill.clone())
+        });
         let guarded = guarded.transpose().map_err(failed_to("start the guard"))?;
         let recorder = recording
             .map(|recording| recording.start(&mut outputs))

@@ -278,6 +278,28 @@ mod tests {
     }
 
     #[test]
+    fn once_the_engine_is_well_again_nothing_is_cancelled_and_a_later_sweep_begins_anew() {
+        let mut bench = Bench::new();
+        bench.sweep.begin(bench.now);
+        bench.later(0);
+        bench.list(&[Some(1)]);
+        bench.later(1_000);
+        assert_eq!(bench.wanted(), (vec![1], 2));
+        bench.sweep.end();
+        bench.list(&[Some(2)]); // What was asked for before is answered after it.
+        bench.later(60_000);
+        assert_eq!(bench.wanted(), (vec![], 0));
+        assert_eq!(bench.sweep.done(), None);
+        bench.sweep.begin(bench.now);
+        bench.later(0);
+        bench.list(&[Some(3)]);
+        assert_eq!(bench.wanted(), (vec![3], 1));
+        bench.later(6_000);
+        bench.list(&[]);
+        assert_eq!(bench.sweep.done().map(|swept| swept.ours), Some(1));
+    }
+
+    #[test]
     fn a_list_that_was_asked_for_before_proves_nothing() {
         let mut bench = Bench::new();
         bench.sweep.begin(bench.now);

@@ -2,6 +2,7 @@
 
 mod arbitrage;
 mod bad_input;
+mod client;
 #[path = "../support/conn.rs"]
 mod conn_support;
 mod default;
@@ -14,11 +15,13 @@ mod faults_streams;
 mod guard;
 mod host;
 mod isolation;
+mod journal;
 mod kills;
 mod large;
 mod many;
 mod money;
 mod proxy;
+mod quoting;
 mod record;
 mod replayed;
 mod report;

@@ -79,6 +79,18 @@ impl Process {
         self.child.id()
     }
 
+    /// Processes that it started and that are there: of a live run its guard.
+    pub fn children(&self) -> Vec<u32> {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        let children = threads.map(|thread| {
+            let children = thread.unwrap().path().join("children");
+            fs::read_to_string(children).unwrap_or_default()
+        });
+        let children: String = children.collect();
+        let ids = children.split_whitespace();
+        ids.map(|id| id.parse().unwrap()).collect()
+    }
+
     pub fn out(&self) -> String {
         fs::read_to_string(self.out.path()).unwrap()
     }

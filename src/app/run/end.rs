@@ -1,6 +1,8 @@
 //! What a run leaves behind, and the exit code that says so.
 
 use super::RunError;
+use super::claim::Claim;
+use super::screen::Screen;
 use crate::app::cli::{DOWN, FAILED, WRONG_USE, complain};
 use crate::strategy::Strategy;
 use crate::watch::summary::Summary;
@@ -54,4 +56,24 @@ fn told(too_long: &[String]) -> String {
         0 => format!("down for too long: {said}"),
         more => format!("down for too long: {said}; and {more} more, which are in summary.json"),
     }
+}
+
+/// Ends a run that nothing was followed in: what it leaves is that it was here.
+pub(super) fn never_began(
+    claim: &Claim,
+    mut screen: Screen,
+    head: Summary,
+) -> Result<RunEnd, RunError> {
+    let summary = Summary {
+        ended: true,
+        ..head
+    };
+    let written = claim.write_summary(&summary);
+    screen.conclude(&summary);
+    screen.close();
+    let end = RunEnd {
+        summary,
+        strategies: Vec::new(),
+    };
+    written.map(|()| end).map_err(RunError::Failed)
 }

@@ -16,6 +16,7 @@ use crate::wiring::road::{self, Bells};
 use crate::wiring::sweep::{Sweep, Swept};
 use crate::wiring::turn::{Notes, Turn};
 use mio::{Events, Poll, Token};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::ToSocketAddrs as _;
 use std::process::{Child, Command, Stdio};
@@ -156,12 +157,11 @@ pub(crate) fn watch(
             gateway.shut_down(now);
             return Ok(());
         }
-        if !heard.is_well(now) {
-            if said.is_none() {
-                sweep.begin(now);
-            }
-        } else {
+        if heard.is_well(now) {
             said = None;
+            sweep.end();
+        } else if said.is_none() {
+            sweep.begin(now);
         }
         while let Ok(event) = reports.pop() {
             sweep.handle_event(now, &event);
@@ -194,12 +194,14 @@ pub(crate) struct Guarded {
 
 impl Guarded {
     /// Starts this program's `guard`, and tells it `letter`, one line. The heart beats while every
-    /// worker turns.
+    /// worker turns. The guard's process keeps `seat` open, and with it the lock, as long as it
+    /// lives.
     ///
     /// # Errors
     /// What the system says.
     pub(crate) fn start(
         letter: &Zeroizing<String>,
+        seat: File,
         pulses: &[Arc<Pulse>],
         kill: Kill,
     ) -> io::Result<Self> {
@@ -207,7 +209,7 @@ impl Guarded {
         let mut child = Command::new(std::env::current_exe()?)
             .arg("guard")
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(seat) // Nothing is written there.
             // What ends the engine by the terminal must not end its guard.
             .process_group(0)
             .spawn()?;

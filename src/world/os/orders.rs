@@ -17,7 +17,7 @@ use crate::wiring::desk::Request;
 use crate::wiring::keep::{KeepEnd, Kept};
 use crate::wiring::ring::Bell;
 use crate::wiring::turn::Notes;
-pub(crate) use folder::Folder;
+pub(crate) use folder::{Folder, guard_seat};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -13,6 +13,8 @@ const NAME: &str = "orders.jsonl";
 const NEW: &str = "orders.jsonl.new";
 /// Locked by the engine that trades, whose process id is in it.
 const LOCK: &str = "lock";
+/// Locked by the guard of the engine that trades, or of one that is gone and left orders.
+const SEAT: &str = "guard";
 /// Nobody else may read what an account does.
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -92,6 +94,23 @@ impl Folder {
             log: Append::new(self.path()),
             _folder: self,
         }
+    }
+}
+
+/// The lock of an account's guard, for a new one; `None` while an earlier one is at work. Whoever
+/// asks has the folder.
+///
+/// # Errors
+/// In words, if it cannot be locked.
+pub(crate) fn guard_seat(dir: &Path) -> Result<Option<File>, String> {
+    let failed = |error: io::Error| format!("order journal {}: {error}", dir.display());
+    let seat = own_file(OpenOptions::new().write(true).create(true))
+        .open(dir.join(SEAT))
+        .map_err(failed)?;
+    match seat.try_lock() {
+        Ok(()) => Ok(Some(seat)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 
@@ -291,6 +310,21 @@ mod tests {
         assert!(Folder::take(&dir).is_err(), "it is still being written");
         drop(log);
         assert_eq!(Folder::take(&dir).unwrap().read().unwrap(), b"two\nthree\n");
+    }
+
+    #[test]
+    fn an_account_has_one_guard_at_a_time_for_as_long_as_its_process_has_the_seat() {
+        let base = tempfile::tempdir().unwrap();
+        let seat = guard_seat(base.path()).unwrap().unwrap();
+        let mut guard = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .stdout(seat)
+            .spawn()
+            .unwrap();
+        assert!(guard_seat(base.path()).unwrap().is_none());
+        drop(guard.stdin.take());
+        guard.wait().unwrap();
+        assert!(guard_seat(base.path()).unwrap().is_some());
     }
 
     #[test]
