@@ -18,6 +18,7 @@ mod isolation;
 mod journal;
 mod kills;
 mod large;
+mod live;
 mod many;
 mod money;
 mod proxy;

@@ -73,6 +73,17 @@ impl Engine {
         more: &[&str],
         change: impl FnOnce(&mut Command),
     ) -> Self {
+        Self::start_program(&binary(), server, config, more, change)
+    }
+
+    /// A binary of somebody else's, with a strategy of his own.
+    pub fn start_program(
+        program: &Path,
+        server: &Server,
+        config: &str,
+        more: &[&str],
+        change: impl FnOnce(&mut Command),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         fs::write(path.join("c.toml"), config).unwrap();
@@ -81,7 +92,7 @@ impl Engine {
             fs::write(path.join(name), text).unwrap();
             fs::set_permissions(path.join(name), Permissions::from_mode(0o600)).unwrap();
         }
-        let mut command = Command::new(binary());
+        let mut command = Command::new(program);
         command
             .args(["run", "c.toml", "--out", "o"])
             .args(more)

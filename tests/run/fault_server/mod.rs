@@ -7,11 +7,13 @@ pub mod book;
 mod connection;
 pub mod dialect;
 pub mod engine;
+pub mod ledger;
 mod orders;
 pub mod wire;
 
 use book::{Book, Diff, Moment, Snapshot};
 pub use dialect::{Channel, Dialect};
+use ledger::Ledger;
 use rustls::ServerConfig;
 use std::collections::{HashMap, VecDeque};
 use std::net::TcpListener;
@@ -71,6 +73,14 @@ pub trait Script: Send + Sync + 'static {
     fn interject(&self) -> Option<(Duration, String)> {
         None
     }
+    /// What becomes of the request number `nth` for this method of order entry, from zero on.
+    fn handle(&self, _method: &str, _nth: u64) -> Handling {
+        Handling::Right
+    }
+    /// How late the private stream tells of an order.
+    fn reports_late_ms(&self) -> i64 {
+        0
+    }
     /// How far the exchange's clock is from the true time.
     fn clock_ms(&self) -> i64 {
         0
@@ -90,6 +100,18 @@ pub enum Subscribe {
     Ignore,
     /// The answer of a grant, and no data.
     Mute,
+}
+
+/// What becomes of a request of order entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Handling {
+    Right,
+    /// It is not carried out, and nobody says so.
+    Swallowed,
+    /// It is carried out, and nobody says so.
+    AnswerLost,
+    /// It is carried out, and the connection ends within the answer.
+    Cut,
 }
 
 /// A message that is about to go out.
@@ -158,6 +180,7 @@ pub struct World {
     /// The newest steps of all books, oldest first: what a stream that is late is at.
     recent: Mutex<VecDeque<Arc<Diff>>>,
     orders: Mutex<Vec<Order>>,
+    pub ledger: Mutex<Ledger>,
     refused: Mutex<u64>,
     counts: Mutex<HashMap<String, u64>>,
     /// When a connection to the streams began.
@@ -187,6 +210,7 @@ impl Server {
             listeners: Mutex::default(),
             recent: Mutex::default(),
             orders: Mutex::default(),
+            ledger: Mutex::new(Ledger::new(&setup.symbols)),
             refused: Mutex::default(),
             counts: Mutex::default(),
             connects: Mutex::default(),
@@ -214,6 +238,12 @@ impl World {
                 .iter_mut()
                 .map(|book| Arc::new(book.step(now_us())))
                 .collect();
+            let mut ledger = self.ledger.lock().unwrap();
+            for diff in &diffs {
+                let at_ms = self.exchange_us(diff.at_us) / 1000;
+                ledger.step(diff.symbol, (diff.bid, diff.ask), at_ms);
+            }
+            drop(ledger);
             let mut listeners = self.listeners.lock().unwrap();
             let mut recent = self.recent.lock().unwrap();
             for diff in diffs {

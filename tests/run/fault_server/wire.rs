@@ -4,7 +4,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 use tungstenite::handshake::derive_accept_key;
@@ -124,6 +124,19 @@ pub fn upgrade(mut tls: Tls, key: &str, us: i64) -> io::Result<WebSocket<Tls>> {
     tls.flush()?;
     tls.sock.set_read_timeout(Some(READ_WAIT))?;
     Ok(WebSocket::from_raw_socket(tls, Role::Server, None))
+}
+
+/// Sends the first half of a text's frame, and ends the connection.
+pub fn send_half(socket: &mut WebSocket<Tls>, text: &str) -> io::Result<()> {
+    let length = u16::try_from(text.len()).unwrap();
+    // A whole text, of a length that follows in two bytes.
+    let mut frame = vec![0x81, 126];
+    frame.extend(length.to_be_bytes());
+    frame.extend(&text.as_bytes()[..text.len() / 2]);
+    let tls = socket.get_mut();
+    tls.write_all(&frame)?;
+    tls.flush()?;
+    tls.sock.shutdown(Shutdown::Both)
 }
 
 /// `Fri, 27 Nov 2026 08:22:01 GMT`.
