@@ -14,6 +14,7 @@ use crate::wiring::sweep::Swept;
 use crate::world::os::console;
 use crate::world::os::guard::watch;
 use crate::world::os::orders::guard_seat;
+use crate::world::os::sys;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -128,6 +129,9 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn guard() -> Result<(), String> {
+    // Who started us could not do it for us: it ends where another program begins.
+    let forbidden = sys::forbid_core_dumps();
+    forbidden.map_err(|error| format!("cannot keep keys out of core dumps: {error}"))?;
     let mut pipe = BufReader::new(std::io::stdin());
     let mut text = Zeroizing::new(String::with_capacity(LETTER_BYTES_MAX));
     let read = pipe.read_line(&mut text);

@@ -10,11 +10,14 @@ use crate::support::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::fs;
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// A user that has no rights.
+const NOBODY: u32 = 65_534;
 const FILES: &str = "api_key_file = \"api.key\"\nprivate_key_file = \"private.pem\"\n";
 const VARIABLES: &str =
     "api_key_file = \"env:CANARY_NAME\"\nprivate_key_file = \"env:CANARY_KEY\"\n";
@@ -196,6 +199,129 @@ fn one_that_may_withdraw_trades_if_the_file_accepts_that_and_each_concern_is_sai
     }
 }
 
+/// The same at the simulated exchange, where the end of a key's name says what it may do.
+#[test]
+fn the_simulated_exchange_says_what_a_key_may_do_and_a_person_is_told_what_to_do() {
+    let world = World::new(FILES);
+    let key = |end: &str| {
+        let name = world.canaries.name.clone() + end;
+        write_secret(&world.path().join("api.key"), &name);
+    };
+    for (end, what) in [
+        (
+            "-withdraw",
+            "--live: the API key may withdraw, so that whoever gets hold of it may take \
+             everything: forbid it to at binance, or write key_may_withdraw = true in [account]",
+        ),
+        (
+            "-readonly",
+            "--live: the API key may not trade: allow it to at binance, or use another key",
+        ),
+    ] {
+        key(end);
+        let refused = finished(world.command("run c.toml --live --out o", &[])).expect(2);
+        assert!(refused.err.contains(what), "{}", refused.err);
+        world
+            .canaries
+            .assert_not_in("output", refused.err.as_bytes());
+        assert!(
+            !world.path().join("orders").exists(),
+            "no order, no journal"
+        );
+    }
+    key("-withdraw");
+    let path = world.path().join("c.toml");
+    let config = fs::read_to_string(&path).unwrap();
+    let accepts = config.replace("[account]\n", "[account]\nkey_may_withdraw = true\n");
+    fs::write(&path, accepts).unwrap();
+    let process = Process::start(world.command("run c.toml --live --out o", &[]));
+    world.until_ready();
+    process.signal("INT");
+    let said = process.wait().expect(0).err;
+    let warning = "warning: the API key at binance may withdraw";
+    assert!(said.contains(warning), "{said}");
+    world.canaries.assert_not_in("output", said.as_bytes());
+}
+
+/// Also not in what a run leaves behind that was killed, and what its guard does then.
+#[test]
+fn a_key_is_shown_nowhere_by_a_run_that_is_killed_and_by_its_guard() {
+    let world = World::new(VARIABLES);
+    let canaries = &world.canaries;
+    let variables = [
+        ("CANARY_NAME", &*canaries.name),
+        ("CANARY_KEY", &canaries.pem),
+    ];
+    let process = Process::start(world.command("run c.toml --live --out o -v", &variables));
+    world.until_ready();
+    let guard = process.children();
+    assert_eq!(guard.len(), 1);
+    for id in [process.id(), guard[0]] {
+        world.look_at(id);
+        assert_no_core(id);
+    }
+    process.signal("KILL");
+    let began = Instant::now();
+    let report = world.path().join("o/guard.json");
+    while !fs::read_to_string(&report).is_ok_and(|text| text.ends_with('\n')) {
+        assert!(began.elapsed() < Duration::from_secs(120), "no report");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    for text in [process.out(), process.err()] {
+        canaries.assert_not_in("output", text.as_bytes());
+    }
+    let keys = ["api.key", "private.pem"].map(|name| world.path().join(name));
+    let mut files = files_below(world.path());
+    // The socket that commands come by holds nothing.
+    files.retain(|file| file.is_file() && !keys.contains(file));
+    for wanted in ["o/log.jsonl", "o/guard.json", "orders/binance/orders.jsonl"] {
+        assert!(
+            files.contains(&world.path().join(wanted)),
+            "{wanted} of {files:?}"
+        );
+    }
+    canaries.assert_not_in_files(&files);
+}
+
+/// The system gives the files of a process whose memory nobody may see to root, and those of any
+/// other one to the user that it runs as.
+#[test]
+fn nobody_but_root_may_see_the_memory_of_a_live_run_or_of_its_guard() {
+    let world = World::new(FILES);
+    let owner = |id: u32| fs::metadata(format!("/proc/{id}/mem")).unwrap().uid();
+    let user = match owner(std::process::id()) {
+        // Root's processes would show no difference.
+        0 => NOBODY,
+        user => user,
+    };
+    for path in [world.path().to_owned()]
+        .into_iter()
+        .chain(files_below(world.path()))
+    {
+        chown(path, Some(user), None).unwrap();
+    }
+    let mut command = world.command("run c.toml --live --out o", &[]);
+    command.uid(user);
+    let process = Process::start(command);
+    world.until_ready();
+    let guard = process.children();
+    assert_eq!(guard.len(), 1);
+    assert_eq!(owner(process.id()), 0, "the engine's memory");
+    assert_eq!(owner(guard[0]), 0, "the guard's memory");
+    let mut other = Command::new("sleep").arg("60").uid(user).spawn().unwrap();
+    let began = Instant::now();
+    while owner(other.id()) != user {
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "it was to show a difference"
+        );
+    }
+    other.kill().unwrap();
+    other.wait().unwrap();
+    process.signal("INT");
+    process.wait().expect(0);
+}
+
 #[test]
 fn a_live_run_leaves_no_core_dump() {
     let world = World::new(FILES);
@@ -204,12 +330,7 @@ fn a_live_run_leaves_no_core_dump() {
     live.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = live.spawn().unwrap();
     world.until_ready();
-    let limits = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
-    let core = limits
-        .lines()
-        .find(|line| line.starts_with("Max core file size"));
-    let core: Vec<&str> = core.unwrap().split_whitespace().collect();
-    assert_eq!(core[4..6], ["0", "0"], "{limits}");
+    assert_no_core(child.id());
     let id = child.id().to_string();
     assert!(
         Command::new("kill")
@@ -225,6 +346,16 @@ fn a_live_run_leaves_no_core_dump() {
     let mut other = dumping(world.path(), "sh");
     let other = other.args(["-c", "kill -s ABRT $$"]).status().unwrap();
     println!("this host's core dumps: {}", other.core_dumped());
+}
+
+#[track_caller]
+fn assert_no_core(id: u32) {
+    let limits = fs::read_to_string(format!("/proc/{id}/limits")).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let core: Vec<&str> = core.unwrap().split_whitespace().collect();
+    assert_eq!(core[4..6], ["0", "0"], "{limits}");
 }
 
 /// A program that may leave a core dump.
