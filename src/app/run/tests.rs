@@ -67,7 +67,7 @@ fn a_panic_shows_no_key() {
             "[[feed]]\nexchange = \"{of}\"\nstream = \"{at}\"\nrest = \"{at}\"\n\
              ca_file = \"ca.pem\"\ninstruments = [\"BTCUSDT\"]\n[account]\nexchange = \"{of}\"\n\
              orders = \"{at}\"\nca_file = \"ca.pem\"\napi_key_file = \"api.key\"\n\
-             private_key_file = \"private.pem\"\n{WRITTEN}"
+             private_key_file = \"private.pem\"\njournal = \"orders\"\n{WRITTEN}"
         ),
     );
     let mut child = Command::new(std::env::current_exe().unwrap());
