@@ -2,6 +2,7 @@
 //! recorded before a request left is on the disk; of what was recorded after it, any first part is.
 
 use super::*;
+use crate::trading::reconcile::Difference;
 use crate::trading::recover::{Recovered, Recovery};
 use crate::wiring::keep::{KeepEnd, Kept, keep};
 
@@ -12,6 +13,17 @@ pub(super) struct Journal {
     /// So many of them are on the disk for sure.
     synced: usize,
     kills: u64,
+}
+
+impl Journal {
+    /// All that was recorded; requests never left.
+    fn take(&mut self) {
+        while let Ok(kept) = self.end.kept.pop() {
+            if let Kept::Deed(at, deed) = kept {
+                self.deeds.push((at, deed));
+            }
+        }
+    }
 }
 
 impl World {
@@ -45,12 +57,7 @@ impl World {
         let Some(mut journal) = self.journal.take() else {
             return;
         };
-        while let Ok(kept) = journal.end.kept.pop() {
-            match kept {
-                Kept::Deed(at, deed) => journal.deeds.push((at, deed)),
-                Kept::Request(_) => {} // It never left.
-            }
-        }
+        journal.take();
         let kept = self.dice.usize(journal.synced..=journal.deeds.len());
         journal.deeds.truncate(kept);
         for (number, (_, _, sent)) in std::mem::take(&mut self.open) {
@@ -62,6 +69,21 @@ impl World {
         for line in [TRADING, ACCOUNT] {
             self.post(after, Parcel::Back(line));
         }
+    }
+
+    /// Something is paid in, once no process can forget what there was before, and early enough
+    /// for a comparison to find it.
+    pub(super) fn deposit(&mut self, milli: i128) {
+        let journal = self.journal.as_ref();
+        let synced = journal.map_or(&[][..], |journal| &journal.deeds[..journal.synced]);
+        if !self.faulty() {
+            return;
+        }
+        if !synced.iter().any(|(_, deed)| *deed == Deed::HoldsNoOther) {
+            return self.post(Span::from_millis(100), Parcel::Deposit(milli));
+        }
+        self.deposited += milli;
+        *self.balances.get_mut("BTC").unwrap() += milli;
     }
 
     /// A new process, which knows what the journal says and nothing else.
@@ -121,4 +143,44 @@ fn under_faults_and_kills_no_order_is_lost_or_doubled_and_no_exposure_is_underst
     let seeds = seeds().end - seeds().start;
     assert!(kills > seeds, "{kills} kills");
     assert!(resumed > seeds, "{resumed} orders were taken over");
+}
+
+/// Runs one seed in which somebody pays something in, now and then.
+fn run_deposits(seed: u64) -> u64 {
+    let mut world = World::killed(seed);
+    for _ in 0..1 + world.dice.usize(..3) {
+        let at = world.dice.u64(..FAULTS_END.0 - world.now().0);
+        let milli = world.dice.i128(1..40);
+        world.post(Span(at), Parcel::Deposit(milli));
+    }
+    world.run_to(QUIET_AT);
+    world.check_quiet();
+    let left = |world: &mut World| {
+        let now = world.now();
+        let journal = world.journal.as_mut().unwrap();
+        journal.take();
+        recovered(&journal.deeds, now)
+    };
+    let known = left(&mut world);
+    let explained: i128 = known.differences.iter().map(Difference::off).sum();
+    assert_eq!(explained, world.deposited * 10i128.pow(15));
+    assert_eq!(known.differences, world.desk.unexplained.differences());
+    let btc = crate::base::Asset::from("BTC").unwrap();
+    let mut accepted = 0;
+    world.desk_do(|desk, turn| accepted = desk.accept(turn, btc));
+    assert_eq!(accepted, known.differences.len());
+    assert!(left(&mut world).differences.is_empty());
+    world.journal.as_ref().map_or(0, |journal| journal.kills)
+}
+
+/// T6 of the cases.
+#[test]
+fn over_kills_each_deposit_is_one_difference_until_somebody_accepts_it() {
+    let seeds = seeds().start..seeds().start + seeds().count() as u64 / 4;
+    let mut kills = 0;
+    for seed in seeds.clone() {
+        let world = std::panic::catch_unwind(|| run_deposits(seed));
+        kills += world.unwrap_or_else(|_| panic!("TICKWIRE_SEEDS={seed}..{} replays it", seed + 4));
+    }
+    assert!(kills > seeds.end - seeds.start, "{kills} kills");
 }
