@@ -130,7 +130,7 @@ impl Risk {
             params: limits.params,
             next_client_id: first_client_id,
             exposure: Exposure::new(instruments, limits.own.len() - 1),
-            pnl: Pnl::new(instruments, limits.own.len() - 1),
+            pnl: Pnl::new(instruments, 0),
             all: Own::new(limits.all),
             own: limits.own.into_iter().map(Own::new).collect(),
             day: 0,
@@ -190,6 +190,12 @@ impl Risk {
     /// What positions gained and lost.
     pub(crate) fn pnl(&self) -> &Pnl {
         &self.pnl
+    }
+
+    /// So many strategies have positions of their own, whoever has limits of its own. To be called
+    /// before the first of them.
+    pub(crate) fn open_positions(&mut self, instruments: &[Instrument], strategies: usize) {
+        self.pnl = Pnl::new(instruments, strategies);
     }
 
     /// What an earlier run left of them.

@@ -120,6 +120,7 @@ impl Desk {
             strategies.len() <= StrategyId::NONE.index(),
             "an id each, and one for none"
         );
+        risk.open_positions(instruments, strategies.len());
         Self {
             inputs,
             chairs: strategies
