@@ -3,7 +3,7 @@
 
 use super::config::{Engine, Wait};
 use super::run::RunEnd;
-use super::{check, ctl, guard, orders, panics, record, replay, report, run, signals, sim};
+use super::{check, ctl, guard, orders, panics, record, replay, report, run, signals, sim, why};
 use crate::strategy::{self, Kind};
 use crate::world::os::console;
 use crate::world::os::scribe::Detail;
@@ -34,6 +34,8 @@ Examples:
   tickwire replay --lines a.jsonl.gz b.jsonl.gz one book from several connections' recordings
   tickwire orders my.toml --accept BTC          accept a difference between runs
   tickwire report runs/LAST --against runs/OLD  latency tables and curves, side by side
+  tickwire why 1764285546123456                 one order of the newest run, packet to end
+  tickwire why-not BTCUSDT                      which gates held its intents back, how often
 
 Exit codes: 0 done, 1 failed while running, 2 wrong arguments or configuration,
 3 an exchange was down for too long.";
@@ -63,6 +65,10 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Print the stage table of a run and write its page of percentile curves
     Report(report::ReportArgs),
+    /// Print the story of one order: why it was sent, its road, what became of it
+    Why(why::WhyArgs),
+    /// Print what held an instrument's intents back, gate by gate
+    WhyNot(why::WhyNotArgs),
     /// Print what a configuration file would run, and whether it would
     Check(CheckArgs),
     /// Print what an account's order journal knows, accept a difference or resume what is halted
@@ -170,7 +176,8 @@ pub(crate) struct ReplayArgs {
     /// against the book as it was recorded. There is no queue yet, and no latency
     #[arg(long, value_name = "CFG.toml", conflicts_with_all = ["digest", "lines"])]
     pub(crate) config: Option<PathBuf>,
-    /// Keep the decisions in this folder: log.jsonl has the orders, summary.json the counts
+    /// Keep the decisions in this folder: decisions.jsonl has a line per order, log.jsonl all of
+    /// their records, summary.json the counts
     #[arg(long, value_name = "DIR", requires = "config")]
     pub(crate) out: Option<PathBuf>,
     /// Levels a side that a book keeps: 256, 1024 or 4096 [default: 1024, or what the file says]
@@ -283,6 +290,8 @@ pub fn main_with(own: &[&'static Kind], mut at_end: impl FnMut(&RunEnd)) -> Exit
         Some(Command::Record(args)) => record::run(args, &program.kinds),
         Some(Command::Replay(args)) => replay::run(args, program),
         Some(Command::Report(args)) => report::run(&args),
+        Some(Command::Why(args)) => why::run(&args),
+        Some(Command::WhyNot(args)) => why::run_not(&args),
         Some(Command::Check(args)) => check::run(args, &program.kinds),
         Some(Command::Orders(args)) => orders::command::run(&args, &program.kinds),
         Some(Command::Kill(args)) => ctl::kill(args),

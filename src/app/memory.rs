@@ -9,6 +9,7 @@ use crate::exchange;
 pub use crate::market::buffer::BUFFER_BYTES;
 use crate::watch::Stage;
 use crate::watch::audit::Shown;
+use crate::wiring::desk::Judged;
 use crate::wiring::plan::{AUDITS, EVENTS};
 use crate::world::os::engine::{NOTES, stages};
 use crate::world::os::placement::{Cpus, Placement, place};
@@ -119,6 +120,15 @@ pub(crate) fn parts(config: &Config, cpus: &Cpus) -> Vec<Part> {
             "notes",
             NOTES * note,
             format!("{NOTES} log records x {note} bytes, to the scribe"),
+        ),
+        part(
+            "judged",
+            config.strategies.len() * (instruments + 1) * size_of::<Judged>(),
+            format!(
+                "{} x ({each} + 1) x {} bytes of what became of intents",
+                count(config.strategies.len(), "seat"),
+                size_of::<Judged>()
+            ),
         ),
         part(
             "latency",

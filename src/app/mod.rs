@@ -21,3 +21,4 @@ pub(crate) mod secrets;
 mod signals;
 pub(crate) mod sim;
 pub(crate) mod universe;
+pub mod why;

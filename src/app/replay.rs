@@ -22,6 +22,7 @@ use crate::wiring::plan::{FeedPlan, with_levels};
 use crate::wiring::ring::{Bell, Receiver};
 use crate::wiring::road;
 use crate::world::os::recorder;
+use decide::Kept;
 pub(crate) use leads::Lead;
 use leads::leads;
 use serde::Serialize;
@@ -123,22 +124,32 @@ fn decide_all(files: &[PathBuf], path: &Path, args: &ReplayArgs, program: Progra
         Err(error) => return exit_code(Err(&error)),
     };
     let failed = |error: String| complain(FAILED, &format!("{}: {error}", named(files)));
-    let log: io::Result<Box<dyn Write>> = match &claim {
-        None => Ok(Box::new(io::sink())),
-        Some(claim) => File::create(claim.dir().join("log.jsonl"))
-            .map(|file| Box::new(BufWriter::new(file)) as Box<dyn Write>),
-    };
-    let decided = log
-        .map_err(|error| format!("log.jsonl: {error}"))
-        .and_then(|mut log| {
-            let decided = decide::decide(files, &config, &mut log)?;
-            log.flush().map_err(|error| format!("log.jsonl: {error}"))?;
-            if let Some(claim) = &claim {
-                claim.write_summary(&decided.end.summary)?;
+    let file = |name: &str| -> Result<Box<dyn Write>, String> {
+        Ok(match &claim {
+            None => Box::new(io::sink()),
+            Some(claim) => {
+                let file = File::create(claim.dir().join(name));
+                Box::new(BufWriter::new(
+                    file.map_err(|error| format!("{name}: {error}"))?,
+                ))
             }
-            Ok(decided)
-        });
-    let decided = match decided {
+        })
+    };
+    let decided = || {
+        let (mut log, mut decisions) = (file("log.jsonl")?, file("decisions.jsonl")?);
+        let mut kept = Kept {
+            log: &mut log,
+            decisions: &mut decisions,
+        };
+        let decided = decide::decide(files, &config, &mut kept)?;
+        let flushed = log.flush().and_then(|()| decisions.flush());
+        flushed.map_err(|error| format!("the replay's files: {error}"))?;
+        if let Some(claim) = &claim {
+            claim.write_summary(&decided.end.summary)?;
+        }
+        Ok(decided)
+    };
+    let decided = match decided() {
         Ok(decided) => decided,
         Err(error) => return failed(error),
     };

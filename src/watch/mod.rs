@@ -4,6 +4,7 @@
 pub mod audit;
 pub(crate) mod brief;
 pub(crate) mod compare;
+pub(crate) mod decisions;
 pub(crate) mod figures;
 pub(crate) mod fold;
 pub mod hdr;

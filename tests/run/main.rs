@@ -33,3 +33,4 @@ mod strategies;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;
+mod why;

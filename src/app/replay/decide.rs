@@ -12,6 +12,7 @@ use crate::base::text::{hex, rfc3339_millis};
 use crate::base::{Channel, Instrument, Nanos, Note, UnixNanos};
 use crate::journal::Entry;
 use crate::watch::audit::{Auditor, Shown};
+use crate::watch::decisions::Decisions;
 use crate::watch::log::{Anchor, Renderer, is_record};
 use crate::watch::summary::{self, Summary};
 use crate::wiring::desk::Desk;
@@ -32,8 +33,28 @@ pub(super) struct Decided {
     pub(super) left_out: Vec<String>,
 }
 
-/// Replays `files` with what `config` says of feeds, strategies and risk. Writes the record of each
-/// order to `log`, as a run's log has it.
+/// Where the records of a replay go.
+pub(super) struct Kept<'w> {
+    /// `log.jsonl`, with the records of orders.
+    pub(super) log: &'w mut dyn Write,
+    /// `decisions.jsonl`.
+    pub(super) decisions: &'w mut dyn Write,
+}
+
+impl Kept<'_> {
+    fn log(&mut self, line: &str) -> Result<(), String> {
+        let done = self.log.write_all(line.as_bytes());
+        done.map_err(|error| format!("log.jsonl: {error}"))
+    }
+
+    fn decisions(&mut self, lines: &str) -> Result<(), String> {
+        let done = self.decisions.write_all(lines.as_bytes());
+        done.map_err(|error| format!("decisions.jsonl: {error}"))
+    }
+}
+
+/// Replays `files` with what `config` says of feeds, strategies and risk. Writes the
+/// records of orders, as a run does.
 ///
 /// # Errors
 /// In words, when a recording cannot be read, holds nothing that `config` follows, or does not say
@@ -41,11 +62,11 @@ pub(super) struct Decided {
 pub(super) fn decide(
     files: &[PathBuf],
     config: &Config,
-    log: &mut dyn Write,
+    kept: &mut Kept<'_>,
 ) -> Result<Decided, String> {
     let contents = Contents::survey(files)?;
     with_levels!(config.engine.depth, N => {
-        Deciding::<N>::new(files, config, &contents)?.run(files, &contents, log)
+        Deciding::<N>::new(files, config, &contents)?.run(files, &contents, kept)
     })
 }
 
@@ -66,6 +87,7 @@ struct Deciding<'a, const N: usize> {
     time: Time,
     notes: crossbeam_channel::Receiver<Note>,
     auditor: Auditor,
+    decisions: Decisions,
     head: Summary,
     left_out: Vec<String>,
     digest: Sha256,
@@ -126,6 +148,7 @@ impl<'a, const N: usize> Deciding<'a, N> {
         Ok(Self {
             desk: road::desk(&instruments, inputs, seated, risk, None),
             auditor: Auditor::new(&instruments, false),
+            decisions: Decisions::default(),
             head: Summary {
                 version: env!("CARGO_PKG_VERSION").into(),
                 started: rfc3339_millis(started),
@@ -149,14 +172,14 @@ impl<'a, const N: usize> Deciding<'a, N> {
         mut self,
         files: &[PathBuf],
         contents: &Contents,
-        log: &mut dyn Write,
+        kept: &mut Kept<'_>,
     ) -> Result<Decided, String> {
         let mut merge = merge(files)?;
         let mut seen = Seen::default();
         let began = self.time.now();
         let mut index = 0;
         while let Some((number, entry)) = merge.next_entry()? {
-            self.pass(entry.ts_ns, log)?;
+            self.pass(entry.ts_ns, kept)?;
             self.take(
                 number,
                 &entry,
@@ -167,12 +190,12 @@ impl<'a, const N: usize> Deciding<'a, N> {
                 },
                 &mut seen,
             )?;
-            self.decide_all(log)?;
+            self.decide_all(kept)?;
             index += 1;
         }
         let lasted = self.time.now().since(began);
         let end = self.time.turn(|turn, _| self.desk.finish(turn));
-        self.keep_notes(log)?;
+        self.keep_last(kept)?;
         let mut summary = Summary {
             duration_ns: lasted.0,
             ..self.head
@@ -207,7 +230,7 @@ impl<'a, const N: usize> Deciding<'a, N> {
     }
 
     /// Lets the time pass until a message came: what is due by then is done at its own time.
-    fn pass(&mut self, ts_ns: Option<u64>, log: &mut dyn Write) -> Result<(), String> {
+    fn pass(&mut self, ts_ns: Option<u64>, kept: &mut Kept<'_>) -> Result<(), String> {
         let until = ts_ns.map_or(self.time.now(), |ts_ns| Nanos(ts_ns).max(self.time.now()));
         loop {
             let due = self.poll_timeout();
@@ -218,7 +241,7 @@ impl<'a, const N: usize> Deciding<'a, N> {
             for part in &mut self.parts {
                 part.track.handle_timeout(&mut self.time);
             }
-            self.decide_all(log)?;
+            self.decide_all(kept)?;
             if self.poll_timeout() <= due {
                 break; // What is overdue waits for a message.
             }
@@ -257,7 +280,7 @@ impl<'a, const N: usize> Deciding<'a, N> {
     }
 
     /// Decides what the feeds have published, until nothing is left to decide at this time.
-    fn decide_all(&mut self, log: &mut dyn Write) -> Result<(), String> {
+    fn decide_all(&mut self, kept: &mut Kept<'_>) -> Result<(), String> {
         loop {
             for part in &mut self.parts {
                 part.track.flush();
@@ -270,32 +293,54 @@ impl<'a, const N: usize> Deciding<'a, N> {
             }
             self.time.turn(|turn, _| self.desk.handle_turn(turn));
         }
-        self.keep_notes(log)
+        self.keep_notes(kept)
     }
 
-    /// Keeps the records of orders.
-    fn keep_notes(&mut self, log: &mut dyn Write) -> Result<(), String> {
-        for note in self.notes.try_iter().filter(|note| is_record(note.event)) {
-            let names: Vec<String> = self
-                .head
-                .strategies
-                .iter()
-                .map(|told| told.name.clone())
-                .collect();
-            let renderer = Renderer {
-                anchor: Anchor {
-                    mono: Nanos::ZERO,
-                    unix: UnixNanos(0),
-                },
-                instruments: &self.instruments,
-                strategies: &names,
-            };
+    /// Keeps the records of orders, and the lines that they complete.
+    fn keep_notes(&mut self, kept: &mut Kept<'_>) -> Result<(), String> {
+        let names = names(&self.head);
+        let renderer = renderer(&self.instruments, &names);
+        for note in self.notes.try_iter() {
             self.line.clear();
-            renderer.json(&note, &mut self.line);
-            self.digest.update(self.line.as_bytes());
-            log.write_all(self.line.as_bytes())
-                .map_err(|error| format!("log.jsonl: {error}"))?;
+            self.decisions.handle_note(&renderer, &note, &mut self.line);
+            kept.decisions(&self.line)?;
+            if is_record(note.event) {
+                self.line.clear();
+                renderer.json(&note, &mut self.line);
+                self.digest.update(self.line.as_bytes());
+                kept.log(&self.line)?;
+            }
         }
         Ok(())
+    }
+
+    /// The replay is over: keeps the lines of orders that have none.
+    fn keep_last(&mut self, kept: &mut Kept<'_>) -> Result<(), String> {
+        self.keep_notes(kept)?;
+        let names = names(&self.head);
+        let renderer = renderer(&self.instruments, &names);
+        self.line.clear();
+        self.decisions
+            .finish(&renderer, self.time.now(), &mut self.line);
+        kept.decisions(&self.line)
+    }
+}
+
+fn names(head: &Summary) -> Vec<String> {
+    head.strategies
+        .iter()
+        .map(|told| told.name.clone())
+        .collect()
+}
+
+/// The recording's time is the wall clock's.
+fn renderer<'a>(instruments: &'a [Instrument], strategies: &'a [String]) -> Renderer<'a> {
+    Renderer {
+        anchor: Anchor {
+            mono: Nanos::ZERO,
+            unix: UnixNanos(0),
+        },
+        instruments,
+        strategies,
     }
 }

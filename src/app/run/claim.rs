@@ -101,6 +101,17 @@ impl Drop for Claim {
     }
 }
 
+/// The run under `runs/` that wrote its summary last.
+pub(crate) fn newest() -> Option<PathBuf> {
+    let dirs = fs::read_dir(RUNS).ok()?.flatten();
+    let age = |dir: PathBuf| {
+        let summary = fs::metadata(dir.join(TRACES[0])).ok()?;
+        Some((summary.modified().ok()?, dir))
+    };
+    let newest = dirs.filter_map(|dir| age(dir.path())).max();
+    newest.map(|(_, dir)| dir)
+}
+
 /// Whether a run holds this folder now.
 pub(crate) fn is_going_on(dir: &Path) -> bool {
     let lock = File::open(dir.join(LOCK));

@@ -11,6 +11,7 @@ use super::files::write_whole;
 use super::sys;
 use crate::base::{Clock, Instrument, InstrumentId, Nanos, Note, Severity, Span, Value};
 use crate::watch::audit::{Auditor, BookAudit, Shown, Truth};
+use crate::watch::decisions::Decisions;
 use crate::watch::latency::INTERVAL;
 use crate::watch::log::{Anchor, Renderer, Repeats, is_record};
 use crate::watch::summary::{Book, Exchange, Orders, StageLatency, Status, Summary, Worker};
@@ -62,7 +63,7 @@ pub struct ScribeInputs {
     pub collectors: Vec<Collector>,
     /// Where lines for a person go.
     pub console: Console,
-    /// The run's directory; made if it is not there. Gets `log.jsonl` and
+    /// The run's directory; made if it is not there. Gets `log.jsonl`, `decisions.jsonl` and
     /// `latency/<stage>.hlog|.hgrm`.
     pub dir: Option<PathBuf>,
     /// Tells how the run stands, for the status line of each second.
@@ -138,6 +139,7 @@ pub struct Scribe {
     auditor: Auditor,
     totals: Totals,
     orders: Orders,
+    decisions: Decisions,
     repeats: Repeats,
     /// Read once: files follow the monotonic clock, whatever somebody does to the wall clock.
     anchor: Anchor,
@@ -170,6 +172,7 @@ impl Scribe {
             auditor: Auditor::new(&inputs.instruments, inputs.truths.is_some()),
             totals: Totals::default(),
             orders: Orders::default(),
+            decisions: Decisions::default(),
             repeats: Repeats::default(),
             anchor,
             steps: Steps::new(anchor),
@@ -238,7 +241,7 @@ impl Scribe {
     /// well.
     fn write_log(&mut self) {
         let Some(dir) = &mut self.dir else { return };
-        let (was, writable) = (self.writable, dir.write_log(self.now));
+        let (was, writable) = (self.writable, dir.write_lines(self.now));
         if writable != was {
             self.writable = writable;
             self.inputs.unwritable.store(!writable, Ordering::Relaxed);
@@ -254,15 +257,34 @@ impl Scribe {
 
     fn take_notes(&mut self) -> usize {
         let mut taken = 0;
-        while taken < BATCH
-            && let Ok(note) = self.inputs.notes.try_recv()
-        {
+        let lost_before = self.inputs.notes_lost.load(Ordering::Relaxed);
+        while taken < BATCH {
+            let Ok(note) = self.inputs.notes.try_recv() else {
+                self.decisions.handle_empty(lost_before);
+                self.decide(self.now, None);
+                break;
+            };
             taken += 1;
+            self.decide(note.at, Some(&note));
             if self.repeats.admit(&note) {
                 self.write(&note);
             }
         }
         taken
+    }
+
+    /// Lets the decisions take in a record, or else that there was none by `now`.
+    fn decide(&mut self, now: Nanos, note: Option<&Note>) {
+        let Some(dir) = &mut self.dir else { return };
+        let lost = self.inputs.notes_lost.load(Ordering::Relaxed);
+        self.decisions.handle_lost(lost);
+        self.line.clear();
+        let renderer = renderer(self.anchor, &self.inputs);
+        match note {
+            Some(note) => self.decisions.handle_note(&renderer, note, &mut self.line),
+            None => self.decisions.handle_time(&renderer, now, &mut self.line),
+        }
+        dir.take_decisions(&self.line);
     }
 
     fn take_truths(&mut self) -> usize {
@@ -392,6 +414,12 @@ impl Scribe {
         self.partial_due = Nanos::NEVER; // Whoever ends the run writes the whole one.
         self.end_second();
         self.auditor.finish(self.now);
+        if let Some(dir) = &mut self.dir {
+            self.line.clear();
+            let renderer = renderer(self.anchor, &self.inputs);
+            self.decisions.finish(&renderer, self.now, &mut self.line);
+            dir.take_decisions(&self.line);
+        }
         let until = self.now + LAST_WRITES;
         self.write_log();
         while !self.writable && self.now < until {
@@ -418,7 +446,9 @@ impl Scribe {
             workers: self.totals.workers().iter().map(Worker::from).collect(),
             exchanges: Exchange::all(&self.inputs.instruments, &self.totals),
             audits: ids.filter_map(|id| self.auditor.result(id)).collect(),
-            notes_lost: self.inputs.notes_lost.load(Ordering::Relaxed) + lines_lost,
+            notes_lost: self.inputs.notes_lost.load(Ordering::Relaxed)
+                + lines_lost
+                + self.decisions.untold(),
             disk_errors: self.dir.as_ref().map_or(0, RunDir::errors),
             console_lost: self.screen.refused(),
         }

@@ -21,16 +21,18 @@ const INTERVALS_WAITING_MAX: usize = 256 << 10;
 /// From one try to the next while the disk takes nothing.
 const AGAIN: Span = Span::from_millis(100);
 
-/// `log.jsonl` and `latency/<stage>.hlog|.hgrm` in the run's directory.
+/// `log.jsonl`, `decisions.jsonl` and `latency/<stage>.hlog|.hgrm` in the run's directory.
 ///
-/// Invariant: what waits for the log is whole lines, but for the rest of the first one.
+/// Invariant: what waits for a file of lines is whole lines, but for the rest of the first one.
 pub(crate) struct RunDir {
     latency: PathBuf,
     log: Append,
+    /// Made with its first line.
+    decisions: Append,
     intervals: [Option<Append>; Stage::ALL.len()],
     encoder: IntervalEncoder,
-    /// The last write of the log failed: not before this time is it tried again.
-    log_again: Option<Nanos>,
+    /// The last write of lines failed: not before this time is it tried again.
+    again: Option<Nanos>,
     lines_lost: u64,
     errors: u64,
     error_to_tell: Option<String>,
@@ -46,10 +48,11 @@ impl RunDir {
         log.open().map_err(|error| named(&path, &error))?;
         Ok(Self {
             log,
+            decisions: Append::new(dir.join("decisions.jsonl")),
             latency,
             intervals: Default::default(),
             encoder: IntervalEncoder::default(),
-            log_again: None,
+            again: None,
             lines_lost: 0,
             errors: 0,
             error_to_tell: None,
@@ -64,26 +67,29 @@ impl RunDir {
         } else {
             WAITING_MAX
         };
-        let waiting = self.log.waiting();
-        if waiting.len() + line.len() > room {
-            self.lines_lost += 1;
-            return;
-        }
-        waiting.extend_from_slice(line.as_bytes());
+        self.lines_lost += take(&mut self.log, line, room);
+    }
+
+    /// Takes whole lines for the decisions.
+    pub(crate) fn take_decisions(&mut self, lines: &str) {
+        self.lines_lost += take(&mut self.decisions, lines, RECORDS_WAITING_MAX);
     }
 
     /// Writes the lines that wait. False: the disk does not take them now.
-    pub(crate) fn write_log(&mut self, now: Nanos) -> bool {
-        if self.log_again.is_some_and(|again| now < again) {
+    pub(crate) fn write_lines(&mut self, now: Nanos) -> bool {
+        if self.again.is_some_and(|again| now < again) {
             return false;
         }
-        let done = self.log.write();
-        let was_failing = self.log_again.is_some();
-        self.log_again = done.is_err().then(|| now + AGAIN);
-        if let Err(error) = done {
-            self.failed("log.jsonl", &error, !was_failing);
+        let decisions = self.decisions.write();
+        let log = self.log.write();
+        let was_failing = self.again.is_some();
+        self.again = (log.is_err() || decisions.is_err()).then(|| now + AGAIN);
+        for (name, done) in [("decisions.jsonl", decisions), ("log.jsonl", log)] {
+            if let Err(error) = done {
+                self.failed(name, &error, !was_failing);
+            }
         }
-        self.log_again.is_none()
+        self.again.is_none()
     }
 
     /// Appends one interval to its stage's log, which begins with its first interval.
@@ -140,11 +146,13 @@ impl RunDir {
             }
         }
         self.write_intervals();
-        self.log_again = None;
-        self.write_log(now);
-        let waiting = self.log.waiting();
-        self.lines_lost += waiting.iter().filter(|byte| **byte == b'\n').count() as u64;
-        waiting.clear();
+        self.again = None;
+        self.write_lines(now);
+        for file in [&mut self.log, &mut self.decisions] {
+            let waiting = file.waiting();
+            self.lines_lost += waiting.iter().filter(|byte| **byte == b'\n').count() as u64;
+            waiting.clear();
+        }
     }
 
     /// Writes that failed.
@@ -152,7 +160,7 @@ impl RunDir {
         self.errors
     }
 
-    /// Lines that are not in the log.
+    /// Lines that are not in their file.
     pub(crate) fn lines_lost(&self) -> u64 {
         self.lines_lost
     }
@@ -168,6 +176,16 @@ impl RunDir {
             self.error_to_tell = Some(format!("{what}: {error}"));
         }
     }
+}
+
+/// Puts lines to what waits for this file. Returns how many found no room.
+fn take(file: &mut Append, lines: &str, room: usize) -> u64 {
+    let waiting = file.waiting();
+    if waiting.len() + lines.len() > room {
+        return lines.lines().count() as u64;
+    }
+    waiting.extend_from_slice(lines.as_bytes());
+    0
 }
 
 /// A stage's `.hlog` and `.hgrm`.
