@@ -16,7 +16,7 @@ use std::time::Duration;
 use tickwire::exchange;
 use tickwire::venue::account::generate_account;
 
-/// How often the engine is killed; `TICKWIRE_KILLS=200` takes half an hour.
+/// How often the engine is killed; `TICKWIRE_KILLS=200` takes three quarters of an hour.
 fn kills() -> usize {
     let asked = std::env::var("TICKWIRE_KILLS").ok();
     asked.and_then(|text| text.parse().ok()).unwrap_or(2)
@@ -135,9 +135,9 @@ fn killed_at_any_moment_with_its_guard_or_without_no_order_stays_and_the_next_ru
     town.judge();
 }
 
-/// Of what the exchange lets an address ask in a minute, 6,000, two runs and their guards need a
-/// third.
-const WEIGHT_MAX: u64 = 3_500;
+/// Of what the exchange lets an address ask in a minute, 6,000, two runs and their guards need no
+/// more than half.
+const WEIGHT_MAX: u64 = 3_000;
 /// Both symbols that the engine quotes.
 const QUOTED: [&str; 2] = ["BTCUSDT", "ETHUSDT"];
 const ASSETS: [&str; 3] = ["BTC", "ETH", "USDT"];
@@ -353,7 +353,8 @@ impl Town {
         let log = self.world.log(&out);
         self.assert_undisturbed(&out, &log, stalled);
         self.guarded = !together && !guard.is_empty();
-        if self.guarded && self.chance(50) {
+        let crowded = self.owner.weight() > WEIGHT_MAX;
+        if self.guarded && (self.chance(50) || crowded) {
             self.until_guard_ends(&out, guard[0]);
         } else if self.guarded {
             self.count.at_once += 1;
