@@ -104,7 +104,7 @@ fn troubled(dir: &Path) -> PathBuf {
 /// Reads the run back in another language, and adds it up.
 #[track_caller]
 fn check_by_python(run: &Path) -> String {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/decisions.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/decisions");
     let mut command = Command::new("python3");
     command.arg(script).arg(run);
     finished(command).expect(0).out
