@@ -33,15 +33,18 @@ fn replay(dir: &Path, out: &str) -> String {
 }
 
 /// The records of orders, instrument by instrument, without what every run has its own of: the time
-/// of day, and ids. A run is given a snapshot when it asks for it, and not when it was recorded: so
-/// the first book of one instrument may come before another's that was first.
+/// of day, what was measured, and ids. A run is given a snapshot when it asks for it, and not when
+/// it was recorded: so the first book of one instrument may come before another's that was first.
 fn orders(dir: &Path) -> Vec<Value> {
-    let of_order = |record: &Value| record["event"].as_str().unwrap().starts_with("order.");
+    let of_order = |record: &Value| {
+        let event = record["event"].as_str().unwrap();
+        event.starts_with("order.") && event != "order.receipt"
+    };
     let records = log(dir).into_iter().filter(of_order);
     let bare = |mut record: Value| {
         let fields = record.as_object_mut().unwrap();
         fields.retain(|name, _| {
-            !["time", "order", "exchange_id", "trade_id"].contains(&name.as_str())
+            !["time", "order", "exchange_id", "trade_id", "age_ns"].contains(&name.as_str())
         });
         record
     };
@@ -58,7 +61,7 @@ fn two_replays_decide_the_same_to_the_bit_and_so_does_a_run_at_the_recordings_ow
     let printed = replay(dir, "a");
     assert_eq!(printed, replay(dir, "b"));
     assert!(printed.contains("decisions: sha256 "), "{printed}");
-    for file in ["log.jsonl", "summary.json"] {
+    for file in ["log.jsonl", "decisions.jsonl", "summary.json"] {
         let text = |out: &str| fs::read(dir.join(out).join(file)).unwrap();
         assert!(text("a") == text("b"), "{file}");
     }
