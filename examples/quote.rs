@@ -10,7 +10,7 @@ use tickwire::{
     order_qtys,
 };
 
-static KIND: StrategyKind = StrategyKind {
+pub static KIND: StrategyKind = StrategyKind {
     name: "quote",
     help: "rests an order on each side, some ticks behind the best price",
     keys: &[TICKS, QUANTITY],

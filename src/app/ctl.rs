@@ -3,6 +3,7 @@
 
 use super::cli::{FAILED, WRONG_USE, complain, print_text};
 use super::control::{Reply, Request, Status};
+use super::guard;
 use super::run::claim;
 use crate::watch::summary::Pnl;
 use crate::world::os::control::{Asking, ask};
@@ -11,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How long `kill` waits until nothing works any more.
 const GONE_WITHIN: Duration = Duration::from_secs(30);
@@ -21,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Whose {
     /// The run's folder [default: the only one under runs/ that goes on]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     run: Option<PathBuf>,
 }
 
@@ -189,7 +190,7 @@ fn status(run: &mut Asking) -> Result<Status, Failed> {
 
 /// Waits until nothing works any more, or nothing of this strategy.
 fn gone(dir: &Path, run: &mut Asking, strategy: Option<&str>) -> Result<String, Failed> {
-    let until = Instant::now() + GONE_WITHIN;
+    let (began, until) = (SystemTime::now(), Instant::now() + GONE_WITHIN);
     loop {
         let status = status(run)?;
         let meant = |name: &str| strategy.is_none_or(|only| only == name);
@@ -215,21 +216,27 @@ fn gone(dir: &Path, run: &mut Asking, strategy: Option<&str>) -> Result<String, 
                 false => format!("{what}: no order works; held: {}", held.join(", ")),
             });
         }
-        if !status.answers && status.clear && strategy.is_none() {
-            let who = status
-                .inside
-                .map(|(name, ms)| format!(" (strategy {name} has been deciding for {ms} ms)"));
+        let inside = status.inside.as_ref();
+        let silent = match inside {
+            Some((name, ms)) => {
+                format!("the desk does not answer: strategy {name} has been deciding for {ms} ms")
+            }
+            None => "the desk does not answer".to_owned(),
+        };
+        let swept = fs::metadata(dir.join(guard::REPORT)).and_then(|file| file.modified());
+        let by_guard = swept.is_ok_and(|at| at >= began);
+        if !status.answers && strategy.is_none() && (status.clear || by_guard) {
             return Ok(format!(
-                "{what}: the exchange lists no order of ours; the desk does not answer{}",
-                who.unwrap_or_default()
+                "{what}: the exchange lists no order of ours; {silent}"
             ));
         }
         if Instant::now() > until {
+            let why = match status.answers {
+                true => format!("{works} orders still work"),
+                false => silent,
+            };
             let dir = dir.display();
-            return Err((
-                FAILED,
-                format!("{what}, and {works} orders still work: see {dir}/log.jsonl"),
-            ));
+            return Err((FAILED, format!("{what}, and {why}; see {dir}/log.jsonl")));
         }
         thread::sleep(LOOK);
     }

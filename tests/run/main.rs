@@ -16,6 +16,7 @@ mod guard;
 mod host;
 mod isolation;
 mod journal;
+mod killed;
 mod kills;
 mod large;
 mod live;
