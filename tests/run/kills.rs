@@ -16,6 +16,9 @@ use std::time::Duration;
 use tickwire::exchange;
 use tickwire::venue::account::generate_account;
 
+/// What a run says that begins after the guard of an earlier one.
+const WAITING: &str = "the guard of an earlier run cancels what it left: waiting for it";
+
 /// How often the engine is killed; `TICKWIRE_KILLS=200` takes three quarters of an hour.
 fn kills() -> usize {
     let asked = std::env::var("TICKWIRE_KILLS").ok();
@@ -99,8 +102,7 @@ fn a_run_that_is_started_while_the_guard_of_a_killed_one_is_at_work_begins_after
     kill(&[engine.id()]);
     drop(engine);
     let mut engine = world.start("second");
-    let waiting = "the guard of an earlier run cancels what it left: waiting for it";
-    engine.until("a word", |_, err| err.contains(waiting).then_some(()));
+    engine.until("a word", |_, err| err.contains(WAITING).then_some(()));
     assert!(world.swept("first").is_none());
     engine.until("a known account", |_, _| {
         (count(&world.log("second"), "account.ready") >= 1).then_some(())
@@ -114,7 +116,7 @@ fn a_run_that_is_started_while_the_guard_of_a_killed_one_is_at_work_begins_after
     kill(&[engine.id()]);
     drop(engine);
     let mut engine = world.start("fourth");
-    engine.until("a word", |_, err| err.contains(waiting).then_some(()));
+    engine.until("a word", |_, err| err.contains(WAITING).then_some(()));
     engine.signal("INT");
     engine.wait().expect(0);
     assert_eq!(count(&world.log("fourth"), "account.ready"), 0);
@@ -177,8 +179,8 @@ struct Town {
     foreign: Vec<Value>,
     /// The order journals as each run left them.
     journals: Vec<Vec<Value>>,
-    /// The guard of the run before may still be at work.
-    guarded: bool,
+    /// A guard that may still be at work, and the folder of its run.
+    guard: Option<(u32, String)>,
     /// Milliseconds from a guard's notice to none of ours resting.
     swept_ms: Vec<u64>,
     /// Milliseconds from a process's start to a known account, with a guard still at work or not.
@@ -202,7 +204,7 @@ impl Town {
             dice: fastrand::Rng::with_seed(seed),
             foreign: Vec::new(),
             journals: Vec::new(),
-            guarded: false,
+            guard: None,
             swept_ms: Vec::new(),
             ready_ms: Default::default(),
             count: Count::default(),
@@ -268,7 +270,8 @@ impl Town {
             log.find(|record| record["event"] == "account.ready")
         });
         let ready_ms = (time_us(&ready) - spawned_us) / 1_000;
-        self.ready_ms[usize::from(self.guarded)].push(ready_ms as u64);
+        let waited = engine.err().contains(WAITING);
+        self.ready_ms[usize::from(waited)].push(ready_ms as u64);
         let (mut differs, pause) = (0, Duration::from_millis(500));
         until_every(pause, "the exchange\u{2019}s truth", || {
             let before = told(&self.world.journal());
@@ -313,7 +316,7 @@ impl Town {
 
     /// One run of the engine, up to its death, and what its guard does.
     fn live_and_die(&mut self, n: usize) {
-        if !self.guarded {
+        if self.guard.is_none() {
             self.until_there_is_room();
         }
         let out = format!("o{n}");
@@ -352,26 +355,31 @@ impl Town {
         self.journals.push(self.world.journal());
         let log = self.world.log(&out);
         self.assert_undisturbed(&out, &log, stalled);
-        self.guarded = !together && !guard.is_empty();
-        let crowded = self.owner.weight() > WEIGHT_MAX;
-        if self.guarded && (self.chance(50) || crowded) {
-            self.until_guard_ends(&out, guard[0]);
-        } else if self.guarded {
-            self.count.at_once += 1;
+        // A run that is killed while it waits for a guard has none of its own.
+        if let Some(own) = guard.first() {
+            self.guard = (!together).then_some((*own, out));
+        }
+        let crowded = self.owner.weight() > WEIGHT_MAX + 1_000;
+        match self.guard.take() {
+            Some(guard) if self.chance(50) || crowded => self.until_guard_ends(guard),
+            Some(guard) => {
+                self.count.at_once += 1;
+                self.guard = Some(guard);
+            }
+            None => {}
         }
     }
 
     /// Waits for the guard's end. If it had been told of an account, nothing of ours rests there.
-    fn until_guard_ends(&mut self, out: &str, guard: u32) {
+    fn until_guard_ends(&mut self, (guard, out): (u32, String)) {
         until("the end of a guard", || {
             let stat = fs::read_to_string(format!("/proc/{guard}/stat"));
             let gone = stat.is_ok_and(|stat| !stat.rsplit_once(") ").unwrap().1.starts_with('Z'));
             (!gone).then_some(())
         });
-        self.guarded = false;
-        let Some(swept) = self.world.swept(out) else {
+        let Some(swept) = self.world.swept(&out) else {
             // The engine died before it could tell what to watch over.
-            return assert_eq!(count(&self.world.log(out), "account.ready"), 0, "{out}");
+            return assert_eq!(count(&self.world.log(&out), "account.ready"), 0, "{out}");
         };
         assert_eq!(swept["still_resting"], 0, "{swept}");
         assert_eq!(swept["foreign"], FOREIGN.len(), "{swept}");
