@@ -12,13 +12,15 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use tickwire::{
-    Body, CancelAll, Event, InstrumentId, Intent, Intents, Nanos, Strategy, StrategyKind, View,
+    Body, CancelAll, Event, InstrumentId, Intent, Intents, Nanos, Strategy, StrategyKind, Values,
+    View,
 };
 
 static KIND: StrategyKind = StrategyKind {
     name: "broken",
     help: "rests an order on each side until a file tells it to break",
     keys: quote::KIND.keys,
+    settable: quote::KIND.settable,
     exchanges_min: 1,
     levels: None,
     paper_only: None,
@@ -48,6 +50,10 @@ impl Strategy for Broken {
             }
         }
         self.well.handle_event(now, event, view, out);
+    }
+
+    fn handle_values(&mut self, values: &mut Values, view: &View<'_>) -> Result<(), &'static str> {
+        self.well.handle_values(values, view)
     }
 
     fn trades(&self, instrument: InstrumentId) -> bool {

@@ -14,6 +14,7 @@ pub static KIND: StrategyKind = StrategyKind {
     name: "quote",
     help: "rests an order on each side, some ticks behind the best price",
     keys: &[TICKS, QUANTITY],
+    settable: &[TICKS], // By `ctl set`, while it runs.
     exchanges_min: 1,
     levels: None,
     paper_only: None,
@@ -103,6 +104,11 @@ impl Strategy for Quote {
             };
             let _ = out.try_push(wish);
         }
+    }
+
+    fn handle_values(&mut self, values: &mut Values, _: &View<'_>) -> Result<(), &'static str> {
+        self.ticks = i64::try_from(values.int(&TICKS)).unwrap_or(1);
+        Ok(())
     }
 
     fn trades(&self, instrument: InstrumentId) -> bool {

@@ -61,7 +61,7 @@
 //! | its end | [`RunEnd`], [`Summary`] |
 //! | deciding | [`Strategy`], [`StrategyError`], [`View`], [`Intents`], [`Intent`], [`Why`] |
 //! | what is wanted | [`Place`], [`OrderType`], [`Replace`], [`Cancel`], [`CancelAll`] |
-//! | how much | [`order_qty`], [`order_qtys`] |
+//! | how much | [`order_qty`], [`order_qtys`], [`fitting_qty`] |
 //! | what happens | [`Event`], [`Body`], [`Flags`], [`Status`], [`Trade`], [`Quote`], [`Stamps`] |
 //! | your own orders | [`Report`], [`Outcome`], [`Fill`], [`Fee`], [`Working`], [`Position`] |
 //! | their names | [`ClientId`], [`StrategyId`] |
@@ -128,7 +128,7 @@ pub use market::signals::{Ofi, imbalance, mid_doubled, spread, weighted_mid};
 #[doc(inline)]
 pub use strategy::{
     Intents, Key, Kind as StrategyKind, Sort, Strategy, StrategyError, Table, Values, View,
-    order_qty, order_qtys,
+    fitting_qty, order_qty, order_qtys,
 };
 #[doc(inline)]
 pub use watch::summary::Summary;

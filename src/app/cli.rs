@@ -240,6 +240,7 @@ pub(crate) enum LogForm {
 ///     name: "watch",
 ///     help: "counts events, and wants nothing",
 ///     keys: &[ABOVE],
+///     settable: &[],
 ///     levels: None,
 ///     paper_only: None,
 ///     exchanges_min: 1,

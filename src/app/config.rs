@@ -18,6 +18,7 @@ use crate::trading::limits::{RiskParams, StrategyParams};
 use crate::venue::market::Coin;
 pub(crate) use network::{Way, proxy_to};
 use read::Reader;
+pub(crate) use sections::value_of;
 use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -452,6 +453,7 @@ mod tests {
             name: "waits",
             help: "waits",
             keys: &[PATIENCE],
+            settable: &[],
             levels: None,
             paper_only: None,
             exchanges_min: 1,

@@ -1,6 +1,8 @@
 //! What a person can ask of a run that goes on, and what it answers: over the control socket, by a
 //! signal, or by a file. Every way leads to the same switch.
 
+pub(crate) mod settings;
+
 use super::run::money;
 use crate::base::signed::text as signed;
 use crate::base::{
@@ -16,6 +18,7 @@ use crate::world::os::console;
 use crate::world::os::control::ControlSocket;
 use crate::world::os::engine::CommandLine;
 use serde::{Deserialize, Serialize};
+use settings::{Changed, Settings};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,6 +55,16 @@ pub(crate) enum Request {
         /// Its name, as the exchange writes it.
         asset: String,
     },
+    /// Another value of a strategy's key.
+    Set {
+        /// The key.
+        key: String,
+        /// The value, as a person writes it.
+        value: String,
+        /// Of this strategy; it may be left out if there is only one.
+        #[serde(default)]
+        strategy: Option<String>,
+    },
     /// Orders again.
     Resume {
         /// Of this strategy alone.
@@ -69,6 +82,22 @@ pub(crate) struct Reply {
     /// What was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) status: Option<Status>,
+    /// What was set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) set: Option<Set>,
+}
+
+/// A key that was set.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Set {
+    /// Whose.
+    pub(crate) strategy: String,
+    /// The key.
+    pub(crate) key: String,
+    /// Its value from here on.
+    pub(crate) value: String,
+    /// Its value before.
+    pub(crate) was: String,
 }
 
 /// How a run stands. Prices and quantities are decimals as text.
@@ -116,6 +145,9 @@ pub(crate) struct Strategy {
     pub(crate) orders: u64,
     /// Fills.
     pub(crate) fills: u64,
+    /// Keys that do not have their configured values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) changed: Vec<Changed>,
 }
 
 /// An order without an end.
@@ -188,6 +220,7 @@ pub(crate) struct Control {
     owed: usize,
     instruments: Arc<[Instrument]>,
     strategies: Vec<String>,
+    settings: Settings,
     /// While it is there, nothing is resumed.
     kill_file: Option<PathBuf>,
     orders_max: usize,
@@ -199,7 +232,7 @@ impl Control {
         killer: Killer,
         line: CommandLine,
         instruments: Arc<[Instrument]>,
-        strategies: Vec<String>,
+        (strategies, settings): (Vec<String>, Settings),
         kill_file: Option<PathBuf>,
         orders_max: usize,
     ) -> Self {
@@ -209,6 +242,7 @@ impl Control {
             owed: 0,
             instruments,
             strategies,
+            settings,
             kill_file,
             orders_max,
         }
@@ -273,6 +307,17 @@ impl Control {
                 self.tell(Command::Accept(known))
                     .map_err(|why| format!("{asset}: {why}"))?;
             }
+            Request::Set {
+                key,
+                value,
+                strategy,
+            } => {
+                let set = Some(self.set(strategy.as_deref(), &key, &value)?);
+                return Ok(Reply {
+                    set,
+                    ..Reply::default()
+                });
+            }
             Request::Resume { strategy } => {
                 let strategy = self.named(strategy.as_deref())?;
                 if let Some(file) = self.kill_file.as_ref().filter(|file| file.exists()) {
@@ -285,6 +330,32 @@ impl Control {
             }
         }
         Ok(Reply::default())
+    }
+
+    fn set(&mut self, name: Option<&str>, key: &str, value: &str) -> Result<Set, String> {
+        let strategy = match (name, self.strategies.len()) {
+            (None, 1) => StrategyId(0),
+            (None, _) => {
+                let known = self.strategies.join(", ");
+                return Err(format!("write --strategy with one of {known}"));
+            }
+            (Some(_), _) => self.named(name)?,
+        };
+        self.take_late();
+        if self.owed > 0 {
+            return Err(self.silent()); // Nobody knows which values it has.
+        }
+        let setting = self.settings.setting(strategy, key, value)?;
+        match self.ask(Command::Set(setting)) {
+            Some(Answer::Set(setting, Ok(()))) => Ok(Set {
+                strategy: self.name(strategy),
+                key: setting.key.to_owned(),
+                value: setting.value.to_string(),
+                was: self.settings.take(&setting).unwrap_or_default(),
+            }),
+            Some(Answer::Set(_, Err(why)) | Answer::Refused(why)) => Err(why.to_owned()),
+            Some(Answer::Done | Answer::State(_)) | None => Err(self.silent()),
+        }
     }
 
     fn named(&self, name: Option<&str>) -> Result<StrategyId, String> {
@@ -302,7 +373,7 @@ impl Control {
     /// Has the desk do something.
     fn tell(&mut self, command: Command) -> Result<(), String> {
         match self.ask(command) {
-            Some(Answer::Done | Answer::State(_)) => Ok(()),
+            Some(Answer::Done | Answer::State(_) | Answer::Set(..)) => Ok(()),
             Some(Answer::Refused(why)) => Err(why.to_owned()),
             None => Err(self.silent()),
         }
@@ -327,11 +398,28 @@ impl Control {
                     if self.owed == 0 {
                         return Some(answer);
                     }
+                    self.note_late(&answer);
                 }
                 Err(_) => thread::sleep(LOOK),
             }
         }
         None
+    }
+
+    /// Takes in what the desk answered after nobody waited any more.
+    fn take_late(&mut self) {
+        while self.owed > 0
+            && let Ok(answer) = self.line.answers.pop()
+        {
+            self.owed -= 1;
+            self.note_late(&answer);
+        }
+    }
+
+    fn note_late(&mut self, answer: &Answer) {
+        if let Answer::Set(setting, Ok(())) = answer {
+            self.settings.take(setting);
+        }
     }
 
     fn inside(&self) -> Option<(String, u64)> {
@@ -350,7 +438,7 @@ impl Control {
         let room = DeskState::with_room(strategies, instruments, self.orders_max);
         let state = match self.ask(Command::Show(room)) {
             Some(Answer::State(state)) => Some(state),
-            Some(Answer::Done | Answer::Refused(_)) | None => None,
+            Some(Answer::Done | Answer::Refused(_) | Answer::Set(..)) | None => None,
         };
         let switch = self.killer.kill.switch();
         let head = Status {
@@ -382,8 +470,8 @@ impl Control {
     }
 
     fn told(&self, state: &DeskState) -> Vec<Strategy> {
-        let all = state.strategies.iter().zip(&self.strategies);
-        all.map(|(state, name)| Strategy {
+        let all = state.strategies.iter().zip(&self.strategies).zip(0..);
+        all.map(|((state, name), id)| Strategy {
             name: name.clone(),
             may: word(state.mode).to_owned(),
             closing: state.closing,
@@ -391,6 +479,7 @@ impl Control {
             intents: state.counters.intents,
             orders: state.counters.admitted,
             fills: state.counters.fills,
+            changed: self.settings.changed(StrategyId(id)),
         })
         .collect()
     }

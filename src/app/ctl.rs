@@ -2,7 +2,7 @@
 //! terminal.
 
 use super::cli::{FAILED, WRONG_USE, complain, print_text};
-use super::control::{Reply, Request, Status};
+use super::control::{Reply, Request, Set, Status, settings};
 use super::guard;
 use super::run::claim;
 use crate::watch::summary::Pnl;
@@ -67,6 +67,17 @@ enum What {
         /// As the exchange writes it
         asset: String,
     },
+    /// Another value of a strategy's key, until the run ends: not every key may be changed
+    Set {
+        /// As in its section of the configuration
+        key: String,
+        /// Without quotes
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+        /// Of this strategy [default: the only one]
+        #[arg(long, value_name = "NAME")]
+        strategy: Option<String>,
+    },
     /// Orders again, also after a kill
     Resume {
         /// Of this strategy alone
@@ -113,6 +124,25 @@ pub(crate) fn ctl(args: CtlArgs) -> ExitCode {
         }
         What::Accept { asset } => {
             said(&mut run, &Request::Accept { asset }).map(|_| "accepted\n".to_owned())
+        }
+        What::Set {
+            key,
+            value,
+            strategy,
+        } => {
+            let request = Request::Set {
+                key,
+                value,
+                strategy,
+            };
+            let set = said(&mut run, &request)?.set.unwrap_or_default();
+            let Set {
+                strategy,
+                key,
+                value,
+                was,
+            } = set;
+            Ok(format!("{strategy}: {key} = {value}, was {was}\n"))
         }
         What::Resume { strategy } => {
             said(&mut run, &Request::Resume { strategy }).map(|_| "resumed\n".to_owned())
@@ -272,6 +302,17 @@ fn table(status: &Status) -> String {
             "{:<16} {:<11} intents {:>8}  orders {:>7}  fills {:>7}{more}",
             one.name, one.may, one.intents, one.orders, one.fills
         ));
+        for changed in &one.changed {
+            let settings::Changed {
+                key,
+                value,
+                configured,
+            } = changed;
+            line(format!(
+                "{:<16} {key} = {value}, configured {configured}",
+                ""
+            ));
+        }
     }
     for one in &status.pnl {
         line(format!(

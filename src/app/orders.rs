@@ -84,10 +84,14 @@ pub(super) fn open(
         strategies,
     };
     let next_client_id = recovered.used_to.saturating_add(1);
+    let not_kept = not_kept(now, &recovered, &tables.strategies);
     let recovered = recovered.into_table(from, to)?;
     let notes = match bytes.is_empty() {
         true => Vec::new(),
-        false => vec![said(now, &reader, &recovered)],
+        false => [Some(said(now, &reader, &recovered)), not_kept]
+            .into_iter()
+            .flatten()
+            .collect(),
     };
     Ok(Opened {
         plan: JournalPlan {
@@ -193,6 +197,20 @@ fn said(now: Nanos, reader: &Reader<'_>, recovered: &Recovered) -> Note {
         .with("positions", int(recovered.positions.len()))
         .with("differences", int(recovered.differences.len()))
         .with("torn_bytes", int(reader.torn()))
+}
+
+/// What a person set while the last run went on: this one goes by its configuration again.
+fn not_kept(now: Nanos, recovered: &Recovered, strategies: &[String]) -> Option<Note> {
+    let all = recovered.set.iter().map(|((strategy, key), (value, _))| {
+        let name = strategies.get(strategy.index());
+        format!("{} {key} = {value}", name.map_or("?", String::as_str))
+    });
+    let all: Vec<String> = all.collect();
+    (!all.is_empty()).then(|| {
+        Note::new(now, Severity::Warn, "strategy.set_ended")
+            .with("values", Value::Int(all.len() as i64))
+            .text(&all.join(", "))
+    })
 }
 
 /// In records, times since 1970 take the place of a monotonic clock's.

@@ -205,7 +205,7 @@ pub(crate) fn configured_strategies(
 }
 
 /// Which instruments of the run a strategy is for; `None` for all of them.
-fn own_instruments(
+pub(crate) fn own_instruments(
     configured: &config::Strategy,
     instruments: &[Instrument],
 ) -> Result<Option<Box<[bool]>>, String> {

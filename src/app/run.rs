@@ -3,6 +3,7 @@
 
 use super::cli::{LogForm, Program, RunArgs};
 use super::config::{self, Config};
+use super::control::settings::Settings;
 use super::control::{Control, Killer};
 use super::guard;
 use super::parts::{Named, StrategyMaker, configured_strategies, engine_parts};
@@ -257,12 +258,11 @@ impl Run {
         if let Some((_, account)) = &account {
             reachable(&universe, account)?;
         }
+        let fees = universe.taker_fees_ppm();
+        let configured = self.strategy.is_none();
         let strategies = match self.strategy {
             Some(make) => make(&universe.instruments).map(|own| vec![Named::only(own)]),
-            None => {
-                let fees = universe.taker_fees_ppm();
-                configured_strategies(&config, &universe.instruments, &fees)
-            }
+            None => configured_strategies(&config, &universe.instruments, &fees),
         };
         let strategies = strategies.map_err(RunError::Wrong)?;
         let named: Vec<summary::Strategy> = strategies.iter().map(Named::told).collect();
@@ -320,18 +320,26 @@ impl Run {
             claim.dir(),
             head.clone(),
         )?;
+        let settings = match configured {
+            true => Settings::new(&config, engine.instruments.clone(), fees),
+            false => Ok(Settings::none()),
+        };
+        let settings = settings.map_err(RunError::Failed)?;
+        let sets = settings.sets();
         let line = engine.commands.take().filter(|_| !self.record);
         let overseer = Overseer::new(killer.clone(), kill_file.clone(), &head.strategies);
         let control = line.and_then(|line| {
             let names = head.strategies.iter().map(|one| one.name.clone()).collect();
             let instruments = engine.instruments.clone();
-            let control = Control::new(killer, line, instruments, names, kill_file, orders_max);
+            let named = (names, settings);
+            let control = Control::new(killer, line, instruments, named, kill_file, orders_max);
             control.listen(claim.dir())
         });
         let mut threads = Threads {
             engine,
             overseer,
             control,
+            sets,
             guarded,
             scribe,
             sim,

@@ -7,6 +7,7 @@ use super::level::{Px, Qty};
 use super::order::{ClientId, End, NewOrder, News, StrategyId, Working};
 use super::position::Position;
 use super::time::{Nanos, Span};
+use arrayvec::ArrayString;
 
 /// One record of the order journal. All of them, in their order, make again what is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +136,15 @@ pub enum Deed {
         /// Its best ask.
         ask: Px,
     },
+    /// Until the run ends, a strategy goes by this value of a key, and not by its configuration's.
+    Set {
+        /// Whose.
+        strategy: StrategyId,
+        /// The key.
+        key: KeyName,
+        /// The value.
+        value: KeyValue,
+    },
     /// What may be sent from here on.
     Mode {
         /// By whom; [`StrategyId::NONE`] is everybody.
@@ -143,6 +153,15 @@ pub enum Deed {
         mode: Mode,
     },
 }
+
+/// Letters in the name of a strategy's key, at most.
+pub(crate) const KEY_NAME_MAX: usize = 32;
+/// Letters in a value that is set while a strategy runs, at most.
+pub(crate) const KEY_VALUE_MAX: usize = 48;
+/// The name of a strategy's key.
+pub(crate) type KeyName = ArrayString<KEY_NAME_MAX>;
+/// A key's value, as it is written.
+pub(crate) type KeyValue = ArrayString<KEY_VALUE_MAX>;
 
 /// Decimals of a value in a quote asset.
 pub(crate) const VALUE_SCALE: u8 = 8;

@@ -77,6 +77,11 @@ impl Picture {
         self.seats.get(id.index()).map(|seat| &seat.instrument)
     }
 
+    /// All of them as they are listed now, by their ids.
+    pub fn instruments(&self) -> impl Iterator<Item = &Instrument> {
+        self.seats.iter().map(|seat| &seat.instrument)
+    }
+
     /// What the book's own machine said of it last; `None` if it is not in the run's table.
     pub fn status(&self, id: InstrumentId) -> Option<Status> {
         self.seats.get(id.index()).map(|seat| seat.status)

@@ -39,6 +39,14 @@ pub(crate) const KIND: Kind = Kind {
         COOLDOWN_MS,
         QUANTITY,
     ],
+    settable: &[
+        EDGE_MIN_PPM,
+        AGE_MAX_MS,
+        UNWIND_AFTER_MS,
+        UNWIND_SLIPPAGE_PPM,
+        COOLDOWN_MS,
+        QUANTITY,
+    ],
     levels: None,
     paper_only: Some("it needs accounts at two exchanges, and this build has one"),
     exchanges_min: 2,
@@ -106,10 +114,18 @@ pub(crate) struct Params {
 
 impl Params {
     fn of(values: &Values) -> Self {
+        Self {
+            quantity: values.quantity(&QUANTITY),
+            ..Self::numbers(values)
+        }
+    }
+
+    /// All but the quantity, which is a text.
+    fn numbers(values: &Values) -> Self {
         let ppm = |key| u32::try_from(values.int(key)).unwrap_or(u32::MAX);
         let span = |key| Span::from_millis(values.int(key));
         Self {
-            quantity: values.quantity(&QUANTITY),
+            quantity: String::new(),
             edge_min_ppm: ppm(&EDGE_MIN_PPM),
             age_max: span(&AGE_MAX_MS),
             cooldown: span(&COOLDOWN_MS),
@@ -249,6 +265,26 @@ impl Strategy for Arbitrage {
             | Body::Account(_) => return,
         }
         desk.act(now, view.market, &self.params, out);
+    }
+
+    fn handle_values(&mut self, values: &mut Values, _: &View<'_>) -> Result<(), &'static str> {
+        values.swap_quantity(&QUANTITY, &mut self.params.quantity);
+        let text = self.params.quantity.as_bytes();
+        let base = |desk: &PairDesk| decimal::parse(text, desk.pair.base_scale());
+        if self.desks.iter().any(|desk| base(desk).is_err()) {
+            values.swap_quantity(&QUANTITY, &mut self.params.quantity);
+            return Err("as a pair is listed now, it cannot hold the quantity exactly");
+        }
+        for desk in &mut self.desks {
+            desk.base_max = base(desk).map_or(desk.base_max, i128::from);
+        }
+        let quantity = std::mem::take(&mut self.params.quantity);
+        let numbers = Params::numbers(values);
+        self.params = Params {
+            quantity,
+            ..numbers
+        };
+        Ok(())
     }
 
     fn trades(&self, instrument: InstrumentId) -> bool {

@@ -1,7 +1,7 @@
 //! Buys when the best levels hold much more to buy than to sell, and sells in the opposite case.
 //! Reads no incomplete, crossed or outdated book, and keeps no position.
 
-use super::sizes::{order_qty, order_qtys};
+use super::sizes::{fitting_qty, order_qtys};
 use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Table, Values, View};
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
@@ -17,6 +17,7 @@ pub(crate) const KIND: Kind = Kind {
     name: "imbalance",
     help: "takes the side on which the best levels hold much more than on the other",
     keys: &[DEPTH, THRESHOLD, COOLDOWN_MS, QUANTITY],
+    settable: &[THRESHOLD, COOLDOWN_MS, QUANTITY],
     levels: Some(&DEPTH),
     paper_only: None,
     exchanges_min: 1,
@@ -167,7 +168,7 @@ impl Strategy for Imbalance {
             Body::Instrument(instrument) => {
                 // A quantity that it can no longer hold becomes zero: the strategy then wants
                 // nothing of it.
-                self.seats[index].qty = order_qty(&self.quantity, instrument).unwrap_or(Qty(0));
+                self.seats[index].qty = fitting_qty(&self.quantity, instrument);
                 return;
             }
             Body::Trade(..)
@@ -202,6 +203,17 @@ impl Strategy for Imbalance {
         if out.try_push(intent.into()).is_ok() {
             self.seats[index].ready_at = now + self.cooldown;
         }
+    }
+
+    fn handle_values(&mut self, values: &mut Values, view: &View<'_>) -> Result<(), &'static str> {
+        self.threshold = values.ratio(&THRESHOLD);
+        self.cooldown = Span::from_millis(values.int(&COOLDOWN_MS));
+        values.swap_quantity(&QUANTITY, &mut self.quantity);
+        // Also of instruments that are not its own: no event of theirs comes here.
+        for (seat, instrument) in self.seats.iter_mut().zip(view.market.instruments()) {
+            seat.qty = fitting_qty(&self.quantity, instrument);
+        }
+        Ok(())
     }
 
     fn trades(&self, instrument: InstrumentId) -> bool {

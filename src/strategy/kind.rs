@@ -2,6 +2,7 @@
 //! strategy.
 
 use super::{Strategy, StrategyError};
+use crate::base::deed::KEY_NAME_MAX;
 use crate::base::{Instrument, InstrumentId};
 use std::fmt;
 
@@ -14,6 +15,9 @@ pub struct Kind {
     pub help: &'static str,
     /// Its configuration keys.
     pub keys: &'static [Key],
+    /// Those of its keys that a person may change while it runs (`tickwire ctl set`). The strategy
+    /// then takes them by [`Strategy::handle_values`].
+    pub settable: &'static [Key],
     /// The key that says how many levels per side it needs of a book; `None` if the best one is
     /// enough.
     pub levels: Option<&'static Key>,
@@ -21,7 +25,8 @@ pub struct Kind {
     pub paper_only: Option<&'static str>,
     /// Exchanges among its instruments, at least.
     pub exchanges_min: usize,
-    /// Builds one for the instruments of a run.
+    /// Builds one for the instruments of a run. Values that a person sets while it runs are tried
+    /// out by building another one, which is then dropped.
     ///
     /// # Errors
     /// If a value does not fit the instruments. The error says what to write instead.
@@ -157,6 +162,9 @@ impl Kind {
             if self.keys[..at].iter().any(|other| other.name == name) {
                 return wrong(format!("two of its keys are called {name}"));
             }
+            if name.len() > KEY_NAME_MAX {
+                return wrong(format!("{name} has more than {KEY_NAME_MAX} letters"));
+            }
             if name.is_empty() || key.help.is_empty() {
                 return wrong(format!(
                     "the key \"{name}\" lacks its name or its line of help"
@@ -167,6 +175,9 @@ impl Kind {
             }
         }
         let listed = |of: &Key| self.keys.iter().any(|key| key.name == of.name);
+        if let Some(other) = self.settable.iter().find(|key| !listed(key)) {
+            return wrong(format!("{} is none of its keys", other.name));
+        }
         match self.levels {
             Some(levels) if !listed(levels) => {
                 wrong(format!("{} is none of its keys", levels.name))
@@ -202,6 +213,12 @@ impl Values {
         self.0.push((key.name, value));
     }
 
+    /// These, and the defaults of those of the `keys` that have no value.
+    pub(crate) fn whole(&self, keys: &[Key]) -> Self {
+        let value = |key: &Key| (key.name, self.get(key));
+        Self(keys.iter().map(value).collect())
+    }
+
     /// The key's value, or its default.
     pub fn get(&self, key: &Key) -> Value {
         let written = self.0.iter().find(|(name, _)| *name == key.name);
@@ -233,6 +250,18 @@ impl Values {
             return String::new();
         };
         text
+    }
+
+    /// Puts the text of a [`Sort::Quantity`] into `text`, and what was there in its place. A
+    /// strategy that takes values while it runs so copies and frees nothing.
+    pub fn swap_quantity(&mut self, key: &Key, text: &mut String) {
+        let mut written = self.0.iter_mut().filter(|(name, _)| *name == key.name);
+        match written.next() {
+            Some((_, Value::Quantity(new))) => std::mem::swap(new, text),
+            Some((_, Value::Int(_) | Value::Ratio(_))) | None => {
+                debug_assert!(false, "{} is no quantity with a value", key.name);
+            }
+        }
     }
 }
 
@@ -269,6 +298,7 @@ mod tests {
             name: "own",
             help: "waits",
             keys: &[],
+            settable: &[],
             levels: None,
             paper_only: None,
             exchanges_min: 1,
@@ -300,7 +330,8 @@ mod tests {
     #[test]
     fn a_kind_that_configuration_could_not_read_is_refused_with_the_reason() {
         static PART: Key = ratio("part", 0.5);
-        let cases: [(&str, &'static Kind); 8] = [
+        const LONG: &str = "a_name_that_is_longer_than_a_record_of_it";
+        let cases: [(&str, &'static Kind); 10] = [
             ("letters, digits", own(|kind| kind.name = "my kind")),
             ("no line of help", own(|kind| kind.help = "")),
             ("called \"imbalance\"", own(|kind| kind.name = "imbalance")),
@@ -323,6 +354,14 @@ mod tests {
             (
                 "part is none of its keys",
                 own(|kind| kind.levels = Some(&PART)),
+            ),
+            (
+                "part is none of its keys",
+                own(|kind| kind.settable = const { &[ratio("part", 0.5)] }),
+            ),
+            (
+                "more than 32 letters",
+                own(|kind| kind.keys = const { &[ratio(LONG, 0.5)] }),
             ),
         ];
         for (why, kind) in cases {

@@ -14,7 +14,7 @@ use crate::market::Picture;
 use arrayvec::ArrayVec;
 pub(crate) use kind::with_own;
 pub use kind::{Built, Key, Kind, Sort, Table, Value, Values};
-pub use sizes::{order_qty, order_qtys};
+pub use sizes::{fitting_qty, order_qty, order_qtys};
 use std::any::Any;
 use std::fmt;
 
@@ -82,6 +82,22 @@ pub trait Strategy: Any + Send {
     /// more does not fit, the strategy decides whether it keeps or forgets that. `view` already
     /// includes `event`.
     fn handle_event(&mut self, now: Nanos, event: &Event, view: &View<'_>, out: &mut Intents);
+
+    /// Takes other values of those keys that its kind has as [`Kind::settable`]; they count from
+    /// the next event on. They are within their ranges, and [`Kind::build`] took them for the
+    /// instruments as they were listed when the run began; `view` has them as they are listed now.
+    /// It is called on the desk's thread, as [`Self::handle_event`] is, and must not allocate
+    /// either: [`Values::swap_quantity`] takes a quantity without a copy.
+    ///
+    /// # Errors
+    /// Why it does not take them, if it goes on as before.
+    fn handle_values(
+        &mut self,
+        _values: &mut Values,
+        _view: &View<'_>,
+    ) -> Result<(), &'static str> {
+        Err("this strategy takes no values while it runs")
+    }
 
     /// Whether it may trade this instrument. Instruments that no strategy trades get their first
     /// snapshots last.

@@ -6,7 +6,7 @@
 //! quantity at the best price of a side in that window. In their model the price moves by half of
 //! it, in ticks, while the window lasts. The strategy bets that the flow continues.
 
-use super::sizes::{order_qty, order_qtys};
+use super::sizes::{fitting_qty, order_qtys};
 use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Table, Values, View};
 use crate::base::event::EVENT_LEVELS;
 use crate::base::{
@@ -22,6 +22,7 @@ pub(crate) const KIND: Kind = Kind {
     name: "order_flow",
     help: "takes the side to which more was added than taken at the best price over a window",
     keys: &[WINDOW_MS, THRESHOLD, COOLDOWN_MS, QUANTITY],
+    settable: &[WINDOW_MS, THRESHOLD, COOLDOWN_MS, QUANTITY],
     levels: None,
     paper_only: None,
     exchanges_min: 1,
@@ -173,7 +174,7 @@ impl Strategy for OrderFlow {
         let top = match &event.body {
             Body::Book(top) => top,
             Body::Instrument(instrument) => {
-                seat.qty = order_qty(&self.quantity, instrument).unwrap_or(Qty(0));
+                seat.qty = fitting_qty(&self.quantity, instrument);
                 seat.ofi.reset(); // The next book is at other scales.
                 return;
             }
@@ -223,6 +224,18 @@ impl Strategy for OrderFlow {
         }
     }
 
+    fn handle_values(&mut self, values: &mut Values, view: &View<'_>) -> Result<(), &'static str> {
+        self.window = Span::from_millis(values.int(&WINDOW_MS));
+        self.threshold = values.ratio(&THRESHOLD);
+        self.cooldown = Span::from_millis(values.int(&COOLDOWN_MS));
+        values.swap_quantity(&QUANTITY, &mut self.quantity);
+        // Also of instruments that are not its own: no event of theirs comes here.
+        for (seat, instrument) in self.seats.iter_mut().zip(view.market.instruments()) {
+            seat.qty = fitting_qty(&self.quantity, instrument);
+        }
+        Ok(())
+    }
+
     fn trades(&self, instrument: InstrumentId) -> bool {
         let seat = self.seats.get(instrument.index());
         seat.is_some_and(|seat| seat.qty > Qty(0))
@@ -231,7 +244,7 @@ impl Strategy for OrderFlow {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{placed, sees};
+    use super::super::{Value, placed, sees};
     use super::*;
     use crate::base::{Flags, Instrument, Level, Px, Stamps, Symbol, UnixNanos};
     use crate::market::Picture;
@@ -320,6 +333,26 @@ mod tests {
             (other.epoch, other.flags.fresh) = (epoch, fresh);
             assert_eq!(wants(&mut strategy, WINDOW + 1, &other), None);
         }
+    }
+
+    #[test]
+    fn values_that_are_set_count_from_the_next_book_on() {
+        let market = Picture::new(&[instrument()]);
+        let mut strategy = strategy();
+        wants(&mut strategy, 0, &book(10, 10));
+        let mut values = Values::default().whole(KIND.keys);
+        values.set(&WINDOW_MS, Value::Int(2_000));
+        values.set(&THRESHOLD, Value::Ratio(500.0));
+        values.set(&QUANTITY, Value::Quantity("0.002".into()));
+        strategy.handle_values(&mut values, &sees(&market)).unwrap();
+        wants(&mut strategy, 1, &book(20, 10));
+        assert_eq!(wants(&mut strategy, 2 * WINDOW, &book(9_000, 10)), None);
+        // Its window goes on, and is judged by what was set.
+        values.set(&THRESHOLD, Value::Ratio(1.0));
+        values.set(&QUANTITY, Value::Quantity("0.002".into()));
+        strategy.handle_values(&mut values, &sees(&market)).unwrap();
+        let place = wants(&mut strategy, 2 * WINDOW + 1, &book(9_010, 10)).unwrap();
+        assert_eq!((place.qty, place.why.threshold), (Qty(2), 1.0));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How much an order is for: the configured quantity in whole lots of each instrument.
 
 use super::{StrategyError, Table};
-use crate::base::{Decimal, Instrument, Qty, decimal};
+use crate::base::{Decimal, DecimalError, Instrument, Qty, decimal};
 
 /// The order quantity of each instrument, by its id. Zero if the instrument is not the strategy's
 /// own, or the quantity does not fit it.
@@ -40,37 +40,57 @@ pub fn order_qtys(text: &str, table: &Table<'_>) -> Result<Vec<Qty>, StrategyErr
 pub fn order_qty(text: &str, instrument: &Instrument) -> Result<Qty, StrategyError> {
     let symbol = instrument.symbol;
     let scale = instrument.qty_scale;
-    let units =
-        decimal::parse(text.as_bytes(), scale).map_err(|error| StrategyError::Quantity {
-            symbol,
-            text: text.to_owned(),
-            scale,
-            error,
-        })?;
     let as_decimal = |qty: u64| Decimal {
         units: u128::from(qty),
         scale,
     };
-    assert!(instrument.lot.0 > 0, "a lot is at least 1");
-    let qty = units - units % instrument.lot.0;
-    if qty == 0 {
-        let lot = as_decimal(instrument.lot.0);
-        return Err(StrategyError::QuantityZero { symbol, lot });
-    }
-    if qty < instrument.qty_min.0 {
-        return Err(StrategyError::QuantityMin {
+    whole_lots(text, instrument).map_err(|misfit| match misfit {
+        Misfit::Text(error) => StrategyError::Quantity {
+            symbol,
+            text: text.to_owned(),
+            scale,
+            error,
+        },
+        Misfit::Zero => StrategyError::QuantityZero {
+            symbol,
+            lot: as_decimal(instrument.lot.0),
+        },
+        Misfit::Small(qty) => StrategyError::QuantityMin {
             symbol,
             quantity: as_decimal(qty),
             qty_min: as_decimal(instrument.qty_min.0),
-        });
+        },
+    })
+}
+
+/// As [`order_qty`], and zero if it does not fit. For a strategy that runs: it allocates nothing.
+pub fn fitting_qty(text: &str, instrument: &Instrument) -> Qty {
+    whole_lots(text, instrument).unwrap_or(Qty(0))
+}
+
+/// Why a quantity does not fit.
+enum Misfit {
+    Text(DecimalError),
+    Zero,
+    /// So much is less than the exchange takes.
+    Small(u64),
+}
+
+fn whole_lots(text: &str, instrument: &Instrument) -> Result<Qty, Misfit> {
+    let units = decimal::parse(text.as_bytes(), instrument.qty_scale).map_err(Misfit::Text)?;
+    assert!(instrument.lot.0 > 0, "a lot is at least 1");
+    let qty = units - units % instrument.lot.0;
+    match qty {
+        0 => Err(Misfit::Zero),
+        small if small < instrument.qty_min.0 => Err(Misfit::Small(small)),
+        qty => Ok(Qty(qty)),
     }
-    Ok(Qty(qty))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{DecimalError, InstrumentId, Symbol};
+    use crate::base::{InstrumentId, Symbol};
 
     fn instrument(id: u16) -> Instrument {
         Instrument {
@@ -86,6 +106,8 @@ mod tests {
         let qty = |text: &str| order_qty(text, &instrument(0));
         assert_eq!(qty("0.00129"), Ok(Qty(120)));
         assert_eq!(qty("0.0002"), Ok(Qty(20)));
+        let fits = |text: &str| fitting_qty(text, &instrument(0));
+        assert_eq!((fits("0.00129"), fits("0.00019")), (Qty(120), Qty(0)));
         assert_eq!(
             qty("0.00009").unwrap_err().to_string(),
             "quantity is less than one lot of BTCUSDT, 0.0001"

@@ -7,8 +7,8 @@ use super::reconcile::{Difference, Reconcile};
 use super::unexplained::Unexplained;
 use crate::base::decimal::rescaled;
 use crate::base::{
-    Asset, ClientId, DAY_NS, DayGain, Deed, Instrument, InstrumentId, Mode, Nanos, OpenOrder,
-    Outcome, Position, Px, Qty, Span, StrategyId, UnixNanos, Working,
+    Asset, ClientId, DAY_NS, DayGain, Deed, Instrument, InstrumentId, KeyName, KeyValue, Mode,
+    Nanos, OpenOrder, Outcome, Position, Px, Qty, Span, StrategyId, UnixNanos, Working,
 };
 use std::collections::BTreeMap;
 
@@ -31,6 +31,7 @@ pub(crate) struct Recovery {
     exposure: Exposure,
     day: i64,
     modes: BTreeMap<StrategyId, Mode>,
+    set: BTreeMap<(StrategyId, KeyName), (KeyValue, Nanos)>,
     used_to: u64,
 }
 
@@ -48,6 +49,7 @@ impl Recovery {
             exposure: Exposure::new(instruments, STRATEGIES_MAX),
             day: 0,
             modes: BTreeMap::new(),
+            set: BTreeMap::new(),
             used_to: 0,
         }
     }
@@ -152,6 +154,13 @@ impl Recovery {
                 bid,
                 ask,
             } => self.exposure.mark(instrument, bid, ask),
+            Deed::Set {
+                strategy,
+                key,
+                value,
+            } => {
+                self.set.insert((strategy, key), (value, at));
+            }
             Deed::Mode { strategy, mode } => {
                 let was = self.modes.insert(strategy, mode);
                 // As risk does when somebody is let go.
@@ -200,6 +209,7 @@ impl Recovery {
             gains,
             marks,
             modes: self.modes.into_iter().filter_map(named).collect(),
+            set: self.set.into_iter().collect(),
             used_to: self.used_to.max(self.orders.next_id().saturating_sub(1)),
         }
     }
@@ -275,6 +285,9 @@ pub(crate) struct Recovered {
     pub(crate) marks: Vec<(InstrumentId, Px, Px)>,
     /// Other modes than [`Mode::Trading`].
     pub(crate) modes: Vec<(StrategyId, Mode)>,
+    /// Values that a person set while the run went on, and when. They ended with it: no record
+    /// carries them on.
+    pub(crate) set: Vec<((StrategyId, KeyName), (KeyValue, Nanos))>,
     /// Every client id up to this one is used up.
     pub(crate) used_to: u64,
 }
@@ -418,6 +431,7 @@ impl Recovered {
             floors: kept(self.floors),
             held: self.held.into_iter().filter_map(id).collect(),
             modes: modes.collect(),
+            set: Vec::new(),
             holdings: self.holdings,
             holds_no_other: self.holds_no_other,
             differences: self.differences,

@@ -12,7 +12,7 @@ mod status;
 mod timing;
 
 pub use books::{Book, Exchange};
-pub use orders::{Judged, Orders, Refused, Strategy, Traded};
+pub use orders::{Judged, Orders, Refused, Set, Strategy, Traded};
 pub use outages::Outage;
 pub use pnl::{Balance, Balances, Fees, Pnl, PnlTotal};
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,7 @@ mod money;
 
 use super::figures::{count, span, sum};
 use super::log::escape;
-use super::summary::{Refused, Summary};
+use super::summary::{Refused, Set, Summary};
 pub(crate) use money::{PAGE_HEADS as PNL_HEADS, balances, page_rows as pnl_rows};
 
 /// The heads of the stage table.
@@ -108,7 +108,7 @@ pub(crate) fn render_table(summary: &Summary) -> String {
         out += &format!("{}\n", escaped(outage.to_string()));
     }
     out += &late_lines(summary);
-    out + &order_lines(summary) + &money::lines(summary) + &refused(summary)
+    out + &order_lines(summary) + &set_lines(summary) + &money::lines(summary) + &refused(summary)
 }
 
 /// What strategies decided, for a terminal: orders, what they traded, what risk refused, and the
@@ -130,6 +130,24 @@ pub(crate) fn render_decisions(summary: &Summary) -> String {
             count(orders.fills)
         );
         out += &format!("{}\n", escaped(line));
+    }
+    out
+}
+
+/// Values that a person set while the run went on; nothing if there were none.
+fn set_lines(summary: &Summary) -> String {
+    let mut out = String::new();
+    for told in &summary.strategies {
+        for Set {
+            at,
+            key,
+            value,
+            was,
+        } in &told.set
+        {
+            let line = format!("{}: set {key} = {value}, was {was}, at {at}", told.name);
+            out += &format!("{}\n", escaped(line));
+        }
     }
     out
 }

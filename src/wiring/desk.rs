@@ -12,6 +12,7 @@ mod kept;
 mod notes;
 mod place;
 mod seats;
+mod set;
 
 use super::keep::Keep;
 use super::kill::KillSwitch;

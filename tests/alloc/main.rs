@@ -9,3 +9,4 @@ mod memory;
 mod orders;
 mod risk;
 mod road;
+mod values;

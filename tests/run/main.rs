@@ -5,6 +5,7 @@ mod bad_input;
 mod client;
 #[path = "../support/conn.rs"]
 mod conn_support;
+mod ctl_set;
 mod default;
 mod exchange;
 mod fault_server;

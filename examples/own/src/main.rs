@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use tickwire::{
     Body, Event, InstrumentId, Intent, Intents, Key, Nanos, Ofi, OrderType, Outcome, Place, Qty,
     Side, Sort, Strategy, StrategyError, StrategyId, StrategyKind, Table, Values, View, Why,
-    order_qty, order_qtys,
+    fitting_qty, order_qtys,
 };
 
 /// What a configuration says about it: `[strategy]` with `name = "own"` and these keys.
@@ -15,6 +15,7 @@ static KIND: StrategyKind = StrategyKind {
     name: "own",
     help: "takes the side to which more was added than taken since the last book",
     keys: &[THRESHOLD, QUANTITY],
+    settable: &[THRESHOLD, QUANTITY], // By `ctl set`, while it runs.
     exchanges_min: 1,
     levels: None,     // The best level of a book is enough for it.
     paper_only: None, // It may send real orders, if `--live` says so.
@@ -78,7 +79,7 @@ impl Strategy for Own {
             }
             Body::Instrument(listed) => {
                 // Listed anew: the next book may be at other scales.
-                *qty = order_qty(&self.quantity, listed).unwrap_or(Qty(0));
+                *qty = fitting_qty(&self.quantity, listed); // Zero if it does not fit.
                 ofi.reset();
                 return;
             }
@@ -117,6 +118,16 @@ impl Strategy for Own {
                 ask,
             },
         }));
+    }
+
+    /// Other values of its `settable` keys, between two events: `tickwire ctl set`.
+    fn handle_values(&mut self, values: &mut Values, view: &View<'_>) -> Result<(), &'static str> {
+        self.threshold = values.ratio(&THRESHOLD);
+        values.swap_quantity(&QUANTITY, &mut self.quantity);
+        for ((_, qty), listed) in self.places.iter_mut().zip(view.market.instruments()) {
+            *qty = fitting_qty(&self.quantity, listed);
+        }
+        Ok(())
     }
 
     fn trades(&self, instrument: InstrumentId) -> bool {

@@ -7,12 +7,12 @@ use super::values::{amounts, beside, decimal, exchange, host_port, path};
 use super::{Account, Config, Engine, Feed, Known, Simulate, Socket, Strategy, Wait};
 use super::{keys, limits, network};
 use crate::exchange::unnamed;
-use crate::strategy::{Kind, Sort, Value, Values};
+use crate::strategy::{Key, Kind, Sort, Value, Values};
 use crate::trading::limits::RiskParams;
 use crate::venue::market::INSTRUMENTS_MAX;
 use std::path::Path;
 use std::time::Duration;
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 /// Depths that are compiled in.
 const DEPTHS: [u64; 3] = [256, 1024, 4096];
@@ -255,22 +255,7 @@ fn strategy(
     let instruments = own_instruments(reader, &mut section);
     let mut values = Values::default();
     for key in kind.keys {
-        let value = match &key.sort {
-            Sort::Int { min, max, default } => {
-                Value::Int(section.int_or(reader, key.name, *min..=*max, *default))
-            }
-            Sort::Ratio {
-                above,
-                below,
-                default,
-            } => Value::Ratio(section.ratio(reader, key.name, (*above, *below), *default)),
-            Sort::Quantity { default } => {
-                let quantity = decimal(reader, &mut section, key.name, default);
-                limits::allow(reader, &section, key.name, &quantity, risk);
-                Value::Quantity(quantity)
-            }
-        };
-        values.set(key, value);
+        values.set(key, value(reader, &mut section, key, risk));
     }
     let own = limits::of_strategy(reader, &mut section);
     section.finish_noting(reader);
@@ -280,6 +265,56 @@ fn strategy(
         instruments,
         values,
         risk: own,
+    }
+}
+
+/// The value of a strategy's key.
+fn value(reader: &mut Reader, section: &mut Section, key: &Key, risk: &RiskParams) -> Value {
+    match &key.sort {
+        Sort::Int { min, max, default } => {
+            Value::Int(section.int_or(reader, key.name, *min..=*max, *default))
+        }
+        Sort::Ratio {
+            above,
+            below,
+            default,
+        } => Value::Ratio(section.ratio(reader, key.name, (*above, *below), *default)),
+        Sort::Quantity { default } => {
+            let quantity = decimal(reader, section, key.name, default);
+            limits::allow(reader, section, key.name, &quantity, risk);
+            Value::Quantity(quantity)
+        }
+    }
+}
+
+/// The value of a strategy's key as a person writes it without a file: text needs no quotes.
+///
+/// # Errors
+/// As for a file: what is wrong, and what to write instead.
+pub(crate) fn value_of(key: &Key, written: &str, risk: &RiskParams) -> Result<Value, String> {
+    let name = key.name;
+    let bare = format!("{name} = {written}");
+    let is_number = |text: &str| {
+        let entries = DeTable::parse(text).ok();
+        let mut entries = entries.iter().flat_map(|entries| entries.get_ref().iter());
+        let number = |value: &DeValue<'_>| value.is_integer() || value.is_float();
+        let first = entries.next().is_some_and(|(_, of)| number(of.get_ref()));
+        first && entries.next().is_none()
+    };
+    let text = match &key.sort {
+        Sort::Int { .. } | Sort::Ratio { .. } if is_number(&bare) => bare,
+        // A text of JSON is one of TOML.
+        _ => format!("{name} = {}", serde_json::Value::from(written)),
+    };
+    let mut reader = Reader::new(Path::new(""), &text);
+    let read = reader.toml().map(|root| {
+        let mut section = Section::new("[strategy]", root.span(), Some(root.get_ref()));
+        value(&mut reader, &mut section, key, risk)
+    });
+    match (read, reader.errors.into_iter().next()) {
+        (Some(value), None) => Ok(value),
+        (_, Some(error)) => Err(error.what),
+        (None, None) => Err(format!("{name} = {written}: not a value")),
     }
 }
 

@@ -6,8 +6,10 @@ use crate::app::cli::{self, FAILED, OrdersArgs, WRONG_USE};
 use crate::app::config::Config;
 use crate::app::run::RunError;
 use crate::base::signed::text as plain;
+use crate::base::text::rfc3339_millis;
 use crate::base::{
     Asset, Clock as _, Deed, Instrument, InstrumentId, Mode, OpenOrder, Side, Span, StrategyId,
+    UnixNanos,
 };
 use crate::exchange::{self, Account, AccountKey};
 use crate::journal::orders::{ASSET_SCALE, Names, Reader, Tables, Writer};
@@ -247,6 +249,11 @@ impl<'n> Known<'n> {
             format!("{} {what}", self.whose_mode(*strategy))
         });
         section(&mut out, "held", modes.chain(held));
+        let set = known.set.iter().map(|((strategy, key), (value, at))| {
+            let at = rfc3339_millis(UnixNanos(i64::try_from(at.0).unwrap_or(i64::MAX)));
+            format!("{} {key} = {value}, at {at}", self.strategy(*strategy))
+        });
+        section(&mut out, "set until the run's end", set);
         out
     }
 

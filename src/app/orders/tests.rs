@@ -4,8 +4,8 @@ use super::command::{Decision, answer};
 use super::*;
 use crate::app::run::RunError;
 use crate::base::{
-    Asset, ClientId, Deed, Fill, InstrumentId, Mode, NewOrder, News, OrderType, Px, Qty, Said,
-    Side, Source, StrategyId, Symbol,
+    Asset, ClientId, Deed, Fill, InstrumentId, KeyName, KeyValue, Mode, NewOrder, News, OrderType,
+    Px, Qty, Said, Side, Source, StrategyId, Symbol,
 };
 use crate::trading::reconcile::Difference;
 use std::fs;
@@ -278,7 +278,8 @@ fn what_a_journal_knows_is_listed_and_the_journal_stays_as_it_is() {
                     held:\n\
                     \x20 one halted\n\
                     \x20 all together halted\n\
-                    \x20 BTCUSDT may only be reduced\n";
+                    \x20 BTCUSDT may only be reduced\n\
+                    set until the run's end: none\n";
     assert_eq!(text.split_once(": ").unwrap().1, expected);
     assert_eq!(fs::read(account.file()).unwrap(), before);
 }
@@ -332,4 +333,28 @@ fn while_an_engine_has_the_account_nothing_is_decided_beside_it() {
     }
     drop(opened);
     account.answer(None).unwrap();
+}
+
+#[test]
+fn what_was_set_while_a_run_went_on_is_listed_and_the_next_run_says_that_it_ended() {
+    let set = |value| Deed::Set {
+        strategy: StrategyId(0),
+        key: KeyName::from("threshold").unwrap(),
+        value: KeyValue::from(value).unwrap(),
+    };
+    let account = Account::new();
+    account.run(&[set("0.7"), set("0.8")]);
+    let listed = account.answer(None).unwrap();
+    assert!(
+        listed.contains("set until the run's end:\n  one threshold = 0.8, at "),
+        "{listed}"
+    );
+    let notes = account.open().unwrap().kit.notes;
+    let said = notes.iter().find(|note| note.event == "strategy.set_ended");
+    assert_eq!(said.unwrap().text.as_str(), "one threshold = 0.8");
+    // Once is enough.
+    let notes = account.open().unwrap().kit.notes;
+    assert!(notes.iter().all(|note| note.event != "strategy.set_ended"));
+    let listed = account.answer(None).unwrap();
+    assert!(listed.ends_with("set until the run's end: none\n"));
 }

@@ -5,6 +5,7 @@ use super::end::RunEnd;
 use super::overseer::Overseer;
 use super::screen::Screen;
 use super::{RunError, files, recording};
+use crate::app::control::settings::Sets;
 use crate::app::panics;
 use crate::app::signals::Stop;
 use crate::base::{Clock as _, Nanos};
@@ -35,6 +36,8 @@ pub(super) struct Threads {
     pub(super) overseer: Overseer,
     /// Lets a person ask, while the run goes on.
     pub(super) control: Option<ControlSocket>,
+    /// What it set.
+    pub(super) sets: Sets,
     /// Watches over the engine from another process, if its orders are real.
     pub(super) guarded: Option<Guarded>,
     pub(super) scribe: ScribeHandle,
@@ -102,7 +105,7 @@ impl Threads {
     /// Stops them all, and leaves what they have to say in the files and on the screen.
     pub(super) fn conclude(
         self,
-        head: Summary,
+        mut head: Summary,
         died: Option<String>,
         down_max: Option<Duration>,
         claim: &Claim,
@@ -112,6 +115,7 @@ impl Threads {
         let instruments = self.engine.instruments.clone();
         let stopped = OsClock.now();
         drop(self.control);
+        self.sets.tell(&mut head.strategies);
         let ended = self.engine.stop();
         let hung = self.overseer.hung(&ended);
         if let Some(guarded) = self.guarded {

@@ -156,6 +156,11 @@ pub(super) enum Body {
         bid: String,
         ask: String,
     },
+    Set {
+        strategy: String,
+        key: String,
+        value: String,
+    },
     Mode {
         strategy: Option<String>,
         mode: ModeWord,
@@ -165,7 +170,7 @@ pub(super) enum Body {
 }
 
 /// The kinds of [`Body`], to tell one that a later version writes from a line that is wrong.
-pub(super) const KINDS: [&str; 23] = [
+pub(super) const KINDS: [&str; 24] = [
     "begun",
     "instrument",
     "admitted",
@@ -187,6 +192,7 @@ pub(super) const KINDS: [&str; 23] = [
     "held",
     "day",
     "marked",
+    "set",
     "mode",
     "ended",
 ];

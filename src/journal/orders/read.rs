@@ -5,8 +5,8 @@ use super::line::{Begun, Body, ChangeWord, Head, KINDS, OrderText, SourceWord};
 use super::{ASSET_SCALE, VERSION};
 use crate::base::signed::units;
 use crate::base::{
-    Asset, Change, ClientId, DayGain, Deed, Instrument, InstrumentId, NewOrder, News, OpenOrder,
-    Position, Resting, Source, StrategyId, UnixNanos, VALUE_SCALE, Working,
+    Asset, Change, ClientId, DayGain, Deed, Instrument, InstrumentId, KeyName, KeyValue, NewOrder,
+    News, OpenOrder, Position, Resting, Source, StrategyId, UnixNanos, VALUE_SCALE, Working,
 };
 use crate::journal::sealed::unseal;
 
@@ -391,6 +391,20 @@ impl<'b> Reader<'b> {
                     instrument,
                     bid,
                     ask,
+                }
+            }
+            Body::Set {
+                strategy,
+                key,
+                value,
+            } => {
+                let text = KeyName::from(&key).ok().zip(KeyValue::from(&value).ok());
+                let (key, value) = text.ok_or_else(|| self.bad("a key's value is too long"))?;
+                let strategy = self.strategy(Some(&strategy))?;
+                Deed::Set {
+                    strategy,
+                    key,
+                    value,
                 }
             }
             Body::Mode { strategy, mode } => Deed::Mode {

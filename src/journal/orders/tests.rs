@@ -3,8 +3,8 @@
 use super::*;
 use crate::base::{
     Accepter, Asset, Change, ClientId, Contract, DayGain, Decimal, Deed, End, Fee, Fill,
-    Instrument, InstrumentId, Mode, Nanos, NewOrder, News, OpenOrder, OrderType, Position, Px, Qty,
-    Resting, Said, Side, Source, Span, StrategyId, Symbol, UnixNanos, Working,
+    Instrument, InstrumentId, KeyName, KeyValue, Mode, Nanos, NewOrder, News, OpenOrder, OrderType,
+    Position, Px, Qty, Resting, Said, Side, Source, Span, StrategyId, Symbol, UnixNanos, Working,
 };
 
 const FILE: &str = "orders/a/orders.jsonl";
@@ -264,6 +264,11 @@ fn all() -> Vec<Deed> {
     ] {
         all.push(heard(Source::Answer, said));
     }
+    all.push(Deed::Set {
+        strategy: StrategyId(1),
+        key: KeyName::from("cooldown_ms").unwrap(),
+        value: KeyValue::from("0.1\"").unwrap(),
+    });
     for mode in [Mode::Trading, Mode::ReduceOnly, Mode::Halted] {
         let strategy = StrategyId(0);
         all.push(Deed::Mode { strategy, mode });

@@ -206,6 +206,15 @@ impl<'n> Names<'n> {
                     ask: of.px(*ask),
                 }
             }
+            Deed::Set {
+                strategy,
+                key,
+                value,
+            } => Body::Set {
+                strategy: self.strategy(*strategy)?,
+                key: key.to_string(),
+                value: value.to_string(),
+            },
             Deed::Mode { strategy, mode } => Body::Mode {
                 strategy: self.strategy(*strategy),
                 mode: (*mode).into(),

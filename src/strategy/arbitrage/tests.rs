@@ -1,7 +1,7 @@
 //! Two exchanges that drift apart, and what the strategy makes of it. The tests make fills, as
 //! books would.
 
-use super::super::{placed, sees};
+use super::super::{Value, placed, sees};
 use super::*;
 use crate::base::instrument::name;
 use crate::base::{Asset, ClientId, Flags, Level, Stamps, Status, Symbol, Top, UnixNanos};
@@ -380,4 +380,24 @@ fn over_random_drifts_every_trade_ends_flat() {
         }
         assert_eq!(position, 0, "seed={seed}");
     }
+}
+
+#[test]
+fn values_that_are_set_count_from_the_next_book_on_unless_a_pair_cannot_hold_them() {
+    let mut bench = Bench::new();
+    let mut values = Values::default().whole(KIND.keys);
+    values.set(&EDGE_MIN_PPM, Value::Int(7));
+    values.set(&QUANTITY, Value::Quantity("0.0001".into()));
+    let view = sees(&bench.view);
+    let refused = bench.strategy.handle_values(&mut values, &view);
+    assert!(refused.unwrap_err().contains("cannot hold the quantity"));
+    assert_eq!(bench.strategy.params, params(), "nothing of it is taken");
+    assert_eq!(values.quantity(&QUANTITY), "0.0001");
+    values.set(&QUANTITY, Value::Quantity("0.5".into()));
+    bench.strategy.handle_values(&mut values, &view).unwrap();
+    assert_eq!(bench.strategy.desks[0].base_max, 500);
+    let now = &bench.strategy.params;
+    assert_eq!((now.edge_min_ppm, now.quantity.as_str()), (7, "0.5"));
+    assert_eq!(now.cooldown, Span::from_millis(500), "its default");
+    assert_eq!(values.quantity(&QUANTITY), "1", "what it had goes back");
 }

@@ -1,4 +1,4 @@
-use super::super::{placed, sees};
+use super::super::{Value, placed, sees};
 use super::*;
 use crate::base::{Flags, Instrument, InstrumentId, Level, Px, Stamps, Status, Symbol, UnixNanos};
 use crate::market::Picture;
@@ -250,4 +250,38 @@ proptest! {
         prop_assert_eq!(first.map(|intent| intent.side), want);
         prop_assert_eq!(first, wants(&mut strategy(), 1, &event));
     }
+}
+
+#[test]
+fn values_that_are_set_count_from_the_next_book_on_and_change_nothing_else() {
+    let all = [instrument(0), instrument(1)];
+    let market = Picture::new(&all);
+    let mut strategy = strategy();
+    // 0.6: above the 0.5 that it was built with.
+    let leans = book(&[400, 400], &[100, 100]);
+    assert_eq!(wants(&mut strategy, 1, &leans).unwrap().qty, Qty(120));
+    let mut values = Values::default().whole(KIND.keys);
+    values.set(&THRESHOLD, Value::Ratio(0.7));
+    values.set(&QUANTITY, Value::Quantity("0.0025".into()));
+    values.set(&COOLDOWN_MS, Value::Int(0));
+    strategy.handle_values(&mut values, &sees(&market)).unwrap();
+    assert_eq!(
+        wants(&mut strategy, 500, &leans),
+        None,
+        "0.6 is less than 0.7"
+    );
+    let leans = book(&[900, 900], &[100, 100]);
+    assert_eq!(
+        wants(&mut strategy, 50, &leans),
+        None,
+        "the first pause holds"
+    );
+    let place = wants(&mut strategy, 500, &leans).unwrap();
+    assert_eq!((place.qty, place.why.threshold), (Qty(250), 0.7));
+    assert!(
+        wants(&mut strategy, 501, &leans).is_some(),
+        "no pause after it"
+    );
+    // What it had goes back, for somebody else to free.
+    assert_eq!(values.quantity(&QUANTITY), "0.00125");
 }

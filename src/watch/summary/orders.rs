@@ -58,6 +58,22 @@ pub struct Strategy {
     /// What became of its intents, an object per instrument that it wanted something of.
     #[serde(default)]
     pub judged: Vec<Judged>,
+    /// Values of its keys that a person set while it ran, in their order. They ended with the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set: Vec<Set>,
+}
+
+/// A value that was set while a run went on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Set {
+    /// When.
+    pub at: String,
+    /// The strategy's key.
+    pub key: String,
+    /// Its value from then on.
+    pub value: String,
+    /// Its value before.
+    pub was: String,
 }
 
 /// What became of a strategy's intents about one instrument:

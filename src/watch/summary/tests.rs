@@ -74,6 +74,7 @@ fn the_page_about_the_summary_names_every_field() {
                 ..Orders::default()
             },
             judged: vec![Judged::default()],
+            set: vec![Set::default()],
             ..Strategy::default()
         }],
         ..example()

@@ -2,7 +2,8 @@
 //! asks one thing at a time and waits for its answer.
 
 use super::{DeskCounters, Receiver, Sender};
-use crate::base::{Asset, Mode, Nanos, StrategyId, Working};
+use crate::base::{Asset, KeyValue, Mode, Nanos, StrategyId, Value, Working};
+use crate::strategy::Values;
 use crate::trading::pnl::Row;
 
 /// What is asked; [`StrategyId::NONE`] means all strategies.
@@ -23,6 +24,8 @@ pub(crate) enum Command {
     /// What the account has of this asset counts as right: what is not explained of it holds no
     /// instrument any more.
     Accept(Asset),
+    /// A strategy goes by these values from the next event on.
+    Set(Box<Setting>),
     /// How all stands, written into this.
     Show(Box<DeskState>),
 }
@@ -36,6 +39,26 @@ pub(crate) enum Answer {
     Refused(&'static str),
     /// How all stands.
     State(Box<DeskState>),
+    /// A strategy goes by other values now, or why it does not. Whoever asked frees what is left.
+    Set(Box<Setting>, Result<(), &'static str>),
+}
+
+/// A strategy's values of which one is another. Checked, and made with all that it needs, by
+/// whoever asks.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// Whose.
+    pub(crate) strategy: StrategyId,
+    /// The key whose value is another.
+    pub(crate) key: &'static str,
+    /// That value.
+    pub(crate) value: KeyValue,
+    /// The same, for the log.
+    pub(crate) noted: Value,
+    /// All of them; the strategy may leave its own here for those that it takes.
+    pub(crate) values: Values,
+    /// When the desk handed them over.
+    pub(crate) at: Nanos,
 }
 
 /// The desk's end.

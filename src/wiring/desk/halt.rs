@@ -13,6 +13,9 @@ const CLOSING_TRIES: u32 = 50;
 /// The tag of an order by which the desk closes a position. No strategy has one like it.
 pub(crate) const CLOSING_TAG: u64 = u64::MAX;
 
+/// Why nothing is asked of a strategy any more.
+pub(super) const GONE: &str = "it panicked, and decides nothing more in this run";
+
 /// A strategy's orders are being cancelled.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Closing {
@@ -75,6 +78,7 @@ impl Desk {
             Command::Kill { strategy, flatten } => {
                 self.stop(turn, now, strategy, flatten, "killed");
             }
+            Command::Set(setting) => return self.set(turn, now, setting),
             Command::Resume(strategy) => return self.go_on(turn, now, strategy),
             Command::Accept(asset) if self.accept(turn, asset) == 0 => {
                 return Answer::Refused("all of it is explained");
@@ -113,7 +117,7 @@ impl Desk {
     fn go_on(&mut self, turn: &mut Turn, now: Nanos, strategy: StrategyId) -> Answer {
         let chair = self.chairs.get_mut(strategy.index());
         if chair.is_some_and(|chair| chair.gone) {
-            return Answer::Refused("it panicked, and decides nothing more in this run");
+            return Answer::Refused(GONE);
         }
         for (at, chair) in self.chairs.iter_mut().enumerate() {
             if meant(strategy, StrategyId(at as u8)) {

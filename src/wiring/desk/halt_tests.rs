@@ -1,12 +1,16 @@
 //! A desk that is killed, paused and resumed, whose strategies panic and flood: on paper, with a
 //! book that does not move.
 
-use super::command::{Answer, Command, DeskState};
+use super::command::{Answer, Command, DeskState, Setting};
 use super::halt::CLOSING_TAG;
 use super::*;
-use crate::base::{Clock, Level, Mode, OrderType, Px, Side, Status, Symbol, Top, Why};
+use crate::base::{
+    Clock, KeyName, KeyValue, Level, Mode, OrderType, Px, Side, Status, Symbol, Top, Why,
+};
+use crate::strategy::{Key, Sort, Values};
 use crate::trading::limits::{RiskLimits, RiskParams, StrategyParams};
 use crate::watch::latency::Histograms;
+use crate::wiring::keep::Kept;
 use crate::wiring::ring::{Bell, ring};
 use crate::wiring::turn::Notes;
 use std::cell::Cell;
@@ -43,7 +47,20 @@ enum Does {
 struct Puppet {
     does: Arc<Mutex<Does>>,
     seen: Arc<Mutex<Vec<u64>>>,
+    /// What it buys.
+    qty: u64,
 }
+
+/// How much a puppet buys. It refuses 8, and 9 is more than it can stand.
+const BUYS: Key = Key {
+    name: "buys",
+    sort: Sort::Int {
+        min: 1,
+        max: 9,
+        default: 3,
+    },
+    help: "how much it buys",
+};
 
 impl Strategy for Puppet {
     fn handle_event(&mut self, _: Nanos, event: &Event, _: &View<'_>, out: &mut Intents) {
@@ -55,7 +72,7 @@ impl Strategy for Puppet {
         let does = *self.does.lock().unwrap();
         let (px, qty, times) = match does {
             Does::Nothing => return,
-            Does::Buys => (ask.px, 3, 1),
+            Does::Buys => (ask.px, self.qty, 1),
             Does::Rests => (Px(bid.px.0 - 100), 3, 1),
             Does::Panics => panic!("of a test"),
             Does::Floods => (ask.px, 0, out.capacity()),
@@ -81,6 +98,16 @@ impl Strategy for Puppet {
             }));
         }
     }
+
+    fn handle_values(&mut self, values: &mut Values, view: &View<'_>) -> Result<(), &'static str> {
+        assert_eq!(view.market.len(), 1);
+        match values.int(&BUYS) {
+            8 => return Err("not 8"),
+            9 => panic!("of a test"),
+            qty => self.qty = qty,
+        }
+        Ok(())
+    }
 }
 
 struct Bench {
@@ -93,6 +120,7 @@ struct Bench {
     seen: Vec<Arc<Mutex<Vec<u64>>>>,
     ask: Sender<Command>,
     answers: Receiver<Answer>,
+    events: Sender<Event>,
     switch: Arc<KillSwitch>,
 }
 
@@ -115,17 +143,19 @@ impl Bench {
         let seen: Vec<Arc<Mutex<Vec<u64>>>> = vec![Arc::default(), Arc::default()];
         let puppet = |at: usize| {
             let (does, seen) = (does[at].clone(), seen[at].clone());
-            Seated::everywhere(Box::new(Puppet { does, seen }))
+            let qty = 3;
+            Seated::everywhere(Box::new(Puppet { does, seen, qty }))
         };
+        let silent = || Bell::new(|| {});
+        let (events, input) = ring(16, silent());
         let mut desk = Desk::new(
             &[btc],
-            Vec::new(),
+            vec![input],
             vec![puppet(0), puppet(1)],
             Risk::new(limits, &[btc], 1),
             Exit::Paper(Paper::new()),
             ExitRules::PAPER,
         );
-        let silent = || Bell::new(|| {});
         let ((ask, asked), (answers, answered)) = (ring(4, silent()), ring(4, silent()));
         desk.obey(Commands { asked, answers });
         let switch = Arc::<KillSwitch>::default();
@@ -141,6 +171,7 @@ impl Bench {
             seen,
             ask,
             answers: answered,
+            events,
             switch,
         }
     }
@@ -159,11 +190,21 @@ impl Bench {
 
     /// A book, a little later; each strategy does what is said.
     fn book(&mut self, does: [Does; 2]) {
+        let now = self.clock.0.get() + Span::from_millis(200);
+        self.clock.0.set(now);
+        for event in self.next_book(does) {
+            self.turn(|desk, turn| desk.handle_event(turn, &event));
+        }
+        if self.desk.poll_timeout() <= now {
+            self.turn(|desk, turn| desk.handle_timeout(turn));
+        }
+    }
+
+    fn next_book(&self, does: [Does; 2]) -> [Event; 2] {
         for (one, does) in self.does.iter().zip(does) {
             *one.lock().unwrap() = does;
         }
-        let now = self.clock.0.get() + Span::from_millis(200);
-        self.clock.0.set(now);
+        let now = self.clock.0.get();
         let mut top = Top::EMPTY;
         let level = |px| Level {
             px: Px(px),
@@ -171,17 +212,21 @@ impl Bench {
         };
         top.set(Side::Buy, [level(9_999)].into_iter(), 1, true);
         top.set(Side::Sell, [level(10_001)].into_iter(), 1, true);
-        for body in [Body::Status(Status::Live), Body::Book(top)] {
-            let event = Event {
-                instrument: BTC,
-                epoch: 1,
-                update_id: 7,
-                ..own_event(now, body)
-            };
-            self.turn(|desk, turn| desk.handle_event(turn, &event));
-        }
-        if self.desk.poll_timeout() <= now {
-            self.turn(|desk, turn| desk.handle_timeout(turn));
+        [Body::Status(Status::Live), Body::Book(top)].map(|body| Event {
+            instrument: BTC,
+            epoch: 1,
+            update_id: 7,
+            ..own_event(now, body)
+        })
+    }
+
+    fn set(&mut self, strategy: StrategyId, buys: u64) -> Result<(), &'static str> {
+        match self.say(Command::Set(setting(strategy, buys))) {
+            Answer::Set(setting, taken) => {
+                assert_eq!(setting.at, self.clock.0.get());
+                taken
+            }
+            other => panic!("{other:?}"),
         }
     }
 
@@ -206,6 +251,19 @@ impl Bench {
         let all = self.log.try_iter();
         all.map(|note| (note.event, note.strategy)).collect()
     }
+}
+
+fn setting(strategy: StrategyId, buys: u64) -> Box<Setting> {
+    let mut values = Values::default();
+    values.set(&BUYS, crate::strategy::Value::Int(buys));
+    Box::new(Setting {
+        strategy,
+        key: BUYS.name,
+        value: KeyValue::from(&buys.to_string()).unwrap(),
+        noted: Value::Int(buys as i64),
+        values,
+        at: Nanos::ZERO,
+    })
 }
 
 const ONE: StrategyId = StrategyId(0);
@@ -360,4 +418,82 @@ fn what_is_shown_has_all_that_works_and_is_held_and_fills_no_more_than_its_room(
         panic!("no state");
     };
     assert_eq!((state.strategies.len(), state.orders.len()), (1, 0));
+}
+
+#[test]
+fn a_value_that_is_set_counts_for_the_very_next_event_and_for_its_strategy_alone() {
+    let mut bench = Bench::new();
+    bench.book([Does::Buys, Does::Buys]);
+    assert_eq!(bench.held(), [3, 3]);
+    let (switch, now) = (bench.switch.clone(), bench.clock.0.get());
+    let (keep, mut end, _) = crate::wiring::keep::keep(None, bell(), bell(), switch);
+    bench.desk.resume(keep, now, &Default::default());
+    // Both wait for the desk, and one turn does both.
+    for event in bench.next_book([Does::Buys, Does::Buys]) {
+        assert!(bench.events.push(event).is_ok());
+    }
+    assert!(bench.ask.push(Command::Set(setting(OTHER, 1))).is_ok());
+    let mut turn = Turn {
+        clock: &bench.clock,
+        latency: &mut bench.histograms,
+        notes: &bench.notes,
+    };
+    bench.desk.handle_turn(&mut turn);
+    assert_eq!(bench.held(), [6, 4]);
+    assert!(matches!(bench.answers.pop(), Ok(Answer::Set(_, Ok(())))));
+    // The log and the order journal say so.
+    let noted = bench
+        .log
+        .try_iter()
+        .find(|note| note.event == "strategy.set");
+    let noted = noted.unwrap();
+    assert_eq!(noted.strategy, OTHER);
+    let fields = [("key", Value::Word("buys")), ("value", Value::Int(1))];
+    assert_eq!(noted.fields[..], fields);
+    let mut kept = std::iter::from_fn(|| end.kept.pop().ok());
+    let set = Deed::Set {
+        strategy: OTHER,
+        key: KeyName::from("buys").unwrap(),
+        value: KeyValue::from("1").unwrap(),
+    };
+    assert!(kept.any(|kept| matches!(kept, Kept::Deed(at, deed) if (at, deed) == (now, set))));
+}
+
+#[test]
+fn what_a_strategy_does_not_take_changes_nothing_and_is_recorded_nowhere() {
+    let mut bench = Bench::new();
+    bench.book([Does::Nothing, Does::Nothing]);
+    bench.told();
+    assert_eq!(bench.set(ONE, 8), Err("not 8"));
+    assert_eq!(
+        bench.set(StrategyId(2), 1),
+        Err("there is no such strategy")
+    );
+    assert_eq!(bench.told(), []);
+    bench.book([Does::Buys, Does::Nothing]);
+    assert_eq!(bench.held(), [3, 0]);
+    let other = bench.set(ONE, 9).unwrap_err();
+    assert!(other.contains("panicked"), "{other}");
+    assert!(bench.told().contains(&("strategy.panicked", ONE)));
+    assert_eq!(bench.set(ONE, 1), Err(other), "also from then on");
+    bench.book([Does::Buys, Does::Buys]);
+    assert_eq!(bench.held(), [3, 3], "the other one goes on");
+}
+
+#[test]
+fn a_strategy_that_says_nothing_of_values_takes_none() {
+    struct Idle;
+    impl Strategy for Idle {
+        fn handle_event(&mut self, _: Nanos, _: &Event, _: &View<'_>, _: &mut Intents) {}
+    }
+    let mut bench = Bench::new();
+    bench.desk.chairs[0].seated.strategy = Box::new(Idle);
+    assert_eq!(
+        bench.set(ONE, 1),
+        Err("this strategy takes no values while it runs")
+    );
+}
+
+fn bell() -> Arc<Bell> {
+    Bell::new(|| {})
 }
