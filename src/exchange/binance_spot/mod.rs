@@ -6,7 +6,6 @@ mod account {
     mod answers;
     mod form;
     mod forms;
-    mod ids;
     mod lists;
     pub(crate) mod orders;
     pub(crate) mod rights;

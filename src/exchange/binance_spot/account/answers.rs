@@ -1,12 +1,13 @@
 //! What the exchange answers, as words. Believes no more than the answer says: what could mean yes
 //! and no means neither.
 
-use super::ids::RequestId;
 use super::lists::{balance, resting, trades, used};
-use super::orders::{Reader, unknown};
+use super::orders::Reader;
 use super::standing::Standing;
 use crate::base::{ClientId, End, Qty, Said, UnixNanos};
 use crate::exchange::binance_spot::unix_time;
+use crate::exchange::kit::account::{append, unknown};
+use crate::exchange::kit::ids::RequestId;
 use crate::exchange::kit::{Listed, Value, keys};
 use crate::exchange::{AccountWord, DecodeError, RequestKey};
 use DecodeError::Shape;
@@ -134,8 +135,7 @@ fn remember(reader: &mut Reader, request: RequestId, words: &[AccountWord]) {
 /// Keeps the exchange's own words.
 fn note(reader: &mut Reader, message: &str) {
     reader.last_error.clear();
-    let fits = |character: char| reader.last_error.try_push(character).is_ok();
-    let _cut = message.chars().all(fits);
+    append(&mut reader.last_error, message);
 }
 
 keys! {

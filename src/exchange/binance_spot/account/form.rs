@@ -1,9 +1,10 @@
 //! A request made beforehand, with holes for what differs from one to the next: it costs the digits
 //! of its numbers and some copies. Knows no key and no instrument.
 
-use super::ids::{DIGITS, PLACE_DIGITS};
 use super::sign::{Signature, Signer};
 use crate::base::decimal::ENCODED_MAX;
+use crate::exchange::kit::ids::{DIGITS, PLACE_DIGITS};
+use crate::exchange::kit::template::Text;
 use arrayvec::ArrayVec;
 use zeroize::Zeroizing;
 
@@ -47,50 +48,20 @@ pub(super) struct Values<'v> {
     pub(super) now: Number,
 }
 
-/// A text with holes.
-struct Text {
-    /// It has the API key in it, if requests are signed one by one.
-    fixed: Zeroizing<Vec<u8>>,
-    /// Behind how much of `fixed` each hole is; they rise.
-    holes: Vec<(usize, Hole)>,
-}
-
-impl Text {
-    fn new() -> Self {
-        Self {
-            fixed: Zeroizing::new(Vec::new()),
-            holes: Vec::new(),
+impl Values<'_> {
+    fn of<'s>(&'s self, hole: Hole, signature: &'s Signature) -> &'s [u8] {
+        match hole {
+            Hole::Instrument => &self.instrument,
+            Hole::Order => &self.order,
+            Hole::Replaced => &self.replaced,
+            Hole::Number => &self.number,
+            Hole::Px => &self.px,
+            Hole::Qty => &self.qty,
+            Hole::Symbol => self.symbol,
+            Hole::Quoted => self.quoted,
+            Hole::Now => &self.now,
+            Hole::Signature => signature,
         }
-    }
-
-    fn push(&mut self, text: &str) {
-        self.fixed.extend_from_slice(text.as_bytes());
-    }
-
-    fn hole(&mut self, hole: Hole) {
-        self.holes.push((self.fixed.len(), hole));
-    }
-
-    fn fill(&self, values: &Values, signature: &Signature, out: &mut Vec<u8>) {
-        out.clear();
-        let mut from = 0;
-        for &(to, hole) in &self.holes {
-            out.extend_from_slice(&self.fixed[from..to]);
-            out.extend_from_slice(match hole {
-                Hole::Instrument => &values.instrument,
-                Hole::Order => &values.order,
-                Hole::Replaced => &values.replaced,
-                Hole::Number => &values.number,
-                Hole::Px => &values.px,
-                Hole::Qty => &values.qty,
-                Hole::Symbol => values.symbol,
-                Hole::Quoted => values.quoted,
-                Hole::Now => &values.now,
-                Hole::Signature => signature,
-            });
-            from = to;
-        }
-        out.extend_from_slice(&self.fixed[from..]);
     }
 }
 
@@ -112,9 +83,9 @@ pub(super) enum Param<'p> {
 
 /// One sort of request.
 pub(super) struct Form {
-    frame: Text,
+    frame: Text<Hole>,
     /// What is signed; `None` if the request is not.
-    payload: Option<Text>,
+    payload: Option<Text<Hole>>,
 }
 
 impl Form {
@@ -153,7 +124,7 @@ impl Form {
     }
 }
 
-fn push_value(frame: &mut Text, payload: &mut Text, param: Param<'_>) {
+fn push_value(frame: &mut Text<Hole>, payload: &mut Text<Hole>, param: Param<'_>) {
     let quote = match param {
         Param::Text(_) | Param::Name(..) | Param::Decimal(_) => "\"",
         Param::Bare(_) | Param::Whole(_) | Param::Symbol => "",
@@ -203,10 +174,11 @@ impl Pen {
     pub(super) fn write(&mut self, form: &Form, values: &Values<'_>) -> &[u8] {
         let mut signature = Signature::new();
         if let Some(payload) = &form.payload {
-            payload.fill(values, &signature, &mut self.payload);
+            payload.fill(|hole| values.of(hole, &signature), &mut self.payload);
             signature = self.signer.sign(&self.payload);
         }
-        form.frame.fill(values, &signature, &mut self.frame);
+        form.frame
+            .fill(|hole| values.of(hole, &signature), &mut self.frame);
         &self.frame
     }
 

@@ -13,14 +13,16 @@
 //! the cancel's own, which collides with none.
 
 use super::form::{Form, Hole, Param};
-use super::ids::{CANCELLED, OURS, letter};
 use crate::base::{OrderType, Side};
+use crate::exchange::kit::ids::{OURS, letter};
 
 /// How old an order may be when it reaches the exchange's engine, in milliseconds. One that is late
 /// was decided on a book that is gone, and is better refused.
 const ORDER_WINDOW_MS: &str = "1000";
 /// The same for all else, which nothing depends on being fresh: a late cancel is still wanted.
 const WINDOW_MS: &str = "5000";
+/// With what the name of an order begins once we have cancelled it.
+const CANCELLED: &str = "tc";
 /// Trades that one answer lists, at most.
 pub(super) const TRADES_MAX: &str = "1000";
 

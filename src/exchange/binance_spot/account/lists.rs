@@ -2,12 +2,11 @@
 //! is left would not be all of it.
 
 use super::forms::TRADES_MAX;
-use super::ids;
-use super::orders::{ORDERS_10S, ORDERS_DAY, Reader, WEIGHT, px};
-use super::standing::fee;
+use super::orders::{ORDERS_10S, ORDERS_DAY, Reader, WEIGHT};
 use crate::base::{Balance, Decimal, Fill, Px, Qty, Resting, Side};
 use crate::exchange::binance_spot::unix_time;
-use crate::exchange::kit::{Listed, Value, keys};
+use crate::exchange::kit::account::{fee, px};
+use crate::exchange::kit::{Listed, Value, ids, keys};
 use crate::exchange::{AccountWord, DecodeError};
 use DecodeError::Shape;
 

@@ -3,18 +3,17 @@
 
 use super::form::{Form, Number, Pen, Values};
 use super::forms::Forms;
-use super::ids::digits;
 use super::sign::{Signer, checked};
 use super::{answers, stream};
-use crate::base::note::NOTE_TEXT_MAX;
 use crate::base::{
-    ClientId, Instrument, InstrumentId, NewOrder, OrderRef, Px, Qty, Question, Span, TradesOf,
-    UnixNanos, decimal,
+    Instrument, InstrumentId, NewOrder, OrderRef, Qty, Question, Span, TradesOf, UnixNanos, decimal,
 };
+use crate::exchange::kit::account::ErrorText;
+use crate::exchange::kit::ids::digits;
 use crate::exchange::kit::tape::Scratch;
 use crate::exchange::kit::{Listed, Symbols, Value};
 use crate::exchange::{Account, AccountWord, Budget, DecodeError, OrderCodec, RequestKey};
-use arrayvec::{ArrayString, ArrayVec};
+use arrayvec::ArrayVec;
 
 /// The time in a request is too old, or too far ahead.
 const OUTSIDE_WINDOW: i32 = -1021;
@@ -48,9 +47,6 @@ static BUDGETS: [Budget; 3] = [
         per: Span::from_secs(24 * 3600),
     },
 ];
-
-/// The exchange's own words, cut to what a note holds.
-pub(super) type ErrorText = ArrayString<NOTE_TEXT_MAX>;
 
 /// The codec of an account. Has no `Debug`: it holds the account's key, wiped when dropped.
 pub(crate) struct SpotOrders {
@@ -352,19 +348,5 @@ impl OrderCodec for SpotOrders {
     /// Nearly all symbols allow it; one that does not refuses it, and the order stands as before.
     fn can_reduce(&self) -> bool {
         true
-    }
-}
-
-/// Nobody knows of this order what the frame would say.
-pub(super) fn unknown(id: ClientId, instrument: InstrumentId) -> AccountWord {
-    AccountWord::Order(id, instrument, crate::base::Said::Unanswered)
-}
-
-/// A price of a trade: zero and less is none.
-pub(super) fn px(value: Value<'_>, listed: &Listed) -> Result<Px, DecodeError> {
-    let px = value.px(listed)?;
-    match px.0 > 0 {
-        true => Ok(px),
-        false => Err(DecodeError::Shape),
     }
 }

@@ -1,13 +1,12 @@
 //! An account's key: what it signs, and how. Shows no key, and builds no request.
 
 use crate::exchange::AccountKey;
+use crate::exchange::kit::signing::HmacKey;
 use arrayvec::ArrayVec;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::pkcs8::DecodePrivateKey;
 use ed25519_dalek::{Signer as _, SigningKey};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 
 /// The longest signature as text: 64 bytes in base64. One of HMAC has 64 hexadecimal digits.
 const TEXT_MAX: usize = 88;
@@ -19,8 +18,8 @@ pub(super) type Signature = ArrayVec<u8, TEXT_MAX>;
 pub(super) enum Signer {
     /// Signs the logon of a session, and nothing after it.
     Session(Box<SigningKey>),
-    /// Signs every request by itself. It holds the hash's state behind the key, not the key.
-    Each(Hmac<Sha256>),
+    /// Signs every request by itself.
+    Each(HmacKey),
 }
 
 /// The API key, if requests can carry it. The error does not show it.
@@ -60,11 +59,9 @@ impl Signer {
 
     /// By a secret that the exchange made.
     pub(super) fn of_secret(secret: &str) -> Result<Self, String> {
-        let empty = || "the secret key is empty: copy it again from Binance".to_owned();
-        let secret = Some(secret.trim()).filter(|secret| !secret.is_empty());
-        // A key of any length is taken, so that the second error never comes.
-        let hmac = Hmac::new_from_slice(secret.ok_or_else(empty)?.as_bytes());
-        hmac.map(Self::Each).map_err(|_| empty())
+        let key = HmacKey::of(secret);
+        key.map(Self::Each)
+            .ok_or_else(|| "the secret key is empty: copy it again from Binance".to_owned())
     }
 
     /// Whether there is a session to log on to.
@@ -74,28 +71,15 @@ impl Signer {
 
     /// Signs a request's parameters, sorted and not percent-encoded: `k=v&k=v`.
     pub(super) fn sign(&self, payload: &[u8]) -> Signature {
-        let mut text = [0; TEXT_MAX];
-        let len = match self {
+        match self {
             Self::Session(key) => {
+                let mut text = [0; TEXT_MAX];
                 let signature = key.sign(payload).to_bytes();
                 // It fits: 88 is what 64 bytes take.
-                STANDARD.encode_slice(signature, &mut text).unwrap_or(0)
+                let len = STANDARD.encode_slice(signature, &mut text).unwrap_or(0);
+                text[..len].iter().copied().collect()
             }
-            Self::Each(hmac) => {
-                let digest = hmac.clone().chain_update(payload).finalize().into_bytes();
-                for (pair, byte) in text.chunks_exact_mut(2).zip(digest) {
-                    pair.copy_from_slice(&[hex(byte >> 4), hex(byte & 15)]);
-                }
-                2 * digest.len()
-            }
-        };
-        text[..len].iter().copied().collect()
-    }
-}
-
-fn hex(half: u8) -> u8 {
-    match half {
-        0..=9 => b'0' + half,
-        _ => b'a' + half - 10,
+            Self::Each(hmac) => hmac.hex(&[payload]).into_iter().collect(),
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! How an order stands, as answers and the private stream have it. Says nothing of an order whose
 //! status it does not know but that nobody knows.
 
-use super::orders::{px, unknown};
-use crate::base::{ClientId, Decimal, End, Fee, Fill, Qty, Said, UnixNanos};
+use crate::base::{ClientId, End, Fill, Qty, Said, UnixNanos};
 use crate::exchange::binance_spot::unix_time;
+use crate::exchange::kit::account::{fee, px, unknown};
 use crate::exchange::kit::{Listed, Value, keys};
 use crate::exchange::{AccountWord, DecodeError};
 use DecodeError::Shape;
@@ -169,19 +169,4 @@ impl<'t> Standing<'t> {
             .and_then(unix_time)
             .unwrap_or_default()
     }
-}
-
-/// What was taken for a trade; `None` if it does not say in what.
-pub(super) fn fee(amount: Value<'_>, asset: Value<'_>) -> Result<Option<Fee>, DecodeError> {
-    let Some(asset) = asset.string() else {
-        return Ok(None);
-    };
-    let text = amount.text()?;
-    let rebate = text.starts_with('-');
-    let amount = text.strip_prefix('-').unwrap_or(text).as_bytes();
-    Ok(Some(Fee {
-        asset: asset.try_into().map_err(|_| Shape)?,
-        amount: Decimal::parse(amount).map_err(|_| Shape)?,
-        rebate,
-    }))
 }

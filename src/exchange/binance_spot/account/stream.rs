@@ -2,13 +2,13 @@
 //! twice, late or never, and is joined with the orders elsewhere.
 
 use super::answers::time_of;
-use super::ids;
 use super::lists::balance;
-use super::orders::{Reader, px, unknown};
-use super::standing::{Status, fee, rejected};
+use super::orders::Reader;
+use super::standing::{Status, rejected};
 use crate::base::{ClientId, End, Fill, Said};
 use crate::exchange::binance_spot::unix_time;
-use crate::exchange::kit::{Listed, Value, keys};
+use crate::exchange::kit::account::{append, fee, px, unknown};
+use crate::exchange::kit::{Listed, Value, ids, keys};
 use crate::exchange::{AccountWord, DecodeError};
 use DecodeError::Shape;
 
@@ -78,8 +78,7 @@ fn report(
     };
     reader.otherwise.push(unknown(id, listed.id));
     if let Some(reason) = report.reason.string().filter(|reason| *reason != "NONE") {
-        let fits = |character: char| reader.last_error.try_push(character).is_ok();
-        let _cut = reason.chars().all(fits);
+        append(&mut reader.last_error, reason);
     }
     let at = report.time.unsigned().ok().and_then(unix_time);
     words.extend(at.map(AccountWord::At));

@@ -1,5 +1,5 @@
-use super::super::ids::{DIGITS, RequestId, client_id, digits};
 use super::*;
+use crate::exchange::kit::ids::{DIGITS, RequestId, client_id, digits};
 use proptest::prelude::*;
 
 fn wire(id: u64) -> String {
@@ -69,7 +69,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_as_an_id_makes_it_panic(text in "[ltfpcaomrwbx]?[0-9+é]{0,50}") {
+    fn no_text_as_an_id_makes_it_panic(text in "[ltfpcaoumrwbx]?[0-9+é]{0,50}") {
         let _ = RequestId::parse(&text);
     }
 }

@@ -1,21 +1,18 @@
 //! Names on the wire: those of our orders, and those of requests, by which an answer says what it
-//! answers. Remembers none.
+//! answers, for exchanges that give both back as they were sent. Remembers none.
 
 use crate::base::{ClientId, InstrumentId};
 use crate::exchange::RequestKey;
 
 /// Digits of a number of ours, the most that a `u64` has.
-pub(super) const DIGITS: usize = 20;
+pub(crate) const DIGITS: usize = 20;
 /// Digits of an instrument's place in the run's table.
-pub(super) const PLACE_DIGITS: usize = 5;
+pub(crate) const PLACE_DIGITS: usize = 5;
 /// With what the names of our orders begin. No letters but these two: digits above nine would
-/// sooner or later spell an SQL word, and the exchange's firewall refuses such requests.
-pub(super) const OURS: &str = "tw";
-/// With what the name of an order begins once we have cancelled it. See [`super::forms`].
-pub(super) const CANCELLED: &str = "tc";
-
+/// sooner or later spell an SQL word, and some exchange's firewall refuses such requests.
+pub(crate) const OURS: &str = "tw";
 /// `number` with leading zeros.
-pub(super) fn digits<const N: usize>(mut number: u64) -> [u8; N] {
+pub(crate) fn digits<const N: usize>(mut number: u64) -> [u8; N] {
     let mut text = [b'0'; N];
     for place in text.iter_mut().rev() {
         *place = b'0' + (number % 10) as u8;
@@ -25,7 +22,7 @@ pub(super) fn digits<const N: usize>(mut number: u64) -> [u8; N] {
 }
 
 /// The order that is called so, if it is one of ours. Takes exactly what is written for one.
-pub(super) fn client_id(text: &str) -> Option<ClientId> {
+pub(crate) fn client_id(text: &str) -> Option<ClientId> {
     let number = text
         .strip_prefix(OURS)
         .filter(|digits| digits.len() == DIGITS)?;
@@ -35,16 +32,16 @@ pub(super) fn client_id(text: &str) -> Option<ClientId> {
 /// What a request is about, as its id says. The id has its instrument, too, because a refusal does
 /// not name it; that of a replacement has both orders, because a refusal names neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RequestId {
-    pub(super) key: RequestKey,
+pub(crate) struct RequestId {
+    pub(crate) key: RequestKey,
     /// [`InstrumentId::NONE`] if it is about no instrument.
-    pub(super) instrument: InstrumentId,
+    pub(crate) instrument: InstrumentId,
     /// The order that this one takes the place of.
-    pub(super) replaces: Option<ClientId>,
+    pub(crate) replaces: Option<ClientId>,
 }
 
 /// The letter with which the ids of a sort of request begin.
-pub(super) mod letter {
+pub(crate) mod letter {
     pub(crate) const LOGON: char = 'l';
     pub(crate) const TIME: char = 't';
     pub(crate) const FOLLOW: char = 'f';
@@ -53,6 +50,8 @@ pub(super) mod letter {
     pub(crate) const CANCEL: char = 'c';
     pub(crate) const REDUCE: char = 'a';
     pub(crate) const ORDER: char = 'o';
+    /// The same question, put in another way.
+    pub(crate) const ORDER_OTHERWISE: char = 'u';
     pub(crate) const TRADES: char = 'm';
     pub(crate) const OPEN_ORDERS: char = 'w';
     pub(crate) const BALANCES: char = 'b';
@@ -60,7 +59,7 @@ pub(super) mod letter {
 
 impl RequestId {
     /// `None` for every text that is no id of ours.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut rest = text.chars();
         let letter = rest.next()?;
         let mut rest = rest.as_str();
@@ -73,7 +72,8 @@ impl RequestId {
             letter::LOGON | letter::TIME | letter::FOLLOW => (false, 0),
             letter::OPEN_ORDERS | letter::BALANCES => (false, 0),
             letter::TRADES => (true, 0),
-            letter::PLACE | letter::CANCEL | letter::REDUCE | letter::ORDER => (true, 1),
+            letter::PLACE | letter::CANCEL | letter::REDUCE => (true, 1),
+            letter::ORDER | letter::ORDER_OTHERWISE => (true, 1),
             letter::REPLACE => (true, 2),
             _ => return None,
         };
@@ -96,7 +96,7 @@ impl RequestId {
             (letter::PLACE | letter::REPLACE, Some(id)) => RequestKey::Place(id),
             (letter::CANCEL, Some(id)) => RequestKey::Cancel(id),
             (letter::REDUCE, Some(id)) => RequestKey::Reduce(id),
-            (letter::ORDER, Some(id)) => RequestKey::Order(id),
+            (letter::ORDER | letter::ORDER_OTHERWISE, Some(id)) => RequestKey::Order(id),
             _ => return None,
         };
         rest.is_empty().then_some(Self {
