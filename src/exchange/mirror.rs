@@ -165,6 +165,10 @@ pub trait Mirror: Sync {
     fn quote(&self) -> &'static str {
         "USDT"
     }
+    /// What prices of the spot pairs are in that it lists beside these; `None` if there are none.
+    fn spot_quote(&self) -> Option<&'static str> {
+        None
+    }
     /// How the exchange lists an instrument of which a recording shows only the symbol and the
     /// decimals of its numbers: fills in what the symbol tells, like base, quote and kind.
     fn recorded(&self, seen: &Instrument) -> Instrument {

@@ -6,7 +6,7 @@ use crate::exchange::Mirror;
 use crate::exchange::mirror::Listing;
 use std::ops::RangeInclusive;
 
-/// Instruments of one exchange, at most.
+/// Assets of one exchange, at most; it may list two instruments of each.
 pub(crate) const INSTRUMENTS_MAX: usize = 1_000;
 
 /// The first assets of a list are lively, the others calm.
@@ -59,6 +59,13 @@ pub fn coins(count: usize) -> Vec<Coin> {
     (0..count.min(INSTRUMENTS_MAX)).map(coin).collect()
 }
 
+/// What prices of an asset's instruments are in at this exchange.
+pub(crate) fn quotes(mirror: &dyn Mirror) -> impl Iterator<Item = &'static str> {
+    [Some(mirror.quote()), mirror.spot_quote()]
+        .into_iter()
+        .flatten()
+}
+
 /// What this exchange lists of these assets, and how lively each is. `pause` is the mean time
 /// between two actions on each, if it is given.
 pub(crate) fn listed(
@@ -67,14 +74,11 @@ pub(crate) fn listed(
     pause: Option<Span>,
 ) -> Vec<(Listing, Profile)> {
     let mut market = Vec::new();
-    for (n, coin) in coins.iter().take(INSTRUMENTS_MAX).enumerate() {
-        let mut instrument = mirror.list(
-            &coin.base,
-            mirror.quote(),
-            coin.px_decimals,
-            coin.qty_decimals,
-        );
-        instrument.id = InstrumentId(n as u16);
+    let coins = &coins[..coins.len().min(INSTRUMENTS_MAX)];
+    let each = |quote| coins.iter().map(move |coin| (quote, coin));
+    for (quote, coin) in quotes(mirror).flat_map(each) {
+        let mut instrument = mirror.list(&coin.base, quote, coin.px_decimals, coin.qty_decimals);
+        instrument.id = InstrumentId(market.len() as u16);
         let tick = instrument.tick.0.max(1);
         let fair = scaled(coin.price.into(), coin.px_decimals, instrument.px_scale);
         let fair = i64::try_from(fair).unwrap_or(i64::MAX / 2);
@@ -99,7 +103,7 @@ pub(crate) fn listed(
             orders_per_side: coin.orders_per_side,
             pause: pause.unwrap_or(coin.pause),
         };
-        let volume = 1_000_000_000 / (n as u64 + 1);
+        let volume = 1_000_000_000 / (market.len() as u64 + 1);
         market.push((Listing { instrument, volume }, profile));
     }
     market
@@ -147,7 +151,8 @@ mod tests {
                 .iter()
                 .map(|(listing, _)| listing.instrument.symbol)
                 .collect();
-            assert_eq!(symbols.len(), INSTRUMENTS_MAX, "{}", exchange.name());
+            let all = quotes(exchange.mirror()).count() * INSTRUMENTS_MAX;
+            assert_eq!(symbols.len(), all, "{}", exchange.name());
             for (listing, profile) in &market {
                 let instrument = &listing.instrument;
                 assert_eq!(instrument.exchange, exchange.name());

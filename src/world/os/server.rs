@@ -343,8 +343,9 @@ struct Built {
 
 /// Exchanges with an order flow.
 fn flowing(options: &SimOptions, exchanges: &[&'static dyn Exchange]) -> Built {
-    let books = (options.coins.len() * exchanges.len()) as u64;
-    let pause = options.messages_per_s.map(|rate| pause(rate, books));
+    let listed = |exchange: &&'static dyn Exchange| market::quotes(exchange.mirror()).count();
+    let books = options.coins.len() * exchanges.iter().map(listed).sum::<usize>();
+    let pause = options.messages_per_s.map(|rate| pause(rate, books as u64));
     let (epoch, started) = (unix_now(), Instant::now());
     let venue = |exchange: &&'static dyn Exchange| {
         let market = market::listed(exchange.mirror(), &options.coins, pause);

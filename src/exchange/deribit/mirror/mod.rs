@@ -12,18 +12,25 @@ use crate::base::{Instrument, Qty, Symbol};
 use crate::exchange::kit::{listing, text};
 use crate::exchange::mirror::{Call, Market, Mirror, MirrorSession, Refusal, Reply};
 
+/// What prices of the simulated spot pairs are in.
+const SPOT_QUOTE: &str = "USDT";
+
 /// The simulated service.
 pub(crate) struct DeribitMirror;
 
 impl Mirror for DeribitMirror {
-    /// Against dollars an inverse perpetual, against anything else one that counts in the base
-    /// asset.
+    /// Against dollars an inverse perpetual, against USDT a spot pair, against anything else a
+    /// perpetual that counts in the base asset.
     fn list(&self, base: &str, quote: &str, px_decimals: u8, qty_decimals: u8) -> Instrument {
+        let kind = match quote {
+            SPOT_QUOTE => Kind::Spot,
+            _ => Kind::Perpetual,
+        };
         let inverse = quote == "USD";
-        let symbol = if inverse {
-            format!("{base}-PERPETUAL")
-        } else {
-            format!("{base}_{quote}-PERPETUAL")
+        let symbol = match (kind, inverse) {
+            (Kind::Spot, _) => format!("{base}_{quote}"),
+            (_, true) => format!("{base}-PERPETUAL"),
+            (_, false) => format!("{base}_{quote}-PERPETUAL"),
         };
         let asset = |code: &str| Asset::from(code).unwrap_or_default();
         let (qty_scale, lot) = match (inverse, base) {
@@ -33,11 +40,14 @@ impl Mirror for DeribitMirror {
         };
         let symbol = Symbol::from(&symbol).unwrap_or_default();
         Instrument {
-            name: name("deribit", &[base, quote, "PERP"]),
+            name: match kind {
+                Kind::Spot => name("deribit", &[base, quote]),
+                _ => name("deribit", &[base, quote, "PERP"]),
+            },
             base: asset(base),
             quote: asset(quote),
             settle: asset(if inverse { base } else { quote }),
-            kind: Kind::Perpetual,
+            kind,
             contract: Contract {
                 inverse,
                 ..Contract::ONE
@@ -50,6 +60,10 @@ impl Mirror for DeribitMirror {
 
     fn quote(&self) -> &'static str {
         "USD"
+    }
+
+    fn spot_quote(&self) -> Option<&'static str> {
+        Some(SPOT_QUOTE)
     }
 
     /// `BTC-PERPETUAL`, `BTC-26DEC25`, `BTC-26DEC25-90000-C`; of what settles in something else
