@@ -154,6 +154,8 @@ pub struct Place {
 /// Another price or quantity for an order. If only its quantity falls and the exchange can amend
 /// it, the order keeps its place in the queue. Else its successor is a new order with an id of its
 /// own, which the exchange takes only once the first one is over: there never are two of them.
+/// Where the exchange cannot do both as one, the first one is cancelled and its successor is not
+/// sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Replace {
     /// The order as it is now.

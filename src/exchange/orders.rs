@@ -105,7 +105,8 @@ pub trait OrderCodec: Send {
     fn time(&self) -> &'static str;
     /// Places an order.
     fn place(&mut self, order: &NewOrder, now: UnixNanos) -> &[u8];
-    /// Cancels an order, and places another one only if that was done.
+    /// Cancels an order, and places another one only if that was done. Empty if the exchange cannot
+    /// do both as one.
     fn replace(&mut self, old: &OrderRef, new: &NewOrder, now: UnixNanos) -> &[u8];
     /// Lets only so much be ordered in all, what traded included, and keeps the order's place in
     /// the queue. Empty if the exchange cannot.
@@ -130,4 +131,7 @@ pub trait OrderCodec: Send {
     fn visibility(&self) -> Span;
     /// Whether [`Self::reduce`] can be done.
     fn can_reduce(&self) -> bool;
+    /// Whether [`Self::replace`] can be done. If not, the old order is cancelled and the new one is
+    /// not sent: whoever wanted it is told both, and places it anew.
+    fn can_replace(&self) -> bool;
 }

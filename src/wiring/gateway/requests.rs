@@ -39,7 +39,14 @@ impl<S: Transport> Gateway<S> {
     pub(super) fn handle_request(&mut self, turn: &mut Turn, request: &Request) {
         match request {
             Request::Place(ticket) => self.place(turn, ticket, None),
-            Request::Replace(old, ticket) => self.place(turn, ticket, Some(old)),
+            Request::Replace(old, ticket) if self.codec.can_replace() => {
+                self.place(turn, ticket, Some(old));
+            }
+            Request::Replace(old, ticket) => {
+                let now = turn.clock.now();
+                self.not_sent(turn, now, ticket, None, "only cancelled");
+                self.change(turn, old, None);
+            }
             Request::Reduce(order, qty) => self.change(turn, order, Some(*qty)),
             Request::Cancel(order) => self.change(turn, order, None),
             Request::Ask(question) => self.ask(turn, question),

@@ -349,4 +349,8 @@ impl OrderCodec for SpotOrders {
     fn can_reduce(&self) -> bool {
         true
     }
+
+    fn can_replace(&self) -> bool {
+        true
+    }
 }
