@@ -4,20 +4,21 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use tickwire::base::{Instrument, InstrumentId, Symbol};
+use tickwire::base::{Instrument, InstrumentId};
 use tickwire::exchange::{ALL, Account, AccountKey, Exchange, OrderCodec};
 
-/// The instruments that the frames are about, by their places.
-const SYMBOLS: [(u16, &str); 2] = [(0, "BTCUSDT"), (3, "ETHUSDT")];
+/// The instruments that the frames are about, by their places: the pairs of both with USDT, as each
+/// exchange lists them.
+const PAIRS: [(u16, &str); 2] = [(0, "BTC"), (3, "ETH")];
 
 fn codec(exchange: &dyn Exchange) -> Option<Box<dyn OrderCodec>> {
     let account = Account {
         api_key: "test-key-0001".to_owned().into(),
         key: AccountKey::Hmac("test-secret-0001".to_owned().into()),
     };
-    let instruments = SYMBOLS.map(|(id, symbol)| Instrument {
+    let instruments = PAIRS.map(|(id, base)| Instrument {
         id: InstrumentId(id),
-        ..Instrument::bare("test", Symbol::from(symbol).unwrap(), (8, 8))
+        ..exchange.mirror().list(base, "USDT", 8, 8)
     });
     exchange.order_codec(account, &instruments).ok()
 }

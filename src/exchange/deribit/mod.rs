@@ -1,6 +1,18 @@
 //! Deribit: JSON-RPC over one WebSocket, all prices as JSON numbers. Source: the exchange's own API
-//! documentation (version 2.1.1). Orders are JSON-RPC calls too, and this build sends none.
+//! documentation (version 2.1.1). Orders are JSON-RPC calls too: those for spot pairs are sent.
 
+mod account {
+    mod answers;
+    mod forms;
+    mod lists;
+    pub(crate) mod orders;
+    mod refusals;
+    mod sign;
+    mod standing;
+    mod stream;
+    #[cfg(test)]
+    mod tests;
+}
 mod market {
     pub(crate) mod decode;
     pub(crate) mod rest;
@@ -10,11 +22,12 @@ mod market {
 mod mirror;
 
 use super::{
-    Bursts, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror, Rate, Request,
-    RestRequest, Survey, Topic, kit::text,
+    Account, Bursts, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror,
+    OrderCodec, Rate, Request, RestRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, SeqRule};
 use crate::base::{Channel, Instrument, Span, Symbol};
+use account::orders::DeribitOrders;
 use market::{decode, rest};
 
 /// Deribit's perpetuals, futures, options and spot pairs.
@@ -101,7 +114,7 @@ impl Exchange for Deribit {
         Endpoints {
             stream: "www.deribit.com:443".to_owned(),
             rest: "www.deribit.com:443".to_owned(),
-            orders: String::new(),
+            orders: "www.deribit.com:443".to_owned(),
         }
     }
 
@@ -195,6 +208,14 @@ impl Exchange for Deribit {
 
     fn mirror(&self) -> &'static dyn Mirror {
         &mirror::DeribitMirror
+    }
+
+    fn order_codec(
+        &self,
+        account: Account,
+        instruments: &[Instrument],
+    ) -> Result<Box<dyn OrderCodec>, String> {
+        Ok(Box::new(DeribitOrders::new(&account, instruments)?))
     }
 }
 
