@@ -23,7 +23,6 @@ static KIND: StrategyKind = StrategyKind {
     settable: quote::KIND.settable,
     exchanges_min: 1,
     levels: None,
-    paper_only: None,
     build: |values, table| {
         let well = (quote::KIND.build)(values, table)?;
         Ok(Box::new(Broken { well }))

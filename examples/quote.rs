@@ -17,7 +17,6 @@ pub static KIND: StrategyKind = StrategyKind {
     settable: &[TICKS], // By `ctl set`, while it runs.
     exchanges_min: 1,
     levels: None,
-    paper_only: None,
     build: |values, table| Ok(Box::new(Quote::new(values, table)?)),
 };
 

@@ -54,11 +54,11 @@ impl Rig {
             admitted: Vec::with_capacity(BATCH),
             begun: (0, 0),
             risk: {
-                risk.set_clock_skew(1_000_000);
+                risk.set_clock_skew(0, 1_000_000);
                 risk
             },
         };
-        rig.show(&event(rig.now, InstrumentId::NONE, Body::Gateway(true)));
+        rig.risk.set_ready(0, true);
         for id in 0..INSTRUMENTS {
             rig.book(id);
             let strategy = StrategyId((id % u16::from(STRATEGIES)) as u8);

@@ -37,13 +37,13 @@ pub(crate) fn run(args: CheckArgs, kinds: &[&'static Kind]) -> ExitCode {
         Ok(cpus) => cpus,
         Err(error) => return refused(&RunError::Failed(format!("no CPU: {error}"))),
     };
-    let account = config.account.as_ref();
-    let variables = match secrets::take(account, args.live || account.is_some()) {
+    let account = !config.accounts.is_empty();
+    let variables = match secrets::take(&config.accounts, args.live || account) {
         Ok(variables) => variables,
         Err(wrong) => return refused(&wrong),
     };
     // Asked once, because a helper may ask a person.
-    let live = (args.live || account.is_some()).then(|| ready(&config, Intended::Live, &variables));
+    let live = (args.live || account).then(|| ready(&config, Intended::Live, &variables));
     let mut text = Vec::new();
     let _ = describe(&mut text, &config, &cpus, live.as_ref()); // A vector takes all.
     let mut text = String::from_utf8_lossy(&text).into_owned();
@@ -94,8 +94,13 @@ fn describe(
     for feed in &config.feeds {
         describe_feed(out, config, feed)?;
     }
-    account(out, config.account.as_ref())?;
-    if let (Some(_), Some(verdict)) = (&config.account, live) {
+    if config.accounts.is_empty() {
+        writeln!(out, "\naccount      none: orders are paper")?;
+    }
+    for account in &config.accounts {
+        describe_account(out, account)?;
+    }
+    if let Some(verdict) = live.filter(|_| !config.accounts.is_empty()) {
         with_live(out, verdict)?;
     }
     strategy_and_risk(out, config)?;
@@ -255,10 +260,7 @@ fn connections(out: &mut dyn Write, exchange: &dyn Exchange, feed: &Feed) -> io:
     Ok(())
 }
 
-fn account(out: &mut dyn Write, account: Option<&Account>) -> io::Result<()> {
-    let Some(account) = account else {
-        return writeln!(out, "\naccount      none: orders are paper");
-    };
+fn describe_account(out: &mut dyn Write, account: &Account) -> io::Result<()> {
     let own = exchange::by_name(&account.exchange).map(|exchange| exchange.endpoints().orders);
     let orders = account.orders.clone().or(own).unwrap_or_default();
     writeln!(
@@ -418,7 +420,7 @@ fn placement(out: &mut dyn Write, config: &Config, cpus: &Cpus) -> io::Result<()
     let feeds = config.feeds.iter().map(parts::lanes).sum();
     let placed = |gateway| place(cpus, feeds, gateway, parts::wait_choice(config));
     write!(out, "\n{}", placed(false))?;
-    if config.account.is_some() {
+    if !config.accounts.is_empty() {
         write!(out, "with --live, {}", placed(true))?;
     }
     Ok(())

@@ -242,7 +242,6 @@ pub(crate) enum LogForm {
 ///     keys: &[ABOVE],
 ///     settable: &[],
 ///     levels: None,
-///     paper_only: None,
 ///     exchanges_min: 1,
 ///     build: |values, _table| Ok(Box::new(Watch { above: values.ratio(&ABOVE), seen: 0 })),
 /// };

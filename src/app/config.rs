@@ -40,8 +40,8 @@ pub struct Config {
     pub feeds: Vec<Feed>,
     /// The exchanges that this process simulates, if it does.
     pub(crate) simulate: Option<Simulate>,
-    /// Who trades: needed only for live orders.
-    pub account: Option<Account>,
+    /// Who trades, at most one at each exchange: needed only for live orders.
+    pub accounts: Vec<Account>,
     /// The strategies that decide, each with a name of its own; at least one.
     pub strategies: Vec<Strategy>,
     /// What every order must keep to. What strategies have of their own stands with them.
@@ -196,7 +196,7 @@ impl Feed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// A name from the registry of exchanges; one that has a feed.
-    pub(crate) exchange: String,
+    pub exchange: String,
     /// `host:port` of order entry; `None` is the exchange's own.
     pub(crate) orders: Option<String>,
     /// PEM file of one more certificate authority to trust on the order connection.
@@ -455,7 +455,6 @@ mod tests {
             keys: &[PATIENCE],
             settable: &[],
             levels: None,
-            paper_only: None,
             exchanges_min: 1,
             build: |_, _| Err(StrategyError::Edge),
         };

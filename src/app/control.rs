@@ -109,6 +109,8 @@ pub(crate) struct Status {
     pub(crate) killed: bool,
     /// By the exchange's newest list since then, nothing of ours rests there.
     pub(crate) clear: bool,
+    /// How many accounts there are.
+    pub(crate) accounts: usize,
     /// The desk answers; if it does not, all that is below is empty.
     pub(crate) answers: bool,
     /// The strategy that is deciding, and for how long, if it has not come back at once.
@@ -445,6 +447,7 @@ impl Control {
             pid: std::process::id(),
             killed: switch.is_killed(),
             clear: switch.is_clear(),
+            accounts: switch.accounts(),
             ..Status::default()
         };
         match state {

@@ -253,8 +253,7 @@ fn gone(dir: &Path, run: &mut Asking, strategy: Option<&str>) -> Result<String, 
             }
             None => "the desk does not answer".to_owned(),
         };
-        let swept = fs::metadata(dir.join(guard::REPORT)).and_then(|file| file.modified());
-        let by_guard = swept.is_ok_and(|at| at >= began);
+        let by_guard = guard::swept_since(dir, began) >= status.accounts;
         if !status.answers && strategy.is_none() && (status.clear || by_guard) {
             return Ok(format!(
                 "{what}: the exchange lists no order of ours; {silent}"

@@ -16,20 +16,32 @@ use crate::world::os::guard::watch;
 use crate::world::os::orders::guard_seat;
 use crate::world::os::sys;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
 /// Bytes that a letter may have: keys, a certificate authority, and some hundred instruments.
 const LETTER_BYTES_MAX: usize = 1 << 20;
 /// How often a run looks whether the guard of an earlier one is done.
 const LOOK: Duration = Duration::from_millis(20);
-/// What the guard leaves in the run's folder after each sweep.
-pub(crate) const REPORT: &str = "guard.json";
+/// What the guard of an account at this exchange leaves in the run's folder after each sweep.
+fn report_file(exchange: &str) -> String {
+    format!("guard-{exchange}.json")
+}
+
+/// How many guards of a run have swept since.
+pub(crate) fn swept_since(dir: &Path, since: SystemTime) -> usize {
+    let reports = exchange::ALL.iter().filter(|exchange| {
+        let report = fs::metadata(dir.join(report_file(exchange.name())));
+        let swept = report.and_then(|file| file.modified());
+        swept.is_ok_and(|at| at >= since)
+    });
+    reports.count()
+}
 
 /// All that the guard must know, as the engine writes it (`T` is `&str`) and as the guard reads it.
 /// It holds keys: its text is kept in [`Zeroizing`] only.
@@ -171,11 +183,13 @@ fn guard() -> Result<(), String> {
     let ca_pem = letter.ca_pem.as_ref().map(String::as_bytes);
     let endpoint = endpoint(&letter.orders, &letter.orders, ca_pem, proxy)?;
     let plan = GatewayPlan::new(exchange, codec, endpoint);
-    watch(plan, &opened_to, pipe, |swept| report(&letter.dir, swept))
+    watch(plan, &opened_to, pipe, |swept| {
+        report(&letter.dir, exchange.name(), swept);
+    })
 }
 
 /// Says what was done, to the terminal if somebody still looks at it, and to the run's folder.
-fn report(dir: &Path, swept: &Swept) {
+fn report(dir: &Path, exchange: &str, swept: &Swept) {
     let Swept {
         ours,
         out_of_reach,
@@ -184,8 +198,8 @@ fn report(dir: &Path, swept: &Swept) {
     } = swept;
     let took_ms = took.as_millis();
     let mut said = format!(
-        "tickwire guard: the engine's heart stopped: {ours} of its orders cancelled, none rests \
-         after {took_ms} ms; {foreign} orders of others left alone"
+        "tickwire guard of {exchange}: the engine's heart stopped: {ours} of its orders \
+         cancelled, none rests after {took_ms} ms; {foreign} orders of others left alone"
     );
     if *out_of_reach > 0 {
         said.push_str(&format!(
@@ -199,7 +213,7 @@ fn report(dir: &Path, swept: &Swept) {
         "foreign": foreign,
         "took_ms": took_ms,
     });
-    let path: PathBuf = dir.join(REPORT);
+    let path: PathBuf = dir.join(report_file(exchange));
     if let Err(error) = std::fs::write(&path, format!("{text}\n")) {
         let _ = writeln!(std::io::stderr(), "{}: {error}", path.display());
     }

@@ -61,7 +61,12 @@ pub(crate) fn parts(config: &Config, cpus: &Cpus) -> Vec<Part> {
     let connections_of = |feed: &Feed| lanes(feed) * links(feed);
     let connections: usize = config.feeds.iter().map(connections_of).sum();
     let lanes: usize = config.feeds.iter().map(lanes).sum();
-    let placed = place(cpus, lanes, config.account.is_some(), wait_choice(config));
+    let placed = place(
+        cpus,
+        lanes,
+        !config.accounts.is_empty(),
+        wait_choice(config),
+    );
     let most = config.feeds.iter().map(links).max().unwrap_or(1);
     let timed = placed.workers.iter().map(|plan| stages(plan, most).len());
     let timed: usize = timed.sum();

@@ -56,7 +56,7 @@ impl Named {
     }
 }
 
-/// The parts of a run's engine. `account` sends orders; without it they stay on paper. `record`
+/// The parts of a run's engine. `accounts` send orders; without any they stay on paper. `record`
 /// taps the feed lanes.
 ///
 /// # Errors
@@ -65,7 +65,7 @@ pub(crate) fn engine_parts(
     config: &Config,
     universe: Universe,
     strategies: Vec<Named>,
-    account: Option<(Account, config::Account)>,
+    accounts: Vec<(Account, config::Account)>,
     cpus: &Cpus,
     record: bool,
 ) -> Result<EngineParts, String> {
@@ -81,14 +81,17 @@ pub(crate) fn engine_parts(
     plans.iter_mut().for_each(|plan| plan.tap_bytes = room);
     // Microseconds since 1970: an id of a later run is larger than all of an earlier one's.
     let UnixNanos(now) = OsClock.unix();
-    let first_client_id = now.unsigned_abs() / 1_000;
     let names: Vec<String> = strategies.iter().map(|named| named.name.clone()).collect();
-    let gateway = account.map(|(keys, at)| gateway(config, keys, &at, (&instruments, &names)));
-    let (gateway, kept) = gateway.transpose()?.unzip();
-    let (gateway_reached_at, kept) = kept.unzip();
-    let (orders, used_to): (Option<Kit>, Option<u64>) = kept.unzip();
-    // A clock that was set back gives no id twice.
-    let first_client_id = first_client_id.max(used_to.unwrap_or(0));
+    let (mut gateways, mut orders, mut gateways_reached_at) = (Vec::new(), Vec::new(), Vec::new());
+    let mut first_client_id = now.unsigned_abs() / 1_000;
+    for (keys, at) in accounts {
+        let (plan, kept) = gateway(config, keys, &at, (&instruments, &names))?;
+        gateways.push(plan);
+        orders.push(kept.kit);
+        gateways_reached_at.push(kept.reached_at);
+        // A clock that was set back gives no id twice.
+        first_client_id = first_client_id.max(kept.next_client_id);
+    }
     Ok(EngineParts {
         ranks: ranks(&strategies, &instruments),
         road: Plan {
@@ -96,11 +99,11 @@ pub(crate) fn engine_parts(
             strategies: strategies.into_iter().map(|named| named.seated).collect(),
             levels: config.engine.depth,
             lanes: plans,
-            gateway,
+            gateways,
             instruments,
         },
         lanes: services,
-        gateway_reached_at,
+        gateways_reached_at,
         hosts: universe.hosts,
         cpus: cpus.clone(),
         wait: wait_choice(config),
@@ -109,9 +112,15 @@ pub(crate) fn engine_parts(
     })
 }
 
-/// Where an order connection is opened to, what its order journal is written with, and the first
-/// client id that was never used.
-type Kept = (String, (Kit, u64));
+/// What belongs to an order connection.
+struct Kept {
+    /// Where it is opened to.
+    reached_at: String,
+    /// What its order journal is written with.
+    kit: Kit,
+    /// Every client id below it is used up.
+    next_client_id: u64,
+}
 
 /// The account's order connection, and what belongs to it. From here on the account is this
 /// engine's.
@@ -150,7 +159,12 @@ fn gateway(
         journal: Some(opened.plan),
         ..GatewayPlan::new(exchange, codec, endpoint)
     };
-    Ok((plan, (opened_to, (opened.kit, opened.next_client_id))))
+    let kept = Kept {
+        reached_at: opened_to,
+        kit: opened.kit,
+        next_client_id: opened.next_client_id,
+    };
+    Ok((plan, kept))
 }
 
 /// How urgent each instrument's snapshots are: instruments that some strategy trades come first.

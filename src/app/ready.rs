@@ -15,7 +15,7 @@ pub(crate) struct Ready {
     /// Where its orders go.
     pub(crate) mode: Mode,
     /// Who sends them, if they are sent at all.
-    pub(crate) account: Option<(Account, config::Account)>,
+    pub(crate) accounts: Vec<(Account, config::Account)>,
 }
 
 /// Whether `config` may run as it is intended, with the `variables` that its account names. What
@@ -30,19 +30,22 @@ pub(crate) fn ready(
 ) -> Result<Ready, RunError> {
     let decided = reality::decide(config, intended);
     if intended == Intended::Live {
+        has_accounts(config)?;
         may_be_live(config, decided.as_ref().err())?;
     }
     let mode = decided.map_err(RunError::Wrong)?;
     if matches!(intended, Intended::Paper | Intended::Live) {
         enough_exchanges(config)?;
     }
-    let account = match intended {
-        Intended::Live => Some(live_account(config, variables)?),
-        Intended::Paper | Intended::Own | Intended::None => None,
-    };
-    let missing = missing(config, account.as_ref().map(|(_, account)| account));
+    let mut accounts = Vec::new();
+    if intended == Intended::Live {
+        for account in &config.accounts {
+            accounts.push((keys(account, variables)?, account.clone()));
+        }
+    }
+    let missing = missing(config, &accounts);
     match missing.is_empty() {
-        true => Ok(Ready { mode, account }),
+        true => Ok(Ready { mode, accounts }),
         false => Err(RunError::Failed(missing.join("\n"))),
     }
 }
@@ -51,14 +54,6 @@ pub(crate) fn ready(
 /// every limit. The error names everything that is missing at once, and `mixed` too.
 fn may_be_live(config: &Config, mixed: Option<&String>) -> Result<(), RunError> {
     let wrong = |what: String| Err(RunError::Wrong(what));
-    for strategy in &config.strategies {
-        if let Some(why) = strategy.kind.paper_only {
-            let name = &strategy.name;
-            return wrong(format!(
-                "{name} trades on paper only: {why}; leave --live out"
-            ));
-        }
-    }
     let mut missing = String::new();
     for key in &config.unwritten {
         missing += &format!("\n  {key}");
@@ -76,16 +71,8 @@ fn may_be_live(config: &Config, mixed: Option<&String>) -> Result<(), RunError> 
 
 /// A strategy that trades between exchanges needs as many of them as it says.
 fn enough_exchanges(config: &Config) -> Result<(), RunError> {
-    let followed: BTreeSet<&str> = config.feeds.iter().map(|feed| &*feed.exchange).collect();
     for strategy in &config.strategies {
-        let own: Option<BTreeSet<&str>> = strategy
-            .instruments
-            .iter()
-            .map(|entry| entry.split_once(':').map(|(exchange, _)| exchange))
-            .collect();
-        // Without instruments of its own, or with bare symbols among them, it may have any.
-        let traded = own.filter(|own| !own.is_empty());
-        let traded = traded.as_ref().unwrap_or(&followed);
+        let traded = exchanges_of(config, strategy);
         let (count, least) = (traded.len(), strategy.kind.exchanges_min);
         if count < least {
             let names: Vec<&str> = traded.iter().copied().collect();
@@ -101,21 +88,52 @@ fn enough_exchanges(config: &Config) -> Result<(), RunError> {
     Ok(())
 }
 
-fn live_account(
-    config: &Config,
-    variables: &Variables,
-) -> Result<(Account, config::Account), RunError> {
-    let account = config.account.clone().ok_or_else(|| {
-        RunError::Wrong("--live needs an [account] section with the files of its keys".into())
-    })?;
-    let keys = secrets::load(&account, variables);
+/// The exchanges that a strategy may trade at.
+fn exchanges_of<'c>(config: &'c Config, strategy: &'c config::Strategy) -> BTreeSet<&'c str> {
+    let own: Option<BTreeSet<&str>> = strategy
+        .instruments
+        .iter()
+        .map(|entry| entry.split_once(':').map(|(exchange, _)| exchange))
+        .collect();
+    // Without instruments of its own, or with bare symbols among them, it may have any.
+    let own = own.filter(|own| !own.is_empty());
+    own.unwrap_or_else(|| config.feeds.iter().map(|feed| &*feed.exchange).collect())
+}
+
+/// A strategy that trades between exchanges needs accounts at so many of them.
+fn has_accounts(config: &Config) -> Result<(), RunError> {
+    if config.accounts.is_empty() {
+        return Ok(()); // That is said of every run.
+    }
+    let at: BTreeSet<&str> = config.accounts.iter().map(|a| &*a.exchange).collect();
+    for strategy in &config.strategies {
+        let traded = exchanges_of(config, strategy);
+        let (count, least) = (
+            traded.intersection(&at).count(),
+            strategy.kind.exchanges_min,
+        );
+        if count < least {
+            let lacking: Vec<&str> = traded.difference(&at).copied().collect();
+            return Err(RunError::Wrong(format!(
+                "--live: {} trades between {least} exchanges or more, and has an account at \
+                 {count}: write an [[account]] for each (there is none at {})",
+                strategy.name,
+                lacking.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn keys(account: &config::Account, variables: &Variables) -> Result<Account, RunError> {
+    let keys = secrets::load(account, variables);
     let keys = keys.map_err(|error| RunError::Wrong(error.to_string()))?;
-    rights::check(&keys, &account)?;
-    Ok((keys, account))
+    rights::check(&keys, account)?;
+    Ok(keys)
 }
 
 /// What the host does not have: files of authorities, a proxy that can be used.
-fn missing(config: &Config, account: Option<&config::Account>) -> Vec<String> {
+fn missing(config: &Config, accounts: &[(Account, config::Account)]) -> Vec<String> {
     let mut missing = Vec::new();
     let mut note = |whose: &str, found: Result<(), String>| {
         if let Err(why) = found {
@@ -135,7 +153,7 @@ fn missing(config: &Config, account: Option<&config::Account>) -> Vec<String> {
         let ways = [rest, stream].map(|to| config::proxy_to(config, Some(feed), &to).map(drop));
         note(&feed.exchange, ways.into_iter().collect());
     }
-    if let Some(account) = account {
+    for (_, account) in accounts {
         note("[account]", authority(account.ca_file.as_deref()));
         let own = exchange::by_name(&account.exchange).map(|exchange| exchange.endpoints().orders);
         let to = account.orders.clone().or(own).unwrap_or_default();

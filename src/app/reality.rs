@@ -99,7 +99,7 @@ pub(crate) fn decide(config: &Config, intended: Intended) -> Result<Mode, String
         .map(|feed| prices_of(feed, simulated))
         .collect();
     let prices = prices?;
-    match (intended, &config.account) {
+    match (intended, &config.accounts[..]) {
         (Intended::Live, _) if simulated => Err(
             "--live with [simulate]: its orders would follow invented prices; leave one of them \
              out"
@@ -107,9 +107,25 @@ pub(crate) fn decide(config: &Config, intended: Intended) -> Result<Mode, String
         ),
         (Intended::None, _) => Ok(Mode::Recording),
         (Intended::Paper | Intended::Own, _) => Ok(Mode::Paper),
-        (Intended::Live, Some(account)) => live(&prices, account),
-        (Intended::Live, None) => {
+        (Intended::Live, []) => {
             Err("--live needs an [account] section with the files of its keys".into())
+        }
+        (Intended::Live, accounts) => {
+            let modes: Result<Vec<Mode>, String> = accounts
+                .iter()
+                .map(|account| live(&prices, account))
+                .collect();
+            let modes = modes?;
+            let (first, last) = (modes[0], modes[modes.len() - 1]);
+            match modes.iter().all(|mode| *mode == first) {
+                true => Ok(first),
+                // Prices are of one world, so that only its name can differ.
+                false => Err(format!(
+                    "--live: one account is of {}, another one of {}: use one of them a run",
+                    first.name(),
+                    last.name()
+                )),
+            }
         }
     }
 }

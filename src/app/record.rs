@@ -49,7 +49,7 @@ fn record(args: RecordArgs, kinds: &[&'static Kind]) -> Result<RunEnd, RunError>
     let config = Config::load_with(&config, kinds);
     let config = config.map_err(|errors| RunError::Wrong(errors.to_string()))?;
     // Nobody reads them: they only leave the environment.
-    drop(secrets::take(config.account.as_ref(), false)?);
+    drop(secrets::take(&config.accounts, false)?);
     let run = Run::configured(config)
         .recording(out)
         .detail(args.loudness.detail());

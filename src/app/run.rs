@@ -204,7 +204,7 @@ impl Run {
             // Its prices and its account are both of the exchange that it starts itself.
             Market::Simulated { .. } => Ok(Ready {
                 mode: Mode::Simulated,
-                account: None,
+                accounts: Vec::new(),
             }),
         }
     }
@@ -242,12 +242,12 @@ impl Run {
             config,
             mode,
             sim,
-            account,
+            accounts,
             seed,
             universe,
-            key_warning,
+            key_warnings,
         } = prepared?;
-        if let Some(warning) = key_warning {
+        for warning in key_warnings {
             console::complain(&format!("warning: {warning}"));
         }
         screen.announce_universe(&universe);
@@ -255,7 +255,7 @@ impl Run {
             screen.warn_of_shallow_books(&config);
         }
         let (left_out, absent) = (universe.left_out.clone(), universe.absent.clone());
-        if let Some((_, account)) = &account {
+        for (_, account) in &accounts {
             reachable(&universe, account)?;
         }
         let fees = universe.taker_fees_ppm();
@@ -267,34 +267,31 @@ impl Run {
         let strategies = strategies.map_err(RunError::Wrong)?;
         let named: Vec<summary::Strategy> = strategies.iter().map(Named::told).collect();
         let cpus = container::cpus().map_err(|e| RunError::Failed(format!("no CPU: {e}")))?;
-        let letter = match &account {
-            Some((keys, at)) if self.live => {
-                let letter = guard::letter(&config, keys, at, &universe.instruments, claim.dir());
-                Some((letter.map_err(RunError::Failed)?, at.journal.clone()))
-            }
-            Some(_) | None => None,
-        };
-        let parts = engine_parts(&config, universe, strategies, account, &cpus, self.record);
+        let mut letters = Vec::new();
+        for (keys, at) in accounts.iter().filter(|_| self.live) {
+            let letter = guard::letter(&config, keys, at, &universe.instruments, claim.dir());
+            letters.push((letter.map_err(RunError::Failed)?, at.journal.clone()));
+        }
+        let parts = engine_parts(&config, universe, strategies, accounts, &cpus, self.record);
         let mut parts = parts.map_err(RunError::Failed)?;
         for lane in &mut parts.road.lanes {
             lane.feed.played = played;
         }
-        let letter = match letter {
-            Some((letter, journal)) => {
-                let seat = stop.unless_asked("tickwire-seat", move || guard::seat(&journal));
-                let Some(seat) = seat.map_err(failed_to("wait for a guard"))? else {
-                    return never_began(&claim, screen, head);
-                };
-                Some((letter, seat.map_err(RunError::Failed)?))
-            }
-            None => None,
-        };
+        let mut seated = Vec::new();
+        for (letter, journal) in letters {
+            let seat = stop.unless_asked("tickwire-seat", move || guard::seat(&journal));
+            let Some(seat) = seat.map_err(failed_to("wait for a guard"))? else {
+                return never_began(&claim, screen, head);
+            };
+            seated.push((letter, seat.map_err(RunError::Failed)?));
+        }
         let orders_max = parts.road.risk.open_orders_max();
         let (mut engine, mut outputs) = Engine::start(parts).map_err(RunError::Failed)?;
-        let guarded = letter.map(|(letter, seat)| {
+        let guards = seated.into_iter().map(|(letter, seat)| {
             Guarded::start(&letter, seat, &engine.pulses, engine.kill.clone())
         });
-        let guarded = guarded.transpose().map_err(failed_to("start the guard"))?;
+        let guards: Result<Vec<_>, _> = guards.collect();
+        let guards = guards.map_err(failed_to("start a guard"))?;
         let recorder = recording
             .map(|recording| recording.start(&mut outputs))
             .transpose()?;
@@ -340,7 +337,7 @@ impl Run {
             overseer,
             control,
             sets,
-            guarded,
+            guards,
             scribe,
             sim,
             recorder,
@@ -379,7 +376,7 @@ fn from_args(args: RunArgs, kinds: Vec<&'static Kind>) -> Result<Run, RunError> 
             let config = Config::load_with(&path, &kinds);
             let mut config = config.map_err(|errors| RunError::Wrong(errors.to_string()))?;
             adjust(&mut config.engine);
-            variables = secrets::take(config.account.as_ref(), args.live)?;
+            variables = secrets::take(&config.accounts, args.live)?;
             let market = match played {
                 Some(source) => Market::Played(config, source),
                 None => Market::Configured(config),

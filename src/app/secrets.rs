@@ -36,16 +36,17 @@ impl fmt::Display for SecretError {
 
 impl std::error::Error for SecretError {}
 
-/// The variables that an account names, which are no longer in the environment of this process.
+/// The variables that accounts name, which are no longer in the environment of this process.
 #[derive(Default)]
 pub(crate) struct Variables(Vec<(String, Result<Option<Secret>, String>)>);
 
 impl Variables {
     /// If there are other threads already, every use of a variable is refused.
-    fn take(account: Option<&Source>) -> Self {
-        let sources = account.map(|account| [&account.api_key, account.key.source()]);
+    fn take(accounts: &[Source]) -> Self {
+        let sources = accounts.iter();
+        let sources = sources.flat_map(|account| [&account.api_key, account.key.source()]);
         let mut taken = Vec::<(String, _)>::new();
-        for source in sources.into_iter().flatten() {
+        for source in sources {
             if let SecretSource::Env(name) = source
                 && !taken.iter().any(|(known, _)| known == name)
             {
@@ -70,18 +71,18 @@ impl Variables {
     }
 }
 
-/// Takes the variables that an account names out of the environment, before any other thread
+/// Takes the variables that accounts name out of the environment, before any other thread
 /// begins. If the keys are going to be read, too, the process leaves no core dump from now on.
 ///
 /// # Errors
 /// If the system refuses that.
-pub(crate) fn take(account: Option<&Source>, will_read: bool) -> Result<Variables, RunError> {
+pub(crate) fn take(accounts: &[Source], will_read: bool) -> Result<Variables, RunError> {
     if will_read {
         sys::forbid_core_dumps().map_err(|error| {
             RunError::Failed(format!("cannot keep keys out of core dumps: {error}"))
         })?;
     }
-    Ok(Variables::take(account))
+    Ok(Variables::take(accounts))
 }
 
 /// Reads both keys of an account.
@@ -329,9 +330,13 @@ mod tests {
             assert!(error.what.contains(what), "{error}");
         }
         // The harness has threads already, any of which may be reading the variable.
-        let error = load_from(&source, None, &Variables::take(Some(&source)))
-            .err()
-            .unwrap();
+        let error = load_from(
+            &source,
+            None,
+            &Variables::take(std::slice::from_ref(&source)),
+        )
+        .err()
+        .unwrap();
         assert!(
             error
                 .what

@@ -41,6 +41,17 @@ pub enum Question {
     Balances,
 }
 
+impl Question {
+    /// The instrument that it is about; `None` if it is about the account.
+    pub fn instrument(&self) -> Option<InstrumentId> {
+        match self {
+            Self::Order(order) => Some(order.instrument),
+            Self::Trades(instrument, _) => Some(*instrument),
+            Self::OpenOrders | Self::Balances => None,
+        }
+    }
+}
+
 /// What an account has of an asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Balance {

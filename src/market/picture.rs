@@ -43,10 +43,13 @@ struct Seat {
     epoch: u32,
     status: Status,
     shown: Option<Shown>,
+    /// Somebody takes orders of it now.
+    takes_orders: bool,
 }
 
 impl Picture {
-    /// Every book is dark. `instruments` is the run's table: instrument `i` has the id `i`.
+    /// Every book is dark, and orders are taken everywhere. `instruments` is the run's table:
+    /// instrument `i` has the id `i`.
     pub fn new(instruments: &[Instrument]) -> Self {
         let seat = |(index, instrument): (usize, &Instrument)| {
             assert_eq!(instrument.id.index(), index, "the table is in id order");
@@ -55,6 +58,7 @@ impl Picture {
                 epoch: 0,
                 status: Status::Connecting,
                 shown: None,
+                takes_orders: true,
             }
         };
         Self {
@@ -85,6 +89,21 @@ impl Picture {
     /// What the book's own machine said of it last; `None` if it is not in the run's table.
     pub fn status(&self, id: InstrumentId) -> Option<Status> {
         self.seats.get(id.index()).map(|seat| seat.status)
+    }
+
+    /// Whether somebody takes orders of this instrument now: the account at its exchange is
+    /// connected, and known. Risk refuses every order of it otherwise.
+    pub fn takes_orders(&self, id: InstrumentId) -> bool {
+        self.seats
+            .get(id.index())
+            .is_some_and(|seat| seat.takes_orders)
+    }
+
+    /// Somebody takes orders of this instrument from here on, or nobody does.
+    pub(crate) fn set_takes_orders(&mut self, id: InstrumentId, on: bool) {
+        if let Some(seat) = self.seats.get_mut(id.index()) {
+            seat.takes_orders = on;
+        }
     }
 
     /// The newest live book, or `None` while there is none.

@@ -48,7 +48,6 @@ pub(crate) const KIND: Kind = Kind {
         QUANTITY,
     ],
     levels: None,
-    paper_only: Some("it needs accounts at two exchanges, and this build has one"),
     exchanges_min: 2,
     build: |values, table| Ok(Box::new(Arbitrage::new(&Params::of(values), table)?)),
 };

@@ -19,7 +19,6 @@ pub(crate) const KIND: Kind = Kind {
     keys: &[DEPTH, THRESHOLD, COOLDOWN_MS, QUANTITY],
     settable: &[THRESHOLD, COOLDOWN_MS, QUANTITY],
     levels: Some(&DEPTH),
-    paper_only: None,
     exchanges_min: 1,
     build: |values, table| {
         let strategy = Imbalance::new(&Params::of(values), table)?;

@@ -21,8 +21,6 @@ pub struct Kind {
     /// The key that says how many levels per side it needs of a book; `None` if the best one is
     /// enough.
     pub levels: Option<&'static Key>,
-    /// Why it must not send real orders; `None` if it may.
-    pub paper_only: Option<&'static str>,
     /// Exchanges among its instruments, at least.
     pub exchanges_min: usize,
     /// Builds one for the instruments of a run. Values that a person sets while it runs are tried
@@ -300,7 +298,6 @@ mod tests {
             keys: &[],
             settable: &[],
             levels: None,
-            paper_only: None,
             exchanges_min: 1,
             build: |_, _| Err(StrategyError::Edge),
         };

@@ -24,7 +24,6 @@ pub(crate) const KIND: Kind = Kind {
     keys: &[WINDOW_MS, THRESHOLD, COOLDOWN_MS, QUANTITY],
     settable: &[WINDOW_MS, THRESHOLD, COOLDOWN_MS, QUANTITY],
     levels: None,
-    paper_only: None,
     exchanges_min: 1,
     build: |values, table| Ok(Box::new(OrderFlow::new(values, table)?)),
 };

@@ -101,7 +101,7 @@ impl World {
             risk.keep_scales();
         }
         if account {
-            risk.only_at("binance");
+            risk.trade_at(&["binance"]);
         }
         Self {
             now: Nanos(dice.u64(..100 * SECOND)),
@@ -248,7 +248,7 @@ impl World {
 
     fn set_ready(&mut self) {
         self.twin.ready = self.dice.u8(..8) > 0;
-        self.show(&event(0, Body::Gateway(self.twin.ready)));
+        self.risk.set_ready(0, self.twin.ready);
     }
 
     fn want(&mut self) {

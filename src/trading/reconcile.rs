@@ -120,7 +120,10 @@ struct Holding {
 /// since.
 #[derive(Debug)]
 pub(crate) struct Reconcile {
+    /// The run's table.
     instruments: Vec<Instrument>,
+    /// The account's exchange; `None` if all instruments are the account's.
+    exchange: Option<&'static str>,
     connected: bool,
     ready: bool,
     open: Open,
@@ -153,10 +156,12 @@ pub(crate) struct Reconcile {
 }
 
 impl Reconcile {
-    /// Nothing is known yet. `instruments` is the run's table.
-    pub(crate) fn new(instruments: &[Instrument]) -> Self {
+    /// Nothing is known yet. `instruments` is the run's table, of which those of `exchange` are the
+    /// account's, or all.
+    pub(crate) fn new(instruments: &[Instrument], exchange: Option<&'static str>) -> Self {
         Self {
             instruments: instruments.to_vec(),
+            exchange,
             connected: false,
             ready: false,
             open: Open::default(),
@@ -228,6 +233,13 @@ impl Reconcile {
     /// Orders of the account that are not ours, as of the last list.
     pub(crate) fn foreign_orders(&self) -> usize {
         self.foreign
+    }
+
+    /// Whether an instrument is one of the account's.
+    fn has(&self, id: InstrumentId) -> bool {
+        let its = self.instruments.get(id.index());
+        let at = |exchange| its.is_some_and(|its| its.exchange == exchange);
+        self.exchange.is_none_or(at)
     }
 
     /// What is wanted next.
@@ -312,7 +324,8 @@ impl Reconcile {
             AccountNews::RestingListed { asked } => self.handle_resting_listed(asked, orders),
             AccountNews::Balance(balance) => self.handle_balance(&balance),
             AccountNews::BalancesListed { asked } => {
-                self.handle_balances_listed(now, asked, orders.is_settled())
+                let settled = orders.is_settled(|id| self.has(id));
+                self.handle_balances_listed(now, asked, settled)
             }
             AccountNews::TradesListed { .. } | AccountNews::Clock { .. } => {}
         }
@@ -326,7 +339,8 @@ impl Reconcile {
 
     fn begin(&mut self, now: Nanos, orders: &Orders) {
         let working = orders.working().iter().map(|order| order.instrument);
-        let mut trades: Vec<InstrumentId> = working.chain(self.traded.keys().copied()).collect();
+        let ours = working.filter(|id| self.has(*id));
+        let mut trades: Vec<InstrumentId> = ours.chain(self.traded.keys().copied()).collect();
         trades.sort_unstable();
         trades.dedup();
         self.open = Open {
@@ -398,6 +412,9 @@ impl Reconcile {
         }
         for order in orders.working() {
             let id = order.client_id;
+            if !self.has(order.instrument) {
+                continue; // Another account has it.
+            }
             // One that was sent later is not in the list; one that is not taken yet has a question
             // of its own.
             let should = order.acked && orders.sent(id).is_some_and(|sent| sent < asked);

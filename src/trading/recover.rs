@@ -41,7 +41,7 @@ impl Recovery {
     pub(crate) fn new(instruments: &[Instrument], visibility: Span) -> Self {
         Self {
             orders: Orders::new(OPEN_MAX, instruments.len(), visibility),
-            reconcile: Reconcile::new(instruments),
+            reconcile: Reconcile::new(instruments, None),
             instruments: instruments.to_vec(),
             positions: BTreeMap::new(),
             listed: BTreeMap::new(),

@@ -2,6 +2,7 @@
 //! Believes no strategy about the market: it reads the desk's own picture of each book.
 
 mod account;
+mod accounts;
 mod book;
 mod mode;
 mod own;
@@ -17,6 +18,7 @@ use crate::base::{
     NewOrder, Place, Px, Qty, Span, StrategyId, UnixNanos,
 };
 use crate::market::Picture;
+use accounts::Accounts;
 pub(crate) use mode::{ModeChange, Whose};
 use own::Own;
 use seat::Seat;
@@ -57,7 +59,7 @@ impl Admitted {
 pub struct Risk {
     /// What is judged now is the desk's own, to close a position: it passes modes if it reduces.
     closing: bool,
-    gateway_ready: bool,
+    accounts: Accounts,
     /// What is admitted now will have a record.
     recorded: bool,
     /// The exit writes numbers at the scales that the run began with.
@@ -69,9 +71,6 @@ pub struct Risk {
     instrument_open_orders_max: usize,
     identical_orders_max: usize,
     clock_skew_max: Span,
-    /// How far our clock is from the exchange's. While nothing contradicts our clock it is right:
-    /// the exchange says its time before an order connection is ready.
-    clock_skew: Span,
     /// What was configured, for an instrument whose scales change.
     params: RiskParams,
     /// The next id to give; every id below it is used up.
@@ -93,7 +92,7 @@ pub struct Risk {
 
 impl Risk {
     /// `limits` were resolved for the same `instruments`, the run's table; client ids count up from
-    /// `first_client_id`. The gateway is down until an event says otherwise.
+    /// `first_client_id`. One account takes the orders of all instruments, and is not ready.
     pub fn new(limits: RiskLimits, instruments: &[Instrument], first_client_id: u64) -> Self {
         assert_eq!(
             limits.sizes.len(),
@@ -107,7 +106,7 @@ impl Risk {
                 limit: *limit,
                 scales: (instrument.px_scale, instrument.qty_scale),
                 exchange: instrument.exchange,
-                has_account: true,
+                account: Some(0),
                 frozen: false,
                 mode: Mode::Trading,
                 references: book::references(instrument, instruments),
@@ -116,7 +115,7 @@ impl Risk {
         let table = instruments.iter().zip(&limits.sizes);
         Self {
             closing: false,
-            gateway_ready: false,
+            accounts: Accounts::one(),
             recorded: true,
             keeps_scales: false,
             collar_bps: limits.collar_bps,
@@ -126,7 +125,6 @@ impl Risk {
             instrument_open_orders_max: limits.instrument_open_orders_max,
             identical_orders_max: limits.identical_orders_max,
             clock_skew_max: limits.clock_skew_max,
-            clock_skew: Span::ZERO,
             params: limits.params,
             next_client_id: first_client_id,
             exposure: Exposure::new(instruments, limits.own.len() - 1),
@@ -141,7 +139,7 @@ impl Risk {
         }
     }
 
-    /// Follows books, listings and the gateway. Every event of the desk comes here before the
+    /// Follows books and listings. Every event of the desk comes here before the
     /// strategies see it.
     pub fn handle_event(&mut self, event: &Event) {
         let id = event.instrument;
@@ -152,9 +150,9 @@ impl Risk {
                 }
             }
             Body::Instrument(instrument) => self.relist(id, instrument),
-            Body::Gateway(ready) => self.gateway_ready = *ready,
             Body::Status(_) | Body::Trading(_) => {} // The picture has them.
-            Body::Trade(..) | Body::Quote(_) | Body::News(_) | Body::Account(_) => {}
+            Body::Trade(..) | Body::Quote(_) => {}
+            Body::Gateway(_) | Body::News(_) | Body::Account(_) => {} // The desk says what follows.
             Body::Report(_) => {} // Of orders and fills it hears by `follow`.
         }
         self.check();
@@ -269,11 +267,6 @@ impl Risk {
         }
     }
 
-    /// Our clock is so far ahead of the exchange's, or behind it, in nanoseconds.
-    pub fn set_clock_skew(&mut self, skew_ns: i64) {
-        self.clock_skew = Span(skew_ns.unsigned_abs());
-    }
-
     /// Makes an order of `intent`, or names the first gate that it fails, in the order of
     /// [`Refusal`]'s arms. A refusal changes nothing but its counter. `view` is the desk's picture
     /// at `now`, and `orders` are all that are open: an order that this one is to replace is still
@@ -332,13 +325,6 @@ impl Risk {
         Qty(limit.0.min(instrument.qty_max.0).min(worth))
     }
 
-    /// Refuses orders of every other exchange's instruments: the account is at this one.
-    pub(crate) fn only_at(&mut self, exchange: &str) {
-        for seat in &mut self.seats {
-            seat.has_account = seat.exchange == exchange;
-        }
-    }
-
     /// Refuses every intent while records of orders cannot be kept. Open orders may still be
     /// cancelled.
     pub(crate) fn set_recorded(&mut self, recorded: bool) {
@@ -349,11 +335,6 @@ impl Risk {
     /// since the exit writes numbers at those.
     pub(crate) fn keep_scales(&mut self) {
         self.keeps_scales = true;
-    }
-
-    /// The exit takes orders.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.gateway_ready
     }
 
     /// Refused intents by gate, and what each gate compared.
@@ -369,13 +350,14 @@ impl Risk {
         open: &Orders,
     ) -> Result<(), Refused> {
         refuse_if(self.is_halted(intent), Refusal::Halted)?;
-        refuse_if(!self.gateway_ready, Refusal::GatewayDown)?;
+        let id = intent.instrument;
+        let account = self.account_of(id);
+        refuse_if(!account.ready, Refusal::GatewayDown)?;
         refuse_if(!self.recorded, Refusal::Unrecorded)?;
-        let (skew, skew_max) = (self.clock_skew, self.clock_skew_max);
+        let (skew, skew_max) = (account.clock_skew, self.clock_skew_max);
         hold_if(skew > skew_max, Refusal::ClockSkew, || {
             (Unit::Ns, skew_max.0.into(), skew.0.into())
         })?;
-        let id = intent.instrument;
         let (seat, instrument) = (self.seats.get(id.index()), view.instrument(id));
         let (seat, instrument) = seat.zip(instrument).ok_or(Refusal::UnknownInstrument)?;
         let reach = self.reach(intent).ok_or(Refusal::UnknownInstrument)?;
@@ -395,7 +377,8 @@ impl Risk {
             !self.is_halted(&intent),
             "an order of somebody who is halted"
         );
-        assert!(self.gateway_ready, "an order that nobody takes");
+        let account = self.account_of(intent.instrument);
+        assert!(account.ready, "an order that nobody takes");
         assert!(self.recorded, "an order without a record");
         assert!(self.next_client_id < u64::MAX, "no id is left");
         let client_id = ClientId(self.next_client_id);

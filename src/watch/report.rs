@@ -92,8 +92,9 @@ pub(crate) fn html(run: &Run, against: Option<&Run>) -> String {
     if runs.iter().any(|run| has_money(&run.summary)) {
         page += "<h2>Profit and loss</h2>\n";
         columns(&mut page, &runs, |run| {
-            let said = balances(&run.summary).map(|said| format!("<p>{}</p>\n", text(&said)));
-            table(&PNL_HEADS, &pnl_rows(&run.summary)) + &said.unwrap_or_default()
+            let said = balances(&run.summary).into_iter();
+            let said = said.map(|said| format!("<p>{}</p>\n", text(&said)));
+            table(&PNL_HEADS, &pnl_rows(&run.summary)) + &said.collect::<String>()
         });
     }
     if runs
@@ -183,7 +184,7 @@ fn legend(curves: &[Curve<'_>], runs: &[&Run]) -> String {
 }
 
 fn has_money(summary: &Summary) -> bool {
-    !summary.pnl.is_empty() || summary.balances.is_some()
+    !summary.pnl.is_empty() || !summary.balances.is_empty()
 }
 
 fn facts(run: &Run) -> String {

@@ -69,9 +69,9 @@ pub struct Summary {
     /// The same of each asset that instruments are paid in.
     #[serde(default)]
     pub pnl_totals: Vec<PnlTotal>,
-    /// Whether that adds up to what the account has; absent if no account traded.
+    /// Whether that adds up to what each account has, an object per account; empty on paper.
     #[serde(default)]
-    pub balances: Option<Balances>,
+    pub balances: Vec<Balances>,
     /// How evenly the workers turned, by worker number.
     pub workers: Vec<Worker>,
     /// Log records that did not reach the log because the scribe was behind.

@@ -13,13 +13,14 @@ mod notes;
 mod place;
 mod seats;
 mod set;
+mod ways;
 
 use super::keep::Keep;
 use super::kill::KillSwitch;
 use super::ring::{Receiver, Sender};
 use super::turn::Turn;
 use crate::base::{
-    AccountNews, Body, CancelAll, Change, ClientId, Deed, Event, Fill, Flags, Instrument,
+    AccountNews, Body, CancelAll, Change, ClientId, DayGain, Deed, Event, Fill, Flags, Instrument,
     InstrumentId, Intent, Nanos, NewOrder, News, Note, OrderRef, Outcome, Place, Qty, Question,
     Replace, Report, Said, Severity, Source, Span, Stamps, StrategyId, UnixNanos, Value, Working,
 };
@@ -48,6 +49,8 @@ pub use seats::{DeskEnd, Exit, ExitRules, Receipt, Request, Seated, StrategyEnd,
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+pub(crate) use ways::AccountBalances;
+pub use ways::Way;
 
 /// Events that one turn takes from each ring.
 const EVENTS_PER_TURN: usize = 64;
@@ -63,22 +66,18 @@ pub(crate) const INTENTS_PER_S_MAX: u32 = 20_000;
 /// Invariant: each order that was admitted or adopted is open or has its end:
 /// `admitted + adopted == ends + orders`; strategies count what the desk counts, each its own part.
 pub struct Desk {
-    inputs: Vec<Receiver<Event>>,
+    /// What feeds say.
+    feeds: Vec<Receiver<Event>>,
+    /// Where orders go. There is at least one.
+    ways: Vec<Way>,
+    /// By instrument id, the place of its way.
+    way_of: Box<[Option<usize>]>,
     /// By strategy id.
     chairs: Vec<Chair>,
     /// What the books say: lent to strategies, risk and paper.
     picture: Picture,
     risk: Risk,
-    exit: Exit,
     orders: Orders,
-    /// What the account's exchange says against what we know; paper has nothing to compare with.
-    reconcile: Option<Reconcile>,
-    /// What it did that nobody can explain.
-    unexplained: Unexplained,
-    /// The way to the order journal, if there is one.
-    keep: Option<Keep>,
-    /// The exit can take from an order without its losing its place in the queue.
-    reduces: bool,
     /// By instrument id.
     traded: Vec<Traded>,
     /// The run is ending: strategies hear of their orders, and decide nothing.
@@ -95,52 +94,68 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// A strategy sees every event of `inputs` that is about its instruments, or about none; its
-    /// place in the list is its id. `instruments` is the run's table, for which `risk` has its
-    /// limits. With [`Exit::Paper`] risk is told at once that orders can be taken.
+    /// A strategy sees every event of `feeds` and of the ways that is about its instruments, or
+    /// about none; its place in the list is its id. `instruments` is the run's table, for which
+    /// `risk` has its limits. What `feeds` say of an account is the first way's.
+    ///
+    /// # Panics
+    /// If there is no way.
     pub fn new(
         instruments: &[Instrument],
-        inputs: Vec<Receiver<Event>>,
+        feeds: Vec<Receiver<Event>>,
         strategies: Vec<Seated>,
         mut risk: Risk,
-        exit: Exit,
-        rules: ExitRules,
+        mut ways: Vec<Way>,
     ) -> Self {
-        let reconcile = match exit {
-            Exit::Gateway(_) | Exit::Journal => {
-                risk.keep_scales();
-                Some(Reconcile::new(instruments))
+        let exchanges: Vec<&str> = ways.iter().filter_map(|way| way.exchange).collect();
+        if !exchanges.is_empty() {
+            assert_eq!(exchanges.len(), ways.len(), "a way for all, and others");
+            risk.trade_at(&exchanges);
+        }
+        let mut picture = Picture::new(instruments);
+        let by = |of: &Instrument| ways.iter().position(|way| way.takes(of));
+        let way_of: Box<[Option<usize>]> = instruments.iter().map(by).collect();
+        let visibility = ways.iter().map(|way| way.rules.visibility).max();
+        #[expect(
+            clippy::expect_used,
+            reason = "a desk without a way out is a mistake of ours"
+        )]
+        let visibility = visibility.expect("a way out");
+        for (at, way) in ways.iter_mut().enumerate() {
+            match way.is_account() {
+                true => {
+                    risk.keep_scales();
+                    way.reconcile = Some(Reconcile::new(instruments, way.exchange));
+                }
+                false => risk.set_ready(at, true), // Paper is always ready.
             }
-            // Paper is always ready; risk hears of it as it would of a gateway.
-            Exit::Paper(_) => {
-                risk.handle_event(&own_event(Nanos::ZERO, Body::Gateway(true)));
-                None
-            }
-        };
+        }
+        for instrument in instruments {
+            let way = way_of[instrument.id.index()].map(|at| &ways[at]);
+            let ready = way.is_some_and(|way| !way.is_account());
+            picture.set_takes_orders(instrument.id, ready);
+        }
         assert!(
             strategies.len() <= StrategyId::NONE.index(),
             "an id each, and one for none"
         );
         risk.open_positions(instruments, strategies.len());
         Self {
-            inputs,
+            feeds,
+            ways,
+            way_of,
             chairs: strategies
                 .into_iter()
                 .map(|seated| Chair::new(seated, instruments.len()))
                 .collect(),
-            picture: Picture::new(instruments),
-            orders: Orders::new(risk.open_orders_max(), instruments.len(), rules.visibility),
-            reconcile,
-            unexplained: Unexplained::default(),
-            keep: None,
-            reduces: rules.reduces,
+            picture,
+            orders: Orders::new(risk.open_orders_max(), instruments.len(), visibility),
             traded: vec![Traded::default(); instruments.len()],
             closed: false,
             switch: Arc::default(),
             killed: false,
             commands: None,
             risk,
-            exit,
             own: VecDeque::with_capacity(OWN_REPORTS),
             counters: DeskCounters::default(),
         }
@@ -148,7 +163,8 @@ impl Desk {
 
     /// When [`Self::handle_timeout`] is wanted.
     pub fn poll_timeout(&self) -> Nanos {
-        let compares = self.reconcile.as_ref().map(Reconcile::poll_timeout);
+        let reconciles = self.ways.iter().filter_map(|way| way.reconcile.as_ref());
+        let compares = reconciles.map(Reconcile::poll_timeout).min();
         self.orders
             .poll_timeout()
             .min(compares.unwrap_or(Nanos::NEVER))
@@ -162,8 +178,10 @@ impl Desk {
         self.look_at_switch(turn, now);
         self.close_more(turn, now);
         self.orders.handle_timeout(now);
-        if let Some(reconcile) = &mut self.reconcile {
-            reconcile.handle_timeout(now, &self.orders);
+        for way in &mut self.ways {
+            if let Some(reconcile) = &mut way.reconcile {
+                reconcile.handle_timeout(now, &self.orders);
+            }
         }
         self.drain(turn, now, true);
         self.check();
@@ -173,7 +191,7 @@ impl Desk {
     pub fn has_input(&self) -> bool {
         let asked = |commands: &Commands| !commands.asked.is_empty();
         !self.own.is_empty()
-            || self.inputs.iter().any(|ring| !ring.is_empty())
+            || self.rings().any(|ring| !ring.is_empty())
             || self.commands.as_ref().is_some_and(asked)
             || self.switch.is_killed() && !self.killed
     }
@@ -189,21 +207,33 @@ impl Desk {
                 self.show_to(turn, now, strategy, &event);
             }
         }
-        for ring in 0..self.inputs.len() {
+        for ring in 0..self.feeds.len() {
             for _ in 0..EVENTS_PER_TURN {
-                let Ok(event) = self.inputs[ring].pop() else {
+                let Ok(event) = self.feeds[ring].pop() else {
                     break;
                 };
-                self.handle_event(turn, &event);
+                self.handle_event(turn, 0, &event);
                 taken += 1;
+            }
+        }
+        for way in 0..self.ways.len() {
+            for ring in 0..self.ways[way].inputs.len() {
+                for _ in 0..EVENTS_PER_TURN {
+                    let Ok(event) = self.ways[way].inputs[ring].pop() else {
+                        break;
+                    };
+                    self.handle_event(turn, way, &event);
+                    taken += 1;
+                }
             }
         }
         self.check();
         taken
     }
 
-    /// One event, to its end: whatever it causes is on the gateway's ring when this returns.
-    pub(crate) fn handle_event(&mut self, turn: &mut Turn, event: &Event) {
+    /// One event, to its end: whatever it causes is on the gateway's ring when this returns. What
+    /// it says of an account is about the one at the end of this way.
+    pub(crate) fn handle_event(&mut self, turn: &mut Turn, way: usize, event: &Event) {
         let popped = turn.clock.now();
         self.look_at_switch(turn, popped);
         if self.risk.poll_timeout() <= popped {
@@ -218,11 +248,13 @@ impl Desk {
         if !self.picture.handle_event(popped, event) {
             return; // A late book of an earlier connection: nobody is to decide from it.
         }
-        if let (Body::Gateway(connected), Some(reconcile)) = (&event.body, &mut self.reconcile) {
+        if let Body::Gateway(connected) = &event.body
+            && let Some(reconcile) = &mut self.ways[way].reconcile
+        {
             reconcile.handle_connected(popped, *connected, &self.orders);
             match connected {
                 true => self.orders.ask_now(popped),
-                false => self.set_ready(turn, popped, false),
+                false => self.set_ready(turn, popped, way, false),
             }
             return self.drain(turn, popped, true);
         }
@@ -232,7 +264,9 @@ impl Desk {
                 self.hear(popped, &news);
                 self.drain(turn, popped, true);
             }
-            Body::Account(news) => self.handle_account(turn, popped, event.instrument, &news),
+            Body::Account(news) => {
+                self.handle_account(turn, popped, (way, event.instrument), &news);
+            }
             Body::Book(_)
             | Body::Trade(..)
             | Body::Quote(_)
@@ -243,7 +277,7 @@ impl Desk {
             | Body::Report(_) => self.show(turn, popped, event),
         }
         self.note_modes(turn, popped);
-        if let (Body::Book(_), Exit::Paper(paper)) = (&event.body, &mut self.exit) {
+        if let (Body::Book(_), Exit::Paper(paper)) = (&event.body, &mut self.ways[way].exit) {
             paper.handle_book(event.instrument, &self.picture);
             self.hear_paper(turn, popped);
         }
@@ -255,8 +289,8 @@ impl Desk {
         while let Some(output) = self.next_output() {
             let output = match output {
                 Wanted::ByOrders(output) => output,
-                Wanted::ByReconcile(output) => {
-                    self.handle_compared(turn, now, output);
+                Wanted::ByReconcile(way, output) => {
+                    self.handle_compared(turn, now, way, output);
                     continue;
                 }
             };
@@ -271,13 +305,13 @@ impl Desk {
                 }
                 // The ring is full of requests: it is asked again.
                 Output::Ask(question) => {
-                    let _ = self.dispatch(Request::Ask(question));
+                    if let Some(way) = question.instrument().and_then(|id| self.way_of(id)) {
+                        let _ = self.dispatch(way, Request::Ask(question));
+                    }
                 }
                 Output::Stray(instrument, fill) => {
                     turn.notes.record(stray_note(now, instrument, &fill));
-                    if let Some(reconcile) = &mut self.reconcile {
-                        reconcile.handle_fill(instrument, &fill);
-                    }
+                    self.explain(instrument, &fill);
                     self.risk.handle_stray(instrument, &fill);
                     self.hold_stray(now, instrument);
                 }
@@ -296,7 +330,7 @@ impl Desk {
                 Whose::Strategy(strategy) => (strategy, change.mode),
                 Whose::Instrument(_) => continue, // Whoever holds it records why.
             };
-            self.keep(now, Deed::Mode { strategy, mode });
+            self.keep_everywhere(now, Deed::Mode { strategy, mode });
             self.keep_day(now); // What it was halted for is not forgotten, either.
         }
     }
@@ -465,25 +499,26 @@ impl Desk {
     fn take_in(&mut self, turn: &mut Turn, now: Nanos, report: &Report) -> Event {
         let event = own_event(now, Body::Report(*report));
         self.risk.handle_event(&event);
-        self.count(report);
+        self.count(now, report);
         turn.notes.record(report_note(now, report));
         event
     }
 
-    fn count(&mut self, report: &Report) {
+    fn count(&mut self, now: Nanos, report: &Report) {
         self.counters.count(report.outcome);
-        let chair = self.chairs.get_mut(report.strategy.index());
         if let Outcome::Fill(fill) = report.outcome {
             let instrument = self.picture.instrument(report.instrument);
             let worth = instrument.and_then(|instrument| instrument.notional(fill.px, fill.qty));
             if let Some(traded) = self.traded.get_mut(report.instrument.index()) {
                 traded.add(report.side, fill.qty, worth);
             }
-            if let Some(reconcile) = &mut self.reconcile {
-                reconcile.handle_fill(report.instrument, &fill);
+            self.explain(report.instrument, &fill);
+            if self.ways.len() > 1 {
+                // No journal but its own account's has the trade, and each has what was gained.
+                self.keep_day(now);
             }
         }
-        if let Some(chair) = chair {
+        if let Some(chair) = self.chairs.get_mut(report.strategy.index()) {
             chair.counters.count(report.outcome);
         }
     }
@@ -545,7 +580,8 @@ impl Desk {
         let limits = RiskLimits::parse(&params, &[]).unwrap();
         let exit = Exit::Paper(Paper::new());
         let risk = Risk::new(limits, &[], 1);
-        Self::new(&[], inputs, Vec::new(), risk, exit, ExitRules::PAPER)
+        let ways = vec![Way::only(exit, ExitRules::PAPER)];
+        Self::new(&[], inputs, Vec::new(), risk, ways)
     }
 }
 
@@ -555,3 +591,5 @@ mod account_tests;
 mod halt_tests;
 #[cfg(test)]
 mod restart_tests;
+#[cfg(test)]
+mod ways_tests;

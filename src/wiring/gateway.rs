@@ -60,6 +60,8 @@ pub struct Gateway<S: Transport> {
     lines: [Line<S>; 2],
     codec: Box<dyn OrderCodec>,
     exchange: &'static str,
+    /// Its place among the run's accounts.
+    place: usize,
     requests: Receiver<Request>,
     events: Sender<Event>,
     /// Events that found the ring full. News of orders are never lost.
@@ -96,7 +98,7 @@ impl<S: Transport> Gateway<S> {
     pub(crate) fn new(
         mut link: Link<S>,
         codec: Box<dyn OrderCodec>,
-        exchange: &'static str,
+        (exchange, place): (&'static str, usize),
         requests: Receiver<Request>,
         events: Sender<Event>,
         switch: Arc<KillSwitch>,
@@ -111,6 +113,7 @@ impl<S: Transport> Gateway<S> {
             switch,
             codec,
             exchange,
+            place,
             requests,
             events,
             backlog: VecDeque::with_capacity(REQUESTS_MAX),

@@ -206,7 +206,7 @@ pub(crate) mod testing {
         top.set(Side::Sell, [level(10_001)].into_iter(), 1, true);
         let mut view = Picture::new(&[instrument()]);
         view.handle_event(now, &event(Body::Book(top)));
-        risk.handle_event(&event(Body::Gateway(true)));
+        risk.set_ready(0, true);
         let place = Place {
             strategy: StrategyId(0),
             instrument: InstrumentId(0),

@@ -4,7 +4,10 @@
 use super::ring::Bell;
 use crate::base::{Nanos, Span, StrategyId};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+/// Accounts that a run has, at most: bits of a word.
+pub(crate) const ACCOUNTS_MAX: usize = 16;
 
 /// What may leave.
 const TRADING: u8 = 0;
@@ -17,9 +20,11 @@ pub struct KillSwitch {
     state: Apart<AtomicU8>,
     /// Which strategy is deciding, and since when; written by the desk for every event.
     inside: Apart<AtomicU64>,
-    /// Since it was thrown, the exchange has listed what rests, and nothing of ours was on the
-    /// list; written by the gateway.
-    clear: AtomicBool,
+    /// Since it was thrown, the exchange of the account at this place has listed what rests, and
+    /// nothing of ours was on the list: a bit each, written by the gateways.
+    clear: AtomicU32,
+    /// How many accounts there are.
+    accounts: u32,
 }
 
 /// What one thread writes often does not slow down those who read something else.
@@ -32,10 +37,19 @@ const SINCE_BITS: u32 = 55;
 const SINCE: u64 = (1 << SINCE_BITS) - 1;
 
 impl KillSwitch {
+    /// A switch for so many accounts, at most [`ACCOUNTS_MAX`].
+    pub(crate) fn of_accounts(accounts: usize) -> Self {
+        assert!(accounts <= ACCOUNTS_MAX, "an account too many");
+        Self {
+            accounts: accounts as u32,
+            ..Self::default()
+        }
+    }
+
     /// No new order leaves from now on, and whatever rests is cancelled. Killed once more, it
     /// stops closing positions.
     pub fn kill(&self) {
-        self.clear.store(false, Ordering::Relaxed);
+        self.clear.store(0, Ordering::Relaxed);
         self.state.0.store(KILLED, Ordering::Release);
     }
 
@@ -66,14 +80,25 @@ impl KillSwitch {
         self.state.0.load(Ordering::Acquire) != KILLED
     }
 
-    /// By the newest list that the gateway got since, nothing of ours rests, or something does.
-    pub(crate) fn set_clear(&self, clear: bool) {
-        self.clear.store(clear, Ordering::Relaxed);
+    /// By the newest list that the gateway at this place got since, nothing of ours rests, or
+    /// something does.
+    pub(crate) fn set_clear(&self, account: usize, clear: bool) {
+        let bit = 1 << account;
+        match clear {
+            true => self.clear.fetch_or(bit, Ordering::Relaxed),
+            false => self.clear.fetch_and(!bit, Ordering::Relaxed),
+        };
     }
 
-    /// Whether the newest list that the exchange gave since it was thrown had nothing of ours.
+    /// Whether the newest list that each exchange gave since it was thrown had nothing of ours.
     pub fn is_clear(&self) -> bool {
-        self.clear.load(Ordering::Relaxed)
+        let ones = self.clear.load(Ordering::Relaxed).count_ones();
+        ones as usize == self.accounts()
+    }
+
+    /// How many accounts it is for.
+    pub(crate) fn accounts(&self) -> usize {
+        self.accounts.max(1) as usize
     }
 
     /// A strategy is about to decide.

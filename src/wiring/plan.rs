@@ -54,8 +54,8 @@ pub struct Plan {
     pub levels: usize,
     /// The feed lanes.
     pub lanes: Vec<LanePlan>,
-    /// Where orders go; without it they stay on paper.
-    pub gateway: Option<GatewayPlan>,
+    /// Where orders go, an account for each exchange; without any they stay on paper.
+    pub gateways: Vec<GatewayPlan>,
     /// What decides, by strategy id.
     pub strategies: Vec<Seated>,
     /// The one gate before the market.
@@ -146,6 +146,8 @@ impl LanePlan {
 pub struct GatewayPlan {
     /// Whose it is.
     pub exchange: &'static dyn Exchange,
+    /// Its place among the run's accounts.
+    pub place: usize,
     /// Writes and reads its messages, with the account's keys.
     pub codec: Box<dyn OrderCodec>,
     /// Where it is reached.
@@ -167,6 +169,7 @@ impl GatewayPlan {
     ) -> Self {
         Self {
             exchange,
+            place: 0,
             codec,
             endpoint,
             tickets: TICKETS,

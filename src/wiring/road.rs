@@ -1,20 +1,19 @@
 //! Builds the road: feed lanes, the desk, the gateway, and the rings between them, for any
 //! transport. Starts nothing and dials nothing: whoever runs the lanes does.
 
-use super::desk::{Desk, Exit, ExitRules, Request, Seated};
+use super::desk::{Desk, Exit, ExitRules, Request, Way};
 use super::feed::Feed;
 use super::feed_lane::{Desired, FeedLane};
 use super::gateway::Gateway;
 use super::keep::{JournalPlan, Keep, KeepEnd, keep};
-use super::kill::KillSwitch;
+use super::kill::{ACCOUNTS_MAX, KillSwitch};
 use super::lane::Lane;
 use super::plan::{FeedPlan, GatewayPlan, LanePlan, Plan, with_levels};
 use super::publisher::Publisher;
 use super::ring::{Bell, Receiver, Sender, ring};
 use super::tap::{TapEnd, tap};
-use crate::base::{Channel, Event, Instrument};
+use crate::base::{Channel, Event};
 use crate::conn::Transport;
-use crate::trading::risk::Risk;
 use crate::venue::paper::Paper;
 use crate::watch::audit::Shown;
 use std::sync::Arc;
@@ -47,8 +46,8 @@ pub struct Bells {
     pub(crate) desk: Arc<Bell>,
     /// Whoever runs the gateway.
     pub(crate) gateway: Arc<Bell>,
-    /// Whoever keeps the order journal.
-    pub(crate) journal: Arc<Bell>,
+    /// Whoever keeps each account's order journal, by its place.
+    pub(crate) journals: Vec<Arc<Bell>>,
     /// What all of them look at.
     pub switch: Arc<KillSwitch>,
 }
@@ -60,7 +59,7 @@ impl Bells {
         Self {
             desk: silent(),
             gateway: silent(),
-            journal: silent(),
+            journals: (0..ACCOUNTS_MAX).map(|_| silent()).collect(),
             switch: Arc::default(),
         }
     }
@@ -72,10 +71,10 @@ pub(crate) struct Road<S> {
     pub(crate) feeds: Vec<FeedRoad<S>>,
     /// The one desk.
     pub(crate) desk: Desk,
-    /// Where orders go, if they are not on paper.
-    pub(crate) gateway: Option<Box<dyn Lane<S>>>,
-    /// What is for the order journal, if one is kept.
-    pub(crate) journal: Option<KeepEnd>,
+    /// Where orders go, in the order of [`Plan::gateways`].
+    pub(crate) gateways: Vec<Box<dyn Lane<S>>>,
+    /// What is for each account's order journal, if one is kept.
+    pub(crate) journals: Vec<Option<KeepEnd>>,
 }
 
 /// A feed lane, and its ends beside the road.
@@ -98,9 +97,9 @@ impl<S: Transport + Send + 'static> Road<S> {
             instruments,
             levels,
             lanes,
-            gateway,
+            gateways: plans,
             strategies,
-            mut risk,
+            risk,
         } = plan;
         let (mut feeds, mut inputs) = (Vec::new(), Vec::new());
         for lane in &lanes {
@@ -111,65 +110,72 @@ impl<S: Transport + Send + 'static> Road<S> {
             inputs.push(events);
             feeds.push(road);
         }
-        let mut journal = None;
-        let (tickets, gateway) = match gateway {
-            Some(mut plan) => {
-                journal = plan.journal.take();
-                let open_max = risk.open_orders_max();
-                assert!(open_max <= plan.tickets, "an order without a place");
-                risk.only_at(plan.exchange.name());
-                let rules = ExitRules {
-                    visibility: plan.codec.visibility(),
-                    reduces: plan.codec.can_reduce(),
-                };
-                let ends = self::gateway(plan, bells)?;
-                inputs.push(ends.reports);
-                let lane: Box<dyn Lane<S>> = Box::new(ends.gateway);
-                (Some((ends.tickets, rules)), Some(lane))
-            }
-            None => (None, None),
-        };
-        let (tickets, keeps) = kept(tickets, journal, bells, &mut inputs);
-        let mut desk = desk(&instruments, inputs, strategies, risk, tickets);
+        let open_max = risk.open_orders_max();
+        let (mut ways, mut gateways, mut journals) = (Vec::new(), Vec::new(), Vec::new());
+        let mut left = Vec::new();
+        for (place, mut plan) in plans.into_iter().enumerate() {
+            assert!(open_max <= plan.tickets, "an order without a place");
+            plan.place = place;
+            let (exchange, journal) = (plan.exchange.name(), plan.journal.take());
+            let rules = ExitRules {
+                visibility: plan.codec.visibility(),
+                reduces: plan.codec.can_reduce(),
+            };
+            let ends = self::gateway(plan, bells)?;
+            gateways.push(Box::new(ends.gateway) as Box<dyn Lane<S>>);
+            let (exit, kept) = kept(ends.tickets, journal.as_ref(), place, bells);
+            let mut inputs = vec![ends.reports];
+            let (keep, end) = match kept {
+                Some((keep, end, input)) => {
+                    inputs.push(input);
+                    (Some(keep), Some(end))
+                }
+                None => (None, None),
+            };
+            ways.push(Way::to(exchange, exit, rules, inputs, keep));
+            journals.push(end);
+            left.extend(journal.map(|journal| (place, journal)));
+        }
+        if ways.is_empty() {
+            ways.push(paper());
+        }
+        let mut desk = Desk::new(&instruments, inputs, strategies, risk, ways);
         desk.watch(bells.switch.clone());
-        let journal = keeps.map(|(keep, end, plan)| {
-            desk.resume(keep, plan.at, &plan.recovered);
-            desk.accept_by_rule(plan.accepts);
-            end
-        });
+        let recovered: Vec<_> = left.iter().map(|(way, of)| (*way, &of.recovered)).collect();
+        if let Some(at) = left.iter().map(|(_, of)| of.at).max() {
+            desk.resume(at, &recovered);
+        }
+        for (way, journal) in left {
+            desk.accept_by_rule(way, journal.accepts);
+        }
         Ok(Self {
             feeds,
             desk,
-            gateway,
-            journal,
+            gateways,
+            journals,
         })
     }
 }
 
-/// The way out of a desk, and what its rules are.
-type Way = (Exit, ExitRules);
+/// The desk's end of an account's order journal, its thread's end, and what comes back of it.
+type Kept = (Keep, KeepEnd, Receiver<Event>);
 
-/// Puts an order journal beside the desk's way to its gateway, or into it.
+/// Puts an account's order journal beside the desk's way to its gateway, or into it.
 fn kept(
-    gateway: Option<(Sender<Request>, ExitRules)>,
-    plan: Option<JournalPlan>,
+    tickets: Sender<Request>,
+    plan: Option<&JournalPlan>,
+    place: usize,
     bells: &Bells,
-    inputs: &mut Vec<Receiver<Event>>,
-) -> (Option<Way>, Option<(Keep, KeepEnd, JournalPlan)>) {
-    let Some((requests, rules)) = gateway else {
-        return (None, None);
-    };
+) -> (Exit, Option<Kept>) {
     let Some(plan) = plan else {
-        return (Some((Exit::Gateway(requests), rules)), None);
+        return (Exit::Gateway(tickets), None);
     };
     let (exit, through) = match plan.durable {
-        true => (Exit::Journal, Some(requests)),
-        false => (Exit::Gateway(requests), None),
+        true => (Exit::Journal, Some(tickets)),
+        false => (Exit::Gateway(tickets), None),
     };
-    let (desk, bell) = (bells.desk.clone(), bells.journal.clone());
-    let (keep, end, input) = keep(through, desk, bell, bells.switch.clone());
-    inputs.push(input);
-    (Some((exit, rules)), Some((keep, end, plan)))
+    let (desk, bell) = (bells.desk.clone(), bells.journals[place].clone());
+    (exit, Some(keep(through, desk, bell, bells.switch.clone())))
 }
 
 fn boxed<S: Transport + Send + 'static, const N: usize>(
@@ -185,17 +191,9 @@ fn boxed<S: Transport + Send + 'static, const N: usize>(
     Ok((ends.events, road))
 }
 
-/// The desk of a road. Without a way out its orders are filled on paper.
-pub(crate) fn desk(
-    instruments: &[Instrument],
-    inputs: Vec<Receiver<Event>>,
-    strategies: Vec<Seated>,
-    risk: Risk,
-    way: Option<Way>,
-) -> Desk {
-    let paper = || (Exit::Paper(Paper::new()), ExitRules::PAPER);
-    let (exit, rules) = way.unwrap_or_else(paper);
-    Desk::new(instruments, inputs, strategies, risk, exit, rules)
+/// The way of a desk whose orders are filled on paper.
+pub(crate) fn paper() -> Way {
+    Way::only(Exit::Paper(Paper::new()), ExitRules::PAPER)
 }
 
 /// A feed by itself, with the rings that it publishes to; `desk` rings when there are events.
@@ -266,7 +264,7 @@ pub fn gateway<S: Transport>(plan: GatewayPlan, bells: &Bells) -> Result<Gateway
         gateway: Gateway::new(
             link,
             plan.codec,
-            plan.exchange.name(),
+            (plan.exchange.name(), plan.place),
             orders,
             events,
             bells.switch.clone(),

@@ -20,7 +20,7 @@ use tickwire::trading::limits::{RiskLimits, RiskParams};
 use tickwire::trading::risk::Risk;
 use tickwire::watch::latency::{Collector, Histograms, Totals};
 use tickwire::watch::stage::Stage;
-use tickwire::wiring::desk::{Desk, Exit, ExitRules, Receipt, Request, Seated};
+use tickwire::wiring::desk::{Desk, Exit, ExitRules, Receipt, Request, Seated, Way};
 use tickwire::wiring::feed::{Arrival, Feed};
 use tickwire::wiring::plan::FeedPlan;
 use tickwire::wiring::ring::{Bell, Receiver, Sender, ring};
@@ -437,7 +437,8 @@ fn desk(
         visibility: Span::from_secs(10),
         reduces: true,
     };
-    Desk::new(instruments, inputs, strategies, risk, exit, rules)
+    let ways = vec![Way::only(exit, rules)];
+    Desk::new(instruments, inputs, strategies, risk, ways)
 }
 
 fn codec(exchange: &dyn Exchange, instruments: &[Instrument]) -> Box<dyn OrderCodec> {

@@ -24,7 +24,7 @@ fn both_examples_load_and_say_what_they_are_for() {
         binance.feeds[0].stream, None,
         "the exchange's own endpoints"
     );
-    assert_eq!(binance.account, None, "paper");
+    assert!(binance.accounts.is_empty(), "paper");
     assert_eq!(binance.socket.user_timeout_ms, Some(10_000));
 }
 
@@ -54,7 +54,7 @@ fn every_line_that_the_binance_example_comments_out_is_accepted_too() {
         config.feeds[0].instruments_per_connection,
         plain.feeds[0].instruments_per_connection
     );
-    let account = config.account.expect("the account section");
+    let account = &config.accounts[0];
     assert_eq!(
         account.key,
         KeySource::Private(SecretSource::File("/etc/tickwire/binance.pem".into()))
@@ -388,8 +388,8 @@ fn an_account_names_where_its_keys_are() {
     );
     let account = Config::parse(Path::new("etc/my.toml"), &text, &known())
         .unwrap()
-        .account
-        .unwrap();
+        .accounts
+        .remove(0);
     assert_eq!(
         account.api_key,
         SecretSource::Credential("api-key".to_owned())
@@ -408,6 +408,36 @@ fn an_account_names_where_its_keys_are() {
 }
 
 #[test]
+fn a_run_has_one_account_at_each_of_several_exchanges_and_no_two_share_a_journal() {
+    let account = |exchange: &str, more: &str| {
+        format!(
+            "[[account]]\nexchange = \"{exchange}\"\napi_key_file = \"k\"\n\
+             private_key_file = \"p\"\n{more}"
+        )
+    };
+    let other = FEED.replace("binance", "uncounted");
+    let read = |more: [&str; 2], at: [&str; 2]| {
+        let accounts = [0, 1].map(|n| account(at[n], more[n])).concat();
+        let text = format!("{FEED}{other}{accounts}");
+        Config::parse(Path::new("my.toml"), &text, &exchanges(true))
+    };
+    let both = read(["", ""], ["binance", "uncounted"]).unwrap().accounts;
+    let at: Vec<&str> = both.iter().map(|account| &*account.exchange).collect();
+    assert_eq!(at, ["binance", "uncounted"]);
+    let why = |more, at| read(more, at).unwrap_err().to_string();
+    let twice = why(["", "journal = \"j\"\n"], ["uncounted", "uncounted"]);
+    assert!(
+        twice.contains("two accounts at \"uncounted\": a run has one at each"),
+        "{twice}"
+    );
+    let shared = why(["journal = \"j\"\n"; 2], ["binance", "uncounted"]);
+    assert!(
+        shared.contains("keep their orders in j: write a journal of its own"),
+        "{shared}"
+    );
+}
+
+#[test]
 fn an_account_may_name_programs_that_print_its_keys() {
     let account = |more: &str| {
         let text = format!("{FEED}[account]\nexchange = \"binance\"\n{more}");
@@ -417,7 +447,7 @@ fn an_account_may_name_programs_that_print_its_keys() {
         "api_key_command = [\"op\", \"read\", \"op://a b/binance/name\"]\n\
          secret_key_command = [\"./own.sh\"]\n",
     );
-    let found = found.unwrap().account.unwrap();
+    let found = found.unwrap().accounts.remove(0);
     let op = SecretSource::Command {
         program: "op".into(),
         arguments: vec!["read".to_owned(), "op://a b/binance/name".to_owned()],

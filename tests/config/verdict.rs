@@ -67,10 +67,11 @@ fn wrong() -> Vec<(String, &'static str, i32, &'static str)> {
             "arbitrage trades between 2 exchanges or more, and has 1 (binance)",
         ),
         (
-            format!("{FEED}{OTHER}{arbitrage}"),
+            format!("{FEED}{OTHER}{}{arbitrage}", account("binance")),
             "--live",
             2,
-            "arbitrage trades on paper only",
+            "arbitrage trades between 2 exchanges or more, and has an account at 1: write an \
+             [[account]] for each (there is none at okx)",
         ),
         (
             format!("{FEED}stream = \"127.0.0.1:9443\"\n"),

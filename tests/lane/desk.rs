@@ -19,7 +19,7 @@ use tickwire::venue::paper::Paper;
 use tickwire::watch::latency::Histograms;
 use tickwire::watch::stage::Stage;
 use tickwire::wiring::desk::{
-    Desk, DeskCounters, DeskEnd, Exit, ExitRules, Request, Seated, Ticket,
+    Desk, DeskCounters, DeskEnd, Exit, ExitRules, Request, Seated, Ticket, Way,
 };
 use tickwire::wiring::ring::{Bell, Receiver, Sender, ring};
 use tickwire::wiring::turn::{Notes, Turn};
@@ -65,7 +65,8 @@ fn desk(
     exit: Exit,
 ) -> Desk {
     let strategies = strategies.into_iter().map(Seated::everywhere).collect();
-    Desk::new(&instruments(), vec![input], strategies, risk, exit, RULES)
+    let ways = vec![Way::only(exit, RULES)];
+    Desk::new(&instruments(), vec![input], strategies, risk, ways)
 }
 
 const RULES: ExitRules = ExitRules {
@@ -801,7 +802,8 @@ fn two() -> (Bench, [Arc<Mutex<Script>>; 2]) {
     let strategies = vec![seated(0, Some(&[true, false])), seated(1, None)];
     let paper = Exit::Paper(Paper::new());
     let table = instruments();
-    bench.desk = Desk::new(&table, vec![input], strategies, risk(16), paper, RULES);
+    let ways = vec![Way::only(paper, RULES)];
+    bench.desk = Desk::new(&table, vec![input], strategies, risk(16), ways);
     bench.events = events;
     (bench, scripts)
 }
@@ -1095,7 +1097,8 @@ fn where_the_exchange_cannot_reduce_less_is_a_new_order() {
     };
     let seated = vec![Seated::everywhere(strategy)];
     let exit = Exit::Gateway(requests);
-    bench.desk = Desk::new(&instruments(), vec![input], seated, risk(16), exit, rules);
+    let ways = vec![Way::only(exit, rules)];
+    bench.desk = Desk::new(&instruments(), vec![input], seated, risk(16), ways);
     (bench.events, bench.requests) = (events, Some(taken));
     bench.connect();
     let id = bench.resting(10);

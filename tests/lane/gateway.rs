@@ -2,7 +2,7 @@
 //! every kind of answer, and none at all.
 
 use crate::lane_support::desk::{admit, ready_risk};
-use crate::lane_support::{BTC, Rig, START, Tap, binance, instruments};
+use crate::lane_support::{BTC, Rig, Tap, binance, instruments};
 use std::sync::Arc;
 use tickwire::base::{
     AccountNews, Body, ClientId, End, Event, Nanos, OrderRef, Qty, Question, RxStamps, Said,
@@ -63,7 +63,7 @@ fn bench(room: usize) -> Bench {
         rig,
         requests,
         events,
-        risk: ready_risk(START),
+        risk: ready_risk(),
         ahead_ms: Vec::new(),
         switch,
     }

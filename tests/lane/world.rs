@@ -56,11 +56,11 @@ fn world_with(seed: u64, params: RiskParams) -> World {
         risk: Risk::new(limits, &instruments, 1),
         levels: 1_024,
         lanes: vec![LanePlan::new(feed, exchanges.endpoint(stream))],
-        gateway: Some(GatewayPlan::new(
+        gateways: vec![GatewayPlan::new(
             exchange,
             codec,
             exchanges.endpoint(orders),
-        )),
+        )],
         strategies: vec![Seated::everywhere(Box::new(strategy))],
         instruments: instruments.into(),
     };

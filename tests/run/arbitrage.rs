@@ -137,16 +137,18 @@ fn two_exchanges_that_drift_apart_are_traded_against_each_other_and_nothing_stay
 }
 
 #[test]
-fn real_orders_are_refused_because_a_second_leg_must_know_the_first_ones_fills() {
+fn real_orders_need_an_account_at_each_exchange() {
     let dir = folder();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/arbitrage.toml");
     let text = fs::read_to_string(path).unwrap();
     let (head, rest) = text.split_once("[simulate]").unwrap();
     let (_, tail) = rest.split_once("[engine]").unwrap();
-    let real = format!("{head}[engine]{tail}");
+    let account = "[account]\nexchange = \"binance\"\napi_key_file = \"k\"\n\
+                   private_key_file = \"p\"\n";
+    let real = format!("{head}[engine]{tail}{account}");
     fs::write(dir.path().join("real.toml"), real).unwrap();
     let refused = finished(tickwire(dir.path(), &["run", "real.toml", "--live"])).expect(2);
-    let said = "arbitrage trades on paper only";
+    let said = "write an [[account]] for each (there is none at okx)";
     assert!(refused.err.contains(said), "{}", refused.err);
     assert!(!dir.path().join("runs").exists(), "nothing was started");
 }

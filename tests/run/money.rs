@@ -49,7 +49,7 @@ fn what_a_run_gained_is_what_the_exchange_says_that_the_account_has_more() {
     assert!(ran.out.contains("\nbalances: they add up\n"), "{}", ran.out);
 
     let summary = summary(&dir.join("o"));
-    let balances = &summary["balances"];
+    let balances = &summary["balances"][0];
     assert_eq!(balances["add_up"], true, "{balances}");
     let rows = summary["pnl"].as_array().unwrap();
     let names: Vec<&str> = rows

@@ -75,7 +75,7 @@ impl World {
 
     /// What the guard of a run reported, once it did.
     pub fn swept(&self, out: &str) -> Option<Value> {
-        let text = fs::read_to_string(self.dir().join(out).join("guard.json")).ok()?;
+        let text = fs::read_to_string(self.dir().join(out).join("guard-binance.json")).ok()?;
         serde_json::from_str(&text).ok()
     }
 }

@@ -262,7 +262,7 @@ fn a_key_is_shown_nowhere_by_a_run_that_is_killed_and_by_its_guard() {
     }
     process.signal("KILL");
     let began = Instant::now();
-    let report = world.path().join("o/guard.json");
+    let report = world.path().join("o/guard-binance.json");
     while !fs::read_to_string(&report).is_ok_and(|text| text.ends_with('\n')) {
         assert!(began.elapsed() < Duration::from_secs(120), "no report");
         std::thread::sleep(Duration::from_millis(20));
@@ -274,7 +274,11 @@ fn a_key_is_shown_nowhere_by_a_run_that_is_killed_and_by_its_guard() {
     let mut files = files_below(world.path());
     // The socket that commands come by holds nothing.
     files.retain(|file| file.is_file() && !keys.contains(file));
-    for wanted in ["o/log.jsonl", "o/guard.json", "orders/binance/orders.jsonl"] {
+    for wanted in [
+        "o/log.jsonl",
+        "o/guard-binance.json",
+        "orders/binance/orders.jsonl",
+    ] {
         assert!(
             files.contains(&world.path().join(wanted)),
             "{wanted} of {files:?}"

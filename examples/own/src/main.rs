@@ -17,8 +17,7 @@ static KIND: StrategyKind = StrategyKind {
     keys: &[THRESHOLD, QUANTITY],
     settable: &[THRESHOLD, QUANTITY], // By `ctl set`, while it runs.
     exchanges_min: 1,
-    levels: None,     // The best level of a book is enough for it.
-    paper_only: None, // It may send real orders, if `--live` says so.
+    levels: None, // The best level of a book is enough for it.
     build: |values, table| Ok(Box::new(Own::new(values, table)?)),
 };
 

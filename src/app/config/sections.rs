@@ -10,6 +10,7 @@ use crate::exchange::unnamed;
 use crate::strategy::{Key, Kind, Sort, Value, Values};
 use crate::trading::limits::RiskParams;
 use crate::venue::market::INSTRUMENTS_MAX;
+use crate::wiring::kill::ACCOUNTS_MAX;
 use std::path::Path;
 use std::time::Duration;
 use toml::de::{DeTable, DeValue};
@@ -34,7 +35,7 @@ pub(super) fn config(
         socket: socket(reader, &mut top),
         proxy: network(reader, &mut top),
         simulate: simulate(reader, &mut top, &feeds),
-        account: account(reader, &mut top, known, &feeds),
+        accounts: accounts(reader, &mut top, known, &feeds),
         strategies: strategies(reader, &mut top, &risk, kinds),
         feeds,
         risk,
@@ -133,16 +134,56 @@ fn simulate(reader: &mut Reader, top: &mut Section, feeds: &[Feed]) -> Option<Si
     Some(simulate)
 }
 
-fn account(
+/// `[account]`, or `[[account]]` for each of several exchanges.
+fn accounts(
     reader: &mut Reader,
     top: &mut Section,
     known: &[Known],
     feeds: &[Feed],
-) -> Option<Account> {
-    let mut section = table(reader, top, "account", "[account]").discreet();
-    if section.absent() {
-        return None;
+) -> Vec<Account> {
+    let mut accounts: Vec<Account> = Vec::new();
+    for section in one_or_several(reader, top, "account", "[account]", "[[account]]") {
+        if section.absent() {
+            continue;
+        }
+        let span = section.span.clone();
+        let Some(account) = account(reader, section.discreet(), known, feeds) else {
+            continue;
+        };
+        let same = |other: &&Account| other.exchange == account.exchange;
+        if accounts
+            .iter()
+            .any(|other| other.journal == account.journal)
+        {
+            let what = format!(
+                "two accounts keep their orders in {}: write a journal of its own for each",
+                account.journal.display()
+            );
+            reader.refuse(span.clone(), what);
+        }
+        if accounts.iter().find(same).is_some() {
+            let what = format!(
+                "two accounts at \"{}\": a run has one at each exchange; start another run for \
+                 the other one",
+                account.exchange
+            );
+            reader.refuse(span.clone(), what);
+        }
+        if accounts.len() == ACCOUNTS_MAX {
+            let what = format!("a run has at most {ACCOUNTS_MAX} accounts");
+            reader.refuse(span, what);
+        }
+        accounts.push(account);
     }
+    accounts
+}
+
+fn account(
+    reader: &mut Reader,
+    mut section: Section,
+    known: &[Known],
+    feeds: &[Feed],
+) -> Option<Account> {
     let exchange = exchange(reader, &mut section, known);
     if let Some(known) = exchange
         && !feeds.iter().any(|feed| feed.exchange == known.name)
@@ -190,30 +231,43 @@ fn strategies(
     risk: &RiskParams,
     kinds: &[&'static Kind],
 ) -> Vec<Strategy> {
-    let several = top
-        .peek("strategy")
-        .and_then(|value| value.get_ref().as_array());
-    let Some(items) = several else {
-        let section = table(reader, top, "strategy", "[strategy]");
-        return vec![strategy(reader, section, risk, kinds, &[])];
-    };
-    let span = top.get("strategy").map_or(0..0, |value| value.span());
-    if !(1..=STRATEGIES_MAX).contains(&items.len()) {
-        let count = items.len();
+    let span = top.peek("strategy").map_or(0..0, |value| value.span());
+    let sections = one_or_several(reader, top, "strategy", "[strategy]", "[[strategy]]");
+    if !(1..=STRATEGIES_MAX).contains(&sections.len()) {
+        let count = sections.len();
         let what = format!("{count} strategies: write 1 to {STRATEGIES_MAX} of them");
         reader.refuse(span, what);
     }
     let mut strategies = Vec::new();
-    for item in items.iter() {
-        let entries = item.get_ref().as_table();
-        if entries.is_none() {
-            let what = "strategy: write [[strategy]] and its keys below it".to_owned();
-            reader.refuse(item.span(), what);
-        }
-        let section = Section::new("[[strategy]]", item.span(), entries);
+    for section in sections {
         strategies.push(strategy(reader, section, risk, kinds, &strategies));
     }
     strategies
+}
+
+/// The section `[key]`, or each `[[key]]`, under the name that errors have for it.
+fn one_or_several<'a>(
+    reader: &mut Reader,
+    top: &mut Section<'a>,
+    key: &'static str,
+    one: &'static str,
+    several: &'static str,
+) -> Vec<Section<'a>> {
+    let items = top.peek(key).and_then(|value| value.get_ref().as_array());
+    let Some(items) = items else {
+        return vec![table(reader, top, key, one)];
+    };
+    top.get(key);
+    let mut sections = Vec::new();
+    for item in items.iter() {
+        let entries = item.get_ref().as_table();
+        if entries.is_none() {
+            let what = format!("{key}: write {several} and its keys below it");
+            reader.refuse(item.span(), what);
+        }
+        sections.push(Section::new(several, item.span(), entries));
+    }
+    sections
 }
 
 /// `before` holds the strategies of the sections before this one.

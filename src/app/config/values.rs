@@ -169,8 +169,8 @@ mod tests {
         let config = Config::parse(Path::new("c.toml"), &text, &Known::all());
         let account = config
             .map_err(|errors| errors.to_string())?
-            .account
-            .unwrap();
+            .accounts
+            .remove(0);
         let amounts = account.accept_differences.into_iter();
         Ok(amounts
             .map(|(asset, units)| (asset.to_string(), units))

@@ -32,19 +32,34 @@ pub(crate) fn run(args: &OrdersArgs, kinds: &[&'static Kind]) -> ExitCode {
 fn asked(args: &OrdersArgs, kinds: &[&'static Kind]) -> Result<String, RunError> {
     let config = Config::load_with(&args.config, kinds);
     let config = config.map_err(|errors| RunError::Wrong(errors.to_string()))?;
-    let Some(account) = &config.account else {
+    if config.accounts.is_empty() {
         let path = args.config.display();
         return Err(RunError::Wrong(format!(
             "{path} has no [account]: only what sends orders keeps a journal of them"
         )));
-    };
-    let visibility = visibility(&account.exchange).map_err(RunError::Wrong)?;
+    }
     let decision = match (&args.accept, &args.resume) {
         (Some(asset), _) => Some(Decision::Accept(asset)),
         (None, Some(strategy)) => Some(Decision::Resume(strategy.as_deref())),
         (None, None) => None,
     };
-    answer(&account.journal, visibility, decision)
+    let (mut said, mut refused, mut done) = (Vec::new(), Vec::new(), false);
+    for account in &config.accounts {
+        let visibility = visibility(&account.exchange).map_err(RunError::Wrong)?;
+        match answer(&account.journal, visibility, decision) {
+            Ok(text) => {
+                said.push(text);
+                done = true;
+            }
+            // What is decided may be of another account only.
+            Err(RunError::Wrong(why)) if decision.is_some() => refused.push(why),
+            Err(error) => return Err(error),
+        }
+    }
+    match done {
+        true => Ok(said.join("\n")),
+        false => Err(RunError::Wrong(refused.join("\n"))),
+    }
 }
 
 /// For so long after it was sent the exchange may deny an order that it has. Only its codec says

@@ -146,7 +146,7 @@ impl<'a, const N: usize> Deciding<'a, N> {
         let (time, notes) = Time::at(cast.first);
         let started = UnixNanos(cast.first.0 as i64);
         Ok(Self {
-            desk: road::desk(&instruments, inputs, seated, risk, None),
+            desk: Desk::new(&instruments, inputs, seated, risk, vec![road::paper()]),
             auditor: Auditor::new(&instruments, false),
             decisions: Decisions::default(),
             head: Summary {

@@ -5,26 +5,16 @@ use crate::base::signed::text;
 use crate::trading::pnl::{ASSET_SCALE, Charge, Row, Total, totals};
 use crate::trading::reconcile::Balanced;
 use crate::watch::summary::{self, Summary};
-use crate::wiring::desk::DeskEnd;
+use crate::wiring::desk::{AccountBalances, DeskEnd};
 
-/// Adds what was gained and lost, and whether that is what the account has. The strategies of the
+/// Adds what was gained and lost, and whether that is what the accounts have. The strategies of the
 /// run are named already.
 pub(super) fn tell(summary: &mut Summary, desk: &DeskEnd, instruments: &[Instrument]) {
     let named = summary.strategies.iter().map(|of| of.name.clone());
     let strategies: Vec<String> = named.collect();
     summary.pnl = rows(&desk.pnl, &strategies, instruments);
     summary.pnl_totals = sums(&desk.pnl);
-    summary.balances = desk.balances.as_ref().map(|compared| match compared {
-        Ok(all) => summary::Balances {
-            add_up: Some(all.iter().all(|of| of.off() == 0)),
-            why: None,
-            assets: all.iter().map(balance).collect(),
-        },
-        Err(why) => summary::Balances {
-            why: Some((*why).to_owned()),
-            ..summary::Balances::default()
-        },
-    });
+    summary.balances = desk.balances.iter().map(balances).collect();
 }
 
 /// Rows with names and decimals.
@@ -55,6 +45,23 @@ pub(crate) fn rows(
 /// What each asset gained or lost.
 pub(crate) fn sums(rows: &[Row]) -> Vec<summary::PnlTotal> {
     totals(rows).iter().map(total).collect()
+}
+
+fn balances(of: &AccountBalances) -> summary::Balances {
+    let exchange = of.exchange.unwrap_or_default().to_owned();
+    match &of.found {
+        Ok(all) => summary::Balances {
+            exchange,
+            add_up: Some(all.iter().all(|of| of.off() == 0)),
+            why: None,
+            assets: all.iter().map(balance).collect(),
+        },
+        Err(why) => summary::Balances {
+            exchange,
+            why: Some((*why).to_owned()),
+            ..summary::Balances::default()
+        },
+    }
 }
 
 fn balance(of: &Balanced) -> summary::Balance {

@@ -3,7 +3,7 @@
 use super::RunError;
 use crate::app::config::{self, Config, Known, Way};
 use crate::app::universe::fits;
-use crate::exchange::{self, Account};
+use crate::exchange::{self, Account, Exchange};
 use crate::strategy::{ALL, Kind};
 use crate::venue::account::generate_account;
 use crate::world::os::server::{self, Sim, SimOptions, SimSource};
@@ -118,14 +118,14 @@ fn write_ca(sim: &Sim, dir: &Path) -> Result<PathBuf, RunError> {
 }
 
 /// The settings of a run against the simulated exchanges of this process: every instrument, every
-/// stream, and real orders to an account that exists only there. If they play a recording without
-/// the exchange of that account, orders stay on paper.
+/// stream, and real orders to accounts that exist only there, one at each exchange that takes
+/// orders. If none of them does, orders stay on paper.
 pub(super) fn sim_config(
     sim: &Sim,
     engine: config::Engine,
     kinds: &[&'static Kind],
     dir: &Path,
-) -> Result<(Config, Option<(Account, config::Account)>), RunError> {
+) -> Result<(Config, Vec<(Account, config::Account)>), RunError> {
     let config = Config::parse(DEFAULT_PATH.as_ref(), DEFAULT, &Known::all());
     let mut config = config.map_err(|error| RunError::Failed(error.to_string()))?;
     config.engine = engine;
@@ -133,31 +133,33 @@ pub(super) fn sim_config(
     if let Some(own) = kinds.first().filter(|first| ALL.first() != Some(*first)) {
         config.strategies = vec![config::Strategy::of(own)];
     }
-    let exchange = config.feeds.first().map(|feed| feed.exchange.clone());
-    let exchange = exchange.and_then(|name| exchange::by_name(&name));
-    let exchange = exchange.unwrap_or_else(exchange::unnamed);
     config.feeds = feeds(sim)?;
     let mut feeds: Vec<&mut config::Feed> = config.feeds.iter_mut().collect();
     point_at(sim, &mut feeds, dir)?;
-    if sim.symbols(exchange.name()).is_empty() {
-        return Ok((config, None));
+    let mut accounts = Vec::new();
+    for feed in &config.feeds {
+        let takes = |of: &&dyn Exchange| !of.endpoints().orders.is_empty();
+        let Some(exchange) = exchange::by_name(&feed.exchange).filter(takes) else {
+            continue;
+        };
+        let keys = generate_account(exchange).map_err(RunError::Failed)?;
+        // The keys were made here and are handed over as they are: these two name no source.
+        let nowhere = || config::SecretSource::Env(String::new());
+        let account = config::Account {
+            exchange: exchange.name().to_owned(),
+            orders: Some(sim.addr().to_string()),
+            ca_file: feed.ca_file.clone(),
+            api_key: nowhere(),
+            key: config::KeySource::Private(nowhere()),
+            key_may_withdraw: false,
+            // Nobody will ever trade with this account again.
+            journal: dir.join("orders").join(exchange.name()),
+            durable: false,
+            accept_differences: Vec::new(),
+        };
+        accounts.push((keys, account));
     }
-    let keys = generate_account(exchange).map_err(RunError::Failed)?;
-    // The keys were made here and are handed over as they are: these two name no source.
-    let nowhere = || config::SecretSource::Env(String::new());
-    let account = config::Account {
-        exchange: exchange.name().to_owned(),
-        orders: Some(sim.addr().to_string()),
-        ca_file: config.feeds.first().and_then(|feed| feed.ca_file.clone()),
-        api_key: nowhere(),
-        key: config::KeySource::Private(nowhere()),
-        key_may_withdraw: false,
-        // Nobody will ever trade with this account again.
-        journal: dir.join("orders"),
-        durable: false,
-        accept_differences: Vec::new(),
-    };
-    Ok((config, Some((keys, account))))
+    Ok((config, accounts))
 }
 
 /// A feed per exchange, of all that it lists; of a recording by the stream that was recorded.

@@ -21,38 +21,40 @@ pub(super) struct Prepared {
     /// Where its orders go.
     pub(super) mode: Mode,
     pub(super) sim: Option<Sim>,
-    pub(super) account: Option<(Account, config::Account)>,
+    pub(super) accounts: Vec<(Account, config::Account)>,
     pub(super) seed: Option<u64>,
     pub(super) universe: Universe,
-    /// What a person should know of the account's key.
-    pub(super) key_warning: Option<String>,
+    /// What a person should know of the accounts' keys.
+    pub(super) key_warnings: Vec<String>,
 }
 
-/// Starts the simulated exchanges, asks what the account's key may do, and asks every exchange for
+/// Starts the simulated exchanges, asks what the accounts' keys may do, and asks every exchange for
 /// its metadata; a recording gets the `bodies`.
 pub(super) fn prepare(
     market: Market,
-    Ready { mut mode, account }: Ready,
+    Ready { mut mode, accounts }: Ready,
     dir: &Path,
     bodies: Option<BodyTap>,
 ) -> Result<Prepared, RunError> {
-    let key_warning = match (&market, &account) {
-        (Market::Configured(config), Some(account)) => rights::ask(config, mode, account)?,
-        _ => None,
-    };
+    let mut key_warnings = Vec::new();
+    if let Market::Configured(config) = &market {
+        for account in &accounts {
+            key_warnings.extend(rights::ask(config, mode, account)?);
+        }
+    }
     let mut left_out = Vec::new();
-    let (config, sim, account, seed) = match market {
+    let (config, sim, accounts, seed) = match market {
         Market::Configured(mut config) => match config.simulate {
-            None => (config, None, account, None),
+            None => (config, None, accounts, None),
             Some(simulate) => {
                 let sim = simulated::start_configured(&mut config, simulate, dir)?;
-                (config, Some(sim), None, Some(simulate.seed))
+                (config, Some(sim), Vec::new(), Some(simulate.seed))
             }
         },
         Market::Played(mut config, source) => {
             let (sim, why) = simulated::start_played(&mut config, source, dir)?;
             left_out = why;
-            (config, Some(sim), None, None)
+            (config, Some(sim), Vec::new(), None)
         }
         Market::Simulated {
             source,
@@ -63,11 +65,11 @@ pub(super) fn prepare(
             let played = matches!(source, SimSource::Play { .. });
             let sim = simulated::start_sim(source, seed)?;
             left_out = sim.left_out().to_vec();
-            let (config, account) = simulated::sim_config(&sim, engine, &kinds, dir)?;
-            if account.is_none() {
+            let (config, accounts) = simulated::sim_config(&sim, engine, &kinds, dir)?;
+            if accounts.is_empty() {
                 mode = Mode::Paper;
             }
-            (config, Some(sim), account, (!played).then_some(seed))
+            (config, Some(sim), accounts, (!played).then_some(seed))
         }
     };
     let mut universe = Universe::fetch(&config, bodies).map_err(RunError::Failed)?;
@@ -77,10 +79,10 @@ pub(super) fn prepare(
         config,
         mode,
         sim,
-        account,
+        accounts,
         seed,
         universe,
-        key_warning,
+        key_warnings,
     })
 }
 

@@ -38,8 +38,8 @@ pub(super) struct Threads {
     pub(super) control: Option<ControlSocket>,
     /// What it set.
     pub(super) sets: Sets,
-    /// Watches over the engine from another process, if its orders are real.
-    pub(super) guarded: Option<Guarded>,
+    /// Each watches over an account from another process, if orders are real.
+    pub(super) guards: Vec<Guarded>,
     pub(super) scribe: ScribeHandle,
     pub(super) sim: Option<Sim>,
     pub(super) recorder: Option<RecordingHandle>,
@@ -96,8 +96,8 @@ impl Threads {
         if self.sim.as_ref().is_some_and(|sim| !sim.is_whole()) {
             return Some("the simulated exchange");
         }
-        if self.guarded.as_ref().is_some_and(Guarded::is_gone) {
-            return Some("the guard");
+        if self.guards.iter().any(Guarded::is_gone) {
+            return Some("a guard");
         }
         self.engine.dead()
     }
@@ -118,14 +118,12 @@ impl Threads {
         self.sets.tell(&mut head.strategies);
         let ended = self.engine.stop();
         let hung = self.overseer.hung(&ended);
-        if let Some(guarded) = self.guarded {
-            let desks = ended
-                .iter()
-                .flatten()
-                .filter_map(|ended| ended.desk.as_ref());
-            let whole = ended.iter().all(Option::is_some);
-            let rests = desks.map(|desk| desk.counters.unknown).sum::<u64>() > 0;
-            guarded.stop(whole && !rests);
+        let desks = ended.iter().flatten();
+        let desks = desks.filter_map(|ended| ended.desk.as_ref());
+        let whole = ended.iter().all(Option::is_some);
+        let rests = desks.map(|desk| desk.counters.unknown).sum::<u64>() > 0;
+        for guard in self.guards {
+            guard.stop(whole && !rests);
         }
         let outages = files::outages(&ended, self.began, stopped);
         files::say_down(&self.notes, &outages, stopped);

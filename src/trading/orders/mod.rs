@@ -158,10 +158,12 @@ impl Orders {
         Some(self.lives[at].name(&self.working[at]))
     }
 
-    /// Nobody waits for what became of an order, or for trades that were told of.
-    pub(crate) fn is_settled(&self) -> bool {
-        let mut all = self.working.iter().zip(&self.lives);
-        all.all(|(working, life)| life.is_settled(working))
+    /// Nobody waits for what became of an order of these instruments, or for trades that were told
+    /// of.
+    pub(crate) fn is_settled(&self, of: impl Fn(InstrumentId) -> bool) -> bool {
+        let all = self.working.iter().zip(&self.lives);
+        let mut its = all.filter(|(working, _)| of(working.instrument));
+        its.all(|(working, life)| life.is_settled(working))
     }
 
     /// When the order's end came, as far as that is remembered.

@@ -115,9 +115,13 @@ impl World {
             for (whose, of, fill) in self.fills.iter().filter(|(_, of, _)| spot(of)) {
                 spots.handle_fill(*whose, *of, fill);
             }
-            assert_eq!(spots.brought(None, asset), Some(brought), "{when} {asset}");
+            assert_eq!(
+                spots.brought(None, None, asset),
+                Some(brought),
+                "{when} {asset}"
+            );
             let whose = [MINE, StrategyId(1), StrategyId::NONE];
-            let parts = whose.map(|whose| spots.brought(Some(whose), asset).unwrap());
+            let parts = whose.map(|whose| spots.brought(Some(whose), None, asset).unwrap());
             assert_eq!(parts.iter().sum::<i128>(), brought, "{when} {asset}");
         }
     }
@@ -338,9 +342,12 @@ fn an_earlier_run_leaves_its_position_and_its_cost_and_nothing_else() {
     // Half of it was bought at 100 and sold at 110; what was gained before is not in it.
     assert_eq!(row.realised, 50_000_000);
     assert_eq!(row.average.map(|px| px.to_string()).as_deref(), Some("100"));
-    assert_eq!(pnl.brought(None, asset("BTC")), Some(-5 * 10i128.pow(17)));
     assert_eq!(
-        pnl.brought(Some(MINE), asset("USDT")),
+        pnl.brought(None, None, asset("BTC")),
+        Some(-5 * 10i128.pow(17))
+    );
+    assert_eq!(
+        pnl.brought(Some(MINE), None, asset("USDT")),
         Some(55 * 10i128.pow(18))
     );
 }

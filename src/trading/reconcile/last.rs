@@ -50,8 +50,8 @@ impl Reconcile {
         self.connected && self.open.is_done() && !self.again
     }
 
-    /// What `pnl` says that our trades brought, against what the exchange says: of each asset that
-    /// has something to do with it, or changed.
+    /// What `pnl` says that our trades at this exchange brought, against what the exchange says: of
+    /// each asset that has something to do with it, or changed.
     ///
     /// # Errors
     /// Why there is nothing to compare, in words.
@@ -65,13 +65,13 @@ impl Reconcile {
         if !self.has_compared() {
             return Err("the exchange did not say in time what the account has");
         }
-        let traded = pnl.assets();
+        let traded = pnl.assets(self.exchange);
         let assets: BTreeSet<Asset> = self.holdings.keys().copied().chain(traded).collect();
         let mut all = Vec::new();
         for asset in assets {
             let held = self.holdings.get(&asset).copied().unwrap_or_default();
             let after = if held.listed { held.found } else { 0 };
-            let brought = pnl.brought(None, asset);
+            let brought = pnl.brought(None, self.exchange, asset);
             let mut balanced = Balanced {
                 asset,
                 before: held.before.unwrap_or_default(),

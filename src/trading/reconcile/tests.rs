@@ -25,7 +25,7 @@ impl Bench {
             ..Instrument::bare("x", Symbol::from("BTCUSDT").unwrap(), (2, 3))
         };
         Self {
-            reconcile: Reconcile::new(&[instrument]),
+            reconcile: Reconcile::new(&[instrument], None),
             orders: Orders::new(4, 1, Span::from_secs(5)),
             now: START,
         }

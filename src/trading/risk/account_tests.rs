@@ -43,7 +43,7 @@ fn wide() -> RiskParams {
 fn gate(params: &RiskParams) -> Gate {
     let table = table();
     let mut gate = Gate::new(params, &table, 1);
-    gate.handle_event(TAKEN, &event(0, Body::Gateway(true)));
+    gate.set_ready(0, true);
     for instrument in &table {
         let book = Event {
             instrument: instrument.id,
@@ -485,7 +485,7 @@ fn a_reference_may_have_other_decimals_and_one_that_agrees_is_enough() {
         ..wide()
     };
     let mut gate = Gate::new(&params, &table, 1);
-    gate.handle_event(TAKEN, &event(0, Body::Gateway(true)));
+    gate.set_ready(0, true);
     let mut show = |id, bid, ask| {
         let book = Event {
             instrument: InstrumentId(id),
@@ -516,11 +516,11 @@ fn a_clock_too_far_from_the_exchanges_stops_orders_in_both_directions() {
         (500_000_001, true),
         (-500_000_001, true),
     ] {
-        gate.set_clock_skew(skew_ns);
+        gate.set_clock_skew(0, skew_ns);
         let want = stops.then_some(Refusal::ClockSkew);
         assert_eq!(refused(&mut gate, NOW, buy()), want);
     }
-    gate.set_clock_skew(i64::MIN);
+    gate.set_clock_skew(0, i64::MIN);
     assert_eq!(refused(&mut gate, NOW, buy()), Some(Refusal::ClockSkew));
 }
 

@@ -10,7 +10,7 @@ const A: InstrumentId = InstrumentId(0);
 
 fn gate(params: &RiskParams) -> Gate {
     let mut gate = Gate::new(params, &[instrument(0)], 1);
-    gate.handle_event(TAKEN, &event(0, Body::Gateway(true)));
+    gate.set_ready(0, true);
     show(&mut gate, 9_900, 10_000);
     gate
 }

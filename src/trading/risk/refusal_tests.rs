@@ -55,9 +55,14 @@ fn a_gate_that_compares_numbers_says_the_limit_and_what_was_found() {
 #[test]
 fn an_order_goes_only_to_the_exchange_of_its_own_instrument() {
     let mut risk = risk();
-    risk.only_at("okx");
+    risk.trade_at(&["okx"]);
+    risk.set_ready(0, true);
     let refused = risk.admit(Nanos(BOOK_AT), buy()).unwrap_err();
     assert_eq!(refused.gate, Refusal::NoAccount);
-    risk.only_at("binance");
+    risk.trade_at(&["okx", "binance"]);
+    risk.set_ready(0, true);
+    let refused = risk.admit(Nanos(BOOK_AT), buy()).unwrap_err();
+    assert_eq!(refused.gate, Refusal::GatewayDown, "its own is not ready");
+    risk.set_ready(1, true);
     assert!(risk.admit(Nanos(BOOK_AT), buy()).is_ok());
 }

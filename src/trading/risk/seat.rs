@@ -14,8 +14,8 @@ pub(super) struct Seat {
     /// The scales that the run began with, `(px, qty)`.
     pub(super) scales: (u8, u8),
     pub(super) exchange: &'static str,
-    /// There is an account at its exchange, or orders stay on paper.
-    pub(super) has_account: bool,
+    /// The place of the account that takes its orders; `None` if there is none at its exchange.
+    pub(super) account: Option<usize>,
     /// Its scales are no longer those that its exit writes, or it cannot hold its limits.
     pub(super) frozen: bool,
     /// What may be ordered of it.
@@ -43,14 +43,14 @@ impl Seat {
 
     /// What was judged holds of what is sent.
     pub(super) fn check_admitted(&self, intent: &Place) {
-        assert!(self.has_account, "an order without an account");
+        assert!(self.account.is_some(), "an order without an account");
         assert!(!self.frozen, "an order at other scales");
         assert!(intent.qty <= self.limit.qty_max, "an order above its limit");
     }
 
     /// Whether there is somebody who takes orders for it.
     pub(super) fn judge_listing(&self, instrument: &Instrument) -> Result<(), Refused> {
-        refuse_if(!self.has_account, Refusal::NoAccount)?;
+        refuse_if(self.account.is_none(), Refusal::NoAccount)?;
         refuse_if(!instrument.trading || self.frozen, Refusal::NotTrading)
     }
 

@@ -73,7 +73,7 @@ pub(crate) fn status(epoch: u32, status: Status) -> Event {
 
 fn risk_with(params: &RiskParams, instrument: &Instrument) -> Gate {
     let mut risk = Gate::new(params, &[*instrument], FIRST_ID);
-    risk.handle_event(TAKEN, &event(0, Body::Gateway(true)));
+    risk.set_ready(0, true);
     risk.handle_event(TAKEN, &book(1));
     risk
 }
@@ -372,7 +372,7 @@ fn no_order_without_a_gateway_that_says_it_is_ready() {
     risk.handle_event(TAKEN, &book(1));
     for (ready, gate) in [(None, true), (Some(true), false), (Some(false), true)] {
         if let Some(ready) = ready {
-            risk.handle_event(TAKEN, &event(0, Body::Gateway(ready)));
+            risk.set_ready(0, ready);
         }
         let want = gate.then_some(Refusal::GatewayDown);
         assert_eq!(refused(&mut risk, BOOK_AT, buy()), want);
@@ -405,7 +405,7 @@ fn instruments_have_limits_and_books_of_their_own() {
         ..instrument(1)
     };
     let mut risk = Gate::new(&params(), &[instrument(0), finer], FIRST_ID);
-    risk.handle_event(TAKEN, &event(0, Body::Gateway(true)));
+    risk.set_ready(0, true);
     risk.handle_event(TAKEN, &book(1));
     let second = |qty| Place {
         instrument: InstrumentId(1),
@@ -526,7 +526,7 @@ fn refused_intents_use_up_no_rate_and_no_id() {
 fn nothing_is_admitted_while_all_are_halted() {
     let mut risk = risk();
     risk.set_mode(Whose::All, Mode::Halted, "killed");
-    risk.handle_event(TAKEN, &event(0, Body::Gateway(true)));
+    risk.set_ready(0, true);
     risk.handle_event(TAKEN, &book(1));
     for now in [0, 1, 2_000_000_000] {
         assert_eq!(

@@ -63,9 +63,11 @@ pub struct PnlTotal {
     pub unvalued: u32,
 }
 
-/// What the account has at the end, against what it had and what our trades brought.
+/// What an account has at the end, against what it had and what our trades brought.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Balances {
+    /// The account's exchange.
+    pub exchange: String,
     /// Whether the exchange says of each asset what our trades explain; absent if nobody knows.
     pub add_up: Option<bool>,
     /// Why nobody knows.

@@ -64,10 +64,10 @@ fn the_page_about_the_summary_names_every_field() {
     let page = include_str!("../../../docs/summary.md");
     let summary = Summary {
         outages: vec![Outage::default()],
-        balances: Some(Balances {
+        balances: vec![Balances {
             assets: vec![Balance::default()],
             ..Balances::default()
-        }),
+        }],
         strategies: vec![Strategy {
             orders: Orders {
                 refusals: vec![Refused::default()],
@@ -214,7 +214,7 @@ pub(crate) fn example() -> Summary {
             total: "-22.9794".to_owned(),
             unvalued: 0,
         }],
-        balances: None,
+        balances: Vec::new(),
         outages: Vec::new(),
         too_long: Vec::new(),
         workers: vec![Worker {

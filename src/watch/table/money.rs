@@ -1,7 +1,7 @@
 //! Profit and loss, fees, and whether the balances add up, for people.
 
 use super::super::figures::sum;
-use super::super::summary::{Balance, Pnl, Summary};
+use super::super::summary::{Balance, Balances, Pnl, Summary};
 use super::{columns, escaped};
 use std::collections::BTreeMap;
 
@@ -37,8 +37,10 @@ pub(super) fn lines(summary: &Summary) -> String {
         out += &format!("\n{}", columns(1, &HEADS, &rows(summary)));
         out += &fee_line(summary).unwrap_or_default();
     }
-    if let Some(said) = balances(summary) {
-        out += &format!("\n{}\n", escaped(said));
+    let said = balances(summary).into_iter();
+    let said: String = said.map(|said| format!("{}\n", escaped(said))).collect();
+    if !said.is_empty() {
+        out += &format!("\n{said}");
     }
     out
 }
@@ -162,9 +164,17 @@ fn fee_line(summary: &Summary) -> Option<String> {
     (!said.is_empty()).then(|| format!("\nfees: {}\n", escaped(said)))
 }
 
-/// Whether the account has what our trades explain; nothing if there is no account.
-pub(crate) fn balances(summary: &Summary) -> Option<String> {
-    let balances = summary.balances.as_ref()?;
+/// Whether each account has what our trades explain; nothing if there is no account.
+pub(crate) fn balances(summary: &Summary) -> Vec<String> {
+    let several = summary.balances.len() > 1;
+    let said = |of: &Balances| match several {
+        true => format!("balances at {}: {}", of.exchange, compared(of)),
+        false => format!("balances: {}", compared(of)),
+    };
+    summary.balances.iter().map(said).collect()
+}
+
+fn compared(balances: &Balances) -> String {
     let off = |of: &Balance| {
         let (less, off) = match of.off.strip_prefix('-') {
             Some(off) => ("less", off),
@@ -175,8 +185,8 @@ pub(crate) fn balances(summary: &Summary) -> Option<String> {
             .map_or_else(String::new, |entry| format!(" (entry {entry})"));
         format!("{off} {less} {}{entry}", of.asset)
     };
-    Some(match (balances.add_up, &balances.why) {
-        (Some(true), _) => "balances: they add up".to_owned(),
+    match (balances.add_up, &balances.why) {
+        (Some(true), _) => "they add up".to_owned(),
         (Some(false), _) => {
             let off = balances
                 .assets
@@ -184,17 +194,17 @@ pub(crate) fn balances(summary: &Summary) -> Option<String> {
                 .filter(|of| of.entry.is_some())
                 .map(off);
             let off = off.collect::<Vec<_>>().join(", ");
-            format!("balances: the exchange says {off} than the start and our trades explain")
+            format!("the exchange says {off} than the start and our trades explain")
         }
-        (None, Some(why)) => format!("balances: not compared: {why}"),
-        (None, None) => "balances: not compared".to_owned(),
-    })
+        (None, Some(why)) => format!("not compared: {why}"),
+        (None, None) => "not compared".to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::summary::Fees;
     use super::super::super::summary::tests::example;
-    use super::super::super::summary::{Balances, Fees};
     use super::*;
 
     #[test]
@@ -229,7 +239,7 @@ fees: 0.001 BNB (no instrument of the run has its price), 0.0005 BTC
     #[test]
     fn balances_add_up_or_say_by_how_much_not_and_under_which_name_or_why_nobody_knows() {
         let mut summary = example();
-        assert_eq!(balances(&summary), None, "on paper");
+        assert!(balances(&summary).is_empty(), "on paper");
         let of = |asset: &str, off: &str, entry| Balance {
             asset: asset.to_owned(),
             off: off.to_owned(),
@@ -256,13 +266,20 @@ fees: 0.001 BNB (no instrument of the run has its price), 0.0005 BTC
                 "not compared: the order connection is down",
             ),
         ] {
-            summary.balances = Some(Balances {
+            summary.balances = vec![Balances {
+                exchange: "binance".to_owned(),
                 add_up,
                 why,
                 assets,
-            });
-            assert_eq!(balances(&summary), Some(format!("balances: {said}")));
+            }];
+            assert_eq!(balances(&summary), [format!("balances: {said}")]);
             assert!(lines(&summary).ends_with(&format!("\nbalances: {said}\n")));
         }
+        let mut other = summary.balances[0].clone();
+        other.exchange = "kraken".to_owned();
+        summary.balances.push(other);
+        let why = "not compared: the order connection is down";
+        let each = ["binance", "kraken"].map(|at| format!("balances at {at}: {why}"));
+        assert_eq!(balances(&summary), each);
     }
 }

@@ -3,14 +3,14 @@
 use super::*;
 use crate::base::Asset;
 use crate::trading::pnl::Total;
-use crate::trading::reconcile::Balanced;
 use crate::watch::summary::GAINS_MAX;
 use arrayvec::ArrayVec;
 
 /// Something that is to be done, and who wants it.
 pub(super) enum Wanted {
     ByOrders(Output),
-    ByReconcile(reconcile::Output),
+    /// The one of the account at the end of this way.
+    ByReconcile(usize, reconcile::Output),
 }
 
 impl Desk {
@@ -19,8 +19,11 @@ impl Desk {
         self.risk.follow(&mut self.orders);
         let orders = self.orders.poll_output().map(Wanted::ByOrders);
         orders.or_else(|| {
-            let output = self.reconcile.as_mut()?.poll_output()?;
-            Some(Wanted::ByReconcile(output))
+            let mut ways = self.ways.iter_mut().enumerate();
+            ways.find_map(|(at, way)| {
+                let output = way.reconcile.as_mut()?.poll_output()?;
+                Some(Wanted::ByReconcile(at, output))
+            })
         })
     }
 
@@ -28,7 +31,7 @@ impl Desk {
         &mut self,
         turn: &mut Turn,
         now: Nanos,
-        instrument: InstrumentId,
+        (way, instrument): (usize, InstrumentId),
         news: &AccountNews,
     ) {
         match *news {
@@ -44,26 +47,31 @@ impl Desk {
             AccountNews::TradesListed { asked } => {
                 self.orders.hear_trades_listed(instrument, asked);
             }
-            AccountNews::Clock { ahead_ns } => self.risk.set_clock_skew(ahead_ns),
+            AccountNews::Clock { ahead_ns } => self.risk.set_clock_skew(way, ahead_ns),
             AccountNews::Resting(_)
             | AccountNews::RestingListed { .. }
             | AccountNews::Balance(_)
             | AccountNews::BalancesListed { .. } => {}
         }
-        if let Some(reconcile) = &mut self.reconcile {
+        if let Some(reconcile) = &mut self.ways[way].reconcile {
             reconcile.handle_news(now, instrument, news, &self.orders);
         }
         if let AccountNews::TradesListed { asked } = *news {
-            self.keep_listed(now, instrument, asked);
+            self.keep_listed(now, way, instrument, asked);
         }
         self.drain(turn, now, true);
     }
 
-    /// Orders can be taken from now on, or no longer.
-    pub(super) fn set_ready(&mut self, turn: &mut Turn, now: Nanos, ready: bool) {
-        let event = own_event(now, Body::Gateway(ready));
-        self.risk.handle_event(&event);
-        self.show(turn, now, &event);
+    /// An account can take orders from now on, or no longer.
+    pub(super) fn set_ready(&mut self, turn: &mut Turn, now: Nanos, way: usize, ready: bool) {
+        self.risk.set_ready(way, ready);
+        for (at, of) in self.way_of.iter().enumerate() {
+            if *of == Some(way) {
+                let id = InstrumentId(at as u16);
+                self.picture.set_takes_orders(id, ready);
+            }
+        }
+        self.show(turn, now, &own_event(now, Body::Gateway(ready)));
     }
 
     /// Does what the comparison with the exchange wants.
@@ -71,25 +79,29 @@ impl Desk {
         &mut self,
         turn: &mut Turn,
         now: Nanos,
+        way: usize,
         output: reconcile::Output,
     ) {
         match output {
             // The ring is full of requests: it is asked again.
             reconcile::Output::Ask(question) => {
-                let _ = self.dispatch(Request::Ask(question));
+                let _ = self.dispatch(way, Request::Ask(question));
             }
             reconcile::Output::Ready => {
-                let foreign = self.reconcile.as_ref().map_or(0, Reconcile::foreign_orders);
-                turn.notes.send(ready_note(now, self.orders.len(), foreign));
-                self.keep_holdings(now);
-                self.set_ready(turn, now, true);
+                let reconcile = self.ways[way].reconcile.as_ref();
+                let foreign = reconcile.map_or(0, Reconcile::foreign_orders);
+                let exchange = self.ways[way].exchange;
+                let note = ready_note(now, exchange, self.orders.len(), foreign);
+                turn.notes.send(note);
+                self.keep_holdings(now, way);
+                self.set_ready(turn, now, way, true);
             }
             reconcile::Output::Unknown(resting) => {
                 turn.notes.record(unknown_note(now, &resting));
                 if self.orders.adopt(now, &resting)
                     && let Some(client_id) = resting.client_id
                 {
-                    self.keep(now, Deed::Adopted(resting));
+                    self.ways[way].keep(now, Deed::Adopted(resting));
                     self.counters.adopted += 1;
                     self.cancel(turn, now, client_id, "unknown");
                 }
@@ -97,12 +109,15 @@ impl Desk {
             reconcile::Output::Missing(client_id) => self.orders.doubt(now, client_id),
             reconcile::Output::Balanced(difference) => {
                 self.counters.differences += 1;
-                turn.notes.record(difference_note(now, &difference));
-                self.keep(now, difference.deed());
-                self.unexplained.open(difference);
-                let ended = self.unexplained.judge(turn.clock.unix(), difference.asset);
-                self.end(turn, now, &ended);
-                self.hold();
+                let account = &mut self.ways[way];
+                turn.notes
+                    .record(difference_note(now, account.exchange, &difference));
+                account.keep(now, difference.deed());
+                account.unexplained.open(difference);
+                let unix = turn.clock.unix();
+                let ended = account.unexplained.judge(unix, difference.asset);
+                self.end(turn, now, way, &ended);
+                self.hold(way);
             }
         }
     }
@@ -113,16 +128,14 @@ impl Desk {
         if !self.closed || self.has_orders() {
             return;
         }
-        let reconcile = self.reconcile.as_mut();
-        if reconcile.is_some_and(|reconcile| reconcile.compare_last(now, &self.orders)) {
+        let mut looks = false;
+        for way in &mut self.ways {
+            let reconcile = way.reconcile.as_mut();
+            looks |= reconcile.is_some_and(|all| all.compare_last(now, &self.orders));
+        }
+        if looks {
             self.drain(turn, now, true);
         }
-    }
-
-    /// What the account has, against what our trades brought: there is no account on paper.
-    pub(super) fn balances(&self) -> Option<Result<Vec<Balanced>, &'static str>> {
-        let reconcile = self.reconcile.as_ref()?;
-        Some(reconcile.balances(self.risk.pnl()))
     }
 
     /// What was gained or lost so far, per asset that instruments are paid in, each with one of
@@ -151,31 +164,37 @@ impl Desk {
 
     /// Something is still to be heard of the exchange before the run can end.
     pub fn is_settling(&self) -> bool {
-        let looking = self.reconcile.as_ref().is_some_and(Reconcile::is_looking);
-        self.has_orders() || looking
+        let mut reconciles = self.ways.iter().filter_map(|way| way.reconcile.as_ref());
+        self.has_orders() || reconciles.any(Reconcile::is_looking)
     }
 
-    /// A person accepts all that is not explained of an asset: its instruments are no longer
-    /// reduce-only for that. Says how much there was, each difference and each instrument with
-    /// trades of no known order; zero if nothing of the asset is to be accepted.
+    /// A person accepts all that is not explained of an asset, at every account: its instruments
+    /// are no longer reduce-only for that. Says how much there was, each difference and each
+    /// instrument with trades of no known order; zero if nothing of the asset is to be accepted.
     pub fn accept(&mut self, turn: &mut Turn, asset: Asset) -> usize {
         let now = turn.clock.now();
         let listed = (0..self.picture.len()).map(|at| InstrumentId(at as u16));
         let table: Vec<Instrument> = listed
             .filter_map(|id| self.picture.instrument(id).copied())
             .collect();
-        let ended = self.unexplained.accept(asset, &table);
-        self.end(turn, now, &ended);
+        let mut all = 0;
+        for way in 0..self.ways.len() {
+            let ended = self.ways[way].unexplained.accept(asset, &table);
+            self.end(turn, now, way, &ended);
+            all += ended.len();
+        }
         self.note_modes(turn, now);
-        ended.len()
+        all
     }
 
-    /// What is not explained holds its instruments: their positions may only be reduced.
-    pub(super) fn hold(&mut self) {
-        for at in 0..self.picture.len() {
+    /// What is not explained holds the instruments of its account: their positions may only be
+    /// reduced.
+    pub(super) fn hold(&mut self, way: usize) {
+        for at in 0..self.way_of.len() {
             let id = InstrumentId(at as u16);
             let its = self.picture.instrument(id);
-            if its.is_some_and(|its| self.unexplained.holds(its)) {
+            let its = its.filter(|_| self.way_of[at] == Some(way));
+            if its.is_some_and(|its| self.ways[way].unexplained.holds(its)) {
                 self.risk.set_reduce_only(id, true);
             }
         }
@@ -183,16 +202,17 @@ impl Desk {
 
     /// Records what no longer holds anything, and lets go of the instruments that nothing else
     /// holds.
-    fn end(&mut self, turn: &mut Turn, now: Nanos, ended: &[Ended]) {
+    fn end(&mut self, turn: &mut Turn, now: Nanos, way: usize, ended: &[Ended]) {
         for one in ended {
             turn.notes.record(accepted_note(now, one));
-            self.keep(now, one.deed());
+            self.ways[way].keep(now, one.deed());
         }
-        for at in 0..self.picture.len() {
+        for at in 0..self.way_of.len() {
             let id = InstrumentId(at as u16);
             let its = self.picture.instrument(id);
+            let its = its.filter(|_| self.way_of[at] == Some(way));
             let its = its.filter(|its| ended.iter().any(|one| one.held(its)));
-            if its.is_some_and(|its| !self.unexplained.holds(its)) {
+            if its.is_some_and(|its| !self.ways[way].unexplained.holds(its)) {
                 self.risk.set_reduce_only(id, false);
             }
         }

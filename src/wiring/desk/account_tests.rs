@@ -188,8 +188,7 @@ fn new_desk(dice: u64, tag: u64, first_id: u64, stop: &Arc<Mutex<bool>>, exit: E
         Vec::new(),
         vec![Seated::everywhere(Box::new(strategy))],
         Risk::new(limits, &instruments(), first_id),
-        exit,
-        rules,
+        vec![Way::only(exit, rules)],
     )
 }
 
@@ -319,7 +318,7 @@ impl World {
             update_id: 7,
             ..own_event(now, body)
         };
-        self.desk_do(|desk, turn| desk.handle_event(turn, &event));
+        self.desk_do(|desk, turn| desk.handle_event(turn, 0, &event));
     }
 
     fn say_connected(&mut self) {
@@ -552,7 +551,7 @@ impl World {
         let found = self.desk.counters.differences > 0;
         assert!(!found || self.deposited > 0, "balances");
         assert_eq!(self.desk.counters.adopted, 0);
-        assert!(self.desk.reconcile.as_ref().unwrap().is_ready());
+        assert!(self.desk.ways[0].reconcile.as_ref().unwrap().is_ready());
     }
 }
 

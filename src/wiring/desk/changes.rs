@@ -21,7 +21,8 @@ impl Desk {
             return self.refuse_change(turn, now, strategy, replace.order, Refusal::OrderBusy);
         }
         let less = replace.px == order.px && replace.qty < order.remaining() && replace.qty.0 > 0;
-        if less && self.reduces {
+        let way = self.way_mut(order.instrument);
+        if less && way.is_some_and(|way| way.rules.reduces) {
             let qty = Qty(order.filled.0 + replace.qty.0);
             self.changed(strategy, order.instrument);
             self.change(turn, now, order.client_id, |name| {
@@ -116,9 +117,12 @@ impl Desk {
             Request::Reduce(_, qty) => Change::Reduce(qty),
             _ => Change::Cancel,
         };
-        self.keep(now, asked(name, change));
+        let Some(way) = self.way_of(name.instrument) else {
+            return; // Risk let no order of it out.
+        };
+        self.ways[way].keep(now, asked(name, change));
         self.orders.change(now, client_id);
-        if let Err(request) = self.dispatch(request) {
+        if let Err(request) = self.dispatch(way, request) {
             self.not_dispatched(now, &request);
         }
         self.hear_paper(turn, now);
@@ -130,15 +134,16 @@ impl Desk {
         self.chairs[strategy.index()].changed(instrument);
     }
 
-    /// Hands a request to the exit; gives it back if the gateway is stuck.
+    /// Hands a request to the exit at the end of this way; gives it back if the gateway is stuck.
     #[expect(
         clippy::result_large_err,
         reason = "the request is given back, and never is but when the gateway is stuck"
     )]
-    pub(super) fn dispatch(&mut self, request: Request) -> Result<(), Request> {
-        match &mut self.exit {
+    pub(super) fn dispatch(&mut self, way: usize, request: Request) -> Result<(), Request> {
+        let way = &mut self.ways[way];
+        match &mut way.exit {
             Exit::Gateway(ring) => ring.push(request),
-            Exit::Journal => match &mut self.keep {
+            Exit::Journal => match &mut way.keep {
                 Some(keep) => keep.request(request),
                 None => Err(request),
             },
@@ -165,7 +170,7 @@ impl Desk {
 
     /// Takes in what paper made of a request or of a book: strategies hear of it at the next turn.
     pub(super) fn hear_paper(&mut self, turn: &mut Turn, now: Nanos) {
-        while let Exit::Paper(paper) = &mut self.exit
+        while let Exit::Paper(paper) = &mut self.ways[0].exit
             && let Some(news) = paper.poll_news()
         {
             self.hear(now, &news);

@@ -153,8 +153,7 @@ impl Bench {
             vec![input],
             vec![puppet(0), puppet(1)],
             Risk::new(limits, &[btc], 1),
-            Exit::Paper(Paper::new()),
-            ExitRules::PAPER,
+            vec![Way::only(Exit::Paper(Paper::new()), ExitRules::PAPER)],
         );
         let ((ask, asked), (answers, answered)) = (ring(4, silent()), ring(4, silent()));
         desk.obey(Commands { asked, answers });
@@ -193,7 +192,7 @@ impl Bench {
         let now = self.clock.0.get() + Span::from_millis(200);
         self.clock.0.set(now);
         for event in self.next_book(does) {
-            self.turn(|desk, turn| desk.handle_event(turn, &event));
+            self.turn(|desk, turn| desk.handle_event(turn, 0, &event));
         }
         if self.desk.poll_timeout() <= now {
             self.turn(|desk, turn| desk.handle_timeout(turn));
@@ -427,7 +426,8 @@ fn a_value_that_is_set_counts_for_the_very_next_event_and_for_its_strategy_alone
     assert_eq!(bench.held(), [3, 3]);
     let (switch, now) = (bench.switch.clone(), bench.clock.0.get());
     let (keep, mut end, _) = crate::wiring::keep::keep(None, bell(), bell(), switch);
-    bench.desk.resume(keep, now, &Default::default());
+    bench.desk.ways[0].keep = Some(keep);
+    bench.desk.resume(now, &[(0, &Default::default())]);
     // Both wait for the desk, and one turn does both.
     for event in bench.next_book([Does::Buys, Does::Buys]) {
         assert!(bench.events.push(event).is_ok());

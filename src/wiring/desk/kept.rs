@@ -6,9 +6,42 @@ use crate::base::Asset;
 use crate::trading::recover::Recovered;
 
 impl Desk {
-    /// Records what is done from here on, and goes on with what an earlier run left.
-    pub(crate) fn resume(&mut self, keep: Keep, now: Nanos, left: &Recovered) {
-        self.keep = Some(keep);
+    /// Goes on with what an earlier run left of each account, by the place of its way.
+    pub(crate) fn resume(&mut self, now: Nanos, left: &[(usize, &Recovered)]) {
+        for (way, left) in left {
+            self.resume_account(now, *way, left);
+        }
+        // Gains and losses of the day are all accounts' together, and each journal has them: if one
+        // was written later than another, the worse counts.
+        let day = left.iter().map(|(_, left)| left.day).max();
+        let mut gains: Vec<DayGain> = Vec::new();
+        let of_day = left.iter().filter(|(_, left)| Some(left.day) == day);
+        for gain in of_day.flat_map(|(_, left)| &left.gains) {
+            let same = |of: &&mut DayGain| (of.strategy, of.quote) == (gain.strategy, gain.quote);
+            match gains.iter_mut().find(same) {
+                Some(known) => {
+                    known.gained = known.gained.min(gain.gained);
+                    known.best = known.best.max(gain.best);
+                }
+                None => gains.push(*gain),
+            }
+        }
+        if let Some(day) = day {
+            self.risk.resume_day(day, &gains);
+        }
+        for (_, left) in left {
+            for &(strategy, mode) in &left.modes {
+                let whose = match strategy {
+                    StrategyId::NONE => Whose::All,
+                    strategy => Whose::Strategy(strategy),
+                };
+                self.risk.set_mode(whose, mode, "earlier_run");
+            }
+        }
+        self.check();
+    }
+
+    fn resume_account(&mut self, now: Nanos, way: usize, left: &Recovered) {
         self.orders.make_room(left.orders.len());
         for &(instrument, trade) in &left.trades {
             self.orders.seen_mut().insert(instrument, trade);
@@ -40,15 +73,7 @@ impl Desk {
             }
         }
         self.risk.follow(&mut self.orders);
-        self.risk.resume_day(left.day, &left.gains);
-        for &(strategy, mode) in &left.modes {
-            let whose = match strategy {
-                StrategyId::NONE => Whose::All,
-                strategy => Whose::Strategy(strategy),
-            };
-            self.risk.set_mode(whose, mode, "earlier_run");
-        }
-        if let Some(reconcile) = &mut self.reconcile {
+        if let Some(reconcile) = &mut self.ways[way].reconcile {
             for &(asset, units) in &left.holdings {
                 reconcile.hold(asset, units);
             }
@@ -59,21 +84,21 @@ impl Desk {
                 reconcile.resume(now, instrument, listed, age);
             }
         }
-        self.unexplained = left.unexplained();
-        self.hold();
-        self.check();
-    }
-
-    pub(super) fn keep(&mut self, now: Nanos, deed: Deed) {
-        if let Some(keep) = &mut self.keep {
-            keep.keep(now, deed);
-        }
+        self.ways[way].unexplained = left.unexplained();
+        self.hold(way);
     }
 
     /// Records what was gained of this day, and what it was valued at.
     pub(super) fn keep_day(&mut self, now: Nanos) {
-        if let Some(keep) = &mut self.keep {
-            self.risk.day_deeds().for_each(|deed| keep.keep(now, deed));
+        for deed in self.risk.day_deeds() {
+            let of = match deed {
+                Deed::Marked { instrument, .. } => self.way_of[instrument.index()],
+                _ => None,
+            };
+            match of {
+                Some(way) => self.ways[way].keep(now, deed),
+                None => self.ways.iter_mut().for_each(|way| way.keep(now, deed)),
+            }
         }
     }
 
@@ -82,11 +107,12 @@ impl Desk {
         if let Said::Fill(_) = news.said
             && let Some(mark) = self.risk.mark_deed(news.instrument)
         {
-            self.keep(now, mark); // What a trade gains or loses at once is judged by it.
+            // What a trade gains or loses at once is judged by it.
+            self.keep(now, news.instrument, mark);
         }
         let known = self.orders.get(news.client_id).is_some();
         if known || matches!(news.said, Said::Fill(_)) {
-            self.keep(now, Deed::Heard(*news));
+            self.keep(now, news.instrument, Deed::Heard(*news));
         }
         self.orders.hear(now, news);
     }
@@ -106,25 +132,32 @@ impl Desk {
                 source: Source::Query { asked },
                 said: Said::Fill(fill),
             };
-            self.keep(now, Deed::Heard(news));
+            self.keep(now, instrument, Deed::Heard(news));
         }
     }
 
     /// Records that the trades of an instrument were listed.
-    pub(super) fn keep_listed(&mut self, now: Nanos, instrument: InstrumentId, asked: Nanos) {
-        let listed = self.reconcile.as_ref();
+    pub(super) fn keep_listed(
+        &mut self,
+        now: Nanos,
+        way: usize,
+        instrument: InstrumentId,
+        asked: Nanos,
+    ) {
+        let listed = self.ways[way].reconcile.as_ref();
         let to = listed.and_then(|reconcile| reconcile.listed(instrument));
         let listed = Deed::Listed {
             instrument,
             asked,
             to,
         };
-        self.keep(now, listed);
+        self.ways[way].keep(now, listed);
     }
 
-    /// Records what the account has.
-    pub(super) fn keep_holdings(&mut self, now: Nanos) {
-        if let (Some(reconcile), Some(keep)) = (&self.reconcile, &mut self.keep) {
+    /// Records what an account has.
+    pub(super) fn keep_holdings(&mut self, now: Nanos, way: usize) {
+        let account = &mut self.ways[way];
+        if let (Some(reconcile), Some(keep)) = (&account.reconcile, &mut account.keep) {
             for (asset, units) in reconcile.holdings().filter(|(_, units)| *units != 0) {
                 keep.keep(now, Deed::Holds { asset, units });
             }
@@ -133,18 +166,22 @@ impl Desk {
         }
     }
 
-    /// Up to so much of an asset that is not explained is accepted each day by itself.
-    pub(crate) fn accept_by_rule(&mut self, rule: Vec<(Asset, i128)>) {
-        self.unexplained.set_rule(rule);
+    /// Up to so much of an asset of this account that is not explained is accepted each day by
+    /// itself.
+    pub(crate) fn accept_by_rule(&mut self, way: usize, rule: Vec<(Asset, i128)>) {
+        self.ways[way].unexplained.set_rule(rule);
     }
 
     /// The account traded by no order that is known: positions in this instrument may only be
     /// reduced from here on.
     pub(super) fn hold_stray(&mut self, now: Nanos, instrument: InstrumentId) {
-        self.unexplained.hold(instrument);
-        self.hold();
+        let Some(way) = self.way_of(instrument) else {
+            return;
+        };
+        self.ways[way].unexplained.hold(instrument);
+        self.hold(way);
         let on = true;
-        self.keep(now, Deed::Held { instrument, on });
+        self.ways[way].keep(now, Deed::Held { instrument, on });
     }
 }
 

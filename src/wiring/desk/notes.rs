@@ -162,8 +162,14 @@ pub(super) fn stray_note(now: Nanos, instrument: InstrumentId, fill: &Fill) -> N
 }
 
 /// The account is known: what is open there, of ours and of others.
-pub(super) fn ready_note(now: Nanos, open: usize, foreign: usize) -> Note {
+pub(super) fn ready_note(
+    now: Nanos,
+    exchange: Option<&'static str>,
+    open: usize,
+    foreign: usize,
+) -> Note {
     Note::new(now, Severity::Info, "account.ready")
+        .exchange(exchange.unwrap_or_default())
         .with("open_orders", Value::Int(open as i64))
         .with("foreign_orders", Value::Int(foreign as i64))
 }
@@ -184,9 +190,14 @@ pub(super) fn unknown_note(now: Nanos, resting: &Resting) -> Note {
 }
 
 /// What the account has and our trades do not explain.
-pub(super) fn difference_note(now: Nanos, difference: &Difference) -> Note {
+pub(super) fn difference_note(
+    now: Nanos,
+    exchange: Option<&'static str>,
+    difference: &Difference,
+) -> Note {
     let whole = |units: i128| Value::Ratio(units as f64 / 1e18);
     Note::new(now, Severity::Error, "account.difference")
+        .exchange(exchange.unwrap_or_default())
         .with("entry", Value::Int(difference.name() as i64))
         .with("expected", whole(difference.expected))
         .with("found", whole(difference.found))

@@ -14,8 +14,9 @@ impl Desk {
     ) {
         assert!(!self.closed, "an order after the run's end");
         let now = receipt.popped;
+        let keep = self.way_mut(place.instrument).map(|way| &way.keep);
+        let kept = keep.is_none_or(|keep| keep.as_ref().is_none_or(Keep::takes_orders));
         let chair = &mut self.chairs[place.strategy.index()];
-        let kept = self.keep.as_ref().is_none_or(Keep::takes_orders);
         self.risk.set_recorded(turn.notes.takes_orders() && kept);
         let admitted = match chair.seated.owns(place.instrument) {
             true => {
@@ -38,6 +39,11 @@ impl Desk {
             .record(Stage::Admit, receipt.admitted.since(receipt.decided));
         receipt.check();
         check_admitted(&chair.seated, order.order(), place);
+        #[expect(
+            clippy::expect_used,
+            reason = "risk admits no order without an account"
+        )]
+        let way = self.way_of[place.instrument.index()].expect("a way out");
         self.counters.admitted += 1;
         chair.ordered(place.instrument);
         let id = order.order().client_id.0 as i64;
@@ -49,7 +55,7 @@ impl Desk {
             tag: place.tag,
             replaces,
         };
-        self.keep(now, admitted);
+        self.ways[way].keep(now, admitted);
         let ticket = Ticket { order, receipt };
         let old = replaces.and_then(|old| self.orders.name(old));
         let request = match old {
@@ -57,13 +63,13 @@ impl Desk {
             Some(old) => {
                 note = note.with("replaces", Value::Int(old.client_id.0 as i64));
                 self.risk.handle_cancel(now, place.strategy);
-                self.keep(now, asked(old, Change::Replace));
+                self.ways[way].keep(now, asked(old, Change::Replace));
                 self.orders.change(now, old.client_id);
                 Request::Replace(old, ticket)
             }
         };
-        let mut stays = matches!(self.exit, Exit::Paper(_));
-        if let Err(request) = self.dispatch(request) {
+        let mut stays = matches!(self.ways[way].exit, Exit::Paper(_));
+        if let Err(request) = self.dispatch(way, request) {
             self.not_dispatched(now, &request);
             stays = true;
         }

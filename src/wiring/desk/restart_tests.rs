@@ -117,13 +117,13 @@ impl Bench {
             Vec::new(),
             vec![Seated::everywhere(Box::new(Buyer))],
             Risk::new(limits, &table(), left.used_to + 1),
-            Exit::Gateway(tickets),
-            rules,
+            vec![Way::only(Exit::Gateway(tickets), rules)],
         );
         let (keep, end, input) = keep(None, Bell::new(|| {}), Bell::new(|| {}), Arc::default());
-        desk.inputs.push(input);
-        desk.resume(keep, now, left);
-        desk.accept_by_rule(rule.to_vec());
+        desk.ways[0].inputs.push(input);
+        desk.ways[0].keep = Some(keep);
+        desk.resume(now, &[(0, left)]);
+        desk.accept_by_rule(0, rule.to_vec());
         let (sender, log) = crossbeam_channel::bounded(65_536);
         let mut bench = Self {
             desk,
@@ -182,7 +182,7 @@ impl Bench {
             update_id: 7,
             ..own_event(self.clock.now(), body)
         };
-        self.act(|desk, turn| desk.handle_event(turn, &event));
+        self.act(|desk, turn| desk.handle_event(turn, 0, &event));
     }
 
     /// The exchange lists so much BTC, in thousandths, each time that it is asked for a while.

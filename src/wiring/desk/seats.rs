@@ -3,7 +3,6 @@
 use super::halt::Closing;
 use super::*;
 use crate::trading::pnl::Row;
-use crate::trading::reconcile::Balanced;
 use arrayvec::ArrayVec;
 
 /// The stamps of an order from the frame that caused it to its admission.
@@ -139,9 +138,8 @@ pub struct DeskEnd {
     pub traded: Vec<Traded>,
     /// What was gained and lost, by strategy, then by instrument.
     pub(crate) pnl: Vec<Row>,
-    /// What the account has of each asset against what our trades brought, or why nobody knows;
-    /// `None` on paper.
-    pub(crate) balances: Option<Result<Vec<Balanced>, &'static str>>,
+    /// What each account has of each asset against what our trades brought; nothing on paper.
+    pub(crate) balances: Vec<AccountBalances>,
 }
 
 /// What a strategy leaves behind.

@@ -24,7 +24,7 @@ impl Desk {
             let note = Note::new(now, Severity::Warn, "strategy.set").strategy(strategy);
             let note = note.with("key", Value::Word(key));
             turn.notes.record(note.with("value", noted));
-            self.keep(
+            self.keep_everywhere(
                 now,
                 Deed::Set {
                     strategy,

@@ -37,7 +37,7 @@ impl<S: Transport> Gateway<S> {
                 request => self.handle_request(turn, &request),
             }
         }
-        self.switch.set_clear(self.sweep.is_clear());
+        self.switch.set_clear(self.place, self.sweep.is_clear());
         if let Some(swept) = self.sweep.done().filter(|_| !self.swept) {
             self.swept = true;
             let int = |n: usize| Value::Int(n as i64);

@@ -42,8 +42,8 @@ pub(crate) struct EngineParts {
     pub(crate) road: Plan,
     /// How each feed lane is served, in the order of the road's.
     pub(crate) lanes: Vec<LaneService>,
-    /// `host:port` that the gateway's connection is opened to.
-    pub(crate) gateway_reached_at: Option<String>,
+    /// `host:port` that each gateway's connections are opened to, in the order of the road's.
+    pub(crate) gateways_reached_at: Vec<String>,
     /// The REST hosts that lanes name by their place.
     pub(crate) hosts: Vec<Rest>,
     /// How urgent each instrument's snapshots are, by id; 0 the most.
@@ -54,8 +54,8 @@ pub(crate) struct EngineParts {
     pub(crate) wait: WaitChoice,
     /// For each socket.
     pub(crate) sockets: SocketOptions,
-    /// Where the order journal is written, if the road's gateway has one.
-    pub(crate) orders: Option<Kit>,
+    /// Where each account's order journal is written, in the order of the road's gateways.
+    pub(crate) orders: Vec<Kit>,
 }
 
 /// What a feed lane needs beside its road.
@@ -81,8 +81,8 @@ pub(crate) struct Engine {
     stop: Arc<AtomicBool>,
     workers: Vec<(Arc<Bell>, JoinHandle<Ended>)>,
     clerk: Clerk,
-    /// Writes the order journal, if one is kept.
-    keeper: Option<KeeperHandle>,
+    /// They write the accounts' order journals.
+    keepers: Vec<KeeperHandle>,
     /// It ends with the engine.
     watcher: Watcher,
 }
@@ -129,7 +129,7 @@ impl Engine {
         let EngineParts {
             road: mut plan,
             lanes,
-            gateway_reached_at,
+            gateways_reached_at,
             hosts,
             ranks,
             cpus,
@@ -138,17 +138,17 @@ impl Engine {
             orders,
         } = parts;
         debug_assert_eq!(plan.lanes.len(), lanes.len());
-        let placement = place(&cpus, plan.lanes.len(), plan.gateway.is_some(), wait);
+        let placement = place(&cpus, plan.lanes.len(), !plan.gateways.is_empty(), wait);
         for (index, lane) in plan.lanes.iter_mut().enumerate() {
             let at = home(&placement, |worker| worker.feeds.contains(&index));
             lane.with_desk = placement.workers[at].desk;
         }
-        let mut crew = Crew::new(placement)?;
-        let (instruments, mut desk) = crew.build(plan, lanes, gateway_reached_at)?;
+        let mut crew = Crew::new(placement, plan.gateways.len())?;
+        let (instruments, mut desk) = crew.build(plan, lanes, gateways_reached_at)?;
         let desk_bell = crew.stations[crew.desk_at].bell.clone();
         let commands = command_line(&mut desk, desk_bell);
         let mut bells: Vec<_> = crew.stations.iter().map(|one| one.bell.clone()).collect();
-        bells.push(crew.sleeper.bell());
+        bells.extend(crew.sleepers.iter().map(Sleeper::bell));
         let kill = Kill::new(crew.switch.clone(), bells);
         let Crew {
             placement,
@@ -157,8 +157,8 @@ impl Engine {
             office,
             audits,
             taps,
-            journal,
-            sleeper,
+            journals,
+            sleepers,
             switch: _,
         } = crew;
         let (notes_to, notes) = crossbeam_channel::bounded(NOTES);
@@ -175,24 +175,21 @@ impl Engine {
         let seats: Vec<Arc<Seat>> = placement.workers.iter().map(seat).collect();
         let watcher = Watcher::start(placement.clone(), cpus, seats.clone(), notes_to.clone())
             .map_err(|error| format!("cannot start the thread that watches the host: {error}"))?;
-        let clock = Box::new(OsClock);
-        let keeps = journal.zip(orders).map(|(end, kit)| {
-            Keeper::start(
-                end,
-                kit,
-                instruments.clone(),
-                clock,
-                notes_to.clone(),
-                &sleeper,
-            )
-        });
-        let keeper = keeps
-            .transpose()
-            .map_err(|error| format!("cannot start the thread of the order journal: {error}"))?;
+        let ends = journals.into_iter().flatten();
+        let keepers = ends
+            .zip(orders)
+            .zip(&sleepers)
+            .map(|((end, kit), sleeper)| {
+                let (clock, notes) = (Box::new(OsClock), notes_to.clone());
+                Keeper::start(end, kit, instruments.clone(), clock, notes, sleeper)
+            });
+        let keepers: Result<Vec<_>, _> = keepers.collect();
+        let keepers = keepers
+            .map_err(|error| format!("cannot start the thread of an order journal: {error}"))?;
         let mut engine = Self {
             kill,
             commands: Some(commands),
-            keeper,
+            keepers,
             placement,
             instruments,
             pulses: Vec::new(),
@@ -263,8 +260,8 @@ impl Engine {
         if self.workers.iter().any(gone) {
             return Some("a worker");
         }
-        if self.keeper.as_ref().is_some_and(KeeperHandle::has_failed) {
-            return Some("the thread of the order journal");
+        if self.keepers.iter().any(KeeperHandle::has_failed) {
+            return Some("the thread of an order journal");
         }
         if !self.watcher.is_whole() {
             return Some("the watcher of the host");
@@ -292,9 +289,7 @@ impl Engine {
             let done = thread.is_finished().then(|| thread.join().ok());
             ended.push(done.flatten());
         }
-        if let Some(keeper) = self.keeper {
-            keeper.stop();
-        }
+        self.keepers.into_iter().for_each(KeeperHandle::stop);
         self.clerk.stop();
         ended
     }
@@ -369,14 +364,14 @@ struct Crew {
     /// Ends of the road that the scribe takes, and those that a recorder takes.
     audits: Vec<rtrb::Consumer<Shown>>,
     taps: Vec<LaneTap>,
-    /// What is for the order journal's thread, and what wakes that.
-    journal: Option<KeepEnd>,
-    sleeper: Sleeper,
+    /// What is for the thread of each account's order journal, and what wakes that.
+    journals: Vec<Option<KeepEnd>>,
+    sleepers: Vec<Sleeper>,
     switch: Arc<KillSwitch>,
 }
 
 impl Crew {
-    fn new(placement: Placement) -> Result<Self, String> {
+    fn new(placement: Placement, accounts: usize) -> Result<Self, String> {
         let stations: Result<Vec<Station>, _> =
             placement.workers.iter().map(|_| Station::new()).collect();
         Ok(Self {
@@ -386,9 +381,9 @@ impl Crew {
             office: Office::default(),
             audits: Vec::new(),
             taps: Vec::new(),
-            journal: None,
-            sleeper: Sleeper::default(),
-            switch: Arc::default(),
+            journals: Vec::new(),
+            sleepers: (0..accounts).map(|_| Sleeper::default()).collect(),
+            switch: Arc::new(KillSwitch::of_accounts(accounts)),
         })
     }
 
@@ -397,29 +392,28 @@ impl Crew {
         &mut self,
         plan: Plan,
         lanes: Vec<LaneService>,
-        gateway_reached_at: Option<String>,
+        gateways_reached_at: Vec<String>,
     ) -> Result<(Arc<[Instrument]>, Desk), String> {
-        let gateway_at = match &plan.gateway {
-            Some(_) => home(&self.placement, |worker| worker.gateway),
-            None => self.desk_at,
+        let gateway_at = match plan.gateways.is_empty() {
+            true => self.desk_at,
+            false => home(&self.placement, |worker| worker.gateway),
         };
         let bells = Bells {
             desk: self.stations[self.desk_at].bell.clone(),
             gateway: self.stations[gateway_at].bell.clone(),
-            journal: self.sleeper.bell(),
+            journals: self.sleepers.iter().map(Sleeper::bell).collect(),
             switch: self.switch.clone(),
         };
         let instruments = plan.instruments.clone();
-        let gateway_of = plan.gateway.as_ref().map(|gateway| gateway.exchange);
+        let gateways_of: Vec<_> = plan.gateways.iter().map(|plan| plan.exchange).collect();
         let carried: Vec<Carried> = plan.lanes.iter().map(Carried::of).collect();
         let road: Road<Socket> = Road::build(plan, &bells)?;
         let feeds = road.feeds.into_iter().zip(carried).zip(lanes);
         for (index, ((feed, carried), service)) in feeds.enumerate() {
             self.place_feed(index, feed, carried, service);
         }
-        if let (Some(lane), Some(exchange), Some(reached_at)) =
-            (road.gateway, gateway_of, gateway_reached_at)
-        {
+        let gateways = road.gateways.into_iter().zip(gateways_of);
+        for ((lane, exchange), reached_at) in gateways.zip(gateways_reached_at) {
             let station = &mut self.stations[gateway_at];
             let clerk_id = self.office.add_client(station, reached_at, None);
             let attempts = self.office.attempts(exchange);
@@ -429,7 +423,7 @@ impl Crew {
                 attempts,
             });
         }
-        self.journal = road.journal;
+        self.journals = road.journals;
         Ok((instruments, road.desk))
     }
 

@@ -148,7 +148,7 @@ pub struct World {
     instruments: Arc<[Instrument]>,
     feeds: Vec<Fed>,
     desk: Desk,
-    gateway: Option<Box<dyn Lane<End>>>,
+    gateways: Vec<Box<dyn Lane<End>>>,
     venues: Venues,
     server: Arc<ServerConfig>,
     far: Vec<Far>,
@@ -193,7 +193,7 @@ impl World {
                 .map(|(road, exchange)| Fed { road, exchange })
                 .collect(),
             desk: road.desk,
-            gateway: road.gateway,
+            gateways: road.gateways,
             venues: Venues::new(exchanges.venues),
             server: exchanges.server,
             far: Vec::new(),
@@ -281,20 +281,20 @@ impl World {
 
     fn poll_timeout(&self) -> Nanos {
         let feeds = self.feeds.iter().map(|fed| fed.road.lane.poll_timeout());
-        let gateway = self.gateway.iter().map(|lane| lane.poll_timeout());
+        let gateways = self.gateways.iter().map(|lane| lane.poll_timeout());
         let far = self.far.iter();
         let far = far.map(|far| far.connection.poll_timeout(&self.venues));
         let markets = self.venues.all.iter().map(Venue::poll_timeout);
-        let all = feeds.chain(gateway).chain(far).chain(markets);
+        let all = feeds.chain(gateways).chain(far).chain(markets);
         let all = all.chain([self.desk.poll_timeout()]);
         all.min().unwrap_or(Nanos::NEVER)
     }
 
     fn lanes(&self) -> usize {
-        self.feeds.len() + usize::from(self.gateway.is_some())
+        self.feeds.len() + self.gateways.len()
     }
 
-    /// Lends the lane of this number a turn: the feeds in their order, then the gateway.
+    /// Lends the lane of this number a turn: the feeds in their order, then the gateways.
     fn with<R>(
         &mut self,
         work: impl FnOnce(&mut dyn Lane<End>, &mut Turn) -> R,
@@ -305,9 +305,10 @@ impl World {
             latency: &mut self.histograms,
             notes: &self.notes,
         };
+        let feeds = self.feeds.len();
         let lane = match self.feeds.get_mut(lane) {
             Some(fed) => &mut fed.road.lane,
-            None => self.gateway.as_mut()?,
+            None => self.gateways.get_mut(lane - feeds)?,
         };
         Some(work(lane.as_mut(), &mut turn))
     }

@@ -50,9 +50,9 @@ pub fn risk(open_orders_max: u32) -> Risk {
 }
 
 /// Risk with a ready gateway.
-pub fn ready_risk(at: Nanos) -> Risk {
+pub fn ready_risk() -> Risk {
     let mut risk = risk(256);
-    risk.handle_event(&event(at, InstrumentId::NONE, Body::Gateway(true)));
+    risk.set_ready(0, true);
     risk
 }
 

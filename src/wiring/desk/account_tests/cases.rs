@@ -154,12 +154,14 @@ impl Bench {
             visibility: VISIBILITY,
             reduces: true,
         };
-        let mut desk = Desk::new(&table(), Vec::new(), seated, risk, Exit::Journal, rules);
+        let ways = vec![Way::only(Exit::Journal, rules)];
+        let mut desk = Desk::new(&table(), Vec::new(), seated, risk, ways);
         let silent = || Bell::new(|| {});
         let (unused, _) = ring(1, silent());
         let (keep, end, input) = keep(Some(unused), silent(), silent(), Arc::default());
-        desk.inputs.push(input);
-        desk.resume(keep, now, &recovered);
+        desk.ways[0].inputs.push(input);
+        desk.ways[0].keep = Some(keep);
+        desk.resume(now, &[(0, &recovered)]);
         let (sender, log) = crossbeam_channel::bounded(1_024);
         Self {
             desk,
@@ -213,7 +215,7 @@ impl Bench {
             update_id: 7,
             ..own_event(self.now(), body)
         };
-        self.act(|desk, turn| desk.handle_event(turn, &event));
+        self.act(|desk, turn| desk.handle_event(turn, 0, &event));
     }
 
     fn connect(&mut self, up: bool) {

@@ -96,8 +96,9 @@ impl World {
         let silent = || Bell::new(|| {});
         let (unused, _) = ring(1, silent());
         let (keep, end, input) = keep(Some(unused), silent(), silent(), Arc::default());
-        self.desk.inputs.push(input);
-        self.desk.resume(keep, now, &recovered);
+        self.desk.ways[0].inputs.push(input);
+        self.desk.ways[0].keep = Some(keep);
+        self.desk.resume(now, &[(0, &recovered)]);
         // It begins with a journal that says the same.
         let deeds: Vec<_> = recovered.deeds(now).map(|deed| (now, deed)).collect();
         self.journal = Some(Journal {
@@ -164,7 +165,10 @@ fn run_deposits(seed: u64) -> u64 {
     let known = left(&mut world);
     let explained: i128 = known.differences.iter().map(Difference::off).sum();
     assert_eq!(explained, world.deposited * 10i128.pow(15));
-    assert_eq!(known.differences, world.desk.unexplained.differences());
+    assert_eq!(
+        known.differences,
+        world.desk.ways[0].unexplained.differences()
+    );
     let btc = crate::base::Asset::from("BTC").unwrap();
     let mut accepted = 0;
     world.desk_do(|desk, turn| accepted = desk.accept(turn, btc));

@@ -12,14 +12,14 @@ impl World {
         for (code, opening) in OPENING {
             let asset = crate::base::Asset::from(code).unwrap();
             let brought = units(code, self.balances[code] - opening);
-            assert_eq!(pnl.brought(None, asset), Some(brought), "{code}");
+            assert_eq!(pnl.brought(None, None, asset), Some(brought), "{code}");
             // Nobody else trades here.
             assert_eq!(
-                pnl.brought(Some(StrategyId(0)), asset),
+                pnl.brought(Some(StrategyId(0)), None, asset),
                 Some(brought),
                 "{code}"
             );
-            assert!(brought == 0 || pnl.assets().contains(&asset));
+            assert!(brought == 0 || pnl.assets(None).contains(&asset));
         }
         let fills = self.desk.risk.pnl_rows().map(|row| row.fills);
         assert_eq!(fills.sum::<u64>(), self.trades.len() as u64);
@@ -32,17 +32,21 @@ impl World {
         assert!(self.desk.is_settling());
         self.run_to(QUIET_AT + Span::from_secs(5));
         assert!(!self.desk.has_orders());
-        assert!(!self.desk.is_settling(), "{:?}", self.desk.reconcile);
-        let balances = self.desk.balances().unwrap().unwrap();
+        assert!(
+            !self.desk.is_settling(),
+            "{:?}",
+            self.desk.ways[0].reconcile
+        );
+        let balances = self.desk.balances().remove(0).found.unwrap();
         for balanced in &balances {
             assert_eq!(balanced.off(), 0, "{balanced:?}");
             assert_eq!(balanced.entry, None);
             let code = balanced.asset.as_str();
             assert_eq!(balanced.after, units(code, self.balances[code]));
         }
-        let traded = self.desk.risk.pnl().assets();
+        let traded = self.desk.risk.pnl().assets(None);
         let told = |asset| balances.iter().any(|balanced| balanced.asset == asset);
-        let brought = |asset| self.desk.risk.pnl().brought(None, asset);
+        let brought = |asset| self.desk.risk.pnl().brought(None, None, asset);
         let mut traded = traded.into_iter();
         assert!(traded.all(|asset| told(asset) || brought(asset) == Some(0)));
     }
@@ -63,7 +67,7 @@ fn what_the_account_lacks_at_the_end_is_named() {
     world.desk_do(|desk, turn| desk.close(turn));
     world.run_to(QUIET_AT + Span::from_secs(8));
     assert!(!world.desk.is_settling());
-    let balances = world.desk.balances().unwrap().unwrap();
+    let balances = world.desk.balances().remove(0).found.unwrap();
     let off: Vec<(&str, i128)> = balances
         .iter()
         .filter(|balanced| balanced.off() != 0)
@@ -82,6 +86,6 @@ fn an_account_that_cannot_be_asked_adds_up_to_nothing_and_the_run_does_not_wait(
     world.cut(ACCOUNT);
     world.desk_do(|desk, turn| desk.close(turn));
     assert!(!world.desk.is_settling() || world.desk.has_orders());
-    let why = world.desk.balances().unwrap().unwrap_err();
+    let why = world.desk.balances().remove(0).found.unwrap_err();
     assert_eq!(why, "the order connection is down");
 }

@@ -22,7 +22,7 @@ fn engine() -> Engine {
         workers: Vec::new(),
         clerk,
         watcher,
-        keeper: None,
+        keepers: Vec::new(),
     }
 }
 
@@ -42,8 +42,8 @@ fn every_thread_that_dies_is_named() {
     assert_eq!(whole.dead(), None);
 
     let mut engine_of = engine();
-    engine_of.keeper = Some(KeeperHandle::that_dies());
-    assert_eq!(first_dead(&engine_of), "the thread of the order journal");
+    engine_of.keepers.push(KeeperHandle::that_dies());
+    assert_eq!(first_dead(&engine_of), "the thread of an order journal");
 
     let mut engine_of = engine();
     engine_of.watcher = Watcher::that_dies();

@@ -1,0 +1,74 @@
+//! The accounts that take orders, as risk knows them: which instruments each is for, and whether it
+//! takes any now.
+
+use super::Risk;
+use crate::base::{InstrumentId, Span};
+
+/// What is known of one account.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Account {
+    /// It takes orders.
+    pub(super) ready: bool,
+    /// How far our clock is from its exchange's. While nothing contradicts our clock it is right:
+    /// the exchange says its time before an order connection is ready.
+    pub(super) clock_skew: Span,
+}
+
+/// All of them, by their places.
+///
+/// Invariant: there is at least one.
+#[derive(Debug)]
+pub(super) struct Accounts(Vec<Account>);
+
+impl Accounts {
+    pub(super) fn one() -> Self {
+        Self(vec![Account::default()])
+    }
+}
+
+impl Risk {
+    /// There is an account at each of these exchanges, and none is ready: orders of the instruments
+    /// of any other exchange are refused. The places in this list name them from here on.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn trade_at(&mut self, exchanges: &[&str]) {
+        assert!(!exchanges.is_empty(), "no account");
+        self.accounts = Accounts(vec![Account::default(); exchanges.len()]);
+        for seat in &mut self.seats {
+            let mut all = exchanges.iter();
+            seat.account = all.position(|exchange| *exchange == seat.exchange);
+        }
+    }
+
+    /// An account takes orders from here on, or none.
+    pub fn set_ready(&mut self, account: usize, ready: bool) {
+        if let Some(account) = self.accounts.0.get_mut(account) {
+            account.ready = ready;
+        }
+    }
+
+    /// Our clock is so far ahead of the clock of an account's exchange, or behind it, in
+    /// nanoseconds.
+    pub fn set_clock_skew(&mut self, account: usize, skew_ns: i64) {
+        if let Some(account) = self.accounts.0.get_mut(account) {
+            account.clock_skew = Span(skew_ns.unsigned_abs());
+        }
+    }
+
+    /// Every account takes orders.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.accounts.0.iter().all(|account| account.ready)
+    }
+
+    /// Who takes the orders of an instrument. Where nobody does, or nobody knows the instrument,
+    /// the gates behind say so: it is as ready as all together.
+    pub(super) fn account_of(&self, id: InstrumentId) -> Account {
+        let at = self.seats.get(id.index()).and_then(|seat| seat.account);
+        let known = at.and_then(|at| self.accounts.0.get(at)).copied();
+        known.unwrap_or(Account {
+            ready: self.is_ready(),
+            clock_skew: Span::ZERO,
+        })
+    }
+}
