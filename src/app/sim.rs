@@ -11,7 +11,7 @@ use crate::venue::directory::host_names;
 use crate::venue::market::INSTRUMENTS_MAX;
 use crate::world::os::console::{self, Outlet};
 use crate::world::os::server::{self, Exceeded, Sim, SimOptions, SimProgress, SimSource, Speed};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Write};
@@ -23,6 +23,8 @@ use std::time::Duration;
 
 /// Symbols of an exchange that are printed.
 const SYMBOLS_SHOWN: usize = 5;
+/// Of a million requests to accounts, so many go wrong if any are to.
+const FAULTS_PPM: u32 = 20_000;
 /// How often a run checks whether it was told to end.
 const LOOK_PERIOD: Duration = Duration::from_millis(50);
 
@@ -42,6 +44,10 @@ pub(crate) struct SimArgs {
     /// Book messages a second that all instruments of all exchanges make together, about
     #[arg(long, value_name = "N")]
     pub(crate) messages_per_s: Option<u64>,
+    /// Let requests to accounts go wrong at random, 1 in 50: answers and reports that are lost,
+    /// late or twice, refusals, doubt, cut connections; the seed decides which
+    #[arg(long, value_enum)]
+    pub(crate) faults: Option<Faults>,
     /// Play this recording (a file of JSON lines, gzip or plain, or a folder of `tickwire record`)
     /// instead of an order flow
     #[arg(long, value_name = "FILE|DIR")]
@@ -56,6 +62,13 @@ pub(crate) struct SimArgs {
     /// here, and end
     #[arg(long)]
     pub(crate) hosts: bool,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Faults {
+    /// What the seed decides.
+    Random,
 }
 
 /// What each exchange lists.
@@ -134,6 +147,7 @@ fn serve(args: SimArgs) -> Result<(), Failure> {
             Instruments::File(path) => config::load_coins(path).map_err(Failure::Instruments)?,
         },
         messages_per_s: args.messages_per_s,
+        account_faults_ppm: args.faults.map_or(0, |Faults::Random| FAULTS_PPM),
         truth: false,
         beside_engine: false,
         ..SimOptions::default()

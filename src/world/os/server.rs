@@ -47,6 +47,8 @@ pub struct SimOptions {
     /// Messages in a second that all instruments of all exchanges make together, about: books (at
     /// most ten an instrument), prints and quotes. `None` leaves each as lively as it is.
     pub messages_per_s: Option<u64>,
+    /// Of a million requests to accounts, so many go wrong, in ways that the seed decides.
+    pub account_faults_ppm: u32,
     /// Tells the truth behind its books; see [`Sim::truth`].
     pub truth: bool,
     /// What it publishes.
@@ -64,6 +66,7 @@ impl Default for SimOptions {
             exchanges: vec![exchange::unnamed().name().to_owned()],
             coins: coins(3),
             messages_per_s: None,
+            account_faults_ppm: 0,
             truth: true,
             source: SimSource::Flow,
             beside_engine: true,
@@ -200,10 +203,14 @@ pub fn start(options: SimOptions) -> Result<Sim, SimError> {
         SimSource::Flow => flowing(&options, &exchanges),
         SimSource::Play { path, speed } => playing(path, *speed, &exchanges)?,
     };
-    let venues: Vec<Venue> = match options.truth {
+    let mut venues: Vec<Venue> = match options.truth {
         true => venues.into_iter().map(Venue::with_truth).collect(),
         false => venues,
     };
+    for venue in &mut venues {
+        let faults = venue.faults.get_mut();
+        faults.by_chance(options.seed, options.account_faults_ppm);
+    }
     let listed = venues.iter().map(listed).collect();
     let venues = Venues::new(venues);
     let names = venues.all.iter();
