@@ -268,6 +268,9 @@ fn describe_account(out: &mut dyn Write, account: &Account) -> io::Result<()> {
         "\naccount      {}, orders to {orders}; live only with --live",
         account.exchange
     )?;
+    if let Some(via) = &account.via {
+        writeln!(out, "             by way of {via}")?;
+    }
     let sort = match account.key {
         KeySource::Private(_) => "private key",
         KeySource::Secret(_) => "secret key",

@@ -199,6 +199,8 @@ pub struct Account {
     pub exchange: String,
     /// `host:port` of order entry; `None` is the exchange's own.
     pub(crate) orders: Option<String>,
+    /// `host:port` to connect to instead of resolving that; name and certificate stay its own.
+    pub(crate) via: Option<String>,
     /// PEM file of one more certificate authority to trust on the order connection.
     pub(crate) ca_file: Option<PathBuf>,
     /// Where the API key is.

@@ -50,6 +50,8 @@ struct Letter<T> {
     exchange: T,
     /// `host:port` of order entry.
     orders: T,
+    /// `host:port` to connect to instead.
+    via: Option<T>,
     ca_pem: Option<T>,
     proxy: Option<T>,
     proxy_login: Option<(T, T)>,
@@ -82,7 +84,8 @@ pub(crate) fn letter(
         .map(universe::read_ca)
         .transpose()?;
     let ca_pem = ca_pem.map(|pem| String::from_utf8_lossy(&pem).into_owned());
-    let proxy = config::proxy_to(config, None, &orders)?;
+    let straight = account.via.as_ref().unwrap_or(&orders);
+    let proxy = config::proxy_to(config, None, straight)?;
     let (private_key_pem, secret_key) = match &keys.key {
         AccountKey::Ed25519Pem(pem) => (Some(pem.expose()), None),
         AccountKey::Hmac(secret) => (None, Some(secret.expose())),
@@ -92,6 +95,7 @@ pub(crate) fn letter(
     let letter = Letter {
         exchange: exchange.name(),
         orders: &orders,
+        via: account.via.as_deref(),
         ca_pem: ca_pem.as_deref(),
         proxy: proxy_text.as_deref(),
         proxy_login: proxy.as_ref().and_then(Proxy::login),
@@ -179,9 +183,10 @@ fn guard() -> Result<(), String> {
     let codec = exchange.order_codec(account, &instruments)?;
     let proxy = letter.proxy.map(|url| Proxy::with_login(&url, login));
     let proxy = proxy.transpose()?;
-    let opened_to = reached_at(&letter.orders, proxy.as_ref());
+    let straight = letter.via.as_ref().unwrap_or(&letter.orders);
+    let opened_to = reached_at(straight, proxy.as_ref());
     let ca_pem = letter.ca_pem.as_ref().map(String::as_bytes);
-    let endpoint = endpoint(&letter.orders, &letter.orders, ca_pem, proxy)?;
+    let endpoint = endpoint(&letter.orders, straight, ca_pem, proxy)?;
     let plan = GatewayPlan::new(exchange, codec, endpoint);
     watch(plan, &opened_to, pipe, |swept| {
         report(&letter.dir, exchange.name(), swept);

@@ -152,9 +152,10 @@ fn gateway(
     let opened = orders::open(&whose, &ours, strategies)?;
     let ca_file = account.ca_file.as_deref();
     let ca_pem = ca_file.map(universe::read_ca).transpose()?;
-    let proxy = config::proxy_to(config, None, &host_port)?;
-    let opened_to = reached_at(&host_port, proxy.as_ref());
-    let endpoint = endpoint(&host_port, &host_port, ca_pem.as_deref(), proxy)?;
+    let straight = account.via.as_ref().unwrap_or(&host_port);
+    let proxy = config::proxy_to(config, None, straight)?;
+    let opened_to = reached_at(straight, proxy.as_ref());
+    let endpoint = endpoint(&host_port, straight, ca_pem.as_deref(), proxy)?;
     let plan = GatewayPlan {
         journal: Some(opened.plan),
         ..GatewayPlan::new(exchange, codec, endpoint)

@@ -156,7 +156,8 @@ fn missing(config: &Config, accounts: &[(Account, config::Account)]) -> Vec<Stri
     for (_, account) in accounts {
         note("[account]", authority(account.ca_file.as_deref()));
         let own = exchange::by_name(&account.exchange).map(|exchange| exchange.endpoints().orders);
-        let to = account.orders.clone().or(own).unwrap_or_default();
+        let to = account.via.clone().or(account.orders.clone()).or(own);
+        let to = to.unwrap_or_default();
         note("[account]", config::proxy_to(config, None, &to).map(drop));
     }
     missing.dedup();

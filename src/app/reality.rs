@@ -203,16 +203,21 @@ fn live(prices: &[Reached<'_>], account: &Account) -> Result<Mode, String> {
     let host_port = account.orders.clone().unwrap_or(own);
     let orders = Reached {
         what: format!("the account at {}", account.exchange),
-        via: None,
-        world: world_of(known, &host_port, None, account.ca_file.is_some()),
+        via: account.via.as_deref(),
+        world: world_of(
+            known,
+            &host_port,
+            account.via.as_deref(),
+            account.ca_file.is_some(),
+        ),
         host_port,
     };
     for price in prices {
         if price.world != orders.world {
             return Err(format!(
                 "--live: {price}, and {orders}: prices and orders must be of the same world; \
-                 change stream, rest and via of [[feed]] or orders of [account], or leave --live \
-                 out"
+                 change stream, rest and via of [[feed]] or orders and via of [account], or leave \
+                 --live out"
             ));
         }
     }

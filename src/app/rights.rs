@@ -47,7 +47,10 @@ pub(super) fn ask(
     let at = match mode {
         Mode::Live => Some(known.endpoints().rest),
         // All of it is at one address.
-        Mode::Simulated => account.orders.clone(),
+        Mode::Simulated => match account.via {
+            Some(_) => Some(known.endpoints().rest),
+            None => account.orders.clone(),
+        },
         // The test sites that we know do not offer it, and their money is none.
         Mode::Test(_) | Mode::Paper | Mode::Recording => None,
     };
@@ -72,9 +75,10 @@ fn host(
         .as_deref()
         .map(universe::read_ca)
         .transpose()?;
-    let proxy = config::proxy_to(config, None, at)?;
+    let via = account.via.as_deref();
+    let proxy = config::proxy_to(config, None, via.unwrap_or(at))?;
     let budget = known.limits().rest_weight;
-    let host = Rest::new(at, None, proxy, ca_pem.as_deref(), budget);
+    let host = Rest::new(at, via, proxy, ca_pem.as_deref(), budget);
     host.map_err(|error| error.to_string())
 }
 

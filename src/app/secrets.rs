@@ -433,6 +433,7 @@ mod tests {
             Source {
                 exchange: "binance".to_owned(),
                 orders: None,
+                via: None,
                 ca_file: None,
                 api_key: SecretSource::File(self.path("api")),
                 key: KeySource::Private(SecretSource::File(self.path("pem"))),

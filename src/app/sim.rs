@@ -365,6 +365,7 @@ mod tests {
             seed: 1,
             instruments: Instruments::First(3),
             messages_per_s: None,
+            faults: None,
             play: play.map(PathBuf::from),
             speed: Speed::Client,
             ca_out: None,

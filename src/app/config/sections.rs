@@ -197,6 +197,7 @@ fn account(
     }
     let example = unnamed().endpoints().orders;
     let orders = host_port(reader, &mut section, "orders", &example);
+    let via = host_port(reader, &mut section, "via", "127.0.0.1:9443");
     let ca_file = path(reader, &mut section, "ca_file");
     let api_key = keys::api_key(reader, &mut section);
     let key = keys::signing_key(reader, &mut section);
@@ -209,6 +210,7 @@ fn account(
     let exchange = exchange?.name.to_owned();
     Some(Account {
         orders,
+        via,
         ca_file,
         api_key: api_key?,
         key: key?,

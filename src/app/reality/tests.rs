@@ -140,7 +140,7 @@ fn account(world: World) -> &'static str {
     match world {
         World::Exchange | World::InProcess => "",
         World::Test(_) => "orders = \"ws-api.testnet.binance.vision:443\"\n",
-        World::Simulated => "orders = \"127.0.0.1:9443\"\nca_file = \"sim-ca.pem\"\n",
+        World::Simulated => "via = \"127.0.0.1:9443\"\nca_file = \"sim-ca.pem\"\n",
         World::Unknown => "orders = \"a.example.com:443\"\n",
     }
 }
@@ -209,7 +209,36 @@ fn a_refusal_names_both_sides_and_what_to_change() {
         "--live: the stream of binance is a simulated exchange (stream.binance.com:9443 by way of \
          127.0.0.1:9443), and the account at binance is the exchange itself \
          (ws-api.binance.com:443): prices and orders must be of the same world; change stream, \
-         rest and via of [[feed]] or orders of [account], or leave --live out"
+         rest and via of [[feed]] or orders and via of [account], or leave --live out"
+    );
+}
+
+#[test]
+fn one_account_of_another_world_stops_all_of_them() {
+    let file = |of_deribit: World| {
+        let both = |of: fn(World) -> &'static str, worlds: [World; 2], head: [&str; 2]| {
+            format!("{}{}{}{}", head[0], of(worlds[0]), head[1], of(worlds[1]))
+        };
+        let heads = ["binance", "deribit"]
+            .map(|at| format!("[[feed]]\nexchange = \"{at}\"\ninstruments = [\"A\"]\n"));
+        let feeds = both(feed, [SIM, SIM], heads.each_ref().map(String::as_str));
+        let heads = ["binance", "deribit"].map(|at| {
+            let keys = "api_key_file = \"k\"\nsecret_key_file = \"p\"\n";
+            format!("[[account]]\nexchange = \"{at}\"\n{keys}")
+        });
+        feeds
+            + &both(
+                account,
+                [SIM, of_deribit],
+                heads.each_ref().map(String::as_str),
+            )
+    };
+    let decided = |of| decide(&config(&file(of)), Intended::Live);
+    assert_eq!(decided(SIM), Ok(Mode::Simulated));
+    let why = decided(REAL).unwrap_err();
+    assert!(
+        why.contains("the account at deribit is the exchange itself"),
+        "{why}"
     );
 }
 

@@ -147,7 +147,8 @@ pub(super) fn sim_config(
         let nowhere = || config::SecretSource::Env(String::new());
         let account = config::Account {
             exchange: exchange.name().to_owned(),
-            orders: Some(sim.addr().to_string()),
+            orders: None,
+            via: Some(sim.addr().to_string()),
             ca_file: feed.ca_file.clone(),
             api_key: nowhere(),
             key: config::KeySource::Private(nowhere()),
