@@ -31,6 +31,7 @@ pub use order::{
     Cancel, CancelAll, ClientId, End, Fee, Fill, Intent, NewOrder, News, OrderType, Outcome, Place,
     Replace, Report, Said, Source, StrategyId, Why, Working,
 };
+pub(crate) use position::ASSET_SCALE;
 pub use position::Position;
 pub use secret::Secret;
 pub use time::{Clock, Nanos, RxStamps, Span, UnixNanos};

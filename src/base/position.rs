@@ -2,10 +2,12 @@
 //! average. Knows no market price.
 
 use super::decimal::{Decimal, divided, rescaled, rounded, ten};
-use super::instrument::{Asset, Instrument};
+use super::instrument::{Asset, Contract, Instrument};
 use super::level::{Px, Qty, Side};
-use super::order::Fill;
+use super::order::{Fee, Fill};
 
+/// Amounts of assets are in units of 10^-18.
+pub(crate) const ASSET_SCALE: u8 = 18;
 /// Decimals of the base asset that cash of inverse contracts has.
 const INVERSE_SCALE: u8 = 12;
 /// Decimals that an average price has beyond those of its instrument.
@@ -31,12 +33,24 @@ pub struct Position {
     pub cash: i128,
     /// What of that the position cost: below zero if something was received for it.
     pub cost: i128,
+    /// What fees took of the base asset, in units of 10^-18; below zero if more was given.
+    pub taken: i128,
 }
 
 impl Position {
     /// What was gained or lost by what is no longer held, at [`Instrument::cash_scale`].
     pub const fn realised(&self) -> i128 {
         self.cash.saturating_add(self.cost)
+    }
+
+    /// What of it can be sold: fees in the base asset took the rest. Rounded down. A contract is
+    /// sold whole whatever is taken for it.
+    pub fn sellable(&self, of: &Instrument) -> i128 {
+        let taken = match of.contract == Contract::ONE {
+            true => rounded(self.taken, ASSET_SCALE, of.qty_scale, true).unwrap_or(i128::MAX),
+            false => 0,
+        };
+        self.qty.saturating_sub(taken)
     }
 
     /// What a unit cost on average, rounded down; `None` if there is none, or if that is no price.
@@ -76,13 +90,20 @@ impl Position {
             qty: rescaled(self.qty, from.qty_scale, to.qty_scale)?,
             cash: rescaled(self.cash, cash_from, cash_to)?,
             cost: rounded(self.cost, cash_from, cash_to, false)?,
+            taken: self.taken,
         })
     }
 
     /// Adds a fill. False if it does not fit: the sums then stand at the largest number.
     pub(crate) fn add(&mut self, of: &Instrument, fill: &Fill) -> bool {
         let paid = of.paid(fill.side, fill.px, fill.qty);
-        let added = paid.and_then(|paid| self.with(signed(fill.side, fill.qty), paid));
+        let fee = fill.fee.filter(|fee| fee.asset == of.base);
+        let taken = fee.map_or(Some(0), |fee| fee.units());
+        let added = paid.zip(taken).and_then(|(paid, taken)| {
+            let sum = self.with(signed(fill.side, fill.qty), paid)?;
+            let taken = sum.taken.checked_add(taken)?;
+            Some(Self { taken, ..sum })
+        });
         let fits = added.is_some();
         *self = added.unwrap_or(Self {
             qty: self.qty + signed(fill.side, fill.qty),
@@ -91,6 +112,7 @@ impl Position {
                 Side::Sell => i128::MAX,
             },
             cost: 0,
+            taken: self.taken,
         });
         fits
     }
@@ -109,6 +131,7 @@ impl Position {
             qty: self.qty.checked_add(qty)?,
             cash: self.cash.checked_sub(paid)?,
             cost,
+            taken: self.taken,
         };
         debug_assert!(sum.qty != 0 || sum.cost == 0, "nothing costs nothing");
         Some(sum)
@@ -149,6 +172,15 @@ impl Instrument {
         let units = size.checked_neg()?.checked_mul(finer)?;
         let per = px_doubled.checked_mul(ten(self.qty_scale + self.contract.scale)?)?;
         (per > 0).then(|| divided(units, per, up))
+    }
+}
+
+impl Fee {
+    /// What it takes, in units of 10^-[`ASSET_SCALE`], rounded against us; below zero if it gives.
+    pub(crate) fn units(&self) -> Option<i128> {
+        let units = i128::try_from(self.amount.units).ok()?;
+        let taken = rounded(units, self.amount.scale, ASSET_SCALE, !self.rebate)?;
+        Some(if self.rebate { -taken } else { taken })
     }
 }
 
@@ -236,6 +268,35 @@ mod tests {
         );
         let flat = after(&inverse(), &[(Buy, 500_000, 10), (Sell, 400_000, 10)]);
         assert_eq!((flat.realised(), flat.cost), (-5_000_000_000, 0));
+    }
+
+    #[test]
+    fn fees_in_the_base_asset_leave_less_to_be_sold_and_others_do_not() {
+        let mut of = spot();
+        of.base = Asset::from("BTC").unwrap();
+        let fee = |asset: &str, units, rebate| Fee {
+            asset: Asset::from(asset).unwrap(),
+            amount: Decimal { units, scale: 6 },
+            rebate,
+        };
+        let sold = |of: &Instrument, fees: &[Fee]| {
+            let mut position = Position::default();
+            for fee in fees {
+                let fill = Fill {
+                    fee: Some(*fee),
+                    ..Fill::bare(0, Buy, Px(1_000), Qty(1_000))
+                };
+                assert!(position.add(of, &fill));
+            }
+            (position.qty, position.sellable(of))
+        };
+        // A ten thousandth and a little of two whole ones: 0.000101 leaves 1.999 in thousandths.
+        let both = [fee("BTC", 100, false), fee("BTC", 1, false)];
+        assert_eq!(sold(&of, &both), (2_000, 1_999));
+        assert_eq!(sold(&of, &[fee("USDT", 100, false)]), (1_000, 1_000));
+        assert_eq!(sold(&of, &[fee("BTC", 1_500, true)]), (1_000, 1_001));
+        of.contract.size = 10;
+        assert_eq!(sold(&of, &both), (2_000, 2_000));
     }
 
     #[test]

@@ -25,14 +25,12 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-use crate::base::decimal::rounded;
+pub(crate) use crate::base::ASSET_SCALE;
 use crate::base::{Asset, Fee, Fill, Instrument, InstrumentId, Position, Px, StrategyId};
 pub(crate) use row::{Row, Total, totals};
 
 /// Assets that fees of one strategy and instrument are paid in, at most.
 const FEE_ASSETS: usize = 4;
-/// Amounts of assets are in units of 10^-18.
-pub(crate) const ASSET_SCALE: u8 = 18;
 
 /// What was taken in one asset, and what that is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -165,7 +163,7 @@ impl Pnl {
 impl Book {
     /// `None` if it does not fit.
     fn take(&mut self, fee: &Fee) -> Option<()> {
-        let taken = amount(fee)?;
+        let taken = fee.units()?;
         let mut charges = self.fees.iter_mut();
         let same = |of: &&mut Option<Charge>| of.is_none_or(|charge| charge.asset == fee.asset);
         let charge = charges.find(same)?.get_or_insert(Charge {
@@ -179,11 +177,4 @@ impl Book {
     fn fees(&self) -> impl Iterator<Item = &Charge> {
         self.fees.iter().flatten()
     }
-}
-
-/// What a fee takes, in units of 10^-[`ASSET_SCALE`].
-fn amount(fee: &Fee) -> Option<i128> {
-    let units = i128::try_from(fee.amount.units).ok()?;
-    let taken = rounded(units, fee.amount.scale, ASSET_SCALE, !fee.rebate)?;
-    Some(if fee.rebate { -taken } else { taken })
 }

@@ -958,6 +958,7 @@ fn a_strategy_sees_its_own_working_orders_and_its_position_and_nobody_elses() {
         qty: 30,
         cash: -30 * 10_001,
         cost: 30 * 10_001,
+        taken: 0,
     };
     assert_eq!(position(&second), bought);
     // Neither can be touched by the other.

@@ -110,6 +110,8 @@ pub(super) enum Body {
         cash: String,
         /// Absent in what earlier versions wrote.
         cost: Option<String>,
+        /// What fees took of the base asset; absent in what earlier versions wrote.
+        taken: Option<String>,
     },
     Seen {
         symbol: String,

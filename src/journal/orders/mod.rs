@@ -16,11 +16,10 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use crate::base::ASSET_SCALE;
 pub(crate) use line::Begun;
 pub(crate) use read::{Reader, Tables};
 pub(crate) use write::{Names, Writer};
 
 /// The version of the format that is written. An older one is read, a newer one is not.
 pub(crate) const VERSION: u32 = 1;
-/// Amounts of assets are in units of 10^-18.
-pub(crate) const ASSET_SCALE: u8 = 18;

@@ -309,6 +309,7 @@ impl<'b> Reader<'b> {
                 qty,
                 cash,
                 cost,
+                taken,
             } => {
                 let strategy = self.strategy(strategy.as_deref())?;
                 let Scaled(of) = self.of(&symbol)?;
@@ -319,12 +320,18 @@ impl<'b> Reader<'b> {
                     // Nothing was gained yet, as far as is known.
                     None => cash.and_then(i128::checked_neg),
                 };
-                let position = qty.zip(cash).zip(cost);
-                let ((qty, cash), cost) = position.ok_or_else(|| wrong(self))?;
+                let taken = taken.map_or(Some(0), |taken| units(&taken, ASSET_SCALE));
+                let position = qty.zip(cash).zip(cost.zip(taken));
+                let ((qty, cash), (cost, taken)) = position.ok_or_else(|| wrong(self))?;
                 Deed::Position {
                     strategy,
                     instrument: of.id,
-                    position: Position { qty, cash, cost },
+                    position: Position {
+                        qty,
+                        cash,
+                        cost,
+                        taken,
+                    },
                 }
             }
             Body::Seen { symbol, trade_id } => Deed::Seen {

@@ -194,6 +194,7 @@ fn all() -> Vec<Deed> {
                 qty: -5,
                 cash: i128::from(i64::MAX) * 1_000,
                 cost: -1_234,
+                taken: 12_345,
             },
         },
         Deed::Seen {

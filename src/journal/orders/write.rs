@@ -336,6 +336,7 @@ impl<'n> Names<'n> {
             qty: text(position.qty, of.qty_scale),
             cash: text(position.cash, of.cash_scale()),
             cost: Some(text(position.cost, of.cash_scale())),
+            taken: Some(text(position.taken, super::ASSET_SCALE)),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{ASSET_SCALE, Charge, FEE_ASSETS, Pnl};
 use crate::base::decimal::{divided, rounded, ten};
-use crate::base::{Asset, Contract, Decimal, Instrument, InstrumentId, Position, Px, StrategyId};
+use crate::base::{Asset, Decimal, Instrument, InstrumentId, Position, Px, StrategyId};
 
 /// A strategy and an instrument, as it stands.
 ///
@@ -92,14 +92,12 @@ impl Pnl {
         for charge in fees.iter_mut().flatten() {
             charge.value = self.value(of, charge, touch);
         }
-        let in_base = book.fees().find(|charge| charge.asset == of.base);
-        let taken = in_base.map_or(0, |charge| charge.units);
         Row {
             strategy: self.strategy_at(at / self.instruments.len()),
             instrument: of.id,
             fills: book.fills,
             position,
-            sellable: position.qty.saturating_sub(unsellable(of, taken)),
+            sellable: position.sellable(of),
             qty_scale: of.qty_scale,
             average: position.average(of),
             asset: of.cash_asset(),
@@ -141,15 +139,6 @@ impl Pnl {
             Some(finer) => Some(divided(units, ten(finer)?.checked_mul(2)?, true)),
             None => Some(divided(units.checked_mul(ten(to - from)?)?, 2, true)),
         }
-    }
-}
-
-/// Units of quantity that a fee of so much of the base asset takes, rounded up. A contract is sold
-/// whole whatever is taken for it.
-fn unsellable(of: &Instrument, taken: i128) -> i128 {
-    match of.contract == Contract::ONE {
-        true => rounded(taken, ASSET_SCALE, of.qty_scale, true).unwrap_or(i128::MAX),
-        false => 0,
     }
 }
 

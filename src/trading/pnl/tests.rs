@@ -334,8 +334,13 @@ fn what_nobody_prices_is_said_and_not_guessed() {
 #[test]
 fn an_earlier_run_leaves_its_position_and_its_cost_and_nothing_else() {
     let mut pnl = Pnl::new(&table(), STRATEGIES);
-    let (qty, cash, cost) = (100_000, -900_000_000, 1_000_000_000);
-    pnl.restore(MINE, InstrumentId(0), Position { qty, cash, cost });
+    let held = Position {
+        qty: 100_000,
+        cash: -900_000_000,
+        cost: 1_000_000_000,
+        taken: 0,
+    };
+    pnl.restore(MINE, InstrumentId(0), held);
     let sold = Fill::bare(2, Side::Sell, Px(11_000), Qty(50_000));
     pnl.handle_fill(MINE, InstrumentId(0), &sold);
     let row = pnl.rows(books).next().unwrap();

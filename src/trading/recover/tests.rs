@@ -203,11 +203,13 @@ fn everything_that_a_run_left_is_known_again() {
         qty: 5,
         cash: -500,
         cost: 500,
+        taken: 0,
     };
     let stray = Position {
         qty: -1,
         cash: 100,
         cost: -100,
+        taken: 0,
     };
     let positions = [(MAKER, BTC, bought), (StrategyId::NONE, BTC, stray)];
     assert_eq!(known.positions, positions);
@@ -436,6 +438,7 @@ fn ids_and_scales_of_another_run_are_those_of_the_same_symbols_and_names() {
         qty: 300,
         cash: -3_000_000,
         cost: 3_000_000,
+        taken: 0,
     };
     assert_eq!(found.positions, [(StrategyId(1), ETH, position)]);
     assert_eq!(found.trades, [(ETH, 1)]);
