@@ -69,7 +69,7 @@
 //! | what a book says | [`spread`], [`mid_doubled`], [`weighted_mid`], [`imbalance`], [`Ofi`] |
 //! | instruments | [`Instrument`], [`InstrumentId`], [`InstrumentKind`], [`Contract`] |
 //! | names and numbers | [`Name`], [`Symbol`], [`Asset`], [`Decimal`] |
-//! | time | [`Nanos`], [`UnixNanos`], [`RxStamps`] |
+//! | time | [`Nanos`], [`Span`], [`UnixNanos`], [`RxStamps`] |
 //!
 //! The modules are the engine's inside, and change without notice; what is public in them is so for
 //! this repository's own tests and benches. They stand in the order of the road that a byte takes;
@@ -118,8 +118,8 @@ pub use app::run::{Run, RunEnd, RunError};
 pub use base::{
     Asset, Body, Cancel, CancelAll, ClientId, Contract, Decimal, Event, Fee, Fill, Flags,
     Instrument, InstrumentId, Intent, Kind as InstrumentKind, Level, Name, Nanos, OrderType,
-    Outcome, Place, Position, Px, Qty, Quote, Replace, Report, RxStamps, Side, Stamps, Status,
-    StrategyId, Symbol, Top, Trade, UnixNanos, Why, Working,
+    Outcome, Place, Position, Px, Qty, Quote, Replace, Report, RxStamps, Side, Span, Stamps,
+    Status, StrategyId, Symbol, Top, Trade, UnixNanos, Why, Working,
 };
 #[doc(inline)]
 pub use market::picture::{Picture, Shown};

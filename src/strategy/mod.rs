@@ -3,6 +3,7 @@
 pub(crate) mod arbitrage;
 pub mod imbalance;
 mod kind;
+pub(crate) mod maker;
 pub(crate) mod order_flow;
 mod sizes;
 
@@ -108,7 +109,12 @@ pub trait Strategy: Any + Send {
 
 /// Every kind of strategy of this crate. One line here and one file add another. The first one is
 /// the default.
-pub static ALL: &[&Kind] = &[&imbalance::KIND, &arbitrage::KIND, &order_flow::KIND];
+pub static ALL: &[&Kind] = &[
+    &imbalance::KIND,
+    &arbitrage::KIND,
+    &order_flow::KIND,
+    &maker::KIND,
+];
 
 /// Why a strategy was not built, for a person to read.
 #[derive(Debug, Clone, PartialEq)]
