@@ -2,6 +2,7 @@
 //! they write. Values only: holds no socket, no clock and no market; those are lent.
 
 mod day;
+pub(crate) mod keys;
 pub(crate) mod orders;
 mod rest;
 #[cfg(test)]
@@ -254,6 +255,15 @@ pub trait Accounts: Sync {
     /// An order connection whose upgrade asked for this path and query at `now`; `None` if
     /// nothing listens.
     fn session(&self, target: &str, now: UnixNanos) -> Option<Box<dyn AccountSession>>;
+    /// An order connection that a connection for streams becomes by this frame of its client;
+    /// `None` if it goes on as before. What it follows goes with it.
+    fn join(
+        &self,
+        _text: &str,
+        _streams: &mut Box<dyn MirrorSession>,
+    ) -> Option<Box<dyn AccountSession>> {
+        None
+    }
     /// Answers a REST request that is about an account; `None` if it is not. It spends its weight
     /// itself, before it does anything.
     fn respond(&self, call: Call<'_>, market: &mut dyn Matcher) -> Option<Reply>;
@@ -274,6 +284,16 @@ pub trait AccountSession: Send {
     fn refuse(&self, text: &str, why: Refuses, now: UnixNanos) -> String;
     /// Something happened to an account; whether this client follows it is for the session to know.
     fn handle_report(&mut self, report: &Report, market: &dyn Market, out: &mut Vec<String>);
+    /// Something happened in the market, if streams come by this connection, too.
+    fn handle_event(&mut self, _: &Happened, _: &dyn Market, _out: &mut Vec<String>) {}
+    /// When [`Self::handle_timeout`] is wanted; `None` if nothing waits.
+    fn poll_timeout(&self) -> Option<UnixNanos> {
+        None
+    }
+    /// Does what is due: heartbeats.
+    fn handle_timeout(&mut self, _now: UnixNanos, _out: &mut Vec<String>) -> Result<(), Offence> {
+        Ok(())
+    }
 }
 
 /// The listings of a recording by their symbols, as a session keeps them: it is asked without its

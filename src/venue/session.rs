@@ -82,6 +82,8 @@ enum Waiting {
 pub(crate) struct Session {
     speaker: Speaker,
     streams_max: usize,
+    /// Whose it is.
+    from: IpAddr,
 }
 
 impl Session {
@@ -108,6 +110,7 @@ impl Session {
             streams_max: mirror
                 .streams_max()
                 .unwrap_or(venue.exchange.limits().streams_per_connection),
+            from,
         })
     }
 
@@ -146,6 +149,7 @@ impl Session {
         out: &mut Vec<String>,
     ) -> Result<(), Broken> {
         let said = out.len();
+        self.join(text, venue);
         let (done, more) = match &mut self.speaker {
             Speaker::Market(session) | Speaker::Player(session, _) => {
                 let before = session.streams();
@@ -170,6 +174,16 @@ impl Session {
         Ok(())
     }
 
+    /// Becomes a connection for orders, if the exchange takes this frame for that.
+    fn join(&mut self, text: &str, venue: &Venue) {
+        let accounts = venue.exchange.mirror().accounts();
+        if let (Speaker::Market(session), Some(accounts)) = (&mut self.speaker, accounts)
+            && let Some(session) = accounts.join(text, session)
+        {
+            self.speaker = Speaker::Account(Account::new(session, self.from));
+        }
+    }
+
     /// Says what this client follows of these news; `venue` stands at them.
     pub(crate) fn handle_news(&mut self, venue: &Venue, news: &News, out: &mut Vec<String>) {
         match &mut self.speaker {
@@ -179,7 +193,7 @@ impl Session {
                 }
             }
             Speaker::Player(..) => {}
-            Speaker::Account(account) => account.handle_news(&news.reports, venue, out),
+            Speaker::Account(account) => account.handle_news(news, venue, out),
         }
     }
 
@@ -198,7 +212,7 @@ impl Session {
                 }
                 session.handle_timeout(unix, out).map_err(Broken::Offence)
             }
-            Speaker::Account(account) => account.handle_timeout(now, out),
+            Speaker::Account(account) => account.handle_timeout(now, unix, out),
         }
     }
 
@@ -218,7 +232,7 @@ impl Session {
                 | Play::On(_, Waiting::Room | Waiting::Snapshot)
                 | Play::End => Nanos::NEVER,
             }),
-            Speaker::Account(account) => account.poll_timeout(),
+            Speaker::Account(account) => account.poll_timeout(venue),
         }
     }
 

@@ -5,6 +5,7 @@ mod account;
 mod bench;
 #[path = "../support/conn.rs"]
 mod conn_support;
+mod deribit_orders;
 mod forms;
 mod frames;
 mod golden;

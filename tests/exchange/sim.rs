@@ -77,7 +77,7 @@ fn next_text(socket: &mut WebSocket<Tls>) -> String {
     }
 }
 
-fn next_json(socket: &mut WebSocket<Tls>) -> Value {
+pub(super) fn next_json(socket: &mut WebSocket<Tls>) -> Value {
     serde_json::from_str(&next_text(socket)).unwrap()
 }
 
@@ -86,11 +86,23 @@ pub(super) fn ask(socket: &mut WebSocket<Tls>, request: Value) -> Value {
     next_json(socket)
 }
 
+/// One GET by whoever this header says; gives status and body.
+pub(super) fn get_as(sim: &Sim, target: &str, authorization: Option<&str>) -> (u16, Value) {
+    let header = authorization.map(|value| format!("Authorization: {value}\r\n"));
+    let mut stream = BufReader::new(connect(sim));
+    let (status, body) = get_with(&mut stream, target, &header.unwrap_or_default());
+    (status, serde_json::from_str(&body).unwrap())
+}
+
 /// One GET on a connection that stays open; gives status and body.
 fn get(stream: &mut BufReader<Tls>, target: &str) -> (u16, String) {
+    get_with(stream, target, "")
+}
+
+fn get_with(stream: &mut BufReader<Tls>, target: &str, headers: &str) -> (u16, String) {
     write!(
         stream.get_mut(),
-        "GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        "GET {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"
     )
     .unwrap();
     let mut line = String::new();

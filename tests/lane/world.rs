@@ -1,7 +1,7 @@
 //! The whole road on a virtual clock, against the simulated exchange: feed, desk and gateway lanes.
 
-use tickwire::base::{Nanos, Note, Severity, Span};
-use tickwire::exchange::by_name;
+use tickwire::base::{Instrument, InstrumentId, Kind, Nanos, Note, Severity, Span};
+use tickwire::exchange::{ALL, by_name};
 use tickwire::strategy::{Table, imbalance};
 use tickwire::trading::limits::{RiskLimits, RiskParams};
 use tickwire::trading::refusal::Refusal;
@@ -12,9 +12,18 @@ use tickwire::wiring::plan::{FeedPlan, GatewayPlan, LanePlan, Plan};
 use tickwire::world::sim::driver::{Exchanges, World, WorldEnd};
 use zeroize::Zeroizing;
 
-/// Three instruments of Binance followed and traded for a minute.
-fn minute(seed: u64) -> WorldEnd {
-    run(world(seed))
+/// The exchange whose orders the tests are about that need one only.
+const ONE: &str = "binance";
+
+/// The exchanges at which orders are simulated, and sent to.
+fn traded() -> impl Iterator<Item = &'static str> {
+    let all = ALL.iter().filter(|one| one.mirror().accounts().is_some());
+    all.map(|exchange| exchange.name())
+}
+
+/// Three pairs of an exchange followed and traded for a minute.
+fn minute(exchange: &str, seed: u64) -> WorldEnd {
+    run(world_at(exchange, seed, RiskParams::default()))
 }
 
 fn run(mut world: World) -> WorldEnd {
@@ -22,20 +31,26 @@ fn run(mut world: World) -> WorldEnd {
     world.finish()
 }
 
-fn world(seed: u64) -> World {
-    world_with(seed, RiskParams::default())
-}
-
 /// A world with these limits, but for those of orders.
 fn world_with(seed: u64, params: RiskParams) -> World {
-    let exchange = by_name("binance").unwrap();
-    let exchanges = Exchanges::new(&["binance"], 3, seed).unwrap();
-    let instruments = exchanges.instruments();
+    world_at(ONE, seed, params)
+}
+
+fn world_at(name: &str, seed: u64, params: RiskParams) -> World {
+    let exchange = by_name(name).unwrap();
+    let exchanges = Exchanges::new(&[name], 3, seed).unwrap();
+    let listed = exchanges.instruments();
+    let pairs = listed.iter().filter(|listed| listed.kind == Kind::Spot);
+    let numbered = pairs.zip(0..).map(|(pair, id)| Instrument {
+        id: InstrumentId(id),
+        ..*pair
+    });
+    let instruments: Vec<Instrument> = numbered.collect();
     let params = RiskParams {
         qty_max: "10".to_owned(),
         notional_max: "10000000".to_owned(),
         collar_bps: 500,
-        orders_per_s: 10,
+        orders_per_s: 4, // As many as the slowest exchange takes.
         open_orders_max: 8,
         ..params
     };
@@ -69,7 +84,13 @@ fn world_with(seed: u64, params: RiskParams) -> World {
 
 #[test]
 fn a_minute_of_a_whole_road_has_no_wrong_book_and_every_order_has_its_end() {
-    let end = minute(7);
+    for exchange in traded() {
+        println!("{exchange}");
+        has_no_wrong_book_and_every_order_has_its_end(&minute(exchange, 7));
+    }
+}
+
+fn has_no_wrong_book_and_every_order_has_its_end(end: &WorldEnd) {
     assert_eq!(end.books.len(), 3);
     for book in &end.books {
         assert!(book.updates > 100 && book.wrong_ns == Some(0), "{book:?}");
@@ -90,18 +111,27 @@ fn a_minute_of_a_whole_road_has_no_wrong_book_and_every_order_has_its_end() {
 #[test]
 fn the_same_seed_gives_the_same_run_and_another_seed_another_one() {
     let told = |end: WorldEnd| format!("{:?} {:?}", (end.books, end.desk), (end.tally, end.notes));
-    let first = told(minute(7));
-    assert_eq!(first, told(minute(7)));
-    assert_ne!(first, told(minute(8)));
+    for exchange in traded() {
+        let first = told(minute(exchange, 7));
+        assert_eq!(first, told(minute(exchange, 7)));
+        assert_ne!(first, told(minute(exchange, 8)));
+    }
 }
 
 #[test]
 fn what_goes_wrong_with_an_order_is_planned_on_the_virtual_clock() {
+    for exchange in traded() {
+        println!("{exchange}");
+        goes_wrong_with_an_order(exchange);
+    }
+}
+
+fn goes_wrong_with_an_order(exchange: &str) {
     let with = |asks, fault| {
-        let mut world = world(7);
+        let mut world = world_at(exchange, 7, RiskParams::default());
         let after = 3;
         let asks = Some(asks);
-        world.plan("binance", Planned { asks, after, fault });
+        world.plan(exchange, Planned { asks, after, fault });
         run(world).desk.counters
     };
     let lost = with(Asks::Place, Fault::AnswerLost);
@@ -123,16 +153,18 @@ fn what_goes_wrong_with_an_order_is_planned_on_the_virtual_clock() {
 
 #[test]
 fn what_goes_wrong_by_chance_is_the_same_for_a_seed() {
-    let told = |chance| {
-        let mut world = world(7);
-        world.by_chance("binance", chance, 100_000);
-        let end = run(world);
-        assert!(end.desk.counters.in_doubt > 0, "{:?}", end.desk.counters);
-        format!("{:?}", (end.desk, end.tally))
-    };
-    let first = told(1);
-    assert_eq!(first, told(1));
-    assert_ne!(first, told(2));
+    for exchange in traded() {
+        let told = |chance| {
+            let mut world = world_at(exchange, 7, RiskParams::default());
+            world.by_chance(exchange, chance, 100_000);
+            let end = run(world);
+            assert!(end.desk.counters.in_doubt > 0, "{:?}", end.desk.counters);
+            format!("{:?}", (end.desk, end.tally))
+        };
+        let first = told(1);
+        assert_eq!(first, told(1));
+        assert_ne!(first, told(2));
+    }
 }
 
 #[test]

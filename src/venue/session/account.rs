@@ -1,10 +1,10 @@
 //! One connection for orders: its requests, what is told besides, and what goes wrong with both.
 
 use super::Broken;
-use crate::base::Nanos;
+use crate::base::{Nanos, UnixNanos};
 use crate::exchange::mirror::{AccountSession, Asks, Market, Report};
 use crate::venue::faults::Fault;
-use crate::venue::simulated::Venue;
+use crate::venue::simulated::{News, Venue};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
@@ -88,9 +88,12 @@ impl Account {
     }
 
     /// Tells of what others caused.
-    pub(super) fn handle_news(&mut self, reports: &[Report], venue: &Venue, out: &mut Vec<String>) {
+    pub(super) fn handle_news(&mut self, news: &News, venue: &Venue, out: &mut Vec<String>) {
+        for event in &news.events {
+            self.session.handle_event(event, venue, out);
+        }
         let now = venue.nanos(venue.now());
-        let mut told = self.told_of(reports, venue);
+        let mut told = self.told_of(&news.reports, venue);
         if told.is_empty() {
             return;
         }
@@ -112,10 +115,15 @@ impl Account {
     pub(super) fn handle_timeout(
         &mut self,
         now: Nanos,
+        unix: UnixNanos,
         out: &mut Vec<String>,
     ) -> Result<(), Broken> {
         if let Some(ends) = self.ends.take() {
             return Err(ends);
+        }
+        if self.session.poll_timeout().is_some_and(|due| due <= unix) {
+            let done = self.session.handle_timeout(unix, out);
+            done.map_err(Broken::Offence)?;
         }
         let due = |(at, _): &mut (Nanos, String)| *at <= now;
         out.extend(self.late.extract_if(.., due).map(|(_, frame)| frame));
@@ -123,12 +131,13 @@ impl Account {
     }
 
     /// When something is due.
-    pub(super) fn poll_timeout(&self) -> Nanos {
+    pub(super) fn poll_timeout(&self, venue: &Venue) -> Nanos {
         match self.ends {
             Some(_) => Nanos::ZERO,
             None => {
                 let late = self.late.iter().map(|(at, _)| *at);
-                late.min().unwrap_or(Nanos::NEVER)
+                let own = self.session.poll_timeout().map(|due| venue.nanos(due));
+                late.chain(own).min().unwrap_or(Nanos::NEVER)
             }
         }
     }

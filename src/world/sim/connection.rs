@@ -136,6 +136,9 @@ impl Open {
             let (session, out) = (&mut self.session, &mut self.out);
             let before = pipe.output.len();
             let done = session.handle_text(now, &text, venue, out);
+            if session.is_account() {
+                self.peer.unlimit(); // Order entry is not limited in messages.
+            }
             self.send(pipe);
             self.keep(done, pipe, before)?;
         }

@@ -122,6 +122,11 @@ impl Peer {
         Ok(())
     }
 
+    /// From now on it may send as many messages as it likes: it is for orders.
+    pub(crate) fn unlimit(&mut self) {
+        self.messages = None;
+    }
+
     /// A pong answers the ping with its payload, and those before it. Others keep nothing alive.
     fn handle_pong(&mut self, payload: &[u8]) {
         let answered = self

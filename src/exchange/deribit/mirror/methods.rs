@@ -1,8 +1,8 @@
 //! The public methods, which REST and streams share. Holds nothing.
 
 use super::data;
-use crate::base::Instrument;
 use crate::base::instrument::Kind;
+use crate::base::{Instrument, UnixNanos};
 use crate::exchange::deribit::CURRENCIES;
 use crate::exchange::mirror::{Call, Listing, Market};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ pub(crate) enum Params<'a> {
 
 impl Params<'_> {
     /// A parameter as text; `null` counts as none.
-    fn value(&self, name: &str) -> Option<String> {
+    pub(crate) fn value(&self, name: &str) -> Option<String> {
         match self {
             Self::Query(call) => call.value(name).map(std::borrow::Cow::into_owned),
             Self::Json(params) => match &params[name] {
@@ -26,7 +26,16 @@ impl Params<'_> {
         }
     }
 
-    fn number<T: std::str::FromStr>(&self, name: &'static str, default: T) -> Result<T, Failure> {
+    /// Whether it is set.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.value(name).as_deref() == Some("true")
+    }
+
+    pub(crate) fn number<T: std::str::FromStr>(
+        &self,
+        name: &'static str,
+        default: T,
+    ) -> Result<T, Failure> {
         match self.value(name) {
             None => Ok(default),
             Some(text) => text.parse().map_err(|_| Failure::param(name)),
@@ -61,12 +70,20 @@ impl Failure {
     }
 }
 
+/// Nobody is logged on, or not any more.
+pub(crate) const UNAUTHORISED: Failure = Failure::new(13_009, "unauthorized");
+
 /// The method's name is not known.
 pub(crate) const NO_METHOD: Failure = Failure::new(-32_601, "Method not found");
 
 /// The answer to a call: its result, or why there is none. An id is in it only if one was given.
 pub(crate) fn answer(id: &Value, result: Result<Value, Failure>, market: &dyn Market) -> String {
-    let now_us = market.now().0 / 1_000;
+    answer_at(id, result, market.now())
+}
+
+/// As [`answer`], at this time.
+pub(crate) fn answer_at(id: &Value, result: Result<Value, Failure>, now: UnixNanos) -> String {
+    let now_us = now.0 / 1_000;
     let mut answer = json!({
         "jsonrpc": "2.0",
         "usIn": now_us, "usOut": now_us, "usDiff": 0, "testnet": false,
@@ -131,7 +148,7 @@ pub(crate) fn call(
 }
 
 /// The one instrument that must be named.
-fn one(params: &Params<'_>, market: &dyn Market) -> Result<usize, Failure> {
+pub(crate) fn one(params: &Params<'_>, market: &dyn Market) -> Result<usize, Failure> {
     let name = params.value("instrument_name");
     let name = name.ok_or(Failure::param("instrument_name"))?;
     market.find(&name).ok_or(Failure::param("instrument_name"))
@@ -141,7 +158,7 @@ fn one(params: &Params<'_>, market: &dyn Market) -> Result<usize, Failure> {
 fn filtered(params: &Params<'_>, market: &dyn Market) -> Result<Vec<usize>, Failure> {
     let currency = params.value("currency").unwrap_or_else(|| "any".to_owned());
     let kind = params.value("kind").unwrap_or_else(|| "any".to_owned());
-    if !KINDS.contains(&kind.as_str()) {
+    if !is_kind(&kind) {
         return Err(Failure::param("kind"));
     }
     let listings = market.listings();
@@ -171,6 +188,17 @@ const KINDS: [&str; 7] = [
     "option_combo",
     "combo",
 ];
+
+/// Whether there is a kind of instruments that is called so; `any` is all of them.
+pub(crate) fn is_kind(kind: &str) -> bool {
+    KINDS.contains(&kind)
+}
+
+/// As [`is_of`]; a spot pair is in either of its currencies.
+pub(crate) fn is_in(found: &Instrument, kind: &str, currency: &str) -> bool {
+    let either = found.kind == Kind::Spot && found.base.as_str() == currency;
+    is_of(found, kind, currency) || either && is_of(found, kind, "any")
+}
 
 fn settles(found: &Instrument, currency: &str) -> bool {
     currency == "any" || found.settle.as_str() == currency

@@ -1,6 +1,8 @@
 //! The exchange's half of the protocol, for the simulated exchange: what it lists. Calls are in
-//! `methods`, for REST and streams alike; what both show is in `data`.
+//! `methods`, for REST and streams alike; what both show is in `data`; whoever logs on is in
+//! `account`.
 
+mod account;
 mod data;
 mod methods;
 mod rest;
@@ -10,7 +12,7 @@ use super::market::rest::date;
 use crate::base::instrument::{Asset, Contract, Kind, name};
 use crate::base::{Instrument, Qty, Symbol};
 use crate::exchange::kit::{listing, text};
-use crate::exchange::mirror::{Call, Market, Mirror, MirrorSession, Refusal, Reply};
+use crate::exchange::mirror::{Accounts, Call, Market, Mirror, MirrorSession, Refusal, Reply};
 
 /// What prices of the simulated spot pairs are in.
 const SPOT_QUOTE: &str = "USDT";
@@ -109,6 +111,10 @@ impl Mirror for DeribitMirror {
     fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>> {
         (text::path(&format!("wss://x{target}")) == "/ws/api/v2")
             .then(|| Box::new(session::Session::default()) as Box<dyn MirrorSession>)
+    }
+
+    fn accounts(&self) -> Option<&dyn Accounts> {
+        Some(self)
     }
 
     fn rest(&self, call: Call<'_>, market: &mut dyn Market) -> Reply {

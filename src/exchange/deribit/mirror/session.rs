@@ -300,9 +300,9 @@ impl MirrorSession for Session {
                 (self.half, self.asked) = (None, false);
                 Ok("ok".into())
             }
-            // Nobody has an account here.
+            // In a recording nobody has an account.
             "public/auth" => Err(Failure::new(13_004, "invalid_credentials")),
-            method if method.starts_with("private/") => Err(Failure::new(13_009, "unauthorized")),
+            method if method.starts_with("private/") => Err(methods::UNAUTHORISED),
             method => {
                 self.asked &= method != "public/test";
                 methods::call(method, &Params::Json(&request["params"]), market)
@@ -370,7 +370,7 @@ impl MirrorSession for Session {
     }
 }
 
-fn notification(channel: &str, data: &str) -> String {
+pub(crate) fn notification(channel: &str, data: &str) -> String {
     format!(
         r#"{{"jsonrpc":"2.0","method":"subscription","params":{{"channel":"{channel}","data":{data}}}}}"#
     )

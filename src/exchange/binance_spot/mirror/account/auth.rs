@@ -3,26 +3,11 @@
 
 use super::super::Fault;
 use super::params::Params;
-use crate::exchange::kit::hmac::{hmac_hex, sha256_hex};
+use crate::exchange::kit::hmac::hmac_hex;
+use crate::exchange::mirror::keys::{Rights, owner, secret};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::Value;
-
-/// The longest API key.
-const KEY_MAX: usize = 128;
-/// A key that ends so may withdraw too.
-const WITHDRAWS: &str = "-withdraw";
-/// A key that ends so may only read.
-const READS: &str = "-readonly";
-
-/// What a key may do beside reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rights {
-    /// Place and cancel orders.
-    pub(super) trade: bool,
-    /// Take assets away.
-    pub(super) withdraw: bool,
-}
 
 /// An API key whose owner signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +21,7 @@ pub(super) struct Key {
 impl Key {
     /// Whose account it is for: keys that differ only in their rights share one.
     pub(super) fn account(&self) -> &str {
-        owner(&self.text).0
+        owner(&self.text).map_or("", |(account, _)| account)
     }
 
     /// Refuses a key that may not trade.
@@ -48,29 +33,11 @@ impl Key {
     }
 }
 
-/// The key's account, and what it may do.
-fn owner(text: &str) -> (&str, Rights) {
-    let rights = |trade, withdraw| Rights { trade, withdraw };
-    match (text.strip_suffix(WITHDRAWS), text.strip_suffix(READS)) {
-        (Some(account), _) => (account, rights(true, true)),
-        (None, Some(account)) => (account, rights(false, false)),
-        (None, None) => (text, rights(true, false)),
-    }
-}
-
-/// What signs for a key by HMAC: the lowercase hex of its SHA-256 digest.
-pub(super) fn secret(api_key: &str) -> String {
-    sha256_hex(api_key)
-}
-
 /// Checks what was signed. A key that is the hex of an Ed25519 public key may also be used with
 /// that.
 pub(super) fn verify(api_key: &str, payload: &str, signature: &str) -> Result<Key, Fault> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    let (account, rights) = owner(api_key);
-    if account.is_empty() || api_key.len() > KEY_MAX || !api_key.bytes().all(legal) {
-        return Err(Fault::new(401, -2014, "API-key format invalid."));
-    }
+    let format = || Fault::new(401, -2014, "API-key format invalid.");
+    let (account, rights) = owner(api_key).ok_or_else(format)?;
     let signed = match signature.len() == 64 {
         // Hex may be in capitals too.
         true => {
@@ -145,6 +112,7 @@ pub(super) fn unauthorised() -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::kit::hmac::sha256_hex;
     use ed25519_dalek::{Signer, SigningKey};
     use serde_json::json;
 
@@ -229,7 +197,7 @@ mod tests {
         let code = |key: &str, signature: &str| verify(key, "payload", signature).unwrap_err().code;
         assert_eq!(code("bob", &other), -1022);
         assert_eq!(code("alice", "not hex and not base64"), -1022);
-        for strange in ["", "-withdraw", "a b", "ä", &"a".repeat(KEY_MAX + 1)] {
+        for strange in ["", "-withdraw", "a b", "ä", &"a".repeat(129)] {
             assert_eq!(code(strange, &other), -2014, "{strange}");
         }
         let capitals = verify("alice", "payload", &other.to_uppercase());
