@@ -66,6 +66,9 @@ pub enum AccountWord {
     Used(usize, u32, u32),
     /// The exchange takes no request from this address or account before this time of its clock.
     Banned(UnixNanos),
+    /// In the answer to a logon: the session ends so long after it unless it is renewed by another
+    /// one.
+    LogonLasts(Span),
     /// The session was dropped: no more orders before another logon.
     LoggedOff {
         /// The exchange's code.

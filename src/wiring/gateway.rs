@@ -47,6 +47,8 @@ pub const SUSPECTED_AFTER: Span = Span::from_secs(1);
 pub const ANSWER_DEADLINE: Span = Span::from_secs(3);
 /// If a logon has no answer by then, the gateway replaces the connection.
 pub const LOGON_DEADLINE: Span = Span::from_secs(5);
+/// A session that could not be renewed is tried again after this long.
+const RENEW_AGAIN: Span = Span::from_secs(1);
 /// The line that orders go by.
 const TRADING: usize = 0;
 /// The line for questions, and for the private stream.
@@ -373,6 +375,7 @@ impl<S: Transport> Lane<S> for Gateway<S> {
                 false => suspected,
             };
             let links = line.link.poll_timeout().min(line.logon_due);
+            let links = links.min(line.renewal);
             links.min(suspects).min(oldest + ANSWER_DEADLINE)
         };
         let [trading, account] = &self.lines;
@@ -394,6 +397,7 @@ impl<S: Transport> Lane<S> for Gateway<S> {
                 self.lines[at].link.restart(now);
             } else {
                 self.give_up_answers(turn, now, at);
+                self.renew(turn, now, at);
             }
         }
         self.say_connected(turn, now);

@@ -11,4 +11,5 @@ mod lines;
 mod overflow;
 mod quiet_books;
 mod rhythm;
+mod session;
 mod world;

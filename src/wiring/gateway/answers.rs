@@ -124,6 +124,12 @@ impl<S: Transport> Gateway<S> {
                     .text(self.codec.last_error());
                 turn.notes.send(note);
             }
+            AccountWord::LogonLasts(lasts) => {
+                let line = &mut self.lines[frame.line];
+                if line.on {
+                    line.renewal = at + Span(lasts.0 / 2);
+                }
+            }
             AccountWord::LoggedOff { code } => self.handle_logged_off(turn, at, frame.line, code),
             AccountWord::StreamEnded => {
                 self.lines[frame.line].followed = false;
@@ -166,6 +172,11 @@ impl<S: Transport> Gateway<S> {
             }
         }
         match (key, refused) {
+            // It was renewed, or will be when the time is known.
+            (RequestKey::Logon, refused)
+                if self.lines[line].on
+                    && frame.pending.is_some()
+                    && refused.is_none_or(|code| self.codec.blames_clock(code)) => {}
             (RequestKey::Logon, None) => self.handle_logged_on(turn, at, line),
             // Its answer logs on again; the deadline stays.
             (RequestKey::Logon, Some(code)) if self.codec.blames_clock(code) => {}

@@ -20,6 +20,20 @@ impl<S: Transport> Gateway<S> {
         }
     }
 
+    /// Logs on again where it is due. Requests go on meanwhile: the session before counts until it
+    /// ends.
+    pub(super) fn renew(&mut self, turn: &mut Turn, now: Nanos, at: usize) {
+        if now < self.lines[at].renewal {
+            return;
+        }
+        self.lines[at].renewal = now + RENEW_AGAIN;
+        if !self.lines[at].has_asked(RequestKey::Logon) {
+            let logon = self.codec.logon(self.clock.shows(now, turn.clock.unix()));
+            let asked = pending(RequestKey::Logon, InstrumentId::NONE, now);
+            let _ = send(&mut self.lines[at], logon, asked); // If not now, then a little later.
+        }
+    }
+
     /// The exchange found the time in a request wrong: it is asked for its own, once at a time.
     pub(super) fn ask_time(&mut self, now: Nanos, at: usize) {
         if !self.lines[at].has_asked(RequestKey::Time) {

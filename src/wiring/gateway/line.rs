@@ -35,11 +35,13 @@ pub(super) struct Pending {
 /// One connection.
 ///
 /// Invariant: from the front of `pending` to its back `sent` and `tx_bytes` do not fall. While it
-/// is `on`, no logon is awaited; the stream is followed only then.
+/// is `on`, no first logon is awaited; the stream is followed, and the session renewed, only then.
 pub(super) struct Line<S: Transport> {
     pub(super) link: Link<S>,
     /// When a logon without an answer is given up; [`Nanos::NEVER`] if none is awaited.
     pub(super) logon_due: Nanos,
+    /// When it logs on again, before the session ends; [`Nanos::NEVER`] if it does not end.
+    pub(super) renewal: Nanos,
     /// Requests may be sent.
     pub(super) on: bool,
     /// The private stream comes by it.
@@ -59,6 +61,7 @@ impl<S: Transport> Line<S> {
         Self {
             link,
             logon_due: Nanos::NEVER,
+            renewal: Nanos::NEVER,
             on: false,
             followed: false,
             leaving: false,
@@ -89,7 +92,7 @@ impl<S: Transport> Line<S> {
     /// The connection is no more: hands out what has no answer.
     pub(super) fn closed(&mut self) -> VecDeque<Pending> {
         (self.on, self.followed, self.leaving, self.more) = (false, false, false, false);
-        self.logon_due = Nanos::NEVER;
+        (self.logon_due, self.renewal) = (Nanos::NEVER, Nanos::NEVER);
         std::mem::replace(&mut self.pending, VecDeque::with_capacity(REQUESTS_MAX))
     }
 
@@ -97,6 +100,7 @@ impl<S: Transport> Line<S> {
         assert!(self.pending.len() <= REQUESTS_MAX);
         assert!(!self.on || self.logon_due == Nanos::NEVER);
         assert!(self.on || !self.followed);
+        assert!(self.on || self.renewal == Nanos::NEVER);
         let all = |holds: fn(&Pending, &Pending) -> bool| {
             let behind = self.pending.iter().skip(1);
             self.pending.iter().zip(behind).all(|(a, b)| holds(a, b))

@@ -5,12 +5,14 @@ use super::lists::{balance, resting, trades};
 use super::orders::{Reader, Rpc};
 use super::refusals::{Fate, ORDER_NOT_FOUND, TIMED_OUT, fate};
 use super::standing::{Standing, say, say_with_trades};
-use crate::base::{ClientId, End, InstrumentId, Said};
+use crate::base::{ClientId, End, InstrumentId, Said, Span};
 use crate::exchange::kit::account::{append, unknown};
 use crate::exchange::kit::ids::{RequestId, letter};
 use crate::exchange::kit::{Listed, Value};
 use crate::exchange::{AccountWord, DecodeError, RequestKey};
 
+/// A connection on which nothing is sent for ten minutes is cut: a logon in between is something.
+const QUIET_MAX: Span = Span::from_secs(600);
 /// The code of a refusal that has none, and of a subscription that was taken in part.
 const NO_CODE: i32 = 0;
 
@@ -86,7 +88,11 @@ fn taken(
 ) -> Result<(), DecodeError> {
     let listed = |reader: &Reader| reader.listed(request.instrument);
     match request.key {
-        RequestKey::Logon | RequestKey::Follow => {}
+        RequestKey::Logon => {
+            let token = Span::from_secs(result.find(b"expires_in").unsigned()?);
+            words.push(AccountWord::LogonLasts(token.min(QUIET_MAX)));
+        }
+        RequestKey::Follow => {}
         RequestKey::Time => words.push(AccountWord::Time(result.millis()?)),
         RequestKey::Place(id) | RequestKey::Reduce(id) => {
             let listed = listed(reader)?;

@@ -1,6 +1,6 @@
 use super::super::refusals::{Fate, fate};
 use super::*;
-use crate::base::End;
+use crate::base::{End, Span};
 
 fn result(rest: &str) -> String {
     format!(r#""result":{rest}"#)
@@ -13,8 +13,16 @@ fn with_trades(order: &str, trades: &[String]) -> String {
 
 #[test]
 fn a_logon_the_time_and_the_stream_are_answered() {
-    let logon = r#""result":{"access_token":"x","expires_in":31536000,"refresh_token":"y","scope":"connection trade:read_write","token_type":"bearer"}"#;
-    assert_eq!(answered("l", logon), []);
+    let logon = |lasts_s: u64| {
+        let rest = format!(
+            r#""result":{{"access_token":"x","expires_in":{lasts_s},"refresh_token":"y","scope":"connection trade:read_write","token_type":"bearer"}}"#
+        );
+        answered("l", &rest)
+    };
+    let lasts = |s| [AccountWord::LogonLasts(Span::from_secs(s))];
+    assert_eq!(logon(300), lasts(300));
+    // The token counts for a year, and the connection is cut if nothing is sent for ten minutes.
+    assert_eq!(logon(31_536_000), lasts(600));
     let time = AccountWord::Time(UnixNanos(1_750_000_000_123_000_000));
     assert_eq!(answered("t", r#""result":1750000000123"#), [time]);
     let all = r#""result":["user.changes.BTC_USDT.raw","user.changes.ETH_USDT.raw"]"#;
