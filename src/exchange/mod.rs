@@ -229,8 +229,8 @@ impl RestRequest {
 pub struct SignedRequest {
     /// Path and query, with the signature.
     pub request: RestRequest,
-    /// The header that says whose it is: its name and its value.
-    pub header: (&'static str, Secret),
+    /// The header that says whose it is: its name and its value. `None` if the path does.
+    pub header: Option<(&'static str, Secret)>,
 }
 
 /// What a key may do, as its exchange says.

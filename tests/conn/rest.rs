@@ -112,7 +112,7 @@ fn a_signed_request_names_its_key_in_a_header() {
     let host = host(&[FINE]);
     let signed = SignedRequest {
         request: RestRequest::get("/x?signature=y", 1),
-        header: ("X-KEY", Secret::from("Cb9xkQ2mVn".to_owned())),
+        header: Some(("X-KEY", Secret::from("Cb9xkQ2mVn".to_owned()))),
     };
     assert_eq!(host.rest().fetch_signed(&signed).unwrap(), b"fine");
     let head = host.heads.lock().unwrap().to_lowercase();
@@ -122,7 +122,7 @@ fn a_signed_request_names_its_key_in_a_header() {
     );
     assert!(head.contains("\r\nx-key: cb9xkq2mvn\r\n"), "{head}");
     let unfit = SignedRequest {
-        header: ("X-KEY", Secret::from("Cb9xkQ2mVn\r\n".to_owned())),
+        header: Some(("X-KEY", Secret::from("Cb9xkQ2mVn\r\n".to_owned()))),
         ..signed
     };
     let error = host.rest().fetch_signed(&unfit).unwrap_err().to_string();

@@ -7,6 +7,7 @@ mod account {
     mod lists;
     pub(crate) mod orders;
     mod refusals;
+    pub(crate) mod rights;
     mod sign;
     mod standing;
     mod stream;
@@ -22,12 +23,12 @@ mod market {
 mod mirror;
 
 use super::{
-    Account, Bursts, Decoder, DepthStream, Endpoints, Exchange, Limits, Listings, Mirror,
-    OrderCodec, Rate, Request, RestRequest, Survey, Topic, kit::text,
+    Account, Bursts, Decoder, DepthStream, Endpoints, Exchange, KeyRights, Limits, Listings,
+    Mirror, OrderCodec, Rate, Request, RestRequest, SignedRequest, Survey, Topic, kit::text,
 };
 use crate::base::feed::{Chain, SeqRule};
-use crate::base::{Channel, Instrument, Span, Symbol};
-use account::orders::DeribitOrders;
+use crate::base::{Channel, Instrument, Span, Symbol, UnixNanos};
+use account::{orders::DeribitOrders, rights};
 use market::{decode, rest};
 
 /// Deribit's perpetuals, futures, options and spot pairs.
@@ -216,6 +217,18 @@ impl Exchange for Deribit {
         instruments: &[Instrument],
     ) -> Result<Box<dyn OrderCodec>, String> {
         Ok(Box::new(DeribitOrders::new(&account, instruments)?))
+    }
+
+    fn key_rights_request(
+        &self,
+        account: &Account,
+        now: UnixNanos,
+    ) -> Result<Option<SignedRequest>, String> {
+        rights::request(account, now).map(Some)
+    }
+
+    fn key_rights(&self, body: &[u8]) -> Result<KeyRights, String> {
+        rights::rights(body)
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) fn request(account: &Account, now: UnixNanos) -> Result<SignedRequest
     let path = format!("{PATH}?{query}&signature={signature}");
     Ok(SignedRequest {
         request: RestRequest::get(path, 1),
-        header: ("X-MBX-APIKEY", Secret::from(name.to_owned())),
+        header: Some(("X-MBX-APIKEY", Secret::from(name.to_owned()))),
     })
 }
 
@@ -54,10 +54,8 @@ mod tests {
             key: AccountKey::Ed25519Pem(key.to_pkcs8_pem(LineEnding::LF).unwrap().into()),
         };
         let signed = request(&account, UnixNanos(1_750_000_000_123_456_789)).unwrap();
-        assert_eq!(
-            (signed.header.0, signed.header.1.expose()),
-            ("X-MBX-APIKEY", "test-key-0001")
-        );
+        let (name, value) = signed.header.as_ref().unwrap();
+        assert_eq!((*name, value.expose()), ("X-MBX-APIKEY", "test-key-0001"));
         assert_eq!((&signed.request.body, signed.request.weight), (&None, 1));
         let (path, query) = signed.request.path.split_once('?').unwrap();
         assert_eq!(path, "/sapi/v1/account/apiRestrictions");

@@ -187,7 +187,9 @@ impl Rest {
 
     /// As [`Self::fetch`], of a request that a key signed.
     pub fn fetch_signed(&mut self, signed: &SignedRequest) -> Result<Vec<u8>, FetchError> {
-        let (name, value) = &signed.header;
+        let Some((name, value)) = &signed.header else {
+            return self.fetch_as(&signed.request, None);
+        };
         let unfit = |_| FetchError::Transport(format!("the value of {name} fits into no header"));
         let mut value = HeaderValue::from_str(value.expose()).map_err(unfit)?;
         value.set_sensitive(true); // No `Debug` of the library's shows it.
