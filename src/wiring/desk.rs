@@ -500,6 +500,7 @@ impl Desk {
         let event = own_event(now, Body::Report(*report));
         self.risk.handle_event(&event);
         self.count(now, report);
+        self.look_sooner(now, report);
         turn.notes.record(report_note(now, report));
         event
     }

@@ -6,10 +6,11 @@ use super::command::{Answer, Command, Commands, DeskState, StrategyState};
 use super::*;
 use crate::base::{Mode, OrderType, Px, Side, Why};
 
-/// How often a desk looks whether what it stopped is gone.
-const CLOSING_LOOK: Span = Span::from_millis(100);
-/// So many orders that close a position may come to nothing.
-const CLOSING_TRIES: u32 = 50;
+/// How often a desk looks whether what it stopped is gone, and how long it waits after an order
+/// that closed nothing: the book has to move first.
+pub(super) const CLOSING_LOOK: Span = Span::from_millis(100);
+/// So many orders that close a position may come to nothing, one after another.
+pub(super) const CLOSING_TRIES: u32 = 50;
 /// The tag of an order by which the desk closes a position. No strategy has one like it.
 pub(crate) const CLOSING_TAG: u64 = u64::MAX;
 
@@ -23,7 +24,10 @@ pub(super) struct Closing {
     flatten: bool,
     /// When to look.
     due: Nanos,
+    /// Orders that closed nothing, since the last one that did.
     tries: u32,
+    /// An order that closes a position has traded, and has no end yet.
+    traded: bool,
     /// Why, for the log.
     why: &'static str,
 }
@@ -107,6 +111,7 @@ impl Desk {
                     flatten,
                     due: now,
                     tries: 0,
+                    traded: false,
                     why,
                 });
             }
@@ -190,6 +195,11 @@ impl Desk {
         if self.killed && !self.switch.lets_out() {
             self.switch.flatten();
         }
+        // An order that ends meanwhile, as on paper, says by this when to look again.
+        self.chairs[strategy.index()].closing = Some(Closing {
+            tries: closing.tries + 1,
+            ..again
+        });
         match self.close_positions(turn, now, strategy) {
             Left::Nothing => {
                 turn.notes.record(told("strategy.flat"));
@@ -199,10 +209,23 @@ impl Desk {
                 turn.notes.record(told("strategy.not_flat"));
                 None
             }
-            Left::Something => Some(Closing {
-                tries: closing.tries + 1,
-                ..again
-            }),
+            Left::Something => self.chairs[strategy.index()].closing,
+        }
+    }
+
+    /// An order of a strategy that is being closed ended: the next look need not wait. If it was to
+    /// close something and traded nothing, it does.
+    pub(super) fn look_sooner(&mut self, now: Nanos, report: &Report) {
+        let chair = self.chairs.get_mut(report.strategy.index());
+        let Some(closing) = chair.and_then(|chair| chair.closing.as_mut()) else {
+            return;
+        };
+        let closes = report.tag == CLOSING_TAG;
+        if closes && matches!(report.outcome, Outcome::Fill(_)) {
+            (closing.traded, closing.tries) = (true, 0);
+        }
+        if report.outcome.is_end() && (closing.traded || !closes) {
+            (closing.traded, closing.due) = (false, now);
         }
     }
 

@@ -2,7 +2,7 @@
 //! book that does not move.
 
 use super::command::{Answer, Command, DeskState, Setting};
-use super::halt::CLOSING_TAG;
+use super::halt::{CLOSING_LOOK, CLOSING_TAG, CLOSING_TRIES};
 use super::*;
 use crate::base::{
     Clock, KeyName, KeyValue, Level, Mode, OrderType, Px, Side, Status, Symbol, Top, Why,
@@ -252,6 +252,16 @@ impl Bench {
     }
 }
 
+/// Books that do not move, and a clock that stands.
+fn looks_as_often_as_it_wants(bench: &mut Bench) -> usize {
+    let mut looks = 0;
+    while bench.desk.poll_timeout() <= bench.clock.0.get() {
+        bench.turn(|desk, turn| desk.handle_timeout(turn));
+        looks += 1;
+    }
+    looks
+}
+
 fn setting(strategy: StrategyId, buys: u64) -> Box<Setting> {
     let mut values = Values::default();
     values.set(&BUYS, crate::strategy::Value::Int(buys));
@@ -335,6 +345,44 @@ fn flattening_closes_what_each_holds_by_orders_of_its_own_and_nothing_else() {
     // It is halted still.
     bench.book([Does::Buys, Does::Nothing]);
     assert_eq!(bench.held(), [0, 3]);
+}
+
+#[test]
+fn flattening_goes_on_at_once_after_an_order_that_traded_however_many_it_takes() {
+    let mut bench = Bench::new();
+    for _ in 0..80 {
+        bench.book([Does::Buys, Does::Nothing]);
+    }
+    assert_eq!(bench.held(), [240, 0]);
+    bench.say(Command::Kill {
+        strategy: ONE,
+        flatten: true,
+    });
+    looks_as_often_as_it_wants(&mut bench);
+    assert_eq!(bench.held(), [0, 0], "60 orders of 4, and no time passed");
+    assert!(bench.told().contains(&("strategy.flat", ONE)));
+}
+
+#[test]
+fn what_cannot_be_closed_is_tried_again_only_once_the_book_could_move() {
+    let mut bench = Bench::new();
+    bench.book([Does::Buys, Does::Nothing]);
+    // The book is dark: nobody knows what it could be sold for.
+    let [mut event, _] = bench.next_book([Does::Nothing; 2]);
+    event.body = Body::Status(Status::Stale);
+    bench.turn(|desk, turn| desk.handle_event(turn, 0, &event));
+    bench.say(Command::Kill {
+        strategy: ONE,
+        flatten: true,
+    });
+    assert_eq!(looks_as_often_as_it_wants(&mut bench), 0);
+    for _ in 0..CLOSING_TRIES {
+        let later = bench.clock.0.get() + CLOSING_LOOK;
+        bench.clock.0.set(later);
+        assert_eq!(looks_as_often_as_it_wants(&mut bench), 1);
+    }
+    assert_eq!(bench.held(), [3, 0]);
+    assert!(bench.told().contains(&("strategy.not_flat", ONE)));
 }
 
 #[test]
