@@ -12,7 +12,7 @@ use crate::exchange::{self, Account, AccountKey};
 use crate::wiring::plan::GatewayPlan;
 use crate::wiring::sweep::Swept;
 use crate::world::os::console;
-use crate::world::os::guard::watch;
+use crate::world::os::guard::{GIVES_UP, watch};
 use crate::world::os::orders::guard_seat;
 use crate::world::os::sys;
 use serde::{Deserialize, Serialize};
@@ -157,6 +157,15 @@ fn guard() -> Result<(), String> {
     let letter: Letter<String> = serde_json::from_str(&text)
         .map_err(|_| "its standard input is no letter of a live run".to_owned())?;
     drop(text);
+    let (dir, of) = (letter.dir.clone(), letter.exchange.clone());
+    let (plan, opened_to) = planned(letter)?;
+    let tell = |swept: &Swept| report(&dir, &of, swept);
+    let watched = watch(plan, &opened_to, pipe, GIVES_UP, tell);
+    watched.inspect_err(|why| write_report(&dir, &of, &serde_json::json!({"gave_up": why})))
+}
+
+/// How the account of a letter is reached, and `host:port` of it.
+fn planned(letter: Letter<String>) -> Result<(GatewayPlan, String), String> {
     let exchange = exchange::by_name(&letter.exchange).ok_or("no such exchange")?;
     // The texts of the keys move into types that wipe them.
     let key = match (letter.private_key_pem, letter.secret_key) {
@@ -187,10 +196,7 @@ fn guard() -> Result<(), String> {
     let opened_to = reached_at(straight, proxy.as_ref());
     let ca_pem = letter.ca_pem.as_ref().map(String::as_bytes);
     let endpoint = endpoint(&letter.orders, straight, ca_pem, proxy)?;
-    let plan = GatewayPlan::new(exchange, codec, endpoint);
-    watch(plan, &opened_to, pipe, |swept| {
-        report(&letter.dir, exchange.name(), swept);
-    })
+    Ok((GatewayPlan::new(exchange, codec, endpoint), opened_to))
 }
 
 /// Says what was done, to the terminal if somebody still looks at it, and to the run's folder.
@@ -218,8 +224,54 @@ fn report(dir: &Path, exchange: &str, swept: &Swept) {
         "foreign": foreign,
         "took_ms": took_ms,
     });
+    write_report(dir, exchange, &text);
+}
+
+fn write_report(dir: &Path, exchange: &str, text: &serde_json::Value) {
     let path: PathBuf = dir.join(report_file(exchange));
     if let Err(error) = std::fs::write(&path, format!("{text}\n")) {
         let _ = writeln!(std::io::stderr(), "{}: {error}", path.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Span;
+    use crate::venue::account::generate_account;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_guard_whose_engine_and_exchange_are_gone_gives_up_and_says_so() {
+        // A port at which nobody listens any more.
+        let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+        let keys = generate_account(exchange::unnamed()).unwrap();
+        let AccountKey::Ed25519Pem(pem) = &keys.key else {
+            panic!("another key");
+        };
+        let letter = Letter {
+            exchange: exchange::unnamed().name().to_owned(),
+            orders: gone.unwrap().to_string(),
+            via: None,
+            ca_pem: None,
+            proxy: None,
+            proxy_login: None,
+            api_key: keys.api_key.expose().to_owned(),
+            private_key_pem: Some(pem.expose().to_owned()),
+            secret_key: None,
+            instruments: vec![("BTCUSDT".to_owned(), 2, 5)],
+            dir: PathBuf::new(),
+        };
+        let (plan, opened_to) = planned(letter).unwrap();
+        // The pipe ends at once: so does an engine that is killed.
+        let gives_up = Span::from_millis(100);
+        let watched = watch(plan, &opened_to, std::io::empty(), gives_up, |swept| {
+            panic!("{swept:?}")
+        });
+        let why = watched.unwrap_err();
+        assert!(
+            why.contains("it gives up") && why.contains("order journal"),
+            "{why}"
+        );
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Sweep {
     foreign: usize,
     /// When the first list came that named none, since the last one that did.
     clear: Option<Nanos>,
+    /// When the exchange last listed what rests, since it began.
+    heard: Nanos,
     done: Option<Swept>,
 }
 
@@ -59,6 +61,7 @@ impl Sweep {
             out_of_reach: 0,
             foreign: 0,
             clear: None,
+            heard: Nanos::ZERO,
             done: None,
         }
     }
@@ -68,7 +71,7 @@ impl Sweep {
         if self.since.is_none() || self.done.is_some() {
             (self.since, self.due, self.done) = (Some(now), now, None);
             self.found.clear();
-            self.clear = None;
+            (self.clear, self.heard) = (None, now);
         }
     }
 
@@ -81,6 +84,19 @@ impl Sweep {
     /// The newest list has none of ours.
     pub(crate) fn is_clear(&self) -> bool {
         self.clear.is_some()
+    }
+
+    /// For how long the exchange has listed nothing although it is to.
+    pub(crate) fn silence(&self, now: Nanos) -> Span {
+        match (self.since, self.done) {
+            (Some(_), None) => now.since(self.heard),
+            (None, _) | (_, Some(_)) => Span::ZERO,
+        }
+    }
+
+    /// Orders of ours that it found so far, each counted once.
+    pub(crate) fn found(&self) -> usize {
+        self.found.len()
     }
 
     /// What became of it, once it is done.
@@ -138,6 +154,7 @@ impl Sweep {
         let Some(since) = self.since.filter(|since| *since <= asked) else {
             return;
         };
+        self.heard = now;
         let listed = std::mem::take(&mut self.listed);
         if listed.is_empty() {
             let clear = *self.clear.get_or_insert(now);
@@ -297,6 +314,24 @@ mod tests {
         bench.later(6_000);
         bench.list(&[]);
         assert_eq!(bench.sweep.done().map(|swept| swept.ours), Some(1));
+    }
+
+    #[test]
+    fn it_says_for_how_long_the_exchange_has_listed_nothing() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.sweep.silence(bench.now), Span::ZERO, "nobody asked");
+        bench.sweep.begin(bench.now);
+        bench.later(2_000);
+        assert_eq!(bench.sweep.silence(bench.now), Span::from_secs(2));
+        bench.list(&[Some(1)]);
+        bench.later(500);
+        // A line that comes back, and is asked in vain, says nothing.
+        bench.tell(Body::Gateway(true));
+        assert_eq!(bench.sweep.silence(bench.now), Span::from_millis(500));
+        bench.later(5_000);
+        bench.list(&[]);
+        bench.later(60_000);
+        assert_eq!(bench.sweep.silence(bench.now), Span::ZERO, "it is done");
     }
 
     #[test]

@@ -37,6 +37,10 @@ const WELL: u8 = b'.';
 const KILLED: u8 = b'k';
 /// The run is over, and nothing of it rests: the guard may go.
 const OVER: u8 = b'q';
+/// If the engine is gone, and the exchange has listed nothing for so long, the guard gives up. It
+/// is long: what rests at an exchange that nobody reaches is there when it comes back, and a run
+/// that begins before cannot reach it either.
+pub(crate) const GIVES_UP: Span = Span::from_secs(3_600);
 /// How often the guard listens.
 const LISTEN: Duration = Duration::from_millis(20);
 
@@ -85,11 +89,13 @@ impl Heard {
 /// account of `plan` whenever its heart stops. `say` hears of each sweep.
 ///
 /// # Errors
-/// In words, when the account cannot be reached at all.
+/// In words, when the account cannot be reached at all, or the engine is gone and the exchange has
+/// listed nothing for as long as `gives_up`.
 pub(crate) fn watch(
     plan: GatewayPlan,
     opened_to: &str,
     pipe: impl Read + Send + 'static,
+    gives_up: Span,
     mut say: impl FnMut(&Swept),
 ) -> Result<(), String> {
     let visibility = plan.codec.visibility();
@@ -178,10 +184,23 @@ pub(crate) fn watch(
                 return Ok(());
             }
         }
-        if said.is_some() && heard.gone.load(Ordering::Relaxed) {
+        let gone = heard.gone.load(Ordering::Relaxed);
+        if said.is_some() && gone {
             return Ok(());
         }
+        if gone && sweep.silence(now) > gives_up {
+            return Err(given_up(&sweep, gives_up));
+        }
     }
+}
+
+fn given_up(sweep: &Sweep, after: Span) -> String {
+    let (found, secs) = (sweep.found(), after.0 / 1_000_000_000);
+    format!(
+        "the engine is gone, and for {secs} s the exchange has not said what rests: it gives up. \
+         Orders of the engine may STILL REST ({found} were found before that); the next run of the \
+         account knows them from the order journal, and asks about them first"
+    )
 }
 
 /// The engine's end: the guard's process, and the thread that lets the heart beat.
