@@ -79,6 +79,8 @@ pub(crate) struct Engine {
     /// What the desk can be asked, for whoever takes it.
     pub(crate) commands: Option<CommandLine>,
     stop: Arc<AtomicBool>,
+    /// See [`Worker::settled`].
+    settled: Arc<AtomicBool>,
     workers: Vec<(Arc<Bell>, JoinHandle<Ended>)>,
     clerk: Clerk,
     /// They write the accounts' order journals.
@@ -194,6 +196,7 @@ impl Engine {
             instruments,
             pulses: Vec::new(),
             stop: Arc::new(AtomicBool::new(false)),
+            settled: Arc::default(),
             workers: Vec::new(),
             clerk,
             watcher,
@@ -250,6 +253,7 @@ impl Engine {
             replies: station.replies,
             pulse,
             stop: self.stop.clone(),
+            settled: self.settled.clone(),
         };
         (worker, collector)
     }

@@ -40,7 +40,7 @@ const EVENTS_MAX: usize = 256;
 /// it may stop.
 const LINGER: Span = Span::from_millis(150);
 /// As long as orders are open, whose cancels are under way, or the account is compared for the last
-/// time, it waits for so long.
+/// time, it waits for so long; so does a gateway's worker while the desk of another one does.
 const LINGER_MAX: Span = Span::from_secs(5);
 const LINGER_LOOK: Span = Span::from_millis(10);
 /// A parked worker looks up at least this often. If the kernel does not say how long a thread
@@ -88,6 +88,8 @@ pub(crate) struct Worker {
     pub(crate) pulse: Arc<Pulse>,
     /// Raised to end it.
     pub(crate) stop: Arc<AtomicBool>,
+    /// The run is ending, and its desk waits for nothing more. Whoever has the desk raises it.
+    pub(crate) settled: Arc<AtomicBool>,
 }
 
 /// What a worker leaves behind.
@@ -198,13 +200,20 @@ impl Running {
         }
         self.park_max = LINGER_LOOK;
         let began = self.clock.now();
-        let working = |worker: &Worker| worker.desk.as_ref().is_some_and(Desk::is_settling);
+        let working = |worker: &Worker| match &worker.desk {
+            Some(desk) => desk.is_settling(),
+            // Its answers come by this worker's lines.
+            None => !worker.gateways.is_empty() && !worker.settled.load(Ordering::Acquire),
+        };
         loop {
             let waited = self.clock.now().since(began);
             if waited >= LINGER_MAX || (waited >= LINGER && !working(&self.worker)) {
                 break;
             }
             self.turn();
+        }
+        if self.worker.desk.is_some() {
+            self.worker.settled.store(true, Ordering::Release);
         }
         let now = self.clock.now();
         for placed in self

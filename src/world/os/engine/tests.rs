@@ -18,6 +18,7 @@ fn engine() -> Engine {
         placement,
         instruments: Arc::new([]),
         pulses: Vec::new(),
+        settled: Arc::default(),
         stop: Arc::default(),
         workers: Vec::new(),
         clerk,

@@ -23,6 +23,8 @@ struct Stalling {
     timer: Nanos,
     /// Events that its frames make, one each, on a ring with room for one.
     frames: Option<(usize, crate::wiring::ring::Sender<Event>)>,
+    /// When the desk of another worker has heard all that it waits for, and what says so.
+    settles: Option<(Nanos, Arc<AtomicBool>)>,
 }
 
 impl Lane<Socket> for Stalling {
@@ -30,6 +32,9 @@ impl Lane<Socket> for Stalling {
 
     fn handle_turn(&mut self, turn: &mut Turn) -> bool {
         self.saw.lock().unwrap().push(Saw::Turn);
+        if let Some((at, settled)) = &self.settles {
+            settled.store(turn.clock.now() >= *at, Ordering::Release);
+        }
         if let Some(stall) = self.stall.take() {
             // Due from now on: later than the sockets were asked, however late this thread came to
             // run.
@@ -76,7 +81,11 @@ impl Lane<Socket> for Stalling {
         None
     }
 
-    fn shut_down(&mut self, _: Nanos) {}
+    fn shut_down(&mut self, now: Nanos) {
+        if let Some((at, _)) = &self.settles {
+            assert!(now >= *at, "an answer came after it had gone");
+        }
+    }
 
     fn pulse(&self, _: Nanos) -> LanePulse {
         LanePulse::default()
@@ -118,6 +127,7 @@ fn worker(wait: Wait, feeds: Vec<Box<dyn Lane<Socket>>>) -> (Worker, crate::watc
         replies: crossbeam_channel::never(),
         pulse: Arc::default(),
         stop: Arc::default(),
+        settled: Arc::default(),
     };
     (worker, collector)
 }
@@ -131,6 +141,7 @@ fn a_timer_that_falls_due_in_a_stall_fires_only_after_the_sockets_were_asked_aga
             stall: Some(Duration::from_millis(30)),
             timer: Nanos::NEVER,
             frames: None,
+            settles: None,
         };
         let (worker, _collector) = worker(wait, vec![Box::new(lane)]);
         worker.bell.wake(); // So that the first turn does not wait for the timer.
@@ -169,6 +180,7 @@ fn where_the_desk_is_beside_a_feed_each_frame_is_decided_before_the_next_is_take
         stall: None,
         timer: Nanos::NEVER,
         frames: Some((9, sender)),
+        settles: None,
     };
     let (mut worker, _collector) = worker(Wait::Spin, vec![Box::new(lane)]);
     worker.desk = Some(Desk::without_strategy(vec![input]));
@@ -176,6 +188,29 @@ fn where_the_desk_is_beside_a_feed_each_frame_is_decided_before_the_next_is_take
     running.turn();
     let desk = running.worker.desk.as_ref().unwrap();
     assert_eq!(desk.counters().events, 9, "all of them in one turn");
+}
+
+#[test]
+fn at_a_runs_end_a_gateway_waits_for_the_desk_of_another_worker() {
+    let lane = |settled: &Arc<AtomicBool>| {
+        Box::new(Stalling {
+            saw: Arc::default(),
+            stall: None,
+            timer: Nanos::NEVER,
+            frames: None,
+            settles: Some((OsClock.now() + LINGER + LINGER, settled.clone())),
+        })
+    };
+    let (mut worker, _collector) = worker(Wait::Park, Vec::new());
+    let settled = worker.settled.clone();
+    worker.gateways.push(placed(lane(&settled)));
+    let began = OsClock.now();
+    Running::new(worker).linger();
+    assert!(settled.load(Ordering::Acquire));
+    assert!(
+        OsClock.now().since(began) < LINGER_MAX,
+        "no longer than that"
+    );
 }
 
 #[test]
