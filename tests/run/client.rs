@@ -9,8 +9,9 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 use tickwire::exchange::Account;
 use tungstenite::{Message, WebSocket};
@@ -151,6 +152,73 @@ impl Client {
             all.extend(page);
             if whole {
                 return all;
+            }
+        }
+    }
+}
+
+/// The account's own stream: what becomes of its orders shows as it happens, and nothing is asked
+/// for it.
+pub struct Stream {
+    news: mpsc::Receiver<(Instant, Value)>,
+    /// The engine's orders that work, by the exchange's number.
+    working: BTreeSet<u64>,
+    /// When an order began or ceased to work last.
+    moved: Instant,
+}
+
+impl Stream {
+    /// From here on. An order that works already is not known.
+    pub fn new(client: &Client) -> Self {
+        let mut socket = client.log_on();
+        let said = answer(&mut socket, "userDataStream.subscribe", json!({})).unwrap();
+        assert_eq!(said["status"], 200, "{said}");
+        let (tell, news) = mpsc::channel();
+        std::thread::spawn(move || {
+            while let Ok(message) = socket.read() {
+                let Message::Text(text) = message else {
+                    continue;
+                };
+                let mut said: Value = serde_json::from_str(&text).unwrap();
+                if tell.send((Instant::now(), said["event"].take())).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            news,
+            working: BTreeSet::new(),
+            moved: Instant::now(),
+        }
+    }
+
+    /// How many orders of the engine work, and when that changed last, once nothing has changed it
+    /// for this long.
+    pub fn settled(&mut self, quiet: Duration) -> (usize, Instant) {
+        self.take();
+        while self.moved.elapsed() < quiet {
+            std::thread::sleep(quiet - self.moved.elapsed().min(quiet));
+            self.take();
+        }
+        (self.working.len(), self.moved)
+    }
+
+    fn take(&mut self) {
+        while let Ok((at, event)) = self.news.try_recv() {
+            if event["e"] != "executionReport" {
+                continue;
+            }
+            let (number, status) = (event["i"].as_u64().unwrap(), event["X"].as_str().unwrap());
+            let works = ["NEW", "PARTIALLY_FILLED"].contains(&status);
+            // A cancel has a name of its own, and the order's beside it.
+            let names = ["c", "C"].map(|name| event[name].as_str().unwrap_or_default());
+            let ours = names.iter().any(|name| name.starts_with("tw"));
+            let moved = match works && ours {
+                true => self.working.insert(number),
+                false => self.working.remove(&number),
+            };
+            if moved {
+                self.moved = at;
             }
         }
     }

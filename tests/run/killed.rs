@@ -1,7 +1,7 @@
 //! A live run whose orders are stopped: by a command, a signal and a file, also while its strategy
 //! does not come back, and what a later run makes of it. Cases T13 and 44.
 
-use crate::client::Client;
+use crate::client::{Client, Stream};
 use crate::quoting::{World, count, until, until_every};
 use crate::support::Process;
 use serde_json::Value;
@@ -10,17 +10,20 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-/// How often a run is killed each way; 100 times take a quarter of an hour each.
+/// How often a run is killed each way; 100 times take some minutes each.
 fn kills() -> u32 {
     let asked = std::env::var("TICKWIRE_KILLS").ok();
     asked.and_then(|text| text.parse().ok()).unwrap_or(2)
 }
 
-/// Often enough to be exact, and within the exchange's limits.
+/// Often enough, and within the exchange's limits.
 const ASK: Duration = Duration::from_millis(100);
 
 /// Before a kill the exchange has been asked for at most so much of the 6,000 of this minute.
 const WEIGHT_USED_MAX: u64 = 3_000;
+
+/// An order that was under way when a run was killed has come and gone in this time.
+const QUIET: Duration = Duration::from_millis(300);
 
 /// `tickwire` with these arguments, about a run of this folder.
 fn tickwire(dir: &Path, args: &[&str]) -> Output {
@@ -91,10 +94,61 @@ impl Bench {
     }
 }
 
-fn percentiles(mut all: Vec<Duration>) -> String {
-    all.sort_unstable();
-    let (half, most) = (all[all.len() / 2], all[all.len() - 1]);
-    format!("p50 {} ms, max {} ms", half.as_millis(), most.as_millis())
+/// What each of many kills took: from its cause to the moment at which the exchange told that the
+/// last order that worked was gone.
+struct Kills {
+    way: String,
+    stream: Stream,
+    took: Vec<Duration>,
+}
+
+impl Kills {
+    fn new(way: &str, bench: &Bench) -> Self {
+        Self {
+            way: way.to_owned(),
+            stream: Stream::new(&bench.client),
+            took: Vec::new(),
+        }
+    }
+
+    /// Waits until orders rest, and the exchange has room for all of us: a wait for that is not to
+    /// be measured.
+    fn ready(&mut self, bench: &mut Bench) {
+        until_every(Duration::from_secs(1), "room", || {
+            (bench.client.weight() < WEIGHT_USED_MAX).then_some(())
+        });
+        // Of those that rested before it listened, the stream knows once they move.
+        until_every(ASK, "orders that rest", || {
+            (self.stream.settled(QUIET).0 >= 2).then_some(())
+        });
+    }
+
+    /// Waits for the end of what rests.
+    fn gone(&mut self, bench: &mut Bench, began: Instant) {
+        let gone = until_every(Duration::from_millis(1), "the end of what rests", || {
+            let (working, moved) = self.stream.settled(QUIET);
+            (working == 0).then_some(moved)
+        });
+        assert!(gone > began, "nothing rested");
+        self.took.push(gone - began);
+        assert_eq!(bench.ours(), 0, "the exchange's own list");
+    }
+}
+
+impl Drop for Kills {
+    fn drop(&mut self) {
+        let all = &mut self.took;
+        all.sort_unstable();
+        if let (Some(half), Some(most)) = (all.get(all.len() / 2), all.last()) {
+            let ms = |took: &Duration| took.as_secs_f64() * 1e3;
+            let (way, n) = (&self.way, all.len());
+            println!(
+                "{n} kills by {way}: p50 {:.1} ms, max {:.1} ms",
+                ms(half),
+                ms(most)
+            );
+        }
+    }
 }
 
 #[test]
@@ -103,13 +157,9 @@ fn a_command_a_signal_and_a_file_kill_and_a_resumed_run_quotes_again() {
     let dir = bench.world.dir().to_owned();
     let engine = bench.world.quoting("o");
     for way in ["command", "signal", "file"] {
-        let mut took = Vec::new();
+        let mut all = Kills::new(way, &bench);
         for _ in 0..kills() {
-            // What all of us ask in a minute is limited, and a wait for that is not to be measured.
-            until_every(Duration::from_secs(1), "room", || {
-                (bench.client.weight() < WEIGHT_USED_MAX).then_some(())
-            });
-            bench.until_quotes();
+            all.ready(&mut bench);
             let began = Instant::now();
             match way {
                 "command" => {
@@ -119,8 +169,7 @@ fn a_command_a_signal_and_a_file_kill_and_a_resumed_run_quotes_again() {
                 "signal" => engine.signal("USR1"),
                 _ => fs::write(dir.join("stop"), "").unwrap(),
             }
-            bench.until_gone();
-            took.push(began.elapsed());
+            all.gone(&mut bench, began);
             assert_eq!(status(&dir, "o")["killed"], true);
             if way == "file" {
                 let out = tickwire(&dir, &["ctl", "resume", "--run", "o"]);
@@ -131,11 +180,62 @@ fn a_command_a_signal_and_a_file_kill_and_a_resumed_run_quotes_again() {
             }
             said(&dir, &["ctl", "resume", "--run", "o"]);
         }
-        println!("{} kills by {way}: {}", took.len(), percentiles(took));
     }
     bench.until_quotes();
     engine.signal("INT");
     assert_eq!(engine.wait().code, Some(0));
+}
+
+/// Kills a run again and again while its strategy hangs.
+fn killed_while_it_hangs(waits: &str, way: &str) {
+    let mut bench = Bench::new(waits);
+    let dir = bench.world.dir().to_owned();
+    let engine = bench.broken("o");
+    let mut all = Kills::new(way, &bench);
+    for _ in 0..kills() {
+        all.ready(&mut bench);
+        fs::write(dir.join("hang"), "").unwrap();
+        until("a strategy that hangs", || {
+            (status(&dir, "o")["answers"] == false).then_some(())
+        });
+        let began = Instant::now();
+        engine.signal("USR1");
+        all.gone(&mut bench, began);
+        assert_eq!(status(&dir, "o")["inside"][0], "broken");
+        fs::remove_file(dir.join("hang")).unwrap();
+        until("an answer", || {
+            (status(&dir, "o")["answers"] == true).then_some(())
+        });
+        said(&dir, &["ctl", "resume", "--run", "o"]);
+    }
+    engine.signal("INT");
+    assert_eq!(engine.wait().code, Some(0));
+}
+
+#[test]
+fn while_the_strategy_hangs_on_the_gateways_worker_the_guard_cancels_what_works() {
+    killed_while_it_hangs("wait = \"park\"\n", "signal, hung on the gateway's worker");
+}
+
+#[test]
+fn while_the_strategy_hangs_on_a_worker_of_its_own_the_gateway_cancels_what_works() {
+    killed_while_it_hangs("wait = \"spin\"\n", "signal, hung on another worker");
+}
+
+#[test]
+fn of_a_process_that_is_stopped_the_guard_cancels_what_works() {
+    let mut bench = Bench::new("");
+    let engine = bench.world.quoting("o");
+    let mut all = Kills::new("SIGSTOP", &bench);
+    for _ in 0..kills() {
+        all.ready(&mut bench);
+        let began = Instant::now();
+        engine.signal("STOP");
+        all.gone(&mut bench, began);
+        engine.signal("CONT");
+    }
+    engine.signal("INT");
+    engine.wait();
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tickwire::exchange::{self, Account};
 use tickwire::venue::account::generate_account;
 
-/// No process of a test lives longer. A busy host may take long, and that is no fault.
+/// No process is waited for longer. A busy host may take long, and that is no fault.
 const LIFE_MAX: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -126,11 +126,12 @@ impl Process {
 
     #[track_caller]
     pub fn wait(mut self) -> Ran {
+        let asked = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            let late = self.began.elapsed() > LIFE_MAX;
+            let late = asked.elapsed() > LIFE_MAX;
             assert!(
                 !late,
                 "still there after {LIFE_MAX:?}\n{}\n{}",
