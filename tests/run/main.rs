@@ -23,6 +23,7 @@ mod large;
 mod live;
 mod many;
 mod money;
+mod panicked;
 mod proxy;
 mod quoting;
 mod record;
