@@ -4,8 +4,12 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use tickwire::base::{Instrument, InstrumentId};
-use tickwire::exchange::{ALL, Account, AccountKey, Exchange, OrderCodec};
+use tickwire::base::{
+    ClientId, Instrument, InstrumentId, NewOrder, OrderRef, OrderType, Px, Qty, Question, Said,
+    Side, StrategyId, UnixNanos,
+};
+use tickwire::exchange::mirror::{AccountSession, Asks, Refuses};
+use tickwire::exchange::{ALL, Account, AccountKey, AccountWord, Exchange, OrderCodec};
 
 /// The instruments that the frames are about, by their places: the pairs of both with USDT, as each
 /// exchange lists them.
@@ -78,4 +82,97 @@ fn golden_frames_of_accounts_say_what_is_written_beside_them() {
         }
     }
     assert!(checked > 0);
+}
+
+const NOW: UnixNanos = UnixNanos(1_790_000_000_123_456_789);
+
+/// The exchange's half of a connection for orders: of its own, or one for streams that became it.
+fn session(exchange: &dyn Exchange, codec: &mut dyn OrderCodec) -> Box<dyn AccountSession> {
+    let (mirror, path) = (exchange.mirror(), codec.path());
+    let accounts = mirror.accounts().unwrap();
+    accounts.session(&path, NOW).unwrap_or_else(|| {
+        let logon = std::str::from_utf8(codec.logon(NOW)).unwrap();
+        let mut streams = mirror.session(&path).unwrap();
+        accounts.join(logon, &mut streams).unwrap()
+    })
+}
+
+fn placed() -> NewOrder {
+    NewOrder {
+        client_id: ClientId(7),
+        strategy: StrategyId(0),
+        instrument: InstrumentId(3),
+        side: Side::Buy,
+        px: Px(250_012_000_000),
+        qty: Qty(123_456_789),
+        order_type: OrderType::Limit,
+    }
+}
+
+/// A frame of each sort about order 7, and what it asks for.
+fn frames(codec: &mut dyn OrderCodec) -> Vec<(Asks, String)> {
+    let order = OrderRef {
+        client_id: ClientId(7),
+        instrument: InstrumentId(3),
+        exchange_id: None,
+    };
+    let text = |frame: &[u8]| String::from_utf8(frame.to_vec()).unwrap();
+    vec![
+        (Asks::Place, text(codec.place(&placed(), NOW))),
+        (Asks::Cancel, text(codec.cancel(&order, NOW))),
+        (Asks::Amend, text(codec.reduce(&order, Qty(1), NOW))),
+        (Asks::Query, text(codec.ask(&Question::Order(order), NOW))),
+        (Asks::Query, text(codec.ask(&Question::OpenOrders, NOW))),
+        (Asks::Query, text(codec.ask(&Question::Balances, NOW))),
+        (Asks::Other, codec.time().to_owned()),
+    ]
+}
+
+#[test]
+fn a_simulated_exchange_knows_what_our_requests_ask_for_and_we_what_its_refusals_mean() {
+    let mut words = Vec::new();
+    for exchange in ALL {
+        let Some(mut codec) = codec(*exchange) else {
+            continue;
+        };
+        let session = session(*exchange, &mut *codec);
+        for (asks, frame) in frames(&mut *codec) {
+            assert_eq!(session.asks(&frame), asks, "{frame}");
+            for why in [
+                Refuses::Clock,
+                Refuses::Weight,
+                Refuses::Orders,
+                Refuses::Rejected,
+                Refuses::Unknown,
+                Refuses::Strange,
+            ] {
+                let answer = session.refuse(&frame, why, NOW);
+                codec.decode(answer.as_bytes(), &mut words).unwrap();
+                let AccountWord::Answered {
+                    refused: Some(code),
+                    ..
+                } = words[0]
+                else {
+                    panic!("{answer}: {words:?}");
+                };
+                assert!(!codec.last_error().is_empty(), "{answer}");
+                let said = words.iter().find_map(|word| match word {
+                    AccountWord::Order(ClientId(7), InstrumentId(3), said) => Some(*said),
+                    _ => None,
+                });
+                let sure = match asks {
+                    Asks::Place => Some(Said::Rejected { code }),
+                    Asks::Cancel | Asks::Amend => Some(Said::ChangeRefused { code }),
+                    _ => None,
+                };
+                let doubt = sure.map(|_| Said::Unanswered);
+                match why {
+                    Refuses::Unknown => assert_eq!(said, doubt, "{answer}"),
+                    Refuses::Strange => assert!(said == sure || said == doubt, "{answer}"),
+                    _ => assert_eq!(said, sure, "{answer}"),
+                }
+                assert_eq!(codec.blames_clock(code), why == Refuses::Clock, "{answer}");
+            }
+        }
+    }
 }

@@ -1,8 +1,11 @@
 //! The whole road on a virtual clock, against the simulated exchange: feed, desk and gateway lanes.
 
-use tickwire::base::{Instrument, InstrumentId, Kind, Nanos, Note, Severity, Span};
+use tickwire::base::{
+    Body, Event, Instrument, InstrumentId, Intent, Kind, Nanos, Note, OrderType, Place, Px, Qty,
+    Replace, Severity, Side, Span, StrategyId, Why,
+};
 use tickwire::exchange::{ALL, by_name};
-use tickwire::strategy::{Table, imbalance};
+use tickwire::strategy::{Intents, Strategy, Table, View, imbalance};
 use tickwire::trading::limits::{RiskLimits, RiskParams};
 use tickwire::trading::refusal::Refusal;
 use tickwire::trading::risk::Risk;
@@ -37,6 +40,23 @@ fn world_with(seed: u64, params: RiskParams) -> World {
 }
 
 fn world_at(name: &str, seed: u64, params: RiskParams) -> World {
+    world_of(name, seed, params, |table| {
+        let eager = imbalance::Params {
+            depth: 5,
+            threshold: 0.2,
+            cooldown: Span::from_millis(100),
+            quantity: "0.01".to_owned(),
+        };
+        Box::new(imbalance::Imbalance::new(&eager, table).unwrap())
+    })
+}
+
+fn world_of(
+    name: &str,
+    seed: u64,
+    params: RiskParams,
+    strategy: impl FnOnce(&Table<'_>) -> Box<dyn Strategy>,
+) -> World {
     let exchange = by_name(name).unwrap();
     let exchanges = Exchanges::new(&[name], 3, seed).unwrap();
     let listed = exchanges.instruments();
@@ -55,13 +75,7 @@ fn world_at(name: &str, seed: u64, params: RiskParams) -> World {
         ..params
     };
     let limits = RiskLimits::parse(&params, &instruments).unwrap();
-    let eager = imbalance::Params {
-        depth: 5,
-        threshold: 0.2,
-        cooldown: Span::from_millis(100),
-        quantity: "0.01".to_owned(),
-    };
-    let strategy = imbalance::Imbalance::new(&eager, &Table::of(&instruments)).unwrap();
+    let strategy = strategy(&Table::of(&instruments));
     let accounts = exchange.mirror().accounts().unwrap();
     let account = accounts.account(&Zeroizing::new([7; 32])).unwrap();
     let codec = exchange.order_codec(account, &instruments).unwrap();
@@ -76,7 +90,7 @@ fn world_at(name: &str, seed: u64, params: RiskParams) -> World {
             codec,
             exchanges.endpoint(orders),
         )],
-        strategies: vec![Seated::everywhere(Box::new(strategy))],
+        strategies: vec![Seated::everywhere(strategy)],
         instruments: instruments.into(),
     };
     World::new(exchanges, plan).unwrap()
@@ -198,4 +212,100 @@ fn while_our_clock_is_too_far_from_the_exchanges_no_order_goes_out_and_then_they
     assert!(admitted(steps[0], steps[1]) > 20);
     assert_eq!(admitted(seen, steps[2]), 0);
     assert!(admitted(steps[2], Nanos::NEVER) > 20);
+}
+
+/// Rests an order a little behind a side, and in turn makes it smaller, moves it, and cancels it.
+#[derive(Default)]
+struct Rester {
+    due: [Nanos; 3],
+    turns: u64,
+}
+
+impl Strategy for Rester {
+    fn handle_event(&mut self, now: Nanos, event: &Event, view: &View<'_>, out: &mut Intents) {
+        let Body::Book(top) = &event.body else { return };
+        let id = event.instrument;
+        let (Some((bid, ask)), Some(listed)) = (top.best(), view.market.instrument(id)) else {
+            return;
+        };
+        if now < self.due[id.index()] {
+            return;
+        }
+        self.due[id.index()] = now + Span::from_secs(1);
+        self.turns += 1;
+        let why = Why {
+            signal: "rests",
+            value: 0.0,
+            threshold: 0.0,
+            update_id: event.update_id,
+            epoch: event.epoch,
+            bid,
+            ask,
+        };
+        let (side, px) = match self.turns % 2 {
+            0 => (Side::Buy, bid.px.0 - listed.tick.0),
+            _ => (Side::Sell, ask.px.0 + listed.tick.0),
+        };
+        let qty = Qty(40 * listed.lot.0.max(listed.qty_min.0));
+        let mut own = view.orders().filter(|order| order.instrument == id);
+        let wish = match own.next() {
+            None => Intent::from(Place {
+                strategy: StrategyId::NONE,
+                instrument: id,
+                side,
+                px: Px(px),
+                qty: Qty(qty.0 * 20),
+                order_type: OrderType::PostOnly,
+                tag: 0,
+                why,
+            }),
+            Some(order) if order.changing || order.in_doubt || !order.acked => return,
+            Some(order) => match self.turns % 5 {
+                0 => Intent::from(tickwire::base::Cancel {
+                    order: order.client_id,
+                    why: "in turn",
+                }),
+                1 | 2 if order.remaining().0 > 2 * qty.0 => Intent::from(Replace {
+                    order: order.client_id,
+                    px: order.px,
+                    qty: Qty(order.remaining().0 - qty.0),
+                    why,
+                }),
+                _ => Intent::from(Replace {
+                    order: order.client_id,
+                    px: match order.side {
+                        Side::Buy => Px(bid.px.0),
+                        Side::Sell => Px(ask.px.0),
+                    },
+                    qty: order.remaining(),
+                    why,
+                }),
+            },
+        };
+        let _ = out.try_push(wish);
+    }
+}
+
+#[test]
+fn orders_that_rest_are_changed_and_filled_and_the_account_adds_up_to_the_last_unit() {
+    for exchange in traded() {
+        let rester = |_: &Table<'_>| Box::<Rester>::default() as Box<dyn Strategy>;
+        let mut world = world_of(exchange, 7, RiskParams::default(), rester);
+        // The account is compared with the exchange every minute.
+        world.run(Span::from_secs(200)).unwrap();
+        let end = world.finish();
+        let counted = end.desk.counters;
+        let told = |event: &str| end.notes.iter().filter(|note| note.event == event).count();
+        println!("{exchange}: {counted:?}");
+        assert!(counted.acked > 50, "{counted:?}");
+        assert!(counted.changes > 50, "{counted:?}");
+        assert!(counted.fills > 10, "{counted:?}");
+        assert!(counted.cancelled > 20, "{counted:?}");
+        assert_eq!(
+            (counted.in_doubt, counted.differences, counted.adopted),
+            (0, 0, 0)
+        );
+        assert_eq!(told("frame.refused"), 0);
+        assert_eq!(told("gateway.closed"), 0);
+    }
 }

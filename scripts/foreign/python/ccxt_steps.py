@@ -285,6 +285,96 @@ class Trading:
             await self.exchange.close()
 
 
+class Labelled(Trading):
+    """The same at Deribit: labels instead of client ids, and an edit that keeps the order."""
+
+    def __init__(self):
+        key = "foreign-ccxt"
+        self.exchange = ccxt.pro.deribit(
+            {"timeout": 10_000, "apiKey": key, "secret": secret(key)})
+
+    async def make(self, price=float(FAR), **params):
+        return await self.exchange.create_order(PAIR, "limit", "buy", 0.01, price, params)
+
+    def limit(self, got, label, status):
+        for field, value in {
+            "symbol": PAIR, "side": "buy", "type": "limit", "status": status, "amount": 0.01,
+            "price": float(FAR),
+        }.items():
+            need(got[field] == value, f"{field} is {got[field]}, not {value}")
+        need(got["info"]["label"] == label, f"label {got['info']['label']}")
+        return got["id"]
+
+    async def place(self):
+        listed = await self.exchange.load_markets()
+        need(PAIR in listed and listed[PAIR]["spot"], "no spot pair")
+        self.id = self.limit(await self.make(label="cc-1", postOnly=True), "cc-1", "open")
+        poor = self.exchange.create_order(PAIR, "limit", "sell", 1_001, 90_000)  # It has 1,000.
+        await self.refused(ccxt.InsufficientFunds, poor)
+        await self.refused(ccxt.InvalidOrder, self.make(90_000, postOnly=True))
+
+    async def open(self):
+        got = await self.exchange.fetch_open_orders(PAIR)
+        need([one["id"] for one in got] == [self.id], str(got)[:200])
+        self.limit(await self.exchange.fetch_order(self.id, PAIR), "cc-1", "open")
+
+    async def amend(self):
+        edit = self.exchange.edit_order
+        got = await edit(self.id, PAIR, "limit", "buy", 0.006, float(FAR))
+        need((got["id"], got["amount"]) == (self.id, 0.006), str(got)[:200])
+
+    async def cancel(self):
+        got = await self.exchange.cancel_order(self.id, PAIR)
+        need(got["status"] == "canceled", str(got)[:200])
+        await self.refused(ccxt.InvalidOrder, self.exchange.cancel_order(self.id, PAIR))
+        await self.make()
+        await self.exchange.cancel_all_orders(PAIR)
+        need(await self.exchange.fetch_open_orders(PAIR) == [], "some are open still")
+
+    async def fills(self):
+        bought = await self.exchange.create_order(PAIR, "market", "buy", 0.01)
+        need((bought["status"], bought["filled"]) == ("closed", 0.01), str(bought)[:200])
+        price("BTC", bought["average"], "average")
+        got = await self.exchange.fetch_my_trades(PAIR)
+        got = [trade for trade in got if trade["order"] == bought["id"]]
+        need(abs(sum(trade["amount"] for trade in got) - 0.01) < 1e-9, str(got)[:200])
+        fee = got[0]["fee"]
+        need((fee["currency"], got[0]["takerOrMaker"]) == ("BTC", "taker"), str(got[0])[:300])
+        need(abs(fee["cost"] - got[0]["amount"] / 2_000) < 1e-8, f"fee {fee}")
+        ended = await self.exchange.fetch_closed_orders(PAIR)
+        need(bought["id"] in [one["id"] for one in ended], "not among its ended orders")
+
+    async def funds(self):
+        got = await self.exchange.fetch_balance()
+        need(got["BTC"]["free"] > 1_000 and got["USDT"]["free"] > 0, str(got["BTC"]))
+
+    async def events(self):
+        orders = asyncio.ensure_future(self.exchange.watch_orders(PAIR))
+        await asyncio.sleep(0.5)  # Until it is subscribed; ccxt does not say when.
+        await self.make(label="cc-3")
+        got = await orders
+        self.limit(got[-1], "cc-3", "open")
+        await self.exchange.cancel_order(got[-1]["id"], PAIR)
+        while (got := await self.exchange.watch_orders(PAIR))[-1]["status"] != "canceled":
+            pass
+        trades = asyncio.ensure_future(self.exchange.watch_my_trades(PAIR))
+        await asyncio.sleep(0.5)
+        bought = await self.exchange.create_order(PAIR, "market", "buy", 0.01)
+        got = await trades
+        need(got[-1]["order"] == bought["id"], str(got[-1])[:200])
+
+    async def run(self):
+        try:
+            for name, call in {
+                "place": self.place, "open": self.open, "amend": self.amend,
+                "cancel": self.cancel, "fills": self.fills, "funds": self.funds,
+                "~events": self.events,
+            }.items():
+                await astep("deribit", name, call)
+        finally:
+            await self.exchange.close()
+
+
 PAIR = "BTC/USDT"
 
 
@@ -293,7 +383,8 @@ async def main():
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4 * len(MARKETS)))
     observe()
     asked = sys.argv[1:] or MARKETS
-    trading = [Trading().run()] if "binance" in asked else []
+    trading = {"binance": Trading, "deribit": Labelled}
+    trading = [make().run() for market, make in trading.items() if market in asked]
     await asyncio.gather(*(Steps(market).run() for market in asked), *trading)
 
 

@@ -282,8 +282,8 @@ def take(messages, find, s=STEP_S):
     raise Wrong(f"nothing within {s} s" + (f"; last came {str(seen)[:200]}" if seen else ""))
 
 
-# Trading at the simulated Binance: orders in its own words. No key is registered: what signs for it
-# by HMAC is the SHA-256 digest of its text.
+# Trading at the simulated Binance, in its own words. No key is registered, here or at another
+# exchange: what signs for it by HMAC is the SHA-256 digest of its text.
 FAR = "50000.00"  # A bid of BTC at this price rests.
 
 
