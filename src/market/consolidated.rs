@@ -2,7 +2,8 @@
 //! what lies between them. Compares in exact integers, and never a book that is not live and fresh.
 
 use super::picture::Picture;
-use crate::base::{Instrument, InstrumentId, Level, Nanos, Px, Qty, Side, Span};
+use crate::base::decimal::rounded;
+use crate::base::{Instrument, InstrumentId, Level, Nanos, Position, Px, Qty, Side, Span};
 
 /// Parts of one in which fees and edges are given: 1,000 ppm are 10 basis points.
 pub(crate) const PPM: i128 = 1_000_000;
@@ -188,6 +189,31 @@ impl Pair {
         qty
     }
 
+    /// The same, and zero if that is worth less than it takes.
+    pub(crate) fn takes(&self, place: usize, px: Px, base: i128) -> Qty {
+        let (qty, of) = (self.lots(place, px, base), self.instrument(place));
+        let worth = of.notional(px, qty);
+        if worth >= Some(of.notional_min) {
+            qty
+        } else {
+            Qty(0)
+        }
+    }
+
+    /// What a position in this member is, in base units of the pair, less what fees took of it;
+    /// `None` if it does not fit. In inverse contracts it is what they stood for when they were
+    /// traded.
+    pub(crate) fn held(&self, place: usize, position: &Position) -> Option<i128> {
+        let (member, of) = (&self.members[place], self.instrument(place));
+        match of.contract.inverse {
+            false => position.sellable(of).checked_mul(member.size_factor),
+            true => {
+                let owed = position.cost.checked_neg()?;
+                rounded(owed, of.cash_scale(), self.base_scale, false)
+            }
+        }
+    }
+
     /// The worst price at which taking `base` of this member still nets `total` (what was paid for
     /// as much, or what it brought), on its ticks: the lowest to sell at, the highest to buy at.
     /// `None` if there is none.
@@ -252,9 +278,10 @@ impl Bbo<'_> {
         })
     }
 
-    /// The highest net bid (`Side::Buy`) or the lowest net ask of all members.
-    pub(crate) fn best(&self, side: Side) -> Option<Offer> {
-        let offers = (0..self.pair.len()).filter_map(|place| self.offer(place, side));
+    /// The highest net bid (`Side::Buy`) or the lowest net ask of the members at these places.
+    pub(crate) fn best_of(&self, side: Side, at: impl Fn(usize) -> bool) -> Option<Offer> {
+        let places = (0..self.pair.len()).filter(|place| at(*place));
+        let offers = places.filter_map(|place| self.offer(place, side));
         match side {
             Side::Buy => offers.max_by_key(|offer| offer.net),
             Side::Sell => offers.min_by_key(|offer| offer.net),
@@ -396,7 +423,7 @@ mod tests {
         show(&mut view, 0, (4_000_000, 1), (4_000_100, 1));
         show(&mut view, 1, (399_990, 1), (400_200, 1));
         let best = |view: &Picture, now, side| {
-            let best = pair.bbo(view, now, AGE).best(side);
+            let best = pair.bbo(view, now, AGE).best_of(side, |_| true);
             best.map(|offer| offer.place)
         };
         // 40,000.00 less 10 bps is less than 39,999.0.

@@ -1,13 +1,17 @@
 //! Buys an asset at one exchange and sells it at another when enough is left after fees. It trades
 //! two legs, one after the other, and closes what the second leg leaves open wherever that costs
-//! least. Trades on no book unless it is live, recent and complete at its best level, and knows of
-//! no position but its own legs.
+//! least. Trades on no book unless it is live, recent and complete at its best level, and believes
+//! no sum of its own: what is open is what its positions say.
 //!
 //! The thinner leg goes first, as a LIMIT IOC at the price that was seen: what it does not get
-//! costs nothing. The second leg is for as much as the first one got, at the worst price at which
-//! the two together still do not lose. The strategy repeats it until nothing is open or
-//! [`Params::unwind_after`] is over. It then sells (or buys back) the open part at the best
-//! exchange, with a limit that gives way by [`Params::unwind_slippage_ppm`].
+//! costs nothing. The second leg is for as much as the first one got, less what a fee took of it,
+//! at the worst price at which the two together still do not lose. The strategy repeats it until
+//! nothing is open or [`Params::unwind_after`] is over. It then sells (or buys back) the open part
+//! at the best exchange, with a limit that gives way by [`Params::unwind_slippage_ppm`].
+//!
+//! A pair has one order out at a time, and decides nothing while it has: an order in doubt is
+//! waited for, however long the exchange's word takes. A fill that comes late, and what an earlier
+//! run left, is open like anything else: it is closed by the same rule before the next trade.
 
 use super::{Intents, Key, Kind, Sort, Strategy, StrategyError, Table, Values, View};
 use crate::base::{
@@ -21,11 +25,10 @@ use crate::market::consolidated::{Cross, Offer, PPM, Pair};
 const OPEN: &str = "arbitrage";
 const HEDGE: &str = "arbitrage_hedge";
 const UNWIND: &str = "arbitrage_unwind";
-/// How long the strategy waits for an order's end. After that nobody can say what became of the
-/// order, and the pair stops trading.
-const ANSWER_MAX: Span = Span::from_secs(10);
 /// The pause between two tries to close what is open: books need to have moved.
 const RETRY: Span = Span::from_millis(50);
+/// For so long nothing is closed at an exchange that refused an order.
+const REFUSED: Span = Span::from_millis(500);
 
 /// How it is configured and built.
 pub(crate) const KIND: Kind = Kind {
@@ -147,50 +150,42 @@ struct PairDesk {
     pair: Pair,
     /// The most of a trade, in base units of the pair.
     base_max: i128,
-    phase: Phase,
+    /// What is known of the trade whose first leg was sent, until nothing of it is open.
+    trade: Option<Trade>,
+    /// An order was wanted, and nothing was heard yet.
+    waits: bool,
+    /// No trade is begun before this, and nothing closed before that.
     ready_at: Nanos,
+    retry_at: Nanos,
+    /// By place: nothing is closed there before this.
+    refused: Vec<Nanos>,
     /// The tag of the newest order.
     tag: u64,
-}
-
-/// How far a trade has come.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Phase {
-    Idle,
-    /// An order is out.
-    Sent(Trade, Order),
-    /// The first leg is done, and something is still open.
-    Open(Trade),
-    /// An order's end never came: the pair does not trade again in this run.
-    Halted,
 }
 
 /// What a trade is made of.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Trade {
-    /// Where the second leg goes, and its side.
+    /// Where the second leg goes.
     second: usize,
-    side: Side,
-    /// Bought less sold, in base units: above zero if too much was bought.
-    open: i128,
-    /// Net worth per unit of the open part, at the first leg's own price: what the second leg must
-    /// cover.
-    per_base: i128,
-    /// From when on the open part may be closed at any exchange.
+    /// The first leg's tag.
+    first: u64,
+    /// What the first leg got, in base units, and its net worth times that.
+    got: i128,
+    worth: i128,
+    /// From when on what is open may be closed at any exchange.
     unwind_at: Nanos,
-    /// The first leg is over.
-    hedging: bool,
 }
 
-/// An order that has no end yet.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Order {
-    tag: u64,
-    place: usize,
-    side: Side,
-    /// Net worth of what was filled, times base units.
-    worth: i128,
-    since: Nanos,
+impl Trade {
+    /// Of something open that no first leg of this run got.
+    const LEFT: Self = Self {
+        second: 0,
+        first: 0,
+        got: 0,
+        worth: 0,
+        unwind_at: Nanos::NEVER,
+    };
 }
 
 impl Arbitrage {
@@ -251,7 +246,7 @@ impl Strategy for Arbitrage {
         };
         match &event.body {
             Body::Book(_) => {}
-            Body::Report(report) => desk.handle_report(now, report, view.market, &self.params),
+            Body::Report(report) => desk.handle_report(now, place, report),
             Body::Instrument(instrument) => {
                 desk.replace(place, *instrument);
                 return;
@@ -263,7 +258,7 @@ impl Strategy for Arbitrage {
             | Body::News(_)
             | Body::Account(_) => return,
         }
-        desk.act(now, view.market, &self.params, out);
+        desk.act(now, view, &self.params, out);
     }
 
     fn handle_values(&mut self, values: &mut Values, _: &View<'_>) -> Result<(), &'static str> {
@@ -305,14 +300,17 @@ impl PairDesk {
         Ok(Self {
             pair,
             base_max: i128::from(base_max),
-            phase: Phase::Idle,
+            trade: None,
+            waits: false,
             ready_at: Nanos::ZERO,
+            retry_at: Nanos::ZERO,
+            refused: vec![Nanos::ZERO; group.len()],
             tag: 0,
         })
     }
 
-    /// The exchange changed a member's listing. At other scales an open trade could no longer be
-    /// counted.
+    /// The exchange changed a member's listing. At other scales nobody knows what the second leg
+    /// must cover: what is open is closed when its time is over.
     fn replace(&mut self, place: usize, instrument: Instrument) {
         let scales = (self.pair.px_scale(), self.pair.base_scale());
         self.pair.replace(place, instrument);
@@ -321,26 +319,51 @@ impl PairDesk {
             return;
         }
         self.base_max = rescale(self.base_max, scales.1, now.1);
-        if self.phase != Phase::Idle {
-            self.phase = Phase::Halted;
+        if let Some(trade) = &mut self.trade {
+            (trade.got, trade.worth) = (0, 0);
         }
     }
 
-    fn act(&mut self, now: Nanos, view: &Picture, params: &Params, out: &mut Intents) {
-        match self.phase {
-            Phase::Idle if now >= self.ready_at => self.open(now, view, params, out),
-            Phase::Open(trade) if now >= self.ready_at => {
-                self.close(now, view, trade, params, out);
-            }
-            Phase::Sent(_, order) if now.since(order.since) > ANSWER_MAX => {
-                self.phase = Phase::Halted;
-            }
-            Phase::Idle | Phase::Open(_) | Phase::Sent(..) | Phase::Halted => {}
+    /// Closes what is open, and trades if nothing is.
+    fn act(&mut self, now: Nanos, view: &View<'_>, params: &Params, out: &mut Intents) {
+        let ours = |instrument| self.pair.place(instrument).is_some();
+        if view.orders().any(|order| ours(order.instrument)) {
+            self.waits = false; // From here on its end is waited for.
+            return;
         }
+        let Some(open) = self.open_base(view).filter(|_| !self.waits) else {
+            return;
+        };
+        if self.flat(view.market, open) {
+            if self.trade.take().is_some() {
+                self.ready_at = now + params.cooldown;
+            }
+            if now >= self.ready_at {
+                self.open(now, view.market, open, params, out);
+            }
+            return;
+        }
+        let trade = self.trade.get_or_insert(Trade::LEFT);
+        if trade.unwind_at == Nanos::NEVER {
+            trade.unwind_at = now + params.unwind_after;
+        }
+        let trade = *trade;
+        if now >= self.retry_at {
+            self.close(now, view.market, (trade, open), params, out);
+        }
+    }
+
+    /// Bought less sold, in base units: above zero if too much was bought. `None` if it does not
+    /// fit.
+    fn open_base(&self, view: &View<'_>) -> Option<i128> {
+        (0..self.pair.len()).try_fold(0i128, |open, place| {
+            let position = view.position(self.pair.instrument(place).id);
+            open.checked_add(self.pair.held(place, &position)?)
+        })
     }
 
     /// The first leg, if there is enough between two exchanges.
-    fn open(&mut self, now: Nanos, view: &Picture, params: &Params, out: &mut Intents) {
+    fn open(&mut self, now: Nanos, view: &Picture, open: i128, params: &Params, out: &mut Intents) {
         let bbo = self.pair.bbo(view, now, params.age_max);
         let Some(cross) = bbo.cross() else {
             return;
@@ -349,11 +372,11 @@ impl PairDesk {
             return;
         }
         let Cross { buy, sell, .. } = cross;
-        let base = buy.base.min(sell.base).min(self.base_max);
+        let base = buy.base.min(sell.base).min(self.base_max - open.abs());
         // Both legs in whole lots of theirs: the coarser one says how much.
         let lots = |base| {
             let at = |offer: Offer, base| {
-                let qty = self.pair.lots(offer.place, offer.level.px, base);
+                let qty = self.pair.takes(offer.place, offer.level.px, base);
                 self.pair
                     .base(offer.place, offer.level.px, qty)
                     .unwrap_or(0)
@@ -361,7 +384,7 @@ impl PairDesk {
             at(buy, base).min(at(sell, base))
         };
         let base = lots(lots(base));
-        if base == 0 {
+        if base <= 0 {
             return;
         }
         let (first, side, second) = if buy.base <= sell.base {
@@ -369,19 +392,17 @@ impl PairDesk {
         } else {
             (sell, Side::Sell, buy)
         };
-        let qty = self.pair.lots(first.place, first.level.px, base);
-        let trade = Trade {
-            second: second.place,
-            side: side.opposite(),
-            open: 0,
-            per_base: 0,
-            unwind_at: Nanos::NEVER,
-            hedging: false,
-        };
+        let qty = self.pair.takes(first.place, first.level.px, base);
         let threshold = f64::from(params.edge_min_ppm);
         let signal = (OPEN, cross.edge_ppm as f64, threshold);
         let order = (first.place, side, first.level.px, qty);
-        self.send(now, view, trade, order, signal, out);
+        if self.send(view, order, signal, out) {
+            self.trade = Some(Trade {
+                second: second.place,
+                first: self.tag,
+                ..Trade::LEFT
+            });
+        }
     }
 
     /// The second leg, or what is left of it.
@@ -389,66 +410,57 @@ impl PairDesk {
         &mut self,
         now: Nanos,
         view: &Picture,
-        trade: Trade,
+        (trade, open): (Trade, i128),
         params: &Params,
         out: &mut Intents,
     ) {
         let bbo = self.pair.bbo(view, now, params.age_max);
-        let base = trade.open.abs();
-        let side = if trade.open > 0 {
-            Side::Sell
-        } else {
-            Side::Buy
-        };
+        let side = if open > 0 { Side::Sell } else { Side::Buy };
+        let base = open.abs().min(self.base_max);
         // What is open, in whole units of the base asset: why the order is sent.
-        let open = base as f64 / 10f64.powi(i32::from(self.pair.base_scale()));
-        if now < trade.unwind_at {
-            let total = trade.per_base.saturating_mul(base);
-            let Some(limit) = self.pair.limit(trade.second, side, total, base) else {
-                return;
-            };
-            let Some(offer) = bbo.offer(trade.second, side.opposite()) else {
-                return;
-            };
-            let reaches = match side {
+        let value = open.abs() as f64 / 10f64.powi(i32::from(self.pair.base_scale()));
+        let asks = |place: usize| now >= self.refused[place];
+        let wish = if now < trade.unwind_at {
+            let offer = bbo.offer(trade.second, side.opposite());
+            let limit = trade.worth.checked_div(trade.got).and_then(|per_base| {
+                let total = per_base.saturating_mul(base);
+                self.pair.limit(trade.second, side, total, base)
+            });
+            let reaches = |offer: &Offer, limit: Px| match side {
                 Side::Buy => limit >= offer.level.px,
                 Side::Sell => limit <= offer.level.px,
             };
-            let qty = self.pair.lots(trade.second, offer.level.px, base);
-            if reaches && qty.0 > 0 {
-                let signal = (HEDGE, open, 0.0);
-                let order = (trade.second, side, limit, qty);
-                self.send(now, view, trade, order, signal, out);
-            }
-            return;
-        }
-        let Some(best) = bbo.best(side.opposite()) else {
+            let both = offer.zip(limit).filter(|_| asks(trade.second));
+            let both = both.filter(|(offer, limit)| reaches(offer, *limit));
+            both.map(|(offer, limit)| (offer, limit, HEDGE))
+        } else {
+            let best = bbo.best_of(side.opposite(), asks);
+            best.map(|best| {
+                let tick = self.pair.instrument(best.place).tick;
+                let slippage_ppm = params.unwind_slippage_ppm;
+                let px = give_way(best.level.px, side, slippage_ppm, tick);
+                (best, px, UNWIND)
+            })
+        };
+        let Some((offer, px, signal)) = wish else {
             return;
         };
-        let instrument = self.pair.instrument(best.place);
-        let px = give_way(
-            best.level.px,
-            side,
-            params.unwind_slippage_ppm,
-            instrument.tick,
-        );
-        let qty = self.pair.lots(best.place, best.level.px, base);
+        let qty = self.pair.takes(offer.place, offer.level.px, base);
         if qty.0 > 0 {
-            let signal = (UNWIND, open, 0.0);
-            let order = (best.place, side, px, qty);
-            self.send(now, view, trade, order, signal, out);
+            let order = (offer.place, side, px, qty);
+            self.send(view, order, (signal, value, 0.0), out);
         }
     }
 
+    /// Wants an order. False if that has no room.
     fn send(
         &mut self,
-        now: Nanos,
         view: &Picture,
-        trade: Trade,
         (place, side, px, qty): (usize, Side, Px, Qty),
         (signal, value, threshold): (&'static str, f64, f64),
         out: &mut Intents,
-    ) {
+    ) -> bool {
+        assert!(!self.waits, "two orders of a pair at once");
         let instrument = self.pair.instrument(place).id;
         let shown = view.live(instrument);
         let (bid, ask) = shown.and_then(|shown| shown.top.best()).unwrap_or_default();
@@ -472,79 +484,49 @@ impl PairDesk {
             tag,
             why,
         };
-        if out.try_push(intent.into()).is_ok() {
-            self.tag = tag;
-            let order = Order {
-                tag,
-                place,
-                side,
-                worth: 0,
-                since: now,
-            };
-            self.phase = Phase::Sent(trade, order);
-        }
+        self.waits = out.try_push(intent.into()).is_ok();
+        self.tag = if self.waits { tag } else { self.tag };
+        self.waits
     }
 
-    fn handle_report(&mut self, now: Nanos, report: &Report, view: &Picture, params: &Params) {
-        let Phase::Sent(mut trade, mut order) = self.phase else {
-            return;
-        };
-        if order.tag != report.tag {
-            return; // Of an order that was given up.
+    fn handle_report(&mut self, now: Nanos, place: usize, report: &Report) {
+        self.waits = false;
+        let first = self.trade.as_mut();
+        let first = first.filter(|trade| trade.first == report.tag);
+        if report.outcome.is_end() && first.is_none() {
+            self.retry_at = now + RETRY; // Books need to have moved.
         }
         match report.outcome {
-            Outcome::InDoubt | Outcome::Unknown => {
-                self.phase = Phase::Halted;
-                return;
-            }
             Outcome::Fill(Fill { px, qty, .. }) => {
-                let base = self.pair.base(order.place, px, qty).unwrap_or(0);
-                let signed = match order.side {
-                    Side::Buy => base,
-                    Side::Sell => -base,
-                };
-                trade.open += signed;
-                let net = self.pair.net(order.place, px, order.side.opposite());
-                order.worth = order.worth.saturating_add(net.saturating_mul(base));
+                if let Some(trade) = first {
+                    let base = self.pair.base(place, px, qty).unwrap_or(0);
+                    let net = self.pair.net(place, px, report.side.opposite());
+                    trade.got += base;
+                    trade.worth = trade.worth.saturating_add(net.saturating_mul(base));
+                }
             }
+            Outcome::Rejected { .. } | Outcome::NotSent | Outcome::Refused { .. } => {
+                self.refused[place] = now + REFUSED;
+            }
+            // What is open by now, the positions say.
             Outcome::Acked { .. }
+            | Outcome::InDoubt
             | Outcome::Reduced
             | Outcome::ChangeRefused { .. }
             | Outcome::Filled
             | Outcome::Cancelled
             | Outcome::Expired
-            | Outcome::Rejected { .. }
-            | Outcome::NotSent
-            | Outcome::Refused { .. } => {}
-        }
-        if !report.outcome.is_end() {
-            self.phase = Phase::Sent(trade, order);
-            return;
-        }
-        if !trade.hedging {
-            trade.hedging = true;
-            trade.unwind_at = now + params.unwind_after;
-            let base = trade.open.abs();
-            trade.per_base = if base > 0 { order.worth / base } else { 0 };
-        }
-        if self.flat(view, trade.open) {
-            self.phase = Phase::Idle;
-            self.ready_at = now + params.cooldown;
-        } else {
-            self.phase = Phase::Open(trade);
-            // The second leg goes at once; what it left waits for the books to move.
-            let first = order.side != trade.side && order.place != trade.second;
-            self.ready_at = if first { now } else { now + RETRY };
+            | Outcome::Unknown => {}
         }
     }
 
-    /// Nothing is open, or less than any member takes.
+    /// Nothing is open, or less than any member takes at the price that it has.
     fn flat(&self, view: &Picture, open: i128) -> bool {
         let bbo = self.pair.bbo(view, Nanos::ZERO, Span::MAX);
-        (0..self.pair.len()).all(|place| {
-            let offer = bbo.offer(place, Side::Sell);
-            let px = offer.map_or(Px(0), |offer| offer.level.px);
-            self.pair.lots(place, px, open.abs()).0 == 0
+        let side = if open > 0 { Side::Buy } else { Side::Sell };
+        (0..self.pair.len()).all(|place| match bbo.offer(place, side) {
+            Some(offer) => self.pair.takes(place, offer.level.px, open.abs()).0 == 0,
+            None => self.pair.lots(place, Px(0), open.abs()).0 == 0,
         })
     }
 }

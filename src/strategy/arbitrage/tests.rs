@@ -4,7 +4,10 @@
 use super::super::{Value, placed, sees};
 use super::*;
 use crate::base::instrument::name;
-use crate::base::{Asset, ClientId, Flags, Level, Stamps, Status, Symbol, Top, UnixNanos};
+use crate::base::{
+    Asset, ClientId, Decimal, Fee, Flags, Level, Position, Stamps, Status, Symbol, Top, UnixNanos,
+    Working,
+};
 
 fn instrument(id: u16, exchange: &'static str) -> Instrument {
     let asset = |text| Asset::from(text).unwrap();
@@ -49,6 +52,9 @@ struct Bench {
     /// The order that was wanted last, and how much of it is not filled.
     last: Option<(Place, u64)>,
     trade_id: u64,
+    /// What the desk knows: orders without an end, and positions by instrument.
+    orders: Vec<Working>,
+    positions: [Position; 2],
 }
 
 impl Bench {
@@ -60,6 +66,8 @@ impl Bench {
             now: Nanos::from_secs(5),
             last: None,
             trade_id: 0,
+            orders: Vec::new(),
+            positions: [Position::default(); 2],
         }
     }
 
@@ -81,9 +89,13 @@ impl Bench {
         };
         let mut out = Intents::new();
         self.view.handle_event(self.now, &event);
-        let (now, view) = (self.now, sees(&self.view));
-        self.strategy.handle_event(now, &event, &view, &mut out);
+        let (orders, positions) = (&self.orders, &self.positions);
+        let view = View::new(&self.view, positions, orders, StrategyId(0));
+        self.strategy
+            .handle_event(self.now, &event, &view, &mut out);
         let out: Vec<Place> = out.into_iter().map(placed).collect();
+        self.orders.extend(out.iter().map(working));
+        assert!(self.orders.len() <= 1, "two orders at once");
         let last = out.first().map(|intent| (*intent, intent.qty.0));
         self.last = last.or(self.last);
         out
@@ -115,22 +127,55 @@ impl Bench {
             remaining: Qty(left),
             outcome,
         };
+        if outcome.is_end() {
+            self.orders.clear();
+        }
         self.event(id, Body::Report(report))
     }
 
     /// A fill, and the end if nothing is left.
     fn fill(&mut self, id: u16, px: i64, qty: u64) -> Vec<Place> {
+        self.fill_with(id, px, qty, None)
+    }
+
+    /// As [`Self::fill`], with a fee.
+    fn fill_with(&mut self, id: u16, px: i64, qty: u64, fee: Option<Fee>) -> Vec<Place> {
+        let side = self.last.map_or(Side::Buy, |(intent, _)| intent.side);
+        self.trade_id += 1;
+        let fill = Fill {
+            fee,
+            ..Fill::bare(self.trade_id, side, Px(px), Qty(qty))
+        };
+        let (at, of) = (usize::from(id), instrument(id, "a"));
+        assert!(self.positions[at].add(&of, &fill));
+        if let Some(order) = self.orders.first_mut() {
+            order.filled.0 += qty;
+        }
         if let Some((_, left)) = &mut self.last {
             *left -= qty;
         }
-        let side = self.last.map_or(Side::Buy, |(intent, _)| intent.side);
-        self.trade_id += 1;
-        let fill = Fill::bare(self.trade_id, side, Px(px), Qty(qty));
         let wanted = self.report(id, Outcome::Fill(fill));
         match self.last {
             Some((_, 0)) if wanted.is_empty() => self.report(id, Outcome::Filled),
             _ => wanted,
         }
+    }
+}
+
+fn working(place: &Place) -> Working {
+    Working {
+        client_id: ClientId(place.tag),
+        strategy: StrategyId(0),
+        tag: place.tag,
+        instrument: place.instrument,
+        side: place.side,
+        px: place.px,
+        qty: place.qty,
+        filled: Qty(0),
+        order_type: place.order_type,
+        acked: false,
+        in_doubt: false,
+        changing: false,
     }
 }
 
@@ -255,21 +300,142 @@ fn a_second_leg_that_was_missed_waits_for_its_price_and_is_unwound_after_its_tim
 }
 
 #[test]
-fn an_order_of_unknown_outcome_stops_the_pair() {
+fn an_order_in_doubt_is_waited_for_and_what_it_turns_out_to_have_got_is_hedged() {
     let mut bench = Bench::new();
     opened(&mut bench);
+    bench.orders[0].in_doubt = true;
     bench.report(0, Outcome::InDoubt);
+    for _ in 0..60 {
+        bench.wait_ms(10_000);
+        bench.book(0, (9_990, 900), (10_000, 400));
+        assert!(bench.book(1, (10_100, 700), (10_110, 900)).is_empty());
+    }
+    // Ten minutes later the exchange says that a part of it had traded.
+    assert!(bench.fill(0, 10_000, 250).is_empty());
+    let hedge = bench.report(0, Outcome::Expired);
+    assert_eq!(order(&hedge), (1, Side::Sell, 10_011, 250, HEDGE));
+    // Nor is a second leg given up, or sent twice.
+    bench.report(1, Outcome::InDoubt);
+    bench.wait_ms(600_000);
+    assert!(bench.book(1, (10_100, 700), (10_110, 900)).is_empty());
+    bench.book(0, (9_990, 900), (10_000, 400));
+    // It never was there: now it is too late to wait for its price.
+    assert!(bench.report(1, Outcome::NotSent).is_empty());
+    bench.wait_ms(500);
+    let unwind = bench.book(1, (10_100, 700), (10_110, 900));
+    assert_eq!(order(&unwind), (1, Side::Sell, 10_090, 250, UNWIND));
+}
+
+#[test]
+fn nothing_is_wanted_while_nobody_answered_whether_the_desk_shows_the_order_or_not() {
+    let mut bench = Bench::new();
+    opened(&mut bench);
+    bench.orders.clear(); // Risk judges it, and has not said.
     bench.wait_ms(60_000);
     bench.book(0, (9_990, 900), (10_000, 400));
     assert!(bench.book(1, (10_100, 700), (10_110, 900)).is_empty());
+}
+
+#[test]
+fn a_fill_that_comes_after_the_end_is_closed_before_the_next_trade() {
     let mut bench = Bench::new();
     opened(&mut bench);
-    bench.wait_ms(10_001);
+    assert!(bench.report(0, Outcome::Unknown).is_empty());
+    bench.positions[0].qty = 300;
+    bench.wait_ms(200);
+    // What it cost nobody told: it waits as long as a second leg may take.
+    assert!(bench.book(1, (10_100, 700), (10_110, 900)).is_empty());
+    bench.wait_ms(1_000);
+    let unwind = bench.book(1, (10_100, 700), (10_110, 900));
+    assert_eq!(order(&unwind), (1, Side::Sell, 10_090, 300, UNWIND));
+    bench.fill(1, 10_100, 300);
+    bench.wait_ms(101);
+    assert_eq!(order(&bench.book(0, (9_990, 900), (10_000, 400))).4, OPEN);
+}
+
+#[test]
+fn what_an_earlier_run_left_open_is_closed_first_in_orders_of_at_most_the_quantity() {
+    let mut bench = Bench::new();
+    bench.positions[0].qty = -2_500;
+    bench.positions[1].qty = 1_000;
     bench.book(0, (9_990, 900), (10_000, 400));
-    assert!(
-        bench.book(1, (10_100, 700), (10_110, 900)).is_empty(),
-        "nobody answered"
-    );
+    assert!(bench.book(1, (10_100, 700), (10_110, 900)).is_empty());
+    bench.wait_ms(1_000);
+    let unwind = bench.book(0, (9_990, 900), (10_000, 400));
+    // 1.5 were sold too much: it is bought where that is cheapest.
+    assert_eq!(order(&unwind), (0, Side::Buy, 10_010, 1_000, UNWIND));
+    bench.fill(0, 10_000, 400);
+    bench.report(0, Outcome::Expired);
+    bench.wait_ms(50);
+    let rest = bench.book(0, (9_990, 900), (10_000, 400));
+    assert_eq!(order(&rest), (0, Side::Buy, 10_010, 1_000, UNWIND));
+    bench.fill(0, 10_000, 1_000);
+    bench.wait_ms(50);
+    let rest = bench.book(0, (9_990, 900), (10_000, 400));
+    assert_eq!(order(&rest), (0, Side::Buy, 10_010, 100, UNWIND));
+    bench.fill(0, 10_000, 100);
+    bench.wait_ms(101);
+    let next = bench.book(1, (10_100, 700), (10_110, 900));
+    assert_eq!(order(&next).4, OPEN);
+}
+
+#[test]
+fn a_second_leg_that_is_refused_is_not_hammered_and_is_closed_elsewhere_in_the_end() {
+    for outcome in [
+        Outcome::Rejected { code: -2010 },
+        Outcome::Refused { gate: "order_rate" },
+    ] {
+        let mut bench = Bench::new();
+        opened(&mut bench);
+        bench.fill(0, 10_000, 400);
+        let mut tries = 0;
+        for _ in 0..90 {
+            bench.wait_ms(10);
+            if bench.orders.is_empty() {
+                bench.book(1, (10_100, 700), (10_110, 900));
+            }
+            if !bench.orders.is_empty() {
+                tries += 1;
+                assert!(bench.report(1, outcome).is_empty());
+            }
+        }
+        assert_eq!(tries, 2, "{outcome:?}");
+        bench.wait_ms(200);
+        bench.book(1, (10_100, 700), (10_110, 900));
+        let at_first = bench.report(1, outcome);
+        assert!(at_first.is_empty());
+        bench.wait_ms(60);
+        // Its place refused again: what is open goes where it can.
+        let unwind = bench.book(0, (9_990, 900), (10_000, 400));
+        assert_eq!(order(&unwind), (0, Side::Sell, 9_981, 400, UNWIND));
+    }
+}
+
+#[test]
+fn a_fee_in_the_base_asset_leaves_less_for_the_second_leg_and_dust_keeps_nothing_from_trading() {
+    let mut bench = Bench::new();
+    opened(&mut bench);
+    let fee = Fee {
+        asset: Asset::from("BTC").unwrap(),
+        amount: Decimal { units: 4, scale: 4 },
+        rebate: false,
+    };
+    let hedge = bench.fill_with(0, 10_000, 400, Some(fee));
+    // 0.3996 were received: 39 lots.
+    assert_eq!(order(&hedge), (1, Side::Sell, 10_011, 390, HEDGE));
+    bench.fill(1, 10_100, 390);
+    bench.wait_ms(101);
+    let next = bench.book(0, (9_990, 900), (10_000, 400));
+    assert_eq!((order(&next).4, next[0].qty), (OPEN, Qty(400)));
+    // As much as is left over, the next trade may be less.
+    assert_eq!(bench.strategy.desks[0].base_max, 1_000);
+    bench.report(0, Outcome::Expired);
+    bench.wait_ms(101);
+    bench.book(1, (10_100, 2_000), (10_110, 900));
+    bench.report(0, Outcome::Expired);
+    bench.wait_ms(101);
+    let next = bench.book(0, (9_990, 900), (10_000, 2_000));
+    assert_eq!(next[0].qty, Qty(990));
 }
 
 #[test]
@@ -401,3 +567,5 @@ fn values_that_are_set_count_from_the_next_book_on_unless_a_pair_cannot_hold_the
     assert_eq!(now.cooldown, Span::from_millis(500), "its default");
     assert_eq!(values.quantity(&QUANTITY), "1", "what it had goes back");
 }
+
+mod random;
