@@ -3,8 +3,8 @@
 
 use super::DecodeError;
 use crate::base::{
-    Balance, ClientId, Fill, InstrumentId, NewOrder, OrderRef, Qty, Question, Resting, Said, Span,
-    UnixNanos,
+    Balance, ClientId, Fill, Instrument, InstrumentId, NewOrder, OrderRef, Qty, Question, Resting,
+    Said, Span, UnixNanos,
 };
 
 /// What a request is about. Its answer names it by that, and a connection has at most one of each
@@ -132,6 +132,8 @@ pub trait OrderCodec: Send {
     fn cost(&self, key: RequestKey, budget: usize) -> u32;
     /// For so long after it was sent the exchange may deny an order that it has.
     fn visibility(&self) -> Span;
+    /// Whether it writes orders of this instrument of its exchange.
+    fn takes(&self, instrument: &Instrument) -> bool;
     /// Whether [`Self::reduce`] can be done.
     fn can_reduce(&self) -> bool;
     /// Whether [`Self::replace`] can be done. If not, the old order is cancelled and the new one is

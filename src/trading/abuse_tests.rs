@@ -101,7 +101,9 @@ impl World {
             risk.keep_scales();
         }
         if account {
-            risk.trade_at(&["binance"]);
+            let at: Vec<_> = table.iter().map(|of| of.exchange == "binance").collect();
+            let at: Vec<_> = at.into_iter().map(|at| at.then_some(0)).collect();
+            risk.trade_at(1, &at);
         }
         Self {
             now: Nanos(dice.u64(..100 * SECOND)),

@@ -105,7 +105,6 @@ impl Risk {
             Seat {
                 limit: *limit,
                 scales: (instrument.px_scale, instrument.qty_scale),
-                exchange: instrument.exchange,
                 account: Some(0),
                 frozen: false,
                 mode: Mode::Trading,

@@ -107,14 +107,10 @@ impl Desk {
         mut risk: Risk,
         mut ways: Vec<Way>,
     ) -> Self {
-        let exchanges: Vec<&str> = ways.iter().filter_map(|way| way.exchange).collect();
-        if !exchanges.is_empty() {
-            assert_eq!(exchanges.len(), ways.len(), "a way for all, and others");
-            risk.trade_at(&exchanges);
-        }
         let mut picture = Picture::new(instruments);
-        let by = |of: &Instrument| ways.iter().position(|way| way.takes(of));
+        let by = |of: &Instrument| ways.iter().position(|way| way.takes(of.id));
         let way_of: Box<[Option<usize>]> = instruments.iter().map(by).collect();
+        risk.trade_at(ways.len(), &way_of);
         let visibility = ways.iter().map(|way| way.rules.visibility).max();
         #[expect(
             clippy::expect_used,

@@ -12,7 +12,7 @@ use super::plan::{FeedPlan, GatewayPlan, LanePlan, Plan, with_levels};
 use super::publisher::Publisher;
 use super::ring::{Bell, Receiver, Sender, ring};
 use super::tap::{TapEnd, tap};
-use crate::base::{Channel, Event};
+use crate::base::{Channel, Event, Instrument};
 use crate::conn::Transport;
 use crate::venue::paper::Paper;
 use crate::watch::audit::Shown;
@@ -121,6 +121,8 @@ impl<S: Transport + Send + 'static> Road<S> {
                 visibility: plan.codec.visibility(),
                 reduces: plan.codec.can_reduce(),
             };
+            let ours = |of: &Instrument| of.exchange == exchange && plan.codec.takes(of);
+            let takes: Box<[bool]> = instruments.iter().map(ours).collect();
             let ends = self::gateway(plan, bells)?;
             gateways.push(Box::new(ends.gateway) as Box<dyn Lane<S>>);
             let (exit, kept) = kept(ends.tickets, journal.as_ref(), place, bells);
@@ -132,7 +134,7 @@ impl<S: Transport + Send + 'static> Road<S> {
                 }
                 None => (None, None),
             };
-            ways.push(Way::to(exchange, exit, rules, inputs, keep));
+            ways.push(Way::to((exchange, takes), exit, rules, inputs, keep));
             journals.push(end);
             left.extend(journal.map(|journal| (place, journal)));
         }

@@ -3,7 +3,7 @@
 use super::RunError;
 use crate::app::config::{self, Config, Known, Way};
 use crate::app::universe::fits;
-use crate::exchange::{self, Account, Exchange};
+use crate::exchange::{self, Account};
 use crate::strategy::{ALL, Kind};
 use crate::venue::account::generate_account;
 use crate::world::os::server::{self, Sim, SimOptions, SimSource};
@@ -138,10 +138,17 @@ pub(super) fn sim_config(
     point_at(sim, &mut feeds, dir)?;
     let mut accounts = Vec::new();
     for feed in &config.feeds {
-        let takes = |of: &&dyn Exchange| !of.endpoints().orders.is_empty();
-        let Some(exchange) = exchange::by_name(&feed.exchange).filter(takes) else {
+        let Some(exchange) = exchange::by_name(&feed.exchange) else {
             continue;
         };
+        let mut listed = sim.listed().iter();
+        let listed = listed.find(|listed| listed.exchange == exchange.name());
+        let listed = listed.map_or(&[][..], |listed| &listed.instruments);
+        // Not every exchange has orders here, and not for everything that it lists.
+        let takes = |keys| exchange.order_codec(keys, listed).is_ok();
+        if !generate_account(exchange).is_ok_and(takes) {
+            continue;
+        }
         let keys = generate_account(exchange).map_err(RunError::Failed)?;
         // The keys were made here and are handed over as they are: these two name no source.
         let nowhere = || config::SecretSource::Env(String::new());

@@ -27,17 +27,17 @@ impl Accounts {
 }
 
 impl Risk {
-    /// There is an account at each of these exchanges, and none is ready: orders of the instruments
-    /// of any other exchange are refused. The places in this list name them from here on.
+    /// There are so many accounts, and none is ready. `of` has the place of the account that takes
+    /// the orders of each instrument, by its id; where it has none, orders are refused.
     ///
     /// # Panics
-    /// If there is none.
-    pub fn trade_at(&mut self, exchanges: &[&str]) {
-        assert!(!exchanges.is_empty(), "no account");
-        self.accounts = Accounts(vec![Account::default(); exchanges.len()]);
-        for seat in &mut self.seats {
-            let mut all = exchanges.iter();
-            seat.account = all.position(|exchange| *exchange == seat.exchange);
+    /// If there is no account, or a place beyond the last one.
+    pub fn trade_at(&mut self, accounts: usize, of: &[Option<usize>]) {
+        assert!(accounts > 0, "no account");
+        self.accounts = Accounts(vec![Account::default(); accounts]);
+        for (seat, at) in self.seats.iter_mut().zip(of) {
+            assert!(at.is_none_or(|at| at < accounts), "no such account");
+            seat.account = *at;
         }
     }
 

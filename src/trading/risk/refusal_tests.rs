@@ -55,11 +55,11 @@ fn a_gate_that_compares_numbers_says_the_limit_and_what_was_found() {
 #[test]
 fn an_order_goes_only_to_the_exchange_of_its_own_instrument() {
     let mut risk = risk();
-    risk.trade_at(&["okx"]);
+    risk.trade_at(1, &[None]);
     risk.set_ready(0, true);
     let refused = risk.admit(Nanos(BOOK_AT), buy()).unwrap_err();
     assert_eq!(refused.gate, Refusal::NoAccount);
-    risk.trade_at(&["okx", "binance"]);
+    risk.trade_at(2, &[Some(1)]);
     risk.set_ready(0, true);
     let refused = risk.admit(Nanos(BOOK_AT), buy()).unwrap_err();
     assert_eq!(refused.gate, Refusal::GatewayDown, "its own is not ready");

@@ -13,7 +13,6 @@ pub(super) struct Seat {
     pub(super) limit: SizeLimit,
     /// The scales that the run began with, `(px, qty)`.
     pub(super) scales: (u8, u8),
-    pub(super) exchange: &'static str,
     /// The place of the account that takes its orders; `None` if there is none at its exchange.
     pub(super) account: Option<usize>,
     /// Its scales are no longer those that its exit writes, or it cannot hold its limits.

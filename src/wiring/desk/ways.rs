@@ -6,8 +6,10 @@ use crate::trading::reconcile::Balanced;
 
 /// The way to one account and back, or to paper.
 pub struct Way {
-    /// Whose instruments' orders go by it; `None` if all do.
+    /// The account's exchange; `None` if there is but one account.
     pub(super) exchange: Option<&'static str>,
+    /// Whether the orders of an instrument go by it, by instrument id; all do if this says nothing.
+    takes: Option<Box<[bool]>>,
     pub(super) exit: Exit,
     pub(super) rules: ExitRules,
     /// What comes back.
@@ -34,6 +36,7 @@ impl Way {
     pub fn only(exit: Exit, rules: ExitRules) -> Self {
         Self {
             exchange: None,
+            takes: None,
             exit,
             rules,
             inputs: Vec::new(),
@@ -43,10 +46,10 @@ impl Way {
         }
     }
 
-    /// The way to an account at this exchange; what it says comes by `inputs`, and what is done
-    /// with it is recorded by `keep`.
+    /// The way to an account at this exchange, which `takes` the orders of these instruments; what
+    /// it says comes by `inputs`, and what is done with it is recorded by `keep`.
     pub(crate) fn to(
-        exchange: &'static str,
+        (exchange, takes): (&'static str, Box<[bool]>),
         exit: Exit,
         rules: ExitRules,
         inputs: Vec<Receiver<Event>>,
@@ -54,6 +57,7 @@ impl Way {
     ) -> Self {
         Self {
             exchange: Some(exchange),
+            takes: Some(takes),
             inputs,
             keep,
             ..Self::only(exit, rules)
@@ -61,9 +65,9 @@ impl Way {
     }
 
     /// Whether the orders of this instrument go by it.
-    pub(super) fn takes(&self, instrument: &Instrument) -> bool {
-        let exchange = self.exchange;
-        exchange.is_none_or(|exchange| exchange == instrument.exchange)
+    pub(super) fn takes(&self, id: InstrumentId) -> bool {
+        let takes = self.takes.as_ref();
+        takes.is_none_or(|takes| takes.get(id.index()) == Some(&true))
     }
 
     /// An account is to be compared with its exchange.

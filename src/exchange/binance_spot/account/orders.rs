@@ -346,6 +346,10 @@ impl OrderCodec for SpotOrders {
     }
 
     /// Nearly all symbols allow it; one that does not refuses it, and the order stands as before.
+    fn takes(&self, _: &Instrument) -> bool {
+        true
+    }
+
     fn can_reduce(&self) -> bool {
         true
     }

@@ -426,6 +426,10 @@ impl OrderCodec for DeribitOrders {
         VISIBILITY
     }
 
+    fn takes(&self, instrument: &Instrument) -> bool {
+        instrument.kind == Kind::Spot
+    }
+
     fn can_reduce(&self) -> bool {
         true
     }
