@@ -57,14 +57,16 @@ impl<'t> Refusal<'t> {
     }
 
     /// Whether the request certainly was not carried out. A 5xx says that nobody knows, and so do
-    /// these codes, whatever their status: behind the exchange's door something went wrong. What
-    /// has no code was refused in front of it only if it is one of three.
+    /// these codes, whatever their status: behind the exchange's door something went wrong. A code
+    /// outside of the documented thousands could mean anything. What has no code was refused in
+    /// front of the door only if it is one of three.
     fn is_sure(&self) -> bool {
         let unknown = matches!(self.code, -1000 | -1001 | -1006 | -1007);
+        let documented = matches!(self.code, -2999..=-1000);
         match self.status {
             403 | 418 | 429 => !unknown,
             409 => false,
-            400..500 => !unknown && self.code != 0,
+            400..500 => documented && !unknown,
             _ => false,
         }
     }

@@ -134,7 +134,7 @@ fn a_refusal_for_sure_rejects_a_new_order_and_leaves_an_old_one() {
             "Way too much request weight used; IP banned until 1.",
         ),
         (403, 0, ""),
-        (400, -9999, "A code that this build has not heard of."),
+        (400, -1130, "Data sent for parameter 'price' is not valid."),
     ] {
         let rejected = [of(Said::Rejected { code })];
         assert_eq!(refused(PLACE, status, code, message), rejected, "{code}");
@@ -174,6 +174,7 @@ fn what_is_neither_yes_nor_no_leaves_an_order_unanswered() {
         ),
         (503, -1008, "Server is currently overloaded."),
         (302, -1, ""),
+        (400, -9999, "A code that this build has not heard of."),
         (409, -2021, "Order cancel-replace partially failed."),
         (400, 0, ""),
     ] {
