@@ -459,10 +459,16 @@ impl<S: Transport> Lane<S> for Gateway<S> {
     }
 
     /// Closes the connections for good.
-    fn shut_down(&mut self, now: Nanos) {
-        self.lines
-            .iter_mut()
-            .for_each(|line| line.link.shutdown(now));
+    /// What has no answer by now gets none; what became of the orders is the desk's to say.
+    fn shut_down(&mut self, turn: &mut Turn, now: Nanos) {
+        for at in [TRADING, ACCOUNT] {
+            self.lines[at].link.shutdown(now);
+            for pending in self.lines[at].closed() {
+                if let Some(note) = self.receipt(now, &pending, false) {
+                    turn.notes.record(note);
+                }
+            }
+        }
     }
 
     fn pulse(&self, _: Nanos) -> LanePulse {

@@ -52,7 +52,7 @@ pub trait Lane<S>: Send {
     /// A line's socket, to register and to mark as empty; `None` while there is none.
     fn stream_mut(&mut self, line: u8) -> Option<&mut S>;
     /// The run is over: closes the connections, so that the exchange need not find out.
-    fn shut_down(&mut self, now: Nanos);
+    fn shut_down(&mut self, turn: &mut Turn, now: Nanos);
     /// What is shown of it while it works.
     fn pulse(&self, now: Nanos) -> LanePulse;
     /// Adds its counters at the run's end.

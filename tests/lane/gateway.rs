@@ -662,6 +662,27 @@ fn send_stamps_find_their_orders_and_the_receipt_spans_packet_to_packet() {
 }
 
 #[test]
+fn the_road_of_an_order_that_nobody_answered_is_in_the_log_when_the_run_ends() {
+    let mut bench = Bench::ready();
+    bench.order();
+    bench.rig.notes();
+    let now = bench.rig.now();
+    bench.rig.with(|lane, turn| lane.shut_down(turn, now));
+    let notes = bench.rig.notes();
+    let receipt = notes.iter().find(|note| note.event == "order.receipt");
+    let fields: Vec<_> = receipt
+        .unwrap()
+        .fields
+        .iter()
+        .map(|(name, _)| *name)
+        .collect();
+    assert!(
+        fields.contains(&"send_ns") && !fields.contains(&"ack_ns"),
+        "{fields:?}"
+    );
+}
+
+#[test]
 fn a_queued_order_is_not_timed_by_the_stamp_of_the_one_before_it() {
     let mut bench = Bench::ready();
     bench.order();

@@ -570,7 +570,7 @@ fn a_lane_without_books_carries_its_channels_and_tells_no_state() {
 fn the_run_s_end_closes_every_line_for_good() {
     let mut bench = Bench::live(3);
     let now = bench.rig.now();
-    bench.rig.lane.shut_down(now);
+    bench.rig.with(|lane, turn| lane.shut_down(turn, now));
     bench.run(s(60));
     assert!(bench.up().is_empty());
     assert!(

@@ -498,7 +498,7 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
     }
 
     /// Closes the connections for good.
-    fn shut_down(&mut self, now: Nanos) {
+    fn shut_down(&mut self, _: &mut Turn, now: Nanos) {
         for line in &mut self.lines {
             line.link.shutdown(now);
         }

@@ -160,7 +160,7 @@ pub(crate) fn watch(
             }
         }
         if heard.over.load(Ordering::Relaxed) {
-            gateway.shut_down(now);
+            gateway.shut_down(&mut turn, now);
             return Ok(());
         }
         if heard.is_well(now) {
@@ -180,7 +180,7 @@ pub(crate) fn watch(
             say(&swept);
             said = Some(());
             if heard.gone.load(Ordering::Relaxed) {
-                gateway.shut_down(now);
+                gateway.shut_down(&mut turn, now);
                 return Ok(());
             }
         }

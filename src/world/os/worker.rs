@@ -215,14 +215,14 @@ impl Running {
         if self.worker.desk.is_some() {
             self.worker.settled.store(true, Ordering::Release);
         }
-        let now = self.clock.now();
-        for placed in self
-            .worker
-            .feeds
-            .iter_mut()
-            .chain(&mut self.worker.gateways)
-        {
-            placed.lane.shut_down(now);
+        let (worker, now) = (&mut self.worker, self.clock.now());
+        let mut turn = Turn {
+            clock: &self.clock,
+            latency: &mut worker.histograms,
+            notes: &worker.notes,
+        };
+        for placed in worker.feeds.iter_mut().chain(&mut worker.gateways) {
+            placed.lane.shut_down(&mut turn, now);
         }
     }
 

@@ -81,7 +81,7 @@ impl Lane<Socket> for Stalling {
         None
     }
 
-    fn shut_down(&mut self, now: Nanos) {
+    fn shut_down(&mut self, _: &mut Turn, now: Nanos) {
         if let Some((at, _)) = &self.settles {
             assert!(now >= *at, "an answer came after it had gone");
         }
@@ -302,7 +302,7 @@ impl Lane<Socket> for Listening {
         (line == 0).then_some(&mut self.0)
     }
 
-    fn shut_down(&mut self, _: Nanos) {}
+    fn shut_down(&mut self, _: &mut Turn, _: Nanos) {}
 
     fn pulse(&self, _: Nanos) -> LanePulse {
         LanePulse::default()
