@@ -99,7 +99,11 @@ impl<'t> Standing<'t> {
     }
 }
 
-/// A trade of the account: its number within the instrument, and on which side we were.
+/// A trade of the account, under its number within the instrument.
+///
+/// The documents call its direction the taker's, here as in public trades. Clients that trade there
+/// (ccxt, nautilus) take it for the account's own, and so does this. If it were not, a trade of an
+/// order that rested would contradict its order, which is then in doubt: none is booked wrongly.
 pub(super) fn fill(trade: Value<'_>, listed: &Listed) -> Result<Fill, DecodeError> {
     keys! {
         struct Traded {
