@@ -15,6 +15,7 @@ use crate::exchange::{self, Exchange};
 use crate::journal::orders::ASSET_SCALE;
 use crate::strategy::Kind;
 use crate::trading::limits::{RiskParams, StrategyParams};
+use crate::venue::paper::FeesPpm;
 use crate::wiring::plan;
 use crate::world::os::clerk;
 use crate::world::os::container;
@@ -170,8 +171,14 @@ fn describe_feed(out: &mut dyn Write, config: &Config, feed: &Feed) -> io::Resul
     if let Some(path) = &feed.ca_file {
         writeln!(out, "             also trusts {}", path.display())?;
     }
-    let (ppm, percent) = (feed.taker_fee_ppm, f64::from(feed.taker_fee_ppm) / 10_000.0);
-    writeln!(out, "             taker fee {ppm} ppm ({percent} %)")?;
+    let FeesPpm { maker, taker } = feed.fees_ppm;
+    let percent = |ppm: u32| f64::from(ppm) / 10_000.0;
+    write!(
+        out,
+        "             taker fee {taker} ppm ({} %)",
+        percent(taker)
+    )?;
+    writeln!(out, ", maker fee {maker} ppm ({} %)", percent(maker))?;
     connections(out, exchange, feed)
 }
 
@@ -525,7 +532,7 @@ mod tests {
         for line in [
             "both simulated in this process: seed 4, 3 instruments\n",
             "2 lines carry the same\n",
-            "taker fee 450 ppm (0.045 %)\n",
+            "taker fee 450 ppm (0.045 %), maker fee 450 ppm (0.045 %)\n",
             "patterns *USDT: the 60 most traded of what matches\n",
             "  connection 1: at most 50 instruments, 100 streams by /public/stream\n",
             "  connection 4: at most 10 instruments, 10 streams by /market/stream\n",

@@ -16,6 +16,7 @@ use crate::exchange::{self, DepthStream, Limits, Streams};
 use crate::strategy::{self, Kind, Values};
 use crate::trading::limits::{RiskParams, StrategyParams};
 use crate::venue::market::Coin;
+use crate::venue::paper::FeesPpm;
 pub(crate) use network::{Way, proxy_to};
 use read::Reader;
 pub(crate) use sections::value_of;
@@ -142,9 +143,8 @@ pub struct Feed {
     /// How many of the most traded to follow, of those that patterns match: 1 to 1,000; `None` for
     /// all.
     pub(crate) top: Option<usize>,
-    /// The exchange's fee for an order that trades at once, in parts per million of its worth: 0 to
-    /// 100,000.
-    pub(crate) taker_fee_ppm: u32,
+    /// What the exchange takes of a trade, in parts per million of its worth: 0 to 100,000.
+    pub(crate) fees_ppm: FeesPpm,
     /// The streams of each instrument.
     pub streams: Streams,
     /// How many levels per side a snapshot is to have.

@@ -69,6 +69,7 @@ pub(crate) fn engine_parts(
     cpus: &Cpus,
     record: bool,
 ) -> Result<EngineParts, String> {
+    let paper_fees = universe.fees_ppm();
     let instruments: Arc<[Instrument]> = universe.instruments.into();
     let shards = universe
         .sources
@@ -101,6 +102,7 @@ pub(crate) fn engine_parts(
             lanes: plans,
             gateways,
             instruments,
+            paper_fees,
         },
         lanes: services,
         gateways_reached_at,

@@ -7,6 +7,7 @@ use super::config::{self, Config, Feed};
 use crate::base::{Instrument, InstrumentId, Symbol};
 use crate::conn::Proxy;
 use crate::exchange::{self, Exchange, LeftOut, Listings};
+use crate::venue::paper::FeesPpm;
 use crate::world::os::clerk::{self, FetchError, Rest};
 use crate::world::os::recorder::BodyTap;
 use select::Selection;
@@ -99,15 +100,20 @@ impl Universe {
         Ok(universe)
     }
 
-    /// The fee of each instrument's exchange for an order that trades at once, by id.
-    pub(crate) fn taker_fees_ppm(&self) -> Vec<u32> {
-        let mut fees = vec![0; self.instruments.len()];
+    /// What each instrument's exchange takes, by id.
+    pub(crate) fn fees_ppm(&self) -> Vec<FeesPpm> {
+        let mut fees = vec![FeesPpm::default(); self.instruments.len()];
         for source in &self.sources {
             for id in &source.instruments {
-                fees[id.index()] = source.config.taker_fee_ppm;
+                fees[id.index()] = source.config.fees_ppm;
             }
         }
         fees
+    }
+
+    /// The part of it that strategies know: of an order that trades at once.
+    pub(crate) fn taker_fees_ppm(&self) -> Vec<u32> {
+        self.fees_ppm().iter().map(|fees| fees.taker).collect()
     }
 
     fn add(&mut self, feed: &Feed, asked: Asked) -> Result<(), String> {

@@ -273,8 +273,12 @@ impl Desk {
             | Body::Report(_) => self.show(turn, popped, event),
         }
         self.note_modes(turn, popped);
-        if let (Body::Book(_), Exit::Paper(paper)) = (&event.body, &mut self.ways[way].exit) {
-            paper.handle_book(event.instrument, &self.picture);
+        if let Exit::Paper(paper) = &mut self.ways[way].exit {
+            match &event.body {
+                Body::Book(_) => paper.handle_book(event.instrument, &self.picture),
+                Body::Trade(print, _) => paper.handle_print(print, &self.picture),
+                _ => return,
+            }
             self.hear_paper(turn, popped);
         }
     }

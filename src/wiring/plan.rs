@@ -7,6 +7,7 @@ use crate::base::{Channel, Instrument, Span};
 use crate::conn::{Link, LinkConfig, Proxy, Target, Transport};
 use crate::exchange::{DepthStream, Exchange, OrderCodec, Streams};
 use crate::trading::risk::Risk;
+use crate::venue::paper::FeesPpm;
 use crate::watch::audit::AUDIT_LEVELS;
 use rustls::ClientConfig;
 use std::sync::Arc;
@@ -60,6 +61,8 @@ pub struct Plan {
     pub strategies: Vec<Seated>,
     /// The one gate before the market.
     pub risk: Risk,
+    /// What fills on paper pay, by instrument id; nothing beyond the end.
+    pub paper_fees: Vec<FeesPpm>,
 }
 
 /// What a feed follows.

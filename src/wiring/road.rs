@@ -14,7 +14,7 @@ use super::ring::{Bell, Receiver, Sender, ring};
 use super::tap::{TapEnd, tap};
 use crate::base::{Channel, Event, Instrument};
 use crate::conn::Transport;
-use crate::venue::paper::Paper;
+use crate::venue::paper::{FeesPpm, Paper};
 use crate::watch::audit::Shown;
 use std::sync::Arc;
 
@@ -100,6 +100,7 @@ impl<S: Transport + Send + 'static> Road<S> {
             gateways: plans,
             strategies,
             risk,
+            paper_fees,
         } = plan;
         let (mut feeds, mut inputs) = (Vec::new(), Vec::new());
         for lane in &lanes {
@@ -139,7 +140,7 @@ impl<S: Transport + Send + 'static> Road<S> {
             left.extend(journal.map(|journal| (place, journal)));
         }
         if ways.is_empty() {
-            ways.push(paper());
+            ways.push(paper(paper_fees));
         }
         let mut desk = Desk::new(&instruments, inputs, strategies, risk, ways);
         desk.watch(bells.switch.clone());
@@ -193,9 +194,9 @@ fn boxed<S: Transport + Send + 'static, const N: usize>(
     Ok((ends.events, road))
 }
 
-/// The way of a desk whose orders are filled on paper.
-pub(crate) fn paper() -> Way {
-    Way::only(Exit::Paper(Paper::new()), ExitRules::PAPER)
+/// The way of a desk whose orders are filled on paper, for these fees by instrument id.
+pub(crate) fn paper(fees: Vec<FeesPpm>) -> Way {
+    Way::only(Exit::Paper(Paper::paying(fees)), ExitRules::PAPER)
 }
 
 /// A feed by itself, with the rings that it publishes to; `desk` rings when there are events.

@@ -92,6 +92,7 @@ fn world_of(
         )],
         strategies: vec![Seated::everywhere(strategy)],
         instruments: instruments.into(),
+        paper_fees: Vec::new(),
     };
     World::new(exchanges, plan).unwrap()
 }

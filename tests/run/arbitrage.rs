@@ -12,14 +12,15 @@ use std::time::{Duration, SystemTime};
 /// Quantities and their worth count in these parts of one.
 const PARTS: f64 = 1e8;
 
-/// Bought less sold, and paid less received, by base asset.
+/// Bought less sold, less what fees took of it, and paid less received, by base asset. What is
+/// worth less than the exchanges take orders for is nothing: their smallest is of 5 USDT.
 fn positions(told: &Value, records: &[Value]) -> BTreeMap<String, (i64, f64)> {
     let names = names(told);
     let orders = records.iter().filter(|r| r["event"] == "order.admitted");
     let sides: BTreeMap<i64, &str> = orders
         .map(|r| (r["order"].as_i64().unwrap(), r["side"].as_str().unwrap()))
         .collect();
-    let mut positions = BTreeMap::new();
+    let mut positions: BTreeMap<String, (i64, f64, f64)> = BTreeMap::new();
     for fill in records.iter().filter(|r| r["event"] == "order.filled") {
         let number = |key: &str| fill[key].as_str().unwrap().parse::<f64>().unwrap();
         let sign = if sides[&fill["order"].as_i64().unwrap()] == "buy" {
@@ -28,11 +29,22 @@ fn positions(told: &Value, records: &[Value]) -> BTreeMap<String, (i64, f64)> {
             -1.0
         };
         let (qty, px) = (number("qty") * sign, number("px"));
-        let (open, paid) = positions.entry(asset(&names, fill)).or_insert((0, 0.0));
-        *open += (qty * PARTS).round() as i64;
-        *paid += qty * px;
+        let asset = asset(&names, fill);
+        let fee = if fill["fee_asset"] == asset.as_str() {
+            number("fee")
+        } else {
+            0.0
+        };
+        let (open, paid, last) = positions.entry(asset).or_insert((0, 0.0, px));
+        *open += ((qty - fee) * PARTS).round() as i64;
+        (*paid, *last) = (*paid + qty * px, px);
     }
-    positions
+    let told = |(open, paid, px): (i64, f64, f64)| {
+        let dust = open.abs() as f64 / PARTS * px < 5.0;
+        (if dust { 0 } else { open }, paid)
+    };
+    let each = positions.into_iter();
+    each.map(|(asset, sums)| (asset, told(sums))).collect()
 }
 
 /// The engine's own names, by exchange and symbol.

@@ -7,6 +7,7 @@ use super::values::{exchange, host_port, path};
 use super::{Feed, Known};
 use crate::base::instrument::NAME_MAX;
 use crate::exchange::{DepthStream, Streams, unnamed};
+use crate::venue::paper::FeesPpm;
 use std::collections::HashSet;
 use toml::de::DeValue;
 
@@ -61,6 +62,14 @@ pub(super) fn feeds(reader: &mut Reader, top: &mut Section, known: &[Known]) -> 
     feeds
 }
 
+/// Who says nothing of orders that rest pays the same for them.
+fn fees(reader: &mut Reader, section: &mut Section) -> FeesPpm {
+    let mut ppm = |key| section.int(reader, key, 0..=100_000);
+    let taker = ppm("taker_fee_ppm").unwrap_or(1_000) as u32;
+    let maker = ppm("maker_fee_ppm").map_or(taker, |ppm| ppm as u32);
+    FeesPpm { maker, taker }
+}
+
 /// `seen` holds the instruments of the feeds before this one, under their exchange.
 fn feed<'a>(
     reader: &mut Reader,
@@ -86,9 +95,7 @@ fn feed<'a>(
         top: section
             .int(reader, "top", 1..=INSTRUMENTS_MAX as u64)
             .map(|top| top as usize),
-        taker_fee_ppm: section
-            .int(reader, "taker_fee_ppm", 0..=100_000)
-            .unwrap_or(1_000) as u32,
+        fees_ppm: fees(reader, &mut section),
         streams: Streams {
             depth: section.choice(reader, "depth_stream", &depths, default),
             trades: section.flag(reader, "trades", true),

@@ -99,6 +99,7 @@ mod tests {
     use crate::app::config;
     use crate::base::{Channel, InstrumentId, Symbol};
     use crate::exchange::{DepthStream, Exchange as _, Streams, binance_spot::BINANCE};
+    use crate::venue::paper::FeesPpm;
 
     /// Three instruments, two lines, at most two instruments a connection.
     fn source(depth: &'static DepthStream) -> Source {
@@ -119,7 +120,7 @@ mod tests {
                 snapshot_levels: 1_000,
                 instruments_per_connection: 2,
                 lines: 2,
-                taker_fee_ppm: 1_000,
+                fees_ppm: FeesPpm::default(),
                 via: None,
                 proxy: None,
             },

@@ -5,13 +5,14 @@ use super::source::{Contents, Source};
 use crate::app::config::{Config, Feed};
 use crate::app::universe::fits;
 use crate::base::{Instrument, InstrumentId, Nanos};
+use crate::venue::paper::FeesPpm;
 
 /// What is followed of recordings.
 pub(super) struct Cast<'a> {
     /// The run's table, by id.
     pub(super) instruments: Vec<Instrument>,
-    /// The taker fee of each, in parts per million.
-    pub(super) taker_fees_ppm: Vec<u32>,
+    /// What each one's exchange takes.
+    pub(super) fees_ppm: Vec<FeesPpm>,
     /// One per exchange that is followed.
     pub(super) sources: Vec<&'a Source>,
     /// What is not followed, for a person to read.
@@ -29,7 +30,7 @@ pub(super) fn cast<'a>(config: &Config, contents: &'a Contents) -> Result<Cast<'
     let first = first.ok_or("does not say when its messages came: strategies have no time")?;
     let mut cast = Cast {
         instruments: Vec::new(),
-        taker_fees_ppm: Vec::new(),
+        fees_ppm: Vec::new(),
         sources: Vec::new(),
         left_out: Vec::new(),
         first,
@@ -101,7 +102,7 @@ impl<'a> Cast<'a> {
                 id: InstrumentId(id),
                 ..instrument
             });
-            self.taker_fees_ppm.push(feed.taker_fee_ppm);
+            self.fees_ppm.push(feed.fees_ppm);
         }
         if self.instruments.len() == before {
             let name = &feed.exchange;

@@ -98,7 +98,8 @@ impl<'a, const N: usize> Deciding<'a, N> {
     fn new(files: &[PathBuf], config: &Config, contents: &'a Contents) -> Result<Self, String> {
         let cast = cast::cast(config, contents)?;
         let instruments = cast.instruments;
-        let strategies = configured_strategies(config, &instruments, &cast.taker_fees_ppm)?;
+        let taker: Vec<u32> = cast.fees_ppm.iter().map(|fees| fees.taker).collect();
+        let strategies = configured_strategies(config, &instruments, &taker)?;
         let told: Vec<summary::Strategy> = strategies.iter().map(Named::told).collect();
         let lanes = Lanes::survey(files)?;
         let (mut parts, mut inputs) = (Vec::new(), Vec::new());
@@ -146,7 +147,13 @@ impl<'a, const N: usize> Deciding<'a, N> {
         let (time, notes) = Time::at(cast.first);
         let started = UnixNanos(cast.first.0 as i64);
         Ok(Self {
-            desk: Desk::new(&instruments, inputs, seated, risk, vec![road::paper()]),
+            desk: Desk::new(
+                &instruments,
+                inputs,
+                seated,
+                risk,
+                vec![road::paper(cast.fees_ppm)],
+            ),
             auditor: Auditor::new(&instruments, false),
             decisions: Decisions::default(),
             head: Summary {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::base::{
-    Body, Event, Flags, Instrument, Level, Nanos, Stamps, Status, StrategyId, Symbol, UnixNanos,
+    Asset, Body, Event, Flags, Instrument, Kind, Level, Nanos, Stamps, Status, StrategyId, Symbol,
+    UnixNanos,
 };
 use proptest::{collection, prop_assert, prop_assert_eq, proptest};
 use std::collections::HashMap;
@@ -51,6 +52,19 @@ fn show_of((paper, view): &mut Bench, instrument: InstrumentId, body: Body) {
 
 fn show(bench: &mut Bench, body: Body) {
     show_of(bench, A, body);
+}
+
+/// A print of an order that took this side.
+fn print((paper, view): &mut Bench, taker: Side, px: i64, qty: u64) {
+    let print = Trade {
+        instrument: A,
+        id: 1,
+        px: Px(px),
+        qty: Qty(qty),
+        taker,
+        exch_time: UnixNanos(0),
+    };
+    paper.handle_print(&print, view);
 }
 
 fn top(bids: &[(i64, u64)], asks: &[(i64, u64)]) -> Body {
@@ -479,3 +493,5 @@ proptest! {
         }
     }
 }
+
+mod queues;
