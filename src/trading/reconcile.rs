@@ -126,6 +126,8 @@ pub(crate) struct Reconcile {
     exchange: Option<&'static str>,
     connected: bool,
     ready: bool,
+    /// It was, at some time of this run.
+    was_ready: bool,
     open: Open,
     /// The first connection.
     began: Nanos,
@@ -164,6 +166,7 @@ impl Reconcile {
             exchange,
             connected: false,
             ready: false,
+            was_ready: false,
             open: Open::default(),
             began: Nanos::NEVER,
             earlier: Span::ZERO,
@@ -330,7 +333,7 @@ impl Reconcile {
             AccountNews::TradesListed { .. } | AccountNews::Clock { .. } => {}
         }
         if self.connected && self.open.is_done() && !self.ready {
-            self.ready = true;
+            (self.ready, self.was_ready) = (true, true);
             self.due = self.due.min(now + COMPARED_EVERY);
             self.out.push_back(Output::Ready);
         }

@@ -254,3 +254,57 @@ pub fn units(text: &Value) -> i128 {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     format!("{whole}{part:0<8}").parse().unwrap()
 }
+
+/// The same at the simulated Deribit: asks what an account has.
+pub struct DeribitClient {
+    socket: Socket,
+}
+
+impl DeribitClient {
+    pub fn new(sim: &Sim, account: &Account) -> Self {
+        let host = "www.deribit.com";
+        let mut roots = RootCertStore::empty();
+        let authority = CertificateDer::from_pem_file(&sim.ca_file).unwrap();
+        roots.add(authority).unwrap();
+        let tls = ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from(host).unwrap();
+        let tls = ClientConnection::new(Arc::new(tls), name).unwrap();
+        let tcp = TcpStream::connect(&sim.addr).unwrap();
+        tcp.set_read_timeout(Some(WAIT)).unwrap();
+        let url = format!("wss://{host}/ws/api/v2");
+        let socket = tungstenite::client(url, StreamOwned::new(tls, tcp)).unwrap();
+        let mut client = Self { socket: socket.0 };
+        let keys = json!({
+            "grant_type": "client_credentials", "client_id": account.api_key.expose(),
+            "client_secret": account.key.expose(), "scope": "session:owner",
+        });
+        client.ask("public/auth", keys);
+        client
+    }
+
+    /// What there is of an asset, what is locked included, in units of 10^-8.
+    pub fn balance(&mut self, asset: &str) -> i128 {
+        let said = self.ask("private/get_account_summaries", json!({}));
+        let all = said["summaries"].as_array().unwrap();
+        let of = all.iter().find(|one| one["currency"] == asset);
+        let balance = of.map_or(0.0, |of| of["balance"].as_f64().unwrap());
+        (balance * 1e8).round() as i128
+    }
+
+    fn ask(&mut self, method: &str, params: Value) -> Value {
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let text = Message::text(request.to_string());
+        self.socket.send(text).unwrap();
+        loop {
+            if let Message::Text(text) = self.socket.read().unwrap() {
+                let mut said: Value = serde_json::from_str(&text).unwrap();
+                if said["id"] == 1 {
+                    assert!(said["error"].is_null(), "{method}: {said}");
+                    return said["result"].take();
+                }
+            }
+        }
+    }
+}

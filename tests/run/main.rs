@@ -31,6 +31,7 @@ mod replayed;
 mod report;
 mod scribe;
 mod secrets;
+mod side_by_side;
 mod simulate;
 mod strategies;
 #[path = "../support/mod.rs"]

@@ -8,6 +8,7 @@
 
 mod life;
 mod seen;
+mod settled;
 
 #[cfg(test)]
 mod lives_tests;
@@ -156,14 +157,6 @@ impl Orders {
     pub(crate) fn name(&self, client_id: ClientId) -> Option<OrderRef> {
         let at = self.place(client_id)?;
         Some(self.lives[at].name(&self.working[at]))
-    }
-
-    /// Nobody waits for what became of an order of these instruments, or for trades that were told
-    /// of.
-    pub(crate) fn is_settled(&self, of: impl Fn(InstrumentId) -> bool) -> bool {
-        let all = self.working.iter().zip(&self.lives);
-        let mut its = all.filter(|(working, _)| of(working.instrument));
-        its.all(|(working, life)| life.is_settled(working))
     }
 
     /// When the order's end came, as far as that is remembered.

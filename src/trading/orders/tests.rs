@@ -368,6 +368,14 @@ fn a_cancel_is_done_when_the_exchange_says_so_and_a_refused_one_is_a_question() 
     assert_eq!(bench.told(), [(ACKED, 10), filled(1, 4, 6), refused]);
     assert_eq!(bench.pending(), 6, "it counts as it did");
     assert!(!bench.orders.is_settled(|_| true), "it may have traded");
+    let sent = bench.orders.sent(ClientId(1)).unwrap();
+    let by = sent + VISIBILITY + super::ASK_AGAIN_MAX + super::ASK_AGAIN_MAX;
+    assert_eq!(bench.orders.settled_by(|_| true), Some(by));
+    assert_eq!(
+        bench.orders.settled_by(|_| false),
+        None,
+        "it is another account's"
+    );
     bench.later(Span(0));
     let name = bench.orders.name(ClientId(1)).unwrap();
     assert_eq!(bench.asked(), [Question::Order(name)]);

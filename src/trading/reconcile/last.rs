@@ -41,9 +41,11 @@ impl Reconcile {
         begins
     }
 
-    /// The exchange may still say something of the last look.
+    /// The exchange may still say something of the last look. A connection that is down may come
+    /// back in a moment; one that never was there is not waited for.
     pub(crate) fn is_looking(&self) -> bool {
-        self.connected && !(self.last && self.has_compared())
+        let there = self.connected || self.was_ready;
+        there && !(self.last && self.has_compared())
     }
 
     fn has_compared(&self) -> bool {

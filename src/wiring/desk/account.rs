@@ -168,6 +168,13 @@ impl Desk {
         self.has_orders() || reconciles.any(Reconcile::is_looking)
     }
 
+    /// Until then, or as long as the next answer takes, it may still be settled: an account that
+    /// takes orders will say what became of those that are in doubt.
+    pub fn settles_by(&self) -> Nanos {
+        let answers = |id| self.picture.takes_orders(id);
+        self.orders.settled_by(answers).unwrap_or(Nanos::ZERO)
+    }
+
     /// A person accepts all that is not explained of an asset, at every account: its instruments
     /// are no longer reduce-only for that. Says how much there was, each difference and each
     /// instrument with trades of no known order; zero if nothing of the asset is to be accepted.

@@ -29,7 +29,8 @@ use std::time::{Duration, Instant};
 
 /// Log records that may wait for the scribe.
 pub(crate) const NOTES: usize = 4_096;
-/// A worker ends within this time, also one that waits for its last cancels.
+/// A worker that does not turn for so long does not end any more. One that waits for its last
+/// answers turns.
 const WORKER_ENDS: Duration = Duration::from_secs(10);
 /// Commands that may wait for the desk.
 const COMMANDS: usize = 8;
@@ -283,11 +284,16 @@ impl Engine {
     pub(crate) fn stop(self) -> Vec<Option<Ended>> {
         self.stop.store(true, Ordering::Relaxed);
         let mut ended = Vec::new();
-        let until = Instant::now() + WORKER_ENDS;
-        for (bell, thread) in self.workers {
+        let mut until = Instant::now() + WORKER_ENDS;
+        for ((bell, thread), pulse) in self.workers.into_iter().zip(&self.pulses) {
             bell.wake();
+            let turns = || pulse.turns.load(Ordering::Relaxed);
+            let mut seen = turns();
             while !thread.is_finished() && Instant::now() < until {
                 thread::sleep(Duration::from_millis(1));
+                if turns() != seen {
+                    (seen, until) = (turns(), Instant::now() + WORKER_ENDS);
+                }
             }
             // A strategy that never comes back keeps its worker: both end with the process.
             let done = thread.is_finished().then(|| thread.join().ok());

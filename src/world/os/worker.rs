@@ -40,8 +40,11 @@ const EVENTS_MAX: usize = 256;
 /// it may stop.
 const LINGER: Span = Span::from_millis(150);
 /// As long as orders are open, whose cancels are under way, or the account is compared for the last
-/// time, it waits for so long; so does a gateway's worker while the desk of another one does.
+/// time, it waits for so long.
 const LINGER_MAX: Span = Span::from_secs(5);
+/// If the exchange is about to say what became of an order in doubt, it waits for that: at most so
+/// long. So does a gateway's worker while the desk of another one waits.
+const LINGER_DOUBT: Span = Span::from_secs(20);
 const LINGER_LOOK: Span = Span::from_millis(10);
 /// A parked worker looks up at least this often. If the kernel does not say how long a thread
 /// slept, what it wakes up to may be as old as that, and must not count as late for it.
@@ -206,8 +209,14 @@ impl Running {
             None => !worker.gateways.is_empty() && !worker.settled.load(Ordering::Acquire),
         };
         loop {
-            let waited = self.clock.now().since(began);
-            if waited >= LINGER_MAX || (waited >= LINGER && !working(&self.worker)) {
+            let now = self.clock.now();
+            let (waited, works) = (now.since(began), working(&self.worker));
+            let doubts = match &self.worker.desk {
+                Some(desk) => now < desk.settles_by(),
+                None => works,
+            };
+            let enough = if doubts { LINGER_DOUBT } else { LINGER_MAX };
+            if waited >= enough || (waited >= LINGER && !works) {
                 break;
             }
             self.turn();
