@@ -12,6 +12,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 use tickwire::app::why::{WhyArgs, why};
 use tickwire::exchange::{self, Account};
 use tickwire::venue::account::generate_account;
@@ -101,7 +102,8 @@ fn run(world: &World) -> (Ran, PathBuf) {
     fs::write(world.dir().join("desk.toml"), world.config()).unwrap();
     let time = format!("{}s", seconds());
     let arguments = ["run", "desk.toml", "--live", "--for", &time, "--out", "out"];
-    let ran = Process::start(tickwire(world.dir(), &arguments)).wait();
+    let limit = Duration::from_secs(seconds() + 120);
+    let ran = Process::start(tickwire(world.dir(), &arguments)).wait_within(limit);
     (ran.expect(0), world.dir().join("out"))
 }
 

@@ -228,9 +228,13 @@ impl Bench {
         self.desk.risk.mode(Whose::Instrument(InstrumentId(id)))
     }
 
-    /// An account's books are compared again, some time later.
+    /// Accounts are compared again.
     fn later(&mut self) {
-        let now = self.clock.now() + Span::from_secs(61);
+        self.wait(Span::from_secs(61));
+    }
+
+    fn wait(&mut self, span: Span) {
+        let now = self.clock.now() + span;
         self.clock.0.set(now);
         let mut turn = Turn {
             clock: &self.clock,
@@ -277,22 +281,19 @@ fn what_one_account_lists_says_nothing_of_the_orders_at_another() {
     };
     bench.tell(1, InstrumentId(1), Body::News(taken));
     bench.later();
-    bench.answer(0, 50);
-    let order = bench.desk.orders.working()[0];
-    assert!(order.acked && !order.in_doubt, "{order:?}");
-    bench.answer(1, 70); // Nothing rests there, says the one that should know.
-    bench.later();
-    let asks = |requests: &mut Receiver<Request>| {
-        let all = std::iter::from_fn(|| requests.pop().ok());
-        let of = |request: &Request| matches!(request, Request::Ask(Question::Order(_)));
-        all.filter(of).count()
+    let asks = |bench: &mut Bench| {
+        bench.wait(Span::from_secs(1));
+        [0, 1].map(|way| {
+            let all = std::iter::from_fn(|| bench.requests[way].pop().ok());
+            let of = |request: &Request| matches!(request, Request::Ask(Question::Order(_)));
+            all.filter(of).count()
+        })
     };
-    assert_eq!(asks(&mut bench.requests[0]), 0);
-    assert_eq!(
-        asks(&mut bench.requests[1]),
-        1,
-        "it is asked what became of it"
-    );
+    bench.answer(0, 50);
+    assert_eq!(asks(&mut bench), [0, 0]);
+    bench.later();
+    bench.answer(1, 70); // Nothing rests there, says the one that should know.
+    assert_eq!(asks(&mut bench), [0, 1], "it is asked what became of it");
 }
 
 #[test]
@@ -346,6 +347,12 @@ fn each_journal_has_its_own_orders_and_both_have_what_was_gained_and_who_may_tra
     let day = |deed: &&Deed| matches!(deed, Deed::Day(gain) if gain.gained > 0);
     assert!(near.iter().find(day).is_some(), "{near:?}");
     assert_eq!(near.iter().find(day), far.iter().find(day));
+    let brought = |at| {
+        let btc = Asset::from("BTC").unwrap();
+        bench.desk.risk.pnl().brought(None, at, btc).unwrap()
+    };
+    let all = [Some("near"), Some("far"), None].map(brought);
+    assert_eq!(all, [0, 10i128.pow(15), 10i128.pow(15)]);
     let own = |deed: &Deed| matches!(deed, Deed::Admitted { .. } | Deed::Heard(_));
     assert!(!near.iter().any(own), "{near:?}");
     assert_eq!(far.iter().filter(|deed| own(deed)).count(), 2);
