@@ -48,6 +48,11 @@ impl Reconcile {
         there && !(self.last && self.has_compared())
     }
 
+    /// The last look is under way, and the exchange is there to answer.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.connected && self.is_looking()
+    }
+
     fn has_compared(&self) -> bool {
         self.connected && self.open.is_done() && !self.again
     }

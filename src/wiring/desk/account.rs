@@ -168,9 +168,13 @@ impl Desk {
         self.has_orders() || reconciles.any(Reconcile::is_looking)
     }
 
-    /// Until then, or as long as the next answer takes, it may still be settled: an account that
-    /// takes orders will say what became of those that are in doubt.
+    /// Until then it may still be settled: an account that takes orders will say what became of
+    /// those that are in doubt, and one that is connected what it has.
     pub fn settles_by(&self) -> Nanos {
+        let mut reconciles = self.ways.iter().filter_map(|way| way.reconcile.as_ref());
+        if reconciles.any(Reconcile::is_asking) {
+            return Nanos::NEVER;
+        }
         let answers = |id| self.picture.takes_orders(id);
         self.orders.settled_by(answers).unwrap_or(Nanos::ZERO)
     }

@@ -42,8 +42,8 @@ const LINGER: Span = Span::from_millis(150);
 /// As long as orders are open, whose cancels are under way, or the account is compared for the last
 /// time, it waits for so long.
 const LINGER_MAX: Span = Span::from_secs(5);
-/// If the exchange is about to say what became of an order in doubt, it waits for that: at most so
-/// long. So does a gateway's worker while the desk of another one waits.
+/// If an exchange is about to say what became of an order in doubt, or what there is at the end, it
+/// waits for that: at most so long. So does a gateway's worker while the desk of another one waits.
 const LINGER_DOUBT: Span = Span::from_secs(20);
 const LINGER_LOOK: Span = Span::from_millis(10);
 /// A parked worker looks up at least this often. If the kernel does not say how long a thread
