@@ -141,6 +141,8 @@ fn fees(of: &Pnl) -> String {
         .iter()
         .map(|fee| fee.value.as_deref()?.parse::<f64>().ok());
     let all: Option<f64> = values.sum();
+    // The sum of nothing is a zero below zero.
+    let all = all.map(|all| all + 0.0);
     all.map_or_else(|| "-".to_owned(), |all| sum(&all.to_string()))
 }
 
@@ -206,6 +208,13 @@ mod tests {
     use super::super::super::summary::Fees;
     use super::super::super::summary::tests::example;
     use super::*;
+
+    #[test]
+    fn of_what_cost_nothing_the_fees_are_zero() {
+        let mut row = example().pnl[0].clone();
+        row.fees.clear();
+        assert_eq!(fees(&row), "0");
+    }
 
     #[test]
     fn several_strategies_stand_apart_and_are_added_up() {
