@@ -289,8 +289,8 @@ impl DeribitClient {
         let said = self.ask("private/get_account_summaries", json!({}));
         let all = said["summaries"].as_array().unwrap();
         let of = all.iter().find(|one| one["currency"] == asset);
-        let balance = of.map_or(0.0, |of| of["balance"].as_f64().unwrap());
-        (balance * 1e8).round() as i128
+        // Its text: as a float the last digit of a large one would be lost.
+        of.map_or(0, |of| units(&of["balance"].to_string().into()))
     }
 
     fn ask(&mut self, method: &str, params: Value) -> Value {
