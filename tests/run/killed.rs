@@ -280,6 +280,9 @@ fn what_rests_goes_although_the_strategy_never_comes_back_from_an_event() {
         let engine = bench.broken(out);
         bench.until_quotes();
         fs::write(dir.join("hang"), "").unwrap();
+        until("a strategy that hangs", || {
+            (status(&dir, out)["answers"] == false).then_some(())
+        });
         let began = Instant::now();
         let killed = std::thread::spawn({
             let dir = dir.clone();
