@@ -48,7 +48,7 @@ open_orders_max = 64
 /// Orders of the survivor before the panic, and as many after it.
 fn orders() -> usize {
     let asked = std::env::var("TICKWIRE_SURVIVES").ok();
-    asked.and_then(|text| text.parse().ok()).unwrap_or(100)
+    asked.and_then(|text| text.parse().ok()).unwrap_or(40)
 }
 
 /// Nanoseconds from the ring to the survivor's decision, of each of its orders.
