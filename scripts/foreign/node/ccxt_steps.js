@@ -386,7 +386,9 @@ async function trade() {
             await buy('js-5');
             let got = await first;
             limit(got[got.length - 1], 'js-5', 'open');
+            const next = client.watchOrders(PAIR); // It forgets what is told while nobody waits.
             await client.cancelOrder(got[got.length - 1].id, PAIR);
+            got = await next;
             while (got[got.length - 1].status !== 'canceled') got = await client.watchOrders(PAIR);
             const trades = client.watchMyTrades(PAIR);
             await sleep(500);

@@ -154,6 +154,8 @@ class Steps:
 class Trading:
     """One account at one exchange; each step goes on where the one before it ended."""
 
+    NAME = "clientOrderId"  # What an order's own name is called.
+
     def __init__(self):
         key = "foreign-ccxt"
         self.exchange = ccxt.pro.binance({
@@ -167,26 +169,27 @@ class Trading:
             return
         raise Wrong(f"not refused: {str(got)[:200]}")
 
-    def limit(self, got, client_id, status):
+    async def make(self, price=float(FAR), **params):
+        return await self.exchange.create_order(PAIR, "limit", "buy", 0.01, price, params)
+
+    def limit(self, got, name, status):
         for field, value in {
             "symbol": PAIR, "side": "buy", "type": "limit", "status": status, "amount": 0.01,
-            "price": float(FAR), "clientOrderId": client_id,
+            "price": float(FAR),
         }.items():
             need(got[field] == value, f"{field} is {got[field]}, not {value}")
+        named = {**got["info"], **got}[self.NAME]
+        need(named == name, f"{self.NAME} is {named}, not {name}")
         return got["id"]
 
     async def place(self):
         listed = await self.exchange.load_markets()
         need(PAIR in listed and self.exchange.currencies["BTC"], "no currencies")
-        make = self.exchange.create_order
-        got = await make(PAIR, "limit", "buy", 0.01, float(FAR), {"clientOrderId": "cc-1"})
-        self.id = self.limit(got, "cc-1", "open")
-        again = make(PAIR, "limit", "buy", 0.01, float(FAR), {"clientOrderId": "cc-1"})
-        await self.refused(ccxt.InvalidOrder, again)
-        poor = make(PAIR, "limit", "sell", 1_001, 8_900, {})  # It has 1,000.
+        self.id = self.limit(await self.make(clientOrderId="cc-1"), "cc-1", "open")
+        await self.refused(ccxt.InvalidOrder, self.make(clientOrderId="cc-1"))
+        poor = self.exchange.create_order(PAIR, "limit", "sell", 1_001, 8_900)  # It has 1,000.
         await self.refused(ccxt.InsufficientFunds, poor)
-        crossing = make(PAIR, "limit", "buy", 0.01, 90000, {"postOnly": True})
-        await self.refused(ccxt.OrderImmediatelyFillable, crossing)
+        await self.refused(ccxt.OrderImmediatelyFillable, self.make(90_000, postOnly=True))
 
     async def open(self):
         got = await self.exchange.fetch_open_orders(PAIR)
@@ -206,7 +209,7 @@ class Trading:
         got = await self.exchange.fetch_order(self.id, PAIR)
         need(got["status"] == "canceled", str(got)[:200])
         await self.refused(ccxt.OrderNotFound, self.exchange.cancel_order(self.id, PAIR))
-        await self.exchange.create_order(PAIR, "limit", "buy", 0.01, float(FAR))
+        await self.make()
         await self.exchange.cancel_all_orders(PAIR)
         need(await self.exchange.fetch_open_orders(PAIR) == [], "some are open still")
 
@@ -225,7 +228,7 @@ class Trading:
 
     async def funds(self):
         before = await self.exchange.fetch_balance()
-        await self.exchange.create_order(PAIR, "limit", "buy", 0.01, float(FAR))
+        await self.make()
         after = await self.exchange.fetch_balance()
         need(abs(after["USDT"]["used"] - 500) < 1e-6, f"used {after['USDT']['used']}")
         need(abs(after["USDT"]["total"] - before["USDT"]["total"]) < 1e-6, "the total changed")
@@ -252,24 +255,38 @@ class Trading:
         got = await self.exchange.fetch_balance_ws()
         need("BTC" in got and got["BTC"]["free"] > 0, "no BTC among its balances")
 
+    async def told(self, watch, is_wanted):
+        """Waits from now on for what a stream tells; `await` what this gives for the wanted one. ccxt
+        forgets what is told while nobody waits, and does not say when it is subscribed."""
+        async def wait():
+            while True:
+                for one in await watch(PAIR):
+                    if is_wanted(one):
+                        return one
+
+        waiting = asyncio.ensure_future(wait())
+        await asyncio.sleep(0.5)
+        return waiting
+
+    async def orders_told(self):
+        orders, trades = self.exchange.watch_orders, self.exchange.watch_my_trades
+        opened = await self.told(orders, lambda order: order["status"] == "open")
+        await self.make(**{self.NAME: "cc-3"})
+        id = self.limit(await opened, "cc-3", "open")
+        ended = await self.told(orders, lambda order: order["status"] == "canceled")
+        await self.exchange.cancel_order(id, PAIR)
+        need((await ended)["id"] == id, "another order ended")
+        traded = await self.told(trades, lambda _: True)
+        bought = await self.exchange.create_order(PAIR, "market", "buy", 0.01)
+        need((await traded)["order"] == bought["id"], "another order traded")
+
     async def events(self):
-        orders = asyncio.ensure_future(self.exchange.watch_orders(PAIR))
-        await asyncio.sleep(0.5)  # Until it is subscribed; ccxt does not say when.
-        params = {"clientOrderId": "cc-3"}
-        await self.exchange.create_order(PAIR, "limit", "buy", 0.01, float(FAR), params)
-        got = await orders
-        self.limit(got[-1], "cc-3", "open")
-        await self.exchange.cancel_order(got[-1]["id"], PAIR)
-        while (got := await self.exchange.watch_orders(PAIR))[-1]["status"] != "canceled":
-            pass
-        trades = asyncio.ensure_future(self.exchange.watch_my_trades(PAIR))
+        await self.orders_told()
         balance = asyncio.ensure_future(self.exchange.watch_balance())
         await asyncio.sleep(0.5)
-        bought = await self.exchange.create_order(PAIR, "market", "buy", 0.01)
-        got = await trades
-        need(got[-1]["order"] == bought["id"], str(got[-1])[:200])
+        await self.exchange.create_order(PAIR, "market", "buy", 0.01)
         got = await balance
-        while "BTC" not in got:  # What the cancel gave back may have been told first.
+        while "BTC" not in got:  # What the buy before it took may have been told first.
             got = await self.exchange.watch_balance()
         need(got["BTC"]["free"] > 0, "no BTC")
 
@@ -288,22 +305,12 @@ class Trading:
 class Labelled(Trading):
     """The same at Deribit: labels instead of client ids, and an edit that keeps the order."""
 
+    NAME = "label"
+
     def __init__(self):
         key = "foreign-ccxt"
         self.exchange = ccxt.pro.deribit(
             {"timeout": 10_000, "apiKey": key, "secret": secret(key)})
-
-    async def make(self, price=float(FAR), **params):
-        return await self.exchange.create_order(PAIR, "limit", "buy", 0.01, price, params)
-
-    def limit(self, got, label, status):
-        for field, value in {
-            "symbol": PAIR, "side": "buy", "type": "limit", "status": status, "amount": 0.01,
-            "price": float(FAR),
-        }.items():
-            need(got[field] == value, f"{field} is {got[field]}, not {value}")
-        need(got["info"]["label"] == label, f"label {got['info']['label']}")
-        return got["id"]
 
     async def place(self):
         listed = await self.exchange.load_markets()
@@ -348,27 +355,12 @@ class Labelled(Trading):
         got = await self.exchange.fetch_balance()
         need(got["BTC"]["free"] > 1_000 and got["USDT"]["free"] > 0, str(got["BTC"]))
 
-    async def events(self):
-        orders = asyncio.ensure_future(self.exchange.watch_orders(PAIR))
-        await asyncio.sleep(0.5)  # Until it is subscribed; ccxt does not say when.
-        await self.make(label="cc-3")
-        got = await orders
-        self.limit(got[-1], "cc-3", "open")
-        await self.exchange.cancel_order(got[-1]["id"], PAIR)
-        while (got := await self.exchange.watch_orders(PAIR))[-1]["status"] != "canceled":
-            pass
-        trades = asyncio.ensure_future(self.exchange.watch_my_trades(PAIR))
-        await asyncio.sleep(0.5)
-        bought = await self.exchange.create_order(PAIR, "market", "buy", 0.01)
-        got = await trades
-        need(got[-1]["order"] == bought["id"], str(got[-1])[:200])
-
     async def run(self):
         try:
             for name, call in {
                 "place": self.place, "open": self.open, "amend": self.amend,
                 "cancel": self.cancel, "fills": self.fills, "funds": self.funds,
-                "~events": self.events,
+                "~events": self.orders_told,
             }.items():
                 await astep("deribit", name, call)
         finally:
