@@ -8,7 +8,7 @@ use super::placement::{Cpus, Placement, WaitChoice, WorkerPlan, place};
 use super::recorder::{LaneTap, bare};
 use super::socket::{Socket, SocketOptions};
 use super::watcher::{Seat, Watcher};
-use super::worker::{Attempts, BELL, Ended, Placed, Pulse, Worker};
+use super::worker::{Attempts, BELL, Ended, Ending, Placed, Pulse, Worker};
 use crate::base::{Instrument, Note};
 use crate::exchange::Exchange;
 use crate::watch::Stage;
@@ -80,8 +80,7 @@ pub(crate) struct Engine {
     /// What the desk can be asked, for whoever takes it.
     pub(crate) commands: Option<CommandLine>,
     stop: Arc<AtomicBool>,
-    /// See [`Worker::settled`].
-    settled: Arc<AtomicBool>,
+    ending: Arc<Ending>,
     workers: Vec<(Arc<Bell>, JoinHandle<Ended>)>,
     clerk: Clerk,
     /// They write the accounts' order journals.
@@ -197,7 +196,7 @@ impl Engine {
             instruments,
             pulses: Vec::new(),
             stop: Arc::new(AtomicBool::new(false)),
-            settled: Arc::default(),
+            ending: Arc::default(),
             workers: Vec::new(),
             clerk,
             watcher,
@@ -254,7 +253,7 @@ impl Engine {
             replies: station.replies,
             pulse,
             stop: self.stop.clone(),
-            settled: self.settled.clone(),
+            ending: self.ending.clone(),
         };
         (worker, collector)
     }

@@ -28,7 +28,7 @@ use mio::{Events, Poll, Token};
 pub(crate) use pulse::Pulse;
 use scheduled::Scheduled;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -43,7 +43,8 @@ const LINGER: Span = Span::from_millis(150);
 /// time, it waits for so long.
 const LINGER_MAX: Span = Span::from_secs(5);
 /// If an exchange is about to say what became of an order in doubt, or what there is at the end, it
-/// waits for that: at most so long. So does a gateway's worker while the desk of another one waits.
+/// waits for that: at most so long. So does a gateway's worker, if the desk of another one says
+/// that it waits: a desk that hangs says nothing.
 const LINGER_DOUBT: Span = Span::from_secs(20);
 const LINGER_LOOK: Span = Span::from_millis(10);
 /// A parked worker looks up at least this often. If the kernel does not say how long a thread
@@ -91,8 +92,27 @@ pub(crate) struct Worker {
     pub(crate) pulse: Arc<Pulse>,
     /// Raised to end it.
     pub(crate) stop: Arc<AtomicBool>,
-    /// The run is ending, and its desk waits for nothing more. Whoever has the desk raises it.
-    pub(crate) settled: Arc<AtomicBool>,
+    /// What the desk says of the run's end, to the workers that are without it.
+    pub(crate) ending: Arc<Ending>,
+}
+
+/// How the end of a run goes at its desk: whoever has the desk says so.
+#[derive(Default)]
+pub(crate) struct Ending(AtomicU8);
+
+impl Ending {
+    /// Exchanges are about to say what became of orders in doubt, or what there is at the end.
+    const AWAITS: u8 = 1;
+    /// Nothing more is waited for.
+    const SETTLED: u8 = 2;
+
+    fn say(&self, what: u8) {
+        self.0.store(what, Ordering::Release);
+    }
+
+    fn is(&self, what: u8) -> bool {
+        self.0.load(Ordering::Acquire) == what
+    }
 }
 
 /// What a worker leaves behind.
@@ -206,15 +226,18 @@ impl Running {
         let working = |worker: &Worker| match &worker.desk {
             Some(desk) => desk.is_settling(),
             // Its answers come by this worker's lines.
-            None => !worker.gateways.is_empty() && !worker.settled.load(Ordering::Acquire),
+            None => !worker.gateways.is_empty() && !worker.ending.is(Ending::SETTLED),
         };
         loop {
             let now = self.clock.now();
             let (waited, works) = (now.since(began), working(&self.worker));
             let doubts = match &self.worker.desk {
                 Some(desk) => now < desk.settles_by(),
-                None => works,
+                None => self.worker.ending.is(Ending::AWAITS),
             };
+            if doubts && self.worker.desk.is_some() {
+                self.worker.ending.say(Ending::AWAITS);
+            }
             let enough = if doubts { LINGER_DOUBT } else { LINGER_MAX };
             if waited >= enough || (waited >= LINGER && !works) {
                 break;
@@ -222,7 +245,7 @@ impl Running {
             self.turn();
         }
         if self.worker.desk.is_some() {
-            self.worker.settled.store(true, Ordering::Release);
+            self.worker.ending.say(Ending::SETTLED);
         }
         let (worker, now) = (&mut self.worker, self.clock.now());
         let mut turn = Turn {

@@ -18,7 +18,7 @@ fn engine() -> Engine {
         placement,
         instruments: Arc::new([]),
         pulses: Vec::new(),
-        settled: Arc::default(),
+        ending: Arc::default(),
         stop: Arc::default(),
         workers: Vec::new(),
         clerk,
