@@ -7,7 +7,7 @@ use crate::base::note::NOTE_TEXT_MAX;
 use crate::base::{ClientId, Decimal, Fee, InstrumentId, Px, Said, decimal};
 use crate::exchange::{AccountWord, DecodeError};
 use DecodeError::Shape;
-use arrayvec::ArrayString;
+use arrayvec::{ArrayString, ArrayVec};
 
 /// The exchange's own words, cut to what a note holds.
 pub(crate) type ErrorText = ArrayString<NOTE_TEXT_MAX>;
@@ -21,6 +21,24 @@ pub(crate) fn append(text: &mut ErrorText, more: &str) {
 /// Nobody knows of this order what the frame would say.
 pub(crate) fn unknown(id: ClientId, instrument: InstrumentId) -> AccountWord {
     AccountWord::Order(id, instrument, Said::Unanswered)
+}
+
+/// What a frame comes to that was read so far: if it turned out to be unreadable, what is said
+/// `otherwise` of the orders that it named. It stays unreadable if that is nothing.
+pub(crate) fn or_otherwise<const N: usize>(
+    read: Result<(), DecodeError>,
+    words: &mut Vec<AccountWord>,
+    otherwise: &mut ArrayVec<AccountWord, N>,
+) -> Result<(), DecodeError> {
+    if read.is_ok() {
+        return Ok(());
+    }
+    words.clear();
+    words.extend(otherwise.drain(..));
+    match words.is_empty() {
+        true => read,
+        false => Ok(()),
+    }
 }
 
 /// A price of a trade: zero and less is none.

@@ -8,7 +8,7 @@ use super::{answers, stream};
 use crate::base::{
     Instrument, InstrumentId, NewOrder, OrderRef, Qty, Question, Span, TradesOf, UnixNanos, decimal,
 };
-use crate::exchange::kit::account::ErrorText;
+use crate::exchange::kit::account::{ErrorText, or_otherwise};
 use crate::exchange::kit::ids::digits;
 use crate::exchange::kit::tape::Scratch;
 use crate::exchange::kit::{Listed, Symbols, Value};
@@ -304,15 +304,7 @@ impl OrderCodec for SpotOrders {
         words.clear();
         reader.otherwise.clear();
         let read = self.scratch.read(frame, |root| reader.walk(root, words));
-        if read.is_ok() {
-            return Ok(());
-        }
-        words.clear();
-        words.extend(reader.otherwise.drain(..));
-        match words.is_empty() {
-            true => read,
-            false => Ok(()),
-        }
+        or_otherwise(read, words, &mut reader.otherwise)
     }
 
     fn last_error(&self) -> &str {
