@@ -593,4 +593,6 @@ mod halt_tests;
 #[cfg(test)]
 mod restart_tests;
 #[cfg(test)]
+mod test_clock;
+#[cfg(test)]
 mod ways_tests;

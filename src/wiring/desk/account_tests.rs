@@ -8,6 +8,7 @@ mod fickle;
 mod kills;
 mod money;
 
+use super::test_clock::TestClock;
 use super::*;
 use crate::base::{
     Balance, Cancel, Clock, Decimal, End, Fee, Level, OrderType, Px, Resting, Side, Status, Symbol,
@@ -18,7 +19,6 @@ use crate::watch::latency::Histograms;
 use crate::wiring::ring::{Bell, ring};
 use crate::wiring::turn::Notes;
 use fickle::Fickle;
-use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::{Arc, Mutex};
@@ -36,18 +36,6 @@ const QUIET_AT: Nanos = Nanos::from_secs(140);
 const BTC: InstrumentId = InstrumentId(0);
 const TRADING: usize = 0;
 const ACCOUNT: usize = 1;
-
-struct TestClock(Cell<Nanos>);
-
-impl Clock for TestClock {
-    fn now(&self) -> Nanos {
-        self.0.get()
-    }
-
-    fn unix(&self) -> UnixNanos {
-        UnixNanos(self.0.get().0 as i64)
-    }
-}
 
 fn instruments() -> Vec<Instrument> {
     let mut one = Instrument::bare("binance", Symbol::from("BTCUSDT").unwrap(), (2, 3));
@@ -201,7 +189,7 @@ impl World {
         let (sender, log) = crossbeam_channel::bounded(65_536);
         let mut world = Self {
             dice,
-            clock: TestClock(Cell::new(Nanos::from_secs(10))),
+            clock: TestClock::at(Nanos::from_secs(10)),
             desk,
             requests,
             journal: None,

@@ -3,32 +3,18 @@
 
 use super::command::{Answer, Command, DeskState, Setting};
 use super::halt::{CLOSING_LOOK, CLOSING_TAG, CLOSING_TRIES};
+use super::test_clock::TestClock;
 use super::*;
-use crate::base::{
-    Clock, KeyName, KeyValue, Level, Mode, OrderType, Px, Side, Status, Symbol, Top, Why,
-};
+use crate::base::{KeyName, KeyValue, Level, Mode, OrderType, Px, Side, Status, Symbol, Top, Why};
 use crate::strategy::{Key, Sort, Values};
 use crate::trading::limits::{RiskLimits, RiskParams, StrategyParams};
 use crate::watch::latency::Histograms;
 use crate::wiring::keep::Kept;
 use crate::wiring::ring::{Bell, ring};
 use crate::wiring::turn::Notes;
-use std::cell::Cell;
 use std::sync::Mutex;
 
 const BTC: InstrumentId = InstrumentId(0);
-
-struct TestClock(Cell<Nanos>);
-
-impl Clock for TestClock {
-    fn now(&self) -> Nanos {
-        self.0.get()
-    }
-
-    fn unix(&self) -> UnixNanos {
-        UnixNanos(self.0.get().0 as i64)
-    }
-}
 
 /// What a strategy of the test does at its next books.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -162,7 +148,7 @@ impl Bench {
         let (sender, log) = crossbeam_channel::bounded(65_536);
         Self {
             desk,
-            clock: TestClock(Cell::new(Nanos::from_secs(10))),
+            clock: TestClock::at(Nanos::from_secs(10)),
             histograms: Histograms::new(0, &Stage::ALL).0,
             notes: Notes::new(sender),
             log,

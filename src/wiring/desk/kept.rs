@@ -88,16 +88,16 @@ impl Desk {
         self.hold(way);
     }
 
-    /// Records what was gained of this day, and what it was valued at.
+    /// Records what was gained of this day, in every account's journal, and what it was valued at,
+    /// in that of the account which trades it.
     pub(super) fn keep_day(&mut self, now: Nanos) {
-        for deed in self.risk.day_deeds() {
-            let of = match deed {
-                Deed::Marked { instrument, .. } => self.way_of[instrument.index()],
-                _ => None,
-            };
-            match of {
-                Some(way) => self.ways[way].keep(now, deed),
-                None => self.ways.iter_mut().for_each(|way| way.keep(now, deed)),
+        for (at, way) in self.ways.iter_mut().enumerate() {
+            for deed in self.risk.day_deeds() {
+                match deed {
+                    Deed::Marked { instrument, .. }
+                        if self.way_of[instrument.index()] != Some(at) => {}
+                    _ => way.keep(now, deed),
+                }
             }
         }
     }

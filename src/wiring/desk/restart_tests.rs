@@ -1,6 +1,7 @@
 //! What a desk and its account know over restarts: differences, what they hold and what ends that;
 //! and what the day gained and lost.
 
+use super::test_clock::TestClock;
 use super::*;
 use crate::base::{
     Accepter, Asset, Balance, Clock, DAY_NS, Decimal, Level, OrderType, Px, Side, Status, Symbol,
@@ -12,24 +13,10 @@ use crate::watch::latency::Histograms;
 use crate::wiring::keep::{KeepEnd, Kept, keep};
 use crate::wiring::ring::{Bell, ring};
 use crate::wiring::turn::Notes;
-use std::cell::Cell;
 
 const BTC: InstrumentId = InstrumentId(0);
 const DAY: Span = Span(DAY_NS as u64);
 const NOON: Nanos = Nanos(DAY.0 / 2);
-
-/// Its monotonic clock shows the time since 1970.
-struct TestClock(Cell<Nanos>);
-
-impl Clock for TestClock {
-    fn now(&self) -> Nanos {
-        self.0.get()
-    }
-
-    fn unix(&self) -> UnixNanos {
-        UnixNanos(self.0.get().0 as i64)
-    }
-}
 
 fn asset(name: &str) -> Asset {
     Asset::from(name).unwrap()
@@ -127,7 +114,7 @@ impl Bench {
         let (sender, log) = crossbeam_channel::bounded(65_536);
         let mut bench = Self {
             desk,
-            clock: TestClock(Cell::new(now)),
+            clock: TestClock::at(now),
             requests,
             end,
             deeds: left.deeds(now).map(|deed| (now, deed)).collect(),

@@ -1,6 +1,7 @@
 //! A desk with two accounts: what one of them says, or fails to say, is never taken for the
 //! other's.
 
+use super::test_clock::TestClock;
 use super::*;
 use crate::base::{
     Asset, Balance, Clock, Decimal, Level, Mode, OrderType, Px, Side, Status, Symbol, Top, Why,
@@ -11,22 +12,9 @@ use crate::watch::latency::Histograms;
 use crate::wiring::keep::{KeepEnd, Kept, keep};
 use crate::wiring::ring::{Bell, ring};
 use crate::wiring::turn::Notes;
-use std::cell::Cell;
 use std::sync::Mutex;
 
 const EXCHANGES: [&str; 2] = ["near", "far"];
-
-struct TestClock(Cell<Nanos>);
-
-impl Clock for TestClock {
-    fn now(&self) -> Nanos {
-        self.0.get()
-    }
-
-    fn unix(&self) -> UnixNanos {
-        UnixNanos(self.0.get().0 as i64)
-    }
-}
 
 /// Instrument `n` is BTC at exchange `n`.
 fn table() -> Vec<Instrument> {
@@ -132,7 +120,7 @@ impl Bench {
         let (sender, log) = crossbeam_channel::bounded(1_024);
         Self {
             desk,
-            clock: TestClock(Cell::new(began)),
+            clock: TestClock::at(began),
             histograms: Histograms::new(0, &Stage::ALL).0,
             notes: Notes::new(sender),
             _log: log,

@@ -165,7 +165,7 @@ impl Bench {
         let (sender, log) = crossbeam_channel::bounded(1_024);
         Self {
             desk,
-            clock: TestClock(Cell::new(now)),
+            clock: TestClock::at(now),
             account,
             script,
             end,
