@@ -7,6 +7,7 @@
 mod plan;
 mod rest;
 
+use super::clock::monotonic;
 use super::sys;
 use crate::base::{Instrument, InstrumentId, Nanos, Note, Severity, Snapshot, Span, Value};
 use crate::exchange::{Exchange, Listings, RestRequest};
@@ -209,7 +210,7 @@ impl Office {
                 return;
             }
             let found = resolve(&self.clients[job.lane].stream).unwrap_or_else(|error| {
-                let note = Note::new(sys::monotonic(), Severity::Warn, "resolve.failed");
+                let note = Note::new(monotonic(), Severity::Warn, "resolve.failed");
                 self.notes.send(note.text(&error));
                 Vec::new()
             });
@@ -224,7 +225,7 @@ impl Office {
         fetched: Result<Box<Snapshot>, FetchError>,
     ) {
         if let Err(error) = &fetched {
-            let note = Note::new(sys::monotonic(), Severity::Warn, "snapshot.failed");
+            let note = Note::new(monotonic(), Severity::Warn, "snapshot.failed");
             self.notes
                 .send(note.instrument(id).text(&error.to_string()));
         }
@@ -271,7 +272,7 @@ impl Fetcher {
                 exchanges.push(market.exchange);
             }
         }
-        let now = sys::monotonic();
+        let now = monotonic();
         Self {
             office,
             host,
@@ -291,7 +292,7 @@ impl Fetcher {
         while !self.office.stopped() {
             let before = self.queue.len();
             inbox.try_iter().for_each(|job| self.take(job));
-            let now = sys::monotonic();
+            let now = monotonic();
             if self.queue.len() > before {
                 self.announce(now);
             }
@@ -383,11 +384,11 @@ impl Fetcher {
         let Some(request) = self.request(job, id) else {
             return;
         };
-        let asked = sys::monotonic();
+        let asked = monotonic();
         let fetched = match self.rest.fetch_admitted(&request, None) {
             Err(FetchError::SentAway(status, body)) => {
                 // It keeps its place: the host is left alone as long as it asked.
-                let now = sys::monotonic();
+                let now = monotonic();
                 let span_ms = self.rest.plan.banned_until().since(now).as_millis();
                 let note = Note::new(now, Severity::Warn, "rest.sent_away")
                     .with("status", Value::Int(i64::from(status)))

@@ -16,5 +16,6 @@ pub mod scribe;
 pub mod server;
 pub mod socket;
 pub mod sys;
+mod tsc;
 pub(crate) mod watcher;
 pub(crate) mod worker;

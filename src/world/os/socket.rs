@@ -1,6 +1,7 @@
 //! A TCP socket as connections use it: non-blocking, without Nagle, and with the kernel's stamps.
 //! Never resolves a name and never waits: it is registered with a poll, and read when ready.
 
+use super::clock::monotonic;
 use super::sys;
 use crate::base::{Nanos, RxStamps, Span, UnixNanos};
 use crate::conn::{Transport, TxMark, TxStamp};
@@ -59,7 +60,7 @@ impl Socket {
         let mut socket = Self {
             stream,
             rx: RxStamps::default(),
-            empty: sys::monotonic(),
+            empty: monotonic(),
             tx: TxMark::default(),
             stamped: 0,
             declined: ArrayVec::new(),
@@ -128,10 +129,10 @@ fn to_monotonic(stamp: UnixNanos, now: Nanos) -> Nanos {
 
 impl Read for Socket {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let call = sys::monotonic();
+        let call = monotonic();
         match sys::recv_stamped(self.stream.as_fd(), out) {
             Ok((n, stamp)) => {
-                let read = sys::monotonic();
+                let read = monotonic();
                 // Nothing came before the socket was empty, whatever the wall clock did meanwhile.
                 let kernel = stamp.map_or(Nanos::ZERO, |stamp| {
                     to_monotonic(stamp, read).max(self.empty)
@@ -160,14 +161,14 @@ impl Read for Socket {
 
 impl Write for Socket {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let call = sys::monotonic();
+        let call = monotonic();
         let n = self.stream.write(data)?;
         self.wrote(call, n);
         Ok(n)
     }
 
     fn write_vectored(&mut self, data: &[IoSlice<'_>]) -> io::Result<usize> {
-        let call = sys::monotonic();
+        let call = monotonic();
         let n = self.stream.write_vectored(data)?;
         self.wrote(call, n);
         Ok(n)
@@ -200,7 +201,7 @@ impl Transport for Socket {
         self.stamped = self.stamped.max(bytes);
         Some(TxStamp {
             bytes,
-            at: to_monotonic(stamp, sys::monotonic()),
+            at: to_monotonic(stamp, monotonic()),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The thread that notices what a host or a container takes away while a run is on: CPUs, quota,
 //! time. Says it in the log, and gives each worker another seat; workers take it themselves.
 
+use super::clock::monotonic;
 use super::container::{self, Reading, Throttled};
 use super::placement::{Cpus, Placement, Wait};
 use super::sys;
@@ -78,7 +79,7 @@ impl Watcher {
             let Ok(allowed) = sys::affinity() else {
                 return; // A kernel that does not say changes nothing.
             };
-            let said = watch.look(sys::monotonic(), allowed, container::read());
+            let said = watch.look(monotonic(), allowed, container::read());
             said.into_iter().for_each(|note| notes.send(note));
         })
     }

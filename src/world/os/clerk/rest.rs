@@ -7,6 +7,7 @@ use crate::conn::proxy::{Proxy, Target, Tunnel};
 use crate::conn::retry_after::retry_after;
 use crate::conn::tls::{self, TlsSetupError};
 use crate::exchange::{Exchange, Rate, RestRequest, SignedRequest};
+use crate::world::os::clock::monotonic;
 use crate::world::os::recorder::BodyTap;
 use crate::world::os::sys;
 use std::io::Read as _;
@@ -176,7 +177,7 @@ impl Rest {
 
     /// How long the host's budget needs from now for requests of these weights.
     pub(crate) fn time_needed(&self, weights: impl Iterator<Item = u32>) -> Span {
-        self.plan.time_needed(sys::monotonic(), weights)
+        self.plan.time_needed(monotonic(), weights)
     }
 
     /// The body of the answer. Spends of the host's budget, and waits a little while for it, or for
@@ -201,9 +202,9 @@ impl Rest {
         request: &RestRequest,
         header: Option<(&str, &HeaderValue)>,
     ) -> Result<Vec<u8>, FetchError> {
-        let latest = sys::monotonic() + PATIENCE;
+        let latest = monotonic() + PATIENCE;
         loop {
-            let now = sys::monotonic();
+            let now = monotonic();
             match self.plan.spend(now, request.weight) {
                 Ok(()) => match self.fetch_admitted(request, header) {
                     Err(FetchError::SentAway(..)) if self.plan.banned_until() <= latest => {}
@@ -227,7 +228,7 @@ impl Rest {
             Some(proxy) => FetchError::Transport(format!("by way of the proxy {proxy}: {error}")),
         };
         let url = format!("{}{}", self.base, request.path);
-        let asked = sys::monotonic();
+        let asked = monotonic();
         let send = || match &request.body {
             None => {
                 let get = self.agent.get(url);
@@ -248,7 +249,7 @@ impl Rest {
             }
         };
         let sent = without_panic(send);
-        let answered = sys::monotonic();
+        let answered = monotonic();
         self.plan.redate(answered, request.weight);
         let mut response = sent?.map_err(transport)?;
         let status = response.status().as_u16();
@@ -258,7 +259,7 @@ impl Rest {
             .map(|date| http_date::told(date, asked, answered));
         let asked = header("retry-after")
             .and_then(|asked| retry_after(asked, header("date"), sys::realtime()));
-        let sent_away = self.plan.answered(sys::monotonic(), status, asked);
+        let sent_away = self.plan.answered(monotonic(), status, asked);
         if status != 200 {
             let text = refusal_text(response.body_mut().as_reader());
             return Err(match sent_away {

@@ -2,7 +2,7 @@
 
 use crate::base::{InstrumentId, Nanos};
 use crate::exchange::{Exchange, RestRequest};
-use crate::world::os::sys;
+use crate::world::os::clock::monotonic;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,7 +63,7 @@ impl BodyTap {
         let body = Body {
             exchange: exchange.name(),
             conn: format!("https://{}{}", bare(&host), request.path),
-            at: sys::monotonic(),
+            at: monotonic(),
             snapshot,
             bytes,
         };
