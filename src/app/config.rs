@@ -64,6 +64,9 @@ pub struct Engine {
     pub(crate) down_max: Option<Duration>,
     /// Whenever this file is there, the run is killed: no order leaves.
     pub(crate) kill_file: Option<PathBuf>,
+    /// The summary has a digest of all books that were shown, also if no exchange here knows the
+    /// truth.
+    pub(crate) digests: bool,
 }
 
 impl Default for Engine {
@@ -73,6 +76,7 @@ impl Default for Engine {
             depth: 1024,
             down_max: None,
             kill_file: None,
+            digests: false,
         }
     }
 }

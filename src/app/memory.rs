@@ -73,6 +73,8 @@ pub(crate) fn parts(config: &Config, cpus: &Cpus) -> Vec<Part> {
     let (depth, level) = (config.engine.depth, size_of::<Level>());
     let (each, line) = (count(instruments, "instrument"), count(lanes, "lane"));
     let connection = count(connections, "connection");
+    let audits = config.engine.digests || config.feeds.iter().any(Feed::is_simulated);
+    let audited = if audits { lanes } else { 0 };
     let (event, shown, note) = (size_of::<Event>(), size_of::<Shown>(), size_of::<Note>());
     let part = |name, bytes, how| Part { name, bytes, how };
     vec![
@@ -118,8 +120,11 @@ pub(crate) fn parts(config: &Config, cpus: &Cpus) -> Vec<Part> {
         ),
         part(
             "audit",
-            lanes * AUDITS * shown,
-            format!("{line} x {AUDITS} books x {shown} bytes, to the scribe"),
+            audited * AUDITS * shown,
+            format!(
+                "{} x {AUDITS} books x {shown} bytes, to the scribe",
+                count(audited, "lane")
+            ),
         ),
         part(
             "notes",

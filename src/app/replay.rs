@@ -220,10 +220,7 @@ pub fn digest_lines(files: &[PathBuf], depth: usize) -> Result<Replayed, String>
         let digest = |(instrument, counters): (Instrument, Counters)| {
             let audit = auditor.as_ref()?.result(instrument.id)?;
             let BookAudit {
-                updates,
-                incomplete,
-                sha256,
-                ..
+                updates, sha256, ..
             } = audit;
             // A symbol without a book (only trades were recorded) has no digest.
             (updates > 0).then_some(Digest {
@@ -233,7 +230,7 @@ pub fn digest_lines(files: &[PathBuf], depth: usize) -> Result<Replayed, String>
                 gaps: counters.gaps,
                 checksums_ok: counters.checksum_ok,
                 checksums_bad: counters.checksum_bad,
-                incomplete,
+                incomplete: counters.incomplete,
                 sha256,
                 stream: stream.clone(),
             })

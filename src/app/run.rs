@@ -276,6 +276,9 @@ impl Run {
         let mut parts = parts.map_err(RunError::Failed)?;
         for lane in &mut parts.road.lanes {
             lane.feed.played = played;
+            if sim.is_none() && !config.engine.digests {
+                lane.feed.audits = 0;
+            }
         }
         let mut seated = Vec::new();
         for (letter, journal) in letters {
@@ -463,6 +466,7 @@ fn start_scribe(
         console,
         dir: Some(dir.to_owned()),
         status: Some(screen::status(engine)),
+        books: Some(screen::books(engine)),
         head: Some(head),
     };
     Scribe::start(inputs)

@@ -127,6 +127,13 @@ impl<const N: usize> Book<N> {
         self.half(side).whole()
     }
 
+    /// The best `k` levels of both sides, or all that there are, are provably the exchange's own.
+    pub(crate) fn is_complete(&self, k: usize) -> bool {
+        [&self.bids, &self.asks]
+            .iter()
+            .all(|half| half.whole() || half.complete() >= k)
+    }
+
     /// The worst price up to which this side is provably complete; `None` if nothing is known. For
     /// a [`whole`](Self::whole) side it is the end of the price scale.
     #[cfg(test)]

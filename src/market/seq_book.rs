@@ -9,6 +9,7 @@ use super::place::{Fit, Place};
 use super::sync::Counters;
 use super::update::Update;
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom};
+use crate::base::shown::AUDIT_LEVELS;
 use crate::base::{Diff, Level, Side, Snapshot};
 
 const SIDES: [Side; 2] = [Side::Buy, Side::Sell];
@@ -253,6 +254,8 @@ impl<const N: usize> SeqBook<N> {
         applied: &mut impl FnMut(&Book<N>, u64, bool),
     ) {
         counters.updates += 1;
+        counters.incomplete += u64::from(!self.book.is_complete(AUDIT_LEVELS));
+        debug_assert!(counters.incomplete <= counters.updates);
         applied(&self.book, self.id(), fresh);
     }
 }

@@ -24,12 +24,10 @@ pub(crate) struct Auditor {
 }
 
 /// What the audit of one instrument found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BookAudit {
     /// Lines: books that were shown.
     pub updates: u64,
-    /// Lines of books that did not provably hold the best 20 levels of both sides.
-    pub(crate) incomplete: u64,
     /// Nanoseconds for which a book was shown that differed from the exchange's. `None` without a
     /// truth.
     pub wrong_ns: Option<u64>,
@@ -65,7 +63,6 @@ impl Auditor {
         let Some(top) = &shown.top else { return };
         if !shown.again {
             book.updates += 1;
-            book.incomplete += u64::from(!top.complete(AUDIT_LEVELS));
             self.line.clear();
             book.scale.write_line(&mut self.line, shown.update_id, top);
             book.lines.update(&self.line);
@@ -97,7 +94,6 @@ impl Auditor {
         let book = self.books.get(instrument.index())?;
         Some(BookAudit {
             updates: book.updates,
-            incomplete: book.incomplete,
             wrong_ns: self.truth.then_some(book.wrong_ns),
             unverified: book.unverified,
             sha256: hex(&book.lines.clone().finalize()),
@@ -112,7 +108,6 @@ struct Book {
     scale: Scale,
     lines: Sha256,
     updates: u64,
-    incomplete: u64,
     wrong_ns: u64,
     unverified: u64,
     showing: Option<Showing>,
@@ -140,7 +135,6 @@ impl Book {
             },
             lines: Sha256::new(),
             updates: 0,
-            incomplete: 0,
             wrong_ns: 0,
             unverified: 0,
             showing: None,
@@ -336,10 +330,7 @@ mod tests {
             result.sha256,
             "c33330dca5d1373378e0e8ed427249f150bcfa487369c5725e62a82dc9457757"
         );
-        assert_eq!(
-            (result.updates, result.incomplete, result.wrong_ns),
-            (2, 1, None)
-        );
+        assert_eq!((result.updates, result.wrong_ns), (2, None));
         assert_eq!(auditor.result(InstrumentId(1)), None);
     }
 

@@ -14,6 +14,7 @@ mod pulse;
 mod reading;
 mod refused;
 mod slot;
+mod touched;
 
 use super::publisher::{Publisher, PublisherCounters};
 use super::turn::Turn;
@@ -39,6 +40,7 @@ pub use pace::SLOW_SAID;
 use reading::Reading;
 use refused::{Missing, ends, printable};
 use slot::{Outlet, Slot};
+use touched::Touched;
 
 /// A connection's refused frames are logged once in this time; the counters have them all. Garbage
 /// must not fill the disk.
@@ -59,9 +61,13 @@ pub struct Feed<const N: usize> {
     slots: Box<[Slot<N>]>,
     /// From [`InstrumentId`] to its place in `slots`; `u16::MAX` for instruments of other feeds.
     places: Box<[u16]>,
+    /// Slots whose wants and timers nobody has looked at since they changed. All other slots want
+    /// nothing, and nothing of them is due before `due`.
+    touched: Touched,
+    due: Nanos,
     lines: Lines,
     publisher: Publisher,
-    audit: rtrb::Producer<Shown>,
+    audit: Option<rtrb::Producer<Shown>>,
     counters: FeedCounters,
     age: Age,
     pace: Pace,
@@ -72,7 +78,7 @@ pub struct Feed<const N: usize> {
 impl<const N: usize> Feed<N> {
     /// A feed of `instruments` out of the run's `instruments_total`. Snapshots are refreshed when
     /// fewer than `depth_needed` levels (and a margin) are complete. Without `books` it keeps none
-    /// and sends no status.
+    /// and sends no status; without `audit` nobody checks what was shown.
     pub(crate) fn new(
         (exchange, depth): (&'static dyn Exchange, &'static DepthStream),
         instruments: &[Instrument],
@@ -80,7 +86,7 @@ impl<const N: usize> Feed<N> {
         depth_needed: usize,
         books: bool,
         publisher: Publisher,
-        audit: rtrb::Producer<Shown>,
+        audit: Option<rtrb::Producer<Shown>>,
     ) -> Self {
         let mut places = vec![u16::MAX; instruments_total];
         for (place, instrument) in instruments.iter().enumerate() {
@@ -100,6 +106,8 @@ impl<const N: usize> Feed<N> {
             slots: instruments.iter().map(slot).collect(),
             instruments: instruments.to_vec(),
             places: places.into(),
+            touched: Touched::all(instruments.len()),
+            due: Nanos::NEVER,
             lines: Lines::new(),
             publisher,
             audit,
@@ -148,12 +156,13 @@ impl<const N: usize> Feed<N> {
         let mut reading = Reading {
             out: Outlet {
                 publisher: &mut self.publisher,
-                audit: &mut self.audit,
+                audit: self.audit.as_mut(),
                 counters: &mut self.counters,
                 lines: &mut self.lines,
             },
             slots: &mut self.slots,
             places: &self.places,
+            touched: &mut self.touched,
             age: &mut self.age,
             pace: &mut self.pace,
             line,
@@ -293,14 +302,18 @@ impl<const N: usize> Feed<N> {
         });
     }
 
-    /// The earliest timer of any book; [`Nanos::NEVER`] if none is set.
+    /// No timer of any book is due before; [`Nanos::NEVER`] if none is set.
     pub(crate) fn poll_timeout(&self) -> Nanos {
-        let timers = self.slots.iter().map(Slot::poll_timeout);
-        timers.min().unwrap_or(Nanos::NEVER)
+        let touched = self.touched.places().map(|place| &self.slots[place]);
+        let timers = touched.map(Slot::poll_timeout);
+        timers.min().unwrap_or(Nanos::NEVER).min(self.due)
     }
 
     /// Does what is due for each book, and tells the desk of states that changed.
     pub fn handle_timeout(&mut self, turn: &mut Turn, now: Nanos) {
+        if now < self.poll_timeout() {
+            return;
+        }
         self.each(|slot, out| {
             if slot.poll_timeout() <= now {
                 slot.handle_timeout(out, turn, now);
@@ -314,8 +327,15 @@ impl<const N: usize> Feed<N> {
         if let Some(line) = self.lines.take_reconnect() {
             return Some((InstrumentId::NONE, Want::Reconnect(line)));
         }
-        let mut slots = self.slots.iter_mut();
-        slots.find_map(|slot| slot.poll_want().map(|want| (slot.id, want)))
+        while let Some(place) = self.touched.first() {
+            let slot = &mut self.slots[place];
+            if let Some(want) = slot.poll_want() {
+                return Some((slot.id, want));
+            }
+            self.due = self.due.min(slot.poll_timeout());
+            self.touched.leave(place);
+        }
+        None
     }
 
     /// True while something waits for room on the ring.
@@ -447,12 +467,14 @@ impl<const N: usize> Feed<N> {
     /// Does `act` with the slot of this instrument, if it is one of this feed's.
     fn with(&mut self, id: InstrumentId, act: impl FnOnce(&mut Slot<N>, &mut Outlet<'_>)) {
         let place = self.places.get(id.index()).copied().unwrap_or(u16::MAX);
-        if let Some(slot) = self.slots.get_mut(usize::from(place)) {
+        let place = usize::from(place);
+        if let Some(slot) = self.slots.get_mut(place) {
+            self.touched.touch(place);
             act(
                 slot,
                 &mut Outlet {
                     publisher: &mut self.publisher,
-                    audit: &mut self.audit,
+                    audit: self.audit.as_mut(),
                     counters: &mut self.counters,
                     lines: &mut self.lines,
                 },
@@ -473,13 +495,15 @@ impl<const N: usize> Feed<N> {
     fn each(&mut self, mut act: impl FnMut(&mut Slot<N>, &mut Outlet<'_>)) {
         let mut out = Outlet {
             publisher: &mut self.publisher,
-            audit: &mut self.audit,
+            audit: self.audit.as_mut(),
             counters: &mut self.counters,
             lines: &mut self.lines,
         };
         for slot in &mut self.slots {
             act(slot, &mut out);
         }
+        self.touched.touch_all();
+        self.due = Nanos::NEVER;
     }
 }
 

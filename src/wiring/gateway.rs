@@ -16,7 +16,7 @@ mod requests;
 
 use super::ask::{Answer, Ask};
 use super::desk::{Receipt, Request, Ticket};
-use super::feed::REFUSAL_SAMPLE;
+use super::feed::{BookTally, REFUSAL_SAMPLE};
 use super::kill::KillSwitch;
 use super::lane::{Lane, Output};
 use super::outage::Outage;
@@ -474,6 +474,8 @@ impl<S: Transport> Lane<S> for Gateway<S> {
     fn pulse(&self, _: Nanos) -> LanePulse {
         LanePulse::default()
     }
+
+    fn books(&self, _: &mut dyn FnMut(&BookTally)) {}
 
     fn tally(&self, into: &mut Tally) {
         let own = self.counters();

@@ -2,6 +2,7 @@
 //! it.
 
 use super::ask::{Answer, Ask};
+use super::feed::BookTally;
 use super::tally::{LanePulse, Tally};
 use super::turn::Turn;
 use crate::base::Nanos;
@@ -55,6 +56,8 @@ pub trait Lane<S>: Send {
     fn shut_down(&mut self, turn: &mut Turn, now: Nanos);
     /// What is shown of it while it works.
     fn pulse(&self, now: Nanos) -> LanePulse;
+    /// Tells what became of each of its books so far; nothing if it has none.
+    fn books(&self, tell: &mut dyn FnMut(&BookTally));
     /// Adds its counters at the run's end.
     fn tally(&self, into: &mut Tally);
 }

@@ -83,7 +83,8 @@ pub struct FeedPlan {
     pub played: bool,
     /// Room between the feed and the desk.
     pub events: usize,
-    /// Room between the feed and the scribe.
+    /// Room between the feed and the scribe for books that were shown; without any they are not
+    /// audited, and have no digest.
     pub audits: usize,
 }
 

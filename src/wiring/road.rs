@@ -24,7 +24,7 @@ pub struct FeedEnds<F> {
     pub feed: F,
     /// The desk's end of its events.
     pub events: Receiver<Event>,
-    /// The scribe's end of its shown books.
+    /// The scribe's end of its shown books: none comes if they are not audited.
     pub shown: rtrb::Consumer<Shown>,
     /// The recorder's end of what it takes in, if that was wanted.
     pub(crate) tap: Option<TapEnd>,
@@ -81,8 +81,8 @@ pub(crate) struct Road<S> {
 pub(crate) struct FeedRoad<S> {
     /// The lane.
     pub(crate) lane: Box<dyn Lane<S>>,
-    /// The scribe's end of its shown books.
-    pub(crate) shown: rtrb::Consumer<Shown>,
+    /// The scribe's end of its shown books, if they are audited.
+    pub(crate) shown: Option<rtrb::Consumer<Shown>>,
     /// The recorder's end of what it takes in.
     pub(crate) tap: Option<TapEnd>,
 }
@@ -188,7 +188,7 @@ fn boxed<S: Transport + Send + 'static, const N: usize>(
     let ends = feed_lane::<S, N>(plan, desk)?;
     let road = FeedRoad {
         lane: Box::new(ends.feed),
-        shown: ends.shown,
+        shown: (plan.feed.audits > 0).then_some(ends.shown),
         tap: ends.tap,
     };
     Ok((ends.events, road))
@@ -210,7 +210,7 @@ pub fn feed<const N: usize>(plan: &FeedPlan, desk: Arc<Bell>) -> FeedEnds<Feed<N
         plan.depth_needed,
         plan.channels.contains(&Channel::Depth),
         Publisher::new(sender, plan.total),
-        audit,
+        (plan.audits > 0).then_some(audit),
     );
     FeedEnds {
         feed: match plan.played {

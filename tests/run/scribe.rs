@@ -56,7 +56,7 @@ fn everything_that_was_sent_before_the_stop_is_in_the_files() {
     let totals = handle.stop().expect("whole");
 
     assert_eq!((totals.notes_lost, totals.disk_errors), (2, 0));
-    let [audit] = &totals.audits[..] else {
+    let [Some(audit)] = &totals.audits[..] else {
         panic!("one instrument");
     };
     assert_eq!((audit.updates, audit.wrong_ns), (3_000, Some(1_000)));
@@ -274,6 +274,7 @@ fn inputs(notes: Receiver<Note>, console: &Shared, dir: Option<&Path>) -> Scribe
         },
         dir: dir.map(Path::to_path_buf),
         status: None,
+        books: None,
         head: None,
     }
 }

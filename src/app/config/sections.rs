@@ -87,12 +87,14 @@ fn engine(reader: &mut Reader, top: &mut Section) -> Engine {
     let down_max_s = section.int(reader, "down_max_s", 1..=86_400);
     let kill_file = section.text(reader, "kill_file", "\"/run/tickwire.kill\"");
     let kill_file = kill_file.map(|text| beside(reader, text.value));
+    let digests = section.flag(reader, "digests", default.digests);
     section.finish(reader);
     Engine {
         wait,
         depth,
         down_max: down_max_s.map(Duration::from_secs),
         kill_file,
+        digests,
     }
 }
 

@@ -211,9 +211,7 @@ impl<'a, const N: usize> Deciding<'a, N> {
         summary.orders.sent = end.counters.admitted; // On paper it has been handed over.
         self.auditor.finish(self.time.now());
         for instrument in &self.instruments {
-            let Some(audit) = self.auditor.result(instrument.id) else {
-                continue;
-            };
+            let audit = self.auditor.result(instrument.id);
             let books = self.parts.iter().flat_map(|part| part.track.books());
             let told = books.filter(|told| told.instrument == instrument.id);
             let told = told.max_by_key(|told| told.counters.updates);

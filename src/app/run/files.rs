@@ -138,6 +138,7 @@ pub(crate) fn tell_book(book: &mut summary::Book, told: &BookTally, ended_at: Na
         book.dark = why.name().to_owned();
         book.dark_ns = ended_at.since(told.dark_since).0;
     }
+    (book.updates, book.incomplete) = (counters.updates, counters.incomplete);
     book.gaps = counters.gaps;
     book.resyncs = counters.resyncs;
     book.duplicates = counters.duplicates;

@@ -10,7 +10,7 @@ use crate::world::os::clerk::Backlog;
 use crate::world::os::clock::OsClock;
 use crate::world::os::console::{self, Outlet};
 use crate::world::os::engine::Engine;
-use crate::world::os::scribe::StatusOf;
+use crate::world::os::scribe::{StatusOf, TellBooks};
 use crate::world::os::server::Sim;
 use crate::world::os::worker::Pulse;
 use std::io;
@@ -166,6 +166,17 @@ pub(super) fn status(engine: &Engine) -> StatusOf {
             orders_sent: sum(|pulse| &pulse.orders),
             gains: gains(&pulses, &instruments),
             tick_to_wire_ns: tick_to_wire,
+        }
+    })
+}
+
+/// Tells what became of each book, from the workers' pulses.
+pub(super) fn books(engine: &Engine) -> TellBooks {
+    let pulses = engine.pulses.clone();
+    Box::new(move |books| {
+        for pulse in &pulses {
+            let shown = pulse.books.iter().zip(&mut *books);
+            shown.for_each(|(shown, book)| shown.tell(book));
         }
     })
 }

@@ -72,6 +72,10 @@ pub(crate) enum SnapshotOutcome {
 pub struct Counters {
     /// Calls of `applied`: snapshots that started a book, and diffs.
     pub updates: u64,
+    /// Those `updates` whose best [`AUDIT_LEVELS`] levels were not all provably the exchange's.
+    ///
+    /// [`AUDIT_LEVELS`]: crate::base::shown::AUDIT_LEVELS
+    pub incomplete: u64,
     /// Diffs that the book had already.
     pub duplicates: u64,
     /// Diffs that waited for a snapshot.

@@ -28,8 +28,8 @@ pub struct Book {
     pub wrong_ns: Option<u64>,
     /// Those `updates` whose best 20 levels were not all provably the exchange's.
     pub incomplete: u64,
-    /// SHA-256 of the canonical dump of all shown books, lower-case hexadecimal; empty if the audit
-    /// missed some of them.
+    /// SHA-256 of the canonical dump of all shown books, lower-case hexadecimal; empty if they were
+    /// not audited, or the audit missed some of them.
     pub sha256: String,
     /// Those `updates` for which no truth was found; zero if nobody knew the truth.
     #[serde(default)]
@@ -107,15 +107,14 @@ pub struct Exchange {
 }
 
 impl Book {
-    /// What the audit found; the counts that only the feed knows stay zero.
-    pub fn of(instrument: &Instrument, audit: BookAudit) -> Self {
+    /// What the audit found, if there was one; the counts that only the feed knows stay zero.
+    pub fn of(instrument: &Instrument, audit: Option<BookAudit>) -> Self {
+        let audit = audit.unwrap_or_default();
         Self {
             name: instrument.name.to_string(),
             exchange: instrument.exchange.to_owned(),
             symbol: instrument.symbol.to_string(),
-            updates: audit.updates,
             wrong_ns: audit.wrong_ns,
-            incomplete: audit.incomplete,
             sha256: audit.sha256,
             unverified: audit.unverified,
             ..Self::default()

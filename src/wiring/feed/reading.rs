@@ -4,6 +4,7 @@ use super::age::{Age, Arrived};
 use super::lines::Heard;
 use super::pace::Pace;
 use super::slot::{Depth, Outlet, Slot};
+use super::touched::Touched;
 use crate::base::{
     Channel, DecimalError, InstrumentId, Nanos, Quote, Stamps, Trade, UnixNanos, Word,
 };
@@ -18,6 +19,7 @@ pub(super) struct Reading<'r, const N: usize> {
     pub(super) out: Outlet<'r>,
     pub(super) slots: &'r mut [Slot<N>],
     pub(super) places: &'r [u16],
+    pub(super) touched: &'r mut Touched,
     pub(super) age: &'r mut Age,
     pub(super) pace: &'r mut Pace,
     pub(super) line: u8,
@@ -76,8 +78,11 @@ impl<const N: usize> Reading<'_, N> {
         }
     }
 
-    fn place(&self, id: InstrumentId) -> usize {
-        usize::from(self.places[id.index()])
+    /// The place of an instrument whose slot is about to change.
+    fn place(&mut self, id: InstrumentId) -> usize {
+        let place = usize::from(self.places[id.index()]);
+        self.touched.touch(place);
+        place
     }
 
     fn now(&self) -> Nanos {

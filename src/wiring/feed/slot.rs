@@ -37,7 +37,7 @@ pub(super) struct Slot<const N: usize> {
     told: Status,
     /// The next book that is shown starts a new, incomparable series.
     fresh: bool,
-    /// The audit was shown a book, and has not been told that it went dark.
+    /// The audit, if there is one, was shown a book and has not been told that it went dark.
     lit: bool,
     /// Channels of each line that brought data in its epoch, one bit each.
     heard: [u8; LINES_MAX],
@@ -58,14 +58,17 @@ pub(super) struct Slot<const N: usize> {
 /// Where the news of a slot go.
 pub(super) struct Outlet<'a> {
     pub(crate) publisher: &'a mut Publisher,
-    pub(crate) audit: &'a mut rtrb::Producer<Shown>,
+    /// If somebody checks what was shown.
+    pub(crate) audit: Option<&'a mut rtrb::Producer<Shown>>,
     pub(crate) counters: &'a mut FeedCounters,
     pub(crate) lines: &'a mut Lines,
 }
 
 impl Outlet<'_> {
     fn audit(&mut self, shown: Shown) {
-        self.counters.audit_lost += u64::from(self.audit.push(shown).is_err());
+        if let Some(audit) = &mut self.audit {
+            self.counters.audit_lost += u64::from(audit.push(shown).is_err());
+        }
     }
 }
 
@@ -266,7 +269,11 @@ impl<const N: usize> Slot<N> {
         };
         let (instrument, at) = (self.id, depth.update.now);
         let mut newest = None;
+        let audited = out.audit.is_some();
         let mut applied = |book: &Book<N>, update_id, _| {
+            if !audited {
+                return;
+            }
             let shown = Shown {
                 at,
                 instrument,
@@ -406,7 +413,11 @@ impl<const N: usize> Slot<N> {
         let was_dark = builder.live().is_none();
         let before = builder.counters().updates;
         let lit = &mut self.lit;
+        let audited = out.audit.is_some();
         let _ = builder.handle_snapshot(now, snapshot, &mut |book, update_id, _| {
+            if !audited {
+                return;
+            }
             out.audit(Shown {
                 at: now,
                 instrument: id,
@@ -423,7 +434,7 @@ impl<const N: usize> Slot<N> {
             return;
         }
         let Some(book) = builder.live() else { return };
-        if again {
+        if again && audited {
             out.audit(Shown {
                 at: now,
                 instrument: id,

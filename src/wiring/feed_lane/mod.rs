@@ -14,7 +14,7 @@ mod replace;
 mod subscriptions;
 
 use super::ask::{Answer, Ask};
-use super::feed::{Arrival, Feed, Heard};
+use super::feed::{Arrival, BookTally, Feed, Heard};
 use super::lane::{LINES, Lane, Output};
 use super::outage::Outage;
 use super::tally::{ExchangeTally, LaneOutage, LanePulse, Tally};
@@ -511,6 +511,10 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
             darkest: self.feed.darkest(),
             late: self.feed.late(now),
         }
+    }
+
+    fn books(&self, tell: &mut dyn FnMut(&BookTally)) {
+        self.feed.books().for_each(|book| tell(&book));
     }
 
     fn tally(&self, into: &mut Tally) {

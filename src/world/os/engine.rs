@@ -237,7 +237,7 @@ impl Engine {
         let timed = stages(&self.placement.workers[index], station.lines);
         let (histograms, collector) =
             Histograms::with_exchanges(index as u8, &timed, &station.carried);
-        let pulse = Arc::new(Pulse::default());
+        let pulse = Arc::new(Pulse::of(self.instruments.len()));
         self.pulses.push(pulse.clone());
         let worker = Worker {
             seat,
@@ -455,7 +455,7 @@ impl Crew {
             clerk_id,
             attempts,
         });
-        self.audits.push(feed.shown);
+        self.audits.extend(feed.shown);
         self.taps.extend(feed.tap.map(|end| LaneTap {
             end,
             exchange: carried.exchange.name(),

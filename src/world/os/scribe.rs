@@ -55,7 +55,7 @@ pub struct ScribeInputs {
     pub notes_lost: Arc<AtomicU64>,
     /// Raised while the log cannot be written: risk then refuses new orders.
     pub unwritable: Arc<AtomicBool>,
-    /// Shown books, one ring per feed worker.
+    /// Shown books, one ring per feed lane; none if they are not audited.
     pub shown: Vec<rtrb::Consumer<Shown>>,
     /// What the exchange's books were, if it is a simulated one.
     pub truths: Option<Receiver<Truth>>,
@@ -68,10 +68,15 @@ pub struct ScribeInputs {
     pub dir: Option<PathBuf>,
     /// Tells how the run stands, for the status line of each second.
     pub status: Option<StatusOf>,
+    /// Tells what became of the books so far.
+    pub books: Option<TellBooks>,
     /// What is known of the run at its start. Beside what was measured since then it is in
     /// `summary.json` from the first seconds on, as a run that has not ended.
     pub head: Option<Summary>,
 }
+
+/// Adds what became of each book, by instrument id.
+pub type TellBooks = Box<dyn Fn(&mut [Book]) + Send>;
 
 /// Tells how the run stands, given p50 and p99 of tick-to-wire in nanoseconds.
 pub(crate) type StatusOf = Box<dyn FnMut(Option<(u64, u64)>) -> Status + Send>;
@@ -86,8 +91,8 @@ pub struct ScribeTotals {
     /// One per exchange of the run's instruments, in their order; what only its feeds know stays
     /// zero.
     pub(crate) exchanges: Vec<Exchange>,
-    /// One per instrument, by id.
-    pub audits: Vec<BookAudit>,
+    /// One per instrument, by id; `None` if its books are not audited.
+    pub audits: Vec<Option<BookAudit>>,
     /// Log records that did not reach the log.
     pub notes_lost: u64,
     /// Writes into the run's directory that failed.
@@ -385,15 +390,14 @@ impl Scribe {
             return;
         };
         let totals = self.totals();
+        let books = self.inputs.instruments.iter().zip(totals.audits);
+        let mut books: Vec<Book> = books.map(|(one, audit)| Book::of(one, audit)).collect();
+        if let Some(tell) = &self.inputs.books {
+            tell(&mut books);
+        }
         let summary = Summary {
             duration_ns: self.now.since(self.anchor.mono).0,
-            books: self
-                .inputs
-                .instruments
-                .iter()
-                .zip(totals.audits)
-                .map(|(instrument, audit)| Book::of(instrument, audit))
-                .collect(),
+            books,
             exchanges: totals.exchanges,
             stages: totals.stages,
             workers: totals.workers,
@@ -440,12 +444,14 @@ impl Scribe {
     /// What is known by now.
     fn totals(&self) -> ScribeTotals {
         let ids = (0..self.inputs.instruments.len()).map(|id| InstrumentId(id as u16));
+        let audited = !self.inputs.shown.is_empty();
+        let audit = |id| audited.then(|| self.auditor.result(id)).flatten();
         let lines_lost = self.dir.as_ref().map_or(0, RunDir::lines_lost);
         ScribeTotals {
             stages: StageLatency::all(&self.totals),
             workers: self.totals.workers().iter().map(Worker::from).collect(),
             exchanges: Exchange::all(&self.inputs.instruments, &self.totals),
-            audits: ids.filter_map(|id| self.auditor.result(id)).collect(),
+            audits: ids.map(audit).collect(),
             notes_lost: self.inputs.notes_lost.load(Ordering::Relaxed)
                 + lines_lost
                 + self.decisions.untold(),

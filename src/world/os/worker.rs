@@ -46,6 +46,8 @@ const LINGER_MAX: Span = Span::from_secs(5);
 /// waits for that: at most so long. So does a gateway's worker, if the desk of another one says
 /// that it waits: a desk that hangs says nothing.
 const LINGER_DOUBT: Span = Span::from_secs(20);
+/// How often a worker shows what it did, at most: looking at all of its books takes time.
+const SHOW_EVERY: Span = Span::from_millis(10);
 const LINGER_LOOK: Span = Span::from_millis(10);
 /// A parked worker looks up at least this often. If the kernel does not say how long a thread
 /// slept, what it wakes up to may be as old as that, and must not count as late for it.
@@ -155,6 +157,9 @@ struct Running {
     away: Span,
     /// No lane had anything to do in this turn.
     idle: bool,
+    /// Something was done that the pulse does not show yet, and when it may.
+    unshown: bool,
+    show_from: Nanos,
     park_max: Span,
     /// Nothing is due before; only what lanes do can move it.
     timers_due: Nanos,
@@ -174,6 +179,8 @@ impl Running {
             stop_logged_from: Nanos::ZERO,
             away: Span::ZERO,
             idle: false,
+            unshown: false,
+            show_from: Nanos::ZERO,
             park_max: PARK_MAX,
             timers_due: Nanos::ZERO,
             refused: None,
@@ -465,9 +472,11 @@ impl Running {
         let worker = &mut self.worker;
         let turns = &worker.pulse.turns; // This worker alone writes it.
         turns.store(turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        if self.idle && !second_over {
+        self.unshown |= !self.idle;
+        if !second_over && (!self.unshown || now < self.show_from) {
             return;
         }
+        (self.unshown, self.show_from) = (false, now + SHOW_EVERY);
         let (mut frames, mut live, mut dark) = (0, 0, None::<BookTally>);
         let mut late = None::<Late>;
         for placed in &worker.feeds {
@@ -485,6 +494,15 @@ impl Running {
             .pulse
             .live_books
             .store(live as u64, Ordering::Relaxed);
+        if second_over {
+            for placed in &worker.feeds {
+                placed.lane.books(&mut |told| {
+                    if let Some(shown) = worker.pulse.books.get(told.instrument.index()) {
+                        shown.show(told);
+                    }
+                });
+            }
+        }
         if let Some(desk) = worker.desk.as_ref().filter(|_| second_over) {
             for (shown, (id, total)) in worker.pulse.gains.iter().zip(desk.gains()) {
                 shown.show(id, total.all());

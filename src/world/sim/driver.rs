@@ -431,8 +431,9 @@ impl World {
                 }
             }
         }
-        if let Some(fed) = self.feeds.get_mut(lane) {
-            while let Ok(shown) = fed.road.shown.pop() {
+        let fed = self.feeds.get_mut(lane);
+        if let Some(audits) = fed.and_then(|fed| fed.road.shown.as_mut()) {
+            while let Ok(shown) = audits.pop() {
                 self.auditor.shown(&shown);
             }
         }

@@ -2,7 +2,7 @@
 //! side waits for the other.
 
 use crate::base::{InstrumentId, Nanos};
-use crate::watch::summary::GAINS_MAX;
+use crate::watch::summary::{self, GAINS_MAX};
 use crate::wiring::feed::{BookTally, Dark, Late};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -21,8 +21,49 @@ pub(crate) struct Pulse {
     pub(crate) dark: DarkPulse,
     /// The data that is late by the most.
     pub(crate) late: LatePulse,
+    /// What became of each book by instrument id, as of the last whole second; zero if its feed is
+    /// not here.
+    pub(crate) books: Box<[BookPulse]>,
     /// What was gained or lost, as of the last whole second.
     pub(crate) gains: [GainPulse; GAINS_MAX],
+}
+
+impl Pulse {
+    /// Of a run with this many instruments.
+    pub(crate) fn of(instruments: usize) -> Self {
+        Self {
+            books: (0..instruments).map(|_| BookPulse::default()).collect(),
+            ..Self::default()
+        }
+    }
+}
+
+/// What became of one book. Its parts are written one after another.
+#[derive(Debug, Default)]
+pub(crate) struct BookPulse {
+    updates: AtomicU64,
+    incomplete: AtomicU64,
+    gaps: AtomicU64,
+    resyncs: AtomicU64,
+}
+
+impl BookPulse {
+    pub(super) fn show(&self, told: &BookTally) {
+        let counters = told.counters;
+        self.updates.store(counters.updates, Ordering::Relaxed);
+        self.incomplete
+            .store(counters.incomplete, Ordering::Relaxed);
+        self.gaps.store(counters.gaps, Ordering::Relaxed);
+        self.resyncs.store(counters.resyncs, Ordering::Relaxed);
+    }
+
+    /// Adds what it shows.
+    pub(crate) fn tell(&self, book: &mut summary::Book) {
+        book.updates += self.updates.load(Ordering::Relaxed);
+        book.incomplete += self.incomplete.load(Ordering::Relaxed);
+        book.gaps += self.gaps.load(Ordering::Relaxed);
+        book.resyncs += self.resyncs.load(Ordering::Relaxed);
+    }
 }
 
 /// What was gained or lost of one asset. Its parts are written one after another: for a moment a

@@ -5,6 +5,7 @@ use super::*;
 use crate::base::{Body, Event, Flags, InstrumentId, Stamps, UnixNanos};
 use crate::exchange::Rate;
 use crate::wiring::ask::Answer;
+use crate::wiring::feed::BookTally;
 use crate::wiring::ring::ring;
 use crate::wiring::tally::LanePulse;
 use std::sync::Mutex;
@@ -82,6 +83,8 @@ impl Lane<Socket> for Stalling {
     }
 
     fn shut_down(&mut self, _: &mut Turn, _: Nanos) {}
+
+    fn books(&self, _: &mut dyn FnMut(&BookTally)) {}
 
     fn pulse(&self, _: Nanos) -> LanePulse {
         LanePulse::default()
@@ -305,6 +308,8 @@ impl Lane<Socket> for Listening {
 
     fn shut_down(&mut self, _: &mut Turn, _: Nanos) {}
 
+    fn books(&self, _: &mut dyn FnMut(&BookTally)) {}
+
     fn pulse(&self, _: Nanos) -> LanePulse {
         LanePulse::default()
     }
@@ -419,7 +424,7 @@ fn a_read_that_the_kernel_could_not_fill_left_the_socket_empty() {
     arrived(&mut running, 3);
     std::thread::sleep(Duration::from_millis(5));
     let socket = running.worker.feeds[0].lane.stream_mut(0).unwrap();
-    let begun = sys::monotonic();
+    let begun = OsClock.now();
     use crate::conn::Transport as _;
     use std::io::Read as _;
     assert_eq!(socket.read(&mut [0; 2]).unwrap(), 2);
