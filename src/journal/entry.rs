@@ -2,6 +2,7 @@
 //! Knows no exchange: what a message means is for its reader to say.
 
 use super::chain::Reader;
+use super::line::Line;
 use crate::base::feed::MESSAGE_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -16,9 +17,10 @@ const HEAD_BYTES_MAX: u64 = 1 << 10;
 
 /// What sort of entry a line is: its `kind`. A further sort is a further arm, and each reader then
 /// has to say what it makes of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Kind {
     /// A frame of a WebSocket.
+    #[default]
     Ws,
     /// The body of a REST answer.
     Rest,
@@ -32,7 +34,7 @@ impl Kind {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    pub(super) fn named(name: &str) -> Option<Self> {
         [Self::Ws, Self::Rest]
             .into_iter()
             .find(|kind| kind.name() == name)
@@ -51,7 +53,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    fn parse(fragment: &str) -> Option<Self> {
+    pub(super) fn parse(fragment: &str) -> Option<Self> {
         let (lane, rest) = fragment.split_once('.')?;
         let (line, epoch) = rest.split_once('.')?;
         Some(Self {
@@ -146,7 +148,7 @@ impl<'e> Entry<'e> {
 }
 
 /// The URL without its fragment, and the fragment if it names a connection.
-fn split(conn: Cow<'_, str>) -> (Cow<'_, str>, Option<Place>) {
+pub(super) fn split(conn: Cow<'_, str>) -> (Cow<'_, str>, Option<Place>) {
     let Some(at) = conn.find('#') else {
         return (conn, None);
     };
@@ -200,7 +202,7 @@ impl From<ReadError> for String {
 pub(crate) struct Entries {
     reader: Reader,
     number: u64,
-    text: String,
+    line: Line,
 }
 
 impl Entries {
@@ -209,7 +211,7 @@ impl Entries {
         Self {
             reader,
             number: 0,
-            text: String::new(),
+            line: Line::default(),
         }
     }
 
@@ -217,31 +219,50 @@ impl Entries {
     ///
     /// # Errors
     /// If reading fails, or the line is too long or not an entry.
+    #[cfg(test)]
     pub(crate) fn next_entry(&mut self) -> Result<Option<Entry<'_>>, ReadError> {
+        Ok(self.advance()?.then(|| self.line.entry()))
+    }
+
+    /// Changes the line that was read last for another one, which the next entry is read into.
+    pub(super) fn swap(&mut self, line: &mut Line) {
+        std::mem::swap(&mut self.line, line);
+    }
+
+    /// Reads the next entry; false at the end. Blank lines are skipped.
+    ///
+    /// # Errors
+    /// If reading fails, or the line is too long or not an entry.
+    pub(super) fn advance(&mut self) -> Result<bool, ReadError> {
+        let text = &mut self.line.text;
         loop {
             self.number += 1;
-            self.text.clear();
+            text.clear();
             let line = self.reader.by_ref().take(LINE_BYTES_MAX);
-            let read = { line }.read_line(&mut self.text);
+            let read = { line }.read_line(text);
             let bytes = read.map_err(|error| ReadError::Read(self.number, error))?;
             if bytes == 0 {
-                return Ok(None);
+                return Ok(false);
             }
             if bytes as u64 == LINE_BYTES_MAX {
                 return Err(self.bad("it is too long".to_owned()));
             }
-            if !self.text.trim().is_empty() {
+            if !text.trim_start().is_empty() {
                 break;
             }
         }
-        match Entry::parse(&self.text) {
-            Ok(entry) => Ok(Some(entry)),
-            Err(why) => Err(ReadError::BadLine(self.number, why)),
-        }
+        let parsed = self.line.parse();
+        parsed.map_err(|why| self.bad(why))?;
+        Ok(true)
+    }
+
+    /// The time of the entry that was read last.
+    pub(super) fn time(&self) -> u64 {
+        self.line.entry().ts_ns.unwrap_or(0)
     }
 
     /// The line that was read last is not one to go on with.
-    pub(crate) fn bad(&self, why: String) -> ReadError {
+    fn bad(&self, why: String) -> ReadError {
         ReadError::BadLine(self.number, why)
     }
 }

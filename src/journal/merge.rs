@@ -2,13 +2,22 @@
 
 use super::chain::Reader;
 use super::entry::{Entries, Entry, ReadError};
+use super::line::Line;
 
 /// Recordings that are read together, each numbered by its place.
 ///
 /// Invariant: the next entry of every recording that has not ended waits here.
 #[derive(Default)]
 pub(crate) struct Merge {
-    recordings: Vec<(Entries, Option<Entry<'static>>)>,
+    recordings: Vec<Recording>,
+}
+
+struct Recording {
+    /// The next entry, and those behind it.
+    entries: Entries,
+    ended: bool,
+    /// The entry that was given last.
+    given: Line,
 }
 
 impl Merge {
@@ -18,8 +27,12 @@ impl Merge {
     /// If its first line cannot be read.
     pub(crate) fn add(&mut self, reader: Reader) -> Result<(), ReadError> {
         let mut entries = Entries::new(reader);
-        let first = next_of(&mut entries)?;
-        self.recordings.push((entries, first));
+        let ended = !entries.advance()?;
+        self.recordings.push(Recording {
+            entries,
+            ended,
+            given: Line::default(),
+        });
         Ok(())
     }
 
@@ -28,41 +41,37 @@ impl Merge {
     ///
     /// # Errors
     /// If the recording's line after it cannot be read.
-    pub(crate) fn next_entry(&mut self) -> Result<Option<(usize, Entry<'static>)>, ReadError> {
-        let waiting = self.recordings.iter().enumerate();
-        let waiting = waiting.filter_map(|(n, (_, entry))| Some((time_of(entry.as_ref()?), n)));
-        let Some((time, number)) = waiting.min() else {
+    pub(crate) fn next_entry(&mut self) -> Result<Option<(usize, Entry<'_>)>, ReadError> {
+        let Some((time, number)) = self.waiting().min() else {
             return Ok(None);
         };
         self.check(time, number);
-        let (entries, waiting) = &mut self.recordings[number];
-        let after = next_of(entries)?;
-        let entry = std::mem::replace(waiting, after);
-        Ok(entry.map(|entry| (number, entry)))
+        let recording = &mut self.recordings[number];
+        recording.entries.swap(&mut recording.given);
+        recording.ended = !recording.entries.advance()?;
+        Ok(Some((number, recording.given.entry())))
     }
 
     /// Nothing more comes from this recording.
     pub(crate) fn ended(&self, number: usize) -> bool {
-        self.recordings[number].1.is_none()
+        self.recordings[number].ended
+    }
+
+    /// The time of each entry that waits, and the number of its recording.
+    fn waiting(&self) -> impl Iterator<Item = (u64, usize)> {
+        let all = self.recordings.iter().enumerate();
+        let waiting = all.filter(|(_, one)| !one.ended);
+        waiting.map(|(n, one)| (one.entries.time(), n))
     }
 
     /// Nothing that waits comes before the entry of `number`, and nothing beside it before it in
     /// place.
     fn check(&self, time: u64, number: usize) {
-        for (n, (_, entry)) in self.recordings.iter().enumerate() {
-            let Some(entry) = entry else { continue };
-            debug_assert!(time <= time_of(entry));
-            debug_assert!(time < time_of(entry) || number <= n);
+        for (other, n) in self.waiting() {
+            debug_assert!(time <= other);
+            debug_assert!(time < other || number <= n);
         }
     }
-}
-
-fn time_of(entry: &Entry<'_>) -> u64 {
-    entry.ts_ns.unwrap_or(0)
-}
-
-fn next_of(entries: &mut Entries) -> Result<Option<Entry<'static>>, ReadError> {
-    Ok(entries.next_entry()?.map(Entry::into_owned))
 }
 
 #[cfg(test)]
@@ -84,9 +93,11 @@ mod tests {
         for times in recordings {
             merge.add(recording(times)).unwrap();
         }
-        let next = || merge.next_entry().unwrap();
-        let all = std::iter::from_fn(next).map(|(n, entry)| (n, entry.raw.into_owned()));
-        all.collect()
+        let next = || {
+            let (n, entry) = merge.next_entry().unwrap()?;
+            Some((n, entry.raw.into_owned()))
+        };
+        std::iter::from_fn(next).collect()
     }
 
     fn at(number: usize, raw: &str) -> (usize, String) {

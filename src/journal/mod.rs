@@ -12,6 +12,7 @@
 
 mod chain;
 mod entry;
+mod line;
 mod manifest;
 mod merge;
 pub(crate) mod orders;

@@ -173,7 +173,7 @@ impl Playhead {
                     Kind::Rest => true,
                 };
             if is_sent {
-                return Ok(Some(entry));
+                return Ok(Some(entry.into_owned()));
             }
         }
         Ok(None)
