@@ -2,6 +2,7 @@
 
 mod cast;
 mod decide;
+mod kept;
 mod leads;
 mod source;
 mod told;
@@ -26,7 +27,7 @@ use decide::Kept;
 pub(crate) use leads::Lead;
 use leads::leads;
 use serde::Serialize;
-use source::{Contents, For, Source, merge};
+use source::{Contents, For, Source};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -429,10 +430,10 @@ impl<const N: usize> Replay<N> {
             source,
             ..
         } = replaying;
-        let mut merge = merge(files)?;
+        let mut messages = contents.messages(files)?;
         let mut left = files.len();
         let mut index = 0;
-        while let Some((number, entry)) = merge.next_entry()? {
+        while let Some((number, entry)) = messages.next_entry()? {
             let ours = contents.is_for(source, index);
             index += 1;
             let last = self.time.now();
@@ -447,7 +448,7 @@ impl<const N: usize> Replay<N> {
                 continue;
             };
             self.track.take(&mut self.time, from, &entry, ours, seen)?;
-            if lane.is_none() && merge.ended(number) {
+            if lane.is_none() && messages.ended(number) {
                 left -= 1;
                 if left > 0 {
                     self.track.handle_disconnected(&mut self.time, from.0);

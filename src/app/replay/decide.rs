@@ -2,7 +2,7 @@
 //! on the recordings' own clock. Each message is decided at the time at which it was received, as
 //! fast as that can be done; so a replay decides the same each time. Dials nothing.
 
-use super::source::{Contents, For, Lanes, Source, merge};
+use super::source::{Contents, For, Lanes, Source};
 use super::track::{Time, Track};
 use super::{Seen, cast};
 use crate::app::config::Config;
@@ -101,7 +101,7 @@ impl<'a, const N: usize> Deciding<'a, N> {
         let taker: Vec<u32> = cast.fees_ppm.iter().map(|fees| fees.taker).collect();
         let strategies = configured_strategies(config, &instruments, &taker)?;
         let told: Vec<summary::Strategy> = strategies.iter().map(Named::told).collect();
-        let lanes = Lanes::survey(files)?;
+        let lanes = Lanes::survey(contents.messages(files)?)?;
         let (mut parts, mut inputs) = (Vec::new(), Vec::new());
         for source in cast.sources {
             let exchange = source.exchange.name();
@@ -181,11 +181,11 @@ impl<'a, const N: usize> Deciding<'a, N> {
         contents: &Contents,
         kept: &mut Kept<'_>,
     ) -> Result<Decided, String> {
-        let mut merge = merge(files)?;
+        let mut messages = contents.messages(files)?;
         let mut seen = Seen::default();
         let began = self.time.now();
         let mut index = 0;
-        while let Some((number, entry)) = merge.next_entry()? {
+        while let Some((number, entry)) = messages.next_entry()? {
             self.pass(entry.ts_ns, kept)?;
             self.take(
                 number,

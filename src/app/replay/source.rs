@@ -1,5 +1,6 @@
 //! What recordings hold. Replays nothing itself.
 
+use super::kept::{Kept, Messages};
 use crate::base::{Instrument, Nanos, Symbol};
 use crate::exchange::kit::survey::Said;
 use crate::exchange::{self, DepthStream, Exchange, Survey};
@@ -32,16 +33,29 @@ pub(super) struct Contents {
     pub(super) first: Option<Nanos>,
     /// To whom each message belongs, in the order of [`Merge`].
     of: Vec<Of>,
+    /// The messages, unless they are too many.
+    kept: Option<Kept>,
     /// Of each exchange, by its place in [`Of`].
     found: Vec<Surveyed>,
 }
 
 /// What one reading of all messages tells.
-#[derive(Default)]
-struct Messages {
+struct Told {
     of: Vec<Of>,
+    kept: Option<Kept>,
     lanes: BTreeSet<u16>,
     first: Option<Nanos>,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self {
+            of: Vec::new(),
+            kept: Some(Kept::default()),
+            lanes: BTreeSet::new(),
+            first: None,
+        }
+    }
 }
 
 /// What a source does with a message.
@@ -71,8 +85,16 @@ enum Of {
 impl Contents {
     /// Reads the recordings through, so that a bad line is known before anything is replayed.
     pub(crate) fn survey(files: &[PathBuf]) -> Result<Self, String> {
-        let read = |messages: &mut Messages, _, entry: &Entry<'_>, whose: Option<Whose>| {
-            let Messages { of, lanes, first } = messages;
+        let read = |told: &mut Told, number, entry: &Entry<'_>, whose: Option<Whose>| {
+            let Told {
+                of,
+                kept,
+                lanes,
+                first,
+            } = told;
+            if kept.as_mut().is_some_and(|kept| !kept.keep(number, entry)) {
+                *kept = None;
+            }
             lanes.extend(entry.place.map(|place| place.lane));
             *first = first.or(entry.ts_ns.map(Nanos));
             of.push(match whose.map(|whose| (whose.at as u8, whose.said)) {
@@ -82,15 +104,16 @@ impl Contents {
                 Some((at, Said::Other)) => Of::Other(at),
             });
         };
-        let (found, messages) = survey(|| merge(files), read)?;
+        let (found, told) = survey(|| merge(files), read)?;
         if found.is_empty() {
             return Err("holds no message of an exchange of this build".into());
         }
         let mut contents = Self {
             sources: Vec::new(),
             others: BTreeMap::new(),
-            first: messages.first,
-            of: messages.of,
+            first: told.first,
+            of: told.of,
+            kept: told.kept,
             found: Vec::new(),
         };
         for (
@@ -104,7 +127,7 @@ impl Contents {
                 let name = (exchange.name(), name.clone());
                 contents.others.insert(name, *count);
             }
-            contents.add(at, *exchange, survey, &messages.lanes);
+            contents.add(at, *exchange, survey, &told.lanes);
         }
         contents.found = found;
         if contents.sources.is_empty() {
@@ -117,6 +140,17 @@ impl Contents {
             ));
         }
         Ok(contents)
+    }
+
+    /// The messages of these files, which were surveyed.
+    ///
+    /// # Errors
+    /// If one cannot be opened again.
+    pub(super) fn messages(&self, files: &[PathBuf]) -> Result<Messages<'_>, String> {
+        Ok(match &self.kept {
+            Some(kept) => Messages::Kept(kept, 0),
+            None => Messages::Files(merge(files)?),
+        })
     }
 
     /// Whether message `index` is of this source's exchange, whatever it says.
@@ -208,7 +242,7 @@ impl Contents {
 }
 
 /// Several recordings as one.
-pub(super) fn merge(files: &[PathBuf]) -> Result<Merge, String> {
+fn merge(files: &[PathBuf]) -> Result<Merge, String> {
     let mut merge = Merge::default();
     for file in files {
         let reader = recorder::open(file).map_err(|error| error.to_string())?;
@@ -230,12 +264,11 @@ pub(super) struct Carried {
 pub(super) struct Lanes(BTreeMap<(&'static str, u16), Carried>);
 
 impl Lanes {
-    /// Reads the recordings through.
-    pub(super) fn survey(files: &[PathBuf]) -> Result<Self, String> {
+    /// Goes through the messages.
+    pub(super) fn survey(mut messages: Messages<'_>) -> Result<Self, String> {
         let mut found: BTreeMap<(&'static str, u16), (&'static dyn Exchange, Survey)> =
             BTreeMap::new();
-        let mut merge = merge(files)?;
-        while let Some((_, entry)) = merge.next_entry()? {
+        while let Some((_, entry)) = messages.next_entry()? {
             let mut all = exchange::ALL.iter().copied();
             let owner = all.find(|exchange| exchange.owns(&entry.conn));
             if let (Some(place), Some(owner)) = (entry.place, owner) {
