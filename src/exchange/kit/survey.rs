@@ -49,11 +49,23 @@ struct Seen {
 pub struct Survey {
     seen: Vec<Seen>,
     places: HashMap<Symbol, usize>,
+    /// The place that was asked for last: a frame asks for its own once per level.
+    last: usize,
     streams: Vec<Stream>,
     others: BTreeMap<String, u64>,
     said: Said,
     exact: bool,
     large: bool,
+}
+
+/// How [`read_texts`] shows numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Numbers {
+    /// As numbers. `DecodeError::Shape` asks for the same once more as texts: nothing may have been
+    /// told by then but levels.
+    AsTheyAre,
+    /// As texts.
+    Texts,
 }
 
 /// Digits of the numbers of one sort.
@@ -79,6 +91,24 @@ std::thread_local! {
 /// it is refused and counted where it is decoded.
 pub(crate) fn read(text: &str, walk: impl FnMut(Value<'_>) -> Result<(), DecodeError>) {
     let _ = SCRATCH.with_borrow_mut(|scratch| scratch.read_exact(text.as_bytes(), walk));
+}
+
+/// As [`read`], for exchanges whose prices and quantities are texts anyway: the numbers stay as
+/// they are, which is shorter, unless `walk` finds that it needs one of them as a text.
+pub(crate) fn read_texts(
+    text: &str,
+    mut walk: impl FnMut(Value<'_>, Numbers) -> Result<(), DecodeError>,
+) {
+    let mut numbers = Numbers::AsTheyAre;
+    let mut next = || std::mem::replace(&mut numbers, Numbers::Texts);
+    let text = text.as_bytes();
+    let _ = SCRATCH.with_borrow_mut(|scratch| {
+        match scratch.read(text, |root| walk(root, next())) {
+            // A number that is none for this machine may still be a text.
+            Err(DecodeError::Json) => scratch.read_exact(text, |root| walk(root, Numbers::Texts)),
+            done => done,
+        }
+    });
 }
 
 /// Whether a recorded text is what `test` looks for; one that cannot be read is not.
@@ -114,11 +144,21 @@ impl Survey {
     /// Looks for a large number in a frame whose numbers are not told one by one.
     pub(crate) fn glance(&mut self, frame: &str, decimals: u8) {
         let most = usize::from(DIGITS_MAX.saturating_sub(decimals));
-        let is_large = |(point, _): (usize, &str)| {
-            let digits = frame.as_bytes()[..point].iter().rev();
-            digits.take_while(|byte| byte.is_ascii_digit()).count() > most
+        let frame = frame.as_bytes();
+        let (Some(middle), Some(points)) = (frame.get(most / 2..), frame.get(most + 1..)) else {
+            return;
         };
-        self.large |= frame.match_indices('.').any(is_large);
+        // Whether a point has digits where a number that is too large has some: without a branch,
+        // so that the compiler looks at many bytes at once.
+        let spots = frame.iter().zip(middle).zip(points);
+        let may_be = spots.fold(false, |found, ((first, middle), point)| {
+            found | (first.is_ascii_digit() & middle.is_ascii_digit() & (*point == b'.'))
+        });
+        let is_large = |(at, byte): (usize, &u8)| {
+            let digits = frame[..at].iter().rev();
+            *byte == b'.' && digits.take_while(|byte| byte.is_ascii_digit()).count() > most
+        };
+        self.large |= may_be && frame.iter().enumerate().any(is_large);
     }
 
     /// The body of a snapshot of this symbol: `{"bids":[["price","quantity",…],…],"asks":…}`.
@@ -267,11 +307,13 @@ impl Survey {
         Some(())
     }
 
-    /// `[["price","quantity",…],…]` of this symbol.
-    pub(crate) fn levels(&mut self, symbol: &str, list: Value<'_>) {
+    /// `[["price","quantity",…],…]` of this symbol; `None` if one of these is no text.
+    pub(crate) fn levels(&mut self, symbol: &str, list: Value<'_>) -> Option<()> {
+        let mut all = Some(());
         for level in list.items().flat_map(Value::texts) {
-            self.both(symbol, level);
+            all = self.both(symbol, level).and(all);
         }
+        all
     }
 
     /// The instruments of this exchange, ids counting from zero, at scales that hold every number
@@ -314,6 +356,10 @@ impl Survey {
     }
 
     fn place(&mut self, symbol: &str) -> Option<usize> {
+        let last = self.seen.get(self.last);
+        if last.is_some_and(|seen| seen.symbol.as_str() == symbol) {
+            return Some(self.last);
+        }
         let Ok(symbol) = Symbol::from(symbol) else {
             self.other("names that are too long");
             return None;
@@ -331,6 +377,7 @@ impl Survey {
                 stream: None,
             });
         }
+        self.last = place;
         Some(place)
     }
 }
@@ -342,6 +389,13 @@ const OTHERS_MAX: usize = 64;
 impl Digits {
     /// `0.00100` has five decimals and needs three, `1.5e-5` has six, `7` none. At most 18 of each.
     fn see(&mut self, text: &str) {
+        if self.holds(text) {
+            return;
+        }
+        self.see_slowly(text);
+    }
+
+    fn see_slowly(&mut self, text: &str) {
         let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
         let exponent = exponent.parse::<i64>().unwrap_or(0);
@@ -352,6 +406,21 @@ impl Digits {
         self.written = self.written.max(decimals(part));
         self.needed = self.needed.max(decimals(part.trim_end_matches('0')));
         self.whole = self.whole.max(clamped(whole.saturating_add(exponent)));
+    }
+
+    /// Whether nothing about these digits is new, as far as a glance tells: never with an exponent
+    /// or a sign, nor with more zeros at an end than there were digits.
+    fn holds(&self, text: &str) -> bool {
+        let (mut counts, mut place) = ([0, 0], 0);
+        for byte in text.bytes() {
+            match byte {
+                b'0'..=b'9' => counts[place] += 1,
+                b'.' if place == 0 => place = 1,
+                _ => return false,
+            }
+        }
+        let [whole, part] = counts;
+        whole <= usize::from(self.whole) && part <= usize::from(self.needed)
     }
 
     /// They may not fit as they are written.
@@ -407,6 +476,48 @@ mod tests {
             (survey.instruments("x")[0].qty_scale, survey.again()),
             (6, true)
         );
+    }
+
+    #[test]
+    fn digits_that_are_held_change_nothing() {
+        let digits = Digits {
+            written: 4,
+            needed: 2,
+            whole: 3,
+        };
+        let held = ["", "0", "7.5", "123.45", "000.00", ".5", "1."];
+        let new = ["1234", "1.234", "-1", "1e2", "1.2.3", "1..2", "x", "0000"];
+        for text in held.iter().chain(&new) {
+            assert_eq!(digits.holds(text), held.contains(text), "{text}");
+            let mut seen = digits;
+            seen.see(text);
+            let mut slow = digits;
+            slow.see_slowly(text);
+            assert_eq!(format!("{seen:?}"), format!("{slow:?}"), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_texts_only_if_that_is_asked_for_or_one_is_too_large() {
+        let walked = |text: &str, ask: bool| {
+            let mut walked = Vec::new();
+            read_texts(text, |root, numbers| {
+                walked.push((numbers, root.find(b"n").string().map(str::to_owned)));
+                match numbers == Numbers::AsTheyAre && ask {
+                    true => Err(DecodeError::Shape),
+                    false => Ok(()),
+                }
+            });
+            walked
+        };
+        let is = || (Numbers::AsTheyAre, None);
+        let text = |n: &str| (Numbers::Texts, Some(n.to_owned()));
+        assert_eq!(walked(r#"{"n":7}"#, false), [is()]);
+        assert_eq!(walked(r#"{"n":7}"#, true), [is(), text("7")]);
+        let large = "123456789012345678901234567890";
+        let frame = format!("{{\"n\":{large}}}");
+        assert_eq!(walked(&frame, false).last(), Some(&text(large)));
+        assert_eq!(walked("{", true), []);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::request;
 use crate::base::{Channel, Diff, Instrument, Side, Trade};
 use crate::exchange::binance_spot::market::decode::message;
+use crate::exchange::kit::survey::{Numbers, read_texts};
 use crate::exchange::kit::{self, Prices, Symbols, Value, cursor, keys};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
@@ -112,11 +113,17 @@ fn contract_info(keys: &Keys<'_>, symbols: &Symbols, words: &mut Words) -> Resul
 /// The symbol of a recorded frame with the texts of its prices and quantities, and its depth
 /// stream.
 pub(crate) fn survey(frame: &str, survey: &mut Survey) {
-    kit::survey::read(frame, |root| {
+    read_texts(frame, |root, numbers| {
         let keys = Keys::of(root.find(b"data").or(root));
         let stream = root.find(b"stream").string();
         let kind = stream.and_then(|name| name.split_once('@'));
+        // Once all numbers are texts, whatever else is no text is left out.
+        let told = |told: Option<()>| {
+            told.or((numbers == Numbers::Texts).then_some(()))
+                .ok_or(Shape)
+        };
         let (Ok(event), Ok(symbol)) = (keys.e.text(), keys.s.text()) else {
+            told(None)?;
             if let Some((_, kind)) = kind {
                 survey.other(kind);
             }
@@ -124,8 +131,8 @@ pub(crate) fn survey(frame: &str, survey: &mut Survey) {
         };
         match event {
             "depthUpdate" => {
-                survey.levels(symbol, keys.b);
-                survey.levels(symbol, keys.a);
+                told(survey.levels(symbol, keys.b))?;
+                told(survey.levels(symbol, keys.a))?;
                 match (kind, stream.and_then(request::depth_of)) {
                     // A few levels in the shape of a diff.
                     (Some((_, kind)), None) => survey.other(kind),
@@ -133,12 +140,10 @@ pub(crate) fn survey(frame: &str, survey: &mut Survey) {
                 }
             }
             "bookTicker" => {
-                survey.both(symbol, [keys.b, keys.B]);
-                survey.both(symbol, [keys.a, keys.A]);
+                told(survey.both(symbol, [keys.b, keys.B]))?;
+                told(survey.both(symbol, [keys.a, keys.A]))?;
             }
-            "aggTrade" | "trade" => {
-                survey.both(symbol, [keys.p, keys.q]);
-            }
+            "aggTrade" | "trade" => told(survey.both(symbol, [keys.p, keys.q]))?,
             name => survey.other(kind.map_or(name, |(_, kind)| kind)),
         }
         Ok(())

@@ -67,7 +67,9 @@ fn array(root: Value<'_>, survey: &mut Survey) -> Option<()> {
     let frame = v1::Frame::of(root).ok()?;
     let pair = frame.pair.string()?;
     match frame.channel {
-        "trade" => survey.levels(pair, frame.bodies[0]),
+        "trade" => {
+            survey.levels(pair, frame.bodies[0]);
+        }
         "ticker" => {
             for side in [b"a", b"b"] {
                 let [px, _, qty] = frame.bodies[0].find(side).texts().ok()?;
