@@ -270,10 +270,16 @@ fn push_decimal(line: &mut Vec<u8>, units: u64, scale: usize) {
     const DIGITS: usize = 40; // 20 of a `u64`, and room for the zeros of a scale up to 18.
     let mut digits = [b'0'; DIGITS];
     let (mut first, mut rest) = (DIGITS, units);
-    while rest > 0 {
+    // Two digits per division, which is what takes the time.
+    while rest >= 10 {
+        first -= 2;
+        let two = (rest % 100) as u8;
+        (digits[first], digits[first + 1]) = (b'0' + two / 10, b'0' + two % 10);
+        rest /= 100;
+    }
+    if rest > 0 {
         first -= 1;
-        digits[first] = b'0' + (rest % 10) as u8;
-        rest /= 10;
+        digits[first] = b'0' + rest as u8;
     }
     let point = DIGITS - scale;
     line.extend_from_slice(&digits[first.min(point - 1)..point]);
