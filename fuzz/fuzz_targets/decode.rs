@@ -1,5 +1,5 @@
 //! Any bytes as a frame of any exchange of the registry: decoder and survey. The first byte chooses
-//! the exchange.
+//! the exchange. A frame that is read where it lies must say what it says over the tape.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -25,10 +25,17 @@ const SYMBOLS: [&str; 14] = [
     "PF_XBTUSD",
 ];
 
-type Warm = (Vec<Box<dyn Decoder>>, Words);
+/// Decoders of each exchange, and others that are shown the same frames over the tape.
+struct Warm {
+    decoders: [Vec<Box<dyn Decoder>>; 2],
+    words: [Words; 2],
+}
 
 thread_local! {
-    static WARM: RefCell<Warm> = RefCell::new((decoders(), Words::new()));
+    static WARM: RefCell<Warm> = RefCell::new(Warm {
+        decoders: [decoders(), decoders()],
+        words: [Words::new(), Words::new()],
+    });
 }
 
 fn decoders() -> Vec<Box<dyn Decoder>> {
@@ -50,10 +57,23 @@ fuzz_target!(|data: &[u8]| {
     let Some((first, frame)) = data.split_first() else {
         return;
     };
-    WARM.with_borrow_mut(|(decoders, words)| {
-        let at = usize::from(*first) % decoders.len();
-        if decoders[at].decode(frame, words).is_ok() {
-            assert!(words.iter().count() <= tickwire::exchange::kit::words::WORDS_MAX);
+    WARM.with_borrow_mut(|Warm { decoders, words }| {
+        let [ours, tape] = decoders;
+        let [our_words, tape_words] = words;
+        let at = usize::from(*first) % ours.len();
+        let decoded = ours[at].decode(frame, our_words);
+        if decoded.is_ok() {
+            assert!(our_words.iter().count() <= tickwire::exchange::kit::words::WORDS_MAX);
+        }
+        if frame.starts_with(b"{") || frame.starts_with(b"[") {
+            // Nothing scans a frame with a blank in front.
+            let twin = tape[at].decode(&[b" ", frame].concat(), tape_words);
+            assert_eq!(decoded, twin);
+            if decoded.is_ok() {
+                assert!(our_words.iter().eq(tape_words.iter()));
+                assert_eq!(our_words.dropped(), tape_words.dropped());
+                assert_eq!(our_words.line_seq(), tape_words.line_seq());
+            }
         }
     });
     if let Ok(text) = std::str::from_utf8(frame) {

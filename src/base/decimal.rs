@@ -1,6 +1,10 @@
 //! Decimal text to integers and back, exactly. No float on the way, and no rounding: what does not
 //! fit is an error.
 
+mod column;
+
+pub(crate) use column::Column;
+
 use arrayvec::ArrayVec;
 use std::fmt;
 

@@ -3,11 +3,14 @@
 mod books;
 mod decode;
 mod holes;
+mod scan;
+#[path = "../support/scan.rs"]
+mod scan_support;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    support::corpus::run(&[books::TESTS, decode::TESTS, holes::TESTS].concat())
+    support::corpus::run(&[books::TESTS, decode::TESTS, holes::TESTS, scan::TESTS].concat())
 }

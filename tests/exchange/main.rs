@@ -16,4 +16,7 @@ mod life_support;
 mod odd;
 mod order_faults;
 mod played;
+mod scan;
+#[path = "../support/scan.rs"]
+mod scan_support;
 mod sim;

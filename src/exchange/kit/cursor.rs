@@ -1,5 +1,7 @@
-//! One value on a tape, and what decoders read off it alike. Every failure is a [`DecodeError`].
+//! One value on a tape or in a frame, and what decoders read off it alike. Every failure is a
+//! [`DecodeError`].
 
+use super::raw::{Fields, Raw, RawItems};
 use super::symbols::{Listed, Symbols};
 use super::text::rfc3339;
 use super::words::Words;
@@ -8,36 +10,104 @@ use crate::exchange::DecodeError;
 use DecodeError::Shape;
 use simd_json::{Node, StaticNode};
 
-/// A value: its node and whatever follows it on the tape. Empty stands for a key that is absent.
+/// A value, on a tape or in a frame that is scanned where it lies; or a key that is absent.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Value<'t>(&'t [Node<'t>]);
+pub(crate) struct Value<'t>(Place<'t>);
+
+#[derive(Debug, Clone, Copy)]
+enum Place<'t> {
+    /// Its node and whatever follows it on the tape. Empty stands for a key that is absent.
+    Tape(&'t [Node<'t>]),
+    /// A scanned text, number or word.
+    One(Node<'t>),
+    /// A scanned array or object.
+    Raw(Raw<'t>),
+}
+
+impl Default for Place<'_> {
+    fn default() -> Self {
+        Self::Tape(&[])
+    }
+}
 
 impl<'t> Value<'t> {
     /// The value that begins with the first of these nodes.
     pub(crate) fn new(nodes: &'t [Node<'t>]) -> Self {
-        Self(nodes)
+        Self(Place::Tape(nodes))
+    }
+
+    /// A text, number or word of a scanned frame.
+    #[inline]
+    pub(crate) fn one(node: Node<'t>) -> Self {
+        Self(Place::One(node))
+    }
+
+    /// An array or object of a scanned frame.
+    #[inline]
+    pub(crate) fn raw(raw: Raw<'t>) -> Self {
+        Self(Place::Raw(raw))
+    }
+
+    /// The node of a text, number or word; and that of an array or an object of a tape.
+    #[inline]
+    fn node(&self) -> Option<&Node<'t>> {
+        match &self.0 {
+            Place::Tape(nodes) => nodes.first(),
+            Place::One(node) => Some(node),
+            Place::Raw(_) => None,
+        }
+    }
+
+    /// This value once more: what is to be read a second time must be asked for so.
+    #[inline]
+    pub(crate) fn again(self) -> Self {
+        if let Place::Raw(raw) = self.0 {
+            raw.again();
+        }
+        self
+    }
+
+    /// A text, a number or a word of a scanned frame.
+    #[inline]
+    pub(crate) fn is_scalar(self) -> bool {
+        matches!(self.0, Place::One(_))
+    }
+
+    /// The keys of an object of a scanned frame.
+    #[inline]
+    pub(crate) fn fields(self) -> Option<Fields<'t>> {
+        match self.0 {
+            Place::Raw(raw) => raw.fields(),
+            Place::Tape(_) | Place::One(_) => None,
+        }
     }
 
     /// True if the key of this value is absent.
     #[inline]
     pub(crate) fn is_absent(self) -> bool {
-        self.0.is_empty()
+        matches!(self.0, Place::Tape([]))
     }
 
     /// `null`.
     #[inline]
     pub(crate) fn is_null(self) -> bool {
-        matches!(self.0.first(), Some(Node::Static(StaticNode::Null)))
+        matches!(self.node(), Some(Node::Static(StaticNode::Null)))
     }
 
     /// `[…]`.
     pub(crate) fn is_array(self) -> bool {
-        matches!(self.0.first(), Some(Node::Array { .. }))
+        match &self.0 {
+            Place::Raw(raw) => raw.is_array(),
+            Place::Tape(_) | Place::One(_) => matches!(self.node(), Some(Node::Array { .. })),
+        }
     }
 
     /// `{…}`.
     pub(crate) fn is_object(self) -> bool {
-        matches!(self.0.first(), Some(Node::Object { .. }))
+        match &self.0 {
+            Place::Raw(raw) => raw.is_object(),
+            Place::Tape(_) | Place::One(_) => matches!(self.node(), Some(Node::Object { .. })),
+        }
     }
 
     /// `None` if the key of this value is absent.
@@ -52,10 +122,19 @@ impl<'t> Value<'t> {
         if self.is_absent() { other } else { self }
     }
 
+    /// The nodes of a tape from this one on; none of a scanned value.
+    #[inline]
+    fn nodes(self) -> &'t [Node<'t>] {
+        match self.0 {
+            Place::Tape(nodes) => nodes,
+            Place::One(_) | Place::Raw(_) => &[],
+        }
+    }
+
     /// The value that begins this many nodes further on.
     #[inline]
     fn after(self, nodes: usize) -> Self {
-        Self(self.0.get(nodes..).unwrap_or_default())
+        Self::new(self.nodes().get(nodes..).unwrap_or_default())
     }
 
     /// The elements of this array, each a node or more.
@@ -72,15 +151,18 @@ impl<'t> Value<'t> {
     #[inline]
     pub(crate) fn items(self) -> Items<'t> {
         match self.0 {
-            [Node::Array { count, .. }, rest @ ..] => Items(rest.get(..*count).unwrap_or_default()),
-            _ => Items(&[]),
+            Place::Tape([Node::Array { count, .. }, rest @ ..]) => {
+                Items::Tape(rest.get(..*count).unwrap_or_default())
+            }
+            Place::Raw(raw) => Items::Raw(raw.items()),
+            Place::Tape(_) | Place::One(_) => Items::Tape(&[]),
         }
     }
 
-    /// The keys of this object, each with its value; nothing if this is no object.
+    /// The keys of this object, each with its value; nothing if this is no object of a tape.
     #[inline]
     pub(crate) fn entries(self) -> Entries<'t> {
-        match self.0 {
+        match self.nodes() {
             [Node::Object { count, .. }, rest @ ..] => {
                 Entries(rest.get(..*count).unwrap_or_default())
             }
@@ -88,7 +170,8 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// The value with this key in this object; absent if there is none.
+    /// The value with this key in this object; absent if there is none, or if this is no object of
+    /// a tape.
     pub(crate) fn find(self, name: &[u8]) -> Self {
         let found = self.entries().find(|(key, _)| *key == name);
         found.map_or(Self::default(), |(_, value)| value)
@@ -97,7 +180,7 @@ impl<'t> Value<'t> {
     /// The text here, if this is one.
     #[inline]
     pub(crate) fn string(self) -> Option<&'t str> {
-        match self.0.first() {
+        match self.node() {
             Some(Node::String(text)) => Some(text),
             _ => None,
         }
@@ -112,7 +195,7 @@ impl<'t> Value<'t> {
     /// `true` or `false`.
     #[inline]
     pub(crate) fn boolean(self) -> Result<bool, DecodeError> {
-        match self.0.first() {
+        match self.node() {
             Some(Node::Static(StaticNode::Bool(truth))) => Ok(*truth),
             _ => Err(Shape),
         }
@@ -121,7 +204,7 @@ impl<'t> Value<'t> {
     /// A whole number that is not negative, also if it is written as a string of digits.
     #[inline]
     pub(crate) fn unsigned(self) -> Result<u64, DecodeError> {
-        let number = match self.0.first() {
+        let number = match self.node() {
             Some(Node::Static(StaticNode::U64(number))) => Some(*number),
             Some(Node::Static(StaticNode::I64(number))) => u64::try_from(*number).ok(),
             Some(Node::String(text)) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -134,7 +217,7 @@ impl<'t> Value<'t> {
 
     /// A whole number that fits into `i64`, also if it is written as a string.
     pub(crate) fn signed(self) -> Result<i64, DecodeError> {
-        let number = match self.0.first() {
+        let number = match self.node() {
             Some(Node::String(text)) if !text.starts_with('+') => text.parse().ok(),
             Some(Node::Static(StaticNode::I64(number))) => Some(*number),
             Some(Node::Static(StaticNode::U64(number))) => i64::try_from(*number).ok(),
@@ -222,7 +305,10 @@ impl<'t> Value<'t> {
         side: Side,
         words: &mut Words,
     ) -> Result<(), DecodeError> {
-        let [Node::Array { len, count }, rest @ ..] = self.0 else {
+        if let Place::Raw(raw) = self.0 {
+            return raw.levels(listed, side, words).ok_or(Shape);
+        }
+        let [Node::Array { len, count }, rest @ ..] = self.nodes() else {
             return Err(Shape);
         };
         let body = rest.get(..*count).ok_or(Shape)?;
@@ -246,6 +332,25 @@ impl<'t> Value<'t> {
         Ok(())
     }
 
+    /// `[{"price":price,"qty":quantity},…]` into `words`, by the names that these two have.
+    #[inline]
+    pub(crate) fn named_levels(
+        self,
+        names: [&str; 2],
+        listed: &Listed,
+        side: Side,
+        words: &mut Words,
+    ) -> Result<(), DecodeError> {
+        if let Place::Raw(raw) = self.0 {
+            let read = raw.named_levels(names, listed, side, words);
+            return read.ok_or(Shape);
+        }
+        self.array()?.try_for_each(|item| {
+            let [px, qty] = item.two(names);
+            words.push(side, level(px, qty, listed)?)
+        })
+    }
+
     /// As [`Self::levels`], of levels with more than two elements.
     fn wide_levels(
         self,
@@ -263,7 +368,10 @@ impl<'t> Value<'t> {
     /// no text it is no value of use, and neither are those that follow it.
     #[inline]
     pub(crate) fn texts<const N: usize>(self) -> Result<[Self; N], DecodeError> {
-        match self.0.first() {
+        if let Place::Raw(raw) = self.0 {
+            return raw.texts().ok_or(Shape);
+        }
+        match self.node() {
             Some(Node::Array { len, .. }) if *len >= N => {
                 Ok(std::array::from_fn(|n| self.after(n + 1)))
             }
@@ -271,10 +379,11 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// The values of two keys of this object: at once if it has nothing else, in this order.
+    /// The values of two keys of this object of a tape: at once if it has nothing else, in this
+    /// order.
     #[inline]
     pub(crate) fn two(self, [first, second]: [&str; 2]) -> [Self; 2] {
-        match self.0 {
+        match self.nodes() {
             [
                 Node::Object { len: 2, .. },
                 Node::String(a),
@@ -289,16 +398,26 @@ impl<'t> Value<'t> {
 
 /// The elements of an array.
 #[derive(Debug, Clone)]
-pub(crate) struct Items<'t>(&'t [Node<'t>]);
+pub(crate) enum Items<'t> {
+    /// The nodes of those that are left.
+    Tape(&'t [Node<'t>]),
+    /// Of a scanned frame.
+    Raw(RawItems<'t>),
+}
 
 impl<'t> Iterator for Items<'t> {
     type Item = Value<'t>;
 
     #[inline]
     fn next(&mut self) -> Option<Value<'t>> {
-        let value = self.0;
-        self.0 = value.get(width(value.first()?)..).unwrap_or_default();
-        Some(Value(value))
+        match self {
+            Self::Tape(rest) => {
+                let value = *rest;
+                *rest = value.get(width(value.first()?)..).unwrap_or_default();
+                Some(Value::new(value))
+            }
+            Self::Raw(items) => items.next(),
+        }
     }
 }
 
@@ -315,7 +434,7 @@ impl<'t> Iterator for Entries<'t> {
             return None;
         };
         self.0 = value.get(width(value.first()?)..).unwrap_or_default();
-        Some((name.as_bytes(), Value(value)))
+        Some((name.as_bytes(), Value::new(value)))
     }
 }
 

@@ -2,6 +2,7 @@
 //! one frame is read; and how the body of a snapshot is. Knows no exchange's messages.
 
 use super::cursor::Value;
+use super::scan::Scan;
 use super::symbols::{Listed, Symbols};
 use super::tape::Scratch;
 use super::words::Words;
@@ -61,11 +62,20 @@ where
             prices,
             message,
         } = self;
-        let read = |root: Value<'_>| {
+        words.clear(); // Also of a frame that nobody can read.
+        let mut read = |root: Value<'_>| {
             words.clear();
             message(root, symbols, words)?;
             words.end()
         };
+        let scan = Scan::new(frame, *prices == Prices::Numbers);
+        if let Some(root) = scan.root()
+            && read(root).is_ok()
+            && scan.is_read()
+        {
+            words.set_scanned();
+            return Ok(());
+        }
         match prices {
             Prices::Texts => scratch.read(frame, read),
             Prices::Numbers => scratch.read_exact(frame, read),

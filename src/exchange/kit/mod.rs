@@ -8,6 +8,8 @@ pub(crate) mod hmac;
 pub(crate) mod ids;
 pub(super) mod keys;
 pub(crate) mod listing;
+pub(super) mod raw;
+pub(super) mod scan;
 pub(crate) mod signing;
 pub(crate) mod survey;
 pub(super) mod symbols;

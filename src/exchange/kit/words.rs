@@ -47,6 +47,7 @@ pub struct Words {
     line_seq: Option<u64>,
     dropped: Dropped,
     strangers: u32,
+    scanned: bool,
 }
 
 #[derive(Clone)]
@@ -72,6 +73,7 @@ impl Words {
             line_seq: None,
             dropped: Dropped::default(),
             strangers: 0,
+            scanned: false,
         }
     }
 
@@ -92,6 +94,7 @@ impl Words {
         self.line_seq = None;
         self.dropped = Dropped::default();
         self.strangers = 0;
+        self.scanned = false;
     }
 
     /// Reads one word of the frame. What is wrong with it alone costs it alone: a number that does
@@ -237,6 +240,18 @@ impl Words {
     /// See `set_line_seq`.
     pub fn line_seq(&self) -> Option<u64> {
         self.line_seq
+    }
+
+    /// The frame was read where it lay: see [`super::scan`].
+    #[inline]
+    pub(crate) fn set_scanned(&mut self) {
+        self.scanned = true;
+    }
+
+    /// The frame was read where it lay, by the order of keys that its exchange is known to write;
+    /// otherwise it went over a tape.
+    pub fn scanned(&self) -> bool {
+        self.scanned
     }
 
     /// What the frame said, in its order; nothing if it concerns nobody.

@@ -25,6 +25,7 @@ pub(crate) fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
 keys! {
     /// A root object.
     struct Envelope { data, result, error, code, id }
+    order ["stream", data]
 }
 
 /// One whole frame of any Binance market: an event in its envelope, a bare event, or an answer.
@@ -65,6 +66,9 @@ keys! {
     /// An event, by its one-letter keys.
     #[allow(non_snake_case)] // The exchange tells `b` from `B`.
     struct Keys { e, E, s, t, T, p, q, m, u, U, a, A, b, B }
+    order [e = "depthUpdate", E, s, U, u, b, a]
+    order [u, s, b, B, a, A]
+    order [e = "trade", E, s, t, p, q, T, m, "M"]
 }
 
 #[inline]

@@ -19,6 +19,7 @@ pub(crate) fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
 keys! {
     /// A root object.
     struct Envelope { event, channel, data }
+    order [data, channel, event]
 }
 
 /// One whole frame: data of a channel, or something about one.
@@ -97,6 +98,7 @@ fn refused(at: &Envelope<'_>, symbols: &Symbols, words: &mut Words) -> Result<()
 keys! {
     /// A diff or a snapshot.
     struct Book { time = "microtimestamp", bids, asks }
+    order ["timestamp", time, bids, asks]
 }
 
 /// The levels of a diff or of a snapshot, and its head: its id is its time.

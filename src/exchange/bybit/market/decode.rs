@@ -24,6 +24,10 @@ pub(crate) fn decoder(instruments: &[Instrument], depth: &'static DepthStream) -
 keys! {
     /// A root object.
     struct Envelope { topic, kind = "type", ts, cts, data, op, success, req_id, ret_msg }
+    order [topic, kind, ts, data, cts]
+    order [topic, ts, kind, data, cts]
+    order [topic, kind, ts, data]
+    order [topic, ts, kind, data]
 }
 
 /// One whole frame: data of a topic, or the answer to something that we sent.
@@ -34,7 +38,7 @@ fn message(
     depth: &str,
     words: &mut Words,
 ) -> Result<(), DecodeError> {
-    let at = Envelope::of(root);
+    let mut at = Envelope::of(root);
     if at.topic.is_absent() {
         return answer(&at, symbols, depth, words);
     }
@@ -43,6 +47,10 @@ fn message(
     };
     if stream == depth {
         words.one(Channel::Depth, |words| book(&at, symbols, words))?;
+        if stream != BEST {
+            return Ok(());
+        }
+        at.data = at.data.again();
     }
     match stream {
         BEST => words.one(Channel::Quotes, |words| quote(&at, symbols, words)),
@@ -96,6 +104,7 @@ fn answer(
 keys! {
     /// A book.
     struct Book { s, b, a, u }
+    order [s, b, a, u, "seq"]
 }
 
 /// A snapshot replaces the book at any time, and so does `u` = 1, which says that the service was
@@ -123,19 +132,21 @@ fn quote(at: &Envelope<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), 
 }
 
 fn best(levels: Value<'_>, listed: &Listed) -> Result<Option<Level>, DecodeError> {
+    let mut best = None;
     for item in levels.array()? {
         let [px, qty] = item.texts()?;
         let level = cursor::level(px, qty, listed)?;
         if level.qty != Qty(0) {
-            return Ok(Some(level));
+            best = best.or(Some(level));
         }
     }
-    Ok(None)
+    Ok(best)
 }
 
 keys! {
     /// A trade.
     struct Print { time = "T", symbol = "s", side = "S", qty = "v", px = "p", id = "i" }
+    order [time, symbol, side, qty, px, ? "L", id, "BT", ? "RPI", ? "seq"]
 }
 
 /// Spot numbers its trades, those of contracts have UUIDs. `seq` is no identity: trades of one

@@ -23,6 +23,7 @@ pub(crate) fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
 keys! {
     /// A JSON-RPC object.
     struct Rpc { id, method, params, result, error }
+    order ["jsonrpc", method, params]
 }
 
 #[inline]
@@ -67,6 +68,7 @@ fn answer(at: &Rpc<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), Deco
 keys! {
     /// `{"channel":"book.BTC-PERPETUAL.100ms","data":…}`.
     struct Params { channel, data }
+    order [channel, data]
 }
 
 #[inline]
@@ -97,6 +99,7 @@ keys! {
     struct Book {
         kind = "type", time = "timestamp", id = "change_id", prev = "prev_change_id", bids, asks,
     }
+    order [kind, time, ? prev, "instrument_name", id, bids, asks]
 }
 
 #[inline]
@@ -172,6 +175,7 @@ keys! {
         bid_px = "best_bid_price", bid_qty = "best_bid_amount",
         ask_px = "best_ask_price", ask_qty = "best_ask_amount",
     }
+    order ["timestamp", "instrument_name", bid_px, bid_qty, ask_px, ask_qty]
 }
 
 /// The best bid and ask. A side that is empty has no price, or an amount of zero.

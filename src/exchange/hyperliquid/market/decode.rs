@@ -31,6 +31,7 @@ pub(crate) fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
 keys! {
     /// A root object.
     struct Envelope { channel, data }
+    order [channel, data]
 }
 
 /// One whole frame: `{"channel":…,"data":…}`.
@@ -59,6 +60,10 @@ fn message(
 keys! {
     /// A book or a quote.
     struct Keys { coin, time, levels, bbo }
+    order [coin, levels, time]
+    order [coin, time, levels]
+    order [bbo, coin, time]
+    order [coin, time, bbo]
 }
 
 /// Two elements: of the bids and of the asks.
@@ -95,6 +100,8 @@ fn book(
 keys! {
     /// `{"px":"…","sz":"…","n":…}`.
     struct Rung { px, sz }
+    order ["n", px, sz]
+    order [px, sz, "n"]
 }
 
 #[inline]
@@ -145,6 +152,8 @@ fn trades(
 keys! {
     /// A trade.
     struct Print { coin, side, px, sz, time, tid }
+    order [coin, "hash", px, side, sz, tid, time, "users"]
+    order [coin, side, px, sz, time, "hash", tid, "users"]
 }
 
 fn trade(item: Value<'_>, symbols: &Symbols) -> Result<Trade, DecodeError> {

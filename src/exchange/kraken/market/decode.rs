@@ -3,7 +3,7 @@
 
 use super::{request, v1};
 use crate::base::{Channel, Diff, Instrument, InstrumentId, Side, Trade, UnixNanos};
-use crate::exchange::kit::{Listed, Prices, Symbols, Value, cursor, decoder, keys};
+use crate::exchange::kit::{Prices, Symbols, Value, cursor, decoder, keys};
 use crate::exchange::{DecodeError, Decoder, Words};
 use DecodeError::Shape;
 
@@ -56,6 +56,7 @@ keys! {
     struct Envelope {
         channel, kind = "type", data, method, event, error, success, result, req_id,
     }
+    order [channel, kind, data]
 }
 
 #[inline]
@@ -105,6 +106,7 @@ keys! {
     /// `{"symbol":…,"bids":[{"price":…,"qty":…}],"asks":[…],"checksum":…,"timestamp":"…"}`; older
     /// snapshots come without a time.
     struct Book { symbol, bids, asks, checksum, timestamp }
+    order [symbol, bids, asks, checksum, ? timestamp]
 }
 
 fn book(
@@ -115,8 +117,10 @@ fn book(
 ) -> Result<(), DecodeError> {
     let keys = Book::of(item);
     let listed = keys.symbol.listed(symbols)?;
-    levels(keys.bids, listed, Side::Buy, words)?;
-    levels(keys.asks, listed, Side::Sell, words)?;
+    keys.bids
+        .named_levels(PRICE_AND_QTY, listed, Side::Buy, words)?;
+    keys.asks
+        .named_levels(PRICE_AND_QTY, listed, Side::Sell, words)?;
     let checksum = u32::try_from(keys.checksum.unsigned()?).map_err(|_| Shape)?;
     let time = keys
         .timestamp
@@ -129,22 +133,10 @@ fn book(
     words.depth(whole, diff)
 }
 
-#[inline]
-fn levels(
-    list: Value<'_>,
-    listed: &Listed,
-    side: Side,
-    words: &mut Words,
-) -> Result<(), DecodeError> {
-    list.array()?.try_for_each(|item| {
-        let [px, qty] = item.two(PRICE_AND_QTY);
-        words.push(side, cursor::level(px, qty, listed)?)
-    })
-}
-
 keys! {
     /// A trade.
     struct Print { symbol, trade_id, price, qty, side, timestamp }
+    order [symbol, side, price, qty, "ord_type", trade_id, timestamp]
 }
 
 fn trade(item: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
@@ -163,6 +155,10 @@ fn trade(item: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), De
 keys! {
     /// The best bid and ask.
     struct Ticker { symbol, bid, bid_qty, ask, ask_qty }
+    order [
+        symbol, bid, bid_qty, ask, ask_qty, ? "last", ? "volume", ? "vwap", ? "low", ? "high",
+        ? "change", ? "change_pct", ? "timestamp"
+    ]
 }
 
 fn quote(item: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {

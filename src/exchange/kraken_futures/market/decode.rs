@@ -27,6 +27,9 @@ keys! {
         event, message, feed, product_id, product_ids, seq, uid, timestamp, time, side, price, qty,
         bids, asks, bid, bid_size, ask, ask_size,
     }
+    order [feed = "book", product_id, side, seq, price, qty, timestamp]
+    order [feed = "book_snapshot", product_id, timestamp, seq, "tickSize", bids, asks]
+    order [feed = "trade", product_id, uid, side, "type", seq, time, qty, price]
 }
 
 #[inline]
@@ -97,12 +100,10 @@ fn change(at: &Keys<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), Dec
 /// do occur in it; nothing rests there.
 fn book(at: &Keys<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
     let listed = at.product_id.listed(symbols)?;
-    for (side, levels) in [(Side::Buy, at.bids), (Side::Sell, at.asks)] {
-        for item in levels.array()? {
-            let [px, qty] = item.two(PRICE_AND_QTY);
-            words.push(side, cursor::level(px, qty, listed)?)?;
-        }
-    }
+    at.bids
+        .named_levels(PRICE_AND_QTY, listed, Side::Buy, words)?;
+    at.asks
+        .named_levels(PRICE_AND_QTY, listed, Side::Sell, words)?;
     words.book(head(at, listed)?)
 }
 

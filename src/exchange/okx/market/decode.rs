@@ -45,6 +45,8 @@ impl Decoder for ButPong {
 keys! {
     /// A root object.
     struct Envelope { event, arg, action, data, code, id }
+    order [arg, action, data]
+    order [arg, data]
 }
 
 /// One whole frame: a push of one channel, or an event.
@@ -79,6 +81,7 @@ fn message(
 keys! {
     /// What an `arg` names.
     struct Topic { channel, symbol = "instId" }
+    order [channel, symbol]
 }
 
 /// True if the message is the whole window.
@@ -91,6 +94,7 @@ fn is_whole(action: Value<'_>, depth: &DepthStream) -> Result<bool, DecodeError>
 keys! {
     /// A book.
     struct Book { asks, bids, ts, checksum, prev = "prevSeqId", seq = "seqId" }
+    order [asks, bids, ts, ? checksum, ? prev, ? seq]
 }
 
 /// The value, or an absent one for an empty string, which is how OKX writes that there is none.
@@ -150,6 +154,7 @@ fn time(value: Value<'_>) -> Result<UnixNanos, DecodeError> {
 keys! {
     /// A trade.
     struct Print { id = "tradeId", px, sz, side, ts }
+    order ["instId", id, px, sz, side, ts, ? "count", ? "source", ? "seqId"]
 }
 
 fn trade(item: Value<'_>, listed: &Listed, words: &mut Words) -> Result<(), DecodeError> {
@@ -174,11 +179,12 @@ fn quote(item: Value<'_>, listed: &Listed, words: &mut Words) -> Result<(), Deco
 }
 
 fn best(levels: Value<'_>, listed: &Listed) -> Result<Option<Level>, DecodeError> {
-    let Some(first) = levels.array()?.next() else {
-        return Ok(None);
-    };
-    let [px, qty] = first.texts()?;
-    cursor::level(px, qty, listed).map(Some)
+    let mut best = None;
+    for item in levels.array()? {
+        let [px, qty] = item.texts()?;
+        best = best.or(Some(cursor::level(px, qty, listed)?));
+    }
+    Ok(best)
 }
 
 /// An answer to a request, or a notice.

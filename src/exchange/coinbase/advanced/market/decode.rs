@@ -21,6 +21,7 @@ pub(crate) fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
 keys! {
     /// A root object.
     struct Envelope { channel, kind = "type", timestamp, sequence_num, events, message, reason }
+    order [channel, "client_id", timestamp, sequence_num, events]
 }
 
 #[inline]
@@ -55,11 +56,13 @@ fn message(root: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), 
 keys! {
     /// The whole book of a product, or changes of it.
     struct Book { kind = "type", product_id, updates }
+    order [kind, product_id, updates]
 }
 
 keys! {
     /// A level.
     struct Update { side, px = "price_level", qty = "new_quantity" }
+    order [side, "event_time", px, qty]
 }
 
 /// One element of `events`.

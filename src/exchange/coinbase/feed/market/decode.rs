@@ -24,6 +24,16 @@ keys! {
         kind = "type", product_id, changes, bids, asks, time, trade_id, price, size, side,
         best_bid, best_bid_size, best_ask, best_ask_size, channels, message, reason,
     }
+    order [kind = "l2update", product_id, changes, time]
+    order [
+        kind = "match", trade_id, "maker_order_id", "taker_order_id", side, size, price,
+        product_id, "sequence", time
+    ]
+    order [
+        kind = "ticker", "sequence", product_id, price, "open_24h", "volume_24h", "low_24h",
+        "high_24h", "volume_30d", best_bid, ? best_bid_size, best_ask, ? best_ask_size, side,
+        time, trade_id, "last_size"
+    ]
 }
 
 impl<'t> Keys<'t> {
