@@ -151,7 +151,8 @@ impl<const N: usize> Feed<N> {
             return;
         }
         self.handle_number(turn, stamps.decode, line);
-        self.counters.count(self.words.dropped());
+        let (scanned, dropped) = (self.words.scanned(), self.words.dropped());
+        self.counters.count(scanned, dropped);
         let (many, first) = (self.lines.many(), self.lines.is_first(line));
         let mut reading = Reading {
             out: Outlet {

@@ -61,6 +61,8 @@ pub struct ExchangeTally {
     pub(crate) frames: u64,
     /// Frames that were refused whole.
     pub(crate) bad_frames: u64,
+    /// Those that were read where they lay, without a tape.
+    pub(crate) scanned: u64,
     /// Books, prints and quotes with a number that does not fit their instrument.
     pub(crate) unfit: u64,
     /// Levels without a price or, in a whole book, without a quantity.

@@ -74,6 +74,7 @@ pub(super) fn summarize(
         if let Some(of) = exchanges.find(|of| of.exchange == lane.exchange) {
             of.frames += lane.frames;
             of.bad_frames += lane.bad_frames;
+            of.scanned += lane.scanned;
             of.unfit += lane.unfit;
             of.levels_dropped += lane.levels_dropped;
             of.trades_dropped += lane.trades_dropped;

@@ -66,6 +66,10 @@ pub struct Exchange {
     pub frames: u64,
     /// Those `frames` that were refused whole.
     pub bad_frames: u64,
+    /// Those that were read where they lay, by the order of keys that the exchange is known to
+    /// write: the others took the way over a tape, which is longer.
+    #[serde(default)]
+    pub scanned: u64,
     /// Books, prints and quotes with a number that does not fit their instrument.
     #[serde(default)]
     pub unfit: u64,

@@ -6,13 +6,15 @@ use crate::market::{Counters, Dark};
 
 /// What a feed counted over its life.
 ///
-/// Invariant: `bad_frames <= frames`.
+/// Invariant: `bad_frames + scanned <= frames`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FeedCounters {
     /// Text frames that came in.
     pub frames: u64,
     /// Frames that were refused whole; they changed nothing.
     pub bad_frames: u64,
+    /// Frames that were read where they lay: the others went over a tape.
+    pub scanned: u64,
     /// Shown books that found no room on the audit ring: digests are void.
     pub audit_lost: u64,
     /// Times that a connection's own numbers showed that frames are missing.
@@ -30,8 +32,9 @@ pub struct FeedCounters {
 }
 
 impl FeedCounters {
-    /// What a frame said that no word may say.
-    pub(super) fn count(&mut self, dropped: Dropped) {
+    /// A frame was read; `dropped` is what it said that no word may say.
+    pub(super) fn count(&mut self, scanned: bool, dropped: Dropped) {
+        self.scanned += u64::from(scanned);
         self.levels_dropped += u64::from(dropped.levels);
         self.trades_dropped += u64::from(dropped.trades);
         self.quotes_dropped += u64::from(dropped.quotes);
@@ -46,6 +49,7 @@ impl FeedCounters {
 
     fn check(&self) {
         debug_assert!(self.bad_frames <= self.frames);
+        debug_assert!(self.scanned <= self.frames - self.bad_frames);
     }
 }
 

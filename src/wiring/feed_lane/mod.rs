@@ -521,6 +521,7 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
         let (feed, published) = (self.feed.counters(), self.feed.publisher_counters());
         into.feed.frames += feed.frames;
         into.feed.bad_frames += feed.bad_frames;
+        into.feed.scanned += feed.scanned;
         into.feed.audit_lost += feed.audit_lost;
         into.feed.line_gaps += feed.line_gaps;
         into.feed.repeats += feed.repeats;
@@ -541,6 +542,7 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
             exchange: self.feed.exchange().name(),
             frames: feed.frames,
             bad_frames: feed.bad_frames,
+            scanned: feed.scanned,
             unfit: feed.unfit,
             levels_dropped: feed.levels_dropped,
             trades_dropped: feed.trades_dropped,
