@@ -1,9 +1,10 @@
-//! What benches share: the messages, the ordinary way, and ours.
+//! What benches share: the messages, the ordinary way, the unchecked one, and ours.
 #![allow(dead_code)] // Each bench uses a part.
 
 pub mod messages;
 pub mod ordinary;
 pub mod ours;
+pub mod unchecked;
 
 pub use messages::{MESSAGES, Script};
 use std::time::{Duration, Instant};
