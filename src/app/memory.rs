@@ -1,5 +1,5 @@
 //! How much memory a run of a configuration takes, from the sizes with which the engine is built.
-//! An estimate from above: it counts every queue as full. `configs/sim.toml` comes to 58 MiB; a run
+//! An estimate from above: it counts every queue as full. `configs/sim.toml` comes to 54 MiB; a run
 //! of it had 26 MiB resident after 4 s, and 32 MiB with the simulated exchange in the same process.
 
 use super::config::{Config, Feed};
@@ -7,6 +7,7 @@ use super::parts::{lanes, links, wait_choice};
 use crate::base::{Event, Level, Note};
 use crate::exchange;
 pub use crate::market::buffer::BUFFER_BYTES;
+use crate::market::buffer::{SHARE_BYTES, WAITING_BYTES_MAX};
 use crate::watch::Stage;
 use crate::watch::audit::Shown;
 use crate::wiring::desk::Judged;
@@ -16,12 +17,12 @@ use crate::world::os::placement::{Cpus, Placement, place};
 use std::fmt;
 use std::io::{self, Write};
 
-/// Books per instrument: the one that is shown, and a spare into which a new snapshot is merged.
+/// Books per instrument: the one that is shown, and a spare while a new snapshot is merged into it.
 const BOOKS: usize = 2;
-/// What an instrument takes besides its books' levels and the diffs that wait for a snapshot:
-/// scratch of sweeps (16 KiB), which line was first with its last 256 updates (10 KiB), identities
-/// of its last 2,048 trades (24 KiB), counters. Measured; a test holds it.
-pub const INSTRUMENT_BYTES: usize = 52_900;
+/// What an instrument takes besides its books' levels and the diffs that wait for a snapshot: which
+/// line was first with its last 256 updates (10 KiB), identities of its last 2,048 trades (24 KiB),
+/// counters. Measured; a test holds it.
+pub const INSTRUMENT_BYTES: usize = 35_000;
 /// An instrument's place in each lane's publisher, for news that finds no room on the ring.
 /// Measured; a test holds it.
 pub const WAITING_BYTES: usize = 1_860;
@@ -83,15 +84,11 @@ pub(crate) fn parts(config: &Config, cpus: &Cpus) -> Vec<Part> {
             instruments * book_bytes(config),
             format!("{each} x 2 sides x {depth} levels x {level} bytes x {BOOKS} (live, spare)"),
         ),
-        part(
-            "waiting",
-            instruments * BUFFER_BYTES,
-            format!("{each} x {BUFFER_BYTES} bytes of diffs that wait for a snapshot"),
-        ),
+        waiting(instruments, &placed),
         part(
             "beside",
             instruments * INSTRUMENT_BYTES,
-            format!("{each} x {INSTRUMENT_BYTES} bytes of scratch, recent ids and counters"),
+            format!("{each} x {INSTRUMENT_BYTES} bytes of recent ids and counters"),
         ),
         part(
             "news",
@@ -164,12 +161,33 @@ fn large(config: &Config, placed: &Placement) -> usize {
         .map(|feed| lanes(feed) * links(feed) * most(feed))
         .sum();
     let largest = config.feeds.iter().map(most).max().unwrap_or(0);
-    let workers = placed
-        .workers
-        .iter()
-        .filter(|plan| !plan.feeds.is_empty())
-        .count();
-    coming + workers * LARGE_FACTOR * largest
+    coming + feeding(placed) * LARGE_FACTOR * largest
+}
+
+/// Workers that have feeds.
+fn feeding(placed: &Placement) -> usize {
+    let workers = placed.workers.iter();
+    workers.filter(|plan| !plan.feeds.is_empty()).count()
+}
+
+/// The diffs that wait for snapshots: as many as each instrument may hold, or what a worker's books
+/// may hold together and their shares beyond that.
+fn waiting(instruments: usize, placed: &Placement) -> Part {
+    let (each, workers) = (count(instruments, "instrument"), feeding(placed));
+    let alone = instruments * BUFFER_BYTES;
+    let together = workers * WAITING_BYTES_MAX + instruments * SHARE_BYTES;
+    let how = match alone <= together {
+        true => format!("{each} x {BUFFER_BYTES} bytes of diffs that wait for a snapshot"),
+        false => format!(
+            "{} x {WAITING_BYTES_MAX} + {each} x {SHARE_BYTES} bytes of diffs that wait",
+            count(workers, "worker")
+        ),
+    };
+    Part {
+        name: "waiting",
+        bytes: alone.min(together),
+        how,
+    }
 }
 
 fn book_bytes(config: &Config) -> usize {
@@ -254,6 +272,16 @@ mod tests {
         assert_eq!(bytes(top, "books"), 5 * bytes(named, "books"));
         let many = "instruments = [\"*USDC\"]\ntop = 30\ninstruments_per_connection = 10";
         assert_eq!(bytes(many, "events"), 3 * bytes(named, "events"));
+    }
+
+    #[test]
+    fn thousands_that_begin_at_once_share_what_waits() {
+        let config = config(r#"instruments = ["BTCUSDT"]"#);
+        let placed = place(&Cpus::all(&[0]), 1, false, wait_choice(&config));
+        let bytes = |instruments| waiting(instruments, &placed).bytes;
+        assert_eq!(bytes(20), 20 * BUFFER_BYTES);
+        assert_eq!(bytes(5_000) - bytes(4_000), 1_000 * SHARE_BYTES);
+        assert!(bytes(5_000) < 300 << 20);
     }
 
     #[test]

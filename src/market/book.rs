@@ -2,6 +2,7 @@
 //! cannot prove, and knows nothing of sequence numbers.
 
 use crate::base::{Level, Px, Qty, Side, Top};
+use std::cell::RefCell;
 
 /// Changes of a side from which on one sweep is faster than a search and a move for each.
 const SWEEP_MIN: usize = 3;
@@ -33,6 +34,25 @@ impl<const N: usize> Book<N> {
         Self {
             bids: Half::new(Side::Buy, window, truncates),
             asks: Half::new(Side::Sell, window, truncates),
+        }
+    }
+
+    /// As [`Self::windowed`], in the memory of a book that was given back if there is one.
+    pub(crate) fn lent(window: Option<u16>, truncates: bool) -> Self {
+        Self {
+            bids: Half::lent(Side::Buy, window, truncates),
+            asks: Half::lent(Side::Sell, window, truncates),
+        }
+    }
+
+    /// Is over: its memory is for whoever needs a book next on this thread.
+    pub(crate) fn give_back(self) {
+        for half in [self.bids, self.asks] {
+            SPARES.with_borrow_mut(|spares| {
+                if spares.len() < SPARES_MAX {
+                    spares.push(half.levels);
+                }
+            });
         }
     }
 
@@ -179,12 +199,33 @@ struct Ranked {
 }
 
 /// Where a side changes its length: an insert before the level `at`, or its removal (no quantity).
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Edit {
     at: usize,
     entry: Ranked,
     /// Inserts less removals up to and with this one: how far what follows moves.
     shift: isize,
+}
+
+impl Edit {
+    const NONE: Self = Self {
+        at: 0,
+        entry: Ranked {
+            rank: 0,
+            qty: Qty(0),
+        },
+        shift: 0,
+    };
+}
+
+/// Sides of books that were given back, which a thread keeps at most.
+const SPARES_MAX: usize = 16;
+
+std::thread_local! {
+    /// Scratch of a sweep: none is under way while another one begins.
+    static EDITS: RefCell<[Edit; SWEEP_MAX]> = const { RefCell::new([Edit::NONE; SWEEP_MAX]) };
+    /// What [`Book::give_back`] left.
+    static SPARES: RefCell<Vec<Box<[Ranked]>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// One side. The best level is the last one, so that the common change moves little memory.
@@ -206,20 +247,40 @@ struct Half<const N: usize> {
     short: bool,
     /// 0 for bids, -1 for asks: `px ^ flip` is the rank.
     flip: i64,
-    /// Scratch of a sweep, `SWEEP_MAX` long.
-    edits: Box<[Edit]>,
 }
 
 impl<const N: usize> Half<N> {
     fn new(side: Side, window: Option<u16>, truncates: bool) -> Self {
+        let levels = vec![Ranked::default(); N].into_boxed_slice();
+        #[expect(clippy::expect_used, reason = "made with N levels one line above")]
+        let levels = levels.try_into().expect("N levels");
+        Self::in_memory(levels, side, window, truncates)
+    }
+
+    /// As [`Self::new`], in memory that was given back if there is any of this size.
+    fn lent(side: Side, window: Option<u16>, truncates: bool) -> Self {
+        let fits = SPARES.with_borrow_mut(|spares| {
+            let at = spares.iter().position(|levels| levels.len() == N)?;
+            spares.swap_remove(at).try_into().ok()
+        });
+        match fits {
+            Some(levels) => Self::in_memory(levels, side, window, truncates),
+            None => Self::new(side, window, truncates),
+        }
+    }
+
+    /// Whatever `levels` are, they are not taken for any.
+    fn in_memory(
+        levels: Box<[Ranked; N]>,
+        side: Side,
+        window: Option<u16>,
+        truncates: bool,
+    ) -> Self {
         const { assert!(N > 1) };
         let flip = match side {
             Side::Buy => 0,
             Side::Sell => -1,
         };
-        let levels = vec![Ranked::default(); N].into_boxed_slice();
-        #[expect(clippy::expect_used, reason = "made with N levels one line above")]
-        let levels = levels.try_into().expect("N levels");
         Self {
             levels,
             len: 0,
@@ -229,7 +290,6 @@ impl<const N: usize> Half<N> {
             truncates,
             short: false,
             flip,
-            edits: vec![Edit::default(); SWEEP_MAX].into(),
         }
     }
 
@@ -403,15 +463,17 @@ impl<const N: usize> Half<N> {
         }
         debug_assert!(self.len + kept <= N);
         // The worst first: what is better does not move what is worse.
-        for part in changes.rchunks(SWEEP_MAX) {
-            self.sweep(part);
-        }
+        EDITS.with_borrow_mut(|edits| {
+            for part in changes.rchunks(SWEEP_MAX) {
+                self.sweep(part, edits);
+            }
+        });
     }
 
     /// Applies changes that come best first, each level moving once at the most: inserts and
     /// removals divide the side into runs, and a run moves by the inserts less the removals below
     /// it. Often that is nothing.
-    fn sweep(&mut self, changes: &[Level]) {
+    fn sweep(&mut self, changes: &[Level], edits: &mut [Edit; SWEEP_MAX]) {
         debug_assert!(changes.len() <= SWEEP_MAX);
         // All places first: no search waits for another, or for a branch on what one found, so that
         // the processor runs several at a time. The loop after it chooses without branches, which
@@ -432,13 +494,11 @@ impl<const N: usize> Half<N> {
             };
             *held = entry;
             shift += isize::from(!found & !removes) - isize::from(found & removes);
-            self.edits[count] = Edit { at, entry, shift };
+            edits[count] = Edit { at, entry, shift };
             count += usize::from(found == removes);
         }
         debug_assert!(count <= changes.len());
-        let edits = std::mem::take(&mut self.edits);
         self.move_runs(&edits[..count]);
-        self.edits = edits;
         self.len = self.len.wrapping_add_signed(shift);
         self.outside = self.search(self.horizon);
         self.check(0);

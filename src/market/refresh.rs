@@ -1,9 +1,10 @@
 //! The book beside the live one: a newer picture of it that is built, or the live book as its
-//! checksum proved it last. Is never shown itself.
+//! checksum proved it last. Is never shown itself, and is there only while it is used.
 
 use super::buffer::Buffer;
 use super::claims::Claims;
 use super::seq_book::SeqBook;
+use crate::base::feed::SeqRule;
 use crate::base::{Level, Snapshot};
 
 /// What the spare book is used for.
@@ -19,16 +20,21 @@ enum Use {
 }
 
 /// The spare book, and what it is for.
+///
+/// Invariant: used for nothing, there is none; holding or a shadow, there is one.
 #[derive(Debug)]
 pub(crate) struct Refresh<const N: usize> {
-    spare: SeqBook<N>,
+    rule: SeqRule,
+    spare: Option<SeqBook<N>>,
     used: Use,
 }
 
 impl<const N: usize> Refresh<N> {
-    pub(crate) fn new(spare: SeqBook<N>) -> Self {
+    /// For a book with this rule.
+    pub(crate) fn new(rule: SeqRule) -> Self {
         Self {
-            spare,
+            rule,
+            spare: None,
             used: Use::Nothing,
         }
     }
@@ -45,12 +51,13 @@ impl<const N: usize> Refresh<N> {
 
     /// The place of the snapshot that waits for the stream.
     pub(crate) fn held(&self) -> Option<u64> {
-        (self.used == Use::Holding).then(|| self.spare.id())
+        let held = self.spare.as_ref().filter(|_| self.used == Use::Holding);
+        held.map(SeqBook::id)
     }
 
-    /// The newer picture.
-    pub(crate) fn spare(&self) -> &SeqBook<N> {
-        &self.spare
+    /// The newer picture, once it was loaded.
+    pub(crate) fn spare(&self) -> Option<&SeqBook<N>> {
+        self.spare.as_ref()
     }
 
     /// From here on diffs are kept.
@@ -62,21 +69,25 @@ impl<const N: usize> Refresh<N> {
     /// Whatever it was for is over.
     pub(crate) fn end(&mut self) {
         self.used = Use::Nothing;
-        debug_assert!(self.held().is_none());
+        if let Some(spare) = self.spare.take() {
+            spare.give_back();
+        }
+        self.check();
     }
 
     /// The snapshot that was asked for; one that was held before is forgotten.
     pub(crate) fn load(&mut self, snapshot: &Snapshot, claims: &mut Claims) {
         debug_assert!(self.is_on());
         self.used = Use::Keeping;
-        self.spare.load_snapshot(snapshot, claims);
-        debug_assert!(self.held().is_none());
+        self.lend().load_snapshot(snapshot, claims);
+        self.check();
     }
 
     /// The snapshot waits for the stream.
     pub(crate) fn hold(&mut self) {
         debug_assert_eq!(self.used, Use::Keeping);
         self.used = Use::Holding;
+        self.check();
     }
 
     /// The snapshot waits no longer.
@@ -89,14 +100,15 @@ impl<const N: usize> Refresh<N> {
     /// there.
     pub(crate) fn catch_up(&mut self, buffer: &Buffer, live: &SeqBook<N>) -> bool {
         debug_assert_eq!(self.used, Use::Keeping);
-        self.spare.catch_up(buffer, |_, _| {});
-        self.spare.id() == live.id()
+        let spare = self.lend();
+        spare.catch_up(buffer, |_, _| {});
+        spare.id() == live.id()
     }
 
     /// The live book becomes the newer picture.
     pub(crate) fn finish(&mut self, live: &mut SeqBook<N>) {
         debug_assert_eq!(self.used, Use::Keeping);
-        live.swap(&mut self.spare);
+        live.swap(self.lend());
     }
 
     /// Keeps a copy of the live book as it is before the next message, if that is `needed`, so that
@@ -107,28 +119,46 @@ impl<const N: usize> Refresh<N> {
         match (needed, self.used) {
             (true, Use::Shadow) | (false, Use::Nothing | Use::Keeping | Use::Holding) => {}
             (true, Use::Nothing | Use::Keeping | Use::Holding) => {
-                self.spare.copy_levels(live);
+                self.lend().copy_levels(live);
                 self.used = Use::Shadow;
             }
-            (false, Use::Shadow) => self.used = Use::Nothing,
+            (false, Use::Shadow) => self.end(),
         }
+        self.check();
     }
 
     /// The live book took these changes, and its checksum proved them.
     pub(crate) fn apply(&mut self, bids: &[Level], asks: &[Level]) {
         debug_assert_eq!(self.used, Use::Shadow);
-        self.spare.apply(bids, asks);
+        self.lend().apply(bids, asks);
     }
 
     /// The same of changes that were held.
     pub(crate) fn follow(&mut self, live: &SeqBook<N>) {
         debug_assert_eq!(self.used, Use::Shadow);
-        self.spare.copy_levels(live);
+        self.lend().copy_levels(live);
     }
 
     /// The live book as it was before a message that its checksum disproved.
     pub(crate) fn undo(&self, live: &mut SeqBook<N>) {
         debug_assert_eq!(self.used, Use::Shadow);
-        live.copy_levels(&self.spare);
+        if let Some(spare) = &self.spare {
+            live.copy_levels(spare);
+        }
+    }
+
+    /// The spare book, from now on if it was not there yet.
+    #[inline]
+    fn lend(&mut self) -> &mut SeqBook<N> {
+        let rule = self.rule;
+        self.spare.get_or_insert_with(|| SeqBook::lent(rule))
+    }
+
+    fn check(&self) {
+        match self.used {
+            Use::Nothing => debug_assert!(self.spare.is_none()),
+            Use::Keeping => {}
+            Use::Holding | Use::Shadow => debug_assert!(self.spare.is_some()),
+        }
     }
 }

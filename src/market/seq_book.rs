@@ -26,12 +26,26 @@ pub(crate) struct SeqBook<const N: usize> {
 
 impl<const N: usize> SeqBook<N> {
     pub(crate) fn new(rule: SeqRule) -> Self {
+        Self::of(rule, Book::windowed(rule.window, rule.truncates))
+    }
+
+    /// One for a while: see [`Book::lent`].
+    pub(crate) fn lent(rule: SeqRule) -> Self {
+        Self::of(rule, Book::lent(rule.window, rule.truncates))
+    }
+
+    fn of(rule: SeqRule, book: Book<N>) -> Self {
         Self {
             rule,
-            book: Book::windowed(rule.window, rule.truncates),
+            book,
             at: Place::default(),
             claimed: false,
         }
+    }
+
+    /// It is over: see [`Book::give_back`].
+    pub(crate) fn give_back(self) {
+        self.book.give_back();
     }
 
     pub(crate) fn book(&self) -> &Book<N> {

@@ -78,8 +78,8 @@ pub(crate) struct BookBuilder<const N: usize> {
 
 impl<const N: usize> BookBuilder<N> {
     /// A builder without a connection. `scales` are the decimals of the instrument's prices and
-    /// quantities; `depth_needed` is how many levels per side its readers look at. Allocates all
-    /// that it ever uses.
+    /// quantities; `depth_needed` is how many levels per side its readers look at. Allocates what a
+    /// live book uses; what waits and the spare book take memory that the thread's books share.
     pub(crate) fn new(rule: SeqRule, scales: (u8, u8), depth_needed: usize) -> Self {
         Self {
             rule,
@@ -88,8 +88,8 @@ impl<const N: usize> BookBuilder<N> {
             status: Status::Connecting,
             epoch: 0,
             live: SeqBook::new(rule),
-            refresh: Refresh::new(SeqBook::new(rule)),
-            buffer: Buffer::new(),
+            refresh: Refresh::new(rule),
+            buffer: Buffer::default(),
             lines: Lines::new(),
             begun: Begun::default(),
             claims: Claims::default(),

@@ -2,8 +2,7 @@
 
 use crate::counting::held;
 use tickwire::app::memory::{
-    BUFFER_BYTES, DECODER_BYTES, INSTRUMENT_BYTES, LARGE_FACTOR, STAGE_BYTES, WAITING_BYTES,
-    WORDS_BYTES,
+    DECODER_BYTES, INSTRUMENT_BYTES, LARGE_FACTOR, STAGE_BYTES, WAITING_BYTES, WORDS_BYTES,
 };
 use tickwire::base::{Instrument, InstrumentId, Level, Span, Symbol};
 use tickwire::exchange::{self, Exchange, Words};
@@ -59,10 +58,8 @@ fn what_is_allocated_is_what_check_says() {
         );
     }
 
-    let (one, two) = (bytes_of(|| feed(1)), bytes_of(|| feed(2)));
-    let books = 2 * 2 * DEPTH * size_of::<Level>();
-    let rest = two - one - books - BUFFER_BYTES;
-    assert_near(rest, INSTRUMENT_BYTES, "instrument");
+    let book = 2 * DEPTH * size_of::<Level>();
+    assert_near(bytes_per_pair() - book, INSTRUMENT_BYTES, "instrument");
     let of = |instruments| bytes_of(|| Publisher::new(ring(1, Bell::new(|| {})).0, instruments));
     assert_near(of(2) - of(1), WAITING_BYTES, "news");
 
@@ -82,8 +79,19 @@ fn what_is_allocated_is_what_check_says() {
     assert_near(two - one, 2 * STAGE_BYTES, "stage");
 }
 
+/// The spare book and the diffs that wait are there only while they are needed.
+#[test]
+fn a_pair_with_a_thousand_levels_per_side_holds_less_than_80_kib() {
+    assert!(bytes_per_pair() < 80 << 10, "{}", bytes_per_pair());
+}
+
+/// What one more instrument takes.
+fn bytes_per_pair() -> usize {
+    bytes_of(|| feed(2)) - bytes_of(|| feed(1))
+}
+
 /// Levels a side.
-const DEPTH: usize = 256;
+const DEPTH: usize = 1_024;
 
 /// A feed of this many instruments, out of two.
 fn feed(instruments: usize) -> Feed<DEPTH> {

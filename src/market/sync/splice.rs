@@ -6,6 +6,7 @@ use crate::base::{Diff, Nanos, Snapshot, Status};
 use crate::market::book::Book;
 use crate::market::dark::Trouble;
 use crate::market::place::{Fit, Place};
+use crate::market::seq_book::SeqBook;
 use crate::market::timers::Timer;
 
 impl<const N: usize> BookBuilder<N> {
@@ -151,14 +152,16 @@ impl<const N: usize> BookBuilder<N> {
     /// A newer picture of a book that is live: built beside it, so that it is never without one.
     fn refresh(&mut self, now: Nanos, snapshot: &Snapshot) -> SnapshotOutcome {
         self.refresh.load(snapshot, &mut self.claims);
-        if self.refresh.spare().book().crossed() {
+        let spare = self.refresh.spare();
+        if spare.is_some_and(|spare| spare.book().crossed()) {
             return self.unbelieved(now);
         }
         let stale = self.status == Status::Stale;
+        let agrees = spare.is_some_and(|spare| stale && self.live.agrees(spare));
         let proves = stale && snapshot.last_id >= self.live.id();
         let outcome = if snapshot.last_id <= self.live.id() {
             self.finish_refresh(now)
-        } else if stale && self.live.agrees(self.refresh.spare()) {
+        } else if agrees {
             self.refreshed(now);
             SnapshotOutcome::Confirmed
         } else {
@@ -202,7 +205,7 @@ impl<const N: usize> BookBuilder<N> {
     /// Brings the refresh to where the book is, and puts it in its place.
     pub(super) fn finish_refresh(&mut self, now: Nanos) -> SnapshotOutcome {
         self.refresh.release();
-        let id = self.refresh.spare().id();
+        let id = self.refresh.spare().map_or(0, SeqBook::id);
         if !self.rule.shows_losses() && self.is_too_old(id) {
             return self.too_old(now);
         }
