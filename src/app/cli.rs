@@ -162,7 +162,7 @@ impl Loudness {
 /// Arguments of `tickwire replay`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ReplayArgs {
-    /// Recordings (JSON lines, gzip), or folders that `tickwire record` made
+    /// Recordings (JSON lines, gzip or zstd), or folders that `tickwire record` made
     #[arg(required = true, value_name = "FILE.jsonl.gz|DIR")]
     pub(crate) files: Vec<PathBuf>,
     /// Print one JSON line a book: file, symbol, applied, gaps, checksums, incomplete, sha256

@@ -48,8 +48,8 @@ pub(crate) struct SimArgs {
     /// late or twice, refusals, doubt, cut connections; the seed decides which
     #[arg(long, value_enum)]
     pub(crate) faults: Option<Faults>,
-    /// Play this recording (a file of JSON lines, gzip or plain, or a folder of `tickwire record`)
-    /// instead of an order flow
+    /// Play this recording (a file of JSON lines, gzip, zstd or plain, or a folder of `tickwire
+    /// record`) instead of an order flow
     #[arg(long, value_name = "FILE|DIR")]
     pub(crate) play: Option<PathBuf>,
     /// How fast to play it: `recorded`, `max` (as fast as the client reads), or a factor such as 10

@@ -9,8 +9,9 @@ use std::io::{self, BufRead, BufReader, Read};
 
 /// Bytes that are asked of a file at once.
 pub(super) const BUFFER_BYTES: usize = 64 * 1024;
-/// How gzip begins.
+/// How gzip and zstd begin.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// A recording from its beginning.
 pub(crate) type Reader = Box<dyn BufRead + Send>;
@@ -85,16 +86,23 @@ pub(crate) fn series(files: impl Files + Send + 'static, name: &str) -> io::Resu
     ))))
 }
 
-/// A file of this name, unpacked if its first bytes say gzip.
+/// A file of this name, unpacked if its first bytes say gzip or zstd.
 pub(crate) fn unpacked(name: &str, file: impl Read + Send + 'static) -> io::Result<Reader> {
     let mut file = BufReader::with_capacity(BUFFER_BYTES, file);
-    if file.fill_buf()?.starts_with(&GZIP) {
+    let first = file.fill_buf()?;
+    if first.starts_with(&GZIP) {
         let file = MultiGzDecoder::new(file);
         return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, file)));
     }
-    if name.ends_with(".gz") {
-        let error = "is named .gz and is not gzip";
-        return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+    if first.starts_with(&ZSTD) {
+        let file = zstd::Decoder::with_buffer(file)?;
+        return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, file)));
+    }
+    for (end, packed) in [(".gz", "gzip"), (".zst", "zstd")] {
+        if name.ends_with(end) {
+            let error = format!("is named {end} and is not {packed}");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
     }
     Ok(Box::new(file))
 }

@@ -155,14 +155,26 @@ fn a_file_of_its_own_is_read_packed_or_not() {
     let mut plain = String::new();
     let mut reader = unpacked("a.jsonl.gz", Cursor::new(packed.clone())).unwrap();
     reader.read_to_string(&mut plain).unwrap();
-    for (name, bytes) in [("a.jsonl", plain.clone().into_bytes()), ("a", packed)] {
+    // Two frames, as `cat a.zst b.zst` makes them.
+    let (head, tail) = plain.split_at(plain.len() / 3);
+    let mut frames = zstd::encode_all(head.as_bytes(), 3).unwrap();
+    frames.extend(zstd::encode_all(tail.as_bytes(), 3).unwrap());
+    let cut = frames[..frames.len() - 1].to_vec();
+    for (name, bytes) in [
+        ("a.jsonl", plain.clone().into_bytes()),
+        ("a", packed),
+        ("a.jsonl.zst", frames),
+    ] {
         let mut read = String::new();
         let mut reader = unpacked(name, Cursor::new(bytes)).unwrap();
         reader.read_to_string(&mut read).unwrap();
         assert_eq!(read, plain);
     }
-    let error = unpacked("a.gz", Cursor::new(plain)).err().unwrap();
-    assert_eq!(error.to_string(), "is named .gz and is not gzip");
+    let mut cut = unpacked("a.zst", Cursor::new(cut)).unwrap();
+    assert!(cut.read_to_string(&mut String::new()).is_err());
+    let error = |name| unpacked(name, Cursor::new(plain.clone())).err().unwrap();
+    assert_eq!(error("a.gz").to_string(), "is named .gz and is not gzip");
+    assert_eq!(error("a.zst").to_string(), "is named .zst and is not zstd");
 }
 
 #[test]

@@ -81,7 +81,7 @@ pub enum SimSource {
     Flow,
     /// A recording of those of the exchanges that it holds something of.
     Play {
-        /// A file (JSON lines, gzip or plain), or the folder of a recording run.
+        /// A file (JSON lines, gzip, zstd or plain), or the folder of a recording run.
         path: PathBuf,
         /// How fast.
         speed: Speed,

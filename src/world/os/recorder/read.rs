@@ -44,8 +44,8 @@ pub(crate) fn series_of(file: &Path) -> Vec<PathBuf> {
     }
 }
 
-/// Opens a recording from its beginning, unpacking gzip if its first bytes say so. `DIR/binance` is
-/// the series of that name in the recorder's folder `DIR`.
+/// Opens a recording from its beginning, unpacking gzip or zstd if its first bytes say so.
+/// `DIR/binance` is the series of that name in the recorder's folder `DIR`.
 pub(crate) fn open(path: &Path) -> io::Result<Reader> {
     if !path.exists()
         && let Some(series) = open_series(path)?
