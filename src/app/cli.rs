@@ -3,7 +3,9 @@
 
 use super::config::{Engine, Wait};
 use super::run::RunEnd;
-use super::{check, ctl, guard, orders, panics, record, replay, report, run, signals, sim, why};
+use super::{
+    bench, check, ctl, guard, orders, panics, record, replay, report, run, signals, sim, why,
+};
 use crate::strategy::{self, Kind};
 use crate::world::os::console;
 use crate::world::os::scribe::Detail;
@@ -77,6 +79,8 @@ pub(crate) enum Command {
     Kill(ctl::KillArgs),
     /// Ask a run that goes on, or tell it something
     Ctl(ctl::CtlArgs),
+    /// Measure tick-to-order and the cost of a message, of this engine or of any other client
+    Bench(bench::BenchArgs),
     /// Watches over a live run, which starts it
     #[command(hide = true)]
     Guard,
@@ -296,6 +300,7 @@ pub fn main_with(own: &[&'static Kind], mut at_end: impl FnMut(&RunEnd)) -> Exit
         Some(Command::Orders(args)) => orders::command::run(&args, &program.kinds),
         Some(Command::Kill(args)) => ctl::kill(args),
         Some(Command::Ctl(args)) => ctl::ctl(args),
+        Some(Command::Bench(args)) => bench::run(&args),
         Some(Command::Guard) => guard::run(),
     }
 }

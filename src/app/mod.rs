@@ -1,5 +1,6 @@
 //! The commands. Reads arguments and files, builds the run, and says what happened.
 
+mod bench;
 pub(crate) mod check;
 pub(crate) mod cli;
 pub mod config;

@@ -13,6 +13,7 @@ pub(crate) mod newest;
 pub mod paper;
 pub(crate) mod play;
 pub(crate) mod recording;
+pub(crate) mod script;
 pub(crate) mod session;
 pub(crate) mod simulated;
 pub(crate) mod surveyed;

@@ -208,6 +208,25 @@ impl Venue {
         false
     }
 
+    /// Lets a script change the market of this listing; gives what that publishes. A recording has
+    /// no market.
+    pub(crate) fn direct(
+        &mut self,
+        listing: usize,
+        act: impl FnOnce(&mut Flow, &mut Vec<Happened>),
+    ) -> Vec<Happened> {
+        let mut out = Vec::new();
+        if let Source::Flow(flows) = &mut self.source {
+            act(&mut flows.markets[listing], &mut out);
+        }
+        out
+    }
+
+    /// Stands at `now`, and moves no market.
+    pub(crate) fn stand(&mut self, now: Nanos) {
+        self.now = now;
+    }
+
     /// What happened since the driver last took it.
     pub(crate) fn take_news(&mut self) -> News {
         News {

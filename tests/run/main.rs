@@ -2,6 +2,7 @@
 
 mod arbitrage;
 mod bad_input;
+mod bench;
 mod client;
 #[path = "../support/conn.rs"]
 mod conn_support;

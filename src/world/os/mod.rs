@@ -1,6 +1,7 @@
 //! Every system call, clock, thread and socket. Thin shells around the values of the other rooms.
 
 mod append;
+pub(crate) mod bench;
 pub mod clerk;
 pub mod clock;
 pub(crate) mod console;

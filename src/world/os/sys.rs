@@ -7,6 +7,8 @@ use std::ffi::CStr;
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 use std::ptr;
 
 /// A clock reading in nanoseconds of that clock's own scale.
@@ -220,6 +222,26 @@ fn affinity_mask() -> io::Result<Mask> {
         unsafe { libc::sched_getaffinity(0, mem::size_of_val(&mask), mask.as_mut_ptr().cast()) };
     check(result)?;
     Ok(mask)
+}
+
+/// Lets what this command starts be asked to end (SIGTERM) when the thread that starts it ends,
+/// however that ends.
+pub(crate) fn end_with_us(command: &mut Command) {
+    let bound = || {
+        // SAFETY: this option takes one number, as wide as a long.
+        check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM as libc::c_ulong) })
+    };
+    // SAFETY: between fork and exec the closure makes one system call, and reads `errno` if that
+    // fails: it takes no lock and allocates nothing.
+    unsafe { command.pre_exec(bound) };
+}
+
+/// Sends a signal to a process, or to a process group if `id` is below zero. If there is none,
+/// nobody is told.
+pub(crate) fn send_signal(id: i32, signal: libc::c_int) {
+    debug_assert!(id.abs() > 1, "every process, or the first one");
+    // SAFETY: it takes two numbers.
+    let _ = unsafe { libc::kill(id, signal) };
 }
 
 /// Asks for kernel stamps of what arrives, and with `sent` of what is sent (`SO_TIMESTAMPING`, by

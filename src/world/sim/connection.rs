@@ -274,6 +274,11 @@ impl Connection {
         self.venue
     }
 
+    /// Whether it is for orders.
+    pub(crate) fn is_account(&self) -> bool {
+        matches!(&self.phase, Phase::Open(open) if open.session.is_account())
+    }
+
     /// Publishes what its exchange did, as far as its client follows it; the market stands at these
     /// news. Gives the frames sent.
     pub(crate) fn handle_news(&mut self, venue: &Venue, news: &News) -> u64 {
