@@ -402,6 +402,21 @@ impl<S: Transport> Link<S> {
                     Read::Blocked
                 };
             };
+            match ws.get_mut().text() {
+                Ok(Some(place)) => return self.read_in_place(clock, place),
+                Ok(None) => {} // Anything else is tungstenite's.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if self.unflushed {
+                        self.flush(clock.now());
+                    }
+                    return self.sifted(clock);
+                }
+                Err(error) => {
+                    let reason = ws::io_close(&error);
+                    self.fail(clock.now(), reason, format_args!("{error}"));
+                    continue;
+                }
+            }
             match ws.read() {
                 Ok(Message::Text(text)) => {
                     let (at, rx) = (clock.now(), ws.get_ref().get_ref().get_ref().rx());

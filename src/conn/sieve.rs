@@ -1,11 +1,14 @@
-//! Takes messages of unusual size out of the bytes that WebSocket reads. It gathers large ones
-//! itself, so that no buffer stays large after them. It reads and drops those over the limit, so
-//! that the connection lives. Answers nothing and judges no protocol: everything else passes.
+//! Splits what a WebSocket's stream brings into frames. Hands plain texts over where they lie, and
+//! everything else to tungstenite, one frame at a time. Takes messages of unusual size out: it
+//! gathers large ones itself, so that no buffer stays large after them, and drops those over the
+//! limit, so that the connection lives. Answers nothing and judges no protocol.
 
-use arrayvec::ArrayVec;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
+use std::ops::Range;
 
+/// What is read ahead: a text that fits is handed over in place.
+pub(crate) const BUFFER_BYTES: usize = 32 * 1024;
 /// Whole messages from this size on are gathered here.
 pub(crate) const LARGE_BYTES: usize = 256 * 1024;
 /// Bytes after which the owner turns to its other connections.
@@ -39,12 +42,15 @@ enum Way {
 
 /// A stream of WebSocket frames without what is large.
 ///
-/// Invariant: while the payload of a frame comes in, `left` of it is still to come; between frames
-/// `held` has the beginning of the next header, and `left` is zero.
+/// Invariant: `start <= end <= buffer.len()`; while the payload of a frame comes in, `left` of it
+/// is still to be taken out of the buffer; between frames the next one's header is at `start`.
 pub(crate) struct Sieve<T> {
     stream: T,
     limit: u64,
-    held: ArrayVec<u8, HEADER_MAX>,
+    /// What was read and not yet taken: `buffer[start..end]`.
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
     left: u64,
     way: Way,
     /// The message whose next frame is awaited, if it comes in several.
@@ -57,8 +63,7 @@ pub(crate) struct Sieve<T> {
     sifted: Option<Sifted>,
     /// A text that ends too early has passed.
     cut: bool,
-    /// Bytes that were read before: behind the handshake, or behind what was sifted out.
-    behind: Vec<u8>,
+    /// Bytes that were read since the stream was last seen empty, or others had their turn.
     spent: usize,
     /// Bytes of a frame that is not whole yet came since [`Self::take_moved`].
     moved: bool,
@@ -77,11 +82,15 @@ struct Open {
 
 impl<T> Sieve<T> {
     /// Messages of more than `limit` bytes are dropped. `behind` was read already.
-    pub(crate) fn new(stream: T, behind: Vec<u8>, limit: usize) -> Self {
+    pub(crate) fn new(stream: T, behind: &[u8], limit: usize) -> Self {
+        let mut buffer = vec![0; BUFFER_BYTES.max(behind.len())];
+        buffer[..behind.len()].copy_from_slice(behind);
         Self {
             stream,
             limit: limit as u64,
-            held: ArrayVec::new(),
+            buffer: buffer.into(),
+            start: 0,
+            end: behind.len(),
             left: 0,
             way: Way::Pass,
             open: None,
@@ -90,7 +99,6 @@ impl<T> Sieve<T> {
             gathered: Vec::new(),
             sifted: None,
             cut: false,
-            behind,
             spent: 0,
             moved: false,
         }
@@ -126,48 +134,6 @@ impl<T> Sieve<T> {
     /// True if bytes of a frame that was not whole came since the last call.
     pub(crate) fn take_moved(&mut self) -> bool {
         mem::take(&mut self.moved)
-    }
-
-    /// Takes out of `bytes` what must not pass, and moves the rest to their beginning. Returns how
-    /// many those are.
-    fn sift(&mut self, bytes: &mut [u8]) -> usize {
-        let (mut at, mut to) = (0, 0);
-        while at < bytes.len() {
-            if self.left > 0 {
-                let n = (bytes.len() - at).min(usize::try_from(self.left).unwrap_or(usize::MAX));
-                match self.way {
-                    Way::Pass => {
-                        move_down(bytes, at, n, to);
-                        to += n;
-                    }
-                    Way::Gather => self.gathered.extend_from_slice(&bytes[at..at + n]),
-                    Way::Drop => excerpt(&mut self.gathered, &bytes[at..at + n]),
-                }
-                (at, self.left) = (at + n, self.left - n as u64);
-            } else {
-                let Some(header) = Header::parse(&bytes[at..]) else {
-                    self.held.extend(bytes[at..].iter().copied());
-                    return to;
-                };
-                match self.begin(&header) {
-                    Passes::Header => {
-                        move_down(bytes, at, header.bytes, to);
-                        to += header.bytes;
-                    }
-                    Passes::End => {
-                        bytes[to..to + 2].copy_from_slice(&END_OF_MESSAGE);
-                        to += 2;
-                    }
-                    Passes::Nothing => {}
-                }
-                at += header.bytes;
-            }
-            if self.left == 0 && self.way != Way::Pass && self.finish() {
-                self.behind.extend_from_slice(&bytes[at..]);
-                return to;
-            }
-        }
-        to
     }
 
     /// A frame begins: what of its header passes.
@@ -208,54 +174,149 @@ impl<T> Sieve<T> {
         Passes::Header
     }
 
-    /// The payload of a frame that does not pass is over. True if its message is, too.
-    fn finish(&mut self) -> bool {
+    /// If the payload of a frame that does not pass is over, and its message with it, that is what
+    /// was sifted out.
+    fn finish(&mut self) {
+        if self.left > 0 {
+            return;
+        }
         let sifted = match self.way {
-            Way::Pass => return false,
+            Way::Pass => return,
             Way::Gather => Sifted::Large(mem::take(&mut self.gathered)),
-            Way::Drop if !self.last => return false,
+            Way::Drop if !self.last => return,
             Way::Drop if self.dropped.passed => Sifted::Cut(self.dropped.bytes),
             Way::Drop => Sifted::TooLong(self.dropped.bytes, mem::take(&mut self.gathered)),
         };
         self.gathered = Vec::new();
         (self.way, self.sifted) = (Way::Pass, Some(sifted));
-        true
+    }
+
+    fn held(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    fn check(&self) {
+        debug_assert!(self.start <= self.end);
+        debug_assert!(self.end <= self.buffer.len());
+        debug_assert!(self.sifted.is_none() || self.left == 0);
     }
 }
 
+impl<T: Read> Sieve<T> {
+    /// Where the next message lies in [`Self::bytes`], if it is a text in one frame that is whole
+    /// in there. `None` if it is something else, of which [`Read`] has the bytes.
+    #[inline]
+    pub(crate) fn text(&mut self) -> io::Result<Option<Range<usize>>> {
+        if self.left > 0 || self.open.is_some() || self.sifted.is_some() {
+            return Ok(None);
+        }
+        let mut came = false;
+        loop {
+            if let Some(header) = Header::parse(self.held()) {
+                let whole = header.bytes as u64 + header.len;
+                if !header.is_plain_text() || header.len > self.limit || whole > BUFFER_MOST {
+                    return Ok(None);
+                }
+                let (from, whole) = (self.start + header.bytes, whole as usize);
+                if self.end - self.start >= whole {
+                    self.start += whole;
+                    self.check();
+                    return Ok(Some(from..self.start));
+                }
+            }
+            let before = self.end - self.start;
+            match self.fill() {
+                Ok(0) => return Ok(None), // The end of the stream: WebSocket judges it.
+                Ok(_) => came = true,
+                Err(error) => {
+                    self.moved |= came && before > 0;
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// What [`Self::text`] names the places of; until the next call.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Reads more behind what is held, which is less than the buffer. Zero is the end of the
+    /// stream.
+    fn fill(&mut self) -> io::Result<usize> {
+        if self.spent >= TURN_BYTES {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        } else if self.buffer.len() - self.end < self.buffer.len() / 2 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        debug_assert!(self.end < self.buffer.len());
+        match self.stream.read(&mut self.buffer[self.end..]) {
+            Ok(n) => {
+                self.end += n;
+                self.spent += n;
+                self.check();
+                Ok(n)
+            }
+            Err(error) => {
+                self.spent = 0; // Nothing waits: this connection kept nobody waiting.
+                Err(error)
+            }
+        }
+    }
+}
+
+/// For tungstenite: the bytes of at most one frame, so that it holds nothing of the next.
 impl<T: Read> Read for Sieve<T> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        debug_assert!(out.len() >= HEADER_MAX, "room for the header of a frame");
         loop {
-            if self.sifted.is_some() || self.spent >= TURN_BYTES {
+            if self.sifted.is_some() {
                 return Err(ErrorKind::WouldBlock.into());
             }
-            let held = self.held.len();
-            debug_assert!(held < out.len(), "room for the header of a frame");
-            if out.len() <= held {
-                return Err(ErrorKind::InvalidInput.into());
-            }
-            let n = if self.behind.is_empty() {
-                match self.stream.read(&mut out[held..]) {
-                    Ok(n) => n,
-                    Err(error) => {
-                        self.spent = 0; // Nothing waits: this connection kept nobody waiting.
-                        return Err(error);
+            let mut passed = 0;
+            if self.left == 0 {
+                let Some(header) = Header::parse(self.held()) else {
+                    if self.fill()? == 0 {
+                        return Ok(0);
                     }
+                    continue;
+                };
+                let from = self.start;
+                self.start += header.bytes;
+                match self.begin(&header) {
+                    Passes::Header => {
+                        passed = header.bytes;
+                        out[..passed].copy_from_slice(&self.buffer[from..from + passed]);
+                    }
+                    Passes::End => {
+                        passed = END_OF_MESSAGE.len();
+                        out[..passed].copy_from_slice(&END_OF_MESSAGE);
+                    }
+                    Passes::Nothing => {}
                 }
-            } else {
-                let n = self.behind.len().min(out.len() - held);
-                out[held..held + n].copy_from_slice(&self.behind[..n]);
-                self.behind.drain(..n);
-                n
-            };
-            if n == 0 {
+            } else if self.start == self.end && self.fill()? == 0 {
                 return Ok(0);
             }
-            out[..held].copy_from_slice(&self.held);
-            self.held.clear();
-            self.spent += n;
-            let passed = self.sift(&mut out[..held + n]);
+            let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+            let mut n = left.min(self.end - self.start);
+            let payload = &self.buffer[self.start..self.start + n];
+            match self.way {
+                Way::Pass => {
+                    n = n.min(out.len() - passed);
+                    out[passed..passed + n].copy_from_slice(&payload[..n]);
+                    passed += n;
+                }
+                Way::Gather => self.gathered.extend_from_slice(payload),
+                Way::Drop => excerpt(&mut self.gathered, payload),
+            }
+            (self.start, self.left) = (self.start + n, self.left - n as u64);
             self.moved |= self.left > 0;
+            self.finish();
+            self.check();
             if passed > 0 {
                 return Ok(passed);
             }
@@ -277,6 +338,9 @@ impl<T: Write> Write for Sieve<T> {
     }
 }
 
+/// A frame that is larger is tungstenite's: it does not fit into the buffer.
+const BUFFER_MOST: u64 = BUFFER_BYTES as u64;
+
 /// What of a frame's header passes.
 enum Passes {
     Header,
@@ -296,6 +360,12 @@ struct Header {
 }
 
 impl Header {
+    /// A whole text in one frame, as a server sends it.
+    #[inline]
+    fn is_plain_text(&self) -> bool {
+        self.last && self.opcode == TEXT && !self.odd
+    }
+
     /// The header that `bytes` begin with, if it is whole. A mask counts as payload.
     #[inline]
     fn parse(bytes: &[u8]) -> Option<Self> {
@@ -319,12 +389,6 @@ impl Header {
     }
 }
 
-fn move_down(bytes: &mut [u8], at: usize, n: usize, to: usize) {
-    if to != at {
-        bytes.copy_within(at..at + n, to);
-    }
-}
-
 /// Adds a part of what is dropped: its first bytes stay, and its last ones.
 pub(super) fn excerpt(kept: &mut Vec<u8>, part: &[u8]) {
     let head = part.len().min(EXCERPT_BYTES.saturating_sub(kept.len()));
@@ -341,202 +405,4 @@ const BINARY: u8 = 2;
 const END_OF_MESSAGE: [u8; 2] = [0x80, 0];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use fastrand::Rng;
-    use tungstenite::protocol::{Role, WebSocket};
-    use tungstenite::{Message, Utf8Bytes};
-
-    const LIMIT: usize = LARGE_BYTES + 1_000;
-
-    /// A stream that gives bytes in pieces of chance, and blocks at the end.
-    struct Pieces {
-        bytes: Vec<u8>,
-        at: usize,
-        rng: Rng,
-    }
-
-    impl Read for Pieces {
-        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-            let most = *self.rng.choice(&[1, 3, 100, 8_192]).unwrap_or(&1);
-            let n = out.len().min(self.bytes.len() - self.at).min(most);
-            if n == 0 {
-                return Err(ErrorKind::WouldBlock.into());
-            }
-            out[..n].copy_from_slice(&self.bytes[self.at..self.at + n]);
-            self.at += n;
-            Ok(n)
-        }
-    }
-
-    impl Write for Pieces {
-        fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-            Ok(data.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-        let mut frame = vec![first];
-        match payload.len() {
-            n @ 0..126 => frame.push(n as u8),
-            n @ 126..65_536 => {
-                frame.push(126);
-                frame.extend((n as u16).to_be_bytes());
-            }
-            n => {
-                frame.push(127);
-                frame.extend((n as u64).to_be_bytes());
-            }
-        }
-        [&frame, payload].concat()
-    }
-
-    /// What the reader above gets, in order: texts, and what was sifted out.
-    fn read_all(bytes: Vec<u8>, seed: u64) -> Vec<String> {
-        let behind = bytes[..bytes.len().min(seed as usize % 40)].to_vec();
-        let pieces = Pieces {
-            at: behind.len(),
-            bytes,
-            rng: Rng::with_seed(seed),
-        };
-        let sieve = Sieve::new(pieces, behind, LIMIT);
-        let mut ws =
-            WebSocket::from_raw_socket(sieve, Role::Client, Some(crate::conn::ws::config(LIMIT)));
-        let brief = |text: &str| format!("{}:{:.3}", text.len(), text);
-        let mut all = Vec::new();
-        loop {
-            match ws.read() {
-                Ok(Message::Text(text)) => all.push(brief(&text)),
-                Ok(Message::Ping(_)) => all.push("ping".into()),
-                Ok(other) => all.push(format!("{other:?}")),
-                Err(error) if crate::conn::ws::would_block(&error) => {
-                    let sieve = ws.get_mut();
-                    match sieve.take_sifted() {
-                        Some(Sifted::Large(text)) => {
-                            let text = Utf8Bytes::try_from(text).unwrap();
-                            all.push(format!("large {}", brief(&text)));
-                        }
-                        Some(Sifted::TooLong(bytes, excerpt)) => {
-                            let text = String::from_utf8(excerpt).unwrap();
-                            let end = &text[text.len() - 3..];
-                            all.push(format!("long {bytes}:{:.3}…{end}", text));
-                        }
-                        Some(Sifted::Cut(bytes)) => all.push(format!("cut {bytes}")),
-                        None if sieve.take_tired() => {}
-                        None => return all,
-                    }
-                }
-                Err(error) => {
-                    all.push(format!("{error}"));
-                    return all;
-                }
-            }
-        }
-    }
-
-    fn text(len: usize) -> Vec<u8> {
-        let mut text = vec![b'.'; len];
-        let n = len.min(3);
-        text[..n].copy_from_slice(&b"abc"[..n]);
-        text[len - n..].copy_from_slice(&b"xyz"[..n]);
-        text
-    }
-
-    #[test]
-    fn what_is_large_comes_out_whole_and_what_is_too_long_costs_no_neighbour() {
-        let large = LARGE_BYTES + 5;
-        let stream = [
-            frame(0x81, b"one"),
-            frame(0x81, &text(large)),
-            frame(0x89, b""),
-            frame(0x81, b"two"),
-            frame(0x81, &text(LIMIT + 1)),
-            frame(0x81, b"three"),
-            frame(0x81, &text(3 << 20)),
-            frame(0x81, &text(LIMIT)),
-            frame(0x81, &text(70_000)),
-            frame(0x82, &text(LIMIT + 9)),
-            frame(0x81, b"end"),
-        ];
-        let wanted = [
-            "3:one".to_owned(),
-            format!("large {large}:abc"),
-            "ping".into(),
-            "3:two".into(),
-            format!("long {}:abc…xyz", LIMIT + 1),
-            "5:thr".into(),
-            format!("long {}:abc…xyz", 3 << 20),
-            format!("large {LIMIT}:abc"),
-            "70000:abc".into(),
-            format!("long {}:abc…xyz", LIMIT + 9),
-            "3:end".into(),
-        ];
-        for seed in 0..40 {
-            assert_eq!(read_all(stream.concat(), seed), wanted, "seed {seed}");
-        }
-    }
-
-    #[test]
-    fn a_message_of_many_frames_is_held_to_the_same_limit() {
-        let half = text(LIMIT / 2);
-        let stream = [
-            frame(0x01, &half),
-            frame(0x89, b""),
-            frame(0x80, &half),
-            frame(0x01, &half),
-            frame(0x00, &half),
-            frame(0x89, b""),
-            frame(0x00, &half),
-            frame(0x80, &half),
-            frame(0x81, b"next"),
-            frame(0x01, &text(LIMIT + 1)),
-            frame(0x80, &half),
-            frame(0x81, b"end"),
-        ];
-        let wanted = [
-            "ping".to_owned(),
-            format!("{}:abc", 2 * (LIMIT / 2)),
-            "ping".into(),
-            format!("{}:abc", 2 * (LIMIT / 2)),
-            format!("cut {}", 4 * (LIMIT / 2)),
-            "4:nex".into(),
-            format!("long {}:abc…xyz", LIMIT + 1 + LIMIT / 2),
-            "3:end".into(),
-        ];
-        for seed in 0..40 {
-            assert_eq!(read_all(stream.concat(), seed), wanted, "seed {seed}");
-        }
-    }
-
-    #[test]
-    fn ordinary_traffic_passes_as_it_is_and_broken_rules_are_left_to_websocket() {
-        let mut rng = Rng::with_seed(1);
-        let lens: Vec<usize> = (0..300)
-            .map(|_| *rng.choice(&[0, 1, 125, 126, 700, 65_536]).unwrap_or(&0))
-            .collect();
-        let stream: Vec<u8> = lens
-            .iter()
-            .flat_map(|len| frame(0x81, &vec![b'x'; *len]))
-            .collect();
-        for seed in 0..20 {
-            let all = read_all(stream.clone(), seed);
-            let got = all
-                .iter()
-                .map(|one| one.split(':').next().unwrap_or("").parse().unwrap());
-            assert_eq!(got.collect::<Vec<usize>>(), lens);
-        }
-        for (broken, word) in [
-            (frame(0xc1, b"x"), "eserved"),
-            (frame(0x80, b"x"), "ontinue"),
-            ([&[0x81, 0x81, 1, 2, 3, 4][..], b"x"].concat(), "masked"),
-            (frame(0x83, b"x"), "invalid opcode"),
-        ] {
-            let said = read_all(broken, 0);
-            assert!(said[0].contains(word), "{said:?}");
-        }
-    }
-}
+mod tests;

@@ -203,15 +203,17 @@ impl Desk {
                 self.show_to(turn, now, strategy, &event);
             }
         }
-        for ring in 0..self.feeds.len() {
+        // Lent for the turn: an event is read where it lies.
+        let mut feeds = std::mem::take(&mut self.feeds);
+        for ring in &mut feeds {
             for _ in 0..EVENTS_PER_TURN {
-                let Ok(event) = self.feeds[ring].pop() else {
-                    break;
-                };
-                self.handle_event(turn, 0, &event);
+                let Ok(event) = ring.peek() else { break };
+                self.handle_event(turn, 0, event);
+                let _taken_off = ring.pop(); // And not copied: nobody looks at it.
                 taken += 1;
             }
         }
+        self.feeds = feeds;
         for way in 0..self.ways.len() {
             for ring in 0..self.ways[way].inputs.len() {
                 for _ in 0..EVENTS_PER_TURN {

@@ -127,7 +127,7 @@ impl<S: Transport> Link<S> {
             .map(|date| http_date::told(date, self.upgrade_asked, now));
         let (tls, behind) = upgrade.into_parts();
         let limit = self.config.message_bytes_max;
-        let sieve = Sieve::new(tls, behind, limit);
+        let sieve = Sieve::new(tls, &behind, limit);
         let ws = WebSocket::from_raw_socket(sieve, Role::Client, Some(ws::config(limit)));
         self.wire = Wire::Ws(ws);
         self.enter(Phase::Live, Nanos::NEVER);

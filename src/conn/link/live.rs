@@ -2,6 +2,7 @@
 
 use super::super::sieve::excerpt;
 use super::*;
+use std::ops::Range;
 
 impl<S: Transport> Link<S> {
     fn blocked(&self) -> Read<'static> {
@@ -10,6 +11,34 @@ impl<S: Transport> Link<S> {
         } else {
             Read::Closed
         }
+    }
+
+    /// A text that lies whole in the buffer below tungstenite.
+    #[inline]
+    pub(super) fn read_in_place(&mut self, clock: &dyn Clock, place: Range<usize>) -> Read<'_> {
+        let at = clock.now();
+        self.heard_text(at);
+        let Wire::Ws(ws) = &self.wire else {
+            return Read::Closed;
+        };
+        let (sieve, rx) = (ws.get_ref(), ws.get_ref().get_ref().get_ref().rx());
+        if std::str::from_utf8(&sieve.bytes()[place.clone()]).is_err() {
+            return self.no_utf8(at);
+        }
+        let Wire::Ws(ws) = &self.wire else {
+            return Read::Closed;
+        };
+        Read::Frame {
+            text: &ws.get_ref().bytes()[place],
+            rx,
+            at,
+        }
+    }
+
+    #[cold]
+    fn no_utf8(&mut self, at: Nanos) -> Read<'static> {
+        self.fail(at, Close::Protocol, format_args!("a text that is no UTF-8"));
+        Read::Closed
     }
 
     /// Reading blocked: because the stream is empty, because a message of unusual size was taken
@@ -25,8 +54,7 @@ impl<S: Transport> Link<S> {
             Some(Sifted::Large(text)) => {
                 let at = clock.now();
                 if std::str::from_utf8(&text).is_err() {
-                    self.fail(at, Close::Protocol, format_args!("a text that is no UTF-8"));
-                    return Read::Closed;
+                    return self.no_utf8(at);
                 }
                 self.heard_text(at);
                 self.large = text;
@@ -92,10 +120,10 @@ impl<S: Transport> Link<S> {
         (self.heard, self.pinged) = (now, false);
         match message {
             Message::Ping(_) => {
-                // tungstenite has queued the pong, with the same payload, and flushes it at the
-                // next read, which follows at once.
+                // tungstenite has queued the pong, with the same payload.
                 self.counters.pings += 1;
                 self.count_heartbeat(now);
+                self.flush(now);
             }
             Message::Close(frame) => self.closed_by_peer(now, frame),
             Message::Binary(_) => self.counters.binary_frames += 1,
