@@ -11,6 +11,7 @@ mod live;
 
 use super::backoff::Backoff;
 use super::close::{Close, Phase};
+use super::frame;
 use super::limiter::Limiter;
 use super::proxy::Tunnel;
 use super::settings::{LinkConfig, LinkError};
@@ -175,6 +176,8 @@ pub struct Link<S> {
     expires: Nanos,
     /// Something of ours waits for the socket.
     unflushed: bool,
+    /// The frame that was written last.
+    frame: Vec<u8>,
     /// The message that the owner reads. It shares tungstenite's buffer until the next read.
     held: Utf8Bytes,
     /// In its place: a large message, or the excerpt of one that was too long.
@@ -234,6 +237,7 @@ impl<S: Transport> Link<S> {
             proven: false,
             expires: Nanos::NEVER,
             unflushed: false,
+            frame: Vec::with_capacity(FRAME_BYTES),
             held: Utf8Bytes::default(),
             large: Vec::new(),
             cut: Vec::new(),
@@ -483,6 +487,9 @@ impl<S: Transport> Link<S> {
 
     fn put_text(&mut self, now: Nanos, text: &[u8]) -> Result<Sent, SendError> {
         debug_assert!(std::str::from_utf8(text).is_ok(), "text frames are UTF-8");
+        if !self.unflushed && text.len() <= frame::TEXT_BYTES_MAX {
+            return self.put_frame(now, text);
+        }
         let payload = Bytes::copy_from_slice(text);
         let frame = Frame::message(payload, OpCode::Data(Data::Text), true);
         self.put(now, Message::Frame(frame))
@@ -553,6 +560,8 @@ fn widened(span: Span) -> Span {
     span + (span / 4).min(BUNCHING_MAX)
 }
 
+/// Room for a frame of ours from the start: orders take some 300 bytes.
+const FRAME_BYTES: usize = 1_024;
 /// Addresses of a host that are remembered.
 const ADDRS_MAX: usize = 16;
 /// Bytes of a failure's text: a refusal's body and what stands before it.

@@ -3,6 +3,7 @@
 
 pub(crate) mod backoff;
 pub(crate) mod close;
+mod frame;
 mod http;
 pub(crate) mod http_date;
 pub(crate) mod limiter;

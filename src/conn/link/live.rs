@@ -2,6 +2,7 @@
 
 use super::super::sieve::excerpt;
 use super::*;
+use std::io::Write as _;
 use std::ops::Range;
 
 impl<S: Transport> Link<S> {
@@ -208,6 +209,33 @@ impl<S: Transport> Link<S> {
             .stream()
             .map_or_else(TxMark::default, Transport::tx);
         Ok(Sent { flushed, mark })
+    }
+
+    /// Writes a text past tungstenite, of which nothing waits for the socket.
+    pub(super) fn put_frame(&mut self, now: Nanos, text: &[u8]) -> Result<Sent, SendError> {
+        let Wire::Ws(ws) = &mut self.wire else {
+            return Err(SendError::NotLive);
+        };
+        frame::write_text(&mut self.frame, text, self.rng.u32(..).to_ne_bytes());
+        let stream = ws.get_mut();
+        // Below, all of it is taken or nothing is, since nothing waits there.
+        let written = stream.write_all(&self.frame).and_then(|()| stream.flush());
+        match written {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.unflushed = true,
+            Err(error) => {
+                self.fail(now, ws::io_close(&error), format_args!("{error}"));
+                return Err(SendError::Broken);
+            }
+        }
+        let mark = self
+            .wire
+            .stream()
+            .map_or_else(TxMark::default, Transport::tx);
+        Ok(Sent {
+            flushed: !self.unflushed,
+            mark,
+        })
     }
 
     /// Closing frame and close_notify, as far as the socket takes them at once.
