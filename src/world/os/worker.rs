@@ -151,6 +151,8 @@ struct Running {
     polled: Nanos,
     /// The sockets were looked at then, by a thread that ran; unset before the first time.
     looked: Nanos,
+    /// A socket that the newest poll did not tell of was empty then.
+    empty_as_of: Nanos,
     /// When a stop is logged again.
     stop_logged_from: Nanos,
     /// For how long nobody looked before the last look, beyond the sleep that was asked for.
@@ -176,6 +178,7 @@ impl Running {
             scheduled: Scheduled::open(),
             polled: Nanos::ZERO,
             looked: Nanos::NEVER,
+            empty_as_of: Nanos::ZERO,
             stop_logged_from: Nanos::ZERO,
             away: Span::ZERO,
             idle: false,
@@ -345,15 +348,9 @@ impl Running {
             latency: &mut worker.histograms,
             notes: &worker.notes,
         };
-        let feeds = worker.feeds.len();
-        for event in events.iter().filter(|event| event.token() != BELL) {
-            let Token(place) = event.token();
-            let (index, line) = (place / LINES, (place % LINES) as u8);
-            let placed = match index.checked_sub(feeds) {
-                None => worker.feeds.get_mut(index),
-                Some(gateway) => worker.gateways.get_mut(gateway),
-            };
-            if let Some(placed) = placed {
+        for event in events.iter() {
+            let place = place(&mut worker.feeds, &mut worker.gateways, event.token());
+            if let Some((placed, line)) = place {
                 placed.lane.handle_ready(&mut turn, line);
                 if decides {
                     complete(&mut worker.desk, &mut worker.gateways, &mut turn);
@@ -557,6 +554,20 @@ fn complete(desk: &mut Option<Desk>, gateways: &mut [Placed], turn: &mut Turn) {
     for placed in gateways {
         placed.lane.handle_turn(turn);
     }
+}
+
+/// The lane that a token stands for, and its line; `None` for the bell's.
+fn place<'w>(
+    feeds: &'w mut [Placed],
+    gateways: &'w mut [Placed],
+    Token(token): Token,
+) -> Option<(&'w mut Placed, u8)> {
+    let (index, line) = (token / LINES, (token % LINES) as u8);
+    let placed = match index.checked_sub(feeds.len()) {
+        None => feeds.get_mut(index),
+        Some(gateway) => gateways.get_mut(gateway),
+    };
+    Some((placed?, line))
 }
 
 fn token(lane: usize, line: u8) -> Token {

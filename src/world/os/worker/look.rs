@@ -28,8 +28,9 @@ impl Running {
         let told = self.poll(Duration::from_nanos(span.0));
         let woke = self.clock.now();
         self.worker.bell.awake();
+        let mut empty = self.empty_as_of;
         if told {
-            self.mark_empty(self.polled, false);
+            self.empty_as_of = self.polled;
         }
         let mut missed = self.polled.since(self.looked);
         self.looked = woke;
@@ -48,8 +49,10 @@ impl Running {
             && let Some(delay) = after.slept_once_since(&before)
         {
             missed = missed + delay;
-            self.mark_empty(woke - delay, true);
+            empty = woke - delay;
+            self.empty_as_of = empty;
         }
+        self.mark_empty(empty);
         missed
     }
 
@@ -86,9 +89,11 @@ impl Running {
                 placed.lane.handle_turn(&mut turn);
             }
             self.polled = self.clock.now();
+            let empty = self.empty_as_of;
             if self.poll(Duration::ZERO) {
-                self.mark_empty(self.polled, false);
+                self.empty_as_of = self.polled;
             }
+            self.mark_empty(empty);
             self.looked = self.polled;
             let ready = self.events.iter().any(|event| event.token() != BELL);
             let unread = || {
@@ -101,26 +106,18 @@ impl Running {
         }
     }
 
-    /// Tells sockets that they were seen empty at `at`: those that are not ready, or all of them.
-    fn mark_empty(&mut self, at: Nanos, all: bool) {
+    /// Tells the sockets that are ready when they were seen empty: the others have no bytes to tell
+    /// the age of.
+    fn mark_empty(&mut self, at: Nanos) {
         let Self { worker, events, .. } = self;
-        for (index, placed) in worker
-            .feeds
-            .iter_mut()
-            .chain(&mut worker.gateways)
-            .enumerate()
-        {
-            if placed.lane.has_unread() {
+        for event in events.iter() {
+            let place = place(&mut worker.feeds, &mut worker.gateways, event.token());
+            // What one of its lines left may be older.
+            let Some((placed, line)) = place.filter(|(placed, _)| !placed.lane.has_unread()) else {
                 continue;
-            }
-            for line in 0..LINES as u8 {
-                let token = token(index, line);
-                let ready = events.iter().any(|event| event.token() == token);
-                if (all || !ready)
-                    && let Some(socket) = placed.lane.stream_mut(line)
-                {
-                    socket.seen_empty(at);
-                }
+            };
+            if let Some(socket) = placed.lane.stream_mut(line) {
+                socket.seen_empty(at);
             }
         }
     }
