@@ -35,9 +35,9 @@ pub const DECODER_BYTES: usize = 7_416_000;
 /// Bytes that decoding takes per byte of a message that is too large for the kept buffers: its
 /// copy, its tape, its levels. A worker decodes one message at a time. Measured; a test holds it.
 pub const LARGE_FACTOR: usize = 10;
-/// What else a connection takes: the reader under TLS (64 KiB), TLS records, and WebSocket's own
-/// buffer.
-const CONNECTION_BYTES: usize = (64 + 2 * 16 + 8) * 1024;
+/// What else a connection takes: the reader under TLS (64 KiB), TLS records, what is read ahead of
+/// WebSocket (32 KiB), and WebSocket's own buffer.
+const CONNECTION_BYTES: usize = (64 + 2 * 16 + 32 + 8) * 1024;
 /// A stage's two histograms in a worker that times it. The scribe's total takes as much again.
 /// Measured; a test holds it.
 pub const STAGE_BYTES: usize = 221_000;
