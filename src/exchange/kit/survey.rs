@@ -409,18 +409,23 @@ impl Digits {
     }
 
     /// Whether nothing about these digits is new, as far as a glance tells: never with an exponent
-    /// or a sign, nor with more zeros at an end than there were digits.
+    /// or a sign.
     fn holds(&self, text: &str) -> bool {
-        let (mut counts, mut place) = ([0, 0], 0);
+        let (mut whole, mut written, mut needed, mut behind) = (0, 0, 0, false);
         for byte in text.bytes() {
             match byte {
-                b'0'..=b'9' => counts[place] += 1,
-                b'.' if place == 0 => place = 1,
+                b'0'..=b'9' if behind => {
+                    written += 1;
+                    needed = if byte == b'0' { needed } else { written };
+                }
+                b'0'..=b'9' => whole += usize::from(whole > 0 || byte != b'0'),
+                b'.' if !behind => behind = true,
                 _ => return false,
             }
         }
-        let [whole, part] = counts;
-        whole <= usize::from(self.whole) && part <= usize::from(self.needed)
+        whole <= usize::from(self.whole)
+            && written <= usize::from(self.written)
+            && needed <= usize::from(self.needed)
     }
 
     /// They may not fit as they are written.
@@ -485,8 +490,10 @@ mod tests {
             needed: 2,
             whole: 3,
         };
-        let held = ["", "0", "7.5", "123.45", "000.00", ".5", "1."];
-        let new = ["1234", "1.234", "-1", "1e2", "1.2.3", "1..2", "x", "0000"];
+        let held = ["", "0", "7.5", "123.45", "000.00", "0000.4500", ".5", "1."];
+        let new = [
+            "1234", "1.234", "1.00000", "-1", "1e2", "1.2.3", "1..2", "x",
+        ];
         for text in held.iter().chain(&new) {
             assert_eq!(digits.holds(text), held.contains(text), "{text}");
             let mut seen = digits;
