@@ -50,7 +50,7 @@ async fn dial(addr: &str, config: &Arc<ClientConfig>, path: &str) -> Done<Socket
         .connect(name, socket)
         .await?;
     let request = Request::builder()
-        .uri(format!("https://localhost{path}"))
+        .uri(path)
         .header("Host", "localhost")
         .header("Upgrade", "websocket")
         .header("Connection", "Upgrade")
