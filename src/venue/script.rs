@@ -85,7 +85,11 @@ impl Script {
         let mut venue = Venue::flow(exchange, market, seed, epoch);
         let Self { scenes, dice } = &mut script;
         for (listing, scene) in scenes.iter_mut().enumerate() {
-            venue.direct(listing, |flow, out| scene.fill(flow, dice, out));
+            // What filled it is no message: nobody has subscribed yet.
+            venue.direct(listing, |flow, out| {
+                scene.fill(flow, dice, out);
+                flow.flush(Nanos::ZERO, Pace::Fast, out);
+            });
         }
         (venue, script)
     }
