@@ -64,8 +64,8 @@ pub struct Engine {
     pub(crate) down_max: Option<Duration>,
     /// Whenever this file is there, the run is killed: no order leaves.
     pub(crate) kill_file: Option<PathBuf>,
-    /// The summary has a digest of all books that were shown, also if no exchange here knows the
-    /// truth.
+    /// The summary has a digest of all books that were shown, also of a run with real prices that
+    /// is no recording.
     pub(crate) digests: bool,
 }
 

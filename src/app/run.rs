@@ -276,7 +276,7 @@ impl Run {
         let mut parts = parts.map_err(RunError::Failed)?;
         for lane in &mut parts.road.lanes {
             lane.feed.played = played;
-            if sim.is_none() && !config.engine.digests {
+            if sim.is_none() && !self.record && !config.engine.digests {
                 lane.feed.audits = 0;
             }
         }
