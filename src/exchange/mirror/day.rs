@@ -34,22 +34,27 @@ pub struct Day {
 
 impl Day {
     /// The day before `now` in a market that had no print yet: its price always was `px`, and it
-    /// traded what its listing says.
+    /// traded what its listing says. A market without a price traded nothing.
     pub(crate) fn quiet(listing: &Listing, px: Px, now: UnixNanos) -> Self {
+        let since = UnixNanos(now.0.saturating_sub(DAY_NS));
+        if px == Px(0) {
+            return Self::nothing(since);
+        }
         let (found, contract) = (&listing.instrument, listing.instrument.contract);
         let units = u128::from(px.0.unsigned_abs());
-        let whole = u128::from(listing.volume) * power(contract.scale + found.qty_scale);
+        let scale = power(contract.scale + found.qty_scale);
+        let whole = u128::from(listing.volume).saturating_mul(scale);
         // What a contract is worth in the quote asset: its size, times the price if it counts in
         // the base asset.
         let size = u128::from(contract.size.max(1));
         let volume = match contract.inverse {
             true => whole / size,
-            false => whole.saturating_mul(power(found.px_scale)) / (size * units.max(1)),
+            false => whole.saturating_mul(power(found.px_scale)) / (size * units),
         };
         // A usual print is a hundred lots.
         let prints = volume / (u128::from(found.lot.0.max(1)) * 100);
         Self {
-            since: UnixNanos(now.0.saturating_sub(DAY_NS)),
+            since,
             open: px,
             high: px,
             low: px,
@@ -60,30 +65,42 @@ impl Day {
         }
     }
 
-    /// Of one print and nothing else.
-    pub(crate) fn of(trade: &Trade) -> Self {
-        let (px, volume) = (trade.px, u128::from(trade.qty.0));
+    /// Of no print.
+    fn nothing(since: UnixNanos) -> Self {
+        let px = Px(0);
         Self {
-            since: trade.exch_time,
+            since,
             open: px,
             high: px,
             low: px,
             last: px,
-            volume,
-            turnover: u128::from(px.0.unsigned_abs()) * volume,
-            count: 1,
+            volume: 0,
+            turnover: 0,
+            count: 0,
         }
+    }
+
+    /// Of one print and nothing else.
+    pub(crate) fn of(trade: &Trade) -> Self {
+        let mut day = Self::nothing(trade.exch_time);
+        day.take(trade);
+        day
     }
 
     /// The same after this print.
     pub(crate) fn take(&mut self, trade: &Trade) {
         let (px, qty) = (trade.px, u128::from(trade.qty.0));
+        if self.count == 0 {
+            (self.open, self.high, self.low) = (px, px, px);
+        }
         self.high = self.high.max(px);
         self.low = self.low.min(px);
         self.last = px;
-        self.volume += qty;
-        self.turnover += u128::from(px.0.unsigned_abs()) * qty;
-        self.count += 1;
+        // A quiet day may already have traded as much as can be counted.
+        let worth = u128::from(px.0.unsigned_abs()) * qty;
+        self.volume = self.volume.saturating_add(qty);
+        self.turnover = self.turnover.saturating_add(worth);
+        self.count = self.count.saturating_add(1);
         debug_assert!(self.low <= self.open && self.open <= self.high);
         debug_assert!(self.low <= self.last && self.last <= self.high);
     }
@@ -195,8 +212,44 @@ mod tests {
                 };
             assert_eq!(day.contracts(found).to_string(), contracts.to_string());
         }
-        let nothing = Day::quiet(&listing("binance"), Px(0), now);
-        assert_eq!(nothing.quote(&listing("binance").instrument).units, 0);
+    }
+
+    fn print(px: i64, qty: u64) -> Trade {
+        Trade {
+            instrument: InstrumentId(0),
+            id: 1,
+            px: Px(px),
+            qty: Qty(qty),
+            taker: Side::Buy,
+            exch_time: UnixNanos(0),
+        }
+    }
+
+    #[test]
+    fn a_market_without_a_price_traded_nothing_and_its_first_print_is_all_of_its_day() {
+        for exchange in ["binance", "binance-usdm", "binance-coinm"] {
+            let mut day = Day::quiet(&listing(exchange), Px(0), UnixNanos(DAY_NS));
+            assert_eq!((day.volume, day.turnover, day.count), (0, 0, 0));
+            assert_eq!(day.mean(), Px(0));
+            let first = print(500_000, 7);
+            day.take(&first);
+            assert_eq!(day, Day::of(&first));
+        }
+    }
+
+    #[test]
+    fn a_day_that_traded_more_than_can_be_counted_goes_on() {
+        let mut listing = listing("binance");
+        listing.volume = u64::MAX;
+        for (px, px_scale, qty_scale) in [(1, 8, 8), (1, 18, 18), (1, 18, 0), (i64::MAX, 0, 18)] {
+            (listing.instrument.px_scale, listing.instrument.qty_scale) = (px_scale, qty_scale);
+            listing.instrument.lot = Qty(1);
+            let mut day = Day::quiet(&listing, Px(px), UnixNanos(0));
+            let before = day;
+            day.take(&print(px, u64::MAX));
+            assert!(day.volume >= before.volume && day.turnover >= before.turnover);
+            assert!(day.count >= before.count);
+        }
     }
 
     #[test]
@@ -204,14 +257,7 @@ mod tests {
         let listing = listing("binance-usdm");
         let mut day = Day::quiet(&listing, Px(500_000), UnixNanos(0));
         for (px, qty) in [(500_010, 1_000), (499_990, 2_000)] {
-            let trade = Trade {
-                instrument: InstrumentId(0),
-                id: 1,
-                px: Px(px),
-                qty: Qty(qty),
-                taker: Side::Buy,
-                exch_time: UnixNanos(0),
-            };
+            let trade = print(px, qty);
             day.take(&trade);
             let alone = Day::of(&trade);
             assert_eq!(alone.mean(), Px(px));

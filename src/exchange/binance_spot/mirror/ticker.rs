@@ -199,8 +199,8 @@ impl<'m> Ticker<'m> {
         let Some(last) = self.last else {
             return (-1, -1);
         };
-        let last = last.id as i64;
-        (last.saturating_sub(self.day.count as i64 - 1).max(0), last)
+        let earlier = self.day.count.saturating_sub(1);
+        (last.id.saturating_sub(earlier) as i64, last.id as i64)
     }
 
     /// What was traded: in the base asset and in the quote asset; if contracts are inverse, how
