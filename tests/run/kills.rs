@@ -7,10 +7,9 @@ use crate::fault_server::engine::time_us;
 use crate::fault_server::now_us;
 use crate::journal::{Standing, number, text, told};
 use crate::quoting::{World, cancelled_by_others, count, ids, until, until_every};
-use crate::support::Process;
+use crate::support::{Process, is_there};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::process::Command;
 use std::time::Duration;
 use tickwire::exchange;
@@ -372,11 +371,7 @@ impl Town {
 
     /// Waits for the guard's end. If it had been told of an account, nothing of ours rests there.
     fn until_guard_ends(&mut self, (guard, out): (u32, String)) {
-        until("the end of a guard", || {
-            let stat = fs::read_to_string(format!("/proc/{guard}/stat"));
-            let gone = stat.is_ok_and(|stat| !stat.rsplit_once(") ").unwrap().1.starts_with('Z'));
-            (!gone).then_some(())
-        });
+        until("the end of a guard", || (!is_there(guard)).then_some(()));
         let Some(swept) = self.world.swept(&out) else {
             // The engine died before it could tell what to watch over.
             return assert_eq!(count(&self.world.log(&out), "account.ready"), 0, "{out}");

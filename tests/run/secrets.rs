@@ -4,9 +4,11 @@
 use crate::fault_server::engine::{self, Engine};
 use crate::fault_server::wire::Http;
 use crate::fault_server::{Dialect, Script, Server, Setup, now_us};
+use crate::quoting::until;
 use crate::support::write_secret;
 use crate::support::{
-    EAGER, Process, Ran, Sim, files_below, finished, folder, tickwire, write_keys,
+    EAGER, Process, Ran, Sim, files_below, finished, folder, is_there, processes_below, tickwire,
+    write_keys,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::fs;
@@ -335,6 +337,8 @@ fn a_live_run_leaves_no_core_dump() {
     let mut child = live.spawn().unwrap();
     world.until_ready();
     assert_no_core(child.id());
+    let guard = processes_below(child.id());
+    assert_eq!(guard.len(), 1);
     let id = child.id().to_string();
     assert!(
         Command::new("kill")
@@ -346,6 +350,8 @@ fn a_live_run_leaves_no_core_dump() {
     let status = child.wait().unwrap();
     assert_eq!(status.signal(), Some(6), "{status}");
     assert!(!status.core_dumped(), "{status}");
+    // As long as the exchange is there it can do its work, and ends.
+    until("the guard's end", || (!is_there(guard[0])).then_some(()));
     // So that this says something, where the host makes core dumps at all.
     let mut other = dumping(world.path(), "sh");
     let other = other.args(["-c", "kill -s ABRT $$"]).status().unwrap();

@@ -81,14 +81,7 @@ impl Process {
 
     /// Processes that it started and that are there: of a live run its guard.
     pub fn children(&self) -> Vec<u32> {
-        let threads = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
-        let children = threads.map(|thread| {
-            let children = thread.unwrap().path().join("children");
-            fs::read_to_string(children).unwrap_or_default()
-        });
-        let children: String = children.collect();
-        let ids = children.split_whitespace();
-        ids.map(|id| id.parse().unwrap()).collect()
+        children_of(self.id())
     }
 
     pub fn out(&self) -> String {
@@ -184,6 +177,47 @@ impl Process {
     }
 }
 
+/// The processes below this one, its own children first.
+pub fn processes_below(id: u32) -> Vec<u32> {
+    let (mut all, mut seen) = (children_of(id), 0);
+    while let Some(&next) = all.get(seen) {
+        all.extend(children_of(next));
+        seen += 1;
+    }
+    all
+}
+
+fn children_of(id: u32) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{id}/task"));
+    let children = threads.into_iter().flatten().flatten().map(|thread| {
+        let children = thread.path().join("children");
+        fs::read_to_string(children).unwrap_or_default()
+    });
+    let children: String = children.collect();
+    let ids = children.split_whitespace();
+    ids.map(|id| id.parse().unwrap()).collect()
+}
+
+/// Whether this process runs. One that ended may be listed until somebody asks for its end.
+pub fn is_there(id: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat"));
+    stat.is_ok_and(|stat| !stat.rsplit_once(") ").unwrap().1.starts_with('Z'))
+}
+
+/// Kills a process; if its test failed, with all below it. The guard of a live run would try for an
+/// hour to reach an exchange that ends with its test.
+pub fn end(child: &mut Child) {
+    let failed = thread::panicking() && matches!(child.try_wait(), Ok(None));
+    let below = failed.then(|| processes_below(child.id()));
+    // After a wait both fail, because there is nobody left.
+    let _ = child.kill();
+    let _ = child.wait();
+    for id in below.into_iter().flatten() {
+        let id = id.to_string();
+        let _ = Command::new("kill").args(["-s", "KILL", &id]).status();
+    }
+}
+
 /// Time that passed, less what the scheduler let a process and this thread wait for a CPU: a limit
 /// on it holds what the process does, and not what else runs on the host.
 pub struct FairClock {
@@ -235,9 +269,7 @@ fn waiting(process: &Process) -> impl Iterator<Item = (PathBuf, u64)> {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // After a wait both fail, because there is nobody left.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        end(&mut self.child);
     }
 }
 

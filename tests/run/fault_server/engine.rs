@@ -2,7 +2,7 @@
 
 use super::book::cents;
 use super::{Order, Server};
-use crate::support::wide_limits;
+use crate::support::{self, wide_limits};
 use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -142,7 +142,7 @@ impl Engine {
         })
     }
 
-    /// Waits for its end, and gives its exit code; it is killed when it does not come.
+    /// Waits for its end, and gives its exit code; `None` if it does not come.
     pub fn wait(&mut self, at_most: Duration) -> Option<i32> {
         let began = Instant::now();
         while began.elapsed() < at_most {
@@ -151,7 +151,6 @@ impl Engine {
             }
             thread::sleep(Duration::from_millis(20));
         }
-        let _ = self.child.kill();
         None
     }
 
@@ -190,9 +189,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        // After a wait both fail, because there is nobody left.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        support::end(&mut self.child);
     }
 }
 
