@@ -1,11 +1,11 @@
 //! `tickwire bench` as a process: this engine against itself, clients that fail, and the gate of a
 //! baseline.
 
-use crate::support::{Process, Ran, finished, folder, tickwire};
+use crate::support::{Process, Ran, finished, folder, is_there, processes_below, tickwire};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::process::Command;
 
 /// The shortest bench of this engine against itself.
 fn against_itself(folder: &Path, more: &[&str]) -> Ran {
@@ -121,25 +121,45 @@ fn wrong_words_and_files_that_cannot_be_used_are_refused_before_anything_runs() 
     }
 }
 
-#[test]
-fn an_interrupted_bench_leaves_no_client_behind() {
-    let folder = folder();
-    let arguments = ["bench", "--client", "quiet=sleep 100", "--patience", "60s"];
-    let process = Process::start(tickwire(folder.path(), &arguments));
-    let children = loop {
-        let children = process.children();
-        if !children.is_empty() {
-            break children;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    };
-    process.signal("INT");
-    let ran = process.wait().expect(1);
-    assert!(ran.err.contains("a signal ended the bench"), "{}", ran.err);
-    for child in children {
-        assert!(
-            !Path::new(&format!("/proc/{child}")).exists(),
-            "{child} is left"
-        );
+/// A bench of this client, and the processes below it once there are so many.
+fn with_processes(folder: &Path, client: &str, count: usize) -> (Process, Vec<u32>) {
+    let arguments = ["bench", "--client", client, "--patience", "60s"];
+    let mut bench = Process::start(tickwire(folder, &arguments));
+    let id = bench.id();
+    let below = bench.until("its client's processes", |_, _| {
+        let below = processes_below(id);
+        (below.len() >= count).then_some(below)
+    });
+    (bench, below)
+}
+
+fn assert_gone(processes: &[u32]) {
+    for id in processes {
+        assert!(!is_there(*id), "{id} of {processes:?} is left");
     }
+}
+
+#[test]
+fn an_interrupted_bench_leaves_no_process_behind() {
+    // A live run of this engine has a guard.
+    for (client, count) in [("quiet=sleep 100", 1), ("tickwire", 2)] {
+        let folder = folder();
+        let (bench, below) = with_processes(folder.path(), client, count);
+        bench.signal("INT");
+        let ran = bench.wait().expect(1);
+        assert!(ran.err.contains("a signal ended the bench"), "{}", ran.err);
+        assert_gone(&below);
+    }
+}
+
+#[test]
+fn a_client_that_is_killed_leaves_no_guard_behind() {
+    let folder = folder();
+    let (bench, below) = with_processes(folder.path(), "tickwire", 2);
+    let engine = below[0].to_string();
+    let killed = Command::new("kill").args(["-s", "KILL", &engine]).status();
+    assert!(killed.unwrap().success());
+    let ran = bench.wait().expect(1);
+    assert!(ran.err.contains("it ended before"), "{}", ran.err);
+    assert_gone(&below);
 }

@@ -5,7 +5,7 @@ use super::Failure;
 use crate::base::UnixNanos;
 use crate::exchange::{self, Account, AccountKey};
 use crate::venue::account::generate_account;
-use crate::world::os::bench::{Stage, Trouble};
+use crate::world::os::bench::{Stage, Trouble, process};
 use crate::world::os::sys;
 use signal_hook::consts::{SIGINT, SIGKILL, SIGTERM};
 use std::fs::{self, File, OpenOptions};
@@ -109,6 +109,8 @@ impl Contender {
         command.stdin(Stdio::null()).stdout(out).stderr(err);
         command.process_group(0);
         sys::end_with_us(&mut command);
+        let adopts = sys::adopt_orphans();
+        adopts.map_err(|error| Failure::Start(self.name.clone(), error))?;
         // A child has the CPUs of the thread that starts it.
         let pin = |cpu| sys::pin(cpu).map_err(|error| Failure::Cpu(cpu, error));
         pin(client_cpu)?;
@@ -190,7 +192,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     written.map_err(|error| Failure::File(path.display().to_string(), error))
 }
 
-/// A client that runs. When it is dropped it ends, with all of its group: one that does not do so
+/// A client that runs. When it is dropped it ends, with all that it started: whatever does not end
 /// by itself is killed.
 pub(super) struct Running {
     child: Child,
@@ -244,6 +246,9 @@ impl Drop for Running {
         }
         sys::send_signal(-id, SIGKILL);
         let _ = self.child.wait();
+        // What left its group, as the guard of a live run does. If the run was killed, its guard
+        // would try for an hour to reach an exchange that ends now.
+        process::end_children();
     }
 }
 

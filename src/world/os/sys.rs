@@ -236,6 +236,29 @@ pub(crate) fn end_with_us(command: &mut Command) {
     unsafe { command.pre_exec(bound) };
 }
 
+/// Makes whatever a child of this process leaves behind when it ends a child of this process.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn adopt_orphans() -> io::Result<()> {
+    // SAFETY: this option takes one number, as wide as a long.
+    check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1 as libc::c_ulong) })
+}
+
+/// Kills a child of this process, and waits until it is gone.
+///
+/// # Errors
+/// If it is no child of this process.
+pub(crate) fn end_child(id: u32) -> io::Result<()> {
+    let id = i32::try_from(id).map_err(io::Error::other)?;
+    send_signal(id, libc::SIGKILL);
+    // SAFETY: the kernel writes nothing to a null pointer.
+    match unsafe { libc::waitpid(id, ptr::null_mut(), 0) } == id {
+        true => Ok(()),
+        false => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Sends a signal to a process, or to a process group if `id` is below zero. If there is none,
 /// nobody is told.
 pub(crate) fn send_signal(id: i32, signal: libc::c_int) {
