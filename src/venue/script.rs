@@ -65,7 +65,7 @@ impl Script {
     ) -> (Venue, Self) {
         let market = listed(exchange.mirror(), &coins(pairs), Some(NEVER));
         let bare = |(listing, profile): (Listing, Profile)| {
-            let orders_per_side = 1;
+            let orders_per_side = 0;
             (
                 listing,
                 Profile {
@@ -130,11 +130,6 @@ impl Scene {
     }
 
     fn fill(&mut self, flow: &mut Flow, dice: &mut fastrand::Rng, out: &mut Vec<Happened>) {
-        // The market began with an order on each side, so that it has a price.
-        for (side, px) in [(Side::Buy, Px(i64::MAX)), (Side::Sell, Px(0))] {
-            let all = Incoming::flow(side, px, Qty(i64::MAX as u64), false);
-            flow.place(Nanos::ZERO, all, out);
-        }
         for side in [Side::Buy, Side::Sell] {
             for away in 0..LEVELS {
                 let qty = self.calm_qty(dice);
