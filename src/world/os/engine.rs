@@ -3,6 +3,7 @@
 
 use super::clerk::{Backlog, Clerk, Client, MarketSource, Reply, Rest};
 use super::clock::OsClock;
+use super::memory;
 use super::orders::{Keeper, KeeperHandle, Kit, Sleeper};
 use super::placement::{Cpus, Placement, WaitChoice, WorkerPlan, place};
 use super::recorder::{LaneTap, bare};
@@ -202,16 +203,19 @@ impl Engine {
             watcher,
         };
         let mut desk = Some(desk);
-        let mut collectors = Vec::new();
-        for (index, (station, seat)) in stations.into_iter().zip(seats).enumerate() {
-            let desk = if index == desk_at { desk.take() } else { None };
-            let (worker, collector) =
-                engine.worker(index, station, seat, desk, &sockets, &notes_to);
+        let each = stations.into_iter().zip(seats).enumerate();
+        let (workers, collectors): (Vec<_>, Vec<_>) = each
+            .map(|(index, (station, seat))| {
+                let desk = if index == desk_at { desk.take() } else { None };
+                engine.worker(index, station, seat, desk, &sockets, &notes_to)
+            })
+            .unzip();
+        memory::touch().map_err(|error| format!("cannot read /proc/self/maps: {error}"))?;
+        for (index, worker) in workers.into_iter().enumerate() {
             let bell = worker.bell.clone();
             let thread = worker
                 .start(index)
                 .map_err(|error| format!("cannot start a worker: {error}"))?;
-            collectors.push(collector);
             engine.workers.push((bell, thread));
         }
         let outputs = Outputs {

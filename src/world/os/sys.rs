@@ -2,10 +2,12 @@
 //! cost, and what a process shows of its secrets. Wraps each in a safe function, keeps no state.
 #![allow(unsafe_code)]
 
+use super::memory::What;
 use crate::base::{Nanos, Secret, UnixNanos};
 use std::ffi::CStr;
 use std::io;
 use std::mem::{self, MaybeUninit};
+use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -65,6 +67,25 @@ pub(crate) struct ThreadUsage {
     pub(crate) involuntary_switches: u64,
     /// Times that it gave the core away: it waited, slept, or was stopped.
     pub(crate) voluntary_switches: u64,
+}
+
+/// Has the kernel give these pages now. Returns how many bytes that are; zero if it does not, or
+/// if it is older than Linux 5.14.
+pub(super) fn populate(range: Range<usize>, what: What) -> usize {
+    let advice = match what {
+        What::Data => libc::MADV_POPULATE_WRITE,
+        What::Code => libc::MADV_POPULATE_READ,
+    };
+    // SAFETY: neither advice changes what lies in the pages, whoever uses them meanwhile: it does
+    // what a first access of that kind would do. The kernel refuses a range that is not mapped.
+    let done = unsafe {
+        libc::madvise(
+            ptr::without_provenance_mut(range.start),
+            range.len(),
+            advice,
+        )
+    };
+    if done == 0 { range.len() } else { 0 }
 }
 
 /// How far cold threads step back: of a whole core that they share with a worker, about a tenth
