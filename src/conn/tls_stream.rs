@@ -1,7 +1,12 @@
 //! TLS over a non-blocking stream: plaintext in and out, records below. Never blocks, and never
 //! holds back what it has: it asks the stream for more only when no plaintext is left.
 
-use rustls::Connection;
+use super::tls;
+use rustls::crypto::cipher::{
+    AeadKey, Iv, MessageEncrypter, NONCE_LEN, OutboundChunks, OutboundPlainMessage,
+};
+use rustls::{Connection, ContentType, ProtocolVersion, SupportedCipherSuite};
+use std::hint::black_box;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 
 /// Bytes that one read may take from the stream. rustls itself asks for 4 KiB at a time: 16 system
@@ -63,6 +68,8 @@ pub struct TlsStream<S> {
     io: RxBuf<S>,
     /// What records failed on. Plaintext that came before them is given first.
     broken: Option<rustls::Error>,
+    /// Of the agreed kind, with a key of its own.
+    rehearses: Option<Box<dyn MessageEncrypter>>,
 }
 
 impl<S: Read + Write> TlsStream<S> {
@@ -73,6 +80,7 @@ impl<S: Read + Write> TlsStream<S> {
             tls: tls.into(),
             io: RxBuf::new(stream),
             broken: None,
+            rehearses: None,
         }
     }
 
@@ -98,6 +106,36 @@ impl<S: Read + Write> TlsStream<S> {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
         }
+    }
+
+    /// Encrypts a record that goes nowhere, as the agreed suite does it. The connection's own keys
+    /// are for what leaves. Does nothing under TLS 1.2.
+    pub(crate) fn rehearse(&mut self, data: &[u8]) {
+        if self.rehearses.is_none() {
+            self.rehearses = self.another_key();
+        }
+        let record = OutboundPlainMessage {
+            typ: ContentType::ApplicationData,
+            version: ProtocolVersion::TLSv1_2, // As TLS 1.3 writes it, RFC 8446 §5.1.
+            payload: OutboundChunks::Single(data),
+        };
+        if let Some(encrypter) = &mut self.rehearses {
+            let _ = black_box(encrypter.encrypt(record, 0));
+        }
+    }
+
+    fn another_key(&self) -> Option<Box<dyn MessageEncrypter>> {
+        let Some(SupportedCipherSuite::Tls13(suite)) = self.tls.negotiated_cipher_suite() else {
+            return None;
+        };
+        let mut key = [0; 32];
+        let of_this_length = suite.aead_alg.key_len() == key.len();
+        let random = of_this_length && tls::provider().secure_random.fill(&mut key).is_ok();
+        random.then(|| {
+            suite
+                .aead_alg
+                .encrypter(AeadKey::from(key), Iv::new([0; NONCE_LEN]))
+        })
     }
 
     /// Tells the peer that no more data follows. What cannot be written at once is not waited for.

@@ -23,6 +23,7 @@ pub(crate) use mode::{ModeChange, Whose};
 use own::Own;
 use seat::Seat;
 use std::collections::VecDeque;
+use std::hint::black_box;
 
 /// The oldest book that an order may be argued from, in nanoseconds from when it was true: a market
 /// that is quiet for longer may have changed without our hearing of it.
@@ -288,6 +289,12 @@ impl Risk {
                 Err(refused)
             }
         }
+    }
+
+    /// Judges an intent for the way there: nobody hears of what comes of it, and nothing is
+    /// counted.
+    pub(crate) fn rehearse(&self, now: Nanos, intent: &Place, view: &Picture, orders: &Orders) {
+        let _ = black_box(self.judge(now, black_box(intent), view, orders));
     }
 
     /// Refuses an intent for a reason that its desk knows.

@@ -13,6 +13,7 @@ mod notes;
 mod place;
 mod seats;
 mod set;
+mod turn;
 mod ways;
 
 use super::keep::Keep;
@@ -43,7 +44,7 @@ use notes::{
     accepted_note, cancel_note, decision, difference_note, mode_note, ready_note, receipt_note,
     report_note, stray_note, unknown_note,
 };
-use place::By;
+use place::{By, Left};
 use seats::Chair;
 pub use seats::{DeskEnd, Exit, ExitRules, Receipt, Request, Seated, StrategyEnd, Ticket};
 use std::collections::VecDeque;
@@ -52,8 +53,6 @@ use std::sync::Arc;
 pub(crate) use ways::AccountBalances;
 pub use ways::Way;
 
-/// Events that one turn takes from each ring.
-const EVENTS_PER_TURN: usize = 64;
 /// Room for reports that were made here, before their queue must grow.
 const OWN_REPORTS: usize = 256;
 /// A refusal by the same gate is logged once in this time; the counters have them all.
@@ -90,6 +89,10 @@ pub struct Desk {
     /// Reports that were made here, and for whom. Risk has them; strategies see them at the next
     /// turn, so that one that answers a fill with an order cannot keep the desk from its rings.
     own: VecDeque<(StrategyId, Event)>,
+    /// The newest order, until the rest of it is seen to.
+    left: Option<Left>,
+    /// What was ordered last: it is rehearsed.
+    rehearsed: Option<Place>,
     counters: DeskCounters,
 }
 
@@ -153,6 +156,8 @@ impl Desk {
             commands: None,
             risk,
             own: VecDeque::with_capacity(OWN_REPORTS),
+            left: None,
+            rehearsed: None,
             counters: DeskCounters::default(),
         }
     }
@@ -170,6 +175,7 @@ impl Desk {
     /// Asks what became of orders that nobody said anything of in time, and goes on with what is
     /// being closed.
     pub fn handle_timeout(&mut self, turn: &mut Turn) {
+        self.look_after(turn);
         let now = turn.clock.now();
         self.look_at_switch(turn, now);
         self.close_more(turn, now);
@@ -183,55 +189,10 @@ impl Desk {
         self.check();
     }
 
-    /// There is an event to take.
-    pub fn has_input(&self) -> bool {
-        let asked = |commands: &Commands| !commands.asked.is_empty();
-        !self.own.is_empty()
-            || self.rings().any(|ring| !ring.is_empty())
-            || self.commands.as_ref().is_some_and(asked)
-            || self.switch.is_killed() && !self.killed
-    }
-
-    /// Takes events from every ring in turn. Returns how many.
-    pub fn handle_turn(&mut self, turn: &mut Turn) -> usize {
-        let thrown = self.switch.is_killed() && self.look_at_switch(turn, turn.clock.now());
-        let mut taken = usize::from(thrown) + self.handle_commands(turn);
-        for _ in 0..self.own.len().min(EVENTS_PER_TURN) {
-            taken += 1;
-            if let Some((strategy, event)) = self.own.pop_front() {
-                let now = turn.clock.now();
-                self.show_to(turn, now, strategy, &event);
-            }
-        }
-        // Lent for the turn: an event is read where it lies.
-        let mut feeds = std::mem::take(&mut self.feeds);
-        for ring in &mut feeds {
-            for _ in 0..EVENTS_PER_TURN {
-                let Ok(event) = ring.peek() else { break };
-                self.handle_event(turn, 0, event);
-                let _taken_off = ring.pop(); // And not copied: nobody looks at it.
-                taken += 1;
-            }
-        }
-        self.feeds = feeds;
-        for way in 0..self.ways.len() {
-            for ring in 0..self.ways[way].inputs.len() {
-                for _ in 0..EVENTS_PER_TURN {
-                    let Ok(event) = self.ways[way].inputs[ring].pop() else {
-                        break;
-                    };
-                    self.handle_event(turn, way, &event);
-                    taken += 1;
-                }
-            }
-        }
-        self.check();
-        taken
-    }
-
     /// One event, to its end: whatever it causes is on the gateway's ring when this returns. What
     /// it says of an account is about the one at the end of this way.
     pub(crate) fn handle_event(&mut self, turn: &mut Turn, way: usize, event: &Event) {
+        self.look_after(turn);
         let popped = turn.clock.now();
         self.look_at_switch(turn, popped);
         if self.risk.poll_timeout() <= popped {
@@ -340,6 +301,7 @@ impl Desk {
     /// The run is ending: the desk decides nothing from here on, and cancels every order.
     /// Strategies still hear of theirs.
     pub fn close(&mut self, turn: &mut Turn) {
+        self.look_after(turn);
         self.closed = true;
         let now = turn.clock.now();
         for at in (0..self.orders.len()).rev() {
@@ -354,6 +316,7 @@ impl Desk {
 
     /// The run is over: orders without an end get one, and every strategy hears of its own.
     pub fn finish(&mut self, turn: &mut Turn) -> DeskEnd {
+        self.look_after(turn);
         if !self.closed {
             self.close(turn);
         }

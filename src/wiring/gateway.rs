@@ -27,8 +27,8 @@ use super::their_clock::TheirClock;
 use super::turn::Turn;
 use crate::base::event::LATE_MAX;
 use crate::base::{
-    Body, ClientId, Event, Flags, InstrumentId, Nanos, News, Note, OrderRef, Qty, Question, Said,
-    Severity, Source, Span, Stamps, StrategyId, UnixNanos, Value,
+    Body, ClientId, Event, Flags, InstrumentId, Nanos, NewOrder, News, Note, OrderRef, Qty,
+    Question, Said, Severity, Source, Span, Stamps, StrategyId, UnixNanos, Value,
 };
 use crate::conn::{Close, Link, Output as LinkOutput, Read, SendError, Transport};
 use crate::exchange::{AccountWord, DecodeError, OrderCodec, RequestKey};
@@ -71,6 +71,8 @@ pub struct Gateway<S: Transport> {
     words: Vec<AccountWord>,
     /// Every id below it is used up: such an order is not handed to the socket.
     next_id: u64,
+    /// What was sent last: it is rehearsed.
+    rehearsed: Option<NewOrder>,
     /// What was said last.
     connected: bool,
     /// The exchange's clock, as far as its answers tell: what our requests are dated by.
@@ -121,6 +123,7 @@ impl<S: Transport> Gateway<S> {
             backlog: VecDeque::with_capacity(REQUESTS_MAX),
             words: Vec::with_capacity(REQUESTS_MAX),
             next_id: 0,
+            rehearsed: None,
             connected: false,
             clock: TheirClock::default(),
             told_apart_ns: 0,
@@ -335,6 +338,14 @@ impl<S: Transport> Lane<S> for Gateway<S> {
         self.lines[at].link.flush(now);
         self.mark_flushed(turn, at);
         self.say_connected(turn, now);
+    }
+
+    /// Makes the frame of the newest order again, and sends nothing.
+    fn rehearse(&mut self, turn: &mut Turn) {
+        let Some(order) = &self.rehearsed else { return };
+        let theirs = self.clock.shows(turn.clock.now(), turn.clock.unix());
+        let frame = self.codec.place(order, theirs);
+        self.lines[TRADING].link.rehearse(frame);
     }
 
     /// Sends the requests that wait. Returns whether there were any.

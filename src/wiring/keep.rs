@@ -63,6 +63,8 @@ impl KeepState {
 /// The desk's end.
 pub(crate) struct Keep {
     ring: Sender<Kept>,
+    /// Something was recorded that the journal's thread was not woken for.
+    silent: bool,
     state: Arc<KeepState>,
 }
 
@@ -74,10 +76,25 @@ impl Keep {
         !state.failing.load(Ordering::Relaxed) && state.lost() == 0 && self.ring.room() >= KEPT / 2
     }
 
-    /// Records something. What finds no room is counted, and from then on no order is taken.
+    /// Records something. What finds no room is counted, and from then on no order is taken. The
+    /// journal's thread is not woken for it before [`Self::wake`]: that is a system call, and an
+    /// order may be about to leave.
     pub(crate) fn keep(&mut self, at: Nanos, deed: Deed) {
-        if self.ring.push(Kept::Deed(at, deed)).is_err() {
+        self.silent = true;
+        if self.ring.push_silently(Kept::Deed(at, deed)).is_err() {
             self.state.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// There is something new for the journal's thread that it was not woken for.
+    pub(crate) fn is_to_wake(&self) -> bool {
+        self.silent
+    }
+
+    /// Wakes the journal's thread if there is something new for it.
+    pub(crate) fn wake(&mut self) {
+        if std::mem::take(&mut self.silent) {
+            self.ring.wake();
         }
     }
 
@@ -102,7 +119,7 @@ pub(crate) struct KeepEnd {
     pub(crate) kept: Receiver<Kept>,
     /// The gateway, for such requests.
     pub(crate) gateway: Option<Sender<Request>>,
-    /// Rings when there is something, if the thread sleeps by it.
+    /// Rings when there is something.
     pub(crate) bell: Arc<Bell>,
     /// How the journal stands.
     pub(crate) state: Arc<KeepState>,
@@ -140,6 +157,7 @@ pub(crate) fn keep(
     let state = Arc::<KeepState>::default();
     let keep = Keep {
         ring: items,
+        silent: false,
         state: state.clone(),
     };
     let end = KeepEnd {

@@ -31,6 +31,8 @@ pub enum Output {
 pub trait Lane<S>: Send {
     /// A line's socket is readable, writable, or has a send stamp.
     fn handle_ready(&mut self, turn: &mut Turn, line: u8);
+    /// Goes the way of an order again, as far as nothing comes of it.
+    fn rehearse(&mut self, _: &mut Turn) {}
     /// Work of every turn. True when there was some.
     fn handle_turn(&mut self, turn: &mut Turn) -> bool;
     /// True when the worker must not wait: there is work that nothing will announce.

@@ -78,13 +78,20 @@ impl<T> Sender<T> {
 
     /// Pushes `item`, or gives it back when the ring is full.
     pub fn push(&mut self, item: T) -> Result<(), T> {
-        match self.ring.push(item) {
-            Ok(()) => {
-                self.bell.ring();
-                Ok(())
-            }
-            Err(rtrb::PushError::Full(item)) => Err(item),
-        }
+        self.push_silently(item)?;
+        self.bell.ring();
+        Ok(())
+    }
+
+    /// As [`Self::push`], but a consumer that sleeps is left asleep until [`Self::wake`].
+    pub(crate) fn push_silently(&mut self, item: T) -> Result<(), T> {
+        let pushed = self.ring.push(item);
+        pushed.map_err(|rtrb::PushError::Full(item)| item)
+    }
+
+    /// Wakes the consumer if it sleeps.
+    pub(crate) fn wake(&self) {
+        self.bell.ring();
     }
 }
 

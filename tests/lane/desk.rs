@@ -494,6 +494,27 @@ fn a_turn_takes_its_share_and_says_that_there_is_more() {
     assert_eq!(bench.seen().len(), 200);
 }
 
+#[test]
+fn an_order_leaves_before_the_desk_sees_to_anything_else() {
+    let admitted = |log: &[Note]| log.iter().any(|note| note.event == "order.admitted");
+    let mut bench = Bench::live(8, 16);
+    bench.seen();
+    bench.log();
+    wants(&bench.script, &[limit(1)]);
+    for _ in 0..2 {
+        assert!(bench.events.push(book(START, BTC)).is_ok());
+    }
+    assert_eq!(bench.turn(), 1, "the second book waits");
+    assert_eq!(bench.tickets().len(), 1);
+    assert_eq!(bench.seen().len(), 1);
+    assert!(!admitted(&bench.log()), "and so does the record");
+    assert!(bench.desk.has_input());
+    assert_eq!(bench.turn(), 1);
+    assert!(admitted(&bench.log()));
+    assert_eq!(bench.seen().len(), 1);
+    assert!(!bench.desk.has_input());
+}
+
 /// What strategies heard of orders.
 fn told(events: &[Event]) -> Vec<Report> {
     let report = |event: &Event| match event.body {
@@ -541,6 +562,7 @@ fn every_outcome_is_counted_and_logged_under_its_own_name_and_there_is_one_end()
             ..buy(BTC, 10)
         }]);
         let id = bench.tickets()[0].order.order().client_id.0;
+        bench.settle();
         bench.log();
         bench.seen();
         for said in &said {

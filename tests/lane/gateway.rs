@@ -627,6 +627,29 @@ fn an_order_at_a_socket_that_blocks_is_sent_once_when_it_takes_again() {
 }
 
 #[test]
+fn an_order_that_is_rehearsed_is_not_sent_and_the_next_one_is_read_as_ever() {
+    let mut bench = Bench::ready();
+    let rehearse = |bench: &mut Bench| bench.rig.with(|lane, turn| lane.rehearse(turn));
+    rehearse(&mut bench); // Before the first order there is nothing to rehearse.
+    let first = bench.order();
+    let (sent, written) = (bench.rig.lane.counters(), bench.rig.tx().bytes);
+    for _ in 0..3 {
+        rehearse(&mut bench);
+    }
+    bench.rig.run_until_idle();
+    assert_eq!(bench.rig.lane.counters(), sent);
+    assert_eq!(bench.rig.tx().bytes, written);
+    assert_eq!(bench.placed().len(), 1);
+    let second = bench.order();
+    for (id, request) in [first, second].into_iter().zip(bench.placed()) {
+        assert!(request.ends_with(&id.0.to_string()), "{request} is {id:?}");
+        bench.ack(&request);
+        assert_eq!(bench.reports(), taken(id));
+    }
+    assert_eq!(bench.placed().len(), 2);
+}
+
+#[test]
 fn send_stamps_find_their_orders_and_the_receipt_spans_packet_to_packet() {
     let mut bench = Bench::ready();
     bench.order();

@@ -238,6 +238,14 @@ impl<S: Transport> Link<S> {
         })
     }
 
+    /// Makes the frame and the record of a text that is not sent.
+    pub(crate) fn rehearse(&mut self, text: &[u8]) {
+        frame::write_text(&mut self.frame, text, self.rng.u32(..).to_ne_bytes());
+        if let Wire::Ws(ws) = &mut self.wire {
+            ws.get_mut().get_mut().rehearse(&self.frame);
+        }
+    }
+
     /// Closing frame and close_notify, as far as the socket takes them at once.
     pub(super) fn part(&mut self, code: CloseCode) {
         if let Wire::Ws(ws) = &mut self.wire {

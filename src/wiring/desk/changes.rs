@@ -109,6 +109,7 @@ impl Desk {
         client_id: ClientId,
         request: impl FnOnce(OrderRef) -> Request,
     ) {
+        self.look_after(turn);
         let Some(name) = self.orders.name(client_id) else {
             return;
         };

@@ -83,6 +83,18 @@ impl Way {
             keep.keep(now, deed);
         }
     }
+
+    /// Something was recorded that is not being written yet.
+    pub(super) fn is_to_wake(&self) -> bool {
+        self.keep.as_ref().is_some_and(Keep::is_to_wake)
+    }
+
+    /// Has it written. To be called when requests are out.
+    pub(super) fn wake(&mut self) {
+        if let Some(keep) = &mut self.keep {
+            keep.wake();
+        }
+    }
 }
 
 impl Desk {

@@ -85,6 +85,7 @@ impl<S: Transport> Gateway<S> {
             "risk keeps the largest id back"
         );
         self.next_id = order.client_id.0 + 1;
+        self.rehearsed = Some(order);
         let pending = Pending {
             key,
             instrument: order.instrument,

@@ -27,9 +27,7 @@ use std::time::Duration;
 
 /// A record is on the disk this long after it was made, or the log says how long it took.
 pub(crate) const KEPT_WITHIN: Span = Span::from_millis(5);
-/// How often the thread looks for records, unless it is woken by them.
-const POLL: Duration = Duration::from_millis(1);
-/// How long it sleeps at most if it is woken.
+/// How long the thread sleeps at most if nobody wakes it.
 const SLEEP: Duration = Duration::from_millis(100);
 /// How long it waits before it tries a write again that failed.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -236,9 +234,6 @@ impl Keeper {
     fn wait(&self) {
         if self.failing || !self.requests.is_empty() {
             return thread::sleep(AGAIN);
-        }
-        if self.end.gateway.is_none() {
-            return thread::sleep(POLL);
         }
         self.end.bell.sleep();
         if self.end.kept.is_empty() && self.end.switch.is_killed() == self.killed {

@@ -4,6 +4,7 @@
 pub(crate) mod dial;
 mod look;
 mod pulse;
+mod rehearsal;
 mod scheduled;
 
 use super::clerk::{Job, Jobs, Reply};
@@ -162,6 +163,8 @@ struct Running {
     /// Something was done that the pulse does not show yet, and when it may.
     unshown: bool,
     show_from: Nanos,
+    /// When the way of an order is rehearsed again.
+    rehearse_from: Nanos,
     park_max: Span,
     /// Nothing is due before; only what lanes do can move it.
     timers_due: Nanos,
@@ -184,6 +187,7 @@ impl Running {
             idle: false,
             unshown: false,
             show_from: Nanos::ZERO,
+            rehearse_from: Nanos::ZERO,
             park_max: PARK_MAX,
             timers_due: Nanos::ZERO,
             refused: None,
@@ -312,6 +316,9 @@ impl Running {
         let end = self.clock.now();
         self.worker.histograms.meter().turn(begin, end);
         self.beat(end);
+        if self.idle {
+            self.rehearse();
+        }
     }
 
     fn has_work(&self) -> bool {

@@ -230,6 +230,31 @@ fn what_finds_no_room_is_counted_and_ends_the_admission_of_orders() {
 }
 
 #[test]
+fn the_thread_is_woken_for_requests_at_once_and_for_records_when_the_desk_says_so() {
+    use std::sync::atomic::AtomicUsize;
+    let woken = Arc::<AtomicUsize>::default();
+    let counts = woken.clone();
+    let bell = Bell::new(move || {
+        counts.fetch_add(1, Ordering::SeqCst);
+    });
+    let (requests, _gateway) = ring(4, silent());
+    let (mut keep, end, _back) = keep(Some(requests), silent(), bell, Arc::default());
+    let times = || woken.load(Ordering::SeqCst);
+    assert!(!keep.is_to_wake());
+    for n in 1..3 {
+        end.bell.sleep();
+        keep.keep(Nanos::ZERO, accepted(n));
+        assert_eq!((times(), keep.is_to_wake()), (n as usize - 1, true));
+        keep.wake();
+        keep.wake();
+        assert_eq!((times(), keep.is_to_wake()), (n as usize, false));
+    }
+    end.bell.sleep();
+    assert!(keep.request(Request::Ask(Question::OpenOrders)).is_ok());
+    assert_eq!(times(), 3);
+}
+
+#[test]
 fn a_thread_writes_and_hands_on_by_itself_and_says_in_the_end_how_long_it_took() {
     let dir = tempfile::tempdir().unwrap();
     let folder = Folder::take(dir.path()).unwrap();

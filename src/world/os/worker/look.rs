@@ -18,6 +18,9 @@ impl Running {
             self.worker.bell.sleep(); // Before the look: what comes after it rings.
             !self.has_work()
         };
+        if waits {
+            self.rehearse();
+        }
         let before = if waits { self.scheduled.read() } else { None };
         self.polled = self.clock.now();
         let mut span = Span::ZERO;
