@@ -36,8 +36,8 @@ Measures tick-to-order and the cost of a message, at the exchange's end.
 
 An exchange in this process, on a CPU of its own, speaks Binance spot's protocol over TLS and \
 WebSocket on loopback. Its client runs on one other CPU: Tickwire itself, live, with its account, \
-its journal and all of its limits, or any program that follows SYMBOL@depth@100ms of each pair and \
-answers triggers.
+its journal and all of its limits, but without the kernel's send stamps (send_stamps = false), or \
+any program that follows SYMBOL@depth@100ms of each pair and answers triggers.
 
 The trigger: a depthUpdate whose first bid has the quantity 777.00000000 (no other level ever has \
 it) asks for one order.place of that symbol: side BUY, type LIMIT, timeInForce IOC, and as price \

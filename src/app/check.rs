@@ -124,10 +124,15 @@ fn socket(out: &mut dyn Write, socket: &Socket) -> io::Result<()> {
         out,
         "socket       no delay (Nagle off); busy poll {busy_poll}"
     )?;
+    let sent = match socket.send_stamps {
+        true => "the kernel's stamp of each",
+        false => "no stamp: `wire` is not measured",
+    };
     writeln!(
         out,
         "             user timeout {user_timeout}; receive buffer {buffer}"
-    )
+    )?;
+    writeln!(out, "             orders have {sent}")
 }
 
 fn describe_feed(out: &mut dyn Write, config: &Config, feed: &Feed) -> io::Result<()> {

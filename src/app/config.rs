@@ -105,14 +105,27 @@ impl Wait {
 }
 
 /// Options of every socket. What is not set keeps the host's own default.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Socket {
+    /// The kernel stamps orders when it sends them.
+    pub(crate) send_stamps: bool,
     /// `SO_BUSY_POLL`, in microseconds.
     pub busy_poll_us: Option<u32>,
     /// `TCP_USER_TIMEOUT`, in milliseconds.
     pub user_timeout_ms: Option<u32>,
     /// `SO_RCVBUF`, in bytes.
     pub(crate) receive_buffer_bytes: Option<u32>,
+}
+
+impl Default for Socket {
+    fn default() -> Self {
+        Self {
+            send_stamps: true,
+            busy_poll_us: None,
+            user_timeout_ms: None,
+            receive_buffer_bytes: None,
+        }
+    }
 }
 
 /// The simulated exchanges of a run: all that have a feed without hosts of its own.

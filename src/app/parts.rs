@@ -259,6 +259,7 @@ pub(super) fn wait_choice(config: &Config) -> WaitChoice {
 
 fn socket_options(config: &Config) -> SocketOptions {
     SocketOptions {
+        send_stamps: config.socket.send_stamps,
         busy_poll_us: config.socket.busy_poll_us,
         user_timeout_ms: config.socket.user_timeout_ms,
         receive_buffer_bytes: config

@@ -355,6 +355,50 @@ fn a_poll_without_readiness_moves_the_time_of_emptiness() {
 }
 
 #[test]
+fn what_was_read_stays_with_the_kernel_until_the_next_read_and_resets_no_closed_connection() {
+    let (addr, server) = serve(|mut socket| {
+        socket.write_all(b"abc").unwrap();
+        let mut rest = Vec::new();
+        socket.read_to_end(&mut rest).map(|_| rest)
+    });
+    let mut socket = Socket::connect(addr, &SocketOptions::default(), true).unwrap();
+    let (mut out, mut left) = ([0; 16], [0; 16]);
+    let end = Instant::now() + PATIENCE;
+    let got = loop {
+        match socket.read(&mut out) {
+            Ok(n) => break n,
+            Err(_) => assert!(Instant::now() < end, "nothing came"),
+        }
+    };
+    assert_eq!(&out[..got], b"abc");
+    assert_eq!(socket.stream().peek(&mut left).unwrap(), 3);
+    let again = socket.read(&mut out).unwrap_err();
+    assert_eq!(again.kind(), io::ErrorKind::WouldBlock);
+    let gone = socket.stream().peek(&mut left).unwrap_err();
+    assert_eq!(gone.kind(), io::ErrorKind::WouldBlock);
+    socket.write_all(b"bye").unwrap();
+    drop(socket);
+    assert_eq!(server.join().unwrap().unwrap(), b"bye");
+}
+
+#[test]
+fn a_socket_that_is_closed_right_behind_a_read_says_goodbye() {
+    let (addr, server) = serve(|mut socket| {
+        socket.write_all(b"abc").unwrap();
+        let mut rest = Vec::new();
+        socket.read_to_end(&mut rest).map(|_| rest)
+    });
+    let mut socket = Socket::connect(addr, &SocketOptions::default(), true).unwrap();
+    let end = Instant::now() + PATIENCE;
+    while socket.read(&mut [0; 16]).is_err() {
+        assert!(Instant::now() < end, "nothing came");
+    }
+    socket.write_all(b"bye").unwrap();
+    drop(socket);
+    assert_eq!(server.join().unwrap().unwrap(), b"bye");
+}
+
+#[test]
 fn the_kernel_says_when_an_order_left() {
     let (mut client, server) = live(|mut ws| (ws.read().unwrap(), ws.read().unwrap()));
     let next_stamp = |client: &mut Client| {
@@ -392,6 +436,7 @@ fn a_closed_port_is_a_refusal() {
 fn options_reach_the_kernel_and_a_declined_one_is_named() {
     let (addr, server) = serve(|socket| socket);
     let options = SocketOptions {
+        send_stamps: true,
         busy_poll_us: None,
         user_timeout_ms: Some(7_000),
         receive_buffer_bytes: Some(100_000),
@@ -408,8 +453,13 @@ fn send_stamps_come_only_where_they_are_asked_for() {
     use tickwire::world::os::sys;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
-    for asked in [false, true] {
-        let mut socket = Socket::connect(addr, &SocketOptions::default(), asked).unwrap();
+    for (orders, send_stamps) in [(false, true), (true, false), (true, true)] {
+        let options = SocketOptions {
+            send_stamps,
+            ..SocketOptions::default()
+        };
+        let asked = orders && send_stamps;
+        let mut socket = Socket::connect(addr, &options, orders).unwrap();
         let _peer = listener.accept().unwrap();
         while socket.write(b"ping").is_err() {
             thread::sleep(Duration::from_millis(1));
@@ -423,5 +473,6 @@ fn send_stamps_come_only_where_they_are_asked_for() {
             waits = stamp();
         }
         assert_eq!(waits.is_some(), asked);
+        assert!(asked || socket.poll_tx_stamp().is_none());
     }
 }

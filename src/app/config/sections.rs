@@ -100,8 +100,10 @@ fn engine(reader: &mut Reader, top: &mut Section) -> Engine {
 
 fn socket(reader: &mut Reader, top: &mut Section) -> Socket {
     let mut section = table(reader, top, "socket", "[socket]");
+    let send_stamps = section.flag(reader, "send_stamps", Socket::default().send_stamps);
     let mut int = |key, range| section.int(reader, key, range).map(|int| int as u32);
     let socket = Socket {
+        send_stamps,
         busy_poll_us: int("busy_poll_us", 1..=1000),
         user_timeout_ms: int("user_timeout_ms", 100..=600_000),
         receive_buffer_bytes: int("receive_buffer_bytes", 16_384..=268_435_456),

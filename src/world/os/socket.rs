@@ -14,14 +14,27 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
 /// Socket options that are the operator's to choose; unset ones stay the kernel's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketOptions {
+    /// The kernel says when it sent an order.
+    pub send_stamps: bool,
     /// `SO_BUSY_POLL`, microseconds.
     pub busy_poll_us: Option<u32>,
     /// `TCP_USER_TIMEOUT`, milliseconds.
     pub user_timeout_ms: Option<u32>,
     /// `SO_RCVBUF`, bytes.
     pub receive_buffer_bytes: Option<usize>,
+}
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        Self {
+            send_stamps: true,
+            busy_poll_us: None,
+            user_timeout_ms: None,
+            receive_buffer_bytes: None,
+        }
+    }
 }
 
 /// A connecting or connected socket.
@@ -34,7 +47,11 @@ pub struct Socket {
     rx: RxStamps,
     /// The last time that there was nothing to read, for the next read that gives bytes.
     empty: Nanos,
+    /// Bytes of the newest read that the kernel still holds.
+    held: usize,
     tx: TxMark,
+    /// The kernel stamps what is sent.
+    stamps: bool,
     /// Bytes that the kernel has reported as sent. Invariant: `stamped <= tx.bytes`.
     stamped: u64,
     declined: ArrayVec<&'static str, 4>,
@@ -48,12 +65,13 @@ impl Socket {
     /// a slower connection is better than none. `SO_RCVBUF` is set while the socket connects: Linux
     /// scales the window that it offers for the largest buffer that the host allows anyway.
     ///
-    /// With `send_stamps` the owner takes them by [`poll_tx_stamp`](Transport::poll_tx_stamp): each
-    /// that is left lying takes room from the receive buffer.
+    /// If it `sends_orders`, and the options ask for send stamps, the owner takes these by
+    /// [`poll_tx_stamp`](Transport::poll_tx_stamp): each that is left lying takes room from the
+    /// receive buffer.
     pub fn connect(
         addr: SocketAddr,
         options: &SocketOptions,
-        send_stamps: bool,
+        sends_orders: bool,
     ) -> io::Result<Self> {
         let stream = TcpStream::connect(addr)?;
         stream.set_nodelay(true)?;
@@ -61,15 +79,17 @@ impl Socket {
             stream,
             rx: RxStamps::default(),
             empty: monotonic(),
+            held: 0,
             tx: TxMark::default(),
+            stamps: sends_orders && options.send_stamps,
             stamped: 0,
             declined: ArrayVec::new(),
         };
-        socket.apply(options, send_stamps);
+        socket.apply(options);
         Ok(socket)
     }
 
-    fn apply(&mut self, options: &SocketOptions, send_stamps: bool) {
+    fn apply(&mut self, options: &SocketOptions) {
         let fd = self.stream.as_fd();
         let mut declined = ArrayVec::new();
         let mut note = |name, done: Option<io::Result<()>>| {
@@ -77,7 +97,7 @@ impl Socket {
                 declined.push(name);
             }
         };
-        note("SO_TIMESTAMPING", Some(sys::enable_stamps(fd, send_stamps)));
+        note("SO_TIMESTAMPING", Some(sys::enable_stamps(fd, self.stamps)));
         note(
             "SO_BUSY_POLL",
             options.busy_poll_us.map(|us| sys::set_busy_poll(fd, us)),
@@ -127,11 +147,30 @@ fn to_monotonic(stamp: UnixNanos, now: Nanos) -> Nanos {
     now - Span(age_ns as u64)
 }
 
+impl Socket {
+    /// Has the kernel forget what the newest read gave.
+    fn let_go(&mut self) -> io::Result<()> {
+        while self.held > 0 {
+            match sys::discard(self.stream.as_fd(), self.held)? {
+                0 => break, // It has none any more: the connection is over, as reading shows.
+                n => self.held -= n,
+            }
+        }
+        self.held = 0;
+        Ok(())
+    }
+}
+
+/// A read only looks: what it gives the kernel forgets at the next one. As soon as bytes are taken
+/// off, the kernel may acknowledge them to the peer, before it returns: that would be a packet on
+/// the way from a message to its order.
 impl Read for Socket {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.let_go()?;
         let call = monotonic();
-        match sys::recv_stamped(self.stream.as_fd(), out) {
+        match sys::peek_stamped(self.stream.as_fd(), out) {
             Ok((n, stamp)) => {
+                self.held = n;
                 let read = monotonic();
                 // Nothing came before the socket was empty, whatever the wall clock did meanwhile.
                 let kernel = stamp.map_or(Nanos::ZERO, |stamp| {
@@ -156,6 +195,14 @@ impl Read for Socket {
                 Err(error)
             }
         }
+    }
+}
+
+/// A socket that is closed over bytes that nobody took is reset, and what was written last may be
+/// lost.
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let _ = self.let_go();
     }
 }
 
@@ -190,7 +237,7 @@ impl Transport for Socket {
 
     /// One system call, or none if all that was written has its stamp.
     fn poll_tx_stamp(&mut self) -> Option<TxStamp> {
-        if self.stamped == self.tx.bytes {
+        if !self.stamps || self.stamped == self.tx.bytes {
             return None;
         }
         // An error here is the connection's, and shows where it is read.

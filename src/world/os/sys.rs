@@ -413,6 +413,27 @@ pub(crate) fn recv_stamped(
     Ok((received.bytes, received.stamp))
 }
 
+/// As [`recv_stamped`], but the bytes stay in the socket until [`discard`] takes them off.
+pub(super) fn peek_stamped(
+    fd: BorrowedFd<'_>,
+    out: &mut [u8],
+) -> io::Result<(usize, Option<UnixNanos>)> {
+    let received = recv(fd, out, libc::MSG_PEEK)?;
+    Ok((received.bytes, received.stamp))
+}
+
+/// Takes so many bytes off a TCP socket without a copy of them, and says how many there were.
+pub(super) fn discard(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<usize> {
+    let flags = libc::MSG_TRUNC | libc::MSG_DONTWAIT;
+    // SAFETY: the borrow keeps the descriptor open. With this flag TCP writes nothing to the place
+    // that it is given (tcp(7)).
+    let n = unsafe { libc::recv(fd.as_raw_fd(), ptr::null_mut(), bytes, flags) };
+    if n < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(n as usize)
+}
+
 /// The next send stamp of a socket's error queue: the byte it is for, counted from where stamps
 /// were enabled (modulo 2³²), and when that byte was handed to the device (wall clock). `None`
 /// if the queue is empty.
