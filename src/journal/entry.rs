@@ -17,7 +17,7 @@ const HEAD_BYTES_MAX: u64 = 1 << 10;
 
 /// What sort of entry a line is: its `kind`. A further sort is a further arm, and each reader then
 /// has to say what it makes of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) enum Kind {
     /// A frame of a WebSocket.
     #[default]
@@ -42,7 +42,7 @@ impl Kind {
 }
 
 /// A connection among those of a recording: the fragment of its URL, `<lane>.<line>.<epoch>`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     /// The lane: its books are no other's.
     pub(crate) lane: u16,
@@ -234,9 +234,13 @@ impl Entries {
     /// # Errors
     /// If reading fails, or the line is too long or not an entry.
     pub(super) fn advance(&mut self) -> Result<bool, ReadError> {
-        let text = &mut self.line.text;
         loop {
             self.number += 1;
+            let in_place = self.advance_in_place();
+            if in_place.map_err(|error| ReadError::Read(self.number, error))? {
+                return Ok(true);
+            }
+            let text = &mut self.line.text;
             text.clear();
             let line = self.reader.by_ref().take(LINE_BYTES_MAX);
             let read = { line }.read_line(text);
@@ -254,6 +258,24 @@ impl Entries {
         let parsed = self.line.parse();
         parsed.map_err(|why| self.bad(why))?;
         Ok(true)
+    }
+
+    /// Reads the next line without a copy: if the reader's buffer has all of it, and it is of the
+    /// shape that this build writes. Otherwise nothing was read.
+    fn advance_in_place(&mut self) -> io::Result<bool> {
+        let buffered = match self.reader.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
+            buffered => buffered?,
+        };
+        let Some(end) = memchr::memchr(b'\n', buffered) else {
+            return Ok(false);
+        };
+        let line = &buffered[..=end];
+        let read = (line.len() as u64) < LINE_BYTES_MAX && self.line.parse_known(line).is_some();
+        if read {
+            self.reader.consume(end + 1);
+        }
+        Ok(read)
     }
 
     /// The time of the entry that was read last.
@@ -335,6 +357,42 @@ mod tests {
         let error = entries.next_entry().unwrap_err();
         assert!(matches!(error, ReadError::BadLine(4, _)), "{error}");
         assert!(entries.next_entry().unwrap().is_none());
+    }
+
+    #[test]
+    fn lines_are_the_same_in_a_readers_buffer_and_across_two() {
+        let other = r#"{"raw":"a\u00e9","kind":"rest","conn":"c"}"#;
+        let text = [LINE, other, "\n\n", LINE, LINE, LINE.trim_end()].concat();
+        let read = |bytes: usize| {
+            let text = io::Cursor::new(text.clone());
+            let mut entries = Entries::new(Box::new(io::BufReader::with_capacity(bytes, text)));
+            let next = || Some(entries.next_entry().unwrap()?.into_owned());
+            std::iter::from_fn(next).collect::<Vec<_>>()
+        };
+        let whole = read(text.len());
+        assert_eq!((whole.len(), &whole[0]), (5, &entry()));
+        for bytes in 1..LINE.len() + 10 {
+            assert_eq!(read(bytes), whole, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_utf_8_is_an_error_wherever_it_stands() {
+        for (from, to) in [
+            ("a.example", "\u{1}.example"),
+            ("{\\\"n", "{\\\"\u{1}"),
+            ("ws\"", "\u{1}s\""),
+        ] {
+            let bad = LINE.replacen(from, to, 1).into_bytes();
+            let bad = bad
+                .into_iter()
+                .map(|byte| if byte == 1 { 0xff } else { byte });
+            let bad: Vec<u8> = LINE.bytes().chain(bad).collect();
+            let mut entries = Entries::new(Box::new(io::Cursor::new(bad)));
+            entries.next_entry().unwrap();
+            let error = entries.next_entry().unwrap_err();
+            assert!(matches!(error, ReadError::Read(2, _)), "{error}");
+        }
     }
 
     #[test]

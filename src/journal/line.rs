@@ -24,7 +24,10 @@ impl Line {
     /// # Errors
     /// What is wrong with it.
     pub(super) fn parse(&mut self) -> Result<(), String> {
-        if self.parse_known().is_some() {
+        let text = std::mem::take(&mut self.text);
+        let known = self.parse_known(text.as_bytes());
+        self.text = text;
+        if known.is_some() {
             return Ok(());
         }
         self.origin.clear();
@@ -50,42 +53,43 @@ impl Line {
 
     /// Reads a line with its keys in order, no blank between them, and no escape but common ones in
     /// `raw`.
-    fn parse_known(&mut self) -> Option<()> {
-        let rest = self.text.strip_prefix(r#"{"ts_ns":"#)?;
-        let (ts_ns, rest) = rest.split_at(rest.bytes().position(|byte| byte == b',')?);
+    pub(super) fn parse_known(&mut self, line: &[u8]) -> Option<()> {
+        let rest = line.strip_prefix(br#"{"ts_ns":"#)?;
+        let (ts_ns, rest) = rest.split_at(memchr::memchr(b',', rest)?);
         let ts_ns = match ts_ns {
-            "null" => None,
+            b"null" => None,
             digits => Some(whole(digits)?),
         };
-        let rest = rest.strip_prefix(r#","conn":""#)?;
-        let same = rest.strip_prefix(&self.origin);
-        let rest = match same.filter(|rest| !self.origin.is_empty() && rest.starts_with('"')) {
-            Some(rest) => rest,
-            None => {
-                let (origin, _) = rest.split_once('"')?;
-                if origin.bytes().any(is_special) {
+        let rest = rest.strip_prefix(br#","conn":""#)?;
+        let same = rest.strip_prefix(self.origin.as_bytes());
+        let rest = match same {
+            Some(rest @ [b'"', ..]) if !self.origin.is_empty() => rest,
+            Some(_) | None => {
+                let (origin, rest) = rest.split_at(memchr::memchr(b'"', rest)?);
+                let text = std::str::from_utf8(origin).ok()?;
+                if marks_of(origin).any(|marks| marks != 0) {
                     return None;
                 }
                 self.origin.clear();
-                self.origin.push_str(origin);
-                let (conn, place) = split(origin.into());
+                self.origin.push_str(text);
+                let (conn, place) = split(text.into());
                 self.place = place;
                 self.conn.clear();
                 self.conn.push_str(&conn);
-                &rest[origin.len()..]
+                rest
             }
         };
-        let rest = rest.strip_prefix(r#"","kind":""#)?;
-        let (kind, rest) = match rest.strip_prefix("ws\"") {
+        let rest = rest.strip_prefix(br#"","kind":""#)?;
+        let (kind, rest) = match rest.strip_prefix(b"ws\"") {
             Some(rest) => (Kind::Ws, rest),
             None => {
-                let (kind, rest) = rest.split_once('"')?;
-                (Kind::named(kind)?, rest)
+                let (kind, rest) = rest.split_at(memchr::memchr(b'"', rest)?);
+                (Kind::named(std::str::from_utf8(kind).ok()?)?, &rest[1..])
             }
         };
-        let rest = rest.strip_prefix(r#","raw":""#)?;
+        let rest = rest.strip_prefix(br#","raw":""#)?;
         let mut raw = std::mem::take(&mut self.raw).into_bytes();
-        let end = unescape(rest.as_bytes(), &mut raw)?;
+        let end = unescape(rest, &mut raw)?;
         self.raw = String::from_utf8(raw).ok()?;
         (self.ts_ns, self.kind) = (ts_ns, kind);
         matches!(end, b"}" | b"}\n" | b"}\r\n").then_some(())
@@ -93,71 +97,90 @@ impl Line {
 }
 
 /// A whole number as JSON writes it.
-fn whole(digits: &str) -> Option<u64> {
-    let led = digits.starts_with('+') || digits.len() > 1 && digits.starts_with('0');
+fn whole(digits: &[u8]) -> Option<u64> {
+    let led = digits.starts_with(b"+") || digits.len() > 1 && digits.starts_with(b"0");
+    let digits = std::str::from_utf8(digits).ok()?;
     (!led).then(|| digits.parse().ok())?
 }
 
 /// Makes `out` the text up to the quote that ends it, and returns what stands behind that. `None`
 /// if the text does not end, or has a control character or an escape by number.
-fn unescape<'t>(mut text: &'t [u8], out: &mut Vec<u8>) -> Option<&'t [u8]> {
-    out.clear();
-    out.reserve(text.len());
-    loop {
-        let at = match text.split_first_chunk() {
-            Some((word, rest)) => {
-                out.extend_from_slice(word);
-                let at = special(u64::from_le_bytes(*word));
-                if at == word.len() {
-                    text = rest;
-                    continue;
+fn unescape<'t>(text: &'t [u8], out: &mut Vec<u8>) -> Option<&'t [u8]> {
+    // Most pieces between two escapes are shorter: then this many bytes are copied whatever they
+    // are, which takes less time than asking how many.
+    const PIECE: usize = 16;
+    out.resize(text.len() + PIECE, 0);
+    // What is before `from` is in `out`, which has `to` bytes.
+    let (mut from, mut to) = (0, 0);
+    let mut is_escaped = false;
+    for (n, mut marks) in marks_of(text).enumerate() {
+        marks &= !u64::from(std::mem::take(&mut is_escaped));
+        while marks != 0 {
+            let bit = marks.trailing_zeros() as usize;
+            let at = BLOCK * n + bit;
+            let len = at - from;
+            match text.get(from..from + PIECE) {
+                Some(piece) if len <= PIECE => out[to..to + PIECE].copy_from_slice(piece),
+                Some(_) | None => out[to..to + len].copy_from_slice(&text[from..at]),
+            }
+            to += len;
+            match text[at] {
+                b'"' => {
+                    out.truncate(to);
+                    return Some(&text[at + 1..]);
                 }
-                out.truncate(out.len() - word.len() + at);
-                at
+                b'\\' => {}
+                _ => return None,
             }
-            None => {
-                let at = text.iter().position(|byte| is_special(*byte))?;
-                out.extend_from_slice(&text[..at]);
-                at
-            }
-        };
-        let escape = match text.get(at..)? {
-            [b'"', rest @ ..] => return Some(rest),
-            [b'\\', escape, rest @ ..] => {
-                text = rest;
-                *escape
-            }
-            _ => return None,
-        };
-        out.push(match escape {
-            b'"' | b'\\' | b'/' => escape,
-            b'b' => 0x08,
-            b'f' => 0x0c,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            _ => return None,
-        });
+            // Neither this mark counts any longer nor one of the byte behind it.
+            marks &= marks - 1;
+            marks &= !(2 << bit);
+            is_escaped = bit + 1 == BLOCK;
+            from = at + 1;
+            out[to] = match text.get(from)? {
+                b'"' | b'\\' | b'/' => continue, // It begins the next piece.
+                b'b' => 0x08,
+                b'f' => 0x0c,
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                _ => return None,
+            };
+            (from, to) = (from + 1, to + 1);
+        }
     }
+    None
 }
 
-/// A byte that JSON text cannot hold as it is.
-fn is_special(byte: u8) -> bool {
-    byte < b' ' || byte == b'"' || byte == b'\\'
+/// Bytes that are looked at together.
+const BLOCK: usize = 64;
+
+/// A bit for each byte that JSON text cannot hold as it is, block by block.
+fn marks_of(text: &[u8]) -> impl Iterator<Item = u64> {
+    let (blocks, rest) = text.as_chunks::<BLOCK>();
+    let mut last = [b' '; BLOCK];
+    last[..rest.len()].copy_from_slice(rest);
+    let last = (!rest.is_empty()).then_some(last);
+    let of_block = |block: &[u8; BLOCK]| {
+        let words = block.as_chunks().0.iter().enumerate();
+        words.fold(0, |all, (n, word)| all | (marks(*word) << (8 * n)))
+    };
+    let last = last.map(|block| of_block(&block));
+    blocks.iter().map(of_block).chain(last)
 }
 
-/// The first of these eight bytes that [`is_special`]; eight if none is. Looks at all of them at
-/// once: a borrow of these subtractions marks only bytes behind the first one that is found.
-fn special(word: u64) -> usize {
+/// A bit for each of these bytes that JSON text cannot hold as it is: below a blank, a quote, a
+/// backslash. Looks at all of them at once, and no sum carries from one byte into the next.
+fn marks(word: [u8; 8]) -> u64 {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const TOPS: u64 = ONES << 7;
-    let is = |byte: u8| {
-        let zero_if_equal = word ^ (ONES * u64::from(byte));
-        zero_if_equal.wrapping_sub(ONES) & !zero_if_equal
-    };
-    let control = word.wrapping_sub(ONES * u64::from(b' ')) & !word;
-    let found = (is(b'"') | is(b'\\') | control) & TOPS;
-    found.trailing_zeros() as usize / 8
+    let word = u64::from_le_bytes(word);
+    // Its top bits say which bytes have this value or a larger one, as far as those have none.
+    let from = |word: u64, least: u8| ((word & !TOPS) + ONES * u64::from(0x80 - least)) | word;
+    let is_not = |byte: u8| from(word ^ (ONES * u64::from(byte)), 1);
+    let fine = is_not(b'"') & is_not(b'\\') & from(word, b' ');
+    // Brings the top bits together.
+    ((!fine & TOPS) >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 #[cfg(test)]
@@ -172,7 +195,7 @@ mod tests {
             raw: "what was there before".to_owned(),
             ..Line::default()
         };
-        let known = line.parse_known().is_some();
+        let known = line.parse_known(text.as_bytes()).is_some();
         let parsed = line.parse().map(|()| line.entry().into_owned());
         (parsed, known)
     }
@@ -287,10 +310,18 @@ mod tests {
         }
 
         #[test]
-        fn the_first_byte_that_needs_an_escape_is_found(word: [u8; 8], shift in 0u32..64) {
-            let word = u64::from_le_bytes(word) >> shift;
-            let naive = word.to_le_bytes().iter().position(|byte| is_special(*byte));
-            prop_assert_eq!(special(word), naive.unwrap_or(8));
+        fn the_bytes_that_need_an_escape_are_marked(
+            text in prop::collection::vec(
+                prop_oneof![any::<u8>(), Just(b'"'), Just(b'\\'), b'\x1e'..=b'!', Just(0)],
+                0..200,
+            ),
+        ) {
+            let marked: Vec<u64> = marks_of(&text).collect();
+            prop_assert_eq!(marked.len(), text.len().div_ceil(BLOCK));
+            for (at, byte) in text.iter().enumerate() {
+                let naive = matches!(byte, b'"' | b'\\' | 0..b' ');
+                prop_assert_eq!((marked[at / BLOCK] >> (at % BLOCK)) & 1 == 1, naive);
+            }
         }
     }
 }
