@@ -78,8 +78,12 @@ pub(crate) fn survey<T: Default, E: From<ReadError>>(
     let mut read = |exact: bool| -> Result<_, E> {
         let (mut found, mut told) = (Vec::new(), T::default());
         let mut merge = open()?;
+        let mut last = (String::new(), None);
         while let Some((file, entry)) = merge.next_entry()? {
-            let whose = owner(&entry, &mut found, exact).map(|at| Whose {
+            if last.0 != entry.conn {
+                last = (entry.conn.to_string(), owner(&entry, &mut found, exact));
+            }
+            let whose = last.1.map(|at| Whose {
                 at,
                 exchange: found[at].exchange,
                 said: found[at].take(&entry),

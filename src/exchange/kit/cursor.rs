@@ -1,6 +1,7 @@
 //! One value on a tape or in a frame, and what decoders read off it alike. Every failure is a
 //! [`DecodeError`].
 
+use super::digits::Digits;
 use super::raw::{Fields, Raw, RawItems};
 use super::symbols::{Listed, Symbols};
 use super::text::rfc3339;
@@ -349,6 +350,15 @@ impl<'t> Value<'t> {
             let [px, qty] = item.two(names);
             words.push(side, level(px, qty, listed)?)
         })
+    }
+
+    /// What `[["price","quantity",…],…]` of a scanned frame tell of their digits.
+    #[inline]
+    pub(super) fn level_digits(self, digits: [&mut Digits; 2]) -> Option<()> {
+        match self.0 {
+            Place::Raw(raw) => raw.level_digits(digits),
+            Place::Tape(_) | Place::One(_) => None,
+        }
     }
 
     /// As [`Self::levels`], of levels with more than two elements.

@@ -4,6 +4,7 @@
 pub(super) mod account;
 pub(super) mod cursor;
 pub(super) mod decoder;
+pub(super) mod digits;
 pub(crate) mod hmac;
 pub(crate) mod ids;
 pub(super) mod keys;

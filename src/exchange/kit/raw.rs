@@ -6,6 +6,7 @@
 //! to its end, and with it a frame that the tape must read.
 
 use super::cursor::Value;
+use super::digits::Digits;
 use super::scan::Scan;
 use super::symbols::Listed;
 use super::words::Words;
@@ -117,6 +118,33 @@ impl<'t> Raw<'t> {
                     qty: Qty(qty),
                 };
                 words.push(side, level).ok()?;
+                match scan.expect(at, b"],") {
+                    Some(next) => at = next,
+                    None => break,
+                }
+            }
+            at = scan.expect(at, b"]")?;
+        }
+        (at + 1 == self.end).then(|| scan.read(self.end - self.at))
+    }
+
+    /// What `[["price","quantity",…],…]` tell of their digits.
+    #[inline]
+    pub(super) fn level_digits(self, [px, qty]: [&mut Digits; 2]) -> Option<()> {
+        let scan = self.scan;
+        if !self.is_array() {
+            return None;
+        }
+        let mut at = self.at + 1;
+        if self.end - self.at > 2 {
+            loop {
+                at = scan.expect(at, b"[\"")?;
+                at = scan.digits_of(at, px)?;
+                at = scan.expect(at, b",\"")?;
+                at = scan.digits_of(at, qty)?;
+                while scan.frame.get(at) == Some(&b',') {
+                    (_, at) = scan.scalar(at + 1)?;
+                }
                 match scan.expect(at, b"],") {
                     Some(next) => at = next,
                     None => break,

@@ -6,6 +6,7 @@
 //! it was checked. Texts, numbers and words are here; arrays and objects are in [`super::raw`].
 
 use super::cursor::Value;
+use super::digits::Digits;
 use super::raw::Raw;
 use simd_json::{Node, StaticNode};
 use std::cell::Cell;
@@ -74,10 +75,27 @@ impl<'t> Scan<'t> {
 
     /// A text without escapes; its quotation mark is behind us.
     #[inline]
-    fn text(&self, at: usize) -> Option<(Node<'t>, usize)> {
+    fn str(&self, at: usize) -> Option<(&'t str, usize)> {
         let len = text_len(self.frame.get(at..)?)?;
         let text = std::str::from_utf8(&self.frame[at..at + len]).ok()?;
-        Some((Node::String(text), at + len + 1))
+        Some((text, at + len + 1))
+    }
+
+    /// Shows the text here, whose quotation mark is behind us, to `digits`. Gives the place behind
+    /// it.
+    #[inline]
+    pub(super) fn digits_of(&self, at: usize, digits: &mut Digits) -> Option<usize> {
+        if let Some(len) = digits.pass(self.frame.get(at..)?) {
+            return Some(at + len + 1);
+        }
+        let (text, end) = self.str(at)?;
+        digits.see(text);
+        Some(end)
+    }
+
+    #[inline]
+    fn text(&self, at: usize) -> Option<(Node<'t>, usize)> {
+        self.str(at).map(|(text, end)| (Node::String(text), end))
     }
 
     /// A whole number of at most 18 digits; one with decimals only says that it is one.

@@ -3,8 +3,10 @@
 //! from the tokens themselves.
 
 use super::cursor::Value;
+use super::digits::{DIGITS_MAX, Digits, Wide};
+use super::scan::Scan;
 use super::tape::Scratch;
-use crate::base::{Instrument, InstrumentId, Symbol, decimal};
+use crate::base::{Instrument, InstrumentId, Symbol};
 use crate::exchange::{DecodeError, DepthStream, Exchange};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -68,20 +70,6 @@ pub(crate) enum Numbers {
     Texts,
 }
 
-/// Digits of the numbers of one sort.
-#[derive(Debug, Clone, Copy, Default)]
-struct Digits {
-    /// Most decimals, as they are written.
-    written: u8,
-    /// Most decimals, without zeros at the end.
-    needed: u8,
-    /// Most digits before the point.
-    whole: u8,
-}
-
-/// Digits that fit into `i64`, whatever they are.
-const DIGITS_MAX: u8 = 18;
-
 std::thread_local! {
     /// Kept between the frames of a recording: making one takes longer than reading a frame.
     static SCRATCH: RefCell<Scratch> = Scratch::warmed(b"{}").into();
@@ -109,6 +97,17 @@ pub(crate) fn read_texts(
             done => done,
         }
     });
+}
+
+/// Shows `look` a recorded text where it lies, by the orders of keys that its exchange is known to
+/// write: see [`super::scan`]. Gives what it found once every byte of the text was checked; nothing
+/// may be told before that.
+pub(crate) fn scanned<'t, R>(
+    scan: &'t Scan<'t>,
+    look: impl FnOnce(Value<'t>) -> Option<R>,
+) -> Option<R> {
+    let found = look(scan.root()?)?;
+    scan.is_read().then_some(found)
 }
 
 /// Whether a recorded text is what `test` looks for; one that cannot be read is not.
@@ -301,6 +300,31 @@ impl Survey {
         }
     }
 
+    /// What is known of this symbol's numbers.
+    pub(crate) fn known(&self, symbol: &str) -> Wide {
+        let last = self.seen.get(self.last);
+        let seen = last
+            .filter(|seen| seen.symbol.as_str() == symbol)
+            .or_else(|| {
+                let place = self.places.get(&Symbol::from(symbol).ok()?)?;
+                self.seen.get(*place)
+            });
+        seen.map_or_else(Wide::default, |seen| Wide {
+            px: seen.px,
+            qty: seen.qty,
+        })
+    }
+
+    /// As [`Self::level`], of all numbers of a frame.
+    pub(crate) fn wide(&mut self, symbol: &str, wide: &Wide) {
+        if let Some(place) = self.place(symbol) {
+            let seen = &mut self.seen[place];
+            seen.px.join(wide.px);
+            seen.qty.join(wide.qty);
+            self.large |= seen.px.are_many() || seen.qty.are_many();
+        }
+    }
+
     /// As [`Self::level`]; `None` if one of the two is no text.
     pub(crate) fn both(&mut self, symbol: &str, [px, qty]: [Value<'_>; 2]) -> Option<()> {
         self.level(symbol, px.string()?, qty.string()?);
@@ -386,63 +410,6 @@ impl Survey {
 const OTHER_CHARS_MAX: usize = 48;
 const OTHERS_MAX: usize = 64;
 
-impl Digits {
-    /// `0.00100` has five decimals and needs three, `1.5e-5` has six, `7` none. At most 18 of each.
-    fn see(&mut self, text: &str) {
-        if self.holds(text) {
-            return;
-        }
-        self.see_slowly(text);
-    }
-
-    fn see_slowly(&mut self, text: &str) {
-        let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-        let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-        let exponent = exponent.parse::<i64>().unwrap_or(0);
-        let most = i64::from(decimal::SCALE_MAX);
-        let clamped = |count: i64| count.clamp(0, most) as u8;
-        let decimals = |part: &str| clamped((part.len() as i64).saturating_sub(exponent));
-        let whole = whole.trim_start_matches(['-', '0']).len() as i64;
-        self.written = self.written.max(decimals(part));
-        self.needed = self.needed.max(decimals(part.trim_end_matches('0')));
-        self.whole = self.whole.max(clamped(whole.saturating_add(exponent)));
-    }
-
-    /// Whether nothing about these digits is new, as far as a glance tells: never with an exponent
-    /// or a sign.
-    fn holds(&self, text: &str) -> bool {
-        let (mut whole, mut written, mut needed, mut behind) = (0, 0, 0, false);
-        for byte in text.bytes() {
-            match byte {
-                b'0'..=b'9' if behind => {
-                    written += 1;
-                    needed = if byte == b'0' { needed } else { written };
-                }
-                b'0'..=b'9' => whole += usize::from(whole > 0 || byte != b'0'),
-                b'.' if !behind => behind = true,
-                _ => return false,
-            }
-        }
-        whole <= usize::from(self.whole)
-            && written <= usize::from(self.written)
-            && needed <= usize::from(self.needed)
-    }
-
-    /// They may not fit as they are written.
-    fn are_many(&self) -> bool {
-        self.whole + self.written > DIGITS_MAX
-    }
-
-    /// The decimals as they are written. If they leave no room for the largest number, as many
-    /// as do, and those that are needed.
-    fn scale(&self) -> u8 {
-        match self.are_many() {
-            false => self.written,
-            true => self.needed.max(DIGITS_MAX - self.whole).min(self.written),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -481,27 +448,6 @@ mod tests {
             (survey.instruments("x")[0].qty_scale, survey.again()),
             (6, true)
         );
-    }
-
-    #[test]
-    fn digits_that_are_held_change_nothing() {
-        let digits = Digits {
-            written: 4,
-            needed: 2,
-            whole: 3,
-        };
-        let held = ["", "0", "7.5", "123.45", "000.00", "0000.4500", ".5", "1."];
-        let new = [
-            "1234", "1.234", "1.00000", "-1", "1e2", "1.2.3", "1..2", "x",
-        ];
-        for text in held.iter().chain(&new) {
-            assert_eq!(digits.holds(text), held.contains(text), "{text}");
-            let mut seen = digits;
-            seen.see(text);
-            let mut slow = digits;
-            slow.see_slowly(text);
-            assert_eq!(format!("{seen:?}"), format!("{slow:?}"), "{text}");
-        }
     }
 
     #[test]

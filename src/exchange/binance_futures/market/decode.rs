@@ -2,9 +2,10 @@
 //! half of one.
 
 use super::request;
-use crate::base::{Channel, Diff, Instrument, Side, Trade};
+use crate::base::{Channel, Diff, Instrument, Side, Symbol, Trade};
 use crate::exchange::binance_spot::market::decode::message;
-use crate::exchange::kit::survey::{Numbers, read_texts};
+use crate::exchange::kit::scan::Scan;
+use crate::exchange::kit::survey::{Numbers, read_texts, scanned};
 use crate::exchange::kit::{self, Prices, Symbols, Value, cursor, keys};
 use crate::exchange::{DecodeError, Decoder, Survey, Words};
 use DecodeError::Shape;
@@ -117,9 +118,56 @@ fn contract_info(keys: &Keys<'_>, symbols: &Symbols, words: &mut Words) -> Resul
     }
 }
 
+keys! {
+    /// An envelope.
+    struct Named { stream, data }
+    order [stream, data]
+}
+
 /// The symbol of a recorded frame with the texts of its prices and quantities, and its depth
 /// stream.
 pub(crate) fn survey(frame: &str, survey: &mut Survey) {
+    if survey_scanned(frame, survey).is_none() {
+        survey_any(frame, survey);
+    }
+}
+
+/// As [`survey_any`], of the frequent messages.
+fn survey_scanned(frame: &str, survey: &mut Survey) -> Option<()> {
+    let scan = Scan::new(frame.as_bytes(), false);
+    let (symbol, wide, depth) = scanned(&scan, |root| {
+        let Named { stream, data } = Named::of(root);
+        let keys = Keys::of(data.some()?);
+        let (symbol, stream) = (keys.s.string()?, stream.string()?);
+        let mut wide = survey.known(symbol);
+        let depth = match keys.e.string()? {
+            "depthUpdate" => {
+                wide.levels(keys.b)?;
+                wide.levels(keys.a)?;
+                Some(request::depth_of(stream)?)
+            }
+            "bookTicker" => {
+                wide.both([keys.b, keys.B])?;
+                wide.both([keys.a, keys.A])?;
+                None
+            }
+            "aggTrade" | "trade" => {
+                wide.both([keys.p, keys.q])?;
+                None
+            }
+            _ => return None,
+        };
+        Some((Symbol::from(symbol).ok()?, wide, depth))
+    })?;
+    survey.wide(&symbol, &wide);
+    if depth.is_some() {
+        survey.book(&symbol, depth);
+    }
+    Some(())
+}
+
+/// As [`survey`], over a tape.
+fn survey_any(frame: &str, survey: &mut Survey) {
     read_texts(frame, |root, numbers| {
         let keys = Keys::of(root.find(b"data").or(root));
         let stream = root.find(b"stream").string();

@@ -170,3 +170,44 @@ fn a_recording_tells_its_symbols_scales_and_depth_stream() {
         want.map(|(symbol, px, qty)| (symbol.to_owned(), px, qty))
     );
 }
+
+#[test]
+fn a_survey_is_told_the_same_of_a_frame_where_it_lies_and_over_a_tape() {
+    let told = |frame: &str, tell: fn(&str, &mut Survey)| {
+        let mut told = Survey::default();
+        tell(frame, &mut told);
+        // A second frame shows what the first one left behind.
+        tell(SURVEYED[0], &mut told);
+        let said = told.take_said();
+        let all = (told.instruments("x"), told.streams(), told.others());
+        format!("{all:?} {said:?} {}", told.again())
+    };
+    let in_place = |frame: &str| survey_scanned(frame, &mut Survey::default()).is_some();
+    assert!(SURVEYED.iter().all(|frame| in_place(frame)));
+    let mut dice = fastrand::Rng::with_seed(12);
+    let mut read = 0;
+    for n in 0..20_000 {
+        let mut frame = SURVEYED[n % SURVEYED.len()].as_bytes().to_vec();
+        for _ in 0..dice.usize(0..3) {
+            let at = dice.usize(..frame.len());
+            let byte = dice.choice(*b"0123456789.-e\"[]{},: a\\").unwrap_or(b'0');
+            match dice.u8(..3) {
+                0 => frame[at] = byte,
+                1 => frame.insert(at, byte),
+                _ => drop(frame.remove(at)),
+            }
+        }
+        let frame = String::from_utf8(frame).unwrap();
+        read += usize::from(in_place(&frame));
+        assert_eq!(told(&frame, survey), told(&frame, survey_any), "{frame}");
+    }
+    assert!(read > 7_000, "{read}");
+}
+
+/// Frames of each order that is read where it lies.
+const SURVEYED: [&str; 4] = [
+    r#"{"stream":"ab@depth@0ms","data":{"e":"depthUpdate","E":7,"T":7,"s":"AB","U":1,"u":2,"pu":0,"b":[["58710.20","0.014"],["0","007"]],"a":[["1.5","0.00"]]}}"#,
+    r#"{"stream":"ab@bookTicker","data":{"e":"bookTicker","u":5,"s":"AB","b":"61800.20","B":"2.507","a":"61800.30","A":"1e-5","T":7,"E":7}}"#,
+    r#"{"stream":"ab@trade","data":{"e":"trade","E":7,"T":7,"s":"AB","t":9,"p":"61809.50","q":"123456789012345.001","X":"MARKET","m":false}}"#,
+    r#"{"stream":"ab@aggTrade","data":{"e":"aggTrade","E":7,"a":3,"s":"AB","p":"0.1","q":"5","f":1,"l":2,"T":7,"m":true}}"#,
+];
