@@ -2,6 +2,7 @@
 //! their files again.
 
 use crate::journal::{Entry, Kind, Merge, Place};
+use crate::world::os::memory;
 use std::collections::HashMap;
 
 /// Bytes of messages that are kept. Longer recordings are unpacked once more for each replay of
@@ -16,22 +17,28 @@ pub(super) struct Kept {
     /// The messages themselves, one behind the other.
     raw: String,
     messages: Vec<Message>,
-    /// The connections that they came by.
-    conns: Vec<String>,
-    places: HashMap<String, u32>,
+    /// Where they came from, each once.
+    origins: Vec<Origin>,
+    places: HashMap<Origin, u32>,
     /// Each recording's last message.
     last: Vec<usize>,
 }
 
-/// All that an [`Entry`] has beside texts.
+/// What a message has of its own. There may be millions.
 struct Message {
-    number: u32,
-    conn: u32,
     ts_ns: Option<u64>,
+    origin: u32,
+    /// Where it ends in the text, and the next one begins.
+    end: u32,
+}
+
+/// What many messages have in common.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Origin {
+    number: usize,
+    conn: String,
     place: Option<Place>,
     kind: Kind,
-    /// Where it ends in the text, and the next one begins.
-    end: usize,
 }
 
 impl Default for Kept {
@@ -46,7 +53,7 @@ impl Kept {
             room,
             raw: String::new(),
             messages: Vec::new(),
-            conns: Vec::new(),
+            origins: Vec::new(),
             places: HashMap::new(),
             last: Vec::new(),
         }
@@ -54,35 +61,52 @@ impl Kept {
 
     /// Takes in the next message. False: these are too many.
     pub(super) fn keep(&mut self, number: usize, entry: &Entry<'_>) -> bool {
-        let conn = self.conn(&entry.conn);
+        let origin = self.origin(number, entry);
+        self.make_room(entry.raw.len());
         self.raw.push_str(&entry.raw);
         self.last.resize(self.last.len().max(number + 1), 0);
         self.last[number] = self.messages.len();
         self.messages.push(Message {
-            number: number as u32,
-            conn,
             ts_ns: entry.ts_ns,
-            place: entry.place,
-            kind: entry.kind,
-            end: self.raw.len(),
+            origin,
+            end: self.raw.len() as u32, // Over by a message at most: that is not read again.
         });
         self.raw.len() + size_of_val(&*self.messages) <= self.room
     }
 
-    fn conn(&mut self, conn: &str) -> u32 {
-        let before = self.messages.last().map(|message| message.conn);
-        if let Some(before) = before
-            && self.conns[before as usize] == conn
+    fn origin(&mut self, number: usize, entry: &Entry<'_>) -> u32 {
+        let is_its = |origin: &Origin| {
+            (origin.number, origin.place, origin.kind) == (number, entry.place, entry.kind)
+                && origin.conn == entry.conn
+        };
+        if let Some(last) = self.messages.last().map(|message| message.origin)
+            && is_its(&self.origins[last as usize])
         {
-            return before;
+            return last;
         }
-        if let Some(place) = self.places.get(conn) {
-            return *place;
+        let origin = Origin {
+            number,
+            conn: entry.conn.to_string(),
+            place: entry.place,
+            kind: entry.kind,
+        };
+        let next = self.origins.len() as u32;
+        let place = *self.places.entry(origin.clone()).or_insert(next);
+        if place == next {
+            self.origins.push(origin);
         }
-        let next = self.conns.len() as u32;
-        self.conns.push(conn.to_owned());
-        self.places.insert(conn.to_owned(), next);
-        next
+        place
+    }
+
+    /// Makes room for as many bytes more: of much text all that there may ever be, on large pages.
+    /// Small ones are not free, and most of their cost is that of the first touch.
+    fn make_room(&mut self, bytes: usize) {
+        const MUCH: usize = 4 << 20;
+        let len = self.raw.len();
+        if len >= MUCH && len + bytes > self.raw.capacity() {
+            self.raw.reserve(bytes.max(self.room.saturating_sub(len)));
+            memory::prefer_large_pages(&self.raw);
+        }
     }
 }
 
@@ -110,14 +134,15 @@ impl Messages<'_> {
             return Ok(None);
         };
         *given += 1;
+        let origin = &kept.origins[message.origin as usize];
         let entry = Entry {
             ts_ns: message.ts_ns,
-            conn: kept.conns[message.conn as usize].as_str().into(),
-            place: message.place,
-            kind: message.kind,
-            raw: kept.raw[begin..message.end].into(),
+            conn: origin.conn.as_str().into(),
+            place: origin.place,
+            kind: origin.kind,
+            raw: kept.raw[begin as usize..message.end as usize].into(),
         };
-        Ok(Some((message.number as usize, entry)))
+        Ok(Some((origin.number, entry)))
     }
 
     /// Nothing more comes from this recording.

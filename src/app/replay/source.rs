@@ -79,7 +79,7 @@ enum Of {
     /// An exchange's: prints, answers, snapshots, and what says nothing about books.
     Exchange(u8),
     /// A book's of this stream.
-    Book(u8, usize),
+    Book(u8, u32),
 }
 
 impl Contents {
@@ -100,7 +100,7 @@ impl Contents {
             of.push(match whose.map(|whose| (whose.at as u8, whose.said)) {
                 None => Of::None,
                 Some((at, Said::Nothing)) => Of::Exchange(at),
-                Some((at, Said::Book(stream))) => Of::Book(at, stream),
+                Some((at, Said::Book(stream))) => Of::Book(at, stream as u32),
                 Some((at, Said::Other)) => Of::Other(at),
             });
         };
@@ -171,7 +171,7 @@ impl Contents {
         let (exchange, stream) = source.at;
         match self.of.get(index) {
             Some(Of::Exchange(at)) if *at == exchange => For::Books,
-            Some(Of::Book(at, of)) if (*at, *of) == (exchange, stream) => For::Books,
+            Some(Of::Book(at, of)) if (*at, *of as usize) == (exchange, stream) => For::Books,
             // Every message of a connection that counts them has its number.
             Some(Of::Other(at) | Of::Book(at, _))
                 if *at == exchange && source.depth.rule.numbered_line =>
@@ -204,7 +204,7 @@ impl Contents {
             if let Of::Book(owner, stream) = of
                 && *owner == at
             {
-                *stream = survey.home(*stream);
+                *stream = survey.home(*stream as usize) as u32;
             }
         }
         for (stream, one) in survey.streams().iter().enumerate() {
@@ -215,7 +215,7 @@ impl Contents {
             }
             // Quotes beside deeper books are no books, and are read as what they are.
             for of in &mut self.of {
-                if *of == Of::Book(at, stream) {
+                if *of == Of::Book(at, stream as u32) {
                     *of = if beside {
                         Of::Exchange(at)
                     } else {

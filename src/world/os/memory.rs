@@ -1,5 +1,6 @@
 //! Has the kernel give this process all the memory that it has asked for, before anything is
-//! urgent: otherwise the first order on each page of a ring waits for a page fault.
+//! urgent: otherwise the first order on each page of a ring waits for a page fault. And large pages
+//! for a long text.
 
 use super::sys;
 use std::io;
@@ -23,6 +24,20 @@ pub(super) enum What {
     Data,
     /// Instructions.
     Code,
+    /// A long text that is going to be written.
+    Text,
+}
+
+/// Asks for large pages under this text and what it may grow to: small ones cost more in page
+/// faults than it costs to write it. A system without large ones leaves it as it is.
+pub(crate) fn prefer_large_pages(text: &String) {
+    const LARGE: usize = 2 << 20;
+    let begin = text.as_ptr().addr();
+    let from = begin.next_multiple_of(LARGE);
+    let to = (begin + text.capacity()) / LARGE * LARGE;
+    if from < to {
+        sys::populate(from..to, What::Text);
+    }
 }
 
 /// A line of the map, if it is to be touched: `from-to rwxp offset device inode path` (proc(5)).

@@ -10,7 +10,7 @@ pub(crate) mod control;
 pub(crate) mod engine;
 pub(crate) mod files;
 pub(crate) mod guard;
-mod memory;
+pub(crate) mod memory;
 pub(crate) mod orders;
 pub(crate) mod placement;
 pub(crate) mod recorder;

@@ -69,15 +69,16 @@ pub(crate) struct ThreadUsage {
     pub(crate) voluntary_switches: u64,
 }
 
-/// Has the kernel give these pages now. Returns how many bytes that are; zero if it does not, or
-/// if it is older than Linux 5.14.
+/// Has the kernel give these pages now, or large ones later. Returns how many bytes that are; zero
+/// if it does not, or if it is older than Linux 5.14.
 pub(super) fn populate(range: Range<usize>, what: What) -> usize {
     let advice = match what {
         What::Data => libc::MADV_POPULATE_WRITE,
         What::Code => libc::MADV_POPULATE_READ,
+        What::Text => libc::MADV_HUGEPAGE,
     };
-    // SAFETY: neither advice changes what lies in the pages, whoever uses them meanwhile: it does
-    // what a first access of that kind would do. The kernel refuses a range that is not mapped.
+    // SAFETY: no advice changes what lies in the pages, whoever uses them meanwhile: it does what a
+    // first access would do, or says how. The kernel refuses a range that is not mapped.
     let done = unsafe {
         libc::madvise(
             ptr::without_provenance_mut(range.start),
