@@ -1,6 +1,7 @@
 //! `tickwire replay`: a recording through the same lanes as live, without sockets.
 
 mod cast;
+mod cores;
 mod decide;
 mod kept;
 mod leads;
@@ -92,9 +93,10 @@ pub(crate) fn run(args: ReplayArgs, program: Program<'_>) -> ExitCode {
         true => vec![files.collect()],
         false => files.map(|file| vec![file]).collect(),
     };
+    let digest = |files: &Vec<PathBuf>| digest_lines(files, depth);
     let printed = print(|out| {
-        for files in &recordings {
-            match digest_lines(files, depth) {
+        cores::in_order(&recordings, digest, |files, replayed| {
+            match replayed {
                 Ok(replayed) => {
                     write_lines(out, &replayed.digests)?;
                     write_lines(out, &replayed.leads)?;
@@ -106,8 +108,8 @@ pub(crate) fn run(args: ReplayArgs, program: Program<'_>) -> ExitCode {
                 }
                 Err(error) => failed = Some(complain(FAILED, &error)),
             }
-        }
-        Ok(())
+            Ok(())
+        })
     });
     failed.unwrap_or(printed)
 }
