@@ -78,6 +78,10 @@ impl Line {
 
     /// The next whole frame's payload: a server's frames have no mask.
     fn frame(&mut self) -> Option<(u8, &[u8])> {
+        if self.at == self.plain.len() {
+            self.plain.clear();
+            self.at = 0;
+        }
         let rest = &self.plain[self.at..];
         let (head, len) = match *rest.get(1)? {
             126 => (
