@@ -12,6 +12,9 @@ use story::{Story, int, word};
 
 /// Orders without a line, at most: more than may be open, with those that wait for their receipt.
 const STORIES_MAX: usize = 4_096;
+/// Records that may come before that of their order's admission, in all: it is the desk's, and
+/// whoever has the order says so from a thread of its own, or first.
+const EARLY_MAX: usize = 64;
 /// An order may have its end before the exchange answered its request. Its receipt comes by then,
 /// or never: the gateway gives up earlier.
 const RECEIPT_PATIENCE: Span = Span::from_secs(5);
@@ -23,6 +26,8 @@ pub(crate) struct Decisions {
     stories: BTreeMap<i64, Story>,
     /// Orders that ended and wait for their receipt, the oldest end first.
     ended: VecDeque<(Nanos, i64)>,
+    /// Records about orders that have no story, the oldest first.
+    early: VecDeque<(i64, Note)>,
     /// Log records that were lost by the time when the channel was last empty: what was taken since
     /// then was sent after it.
     lost_before: u64,
@@ -62,7 +67,8 @@ impl Decisions {
                 self.begin(renderer, order, note);
                 self.tell(renderer, order, note);
             }
-            _ => self.tell(renderer, order, note),
+            _ if self.stories.contains_key(&order) => self.tell(renderer, order, note),
+            _ => self.keep_early(order, note),
         }
         self.conclude(renderer, order, note.at, out);
     }
@@ -96,11 +102,24 @@ impl Decisions {
         }
         match self.stories.len() < STORIES_MAX {
             true => {
-                let story = Story::new(note, self.lost_before);
+                let mut story = Story::new(note, self.lost_before);
+                self.early.retain(|(of, early)| {
+                    if *of == order {
+                        story.handle_note(renderer, early);
+                    }
+                    *of != order
+                });
                 self.stories.insert(order, story);
             }
             false => self.untold += 1,
         }
+    }
+
+    fn keep_early(&mut self, order: i64, note: &Note) {
+        if self.early.len() == EARLY_MAX {
+            self.early.pop_front();
+        }
+        self.early.push_back((order, note.clone()));
     }
 
     fn tell(&mut self, renderer: &Renderer<'_>, order: i64, note: &Note) {

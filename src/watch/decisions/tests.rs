@@ -95,6 +95,30 @@ fn what_never_left_waits_for_nothing_and_says_why() {
 }
 
 #[test]
+fn what_is_said_of_an_order_before_its_admission_is_told_all_the_same() {
+    let held = |order| {
+        let note = at(1_000_100, "gateway.not_sent", order);
+        note.with("why", Value::Word("killed"))
+    };
+    let mut joined = Joined::default();
+    for order in 100..100 + EARLY_MAX as i64 {
+        joined.take(&held(order)); // Of no order that is ever told of: it must not stay for ever.
+    }
+    joined.take(&receipt(7));
+    joined.take(&held(7));
+    joined.take(&held(8));
+    joined.take(&admitted(7));
+    joined.take(&ended(1_000_200, 7, "order.not_sent", "not_sent"));
+    let lines = joined.lines();
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["stamps"]["admitted_ns"], 43);
+    let events = lines[0]["events"].as_array().unwrap();
+    let what: Vec<&Json> = events.iter().map(|event| &event["what"]).collect();
+    assert_eq!(what, ["withheld", "not_sent"]);
+    assert_eq!(joined.decisions.early.len(), EARLY_MAX - 2);
+}
+
+#[test]
 fn a_line_says_that_records_were_lost_while_its_order_lived() {
     let mut joined = Joined::default();
     joined.decisions.handle_lost(3);
