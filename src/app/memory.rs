@@ -23,7 +23,7 @@ const BOOKS: usize = 2;
 /// line was first with its last 256 updates (10 KiB), identities of its last 2,048 trades (24 KiB),
 /// counters. Measured; a test holds it.
 pub const INSTRUMENT_BYTES: usize = 35_000;
-/// An instrument's place in each lane's publisher, for news that finds no room on the ring.
+/// An instrument's place in its lane's publisher, for news that finds no room on the ring.
 /// Measured; a test holds it.
 pub const WAITING_BYTES: usize = 1_860;
 /// The words of a lane's frame: room for 8,192 levels per side, and for 1,024 words. Measured; a
@@ -92,8 +92,8 @@ pub(crate) fn parts(config: &Config, cpus: &Cpus) -> Vec<Part> {
         ),
         part(
             "news",
-            lanes * instruments * WAITING_BYTES,
-            format!("{line} x {each} x {WAITING_BYTES} bytes that wait for the ring"),
+            instruments * WAITING_BYTES,
+            format!("{each} x {WAITING_BYTES} bytes that wait for the ring"),
         ),
         part(
             "decoders",
@@ -210,11 +210,7 @@ pub(super) fn describe(out: &mut dyn Write, config: &Config, cpus: &Cpus) -> io:
         writeln!(out, "{head:<12} {name:<9}{size:>10}  {}", part.how)?;
     }
     let all = Size(parts.iter().map(|part| part.bytes).sum());
-    writeln!(
-        out,
-        "{:<12} together {all:>10}  resident at most; a queue counts once it was used",
-        ""
-    )?;
+    writeln!(out, "{:<12} together {all:>10}  resident at most", "")?;
     for feed in config
         .feeds
         .iter()

@@ -46,26 +46,38 @@ pub struct PublisherCounters {
     pub(crate) trades_lost: u64,
 }
 
-/// Publishes events of the instruments `0..count` of a run.
+/// Publishes events of some instruments of a run.
 ///
 /// Invariant: `queue.len() <= waiting.len() <= queue.capacity()`; each instrument is queued once.
 pub struct Publisher {
     ring: Sender<Event>,
     waiting: Box<[Waiting]>,
+    /// From [`InstrumentId`] to its place in `waiting`; `u16::MAX` for instruments of others.
+    places: Box<[u16]>,
     /// Instruments with something waiting, oldest first; never longer than `waiting`.
     queue: VecDeque<InstrumentId>,
     counters: PublisherCounters,
 }
 
 impl Publisher {
-    /// A publisher onto `ring`. Allocates one waiting place for each of the run's instruments.
-    pub fn new(ring: Sender<Event>, instruments: usize) -> Self {
+    /// A publisher onto `ring` for these instruments. Allocates a waiting place for each.
+    pub fn new(ring: Sender<Event>, instruments: impl Iterator<Item = InstrumentId>) -> Self {
+        let own: Vec<usize> = instruments.map(InstrumentId::index).collect();
+        let mut places = vec![u16::MAX; own.iter().max().map_or(0, |last| last + 1)];
+        for (place, &index) in own.iter().enumerate() {
+            places[index] = place as u16;
+        }
         Self {
             ring,
-            waiting: vec![Waiting::default(); instruments].into(),
-            queue: VecDeque::with_capacity(instruments),
+            waiting: vec![Waiting::default(); own.len()].into(),
+            places: places.into(),
+            queue: VecDeque::with_capacity(own.len()),
             counters: PublisherCounters::default(),
         }
+    }
+
+    fn waiting(&mut self, instrument: InstrumentId) -> &mut Waiting {
+        &mut self.waiting[usize::from(self.places[instrument.index()])]
     }
 
     /// Publishes `event`, or keeps what of it must not be lost until there is room.
@@ -84,16 +96,15 @@ impl Publisher {
     /// Publishes what waits, as far as there is room now. To be called every turn.
     pub(crate) fn flush(&mut self) {
         while let Some(&instrument) = self.queue.front() {
-            let index = instrument.index();
             for slot in Waiting::SLOTS {
-                if let Some(event) = slot(&mut self.waiting[index]).take()
+                if let Some(event) = slot(self.waiting(instrument)).take()
                     && let Err(event) = self.try_push(event)
                 {
-                    *slot(&mut self.waiting[index]) = Some(event);
+                    *slot(self.waiting(instrument)) = Some(event);
                     return self.check(instrument);
                 }
             }
-            self.waiting[index].queued = false;
+            self.waiting(instrument).queued = false;
             self.queue.pop_front();
             self.check(instrument);
         }
@@ -116,18 +127,19 @@ impl Publisher {
     )]
     fn try_push(&mut self, mut event: Event) -> Result<(), Event> {
         if let Body::Trade(_, lost) = &mut event.body {
-            *lost = self.waiting[event.instrument.index()].trades_lost;
+            *lost = self.waiting(event.instrument).trades_lost;
         }
         self.ring.push(event)?;
         self.counters.events += 1;
         if matches!(event.body, Body::Trade(..)) {
-            self.waiting[event.instrument.index()].trades_lost = 0;
+            self.waiting(event.instrument).trades_lost = 0;
         }
         Ok(())
     }
 
     fn keep(&mut self, mut event: Event) {
-        let slot = &mut self.waiting[event.instrument.index()];
+        let place = usize::from(self.places[event.instrument.index()]);
+        let slot = &mut self.waiting[place];
         match event.body {
             Body::Book(_) | Body::Status(_) => {
                 if let Some(older) = slot.book.replace(event) {
@@ -172,7 +184,7 @@ impl Publisher {
 
     /// Looks at one instrument; the others held before and did not change.
     fn check(&self, instrument: InstrumentId) {
-        let waiting = &self.waiting[instrument.index()];
+        let waiting = &self.waiting[usize::from(self.places[instrument.index()])];
         waiting.check();
         debug_assert!(self.queue.len() <= self.waiting.len());
         debug_assert!(self.waiting.len() <= self.queue.capacity());
@@ -194,7 +206,7 @@ mod tests {
 
     fn publisher(capacity: usize) -> (Publisher, Receiver<Event>) {
         let (sender, receiver) = ring(capacity, Bell::new(|| {}));
-        (Publisher::new(sender, 3), receiver)
+        (Publisher::new(sender, (0..3).map(InstrumentId)), receiver)
     }
 
     fn event(instrument: u16, update_id: u64, body: Body) -> Event {

@@ -209,7 +209,7 @@ pub fn feed<const N: usize>(plan: &FeedPlan, desk: Arc<Bell>) -> FeedEnds<Feed<N
         plan.total,
         plan.depth_needed,
         plan.channels.contains(&Channel::Depth),
-        Publisher::new(sender, plan.total),
+        Publisher::new(sender, plan.instruments.iter().map(|one| one.id)),
         (plan.audits > 0).then_some(audit),
     );
     FeedEnds {

@@ -60,7 +60,10 @@ fn what_is_allocated_is_what_check_says() {
 
     let book = 2 * DEPTH * size_of::<Level>();
     assert_near(bytes_per_pair() - book, INSTRUMENT_BYTES, "instrument");
-    let of = |instruments| bytes_of(|| Publisher::new(ring(1, Bell::new(|| {})).0, instruments));
+    let of = |instruments| {
+        let ids = (0..instruments).map(InstrumentId);
+        bytes_of(|| Publisher::new(ring(1, Bell::new(|| {})).0, ids))
+    };
     assert_near(of(2) - of(1), WAITING_BYTES, "news");
 
     let of = |stages: &[Stage]| {
