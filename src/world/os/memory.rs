@@ -6,15 +6,16 @@ use super::sys;
 use std::io;
 use std::ops::Range;
 
-/// Touches every page of memory that is ours alone, and every page of code. Returns the bytes.
+/// Touches every page of memory that is ours alone, but for stacks. Returns the bytes.
 ///
 /// # Errors
 /// If the process cannot read its own map. What the kernel does not give is left as it was: it
 /// comes when it is used.
 pub(super) fn touch() -> io::Result<usize> {
     let map = std::fs::read_to_string("/proc/self/maps")?;
-    let places = map.lines().filter_map(place);
-    Ok(places.map(|(range, what)| sys::populate(range, what)).sum())
+    Ok(own(&map)
+        .map(|range| sys::populate(range, What::Data))
+        .sum())
 }
 
 /// What lies in a stretch of memory.
@@ -22,8 +23,6 @@ pub(super) fn touch() -> io::Result<usize> {
 pub(super) enum What {
     /// Nobody else sees it.
     Data,
-    /// Instructions.
-    Code,
     /// A long text that is going to be written.
     Text,
 }
@@ -40,20 +39,29 @@ pub(crate) fn prefer_large_pages(text: &String) {
     }
 }
 
-/// A line of the map, if it is to be touched: `from-to rwxp offset device inode path` (proc(5)).
-/// The main thread's stack grows by itself.
-fn place(line: &str) -> Option<(Range<usize>, What)> {
-    let mut words = line.split_ascii_whitespace();
-    let (range, rights) = (words.next()?, words.next()?);
-    let (inode, path) = (words.nth(2)?, words.next().unwrap_or_default());
-    let what = match (rights, inode, path) {
-        ("rw-p", "0", "" | "[heap]") => What::Data,
-        ("r-xp", inode, _) if inode != "0" => What::Code,
-        _ => return None,
-    };
-    let (from, to) = range.split_once('-')?;
-    let number = |text| usize::from_str_radix(text, 16).ok();
-    Some((number(from)?..number(to)?, what))
+/// The bytes of a page, which is the guard below a thread's stack.
+const PAGE: usize = 4_096;
+
+/// What of a map is to be touched, of lines `from-to rwxp offset device inode path` (proc(5)). A
+/// stack is large, and most of it is never used.
+fn own(map: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut guard = 0..0;
+    map.lines().filter_map(move |line| {
+        let mut words = line.split_ascii_whitespace();
+        let (range, rights) = (words.next()?, words.next()?);
+        let (inode, path) = (words.nth(2)?, words.next().unwrap_or_default());
+        let (from, to) = range.split_once('-')?;
+        let number = |text| usize::from_str_radix(text, 16).ok();
+        let range = number(from)?..number(to)?;
+        let below = std::mem::replace(&mut guard, 0..0);
+        if rights == "---p" {
+            guard = range;
+            return None;
+        }
+        let is_own = matches!((rights, inode, path), ("rw-p", "0", "" | "[heap]"));
+        let is_stack = below.len() == PAGE && below.end == range.start;
+        (is_own && !is_stack).then_some(range)
+    })
 }
 
 #[cfg(test)]
@@ -61,30 +69,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_ours_and_what_is_code_is_touched_and_nothing_else() {
-        let of = |line| place(line).map(|(range, what)| (range.start, range.end, what));
-        for (line, touched) in [
-            (
-                "7f00-8f00 rw-p 00000000 00:00 0 ",
-                Some((0x7f00, 0x8f00, What::Data)),
-            ),
-            (
-                "7f00-8f00 rw-p 00000000 00:00 0  [heap]",
-                Some((0x7f00, 0x8f00, What::Data)),
-            ),
-            (
-                "7f00-8f00 r-xp 0002f000 fe:00 247003  /usr/bin/a b",
-                Some((0x7f00, 0x8f00, What::Code)),
-            ),
-            ("7f00-8f00 rw-p 00000000 00:00 0  [stack]", None),
-            ("7f00-8f00 ---p 00000000 00:00 0 ", None),
-            ("7f00-8f00 rw-p 00001000 fe:00 247003  /usr/bin/a", None),
-            ("7f00-8f00 rw-s 00000000 00:01 5  /dev/shm/x", None),
-            ("7f00-8f00 r-xp 00000000 00:00 0  [vdso]", None),
-            ("nonsense", None),
-        ] {
-            assert_eq!(of(line), touched, "{line}");
-        }
+    fn what_is_ours_alone_is_touched_and_no_stack() {
+        let map = "\
+            10000-20000 r-xp 0002f000 fe:00 247003  /usr/bin/a b\n\
+            20000-30000 rw-p 00001000 fe:00 247003  /usr/bin/a\n\
+            30000-40000 rw-p 00000000 00:00 0 \n\
+            50000-60000 rw-p 00000000 00:00 0  [heap]\n\
+            60000-90000 ---p 00000000 00:00 0 \n\
+            90000-a0000 rw-p 00000000 00:00 0 \n\
+            a0000-a1000 ---p 00000000 00:00 0 \n\
+            a1000-c1000 rw-p 00000000 00:00 0 \n\
+            c1000-c2000 ---p 00000000 00:00 0 \n\
+            d0000-e0000 rw-p 00000000 00:00 0 \n\
+            nonsense\n\
+            e0000-f0000 rw-s 00000000 00:01 5  /dev/shm/x\n\
+            f0000-ff000 rw-p 00000000 00:00 0  [stack]\n";
+        let touched: Vec<_> = own(map).collect();
+        let want = [
+            0x30000..0x40000,
+            0x50000..0x60000,
+            0x90000..0xa0000,
+            0xd0000..0xe0000,
+        ];
+        assert_eq!(touched, want);
+    }
+
+    #[test]
+    fn a_threads_stack_is_told_from_what_it_allocates() {
+        let thread = std::thread::spawn(|| {
+            let (on_the_stack, allocated) = ([0u8; 64], vec![1u8; 4 << 20]);
+            let map = std::fs::read_to_string("/proc/self/maps").unwrap();
+            let is_own = |at: *const u8| own(&map).any(|range| range.contains(&at.addr()));
+            (is_own(on_the_stack.as_ptr()), is_own(allocated.as_ptr()))
+        });
+        assert_eq!(thread.join().unwrap(), (false, true));
     }
 
     #[test]

@@ -74,7 +74,6 @@ pub(crate) struct ThreadUsage {
 pub(super) fn populate(range: Range<usize>, what: What) -> usize {
     let advice = match what {
         What::Data => libc::MADV_POPULATE_WRITE,
-        What::Code => libc::MADV_POPULATE_READ,
         What::Text => libc::MADV_HUGEPAGE,
     };
     // SAFETY: no advice changes what lies in the pages, whoever uses them meanwhile: it does what a
