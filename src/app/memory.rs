@@ -1,6 +1,5 @@
 //! How much memory a run of a configuration takes, from the sizes with which the engine is built.
-//! An estimate from above: it counts every queue as full. `configs/sim.toml` comes to 54 MiB; a run
-//! of it had 26 MiB resident after 4 s, and 32 MiB with the simulated exchange in the same process.
+//! An estimate from above: it counts every queue as full. `configs/sim.toml` comes to 54 MiB.
 
 use super::config::{Config, Feed};
 use super::parts::{lanes, links, wait_choice};
