@@ -9,6 +9,7 @@ pub(crate) mod http_date;
 pub(crate) mod limiter;
 pub(crate) mod link;
 pub(crate) mod proxy;
+mod records;
 pub(crate) mod retry_after;
 pub(crate) mod settings;
 mod sieve;
@@ -24,7 +25,6 @@ pub use link::{Link, Output, Read, SendError};
 pub(crate) use proxy::{Proxy, Target};
 pub use settings::LinkConfig;
 pub(crate) use sieve::EXCERPT_BYTES;
-pub use tls_stream::TlsStream;
 
 use crate::base::{Nanos, RxStamps};
 use std::io;

@@ -329,10 +329,6 @@ impl<T: Write> Write for Sieve<T> {
         self.stream.write(data)
     }
 
-    fn write_vectored(&mut self, data: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        self.stream.write_vectored(data)
-    }
-
     fn flush(&mut self) -> io::Result<()> {
         self.stream.flush()
     }

@@ -76,11 +76,12 @@ pub fn client_config(
     for cert in root_certs(extra_ca_pem)? {
         roots.add(cert).map_err(TlsSetupError::Rustls)?;
     }
-    let config = ClientConfig::builder_with_details(provider(), time)
+    let mut config = ClientConfig::builder_with_details(provider(), time)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(TlsSetupError::Rustls)?
         .with_root_certificates(roots)
         .with_no_client_auth();
+    config.enable_secret_extraction = true; // For the record layer, `records.rs`.
     Ok(Arc::new(config))
 }
 

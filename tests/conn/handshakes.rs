@@ -2,11 +2,11 @@
 //! which are refused, and what of a refusal is understood and obeyed.
 
 use crate::conn_support::{Authority, TestClock};
-use rustls::ServerConnection;
+use rustls::{ServerConnection, StreamOwned};
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use tickwire::base::{Clock, Nanos, Span};
-use tickwire::conn::{Close, Link, LinkConfig, Output, Phase, Read, TlsStream};
+use tickwire::conn::{Close, Link, LinkConfig, Output, Phase, Read};
 use tickwire::world::sim::pipe::{End, pipe};
 use tungstenite::handshake::derive_accept_key;
 
@@ -48,7 +48,7 @@ fn outcome_in_pieces(answer: &str, behind: &[u8], piece: usize) -> Outcome {
     let (ours, theirs) = pipe(1 << 20, None);
     let mut ours = Some(ours);
     let server = ServerConnection::new(authority.server("localhost", 2100)).unwrap();
-    let mut peer = Some(TlsStream::new(server, theirs));
+    let mut peer = Some(StreamOwned::new(server, theirs));
     let (mut frames, mut closed, mut waiting) = (Vec::new(), None, Vec::new());
     let (mut asked, mut idle) = (false, 0);
     for _ in 0..50 + (answer.len() + behind.len()) / piece {

@@ -1,14 +1,12 @@
 //! Links over a pipe in memory, on a clock that the test sets: phases, delays, limits and faults.
 
 use crate::conn_support::{Authority, TestClock};
-use rustls::ServerConnection;
+use rustls::{ServerConnection, StreamOwned};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tickwire::base::{Clock, Nanos, Span};
-use tickwire::conn::{
-    Close, Link, LinkConfig, Output, Phase, Read, SendError, TlsStream, Transport,
-};
+use tickwire::conn::{Close, Link, LinkConfig, Output, Phase, Read, SendError, Transport};
 use tickwire::world::sim::pipe::{End, pipe};
 use tungstenite::handshake::HandshakeError;
 use tungstenite::handshake::server::{NoCallback, ServerHandshake};
@@ -16,7 +14,7 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Message, WebSocket};
 
-type Tls = TlsStream<End>;
+type Tls = StreamOwned<ServerConnection, End>;
 type Mid = tungstenite::handshake::MidHandshake<ServerHandshake<Tls, NoCallback>>;
 
 /// The peer, as far as it has come.
@@ -155,7 +153,8 @@ impl Rig {
     fn dial(&mut self) -> End {
         let (ours, theirs) = pipe(self.capacity, self.seed);
         self.seed = self.seed.map(|seed| seed + 1);
-        let secure = |end| TlsStream::new(ServerConnection::new(self.server.clone()).unwrap(), end);
+        let secure =
+            |end| StreamOwned::new(ServerConnection::new(self.server.clone()).unwrap(), end);
         self.peer = match self.manner.clone() {
             Manner::Mute => Peer::Mute(theirs),
             Manner::Answer(answer) => Peer::Http(secure(theirs), answer),
@@ -172,7 +171,8 @@ impl Rig {
                 if tls.read(&mut head).is_ok_and(|n| n > 0) {
                     let _ = tls.write(&answer);
                     if answer.is_empty() {
-                        tls.send_close_notify();
+                        tls.conn.send_close_notify();
+                        let _ = tls.flush();
                     }
                 }
                 Peer::Http(tls, answer)
@@ -333,7 +333,8 @@ fn data_before_a_goodbye_is_delivered_before_it() {
     // TLS's close_notify, and nothing of WebSocket's.
     let mut rig = Rig::live();
     rig.text("three");
-    rig.ws().get_mut().send_close_notify();
+    rig.ws().get_mut().conn.send_close_notify();
+    rig.ws().get_mut().flush().unwrap();
     rig.run_until_idle();
     assert_eq!(rig.frames, ["three"]);
     assert_eq!(rig.closes, [Close::Eof]);
@@ -349,9 +350,9 @@ fn data_before_a_goodbye_is_delivered_before_it() {
     rig.text("five");
     rig.ws()
         .get_mut()
-        .get_mut()
+        .sock
         .inject(&[23, 3, 3, 0, 20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-    rig.ws().get_mut().get_mut().inject(&[0; 10]);
+    rig.ws().get_mut().sock.inject(&[0; 10]);
     rig.run_until_idle();
     assert_eq!(rig.frames, ["five"]);
     assert_eq!(rig.closes, [Close::Tls("broken TLS")]);

@@ -5,4 +5,5 @@ mod conn_support;
 mod handshakes;
 mod link;
 mod rest;
+mod tls;
 mod wire;

@@ -2,8 +2,9 @@
 #![allow(dead_code)] // Each test binary uses its own part.
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ServerConfig};
+use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
 use std::cell::Cell;
 use std::sync::Arc;
 use tickwire::base::{Clock, Nanos, Span, UnixNanos};
@@ -38,18 +39,30 @@ impl Authority {
 
     /// A server's configuration with a certificate for `name`, valid until the year `until`.
     pub fn server(&self, name: &str, until: i32) -> Arc<ServerConfig> {
+        self.server_with(name, until, tls::provider(), rustls::DEFAULT_VERSIONS)
+    }
+
+    /// As [`Self::server`], for these suites and versions only, and so that its secrets can be had.
+    pub fn server_with(
+        &self,
+        name: &str,
+        until: i32,
+        provider: Arc<CryptoProvider>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Arc<ServerConfig> {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.not_before = rcgen::date_time_ymd(2000, 1, 1);
         params.not_after = rcgen::date_time_ymd(until, 1, 1);
         let key = KeyPair::generate().unwrap();
         let cert = CertificateDer::from(params.signed_by(&key, &self.issuer).unwrap());
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let config = ServerConfig::builder_with_provider(tls::provider())
-            .with_safe_default_protocol_versions()
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![cert], key)
             .unwrap();
+        config.enable_secret_extraction = true;
         Arc::new(config)
     }
 }

@@ -50,8 +50,8 @@ impl<S: Transport> Link<S> {
     }
 
     pub(super) fn secure(&mut self, now: Nanos, stream: S) {
-        match ClientConnection::new(self.tls.clone(), self.server_name.clone()) {
-            Ok(tls) => self.wire = Wire::Tls(TlsStream::new(tls, stream)),
+        match TlsStream::new(self.tls.clone(), self.server_name.clone(), stream) {
+            Ok(tls) => self.wire = Wire::Tls(tls),
             Err(e) => self.fail(now, Close::Tls("setup"), format_args!("TLS: {e}")),
         }
     }

@@ -9,7 +9,7 @@ use arrayvec::ArrayVec;
 use mio::event::Source;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
@@ -210,13 +210,6 @@ impl Write for Socket {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         let call = monotonic();
         let n = self.stream.write(data)?;
-        self.wrote(call, n);
-        Ok(n)
-    }
-
-    fn write_vectored(&mut self, data: &[IoSlice<'_>]) -> io::Result<usize> {
-        let call = monotonic();
-        let n = self.stream.write_vectored(data)?;
         self.wrote(call, n);
         Ok(n)
     }

@@ -7,7 +7,7 @@ pub mod fussy;
 
 use crate::conn_support::{Authority, TestClock};
 use crossbeam_channel::Receiver;
-use rustls::{ServerConfig, ServerConnection};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use tickwire::base::Event;
 use tickwire::base::{
     Clock, Instrument, InstrumentId, Level, Nanos, Note, Px, Qty, RxStamps, Snapshot, Span, Symbol,
 };
-use tickwire::conn::{TlsStream, Transport, TxMark, TxStamp};
+use tickwire::conn::{Transport, TxMark, TxStamp};
 use tickwire::exchange::{self, Exchange};
 use tickwire::watch::audit::Shown;
 use tickwire::watch::latency::{Collector, Histograms, Totals};
@@ -39,7 +39,7 @@ pub const BTC: InstrumentId = InstrumentId(0);
 pub const ETH: InstrumentId = InstrumentId(1);
 pub const START: Nanos = Nanos::from_secs(1_000);
 
-type Tls = TlsStream<End>;
+type Tls = StreamOwned<ServerConnection, End>;
 type Handshake = ServerHandshake<Tls, NoCallback>;
 
 pub fn binance() -> &'static dyn Exchange {
@@ -409,7 +409,7 @@ impl<L: Lane<Tap>> Rig<L> {
         self.dials += 1;
         self.dialled[usize::from(line)] = Some(address);
         let tls = ServerConnection::new(self.server.clone()).unwrap();
-        far.peer = step(tungstenite::accept(TlsStream::new(tls, theirs)));
+        far.peer = step(tungstenite::accept(StreamOwned::new(tls, theirs)));
         let tap = Tap {
             end: ours,
             wire: far.wire.clone(),
