@@ -4,9 +4,12 @@
 use crate::forms;
 use crate::frames::Golden;
 use crate::scan_support::{Pair, damaged};
+use std::collections::BTreeSet;
 
 /// Damaged frames of each golden one.
 const DAMAGED: usize = 400;
+/// Words that most frames are about.
+const FREQUENT: [&str; 4] = ["diff", "book", "trade", "quote"];
 
 #[test]
 fn golden_frames_say_the_same_by_either_path() {
@@ -41,4 +44,33 @@ fn damaged_frames_say_the_same_by_either_path() {
             golden.exchange.name()
         );
     }
+}
+
+#[test]
+fn frequent_words_of_every_exchange_are_read_where_they_lie() {
+    let mut missing = Vec::new();
+    for golden in Golden::all() {
+        let mut pair = Pair::new(golden.exchange, golden.depth, &golden.instruments);
+        let (mut said, mut scanned) = (BTreeSet::new(), BTreeSet::new());
+        for frame in &golden.frames {
+            let fast = pair.check(frame.as_bytes());
+            let frequent = pair
+                .said()
+                .into_iter()
+                .filter(|sort| FREQUENT.contains(sort));
+            frequent.for_each(|sort| {
+                said.insert(sort);
+                if fast {
+                    scanned.insert(sort);
+                }
+            });
+        }
+        if said.contains("diff") {
+            // Whole books are rare beside changes.
+            said.remove("book");
+        }
+        let name = golden.exchange.name();
+        missing.extend(said.difference(&scanned).map(|sort| (name, *sort)));
+    }
+    assert!(missing.is_empty(), "none of these is scanned: {missing:?}");
 }

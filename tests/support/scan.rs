@@ -1,6 +1,8 @@
 //! Both paths of a decoder, side by side.
+#![allow(dead_code)] // Each test binary uses its own part.
 
-use tickwire::base::Instrument;
+use std::collections::BTreeSet;
+use tickwire::base::{Instrument, Word};
 use tickwire::exchange::{DepthStream, Exchange, Words};
 
 /// Two decoders of one exchange that are shown the same frames: the second one with a blank in
@@ -28,6 +30,11 @@ impl Pair {
         }
     }
 
+    /// What the frame that was decoded last says, by sort; empty if it was refused.
+    pub fn said(&self) -> BTreeSet<&'static str> {
+        self.words[0].iter().map(sort).collect()
+    }
+
     /// Decodes a frame by both paths, and compares all that they say; whether it was scanned.
     pub fn check(&mut self, frame: &[u8]) -> bool {
         let [ours, tape] = &mut self.decoders;
@@ -51,6 +58,21 @@ impl Pair {
         }
         self.scanned += usize::from(scanned);
         scanned
+    }
+}
+
+/// What a word is about.
+pub fn sort(word: Word<'_>) -> &'static str {
+    match word {
+        Word::Diff(..) => "diff",
+        Word::Book(..) => "book",
+        Word::Trade(_) => "trade",
+        Word::Quote(_) => "quote",
+        Word::Unfit { .. } => "unfit",
+        Word::Trading(..) => "state",
+        Word::Answer { .. } | Word::Subscribed { .. } => "answer",
+        Word::Reply(_) => "reply",
+        Word::Shutdown => "shutdown",
     }
 }
 

@@ -30,12 +30,14 @@ keys! {
     /// An event.
     #[allow(non_snake_case)] // The exchange tells `b` from `B`.
     struct Keys { e, s, t, T, p, q, m, u, U, a, A, b, B, X, pu, cs }
+    order [e = "depthUpdate", "E", T, s, ? "ps", U, u, pu, b, a, "st"]
     order [e = "depthUpdate", "E", T, s, ? "ps", ? "st", U, u, pu, b, a]
-    order [e = "bookTicker", u, s, b, B, a, A, T, "E"]
-    order [e = "trade", "E", T, s, t, p, q, X, m]
-    order [e = "aggTrade", "E", a, s, p, q, "f", "l", T, m]
-    order [u, e = "bookTicker", s, "ps", b, B, a, A, T, "E"]
+    order [e = "bookTicker", u, s, ? "ps", b, B, a, A, T, "E", ? "st"]
+    order [e = "trade", "E", T, s, t, p, q, X, m, ? "st"]
+    order [e = "aggTrade", "E", a, s, p, q, ? "nq", "f", "l", T, m, ? "st"]
+    order [u, e = "bookTicker", s, "ps", b, B, a, A, T, "E", ? "st"]
     order [e = "bookTicker", "E", T, s, ? "ps", ? "st", u, b, B, a, A]
+    order [e = "bookTicker", u, "E", T, s, ? "ps", b, B, a, A, ? "st"]
     order [e = "aggTrade", "E", T, s, ? "ps", ? "st", a, p, q, "f", "l", ? "nq", m]
 }
 

@@ -116,6 +116,9 @@ keys! {
     struct Print {
         id, time = "microtimestamp", side = "type", px = "price_str", qty = "amount_str",
     }
+    order [
+        id, "timestamp", "amount", qty, "price", px, side, time, "buy_order_id", "sell_order_id"
+    ]
 }
 
 /// `type` is the side of the order that took: 0 bought, 1 sold.

@@ -99,6 +99,8 @@ keys! {
     struct Book {
         kind = "type", time = "timestamp", id = "change_id", prev = "prev_change_id", bids, asks,
     }
+    order [time, kind, id, "instrument_name", bids, asks, prev]
+    order [time, kind, id, "instrument_name", bids, asks]
     order [kind, time, ? prev, "instrument_name", id, bids, asks]
 }
 
@@ -155,6 +157,14 @@ keys! {
     struct Print {
         time = "timestamp", px = "price", qty = "amount", side = "direction", id = "trade_id",
     }
+    order [
+        time, px, qty, side, "index_price", "instrument_name", "trade_seq", "mark_price",
+        "tick_direction", ? "contracts", id, ? "contracts"
+    ]
+    order [
+        "trade_seq", id, time, "tick_direction", px, "mark_price", ? "iv", "instrument_name",
+        "index_price", side, qty
+    ]
 }
 
 fn trade(item: Value<'_>, listed: &Listed, words: &mut Words) -> Result<(), DecodeError> {

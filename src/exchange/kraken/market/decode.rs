@@ -57,6 +57,7 @@ keys! {
         channel, kind = "type", data, method, event, error, success, result, req_id,
     }
     order [channel, kind, data]
+    order [channel = "heartbeat"]
 }
 
 #[inline]

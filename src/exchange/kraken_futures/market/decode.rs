@@ -30,6 +30,15 @@ keys! {
     order [feed = "book", product_id, side, seq, price, qty, timestamp]
     order [feed = "book_snapshot", product_id, timestamp, seq, "tickSize", bids, asks]
     order [feed = "trade", product_id, uid, side, "type", seq, time, qty, price]
+    order [
+        time, product_id, ? "funding_rate", ? "funding_rate_prediction",
+        ? "relative_funding_rate", ? "relative_funding_rate_prediction",
+        ? "next_funding_rate_time", ? "leverage", ? "premium", feed = "ticker", bid, ask, bid_size,
+        ask_size, ? "volume", ? "dtm", ? "index", ? "last", ? "change", ? "suspended", ? "tag",
+        ? "pair", ? "openInterest", ? "markPrice", ? "maturityTime", ? "post_only",
+        ? "volumeQuote", ? "open", ? "high", ? "low"
+    ]
+    order [feed = "heartbeat", time]
 }
 
 #[inline]

@@ -94,7 +94,7 @@ fn is_whole(action: Value<'_>, depth: &DepthStream) -> Result<bool, DecodeError>
 keys! {
     /// A book.
     struct Book { asks, bids, ts, checksum, prev = "prevSeqId", seq = "seqId" }
-    order [asks, bids, ts, ? checksum, ? prev, ? seq]
+    order [asks, bids, ts, ? checksum, ? prev, ? seq, ? prev]
 }
 
 /// The value, or an absent one for an empty string, which is how OKX writes that there is none.

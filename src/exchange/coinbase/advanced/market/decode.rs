@@ -21,7 +21,7 @@ pub(crate) fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
 keys! {
     /// A root object.
     struct Envelope { channel, kind = "type", timestamp, sequence_num, events, message, reason }
-    order [channel, "client_id", timestamp, sequence_num, events]
+    order [channel, ? "client_id", timestamp, sequence_num, events]
 }
 
 #[inline]
@@ -88,11 +88,19 @@ fn depth(
     words.depth(whole, listed.head(seq, exch_time))
 }
 
+keys! {
+    /// Trades, or tickers.
+    struct Event { kind = "type", trades, tickers }
+    order [kind, trades]
+    order [kind, tickers]
+}
+
 /// New trades. A snapshot repeats some that are past: it says nothing new.
 fn trades(events: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
     for event in list(events)? {
-        let trades = event.find(b"trades").some().ok_or(Shape)?;
-        if event.find(b"type").is_first(["snapshot", "update"])? {
+        let keys = Event::of(event);
+        let trades = keys.trades.some().ok_or(Shape)?;
+        if keys.kind.is_first(["snapshot", "update"])? {
             continue;
         }
         for item in list(trades)? {
@@ -105,6 +113,7 @@ fn trades(events: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(),
 keys! {
     /// A trade.
     struct Print { trade_id, product_id, price, size, side, time }
+    order [product_id, trade_id, price, size, time, side]
 }
 
 fn trade(item: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
@@ -125,7 +134,7 @@ fn trade(item: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), De
 /// The best bid and ask at a trade. A side that is empty makes no quote.
 fn tickers(events: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
     for event in list(events)? {
-        for item in list(event.find(b"tickers"))? {
+        for item in list(Event::of(event).tickers)? {
             words.one(Channel::Quotes, |words| quote(item, symbols, words))?;
         }
     }
@@ -135,6 +144,11 @@ fn tickers(events: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<()
 keys! {
     /// A ticker.
     struct Ticker { product_id, best_bid, best_bid_quantity, best_ask, best_ask_quantity }
+    order [
+        "type", product_id, "price", "volume_24_h", "low_24_h", "high_24_h", "low_52_w",
+        "high_52_w", "price_percent_chg_24_h", best_bid, best_ask, best_bid_quantity,
+        best_ask_quantity
+    ]
 }
 
 fn quote(item: Value<'_>, symbols: &Symbols, words: &mut Words) -> Result<(), DecodeError> {
