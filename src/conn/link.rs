@@ -410,9 +410,7 @@ impl<S: Transport> Link<S> {
                 Ok(Some(place)) => return self.read_in_place(clock, place),
                 Ok(None) => {} // Anything else is tungstenite's.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if self.unflushed {
-                        self.flush(clock.now());
-                    }
+                    self.flush(clock);
                     return self.sifted(clock);
                 }
                 Err(error) => {
@@ -443,9 +441,7 @@ impl<S: Transport> Link<S> {
                     }
                 }
                 Err(error) if ws::would_block(&error) => {
-                    if self.unflushed {
-                        self.flush(clock.now());
-                    }
+                    self.flush(clock);
                     return self.sifted(clock);
                 }
                 Err(error) => {
@@ -497,7 +493,13 @@ impl<S: Transport> Link<S> {
 
     /// Writes what waits for the stream. [`read`](Self::read) does this too, and alone drives the
     /// handshakes: what comes with their end must be read.
-    pub(crate) fn flush(&mut self, now: Nanos) {
+    pub(crate) fn flush(&mut self, clock: &dyn Clock) {
+        if self.unflushed {
+            self.push_out(clock.now());
+        }
+    }
+
+    fn push_out(&mut self, now: Nanos) {
         let Wire::Ws(ws) = &mut self.wire else { return };
         match ws.flush() {
             Ok(()) => self.unflushed = false,

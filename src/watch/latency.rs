@@ -7,6 +7,7 @@
 
 use super::stage::Stage;
 use crate::base::{Instrument, InstrumentId, Nanos, Span};
+use arrayvec::ArrayVec;
 use hdrhistogram::Histogram;
 
 /// Recorded values are between 1 ns and this; longer ones count as this long.
@@ -23,6 +24,8 @@ pub(crate) const TURN_BUDGET: Span = Span(100_000);
 /// Interval sets of one worker.
 const SETS: usize = 2;
 const NOT_RECORDED: u8 = u8::MAX;
+/// Values that wait until they are counted: those of some messages.
+const PENDING_MAX: usize = 64;
 
 /// What the kernel counted for one thread since the thread began (`getrusage(RUSAGE_THREAD)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -98,10 +101,21 @@ struct Interval {
     meter: Meter,
 }
 
+/// What a value is of: the place of a stage, or that of an exchange whose tick it was.
+#[derive(Debug, Clone, Copy)]
+enum Of {
+    Stage(u8),
+    Tick(u8),
+}
+
 /// The worker's side.
+///
+/// A value is put aside when it is recorded, and counted later: a histogram is large, its memory is
+/// seldom in a near cache, and an order may be on its way.
 #[derive(Debug)]
 pub struct Histograms {
     slots: [u8; Stage::ALL.len()],
+    pending: ArrayVec<(Of, u64), PENDING_MAX>,
     /// The place among the worker's exchanges, by instrument.
     exchange_of: Box<[u8]>,
     current: Box<Interval>,
@@ -156,6 +170,7 @@ impl Histograms {
         let _ = spare.push(interval()); // The ring is new and holds two.
         let histograms = Self {
             slots,
+            pending: ArrayVec::new(),
             exchange_of,
             current: interval(),
             full,
@@ -171,21 +186,45 @@ impl Histograms {
         (histograms, collector)
     }
 
-    /// Counts one value. A value longer than `VALUE_MAX_NS` counts as that long.
+    /// Takes one value. A value longer than `VALUE_MAX_NS` counts as that long.
+    #[inline]
     pub fn record(&mut self, stage: Stage, span: Span) {
-        let slot = usize::from(self.slots[stage as usize]);
-        if let Some(histogram) = self.current.stages.get_mut(slot) {
-            histogram.saturating_record(span.0);
+        let slot = self.slots[stage as usize];
+        if slot != NOT_RECORDED {
+            self.put_aside(Of::Stage(slot), span);
         }
     }
 
-    /// Counts how long a tick of this instrument took from the socket to its event, for its
+    /// Takes how long a tick of this instrument took from the socket to its event, for its
     /// exchange.
+    #[inline]
     pub(crate) fn record_tick(&mut self, id: InstrumentId, span: Span) {
         let place = self.exchange_of.get(id.index()).copied();
-        let place = usize::from(place.unwrap_or(NOT_RECORDED));
-        if let Some(histogram) = self.current.ticks.get_mut(place) {
-            histogram.saturating_record(span.0);
+        if let Some(place) = place.filter(|place| *place != NOT_RECORDED) {
+            self.put_aside(Of::Tick(place), span);
+        }
+    }
+
+    #[inline]
+    fn put_aside(&mut self, of: Of, span: Span) {
+        if self.pending.is_full() {
+            self.count();
+        }
+        self.pending.push((of, span.0));
+    }
+
+    /// Counts what was put aside.
+    #[inline(never)]
+    fn count(&mut self) {
+        let Interval { stages, ticks, .. } = &mut *self.current;
+        for (of, ns) in self.pending.drain(..) {
+            let histogram = match of {
+                Of::Stage(slot) => stages.get_mut(usize::from(slot)),
+                Of::Tick(place) => ticks.get_mut(usize::from(place)),
+            };
+            if let Some(histogram) = histogram {
+                histogram.saturating_record(ns);
+            }
         }
     }
 
@@ -199,6 +238,9 @@ impl Histograms {
     /// True when an interval has just been handed over: the worker then reads `getrusage` and hands
     /// it in.
     pub fn rotate(&mut self, now: Nanos) -> bool {
+        if !self.pending.is_empty() {
+            self.count();
+        }
         if self.current.began == Nanos::ZERO {
             self.current.began = now;
         }
@@ -218,6 +260,7 @@ impl Histograms {
 
     /// Hands over the current interval, however short. The worker is done.
     pub fn finish(mut self, now: Nanos) {
+        self.count();
         self.current.ended = now;
         let _ = self.full.push(self.current); // As above.
     }

@@ -334,10 +334,9 @@ impl<S: Transport> Lane<S> for Gateway<S> {
             }
             self.words = words;
         }
-        let now = turn.clock.now();
-        self.lines[at].link.flush(now);
+        self.lines[at].link.flush(turn.clock);
         self.mark_flushed(turn, at);
-        self.say_connected(turn, now);
+        self.say_connected(turn, turn.clock.now());
     }
 
     /// Makes the frame of the newest order again, and sends nothing.

@@ -124,7 +124,7 @@ impl<S: Transport> Link<S> {
                 // tungstenite has queued the pong, with the same payload.
                 self.counters.pings += 1;
                 self.count_heartbeat(now);
-                self.flush(now);
+                self.push_out(now);
             }
             Message::Close(frame) => self.closed_by_peer(now, frame),
             Message::Binary(_) => self.counters.binary_frames += 1,

@@ -377,7 +377,7 @@ impl<S: Transport, const N: usize> Lane<S> for FeedLane<S, N> {
                 }
             }
         }
-        self.lines[at].link.flush(turn.clock.now());
+        self.lines[at].link.flush(turn.clock);
     }
 
     /// What is left in sockets, what waits for room on the ring, requests that may go out now.
