@@ -28,8 +28,6 @@ use std::time::Duration;
 /// that many orders within ten seconds.
 const TRIGGERS: usize = 60;
 const WARM_UP: usize = 8;
-/// One message of the schedule in so many is a trigger.
-const TRIGGER_EVERY: usize = 25;
 
 const LONG: &str = "\
 Measures tick-to-order and the cost of a message, at the exchange's end.
@@ -70,6 +68,10 @@ pub(crate) struct BenchArgs {
     /// Messages per second of the schedule, over all pairs
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = from_to(200..=50_000))]
     pub(crate) rate: u64,
+    /// One message of the schedule in so many is a trigger: the more seldom an order, the colder
+    /// its way
+    #[arg(long, value_name = "N", default_value_t = 25, value_parser = from_to(2..=1_000))]
+    pub(crate) every: u64,
     /// Pairs that the client follows
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = parse_pairs)]
     pub(crate) pairs: usize,
@@ -213,7 +215,7 @@ fn bench(args: &BenchArgs) -> Result<(), Failure> {
     drop(dir);
     let base = (rows.len() > 1).then(|| rows[1].clone());
     let settings = json!({
-        "rate": args.rate, "pairs": args.pairs, "flood": args.flood,
+        "rate": args.rate, "every": args.every, "pairs": args.pairs, "flood": args.flood,
         "repetitions": args.repetitions, "triggers": TRIGGERS,
         "exchange_cpu": own, "client_cpu": theirs,
     });
@@ -303,7 +305,7 @@ impl One<'_> {
         stage.until_ready(args.patience, &mut watch)?;
         let plan = Plan {
             rate: args.rate,
-            every: TRIGGER_EVERY,
+            every: args.every as usize,
             warm_up: WARM_UP,
             triggers: TRIGGERS,
             seed: self.seed,
@@ -345,11 +347,11 @@ fn notes(args: &BenchArgs, rows: &[Row], (own, theirs): (usize, usize)) -> Strin
     let mut text = format!(
         "\nMedians of {} repetition(s) with their ranges, the clients in turn; ratios are of the \
          same\nrepetition. Ranked by the spinning p50, and only where no range overlaps.\n\
-         {} messages/s of 20 levels over {} pair(s), {TRIGGERS} triggers a run; flood: {} \
-         messages.\nWith so few triggers, the p99 of a run is its slowest answer. Exchange on CPU \
-         {own}, client on CPU {theirs};\nthe exchange itself was late with a message by {late_us} \
-         µs at most, which no time contains.\n",
-        args.repetitions, args.rate, args.pairs, args.flood
+         {} messages/s of 20 levels over {} pair(s), one in {} a trigger, {TRIGGERS} triggers a \
+         run; flood:\n{} messages. With so few triggers, the p99 of a run is its slowest answer. \
+         Exchange on CPU {own},\nclient on CPU {theirs}; the exchange itself was late with a \
+         message by {late_us} µs at most, which no\ntime contains.\n",
+        args.repetitions, args.rate, args.pairs, args.every, args.flood
     );
     for row in rows {
         let (answered, all) = row.answered;

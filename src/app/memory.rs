@@ -10,9 +10,9 @@ use crate::market::buffer::{SHARE_BYTES, WAITING_BYTES_MAX};
 use crate::watch::Stage;
 use crate::watch::audit::Shown;
 use crate::wiring::desk::Judged;
-use crate::wiring::plan::{AUDITS, EVENTS};
+use crate::wiring::plan::{AUDITS, EVENTS, EVENTS_BESIDE};
 use crate::world::os::engine::{NOTES, stages};
-use crate::world::os::placement::{Cpus, Placement, place};
+use crate::world::os::placement::{Cpus, Placement, WorkerPlan, place};
 use std::fmt;
 use std::io::{self, Write};
 
@@ -67,6 +67,11 @@ pub(crate) fn parts(config: &Config, cpus: &Cpus) -> Vec<Part> {
         !config.accounts.is_empty(),
         wait_choice(config),
     );
+    let events_of = |worker: &WorkerPlan| {
+        let room = if worker.desk { EVENTS_BESIDE } else { EVENTS };
+        worker.feeds.len() * room
+    };
+    let events: usize = placed.workers.iter().map(events_of).sum();
     let most = config.feeds.iter().map(links).max().unwrap_or(1);
     let timed = placed.workers.iter().map(|plan| stages(plan, most).len());
     let timed: usize = timed.sum();
@@ -111,8 +116,8 @@ pub(crate) fn parts(config: &Config, cpus: &Cpus) -> Vec<Part> {
         ),
         part(
             "events",
-            lanes * EVENTS * event,
-            format!("{line} x {EVENTS} events x {event} bytes, to the desk"),
+            events * event,
+            format!("{line} x up to {EVENTS} events x {event} bytes, to the desk"),
         ),
         part(
             "audit",

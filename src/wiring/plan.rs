@@ -14,6 +14,9 @@ use std::sync::Arc;
 
 /// Events that may wait between a feed and the desk before books are conflated.
 pub(crate) const EVENTS: usize = 2_048;
+/// The same if the desk is on the feed's own worker, which takes each frame's events before the
+/// next frame is read: more events than any frame has, and few enough to stay in a near cache.
+pub(crate) const EVENTS_BESIDE: usize = 512;
 /// Shown books that may wait for the scribe: 10 ms of a very busy feed.
 pub(crate) const AUDITS: usize = 8_192;
 /// Orders between the desk and the gateway: as many as risk may allow to be open.
@@ -143,6 +146,11 @@ impl LanePlan {
             tap_bytes: None,
             feed,
         }
+    }
+
+    /// On the desk's own worker.
+    pub(crate) fn beside_desk(&mut self) {
+        (self.with_desk, self.feed.events) = (true, EVENTS_BESIDE);
     }
 }
 

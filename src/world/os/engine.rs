@@ -144,7 +144,9 @@ impl Engine {
         let placement = place(&cpus, plan.lanes.len(), !plan.gateways.is_empty(), wait);
         for (index, lane) in plan.lanes.iter_mut().enumerate() {
             let at = home(&placement, |worker| worker.feeds.contains(&index));
-            lane.with_desk = placement.workers[at].desk;
+            if placement.workers[at].desk {
+                lane.beside_desk();
+            }
         }
         let mut crew = Crew::new(placement, plan.gateways.len())?;
         let (instruments, mut desk) = crew.build(plan, lanes, gateways_reached_at)?;
