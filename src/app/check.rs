@@ -2,7 +2,7 @@
 //! connection; reads the secrets that it names, and shows none of them.
 
 use super::cli::{self, CheckArgs};
-use super::config::{self, Account, Config, Feed, KeySource, SecretSource, Socket, Way};
+use super::config::{self, Account, Config, Feed, KeySource, SecretSource, Way};
 use super::memory::{self, count};
 use super::parts;
 use super::ready::{Ready, ready};
@@ -21,6 +21,7 @@ use crate::world::os::clerk;
 use crate::world::os::container;
 use crate::world::os::orders::KEPT_WITHIN;
 use crate::world::os::placement::{Cpus, place};
+use crate::world::os::socket::SocketOptions;
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -112,7 +113,7 @@ fn describe(
     memory::describe(out, config, cpus)
 }
 
-fn socket(out: &mut dyn Write, socket: &Socket) -> io::Result<()> {
+fn socket(out: &mut dyn Write, socket: &SocketOptions) -> io::Result<()> {
     let shown = |value: Option<u32>, unit: &str| match value {
         Some(value) => format!("{value} {unit}"),
         None => "as the host has it".to_owned(),

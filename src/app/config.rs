@@ -17,6 +17,7 @@ use crate::strategy::{self, Kind, Values};
 use crate::trading::limits::{RiskParams, StrategyParams};
 use crate::venue::market::Coin;
 use crate::venue::paper::FeesPpm;
+use crate::world::os::socket::SocketOptions;
 pub(crate) use network::{Way, proxy_to};
 use read::Reader;
 pub(crate) use sections::value_of;
@@ -34,7 +35,7 @@ pub struct Config {
     /// How the engine runs on this host.
     pub engine: Engine,
     /// Options of every socket.
-    pub socket: Socket,
+    pub socket: SocketOptions,
     /// How hosts are reached, unless a feed says otherwise.
     pub(crate) proxy: Way,
     /// At least one.
@@ -100,30 +101,6 @@ impl Wait {
             Self::Spin => "spin",
             Self::Park => "park",
             Self::Auto => "auto",
-        }
-    }
-}
-
-/// Options of every socket. What is not set keeps the host's own default.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Socket {
-    /// The kernel stamps orders when it sends them.
-    pub(crate) send_stamps: bool,
-    /// `SO_BUSY_POLL`, in microseconds.
-    pub busy_poll_us: Option<u32>,
-    /// `TCP_USER_TIMEOUT`, in milliseconds.
-    pub user_timeout_ms: Option<u32>,
-    /// `SO_RCVBUF`, in bytes.
-    pub(crate) receive_buffer_bytes: Option<u32>,
-}
-
-impl Default for Socket {
-    fn default() -> Self {
-        Self {
-            send_stamps: true,
-            busy_poll_us: None,
-            user_timeout_ms: None,
-            receive_buffer_bytes: None,
         }
     }
 }

@@ -18,7 +18,6 @@ use crate::world::os::clock::OsClock;
 use crate::world::os::engine::{EngineParts, LaneService};
 use crate::world::os::orders::Kit;
 use crate::world::os::placement::{Cpus, WaitChoice};
-use crate::world::os::socket::SocketOptions;
 use lanes::{endpoint, reached_at, shards};
 pub(crate) use lanes::{lanes, links};
 use std::sync::Arc;
@@ -109,7 +108,7 @@ pub(crate) fn engine_parts(
         hosts: universe.hosts,
         cpus: cpus.clone(),
         wait: wait_choice(config),
-        sockets: socket_options(config),
+        sockets: config.socket,
         orders,
     })
 }
@@ -254,17 +253,5 @@ pub(super) fn wait_choice(config: &Config) -> WaitChoice {
         config::Wait::Spin => WaitChoice::Spin,
         config::Wait::Park => WaitChoice::Park,
         config::Wait::Auto => WaitChoice::Auto,
-    }
-}
-
-fn socket_options(config: &Config) -> SocketOptions {
-    SocketOptions {
-        send_stamps: config.socket.send_stamps,
-        busy_poll_us: config.socket.busy_poll_us,
-        user_timeout_ms: config.socket.user_timeout_ms,
-        receive_buffer_bytes: config
-            .socket
-            .receive_buffer_bytes
-            .map(|bytes| bytes as usize),
     }
 }

@@ -4,13 +4,14 @@
 use super::feeds::feeds;
 use super::read::{Reader, Section};
 use super::values::{amounts, beside, decimal, exchange, host_port, path};
-use super::{Account, Config, Engine, Feed, Known, Simulate, Socket, Strategy, Wait};
+use super::{Account, Config, Engine, Feed, Known, Simulate, Strategy, Wait};
 use super::{keys, limits, network};
 use crate::exchange::unnamed;
 use crate::strategy::{Key, Kind, Sort, Value, Values};
 use crate::trading::limits::RiskParams;
 use crate::venue::market::INSTRUMENTS_MAX;
 use crate::wiring::kill::ACCOUNTS_MAX;
+use crate::world::os::socket::SocketOptions;
 use std::path::Path;
 use std::time::Duration;
 use toml::de::{DeTable, DeValue};
@@ -98,11 +99,12 @@ fn engine(reader: &mut Reader, top: &mut Section) -> Engine {
     }
 }
 
-fn socket(reader: &mut Reader, top: &mut Section) -> Socket {
+fn socket(reader: &mut Reader, top: &mut Section) -> SocketOptions {
     let mut section = table(reader, top, "socket", "[socket]");
-    let send_stamps = section.flag(reader, "send_stamps", Socket::default().send_stamps);
+    let default = SocketOptions::default();
+    let send_stamps = section.flag(reader, "send_stamps", default.send_stamps);
     let mut int = |key, range| section.int(reader, key, range).map(|int| int as u32);
-    let socket = Socket {
+    let socket = SocketOptions {
         send_stamps,
         busy_poll_us: int("busy_poll_us", 1..=1000),
         user_timeout_ms: int("user_timeout_ms", 100..=600_000),

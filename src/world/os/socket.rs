@@ -18,12 +18,12 @@ use std::os::fd::AsFd;
 pub struct SocketOptions {
     /// The kernel says when it sent an order.
     pub send_stamps: bool,
-    /// `SO_BUSY_POLL`, microseconds.
+    /// `SO_BUSY_POLL`, microseconds; workers wait at their polls likewise.
     pub busy_poll_us: Option<u32>,
     /// `TCP_USER_TIMEOUT`, milliseconds.
     pub user_timeout_ms: Option<u32>,
     /// `SO_RCVBUF`, bytes.
-    pub receive_buffer_bytes: Option<usize>,
+    pub receive_buffer_bytes: Option<u32>,
 }
 
 impl Default for SocketOptions {
@@ -34,6 +34,25 @@ impl Default for SocketOptions {
             user_timeout_ms: None,
             receive_buffer_bytes: None,
         }
+    }
+}
+
+/// An option that the kernel refused, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Declined {
+    /// Its name, as in socket(7) and tcp(7).
+    pub option: &'static str,
+    /// For a person.
+    pub why: &'static str,
+}
+
+impl Declined {
+    pub(super) fn new(option: &'static str, error: &io::Error) -> Self {
+        let why = match error.kind() {
+            io::ErrorKind::PermissionDenied => "needs CAP_NET_ADMIN",
+            _ => "not in this kernel",
+        };
+        Self { option, why }
     }
 }
 
@@ -54,14 +73,14 @@ pub struct Socket {
     stamps: bool,
     /// Bytes that the kernel has reported as sent. Invariant: `stamped <= tx.bytes`.
     stamped: u64,
-    declined: ArrayVec<&'static str, 4>,
+    declined: ArrayVec<Declined, 4>,
 }
 
 impl Socket {
     /// Starts connecting. The socket is writable once connected; until then, and on failure,
     /// writing says which.
     ///
-    /// An option that the kernel refuses is left out and named by [`declined`](Self::declined):
+    /// An option that the kernel refuses is left out and told by [`declined`](Self::declined):
     /// a slower connection is better than none. `SO_RCVBUF` is set while the socket connects: Linux
     /// scales the window that it offers for the largest buffer that the host allows anyway.
     ///
@@ -92,9 +111,9 @@ impl Socket {
     fn apply(&mut self, options: &SocketOptions) {
         let fd = self.stream.as_fd();
         let mut declined = ArrayVec::new();
-        let mut note = |name, done: Option<io::Result<()>>| {
-            if let Some(Err(_)) = done {
-                declined.push(name);
+        let mut note = |option, done: Option<io::Result<()>>| {
+            if let Some(Err(error)) = done {
+                declined.push(Declined::new(option, &error));
             }
         };
         note("SO_TIMESTAMPING", Some(sys::enable_stamps(fd, self.stamps)));
@@ -116,8 +135,8 @@ impl Socket {
         self.declined = declined;
     }
 
-    /// Names of the options that the kernel refused.
-    pub fn declined(&self) -> &[&'static str] {
+    /// The options that the kernel refused.
+    pub fn declined(&self) -> &[Declined] {
         &self.declined
     }
 

@@ -196,6 +196,7 @@ impl Running {
 
     fn run(mut self) -> Ended {
         self.take_seat();
+        dial::wait_busily(&self.worker);
         self.worker.histograms.meter().usage(usage());
         while !self.worker.stop.load(Ordering::Relaxed) {
             self.turn();

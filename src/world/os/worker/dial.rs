@@ -1,7 +1,10 @@
 //! Opens connections for lanes, within the attempts that an exchange takes from one address. Never
 //! waits.
 
-use super::{Nanos, Note, Severity, Socket, SocketOptions, Turn, Value};
+use super::super::clock::monotonic;
+use super::super::socket::Declined;
+use super::super::sys;
+use super::{Nanos, Note, Notes, Severity, Socket, SocketOptions, Turn, Value, Worker};
 use crate::conn::Limiter;
 use crate::exchange::Rate;
 use mio::{Interest, Poll, Token};
@@ -65,13 +68,31 @@ pub(crate) fn dial(
 ) -> io::Result<Socket> {
     // Only orders ask when they left: on other sockets the stamps would pile up unread.
     let mut socket = Socket::connect(address, options, purpose == Purpose::Orders)?;
-    for option in socket.declined() {
-        let note = Note::new(now, Severity::Warn, "socket.option_declined");
-        turn.notes.send(note.with("option", Value::Word(option)));
+    for declined in socket.declined() {
+        tell(turn.notes, *declined, now);
     }
     let interest = Interest::READABLE | Interest::WRITABLE;
     poll.registry().register(&mut socket, token, interest)?;
     Ok(socket)
+}
+
+/// Lets a poll ask the device for packets before it sleeps, if the operator wants that.
+pub(super) fn wait_busily(worker: &Worker) {
+    let Some(us) = worker.socket_options.busy_poll_us else {
+        return;
+    };
+    if let Err(error) = sys::set_busy_wait(&worker.poll, us) {
+        let declined = Declined::new("EPIOCSPARAMS", &error);
+        tell(&worker.notes, declined, monotonic());
+    }
+}
+
+/// Says in the log that it goes on without an option that the operator asked for.
+fn tell(notes: &Notes, declined: Declined, now: Nanos) {
+    let note = Note::new(now, Severity::Warn, "socket.option_declined")
+        .with("option", Value::Word(declined.option))
+        .with("why", Value::Word(declined.why));
+    notes.send(note);
 }
 
 #[cfg(test)]
