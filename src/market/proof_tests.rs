@@ -22,7 +22,7 @@ fn an_empty_or_short_snapshot_is_not_believed_before_a_second_one_says_the_same(
         t.diff_with(7, 7, &[level(50, 1)], &[]);
         let top = t.feed.live().expect("live").top::<10>();
         assert!(!top.complete(bids + 1), "{bids}");
-        assert_eq!(t.seconds_to_want(), 1);
+        assert_eq!(t.next_want(), (1, true), "behind those without a book");
         t.load(&short(7, second));
         let whole = t.feed.live().expect("live").whole(Side::Buy);
         assert_eq!(whole, believed, "{bids}, then {second}");

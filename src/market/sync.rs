@@ -266,7 +266,9 @@ impl<const N: usize> BookBuilder<N> {
         if self.resub.poll_output() {
             return Some(Want::Resubscribe);
         }
-        let repeat = self.fetch.is_repeat();
+        // A second opinion of a book that is shown already can wait for books that have none.
+        let seconds = self.status == Status::Live && self.live.is_claimed();
+        let repeat = seconds || self.fetch.is_repeat();
         let wanted = self.fetch.poll_output();
         wanted.then_some(Want::Snapshot { repeat })
     }

@@ -10,7 +10,8 @@ use crate::base::Channel;
 pub enum Want {
     /// Fetch a snapshot of this instrument.
     Snapshot {
-        /// It is one more since the book was healthy last, so that others go first.
+        /// It is one more since the book was healthy last, or to confirm what the last one claimed,
+        /// so that others go first.
         repeat: bool,
     },
     /// Unsubscribe this instrument's book and subscribe to it again, on every line: the stream
