@@ -61,21 +61,19 @@ pub fn parse(text: &[u8], scale: u8) -> Result<u64, DecimalError> {
 #[inline]
 fn parse_padded(text: &[u8], scale: u8) -> Option<u64> {
     const PADDED: usize = 8;
-    const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
     let width = text.len().wrapping_sub(PADDED + 1);
     if !(1..=8).contains(&width) || text[width] != b'.' {
         return None;
     }
     // The first eight bytes are there in any case: the shift drops what follows the whole part and
-    // brings zeros in front of it. `width >= 1` keeps both shifts under 64.
-    let bits = 8 * width as u32;
-    let head = u64::from_le_bytes(*text.first_chunk()?);
-    let whole = (head << (64 - bits)) | ((ZEROS >> 1) >> (bits - 1));
-    let part = u64::from_le_bytes(*text.last_chunk()?);
-    if (not_digits(whole) | not_digits(part)) != 0 {
+    // leaves zeros in front of it.
+    let head = u64::from_le_bytes(*text.first_chunk()?) ^ ZEROS;
+    let whole = head << (64 - 8 * width);
+    let part = u64::from_le_bytes(*text.last_chunk()?) ^ ZEROS;
+    if not_digits([whole, part]) != 0 {
         return None;
     }
-    let units = eight_digits(whole) * 100_000_000 + eight_digits(part);
+    let units = digits_joined(whole) * 100_000_000 + digits_joined(part);
     if usize::from(scale) == PADDED {
         Some(units)
     } else {
@@ -104,25 +102,41 @@ fn rescale(units: u64, scale: u8) -> Option<u64> {
     (units <= i64::MAX as u64).then_some(units)
 }
 
-/// Zero if all eight bytes are ASCII digits: the upper half of a digit's byte is 3, also after 6 is
-/// added.
-#[inline]
-fn not_digits(word: u64) -> u64 {
-    const THREES: u64 = u64::from_le_bytes([b'0'; 8]);
-    let plus_six = word.wrapping_add(u64::from_le_bytes([6; 8]));
-    ((word ^ THREES) | (plus_six ^ THREES)) & u64::from_le_bytes([0xf0; 8])
+/// Turns eight ASCII digits into their values, and whatever is no digit into more than nine.
+const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+
+/// Zero if all bytes of these words are at most nine. A sum carries only out of a byte whose own
+/// top bit says that it is more.
+#[inline(always)]
+fn not_digits([one, other]: [u64; 2]) -> u64 {
+    const TO_TOP: u64 = u64::from_le_bytes([0x80 - 10; 8]);
+    let all = one | one.wrapping_add(TO_TOP) | other | other.wrapping_add(TO_TOP);
+    all & u64::from_le_bytes([0x80; 8])
 }
 
-/// The value of eight ASCII digits, the first one in the lowest byte.
-#[inline]
-fn eight_digits(word: u64) -> u64 {
-    // Neighbours are joined in pairs, then fours, then all eight: each sum stands in the lower half
-    // of its place, and the mask drops what stands beside it.
-    let digits = word & u64::from_le_bytes([0x0f; 8]);
-    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
-    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
-    fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
+/// The number that eight digits make, the first one in the lowest byte.
+#[inline(always)]
+fn digits_joined(digits: u64) -> u64 {
+    // Neighbours are joined in pairs, then fours, then all eight: each product adds the first one
+    // to the second one's place, where no sum is too large for it, and the mask drops the others.
+    const PAIRS: u64 = 1 + (10 << 8);
+    const FOURS: u64 = 1 + (100 << 16);
+    const ALL: u64 = 1 + (10_000 << 32);
+    let pairs = (digits.wrapping_mul(PAIRS) >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(FOURS) >> 16) & 0x0000_ffff_0000_ffff;
+    fours.wrapping_mul(ALL) >> 32
 }
+
+/// 10^0 to 10^18.
+const POWERS: [u64; SCALE_MAX as usize + 1] = {
+    let mut powers = [1; SCALE_MAX as usize + 1];
+    let mut to = 1;
+    while to < powers.len() {
+        powers[to] = 10 * powers[to - 1];
+        to += 1;
+    }
+    powers
+};
 
 /// One digit at a time: any length and any exponent. It alone decides about errors. The fast path's
 /// twin.
@@ -492,12 +506,13 @@ mod tests {
         fn eight_bytes_are_a_number_only_when_all_are_digits(
             bytes in prop::array::uniform8(prop_oneof![12 => b'0'..=b'9', 1 => any::<u8>()]),
         ) {
-            let word = u64::from_le_bytes(bytes);
+            let digits = u64::from_le_bytes(bytes) ^ ZEROS;
             let all = bytes.iter().all(u8::is_ascii_digit);
-            prop_assert_eq!(not_digits(word) == 0, all);
+            prop_assert_eq!(not_digits([digits, 0]) == 0, all);
+            prop_assert_eq!(not_digits([9, digits]) == 0, all);
             if all {
                 let text = std::str::from_utf8(&bytes).unwrap();
-                prop_assert_eq!(eight_digits(word), text.parse::<u64>().unwrap());
+                prop_assert_eq!(digits_joined(digits), text.parse::<u64>().unwrap());
             }
         }
 

@@ -1,7 +1,11 @@
 //! Many numbers in a row. Takes those that two 64-bit words hold, up to eight digits on either side
 //! of the point, and leaves every other one to [`parse`].
 
-use super::{SCALE_MAX, TEXT_MAX, eight_digits, not_digits, parse};
+use super::{POWERS, SCALE_MAX, TEXT_MAX, ZEROS, digits_joined, not_digits, parse};
+
+/// The bytes that a number takes with its end, if two words hold it: eight digits on either side,
+/// the point and the byte behind them.
+const REACH: usize = 18;
 
 /// Numbers of one scale that stand in a text one after the other, each ended by the same byte: a
 /// column of prices or of quantities.
@@ -9,15 +13,27 @@ use super::{SCALE_MAX, TEXT_MAX, eight_digits, not_digits, parse};
 /// Neighbours are mostly written alike. Where the last number had its point and its end is looked
 /// at first, so that the next number's place does not wait for this one's digits to be counted.
 ///
-/// Invariant: `1 <= whole <= 8` and `1 <= part <= 8`; `one` is 10^`kept`, where `kept` is the scale
-/// or eight; `more` is what is missing to 10^`scale`.
+/// Invariant: `whole < 8` and `part < 8`; `one` is 10^`kept`, where `kept` is the scale or eight;
+/// `more` is what is missing to 10^`scale`; the bits and the masks are those of `whole`, `part` and
+/// `kept`, each a byte a digit.
 #[derive(Debug)]
 pub(crate) struct Column {
     stop: u8,
     scale: u8,
+    kept_bits: u32,
+    /// Digits before the point and behind it in the last number, less one.
     whole: usize,
     part: usize,
-    kept: u32,
+    /// What the digits before the point move up by, and those behind it: so that the last one of
+    /// each is the highest byte of its word, or all stand one behind the other in one word.
+    whole_bits: u32,
+    part_bits: u32,
+    /// The bytes of the digits before the point, if all digits up to the scale fit into one word;
+    /// else none.
+    whole_mask: u64,
+    /// The bytes of the digits behind the point, and those of them that are beyond the scale.
+    part_mask: u64,
+    fine_mask: u64,
     one: u64,
     more: u64,
 }
@@ -29,77 +45,108 @@ impl Column {
         debug_assert!(scale <= SCALE_MAX);
         debug_assert!(!stop.is_ascii_digit());
         let kept = u32::from(scale).min(8);
-        Self {
+        let mut column = Self {
             stop,
             scale,
-            whole: 1,
-            part: 8,
-            kept,
-            one: 10u64.pow(kept),
-            more: 10u64.pow(u32::from(scale) - kept),
-        }
+            kept_bits: 8 * kept,
+            whole: 0,
+            part: 0,
+            whole_bits: 0,
+            whole_mask: 0,
+            // At a scale of zero every digit behind the point is zero, wherever it moves to.
+            part_bits: (64 - 8 * kept) % 64,
+            part_mask: 0,
+            fine_mask: u64::MAX.unbounded_shl(8 * kept),
+            one: POWERS[kept as usize],
+            more: POWERS[usize::from(scale) - kept as usize],
+        };
+        column.set(1, 8);
+        column
+    }
+
+    /// A number has this many digits before its point and behind it, as those after it will have.
+    #[inline(always)]
+    fn set(&mut self, whole: usize, part: usize) {
+        debug_assert!((1..=8).contains(&whole));
+        debug_assert!((1..=8).contains(&part));
+        (self.whole, self.part) = (whole - 1, part - 1);
+        self.part_mask = u64::MAX >> (64 - 8 * part);
+        let whole = 8 * whole as u32;
+        (self.whole_bits, self.whole_mask) = match (64 - whole).checked_sub(self.kept_bits) {
+            Some(bits) => (bits, u64::MAX >> (64 - whole)),
+            None => (64 - whole, 0),
+        };
     }
 
     /// The number that `text` begins with, as [`parse`] reads it, and how many bytes it takes;
     /// `None` if it is none that fits, or if it does not end with the column's byte.
     #[inline(always)]
     pub(crate) fn read(&mut self, text: &[u8]) -> Option<(u64, usize)> {
-        let fast = match self.is_alike(text) {
-            true => self.units(text, self.whole, self.part),
-            false => self.measured(text),
-        };
-        match fast {
-            Some(found) => Some(found),
-            None => self.any(text),
+        match text.first_chunk().and_then(|near| self.alike(near)) {
+            Some(units) => Some((units, self.whole + self.part + 3)),
+            None => self.other(text),
         }
     }
 
-    /// The digits, the point and the end are where the last number had them.
+    /// The number here, if the digits, the point and the end are where the last number had them.
     #[inline(always)]
-    fn is_alike(&self, text: &[u8]) -> bool {
-        let (Some(head), Some(tail)) = (word(text, 0), word(text, self.whole + 1)) else {
-            return false;
-        };
-        let end = self.whole + 1 + self.part;
-        let others =
-            first_bytes(not_digits(head), self.whole) | first_bytes(not_digits(tail), self.part);
-        text[self.whole] == b'.' && text.get(end) == Some(&self.stop) && others == 0
-    }
-
-    /// The number that has this many digits before its point and after it.
-    #[inline(always)]
-    fn units(&self, text: &[u8], whole: usize, part: usize) -> Option<(u64, usize)> {
-        let head = eight_digits(first_bytes(word(text, 0)?, whole));
-        let digits = last_bytes(first_bytes(word(text, whole + 1)?, part), part);
-        // The digits of the part stand in the low bytes, in their order; zero behind them.
-        let digits = digits & u64::from_le_bytes([0x0f; 8]);
-        if digits.unbounded_shr(8 * self.kept) != 0 {
-            return None; // Too fine.
+    fn alike(&self, near: &[u8; REACH]) -> Option<u64> {
+        // Less than eight: so that no place needs to be compared with the reach.
+        let (whole, part) = (self.whole & 7, self.part & 7);
+        let head = word(near, 0) ^ ZEROS;
+        let tail = (word(near, whole + 2) ^ ZEROS) & self.part_mask;
+        if near[whole + 1] != b'.'
+            || near[whole + part + 3] != self.stop
+            || tail & self.fine_mask != 0
+        {
+            return None;
         }
-        let part_units = eight_digits(digits.unbounded_shl(64 - 8 * self.kept));
-        let units = (head * self.one + part_units).checked_mul(self.more)?;
-        (units <= i64::MAX as u64).then_some((units, whole + 1 + part))
+        let tail = tail << self.part_bits;
+        let units = if self.whole_mask != 0 {
+            let digits = ((head & self.whole_mask) << self.whole_bits) | tail;
+            (not_digits([digits, 0]) == 0).then(|| digits_joined(digits))?
+        } else {
+            let head = head << self.whole_bits;
+            let all = not_digits([head, tail]) == 0;
+            all.then(|| digits_joined(head) * self.one + digits_joined(tail))?
+        };
+        match self.more {
+            1 => Some(units),
+            more => fitting(units, more),
+        }
     }
 
-    /// A number that is written otherwise than the last one.
+    /// A number that is written otherwise than the last one, or that ends near the end of the text.
     #[inline(never)]
-    fn measured(&mut self, text: &[u8]) -> Option<(u64, usize)> {
-        let whole = digits_in(word(text, 0)?);
+    fn other(&mut self, text: &[u8]) -> Option<(u64, usize)> {
+        let found = match text.first_chunk() {
+            Some(near) => self.measured(near),
+            None => {
+                let mut near = [0; REACH]; // Nothing that a number has, and no column's end.
+                near[..text.len()].copy_from_slice(text);
+                self.measured(&near)
+            }
+        };
+        found.or_else(|| self.any(text))
+    }
+
+    #[inline(always)]
+    fn measured(&mut self, near: &[u8; REACH]) -> Option<(u64, usize)> {
+        let whole = digits_in(word(near, 0));
         if whole == 0 {
             return None;
         }
-        if text.get(whole) == Some(&self.stop) {
-            let head = eight_digits(first_bytes(word(text, 0)?, whole));
-            let units = (head * self.one).checked_mul(self.more)?;
-            return (units <= i64::MAX as u64).then_some((units, whole));
+        if near[whole] == self.stop {
+            let head = (word(near, 0) ^ ZEROS) << (64 - 8 * whole);
+            let units = fitting(digits_joined(head) * self.one, self.more)?;
+            return Some((units, whole));
         }
-        let part = digits_in(word(text, whole + 1)?);
-        let ends = text.get(whole + 1 + part) == Some(&self.stop);
-        if text.get(whole) != Some(&b'.') || part == 0 || !ends {
+        let part = digits_in(word(near, whole + 1));
+        if part == 0 {
             return None;
         }
-        (self.whole, self.part) = (whole, part);
-        self.units(text, whole, part)
+        self.set(whole, part);
+        Some((self.alike(near)?, whole + 1 + part))
     }
 
     #[inline(never)]
@@ -110,30 +157,24 @@ impl Column {
     }
 }
 
+#[inline(never)] // No exchange's common scales are finer than what it writes.
+fn fitting(units: u64, more: u64) -> Option<u64> {
+    let units = units.checked_mul(more)?;
+    (units <= i64::MAX as u64).then_some(units)
+}
+
 /// Eight bytes from here on, the first one lowest.
 #[inline(always)]
-fn word(text: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(*text.get(at..)?.first_chunk()?))
-}
-
-/// The first `count` bytes of a word, at its end; zeros before them.
-#[inline(always)]
-fn first_bytes(word: u64, count: usize) -> u64 {
-    debug_assert!((1..=8).contains(&count));
-    word << (64 - 8 * count)
-}
-
-/// The last `count` bytes of a word, at its beginning; zeros behind them.
-#[inline(always)]
-fn last_bytes(word: u64, count: usize) -> u64 {
-    debug_assert!((1..=8).contains(&count));
-    word >> (64 - 8 * count)
+fn word(near: &[u8; REACH], at: usize) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&near[at..at + 8]);
+    u64::from_le_bytes(bytes)
 }
 
 /// How many digits a word begins with.
 #[inline(always)]
 fn digits_in(word: u64) -> usize {
-    (not_digits(word).trailing_zeros() / 8) as usize
+    (not_digits([word ^ ZEROS, 0]).trailing_zeros() / 8) as usize
 }
 
 #[cfg(test)]

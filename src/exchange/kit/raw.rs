@@ -102,29 +102,36 @@ impl<'t> Raw<'t> {
         let scan = self.scan;
         let mut px = Column::new(listed.px_scale, b'"');
         let mut qty = Column::new(listed.qty_scale, b'"');
-        let mut at = self.at + 1;
+        let mut rest = scan.frame.get(self.at + 1..)?;
         if self.end - self.at > 2 {
+            rest = rest.strip_prefix(b"[\"")?;
             loop {
-                at = scan.expect(at, b"[\"")?;
-                let (px, len) = px.read(scan.frame.get(at..)?)?;
-                at = scan.expect(at + len, b"\",\"")?;
-                let (qty, len) = qty.read(scan.frame.get(at..)?)?;
-                at += len + 1; // Its quotation mark: the column's end.
-                while scan.frame.get(at) == Some(&b',') {
-                    (_, at) = scan.scalar(at + 1)?;
-                }
+                let (px, len) = px.read(rest)?;
+                // Its quotation mark is the column's end.
+                rest = rest.get(len + 1..)?.strip_prefix(b",\"")?;
+                let (qty, len) = qty.read(rest)?;
+                rest = rest.get(len + 1..)?;
                 let level = Level {
                     px: Px(px as i64), // At most `i64::MAX`.
                     qty: Qty(qty),
                 };
                 words.push(side, level).ok()?;
-                match scan.expect(at, b"],") {
-                    Some(next) => at = next,
+                if let Some(next) = rest.strip_prefix(b"],[\"") {
+                    rest = next;
+                    continue;
+                }
+                while let Some(more) = rest.strip_prefix(b",") {
+                    let (_, end) = scan.scalar(scan.frame.len() - more.len())?;
+                    rest = scan.frame.get(end..)?;
+                }
+                match rest.strip_prefix(b"],[\"") {
+                    Some(next) => rest = next,
                     None => break,
                 }
             }
-            at = scan.expect(at, b"]")?;
+            rest = rest.strip_prefix(b"]")?;
         }
+        let at = scan.frame.len() - rest.len();
         (at + 1 == self.end).then(|| scan.read(self.end - self.at))
     }
 
@@ -259,6 +266,13 @@ impl<'t> Fields<'t> {
     /// As [`Self::value`], of one that nobody reads: a text, number or word, or a list of such.
     #[inline(always)]
     pub(crate) fn pass(&mut self, next: Option<&[u8]>) -> Option<()> {
+        let scan = self.raw.scan;
+        if *scan.frame.get(self.at)? == b'"'
+            && let Some(end) = scan.pass_text(self.at + 1)
+        {
+            self.at = end;
+            return Some(());
+        }
         let value = self.value(next)?;
         if !value.is_scalar() {
             // Anything else in it is left unread, and with it the frame.

@@ -73,10 +73,18 @@ impl<'t> Scan<'t> {
         }
     }
 
+    /// The place behind the text here, whose quotation mark is behind us, if nothing in it needs
+    /// to be looked at twice.
+    #[inline]
+    pub(super) fn pass_text(&self, at: usize) -> Option<usize> {
+        let (len, ascii) = text_len(self.frame.get(at..)?)?;
+        ascii.then_some(at + len + 1)
+    }
+
     /// A text without escapes; its quotation mark is behind us.
     #[inline]
     fn str(&self, at: usize) -> Option<(&'t str, usize)> {
-        let len = text_len(self.frame.get(at..)?)?;
+        let (len, _) = text_len(self.frame.get(at..)?)?;
         let text = std::str::from_utf8(&self.frame[at..at + len]).ok()?;
         Some((text, at + len + 1))
     }
@@ -191,30 +199,34 @@ impl<'t> Scan<'t> {
     }
 }
 
-/// The length of a text up to its closing quotation mark; `None` if it has an escape or a control
-/// character, or no end.
+/// The length of a text up to its closing quotation mark, and whether it is ASCII as far as anybody
+/// looked, which is at least to its end; `None` if it has an escape or a control character, or no
+/// end.
 #[inline]
-fn text_len(text: &[u8]) -> Option<usize> {
+fn text_len(text: &[u8]) -> Option<(usize, bool)> {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
     // The lowest byte that is marked is marked rightly; a borrow mismarks only bytes above it.
     let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
     let (words, _) = text.as_chunks();
+    let mut all = 0;
     for (n, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
         let quotes = zeros(word ^ (ONES * u64::from(b'"')));
         let escapes = zeros(word ^ (ONES * u64::from(b'\\')));
         let controls = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
         let found = quotes | escapes | controls;
+        all |= word;
         if found != 0 {
             let len = 8 * n + (found.trailing_zeros() / 8) as usize;
-            return (text[len] == b'"').then_some(len);
+            return (text[len] == b'"').then_some((len, all & HIGH == 0));
         }
     }
     let from = text.len() & !7;
     let other = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
     let len = from + text[from..].iter().position(other)?;
-    (text[len] == b'"').then_some(len)
+    let ascii = all & HIGH == 0 && text[from..].is_ascii();
+    (text[len] == b'"').then_some((len, ascii))
 }
 
 #[cfg(test)]
@@ -286,7 +298,10 @@ mod tests {
         ) {
             let end = text.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
             let naive = end.filter(|at| text[*at] == b'"');
-            prop_assert_eq!(text_len(&text), naive);
+            prop_assert_eq!(text_len(&text).map(|(len, _)| len), naive);
+            if let Some((len, true)) = text_len(&text) {
+                prop_assert!(text[..len].is_ascii());
+            }
         }
     }
 }
