@@ -1,10 +1,17 @@
 //! Applying diffs of 2, 20 and 100 levels to a book of a thousand levels per side: the array book
-//! beside the ordinary way (`BTreeMap`), and the array's search beside its alternatives.
+//! beside the ordinary way (`BTreeMap`), and the array's search beside its alternatives. And the
+//! diffs of real recordings, if `../shared/corpus` is there.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use flate2::read::MultiGzDecoder;
+use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::hint::black_box;
-use tickwire::base::{Level, Px, Qty, Side, Snapshot};
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use tickwire::base::{Instrument, Level, Px, Qty, Side, Snapshot, Symbol, Word};
+use tickwire::exchange::{Exchange as _, Words, binance_spot::BINANCE};
 use tickwire::market::Book;
 
 const DEPTH: i64 = 1_000;
@@ -60,6 +67,75 @@ fn load(c: &mut Criterion) {
     group.bench_function("load", |b| b.iter(|| fill(&mut book, black_box(&snapshot))));
     group.bench_function("top10", |b| b.iter(|| black_box(&book).top::<10>()));
     group.finish();
+}
+
+/// One message of a recording is one iteration; the books start again with each pass.
+fn recorded(c: &mut Criterion) {
+    let mut group = c.benchmark_group("book_recorded");
+    for (file, symbol) in [
+        ("binance-spot-btcusdt-20240808", "BTCUSDT"),
+        ("binance-spot-multi3-20210404", "BTCUSDT"),
+        ("binance-spot-multi-20210405", "ZILUSDT"),
+    ] {
+        let Some((snapshot, diffs)) = recording(file, symbol) else {
+            continue;
+        };
+        let levels = diffs.iter().map(|(bids, asks)| bids.len() + asks.len());
+        println!(
+            "{file} {symbol}: {} messages of {:.1} levels",
+            diffs.len(),
+            levels.sum::<usize>() as f64 / diffs.len() as f64
+        );
+        group.bench_function(file, |b| {
+            let mut book = Book::<1024>::new();
+            let mut next = 0;
+            b.iter(|| {
+                if next % diffs.len() == 0 {
+                    fill(&mut book, &snapshot);
+                }
+                let (bids, asks) = &diffs[next % diffs.len()];
+                book.apply(bids, asks);
+                next += 1;
+                black_box(book.best_bid())
+            });
+        });
+    }
+    group.finish();
+}
+
+/// The first snapshot of this instrument in a recording, and the changes that follow it.
+fn recording(file: &str, symbol: &str) -> Option<(Snapshot, Vec<Diff>)> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = here.join(format!("../shared/corpus/{file}.jsonl.gz"));
+    let lines = BufReader::new(MultiGzDecoder::new(File::open(path).ok()?)).lines();
+    let instrument = Instrument {
+        qty_max: Qty(i64::MAX as u64),
+        ..Instrument::bare("binance", Symbol::from(symbol).unwrap(), (8, 8))
+    };
+    let mut decoder = BINANCE.decoder(&[instrument], &BINANCE.depth_streams()[0]);
+    let (mut words, mut snapshot, mut diffs) = (Words::new(), None, Vec::new());
+    for line in lines {
+        let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        let (raw, conn) = (line["raw"].as_str()?, line["conn"].as_str()?);
+        if let Some((of, levels)) = BINANCE.snapshot_asked(conn) {
+            if of == symbol && snapshot.is_none() {
+                let body = raw.as_bytes().to_vec();
+                snapshot = Some(BINANCE.snapshot(body, &instrument, levels).unwrap());
+            }
+            continue;
+        }
+        if decoder.decode(raw.as_bytes(), &mut words).is_ok() {
+            for word in words.iter() {
+                if let Word::Diff(head, bids, asks) = word {
+                    diffs.push((head.last_id, (bids.to_vec(), asks.to_vec())));
+                }
+            }
+        }
+    }
+    let snapshot = snapshot?;
+    let after = diffs.into_iter().filter(|(id, _)| *id > snapshot.last_id);
+    let diffs = after.map(|(_, diff)| diff).collect();
+    Some((snapshot, diffs))
 }
 
 /// The search alone, over ranks that rise to the best at the end, as the book keeps them.
@@ -233,5 +309,5 @@ fn distance(dice: &mut fastrand::Rng) -> i64 {
     }
 }
 
-criterion_group!(benches, apply, load, search);
+criterion_group!(benches, apply, load, recorded, search);
 criterion_main!(benches);

@@ -1,13 +1,13 @@
 //! A bounded order book that knows how deep it is true. Never grows, never claims a level that it
 //! cannot prove, and knows nothing of sequence numbers.
 
+mod sweep;
+
 use crate::base::{Level, Px, Qty, Side, Top};
 use std::cell::RefCell;
 
 /// Changes of a side from which on one sweep is faster than a search and a move for each.
 const SWEEP_MIN: usize = 3;
-/// Changes of one sweep, at most; a longer message takes several.
-const SWEEP_MAX: usize = 128;
 
 /// Bids and asks of one instrument, at most `N` levels per side.
 ///
@@ -198,32 +198,10 @@ struct Ranked {
     qty: Qty,
 }
 
-/// Where a side changes its length: an insert before the level `at`, or its removal (no quantity).
-#[derive(Debug, Clone, Copy)]
-struct Edit {
-    at: usize,
-    entry: Ranked,
-    /// Inserts less removals up to and with this one: how far what follows moves.
-    shift: isize,
-}
-
-impl Edit {
-    const NONE: Self = Self {
-        at: 0,
-        entry: Ranked {
-            rank: 0,
-            qty: Qty(0),
-        },
-        shift: 0,
-    };
-}
-
 /// Sides of books that were given back, which a thread keeps at most.
 const SPARES_MAX: usize = 16;
 
 std::thread_local! {
-    /// Scratch of a sweep: none is under way while another one begins.
-    static EDITS: RefCell<[Edit; SWEEP_MAX]> = const { RefCell::new([Edit::NONE; SWEEP_MAX]) };
     /// What [`Book::give_back`] left.
     static SPARES: RefCell<Vec<Box<[Ranked]>>> = const { RefCell::new(Vec::new()) };
 }
@@ -247,6 +225,11 @@ struct Half<const N: usize> {
     short: bool,
     /// 0 for bids, -1 for asks: `px ^ flip` is the rank.
     flip: i64,
+}
+
+/// Changes that take a level away.
+fn removals(changes: &[Level]) -> usize {
+    changes.iter().filter(|change| change.qty == Qty(0)).count()
 }
 
 impl<const N: usize> Half<N> {
@@ -446,8 +429,10 @@ impl<const N: usize> Half<N> {
 
     fn apply(&mut self, changes: &[Level]) {
         let flip = self.flip;
-        let kept = changes.iter().filter(|change| change.qty != Qty(0)).count();
-        let full = (self.len + kept).saturating_sub(N);
+        let full = match (self.len + changes.len()).checked_sub(N) {
+            None => 0,
+            Some(over) => over.saturating_sub(removals(changes)),
+        };
         let sorted =
             || changes.is_sorted_by(|better, worse| better.px.0 ^ flip > worse.px.0 ^ flip);
         // A window that just fits must not lose levels to changes that only might need their room.
@@ -461,80 +446,13 @@ impl<const N: usize> Half<N> {
         if full > 0 {
             self.drop_worst(Self::SPARE);
         }
-        debug_assert!(self.len + kept <= N);
-        // The worst first: what is better does not move what is worse.
-        EDITS.with_borrow_mut(|edits| {
-            for part in changes.rchunks(SWEEP_MAX) {
-                self.sweep(part, edits);
-            }
-        });
-    }
-
-    /// Applies changes that come best first, each level moving once at the most: inserts and
-    /// removals divide the side into runs, and a run moves by the inserts less the removals below
-    /// it. Often that is nothing.
-    fn sweep(&mut self, changes: &[Level], edits: &mut [Edit; SWEEP_MAX]) {
-        debug_assert!(changes.len() <= SWEEP_MAX);
-        // All places first: no search waits for another, or for a branch on what one found, so that
-        // the processor runs several at a time. The loop after it chooses without branches, which
-        // would be mispredicted every other time.
-        let mut places = [0; SWEEP_MAX];
-        for (place, change) in places.iter_mut().zip(changes.iter().rev()) {
-            *place = self.search(change.px.0 ^ self.flip);
-        }
-        let (mut count, mut shift, mut nowhere) = (0, 0, Ranked::default());
-        for (&at, change) in places.iter().zip(changes.iter().rev()) {
-            let (rank, qty) = (change.px.0 ^ self.flip, change.qty);
-            let entry = Ranked { rank, qty };
-            let (found, removes) = (self.holds(at, rank), qty == Qty(0));
-            let held = if found {
-                &mut self.levels[at]
-            } else {
-                &mut nowhere
-            };
-            *held = entry;
-            shift += isize::from(!found & !removes) - isize::from(found & removes);
-            edits[count] = Edit { at, entry, shift };
-            count += usize::from(found == removes);
-        }
-        debug_assert!(count <= changes.len());
-        self.move_runs(&edits[..count]);
-        self.len = self.len.wrapping_add_signed(shift);
-        self.outside = self.search(self.horizon);
-        self.check(0);
+        debug_assert!(self.len + changes.len() - removals(changes) <= N);
+        self.sweep_all(changes);
     }
 
     #[inline]
     fn holds(&self, at: usize, rank: i64) -> bool {
         at < self.len && self.levels[at].rank == rank
-    }
-
-    /// Moves the runs between `edits`, and puts in what was inserted.
-    fn move_runs(&mut self, edits: &[Edit]) {
-        // A run that moves up may end on the next one only if that moves up, too, and one that
-        // moves down may begin on the one before only if that moves down: so these two orders
-        // lose nothing.
-        for index in (0..edits.len())
-            .rev()
-            .filter(|&index| edits[index].shift > 0)
-        {
-            self.move_run(edits, index);
-        }
-        for index in (0..edits.len()).filter(|&index| edits[index].shift < 0) {
-            self.move_run(edits, index);
-        }
-        for edit in edits.iter().filter(|edit| edit.entry.qty != Qty(0)) {
-            self.levels[edit.at.wrapping_add_signed(edit.shift) - 1] = edit.entry;
-        }
-    }
-
-    /// Moves the levels between the edit `index` and the next one to where they belong.
-    fn move_run(&mut self, edits: &[Edit], index: usize) {
-        let Edit { at, entry, shift } = edits[index];
-        let begin = at + usize::from(entry.qty == Qty(0)); // A removed level is no part of it.
-        let end = edits.get(index + 1).map_or(self.len, |next| next.at);
-        self.levels
-            .copy_within(begin..end, begin.wrapping_add_signed(shift));
     }
 
     fn iter(&self) -> impl Iterator<Item = Level> {
