@@ -165,10 +165,15 @@ impl<const N: usize> Book<N> {
     /// The best `K` levels of each side by value, saying how many of them are provably complete.
     pub fn top<const K: usize>(&self) -> Top<K> {
         let mut top = Top::EMPTY;
+        self.copy_top(&mut top);
+        top
+    }
+
+    /// As [`Self::top`], to where it is wanted.
+    pub(crate) fn copy_top<const K: usize>(&self, top: &mut Top<K>) {
         for (side, half) in [(Side::Buy, &self.bids), (Side::Sell, &self.asks)] {
             top.set(side, half.iter(), half.complete(), half.whole());
         }
-        top
     }
 
     #[cfg(test)]

@@ -143,6 +143,7 @@ impl<const N: usize> BookBuilder<N> {
     }
 
     /// What happened so far.
+    #[inline]
     pub(crate) fn counters(&self) -> Counters {
         self.counters
     }

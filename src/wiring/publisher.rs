@@ -80,16 +80,12 @@ impl Publisher {
         &mut self.waiting[usize::from(self.places[instrument.index()])]
     }
 
-    /// Publishes `event`, or keeps what of it must not be lost until there is room.
-    pub(crate) fn publish(&mut self, event: Event) {
+    /// Publishes `event`, or keeps what of it must not be lost until there is room. It is copied
+    /// once, onto the ring.
+    pub(crate) fn publish(&mut self, event: &Event) {
         self.flush(); // Room that there is now goes to what waited, and then to this.
-        let event = if self.queue.is_empty() {
-            self.try_push(event).err()
-        } else {
-            Some(event)
-        };
-        if let Some(event) = event {
-            self.keep(event);
+        if !self.queue.is_empty() || !self.try_push(event) {
+            self.keep(*event);
         }
     }
 
@@ -98,7 +94,7 @@ impl Publisher {
         while let Some(&instrument) = self.queue.front() {
             for slot in Waiting::SLOTS {
                 if let Some(event) = slot(self.waiting(instrument)).take()
-                    && let Err(event) = self.try_push(event)
+                    && !self.try_push(&event)
                 {
                     *slot(self.waiting(instrument)) = Some(event);
                     return self.check(instrument);
@@ -121,20 +117,23 @@ impl Publisher {
         self.counters
     }
 
-    #[expect(
-        clippy::result_large_err,
-        reason = "a full ring gives the event back, to be kept"
-    )]
-    fn try_push(&mut self, mut event: Event) -> Result<(), Event> {
-        if let Body::Trade(_, lost) = &mut event.body {
-            *lost = self.waiting(event.instrument).trades_lost;
+    /// False if there is no room.
+    fn try_push(&mut self, event: &Event) -> bool {
+        let pushed = match event.body {
+            Body::Trade(trade, _) => {
+                let lost = self.waiting(event.instrument).trades_lost;
+                let body = Body::Trade(trade, lost);
+                self.ring.push(Event { body, ..*event }).is_ok()
+            }
+            _ => self.ring.push(*event).is_ok(),
+        };
+        if pushed {
+            self.counters.events += 1;
+            if matches!(event.body, Body::Trade(..)) {
+                self.waiting(event.instrument).trades_lost = 0;
+            }
         }
-        self.ring.push(event)?;
-        self.counters.events += 1;
-        if matches!(event.body, Body::Trade(..)) {
-            self.waiting(event.instrument).trades_lost = 0;
-        }
-        Ok(())
+        pushed
     }
 
     fn keep(&mut self, mut event: Event) {
@@ -242,7 +241,7 @@ mod tests {
     fn with_room_every_event_goes_out_in_order() {
         let (mut publisher, mut receiver) = publisher(8);
         for update_id in 1..=5 {
-            publisher.publish(book(0, update_id));
+            publisher.publish(&book(0, update_id));
         }
         let ids: Vec<u64> = std::iter::from_fn(|| receiver.pop().ok())
             .map(|e| e.update_id)
@@ -255,8 +254,8 @@ mod tests {
     fn a_full_ring_keeps_the_latest_book_of_each_instrument_and_says_so() {
         let (mut publisher, mut receiver) = publisher(1);
         for update_id in 1..=4 {
-            publisher.publish(book(0, update_id));
-            publisher.publish(book(1, update_id));
+            publisher.publish(&book(0, update_id));
+            publisher.publish(&book(1, update_id));
         }
         assert_eq!(receiver.pop().map(|e| e.update_id), Ok(1));
         publisher.flush();
@@ -277,9 +276,9 @@ mod tests {
     #[test]
     fn a_book_behind_a_lost_change_of_state_is_fresh() {
         let (mut publisher, mut receiver) = publisher(1);
-        publisher.publish(book(0, 1));
-        publisher.publish(event(0, 0, Body::Status(Status::Stale)));
-        publisher.publish(book(0, 2));
+        publisher.publish(&book(0, 1));
+        publisher.publish(&event(0, 0, Body::Status(Status::Stale)));
+        publisher.publish(&book(0, 2));
         assert!(receiver.pop().is_ok());
         publisher.flush();
         let next = receiver.pop().ok();
@@ -290,12 +289,12 @@ mod tests {
     fn new_scales_go_out_before_what_is_written_at_them() {
         let (mut publisher, mut receiver) = publisher(1);
         let instrument = Instrument::bare("x", Symbol::from("Y").unwrap(), (1, 1));
-        publisher.publish(book(0, 1));
-        publisher.publish(event(0, 0, Body::Status(Status::Resyncing)));
-        publisher.publish(event(0, 0, Body::Trading(false)));
-        publisher.publish(event(0, 0, Body::Trading(true)));
-        publisher.publish(event(0, 0, Body::Instrument(instrument)));
-        publisher.publish(book(0, 2));
+        publisher.publish(&book(0, 1));
+        publisher.publish(&event(0, 0, Body::Status(Status::Resyncing)));
+        publisher.publish(&event(0, 0, Body::Trading(false)));
+        publisher.publish(&event(0, 0, Body::Trading(true)));
+        publisher.publish(&event(0, 0, Body::Instrument(instrument)));
+        publisher.publish(&book(0, 2));
         let mut bodies = Vec::new();
         while let Ok(event) = receiver.pop() {
             bodies.push(event.body);
@@ -325,7 +324,7 @@ mod tests {
             event(0, update_id, Body::Quote(quote))
         };
         for event in [book(0, 1), quote(2), event(0, 3, listed), quote(4)] {
-            publisher.publish(event);
+            publisher.publish(&event);
         }
         let mut ids = Vec::new();
         while let Ok(event) = receiver.pop() {
@@ -333,9 +332,9 @@ mod tests {
             publisher.flush();
         }
         assert_eq!(ids, [1, 3, 4]);
-        publisher.publish(book(0, 5));
+        publisher.publish(&book(0, 5));
         for event in [quote(6), event(0, 7, listed)] {
-            publisher.publish(event);
+            publisher.publish(&event);
         }
         while let Ok(event) = receiver.pop() {
             ids.push(event.update_id);
@@ -348,12 +347,12 @@ mod tests {
     fn trades_that_found_no_room_are_counted_in_the_next_one() {
         let (mut publisher, mut receiver) = publisher(1);
         for id in 1..=4 {
-            publisher.publish(trade(0, id));
+            publisher.publish(&trade(0, id));
         }
         assert!(matches!(receiver.pop().map(|e| e.body), Ok(Body::Trade(t, 0)) if t.id == 1));
-        publisher.publish(trade(0, 5));
+        publisher.publish(&trade(0, 5));
         assert!(matches!(receiver.pop().map(|e| e.body), Ok(Body::Trade(t, 3)) if t.id == 5));
-        publisher.publish(trade(0, 6));
+        publisher.publish(&trade(0, 6));
         assert!(matches!(receiver.pop().map(|e| e.body), Ok(Body::Trade(t, 0)) if t.id == 6));
         assert_eq!(publisher.counters().trades_lost, 3);
     }
@@ -362,10 +361,10 @@ mod tests {
     fn what_waits_gives_way_before_a_trade_counts_as_lost() {
         let (mut publisher, mut receiver) = publisher(2);
         for update_id in 1..=3 {
-            publisher.publish(book(0, update_id));
+            publisher.publish(&book(0, update_id));
         }
         while receiver.pop().is_ok() {}
-        publisher.publish(trade(1, 7));
+        publisher.publish(&trade(1, 7));
         assert_eq!(receiver.pop().map(|e| e.update_id), Ok(3));
         assert!(matches!(receiver.pop().map(|e| e.body), Ok(Body::Trade(t, 0)) if t.id == 7));
         assert_eq!(publisher.counters().trades_lost, 0);
@@ -380,9 +379,9 @@ mod tests {
             bid: Level::default(),
             ask: Level::default(),
         };
-        publisher.publish(book(2, 1));
-        publisher.publish(book(2, 2));
-        publisher.publish(event(2, 9, Body::Quote(quote)));
+        publisher.publish(&book(2, 1));
+        publisher.publish(&book(2, 2));
+        publisher.publish(&event(2, 9, Body::Quote(quote)));
         let mut ids = Vec::new();
         for _ in 0..3 {
             ids.extend(receiver.pop().ok().map(|e| e.update_id));

@@ -9,7 +9,7 @@ use super::{BookTally, FeedCounters, Lines};
 use crate::base::event::LATE_MAX;
 use crate::base::{
     Body, Channel, Event, Flags, Instrument, InstrumentId, Nanos, Note, Quote, Severity, Snapshot,
-    Span, Stamps, Status, Trade, UnixNanos, Value,
+    Span, Stamps, Status, Top, Trade, UnixNanos, Value,
 };
 use crate::market::{Book, BookBuilder, Counters, DiffOutcome, LINES_MAX, Update, Want};
 use crate::watch::audit::Shown;
@@ -114,6 +114,14 @@ impl<const N: usize> Slot<N> {
     pub(crate) fn counters(&self) -> Counters {
         let book = self.book.as_ref();
         book.map_or(Counters::default(), BookBuilder::counters)
+    }
+
+    /// Gaps, and checksums that disagreed.
+    fn losses(&self) -> [u64; 2] {
+        let book = self.book.as_ref();
+        book.map_or([0; 2], |book| {
+            [book.counters().gaps, book.counters().checksum_bad]
+        })
     }
 
     pub(crate) fn tally(&self) -> BookTally {
@@ -228,7 +236,7 @@ impl<const N: usize> Slot<N> {
             ..Stamps::default()
         };
         let body = Body::Instrument(*instrument);
-        out.publisher.publish(self.news(stamps, body));
+        out.publisher.publish(&self.news(stamps, body));
     }
 
     /// Takes a depth message: changes the book, shows it, and says what it lacks.
@@ -243,8 +251,9 @@ impl<const N: usize> Slot<N> {
             return;
         }
         (self.newest, self.heard_at) = (self.newest.max(depth.as_of), stamps.decode);
-        let was = self.counters();
-        let (outcome, newest) = self.sequence(out, turn, depth);
+        let was = self.losses();
+        let mut newest = None;
+        let outcome = self.sequence(out, turn, depth, &mut newest);
         if outcome == DiffOutcome::Applied {
             self.show(out, turn, stamps, depth);
         }
@@ -257,18 +266,18 @@ impl<const N: usize> Slot<N> {
     }
 
     /// Hands the message to the book. What the book was after each update goes to the audit; the
-    /// newest one is returned, for it goes there after the event has gone to the desk.
+    /// newest one is left, for it goes there after the event has gone to the desk.
     fn sequence(
         &mut self,
         out: &mut Outlet<'_>,
         turn: &mut Turn,
         depth: &Depth<'_>,
-    ) -> (DiffOutcome, Option<Shown>) {
+        newest: &mut Option<Shown>,
+    ) -> DiffOutcome {
         let Some(builder) = &mut self.book else {
-            return (DiffOutcome::Ignored, None);
+            return DiffOutcome::Ignored;
         };
         let (instrument, at) = (self.id, depth.update.now);
-        let mut newest = None;
         let audited = out.audit.is_some();
         let mut applied = |book: &Book<N>, update_id, _| {
             if !audited {
@@ -294,31 +303,28 @@ impl<const N: usize> Slot<N> {
         {
             turn.latency.record(stage, Span(ns));
         }
-        (outcome, newest)
+        outcome
     }
 
     /// The desk gets the book that the message made, if it may be read.
-    fn show(
-        &mut self,
-        out: &mut Outlet<'_>,
-        turn: &mut Turn,
-        mut stamps: Stamps,
-        depth: &Depth<'_>,
-    ) {
+    fn show(&mut self, out: &mut Outlet<'_>, turn: &mut Turn, stamps: Stamps, depth: &Depth<'_>) {
         let Some(book) = self.book.as_ref().and_then(BookBuilder::live) else {
             return;
         };
-        let top = book.top();
-        if let Some((bid, ask)) = top.best() {
-            self.pulse.book((bid.px, ask.px));
-        }
-        stamps.book = turn.clock.now();
         let times = (depth.as_of, depth.update.diff.exch_time);
-        let event = self.event(stamps, times, Body::Book(top));
+        let mut event = self.event(stamps, times, Body::Book(Top::EMPTY));
+        if let Body::Book(top) = &mut event.body {
+            book.copy_top(top);
+            if let Some((bid, ask)) = top.best() {
+                self.pulse.book((bid.px, ask.px));
+            }
+        }
+        event.stamps.book = turn.clock.now();
+        let stamps = event.stamps;
         // The ways to become live by a message: a whole book, or one that ends a silence.
         let cause = if depth.whole { "book" } else { "heard again" };
         self.tell(out, turn, cause, stamps);
-        out.publisher.publish(event);
+        out.publisher.publish(&event);
         self.fresh = false;
         self.check();
         let took = stamps.book.since(stamps.decode);
@@ -334,9 +340,9 @@ impl<const N: usize> Slot<N> {
 
     /// Says what the message showed to be missing or wrong. Returns why the book is not live, if it
     /// is not.
-    fn say_missing(&self, turn: &mut Turn, was: Counters, update: &Update<'_>) -> &'static str {
-        let is = self.counters();
-        let (event, cause) = match (is.gaps == was.gaps, is.checksum_bad == was.checksum_bad) {
+    fn say_missing(&self, turn: &mut Turn, was: [u64; 2], update: &Update<'_>) -> &'static str {
+        let is = self.losses();
+        let (event, cause) = match (is[0] == was[0], is[1] == was[1]) {
             (false, _) => ("book.gap", "gap"),
             (true, false) => ("book.checksum", "checksum"),
             (true, true) => return "crossed for too long",
@@ -364,7 +370,7 @@ impl<const N: usize> Slot<N> {
         stamps.book = turn.clock.now();
         let body = Body::Trade(trade, 0);
         out.publisher
-            .publish(self.event(stamps, (as_of, trade.exch_time), body));
+            .publish(&self.event(stamps, (as_of, trade.exch_time), body));
     }
 
     pub(crate) fn quote(
@@ -379,7 +385,7 @@ impl<const N: usize> Slot<N> {
         stamps.book = turn.clock.now();
         let body = Body::Quote(quote);
         out.publisher
-            .publish(self.event(stamps, (as_of, UnixNanos(0)), body));
+            .publish(&self.event(stamps, (as_of, UnixNanos(0)), body));
     }
 
     pub(crate) fn trading(
@@ -390,7 +396,7 @@ impl<const N: usize> Slot<N> {
         on: bool,
     ) {
         stamps.book = turn.clock.now();
-        out.publisher.publish(self.news(stamps, Body::Trading(on)));
+        out.publisher.publish(&self.news(stamps, Body::Trading(on)));
         let severity = if on { Severity::Info } else { Severity::Warn };
         turn.notes.send(
             Note::new(stamps.book, severity, "instrument.trading")
@@ -450,7 +456,7 @@ impl<const N: usize> Slot<N> {
         };
         let (body, as_of) = (Body::Book(book.top()), self.snapshot_as_of(now, snapshot));
         out.publisher
-            .publish(self.event(stamps, (as_of, UnixNanos(0)), body));
+            .publish(&self.event(stamps, (as_of, UnixNanos(0)), body));
         self.fresh = false;
         self.check();
     }
@@ -499,7 +505,7 @@ impl<const N: usize> Slot<N> {
         self.told = status;
         self.check();
         out.publisher
-            .publish(self.news(stamps, Body::Status(status)));
+            .publish(&self.news(stamps, Body::Status(status)));
         turn.notes.send(
             Note::new(at, severity(status), "book.status")
                 .instrument(self.id)
@@ -544,6 +550,7 @@ impl<const N: usize> Slot<N> {
         self.event(stamps, (now, UnixNanos(0)), body)
     }
 
+    #[inline]
     fn event(&self, stamps: Stamps, (as_of, exch_time): (Nanos, UnixNanos), body: Body) -> Event {
         let update_id = match body {
             Body::Book(_) => self.book.as_ref().map_or(0, BookBuilder::last_id),
