@@ -46,7 +46,16 @@ pub fn imbalance<const K: usize>(top: &Top<K>, k: usize) -> Option<f64> {
     let all = bids + asks; // At most 2 * 255 * (2^63 - 1): far from the end of i128.
     debug_assert!(bids >= 0);
     debug_assert!(asks >= 0);
-    (all > 0).then(|| (bids - asks) as f64 / all as f64)
+    (all > 0).then(|| float(bids - asks) / float(all))
+}
+
+/// `as f64` of a number that mostly fits into half as many bits, for which the processor has an
+/// instruction.
+fn float(number: i128) -> f64 {
+    match i64::try_from(number) {
+        Ok(number) => number as f64,
+        Err(_) => number as f64,
+    }
 }
 
 fn sum(levels: &[Level], k: usize) -> Option<i128> {
