@@ -144,7 +144,7 @@ fn counted(path: &Path) -> Count {
 }
 
 /// The words by which exchanges tell kinds of messages apart, without the instrument's name.
-fn kind(raw: &str, instruments: &[Instrument]) -> String {
+pub fn kind(raw: &str, instruments: &[Instrument]) -> String {
     const KEYS: [&str; 10] = [
         "op", "method", "event", "e", "feed", "channel", "topic", "type", "action", "stream",
     ];

@@ -1,4 +1,5 @@
 //! The golden frames of an exchange, with everything that decodes them.
+#![allow(dead_code)] // Each test binary uses its own part.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -3,8 +3,9 @@
 
 use crate::forms;
 use crate::frames::Golden;
-use crate::scan_support::{Pair, damaged};
+use crate::scan_support::{Pair, damaged, fuzzed};
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// Damaged frames of each golden one.
 const DAMAGED: usize = 400;
@@ -44,6 +45,26 @@ fn damaged_frames_say_the_same_by_either_path() {
             golden.exchange.name()
         );
     }
+}
+
+#[test]
+fn seeds_of_the_fuzzer_are_scanned_and_say_the_same_by_either_path_when_damaged() {
+    let mut pairs = fuzzed();
+    let mut dice = fastrand::Rng::with_seed(12);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/decode");
+    let mut seeds = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let seed = std::fs::read(&path).unwrap();
+        let (first, frame) = seed.split_first().unwrap();
+        let pair = &mut pairs[usize::from(*first)];
+        assert!(pair.check(frame), "{} is not scanned", path.display());
+        for _ in 0..DAMAGED {
+            pair.check(&damaged(frame, &mut dice));
+        }
+        seeds += 1;
+    }
+    assert!(seeds > pairs.len(), "{seeds} seeds");
 }
 
 #[test]

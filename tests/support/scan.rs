@@ -2,8 +2,61 @@
 #![allow(dead_code)] // Each test binary uses its own part.
 
 use std::collections::BTreeSet;
-use tickwire::base::{Instrument, Word};
-use tickwire::exchange::{DepthStream, Exchange, Words};
+use tickwire::base::{Instrument, InstrumentId, Symbol, Word};
+use tickwire::exchange::kit::words::WORDS_MAX;
+use tickwire::exchange::{ALL, DepthStream, Exchange, Words};
+
+/// What seeds of the fuzzer name: symbols of the golden frames, and one of each recording.
+const SYMBOLS: [&str; 28] = [
+    "BTCUSDT",
+    "ETHUSDT",
+    "SOLUSD",
+    "BTCUSD_PERP",
+    "ETHUSD_PERP",
+    "tickusd",
+    "TICKUSDT",
+    "WIREUSDT",
+    "ADA-USD",
+    "ADA-GBP",
+    "ETH-PERPETUAL",
+    "ETH-28AUG26-4000-C",
+    "BTC",
+    "BTC/USD",
+    "PF_XBTUSD",
+    "BTC-USDT-SWAP",
+    "BCHUSD_PERP",
+    "ZILUSDT",
+    "OMGBUSD",
+    "xlmeur",
+    "AIOZUSDT",
+    "KCSUSDT",
+    "SKL-USD",
+    "ETH-30APR21-2240-P",
+    "FI_XBTUSD_210625",
+    "PI_BCHUSD",
+    "BTC-USDT",
+    "ONT-USDT",
+];
+
+/// Each depth stream of each exchange, as the first byte of a seed counts them.
+pub fn streams() -> impl Iterator<Item = (&'static dyn Exchange, &'static DepthStream)> {
+    ALL.iter().flat_map(|exchange| {
+        let depths = exchange.depth_streams().iter();
+        depths.map(move |depth| (*exchange, depth))
+    })
+}
+
+/// Decoders of each of [`streams`] that know the symbols of the fuzzer.
+pub fn fuzzed() -> Vec<Pair> {
+    let instrument = |(n, symbol): (u16, &&str)| Instrument {
+        id: InstrumentId(n),
+        ..Instrument::bare("fuzz", Symbol::from(symbol).unwrap_or_default(), (8, 8))
+    };
+    let instruments: Vec<Instrument> = (0..).zip(&SYMBOLS).map(instrument).collect();
+    streams()
+        .map(|(exchange, depth)| Pair::new(exchange, depth, &instruments))
+        .collect()
+}
 
 /// Two decoders of one exchange that are shown the same frames: the second one with a blank in
 /// front, which nothing scans, so that it takes the tape.
@@ -44,6 +97,7 @@ impl Pair {
         self.blank.extend_from_slice(frame);
         let decoded = ours.decode(frame, our_words);
         let scanned = decoded.is_ok() && our_words.scanned();
+        assert!(decoded.is_err() || our_words.iter().count() <= WORDS_MAX);
         if !frame.starts_with(b"{") && !frame.starts_with(b"[") {
             return false; // A word like `pong`, which must stand alone.
         }
