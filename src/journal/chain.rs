@@ -9,6 +9,8 @@ use std::io::{self, BufRead, BufReader, Read};
 
 /// Bytes that are asked of a file at once.
 pub(super) const BUFFER_BYTES: usize = 64 * 1024;
+/// Bytes that are unpacked at once. Each time the decoder copies the last 32 KiB for itself.
+const UNPACKED_BYTES: usize = 256 * 1024;
 /// How gzip and zstd begin.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -81,7 +83,7 @@ pub(crate) fn series(files: impl Files + Send + 'static, name: &str) -> io::Resu
         open: None,
     };
     Ok(Some(Box::new(BufReader::with_capacity(
-        BUFFER_BYTES,
+        UNPACKED_BYTES,
         chain,
     ))))
 }
@@ -92,11 +94,11 @@ pub(crate) fn unpacked(name: &str, file: impl Read + Send + 'static) -> io::Resu
     let first = file.fill_buf()?;
     if first.starts_with(&GZIP) {
         let file = MultiGzDecoder::new(file);
-        return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, file)));
+        return Ok(Box::new(BufReader::with_capacity(UNPACKED_BYTES, file)));
     }
     if first.starts_with(&ZSTD) {
         let file = zstd::Decoder::with_buffer(file)?;
-        return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, file)));
+        return Ok(Box::new(BufReader::with_capacity(UNPACKED_BYTES, file)));
     }
     for (end, packed) in [(".gz", "gzip"), (".zst", "zstd")] {
         if name.ends_with(end) {

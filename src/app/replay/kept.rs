@@ -101,7 +101,7 @@ impl Kept {
     /// Makes room for as many bytes more: of much text all that there may ever be, on large pages.
     /// Small ones are not free, and most of their cost is that of the first touch.
     fn make_room(&mut self, bytes: usize) {
-        const MUCH: usize = 4 << 20;
+        const MUCH: usize = 1 << 20;
         let len = self.raw.len();
         if len >= MUCH && len + bytes > self.raw.capacity() {
             self.raw.reserve(bytes.max(self.room.saturating_sub(len)));

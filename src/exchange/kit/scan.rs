@@ -17,6 +17,8 @@ use std::cell::Cell;
 #[derive(Debug)]
 pub(crate) struct Scan<'t> {
     pub(super) frame: &'t [u8],
+    /// The frame, if it is known to be text: so is then each text in it.
+    text: Option<&'t str>,
     /// Numbers are shown as their text, as by `Scratch::read_exact`.
     pub(super) exact: bool,
     unread: Cell<usize>,
@@ -26,8 +28,17 @@ impl<'t> Scan<'t> {
     pub(crate) fn new(frame: &'t [u8], exact: bool) -> Self {
         Self {
             frame,
+            text: None,
             exact,
             unread: Cell::new(frame.len()),
+        }
+    }
+
+    /// As [`Self::new`], of a frame that is known to be text.
+    pub(crate) fn of_text(text: &'t str, exact: bool) -> Self {
+        Self {
+            text: Some(text),
+            ..Self::new(text.as_bytes(), exact)
         }
     }
 
@@ -85,7 +96,10 @@ impl<'t> Scan<'t> {
     #[inline]
     fn str(&self, at: usize) -> Option<(&'t str, usize)> {
         let (len, _) = text_len(self.frame.get(at..)?)?;
-        let text = std::str::from_utf8(&self.frame[at..at + len]).ok()?;
+        let text = match self.text {
+            Some(text) => text.get(at..at + len)?,
+            None => std::str::from_utf8(&self.frame[at..at + len]).ok()?,
+        };
         Some((text, at + len + 1))
     }
 

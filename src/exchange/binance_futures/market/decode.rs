@@ -136,7 +136,7 @@ pub(crate) fn survey(frame: &str, survey: &mut Survey) {
 
 /// As [`survey_any`], of the frequent messages.
 fn survey_scanned(frame: &str, survey: &mut Survey) -> Option<()> {
-    let scan = Scan::new(frame.as_bytes(), false);
+    let scan = Scan::of_text(frame, false);
     let (symbol, wide, depth) = scanned(&scan, |root| {
         let Named { stream, data } = Named::of(root);
         let keys = Keys::of(data.some()?);
