@@ -6,7 +6,7 @@ use super::config::Config;
 use super::run::{Run, RunEnd, RunError, exit_code};
 use super::secrets;
 use crate::base::{Event, Nanos};
-use crate::journal::{Report, State, Verified};
+use crate::journal::{Pack, Report, State, Verified};
 use crate::strategy::{Intents, Kind, Strategy, View};
 use crate::world::os::recorder;
 use clap::Args;
@@ -27,10 +27,13 @@ pub(crate) struct RecordArgs {
     /// Stop after this time, like 30s, 5m or 2h [default: never]
     #[arg(long = "for", value_name = "TIME", value_parser = parse_time)]
     pub(crate) time: Option<Duration>,
+    /// Pack with zstd: a third smaller than gzip
+    #[arg(long)]
+    pub(crate) zstd: bool,
     #[command(flatten)]
     pub(crate) loudness: Loudness,
     /// Read a recording back instead, and say what is whole, cut and damaged
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "out", "time"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "out", "time", "zstd"])]
     pub(crate) verify: Option<PathBuf>,
 }
 
@@ -50,8 +53,13 @@ fn record(args: RecordArgs, kinds: &[&'static Kind]) -> Result<RunEnd, RunError>
     let config = config.map_err(|errors| RunError::Wrong(errors.to_string()))?;
     // Nobody reads them: they only leave the environment.
     drop(secrets::take(&config.accounts, false)?);
+    let pack = match args.zstd {
+        true => Pack::Zstd,
+        false => Pack::Gzip,
+    };
     let run = Run::configured(config)
         .recording(out)
+        .packed(pack)
         .detail(args.loudness.detail());
     let run = match args.time {
         Some(time) => run.time(time),

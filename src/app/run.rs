@@ -14,6 +14,7 @@ use super::signals::Stop;
 use super::universe::Universe;
 use crate::base::Clock as _;
 use crate::base::text::rfc3339_millis;
+use crate::journal::Pack;
 use crate::strategy::{self, Kind};
 use crate::watch::audit::Truth;
 use crate::watch::summary::{self, Summary};
@@ -124,6 +125,8 @@ pub struct Run {
     live: bool,
     strategy: Option<StrategyMaker>,
     record: bool,
+    /// How a recording is packed.
+    pack: Pack,
     /// What was in the environment for the account.
     variables: Variables,
 }
@@ -158,6 +161,7 @@ impl Run {
             live: false,
             strategy: None,
             record: false,
+            pack: Pack::default(),
             variables: Variables::default(),
         }
     }
@@ -176,6 +180,11 @@ impl Run {
             record: true,
             ..self
         }
+    }
+
+    /// Packs the recording so.
+    pub(super) fn packed(self, pack: Pack) -> Self {
+        Self { pack, ..self }
     }
 
     /// Shows this much of the log while it runs.
@@ -219,7 +228,7 @@ impl Run {
         let started = rfc3339_millis(start::wall_clock()?);
         let ready = self.ready()?;
         let recording = match &self.out {
-            Some(dir) if self.record => Some(recording::Recording::create(dir)?),
+            Some(dir) if self.record => Some(recording::Recording::create(dir, self.pack)?),
             Some(_) | None => None,
         };
         let claim = Claim::take(self.out.as_deref(), &started)?;
@@ -410,6 +419,7 @@ fn from_args(args: RunArgs, kinds: Vec<&'static Kind>) -> Result<Run, RunError> 
         live,
         strategy: None,
         record: false,
+        pack: Pack::default(),
         variables,
     })
 }

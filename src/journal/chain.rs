@@ -2,18 +2,15 @@
 //! segments of a series. Leaves out what a crash cut off.
 
 use super::manifest::{self, Item};
+use super::pack::Pack;
 use super::scan::scan;
 use super::segment::name_of;
-use flate2::bufread::MultiGzDecoder;
 use std::io::{self, BufRead, BufReader, Read};
 
 /// Bytes that are asked of a file at once.
 pub(super) const BUFFER_BYTES: usize = 64 * 1024;
 /// Bytes that are unpacked at once. Each time the decoder copies the last 32 KiB for itself.
 const UNPACKED_BYTES: usize = 256 * 1024;
-/// How gzip and zstd begin.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
-const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// A recording from its beginning.
 pub(crate) type Reader = Box<dyn BufRead + Send>;
@@ -91,22 +88,18 @@ pub(crate) fn series(files: impl Files + Send + 'static, name: &str) -> io::Resu
 /// A file of this name, unpacked if its first bytes say gzip or zstd.
 pub(crate) fn unpacked(name: &str, file: impl Read + Send + 'static) -> io::Result<Reader> {
     let mut file = BufReader::with_capacity(BUFFER_BYTES, file);
-    let first = file.fill_buf()?;
-    if first.starts_with(&GZIP) {
-        let file = MultiGzDecoder::new(file);
-        return Ok(Box::new(BufReader::with_capacity(UNPACKED_BYTES, file)));
-    }
-    if first.starts_with(&ZSTD) {
-        let file = zstd::Decoder::with_buffer(file)?;
-        return Ok(Box::new(BufReader::with_capacity(UNPACKED_BYTES, file)));
-    }
-    for (end, packed) in [(".gz", "gzip"), (".zst", "zstd")] {
-        if name.ends_with(end) {
-            let error = format!("is named {end} and is not {packed}");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+    let begun = Pack::begun(file.fill_buf()?);
+    match (begun, Pack::named(name)) {
+        (Some(pack), _) => {
+            let file = pack.unpacked(file)?;
+            Ok(Box::new(BufReader::with_capacity(UNPACKED_BYTES, file)))
         }
+        (None, Some(pack)) => {
+            let error = format!("is named {} and is not {}", pack.end(), pack.name());
+            Err(io::Error::new(io::ErrorKind::InvalidData, error))
+        }
+        (None, None) => Ok(Box::new(file)),
     }
-    Ok(Box::new(file))
 }
 
 /// Whether the manifest says that this segment was finished.
@@ -123,13 +116,11 @@ fn is_listed(files: &dyn Files, name: &str) -> bool {
     items.any(|item| matches!(item, Item::Segment(segment) if segment.file == name))
 }
 
-type Packed = io::Take<Box<dyn Read + Send>>;
-
 struct Chain<F> {
     files: F,
     /// Segments that are still to come and how many bytes of each are read, the next at the end.
     rest: Vec<(String, u64)>,
-    open: Option<MultiGzDecoder<BufReader<Packed>>>,
+    open: Option<Box<dyn Read + Send>>,
 }
 
 impl<F: Files> Read for Chain<F> {
@@ -150,7 +141,7 @@ impl<F: Files> Read for Chain<F> {
                 bytes => {
                     let file = self.files.open(&name)?.take(bytes);
                     let file = BufReader::with_capacity(BUFFER_BYTES, file);
-                    Some(MultiGzDecoder::new(file))
+                    Some(Pack::named(&name).unwrap_or_default().unpacked(file)?)
                 }
             };
         }

@@ -4,7 +4,7 @@
 //! | word | what it means |
 //! |---|---|
 //! | entry | one thing that came in, as one line of JSON |
-//! | member | entries in one whole gzip member: a crash costs at most the last one |
+//! | member | entries in one whole gzip member or zstd frame: a crash costs at most the last one |
 //! | segment | a file: a row of members |
 //! | series | the segments of one exchange, numbered from 1 |
 //! | manifest | the file that lists the finished segments, each with its checksum |
@@ -16,6 +16,7 @@ mod line;
 mod manifest;
 mod merge;
 pub(crate) mod orders;
+mod pack;
 mod scan;
 mod sealed;
 mod segment;
@@ -31,6 +32,7 @@ pub(crate) use entry::ReadError;
 pub(crate) use entry::{Entry, Kind, Place, writable};
 pub(crate) use manifest::{Item, NAME as MANIFEST};
 pub(crate) use merge::Merge;
+pub(crate) use pack::Pack;
 #[cfg(test)]
 pub(crate) use segment::SEGMENT_AGE;
 pub(crate) use segment::{Series, Sink, Store, Written};

@@ -3,9 +3,9 @@
 use super::chain::BUFFER_BYTES;
 use super::entry::{Entry, LINE_BYTES_MAX};
 use super::manifest::Segment;
+use super::pack::Pack;
 use super::segment::MEMBER_BYTES;
 use crate::base::text::hex;
-use flate2::bufread::GzDecoder;
 use sha2::{Digest as _, Sha256};
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -52,14 +52,14 @@ pub(super) fn scan(name: &str, file: impl Read) -> io::Result<Scan> {
         file: name.to_owned(),
         ..Segment::default()
     };
+    let pack = Pack::named(name).unwrap_or_default();
     let (mut whole_bytes, mut text) = (0, Vec::new());
     let ending = loop {
         if bytes.fill_buf()?.is_empty() {
             break Ending::Whole;
         }
         text.clear();
-        let member = GzDecoder::new(&mut bytes).take(MEMBER_BYTES_MAX);
-        if let Err(error) = { member }.read_to_end(&mut text) {
+        if let Err(error) = pack.unpack_member(&mut bytes, MEMBER_BYTES_MAX, &mut text) {
             break match error.kind() {
                 io::ErrorKind::UnexpectedEof => Ending::Cut,
                 _ => Ending::Damaged(error.to_string()),

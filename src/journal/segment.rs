@@ -1,12 +1,11 @@
-//! The files of one exchange: entries in, segments out. A segment is a row of whole gzip members,
-//! so that a file that was cut is readable up to its last one. Opens no file itself.
+//! The files of one exchange: entries in, segments out. A segment is a row of whole members, so
+//! that a file that was cut is readable up to its last one. Opens no file itself.
 
 use super::entry::Entry;
 use super::manifest::{Item, Segment};
+use super::pack::{Pack, Packer};
 use crate::base::text::hex;
 use crate::base::{Nanos, Span};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Write};
 use std::ops::AddAssign;
@@ -57,13 +56,14 @@ impl AddAssign for Written {
 }
 
 /// The name of a segment's file.
-pub(super) fn file_name(series: &str, number: u32) -> String {
-    format!("{series}-{number:05}.jsonl.gz")
+pub(super) fn file_name(series: &str, number: u32, pack: Pack) -> String {
+    format!("{series}-{number:05}.jsonl{}", pack.end())
 }
 
 /// Series and number of the segment whose file has this name; `None` if it is no segment's.
 pub(super) fn name_of(file: &str) -> Option<(&str, u32)> {
-    let (series, number) = file.strip_suffix(".jsonl.gz")?.rsplit_once('-')?;
+    let name = file.strip_suffix(Pack::named(file)?.end())?;
+    let (series, number) = name.strip_suffix(".jsonl")?.rsplit_once('-')?;
     let digits = number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit());
     (digits && !series.is_empty()).then(|| Some((series, number.parse().ok()?)))?
 }
@@ -74,6 +74,7 @@ pub(super) fn name_of(file: &str) -> Option<(&str, u32)> {
 /// part of the open segment: `0 < member.raw_bytes <= segment.raw_bytes`.
 pub(crate) struct Series {
     name: &'static str,
+    pack: Pack,
     number: u32,
     open: Option<Open>,
     text: Vec<u8>,
@@ -94,16 +95,17 @@ struct Open {
 }
 
 struct Member {
-    gzip: GzEncoder<Vec<u8>>,
+    packer: Packer,
     began: Nanos,
     raw_bytes: u64,
 }
 
 impl Series {
-    /// The files `<name>-00001.jsonl.gz` and so on.
-    pub(crate) fn new(name: &'static str) -> Self {
+    /// The files `<name>-00001.jsonl.gz` and so on, or `.jsonl.zst`.
+    pub(crate) fn new(name: &'static str, pack: Pack) -> Self {
         Self {
             name,
+            pack,
             number: 0,
             open: None,
             text: Vec::new(),
@@ -142,16 +144,19 @@ impl Series {
             Some(open) => open,
             None => {
                 self.number += 1;
-                let file = file_name(self.name, self.number);
+                let file = file_name(self.name, self.number, self.pack);
                 self.open.insert(Open::new(store, now, file)?)
             }
         };
         let bytes = self.text.len() as u64;
         open.segment.add_line(entry.ts_ns.unwrap_or(0));
         open.segment.raw_bytes += bytes;
-        let member = open.member.get_or_insert_with(|| Member::new(now));
+        let member = match &mut open.member {
+            Some(member) => member,
+            none => none.insert(Member::new(now, self.pack)?),
+        };
         member.raw_bytes += bytes;
-        member.gzip.write_all(&self.text)?;
+        member.packer.add(&self.text)?;
         self.check();
         Ok(())
     }
@@ -228,7 +233,7 @@ impl Open {
         let Some(member) = self.member.take() else {
             return Ok(());
         };
-        let packed = member.gzip.finish()?;
+        let packed = member.packer.finish()?;
         let named = |error: io::Error| {
             io::Error::new(error.kind(), format!("{}: {error}", self.segment.file))
         };
@@ -241,12 +246,12 @@ impl Open {
 }
 
 impl Member {
-    fn new(now: Nanos) -> Self {
-        Self {
-            gzip: GzEncoder::new(Vec::new(), Compression::fast()),
+    fn new(now: Nanos, pack: Pack) -> io::Result<Self> {
+        Ok(Self {
+            packer: pack.begin()?,
             began: now,
             raw_bytes: 0,
-        }
+        })
     }
 }
 
@@ -256,14 +261,16 @@ mod tests {
 
     #[test]
     fn a_segment_is_known_by_its_name_alone() {
-        assert_eq!(name_of(&file_name("okx", 7)), Some(("okx", 7)));
-        assert_eq!(
-            name_of(&file_name("binance-us", 123_456)),
-            Some(("binance-us", 123_456))
-        );
+        for pack in Pack::ALL {
+            for segment in [("okx", 7), ("binance-us", 123_456)] {
+                let (series, number) = segment;
+                assert_eq!(name_of(&file_name(series, number, pack)), Some(segment));
+            }
+        }
         for other in [
             "okx-7.jsonl.gz",
             "okx-00007.jsonl",
+            "okx-00007.jsonl.gz.zst",
             "-00007.jsonl.gz",
             "okx-0000x.jsonl.gz",
         ] {

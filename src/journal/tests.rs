@@ -28,7 +28,7 @@ impl Memory {
     fn recorded() -> Self {
         let mut memory = Self::default();
         memory.list(&Item::begin(UnixNanos(0)).to_line()).unwrap();
-        let mut series = Series::new("okx");
+        let mut series = Series::new("okx", Pack::Gzip);
         for n in 0..6 {
             let now = Nanos(n * SEGMENT_AGE.0 / 2);
             series.handle_time(&mut memory, now).unwrap();

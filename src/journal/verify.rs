@@ -3,6 +3,7 @@
 
 use super::chain::{Files, segments};
 use super::manifest::{self, Item, Segment};
+use super::pack::Pack;
 use super::scan::{Ending, scan};
 use super::segment::{file_name, name_of};
 use std::collections::BTreeMap;
@@ -61,7 +62,10 @@ pub(crate) fn verify(files: &dyn Files) -> io::Result<Report> {
     let (mut report, listed) = read_manifest(&manifest_bytes(files)?);
     let mut present = BTreeMap::new();
     for (series, number, name) in found {
-        present.insert((series, number), name);
+        if let Some(other) = present.insert((series, number), name) {
+            let why = "has the number of another file";
+            report.files.push(damaged(other, why));
+        }
     }
     let mut all: Vec<(String, u32)> = listed.keys().chain(present.keys()).cloned().collect();
     all.sort();
@@ -73,9 +77,13 @@ pub(crate) fn verify(files: &dyn Files) -> io::Result<Report> {
             Some((other, last)) if other == series => last + 1,
             Some(_) | None => 1,
         };
+        let name = present.get(key).map(String::as_str);
+        let name = name.or(listed.get(key).map(|segment| segment.file.as_str()));
+        let pack = name.and_then(Pack::named).unwrap_or_default();
         for number in first_after..*number {
             let why = "is missing, and the manifest does not name it";
-            report.files.push(damaged(file_name(series, number), why));
+            let name = file_name(series, number, pack);
+            report.files.push(damaged(name, why));
         }
         let last = all.get(at + 1).is_none_or(|(after, _)| after != series);
         let verified = match (listed.get(key), present.get(key)) {

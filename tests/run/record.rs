@@ -82,7 +82,7 @@ fn two_lines_and_several_connections_make_one_recording() {
         &["BTCUSDT", "ETHUSDT"],
         "lines = 2\ninstruments_per_connection = 1\n",
     );
-    let mut recorder = world.start();
+    let mut recorder = world.start(&[]);
     recorder.until("live", |_, err| err.contains("books 2/2").then_some(()));
     std::thread::sleep(std::time::Duration::from_secs(3));
     recorder.signal("INT");
@@ -98,8 +98,17 @@ fn two_lines_and_several_connections_make_one_recording() {
 
 #[test]
 fn a_recorder_that_is_killed_leaves_what_can_be_verified_and_replayed() {
+    killed_leaves_a_recording(&[], "binance-00001.jsonl.gz");
+}
+
+#[test]
+fn so_does_one_that_packs_with_zstd() {
+    killed_leaves_a_recording(&["--zstd"], "binance-00001.jsonl.zst");
+}
+
+fn killed_leaves_a_recording(more: &[&str], name: &str) {
     let world = World::new(&["BTCUSDT"], "");
-    let mut recorder = world.start();
+    let mut recorder = world.start(more);
     // A member of the file is a second long: some are on the disk by then.
     recorder.until("live for some seconds", |_, err| {
         (err.matches("books 1/1").count() > 4).then_some(())
@@ -107,11 +116,8 @@ fn a_recorder_that_is_killed_leaves_what_can_be_verified_and_replayed() {
     recorder.signal("KILL");
     recorder.wait();
     let verified = world.verify("r").expect(0);
-    assert!(
-        verified.out.contains("cut      binance-00001.jsonl.gz"),
-        "{}",
-        verified.out
-    );
+    let cut = format!("cut      {name}");
+    assert!(verified.out.contains(&cut), "{}", verified.out);
     assert!(
         verified.out.contains("did not end in order"),
         "{}",
@@ -121,7 +127,7 @@ fn a_recorder_that_is_killed_leaves_what_can_be_verified_and_replayed() {
     assert!(books["BTCUSDT"].0 > 20, "{books:?}");
 
     // Also when the kernel had taken only a part of the last write.
-    let path = world.path().join("r/binance-00001.jsonl.gz");
+    let path = world.path().join("r").join(name);
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() - 7]).unwrap();
     let verified = world.verify("r").expect(0);
@@ -219,11 +225,9 @@ impl World {
         self.folder.path()
     }
 
-    fn start(&self) -> Process {
-        Process::start(tickwire(
-            self.path(),
-            &["record", "-v", "c.toml", "--out", "r"],
-        ))
+    fn start(&self, more: &[&str]) -> Process {
+        let arguments = ["record", "-v", "c.toml", "--out", "r"];
+        Process::start(tickwire(self.path(), &[&arguments, more].concat()))
     }
 
     fn verify(&self, dir: &str) -> Ran {

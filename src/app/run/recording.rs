@@ -3,6 +3,7 @@
 
 use super::RunError;
 use super::screen::Screen;
+use crate::journal::Pack;
 use crate::world::os::clock::OsClock;
 use crate::world::os::engine::Outputs;
 use crate::world::os::recorder::{self, BodyEnd, BodyTap, Folder, Recorded, RecordingWriter};
@@ -13,12 +14,13 @@ use std::path::Path;
 /// A recording that has its folder but no thread yet.
 pub(super) struct Recording {
     folder: Folder,
+    pack: Pack,
     bodies: (BodyTap, BodyEnd),
 }
 
 impl Recording {
     /// Makes the folder.
-    pub(super) fn create(dir: &Path) -> Result<Self, RunError> {
+    pub(super) fn create(dir: &Path, pack: Pack) -> Result<Self, RunError> {
         let folder = Folder::create(dir).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
                 RunError::Wrong(error.to_string())
@@ -27,6 +29,7 @@ impl Recording {
         })?;
         Ok(Self {
             folder,
+            pack,
             bodies: recorder::bodies(),
         })
     }
@@ -40,6 +43,7 @@ impl Recording {
     pub(super) fn start(self, outputs: &mut Outputs) -> Result<RecordingHandle, RunError> {
         let inputs = Inputs {
             store: Box::new(self.folder),
+            pack: self.pack,
             lanes: std::mem::take(&mut outputs.taps),
             bodies: self.bodies.1,
             clock: Box::new(OsClock),

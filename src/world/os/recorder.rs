@@ -12,7 +12,7 @@ mod read;
 
 use super::sys;
 use crate::base::{Clock, InstrumentId, Nanos, Note, Severity, Span, Value};
-use crate::journal::{self, Entry, Item, Place, Series, Store, Written};
+use crate::journal::{self, Entry, Item, Pack, Place, Series, Store, Written};
 use crate::watch::log::Anchor;
 use crate::wiring::tap::{Head, Kind, TapEnd};
 use crate::wiring::turn::Notes;
@@ -50,6 +50,8 @@ pub(crate) struct LaneTap {
 pub(crate) struct Inputs {
     /// Where files go.
     pub(crate) store: Box<dyn Store + Send>,
+    /// How they are packed.
+    pub(crate) pack: Pack,
     /// The run's feed lanes.
     pub(crate) lanes: Vec<LaneTap>,
     /// What the clerk fetched.
@@ -105,6 +107,7 @@ impl Drop for RecordingHandle {
 /// The recorder's state, on its own thread.
 pub(crate) struct RecordingWriter {
     store: Box<dyn Store + Send>,
+    pack: Pack,
     tracks: Vec<Track>,
     bodies: BodyEnd,
     clock: Box<dyn Clock + Send>,
@@ -153,6 +156,7 @@ impl RecordingWriter {
         };
         let mut recorder = Self {
             store: inputs.store,
+            pack: inputs.pack,
             tracks: Vec::new(),
             bodies: inputs.bodies,
             clock: inputs.clock,
@@ -235,7 +239,7 @@ impl RecordingWriter {
     fn track(&mut self, exchange: &'static str) -> &mut Track {
         let known = self.tracks.iter().position(|t| t.series.name() == exchange);
         let at = known.unwrap_or_else(|| {
-            self.tracks.push(Track::new(exchange));
+            self.tracks.push(Track::new(exchange, self.pack));
             self.tracks.len() - 1
         });
         &mut self.tracks[at]
@@ -250,9 +254,9 @@ struct Out<'o> {
 }
 
 impl Track {
-    fn new(exchange: &'static str) -> Self {
+    fn new(exchange: &'static str, pack: Pack) -> Self {
         Self {
-            series: Series::new(exchange),
+            series: Series::new(exchange, pack),
             lanes: Vec::new(),
             bodies: VecDeque::new(),
             unwritable: 0,

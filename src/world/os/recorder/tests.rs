@@ -39,6 +39,15 @@ struct World {
 
 impl World {
     fn new(store: impl Store + Send + 'static, lanes: usize, tap_bytes: usize) -> Self {
+        Self::packed(Pack::Gzip, store, lanes, tap_bytes)
+    }
+
+    fn packed(
+        pack: Pack,
+        store: impl Store + Send + 'static,
+        lanes: usize,
+        tap_bytes: usize,
+    ) -> Self {
         let clock = Hand::default();
         let (body_tap, body_end) = bodies();
         let (taps, lanes) = (0..lanes)
@@ -58,6 +67,7 @@ impl World {
             .unzip();
         let recorder = RecordingWriter::new(Inputs {
             store: Box::new(store),
+            pack,
             lanes,
             bodies: body_end,
             clock: Box::new(clock.clone()),
@@ -71,8 +81,8 @@ impl World {
         }
     }
 
-    fn in_dir(dir: &Path) -> Self {
-        Self::new(Folder::create(dir).unwrap(), 1, 1 << 20)
+    fn in_dir(dir: &Path, pack: Pack) -> Self {
+        Self::packed(pack, Folder::create(dir).unwrap(), 1, 1 << 20)
     }
 
     fn frame(&mut self, lane: usize, at: u64, text: &str) {
@@ -91,8 +101,8 @@ impl World {
     }
 
     /// Three segments of two lines each.
-    fn three_segments(dir: &Path) -> Recorded {
-        let mut world = Self::in_dir(dir);
+    fn three_segments(dir: &Path, pack: Pack) -> Recorded {
+        let mut world = Self::in_dir(dir, pack);
         for n in 0..3 {
             let now = Nanos(n * 2 * SEGMENT_AGE.0 + 1_000_000_000);
             world.frame(0, now.0, &format!(r#"{{"n":{n},"t":"a \"b\" \\ é"}}"#));
@@ -120,10 +130,24 @@ fn states(dir: &Path) -> Vec<(String, State)> {
     files.map(|file| (file.file, file.state)).collect()
 }
 
+/// Both ways of packing, and what names of segments end with.
+const PACKS: [(Pack, &str); 2] = [(Pack::Gzip, ".jsonl.gz"), (Pack::Zstd, ".jsonl.zst")];
+
 #[test]
 fn segments_follow_one_another_and_read_as_one_recording() {
+    for (pack, end) in PACKS {
+        segments_read_as_one(pack, end);
+    }
+}
+
+fn segments_read_as_one(pack: Pack, end: &str) {
     let dir = folder();
-    let recorded = World::three_segments(dir.path());
+    let recorded = World::three_segments(dir.path(), pack);
+    assert!(
+        states(dir.path())
+            .iter()
+            .all(|(name, _)| name.ends_with(end))
+    );
     assert_eq!((recorded.written.files, recorded.written.lines), (3, 6));
     let report = verify(dir.path()).unwrap();
     assert!(report.is_sound() && report.ended, "{report:?}");
@@ -211,9 +235,16 @@ fn a_second_recording_into_a_folder_is_refused() {
 
 #[test]
 fn every_changed_byte_of_every_file_is_found_and_its_file_is_named() {
+    for (pack, end) in PACKS {
+        changed_bytes_are_found(pack, end);
+    }
+}
+
+fn changed_bytes_are_found(pack: Pack, end: &str) {
     let dir = folder();
-    World::three_segments(dir.path());
-    for name in ["binance-00001.jsonl.gz", "binance-00003.jsonl.gz", MANIFEST] {
+    World::three_segments(dir.path(), pack);
+    let [first, third] = [1, 3].map(|n| format!("binance-{n:05}{end}"));
+    for name in [&first, &third, MANIFEST] {
         let path = dir.path().join(name);
         let good = fs::read(&path).unwrap();
         for at in 0..good.len() {
@@ -238,8 +269,14 @@ fn every_changed_byte_of_every_file_is_found_and_its_file_is_named() {
 
 #[test]
 fn a_recording_that_was_killed_is_sound_up_to_its_last_member() {
+    for (pack, end) in PACKS {
+        killed_is_sound(pack, end);
+    }
+}
+
+fn killed_is_sound(pack: Pack, end: &str) {
     let dir = folder();
-    let mut world = World::in_dir(dir.path());
+    let mut world = World::in_dir(dir.path(), pack);
     for n in 0..5 {
         world.frame(0, n * 2_000_000_000 + 1, &format!("{{\"n\":{n}}}"));
         world
@@ -250,9 +287,9 @@ fn a_recording_that_was_killed_is_sound_up_to_its_last_member() {
             .unwrap();
     }
     drop(world);
-    let name = "binance-00001.jsonl.gz";
-    let path = dir.path().join(name);
-    assert_eq!(states(dir.path()), [(name.to_owned(), State::Cut(0))]);
+    let name = format!("binance-00001{end}");
+    let path = dir.path().join(&name);
+    assert_eq!(states(dir.path()), [(name, State::Cut(0))]);
     assert_eq!(lines_of(&dir.path().join("binance")).len(), 5);
     let good = fs::read(&path).unwrap();
     let mut seen = Vec::new();
@@ -273,14 +310,19 @@ fn a_recording_that_was_killed_is_sound_up_to_its_last_member() {
 
 #[test]
 fn files_that_are_missing_foreign_or_out_of_order_are_named() {
+    for (pack, end) in PACKS {
+        missing_and_foreign_are_named(pack, end);
+    }
+}
+
+fn missing_and_foreign_are_named(pack: Pack, end: &str) {
     let dir = folder();
-    World::three_segments(dir.path());
-    let [first, second, third] =
-        [1, 2, 3].map(|n| dir.path().join(format!("binance-{n:05}.jsonl.gz")));
+    World::three_segments(dir.path(), pack);
+    let [first, second, third] = [1, 2, 3].map(|n| dir.path().join(format!("binance-{n:05}{end}")));
     let other = dir.path().join("kept");
     fs::rename(&second, &other).unwrap();
     let (name, state) = states(dir.path()).remove(1);
-    assert_eq!(name, "binance-00002.jsonl.gz");
+    assert_eq!(name, format!("binance-00002{end}"));
     assert_eq!(state, State::Damaged("is missing".into()));
     let error = open(&dir.path().join("binance")).err().unwrap().to_string();
     assert!(error.contains("segment 2 of binance is missing"), "{error}");
@@ -293,12 +335,22 @@ fn files_that_are_missing_foreign_or_out_of_order_are_named() {
 
     // A file of somebody else, and one that the manifest does not name in front of another.
     fs::write(dir.path().join("notes.txt"), "mine").unwrap();
-    fs::copy(&third, dir.path().join("binance-00005.jsonl.gz")).unwrap();
+    fs::copy(&third, dir.path().join(format!("binance-00005{end}"))).unwrap();
     let found = states(dir.path());
     let tail = &found[3..];
-    assert_eq!(tail[0].0, "binance-00004.jsonl.gz");
+    assert_eq!(tail[0].0, format!("binance-00004{end}"));
     assert!(matches!(tail[0].1, State::Damaged(_)));
-    assert_eq!(tail[1], ("binance-00005.jsonl.gz".into(), State::Cut(0)));
+    assert_eq!(tail[1], (format!("binance-00005{end}"), State::Cut(0)));
+
+    // Two files of one number, packed in either way: a replay takes neither for the other.
+    let twice = dir.path().join("binance-00002.jsonl.gz");
+    let twice = match twice.exists() {
+        true => dir.path().join("binance-00002.jsonl.zst"),
+        false => twice,
+    };
+    fs::copy(&second, twice).unwrap();
+    assert!(!verify(dir.path()).unwrap().is_sound());
+    assert!(open(&dir.path().join("binance")).is_err());
 }
 
 #[test]
@@ -416,6 +468,7 @@ fn the_thread_ends_by_itself_when_a_write_fails_and_else_when_it_is_told_to() {
         let clock = Hand::default();
         let handle = RecordingWriter::start(Inputs {
             store: Box::new(store),
+            pack: Pack::Gzip,
             lanes: vec![LaneTap {
                 end,
                 exchange: "binance",
