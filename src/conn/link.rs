@@ -53,9 +53,9 @@ pub enum Output {
 /// What a read gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Read<'a> {
-    /// One text message of the connection [`Link::epoch`].
+    /// One text message of the connection [`Link::epoch`], or a binary one if these are read.
     Frame {
-        /// The payload, UTF-8 as tungstenite checked it; borrowed until the next call.
+        /// The payload, of a text UTF-8; borrowed until the next call.
         text: &'a [u8],
         /// Stamps of the socket read that completed the message.
         rx: RxStamps,
@@ -108,9 +108,9 @@ pub enum SendError {
 /// What came and went, over all connections of the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
-    /// Text messages that were read.
+    /// Messages that were read.
     pub(crate) text_frames: u64,
-    /// Binary messages, which are ignored.
+    /// Binary messages that were ignored.
     pub binary_frames: u64,
     /// Messages that were too long, and were dropped.
     pub too_long: u64,
@@ -179,7 +179,7 @@ pub struct Link<S> {
     /// The frame that was written last.
     frame: Vec<u8>,
     /// The message that the owner reads. It shares tungstenite's buffer until the next read.
-    held: Utf8Bytes,
+    held: Bytes,
     /// In its place: a large message, or the excerpt of one that was too long.
     large: Vec<u8>,
     /// An excerpt of the beginning of a message whose rest is being dropped.
@@ -238,7 +238,7 @@ impl<S: Transport> Link<S> {
             expires: Nanos::NEVER,
             unflushed: false,
             frame: Vec::with_capacity(FRAME_BYTES),
-            held: Utf8Bytes::default(),
+            held: Bytes::new(),
             large: Vec::new(),
             cut: Vec::new(),
             last_error: ArrayString::new(),
@@ -388,11 +388,11 @@ impl<S: Transport> Link<S> {
         awaited && !std::mem::replace(&mut self.postponed, true)
     }
 
-    /// The next text message. Drives the handshakes before the first. Call until `Blocked` or
+    /// The next message. Drives the handshakes before the first. Call until `Blocked` or
     /// `Closed`; the text lives until the next call.
     pub fn read<'a>(&'a mut self, clock: &dyn Clock) -> Read<'a> {
         // Given back before the next read, so that tungstenite can use its buffer's memory again.
-        self.held = Utf8Bytes::default();
+        self.held = Bytes::new();
         self.large = Vec::new();
         if self.phase != Phase::Live {
             self.advance(clock.now(), clock.unix());
@@ -406,7 +406,7 @@ impl<S: Transport> Link<S> {
                     Read::Blocked
                 };
             };
-            match ws.get_mut().text() {
+            match ws.get_mut().message() {
                 Ok(Some(place)) => return self.read_in_place(clock, place),
                 Ok(None) => {} // Anything else is tungstenite's.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -419,21 +419,26 @@ impl<S: Transport> Link<S> {
                     continue;
                 }
             }
-            match ws.read() {
-                Ok(Message::Text(text)) => {
+            let message = match ws.read() {
+                Ok(Message::Text(text)) => Ok(Ok(text.into())),
+                Ok(Message::Binary(bytes)) if self.config.binary => Ok(Ok(bytes)),
+                other => other.map(Err),
+            };
+            match message {
+                Ok(Ok(bytes)) => {
                     let (at, rx) = (clock.now(), ws.get_ref().get_ref().get_ref().rx());
                     self.heard_text(at);
-                    self.held = text;
+                    self.held = bytes;
                     if self.cut_short() {
                         continue;
                     }
                     return Read::Frame {
-                        text: self.held.as_bytes(),
+                        text: &self.held,
                         rx,
                         at,
                     };
                 }
-                Ok(other) => {
+                Ok(Err(other)) => {
                     self.handle_other(clock.now(), other);
                     others += 1;
                     if others > OTHERS_MAX {

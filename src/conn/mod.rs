@@ -23,7 +23,7 @@ pub use close::{Close, Phase};
 pub(crate) use limiter::Limiter;
 pub use link::{Link, Output, Read, SendError};
 pub(crate) use proxy::{Proxy, Target};
-pub use settings::LinkConfig;
+pub use settings::{KeyHeader, LinkConfig};
 pub(crate) use sieve::EXCERPT_BYTES;
 
 use crate::base::{Nanos, RxStamps};

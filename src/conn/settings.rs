@@ -1,9 +1,25 @@
 //! A link's settings for its peer, checked before the first attempt. Decides nothing later.
 
 use super::proxy::{Proxy, Target};
-use crate::base::Span;
+use crate::base::{Secret, Span};
 use rustls::pki_types::ServerName;
 use std::fmt;
+use std::sync::Arc;
+
+/// A header of the upgrade that names a key. The key is shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyHeader {
+    /// What the peer calls the header.
+    pub name: &'static str,
+    /// The key.
+    pub key: Arc<Secret>,
+}
+
+impl fmt::Debug for KeyHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
 
 /// How long each phase of a connection may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +85,10 @@ pub struct LinkConfig {
     pub message_bytes_max: usize,
     /// The way there: a proxy, and what it is to connect to.
     pub(crate) proxy: Option<(Proxy, Target)>,
+    /// Binary messages are read beside texts; otherwise they are counted and dropped.
+    pub binary: bool,
+    /// What the upgrade says of us.
+    pub key: Option<KeyHeader>,
 }
 
 impl LinkConfig {
@@ -92,6 +112,8 @@ impl LinkConfig {
             messages: None,
             message_bytes_max: Self::MESSAGE_BYTES_MAX,
             proxy: None,
+            binary: false,
+            key: None,
         }
     }
 
@@ -100,6 +122,9 @@ impl LinkConfig {
         let clean = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
         if !self.path.starts_with('/') || !clean(&self.path) {
             return Err(LinkError::Path);
+        }
+        if !self.key.iter().all(|header| clean(header.key.expose())) {
+            return Err(LinkError::Key);
         }
         ServerName::try_from(self.host.clone()).map_err(|_| LinkError::Host)
     }
@@ -125,6 +150,8 @@ pub enum LinkError {
     Host,
     /// Does not start with `/`, or has characters that a request line must not have.
     Path,
+    /// The key has characters that a header must not have.
+    Key,
 }
 
 impl fmt::Display for LinkError {
@@ -132,6 +159,7 @@ impl fmt::Display for LinkError {
         f.write_str(match self {
             Self::Host => "the host is neither a DNS name nor an IP address",
             Self::Path => "the path must start with `/` and hold no space or control character",
+            Self::Key => "the API key must hold no space or control character",
         })
     }
 }
@@ -157,6 +185,17 @@ mod tests {
         );
         assert_eq!(name("bad host", "/").err(), Some(LinkError::Host));
         assert_eq!(name("", "/").err(), Some(LinkError::Host));
+        let keyed = |key: &str| LinkConfig {
+            key: Some(KeyHeader {
+                name: "X-KEY",
+                key: Arc::new(Secret::from(key.to_owned())),
+            }),
+            ..LinkConfig::new("a.com", 443, "/")
+        };
+        assert!(keyed("Cb9xkQ2mVn").server_name().is_ok());
+        let broken = keyed("Cb9xkQ2mVn\r\nX: y");
+        assert_eq!(broken.server_name().err(), Some(LinkError::Key));
+        assert!(!format!("{broken:?}").contains("Cb9xkQ2mVn"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! Splits what a WebSocket's stream brings into frames. Hands plain texts over where they lie, and
-//! everything else to tungstenite, one frame at a time. Takes messages of unusual size out: it
-//! gathers large ones itself, so that no buffer stays large after them, and drops those over the
-//! limit, so that the connection lives. Answers nothing and judges no protocol.
+//! Splits what a WebSocket's stream brings into frames. Hands messages of one frame over where they
+//! lie (texts, and binary ones if these are wanted), and everything else to tungstenite, one frame
+//! at a time. Takes messages of unusual size out: it gathers large ones itself, so that no buffer
+//! stays large after them, and drops those over the limit, so that the connection lives. Answers
+//! nothing and judges no protocol.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
@@ -23,8 +24,8 @@ const HEADER_MAX: usize = 10;
 /// What was taken out.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Sifted {
-    /// The payload of a large text message.
-    Large(Vec<u8>),
+    /// The payload of a large message, and whether it is a text.
+    Large(Vec<u8>, bool),
     /// A message of this many bytes was too long; its beginning and its end.
     TooLong(u64, Vec<u8>),
     /// A message of this many bytes was too long, but its beginning has already passed on, as a
@@ -40,6 +41,15 @@ enum Way {
     Drop,
 }
 
+/// Where the payload of a whole message lies.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct InPlace {
+    /// In [`Sieve::bytes`].
+    pub(crate) at: Range<usize>,
+    /// Or it is a binary message.
+    pub(crate) is_text: bool,
+}
+
 /// A stream of WebSocket frames without what is large.
 ///
 /// Invariant: `start <= end <= buffer.len()`; while the payload of a frame comes in, `left` of it
@@ -47,6 +57,8 @@ enum Way {
 pub(crate) struct Sieve<T> {
     stream: T,
     limit: u64,
+    /// Binary messages are wanted, too.
+    binary: bool,
     /// What was read and not yet taken: `buffer[start..end]`.
     buffer: Box<[u8]>,
     start: usize,
@@ -55,7 +67,7 @@ pub(crate) struct Sieve<T> {
     way: Way,
     /// The message whose next frame is awaited, if it comes in several.
     open: Option<Open>,
-    /// What is dropped: the message so far, and whether the current frame is its last.
+    /// What does not pass: the message so far, and whether the current frame is its last.
     dropped: Open,
     last: bool,
     /// The payload of a large message, or the excerpt of one that is dropped.
@@ -73,6 +85,8 @@ pub(crate) struct Sieve<T> {
 #[derive(Debug, Clone, Copy, Default)]
 struct Open {
     bytes: u64,
+    /// Its owner reads it: it is a text, or a binary message that is wanted.
+    wanted: bool,
     text: bool,
     /// Its first frames have passed.
     passed: bool,
@@ -81,13 +95,15 @@ struct Open {
 }
 
 impl<T> Sieve<T> {
-    /// Messages of more than `limit` bytes are dropped. `behind` was read already.
-    pub(crate) fn new(stream: T, behind: &[u8], limit: usize) -> Self {
+    /// Messages of more than `limit` bytes are dropped. `behind` was read already. `binary`
+    /// messages are read as texts are.
+    pub(crate) fn new(stream: T, behind: &[u8], limit: usize, binary: bool) -> Self {
         let mut buffer = vec![0; BUFFER_BYTES.max(behind.len())];
         buffer[..behind.len()].copy_from_slice(behind);
         Self {
             stream,
             limit: limit as u64,
+            binary,
             buffer: buffer.into(),
             start: 0,
             end: behind.len(),
@@ -151,6 +167,7 @@ impl<T> Sieve<T> {
         let dropping = before.dropping || bytes > self.limit;
         let now = Open {
             bytes,
+            wanted: before.wanted || self.is_wanted(header.opcode),
             text: before.text || header.opcode == TEXT,
             passed: before.passed || !dropping,
             dropping,
@@ -159,19 +176,24 @@ impl<T> Sieve<T> {
         if dropping {
             (self.way, self.dropped, self.last) = (Way::Drop, now, header.last);
             let ends = before.passed && !before.dropping;
-            self.cut |= ends && now.text;
+            self.cut |= ends && now.wanted;
             return match ends {
                 true => Passes::End,
                 false => Passes::Nothing,
             };
         }
-        let alone = header.opcode == TEXT && header.last;
+        let alone = self.is_wanted(header.opcode) && header.last;
         if alone && bytes >= LARGE_BYTES as u64 {
-            self.way = Way::Gather;
+            (self.way, self.dropped) = (Way::Gather, now);
             self.gathered = Vec::with_capacity(bytes as usize);
             return Passes::Nothing;
         }
         Passes::Header
+    }
+
+    #[inline]
+    fn is_wanted(&self, opcode: u8) -> bool {
+        opcode == TEXT || (self.binary && opcode == BINARY)
     }
 
     /// If the payload of a frame that does not pass is over, and its message with it, that is what
@@ -182,7 +204,7 @@ impl<T> Sieve<T> {
         }
         let sifted = match self.way {
             Way::Pass => return,
-            Way::Gather => Sifted::Large(mem::take(&mut self.gathered)),
+            Way::Gather => Sifted::Large(mem::take(&mut self.gathered), self.dropped.text),
             Way::Drop if !self.last => return,
             Way::Drop if self.dropped.passed => Sifted::Cut(self.dropped.bytes),
             Way::Drop => Sifted::TooLong(self.dropped.bytes, mem::take(&mut self.gathered)),
@@ -203,10 +225,10 @@ impl<T> Sieve<T> {
 }
 
 impl<T: Read> Sieve<T> {
-    /// Where the next message lies in [`Self::bytes`], if it is a text in one frame that is whole
-    /// in there. `None` if it is something else, of which [`Read`] has the bytes.
+    /// Where the next message lies, if it is one of those that are wanted, in one frame that is
+    /// whole there. `None` if it is something else, of which [`Read`] has the bytes.
     #[inline]
-    pub(crate) fn text(&mut self) -> io::Result<Option<Range<usize>>> {
+    pub(crate) fn message(&mut self) -> io::Result<Option<InPlace>> {
         if self.left > 0 || self.open.is_some() || self.sifted.is_some() {
             return Ok(None);
         }
@@ -214,14 +236,18 @@ impl<T: Read> Sieve<T> {
         loop {
             if let Some(header) = Header::parse(self.held()) {
                 let whole = header.bytes as u64 + header.len;
-                if !header.is_plain_text() || header.len > self.limit || whole > BUFFER_MOST {
+                let plain = header.last && self.is_wanted(header.opcode) && !header.odd;
+                if !plain || header.len > self.limit || whole > BUFFER_MOST {
                     return Ok(None);
                 }
                 let (from, whole) = (self.start + header.bytes, whole as usize);
                 if self.end - self.start >= whole {
                     self.start += whole;
                     self.check();
-                    return Ok(Some(from..self.start));
+                    return Ok(Some(InPlace {
+                        at: from..self.start,
+                        is_text: header.opcode == TEXT,
+                    }));
                 }
             }
             let before = self.end - self.start;
@@ -236,7 +262,7 @@ impl<T: Read> Sieve<T> {
         }
     }
 
-    /// What [`Self::text`] names the places of; until the next call.
+    /// What [`Self::message`] names the places of; until the next call.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer
     }
@@ -356,12 +382,6 @@ struct Header {
 }
 
 impl Header {
-    /// A whole text in one frame, as a server sends it.
-    #[inline]
-    fn is_plain_text(&self) -> bool {
-        self.last && self.opcode == TEXT && !self.odd
-    }
-
     /// The header that `bytes` begin with, if it is whole. A mask counts as payload.
     #[inline]
     fn parse(bytes: &[u8]) -> Option<Self> {

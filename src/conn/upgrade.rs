@@ -8,18 +8,21 @@ use super::close::Close;
 use super::http::{Body, HEAD_BYTES_MAX, Head};
 use super::http_date;
 use super::retry_after::retry_after;
+use super::settings::LinkConfig;
 use crate::base::{Span, UnixNanos};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::io::{self, ErrorKind, Read, Write};
 use tungstenite::handshake::derive_accept_key;
+use zeroize::Zeroizing;
 
 const PIECE_BYTES: usize = 4 * 1024;
 
 /// An upgrade under way over the stream `T`.
 pub(super) struct Upgrade<T> {
     stream: T,
-    request: Vec<u8>,
+    /// It may name a key.
+    request: Zeroizing<Vec<u8>>,
     /// Bytes of the request that the stream took.
     sent: usize,
     /// The answer so far: its head, or its body once it is a refusal.
@@ -53,16 +56,32 @@ pub(super) enum Progress {
 }
 
 impl<T: Read + Write> Upgrade<T> {
-    /// `host` as the Host header has it, `path` with its query; `nonce` makes the key.
-    pub(crate) fn new(stream: T, host: &str, path: &str, nonce: [u8; 16]) -> Self {
+    /// Asks for what `config` names; `nonce` makes the handshake's own key.
+    pub(crate) fn new(stream: T, config: &LinkConfig, nonce: [u8; 16]) -> Self {
         let key = STANDARD.encode(nonce);
-        let request = format!(
+        let (host, path) = (config.host_header(), &config.path);
+        let head = format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nUser-Agent: tickwire\r\n\r\n"
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nUser-Agent: tickwire\r\n"
         );
+        let (name, whose) = match &config.key {
+            Some(header) => (header.name, header.key.expose()),
+            None => ("", ""),
+        };
+        // Allocated once: growing would leave copies of the key behind that nobody wipes.
+        let room = head.len() + name.len() + whose.len() + 8;
+        let mut request = Zeroizing::new(Vec::with_capacity(room));
+        request.extend_from_slice(head.as_bytes());
+        if !name.is_empty() {
+            for part in [name, ": ", whose, "\r\n"] {
+                request.extend_from_slice(part.as_bytes());
+            }
+        }
+        request.extend_from_slice(b"\r\n");
+        debug_assert!(request.len() <= room);
         Self {
             stream,
-            request: request.into_bytes(),
+            request,
             sent: 0,
             answer: Vec::new(),
             interim_bytes: 0,

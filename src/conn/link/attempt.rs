@@ -97,8 +97,7 @@ impl<S: Transport> Link<S> {
             return;
         };
         let nonce = self.rng.u128(..).to_le_bytes();
-        let host = self.config.host_header();
-        self.wire = Wire::Http(Upgrade::new(tls, &host, &self.config.path, nonce));
+        self.wire = Wire::Http(Upgrade::new(tls, &self.config, nonce));
         self.upgrade_asked = now;
         self.enter(Phase::Upgrading, now + self.config.deadlines.upgrade);
     }
@@ -127,7 +126,7 @@ impl<S: Transport> Link<S> {
             .map(|date| http_date::told(date, self.upgrade_asked, now));
         let (tls, behind) = upgrade.into_parts();
         let limit = self.config.message_bytes_max;
-        let sieve = Sieve::new(tls, &behind, limit);
+        let sieve = Sieve::new(tls, &behind, limit, self.config.binary);
         let ws = WebSocket::from_raw_socket(sieve, Role::Client, Some(ws::config(limit)));
         self.wire = Wire::Ws(ws);
         self.enter(Phase::Live, Nanos::NEVER);
@@ -198,7 +197,7 @@ impl<S: Transport> Link<S> {
 
     pub(super) fn close(&mut self, now: Nanos, reason: Close) {
         self.wire = Wire::None;
-        self.held = Utf8Bytes::default();
+        self.held = Bytes::new();
         self.large = Vec::new();
         let retry_at = self.retry_at(now, reason);
         self.enter(Phase::Waiting, retry_at);

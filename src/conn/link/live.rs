@@ -1,9 +1,8 @@
 //! What a live connection does besides frames: heartbeat, closing, the peer's limit. Never dials.
 
-use super::super::sieve::excerpt;
+use super::super::sieve::{InPlace, excerpt};
 use super::*;
 use std::io::Write as _;
-use std::ops::Range;
 
 impl<S: Transport> Link<S> {
     fn blocked(&self) -> Read<'static> {
@@ -14,23 +13,24 @@ impl<S: Transport> Link<S> {
         }
     }
 
-    /// A text that lies whole in the buffer below tungstenite.
+    /// A message that lies whole in the buffer below tungstenite.
     #[inline]
-    pub(super) fn read_in_place(&mut self, clock: &dyn Clock, place: Range<usize>) -> Read<'_> {
+    pub(super) fn read_in_place(&mut self, clock: &dyn Clock, place: InPlace) -> Read<'_> {
         let at = clock.now();
         self.heard_text(at);
         let Wire::Ws(ws) = &self.wire else {
             return Read::Closed;
         };
         let (sieve, rx) = (ws.get_ref(), ws.get_ref().get_ref().get_ref().rx());
-        if std::str::from_utf8(&sieve.bytes()[place.clone()]).is_err() {
+        let bytes = &sieve.bytes()[place.at.clone()];
+        if place.is_text && std::str::from_utf8(bytes).is_err() {
             return self.no_utf8(at);
         }
         let Wire::Ws(ws) = &self.wire else {
             return Read::Closed;
         };
         Read::Frame {
-            text: &ws.get_ref().bytes()[place],
+            text: &ws.get_ref().bytes()[place.at],
             rx,
             at,
         }
@@ -52,9 +52,9 @@ impl<S: Transport> Link<S> {
         match ws.get_mut().take_sifted() {
             None if ws.get_mut().take_tired() => Read::Yielded,
             None => self.blocked(),
-            Some(Sifted::Large(text)) => {
+            Some(Sifted::Large(text, is_text)) => {
                 let at = clock.now();
-                if std::str::from_utf8(&text).is_err() {
+                if is_text && std::str::from_utf8(&text).is_err() {
                     return self.no_utf8(at);
                 }
                 self.heard_text(at);
@@ -98,7 +98,7 @@ impl<S: Transport> Link<S> {
             self.counters.text_frames -= 1;
             let text = std::mem::take(&mut self.held);
             self.cut = Vec::new();
-            excerpt(&mut self.cut, text.as_bytes());
+            excerpt(&mut self.cut, &text);
         }
         cut
     }

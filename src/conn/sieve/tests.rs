@@ -55,30 +55,37 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// What the reader above gets, in order: texts, and what was sifted out.
 fn read_all(bytes: Vec<u8>, seed: u64) -> Vec<String> {
-    let all = read_by(bytes.clone(), seed, true);
-    assert_eq!(all, read_by(bytes, seed, false), "by tungstenite alone");
+    read_sorts(bytes, seed, false)
+}
+
+/// The same, with binary messages if these are wanted.
+fn read_sorts(bytes: Vec<u8>, seed: u64, binary: bool) -> Vec<String> {
+    let all = read_by(bytes.clone(), seed, (true, binary));
+    let other = read_by(bytes, seed, (false, binary));
+    assert_eq!(all, other, "by tungstenite alone");
     all
 }
 
-/// Reads plain texts `in_place`, or all by tungstenite.
-fn read_by(bytes: Vec<u8>, seed: u64, in_place: bool) -> Vec<String> {
+/// Reads plain messages `in_place`, or all by tungstenite.
+fn read_by(bytes: Vec<u8>, seed: u64, (in_place, binary): (bool, bool)) -> Vec<String> {
     let behind = bytes[..bytes.len().min(seed as usize % 40)].to_vec();
     let pieces = Pieces {
         at: behind.len(),
         bytes,
         rng: Rng::with_seed(seed),
     };
-    let sieve = Sieve::new(pieces, &behind, LIMIT);
+    let sieve = Sieve::new(pieces, &behind, LIMIT, binary);
     let mut ws =
         WebSocket::from_raw_socket(sieve, Role::Client, Some(crate::conn::ws::config(LIMIT)));
+    let sort = |is_text: bool| if is_text { "" } else { "binary " }.to_owned();
     let brief = |text: &str| format!("{}:{:.3}", text.len(), text);
     let mut all = Vec::new();
     loop {
         if in_place {
-            match ws.get_mut().text() {
-                Ok(Some(at)) => {
+            match ws.get_mut().message() {
+                Ok(Some(InPlace { at, is_text })) => {
                     let text = std::str::from_utf8(&ws.get_ref().bytes()[at]).unwrap();
-                    all.push(brief(text));
+                    all.push(sort(is_text) + &brief(text));
                     continue;
                 }
                 Ok(None) => {}
@@ -88,14 +95,17 @@ fn read_by(bytes: Vec<u8>, seed: u64, in_place: bool) -> Vec<String> {
         }
         match ws.read() {
             Ok(Message::Text(text)) => all.push(brief(&text)),
+            Ok(Message::Binary(bytes)) if binary => {
+                all.push(sort(false) + &brief(std::str::from_utf8(&bytes).unwrap()));
+            }
             Ok(Message::Ping(_)) => all.push("ping".into()),
             Ok(other) => all.push(format!("{other:?}")),
             Err(error) if crate::conn::ws::would_block(&error) => {
                 let sieve = ws.get_mut();
                 match sieve.take_sifted() {
-                    Some(Sifted::Large(text)) => {
+                    Some(Sifted::Large(text, is_text)) => {
                         let text = Utf8Bytes::try_from(text).unwrap();
-                        all.push(format!("large {}", brief(&text)));
+                        all.push(format!("large {}{}", sort(is_text), brief(&text)));
                     }
                     Some(Sifted::TooLong(bytes, excerpt)) => {
                         let text = String::from_utf8(excerpt).unwrap();
@@ -215,4 +225,42 @@ fn ordinary_traffic_passes_as_it_is_and_broken_rules_are_left_to_websocket() {
         let said = read_all(broken, 0);
         assert!(said[0].contains(word), "{said:?}");
     }
+}
+
+#[test]
+fn binary_messages_come_as_texts_do_if_they_are_wanted() {
+    let large = LARGE_BYTES + 5;
+    let stream = [
+        frame(0x82, b"one"),
+        frame(0x81, b"two"),
+        frame(0x82, &text(large)),
+        frame(0x82, &text(LIMIT + 1)),
+        frame(0x82, &text(70_000)),
+        frame(0x02, b"thr"),
+        frame(0x80, b"ee"),
+        frame(0x02, &text(LIMIT)),
+        frame(0x80, b"ee"),
+        frame(0x82, b"end"),
+    ];
+    let cut = format!("binary {LIMIT}:abc");
+    let wanted = [
+        "binary 3:one".to_owned(),
+        "3:two".into(),
+        format!("large binary {large}:abc"),
+        format!("long {}:abc…xyz", LIMIT + 1),
+        "binary 70000:abc".into(),
+        "binary 5:thr".into(),
+        cut,
+        format!("cut {}", LIMIT + 2),
+        "binary 3:end".into(),
+    ];
+    for seed in 0..40 {
+        assert_eq!(
+            read_sorts(stream.concat(), seed, true),
+            wanted,
+            "seed {seed}"
+        );
+    }
+    let unwanted = read_all([frame(0x82, b"one"), frame(0x81, b"two")].concat(), 1);
+    assert_eq!(unwanted, ["Binary(b\"one\")", "3:two"]);
 }
