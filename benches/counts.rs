@@ -1,5 +1,5 @@
-//! Decode + apply of messages of one size, for callgrind: `counts LEVELS PASSES`. No timing, no
-//! criterion.
+//! Decode + apply of messages of one size, for callgrind: `counts LEVELS PASSES`, or
+//! `counts sbe-LEVELS PASSES` of the same messages in SBE. No timing, no criterion.
 //!
 //! `scripts/counts` runs it with two numbers of passes: the difference has neither start nor
 //! warm-up in it.
@@ -7,22 +7,32 @@
 mod support;
 
 use std::hint::black_box;
-use support::{MESSAGES, Script, ours::Ours};
+use support::{MESSAGES, Script, ours::Ours, sbe};
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let mut number = || arguments.next().and_then(|text| text.parse::<usize>().ok());
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let first = arguments.first().map_or("", |first| first);
+    let (in_sbe, levels) = match first.strip_prefix("sbe-") {
+        Some(levels) => (true, levels),
+        None => (false, first),
+    };
+    let passes = arguments.get(1).map_or("", |passes| passes);
     // `cargo bench` runs every bench with an argument of its own: nothing to count then.
-    let (Some(levels), Some(passes)) = (number(), number()) else {
+    let (Ok(levels), Ok(passes)) = (levels.parse(), passes.parse::<usize>()) else {
         return;
     };
     let script = Script::new(levels);
-    let mut ours = Ours::new();
+    let frame = |n| match in_sbe {
+        true => sbe::of(script.message(n)),
+        false => script.message(n).as_bytes().to_vec(),
+    };
+    let frames: Vec<Vec<u8>> = (0..MESSAGES).map(frame).collect();
+    let mut ours = if in_sbe { Ours::of_sbe() } else { Ours::new() };
     // The first pass is counted in every run: it makes buffers warm.
     for _ in 0..passes {
         ours.load(&script.snapshot);
-        for n in 0..MESSAGES {
-            ours.handle(script.message(n).as_bytes());
+        for frame in &frames {
+            ours.handle(frame);
         }
     }
     black_box(ours.book.best_bid());

@@ -5,7 +5,7 @@ mod support;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use support::messages::instrument;
-use support::{Script, ordinary, timed};
+use support::{MESSAGES, Script, ordinary, sbe, timed};
 use tickwire::exchange::{self, Words};
 
 /// A decoded side as an ordinary client holds it.
@@ -35,6 +35,15 @@ fn decode(criterion: &mut Criterion) {
                         assert!(black_box(decoded).is_ok());
                     },
                 )
+            });
+        });
+        let frames: Vec<Vec<u8>> = (0..MESSAGES).map(|n| sbe::of(script.message(n))).collect();
+        group.bench_function(BenchmarkId::new("sbe", levels), |bencher| {
+            let mut way = (sbe::decoder(), Words::new(), frames.iter().cycle());
+            bencher.iter(|| {
+                let (decoder, words, frames) = &mut way;
+                let frame = frames.next().unwrap();
+                assert!(black_box(decoder.decode(frame, words)).is_ok());
             });
         });
         group.bench_function(BenchmarkId::new("ordinary", levels), |bencher| {

@@ -4,6 +4,7 @@
 pub mod messages;
 pub mod ordinary;
 pub mod ours;
+pub mod sbe;
 pub mod unchecked;
 
 pub use messages::{MESSAGES, Script};

@@ -22,6 +22,14 @@ impl Ours {
         }
     }
 
+    /// The same for messages in SBE.
+    pub fn of_sbe() -> Self {
+        Self {
+            decoder: super::sbe::decoder(),
+            ..Self::new()
+        }
+    }
+
     pub fn load(&mut self, snapshot: &Snapshot) {
         let Snapshot {
             bids,

@@ -9,8 +9,8 @@ use super::ready::{Ready, ready};
 use super::reality::Intended;
 use super::run::RunError;
 use super::secrets;
-use crate::base::Nanos;
 use crate::base::signed::text as plain;
+use crate::base::{Clock as _, Nanos};
 use crate::exchange::{self, Exchange};
 use crate::journal::orders::ASSET_SCALE;
 use crate::strategy::Kind;
@@ -18,6 +18,7 @@ use crate::trading::limits::{RiskParams, StrategyParams};
 use crate::venue::paper::FeesPpm;
 use crate::wiring::plan;
 use crate::world::os::clerk;
+use crate::world::os::clock::OsClock;
 use crate::world::os::container;
 use crate::world::os::orders::KEPT_WITHIN;
 use crate::world::os::placement::{Cpus, place};
@@ -40,7 +41,7 @@ pub(crate) fn run(args: CheckArgs, kinds: &[&'static Kind]) -> ExitCode {
         Err(error) => return refused(&RunError::Failed(format!("no CPU: {error}"))),
     };
     let account = !config.accounts.is_empty();
-    let variables = match secrets::take(&config.accounts, args.live || account) {
+    let variables = match secrets::take(&config, args.live || account) {
         Ok(variables) => variables,
         Err(wrong) => return refused(&wrong),
     };
@@ -106,6 +107,9 @@ fn describe(
         with_live(out, verdict)?;
     }
     strategy_and_risk(out, config)?;
+    for warning in config.schema_warnings(OsClock.unix()) {
+        writeln!(out, "warning      {warning}")?;
+    }
     for shallow in config.too_shallow() {
         writeln!(out, "warning      {shallow}")?;
     }
@@ -141,7 +145,8 @@ fn describe_feed(out: &mut dyn Write, config: &Config, feed: &Feed) -> io::Resul
         return Ok(()); // The configuration was checked: it is there.
     };
     let own = exchange.endpoints();
-    let stream = feed.stream.as_ref().unwrap_or(&own.stream);
+    let own_stream = exchange.stream_host(feed.streams.depth);
+    let stream = feed.stream.as_ref().unwrap_or(&own_stream);
     let rest = feed.rest.as_ref().unwrap_or(&own.rest);
     let depth = feed.streams.depth.name;
     let trades = if feed.streams.trades { ", trades" } else { "" };

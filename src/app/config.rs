@@ -11,7 +11,8 @@ mod read;
 mod sections;
 mod values;
 
-use crate::base::Asset;
+use crate::base::{Asset, UnixNanos};
+use crate::conn::KeyHeader;
 use crate::exchange::{self, DepthStream, Limits, Streams};
 use crate::strategy::{self, Kind, Values};
 use crate::trading::limits::{RiskParams, StrategyParams};
@@ -147,6 +148,10 @@ pub struct Feed {
     pub instruments_per_connection: usize,
     /// How many connections carry the same streams, 1 to 3: the first arrival of an update counts.
     pub lines: usize,
+    /// Where our API key is, if its depth stream needs one.
+    pub(crate) api_key: Option<SecretSource>,
+    /// The key itself, once a run has read it.
+    pub(crate) key: Option<KeyHeader>,
 }
 
 impl Feed {
@@ -301,6 +306,16 @@ impl Strategy {
 }
 
 impl Config {
+    /// What a person should know at `now` of the ends of the schemas that feeds come in.
+    pub(crate) fn schema_warnings(&self, now: UnixNanos) -> Vec<String> {
+        let warning = |feed: &Feed| {
+            let (exchange, depth) = (exchange::by_name(&feed.exchange)?, feed.streams.depth);
+            let warning = exchange.binary(depth)?.warning(depth, now)?;
+            Some(format!("{}: {warning}", feed.exchange))
+        };
+        self.feeds.iter().filter_map(warning).collect()
+    }
+
     /// Reads and checks a file. The error lists every mistake that was found.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
         Self::load_with(path, strategy::ALL)

@@ -6,9 +6,11 @@ use super::reality::{self, Intended, Mode};
 use super::run::RunError;
 use super::secrets::{self, Variables};
 use super::{rights, universe};
+use crate::conn::KeyHeader;
 use crate::exchange::{self, Account};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A run that may start.
 pub(crate) struct Ready {
@@ -16,6 +18,8 @@ pub(crate) struct Ready {
     pub(crate) mode: Mode,
     /// Who sends them, if they are sent at all.
     pub(crate) accounts: Vec<(Account, config::Account)>,
+    /// The API key of each feed, if it names one.
+    pub(crate) feed_keys: Vec<Option<KeyHeader>>,
 }
 
 /// Whether `config` may run as it is intended, with the `variables` that its account names. What
@@ -45,7 +49,11 @@ pub(crate) fn ready(
     }
     let missing = missing(config, &accounts);
     match missing.is_empty() {
-        true => Ok(Ready { mode, accounts }),
+        true => Ok(Ready {
+            mode,
+            accounts,
+            feed_keys: feed_keys(config, variables)?,
+        }),
         false => Err(RunError::Failed(missing.join("\n"))),
     }
 }
@@ -132,6 +140,23 @@ fn keys(account: &config::Account, variables: &Variables) -> Result<Account, Run
     Ok(keys)
 }
 
+fn feed_keys(config: &Config, variables: &Variables) -> Result<Vec<Option<KeyHeader>>, RunError> {
+    let read = |feed: &Feed| {
+        let exchange = exchange::by_name(&feed.exchange);
+        let binary = exchange.and_then(|exchange| exchange.binary(feed.streams.depth));
+        let (Some(binary), Some(source)) = (binary, &feed.api_key) else {
+            return Ok(None);
+        };
+        let key = secrets::load_feed(source, variables);
+        let key = key.map_err(|error| RunError::Wrong(error.to_string()))?;
+        Ok(Some(KeyHeader {
+            name: binary.key_header,
+            key: Arc::new(key),
+        }))
+    };
+    config.feeds.iter().map(read).collect()
+}
+
 /// What the host does not have: files of authorities, a proxy that can be used.
 fn missing(config: &Config, accounts: &[(Account, config::Account)]) -> Vec<String> {
     let mut missing = Vec::new();
@@ -148,7 +173,8 @@ fn missing(config: &Config, accounts: &[(Account, config::Account)]) -> Vec<Stri
         };
         note(&feed.exchange, authority(feed.ca_file.as_deref()));
         let own = exchange.endpoints();
-        let [stream, rest] = [(&feed.stream, own.stream), (&feed.rest, own.rest)]
+        let own_stream = exchange.stream_host(feed.streams.depth);
+        let [stream, rest] = [(&feed.stream, own_stream), (&feed.rest, own.rest)]
             .map(|(at, own)| feed.via.clone().or(at.clone()).unwrap_or(own));
         let ways = [rest, stream].map(|to| config::proxy_to(config, Some(feed), &to).map(drop));
         note(&feed.exchange, ways.into_iter().collect());

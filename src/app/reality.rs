@@ -177,7 +177,8 @@ fn prices_of(feed: &Feed, simulated: bool) -> Result<Reached<'_>, String> {
             world,
         }
     };
-    let stream = reached("stream", &feed.stream, own.stream);
+    let own_stream = known.stream_host(feed.streams.depth);
+    let stream = reached("stream", &feed.stream, own_stream);
     let rest = reached("rest", &feed.rest, own.rest);
     match (stream.world, rest.world) {
         (one, other) if one == other => Ok(stream),

@@ -51,13 +51,14 @@ fn record(args: RecordArgs, kinds: &[&'static Kind]) -> Result<RunEnd, RunError>
     };
     let config = Config::load_with(&config, kinds);
     let config = config.map_err(|errors| RunError::Wrong(errors.to_string()))?;
-    // Nobody reads them: they only leave the environment.
-    drop(secrets::take(&config.accounts, false)?);
+    // Nobody reads those of accounts: they only leave the environment.
+    let variables = secrets::take(&config, false)?;
     let pack = match args.zstd {
         true => Pack::Zstd,
         false => Pack::Gzip,
     };
     let run = Run::configured(config)
+        .knowing(variables)
         .recording(out)
         .packed(pack)
         .detail(args.loudness.detail());

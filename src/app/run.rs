@@ -127,7 +127,7 @@ pub struct Run {
     record: bool,
     /// How a recording is packed.
     pack: Pack,
-    /// What was in the environment for the account.
+    /// What was in the environment for accounts and feeds.
     variables: Variables,
 }
 
@@ -187,6 +187,11 @@ impl Run {
         Self { pack, ..self }
     }
 
+    /// What was in the environment for its accounts and feeds.
+    pub(super) fn knowing(self, variables: Variables) -> Self {
+        Self { variables, ..self }
+    }
+
     /// Shows this much of the log while it runs.
     pub(super) fn detail(self, detail: Detail) -> Self {
         Self { detail, ..self }
@@ -214,6 +219,7 @@ impl Run {
             Market::Simulated { .. } => Ok(Ready {
                 mode: Mode::Simulated,
                 accounts: Vec::new(),
+                feed_keys: Vec::new(),
             }),
         }
     }
@@ -254,9 +260,9 @@ impl Run {
             accounts,
             seed,
             universe,
-            key_warnings,
+            warnings,
         } = prepared?;
-        for warning in key_warnings {
+        for warning in warnings {
             console::complain(&format!("warning: {warning}"));
         }
         screen.announce_universe(&universe);
@@ -388,7 +394,7 @@ fn from_args(args: RunArgs, kinds: Vec<&'static Kind>) -> Result<Run, RunError> 
             let config = Config::load_with(&path, &kinds);
             let mut config = config.map_err(|errors| RunError::Wrong(errors.to_string()))?;
             adjust(&mut config.engine);
-            variables = secrets::take(&config.accounts, args.live)?;
+            variables = secrets::take(&config, args.live)?;
             let market = match played {
                 Some(source) => Market::Played(config, source),
                 None => Market::Configured(config),

@@ -3,7 +3,7 @@
 
 mod helper;
 
-use super::config::{Account as Source, KeySource, SecretSource};
+use super::config::{Account as Source, Config, KeySource, SecretSource};
 use super::run::RunError;
 use crate::base::Secret;
 use crate::exchange::{Account, AccountKey};
@@ -22,7 +22,9 @@ const SECRET_BYTES_MAX: usize = 16 * 1024;
 /// Why a secret cannot be used. Names the place and what to do, never the content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SecretError {
-    /// The name of the key in `[account]`.
+    /// The section that names it.
+    pub(crate) section: &'static str,
+    /// The name of the key there.
     pub(crate) key: String,
     /// What is wrong and what to do, on one line.
     pub(crate) what: String,
@@ -30,21 +32,20 @@ pub(crate) struct SecretError {
 
 impl fmt::Display for SecretError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of [account]: {}", self.key, self.what)
+        write!(f, "{} of {}: {}", self.key, self.section, self.what)
     }
 }
 
 impl std::error::Error for SecretError {}
 
-/// The variables that accounts name, which are no longer in the environment of this process.
+/// The variables that accounts and feeds name, which are no longer in the environment of this
+/// process.
 #[derive(Default)]
 pub(crate) struct Variables(Vec<(String, Result<Option<Secret>, String>)>);
 
 impl Variables {
     /// If there are other threads already, every use of a variable is refused.
-    fn take(accounts: &[Source]) -> Self {
-        let sources = accounts.iter();
-        let sources = sources.flat_map(|account| [&account.api_key, account.key.source()]);
+    fn take<'s>(sources: impl Iterator<Item = &'s SecretSource>) -> Self {
         let mut taken = Vec::<(String, _)>::new();
         for source in sources {
             if let SecretSource::Env(name) = source
@@ -71,24 +72,41 @@ impl Variables {
     }
 }
 
-/// Takes the variables that accounts name out of the environment, before any other thread
-/// begins. If the keys are going to be read, too, the process leaves no core dump from now on.
+/// Takes the variables that a configuration names out of the environment, before any other thread
+/// begins. If keys are going to be read, too, the process leaves no core dump from now on: those of
+/// feeds always are, those of accounts if `will_read` says so.
 ///
 /// # Errors
 /// If the system refuses that.
-pub(crate) fn take(accounts: &[Source], will_read: bool) -> Result<Variables, RunError> {
-    if will_read {
+pub(crate) fn take(config: &Config, will_read: bool) -> Result<Variables, RunError> {
+    let of_feeds = || config.feeds.iter().filter_map(|feed| feed.api_key.as_ref());
+    if will_read || of_feeds().next().is_some() {
         sys::forbid_core_dumps().map_err(|error| {
             RunError::Failed(format!("cannot keep keys out of core dumps: {error}"))
         })?;
     }
-    Ok(Variables::take(accounts))
+    let accounts = config.accounts.iter();
+    let of_accounts = accounts.flat_map(|account| [&account.api_key, account.key.source()]);
+    Ok(Variables::take(of_accounts.chain(of_feeds())))
+}
+
+/// Reads the API key of a feed.
+pub(crate) fn load_feed(
+    source: &SecretSource,
+    variables: &Variables,
+) -> Result<Secret, SecretError> {
+    let credentials = credentials();
+    let from = (credentials.as_deref(), variables);
+    read(from, ("[[feed]]", "api_key"), source, check_word)
+}
+
+fn credentials() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
 /// Reads both keys of an account.
 pub(crate) fn load(source: &Source, variables: &Variables) -> Result<Account, SecretError> {
-    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    load_from(source, credentials.as_deref(), variables)
+    load_from(source, credentials().as_deref(), variables)
 }
 
 fn load_from(
@@ -96,26 +114,8 @@ fn load_from(
     credentials: Option<&Path>,
     variables: &Variables,
 ) -> Result<Account, SecretError> {
-    let read = |key: &str, source: &SecretSource, check: fn(&str) -> Result<(), String>| {
-        let text = match source {
-            SecretSource::File(path) => read_file(path),
-            SecretSource::Credential(name) => read_credential(credentials, name),
-            SecretSource::Env(name) => variables.read(name),
-            SecretSource::Command { program, arguments } => {
-                helper::ask(program, arguments, helper::PATIENCE)
-            }
-        };
-        // The copy without the final newline is the one that stays; the other is wiped here.
-        let trimmed = text.map(|text| Secret::from(text.expose().trim().to_owned()));
-        let checked = trimmed.and_then(|text| check(text.expose()).map(|()| text));
-        checked.map_err(|what| SecretError {
-            key: match source {
-                SecretSource::Command { .. } => format!("{key}_command"),
-                _ => format!("{key}_file"),
-            },
-            what,
-        })
-    };
+    let from = (credentials, variables);
+    let read = |key, source, check| read(from, ("[account]", key), source, check);
     let api_key = read("api_key", &source.api_key, check_word)?;
     let key = match &source.key {
         KeySource::Private(source) => {
@@ -124,6 +124,34 @@ fn load_from(
         KeySource::Secret(source) => AccountKey::Hmac(read("secret_key", source, check_word)?),
     };
     Ok(Account { api_key, key })
+}
+
+/// Reads the secret that a section names by this key, `_file` or `_command` left out.
+fn read(
+    (credentials, variables): (Option<&Path>, &Variables),
+    (section, key): (&'static str, &str),
+    source: &SecretSource,
+    check: fn(&str) -> Result<(), String>,
+) -> Result<Secret, SecretError> {
+    let text = match source {
+        SecretSource::File(path) => read_file(path),
+        SecretSource::Credential(name) => read_credential(credentials, name),
+        SecretSource::Env(name) => variables.read(name),
+        SecretSource::Command { program, arguments } => {
+            helper::ask(program, arguments, helper::PATIENCE)
+        }
+    };
+    // The copy without the final newline is the one that stays; the other is wiped here.
+    let trimmed = text.map(|text| Secret::from(text.expose().trim().to_owned()));
+    let checked = trimmed.and_then(|text| check(text.expose()).map(|()| text));
+    checked.map_err(|what| SecretError {
+        section,
+        key: match source {
+            SecretSource::Command { .. } => format!("{key}_command"),
+            _ => format!("{key}_file"),
+        },
+        what,
+    })
 }
 
 fn read_file(path: &Path) -> Result<Secret, String> {
@@ -333,7 +361,7 @@ mod tests {
         let error = load_from(
             &source,
             None,
-            &Variables::take(std::slice::from_ref(&source)),
+            &Variables::take([&source.api_key].into_iter()),
         )
         .err()
         .unwrap();

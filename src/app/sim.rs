@@ -242,7 +242,9 @@ fn hosts(
         let names: Vec<String> = host_names(*exchange).collect();
         writeln!(out, "{ip} {} # {}", names.join(" "), exchange.name())?;
         let at = exchange.endpoints();
-        let dialled = [at.stream, at.rest, at.orders];
+        let depths = exchange.depth_streams().iter();
+        let streams = depths.map(|depth| exchange.stream_host(depth));
+        let dialled: Vec<String> = streams.chain([at.rest, at.orders]).collect();
         let dialled = dialled.iter().filter_map(|at| at.rsplit_once(':'));
         ports.extend(dialled.filter_map(|(_, port)| port.parse::<u16>().ok()));
     }

@@ -163,11 +163,11 @@ impl Universe {
             self.instruments.push(Instrument { id, ..instrument });
         }
         let ids = first..self.instruments.len();
-        let (own, host) = (exchange.endpoints(), self.host(rest));
+        let (own, host) = (exchange.stream_host(feed.streams.depth), self.host(rest));
         self.sources.push(Source {
             exchange,
             config: feed.clone(),
-            stream: feed.stream.clone().unwrap_or(own.stream),
+            stream: feed.stream.clone().unwrap_or(own),
             host,
             proxy: stream_proxy,
             ca_pem,
@@ -224,11 +224,8 @@ impl Asked {
         let via = feed.via.as_deref();
         let by = |to: &str| config::proxy_to(config, Some(feed), via.unwrap_or(to));
         let proxy = by(&host_port).map_err(mistake)?;
-        let stream = feed
-            .stream
-            .as_ref()
-            .unwrap_or(&exchange.endpoints().stream)
-            .clone();
+        let own = || exchange.stream_host(feed.streams.depth);
+        let stream = feed.stream.clone().unwrap_or_else(own);
         let stream_proxy = by(&stream).map_err(mistake)?;
         let rest = Rest::new(&host_port, via, proxy, ca_pem.as_deref(), budget);
         let rest = rest.map_err(|error| mistake(error.to_string()))?;

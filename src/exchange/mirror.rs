@@ -178,6 +178,11 @@ pub trait Mirror: Sync {
     /// A market connection whose upgrade asked for this path and query; `None` if nothing
     /// listens.
     fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>>;
+    /// The same in binary frames, if this upgrade asks for that; the error is how the exchange
+    /// refuses it.
+    fn binary_session(&self, _upgrade: Call<'_>) -> Option<Result<Box<dyn MirrorSession>, Reply>> {
+        None
+    }
     /// Streams that one connection may carry, if the exchange takes more than our own client asks
     /// of it.
     fn streams_max(&self) -> Option<usize> {
@@ -223,6 +228,10 @@ pub trait MirrorSession: Send {
     ) -> Result<(), Offence>;
     /// Something happened; whether this client follows it is for the session to know.
     fn handle_event(&mut self, event: &Happened, market: &dyn Market, out: &mut Vec<String>);
+    /// The next binary frame for the client. They follow the texts of the same call.
+    fn poll_binary(&mut self) -> Option<Vec<u8>> {
+        None
+    }
     /// When [`Self::handle_timeout`] is wanted; `None` if nothing waits.
     fn poll_timeout(&self) -> Option<UnixNanos> {
         None
@@ -235,7 +244,7 @@ pub trait MirrorSession: Send {
     fn streams(&self) -> usize;
     /// If a recording is played: whether this frame of it is of a stream that the client is
     /// subscribed to. An exchange that numbers all frames of a connection carries every frame, and
-    /// its session then says nothing itself.
+    /// its session then says nothing itself. A binary frame is here in Base64.
     fn carries(&self, _frame: &str) -> bool {
         false
     }

@@ -19,6 +19,7 @@ mod orders;
 
 pub(crate) use crate::base::feed::MESSAGE_BYTES_MAX;
 use crate::base::feed::SeqRule;
+use crate::base::text::rfc3339_millis;
 use crate::base::{
     Channel, DecimalError, Instrument, InstrumentId, Secret, Snapshot, Span, Symbol, UnixNanos,
 };
@@ -127,6 +128,46 @@ pub struct Endpoints {
     pub(crate) rest: String,
     /// `host:port` of order entry; empty if this build sends no orders there.
     pub orders: String,
+}
+
+/// What a depth stream has of its own if it comes in binary frames, and with it all streams of a
+/// feed that follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binary {
+    /// `host:port` of its connections.
+    pub stream: &'static str,
+    /// The header of the upgrade that names whose API key it is.
+    pub key_header: &'static str,
+    /// What keys the exchange takes there, for a person to read.
+    pub key_sort: &'static str,
+    /// When the exchange ends the schema that this build reads; `None` if it has not said so.
+    pub schema_ends: Option<UnixNanos>,
+}
+
+impl Binary {
+    /// From when on a person is told of the schema's end: the exchange keeps it for six months
+    /// after it has said when that is.
+    const TOLD_BEFORE: Span = Span::from_secs(180 * 86_400);
+
+    /// What a person should know at `now` of the end of the schema of this depth stream.
+    pub(crate) fn warning(&self, depth: &DepthStream, now: UnixNanos) -> Option<String> {
+        let ends = self.schema_ends?;
+        let left = ends.0.saturating_sub(now.0);
+        if left > Self::TOLD_BEFORE.0 as i64 {
+            return None;
+        }
+        let day = rfc3339_millis(ends);
+        let day = day.split('T').next().unwrap_or_default();
+        let when = match left {
+            ..=0 => "ended".to_owned(),
+            _ => format!("ends in {} days,", left / 86_400_000_000_000),
+        };
+        Some(format!(
+            "the schema of depth_stream \"{}\" {when} on {day}: install a build that reads its \
+             successor, or follow another depth_stream",
+            depth.name
+        ))
+    }
 }
 
 /// A limit: `count` in any span of `per`.
@@ -262,6 +303,18 @@ pub trait Exchange: Sync {
     /// Its depth streams, the default first.
     fn depth_streams(&self) -> &'static [DepthStream];
 
+    /// What this depth stream needs that comes in binary frames; `None` if it comes as text.
+    /// Answers to requests are text in either case.
+    fn binary(&self, _depth: &DepthStream) -> Option<&'static Binary> {
+        None
+    }
+
+    /// `host:port` of the connections that carry this depth stream.
+    fn stream_host(&self, depth: &DepthStream) -> String {
+        let binary = self.binary(depth).map(|binary| binary.stream.to_owned());
+        binary.unwrap_or_else(|| self.endpoints().stream)
+    }
+
     /// Path and query of the WebSocket upgrade for streams of this sort. Sorts with the same path
     /// share a connection. Streams are subscribed to after it.
     fn stream_path(&self, channel: Channel) -> String;
@@ -336,7 +389,7 @@ pub trait Exchange: Sync {
     fn volumes(&self, body: &[u8]) -> Result<Vec<(Symbol, f64)>, String>;
 
     /// Tells `survey` which symbols a recorded frame names, with the texts of its prices and
-    /// quantities.
+    /// quantities. A binary frame is here as recordings have it: in Base64.
     fn survey(&self, frame: &str, survey: &mut Survey);
     /// The symbol whose snapshot a recorded request was for, and how many levels per side it asked
     /// for.
@@ -372,7 +425,7 @@ pub trait Exchange: Sync {
 
 /// Frames of one market connection to words.
 pub trait Decoder: Send {
-    /// Decodes one text frame whole into `words`, which it clears first, or says why not: then
+    /// Decodes one frame whole into `words`, which it clears first, or says why not: then
     /// `words` means nothing, but for the number of a frame whose symbol is unknown. Allocates
     /// nothing once warm.
     fn decode(&mut self, frame: &[u8], words: &mut Words) -> Result<(), DecodeError>;
@@ -412,6 +465,8 @@ pub enum DecodeError {
     Json,
     /// JSON, but not of the documented shape.
     Shape,
+    /// Of a schema that this build does not read.
+    Schema,
     /// A symbol that was not subscribed to.
     UnknownSymbol,
     /// More levels per side, or more words, than a message may have.
@@ -429,6 +484,7 @@ impl DecodeError {
             Self::TooLong => "too_long",
             Self::Json => "json",
             Self::Shape => "shape",
+            Self::Schema => "schema",
             Self::UnknownSymbol => "unknown_symbol",
             Self::TooManyLevels => "too_many_levels",
             Self::Number(_, why) => why.name(),

@@ -4,6 +4,8 @@
 use super::chain::Reader;
 use super::line::Line;
 use crate::base::feed::MESSAGE_BYTES_MAX;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
@@ -19,9 +21,11 @@ const HEAD_BYTES_MAX: u64 = 1 << 10;
 /// has to say what it makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) enum Kind {
-    /// A frame of a WebSocket.
+    /// A text frame of a WebSocket.
     #[default]
     Ws,
+    /// A binary frame of a WebSocket, in Base64.
+    Binary,
     /// The body of a REST answer.
     Rest,
 }
@@ -30,12 +34,18 @@ impl Kind {
     const fn name(self) -> &'static str {
         match self {
             Self::Ws => "ws",
+            Self::Binary => "ws-base64",
             Self::Rest => "rest",
         }
     }
 
+    /// Whether it came by a WebSocket.
+    pub(crate) const fn is_frame(self) -> bool {
+        matches!(self, Self::Ws | Self::Binary)
+    }
+
     pub(super) fn named(name: &str) -> Option<Self> {
-        [Self::Ws, Self::Rest]
+        [Self::Ws, Self::Binary, Self::Rest]
             .into_iter()
             .find(|kind| kind.name() == name)
     }
@@ -81,7 +91,7 @@ pub(crate) struct Entry<'e> {
     pub(crate) place: Option<Place>,
     /// How to read `raw`.
     pub(crate) kind: Kind,
-    /// The message exactly as it came.
+    /// The message exactly as it came; a binary one in Base64.
     pub(crate) raw: Cow<'e, str>,
 }
 
@@ -106,7 +116,7 @@ impl<'e> Entry<'e> {
         let line: Fields<'e> = serde_json::from_str(line).map_err(|error| error.to_string())?;
         let Some(kind) = Kind::named(&line.kind) else {
             let kind = line.kind.escape_debug();
-            return Err(format!("kind is `{kind}`, not `ws` or `rest`"));
+            return Err(format!("kind is `{kind}`, not `ws`, `ws-base64` or `rest`"));
         };
         let (conn, place) = split(line.conn);
         Ok(Self {
@@ -133,6 +143,15 @@ impl<'e> Entry<'e> {
         serde_json::to_writer(&mut *out, &line)?;
         out.push(b'\n');
         Ok(())
+    }
+
+    /// The message's own bytes; nothing of a binary one that is no Base64, and then nobody can read
+    /// it.
+    pub(crate) fn bytes(&self) -> Cow<'_, [u8]> {
+        match self.kind {
+            Kind::Ws | Kind::Rest => Cow::Borrowed(self.raw.as_bytes()),
+            Kind::Binary => Cow::Owned(STANDARD.decode(&*self.raw).unwrap_or_default()),
+        }
     }
 
     /// The same entry on its own.
@@ -163,11 +182,26 @@ pub(super) fn split(conn: Cow<'_, str>) -> (Cow<'_, str>, Option<Place>) {
     (conn, place)
 }
 
+/// A frame as an entry has it, if one can hold it. Whether it came as a text is not known here:
+/// what is no text, or has a byte that no exchange's text has, counts as binary.
+pub(crate) fn frame(bytes: &[u8]) -> Option<(Kind, Cow<'_, str>)> {
+    match memchr::memchr(0, bytes).is_none() && std::str::from_utf8(bytes).is_ok() {
+        true => Some((Kind::Ws, writable(bytes)?.into())),
+        false => Some((
+            Kind::Binary,
+            fits(bytes).then(|| STANDARD.encode(bytes))?.into(),
+        )),
+    }
+}
+
 /// A message as text, if an entry can hold it.
 pub(crate) fn writable(message: &[u8]) -> Option<&str> {
-    // Twice the length is room for what JSON escapes in JSON.
-    let fits = 2 * message.len() as u64 + HEAD_BYTES_MAX < LINE_BYTES_MAX;
-    std::str::from_utf8(message).ok().filter(|_| fits)
+    std::str::from_utf8(message).ok().filter(|_| fits(message))
+}
+
+/// Twice the length is room for what JSON escapes in JSON, and for Base64.
+fn fits(message: &[u8]) -> bool {
+    2 * message.len() as u64 + HEAD_BYTES_MAX < LINE_BYTES_MAX
 }
 
 /// Why entries cannot be read any further.
@@ -342,7 +376,7 @@ mod tests {
     fn a_kind_that_this_build_does_not_know_is_named() {
         let line = LINE.replace("\"ws\"", "\"t\\u0000cp\"");
         let why = Entry::parse(&line).unwrap_err();
-        assert_eq!(why, r"kind is `t\0cp`, not `ws` or `rest`");
+        assert_eq!(why, r"kind is `t\0cp`, not `ws`, `ws-base64` or `rest`");
     }
 
     #[test]
@@ -393,6 +427,33 @@ mod tests {
             let error = entries.next_entry().unwrap_err();
             assert!(matches!(error, ReadError::Read(2, _)), "{error}");
         }
+    }
+
+    #[test]
+    fn a_frame_that_is_no_text_is_kept_to_the_byte() {
+        for bytes in [&b"\x1a\0\x13\x27\xff"[..], b"\x1a\0", b"\xff", b"\0"] {
+            let (kind, raw) = frame(bytes).unwrap();
+            let mut written = Vec::new();
+            let binary = Entry {
+                kind,
+                raw,
+                ..entry()
+            };
+            binary.write(&mut written).unwrap();
+            let line = std::str::from_utf8(&written).unwrap();
+            let read = Entry::parse(line).unwrap();
+            assert_eq!((read.kind, &*read.bytes()), (Kind::Binary, bytes));
+            let mut entries = Entries::new(Box::new(io::Cursor::new(written.clone())));
+            assert_eq!(entries.next_entry().unwrap(), Some(read));
+        }
+        let text = frame("{\"é\":1}".as_bytes()).unwrap();
+        assert_eq!(text, (Kind::Ws, "{\"é\":1}".into()));
+        let damaged = Entry {
+            kind: Kind::Binary,
+            raw: "no Base64".into(),
+            ..entry()
+        };
+        assert!(damaged.bytes().is_empty());
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) use chain::{Files, Reader, is_recording, series, series_names, unpack
 #[cfg(test)]
 pub(crate) use entry::Entries;
 pub(crate) use entry::ReadError;
-pub(crate) use entry::{Entry, Kind, Place, writable};
+pub(crate) use entry::{Entry, Kind, Place, frame, writable};
 pub(crate) use manifest::{Item, NAME as MANIFEST};
 pub(crate) use merge::Merge;
 pub(crate) use pack::Pack;

@@ -4,7 +4,7 @@
 use super::session::Session;
 use super::simulated::Venue;
 use crate::base::Nanos;
-use crate::exchange::mirror::{Call, Reply};
+use crate::exchange::mirror::{Call, Refusal, Reply};
 use crate::exchange::{self, Exchange};
 use std::net::IpAddr;
 
@@ -37,21 +37,23 @@ impl Venues {
         self.all[self.unnamed].exchange
     }
 
-    /// The exchange that a WebSocket with this host and target is for, and its session; `None`
-    /// if nobody listens.
+    /// The exchange that a WebSocket at this host is for, and its session, or how it is refused.
     pub(crate) fn session(
         &self,
         now: Nanos,
         from: IpAddr,
         host: &str,
-        target: &str,
-    ) -> (usize, Option<Session>) {
+        upgrade: Call<'_>,
+    ) -> (usize, Result<Session, Reply>) {
         let asked = self.asked(host);
-        let mut open = asked.iter().filter_map(|&n| {
-            let session = Session::new(now, from, &self.all[n], target)?;
-            Some((n, Some(session)))
-        });
-        open.next().unwrap_or((asked[0], None))
+        let mut open = asked
+            .iter()
+            .filter_map(|&n| Some((n, Session::asked(now, from, &self.all[n], upgrade)?)));
+        let nobody = || {
+            let refused = self.all[asked[0]].refuse(Refusal::NoPath, upgrade);
+            (asked[0], Err(refused))
+        };
+        open.next().unwrap_or_else(nobody)
     }
 
     /// Lets the exchange that a REST request is for answer it, as far as it lets this address ask;
@@ -78,9 +80,11 @@ impl Venues {
 /// The names under which an exchange is reached, each once.
 pub(crate) fn host_names(exchange: &dyn Exchange) -> impl Iterator<Item = String> {
     let at = exchange.endpoints();
-    let mut names: Vec<String> = [at.stream, at.rest, at.orders]
-        .iter()
-        .map(|host_port| without_port(host_port).to_ascii_lowercase())
+    let depths = exchange.depth_streams().iter();
+    let streams = depths.map(|depth| exchange.stream_host(depth));
+    let mut names: Vec<String> = streams
+        .chain([at.rest, at.orders])
+        .map(|host_port| without_port(&host_port).to_ascii_lowercase())
         .filter(|name| !name.is_empty())
         .collect();
     names.sort();
@@ -102,7 +106,7 @@ mod tests {
     use super::*;
     use crate::base::UnixNanos;
     use crate::exchange::ALL;
-    use crate::exchange::mirror::{Method, Refusal};
+    use crate::exchange::mirror::Method;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -120,9 +124,9 @@ mod tests {
         for (n, exchange) in ALL.iter().enumerate() {
             let at = exchange.endpoints();
             let path = exchange.stream_path(crate::base::Channel::Depth);
-            let (found, session) = venues.session(Nanos::ZERO, HERE, &at.stream, &path);
+            let (found, session) = venues.session(Nanos::ZERO, HERE, &at.stream, Call::get(&path));
             assert_eq!(found, n, "{}", exchange.name());
-            assert!(session.is_some(), "{}", exchange.name());
+            assert!(session.is_ok(), "{}", exchange.name());
         }
     }
 
@@ -155,9 +159,9 @@ mod tests {
             "example.com",
             "",
         ] {
-            let (found, session) = venues.session(Nanos::ZERO, HERE, host, "/stream");
+            let (found, session) = venues.session(Nanos::ZERO, HERE, host, Call::get("/stream"));
             assert_eq!(venues.all[found].exchange.name(), "binance");
-            assert!(session.is_some());
+            assert!(session.is_ok());
         }
     }
 }

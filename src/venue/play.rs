@@ -41,6 +41,8 @@ impl std::str::FromStr for Speed {
 pub(crate) enum Step {
     /// This frame is due.
     Send(String),
+    /// This binary frame is due.
+    SendBinary(Vec<u8>),
     /// Nothing is due before this time.
     Wait(Nanos),
     /// The next line is a snapshot that the client has not asked for yet.
@@ -138,13 +140,16 @@ impl Playhead {
                 return Ok(Step::End);
             };
             match entry.kind {
-                Kind::Ws => {
+                Kind::Ws | Kind::Binary => {
                     let due = self.due(now, entry.ts_ns);
                     if due > now {
                         self.next = Some(entry);
                         return Ok(Step::Wait(due));
                     }
-                    return Ok(Step::Send(entry.raw.into_owned()));
+                    return Ok(match entry.kind {
+                        Kind::Binary => Step::SendBinary(entry.bytes().into_owned()),
+                        Kind::Ws | Kind::Rest => Step::Send(entry.raw.into_owned()),
+                    });
                 }
                 Kind::Rest => {
                     let symbol = self.exchange.snapshot_asked(&entry.conn);
@@ -169,7 +174,9 @@ impl Playhead {
         while let Some((_, entry)) = self.merge.next_entry()? {
             let is_sent = self.exchange.owns(&entry.conn)
                 && match entry.kind {
-                    Kind::Ws => self.lines.take(entry.place) && session.carries(&entry.raw),
+                    Kind::Ws | Kind::Binary => {
+                        self.lines.take(entry.place) && session.carries(&entry.raw)
+                    }
                     Kind::Rest => true,
                 };
             if is_sent {

@@ -102,7 +102,7 @@ impl Found {
     fn take(&mut self, exchange: &dyn Exchange, file: usize, entry: &Entry<'_>) {
         self.files.insert(file);
         match entry.kind {
-            Kind::Ws => {
+            Kind::Ws | Kind::Binary => {
                 if let Some(place) = entry.place {
                     self.connections.note(place, self.frames);
                 }
@@ -134,7 +134,7 @@ impl Recording {
                 all.push(Found::default());
             }
             all[at].take(exchange, file, entry);
-            if entry.kind == Kind::Ws {
+            if entry.kind.is_frame() {
                 first = first.or(entry.ts_ns);
             }
         };

@@ -7,7 +7,8 @@ use self::account::Account;
 use super::play::{Playhead, Step, UNCHANGED};
 use super::simulated::{News, Source, Venue};
 use crate::base::Nanos;
-use crate::exchange::mirror::{MirrorSession, Offence};
+use crate::exchange::mirror::{Call, MirrorSession, Offence, Reply};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 
 /// Why an exchange ends a connection.
@@ -33,6 +34,20 @@ enum Speaker {
     Player(Box<dyn MirrorSession>, Play),
     /// What becomes of orders.
     Account(Account),
+}
+
+impl Speaker {
+    /// A connection for streams.
+    fn of_streams(now: Nanos, venue: &Venue, session: Box<dyn MirrorSession>) -> Self {
+        match &venue.source {
+            Source::Play(..) => {
+                let begun = session.streams() > 0;
+                let begin = begun.then(|| Begin::of(now, venue)).flatten();
+                Self::Player(session, Play::Unbegun(begin))
+            }
+            Source::Flow(_) => Self::Market(session),
+        }
+    }
 }
 
 enum Play {
@@ -84,6 +99,8 @@ pub(crate) struct Session {
     streams_max: usize,
     /// Whose it is.
     from: IpAddr,
+    /// Recorded frames that are due.
+    binary: VecDeque<Vec<u8>>,
 }
 
 impl Session {
@@ -96,21 +113,43 @@ impl Session {
                 let session = mirror.accounts()?.session(target, venue.unix(now))?;
                 Speaker::Account(Account::new(session, from))
             }
-            Some(session) => match &venue.source {
-                Source::Play(..) => {
-                    let begun = session.streams() > 0;
-                    let begin = begun.then(|| Begin::of(now, venue)).flatten();
-                    Speaker::Player(session, Play::Unbegun(begin))
-                }
-                Source::Flow(_) => Speaker::Market(session),
-            },
+            Some(session) => Speaker::of_streams(now, venue, session),
         };
-        Some(Self {
+        Some(Self::speaking(speaker, from, venue))
+    }
+
+    /// As [`Self::new`], by the whole upgrade: it may ask for binary frames. `Err` is a refusal;
+    /// `None` if nothing listens.
+    pub(crate) fn asked(
+        now: Nanos,
+        from: IpAddr,
+        venue: &Venue,
+        upgrade: Call<'_>,
+    ) -> Option<Result<Self, Reply>> {
+        let Some(binary) = venue.exchange.mirror().binary_session(upgrade) else {
+            return Self::new(now, from, venue, upgrade.target).map(Ok);
+        };
+        Some(binary.map(|session| {
+            let speaker = Speaker::of_streams(now, venue, session);
+            Self::speaking(speaker, from, venue)
+        }))
+    }
+
+    fn speaking(speaker: Speaker, from: IpAddr, venue: &Venue) -> Self {
+        let most = venue.exchange.mirror().streams_max();
+        Self {
             speaker,
-            streams_max: mirror
-                .streams_max()
-                .unwrap_or(venue.exchange.limits().streams_per_connection),
+            streams_max: most.unwrap_or(venue.exchange.limits().streams_per_connection),
             from,
+            binary: VecDeque::new(),
+        }
+    }
+
+    /// The next binary frame for the client. They follow the texts of the same call.
+    pub(crate) fn poll_binary(&mut self) -> Option<Vec<u8>> {
+        self.binary.pop_front().or_else(|| match &mut self.speaker {
+            Speaker::Market(session) | Speaker::Player(session, _) => session.poll_binary(),
+            Speaker::Account(_) => None,
         })
     }
 
@@ -271,6 +310,10 @@ impl Session {
                 Step::Send(raw) => {
                     bytes += raw.len();
                     out.push(raw);
+                }
+                Step::SendBinary(frame) => {
+                    bytes += frame.len();
+                    self.binary.push_back(frame);
                 }
                 Step::Wait(due) => {
                     *waiting = Waiting::Until(due);

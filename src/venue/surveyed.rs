@@ -119,7 +119,7 @@ fn owner(entry: &Entry<'_>, found: &mut Vec<Surveyed>, exact: bool) -> Option<us
 /// Tells the survey of its exchange of a message.
 pub(crate) fn survey_into(entry: &Entry<'_>, exchange: &dyn Exchange, survey: &mut Survey) {
     match entry.kind {
-        Kind::Ws => exchange.survey(&entry.raw, survey),
+        Kind::Ws | Kind::Binary => exchange.survey(&entry.raw, survey),
         Kind::Rest => {
             if let Some((symbol, _)) = exchange.snapshot_asked(&entry.conn) {
                 survey.snapshot(&symbol, &entry.raw);

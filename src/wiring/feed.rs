@@ -22,6 +22,7 @@ use crate::base::{
     Channel, Instrument, InstrumentId, Nanos, Note, ServerTime, Severity, Snapshot, Span, Stamps,
     Value,
 };
+use crate::exchange::kit::words::Strange;
 use crate::exchange::{DecodeError, Decoder, DepthStream, Exchange, LARGE_BYTES, Limits, Words};
 pub(crate) use crate::market::Dark;
 use crate::market::{BookBuilder, LINES_MAX, Want};
@@ -45,6 +46,8 @@ use touched::Touched;
 /// A connection's refused frames are logged once in this time; the counters have them all. Garbage
 /// must not fill the disk.
 pub(crate) const REFUSAL_SAMPLE: Span = Span::from_secs(1);
+/// How often one sort of what this build does not read is logged.
+const STRANGE_SAMPLE: Span = Span::from_secs(3_600);
 
 /// The instruments of one or several connections that carry the same, each book with `N` levels a
 /// side.
@@ -73,6 +76,8 @@ pub struct Feed<const N: usize> {
     pace: Pace,
     /// When a refused frame is logged again.
     refusal_from: Nanos,
+    /// When a template, and a version, that this build does not read may be logged again.
+    strange_from: [Nanos; 2],
 }
 
 impl<const N: usize> Feed<N> {
@@ -115,6 +120,7 @@ impl<const N: usize> Feed<N> {
             age: Age::default(),
             pace: Pace::new(depth, instruments.len()),
             refusal_from: Nanos::ZERO,
+            strange_from: [Nanos::ZERO; 2],
         };
         feed.check();
         feed
@@ -153,6 +159,9 @@ impl<const N: usize> Feed<N> {
         self.handle_number(turn, stamps.decode, line);
         let (scanned, dropped) = (self.words.scanned(), self.words.dropped());
         self.counters.count(scanned, dropped);
+        if let Some(strange) = self.words.strange() {
+            self.note_strange(turn, stamps.decode, strange);
+        }
         let (many, first) = (self.lines.many(), self.lines.is_first(line));
         let mut reading = Reading {
             out: Outlet {
@@ -456,6 +465,26 @@ impl<const N: usize> Feed<N> {
                 .with("bytes", Value::Int(frame.len() as i64))
                 .with("so_far", Value::Int(so_far as i64))
                 .text(&text),
+        );
+    }
+
+    /// Counts what of a frame this build does not read, and logs each sort once in
+    /// [`STRANGE_SAMPLE`].
+    #[cold]
+    fn note_strange(&mut self, turn: &mut Turn, now: Nanos, strange: Strange) {
+        self.counters.strange += 1;
+        let (sort, event, key, number) = match strange {
+            Strange::Template(number) => (0, "frame.unknown", "template", number),
+            Strange::Version(number) => (1, "schema.newer", "version", number),
+        };
+        if now < self.strange_from[sort] {
+            return;
+        }
+        self.strange_from[sort] = now + STRANGE_SAMPLE;
+        let note = Note::new(now, Severity::Warn, event).exchange(self.exchange.name());
+        turn.notes.send(
+            note.with(key, Value::Int(number.into()))
+                .with("so_far", Value::Int(self.counters.strange as i64)),
         );
     }
 

@@ -4,7 +4,7 @@
 use super::desk::Seated;
 use super::keep::JournalPlan;
 use crate::base::{Channel, Instrument, Span};
-use crate::conn::{Link, LinkConfig, Proxy, Target, Transport};
+use crate::conn::{KeyHeader, Link, LinkConfig, Proxy, Target, Transport};
 use crate::exchange::{DepthStream, Exchange, OrderCodec, Streams};
 use crate::trading::risk::Risk;
 use crate::venue::paper::FeesPpm;
@@ -131,6 +131,8 @@ pub struct LanePlan {
     pub with_desk: bool,
     /// Room of the copy for a recorder, in bytes; without it nothing is copied.
     pub tap_bytes: Option<usize>,
+    /// Our API key at the exchange, if it asks for one.
+    pub key: Option<KeyHeader>,
 }
 
 impl LanePlan {
@@ -144,6 +146,7 @@ impl LanePlan {
             links: links(feed.depth, 1),
             with_desk: false,
             tap_bytes: None,
+            key: None,
             feed,
         }
     }
@@ -226,16 +229,18 @@ impl Endpoint {
         Link::new(config, self.tls.clone(), self.seed.wrapping_add(n))
             .map_err(|error| format!("{host_port}: {error}"))
     }
+}
 
-    /// The `n`th connection for market data: it keeps to what the exchange says of its connections.
-    pub(super) fn market_link<S: Transport>(
-        &self,
-        exchange: &dyn Exchange,
-        path: &str,
-        n: u64,
-    ) -> Result<Link<S>, String> {
-        self.link(path, n, |config| {
+impl LanePlan {
+    /// Its `n`th connection: it keeps to what the exchange says of its connections.
+    pub(super) fn link<S: Transport>(&self, n: u64) -> Result<Link<S>, String> {
+        let FeedPlan {
+            exchange, depth, ..
+        } = self.feed;
+        self.endpoint.link(&self.path, n, |config| {
             let limits = exchange.limits();
+            config.binary = exchange.binary(depth).is_some();
+            config.key.clone_from(&self.key);
             config.messages = Some((limits.messages.count, limits.messages.per));
             config.message_bytes_max = limits.message_bytes_max;
             config.life_max = life_max(limits.connection_life);

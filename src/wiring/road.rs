@@ -234,8 +234,7 @@ pub fn feed_lane<S: Transport, const N: usize>(
     let FeedPlan {
         exchange, depth, ..
     } = plan.feed;
-    let link = |n| plan.endpoint.market_link(exchange, &plan.path, n);
-    let links: Result<Vec<_>, String> = (0..plan.links as u64).map(link).collect();
+    let links: Result<Vec<_>, String> = (0..plan.links as u64).map(|n| plan.link(n)).collect();
     let ends = feed::<N>(&plan.feed, desk);
     let desired = Desired::new(
         (exchange, depth),

@@ -115,6 +115,57 @@ fn no_exchanges_decoder_allocates_once_it_is_warm() {
     }
 }
 
+/// A change of a book in SBE, with this many levels a side.
+fn sbe_depth(levels: u16) -> Vec<u8> {
+    let mut frame = Vec::new();
+    for part in [26_u16, 10_003, 1, 0] {
+        frame.extend(part.to_le_bytes());
+    }
+    for number in [1_750_000_000_123_456_u64, 157, 160] {
+        frame.extend(number.to_le_bytes());
+    }
+    frame.extend([(-8_i8) as u8; 2]);
+    for _ in 0..2 {
+        frame.extend(16_u16.to_le_bytes());
+        frame.extend(levels.to_le_bytes());
+        for _ in 0..levels {
+            frame.extend(6_173_763_000_000_u64.to_le_bytes());
+            frame.extend(2_000_000_u64.to_le_bytes());
+        }
+    }
+    frame.extend(b"\x07BTCUSDT");
+    frame
+}
+
+#[test]
+fn decoding_sbe_allocates_nothing_from_the_first_message_on() {
+    let exchange = exchange::by_name("binance").unwrap();
+    let mut depths = exchange.depth_streams().iter();
+    let depth = depths.find(|depth| exchange.binary(depth).is_some());
+    let mut decoder = exchange.decoder(&instruments(), depth.unwrap());
+    let mut words = Words::new();
+    let answer = br#"{"result":null,"id":1}"#.to_vec();
+    let frames = [sbe_depth(4_000), sbe_depth(10), sbe_depth(1), answer];
+    let mut unfit = sbe_depth(1);
+    unfit[53] = 0xff; // A quantity below zero.
+    let cut = &frames[1][..100];
+    let mut understood = 0;
+    let count = allocations(|| {
+        for n in 0..MESSAGES / 10 {
+            let frame = &frames[n % frames.len()];
+            understood += usize::from(decoder.decode(frame, &mut words).is_ok());
+            assert!(words.iter().count() == 1);
+            if n % 100 == 0 {
+                assert!(decoder.decode(cut, &mut words).is_err());
+                assert_eq!(decoder.decode(&unfit, &mut words), Ok(()));
+                assert!(matches!(words.iter().next(), Some(Word::Unfit { .. })));
+            }
+        }
+    });
+    assert_eq!(understood, MESSAGES / 10);
+    assert_eq!(count, 0);
+}
+
 #[test]
 fn books_that_two_lines_feed_allocate_nothing_on_any_exchange() {
     let mut healed = 0;

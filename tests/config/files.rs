@@ -169,7 +169,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "depth_stream = \"10ms\"",
         "4:16",
-        "write \"100ms\" or \"1000ms\"",
+        "write \"100ms\", \"1000ms\", \"sbe\" or \"sbe-20\"",
     ),
     (
         "snapshot_levels = 6000",

@@ -16,6 +16,7 @@ mod life_support;
 mod odd;
 mod order_faults;
 mod played;
+mod sbe;
 mod scan;
 #[path = "../support/scan.rs"]
 mod scan_support;

@@ -30,6 +30,7 @@ mod quoting;
 mod record;
 mod replayed;
 mod report;
+mod sbe;
 mod scribe;
 mod secrets;
 mod side_by_side;

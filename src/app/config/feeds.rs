@@ -1,12 +1,12 @@
 //! The `[[feed]]` sections: which instruments, from where, in which shards. Refuses an instrument
 //! that occurs twice, and more streams per connection than the exchange allows.
 
-use super::network;
 use super::read::{Reader, Section};
 use super::values::{exchange, host_port, path};
 use super::{Feed, Known};
+use super::{keys, network};
 use crate::base::instrument::NAME_MAX;
-use crate::exchange::{DepthStream, Streams, unnamed};
+use crate::exchange::{self, DepthStream, Streams, unnamed};
 use crate::venue::paper::FeesPpm;
 use std::collections::HashSet;
 use toml::de::DeValue;
@@ -49,6 +49,7 @@ pub(super) fn feeds(reader: &mut Reader, top: &mut Section, known: &[Known]) -> 
         );
         reader.refuse(value.span(), what);
     }
+    let simulated = top.peek("simulate").is_some();
     let mut seen = HashSet::new();
     let mut feeds = Vec::new();
     for item in items.iter() {
@@ -57,7 +58,7 @@ pub(super) fn feeds(reader: &mut Reader, top: &mut Section, known: &[Known]) -> 
             reader.refuse(item.span(), format!("feed: {}", example()));
         }
         let section = Section::new("[[feed]]", item.span(), entries);
-        feeds.extend(feed(reader, section, known, &mut seen));
+        feeds.extend(feed(reader, section, known, &mut seen, simulated));
     }
     feeds
 }
@@ -76,6 +77,7 @@ fn feed<'a>(
     mut section: Section<'a>,
     known: &[Known],
     seen: &mut HashSet<(&'static str, &'a str)>,
+    simulated: bool,
 ) -> Option<Feed> {
     let exchange = exchange(reader, &mut section, known);
     let instruments = instruments(reader, &mut section, exchange, seen);
@@ -104,7 +106,16 @@ fn feed<'a>(
         snapshot_levels: 0,
         instruments_per_connection: 0,
         lines: 1,
+        api_key: None,
+        key: None,
     };
+    let binary = exchange.and_then(|known| {
+        let depth = feed.streams.depth;
+        let binary = exchange::by_name(known.name)?.binary(depth)?;
+        Some((depth.name, binary.key_sort))
+    });
+    let simulated = simulated && feed.is_simulated();
+    feed.api_key = keys::feed_key(reader, &mut section, binary, simulated);
     let exchange = exchange.inspect(|known| feed.exchange = known.name.to_owned());
     let levels_max = exchange.map_or(5000, |known| known.limits.snapshot_levels_max.into());
     let levels = section.int(reader, "snapshot_levels", 100..=levels_max);

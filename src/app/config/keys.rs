@@ -51,6 +51,37 @@ pub(super) fn api_key(reader: &mut Reader, section: &mut Section) -> Option<Secr
     secret(reader, section, API_KEY)
 }
 
+/// Where the name of a feed's key is. Without `needed`, which says for which stream and what sort
+/// of key, there must be none; `simulated` exchanges make one.
+pub(super) fn feed_key(
+    reader: &mut Reader,
+    section: &mut Section,
+    needed: Option<(&str, &str)>,
+    simulated: bool,
+) -> Option<SecretSource> {
+    match (needed, API_KEY.is_in(section)) {
+        (None, false) => None,
+        (None, true) => {
+            API_KEY.pass(section);
+            let what = "this depth_stream needs no API key: leave api_key_file and \
+                        api_key_command out";
+            reader.refuse(section.span.clone(), what.to_owned());
+            None
+        }
+        (Some(_), false) if simulated => None,
+        (Some((stream, sort)), false) => {
+            let what = format!(
+                "depth_stream = \"{stream}\" is for holders of an API key: write api_key_file = a \
+                 path, \"credential:NAME\" or \"env:NAME\" of an {sort} one; it needs no rights, \
+                 and signs nothing"
+            );
+            reader.refuse(section.span.clone(), what);
+            None
+        }
+        (Some(_), true) => section.discreetly(|section| secret(reader, section, API_KEY)),
+    }
+}
+
 /// Where the key is that signs.
 pub(super) fn signing_key(reader: &mut Reader, section: &mut Section) -> Option<KeySource> {
     match (PRIVATE_KEY.is_in(section), SECRET_KEY.is_in(section)) {

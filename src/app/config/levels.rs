@@ -70,7 +70,7 @@ mod tests {
     fn config(exchange: &str, stream: &str, strategy: &str) -> Config {
         let text = format!(
             "[[feed]]\nexchange = \"{exchange}\"\ninstruments = [\"A\"]\n\
-             depth_stream = \"{stream}\"\n[strategy]\n{strategy}\n"
+             depth_stream = \"{stream}\"\n[strategy]\n{strategy}\n[simulate]\n"
         );
         Config::parse(Path::new("c.toml"), &text, &Known::all()).unwrap_or_else(|e| panic!("{e}"))
     }

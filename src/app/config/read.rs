@@ -131,6 +131,14 @@ impl<'a> Section<'a> {
         self
     }
 
+    /// Reads keys whose values are not repeated in errors.
+    pub(crate) fn discreetly<R>(&mut self, read: impl FnOnce(&mut Self) -> R) -> R {
+        let before = std::mem::replace(&mut self.discreet, true);
+        let done = read(self);
+        self.discreet = before;
+        done
+    }
+
     /// The value of a key, if it is there. The key counts as known from now on.
     pub(crate) fn get(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.asked.push(key);

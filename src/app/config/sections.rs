@@ -4,7 +4,7 @@
 use super::feeds::feeds;
 use super::read::{Reader, Section};
 use super::values::{amounts, beside, decimal, exchange, host_port, path};
-use super::{Account, Config, Engine, Feed, Known, Simulate, Strategy, Wait};
+use super::{Account, Config, Engine, Feed, KeySource, Known, Simulate, Strategy, Wait};
 use super::{keys, limits, network};
 use crate::exchange::unnamed;
 use crate::strategy::{Key, Kind, Sort, Value, Values};
@@ -212,14 +212,22 @@ fn account(
     let journal = journal.map(|text| beside(reader, text.value));
     let durable = section.flag(reader, "durable", false);
     let accept_differences = amounts(reader, &mut section, "accept_differences");
+    let section_span = section.span.clone();
     section.finish(reader);
-    let exchange = exchange?.name.to_owned();
+    let (exchange, api_key, key) = (exchange?.name.to_owned(), api_key?, key?);
+    let same = |feed: &Feed| feed.exchange == exchange && feed.api_key.as_ref() == Some(&api_key);
+    if matches!(key, KeySource::Secret(_)) && feeds.iter().any(same) {
+        let what = "[account] signs with secret_key_file (HMAC) for the API key that [[feed]] \
+                    names, too: its streams take Ed25519 keys only; make one of these at the \
+                    exchange, and write it there";
+        reader.refuse(section_span, what.to_owned());
+    }
     Some(Account {
         orders,
         via,
         ca_file,
-        api_key: api_key?,
-        key: key?,
+        api_key,
+        key,
         key_may_withdraw,
         journal: journal.unwrap_or_else(|| Path::new(ORDERS).join(&exchange)),
         durable,

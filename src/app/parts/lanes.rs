@@ -53,6 +53,7 @@ pub(crate) fn shards(
                 path: route.path.clone(),
                 lines: config.lines,
                 links: links(config),
+                key: config.key.clone(),
                 ..LanePlan::new(feed, endpoint)
             };
             let service = LaneService {
@@ -123,6 +124,8 @@ mod tests {
                 fees_ppm: FeesPpm::default(),
                 via: None,
                 proxy: None,
+                api_key: None,
+                key: None,
             },
             stream: "localhost:443".into(),
             proxy: None,

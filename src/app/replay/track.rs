@@ -217,7 +217,7 @@ impl<const N: usize> Track<N> {
                 frame: now,
                 ..Arrival::default()
             };
-            feed.handle_frame(turn, number, arrival, entry.raw.as_bytes());
+            feed.handle_frame(turn, number, arrival, &entry.bytes());
         });
         // What this build does not read is counted by its stream already.
         if refused(self.feed.counters()) > before && ours != For::Number {
@@ -265,7 +265,7 @@ impl<const N: usize> Track<N> {
             exchange.decoder(&self.instruments, self.depth),
             Words::new(),
         );
-        let decoded = decoder.decode(entry.raw.as_bytes(), &mut words);
+        let decoded = decoder.decode(&entry.bytes(), &mut words);
         if decoded.is_ok() {
             seen.told
                 .refuse_words(exchange.name(), &self.instruments, &words);

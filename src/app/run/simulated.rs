@@ -3,12 +3,14 @@
 use super::RunError;
 use crate::app::config::{self, Config, Known, Way};
 use crate::app::universe::fits;
+use crate::conn::KeyHeader;
 use crate::exchange::{self, Account};
 use crate::strategy::{ALL, Kind};
 use crate::venue::account::generate_account;
 use crate::world::os::server::{self, Sim, SimOptions, SimSource};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What a run without a file does.
 const DEFAULT: &str = include_str!("../../../configs/default.toml");
@@ -106,6 +108,16 @@ fn point_at(sim: &Sim, feeds: &mut [&mut config::Feed], dir: &Path) -> Result<()
     for feed in feeds {
         feed.via = Some(sim.addr().to_string());
         feed.ca_file = Some(ca_file.clone());
+        let exchange = exchange::by_name(&feed.exchange);
+        let binary = exchange.and_then(|exchange| {
+            let binary = exchange.binary(feed.streams.depth)?;
+            Some((exchange, binary.key_header))
+        });
+        if let Some((exchange, name)) = binary {
+            let account = generate_account(exchange).map_err(RunError::Failed)?;
+            let key = Arc::new(account.api_key);
+            feed.key = Some(KeyHeader { name, key });
+        }
     }
     Ok(())
 }

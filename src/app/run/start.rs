@@ -24,33 +24,43 @@ pub(super) struct Prepared {
     pub(super) accounts: Vec<(Account, config::Account)>,
     pub(super) seed: Option<u64>,
     pub(super) universe: Universe,
-    /// What a person should know of the accounts' keys.
-    pub(super) key_warnings: Vec<String>,
+    /// What a person should know of the accounts' keys and of the feeds' schemas.
+    pub(super) warnings: Vec<String>,
 }
 
 /// Starts the simulated exchanges, asks what the accounts' keys may do, and asks every exchange for
 /// its metadata; a recording gets the `bodies`.
 pub(super) fn prepare(
     market: Market,
-    Ready { mut mode, accounts }: Ready,
+    ready: Ready,
     dir: &Path,
     bodies: Option<BodyTap>,
 ) -> Result<Prepared, RunError> {
-    let mut key_warnings = Vec::new();
+    let Ready {
+        mut mode,
+        accounts,
+        feed_keys,
+    } = ready;
+    let mut warnings = Vec::new();
     if let Market::Configured(config) = &market {
         for account in &accounts {
-            key_warnings.extend(rights::ask(config, mode, account)?);
+            warnings.extend(rights::ask(config, mode, account)?);
         }
     }
     let mut left_out = Vec::new();
     let (config, sim, accounts, seed) = match market {
-        Market::Configured(mut config) => match config.simulate {
-            None => (config, None, accounts, None),
-            Some(simulate) => {
-                let sim = simulated::start_configured(&mut config, simulate, dir)?;
-                (config, Some(sim), Vec::new(), Some(simulate.seed))
+        Market::Configured(mut config) => {
+            for (feed, key) in config.feeds.iter_mut().zip(feed_keys) {
+                feed.key = key;
             }
-        },
+            match config.simulate {
+                None => (config, None, accounts, None),
+                Some(simulate) => {
+                    let sim = simulated::start_configured(&mut config, simulate, dir)?;
+                    (config, Some(sim), Vec::new(), Some(simulate.seed))
+                }
+            }
+        }
         Market::Played(mut config, source) => {
             let (sim, why) = simulated::start_played(&mut config, source, dir)?;
             left_out = why;
@@ -72,6 +82,7 @@ pub(super) fn prepare(
             (config, Some(sim), accounts, (!played).then_some(seed))
         }
     };
+    warnings.extend(config.schema_warnings(OsClock.unix()));
     let mut universe = Universe::fetch(&config, bodies).map_err(RunError::Failed)?;
     left_out.append(&mut universe.left_out);
     universe.left_out = left_out;
@@ -82,7 +93,7 @@ pub(super) fn prepare(
         accounts,
         seed,
         universe,
-        key_warnings,
+        warnings,
     })
 }
 

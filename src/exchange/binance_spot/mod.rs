@@ -19,18 +19,19 @@ pub(super) mod market {
     pub(crate) mod decode;
     pub(crate) mod request;
     pub(crate) mod rest;
+    pub(crate) mod sbe;
 }
 pub(crate) mod mirror;
 
 use super::{
-    Account, Bursts, DecodeError, Decoder, DepthStream, Endpoints, Exchange, KeyRights, Limits,
-    Listings, Mirror, OrderCodec, Rate, Request, RestRequest, SignedRequest, Survey, Topic,
+    Account, Binary, Bursts, DecodeError, Decoder, DepthStream, Endpoints, Exchange, KeyRights,
+    Limits, Listings, Mirror, OrderCodec, Rate, Request, RestRequest, SignedRequest, Survey, Topic,
     kit::text,
 };
 use crate::base::feed::{Chain, SeqRule, SnapshotFrom, Splice};
 use crate::base::{Channel, Instrument, Snapshot, Span, Symbol, UnixNanos};
 use account::{orders, rights};
-use market::{decode, request, rest};
+use market::{decode, request, rest, sbe};
 
 pub(in crate::exchange) use market::rest::Info;
 
@@ -47,6 +48,7 @@ pub static BINANCE: BinanceSpot = BinanceSpot {
         hosts: &[
             "stream.binance.com",
             "data-stream.binance.vision",
+            "stream-sbe.binance.com",
             "api.binance.com",
             "api1.binance.com",
             "api2.binance.com",
@@ -69,6 +71,7 @@ pub static BINANCE: BinanceSpot = BinanceSpot {
         info_query: "showPermissionSets=false",
         tickers_query: "?type=MINI",
         rest_weight: 6_000,
+        has_sbe: true,
         mirror: mirror::SpotMirror::whole("binance"),
     },
 };
@@ -88,6 +91,7 @@ pub(crate) static BINANCE_US: BinanceSpot = BinanceSpot {
         tickers_query: "",
         // 6,000 from 2026-08-31 on, and 1,200 until then: the careful one.
         rest_weight: 1_200,
+        has_sbe: false,
         mirror: mirror::SpotMirror::market("binance-us"),
     },
 };
@@ -112,6 +116,8 @@ struct Facts {
     tickers_query: &'static str,
     /// Weight of REST requests that one address has in a minute.
     rest_weight: u32,
+    /// Its streams come in SBE, too.
+    has_sbe: bool,
     /// Its half of the protocol.
     mirror: mirror::SpotMirror,
 }
@@ -124,7 +130,8 @@ const RULE: SeqRule = SeqRule {
     ..SeqRule::STREAM
 };
 
-static DEPTHS: [DepthStream; 2] = [
+/// Those that come in SBE last.
+static DEPTHS: [DepthStream; 4] = [
     DepthStream {
         name: "100ms",
         rule: RULE,
@@ -137,7 +144,37 @@ static DEPTHS: [DepthStream; 2] = [
         levels: None,
         every_ms: Some(1_000),
     },
+    DepthStream {
+        name: sbe::DEPTH,
+        rule: RULE,
+        levels: None,
+        // Documented since 2026-08-04; it was 50 ms before.
+        every_ms: Some(20),
+    },
+    DepthStream {
+        name: sbe::TOP,
+        rule: SeqRule {
+            splice: Splice::Newer,
+            chain: Chain::Rising,
+            window: Some(20),
+            ..SeqRule::STREAM
+        },
+        levels: Some(20),
+        every_ms: Some(50),
+    },
 ];
+
+/// Depth streams that come as text.
+const TEXTS: usize = 2;
+
+static SBE: Binary = Binary {
+    stream: "stream-sbe.binance.com:9443",
+    key_header: "X-MBX-APIKEY",
+    key_sort: "Ed25519",
+    // None is announced for schema 1 of the streams. The exchange ends a schema six months after
+    // it says so.
+    schema_ends: None,
+};
 
 impl Exchange for BinanceSpot {
     fn name(&self) -> &'static str {
@@ -186,7 +223,14 @@ impl Exchange for BinanceSpot {
     }
 
     fn depth_streams(&self) -> &'static [DepthStream] {
-        &DEPTHS
+        match self.facts.has_sbe {
+            true => &DEPTHS,
+            false => &DEPTHS[..TEXTS],
+        }
+    }
+
+    fn binary(&self, depth: &DepthStream) -> Option<&'static Binary> {
+        sbe::is_of(depth).then_some(&SBE)
     }
 
     fn stream_path(&self, _channel: Channel) -> String {
@@ -203,12 +247,11 @@ impl Exchange for BinanceSpot {
         request::about(&method.to_uppercase(), topics, depth, first_id)
     }
 
-    fn decoder(
-        &self,
-        instruments: &[Instrument],
-        _depth: &'static DepthStream,
-    ) -> Box<dyn Decoder> {
-        decode::decoder(instruments)
+    fn decoder(&self, instruments: &[Instrument], depth: &'static DepthStream) -> Box<dyn Decoder> {
+        match sbe::is_of(depth) {
+            true => sbe::decoder(instruments),
+            false => decode::decoder(instruments),
+        }
     }
 
     fn snapshot_request(&self, symbol: &str, levels: u16) -> Option<RestRequest> {

@@ -31,6 +31,15 @@ pub struct Dropped {
     pub quotes: u32,
 }
 
+/// What a frame has that this build does not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strange {
+    /// It is a message of this template, and says nothing.
+    Template(u16),
+    /// It is of this later version of its schema. What this build knows of it was read.
+    Version(u16),
+}
+
 /// The words of one frame.
 ///
 /// A decoder puts levels in with `push` or `room`, and closes them with
@@ -48,6 +57,7 @@ pub struct Words {
     dropped: Dropped,
     strangers: u32,
     scanned: bool,
+    strange: Option<Strange>,
 }
 
 #[derive(Clone)]
@@ -74,6 +84,7 @@ impl Words {
             dropped: Dropped::default(),
             strangers: 0,
             scanned: false,
+            strange: None,
         }
     }
 
@@ -95,6 +106,7 @@ impl Words {
         self.dropped = Dropped::default();
         self.strangers = 0;
         self.scanned = false;
+        self.strange = None;
     }
 
     /// Reads one word of the frame. What is wrong with it alone costs it alone: a number that does
@@ -252,6 +264,18 @@ impl Words {
     /// otherwise it went over a tape.
     pub fn scanned(&self) -> bool {
         self.scanned
+    }
+
+    /// What the frame has that this build does not read.
+    #[cold]
+    pub(crate) fn set_strange(&mut self, strange: Strange) {
+        self.strange = Some(strange);
+    }
+
+    /// See `set_strange`.
+    #[inline]
+    pub fn strange(&self) -> Option<Strange> {
+        self.strange
     }
 
     /// What the frame said, in its order; nothing if it concerns nobody.

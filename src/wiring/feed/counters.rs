@@ -29,6 +29,8 @@ pub struct FeedCounters {
     pub(crate) trades_dropped: u64,
     /// Quotes of one side.
     pub(crate) quotes_dropped: u64,
+    /// Frames with something that this build does not read.
+    pub strange: u64,
 }
 
 impl FeedCounters {

@@ -29,6 +29,7 @@ impl Missing {
             DecodeError::TooLong
             | DecodeError::Json
             | DecodeError::Shape
+            | DecodeError::Schema
             | DecodeError::TooManyLevels => Self::Named,
         }
     }

@@ -324,7 +324,7 @@ struct Carried {
 impl Carried {
     fn of(lane: &LanePlan) -> Self {
         let exchange = lane.feed.exchange;
-        let host = exchange.endpoints().stream;
+        let host = exchange.stream_host(lane.feed.depth);
         Self {
             exchange,
             instruments: lane.feed.instruments.clone(),

@@ -19,6 +19,7 @@ use crate::wiring::turn::Notes;
 pub(crate) use bodies::{Body, BodyEnd, BodyTap, bare, bodies};
 pub(crate) use folder::Folder;
 pub(crate) use read::{open, series_of, verify};
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -289,8 +290,7 @@ impl Track {
             match head.kind {
                 Kind::Frame => {
                     let conn = self.lanes[lane].conn.clone();
-                    let from = (&*conn, place, journal::Kind::Ws);
-                    self.write(out, head.at, from, &bytes)?;
+                    self.write(out, head.at, (&conn, place), journal::frame(&bytes))?;
                 }
                 Kind::Snapshot(id) => self.write_snapshot(out, head.at, place, id)?,
             }
@@ -346,18 +346,18 @@ impl Track {
         place: Option<Place>,
         body: &Body,
     ) -> io::Result<()> {
-        let from = (&*body.conn, place, journal::Kind::Rest);
-        self.write(out, at, from, &body.bytes)
+        let raw = journal::writable(&body.bytes).map(|raw| (journal::Kind::Rest, raw.into()));
+        self.write(out, at, (&body.conn, place), raw)
     }
 
     fn write(
         &mut self,
         out: &mut Out<'_>,
         at: Nanos,
-        (conn, place, kind): (&str, Option<Place>, journal::Kind),
-        bytes: &[u8],
+        (conn, place): (&str, Option<Place>),
+        message: Option<(journal::Kind, Cow<'_, str>)>,
     ) -> io::Result<()> {
-        let Some(raw) = journal::writable(bytes) else {
+        let Some((kind, raw)) = message else {
             self.unwritable += 1;
             return Ok(());
         };
@@ -366,7 +366,7 @@ impl Track {
             conn: conn.into(),
             place,
             kind,
-            raw: raw.into(),
+            raw,
         };
         self.series.write(out.store, out.now, &entry)?;
         self.series.handle_time(out.store, out.now)

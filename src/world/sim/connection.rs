@@ -5,7 +5,7 @@ mod http;
 
 use super::ws::Peer;
 use crate::base::{Nanos, Span};
-use crate::exchange::mirror::{Call, Refusal};
+use crate::exchange::mirror::Call;
 use crate::venue::directory::Venues;
 use crate::venue::limits::Meter;
 use crate::venue::session::{Broken, Session};
@@ -14,6 +14,7 @@ use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
+use tungstenite::Message;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 /// Bytes that may wait for a client when more come, however large a message is. One that reads
@@ -170,7 +171,10 @@ impl Open {
         let mut frames = 0;
         let counts = u64::from(!self.session.is_account());
         for text in self.out.drain(..) {
-            frames += counts * u64::from(self.peer.send(pipe, text));
+            frames += counts * u64::from(self.peer.send(pipe, Message::text(text)));
+        }
+        while let Some(frame) = self.session.poll_binary() {
+            frames += counts * u64::from(self.peer.send(pipe, Message::binary(frame)));
         }
         frames
     }
@@ -418,14 +422,22 @@ impl Connection {
         venues: &mut Venues,
     ) -> Result<(), Cut> {
         let pipe = &mut self.pipe;
-        let (at, session) = venues.session(now, self.from, &asked.host, &asked.target);
+        let headers = asked.headers.iter();
+        let headers: Vec<(&str, &str)> = headers.map(|(name, value)| (&**name, &**value)).collect();
+        let call = Call {
+            headers: &headers,
+            ..Call::get(&asked.target)
+        };
+        let (at, session) = venues.session(now, self.from, &asked.host, call);
         let venue = &mut venues.all[at];
         self.venue = Some(at);
         let limits = venue.exchange.limits();
-        let call = Call::get(&asked.target);
-        let Some(session) = session else {
-            http::write(pipe, &venue.refuse(Refusal::NoPath, call), false);
-            return Err(Cut::Answered);
+        let session = match session {
+            Ok(session) => session,
+            Err(refused) => {
+                http::write(pipe, &refused, false);
+                return Err(Cut::Answered);
+            }
         };
         if let Err(refusal) = venue.gate.admit_connect(now, self.from) {
             http::write(pipe, &venue.refuse(refusal, call), false);

@@ -68,9 +68,9 @@ impl Peer {
         }
     }
 
-    /// Queues a text frame. False once this end has closed.
-    pub(crate) fn send(&mut self, pipe: &mut Pipe, text: String) -> bool {
-        self.context.write(pipe, Message::text(text)).is_ok()
+    /// Queues a frame. False once this end has closed.
+    pub(crate) fn send(&mut self, pipe: &mut Pipe, message: Message) -> bool {
+        self.context.write(pipe, message).is_ok()
     }
 
     /// Closes for this reason, and gives it back.

@@ -12,7 +12,7 @@ use tickwire::base::{
 };
 use tickwire::conn::Phase;
 use tickwire::exchange::Streams;
-use tickwire::exchange::mirror::{Market as _, MirrorSession};
+use tickwire::exchange::mirror::{Call, Market as _, MirrorSession};
 use tickwire::exchange::{Decoder, DepthStream, Exchange, Words};
 use tickwire::market::Counters;
 use tickwire::watch::audit::{AUDIT_LEVELS, Shown};
@@ -22,6 +22,8 @@ use tickwire::wiring::lane::{LINES, Lane};
 use tickwire::wiring::plan::{self, FeedPlan, LanePlan};
 use tickwire::wiring::ring::Receiver;
 use town::Town;
+use tungstenite::Message;
+use zeroize::Zeroizing;
 
 /// Levels a side that the books hold: more than the market has.
 const LEVELS: usize = 256;
@@ -63,6 +65,21 @@ impl Route {
 
     pub fn has_books(&self) -> bool {
         self.channels.contains(&Channel::Depth)
+    }
+
+    /// What the mirror makes of a connection that asks for this.
+    fn upgrade(&self) -> Option<Box<dyn MirrorSession>> {
+        let mirror = self.exchange.mirror();
+        let Some(binary) = self.exchange.binary(self.depth) else {
+            return mirror.session(&self.path);
+        };
+        let account = mirror.accounts()?.account(&Zeroizing::new([7; 32])).ok()?;
+        let headers = [(binary.key_header, account.api_key.expose())];
+        let call = Call {
+            headers: &headers,
+            ..Call::get(&self.path)
+        };
+        mirror.binary_session(call)?.ok()
     }
 }
 
@@ -348,9 +365,8 @@ impl World {
                 continue;
             }
             let mut out = Vec::new();
-            let mirror = self.route.exchange.mirror();
             let session = self.sessions[line].get_or_insert_with(|| {
-                let session = mirror.session(&self.route.path);
+                let session = self.route.upgrade();
                 let mut session = session.expect("nothing listens there");
                 session.handle_open(&mut self.town, &mut out);
                 session
@@ -370,9 +386,11 @@ impl World {
             if done.is_ok() && session.poll_timeout().is_some_and(|due| due <= now) {
                 done = session.handle_timeout(now, &mut out);
             }
-            moved |= !out.is_empty();
-            for frame in out {
-                self.deliver(line, &frame);
+            let binary: Vec<Vec<u8>> = std::iter::from_fn(|| session.poll_binary()).collect();
+            moved |= !out.is_empty() || !binary.is_empty();
+            let texts = out.into_iter().map(Message::text);
+            for frame in texts.chain(binary.into_iter().map(Message::binary)) {
+                self.deliver(line, frame);
             }
             if let Err(offence) = done {
                 self.cuts.push(offence.reason);
@@ -383,9 +401,9 @@ impl World {
         moved
     }
 
-    fn deliver(&mut self, line: usize, frame: &str) {
-        let decoded = self.spy.decode(frame.as_bytes(), &mut self.words);
-        assert_eq!(decoded, Ok(()), "{frame}: {}", self.place());
+    fn deliver(&mut self, line: usize, frame: Message) {
+        let decoded = self.spy.decode(&frame.clone().into_data(), &mut self.words);
+        assert_eq!(decoded, Ok(()), "{frame:?}: {}", self.place());
         let words: Vec<Heard> = self.words.iter().filter_map(Heard::of).collect();
         let said = Said {
             line,
@@ -393,7 +411,7 @@ impl World {
         };
         let lost = self.lose.as_mut().is_some_and(|lose| lose(said));
         if !lost {
-            self.rig.try_say_on(line, frame);
+            self.rig.try_send_on(line, frame);
         }
     }
 

@@ -320,8 +320,13 @@ impl<L: Lane<Tap>> Rig<L> {
 
     /// As [`Self::say_on`]; a connection that is gone meanwhile hears nothing.
     pub fn try_say_on(&mut self, line: usize, text: &str) {
+        self.try_send_on(line, Message::text(text.to_owned()));
+    }
+
+    /// The same of a message of any sort.
+    pub fn try_send_on(&mut self, line: usize, message: Message) {
         if let Peer::Ws(ws) = &mut self.far[line].peer {
-            let _ = ws.send(Message::text(text.to_owned()));
+            let _ = ws.send(message);
         }
     }
 

@@ -13,11 +13,19 @@ const WARM_LEVELS: usize = 4_096;
 
 /// Decodes depth updates, trades and quotes, combined (`{"stream":…,"data":…}`) or raw.
 pub(crate) fn decoder(instruments: &[Instrument]) -> Box<dyn Decoder> {
-    let levels = (r#"["61737.63000000","0.02000000"]"#, 2 * WARM_LEVELS);
+    warm(instruments, 2 * WARM_LEVELS)
+}
+
+/// Decodes the texts of a connection whose events are binary.
+pub(super) fn answers(instruments: &[Instrument]) -> Box<dyn Decoder> {
+    warm(instruments, 256)
+}
+
+fn warm(instruments: &[Instrument], levels: usize) -> Box<dyn Decoder> {
     decoder::warm(
         instruments,
         Prices::Texts,
-        levels,
+        (r#"["61737.63000000","0.02000000"]"#, levels),
         |root, symbols, words| message(root, words, |data, words| event(data, symbols, words)),
     )
 }

@@ -1,6 +1,7 @@
 //! What is asked of the exchange as text: subscriptions. Holds no connection and no pace: who sends
 //! keeps to the limits.
 
+use super::sbe;
 use crate::base::Channel;
 use crate::exchange::{DepthStream, Request, Topic, kit::text};
 
@@ -33,9 +34,11 @@ pub(crate) fn about(
 fn stream(topic: &Topic<'_>, depth: &DepthStream) -> String {
     let symbol = topic.symbol.to_lowercase();
     match topic.channel {
-        Channel::Depth if depth.name == "1000ms" => format!("{symbol}@depth"),
+        Channel::Depth if matches!(depth.name, "1000ms" | sbe::DEPTH) => format!("{symbol}@depth"),
+        Channel::Depth if depth.name == sbe::TOP => format!("{symbol}@depth20"),
         Channel::Depth => format!("{symbol}@depth@{}", depth.name),
         Channel::Trades => format!("{symbol}@trade"),
+        Channel::Quotes if sbe::is_of(depth) => format!("{symbol}@bestBidAsk"),
         Channel::Quotes => format!("{symbol}@bookTicker"),
     }
 }

@@ -1,7 +1,7 @@
 //! Answers of the REST interface: metadata and volumes. Cold: clarity before speed, and no request
 //! is made here.
 
-use super::decode;
+use super::{decode, sbe};
 use crate::base::instrument::name;
 use crate::base::{Instrument, Px, Qty, Symbol};
 use crate::exchange::kit::listing::{self, Listings};
@@ -126,6 +126,10 @@ pub(crate) fn volumes(body: &[u8]) -> Result<Vec<(Symbol, f64)>, String> {
 /// Symbols of a recorded frame, from its stream's name or its own. Binance pads every number to
 /// eight decimals, so that one number tells the scale, unless some are too large for that.
 pub(crate) fn survey(frame: &str, survey: &mut Survey) {
+    // Base64 has no brace.
+    if !frame.trim_start().starts_with('{') {
+        return sbe::survey(frame, survey);
+    }
     if survey.is_exact() {
         decode::survey(frame, survey);
     }

@@ -20,7 +20,8 @@ use crate::exchange::mirror::{
 use crate::exchange::{Account, AccountKey, Rate};
 pub(super) use act::interval;
 use act::{FEES_PPM, Request, WEIGHT_MAX, act, spend};
-use auth::{Key, unauthorised};
+use auth::Key;
+pub(super) use auth::{is_ed25519, unauthorised};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::{EncodePrivateKey, spki::der::pem::LineEnding};
 use methods::Row;

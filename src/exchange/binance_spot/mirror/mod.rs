@@ -8,11 +8,13 @@ mod market;
 mod public;
 mod recorded;
 pub(crate) mod route;
+mod sbe;
 mod session;
 pub(crate) mod ticker;
 
 use crate::base::instrument::name;
 use crate::base::{Asset, Instrument, Px, Qty, Side, Span, Symbol, UnixNanos};
+use crate::exchange::binance_spot::SBE;
 use crate::exchange::kit::listing;
 use crate::exchange::mirror::{
     Accounts, Ban, Call, Listing, Market, Method, Mirror, MirrorSession, Pace, Refusal, Reply,
@@ -285,6 +287,25 @@ impl Mirror for SpotMirror {
 
     fn session(&self, target: &str) -> Option<Box<dyn MirrorSession>> {
         Some(Box::new(SpotSession::open(target)?))
+    }
+
+    /// Who names a key, or asks at the host for it, is asking for SBE: other streams need none, and
+    /// by an address the host is not named. How a bad key is refused there is not documented.
+    fn binary_session(&self, upgrade: Call<'_>) -> Option<Result<Box<dyn MirrorSession>, Reply>> {
+        let key = upgrade.header(SBE.key_header);
+        let name = |host_port: &str| host_port.split(':').next().map(str::to_ascii_lowercase);
+        let asked = upgrade.header("host").and_then(name) == name(SBE.stream);
+        if !self.whole || (key.is_none() && !asked) {
+            return None;
+        }
+        let session = SpotSession::open(upgrade.target)?.in_sbe();
+        Some(match key.is_some_and(account::is_ed25519) {
+            true => Ok(Box::new(session)),
+            false => {
+                let fault = account::unauthorised();
+                Err(Reply::json(fault.status, fault.body(), 1))
+            }
+        })
     }
 
     fn recorded(&self, seen: &Instrument) -> Instrument {

@@ -5,11 +5,12 @@ use super::control::{self, Control};
 use super::recorded::{self, Of};
 use super::route::{self, Upgrade};
 use super::ticker::{Decimals, Ticker};
-use super::{TimeUnit, market};
+use super::{TimeUnit, market, sbe};
 use crate::base::{Side, UnixNanos};
+use crate::exchange::binance_spot::market::sbe as sbe_frames;
 use crate::exchange::mirror::{Happened, Market, MirrorSession, Offence, Pace};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The streams of one instrument that say something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +46,18 @@ impl Kind {
             ("ticker", None) => Some(Self::Ticker),
             ("miniTicker", None) => Some(Self::MiniTicker),
             ("avgPrice", None) => Some(Self::Average),
+            _ => None,
+        }
+    }
+
+    /// The same of a connection in SBE. Every change of a book is there within 20 ms at the
+    /// exchange, and at the market's fast pace here.
+    fn of_sbe(text: &str) -> Option<Self> {
+        match text {
+            "depth" => Some(Self::Depth(Pace::Fast)),
+            "depth20" => Some(Self::Top(Pace::Fast, 20)),
+            "trade" => Some(Self::Trades),
+            "bestBidAsk" => Some(Self::Quotes),
             _ => None,
         }
     }
@@ -93,6 +106,8 @@ const ARRAY_NS: i64 = 1_000_000_000;
 pub(crate) struct SpotSession {
     combined: bool,
     unit: TimeUnit,
+    /// Frames that wait for the client, if its events come in SBE.
+    sbe: Option<VecDeque<Vec<u8>>>,
     /// All that was subscribed to: a name that means nothing is accepted and stays silent.
     names: BTreeSet<String>,
     /// Those that say something, by listing.
@@ -114,6 +129,7 @@ impl SpotSession {
             } => Some(Self {
                 combined,
                 unit,
+                sbe: None,
                 names: streams.into_iter().collect(),
                 follows: BTreeMap::new(),
                 traded: BTreeSet::new(),
@@ -123,13 +139,28 @@ impl SpotSession {
         }
     }
 
+    /// The same connection, whose events come in SBE.
+    pub(crate) fn in_sbe(self) -> Self {
+        Self {
+            sbe: Some(VecDeque::new()),
+            ..self
+        }
+    }
+
+    fn kind(&self, text: &str) -> Option<Kind> {
+        match self.sbe {
+            Some(_) => Kind::of_sbe(text),
+            None => Kind::of(text),
+        }
+    }
+
     fn follow(&mut self, market: &dyn Market) {
         let meaning = |name: &String| {
             let (symbol, kind) = name.split_once('@')?;
             // Stream names are in small letters; others are accepted, and silent.
             let listing = market.find(&symbol.to_uppercase())?;
             let small = symbol == market.listings()[listing].instrument.symbol.to_lowercase();
-            Some(((listing, Kind::of(kind).filter(|_| small)?), name.clone()))
+            Some(((listing, self.kind(kind).filter(|_| small)?), name.clone()))
         };
         self.follows = self.names.iter().filter_map(meaning).collect();
     }
@@ -250,6 +281,28 @@ impl MirrorSession for SpotSession {
 
     fn handle_event(&mut self, event: &Happened, market: &dyn Market, out: &mut Vec<String>) {
         let listing = listing_of(event);
+        if let Some(frames) = &mut self.sbe {
+            let instrument = &market.listings()[listing].instrument;
+            let told = Kind::told_by(event).iter();
+            for kind in told.filter(|kind| self.follows.contains_key(&(listing, **kind))) {
+                frames.push_back(match (kind, event) {
+                    (Kind::Top(_, levels), Happened::Depth { diff, .. }) => {
+                        let side = |side| market.levels(listing, side).take((*levels).into());
+                        let sides = [Side::Buy, Side::Sell].map(|at| side(at).collect::<Vec<_>>());
+                        sbe::whole(instrument, diff, [&sides[0], &sides[1]])
+                    }
+                    (
+                        _,
+                        Happened::Depth {
+                            diff, bids, asks, ..
+                        },
+                    ) => sbe::changes(instrument, diff, [bids, asks]),
+                    (_, Happened::Trade(trade)) => sbe::trade(instrument, trade),
+                    (_, Happened::Quote(quote)) => sbe::best(instrument, market.now(), quote),
+                });
+            }
+            return;
+        }
         for &kind in Kind::told_by(event) {
             if let Some(name) = self.follows.get(&(listing, kind)) {
                 self.say(name, |text| self.write(text, kind, event, market), out);
@@ -258,11 +311,20 @@ impl MirrorSession for SpotSession {
         self.say_arrays(event, market, out);
     }
 
+    fn poll_binary(&mut self) -> Option<Vec<u8>> {
+        self.sbe.as_mut()?.pop_front()
+    }
+
     fn streams(&self) -> usize {
         self.names.len()
     }
 
     fn carries(&self, frame: &str) -> bool {
+        if self.sbe.is_some() {
+            let read = sbe_frames::read(frame);
+            let name = read.map(|read| format!("{}@{}", read.symbol.to_lowercase(), read.stream));
+            return name.is_some_and(|name| self.names.contains(&name));
+        }
         match recorded::of(frame) {
             Of::Stream(name) => self.names.contains(&*name),
             Of::Symbol(symbol) => self.kinds_of(&symbol).next().is_some(),
@@ -272,6 +334,6 @@ impl MirrorSession for SpotSession {
 
     fn awaits(&self, symbol: &str) -> bool {
         let mut kinds = self.kinds_of(symbol);
-        kinds.any(|kind| matches!(Kind::of(kind), Some(Kind::Depth(_))))
+        kinds.any(|kind| matches!(self.kind(kind), Some(Kind::Depth(_))))
     }
 }

@@ -210,7 +210,10 @@ fn what_is_lost_is_said_by_segment_and_in_the_end() {
     let mut world = World::new(Folder::create(dir.path()).unwrap(), 1, 64);
     world.frame(0, 1, "a frame");
     world.frame(0, 2, &"too long".repeat(10));
-    world.taps[0].frame((0, 1), Nanos(3), b"\xff");
+    let request = RestRequest::get("/api/v3/exchangeInfo", 1);
+    world
+        .bodies
+        .keep(&BINANCE, &request, b"\xff".to_vec(), None);
     let recorded = world.end().unwrap();
     assert_eq!((recorded.lost, recorded.written.lines), (2, 1));
     let manifest = fs::read_to_string(dir.path().join(MANIFEST)).unwrap();

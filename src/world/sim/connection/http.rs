@@ -26,6 +26,7 @@ pub(crate) enum Turn {
 pub(crate) struct Upgrade {
     pub(crate) host: String,
     pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
     response: tungstenite::handshake::server::Response,
 }
 
@@ -155,6 +156,7 @@ fn upgrade(pipe: &mut Pipe, head: Head) -> Result<Turn, Cut> {
     Ok(Turn::Upgrade(Upgrade {
         host: head.host,
         target: head.target,
+        headers: head.headers,
         response,
     }))
 }

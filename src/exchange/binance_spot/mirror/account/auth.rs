@@ -103,8 +103,13 @@ pub(super) fn sent(query: &str, body: &str) -> String {
     unsigned(query) + &unsigned(body)
 }
 
+/// Whether this is the API key of an Ed25519 key here: the hex of its public half.
+pub(in super::super) fn is_ed25519(api_key: &str) -> bool {
+    owner(api_key).is_some_and(|(account, _)| public(account).is_some())
+}
+
 /// -2015: not with this key, or not with none.
-pub(super) fn unauthorised() -> Fault {
+pub(in super::super) fn unauthorised() -> Fault {
     let msg = "Invalid API-key, IP, or permissions for action.";
     Fault::new(401, -2015, msg)
 }
