@@ -38,11 +38,13 @@ const SYMBOLS: [&str; 28] = [
     "ONT-USDT",
 ];
 
-/// Each depth stream of each exchange, as the first byte of a seed counts them.
+/// Each depth stream of text of each exchange, as the first byte of a seed counts them: a binary
+/// frame has one path.
 pub fn streams() -> impl Iterator<Item = (&'static dyn Exchange, &'static DepthStream)> {
     ALL.iter().flat_map(|exchange| {
         let depths = exchange.depth_streams().iter();
-        depths.map(move |depth| (*exchange, depth))
+        let of_text = depths.filter(|depth| exchange.binary(depth).is_none());
+        of_text.map(move |depth| (*exchange, depth))
     })
 }
 
