@@ -192,8 +192,8 @@ impl Records {
     /// Says under the old key that the next record is under a new one.
     #[cold]
     fn renew_sealer(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+        let (sealed, secrets) = self.kernel.update_tx_secret()?; // TLS 1.2 has none, and fails.
         self.seal_one(ContentType::Handshake, &KEY_UPDATE, out)?;
-        let (sealed, secrets) = self.kernel.update_tx_secret()?;
         self.sealer = sealer(self.kernel.negotiated_cipher_suite(), secrets)?;
         self.sealed = sealed;
         Ok(())
@@ -203,7 +203,7 @@ impl Records {
     pub(super) fn seal(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         for part in data.chunks(PLAIN_BYTES_MAX) {
             if self.sealed >= self.records_max() {
-                self.renew_sealer(out)?; // Not known to TLS 1.2, which fails here.
+                self.renew_sealer(out)?;
             }
             self.seal_one(ContentType::ApplicationData, part, out)?;
         }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Events that may wait between a feed and the desk before books are conflated.
 pub(crate) const EVENTS: usize = 2_048;
 /// The same if the desk is on the feed's own worker, which takes each frame's events before the
-/// next frame is read: more events than any frame has, and few enough to stay in a near cache.
+/// next frame is read: few enough to stay in a near cache. A frame with more is conflated as ever.
 pub(crate) const EVENTS_BESIDE: usize = 512;
 /// Shown books that may wait for the scribe: 10 ms of a very busy feed.
 pub(crate) const AUDITS: usize = 8_192;

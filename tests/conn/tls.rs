@@ -2,10 +2,12 @@
 
 use crate::conn_support::{Authority, TestClock};
 use rustls::crypto::cipher::{MessageEncrypter, OutboundChunks, OutboundPlainMessage};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use rustls::{
-    ClientConfig, ConnectionTrafficSecrets, ContentType, HandshakeKind, ProtocolVersion,
-    ServerConfig, ServerConnection, StreamOwned, SupportedCipherSuite, SupportedProtocolVersion,
-    version,
+    CipherSuiteCommon, ClientConfig, ConnectionTrafficSecrets, ContentType, HandshakeKind,
+    ProtocolVersion, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    SupportedCipherSuite, SupportedProtocolVersion, Tls12CipherSuite, Tls13CipherSuite, version,
 };
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
@@ -182,6 +184,75 @@ fn a_server_may_renew_its_key_again_and_again_and_gets_one_of_ours() {
             Message::text("so is this")
         );
     }
+}
+
+/// A client whose keys may seal `limit` records.
+fn limited(
+    authority: &Authority,
+    version: &'static SupportedProtocolVersion,
+    limit: u64,
+) -> Arc<ClientConfig> {
+    let mut provider = (*tickwire::conn::tls::provider()).clone();
+    let common = |of: &CipherSuiteCommon| CipherSuiteCommon {
+        suite: of.suite,
+        hash_provider: of.hash_provider,
+        confidentiality_limit: limit,
+    };
+    for suite in &mut provider.cipher_suites {
+        *suite = match suite {
+            SupportedCipherSuite::Tls13(of) => {
+                SupportedCipherSuite::Tls13(Box::leak(Box::new(Tls13CipherSuite {
+                    common: common(&of.common),
+                    hkdf_provider: of.hkdf_provider,
+                    aead_alg: of.aead_alg,
+                    quic: of.quic,
+                })))
+            }
+            SupportedCipherSuite::Tls12(of) => {
+                SupportedCipherSuite::Tls12(Box::leak(Box::new(Tls12CipherSuite {
+                    common: common(&of.common),
+                    prf_provider: of.prf_provider,
+                    kx: of.kx,
+                    sign: of.sign,
+                    aead_alg: of.aead_alg,
+                })))
+            }
+        };
+    }
+    let mut roots = RootCertStore::empty();
+    let root = CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap();
+    roots.add(root).unwrap();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.enable_secret_extraction = true;
+    Arc::new(config)
+}
+
+#[test]
+fn a_key_of_ours_seals_no_more_records_than_it_may() {
+    const LIMIT: u64 = 5;
+    let authority = Authority::new();
+    let (_, server) = configs(&authority, &version::TLS13, None);
+    let client = limited(&authority, &version::TLS13, LIMIT);
+    let (mut pair, mut ws) = Pair::connect(client, server, None);
+    for _ in 0..40 {
+        assert_eq!(pair.echo(&mut ws, "order"), Message::text("order"));
+    }
+    let StreamOwned { conn, .. } = ws.into_inner();
+    let (opened, _) = conn.dangerous_extract_secrets().unwrap().rx;
+    assert!(opened <= LIMIT, "{opened} records under one key");
+    // TLS 1.2 has no new key to offer: the connection ends.
+    let (_, server) = configs(&authority, &version::TLS12, None);
+    let client = limited(&authority, &version::TLS12, LIMIT);
+    let (mut pair, mut ws) = Pair::connect(client, server, None);
+    let sent = (0..40).take_while(|_| pair.link.send(pair.clock.now(), b"order").is_ok());
+    assert!(sent.count() < LIMIT as usize);
+    assert_eq!(pair.until_closed(), Close::Tls("broken TLS"));
+    let heard = std::iter::from_fn(|| ws.read().ok()).filter(Message::is_text);
+    assert!(heard.count() < LIMIT as usize);
 }
 
 #[test]
