@@ -30,9 +30,22 @@ fn books(all: &[Value], updates: &str) -> BTreeMap<String, (u64, String)> {
 
 #[test]
 fn books_of_sbe_are_the_exchanges_own() {
+    follow("sbe");
+}
+
+#[test]
+fn books_of_the_twenty_best_levels_in_sbe_are_the_exchanges_own() {
+    follow("sbe-20");
+}
+
+/// Follows two instruments of a simulated exchange in the process by this stream.
+fn follow(depth_stream: &str) {
     let dir = folder();
-    let text = "[[feed]]\nexchange = \"binance\"\ninstruments = [\"*\"]\ndepth_stream = \"sbe\"\n\
-                [engine]\ndepth = 256\n[simulate]\nseed = 7\ninstruments = 2\n";
+    let text = format!(
+        "[[feed]]\nexchange = \"binance\"\ninstruments = [\"*\"]\n\
+         depth_stream = \"{depth_stream}\"\n\
+         [engine]\ndepth = 256\n[simulate]\nseed = 7\ninstruments = 2\n"
+    );
     fs::write(dir.path().join("c.toml"), text).unwrap();
     let mut process = Process::start(tickwire(dir.path(), &["run", "-v", "c.toml", "--out", "o"]));
     process.until("both live for some seconds", |_, err| {
