@@ -240,6 +240,11 @@ impl SeqRule {
         by_ids || self.numbered_line || self.checksum.is_some()
     }
 
+    /// Whether every lost message shows. A checksum shows those of its own levels only.
+    pub(crate) fn shows_all_losses(&self) -> bool {
+        self.shows_losses() && (self.checksum.is_none() || self.chain != Chain::Counted)
+    }
+
     /// In-band snapshots, dense ids, no window, nothing to verify: the start of most rules.
     pub const STREAM: Self = Self {
         snapshot: SnapshotFrom::Stream,

@@ -23,6 +23,8 @@ mod update;
 #[cfg(test)]
 mod abuse_tests;
 #[cfg(test)]
+mod audit_tests;
+#[cfg(test)]
 mod book_tests;
 #[cfg(test)]
 mod lines_twin;
@@ -44,6 +46,6 @@ pub(crate) use dark::Dark;
 pub(crate) use lines::LINES_MAX;
 pub use picture::Picture;
 pub(crate) use signals::Ofi;
-pub(crate) use sync::{BookBuilder, DiffOutcome};
+pub(crate) use sync::{BookBuilder, DiffOutcome, SnapshotOutcome};
 pub use sync::{Counters, Want};
 pub(crate) use update::Update;

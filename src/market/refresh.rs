@@ -105,6 +105,12 @@ impl<const N: usize> Refresh<N> {
         spare.id() == live.id()
     }
 
+    /// The picture, brought to where `live` is, says otherwise.
+    pub(crate) fn contradicts(&self, live: &SeqBook<N>) -> bool {
+        debug_assert_eq!(self.used, Use::Keeping);
+        self.spare.as_ref().is_some_and(|spare| !spare.agrees(live))
+    }
+
     /// The live book becomes the newer picture.
     pub(crate) fn finish(&mut self, live: &mut SeqBook<N>) {
         debug_assert_eq!(self.used, Use::Keeping);

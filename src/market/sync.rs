@@ -1,6 +1,7 @@
 //! The sequencing machine of one instrument: diffs and snapshots in, a book that is true or not
 //! shown. Guesses nothing: what it cannot prove contiguous is a gap, and a gap costs the book.
 
+pub(super) mod audit;
 mod outcome;
 mod splice;
 mod stream;
@@ -267,11 +268,11 @@ impl<const N: usize> BookBuilder<N> {
         if self.resub.poll_output() {
             return Some(Want::Resubscribe);
         }
-        // A second opinion of a book that is shown already can wait for books that have none.
-        let seconds = self.status == Status::Live && self.live.is_claimed();
-        let repeat = seconds || self.fetch.is_repeat();
+        let repeat = self.fetch.is_repeat();
         let wanted = self.fetch.poll_output();
-        wanted.then_some(Want::Snapshot { repeat })
+        wanted.then(|| Want::Snapshot {
+            repeat: repeat || self.can_wait(),
+        })
     }
 
     /// When [`Self::handle_timeout`] is to be called; [`Nanos::NEVER`] if nothing waits.
@@ -305,8 +306,12 @@ impl<const N: usize> BookBuilder<N> {
             }
         }
         if self.timers.is_due(Timer::Owed, now) {
-            self.revive(now);
+            match self.status {
+                Status::Live => self.contradicted(now),
+                _ => self.revive(now),
+            }
         }
+        self.audit(now);
         self.ask(now);
         self.check();
     }
@@ -328,6 +333,13 @@ impl<const N: usize> BookBuilder<N> {
         if waits && self.rule.snapshot == SnapshotFrom::Rest {
             self.fetch.begin(now);
         }
+    }
+
+    /// A second opinion of a book that is shown already, and deep enough, can wait for books that
+    /// have none.
+    fn can_wait(&self) -> bool {
+        let seconds = self.live.is_claimed() || !self.live.is_thin(self.depth_min);
+        self.status == Status::Live && seconds
     }
 
     /// Whether there is a book, shown or not.
@@ -385,8 +397,10 @@ impl<const N: usize> BookBuilder<N> {
 
     /// Checks after each change of a live book: is it crossed, is it deep enough?
     fn after_change(&mut self, now: Nanos) {
-        if self.refresh.held().is_some_and(|id| id <= self.live.id()) {
-            self.finish_refresh(now);
+        if self.refresh.held().is_some_and(|id| id <= self.live.id())
+            && self.finish_refresh(now) == SnapshotOutcome::Contradicted
+        {
+            return;
         }
         if !self.live.book().crossed() {
             self.timers.stop(Timer::Crossed);

@@ -472,6 +472,11 @@ impl Bench {
         self.take(&diff(first, last, Some(prev)), &[level(90, 1)], &[])
     }
 
+    /// A diff up to `id` that changes nothing.
+    pub(super) fn take_calm(&mut self, id: u64) {
+        self.take(&diff(id, id, Some(id - 1)), &[], &[]);
+    }
+
     pub(super) fn take(&mut self, diff: &Diff, bids: &[Level], asks: &[Level]) -> DiffOutcome {
         let applied = &mut self.applied;
         let mut applied = |_: &_, id, fresh| applied.push((id, fresh));

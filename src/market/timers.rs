@@ -12,15 +12,17 @@ pub(crate) enum Timer {
     Crossed,
     /// The stream owes what a snapshot has, or its first message; after that it is dead.
     Owed,
+    /// Another picture of a live book, whose stream does not show every loss.
+    Audit,
 }
 
 /// Deadlines by [`Timer`]; [`Nanos::NEVER`] for one that is not set.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Timers([Nanos; 3]);
+pub(crate) struct Timers([Nanos; 4]);
 
 impl Timers {
     /// None is set.
-    pub(crate) const NONE: Self = Self([Nanos::NEVER; 3]);
+    pub(crate) const NONE: Self = Self([Nanos::NEVER; 4]);
 
     /// Sets a deadline, or moves it.
     pub(crate) fn set(&mut self, timer: Timer, at: Nanos) {

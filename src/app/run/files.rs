@@ -135,6 +135,7 @@ pub(crate) fn tell_book(book: &mut summary::Book, told: &BookTally, ended_at: Na
     book.epoch = told.epoch;
     book.too_old = counters.too_old;
     book.unbelieved = counters.unbelieved;
+    book.contradicted = counters.contradicted;
     if let Some(why) = told.dark {
         book.dark = why.name().to_owned();
         book.dark_ns = ended_at.since(told.dark_since).0;

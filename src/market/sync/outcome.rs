@@ -66,6 +66,9 @@ pub(crate) enum SnapshotOutcome {
     Ignored,
     /// Crossed or locked: no exchange's book is. Another one is asked for later.
     Unbelieved,
+    /// It says otherwise than the live book, which is gone: a message was lost that nothing else
+    /// shows.
+    Contradicted,
 }
 
 /// What happened so far; never reset.
@@ -87,6 +90,9 @@ pub struct Counters {
     pub resyncs: u64,
     /// Live books replaced by a snapshot at the same update id.
     pub(crate) refreshes: u64,
+    /// Live books that another snapshot contradicted: a message was lost, and nothing else showed
+    /// it. Each is one of `gaps`, too.
+    pub(crate) contradicted: u64,
     /// Snapshots that were older than the diffs that were held.
     pub(crate) too_old: u64,
     /// Snapshots and whole books that were crossed or locked: none was believed.

@@ -117,6 +117,7 @@ impl<const N: usize> BookBuilder<N> {
         self.trouble = Trouble::None;
         self.rhythm.rewind(now);
         self.fetch.handle_live(now);
+        self.audit_later(now);
         self.after_change(now);
         SnapshotOutcome::Live
     }
@@ -157,7 +158,8 @@ impl<const N: usize> BookBuilder<N> {
             return self.unbelieved(now);
         }
         let stale = self.status == Status::Stale;
-        let agrees = spare.is_some_and(|spare| stale && self.live.agrees(spare));
+        let audited = !stale && self.is_audited();
+        let agrees = spare.is_some_and(|spare| (stale || audited) && self.live.agrees(spare));
         let proves = stale && snapshot.last_id >= self.live.id();
         let outcome = if snapshot.last_id <= self.live.id() {
             self.finish_refresh(now)
@@ -169,6 +171,8 @@ impl<const N: usize> BookBuilder<N> {
             if stale && !self.begun.is_doubted() {
                 let until = (now + OWED_MAX).max(self.rhythm.reconnect_from());
                 self.timers.set_earlier(Timer::Owed, until);
+            } else if audited {
+                self.timers.set_earlier(Timer::Owed, now + OWED_MAX);
             }
             SnapshotOutcome::Held
         };
@@ -211,6 +215,10 @@ impl<const N: usize> BookBuilder<N> {
         }
         if !self.refresh.catch_up(&self.buffer, &self.live) {
             return self.too_old(now); // The buffer does not reach back to it.
+        }
+        if self.is_contradicted() {
+            self.contradicted(now);
+            return SnapshotOutcome::Contradicted;
         }
         self.refresh.finish(&mut self.live);
         self.counters.refreshes += 1;

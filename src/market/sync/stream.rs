@@ -121,6 +121,7 @@ impl<const N: usize> BookBuilder<N> {
         self.live.accept(update, id, &mut self.claims);
         self.resub.stop();
         self.fetch.handle_live(now);
+        self.audit_later(now);
         self.handle_alive(update, fresh, applied);
         DiffOutcome::Applied
     }

@@ -55,6 +55,9 @@ pub struct Book {
     /// Snapshots that were crossed or locked, and not believed.
     #[serde(default)]
     pub unbelieved: u64,
+    /// Times that another snapshot contradicted the live book; each is one of `gaps`, too.
+    #[serde(default)]
+    pub contradicted: u64,
 }
 
 /// What one exchange sent, and how fast its books were here.

@@ -11,7 +11,9 @@ use crate::base::{
     Body, Channel, Event, Flags, Instrument, InstrumentId, Nanos, Note, Quote, Severity, Snapshot,
     Span, Stamps, Status, Top, Trade, UnixNanos, Value,
 };
-use crate::market::{Book, BookBuilder, Counters, DiffOutcome, LINES_MAX, Update, Want};
+use crate::market::{
+    Book, BookBuilder, Counters, DiffOutcome, LINES_MAX, SnapshotOutcome, Update, Want,
+};
 use crate::watch::audit::Shown;
 use crate::watch::stage::Stage;
 use crate::wiring::publisher::Publisher;
@@ -158,7 +160,7 @@ impl<const N: usize> Slot<N> {
         let Some(book) = &mut self.book else { return };
         if book.poll_timeout() <= now {
             book.handle_timeout(now);
-            self.tell_now(out, turn, now, "silent, crossed or short for too long");
+            self.tell_now(out, turn, now, "silent, crossed, short or contradicted");
         }
         if let Some(ns) = self.dark.handle_timeout(now) {
             self.say_dark(turn, now, ns);
@@ -420,7 +422,7 @@ impl<const N: usize> Slot<N> {
         let before = builder.counters().updates;
         let lit = &mut self.lit;
         let audited = out.audit.is_some();
-        let _ = builder.handle_snapshot(now, snapshot, &mut |book, update_id, _| {
+        let outcome = builder.handle_snapshot(now, snapshot, &mut |book, update_id, _| {
             if !audited {
                 return;
             }
@@ -433,7 +435,11 @@ impl<const N: usize> Slot<N> {
             });
             *lit = true;
         });
-        self.tell_now(out, turn, now, "snapshot");
+        let cause = match outcome {
+            SnapshotOutcome::Contradicted => "another snapshot contradicts it",
+            _ => "snapshot",
+        };
+        self.tell_now(out, turn, now, cause);
         let Some(builder) = &self.book else { return };
         let again = builder.counters().updates == before;
         if !was_dark && again {
