@@ -219,6 +219,21 @@ fn every_case_of_orders_has_a_test_with_its_number() {
     );
 }
 
+/// Documents name tests as `path::name`.
+#[test]
+fn every_test_that_a_document_names_is_there() {
+    let named = |(document, text): (String, String)| {
+        let parts = text.split('`').filter_map(|part| part.split_once(".rs::"));
+        let lacks = |(path, name): (&str, &str)| {
+            let source = fs::read_to_string(root().join(format!("{path}.rs")));
+            let there = source.is_ok_and(|source| source.contains(&format!("fn {name}()")));
+            (!there).then(|| format!("{document}: no test {path}.rs::{name}"))
+        };
+        parts.filter_map(lacks).collect::<Vec<_>>()
+    };
+    assert_none(files("", "md").into_iter().flat_map(named).collect());
+}
+
 /// Rooms that a file names and may not.
 fn doors(path: &str, text: &str) -> Vec<String> {
     let Some(room) = room_of(path) else {

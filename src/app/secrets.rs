@@ -252,7 +252,7 @@ fn effective_uid() -> Option<u32> {
 mod tests {
     use super::*;
     use std::fs::{Permissions, write};
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
     use tempfile::TempDir;
 
     const API_KEY: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
@@ -285,6 +285,17 @@ mod tests {
                 "{mode:o}"
             );
         }
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_refused_with_the_command_that_helps() {
+        let folder = Folder::new();
+        if chown(folder.path("api"), Some(65_534), None).is_err() {
+            return println!("skipped: only root can give a file away");
+        }
+        let (error, ours) = (refused(&folder.source()), effective_uid().unwrap());
+        let said = format!("belongs to uid 65534, not to uid {ours}: chown {ours} ");
+        assert!(error.contains(&said), "{error}");
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::world::os::clerk::{self, FetchError, Rest};
 use crate::world::os::recorder::BodyTap;
 use select::Selection;
 pub(crate) use select::fits;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::thread::ScopedJoinHandle;
 
@@ -296,5 +298,26 @@ fn refused<'s>(host: &mut Rest, exchange: &dyn Exchange, mut symbols: &[&'s str]
 
 /// Reads a certificate authority's PEM file.
 pub(crate) fn read_ca(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("ca_file {}: {error}", path.display()))
+    let failed = |error| format!("ca_file {}: {error}", path.display());
+    let mut pem = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    let read = file.take(CA_BYTES_MAX + 1).read_to_end(&mut pem);
+    match read.map_err(failed)? as u64 {
+        0..=CA_BYTES_MAX => Ok(pem),
+        _ => Err(failed(io::ErrorKind::FileTooLarge.into())),
+    }
+}
+
+/// Ten times what all public authorities take.
+const CA_BYTES_MAX: u64 = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_authorities_that_never_ends_is_not_read_to_its_end() {
+        let error = read_ca(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(error, "ca_file /dev/zero: file too large");
+    }
 }

@@ -393,6 +393,15 @@ mod tests {
         assert!(entries.next_entry().unwrap().is_none());
     }
 
+    /// A small packed file may unpack to that.
+    #[test]
+    fn a_line_without_an_end_is_given_up() {
+        let endless = io::BufReader::new(io::repeat(b'x'));
+        let error = Entries::new(Box::new(endless)).next_entry().unwrap_err();
+        let said = "line 1 is not a line of a recording: it is too long";
+        assert_eq!(error.to_string(), said);
+    }
+
     #[test]
     fn lines_are_the_same_in_a_readers_buffer_and_across_two() {
         let other = r#"{"raw":"a\u00e9","kind":"rest","conn":"c"}"#;

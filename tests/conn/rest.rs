@@ -173,3 +173,35 @@ fn answers_of_intermediaries_keep_their_status_and_text() {
         "{refused:?}"
     );
 }
+
+/// An exchange that is taken over could send a signed request, key and all, to any host.
+#[test]
+fn nobody_is_followed_to_another_place() {
+    for status in [301, 302, 303, 307, 308] {
+        let moved = format!(
+            "HTTP/1.1 {status} Moved\r\nLocation: https://127.0.0.1:1/x\r\n\
+             Content-Length: 5\r\n\r\nmoved"
+        );
+        let host = host(&[&moved, FINE]);
+        assert_eq!(
+            host.fetch(),
+            Err(FetchError::Status(status, "moved".into()))
+        );
+        assert_eq!(host.asked.lock().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn a_body_is_read_up_to_32_mib_and_not_unpacked() {
+    let body = "x".repeat((32 << 20) + 1);
+    let long = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{body}");
+    let Err(FetchError::Transport(why)) = host(&[&long]).fetch() else {
+        panic!("it has no end");
+    };
+    assert!(why.contains("limit"), "{why}");
+    let packed = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nfine";
+    let host = host(&[packed]);
+    assert_eq!(host.fetch(), Ok("fine".into()));
+    let heads = host.heads.lock().unwrap().to_lowercase();
+    assert!(!heads.contains("gzip"), "{heads}");
+}

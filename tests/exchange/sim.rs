@@ -285,6 +285,38 @@ fn rest_answers_several_requests_on_one_connection() {
 }
 
 #[test]
+fn a_request_whose_head_or_body_is_too_large_is_refused_and_its_connection_ends() {
+    let sim = flow(3);
+    let head = "POST /api/v3/order HTTP/1.1\r\nHost: x\r\n";
+    let long = format!("{head}X: {}", "x".repeat(16 << 10));
+    for (request, status) in [
+        (long, 400),
+        (format!("{head}Content-Length: 65537\r\n\r\n"), 413),
+        (format!("{head}Transfer-Encoding: chunked\r\n\r\n"), 411),
+    ] {
+        let mut rest = connect(&sim);
+        rest.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        let _ = rest.read_to_string(&mut answer); // However it ends.
+        let begins = format!("HTTP/1.1 {status} ");
+        assert!(answer.starts_with(&begins), "{answer}");
+    }
+}
+
+#[test]
+fn of_a_thousand_connections_more_the_last_ones_are_closed_and_the_others_stay() {
+    let sim = flow(3);
+    let mut good = websocket(&sim, "/ws/btcusdt@trade");
+    let connect = |_| TcpStream::connect(sim.addr()).unwrap();
+    let mut all: Vec<TcpStream> = (0..1_024).map(connect).collect();
+    let last = all.last_mut().unwrap();
+    last.set_read_timeout(Some(WAIT)).unwrap();
+    assert_eq!(last.read(&mut [0]).unwrap(), 0, "it is closed");
+    wait_until(&sim, |progress| progress.sessions_open == 1_024);
+    next_text(&mut good);
+}
+
+#[test]
 fn an_address_that_asks_for_too_much_is_sent_away_and_counted() {
     let sim = flow(3);
     let mut rest = BufReader::new(connect(&sim));

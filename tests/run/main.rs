@@ -24,6 +24,7 @@ mod large;
 mod live;
 mod many;
 mod money;
+mod neighbours;
 mod panicked;
 mod proxy;
 mod quoting;

@@ -38,6 +38,8 @@ const PAUSE: Duration = Duration::from_micros(200);
 /// How often a loop looks after its client.
 const WATCH_PERIOD: Duration = Duration::from_millis(2);
 const READ_BYTES: usize = 16 * 1024;
+/// Connections at once; further ones are closed as they come. A client has two or three.
+const CLIENTS_MAX: usize = 64;
 
 /// Why a run of a client came to nothing.
 #[derive(Debug)]
@@ -317,6 +319,9 @@ impl Stage {
                 _ => return Err(error.into()),
             },
         };
+        if self.clients.len() >= CLIENTS_MAX {
+            return Ok(true);
+        }
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
         // A kernel without send stamps gives those of what it receives; one without both leaves
@@ -418,5 +423,22 @@ impl Client {
             }
         }
         Some((None, at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+
+    #[test]
+    fn a_connection_too_many_is_closed_and_the_others_stay() {
+        let mut stage = Stage::open(crate::exchange::unnamed(), 1, 1).unwrap();
+        let connect = |_| TcpStream::connect(stage.addr()).unwrap();
+        let mut all: Vec<TcpStream> = (0..=CLIENTS_MAX).map(connect).collect();
+        while stage.accept(Nanos::ZERO).unwrap() {}
+        assert_eq!(stage.clients.len(), CLIENTS_MAX);
+        let mut last = all.pop().unwrap();
+        assert_eq!(last.read(&mut [0]).unwrap(), 0, "it is closed");
     }
 }

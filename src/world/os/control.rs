@@ -94,7 +94,7 @@ fn serve(listener: &UnixListener, answers: &Answers, stop: &AtomicBool) {
         clients.fetch_add(1, Ordering::Relaxed);
         let (answers, count) = (answers.clone(), clients.clone());
         let talk = move || {
-            let _ = talk(stream, &answers); // Whoever has gone asks nothing more.
+            let _ = talk(stream, &answers, SILENT_MAX); // Whoever has gone asks nothing more.
             count.fetch_sub(1, Ordering::Relaxed);
         };
         let named = thread::Builder::new().name("tickwire-asked".to_owned());
@@ -104,8 +104,8 @@ fn serve(listener: &UnixListener, answers: &Answers, stop: &AtomicBool) {
     }
 }
 
-fn talk(stream: UnixStream, answers: &Answers) -> io::Result<()> {
-    stream.set_read_timeout(Some(SILENT_MAX))?;
+fn talk(stream: UnixStream, answers: &Answers, silent_max: Duration) -> io::Result<()> {
+    stream.set_read_timeout(Some(silent_max))?;
     stream.set_write_timeout(Some(ANSWER_MAX))?;
     let mut out = stream.try_clone()?;
     let mut lines = BufReader::new(stream);
@@ -212,5 +212,13 @@ mod tests {
         let mut one = ask(dir.path()).unwrap();
         let long = "x".repeat(LINE_MAX as usize + 1);
         assert!(one.ask(&long).is_err());
+    }
+
+    #[test]
+    fn whoever_asks_nothing_is_let_go() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let ended = talk(theirs, &echo(), Duration::from_millis(1));
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(BufReader::new(ours).lines().count(), 0);
     }
 }
