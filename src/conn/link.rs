@@ -21,6 +21,7 @@ use super::upgrade::{Progress, Refusal, Upgrade};
 use super::{Transport, TxMark, http_date, ws};
 use crate::base::{Clock, Nanos, RxStamps, ServerTime, Span, UnixNanos};
 use arrayvec::{ArrayString, ArrayVec};
+use attempt::Rival;
 use fastrand::Rng;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -163,6 +164,8 @@ pub struct Link<S> {
     addrs: ArrayVec<SocketAddr, { ADDRS_MAX }>,
     next_addr: usize,
     tried: usize,
+    /// Addresses of this attempt that have not answered yet; `wire` is the newest.
+    rivals: Vec<Rival<S>>,
     /// The address of the latest attempt.
     dialed: Option<SocketAddr>,
     /// The owner had no room for this attempt at first.
@@ -229,6 +232,7 @@ impl<S: Transport> Link<S> {
             addrs: ArrayVec::new(),
             next_addr: 0,
             tried: 0,
+            rivals: Vec::new(),
             dialed: None,
             postponed: false,
             heard: Nanos::ZERO,
@@ -338,43 +342,6 @@ impl<S: Transport> Link<S> {
                 None => self.time_out(now),
             },
             Phase::Live => self.heartbeat(now),
-        }
-    }
-
-    /// The resolver's answer; empty if it failed, and then an earlier answer's addresses serve.
-    pub fn handle_resolved(&mut self, now: Nanos, addrs: &[SocketAddr]) {
-        if !addrs.is_empty() {
-            self.addrs = addrs.iter().copied().take(ADDRS_MAX).collect();
-        }
-        if self.phase != Phase::Resolving {
-            return; // An answer that came too late serves the next attempt.
-        }
-        if self.addrs.is_empty() {
-            self.fail(
-                now,
-                Close::Unresolved,
-                format_args!("no address for the host"),
-            );
-        } else {
-            self.start_round();
-        }
-    }
-
-    /// A socket that is connecting to the dialled address, or why there is none. The owner
-    /// registers it next, and reads when it is ready.
-    pub fn handle_dialed(&mut self, now: Nanos, dialed: Result<S, ErrorKind>) {
-        let awaited = self.phase == Phase::Connecting && matches!(self.wire, Wire::None);
-        if !awaited {
-            return; // The attempt that asked for it is over: the socket closes here.
-        }
-        let stream = match dialed {
-            Ok(stream) => stream,
-            Err(kind) => return self.fail(now, Close::Io(kind), format_args!("dial: {kind}")),
-        };
-        self.timer = now + self.config.deadlines.connect;
-        match self.config.proxy.clone() {
-            Some((proxy, target)) => self.wire = Wire::Proxy(Tunnel::new(stream, proxy, target)),
-            None => self.secure(now, stream),
         }
     }
 

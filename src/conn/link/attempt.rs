@@ -3,9 +3,82 @@
 
 use super::*;
 
+/// From one address to the next while TCP answers at none (RFC 8305 says 0.1 to 2 s): more than any
+/// way round the world takes, since each address is one of the attempts that an exchange counts.
+const STAGGER: Span = Span::from_millis(500);
+
+/// An address that was dialled and has not answered, while a later one is tried.
+pub(super) struct Rival<S> {
+    wire: Wire<S>,
+    address: SocketAddr,
+}
+
+/// The addresses of both families in turn (RFC 8305 §4), so that a host on which one does not work
+/// soon tries the other.
+fn in_turn(addrs: &[SocketAddr]) -> ArrayVec<SocketAddr, ADDRS_MAX> {
+    let is_first = |addr: &&SocketAddr| addr.is_ipv6() == addrs[0].is_ipv6();
+    let (first, other): (Vec<_>, Vec<_>) = addrs.iter().partition(is_first);
+    let pairs = (0..addrs.len()).flat_map(|n| [first.get(n), other.get(n)]);
+    pairs.flatten().copied().copied().take(ADDRS_MAX).collect()
+}
+
 impl<S: Transport> Link<S> {
+    /// The resolver's answer; empty if it failed, and then an earlier answer's addresses serve.
+    pub fn handle_resolved(&mut self, now: Nanos, addrs: &[SocketAddr]) {
+        if !addrs.is_empty() {
+            let next = self.addrs.get(self.next_addr % self.addrs.len().max(1));
+            let next = next.copied();
+            self.addrs = in_turn(addrs);
+            // Resolvers answer in changing orders; a good address is the next one all the same.
+            self.next_addr = self.place_of(next);
+        }
+        if self.phase != Phase::Resolving {
+            return; // An answer that came too late serves the next attempt.
+        }
+        if self.addrs.is_empty() {
+            self.fail(
+                now,
+                Close::Unresolved,
+                format_args!("no address for the host"),
+            );
+        } else {
+            self.start_round();
+        }
+    }
+
+    /// A socket that is connecting to the dialled address, or why there is none. The owner
+    /// registers it next, and reads when it is ready.
+    pub fn handle_dialed(&mut self, now: Nanos, dialed: Result<S, ErrorKind>) {
+        let awaited = self.phase == Phase::Connecting && matches!(self.wire, Wire::None);
+        if !awaited {
+            return; // The attempt that asked for it is over: the socket closes here.
+        }
+        let stream = match dialed {
+            Ok(stream) => stream,
+            Err(kind) => return self.fail(now, Close::Io(kind), format_args!("dial: {kind}")),
+        };
+        let deadline = self.config.deadlines.connect;
+        self.timer = now
+            + match self.tried < self.addrs.len() {
+                true => STAGGER.min(deadline),
+                false => deadline,
+            };
+        match self.config.proxy.clone() {
+            Some((proxy, target)) => self.wire = Wire::Proxy(Tunnel::new(stream, proxy, target)),
+            None => self.secure(now, stream),
+        }
+    }
+
+    fn place_of(&self, address: Option<SocketAddr>) -> usize {
+        let mut addrs = self.addrs.iter();
+        addrs.position(|known| Some(*known) == address).unwrap_or(0)
+    }
+
     pub(super) fn enter(&mut self, phase: Phase, timer: Nanos) {
         (self.phase, self.timer) = (phase, timer);
+        if phase != Phase::Connecting {
+            self.rivals.clear();
+        }
     }
 
     pub(super) fn say(&mut self, output: Output) {
@@ -38,6 +111,7 @@ impl<S: Transport> Link<S> {
     }
 
     pub(super) fn advance(&mut self, now: Nanos, unix: UnixNanos) {
+        self.race();
         if let Wire::Proxy(_) = self.wire {
             self.advance_tunnel(now);
         }
@@ -47,6 +121,42 @@ impl<S: Transport> Link<S> {
         if let Wire::Http(_) = self.wire {
             self.advance_upgrade(now, unix);
         }
+    }
+
+    /// The first address that answers is the one.
+    fn race(&mut self) {
+        let mut at = 0;
+        while let Some(rival) = self.rivals.get_mut(at) {
+            let done = match &mut rival.wire {
+                Wire::Proxy(tunnel) => tunnel.advance(),
+                Wire::Tls(tls) => tls.handshake(),
+                Wire::None | Wire::Http(_) | Wire::Ws(_) => Ok(()),
+            };
+            let answered = rival
+                .wire
+                .stream()
+                .is_some_and(|stream| stream.tx().bytes > 0);
+            match done {
+                Err(error) if error.kind() != ErrorKind::WouldBlock => {
+                    self.rivals.swap_remove(at);
+                }
+                Ok(()) | Err(_) if !answered => at += 1,
+                Ok(()) | Err(_) => {
+                    let winner = self.rivals.swap_remove(at);
+                    self.take_up(winner);
+                    self.rivals.clear();
+                }
+            }
+        }
+    }
+
+    /// Goes on with an address that was dialled earlier.
+    fn take_up(&mut self, rival: Rival<S>) {
+        let Rival { wire, address } = rival;
+        (self.wire, self.dialed) = (wire, Some(address));
+        self.next_addr = self.place_of(self.dialed);
+        self.outputs
+            .retain(|output| !matches!(output, Output::Dial(_)));
     }
 
     pub(super) fn secure(&mut self, now: Nanos, stream: S) {
@@ -170,6 +280,15 @@ impl<S: Transport> Link<S> {
 
     pub(super) fn time_out(&mut self, now: Nanos) {
         let phase = self.phase;
+        if let (Phase::Connecting, Some(address)) = (phase, self.dialed)
+            && self.tried < self.addrs.len()
+        {
+            let wire = mem::replace(&mut self.wire, Wire::None);
+            self.rivals.push(Rival { wire, address });
+            self.next_addr = self.next_addr.wrapping_add(1);
+            return self.dial();
+        }
+        self.rivals.clear();
         self.fail(
             now,
             Close::Deadline(phase),
@@ -191,6 +310,9 @@ impl<S: Transport> Link<S> {
         }
         if self.phase == Phase::Connecting && self.tried < self.addrs.len() {
             return self.dial();
+        }
+        if let Some(rival) = self.rivals.pop() {
+            return self.take_up(rival); // The deadline stays.
         }
         self.close(now, reason);
     }
