@@ -8,6 +8,7 @@ mod claims;
 pub(crate) mod consolidated;
 mod dark;
 mod fetch;
+pub(crate) mod fresh;
 mod lines;
 pub(crate) mod picture;
 mod place;
@@ -43,6 +44,7 @@ mod window_twin;
 
 pub use book::Book;
 pub(crate) use dark::Dark;
+pub use fresh::{Fresh, NotFresh, Present};
 pub(crate) use lines::LINES_MAX;
 pub use picture::Picture;
 pub(crate) use signals::Ofi;

@@ -5,7 +5,6 @@ mod ordered;
 use super::limits::RiskParams;
 use super::orders::{ANSWER_MAX, Output, Pending};
 use super::refusal::Refusal;
-use super::risk::BOOK_AGE_MAX;
 use crate::base::event::LATE_MAX;
 use crate::base::{
     ClientId, End, Fill, Instrument, InstrumentId, Nanos, NewOrder, News, OrderRef, OrderType,
@@ -13,6 +12,7 @@ use crate::base::{
     Working,
 };
 use crate::market::Picture;
+use crate::market::fresh::BOOK_AGE_MAX;
 use std::collections::{BTreeMap, BTreeSet};
 
 const SECOND: u64 = 1_000_000_000;

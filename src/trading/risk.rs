@@ -17,7 +17,7 @@ use crate::base::{
     Body, ClientId, DAY_NS, DayGain, Deed, Event, Fill, Instrument, InstrumentId, Mode, Nanos,
     NewOrder, Place, Px, Qty, Span, StrategyId, UnixNanos,
 };
-use crate::market::Picture;
+use crate::market::{Fresh, Picture, Present};
 use accounts::Accounts;
 pub(crate) use mode::{ModeChange, Whose};
 use own::Own;
@@ -25,17 +25,40 @@ use seat::Seat;
 use std::collections::VecDeque;
 use std::hint::black_box;
 
-/// The oldest book that an order may be argued from, in nanoseconds from when it was true: a market
-/// that is quiet for longer may have changed without our hearing of it.
-pub(crate) const BOOK_AGE_MAX: Span = Span::from_secs(3);
-
 /// The wall clock is looked at so often, since it may be set.
 const DAY_LOOK: Span = Span::from_secs(60);
 /// Room for changes of modes, before their queue must grow.
 const MODES: usize = 64;
 
-/// An order that passed risk. Only [`Risk::admit`] makes one, and it cannot be copied: to send it
-/// is to use it up.
+/// An order that passed risk. Only [`Risk::admit`] makes one, with a [`Fresh`] book in hand, and it
+/// cannot be copied: to send it is to use it up.
+///
+/// ```
+/// use tickwire::base::NewOrder;
+/// use tickwire::trading::risk::Admitted;
+///
+/// fn send(admitted: Admitted) -> NewOrder {
+///     *admitted.order()
+/// }
+/// ```
+///
+/// ```compile_fail
+/// use tickwire::base::NewOrder;
+/// use tickwire::trading::risk::Admitted;
+///
+/// fn forge(order: NewOrder) -> Admitted {
+///     Admitted { order }
+/// }
+/// ```
+///
+/// ```compile_fail
+/// use tickwire::base::NewOrder;
+/// use tickwire::trading::risk::Admitted;
+///
+/// fn send_twice(admitted: Admitted) -> [Admitted; 2] {
+///     [admitted, admitted]
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "an admitted order holds a slot among the open orders until it is reported on"]
 pub struct Admitted {
@@ -282,8 +305,8 @@ impl Risk {
             self.agrees(intent.instrument, orders),
             "orders not followed"
         );
-        match self.judge(now, &intent, view, orders) {
-            Ok(()) => Ok(self.mint(now, intent)),
+        match self.judge(&intent, view.at(now), orders) {
+            Ok(fresh) => Ok(self.mint(now, intent, fresh)),
             Err(refused) => {
                 self.refusals.record(intent.instrument, &refused);
                 Err(refused)
@@ -294,7 +317,7 @@ impl Risk {
     /// Judges an intent for the way there: nobody hears of what comes of it, and nothing is
     /// counted.
     pub(crate) fn rehearse(&self, now: Nanos, intent: &Place, view: &Picture, orders: &Orders) {
-        let _ = black_box(self.judge(now, black_box(intent), view, orders));
+        let _ = black_box(self.judge(black_box(intent), view.at(now), orders));
     }
 
     /// Refuses an intent for a reason that its desk knows.
@@ -348,13 +371,13 @@ impl Risk {
         &self.refusals
     }
 
-    fn judge(
+    /// It reads prices from `present` alone, which has none that are old.
+    fn judge<'p>(
         &self,
-        now: Nanos,
         intent: &Place,
-        view: &Picture,
+        present: Present<'p>,
         open: &Orders,
-    ) -> Result<(), Refused> {
+    ) -> Result<Fresh<'p>, Refused> {
         refuse_if(self.is_halted(intent), Refusal::Halted)?;
         let id = intent.instrument;
         let account = self.account_of(id);
@@ -364,7 +387,7 @@ impl Risk {
         hold_if(skew > skew_max, Refusal::ClockSkew, || {
             (Unit::Ns, skew_max.0.into(), skew.0.into())
         })?;
-        let (seat, instrument) = (self.seats.get(id.index()), view.instrument(id));
+        let (seat, instrument) = (self.seats.get(id.index()), present.instrument(id));
         let (seat, instrument) = seat.zip(instrument).ok_or(Refusal::UnknownInstrument)?;
         let reach = self.reach(intent).ok_or(Refusal::UnknownInstrument)?;
         seat.judge_listing(instrument)?;
@@ -372,13 +395,16 @@ impl Risk {
         self.judge_mode(intent, &reach)?;
         seat.judge_order(intent, instrument)?;
         refuse_if(self.next_client_id == u64::MAX, Refusal::Overflow)?;
-        book::judge_book(now, intent, view.live(id), self.collar_bps)?;
+        let fresh = book::judge_book(intent, present, self.collar_bps)?;
         let (scale, references) = (instrument.px_scale, &seat.references);
-        book::judge_reference(now, intent, scale, references, view, self.reference_bps)?;
-        self.judge_account(now, intent, (instrument, &reach), open)
+        book::judge_reference(intent, scale, references, present, self.reference_bps)?;
+        self.judge_account(present.now(), intent, (instrument, &reach), open)?;
+        Ok(fresh)
     }
 
-    fn mint(&mut self, now: Nanos, intent: Place) -> Admitted {
+    /// Takes a fresh book: there is no order without one.
+    fn mint(&mut self, now: Nanos, intent: Place, fresh: Fresh<'_>) -> Admitted {
+        debug_assert!(fresh.top().best().is_some(), "an order without a price");
         assert!(
             !self.is_halted(&intent),
             "an order of somebody who is halted"

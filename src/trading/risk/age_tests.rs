@@ -2,8 +2,9 @@
 //! was stopped must not order on what it had before (T14).
 
 use super::tests::{BOOK_AT, TAKEN, book, buy, refused, risk};
-use super::{BOOK_AGE_MAX, Nanos, Refusal, Span};
+use super::{Nanos, Refusal, Span};
 use crate::base::event::LATE_MAX;
+use crate::market::fresh::BOOK_AGE_MAX;
 
 /// T14: a backlog is as old as its bytes, however quickly it is read.
 #[test]

@@ -1,32 +1,23 @@
 //! What the market, as we see it ourselves, says against an order.
 
-use super::{BOOK_AGE_MAX, hold_if, refuse_if};
+use super::{Compared, hold_if, refuse_if};
 use crate::base::event::LATE_MAX;
-use crate::base::{Instrument, InstrumentId, Kind, Nanos, Place, Px, Side};
-use crate::market::Picture;
-use crate::market::picture::Shown;
+use crate::base::{Instrument, InstrumentId, Kind, Place, Px, Side, Span};
+use crate::market::fresh::BOOK_AGE_MAX;
+use crate::market::{Fresh, NotFresh, Present};
 use crate::trading::limits::BPS;
 use crate::trading::refusal::{Refusal, Refused, Unit};
 
-/// What the instrument's own book says.
-pub(super) fn judge_book(
-    now: Nanos,
+/// What the instrument's own book says; gives the book, without which nothing is admitted.
+pub(super) fn judge_book<'p>(
     intent: &Place,
-    shown: Option<&Shown>,
+    present: Present<'p>,
     collar_bps: u32,
-) -> Result<(), Refused> {
-    let shown = shown.ok_or(Refusal::BookNotLive)?;
-    refuse_if(intent.why.epoch != shown.epoch, Refusal::BookMoved)?;
-    let delay = shown.delay;
-    hold_if(delay > LATE_MAX, Refusal::BookLate, || {
-        (Unit::Ns, LATE_MAX.0.into(), delay.0.into())
-    })?;
-    let age = shown.age(now);
-    hold_if(age > BOOK_AGE_MAX, Refusal::BookStale, || {
-        (Unit::Ns, BOOK_AGE_MAX.0.into(), age.0.into())
-    })?;
-    refuse_if(!shown.top.complete(1), Refusal::BookIncomplete)?;
-    let (bid, ask) = shown.top.best().ok_or(Refusal::BookIncomplete)?;
+) -> Result<Fresh<'p>, Refused> {
+    let fresh = present.fresh(intent.instrument, Some(intent.why.epoch));
+    let fresh = fresh.map_err(refused)?;
+    refuse_if(!fresh.top().complete(1), Refusal::BookIncomplete)?;
+    let (bid, ask) = fresh.top().best().ok_or(Refusal::BookIncomplete)?;
     let (bid, ask) = (bid.px, ask.px);
     refuse_if(bid >= ask, Refusal::BookCrossed)?;
     let (outside, best) = match intent.side {
@@ -35,25 +26,43 @@ pub(super) fn judge_book(
     };
     hold_if(outside, Refusal::PriceCollar, || {
         (Unit::Bps, collar_bps.into(), bps_between(intent.px, best))
-    })
+    })?;
+    Ok(fresh)
+}
+
+#[cold]
+fn refused(why: NotFresh) -> Refused {
+    let aged = |gate, limit: Span, found: Span| Refused {
+        gate,
+        compared: Some(Compared {
+            unit: Unit::Ns,
+            limit: limit.0.into(),
+            found: found.0.into(),
+        }),
+    };
+    match why {
+        NotFresh::Dark => Refusal::BookNotLive.into(),
+        NotFresh::Moved => Refusal::BookMoved.into(),
+        NotFresh::Late(delay) => aged(Refusal::BookLate, LATE_MAX, delay),
+        NotFresh::Stale(age) => aged(Refusal::BookStale, BOOK_AGE_MAX, age),
+    }
 }
 
 /// What other exchanges say of the price: one of them that has a fresh book must find it
 /// reasonable, so that one that is wrong stops nobody. Without any of them nothing is said.
 pub(super) fn judge_reference(
-    now: Nanos,
     place: &Place,
     px_scale: u8,
     references: &[InstrumentId],
-    view: &Picture,
+    present: Present<'_>,
     bps: u32,
 ) -> Result<(), Refused> {
     let mut nearest: Option<u128> = None;
     for id in references {
-        let Some((bid, ask)) = fresh_touch(now, *id, view) else {
+        let Some((bid, ask)) = touch(*id, present) else {
             continue;
         };
-        let Some(scale) = view.instrument(*id).map(|other| other.px_scale) else {
+        let Some(scale) = present.instrument(*id).map(|other| other.px_scale) else {
             continue;
         };
         let best = match place.side {
@@ -73,12 +82,11 @@ pub(super) fn judge_reference(
 }
 
 /// The touch of a book that an order could be argued from.
-fn fresh_touch(now: Nanos, id: InstrumentId, view: &Picture) -> Option<(Px, Px)> {
-    let shown = view.live(id)?;
-    let fresh = shown.delay <= LATE_MAX && shown.age(now) <= BOOK_AGE_MAX;
-    let (bid, ask) = shown.top.best()?;
-    let sound = shown.top.complete(1) && 0 < bid.px.0 && bid.px < ask.px;
-    (fresh && sound).then_some((bid.px, ask.px))
+fn touch(id: InstrumentId, present: Present<'_>) -> Option<(Px, Px)> {
+    let top = present.fresh(id, None).ok()?.top();
+    let (bid, ask) = top.best()?;
+    let sound = top.complete(1) && 0 < bid.px.0 && bid.px < ask.px;
+    sound.then_some((bid.px, ask.px))
 }
 
 /// How far a limit is beyond the best price of the other side, in basis points rounded up, if each

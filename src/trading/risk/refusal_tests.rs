@@ -3,6 +3,7 @@
 use super::tests::{Gate, buy, risk, sell};
 use super::*;
 use crate::base::Qty;
+use crate::market::fresh::BOOK_AGE_MAX;
 
 const BOOK_AT: u64 = 1_000;
 

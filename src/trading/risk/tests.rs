@@ -5,6 +5,7 @@ use crate::base::{
     End, Flags, InstrumentId, Level, OrderType, Qty, Said, Side, Span, Stamps, Status, StrategyId,
     Symbol, Top, UnixNanos, Why,
 };
+use crate::market::fresh::BOOK_AGE_MAX;
 use crate::trading::limits::LimitError;
 use proptest::{collection, prop_assert, prop_assert_eq, proptest};
 
