@@ -1,6 +1,7 @@
 //! The configuration file: one TOML file, every key checked, every mistake named with its line.
 //! Opens no connection and reads no secret; a key that it does not know is refused, never ignored.
 
+mod faults;
 mod feeds;
 mod keys;
 mod levels;
@@ -16,6 +17,7 @@ use crate::conn::KeyHeader;
 use crate::exchange::{self, DepthStream, Limits, Streams};
 use crate::strategy::{self, Kind, Values};
 use crate::trading::limits::{RiskParams, StrategyParams};
+use crate::venue::faults::Step;
 use crate::venue::market::Coin;
 use crate::venue::paper::FeesPpm;
 use crate::world::os::socket::SocketOptions;
@@ -354,6 +356,12 @@ impl Config {
 pub(crate) fn load_coins(path: &Path) -> Result<Vec<Coin>, ConfigErrors> {
     let text = read_text(path).map_err(|what| ConfigErrors(vec![whole_file(path, what)]))?;
     market::coins(Reader::new(path, &text))
+}
+
+/// Reads a file that says what is to go wrong with market data.
+pub(crate) fn load_faults(path: &Path) -> Result<Vec<Step>, ConfigErrors> {
+    let text = read_text(path).map_err(|what| ConfigErrors(vec![whole_file(path, what)]))?;
+    faults::steps(Reader::new(path, &text))
 }
 
 fn errors_of(mut reader: Reader) -> ConfigErrors {

@@ -5,13 +5,14 @@ use super::cli::{FAILED, WRONG_USE, complain};
 use super::config::{self, ConfigErrors};
 use super::panics;
 use super::signals::Stop;
-use crate::base::Channel;
+use crate::base::{Channel, Span};
 use crate::exchange;
 use crate::venue::directory::host_names;
+use crate::venue::faults::Struck;
 use crate::venue::market::INSTRUMENTS_MAX;
 use crate::world::os::console::{self, Outlet};
 use crate::world::os::server::{self, Exceeded, Sim, SimOptions, SimProgress, SimSource, Speed};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Write};
@@ -25,6 +26,8 @@ use std::time::Duration;
 const SYMBOLS_SHOWN: usize = 5;
 /// Of a million requests to accounts, so many go wrong if any are to.
 const FAULTS_PPM: u32 = 20_000;
+/// Between two faults of market data at one exchange, on average.
+const FAULTS_EVERY: Span = Span::from_secs(10);
 /// How often a run checks whether it was told to end.
 const LOOK_PERIOD: Duration = Duration::from_millis(50);
 
@@ -44,9 +47,10 @@ pub(crate) struct SimArgs {
     /// Book messages a second that all instruments of all exchanges make together, about
     #[arg(long, value_name = "N")]
     pub(crate) messages_per_s: Option<u64>,
-    /// Let requests to accounts go wrong at random, 1 in 50: answers and reports that are lost,
-    /// late or twice, refusals, doubt, cut connections; the seed decides which
-    #[arg(long, value_enum)]
+    /// Let things go wrong: `random` lets 1 in 50 requests to accounts, and market data of each
+    /// exchange about every 10 s (the seed decides how), a TOML file lets market data go wrong as
+    /// it says
+    #[arg(long, value_name = "random|FILE")]
     pub(crate) faults: Option<Faults>,
     /// Play this recording (a file of JSON lines, gzip, zstd or plain, or a folder of `tickwire
     /// record`) instead of an order flow
@@ -65,10 +69,23 @@ pub(crate) struct SimArgs {
 }
 
 /// What goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Faults {
     /// What the seed decides.
     Random,
+    /// What a file says.
+    File(PathBuf),
+}
+
+impl FromStr for Faults {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "random" => Self::Random,
+            path => Self::File(path.into()),
+        })
+    }
 }
 
 /// What each exchange lists.
@@ -99,7 +116,7 @@ impl FromStr for Instruments {
 #[derive(Debug)]
 enum Failure {
     Sim(server::SimError),
-    Instruments(ConfigErrors),
+    Wrong(ConfigErrors),
     Ca(PathBuf, io::Error),
     Signals(io::Error),
     Start(io::Error),
@@ -110,7 +127,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sim(error) => write!(f, "{error}"),
-            Self::Instruments(errors) => write!(f, "{errors}"),
+            Self::Wrong(errors) => write!(f, "{errors}"),
             Self::Ca(path, error) => write!(f, "cannot write {}: {error}", path.display()),
             Self::Signals(error) => write!(f, "cannot listen for Ctrl-C: {error}"),
             Self::Start(error) => write!(f, "cannot start: {error}"),
@@ -123,7 +140,7 @@ impl fmt::Display for Failure {
 pub(crate) fn run(args: SimArgs) -> ExitCode {
     match serve(args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Instruments(errors)) => complain(WRONG_USE, &errors),
+        Err(Failure::Wrong(errors)) => complain(WRONG_USE, &errors),
         Err(failure) => complain(FAILED, &format!("sim: {failure}")),
     }
 }
@@ -144,15 +161,24 @@ fn serve(args: SimArgs) -> Result<(), Failure> {
         exchanges: exchange::ALL.iter().map(|e| e.name().to_owned()).collect(),
         coins: match &args.instruments {
             Instruments::First(count) => server::coins(*count),
-            Instruments::File(path) => config::load_coins(path).map_err(Failure::Instruments)?,
+            Instruments::File(path) => config::load_coins(path).map_err(Failure::Wrong)?,
         },
         messages_per_s: args.messages_per_s,
-        account_faults_ppm: args.faults.map_or(0, |Faults::Random| FAULTS_PPM),
         truth: false,
         beside_engine: false,
         ..SimOptions::default()
     };
     options.listen = args.listen.unwrap_or(options.listen);
+    match &args.faults {
+        Some(Faults::Random) => {
+            options.account_faults_ppm = FAULTS_PPM;
+            options.market_faults_every = Some(FAULTS_EVERY);
+        }
+        Some(Faults::File(path)) => {
+            options.market_faults = config::load_faults(path).map_err(Failure::Wrong)?;
+        }
+        None => {}
+    }
     if let Some(path) = args.play {
         options.source = SimSource::Play {
             path,
@@ -177,8 +203,10 @@ fn serve(args: SimArgs) -> Result<(), Failure> {
         if !sim.is_whole() {
             return Err(Failure::Died(panics::last().unwrap_or_default()));
         }
+        tell(&sim, &mut screen);
         std::thread::sleep(LOOK_PERIOD);
     }
+    tell(&sim, &mut screen);
     text.clear();
     let _ = total(sim.stop(), &mut text);
     screen.say(&console::fit_out(&String::from_utf8_lossy(&text)));
@@ -269,6 +297,29 @@ fn hosts(
         "# certificate authority{from}: SSL_CERT_FILE={ca} REQUESTS_CA_BUNDLE={ca} \
          WEBSOCKET_CLIENT_CA_BUNDLE={ca} NODE_EXTRA_CA_CERTS={ca}"
     )
+}
+
+/// Tells what went wrong by now.
+fn tell(sim: &Sim, screen: &mut Outlet) {
+    for struck in sim.take_struck() {
+        screen.say(&console::fit_out(&line_of(&struck)));
+    }
+}
+
+/// `    12.345 s  silent  binance BTCUSDT, until 17.000 s`, since the start.
+fn line_of(struck: &Struck) -> String {
+    let seconds = |ns: u64| format!("{}.{:03} s", ns / 1_000_000_000, ns / 1_000_000 % 1_000);
+    let at = seconds(struck.at.0);
+    let what = struck.instrument;
+    let what = what.map_or(String::new(), |symbol| format!(" {symbol}"));
+    let until = match struck.until > struck.at {
+        true => format!(", until {}", seconds(struck.until.0)),
+        false => String::new(),
+    };
+    let Struck {
+        fault, exchange, ..
+    } = struck;
+    format!("{at:>12}  {fault:<14}  {exchange}{what}{until}\n")
 }
 
 fn total(progress: SimProgress, out: &mut impl Write) -> io::Result<()> {

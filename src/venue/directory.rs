@@ -1,9 +1,10 @@
 //! All simulated exchanges behind one port, told apart by the name of the host that a client asks
 //! for.
 
+use super::faults::{Step, Struck};
 use super::session::Session;
 use super::simulated::Venue;
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 use crate::exchange::mirror::{Call, Refusal, Reply};
 use crate::exchange::{self, Exchange};
 use std::net::IpAddr;
@@ -63,6 +64,37 @@ impl Venues {
         let meant = |n: &&usize| self.all[**n].exchange.mirror().is_asked(call);
         let n = *asked.iter().find(meant).unwrap_or(&asked[0]);
         self.all[n].rest(now, from, call)
+    }
+
+    /// Plans a fault of market data at `now`. Gives what is wrong with the plan, in words.
+    pub(crate) fn plan(&mut self, now: Nanos, step: &Step) -> Result<(), String> {
+        let listed = self.all.iter().map(|venue| {
+            let symbols = venue.listings.iter().map(|one| one.instrument.symbol);
+            (venue.exchange.name(), symbols.collect())
+        });
+        step.fits(listed)?;
+        for venue in &mut self.all {
+            venue.plan(now, step);
+        }
+        Ok(())
+    }
+
+    /// From `now` on faults of market data come by chance at each exchange, so long apart on
+    /// average.
+    pub(crate) fn by_chance(&mut self, now: Nanos, seed: u64, mean: Span) {
+        for venue in &mut self.all {
+            venue.by_chance(now, seed, mean);
+        }
+    }
+
+    /// The faults of market data that struck since the last call.
+    pub(crate) fn take_struck(&mut self) -> Vec<Struck> {
+        let all = self.all.iter_mut();
+        let mut struck: Vec<Struck> = all
+            .flat_map(|venue| venue.schedule.get_mut().take_struck())
+            .collect();
+        struck.sort_by_key(|one| one.at);
+        struck
     }
 
     /// Everybody who has this name; at least one.

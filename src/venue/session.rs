@@ -2,8 +2,10 @@
 //! the recording that flow down it. Knows no framing and counts no bytes on a wire.
 
 mod account;
+mod faulty;
 
 use self::account::Account;
+use super::faults::spoil::Spoiler;
 use super::play::{Playhead, Step, UNCHANGED};
 use super::simulated::{News, Source, Venue};
 use crate::base::Nanos;
@@ -101,6 +103,11 @@ pub(crate) struct Session {
     from: IpAddr,
     /// Recorded frames that are due.
     binary: VecDeque<Vec<u8>>,
+    /// Path and query of its upgrade, and its requests that led to streams.
+    target: String,
+    asked: Vec<String>,
+    /// What faults make of what it says.
+    spoiler: Spoiler,
 }
 
 impl Session {
@@ -115,7 +122,7 @@ impl Session {
             }
             Some(session) => Speaker::of_streams(now, venue, session),
         };
-        Some(Self::speaking(speaker, from, venue))
+        Some(Self::speaking(speaker, from, venue, target))
     }
 
     /// As [`Self::new`], by the whole upgrade: it may ask for binary frames. `Err` is a refusal;
@@ -131,17 +138,20 @@ impl Session {
         };
         Some(binary.map(|session| {
             let speaker = Speaker::of_streams(now, venue, session);
-            Self::speaking(speaker, from, venue)
+            Self::speaking(speaker, from, venue, upgrade.target)
         }))
     }
 
-    fn speaking(speaker: Speaker, from: IpAddr, venue: &Venue) -> Self {
+    fn speaking(speaker: Speaker, from: IpAddr, venue: &Venue, target: &str) -> Self {
         let most = venue.exchange.mirror().streams_max();
         Self {
             speaker,
             streams_max: most.unwrap_or(venue.exchange.limits().streams_per_connection),
             from,
             binary: VecDeque::new(),
+            target: target.to_owned(),
+            asked: Vec::new(),
+            spoiler: Spoiler::default(),
         }
     }
 
@@ -203,6 +213,10 @@ impl Session {
             out.truncate(said);
             return Err(Broken::TooManyStreams);
         }
+        if more {
+            self.remember(text);
+        }
+        self.spoil(now, None, venue, said, out);
         done.map_err(Broken::Offence)?;
         if let Speaker::Player(_, Play::Unbegun(begin)) = &mut self.speaker
             && more
@@ -225,14 +239,18 @@ impl Session {
 
     /// Says what this client follows of these news; `venue` stands at them.
     pub(crate) fn handle_news(&mut self, venue: &Venue, news: &News, out: &mut Vec<String>) {
-        match &mut self.speaker {
-            Speaker::Market(session) => {
-                for event in &news.events {
-                    session.handle_event(event, venue, out);
-                }
+        if let Speaker::Account(account) = &mut self.speaker {
+            return account.handle_news(news, venue, out);
+        }
+        for event in &news.events {
+            let Speaker::Market(session) = &mut self.speaker else {
+                return; // A recording tells of itself.
+            };
+            let said = out.len();
+            session.handle_event(event, venue, out);
+            if let Some(book) = faulty::book_of(event) {
+                self.spoil(venue.at(), Some(book), venue, said, out);
             }
-            Speaker::Player(..) => {}
-            Speaker::Account(account) => account.handle_news(news, venue, out),
         }
     }
 
@@ -244,15 +262,17 @@ impl Session {
         out: &mut Vec<String>,
     ) -> Result<(), Broken> {
         let unix = venue.unix(now);
-        match &mut self.speaker {
+        let said = out.len();
+        let done = match &mut self.speaker {
             Speaker::Market(session) | Speaker::Player(session, _) => {
-                if session.poll_timeout().is_none_or(|due| unix < due) {
-                    return Ok(());
-                }
-                session.handle_timeout(unix, out).map_err(Broken::Offence)
+                let due = session.poll_timeout().is_some_and(|due| due <= unix);
+                let done = due.then(|| session.handle_timeout(unix, out));
+                done.unwrap_or(Ok(())).map_err(Broken::Offence)
             }
-            Speaker::Account(account) => account.handle_timeout(now, unix, out),
-        }
+            Speaker::Account(account) => return account.handle_timeout(now, unix, out),
+        };
+        self.spoil(now, None, venue, said, out);
+        done
     }
 
     /// When something is due; `room` says whether a recording may go on.
@@ -261,7 +281,8 @@ impl Session {
             let due = session.poll_timeout();
             due.map_or(Nanos::NEVER, |due| venue.nanos(due))
         };
-        match &self.speaker {
+        let spoiled = self.spoiler.poll_timeout();
+        spoiled.min(match &self.speaker {
             Speaker::Market(session) => of(&**session),
             Speaker::Player(session, play) => of(&**session).min(match play {
                 Play::Unbegun(Some(begin)) => begin.at(venue),
@@ -272,7 +293,7 @@ impl Session {
                 | Play::End => Nanos::NEVER,
             }),
             Speaker::Account(account) => account.poll_timeout(venue),
-        }
+        })
     }
 
     /// Plays the recording on for at most about `room` bytes.
@@ -303,6 +324,7 @@ impl Session {
             return Ok(());
         };
         *waiting = Waiting::Room;
+        let said = out.len();
         let mut bytes = 0;
         while bytes < room {
             let step = playhead.step(now, &**session, |symbol| recording.asked(symbol));
@@ -329,6 +351,7 @@ impl Session {
                 }
             }
         }
+        self.spoil(now, None, venue, said, out);
         Ok(())
     }
 

@@ -1,9 +1,14 @@
 //! One simulated exchange that its sessions share: its listings, its markets or its recording, and
 //! its accounts. Knows no connection; what it publishes waits here until the driver hands it round.
 
+mod faulty;
 mod orders;
 
-use super::faults::Faults;
+use super::faults::account::Faults;
+use super::faults::lens::{Lens, View};
+use super::faults::reader::Reader;
+use super::faults::schedule::Schedule;
+use super::faults::{MarketFault, Step};
 use super::flow::{Flow, Profile};
 use super::ledger::Ledger;
 use super::limits::Gate;
@@ -11,12 +16,12 @@ use super::newest::Newest;
 use super::play::Speed;
 use super::recording::Recording;
 use crate::base::shown::{AUDIT_LEVELS, Truth};
-use crate::base::{Level, Nanos, Side, Top, Trade, UnixNanos};
+use crate::base::{Level, Nanos, Side, Span, Symbol, Top, Trade, UnixNanos};
 use crate::exchange::Exchange;
 use crate::exchange::mirror::{Call, Day, Happened, Listing, Market, Pace, Refusal, Reply, Report};
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Where market data comes from.
@@ -93,6 +98,12 @@ pub(crate) struct Venue {
     ledger: Ledger,
     /// What goes wrong between them and their clients.
     pub(crate) faults: RefCell<Faults>,
+    /// What goes wrong with market data.
+    pub(crate) schedule: RefCell<Schedule>,
+    /// Reads frames for faults, once there is one.
+    reader: RefCell<Option<Reader>>,
+    /// Older books, oldest first, by listing, as far as a planned fault shows one.
+    past: Vec<VecDeque<View>>,
     /// Whose request is answered.
     visitor: IpAddr,
     dice: fastrand::Rng,
@@ -139,6 +150,12 @@ impl Venue {
             exchange,
             ledger: orders::no_accounts(exchange),
             faults: RefCell::default(),
+            schedule: RefCell::new(Schedule::new(
+                exchange.name(),
+                dice_seed(seed, exchange.name(), u64::MAX),
+            )),
+            reader: RefCell::default(),
+            past: vec![VecDeque::new(); listings.len()],
             visitor: IpAddr::V4(Ipv4Addr::LOCALHOST),
             dice: fastrand::Rng::with_seed(dice_seed(seed, exchange.name(), 0)),
             traded: Vec::new(),
@@ -177,6 +194,11 @@ impl Venue {
 
     /// When the markets want to move next.
     pub(crate) fn poll_timeout(&self) -> Nanos {
+        self.moves_at().min(self.schedule.borrow().poll_timeout())
+    }
+
+    /// When a market moves next.
+    fn moves_at(&self) -> Nanos {
         match &self.source {
             Source::Flow(flows) => flows
                 .due
@@ -190,6 +212,12 @@ impl Venue {
     /// sessions see of its book is then as of its newest events. False: nothing is due, and it
     /// stands at `now`.
     pub(crate) fn step(&mut self, now: Nanos) -> bool {
+        let turns_at = self.schedule.get_mut().poll_timeout();
+        if turns_at <= now && turns_at <= self.moves_at() {
+            self.now = turns_at;
+            self.schedule.get_mut().handle_timeout(turns_at);
+            return true;
+        }
         let first = self.events.len();
         if let Source::Flow(flows) = &mut self.source
             && let Some(&Reverse((at, n))) = flows.due.peek()
@@ -202,6 +230,7 @@ impl Venue {
             self.now = at;
             self.take_in(first);
             self.settle(n);
+            self.remember(n);
             return true;
         }
         self.now = now;
@@ -256,7 +285,10 @@ impl Venue {
         let accounts = mirror.accounts();
         let about_account = accounts.and_then(|accounts| accounts.respond(call, self));
         let reply = about_account.unwrap_or_else(|| {
-            let reply = mirror.rest(call, self);
+            if let Some(refused) = self.refuse_by_fault(now, call) {
+                return refused;
+            }
+            let reply = self.respond(now, call);
             let (weight, quota) = (reply.weight, reply.quota);
             match self.gate.admit_request(now, from, weight, quota) {
                 Ok(()) => reply,

@@ -32,7 +32,7 @@ pub struct BookAudit {
     /// truth.
     pub wrong_ns: Option<u64>,
     /// Books for which no truth came, or came too late. Zero without a truth.
-    pub(crate) unverified: u64,
+    pub unverified: u64,
     /// SHA-256 of all lines, as lower-case hexadecimal.
     pub(crate) sha256: String,
 }

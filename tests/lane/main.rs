@@ -3,6 +3,7 @@
 #[path = "../support/conn.rs"]
 mod conn_support;
 mod desk;
+mod faults;
 mod feed;
 mod gateway;
 #[path = "../support/lane/mod.rs"]

@@ -6,10 +6,10 @@ mod thread;
 use super::clock::OsClock;
 use super::recorder;
 use super::sys;
-use crate::base::{Instrument, Span, UnixNanos};
+use crate::base::{Instrument, Nanos, Span, UnixNanos};
 use crate::exchange::{self, DepthStream, Exchange};
 use crate::venue::directory::{Venues, host_names};
-use crate::venue::faults::Planned;
+use crate::venue::faults::{Planned, Step, Struck};
 use crate::venue::market;
 use crate::venue::recording::{Files, Indexed, Recording, RecordingError};
 use crate::venue::simulated::{Source, Venue};
@@ -49,6 +49,11 @@ pub struct SimOptions {
     pub messages_per_s: Option<u64>,
     /// Of a million requests to accounts, so many go wrong, in ways that the seed decides.
     pub account_faults_ppm: u32,
+    /// What goes wrong with market data, from the start on.
+    pub market_faults: Vec<Step>,
+    /// Faults of market data come by chance, too, so long apart on average at each exchange: the
+    /// seed decides which.
+    pub market_faults_every: Option<Span>,
     /// Tells the truth behind its books; see [`Sim::truth`].
     pub truth: bool,
     /// What it publishes.
@@ -67,6 +72,8 @@ impl Default for SimOptions {
             coins: coins(3),
             messages_per_s: None,
             account_faults_ppm: 0,
+            market_faults: Vec::new(),
+            market_faults_every: None,
             truth: true,
             source: SimSource::Flow,
             beside_engine: true,
@@ -101,6 +108,8 @@ pub enum SimError {
     NotPlayed(PathBuf, String),
     /// The recording cannot be read.
     Recording(PathBuf, RecordingError),
+    /// What is to go wrong is about nothing that is simulated.
+    Faults(String),
     /// The certificates could not be made.
     Certificates(String),
     /// The system gave no thread.
@@ -126,6 +135,7 @@ impl fmt::Display for SimError {
                 )
             }
             Self::Recording(path, error) => write!(f, "recording {}: {error}", path.display()),
+            Self::Faults(why) => write!(f, "faults: {why}"),
             Self::Certificates(why) => write!(f, "cannot make certificates: {why}"),
             Self::Thread(error) => write!(f, "cannot start the thread tickwire-sim: {error}"),
         }
@@ -212,7 +222,13 @@ pub fn start(options: SimOptions) -> Result<Sim, SimError> {
         faults.by_chance(options.seed, options.account_faults_ppm);
     }
     let listed = venues.iter().map(listed).collect();
-    let venues = Venues::new(venues);
+    let mut venues = Venues::new(venues);
+    for step in &options.market_faults {
+        venues.plan(Nanos::ZERO, step).map_err(SimError::Faults)?;
+    }
+    if let Some(mean) = options.market_faults_every {
+        venues.by_chance(Nanos::ZERO, options.seed, mean);
+    }
     let names = venues.all.iter();
     let names = names.flat_map(|venue| host_names(venue.exchange));
     let Certificates { ca_pem, server } =
@@ -288,6 +304,24 @@ impl Sim {
     /// next request on that the exchange reads.
     pub fn plan(&self, exchange: &str, planned: Planned) {
         self.shared.plan(exchange, planned);
+    }
+
+    /// Lets something go wrong with market data, so long from now as the step says.
+    ///
+    /// # Errors
+    /// In words, when the step is about an exchange or an instrument that is not here.
+    pub fn plan_market(&self, step: Step) -> Result<(), String> {
+        let listed = self.listed.iter();
+        let symbols = |one: &'_ Listed| one.instruments.iter().map(|one| one.symbol).collect();
+        step.fits(listed.map(|one| (one.exchange, symbols(one))))?;
+        self.shared.plan_market(step);
+        Ok(())
+    }
+
+    /// The faults of market data that struck since the last call, in the order of time, which
+    /// counts from the start.
+    pub fn take_struck(&self) -> Vec<Struck> {
+        self.shared.take_struck()
     }
 
     /// What it did so far.

@@ -7,6 +7,7 @@ use super::ws::Peer;
 use crate::base::{Nanos, Span};
 use crate::exchange::mirror::Call;
 use crate::venue::directory::Venues;
+use crate::venue::faults::MarketFault;
 use crate::venue::limits::Meter;
 use crate::venue::session::{Broken, Session};
 use crate::venue::simulated::{News, Venue};
@@ -222,6 +223,10 @@ pub(crate) struct Connection {
     venue: Option<usize>,
     /// Nobody reads or writes any more.
     half_open: bool,
+    /// Faults of connections that it has met, or that were before it.
+    faults_seen: u64,
+    /// A fault ends it after so many further bytes.
+    ends_after: Option<usize>,
 }
 
 impl Connection {
@@ -249,6 +254,8 @@ impl Connection {
             from,
             venue: None,
             half_open: false,
+            faults_seen: 0,
+            ends_after: None,
         })
     }
 
@@ -298,6 +305,7 @@ impl Connection {
     /// Does what is due: keep-alive, idle limits, and the recording. Gives the frames sent.
     pub(crate) fn handle_timeout(&mut self, now: Nanos, venues: &Venues) -> u64 {
         let mut frames = 0;
+        self.meet_faults(now, venues);
         if self.cut.is_none() && !self.half_open {
             let venue = &venues.all[self.venue.unwrap_or(0)];
             let room = PLAY_BYTES_MAX.saturating_sub(self.queued());
@@ -383,6 +391,25 @@ impl Connection {
         }
     }
 
+    /// Meets the faults that begin now. Orders have faults of their own.
+    fn meet_faults(&mut self, now: Nanos, venues: &Venues) {
+        let (Some(at), false) = (self.venue, self.is_account()) else {
+            return;
+        };
+        let mut schedule = venues.all[at].schedule.borrow_mut();
+        while self.cut.is_none()
+            && !self.half_open
+            && let Some((number, fault, amount)) = schedule.strike_open(now, self.faults_seen)
+        {
+            self.faults_seen = number + 1;
+            match fault {
+                MarketFault::HalfOpen => self.half_open = true,
+                MarketFault::Cut => self.ends_after = usize::try_from(amount).ok(),
+                _ => {}
+            }
+        }
+    }
+
     /// Answers the plaintext that is there.
     fn drive(&mut self, now: Nanos, venues: &mut Venues) {
         if self.cut.is_some() {
@@ -456,6 +483,7 @@ impl Connection {
             session,
             out: Vec::new(),
         };
+        self.faults_seen = venue.schedule.get_mut().begun_count();
         open.session.handle_open(venue, &mut open.out);
         open.send(pipe);
         self.phase = Phase::Open(Box::new(open));
@@ -465,6 +493,18 @@ impl Connection {
     /// Encrypts what was written; cuts a client that lets too much of it wait.
     fn seal(&mut self, now: Nanos) {
         let waited = self.queued();
+        if let Some(left) = &mut self.ends_after
+            && self.cut.is_none()
+        {
+            *left = match left.checked_sub(self.pipe.output.len()) {
+                Some(left) if left > 0 => left,
+                Some(_) | None => {
+                    self.pipe.output.truncate(*left);
+                    self.cut = Some((Cut::Fault, now));
+                    0
+                }
+            };
+        }
         if !self.pipe.output.is_empty() {
             // Writing into rustls' own unbounded buffer cannot fail.
             let _ = self.tls.writer().write_all(&self.pipe.output);

@@ -10,7 +10,7 @@ use crate::conn::tls::client_config;
 use crate::exchange::mirror::Listing;
 use crate::exchange::{self, Exchange};
 use crate::venue::directory::host_names;
-use crate::venue::faults::Planned;
+use crate::venue::faults::{Planned, Step, Struck};
 use crate::venue::market::{coins, listed};
 use crate::venue::{Venue, Venues};
 use crate::watch::audit::{Auditor, BookAudit};
@@ -172,6 +172,8 @@ pub struct WorldEnd {
     pub books: Vec<BookAudit>,
     /// The log, in order.
     pub notes: Vec<Note>,
+    /// The faults of market data that struck and were not taken before.
+    pub struck: Vec<Struck>,
 }
 
 impl World {
@@ -222,6 +224,19 @@ impl World {
         if let Some(venue) = self.venues.all.iter_mut().find(of) {
             venue.faults.get_mut().by_chance(seed, ppm);
         }
+    }
+
+    /// Lets something go wrong with market data, so long from now as the step says.
+    ///
+    /// # Errors
+    /// In words, when the step is about an exchange or an instrument that is not here.
+    pub fn plan_market(&mut self, step: &Step) -> Result<(), String> {
+        self.venues.plan(self.now(), step)
+    }
+
+    /// The faults of market data that struck since the last call, in the order of time.
+    pub fn take_struck(&mut self) -> Vec<Struck> {
+        self.venues.take_struck()
     }
 
     /// The time that it is.
@@ -276,6 +291,7 @@ impl World {
             desk,
             books: ids.filter_map(|id| self.auditor.result(id)).collect(),
             notes: self.told,
+            struck: self.venues.take_struck(),
         }
     }
 

@@ -4,7 +4,7 @@
 use super::SimProgress;
 use crate::base::Nanos;
 use crate::venue::directory::Venues;
-use crate::venue::faults::Planned;
+use crate::venue::faults::{Planned, Step, Struck};
 use crate::venue::limits::{self, Exceeded};
 use crate::venue::simulated::{Source, Venue};
 use crate::watch::audit::Truth;
@@ -13,7 +13,7 @@ use crossbeam_channel::{Sender, TrySendError};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use rustls::ServerConfig;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 
 /// Connections at once; further ones are closed as they come.
 const SESSIONS_MAX: usize = 1_024;
+/// Faults that struck and wait for a reader, at most.
+const STRUCK_MAX: usize = 4_096;
 /// The longest park.
 const PARK_MAX: Duration = Duration::from_millis(500);
 const LISTENER: Token = Token(usize::MAX);
@@ -40,6 +42,10 @@ pub(crate) struct Shared {
     exceeded: Mutex<Exceeded>,
     /// What is to go wrong, by the exchange's name, until the thread has taken it.
     planned: Mutex<Vec<(String, Planned)>>,
+    /// The same, with market data.
+    steps: Mutex<Vec<Step>>,
+    /// What struck, until somebody reads it.
+    struck: Mutex<VecDeque<Struck>>,
 }
 
 impl Shared {
@@ -47,6 +53,20 @@ impl Shared {
     pub(crate) fn plan(&self, exchange: &str, planned: Planned) {
         let mut all = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
         all.push((exchange.to_owned(), planned));
+    }
+
+    /// Plans a fault of market data.
+    pub(crate) fn plan_market(&self, step: Step) {
+        let mut all = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(step);
+        // It begins within the longest park also when the waker fails.
+        let _ = self.waker.wake();
+    }
+
+    /// The faults of market data that struck since the last call.
+    pub(crate) fn take_struck(&self) -> Vec<Struck> {
+        let mut all = self.struck.lock().unwrap_or_else(PoisonError::into_inner);
+        all.drain(..).collect()
     }
 
     pub(crate) fn progress(&self) -> SimProgress {
@@ -114,6 +134,8 @@ impl Thread {
             truths_dropped: AtomicU64::new(0),
             exceeded: Mutex::default(),
             planned: Mutex::default(),
+            steps: Mutex::default(),
+            struck: Mutex::default(),
         });
         let thread = Self {
             poll,
@@ -211,7 +233,7 @@ impl Thread {
     /// One turn: the markets, then input, then timers, then the truth, and only then output.
     fn turn(&mut self) {
         let now = self.now();
-        self.plan();
+        self.plan(now);
         let mut frames = self.advance(now);
         let Self {
             clients,
@@ -251,11 +273,21 @@ impl Thread {
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = limits::total(venues.all.iter());
         self.tell();
+        self.tell_struck();
         self.write(now);
     }
 
     /// Takes over what is to go wrong.
-    fn plan(&mut self) {
+    fn plan(&mut self, now: Nanos) {
+        let mut steps = self
+            .shared
+            .steps
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for step in steps.drain(..) {
+            // Whoever planned it has been told what does not fit.
+            let _ = self.venues.plan(now, &step);
+        }
         let mut planned = self
             .shared
             .planned
@@ -304,6 +336,19 @@ impl Thread {
                 Err(TrySendError::Disconnected(_)) => self.truths = None,
             }
         }
+    }
+
+    /// Hands over what struck; the oldest give way if nobody reads them.
+    fn tell_struck(&mut self) {
+        let struck = self.venues.take_struck();
+        if struck.is_empty() {
+            return;
+        }
+        let told = self.shared.struck.lock();
+        let mut told = told.unwrap_or_else(PoisonError::into_inner);
+        told.extend(struck);
+        let over = told.len().saturating_sub(STRUCK_MAX);
+        told.drain(..over);
     }
 
     fn write(&mut self, now: Nanos) {
