@@ -53,8 +53,8 @@ impl Ran {
 
     /// How long after the faults this book was live for good; `None` if it never was.
     fn live_after(&self, id: u16) -> Option<Span> {
-        let all = self.states.iter().filter(|one| one.1 == InstrumentId(id));
-        match all.last() {
+        let mut all = self.states.iter().filter(|one| one.1 == InstrumentId(id));
+        match all.next_back() {
             Some((at, _, Status::Live)) => Some(Span(at.0.saturating_sub(self.over.0))),
             _ => None,
         }
