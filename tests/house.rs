@@ -187,14 +187,16 @@ fn the_tree_is_the_diagram() {
     assert_eq!(entries, rooms, "src holds the rooms and nothing else");
 }
 
-/// Ways in which the best engines fail with orders, in public (`docs/order-cases.md`): each has a
-/// test that carries its number, and the table there names it.
+/// Ways in which the best engines fail, in public (`docs/market-cases.md`, `docs/order-cases.md`):
+/// each has a test that carries its number, and a table there names it.
 #[test]
-fn every_case_of_orders_has_a_test_with_its_number() {
-    let modes = (35..=46).map(|number| format!("failure mode {number}"));
+fn every_case_has_a_test_with_its_number() {
+    let modes = (1..=46).map(|number| format!("failure mode {number}"));
     let cases = (1..=20).filter(|number| *number != 13); // It comes with the kill switch.
     let cases = cases.map(|number| format!("T{number}"));
-    let table = fs::read_to_string(root().join("docs/order-cases.md")).unwrap();
+    let tables = ["docs/market-cases.md", "docs/order-cases.md"];
+    let table = tables.map(|path| fs::read_to_string(root().join(path)).unwrap());
+    let table = table.concat();
     let files = ["src", "tests"].map(|folder| files(folder, "rs")).concat();
     let numbered: Vec<_> = files
         .iter()

@@ -140,7 +140,7 @@ mod tests {
         }
     }
 
-    /// T15: a strict window, and no bucket that is refilled.
+    /// Failure mode 23, T15: a strict window, and no bucket that is refilled.
     #[test]
     fn a_burst_at_the_end_of_a_second_is_not_followed_by_another() {
         let mut limiter = Limiter::new(5, SPAN);
@@ -174,6 +174,7 @@ mod tests {
         assert_eq!(limiter.admit_sparing(at(2_600), 0), Err(at(3_100)));
     }
 
+    /// Failure mode 24: attempts to connect keep to one budget of the process.
     #[test]
     fn three_hundred_attempts_in_five_minutes() {
         let mut limiter = Limiter::new(300, Span::from_secs(300));

@@ -149,6 +149,7 @@ fn a_dropped_level_pulls_the_horizon_in_to_just_before_it() {
     }
 }
 
+/// Failure mode 8: no level has a quantity of zero.
 #[test]
 fn a_zero_quantity_is_never_held_and_removing_what_is_not_there_is_nothing() {
     let mut book = Book::<256>::new();

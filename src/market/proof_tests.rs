@@ -98,6 +98,7 @@ fn one_diff_with_a_far_id_is_dropped_when_the_stream_goes_on_below_it() {
     assert_eq!(t.feed.last_id(), 8);
 }
 
+/// Failure mode 4: an exchange that counts anew is believed, and nothing of its old count is.
 #[test]
 fn numbers_that_begin_again_while_a_snapshot_is_awaited_are_the_ones_that_count() {
     for rule in [SPOT, FUTURES, RISING] {
@@ -123,6 +124,8 @@ fn what_waits_for_a_minute_and_joins_no_snapshot_is_forgotten() {
     assert_eq!(t.snapshot(51), SnapshotOutcome::Live);
 }
 
+/// Failure mode 1: a snapshot that is older than what waits is refused, and asked for again ever
+/// later.
 #[test]
 fn where_nothing_shows_a_loss_a_snapshot_must_be_as_new_as_the_first_diff_held() {
     let mut t = Bench::connected(RISING);

@@ -138,6 +138,7 @@ mod tests {
     use super::*;
     use crate::base::{Px, Qty, Side};
 
+    /// Failure mode 13: a halted instrument and an empty side are not traded, and divide nothing.
     #[test]
     fn an_empty_side_gives_no_signal_and_no_division_by_zero() {
         for top in [book(&[], &[]), book(&[(9, 1)], &[]), book(&[], &[(11, 1)])] {

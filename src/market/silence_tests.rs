@@ -33,6 +33,8 @@ fn a_stale_book_with_a_hole_behind_it_is_resynchronised() {
     assert_eq!(t.status(), Status::Resyncing);
 }
 
+/// Failure mode 14: a stream that is silent beside a living connection makes its book stale, by its
+/// own rhythm.
 #[test]
 fn the_threshold_follows_the_streams_own_rhythm() {
     let mut t = Bench::live(SPOT, 10);
@@ -79,6 +81,8 @@ fn a_snapshot_that_is_newer_but_no_different_confirms_a_quiet_book() {
     assert_eq!(t.applied, [(10, true), (12, false)]);
 }
 
+/// Failure mode 14: a stream that is silent beside a living connection makes its book stale, by its
+/// own rhythm.
 #[test]
 fn a_stream_that_owes_what_a_snapshot_has_wants_one_new_connection() {
     let mut t = Bench::quiet(10);

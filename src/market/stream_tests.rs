@@ -52,6 +52,7 @@ fn a_book_of_the_stream_is_live_at_once_and_what_came_before_it_is_dropped() {
     assert_eq!(t.wants(), []);
 }
 
+/// Failure mode 5: a whole book that nobody asked for takes the place of the old one in one step.
 #[test]
 fn a_later_book_replaces_a_live_one_in_one_step_and_an_older_one_does_not() {
     for rule in [SeqRule::STREAM, LINKED, RISING] {
@@ -67,6 +68,7 @@ fn a_later_book_replaces_a_live_one_in_one_step_and_an_older_one_does_not() {
     }
 }
 
+/// Failure mode 4: an exchange that counts anew is believed, and nothing of its old count is.
 #[test]
 fn a_service_that_counts_from_one_again_is_believed() {
     let mut t = Bench::connected(SeqRule::STREAM);
@@ -175,6 +177,7 @@ fn counted_books_have_one_line() {
     t.builder.handle_connected(t.now, 1, 1);
 }
 
+/// Failure mode 10: a checksum that does not agree costs the book, and is counted.
 #[test]
 fn a_checksum_is_verified_on_the_book_after_the_cut_and_a_bad_one_costs_it() {
     let mut t = Bench::connected(COUNTED);

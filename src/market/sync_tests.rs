@@ -64,6 +64,7 @@ fn a_diff_that_overlaps_the_book_is_applied() {
     assert_eq!(t.feed.last_id(), 12);
 }
 
+/// Failure mode 2: a book with a hole is not shown.
 #[test]
 fn a_gap_makes_the_book_unreadable_and_its_diff_the_first_of_a_new_buffer() {
     let mut t = Bench::live(SPOT, 10);
@@ -98,6 +99,8 @@ fn a_gap_inside_the_buffer_costs_the_book_that_the_snapshot_started() {
     assert_eq!(t.applied[2..], [(7, true), (9, false), (11, false)]);
 }
 
+/// Failure mode 1: a snapshot that is older than what waits is refused, and asked for again ever
+/// later.
 #[test]
 fn a_snapshot_older_than_the_buffer_is_refused_and_asked_for_again_ever_later() {
     let mut t = Bench::connected(SPOT);
@@ -196,6 +199,7 @@ fn one_snapshot_is_in_flight_at_a_time_also_over_connections() {
     assert_eq!(t.want(), Some(Want::Snapshot { repeat: false }));
 }
 
+/// Failure mode 6: no level of an earlier connection is in a book.
 #[test]
 fn a_new_epoch_starts_with_an_empty_book_and_its_first_update_is_fresh() {
     let mut t = Bench::live(SPOT, 10);
@@ -231,6 +235,7 @@ fn a_snapshot_that_nobody_asked_for_leaves_a_live_book_alone() {
     assert_eq!(t.diff(11, 11), DiffOutcome::Applied);
 }
 
+/// Failure mode 7: nobody trades on a crossed book, and one that stays so is thrown away.
 #[test]
 fn a_crossed_book_may_heal_but_is_given_up_after_a_second() {
     let mut t = Bench::live(SPOT, 10);

@@ -12,6 +12,7 @@ use std::collections::HashSet;
 
 const SIDES: [Side; 2] = [Side::Buy, Side::Sell];
 
+/// Failure mode 9: levels beyond the window are no part of the book.
 #[test]
 fn a_windowed_book_equals_the_best_levels_of_the_exchange_after_every_message() {
     for truncates in [false, true] {

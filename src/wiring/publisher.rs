@@ -250,6 +250,8 @@ mod tests {
         assert_eq!(publisher.counters().conflated, 0);
     }
 
+    /// Failure mode 28: a reader never stops: books give way to later ones, and lost trades are
+    /// counted.
     #[test]
     fn a_full_ring_keeps_the_latest_book_of_each_instrument_and_says_so() {
         let (mut publisher, mut receiver) = publisher(1);
@@ -343,6 +345,8 @@ mod tests {
         assert_eq!(ids, [1, 3, 4, 5, 7]);
     }
 
+    /// Failure mode 28: a reader never stops: books give way to later ones, and lost trades are
+    /// counted.
     #[test]
     fn trades_that_found_no_room_are_counted_in_the_next_one() {
         let (mut publisher, mut receiver) = publisher(1);

@@ -265,6 +265,7 @@ fn within(span: Span, least: Span, most: Span) -> bool {
     least <= span && span <= most
 }
 
+/// Failure mode 21: symbols are in any letters, and a frame may be cut anywhere.
 #[test]
 fn frames_are_the_same_however_the_stream_cuts_and_blocks_them() {
     let mut sizes = fastrand::Rng::with_seed(9);
@@ -481,6 +482,7 @@ fn is_after(span: Span, pause: Span) -> bool {
     span >= pause && is_first(Span(span.0 - pause.0))
 }
 
+/// Failure mode 26: delays grow, and a short success does not reset them.
 #[test]
 fn delays_grow_to_30_s_and_a_short_success_does_not_reset_them() {
     let mut rig = Rig::live();
@@ -525,6 +527,7 @@ fn delays_grow_to_30_s_and_a_short_success_does_not_reset_them() {
     assert!(is_first(span), "{span:?}");
 }
 
+/// Failure mode 22: an exchange under maintenance is left alone for longer.
 #[test]
 fn a_peer_that_is_busy_or_under_maintenance_is_left_alone_for_longer() {
     let pause = |head: &str| {
@@ -553,6 +556,7 @@ fn a_peer_that_is_busy_or_under_maintenance_is_left_alone_for_longer() {
     assert!(is_after(rig.wait(), s(10)));
 }
 
+/// Failure mode 16: a peer that says nothing is pinged, and given up.
 #[test]
 fn a_quiet_peer_is_pinged_and_then_given_up() {
     let mut rig = Rig::live();
@@ -589,6 +593,7 @@ fn any_frame_keeps_a_connection_from_being_idle() {
     assert_eq!(rig.link.counters().binary_frames, 4);
 }
 
+/// Failure mode 18: pings are answered with their payload, and pongs keep to the limit of messages.
 #[test]
 fn the_message_limit_counts_pongs_and_keeps_room_for_them() {
     let mut rig = Rig::new(|config| config.messages = Some((5, Span::from_secs(1))));
@@ -775,6 +780,8 @@ fn an_attempt_that_finds_no_room_is_asked_for_again_and_is_no_failure() {
     assert_eq!(rig.link.phase(), Phase::Live);
 }
 
+/// Failure mode 29: all addresses are tried, the last good one first, and a name without any is
+/// asked for again.
 #[test]
 fn a_name_without_any_address_is_tried_again_later() {
     let mut rig = Rig::new(|_| ());

@@ -83,6 +83,7 @@ impl Host {
 
 const FINE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfine";
 
+/// Failure mode 25: whoever asks us to come back later is obeyed.
 #[test]
 fn whoever_asks_us_to_come_back_later_is_obeyed_whatever_the_status() {
     for (first, least_s) in [

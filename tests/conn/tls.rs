@@ -141,6 +141,7 @@ fn suites() -> impl Iterator<Item = (SupportedCipherSuite, &'static SupportedPro
     })
 }
 
+/// Failure mode 32: TLS carries what it is given in any pieces.
 #[test]
 fn every_suite_carries_texts_of_any_size_both_ways_in_any_pieces() {
     let authority = Authority::new();

@@ -141,6 +141,7 @@ fn live<T: Send + 'static>(
     (client, server)
 }
 
+/// Failure mode 18: pings are answered with their payload, and pongs keep to the limit of messages.
 #[test]
 fn a_connection_goes_live_echoes_and_answers_pings_with_their_payload() {
     let (mut client, server) = live(|mut ws| {
@@ -160,6 +161,7 @@ fn a_connection_goes_live_echoes_and_answers_pings_with_their_payload() {
     assert_eq!(server.join().unwrap(), Message::Pong("a payload".into()));
 }
 
+/// Failure mode 30: a certificate that is not for us is refused.
 #[test]
 fn a_certificate_that_is_not_for_us_is_refused() {
     let refused = |server_name: &str, until: i32, trusted: bool| {
@@ -189,6 +191,8 @@ fn a_certificate_that_is_not_for_us_is_refused() {
     );
 }
 
+/// Failure mode 31: handshakes may come a byte at a time, and a refusal is reported with its status
+/// and text.
 #[test]
 fn an_answer_other_than_101_is_reported_with_its_status_and_body() {
     for (status, name) in [
@@ -244,6 +248,8 @@ impl io::Write for Dribble {
     }
 }
 
+/// Failure mode 31: handshakes may come a byte at a time, and a refusal is reported with its status
+/// and text.
 #[test]
 fn a_server_that_dribbles_its_handshakes_is_waited_for() {
     let authority = Authority::new();
@@ -261,6 +267,7 @@ fn a_server_that_dribbles_its_handshakes_is_waited_for() {
     server.join().unwrap();
 }
 
+/// Failure mode 33: the last message of a burst needs nothing behind it.
 #[test]
 fn the_last_message_of_a_burst_needs_no_further_traffic() {
     const BURST: usize = 3_000;

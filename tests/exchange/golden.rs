@@ -63,6 +63,7 @@ fn a_frame_cut_anywhere_is_refused_and_changes_nothing() {
     }
 }
 
+/// Failure mode 20: unknown fields and events are passed over.
 #[test]
 fn unknown_fields_and_events_are_passed_over() {
     for mut golden in Golden::all() {

@@ -260,6 +260,7 @@ fn damage(frame: &str, other: &str, dice: &mut fastrand::Rng) -> Vec<u8> {
     bytes
 }
 
+/// Failure mode 19: a message that nobody understands is counted, and breaks nothing.
 #[test]
 fn no_damaged_frame_breaks_decoder_sequencing_or_book() {
     let count = std::env::var("TICKWIRE_MUTATIONS").ok();

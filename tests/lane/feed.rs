@@ -112,6 +112,7 @@ fn crowd(frames_a_channel: usize) -> Vec<Instrument> {
     (0..frames_a_channel * 128).map(one).collect()
 }
 
+/// Failure mode 23: messages keep to a strict window.
 #[test]
 fn subscriptions_go_out_in_order_and_never_more_than_five_in_a_second() {
     let mut bench = bench_of(&crowd(4));
@@ -362,6 +363,7 @@ fn a_snapshot_is_asked_for_at_the_first_diff_and_again_after_a_failure() {
     assert_eq!((last.update_id, last.flags.fresh), (9, true));
 }
 
+/// Failure mode 19: a message that nobody understands is counted, and breaks nothing.
 #[test]
 fn a_bad_frame_is_counted_and_logged_and_changes_nothing() {
     let mut bench = Bench::live();

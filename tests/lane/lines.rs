@@ -169,6 +169,8 @@ fn a_connection_is_greeted_and_then_asked_for_its_streams_one_channel_after_the_
     assert_eq!(texts(&sent), want);
 }
 
+/// Failure mode 27: what was subscribed is known for each connection, and asked for again by
+/// itself.
 #[test]
 fn a_topic_without_an_answer_is_asked_for_again_and_only_that_one() {
     let mut bench = bench(1);
@@ -398,7 +400,8 @@ fn lines_spread_over_the_addresses_of_the_host() {
     assert_ne!(first, second, "also after a name was resolved again");
 }
 
-/// Life ends at 20.7 to 23 hours: in 25 every connection was replaced once, and no book was dark
+/// Failure mode 17: life ends at 20.7 to 23 hours: in 25 every connection was replaced once, and no
+/// book was dark
 /// for a moment.
 #[test]
 fn a_line_is_replaced_before_its_end_and_no_book_is_dark_in_25_hours() {

@@ -124,6 +124,7 @@ fn stopped() {
     assert!(safe_ms >= 4900, "the bytes lay in the kernel for up to 5 s");
 }
 
+/// Failure mode 15: old data is of its own age, whenever it comes.
 #[test]
 fn no_order_is_made_from_data_that_is_late_whatever_held_it_up() {
     thread::scope(|scope| {
@@ -149,6 +150,7 @@ impl Script for Clock {
     }
 }
 
+/// Failure mode 34: no clock that is wrong or steps makes data look newer, or an order look old.
 #[test]
 fn an_exchange_whose_clock_differs_takes_orders_soon() {
     let run = |ms| {

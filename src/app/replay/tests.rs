@@ -84,6 +84,7 @@ fn connections_of_a_recorder_come_and_go_as_they_did() {
     assert!(error.contains("line 99"), "{error}");
 }
 
+/// Failure mode 21: symbols are in any letters, and a frame may be cut anywhere.
 #[test]
 fn a_symbol_in_any_letters_replays_like_any_other() {
     let dir = tempfile::tempdir().unwrap();

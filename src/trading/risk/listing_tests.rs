@@ -6,6 +6,7 @@ use crate::base::{Body, Qty};
 
 const BOOK_AT: u64 = 1_000;
 
+/// Failure mode 13: a halted instrument and an empty side are not traded, and divide nothing.
 #[test]
 fn an_instrument_that_the_exchange_halts_is_refused_until_it_resumes() {
     let mut risk = tests::risk();

@@ -351,6 +351,7 @@ fn a_book_is_old_one_nanosecond_after_its_age() {
     );
 }
 
+/// Failure mode 7: nobody trades on a crossed book, and one that stays so is thrown away.
 #[test]
 fn incomplete_one_sided_and_crossed_books_are_refused() {
     let on = |top| {

@@ -144,6 +144,8 @@ fn a_frame_about_an_instrument_that_nobody_follows_has_its_number_all_the_same()
     assert_eq!((t.feed.live_books(), t.wants()), (1, vec![]));
 }
 
+/// Failure mode 12: a number that does not fit the scales takes the book away until they are known
+/// anew.
 #[test]
 fn a_number_that_does_not_fit_asks_for_metadata_and_new_scales_begin_a_new_book() {
     let mut t = Bench::new("binance", "ADAUSDT", true);

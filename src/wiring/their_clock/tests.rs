@@ -73,6 +73,7 @@ impl World {
     }
 }
 
+/// Failure mode 15: old data is of its own age, whenever it comes.
 #[test]
 fn a_stream_that_is_late_from_its_first_message_is_seen_as_late() {
     let mut world = World::new(0);
@@ -177,6 +178,7 @@ fn one_message_from_the_future_makes_no_other_old() {
     assert_eq!(world.clock.verdict(), None);
 }
 
+/// Failure mode 34: no clock that is wrong or steps makes data look newer, or an order look old.
 #[test]
 fn a_step_of_the_wall_clock_changes_the_age_of_nothing() {
     for step in [3_600 * S, -3_600 * S] {

@@ -186,6 +186,8 @@ mod tests {
         per: Span::from_secs(60),
     };
 
+    /// Failure mode 3: requests keep to the host's budget by weight, and sick books leave half of
+    /// it to the others.
     #[test]
     fn a_budget_is_spent_by_weight_and_not_by_count() {
         let mut plan = Plan::new(BINANCE);
@@ -202,6 +204,8 @@ mod tests {
     /// With five thousand levels: 20 a minute.
     const DEEP: u32 = 250;
 
+    /// Failure mode 3: requests keep to the host's budget by weight, and sick books leave half of
+    /// it to the others.
     #[test]
     fn repeats_use_half_of_the_budget_and_the_rest_is_there_for_a_first_request() {
         let (mut queue, mut plan) = (Queue::new(), Plan::new(BINANCE));

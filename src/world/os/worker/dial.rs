@@ -111,6 +111,7 @@ mod tests {
         Rate { count, per }
     }
 
+    /// Failure mode 24: attempts to connect keep to one budget of the process.
     #[test]
     fn attempts_stay_within_the_exchanges_limit_and_leave_some_for_orders() {
         let attempts = Attempts::new(rate(300, 300));
