@@ -15,6 +15,7 @@ mod faults_books;
 mod faults_host;
 mod faults_streams;
 mod guard;
+mod half_open;
 mod host;
 mod isolation;
 mod journal;
