@@ -1,6 +1,7 @@
 //! Rooms joined into lanes, lanes joined by SPSC rings. Owns no thread and no socket.
 
 pub mod ask;
+mod bell;
 pub mod desk;
 pub mod feed;
 pub mod feed_lane;

@@ -1,53 +1,8 @@
 //! SPSC rings between lanes, and the bell that wakes a parked consumer.
 //! A producer makes no system call while its consumer is awake; nobody ever waits on a ring.
 
+pub use super::bell::Bell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
-
-/// Wakes one worker out of its wait. Shared by all who produce for it.
-pub struct Bell {
-    /// The worker has announced that it is about to wait, and nobody has rung since.
-    asleep: AtomicBool,
-    wake: Box<dyn Fn() + Send + Sync>,
-}
-
-impl Bell {
-    /// `wake` is the system call that ends the wait; it must also end a wait that has not begun
-    /// yet.
-    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self {
-            asleep: AtomicBool::new(false),
-            wake: Box::new(wake),
-        })
-    }
-
-    /// Producer: something was pushed. The fence orders the push before the look at the flag; its
-    /// partner is in [`Bell::sleep`], so that either this sees the flag or the sleeper sees the
-    /// item.
-    pub(crate) fn ring(&self) {
-        fence(Ordering::SeqCst);
-        if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel) {
-            (self.wake)();
-        }
-    }
-
-    /// Consumer: about to wait. Look at every ring once more after this, and wait only if all are
-    /// empty.
-    pub(crate) fn sleep(&self) {
-        self.asleep.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-    }
-
-    /// Consumer: the wait is over, or did not begin.
-    pub(crate) fn awake(&self) {
-        self.asleep.store(false, Ordering::Relaxed);
-    }
-
-    /// Ends a wait whatever the flag says: for stopping.
-    pub(crate) fn wake(&self) {
-        (self.wake)();
-    }
-}
 
 /// The producing end of a ring, with its consumer's bell.
 pub struct Sender<T> {
@@ -96,9 +51,10 @@ impl<T> Sender<T> {
 }
 
 #[cfg(test)]
+#[cfg(not(loom))] // Its models are in loom/.
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     fn counting_bell() -> (Arc<Bell>, Arc<AtomicU64>) {
         let calls = Arc::new(AtomicU64::new(0));
