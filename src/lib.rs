@@ -106,6 +106,13 @@ pub mod watch; //    what people see
 pub mod wiring; //   rooms joined into lanes, lanes joined by rings
 pub mod world; //    os: every system call; sim: connections to the exchange that we make
 
+// What the fuzzer and its smoke test call. Outside of the rooms: it is no part of the engine.
+#[cfg(any(test, fuzzing))]
+extern crate self as tickwire;
+#[cfg(any(test, fuzzing))]
+#[path = "../fuzz/bodies/mod.rs"]
+pub mod hostile;
+
 #[doc(inline)]
 pub use app::cli::main_with;
 #[doc(inline)]

@@ -355,7 +355,12 @@ impl Config {
 /// Reads a file that names what the simulated exchanges list.
 pub(crate) fn load_coins(path: &Path) -> Result<Vec<Coin>, ConfigErrors> {
     let text = read_text(path).map_err(|what| ConfigErrors(vec![whole_file(path, what)]))?;
-    market::coins(Reader::new(path, &text))
+    parse_coins(path, &text)
+}
+
+/// Checks the text of such a file.
+pub(crate) fn parse_coins(path: &Path, text: &str) -> Result<Vec<Coin>, ConfigErrors> {
+    market::coins(Reader::new(path, text))
 }
 
 /// Reads a file that says what is to go wrong with market data.

@@ -18,7 +18,7 @@ mod merge;
 pub(crate) mod orders;
 mod pack;
 mod scan;
-mod sealed;
+pub(crate) mod sealed;
 mod segment;
 mod verify;
 

@@ -4,7 +4,7 @@
 const CRC: &str = r#","crc32":""#;
 
 /// A JSON object with at least one member as a line, with its checksum and its line feed.
-pub(super) fn seal(mut object: String) -> String {
+pub(crate) fn seal(mut object: String) -> String {
     let crc = crc32(object.as_bytes());
     object.truncate(object.len().saturating_sub(1)); // Its closing brace.
     format!("{object}{CRC}{crc:08x}\"}}\n")

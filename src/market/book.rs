@@ -176,7 +176,7 @@ impl<const N: usize> Book<N> {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn check_all(&self) {
         self.bids.check_all();
         self.asks.check_all();
@@ -501,7 +501,7 @@ impl<const N: usize> Half<N> {
     }
 
     /// The whole invariant.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     fn check_all(&self) {
         let held = &self.levels[..self.len];
         assert!(held.is_sorted_by(|worse, better| worse.rank < better.rank));

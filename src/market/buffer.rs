@@ -304,7 +304,7 @@ impl Buffer {
     }
 
     /// The whole invariant.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn check_all(&self) {
         let levels = self.rings.heads.iter().map(|head| head.bids + head.asks);
         assert_eq!(levels.sum::<usize>(), self.rings.levels.len());

@@ -435,8 +435,8 @@ impl<const N: usize> BookBuilder<N> {
     }
 
     /// The whole invariant, to the last level.
-    #[cfg(test)]
-    pub(super) fn check_all(&self) {
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn check_all(&self) {
         self.check();
         self.buffer.check_all();
         self.live.book().check_all();

@@ -48,13 +48,18 @@ pub fn streams() -> impl Iterator<Item = (&'static dyn Exchange, &'static DepthS
     })
 }
 
-/// Decoders of each of [`streams`] that know the symbols of the fuzzer.
-pub fn fuzzed() -> Vec<Pair> {
+/// The instruments that the seeds are about.
+pub fn fuzzed_instruments() -> Vec<Instrument> {
     let instrument = |(n, symbol): (u16, &&str)| Instrument {
         id: InstrumentId(n),
         ..Instrument::bare("fuzz", Symbol::from(symbol).unwrap_or_default(), (8, 8))
     };
-    let instruments: Vec<Instrument> = (0..).zip(&SYMBOLS).map(instrument).collect();
+    (0..).zip(&SYMBOLS).map(instrument).collect()
+}
+
+/// Decoders of each of [`streams`] that know them.
+pub fn fuzzed() -> Vec<Pair> {
+    let instruments = fuzzed_instruments();
     streams()
         .map(|(exchange, depth)| Pair::new(exchange, depth, &instruments))
         .collect()
