@@ -7,6 +7,7 @@ mod figures;
 use self::client::{Contender, OURSELVES, Running, Wait};
 use self::figures::{Figures, Measure, Row, quantile};
 use super::cli::{self, FAILED, WRONG_USE, complain};
+use super::scratch::Scratch;
 use super::signals::Stop;
 use crate::exchange;
 use crate::venue::market::INSTRUMENTS_MAX;
@@ -180,7 +181,8 @@ fn bench(args: &BenchArgs) -> Result<(), Failure> {
         return Err(Failure::OneCpu(cpus));
     };
     sys::pin(own).map_err(|error| Failure::Cpu(own, error))?;
-    let dir = Scratch::new()?;
+    let dir = Scratch::new("bench");
+    let dir = dir.map_err(|(dir, error)| Failure::File(dir.display().to_string(), error))?;
     let row = |one: &Contender| Row {
         name: one.name.clone(),
         ..Row::default()
@@ -198,13 +200,13 @@ fn bench(args: &BenchArgs) -> Result<(), Failure> {
                     args,
                     stop: &stop,
                     cpus: (theirs, own),
-                    dir: &dir.0.join(place.replace(' ', "-")),
+                    dir: &dir.path().join(place.replace(' ', "-")),
                     seed: repetition + 1,
                 };
                 one.run(contender, wait, row, &mut figures)?;
             }
             row.runs.push(figures);
-            console(&format!(
+            cli::say(&format!(
                 "{} of {}: {}",
                 repetition + 1,
                 args.repetitions,
@@ -235,7 +237,7 @@ fn bench(args: &BenchArgs) -> Result<(), Failure> {
     if !worse.is_empty() {
         return Err(Failure::Worse(worse));
     }
-    console(&format!(
+    cli::say(&format!(
         "not worse than {}: {compared} ratios",
         path.display()
     ));
@@ -373,29 +375,4 @@ fn notes(args: &BenchArgs, rows: &[Row], (own, theirs): (usize, usize)) -> Strin
         }
     }
     text
-}
-
-fn console(text: &str) {
-    use std::io::Write as _;
-    // Whoever closed it does not want to know.
-    let _ = writeln!(io::stderr(), "{text}");
-}
-
-/// A folder that is gone at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Self, Failure> {
-        let name = format!("tickwire-bench-{}", std::process::id());
-        let dir = std::env::temp_dir().join(name);
-        fs::create_dir_all(&dir)
-            .map_err(|error| Failure::File(dir.display().to_string(), error))?;
-        Ok(Self(dir))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

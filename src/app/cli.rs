@@ -4,7 +4,7 @@
 use super::config::{Engine, Wait};
 use super::run::RunEnd;
 use super::{
-    bench, check, ctl, guard, orders, panics, record, replay, report, run, signals, sim, why,
+    bench, check, ctl, drill, guard, orders, panics, record, replay, report, run, signals, sim, why,
 };
 use crate::strategy::{self, Kind};
 use crate::world::os::console;
@@ -81,6 +81,8 @@ pub(crate) enum Command {
     Ctl(ctl::CtlArgs),
     /// Measure tick-to-order and the cost of a message, of this engine or of any other client
     Bench(bench::BenchArgs),
+    /// Let every fault happen to every simulated exchange, and measure what the books made of it
+    Drill(drill::DrillArgs),
     /// Watches over a live run, which starts it
     #[command(hide = true)]
     Guard,
@@ -301,6 +303,7 @@ pub fn main_with(own: &[&'static Kind], mut at_end: impl FnMut(&RunEnd)) -> Exit
         Some(Command::Kill(args)) => ctl::kill(args),
         Some(Command::Ctl(args)) => ctl::ctl(args),
         Some(Command::Bench(args)) => bench::run(&args),
+        Some(Command::Drill(args)) => drill::run(&args),
         Some(Command::Guard) => guard::run(),
     }
 }
@@ -325,6 +328,12 @@ pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Exi
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => complain(FAILED, &format!("standard output: {error}")),
     }
+}
+
+/// Says on standard error how far a command is.
+pub(crate) fn say(text: &str) {
+    // Whoever closed it does not want to know.
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// As [`print`], for people: a terminal gets no line that is wider than itself.

@@ -70,7 +70,7 @@ fn record(args: RecordArgs, kinds: &[&'static Kind]) -> Result<RunEnd, RunError>
 }
 
 /// A strategy that wants nothing.
-struct Watch;
+pub(super) struct Watch;
 
 impl Strategy for Watch {
     fn handle_event(&mut self, _: Nanos, _: &Event, _: &View<'_>, _: &mut Intents) {}

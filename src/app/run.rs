@@ -44,7 +44,7 @@ pub(super) mod money;
 mod overseer;
 mod recording;
 mod screen;
-mod simulated;
+pub(super) mod simulated;
 mod start;
 mod threads;
 

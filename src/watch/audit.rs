@@ -3,13 +3,16 @@
 
 pub use crate::base::shown::{AUDIT_LEVELS, Shown, Truth};
 use crate::base::text::hex;
-use crate::base::{Instrument, InstrumentId, Level, Nanos, Px, Side, Symbol, Top};
+use crate::base::{Instrument, InstrumentId, Level, Nanos, Px, Side, Span, Symbol, Top};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
 
 /// How many truths, and how many books that wait for one, are kept per instrument. The oldest gives
 /// way.
 pub(crate) const UNMATCHED_MAX: usize = 256;
+/// A book that is like none of its exchange's for longer than this is wrong. Where one change comes
+/// as several messages, books between them last for less.
+const UNLIKE_MAX: Span = Span::from_millis(100);
 /// Bytes of one side of a line, at most. Each level takes a sign, 20 digits and a point, twice, and
 /// two separators.
 const LINE_MAX: usize = 2 * AUDIT_LEVELS * 48 + 128;
@@ -33,6 +36,8 @@ pub struct BookAudit {
     pub wrong_ns: Option<u64>,
     /// Books for which no truth came, or came too late. Zero without a truth.
     pub unverified: u64,
+    /// Nanoseconds for which such books were shown, if they were for more than a moment on end.
+    pub(crate) unlike_ns: u64,
     /// SHA-256 of all lines, as lower-case hexadecimal.
     pub(crate) sha256: String,
 }
@@ -80,12 +85,24 @@ impl Auditor {
         }
     }
 
+    /// All truths of what was shown by `now` have been told: books that wait for one will get none.
+    /// What is counted from here on was shown from here on.
+    pub(crate) fn settle(&mut self, now: Nanos) {
+        self.books.iter_mut().for_each(|book| book.settle(now));
+    }
+
+    /// Whether the book of this instrument that is shown at `now` is none of its exchange's, as far
+    /// as truths were told.
+    pub(crate) fn is_wrong(&self, instrument: InstrumentId, now: Nanos) -> bool {
+        let book = self.books.get(instrument.index());
+        book.is_some_and(|book| book.is_wrong(now))
+    }
+
     /// The run is over: no book is shown any longer.
     pub(crate) fn finish(&mut self, now: Nanos) {
         for book in &mut self.books {
-            book.close(now);
-            book.unverified += book.waiting.len() as u64;
-            book.waiting.clear();
+            book.settle(now);
+            book.showing = None;
         }
     }
 
@@ -96,6 +113,7 @@ impl Auditor {
             updates: book.updates,
             wrong_ns: self.truth.then_some(book.wrong_ns),
             unverified: book.unverified,
+            unlike_ns: book.unlike_ns,
             sha256: hex(&book.lines.clone().finalize()),
         })
     }
@@ -110,13 +128,17 @@ struct Book {
     updates: u64,
     wrong_ns: u64,
     unverified: u64,
+    unlike_ns: u64,
+    /// From when to when unverified books were shown without a break, the last time.
+    unlike: (Nanos, Nanos),
     showing: Option<Showing>,
-    /// Books that were shown for this long, and whose truth is not known yet.
-    waiting: VecDeque<(u64, Top<AUDIT_LEVELS>, u64)>,
+    /// Books that were shown until then, and whose truth is not known yet.
+    waiting: VecDeque<(Showing, Nanos)>,
     truths: VecDeque<(Option<u64>, Top<AUDIT_LEVELS>)>,
 }
 
-/// The book that is shown now.
+/// A book while it is shown.
+#[derive(Clone, Copy)]
 struct Showing {
     since: Nanos,
     update_id: u64,
@@ -137,6 +159,8 @@ impl Book {
             updates: 0,
             wrong_ns: 0,
             unverified: 0,
+            unlike_ns: 0,
+            unlike: (Nanos::ZERO, Nanos::ZERO),
             showing: None,
             waiting: VecDeque::new(),
             truths: VecDeque::new(),
@@ -159,14 +183,60 @@ impl Book {
         let Some(was) = self.showing.take() else {
             return;
         };
-        let shown_ns = now.since(was.since).0;
         match was.wrong {
-            Some(true) => self.wrong_ns += shown_ns,
+            Some(true) => self.wrong_ns += now.since(was.since).0,
             Some(false) => {}
             None => {
-                self.unverified += u64::from(self.waiting.len() == UNMATCHED_MAX);
-                push(&mut self.waiting, (was.update_id, was.top, shown_ns));
+                if let Some((oldest, until)) = push(&mut self.waiting, (was, now)) {
+                    self.unverified(oldest.since, until);
+                }
             }
+        }
+    }
+
+    /// Books that wait for a truth get none any more. The one that is shown goes on.
+    fn settle(&mut self, now: Nanos) {
+        let showing = self.showing;
+        self.close(now);
+        while let Some((was, until)) = self.waiting.pop_front() {
+            self.unverified(was.since, until);
+        }
+        self.unlike_ends();
+        self.showing = showing.map(|was| Showing { since: now, ..was });
+    }
+
+    fn is_wrong(&self, now: Nanos) -> bool {
+        let Some(showing) = &self.showing else {
+            return false;
+        };
+        let Some(wrong) = showing.wrong else {
+            // With those before it that nobody vouches for either.
+            let mut since = showing.since;
+            for (was, until) in self.waiting.iter().rev() {
+                if *until == since {
+                    since = was.since;
+                }
+            }
+            return now.since(since) > UNLIKE_MAX;
+        };
+        wrong
+    }
+
+    /// A book that was shown from then to then is like none of the exchange's.
+    fn unverified(&mut self, since: Nanos, until: Nanos) {
+        self.unverified += 1;
+        if self.unlike.1 != since {
+            self.unlike_ends();
+            self.unlike.0 = since;
+        }
+        self.unlike.1 = until;
+    }
+
+    fn unlike_ends(&mut self) {
+        let (since, until) = std::mem::take(&mut self.unlike);
+        let lasted = until.since(since);
+        if lasted > UNLIKE_MAX {
+            self.unlike_ns += lasted.0;
         }
     }
 
@@ -177,14 +247,14 @@ impl Book {
             showing.wrong = judge(showing.update_id, &showing.top).or(showing.wrong);
         }
         let wrong_ns = &mut self.wrong_ns;
-        self.waiting.retain(|(id, top, shown_ns)| {
-            let judged = judge(*id, top);
+        self.waiting.retain(|(was, until)| {
+            let judged = judge(was.update_id, &was.top);
             if judged == Some(true) {
-                *wrong_ns += shown_ns;
+                *wrong_ns += until.since(was.since).0;
             }
             judged.is_none()
         });
-        push(&mut self.truths, (truth.update_id, truth.top));
+        let _ = push(&mut self.truths, (truth.update_id, truth.top));
     }
 }
 
@@ -219,11 +289,12 @@ fn levels_complete(top: &Top<AUDIT_LEVELS>, side: Side) -> usize {
     (0..=AUDIT_LEVELS).rev().find(complete).unwrap_or(0)
 }
 
-fn push<T>(queue: &mut VecDeque<T>, item: T) {
-    if queue.len() == UNMATCHED_MAX {
-        queue.pop_front();
-    }
+/// Gives the oldest one, if it had to give way.
+fn push<T>(queue: &mut VecDeque<T>, item: T) -> Option<T> {
+    let full = queue.len() == UNMATCHED_MAX;
+    let oldest = if full { queue.pop_front() } else { None };
     queue.push_back(item);
+    oldest
 }
 
 /// How an instrument's lines are written.
@@ -435,6 +506,36 @@ mod tests {
         auditor.finish(Nanos(4));
         let result = auditor.result(BTC).expect("known");
         assert_eq!((result.unverified, result.wrong_ns), (1, Some(0)));
+    }
+
+    #[test]
+    fn a_book_like_none_of_the_exchanges_is_wrong_if_it_is_shown_for_more_than_a_moment() {
+        let told = |top| Truth {
+            update_id: None,
+            ..truth(0, top)
+        };
+        let ms = |ms: u64| Nanos::from_millis(ms).0;
+        let mut auditor = Auditor::new(&[instrument()], true);
+        let unlike_ns = |auditor: &Auditor| auditor.result(BTC).unwrap().unlike_ns;
+        auditor.truth(&told(book(1)));
+        // Between two messages of one change.
+        auditor.shown(&shown(ms(1_000), 0, Some(book(2))));
+        auditor.shown(&shown(ms(1_090), 0, Some(book(1))));
+        // The same for longer, as several books.
+        for (at_ms, px) in [(2_000, 3), (2_080, 4), (2_150, 1), (2_900, 5)] {
+            auditor.shown(&shown(ms(at_ms), 0, Some(book(px))));
+        }
+        let at = |ms| auditor.is_wrong(BTC, Nanos::from_millis(ms));
+        assert_eq!([at(2_999), at(3_001)], [false, true]);
+        auditor.settle(Nanos::from_millis(2_950));
+        assert_eq!(unlike_ns(&auditor), ms(150));
+        // What is still shown counts anew, and no truth that was told before is forgotten.
+        auditor.shown(&shown(ms(3_100), 0, Some(book(1))));
+        auditor.shown(&shown(ms(3_200), 0, None));
+        auditor.finish(Nanos::from_millis(9_000));
+        assert_eq!(unlike_ns(&auditor), ms(300));
+        let result = auditor.result(BTC).unwrap();
+        assert_eq!((result.wrong_ns, result.unverified), (Some(0), 5));
     }
 
     proptest! {

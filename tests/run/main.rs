@@ -8,6 +8,7 @@ mod client;
 mod conn_support;
 mod ctl_set;
 mod default;
+mod drill;
 mod exchange;
 mod fault_server;
 mod faults_age;

@@ -2,6 +2,7 @@
 //! keeps them and the comparison with an earlier one. Runs nothing.
 
 use super::client::Wait;
+use crate::app::markdown;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -157,33 +158,7 @@ pub(super) fn table(rows: &[Row], base: Option<&Row>) -> String {
         cells.push(rank.map_or("–".into(), |rank| rank.to_string()));
         lines.push(cells);
     }
-    let width = |column: usize| {
-        let cells = lines.iter().map(|cells| cells[column].chars().count());
-        cells.max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
-    let mut text = String::new();
-    for (n, cells) in lines.iter().enumerate() {
-        for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
-            let width = *width;
-            text += &match column {
-                0 => format!("| {cell:<width$} |"),
-                _ => format!(" {cell:>width$} |"),
-            };
-        }
-        text.push('\n');
-        if n == 0 {
-            for (column, width) in widths.iter().enumerate() {
-                let dashes = "-".repeat(*width + 1);
-                text += &match column {
-                    0 => format!("|{dashes}-|"),
-                    _ => format!("{dashes}:|"),
-                };
-            }
-            text.push('\n');
-        }
-    }
-    text
+    markdown::table(&lines)
 }
 
 fn shown(range: Range, per: f64, digits: usize) -> String {

@@ -33,7 +33,7 @@ pub(super) fn start_sim(source: SimSource, seed: u64) -> Result<Sim, RunError> {
 }
 
 /// Starts the simulated exchanges of a configuration, and points their feeds at them.
-pub(super) fn start_configured(
+pub(in crate::app) fn start_configured(
     config: &mut Config,
     simulate: config::Simulate,
     dir: &Path,

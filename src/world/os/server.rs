@@ -186,6 +186,7 @@ pub struct Sim {
     unnamed: &'static dyn Exchange,
     left_out: Vec<String>,
     truth: Receiver<Truth>,
+    started: Instant,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -254,6 +255,7 @@ pub fn start(options: SimOptions) -> Result<Sim, SimError> {
         unnamed,
         left_out,
         truth,
+        started,
         shared,
         thread,
     })
@@ -318,8 +320,13 @@ impl Sim {
         Ok(())
     }
 
-    /// The faults of market data that struck since the last call, in the order of time, which
-    /// counts from the start.
+    /// Its clock, which counts from the start.
+    pub(crate) fn now(&self) -> Nanos {
+        thread::now(self.started)
+    }
+
+    /// The faults of market data that struck since the last call, in the order of time, by
+    /// its clock.
     pub fn take_struck(&self) -> Vec<Struck> {
         self.shared.take_struck()
     }

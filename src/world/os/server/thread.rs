@@ -94,6 +94,11 @@ struct Client {
     gone: bool,
 }
 
+/// The exchanges' time, which counts from their start.
+pub(super) fn now(started: Instant) -> Nanos {
+    Nanos(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX))
+}
+
 /// Everything that lives on the thread.
 pub(crate) struct Thread {
     poll: Poll,
@@ -183,7 +188,7 @@ impl Thread {
     }
 
     fn now(&self) -> Nanos {
-        Nanos(u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        now(self.started)
     }
 
     fn timeout(&self) -> Duration {
