@@ -74,12 +74,11 @@ pub(super) fn judge(struck: &Struck, seen: &Seen, audits: &[Audited]) -> Sample 
         back: Back::Unneeded,
     };
     for book in seen.books.iter().filter(of_exchange) {
-        let noticed = noticed(book, struck.at, seen);
-        if let Some(audit) = audits.get(book.id.index()) {
-            sample.missed |= audit.wrong > Span::ZERO && noticed.is_none();
-            sample.wrong = sample.wrong.max(audit.wrong);
-            sample.unverified += audit.unverified;
-        }
+        let audit = audits.get(book.id.index()).copied().unwrap_or_default();
+        let noticed = noticed(book, struck.at, audit.wrong, seen);
+        sample.missed |= audit.wrong > Span::ZERO && noticed.is_none();
+        sample.wrong = sample.wrong.max(audit.wrong);
+        sample.unverified += audit.unverified;
         if struck
             .instrument
             .is_some_and(|symbol| symbol != book.symbol)
@@ -96,11 +95,14 @@ pub(super) fn judge(struck: &Struck, seen: &Seen, audits: &[Audited]) -> Sample 
     sample
 }
 
-fn noticed(book: &Trace, at: Nanos, seen: &Seen) -> Option<Span> {
-    if !book.was_live(at) {
-        return Some(Span::ZERO);
-    }
-    let (dark, warned) = (book.dark_from(at), seen.warned_from(book, at));
+fn noticed(book: &Trace, at: Nanos, wrong: Span, seen: &Seen) -> Option<Span> {
+    let from = match book.was_live(at) {
+        true => at,
+        // A dark book shows nothing wrong, until it is live again.
+        false if wrong == Span::ZERO => return Some(Span::ZERO),
+        false => book.turned(true, at)?,
+    };
+    let (dark, warned) = (book.turned(false, from), seen.warned_from(book, from));
     let first = dark.into_iter().chain(warned).min();
     first.map(|first| first.since(at))
 }

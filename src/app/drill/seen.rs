@@ -33,10 +33,10 @@ impl Trace {
         before.last().map_or(self.began_live, |change| change.1)
     }
 
-    /// When it became dark for the first time from then on.
-    pub(super) fn dark_from(&self, at: Nanos) -> Option<Nanos> {
-        let mut dark = self.changes.iter().filter(|change| !change.1);
-        dark.find(|change| change.0 >= at).map(|change| change.0)
+    /// When it became live, or dark, for the first time from then on.
+    pub(super) fn turned(&self, live: bool, from: Nanos) -> Option<Nanos> {
+        let mut turns = self.changes.iter().filter(|change| change.1 == live);
+        turns.find(|change| change.0 >= from).map(|change| change.0)
     }
 
     /// When it became live or dark for the last time.

@@ -104,6 +104,15 @@ fn a_book_that_is_dark_already_shows_nothing_wrong_and_one_that_stays_live_needs
     let sample = judge(&struck(Some("A")), &dark, &FINE);
     assert_eq!(sample.noticed, Some(Span::ZERO));
     assert_eq!(sample.back, Back::After(Span::ZERO));
+    // Live again, and wrong: that it was dark before is no notice of it.
+    let mut found = FINE;
+    found[0].wrong = Span::from_millis(30);
+    let sample = judge(&struck(Some("A")), &dark, &found);
+    assert_eq!((sample.noticed, sample.missed), (None, true));
+    dark.shown(&shown(0, 2_500, false));
+    let sample = judge(&struck(Some("A")), &dark, &found);
+    assert_eq!(sample.noticed, Some(Span::from_millis(1_500)));
+    assert!(!sample.missed);
     let sample = judge(&struck(Some("A")), &seen(), &FINE);
     assert_eq!((sample.noticed, sample.back), (None, Back::Unneeded));
 }
