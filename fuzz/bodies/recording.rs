@@ -97,9 +97,12 @@ fn member_of(pack: Pack, text: &[u8]) -> io::Result<Vec<u8>> {
     }
 }
 
+/// Names and what the files hold, in the order in which they began.
+type Named = Vec<(String, Vec<u8>)>;
+
 /// A recording's folder in memory.
 #[derive(Default, Clone)]
-struct Folder(Arc<Mutex<Vec<(String, Vec<u8>)>>>);
+struct Folder(Arc<Mutex<Named>>);
 
 impl Folder {
     /// A recording that ended in order: two series, three segments.
