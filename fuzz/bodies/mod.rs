@@ -7,6 +7,7 @@ mod answers;
 mod book;
 mod config;
 mod decode;
+mod frame;
 mod numbers;
 mod recording;
 mod tls;
@@ -20,12 +21,13 @@ mod tests;
 pub type Body = fn(&[u8]);
 
 /// Every target by its name, which its seeds and its binary have, too.
-pub const TARGETS: [(&str, Body); 8] = [
+pub const TARGETS: [(&str, Body); 9] = [
     ("account", account::body),
     ("answers", answers::body),
     ("book", book::body),
     ("config", config::body),
     ("decode", decode::body),
+    ("frame", frame::body),
     ("numbers", numbers::body),
     ("recording", recording::body),
     ("tls", tls::body),

@@ -100,6 +100,11 @@ fn no_frame_says_another_thing_where_it_lies_than_over_the_tape() {
 }
 
 #[test]
+fn whatever_a_peer_sends_is_read_the_same_in_place_and_by_tungstenite() {
+    survives("frame", 1_000);
+}
+
+#[test]
 fn numbers_are_written_as_they_are_read() {
     survives("numbers", 5_000);
 }

@@ -12,11 +12,11 @@ pub(crate) mod proxy;
 mod records;
 pub(crate) mod retry_after;
 pub(crate) mod settings;
-mod sieve;
+pub(crate) mod sieve;
 pub mod tls;
 pub(crate) mod tls_stream;
 mod upgrade;
-mod ws;
+pub(crate) mod ws;
 
 pub(crate) use backoff::Backoff;
 pub use close::{Close, Phase};

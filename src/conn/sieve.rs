@@ -235,7 +235,7 @@ impl<T: Read> Sieve<T> {
         let mut came = false;
         loop {
             if let Some(header) = Header::parse(self.held()) {
-                let whole = header.bytes as u64 + header.len;
+                let whole = header.len.saturating_add(header.bytes as u64); // It may say anything.
                 let plain = header.last && self.is_wanted(header.opcode) && !header.odd;
                 if !plain || header.len > self.limit || whole > BUFFER_MOST {
                     return Ok(None);

@@ -13,7 +13,7 @@ const READ_BUFFER_BYTES: usize = 8 * 1024;
 const WRITE_BUFFER_BYTES_MAX: usize = 256 * 1024;
 
 /// `message_bytes_max` holds messages of several frames; the sieve below holds the others.
-pub(super) fn config(message_bytes_max: usize) -> WebSocketConfig {
+pub(crate) fn config(message_bytes_max: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
@@ -22,7 +22,7 @@ pub(super) fn config(message_bytes_max: usize) -> WebSocketConfig {
         .max_frame_size(Some(message_bytes_max))
 }
 
-pub(super) fn would_block(error: &tungstenite::Error) -> bool {
+pub(crate) fn would_block(error: &tungstenite::Error) -> bool {
     matches!(error, tungstenite::Error::Io(io) if io.kind() == ErrorKind::WouldBlock)
 }
 
@@ -42,7 +42,7 @@ pub(super) fn io_close(error: &io::Error) -> Close {
 }
 
 /// Why the WebSocket failed, in our words.
-pub(super) fn close(error: &tungstenite::Error) -> Close {
+pub(crate) fn close(error: &tungstenite::Error) -> Close {
     use tungstenite::Error;
     match error {
         Error::Io(io) => io_close(io),

@@ -227,6 +227,18 @@ fn ordinary_traffic_passes_as_it_is_and_broken_rules_are_left_to_websocket() {
     }
 }
 
+/// Found by the fuzzer: 2⁶⁴ − 1 and a header do not fit into 64 bits.
+#[test]
+fn a_frame_that_says_it_is_longer_than_any_memory_is_awaited_and_no_overflow() {
+    for long in [u64::MAX, u64::MAX - 9, 1 << 63] {
+        let endless = [&[0x81, 127][..], &long.to_be_bytes(), b"abc"].concat();
+        let stream = [frame(0x81, b"one"), endless].concat();
+        for seed in 0..20 {
+            assert_eq!(read_all(stream.clone(), seed), ["3:one"], "{long}");
+        }
+    }
+}
+
 #[test]
 fn binary_messages_come_as_texts_do_if_they_are_wanted() {
     let large = LARGE_BYTES + 5;
