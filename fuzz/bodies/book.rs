@@ -176,7 +176,7 @@ impl World {
         let at = self.feed.last_id().max(1_000);
         let id = |choices: &mut Choices<'_>| match choices.u8() {
             255 => choices.u64(),
-            near => (at + u64::from(near)).saturating_sub(60),
+            near => at.saturating_add(near.into()).saturating_sub(60),
         };
         let (first, more) = (id(choices), choices.u8());
         let last = first.saturating_add(u64::from(more % 4));
