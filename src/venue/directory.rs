@@ -1,7 +1,7 @@
 //! All simulated exchanges behind one port, told apart by the name of the host that a client asks
 //! for.
 
-use super::faults::{Step, Struck};
+use super::faults::{MarketFault, Step, Struck};
 use super::session::Session;
 use super::simulated::Venue;
 use crate::base::{Nanos, Span};
@@ -64,6 +64,22 @@ impl Venues {
         let meant = |n: &&usize| self.all[**n].exchange.mirror().is_asked(call);
         let n = *asked.iter().find(meant).unwrap_or(&asked[0]);
         self.all[n].rest(now, from, call)
+    }
+
+    /// What goes wrong with the TLS of a connection to this host.
+    pub(crate) fn greet(&self, now: Nanos, host: &str) -> Option<MarketFault> {
+        let all = [
+            MarketFault::ConnectRefused,
+            MarketFault::CertificateExpired,
+            MarketFault::CertificateOfOther,
+            MarketFault::CertificateUnknown,
+        ];
+        let asked = self.asked(host);
+        let strikes = |fault: &MarketFault| {
+            let mut asked = asked.iter().map(|&n| &self.all[n]);
+            asked.any(|venue| venue.strike(now, *fault, None).is_some())
+        };
+        all.into_iter().find(strikes)
     }
 
     /// Plans a fault of market data at `now`. Gives what is wrong with the plan, in words.

@@ -67,6 +67,10 @@ pub(crate) struct Flow {
     quoted: Option<(Level, Level)>,
     effects: Effects,
     matched: Matched,
+    /// Nobody rests on this side until then.
+    barred: Option<(Side, Nanos)>,
+    /// Until when somebody acts so often, each time with a message.
+    hurried: (Nanos, Span),
 }
 
 impl Flow {
@@ -102,6 +106,8 @@ impl Flow {
             quoted: None,
             effects: Effects::default(),
             matched: Matched::default(),
+            barred: None,
+            hurried: (Nanos::ZERO, Span::ZERO),
             instrument,
             profile,
             dice,
@@ -128,6 +134,9 @@ impl Flow {
         let at = self.poll_timeout();
         if self.next_action == at {
             self.act(at, out);
+            if at < self.hurried.0 {
+                self.send(Pace::Fast as usize, at, out);
+            }
             return;
         }
         for n in 0..self.diffs.len() {
@@ -142,6 +151,40 @@ impl Flow {
     /// Sends at `now` what the depth stream of this pace has gathered, ahead of its beat.
     pub(crate) fn flush(&mut self, now: Nanos, pace: Pace, out: &mut Vec<Happened>) {
         self.send(pace as usize, now, out);
+    }
+
+    /// The book's ids and the numbers of its messages begin again.
+    pub(crate) fn renumber(&mut self) {
+        self.book.renumber(1);
+        for diff in &mut self.diffs {
+            (diff.sent_id, diff.number) = (1, 1);
+        }
+    }
+
+    /// The flow's own orders of this side go at `now`, and nobody rests there until then.
+    pub(crate) fn empty(&mut self, now: Nanos, side: Side, until: Nanos, out: &mut Vec<Happened>) {
+        for id in std::mem::take(&mut self.own[side as usize]) {
+            self.book.cancel(id, &mut self.effects);
+        }
+        self.barred = Some((side, until));
+        self.publish(now, out);
+    }
+
+    /// Nothing happens until then.
+    pub(crate) fn halt(&mut self, until: Nanos) {
+        self.next_action = self.next_action.max(until);
+        for diff in &mut self.diffs {
+            while diff.due < until {
+                diff.due = diff.due + diff.period;
+            }
+        }
+    }
+
+    /// From `now` until then somebody acts so often, each time with a message.
+    pub(crate) fn hurry(&mut self, now: Nanos, until: Nanos, pause: Span) {
+        let pause = Span(pause.0.max(1));
+        self.hurried = (until, pause);
+        self.next_action = self.next_action.min(now + pause);
     }
 
     /// Messages that the depth stream of this pace has sent.
@@ -212,7 +255,13 @@ impl Flow {
 
     /// One step of the market: the fair price moves, then somebody rests, cancels or takes.
     fn act(&mut self, at: Nanos, out: &mut Vec<Happened>) {
-        self.next_action = at + Span(self.dice.u64(1..=2 * self.profile.pause.0));
+        let (hurried_until, hurry) = self.hurried;
+        self.next_action = match at < hurried_until {
+            true => at + hurry,
+            false => at + Span(self.dice.u64(1..=2 * self.profile.pause.0)),
+        };
+        let barred = self.barred.filter(|(_, until)| at < *until);
+        let barred = barred.map(|(side, _)| side);
         self.fair += self.dice.i64(-8..=8);
         let side = if self.dice.bool() {
             Side::Buy
@@ -227,6 +276,7 @@ impl Flow {
         };
         match self.dice.u8(..100) {
             0..14 => self.take(),
+            roll if roll < rest_below && barred == Some(side) => {}
             roll if roll < rest_below => self.rest_one(side),
             _ => self.cancel_one(side),
         }

@@ -133,6 +133,11 @@ impl Matching {
         self.update_id
     }
 
+    /// The last change has this id from now on.
+    pub(crate) fn renumber(&mut self, update_id: u64) {
+        self.update_id = update_id;
+    }
+
     /// True while this order rests.
     pub(crate) fn rests(&self, id: OrderId) -> bool {
         self.places.contains_key(&id)

@@ -5,12 +5,14 @@ mod account;
 mod faulty;
 
 use self::account::Account;
+use self::faulty::Asked;
 use super::faults::spoil::Spoiler;
+use super::faults::text;
 use super::play::{Playhead, Step, UNCHANGED};
 use super::simulated::{News, Source, Venue};
-use crate::base::Nanos;
-use crate::exchange::mirror::{Call, MirrorSession, Offence, Reply};
-use std::collections::VecDeque;
+use crate::base::{Level, Nanos, Symbol};
+use crate::exchange::mirror::{Call, MirrorSession, Offence, Pace, Reply};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 /// Why an exchange ends a connection.
@@ -108,6 +110,8 @@ pub(crate) struct Session {
     asked: Vec<String>,
     /// What faults make of what it says.
     spoiler: Spoiler,
+    /// Bids that cross a book, as this client was shown it, by listing and pace.
+    crossed: BTreeMap<(usize, Pace), Level>,
 }
 
 impl Session {
@@ -152,6 +156,7 @@ impl Session {
             target: target.to_owned(),
             asked: Vec::new(),
             spoiler: Spoiler::default(),
+            crossed: BTreeMap::new(),
         }
     }
 
@@ -199,6 +204,14 @@ impl Session {
     ) -> Result<(), Broken> {
         let said = out.len();
         self.join(text, venue);
+        let hidden = match self.asks(now, text, venue) {
+            Asked::Right => Vec::new(),
+            Asked::Lost => return Ok(()),
+            Asked::Hidden(symbols) => symbols,
+        };
+        let hidden: Vec<&str> = hidden.iter().map(Symbol::as_str).collect();
+        let masked = text::masked(text, &hidden);
+        let text = masked.as_deref().unwrap_or(text);
         let (done, more) = match &mut self.speaker {
             Speaker::Market(session) | Speaker::Player(session, _) => {
                 let before = session.streams();
@@ -215,6 +228,11 @@ impl Session {
         }
         if more {
             self.remember(text);
+        }
+        if masked.is_some() {
+            for frame in &mut out[said..] {
+                *frame = text::unmasked(frame, &hidden);
+            }
         }
         self.spoil(now, None, venue, said, out);
         done.map_err(Broken::Offence)?;
@@ -243,11 +261,8 @@ impl Session {
             return account.handle_news(news, venue, out);
         }
         for event in &news.events {
-            let Speaker::Market(session) = &mut self.speaker else {
-                return; // A recording tells of itself.
-            };
             let said = out.len();
-            session.handle_event(event, venue, out);
+            self.handle_crossed(event, venue, out);
             if let Some(book) = faulty::book_of(event) {
                 self.spoil(venue.at(), Some(book), venue, said, out);
             }

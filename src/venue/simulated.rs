@@ -42,12 +42,16 @@ pub(crate) struct Flows {
 
 impl Flows {
     fn new(markets: Vec<Flow>) -> Self {
-        let due = markets.iter().enumerate();
-        let due = due.map(|(n, flow)| Reverse((flow.poll_timeout(), n)));
         Self {
-            due: due.collect(),
+            due: Self::due_of(&markets),
             markets,
         }
+    }
+
+    fn due_of(markets: &[Flow]) -> BinaryHeap<Reverse<(Nanos, usize)>> {
+        let due = markets.iter().enumerate();
+        let due = due.map(|(n, flow)| Reverse((flow.poll_timeout(), n)));
+        due.collect()
     }
 }
 
@@ -214,8 +218,8 @@ impl Venue {
     pub(crate) fn step(&mut self, now: Nanos) -> bool {
         let turns_at = self.schedule.get_mut().poll_timeout();
         if turns_at <= now && turns_at <= self.moves_at() {
-            self.now = turns_at;
-            self.schedule.get_mut().handle_timeout(turns_at);
+            self.now = self.now.max(turns_at);
+            self.turn_faults(turns_at);
             return true;
         }
         let first = self.events.len();

@@ -3,21 +3,20 @@
 
 use std::sync::{Arc, Mutex};
 use tickwire::base::feed::Chain;
-use tickwire::base::{Body, Event, Instrument, InstrumentId, Nanos, Span, Status};
+use tickwire::base::{Body, Channel, Event, Instrument, InstrumentId, Nanos, Span, Status};
 use tickwire::exchange::{ALL, Exchange};
 use tickwire::strategy::{Intents, Strategy, View};
 use tickwire::trading::limits::{RiskLimits, RiskParams};
 use tickwire::trading::risk::Risk;
-use tickwire::venue::faults::market::Place;
 use tickwire::venue::faults::{MarketFault, Step};
 use tickwire::wiring::desk::Seated;
 use tickwire::wiring::plan::{FeedPlan, LanePlan, Plan};
 use tickwire::world::sim::driver::{Exchanges, World, WorldEnd};
 
 /// All books are live before the first fault.
-const HEALTHY: Span = Span::from_secs(8);
+const HEALTHY: Span = Span::from_secs(6);
 /// How long a world goes on once all books are live after its last fault.
-const CALM: Span = Span::from_secs(5);
+const CALM: Span = Span::from_secs(3);
 /// All books are live so long after the last fault.
 const LIVE_AFTER: Span = Span::from_secs(75);
 
@@ -71,7 +70,10 @@ fn run(exchange: &'static dyn Exchange, steps: &[Step]) -> Ran {
         ..RiskParams::default()
     };
     let limits = RiskLimits::parse(&params, &instruments).unwrap();
-    let feed = FeedPlan::new(exchange, &exchange.depth_streams()[0], &instruments);
+    let feed = FeedPlan {
+        channels: vec![Channel::Depth],
+        ..FeedPlan::new(exchange, &exchange.depth_streams()[0], &instruments)
+    };
     let endpoint = exchanges.endpoint(exchange.endpoints().stream);
     let seen = Arc::new(Mutex::new(Vec::new()));
     let plan = Plan {
@@ -85,7 +87,9 @@ fn run(exchange: &'static dyn Exchange, steps: &[Step]) -> Ran {
     };
     let mut world = World::new(exchanges, plan).unwrap();
     for step in steps {
-        let later = step.clone().after(Span(step.at.0 + HEALTHY.0));
+        // A moment later: the world must be seen healthy first.
+        let later = Span(step.at.0 + HEALTHY.0 + 1_000_000);
+        let later = step.clone().after(later);
         world.plan_market(&later).unwrap();
     }
     let began = world.now() + HEALTHY;
@@ -146,7 +150,7 @@ fn found(exchange: &'static dyn Exchange, fault: MarketFault, lasts: Span) -> Ve
     let states = ran.states(1);
     // A number of the connection is of all its books.
     let shared = exchange.depth_streams()[0].rule.numbered_line;
-    if fault.place() == Place::Stream && !states.is_empty() && !shared {
+    if fault.is_of_one() && fault.shown_by().is_none() && !states.is_empty() && !shared {
         wrong.push(format!("the neighbour was not left alone: {states:?}"));
     }
     for id in [0, 1] {
@@ -185,8 +189,9 @@ fn vouches(exchange: &'static dyn Exchange) -> bool {
         .all(|book| book.unverified == 0)
 }
 
-/// Whether the exchange's protocol cannot show that messages are missing: it has no numbers and no
-/// checksum. Only an audit finds out.
+/// Whether nobody can know at once: the exchange's protocol cannot show that messages are missing,
+/// as it has no numbers and no checksum (only an audit finds out), or the exchange itself says that
+/// its book is crossed: it is shown as that, and nobody trades on it.
 fn is_hidden(fault: MarketFault, exchange: &'static dyn Exchange) -> bool {
     let rule = exchange.depth_streams()[0].rule;
     let numbered = matches!(rule.chain, Chain::Dense | Chain::Previous);
@@ -195,7 +200,7 @@ fn is_hidden(fault: MarketFault, exchange: &'static dyn Exchange) -> bool {
         fault,
         MarketFault::Gap | MarketFault::Reorder | MarketFault::Silent | MarketFault::HalfOpen
     );
-    loses && !shows
+    fault == MarketFault::Crossed || (loses && !shows)
 }
 
 /// Tries a kind at every exchange where it means something.
@@ -214,7 +219,7 @@ fn everywhere(fault: MarketFault, lasts: Span) {
 }
 
 #[test]
-fn a_lost_message() {
+fn a_message_that_is_lost() {
     everywhere(MarketFault::Gap, Span::ZERO);
 }
 
@@ -234,6 +239,11 @@ fn a_message_that_nobody_can_read() {
 }
 
 #[test]
+fn a_checksum_that_is_not_its_books() {
+    everywhere(MarketFault::Checksum, Span::ZERO);
+}
+
+#[test]
 fn a_stream_that_falls_silent() {
     everywhere(MarketFault::Silent, Span::from_secs(8));
 }
@@ -244,26 +254,38 @@ fn a_stream_that_is_late() {
 }
 
 #[test]
-fn whole_books_that_are_older_than_what_follows() {
-    everywhere(MarketFault::StaleSnapshot, Span::from_secs(5));
+fn a_whole_book_that_nobody_asked_for() {
+    everywhere(MarketFault::Unasked, Span::ZERO);
 }
 
 #[test]
-fn requests_that_are_too_many() {
+fn a_book_that_is_crossed_for_a_message() {
+    everywhere(MarketFault::Crossed, Span::ZERO);
+}
+
+#[test]
+fn answers_that_are_late_or_refused_for_a_while() {
+    everywhere(MarketFault::LateAnswer, Span::from_secs(5));
     everywhere(MarketFault::TooMany, Span::from_secs(5));
-}
-
-#[test]
-fn a_service_that_is_not_there() {
     everywhere(MarketFault::Unavailable, Span::from_secs(5));
 }
 
 #[test]
-fn connections_that_end_in_the_middle_of_a_frame() {
-    everywhere(MarketFault::Cut, Span::ZERO);
+fn an_exchange_that_counts_anew() {
+    everywhere(MarketFault::Reset, Span::ZERO);
 }
 
 #[test]
-fn connections_that_nobody_reads_or_writes_any_more() {
-    everywhere(MarketFault::HalfOpen, Span::ZERO);
+fn a_side_that_nobody_offers_on() {
+    everywhere(MarketFault::EmptySide, Span::from_secs(5));
+}
+
+#[test]
+fn an_instrument_that_is_delisted_for_a_while() {
+    everywhere(MarketFault::Delisted, Span::from_secs(10));
+}
+
+#[test]
+fn a_burst_of_messages() {
+    everywhere(MarketFault::Burst, Span::from_secs(1));
 }

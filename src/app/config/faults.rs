@@ -93,7 +93,8 @@ fn kind(reader: &mut Reader, section: &mut Section) -> Option<MarketFault> {
     let Text { value, span } = section.required(reader, "kind", "\"gap\"")?;
     let found = MarketFault::named(value);
     if found.is_none() {
-        let known = MarketFault::ALL.map(MarketFault::name);
+        let known = MarketFault::ALL.iter().map(|kind| kind.name());
+        let known: Vec<&str> = known.collect();
         let instead = format!("write {}", meant(value, &known));
         section.wrong_at(reader, "kind", span, &instead);
     }
@@ -121,7 +122,7 @@ mod tests {
     fn the_example_file_is_read_as_it_says_and_has_every_kind() {
         let text = include_str!("../../../configs/faults.toml");
         let steps = parse(text).unwrap();
-        for kind in MarketFault::ALL {
+        for kind in MarketFault::ALL.iter().copied() {
             assert!(steps.iter().any(|step| step.fault == kind), "{kind}");
         }
         let first = Step::now(MarketFault::Gap).after(Span::from_secs(10));

@@ -118,6 +118,8 @@ pub struct Reply {
     pub(crate) retry_after_s: Option<u64>,
     /// Further headers, by which an exchange tells what was spent.
     pub(crate) headers: Vec<(&'static str, String)>,
+    /// It is sent so much later than it should be: a fault.
+    pub(crate) late: Span,
 }
 
 impl Reply {
@@ -131,6 +133,7 @@ impl Reply {
             quota: None,
             retry_after_s: None,
             headers: Vec::new(),
+            late: Span::ZERO,
         }
     }
 

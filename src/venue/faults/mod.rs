@@ -10,7 +10,7 @@ pub mod plan;
 pub(crate) mod reader;
 pub(crate) mod schedule;
 pub(crate) mod spoil;
-mod text;
+pub(crate) mod text;
 
 pub use account::{Asks, Fault, Planned, Refuses};
 pub use market::MarketFault;

@@ -123,7 +123,8 @@ impl Dice {
     pub fn new(seed: u64, exchange: &dyn Exchange, symbols: &[&str], mean: Span) -> Self {
         let mut dice = fastrand::Rng::with_seed(seed);
         let applies = |kind: &MarketFault| kind.applies(exchange) && dice.u8(..3) > 0;
-        let mut kinds: Vec<MarketFault> = MarketFault::ALL.into_iter().filter(applies).collect();
+        let kinds = MarketFault::ALL.iter().copied();
+        let mut kinds: Vec<MarketFault> = kinds.filter(applies).collect();
         if kinds.is_empty() {
             kinds.push(MarketFault::Gap);
         }
@@ -155,10 +156,12 @@ impl Dice {
         let step = Step::now(fault).lasting(lasts).after(self.at);
         let step = step.of(&self.exchange);
         if fault.shown_by().is_some() {
-            self.beside = fault.shown_by().map(|kind| {
-                let at = self.at + Span::from_millis(1);
-                Step::now(kind).after(at).of(&self.exchange)
-            });
+            // It is the next one in the order of time.
+            self.at = self.at + Span::from_millis(1);
+            let (at, name) = (self.at, &self.exchange);
+            self.beside = fault
+                .shown_by()
+                .map(|kind| Step::now(kind).after(at).of(name));
         }
         match self.dice.choice(&self.symbols) {
             Some(symbol) if fault.is_of_one() => step.on(symbol),

@@ -13,6 +13,8 @@ pub(crate) enum About {
     Book(usize),
     /// Changes of a book.
     Change(usize),
+    /// An answer to a request for streams.
+    Answer,
     /// Anything else.
     Other,
 }
@@ -61,12 +63,11 @@ fn about(word: &Word<'_>) -> Option<About> {
             channel: Channel::Depth,
             ..
         } => Some(About::Change(instrument.index())),
+        Word::Answer { .. } | Word::Subscribed { .. } => Some(About::Answer),
         Word::Unfit { .. }
         | Word::Trade(_)
         | Word::Quote(_)
         | Word::Trading(..)
-        | Word::Answer { .. }
-        | Word::Subscribed { .. }
         | Word::Reply(_)
         | Word::Shutdown => None,
     }

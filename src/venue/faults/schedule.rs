@@ -28,6 +28,14 @@ impl Entry {
         self.at + self.lasts
     }
 
+    fn strike(&self, now: Nanos) -> Strike {
+        Strike {
+            fault: self.fault,
+            amount: self.amount,
+            until: self.until().max(now),
+        }
+    }
+
     /// Waits for the one thing that it strikes.
     fn is_single(&self) -> bool {
         self.lasts == Span::ZERO
@@ -46,6 +54,17 @@ impl Entry {
 struct Begun {
     number: u64,
     entry: Entry,
+}
+
+/// A fault that strikes now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Strike {
+    /// What goes wrong.
+    pub(crate) fault: MarketFault,
+    /// The number that it takes.
+    pub(crate) amount: u64,
+    /// When it ends; now, if it is of one thing only.
+    pub(crate) until: Nanos,
 }
 
 /// The plan of one exchange, and how far it has come.
@@ -146,8 +165,10 @@ impl Schedule {
             .unwrap_or(Nanos::NEVER)
     }
 
-    /// Begins what is due, and forgets what is over.
-    pub(crate) fn handle_timeout(&mut self, now: Nanos) {
+    /// Begins what is due, and forgets what is over. Gives the faults of markets that begin now,
+    /// by listing; they strike.
+    pub(crate) fn handle_timeout(&mut self, now: Nanos) -> Vec<(usize, Strike)> {
+        let mut of_markets = Vec::new();
         self.on.retain(|entry| !entry.is_over(now));
         self.draw(now);
         while let Some(&entry) = self.waiting.front()
@@ -155,7 +176,18 @@ impl Schedule {
         {
             self.waiting.pop_front();
             match entry.fault.place() {
-                Place::Connection => {
+                Place::Market => {
+                    if let Some((listing, _)) = entry.on {
+                        self.record(now, &entry);
+                        of_markets.push((listing, entry.strike(now)));
+                    }
+                    // As long as it is on, others may ask for it.
+                    if !entry.is_single() {
+                        let struck = true;
+                        self.on.push(Entry { struck, ..entry });
+                    }
+                }
+                Place::Open => {
                     let number = self.begun_count;
                     self.begun_count += 1;
                     self.begun.push_back(Begun { number, entry });
@@ -163,9 +195,12 @@ impl Schedule {
                         self.begun.pop_front();
                     }
                 }
-                Place::Stream | Place::Snapshot | Place::Rest => self.on.push(entry),
+                Place::Stream | Place::Snapshot | Place::Answer | Place::Rest | Place::Connect => {
+                    self.on.push(entry)
+                }
             }
         }
+        of_markets
     }
 
     /// Plans what comes by chance and is due.
@@ -194,13 +229,13 @@ impl Schedule {
         }
     }
 
-    /// If a fault of this kind is on, it strikes. Gives its number, and when it ends.
+    /// If a fault of this kind is on, it strikes.
     pub(crate) fn strike(
         &mut self,
         now: Nanos,
         fault: MarketFault,
         listing: Option<usize>,
-    ) -> Option<(u64, Nanos)> {
+    ) -> Option<Strike> {
         let is_it = |entry: &Entry| {
             let about = entry.on.is_none_or(|(of, _)| Some(of) == listing);
             entry.fault == fault && about && entry.at <= now && !entry.is_over(now)
@@ -215,7 +250,7 @@ impl Schedule {
         if entry.is_single() {
             self.on.remove(n);
         }
-        Some((entry.amount, entry.until().max(now)))
+        Some(entry.strike(now))
     }
 
     /// The number of the next fault of connections: a new connection has missed those before.
@@ -224,13 +259,13 @@ impl Schedule {
     }
 
     /// The first fault of connections from number `seen` on, with its number; it strikes.
-    pub(crate) fn strike_open(&mut self, now: Nanos, seen: u64) -> Option<(u64, MarketFault, u64)> {
+    pub(crate) fn strike_open(&mut self, now: Nanos, seen: u64) -> Option<(u64, Strike)> {
         let n = self.begun.iter().position(|begun| begun.number >= seen)?;
         let Begun { number, entry } = self.begun[n];
         if !std::mem::replace(&mut self.begun[n].entry.struck, true) {
             self.record(now, &entry);
         }
-        Some((number, entry.fault, entry.amount))
+        Some((number, entry.strike(now)))
     }
 
     /// The largest number of a fault of this kind that is planned or on.
@@ -263,5 +298,114 @@ impl Schedule {
             at: now,
             until: entry.until().max(now),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange;
+    use proptest::prelude::*;
+
+    fn listed() -> Vec<(usize, Symbol)> {
+        let symbol = |text| Symbol::from(text).unwrap_or_default();
+        vec![(0, symbol("A")), (1, symbol("B"))]
+    }
+
+    fn at(ms: u64) -> Nanos {
+        Nanos::from_millis(ms)
+    }
+
+    #[test]
+    fn one_without_a_length_strikes_the_next_thing_of_its_book_and_nothing_after_it() {
+        let mut schedule = Schedule::new("x", 1);
+        let step = Step::now(MarketFault::Gap).after(Span::from_millis(5));
+        schedule.plan(at(0), &step, &listed()[1..]);
+        assert_eq!(schedule.poll_timeout(), at(5));
+        assert_eq!(schedule.strike(at(4), MarketFault::Gap, Some(1)), None);
+        schedule.handle_timeout(at(5));
+        assert_eq!(schedule.strike(at(9), MarketFault::Gap, Some(0)), None);
+        assert_eq!(schedule.strike(at(9), MarketFault::Cut, Some(1)), None);
+        let struck = schedule.strike(at(9), MarketFault::Gap, Some(1)).unwrap();
+        assert_eq!(struck.until, at(9));
+        assert_eq!(schedule.strike(at(9), MarketFault::Gap, Some(1)), None);
+        assert!(schedule.is_idle());
+        let told: Vec<Struck> = schedule.take_struck().collect();
+        let [told] = told[..] else {
+            panic!("{told:?}");
+        };
+        assert_eq!((told.at, told.until), (at(9), at(9)));
+        assert_eq!(told.instrument.as_deref(), Some("B"));
+    }
+
+    #[test]
+    fn one_with_a_length_strikes_everything_until_it_is_over_and_is_told_once() {
+        let mut schedule = Schedule::new("x", 1);
+        let step = Step::now(MarketFault::Late).lasting(Span::from_millis(10));
+        schedule.plan(at(0), &step.with(7), &listed());
+        schedule.handle_timeout(at(0));
+        for ms in [3, 9] {
+            let struck = schedule.strike(at(ms), MarketFault::Late, Some(0)).unwrap();
+            assert_eq!((struck.amount, struck.until), (7, at(10)));
+        }
+        assert_eq!(schedule.strike(at(10), MarketFault::Late, Some(0)), None);
+        assert_eq!(schedule.poll_timeout(), at(10));
+        schedule.handle_timeout(at(10));
+        assert!(schedule.is_idle());
+        let told: Vec<Struck> = schedule.take_struck().collect();
+        let times: Vec<_> = told.iter().map(|one| (one.at, one.until)).collect();
+        assert_eq!(times, [(at(3), at(10))], "nothing struck the other book");
+    }
+
+    #[test]
+    fn each_connection_meets_the_faults_that_begin_after_it_was_made() {
+        let mut schedule = Schedule::new("x", 1);
+        schedule.plan(at(0), &Step::now(MarketFault::HalfOpen), &listed());
+        schedule.handle_timeout(at(0));
+        let later = schedule.begun_count();
+        let (number, strike) = schedule.strike_open(at(1), 0).unwrap();
+        assert_eq!(strike.fault, MarketFault::HalfOpen);
+        assert_eq!(schedule.strike_open(at(1), number + 1), None);
+        assert_eq!(schedule.strike_open(at(1), later), None);
+        assert_eq!(schedule.strike_open(at(2), 0).unwrap().0, number);
+        assert_eq!(schedule.take_struck().count(), 1);
+    }
+
+    #[test]
+    fn who_asks_again_too_early_is_locked_out_if_the_exchange_does_that() {
+        let ban = Some(Ban {
+            warnings: 1,
+            span: Span::from_secs(60),
+        });
+        let mut schedule = Schedule::new("x", 1);
+        let refusals = [0, 1_000, 2_000].map(|ms| schedule.refuse(at(ms), 5, ban));
+        let retry_after_s = 5;
+        let (many, banned) = (
+            Refusal::TooMany { retry_after_s },
+            Refusal::Banned { retry_after_s },
+        );
+        assert_eq!(refusals, [many, many, banned]);
+        assert_eq!(schedule.refuse(at(7_000), 5, ban), many, "it waited");
+        let patient = [8_000, 9_000, 9_100].map(|ms| schedule.refuse(at(ms), 5, None));
+        assert_eq!(patient, [many; 3]);
+    }
+
+    proptest! {
+        #[test]
+        fn chance_is_the_same_for_a_seed_in_the_order_of_time_and_about_as_often_as_it_is_said(
+            seed: u64,
+        ) {
+            let exchange = exchange::ALL[seed as usize % exchange::ALL.len()];
+            let dice = || Dice::new(seed, exchange, &["A", "B"], Span::from_secs(10));
+            let steps: Vec<Step> = dice().take(300).collect();
+            prop_assert_eq!(&steps, &dice().take(300).collect::<Vec<_>>());
+            prop_assert!(steps.is_sorted_by_key(|step| step.at));
+            let hours = steps.last().map_or(0, |step| step.at.0) as f64 / 3.6e12;
+            prop_assert!((0.2..1.2).contains(&hours), "{hours}");
+            for step in &steps {
+                prop_assert!(step.fault.applies(exchange), "{:?}", step);
+                prop_assert_eq!(step.instrument.is_some(), step.fault.is_of_one());
+            }
+        }
     }
 }

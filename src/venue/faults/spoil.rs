@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Frames of one connection that are late, at most; further ones are lost.
 const LATE_MAX: usize = 65_536;
+/// Frames of one book that may come again, at most; the oldest give way.
+const TOLD_MAX: usize = 4_096;
 
 /// The faults of one connection's books. Books are named by their listings.
 #[derive(Debug, Default)]
@@ -18,6 +20,8 @@ pub(crate) struct Spoiler {
     held: BTreeMap<usize, Frame>,
     /// Frames that are late, in the order in which they come.
     late: VecDeque<(Nanos, usize, Frame)>,
+    /// What was said of late, as long as it may be said again.
+    told: BTreeMap<usize, VecDeque<(Nanos, Frame)>>,
 }
 
 impl Spoiler {
@@ -30,23 +34,42 @@ impl Spoiler {
         schedule: &mut Schedule,
         out: &mut Vec<Frame>,
     ) {
+        let wanted = schedule.wanted(MarketFault::Repeated);
         let mut strike = |fault| schedule.strike(now, fault, Some(listing));
-        if strike(MarketFault::Silent).is_some() || strike(MarketFault::Gap).is_some() {
+        let mut hits = |fault| strike(fault).is_some();
+        if hits(MarketFault::Silent) || hits(MarketFault::Gap) {
             return;
         }
-        let corrupt = strike(MarketFault::Corrupt).is_some();
-        let twice = strike(MarketFault::Duplicate).is_some();
-        let late = strike(MarketFault::Late).map(|(by_ms, _)| Span::from_millis(by_ms));
+        let corrupt = hits(MarketFault::Corrupt);
+        let twice = hits(MarketFault::Duplicate);
+        if hits(MarketFault::Checksum) {
+            text::other_checksum(&mut frame);
+        }
+        if hits(MarketFault::UnknownField) {
+            text::unknown_fields(&mut frame);
+        }
+        let prose = hits(MarketFault::Prose).then(text::prose);
+        let unknown = hits(MarketFault::UnknownEvent).then(text::unknown);
         let before = self.held.remove(&listing);
-        if before.is_none() && strike(MarketFault::Reorder).is_some() {
+        if before.is_none() && hits(MarketFault::Reorder) {
             self.held.insert(listing, frame);
             return;
         }
+        let late = strike(MarketFault::Late).map(|late| Span::from_millis(late.amount));
+        let repeated = strike(MarketFault::Repeated).map(|again| again.amount);
         if corrupt {
             text::corrupt(&mut frame, schedule.dice());
         }
         let again = twice.then(|| frame.clone());
-        for frame in [Some(frame), again, before].into_iter().flatten() {
+        let all = [prose, unknown, Some(frame), again, before];
+        let mut all: Vec<Frame> = all.into_iter().flatten().collect();
+        self.remember(now, listing, &all, wanted);
+        if let Some(back_ms) = repeated {
+            let told = self.told.get(&listing).into_iter().flatten();
+            let since = told.filter(|(at, _)| now.since(*at) <= Span::from_millis(back_ms));
+            all.extend(since.map(|(_, frame)| frame.clone()));
+        }
+        for frame in all {
             self.say(now, listing, late, frame, out);
         }
     }
@@ -64,6 +87,20 @@ impl Spoiler {
     /// When something that is late is due.
     pub(crate) fn poll_timeout(&self) -> Nanos {
         self.late.front().map_or(Nanos::NEVER, |(due, ..)| *due)
+    }
+
+    /// Keeps what is said, if a planned fault will say it again.
+    fn remember(&mut self, now: Nanos, listing: usize, frames: &[Frame], back_ms: Option<u64>) {
+        let Some(back_ms) = back_ms else {
+            self.told.clear();
+            return;
+        };
+        let told = self.told.entry(listing).or_default();
+        told.extend(frames.iter().map(|frame| (now, frame.clone())));
+        let back = Span::from_millis(back_ms);
+        while told.len() > TOLD_MAX || told.front().is_some_and(|(at, _)| now.since(*at) > back) {
+            told.pop_front();
+        }
     }
 
     /// A frame that is not late waits all the same for those of its book that are.

@@ -14,9 +14,8 @@ use crate::venue::directory::{Venues, host_names};
 use crate::venue::script::{self, Act, Script, Wanted};
 use crate::venue::simulated::News;
 use crate::world::sim::connection::Connection;
-use crate::world::sim::tls::{self, Certificates};
+use crate::world::sim::tls::{self, Certificates, Servers};
 pub(crate) use hot::Plan;
-use rustls::ServerConfig;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io::{self, Write as _};
@@ -128,7 +127,7 @@ pub(crate) struct Stage {
     listener: TcpListener,
     addr: SocketAddr,
     ca_pem: String,
-    tls: Arc<ServerConfig>,
+    tls: Arc<Servers>,
     venues: Venues,
     script: Script,
     pairs: usize,
@@ -330,7 +329,6 @@ impl Stage {
             let _ = sys::enable_stamps(socket.as_fd(), false);
         }
         let connection = Connection::new(now, from.ip(), Arc::clone(&self.tls));
-        let connection = connection.map_err(|error| Trouble::Certificates(error.to_string()))?;
         self.clients.push(Client {
             socket,
             connection,

@@ -1,17 +1,19 @@
 //! One accepted connection as a value: bytes, TLS, HTTP, and then a WebSocket with a session of the
 //! exchange. Owns no socket: ciphertext goes in, ciphertext comes out, and time is an argument.
 
+mod faulty;
 mod http;
 
+use self::faulty::{Drip, Tls};
+use super::tls::Servers;
 use super::ws::Peer;
 use crate::base::{Nanos, Span};
-use crate::exchange::mirror::Call;
+use crate::exchange::mirror::{Call, Reply};
 use crate::venue::directory::Venues;
 use crate::venue::faults::MarketFault;
 use crate::venue::limits::Meter;
 use crate::venue::session::{Broken, Session};
 use crate::venue::simulated::{News, Venue};
-use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -59,6 +61,8 @@ pub(crate) enum Cut {
     Recording,
     /// A planned fault cut it.
     Fault,
+    /// A planned fault cut it, and nothing is on its way any more.
+    Torn,
     /// A planned fault: nobody reads or writes any more, and it stays open.
     HalfOpen,
 }
@@ -80,7 +84,7 @@ impl Cut {
             Self::NoPong => "Pong timeout",
             Self::Life => "24 hours are over",
             Self::Recording => "the recording broke",
-            Self::Fault => "cut by a fault",
+            Self::Fault | Self::Torn => "cut by a fault",
             Self::HalfOpen => "half-open by a fault",
         }
     }
@@ -211,7 +215,7 @@ impl Open {
 /// Invariant: `sent <= out.len()`; bytes wait in `out` only, and at most [`OUT_BYTES_MAX`] and one
 /// batch of them.
 pub(crate) struct Connection {
-    tls: ServerConnection,
+    tls: Tls,
     pipe: Pipe,
     phase: Phase,
     out: Vec<u8>,
@@ -227,27 +231,20 @@ pub(crate) struct Connection {
     faults_seen: u64,
     /// A fault ends it after so many further bytes.
     ends_after: Option<usize>,
+    /// A fault lets its client have few bytes at a time.
+    drip: Option<Drip>,
+    /// An answer that is late, when it is due, and whether the connection goes on after it.
+    late: Option<(Nanos, Reply, bool)>,
 }
 
 impl Connection {
     /// A connection that was accepted at `now` from this address.
-    ///
-    /// # Errors
-    /// When TLS cannot start with this configuration.
-    pub(crate) fn new(
-        now: Nanos,
-        from: IpAddr,
-        config: Arc<ServerConfig>,
-    ) -> Result<Self, rustls::Error> {
-        let mut tls = ServerConnection::new(config)?;
-        // The bound is on `out`, where all waiting bytes are counted together.
-        tls.set_buffer_limit(None);
-        let (pipe, phase, out) = (Pipe::default(), Phase::Http, Vec::new());
-        Ok(Self {
-            tls,
-            pipe,
-            phase,
-            out,
+    pub(crate) fn new(now: Nanos, from: IpAddr, servers: Arc<Servers>) -> Self {
+        Self {
+            tls: Tls::new(servers),
+            pipe: Pipe::default(),
+            phase: Phase::Http,
+            out: Vec::new(),
             sent: 0,
             last_request: now,
             cut: None,
@@ -256,7 +253,9 @@ impl Connection {
             half_open: false,
             faults_seen: 0,
             ends_after: None,
-        })
+            drip: None,
+            late: None,
+        }
     }
 
     /// Takes ciphertext from the socket and answers what it asks. The markets stand at `now`.
@@ -264,18 +263,14 @@ impl Connection {
         if self.half_open {
             return;
         }
-        while !bytes.is_empty() && self.cut.is_none_or(|(why, _)| why != Cut::Tls) {
-            let read = self.tls.read_tls(&mut bytes);
-            if read.is_err() || self.tls.process_new_packets().is_err() {
-                self.end(now, Cut::Tls);
-                break;
+        let ended = |why| matches!(why, Cut::Tls | Cut::Torn);
+        while !bytes.is_empty() && !self.cut.is_some_and(|(why, _)| ended(why)) {
+            let input = &mut self.pipe.input;
+            match self.tls.read(now, &mut bytes, venues, input, &mut self.out) {
+                Ok(true) => self.drive(now, venues),
+                Ok(false) => break,
+                Err(why) => self.end(now, why),
             }
-            if matches!(read, Ok(0)) {
-                break;
-            }
-            // No more is an error of this kind, or the client's end of TLS.
-            let _ = self.tls.reader().read_to_end(&mut self.pipe.input);
-            self.drive(now, venues);
         }
         self.seal(now);
     }
@@ -309,6 +304,9 @@ impl Connection {
         if self.cut.is_none() && !self.half_open {
             let venue = &venues.all[self.venue.unwrap_or(0)];
             let room = PLAY_BYTES_MAX.saturating_sub(self.queued());
+            if let Err(why) = self.answer_late(now) {
+                self.end(now, why);
+            }
             let pipe = &mut self.pipe;
             let done = match &mut self.phase {
                 Phase::Http if now >= self.last_request + IDLE_MAX => Err(Cut::Idle),
@@ -328,26 +326,34 @@ impl Connection {
     /// When [`Self::handle_timeout`] is wanted next.
     pub(crate) fn poll_timeout(&self, venues: &Venues) -> Nanos {
         let venue = &venues.all[self.venue.unwrap_or(0)];
+        let late = self.late.as_ref().map_or(Nanos::NEVER, |(due, ..)| *due);
+        let drips = self.drip.as_ref().map_or(Nanos::NEVER, Drip::poll_timeout);
+        let faulty = late.min(drips);
         match (&self.cut, &self.phase) {
             _ if self.half_open => Nanos::NEVER,
-            (Some((_, since)), _) => *since + LINGER_MAX,
-            (None, Phase::Http) => self.last_request + IDLE_MAX,
+            (Some((_, since)), _) => (*since + LINGER_MAX).min(faulty),
+            (None, Phase::Http) => (self.last_request + IDLE_MAX).min(faulty),
             (None, Phase::Open(open)) => {
                 let room = self.queued() < PLAY_BYTES_MAX;
                 let session = open.session.poll_timeout(room, venue);
-                session.min(open.peer.poll_timeout())
+                session.min(open.peer.poll_timeout()).min(faulty)
             }
         }
     }
 
     /// Ciphertext for the socket.
     pub(crate) fn output(&self) -> &[u8] {
-        &self.out[self.sent..]
+        let all = &self.out[self.sent..];
+        let room = self.drip.as_ref().map_or(all.len(), Drip::room);
+        &all[..room.min(all.len())]
     }
 
     /// The socket took `n` bytes of [`Self::output`].
     pub(crate) fn consume(&mut self, n: usize) {
         self.sent += n;
+        if let Some(drip) = &mut self.drip {
+            drip.consume(n);
+        }
         assert!(self.sent <= self.out.len(), "more was sent than there was");
         if self.sent == self.out.len() {
             self.out.clear();
@@ -359,7 +365,8 @@ impl Connection {
     pub(crate) fn over(&self, now: Nanos) -> Option<Cut> {
         let (why, since) = self.cut?;
         // These two are gone, or must not be waited for; others get their last bytes first.
-        let lingers = !matches!(why, Cut::Peer | Cut::SlowConsumer) && now < since + LINGER_MAX;
+        let lingers =
+            !matches!(why, Cut::Peer | Cut::SlowConsumer | Cut::Torn) && now < since + LINGER_MAX;
         (!lingers).then_some(why)
     }
 
@@ -391,25 +398,6 @@ impl Connection {
         }
     }
 
-    /// Meets the faults that begin now. Orders have faults of their own.
-    fn meet_faults(&mut self, now: Nanos, venues: &Venues) {
-        let (Some(at), false) = (self.venue, self.is_account()) else {
-            return;
-        };
-        let mut schedule = venues.all[at].schedule.borrow_mut();
-        while self.cut.is_none()
-            && !self.half_open
-            && let Some((number, fault, amount)) = schedule.strike_open(now, self.faults_seen)
-        {
-            self.faults_seen = number + 1;
-            match fault {
-                MarketFault::HalfOpen => self.half_open = true,
-                MarketFault::Cut => self.ends_after = usize::try_from(amount).ok(),
-                _ => {}
-            }
-        }
-    }
-
     /// Answers the plaintext that is there.
     fn drive(&mut self, now: Nanos, venues: &mut Venues) {
         if self.cut.is_some() {
@@ -420,8 +408,12 @@ impl Connection {
             let pipe = &mut self.pipe;
             let at = self.venue.unwrap_or(0);
             match &mut self.phase {
+                Phase::Http if self.late.is_some() => break Ok(()),
                 Phase::Http => match http::answer(now, self.from, pipe, venues) {
                     Ok(None) => break Ok(()),
+                    Ok(Some(http::Turn::Late(due, reply, goes_on))) => {
+                        self.late = Some((due, reply, goes_on));
+                    }
                     Ok(Some(http::Turn::Answered)) => self.last_request = now,
                     Ok(Some(http::Turn::Upgrade(asked))) => {
                         if let Err(why) = self.upgrade(now, &asked, venues) {
@@ -470,11 +462,23 @@ impl Connection {
             http::write(pipe, &venue.refuse(refusal, call), false);
             return Err(Cut::TooManyConnects);
         }
+        let is_ours = !session.is_account(); // Orders have faults of their own.
+        if is_ours && let Some(status) = faulty::refused(now, venue) {
+            faulty::refuse(pipe, status);
+            return Err(Cut::Answered);
+        }
         if session.is_too_wide() {
             http::refuse(pipe, 400, "Too many streams.");
             return Err(Cut::TooManyStreams);
         }
         asked.accept(pipe);
+        if is_ours
+            && venue
+                .strike(now, MarketFault::UpgradeClosed, None)
+                .is_some()
+        {
+            return Err(Cut::Fault);
+        }
         // Order entry is not limited in messages.
         let messages = Meter::new(limits.messages, limits.bursts.messages);
         let messages = (!session.is_account()).then_some(messages);
@@ -493,28 +497,9 @@ impl Connection {
     /// Encrypts what was written; cuts a client that lets too much of it wait.
     fn seal(&mut self, now: Nanos) {
         let waited = self.queued();
-        if let Some(left) = &mut self.ends_after
-            && self.cut.is_none()
-        {
-            *left = match left.checked_sub(self.pipe.output.len()) {
-                Some(left) if left > 0 => left,
-                Some(_) | None => {
-                    self.pipe.output.truncate(*left);
-                    self.cut = Some((Cut::Fault, now));
-                    0
-                }
-            };
-        }
-        if !self.pipe.output.is_empty() {
-            // Writing into rustls' own unbounded buffer cannot fail.
-            let _ = self.tls.writer().write_all(&self.pipe.output);
-            self.pipe.output.clear();
-        }
-        while self.tls.wants_write() {
-            if self.tls.write_tls(&mut self.out).is_err() {
-                break;
-            }
-        }
+        self.tear(now);
+        self.tls.seal(&self.pipe.output, &mut self.out);
+        self.pipe.output.clear();
         if waited > OUT_BYTES_MAX {
             self.cut = Some((Cut::SlowConsumer, now));
         }

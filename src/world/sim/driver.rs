@@ -4,7 +4,7 @@
 
 use super::connection::Connection;
 use super::pipe::{End, pipe};
-use super::tls::{Certificates, certificates};
+use super::tls::{Certificates, Servers, certificates};
 use crate::base::{Clock, Instrument, InstrumentId, Nanos, Note, Snapshot, Span, UnixNanos};
 use crate::conn::tls::client_config;
 use crate::exchange::mirror::Listing;
@@ -22,9 +22,9 @@ use crate::wiring::plan::{Endpoint, Plan};
 use crate::wiring::road::{Bells, FeedRoad, Road};
 use crate::wiring::tally::Tally;
 use crate::wiring::turn::{Notes, Turn};
+use rustls::ClientConfig;
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, ServerConfig};
 use std::cell::Cell;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -41,6 +41,8 @@ const PIPE_BYTES: usize = 1 << 20;
 const NOTES: usize = 65_536;
 /// Where every name of an exchange is: nothing is dialled for real.
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 443);
+/// An address at which nobody ever answers.
+const DEAD: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), 443);
 /// Levels per side that snapshots are asked for, if the exchange gives as many.
 const SNAPSHOT_LEVELS: u16 = 1_000;
 /// Rounds that one moment may take before a lane counts as never coming to an end.
@@ -74,7 +76,7 @@ impl TimeProvider for AtEpoch {
 /// The simulated exchanges that a world is to have.
 pub struct Exchanges {
     venues: Vec<Venue>,
-    server: Arc<ServerConfig>,
+    server: Arc<Servers>,
     client: Arc<ClientConfig>,
     seed: u64,
 }
@@ -150,7 +152,7 @@ pub struct World {
     desk: Desk,
     gateways: Vec<Box<dyn Lane<End>>>,
     venues: Venues,
-    server: Arc<ServerConfig>,
+    server: Arc<Servers>,
     far: Vec<Far>,
     auditor: Auditor,
     histograms: Histograms,
@@ -159,6 +161,12 @@ pub struct World {
     /// What came out of `log`: while much waits there, no order is admitted.
     told: Vec<Note>,
     buffer: Vec<u8>,
+    /// Where names lead to, as the host is told.
+    addresses: Vec<SocketAddr>,
+    /// Answers that are late, when they come, and to which lane.
+    late: Vec<(Nanos, usize, Answer)>,
+    /// The engine does nothing until then.
+    stopped_until: Nanos,
 }
 
 /// What a world's run leaves behind.
@@ -206,6 +214,9 @@ impl World {
             log,
             told: Vec::new(),
             buffer: vec![0; PIPE_BYTES],
+            addresses: vec![ADDRESS],
+            late: Vec::new(),
+            stopped_until: Nanos::ZERO,
         })
     }
 
@@ -247,6 +258,24 @@ impl World {
     /// Sets the host's wall clock so far ahead of the exchanges', in nanoseconds, or behind them.
     pub fn set_clock(&mut self, ahead_ns: i64) {
         self.clock.1.set(ahead_ns);
+    }
+
+    /// Lets names lead nowhere, or to where the exchanges are again.
+    pub fn lose_names(&mut self, lost: bool) {
+        self.addresses = if lost { Vec::new() } else { vec![ADDRESS] };
+    }
+
+    /// Lets each name have an address in front at which nobody ever answers, or no longer.
+    pub fn kill_address(&mut self, dead: bool) {
+        self.addresses = match dead {
+            true => vec![DEAD, ADDRESS],
+            false => vec![ADDRESS],
+        };
+    }
+
+    /// Stops the engine for so long, as a process is stopped; the exchanges go on.
+    pub fn stop(&mut self, span: Span) {
+        self.stopped_until = self.now() + span;
     }
 
     /// Runs for this time.
@@ -301,9 +330,12 @@ impl World {
         let far = self.far.iter();
         let far = far.map(|far| far.connection.poll_timeout(&self.venues));
         let markets = self.venues.all.iter().map(Venue::poll_timeout);
-        let all = feeds.chain(gateways).chain(far).chain(markets);
-        let all = all.chain([self.desk.poll_timeout()]);
-        all.min().unwrap_or(Nanos::NEVER)
+        let late = self.late.iter().map(|(due, ..)| *due);
+        let ours = feeds.chain(gateways).chain(late);
+        let ours = ours.chain([self.desk.poll_timeout()]).min();
+        let ours = ours.unwrap_or(Nanos::NEVER).max(self.stopped_until);
+        let theirs = far.chain(markets).min();
+        ours.min(theirs.unwrap_or(Nanos::NEVER))
     }
 
     fn lanes(&self) -> usize {
@@ -333,8 +365,17 @@ impl World {
     fn turn_all(&mut self) -> Result<(), String> {
         let now = self.now();
         self.advance(now);
+        if now >= self.stopped_until {
+            self.answer_late(now);
+        }
         for _ in 0..ROUNDS_MAX {
             let mut moved = self.turn_exchanges(now);
+            if now < self.stopped_until {
+                if moved {
+                    continue;
+                }
+                return Ok(());
+            }
             for lane in 0..self.lanes() {
                 moved |= self.turn_lane(now, lane);
             }
@@ -439,7 +480,7 @@ impl World {
         {
             moved = true;
             match output {
-                Output::Dial { line, .. } => self.dial(now, lane, line),
+                Output::Dial { line, address } => self.dial(now, lane, line, address),
                 Output::Ask(ask) => {
                     if let Some(answer) = self.answer(now, lane, ask) {
                         self.with(|lane, turn| lane.handle_answer(turn, now, answer), lane);
@@ -469,24 +510,22 @@ impl World {
         due || (self.desk.has_input() && self.desk.handle_turn(&mut turn) > 0)
     }
 
-    fn dial(&mut self, now: Nanos, lane: usize, line: u8) {
+    fn dial(&mut self, now: Nanos, lane: usize, line: u8, address: SocketAddr) {
         let (ours, theirs) = pipe(PIPE_BYTES, None);
         self.far.retain(|far| (far.lane, far.line) != (lane, line));
-        let socket = match Connection::new(now, ADDRESS.ip(), self.server.clone()) {
-            Ok(connection) => {
-                self.far.push(Far {
-                    lane,
-                    line,
-                    end: theirs,
-                    connection,
-                    gone: false,
-                });
-                Ok(ours)
-            }
-            Err(_) => Err(ErrorKind::ConnectionRefused),
-        };
+        let mut connection = Connection::new(now, ADDRESS.ip(), self.server.clone());
+        if address == DEAD {
+            connection.deafen();
+        }
+        self.far.push(Far {
+            lane,
+            line,
+            end: theirs,
+            connection,
+            gone: false,
+        });
         let open = |lane: &mut dyn Lane<End>, turn: &mut Turn| {
-            lane.handle_dialed(now, line, socket);
+            lane.handle_dialed(now, line, Ok(ours));
             // A new socket is writable, which only an event would say.
             lane.handle_ready(turn, line);
         };
@@ -496,8 +535,8 @@ impl World {
     /// What the clerk would answer.
     fn answer(&mut self, now: Nanos, lane: usize, ask: Ask) -> Option<Answer> {
         match ask {
-            Ask::Addresses => Some(Answer::Addresses(vec![ADDRESS])),
-            Ask::Snapshot { id, .. } => Some(Answer::Snapshot(id, self.snapshot(now, lane, id))),
+            Ask::Addresses => Some(Answer::Addresses(self.addresses.clone())),
+            Ask::Snapshot { id, .. } => self.snapshot(now, lane, id),
             // Nothing that is listed here changes.
             Ask::Instrument(id) => {
                 let listed = self.instruments.get(id.index())?;
@@ -506,16 +545,35 @@ impl World {
         }
     }
 
-    fn snapshot(&mut self, now: Nanos, lane: usize, id: InstrumentId) -> Option<Box<Snapshot>> {
+    /// A snapshot, or that there is none; nothing, if the answer is late.
+    fn snapshot(&mut self, now: Nanos, lane: usize, id: InstrumentId) -> Option<Answer> {
         let exchange = self.feeds.get(lane)?.exchange;
         let instrument = self.instruments.get(id.index())?;
         let levels = exchange.limits().snapshot_levels_max.min(SNAPSHOT_LEVELS);
-        let request = exchange.snapshot_request(&instrument.symbol, levels)?;
+        let Some(request) = exchange.snapshot_request(&instrument.symbol, levels) else {
+            return Some(Answer::Snapshot(id, None));
+        };
         let host = exchange.endpoints().rest;
         let reply = self.venues.rest(now, ADDRESS.ip(), &host, request.call());
-        let body = (reply.status == 200).then(|| reply.body.into_bytes())?;
-        let mut snapshot = exchange.snapshot(body, instrument, levels).ok()?;
-        snapshot.asked = now;
-        Some(Box::new(snapshot))
+        let body = (reply.status == 200).then(|| reply.body.into_bytes());
+        let snapshot = body.and_then(|body| exchange.snapshot(body, instrument, levels).ok());
+        let snapshot = snapshot.map(|snapshot| Snapshot {
+            asked: now,
+            ..snapshot
+        });
+        let answer = Answer::Snapshot(id, snapshot.map(Box::new));
+        if reply.late == Span::ZERO {
+            return Some(answer);
+        }
+        self.late.push((now + reply.late, lane, answer));
+        None
+    }
+
+    /// Gives the lanes what was late and is due.
+    fn answer_late(&mut self, now: Nanos) {
+        let due: Vec<_> = self.late.extract_if(.., |(due, ..)| *due <= now).collect();
+        for (_, lane, answer) in due {
+            self.with(|lane, turn| lane.handle_answer(turn, now, answer), lane);
+        }
     }
 }

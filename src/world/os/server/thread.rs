@@ -9,10 +9,10 @@ use crate::venue::limits::{self, Exceeded};
 use crate::venue::simulated::{Source, Venue};
 use crate::watch::audit::Truth;
 use crate::world::sim::connection::{Connection, Cut};
+use crate::world::sim::tls::Servers;
 use crossbeam_channel::{Sender, TrySendError};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
-use rustls::ServerConfig;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -104,7 +104,7 @@ pub(crate) struct Thread {
     poll: Poll,
     listener: TcpListener,
     venues: Venues,
-    tls: Arc<ServerConfig>,
+    tls: Arc<Servers>,
     clients: BTreeMap<usize, Client>,
     next_token: usize,
     /// Connections may wait that no further edge will announce.
@@ -120,7 +120,7 @@ impl Thread {
     pub(crate) fn new(
         mut listener: TcpListener,
         venues: Venues,
-        tls: Arc<ServerConfig>,
+        tls: Arc<Servers>,
         truths: Sender<Truth>,
         started: Instant,
     ) -> io::Result<(Self, Arc<Shared>)> {
@@ -219,8 +219,8 @@ impl Thread {
                     .registry()
                     .register(&mut socket, Token(token), interest)
                     .is_ok();
-            let connection = Connection::new(self.now(), from.ip(), Arc::clone(&self.tls));
-            if let (true, Ok(connection)) = (ready, connection) {
+            if ready {
+                let connection = Connection::new(self.now(), from.ip(), Arc::clone(&self.tls));
                 self.next_token += 1;
                 self.shared.sessions.fetch_add(1, Relaxed);
                 let client = Client {

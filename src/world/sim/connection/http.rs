@@ -1,7 +1,7 @@
 //! HTTP/1.1 on one connection: keep-alive requests and the upgrade to a WebSocket.
 
 use super::{Cut, OUT_BYTES_MAX, Pipe};
-use crate::base::Nanos;
+use crate::base::{Nanos, Span};
 use crate::exchange::mirror::{Call, Content, Method, Reply};
 use crate::venue::directory::Venues;
 use std::io::Write;
@@ -18,6 +18,8 @@ const HEADERS_MAX: usize = 64;
 /// What became of one request.
 pub(crate) enum Turn {
     Answered,
+    /// The answer is due later; whether the connection goes on after it.
+    Late(Nanos, Reply, bool),
     /// A WebSocket is asked for; what follows will be frames.
     Upgrade(Upgrade),
 }
@@ -97,6 +99,9 @@ pub(crate) fn answer(
         headers: &headers,
     };
     let reply = venues.rest(now, from, &head.host, call);
+    if reply.late > Span::ZERO {
+        return Ok(Some(Turn::Late(now + reply.late, reply, head.keep_alive)));
+    }
     write(pipe, &reply, head.keep_alive);
     if head.keep_alive {
         Ok(Some(Turn::Answered))
