@@ -37,7 +37,7 @@ static CONFIGS: LazyLock<(Arc<ClientConfig>, [Arc<ServerConfig>; 2])> = LazyLock
         let server = ServerConfig::builder_with_provider(provider());
         let server = server.with_protocol_versions(&[versions]).unwrap();
         let server = server.with_no_client_auth();
-        Arc::new(server.with_cert_resolver(certificates.server.cert_resolver.clone()))
+        Arc::new(server.with_cert_resolver(certificates.server.right().cert_resolver.clone()))
     };
     let servers = [server(&version::TLS13), server(&version::TLS12)];
     (Arc::new(client), servers)

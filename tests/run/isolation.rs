@@ -100,7 +100,7 @@ fn exchanges_that_are_ill_at_the_start_are_left_out_and_the_others_run_as_ever()
         Proxy::start(&sim.addr, Health::Silent),
     );
     let own = certificates(std::iter::empty(), std::sync::Arc::new(OsClock)).unwrap();
-    let speaks_tls = garbage_behind_tls(own.server);
+    let speaks_tls = garbage_behind_tls(own.server.right().clone());
     let both = fs::read_to_string(&sim.ca_file).unwrap() + &own.ca_pem;
     fs::write(dir.path().join("both.pem"), both).unwrap();
     let ill = [

@@ -29,6 +29,11 @@ pub struct Servers {
 }
 
 impl Servers {
+    /// The right certificate.
+    pub fn right(&self) -> &Arc<ServerConfig> {
+        &self.right
+    }
+
     /// The certificate that is shown while this fault is on.
     pub(crate) fn shown(&self, fault: Option<MarketFault>) -> Arc<ServerConfig> {
         Arc::clone(match fault {
