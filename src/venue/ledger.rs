@@ -109,6 +109,11 @@ impl Ledger {
         Some(&account.holdings)
     }
 
+    /// What every account has.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Holdings> {
+        self.accounts.iter().map(|account| &account.holdings)
+    }
+
     /// Every order that rests, by account.
     pub(crate) fn all_open(&self) -> Vec<Order> {
         let accounts = self.accounts.iter();

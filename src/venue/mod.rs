@@ -5,6 +5,7 @@ pub mod account;
 pub(crate) mod directory;
 pub mod faults;
 pub(crate) mod flow;
+pub(crate) mod kept;
 pub(crate) mod ledger;
 pub(crate) mod limits;
 pub(crate) mod market;

@@ -99,7 +99,7 @@ pub(crate) struct Venue {
     /// The wall clock at [`Nanos::ZERO`].
     epoch: UnixNanos,
     /// Its accounts.
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     /// What goes wrong between them and their clients.
     pub(crate) faults: RefCell<Faults>,
     /// What goes wrong with market data.

@@ -3,38 +3,32 @@
 //! sides, nothing waits, and time jumps to whatever is due next. The same seed gives the same run.
 
 use super::connection::Connection;
+use super::exchanges::EPOCH;
+pub use super::exchanges::{Exchanges, Markets, Trust};
 use super::pipe::{End, pipe};
-use super::tls::{Certificates, Servers, certificates};
+use super::tls::Servers;
 use crate::base::{Clock, Instrument, InstrumentId, Nanos, Note, Snapshot, Span, UnixNanos};
-use crate::conn::tls::client_config;
-use crate::exchange::mirror::Listing;
-use crate::exchange::{self, Exchange};
-use crate::venue::directory::host_names;
+use crate::exchange::Exchange;
 use crate::venue::faults::{Planned, Step, Struck};
-use crate::venue::market::{coins, listed};
+use crate::venue::kept::Kept;
+use crate::venue::limits::Exceeded;
 use crate::venue::{Venue, Venues};
-use crate::watch::audit::{Auditor, BookAudit};
+use crate::watch::audit::{Auditor, BookAudit, Shown, Truth};
 use crate::watch::latency::Histograms;
 use crate::wiring::ask::{Answer, Ask};
 use crate::wiring::desk::{Desk, DeskEnd};
 use crate::wiring::lane::{LINES, Lane, Output};
-use crate::wiring::plan::{Endpoint, Plan};
+use crate::wiring::plan::Plan;
 use crate::wiring::road::{Bells, FeedRoad, Road};
 use crate::wiring::tally::Tally;
 use crate::wiring::turn::{Notes, Turn};
-use rustls::ClientConfig;
-use rustls::pki_types::UnixTime;
-use rustls::time_provider::TimeProvider;
 use std::cell::Cell;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Where the clock begins: whatever counts back from now stays above zero.
 const START: Nanos = Nanos::from_secs(1_000);
-/// The wall clock at [`Nanos::ZERO`].
-const EPOCH: UnixNanos = UnixNanos(1_767_225_600_000_000_000);
 /// Bytes that a connection holds in each direction.
 const PIPE_BYTES: usize = 1 << 20;
 /// Log records that may wait until the next look.
@@ -62,70 +56,13 @@ impl Clock for VirtualClock {
     }
 }
 
-/// Certificates are judged at [`EPOCH`].
-#[derive(Debug)]
-struct AtEpoch;
-
-impl TimeProvider for AtEpoch {
-    fn current_time(&self) -> Option<UnixTime> {
-        let since_1970 = Duration::from_nanos(EPOCH.0.unsigned_abs());
-        Some(UnixTime::since_unix_epoch(since_1970))
-    }
-}
-
-/// The simulated exchanges that a world is to have.
-pub struct Exchanges {
-    venues: Vec<Venue>,
-    server: Arc<Servers>,
-    client: Arc<ClientConfig>,
-    seed: u64,
-}
-
-impl Exchanges {
-    /// These exchanges of the registry, each with this many instruments. `seed` decides their order
-    /// flow.
-    ///
-    /// # Errors
-    /// In words, when a name is none of the registry's, or no certificate can be made.
-    pub fn new(names: &[&str], instruments: usize, seed: u64) -> Result<Self, String> {
-        let mut venues = Vec::new();
-        for name in names {
-            let exchange =
-                exchange::by_name(name).ok_or_else(|| format!("{name}: no such exchange"))?;
-            let market = listed(exchange.mirror(), &coins(instruments), None);
-            venues.push(Venue::flow(exchange, market, seed, EPOCH).with_truth());
-        }
-        let hosts = venues.iter().flat_map(|venue| host_names(venue.exchange));
-        let Certificates { ca_pem, server } = certificates(hosts, Arc::new(AtEpoch))?;
-        let client = client_config(Some(ca_pem.as_bytes()), Arc::new(AtEpoch))
-            .map_err(|error| error.to_string())?;
-        Ok(Self {
-            venues,
-            server,
-            client,
-            seed,
-        })
-    }
-
-    /// All that they list, with the ids of a run's table.
-    pub fn instruments(&self) -> Vec<Instrument> {
-        let listings = self.venues.iter().flat_map(|venue| &venue.listings);
-        let one = |(listing, n): (&Listing, u16)| Instrument {
-            id: InstrumentId(n),
-            ..listing.instrument
-        };
-        listings.zip(0..).map(one).collect()
-    }
-
-    /// The way to one of their hosts, as `exchange.endpoints()` names it.
-    pub fn endpoint(&self, host_port: String) -> Endpoint {
-        Endpoint {
-            host_port,
-            tls: self.client.clone(),
-            proxy: None,
-            seed: self.seed,
-        }
-    }
+/// What a judge needs: the exchange had this book, or strategies were shown that one.
+#[derive(Debug, Clone, Copy)]
+pub enum Seen {
+    /// At this time, the exchange.
+    Truth(Nanos, Truth),
+    /// The engine.
+    Shown(Shown),
 }
 
 /// A feed lane, and what answers its requests.
@@ -155,6 +92,8 @@ pub struct World {
     server: Arc<Servers>,
     far: Vec<Far>,
     auditor: Auditor,
+    /// For whoever looks; nothing while nobody does.
+    seen: Option<Vec<Seen>>,
     histograms: Histograms,
     notes: Notes,
     log: crossbeam_channel::Receiver<Note>,
@@ -182,6 +121,8 @@ pub struct WorldEnd {
     pub notes: Vec<Note>,
     /// The faults of market data that struck and were not taken before.
     pub struck: Vec<Struck>,
+    /// How often a limit was exceeded, by the exchanges' own count.
+    pub exceeded: Exceeded,
 }
 
 impl World {
@@ -205,9 +146,10 @@ impl World {
             desk: road.desk,
             gateways: road.gateways,
             venues: Venues::new(exchanges.venues),
-            server: exchanges.server,
+            server: exchanges.trust.server(),
             far: Vec::new(),
             auditor: Auditor::new(&instruments, true),
+            seen: None,
             instruments,
             histograms,
             notes: Notes::new(sender),
@@ -248,6 +190,16 @@ impl World {
     /// The faults of market data that struck since the last call, in the order of time.
     pub fn take_struck(&mut self) -> Vec<Struck> {
         self.venues.take_struck()
+    }
+
+    /// What was seen since the last call; the first call begins to keep it.
+    pub fn take_seen(&mut self) -> Vec<Seen> {
+        self.seen.replace(Vec::new()).unwrap_or_default()
+    }
+
+    /// What the exchanges themselves keep of every account.
+    pub fn accounts(&self) -> Vec<Kept> {
+        self.venues.all.iter().flat_map(Venue::kept).collect()
     }
 
     /// The time that it is.
@@ -315,12 +267,17 @@ impl World {
         self.auditor.finish(now);
         self.told.extend(self.log.try_iter());
         let ids = self.instruments.iter().map(|instrument| instrument.id);
+        let mut exceeded = Exceeded::default();
+        for venue in &self.venues.all {
+            exceeded += venue.gate.exceeded;
+        }
         WorldEnd {
             tally,
             desk,
             books: ids.filter_map(|id| self.auditor.result(id)).collect(),
             notes: self.told,
             struck: self.venues.take_struck(),
+            exceeded,
         }
     }
 
@@ -435,6 +392,9 @@ impl World {
         let truths = self.venues.all.iter_mut();
         for truth in truths.flat_map(Venue::take_truths) {
             self.auditor.truth(&truth);
+            if let Some(seen) = &mut self.seen {
+                seen.push(Seen::Truth(now, truth));
+            }
         }
         for far in &mut self.far {
             while !far.connection.output().is_empty() && !far.gone {
@@ -492,6 +452,9 @@ impl World {
         if let Some(audits) = fed.and_then(|fed| fed.road.shown.as_mut()) {
             while let Ok(shown) = audits.pop() {
                 self.auditor.shown(&shown);
+                if let Some(seen) = &mut self.seen {
+                    seen.push(Seen::Shown(shown));
+                }
             }
         }
         moved

@@ -3,6 +3,7 @@
 
 pub(crate) mod connection;
 pub mod driver;
+mod exchanges;
 pub mod pipe;
 pub mod tls;
 mod ws;
