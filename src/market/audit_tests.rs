@@ -1,6 +1,5 @@
 //! What a stream cannot reveal: books whose lost messages nothing shows, and how those are found.
 
-use super::rhythm::SILENCE_MIN;
 use super::stream_tests;
 use super::sync::audit::{AUDIT_EVERY, RENEW_EVERY};
 use super::sync::{OWED_MAX, SnapshotOutcome, Want};
@@ -127,28 +126,4 @@ fn a_book_of_a_stream_that_does_not_show_all_losses_is_had_anew_every_ten_minute
         assert_eq!(t.wants(), wanted, "{rule:?}");
         assert_eq!(t.status(), Status::Live);
     }
-}
-
-#[test]
-fn a_stream_that_hides_losses_is_not_believed_when_it_speaks_again_after_a_silence() {
-    let (mut t, mut id) = (Bench::live(RISING, 10), 10);
-    t.take_calm(10);
-    pass(&mut t, Span::from_secs(2), &mut id);
-    t.wait(SILENCE_MIN);
-    while t.status() == Status::Live {
-        t.wait(Span::from_secs(1));
-    }
-    assert_eq!(t.status(), Status::Stale);
-    id += 1;
-    t.take_calm(id);
-    assert_eq!(t.status(), Status::Resyncing);
-    t.next_want();
-    assert_eq!(t.load(&without_best_bid(id)), SnapshotOutcome::Live);
-    assert_eq!(t.bids()[0], level(99, 1));
-    // One whose losses show needs no more than its next message.
-    let mut t = Bench::live(SPOT, 10);
-    t.wait(SILENCE_MIN);
-    assert_eq!(t.status(), Status::Stale);
-    t.diff(11, 11);
-    assert_eq!(t.status(), Status::Live);
 }

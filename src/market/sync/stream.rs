@@ -191,15 +191,6 @@ impl<const N: usize> BookBuilder<N> {
                 self.keep(update);
                 DiffOutcome::Gap
             }
-            // What came in the silence may have been lost, and nothing would show it.
-            Fit::Next if self.status == Status::Stale && !self.rule.shows_losses() => {
-                self.counters.gaps += 1;
-                self.lose(now);
-                if self.rule.snapshot == SnapshotFrom::Rest {
-                    self.keep(update);
-                }
-                DiffOutcome::Gap
-            }
             Fit::Next => self.step(update, many, applied),
             Fit::Gap if many => self.hold(update),
             Fit::Gap => {
